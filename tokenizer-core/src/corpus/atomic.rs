@@ -1,0 +1,119 @@
+//! A file that is written whole or not at all.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use super::file::FileError;
+
+/// Calls `write` with a writer to a temporary file beside `path`, and then gives that file the name
+/// `path`. When anything fails, or the program is killed, `path` is as it was before; a program
+/// that is killed may leave the temporary file, named `.tmp…`, behind.
+///
+/// A symbolic link is followed. A pipe or a device is written to directly.
+///
+/// # Errors
+/// What `write` returns, or why the file cannot be written, with `path`.
+pub fn write_atomically<E: From<FileError>>(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+) -> Result<(), E> {
+    let fail = |error| FileError::new(path, error);
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => {
+            return Err(fail(io::ErrorKind::IsADirectory.into()).into());
+        }
+        Ok(metadata) if !metadata.is_file() => {
+            let file = OpenOptions::new().write(true).open(path).map_err(fail)?;
+            let mut writer = BufWriter::new(file);
+            write(&mut writer)?;
+            return Ok(writer.flush().map_err(fail)?);
+        }
+        _ => {}
+    }
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let folder = match target.parent() {
+        Some(folder) if folder != Path::new("") => folder.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".tmp");
+    #[cfg(unix)]
+    {
+        // As any new file: the umask takes away what it takes away.
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let file = builder.tempfile_in(folder).map_err(fail)?;
+    let mut writer = BufWriter::with_capacity(1 << 16, file);
+    write(&mut writer)?;
+    let file = writer
+        .into_inner()
+        .map_err(|error| fail(error.into_error()))?;
+    file.persist(&target).map_err(|error| fail(error.error))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write_text(path: &Path, text: &str) -> Result<(), FileError> {
+        write_atomically(path, |file| {
+            file.write_all(text.as_bytes())
+                .map_err(|error| FileError::new(path, error))
+        })
+    }
+
+    #[test]
+    fn a_failure_leaves_what_was_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        write_text(&path, "old").unwrap();
+        let failed: Result<(), FileError> = write_atomically(&path, |file| {
+            file.write_all(b"half").unwrap();
+            Err(FileError::new(&path, io::ErrorKind::Other.into()))
+        });
+        assert!(failed.is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(
+            fs::read_dir(dir.path()).unwrap().count(),
+            1,
+            "nothing else is left"
+        );
+        write_text(&path, "new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+
+    #[test]
+    fn folders_are_refused_and_missing_ones_named() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(write_text(dir.path(), "").is_err());
+        let error = write_text(&dir.path().join("no/where"), "").unwrap_err();
+        assert!(error.to_string().contains("where"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_and_new_files_have_the_usual_rights() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
+        write_text(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        write_text(&link, "new").unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        let plain = dir.path().join("plain");
+        fs::write(&plain, "").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&file), mode(&plain));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_device_is_an_error() {
+        let error = write_text(Path::new("/dev/full"), "text").unwrap_err();
+        assert!(error.to_string().starts_with("/dev/full: "), "{error}");
+    }
+}

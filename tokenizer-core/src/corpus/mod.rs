@@ -1,0 +1,15 @@
+//! Paths and files: the one place of the crate that knows them.
+//!
+//! | module | what it does |
+//! | --- | --- |
+//! | [`file`] | a file as bytes, mapped where that pays; the error that names a file |
+//! | [`atomic`] | a file written whole or not at all |
+//! | [`model_file`] | a model by the name of its file |
+
+pub mod atomic;
+pub mod file;
+pub mod model_file;
+
+pub use atomic::write_atomically;
+pub use file::{FileBytes, FileError, read_file};
+pub use model_file::{LoadError, ModelFormat, SaveError, load_model, save_model};

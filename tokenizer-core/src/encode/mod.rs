@@ -1,0 +1,471 @@
+//! Encoding: text to ids.
+//!
+//! Text is cut at the special tokens that the caller allows, split into pieces by the model's
+//! pattern, and each piece is merged on its own:
+//!
+//! 1. A piece that is an entry of the vocabulary is that entry, if the model says so.
+//! 2. A short piece is merged by looking for the lowest rank in a line (`short.rs`).
+//! 3. A long piece is merged with a linked list and a heap (`long.rs`), so that a megabyte of one
+//!    letter costs `n log n` and not `n` squared.
+//!
+//! Both kinds of model become one table, from a pair to the rank of its merge and the token it
+//! makes (see [`crate::ranks`]).
+
+mod batch;
+mod long;
+mod short;
+
+use std::sync::Arc;
+
+use ahash::RandomState;
+use hashbrown::HashMap;
+
+pub use batch::Batch;
+
+use crate::model::{Merging, Model};
+use crate::ranks::rank_pairs;
+use crate::special::{Segment, SpecialSet};
+use crate::split::{Spans, SplitError};
+use crate::token::{Pair, TokenId};
+
+/// Pieces of more bytes than this are merged with a heap.
+const SHORT: usize = 64;
+
+/// The merge of a pair: its rank (lower is earlier) and the token it makes.
+type MergeTable = HashMap<Pair, (u32, TokenId), RandomState>;
+
+/// Encodes text with a [`Model`]. Made once, used from many threads.
+///
+/// ```
+/// use tokenizer_core::{CountOptions, Encoder, Model, Pattern, TrainOptions, count_pieces, train};
+///
+/// let pattern: Pattern = "cl100k".parse()?;
+/// let words = count_pieces(["low lower lowest"], &pattern, &CountOptions::default())?;
+/// let merges = train(&words, &TrainOptions::new(4))?;
+/// let encoder = Encoder::new(Model::trained(pattern, merges, &["<|end|>"])?);
+/// let ids = encoder.encode(b"slow")?;
+/// assert_eq!(encoder.model().decode(&ids)?, b"slow");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Encoder {
+    model: Arc<Model>,
+    merges: Arc<MergeTable>,
+    whole_piece_first: bool,
+}
+
+/// A text could not be encoded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// The pattern failed on the text.
+    #[error(transparent)]
+    Split(#[from] SplitError),
+    /// The text holds a special token that the caller forbade.
+    #[error(
+        "the text holds the special token {content:?} at byte {offset}, which is not allowed there"
+    )]
+    SpecialNotAllowed {
+        /// The special token.
+        content: String,
+        /// Where it begins, in bytes.
+        offset: usize,
+    },
+}
+
+impl Encoder {
+    /// Prepares the model's table of merges.
+    ///
+    /// Costs one table entry for each merge, or for tiktoken's kind of model for each way to make
+    /// an entry of two.
+    pub fn new(model: impl Into<Arc<Model>>) -> Self {
+        let model = model.into();
+        let (merges, whole_piece_first): (MergeTable, bool) = match model.merging() {
+            Merging::Ranks => {
+                let pairs = rank_pairs(model.vocab()).map(|(pair, id)| (pair, (id, id)));
+                (pairs.collect(), true)
+            }
+            Merging::Merges {
+                merges,
+                whole_piece_first,
+            } => {
+                let rules = merges.iter().zip(0..);
+                let pairs = rules.map(|(merge, rank)| (merge.pair(), (rank, merge.token)));
+                (pairs.collect(), *whole_piece_first)
+            }
+        };
+        Encoder {
+            model,
+            merges: Arc::new(merges),
+            whole_piece_first,
+        }
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Arc<Model> {
+        &self.model
+    }
+
+    /// The ids of `text`, in which the text of special tokens is text like any other.
+    ///
+    /// # Errors
+    /// When the pattern fails on the text; named patterns and most others never do.
+    pub fn encode(&self, text: &[u8]) -> Result<Vec<TokenId>, EncodeError> {
+        let mut ids = Vec::new();
+        self.encode_into(text, &mut ids)?;
+        Ok(ids)
+    }
+
+    /// As [`Encoder::encode`], appending to `ids`. After an error `ids` holds the ids of the pieces
+    /// before it.
+    ///
+    /// # Errors
+    /// As [`Encoder::encode`].
+    pub fn encode_into(&self, text: &[u8], ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
+        self.encode_with_specials(text, &SpecialSet::default(), ids)
+    }
+
+    /// How many ids `text` has.
+    ///
+    /// # Errors
+    /// As [`Encoder::encode`].
+    pub fn count(&self, text: &[u8]) -> Result<usize, EncodeError> {
+        let mut ids = Vec::new();
+        let mut count = 0;
+        let mut scratch = Scratch::default();
+        let text = match self.model.normalizer() {
+            Some(normalizer) => &normalizer.apply(text),
+            None => text,
+        };
+        self.model.pattern().for_each_piece(text, |piece| {
+            ids.clear();
+            self.encode_piece(piece, &mut scratch, &mut ids);
+            count += ids.len();
+            Ok::<(), EncodeError>(())
+        })?;
+        Ok(count)
+    }
+
+    /// Appends the ids of `text`, in which the special tokens of `allowed` are recognised. The text
+    /// between two of them is split on its own.
+    ///
+    /// # Errors
+    /// As [`Encoder::encode`].
+    pub fn encode_with_specials(
+        &self,
+        text: &[u8],
+        allowed: &SpecialSet,
+        ids: &mut Vec<TokenId>,
+    ) -> Result<(), EncodeError> {
+        let mut scratch = Scratch::default();
+        let base = text.as_ptr() as usize;
+        allowed.raw.cut(text, |segment| match segment {
+            Segment::Special(token, _) => {
+                ids.push(token.id);
+                Ok(())
+            }
+            Segment::Text(part) => {
+                let offset = part.as_ptr() as usize - base;
+                let Some(normalizer) = self.model.normalizer() else {
+                    return self.encode_between(part, offset, allowed, &mut scratch, ids);
+                };
+                let part = normalizer.apply(part);
+                self.encode_between(&part, offset, allowed, &mut scratch, ids)
+            }
+        })
+    }
+
+    /// Encodes normalised text that begins at `offset` of the whole: cuts it at the special tokens
+    /// that are looked for only now, and splits what is left.
+    fn encode_between(
+        &self,
+        text: &[u8],
+        offset: usize,
+        allowed: &SpecialSet,
+        scratch: &mut Scratch,
+        ids: &mut Vec<TokenId>,
+    ) -> Result<(), EncodeError> {
+        let base = text.as_ptr() as usize;
+        allowed.normalized.cut(text, |segment| match segment {
+            Segment::Special(token, _) => {
+                ids.push(token.id);
+                Ok(())
+            }
+            Segment::Text(part) => {
+                let offset = offset + (part.as_ptr() as usize - base);
+                self.encode_plain(part, scratch, ids).map_err(|error| {
+                    EncodeError::Split(SplitError {
+                        offset: offset + error.offset,
+                        ..error
+                    })
+                })
+            }
+        })
+    }
+
+    fn encode_plain(
+        &self,
+        text: &[u8],
+        scratch: &mut Scratch,
+        ids: &mut Vec<TokenId>,
+    ) -> Result<(), SplitError> {
+        let mut splitter = self.model.pattern().split(text);
+        let mut spans = std::mem::take(&mut scratch.spans);
+        while splitter.fill(&mut spans)? {
+            for span in spans.iter() {
+                self.encode_piece(&text[span], scratch, ids);
+            }
+        }
+        scratch.spans = spans;
+        Ok(())
+    }
+
+    /// Appends the ids of one piece, without splitting it.
+    fn encode_piece(&self, piece: &[u8], scratch: &mut Scratch, ids: &mut Vec<TokenId>) {
+        let vocab = self.model.vocab();
+        if let [byte] = *piece {
+            ids.push(vocab.byte_ids()[byte as usize]);
+            return;
+        }
+        if self.whole_piece_first
+            && let Some(id) = vocab.id(piece)
+        {
+            ids.push(id);
+            return;
+        }
+        let symbols = piece.iter().map(|&byte| vocab.byte_ids()[byte as usize]);
+        if piece.len() <= SHORT {
+            scratch.short.merge(symbols, &self.merges, ids);
+        } else {
+            scratch.long.merge(symbols, &self.merges, ids);
+        }
+    }
+
+    /// The ids of `piece` taken as one piece, whatever the pattern would make of it.
+    pub fn encode_single_piece(&self, piece: &[u8]) -> Vec<TokenId> {
+        let mut ids = Vec::new();
+        if !piece.is_empty() {
+            self.encode_piece(piece, &mut Scratch::default(), &mut ids);
+        }
+        ids
+    }
+
+    /// Fails when `text` holds one of `forbidden`: tiktoken's `disallowed_special`.
+    ///
+    /// # Errors
+    /// At the first of them in the text.
+    pub fn refuse_specials(&self, text: &[u8], forbidden: &SpecialSet) -> Result<(), EncodeError> {
+        for matcher in [&forbidden.raw, &forbidden.normalized] {
+            matcher.cut(text, |segment| match segment {
+                Segment::Text(_) => Ok(()),
+                Segment::Special(token, offset) => Err(EncodeError::SpecialNotAllowed {
+                    content: token.content.clone(),
+                    offset,
+                }),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Encoder")
+            .field("model", &self.model)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is used again from piece to piece.
+#[derive(Default)]
+struct Scratch {
+    spans: Spans,
+    short: short::ShortPiece,
+    long: long::LongPiece,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::merges::{Merge, Merges};
+    use crate::reference;
+    use crate::special::{SpecialToken, SpecialTokens};
+    use crate::split::{Gaps, Pattern, PatternName};
+    use crate::vocab::{Repeats, Vocab};
+    use proptest::prelude::*;
+
+    fn bytes_and(tokens: &[&[u8]]) -> Vec<Vec<u8>> {
+        let bytes = (0..=255u8).map(|b| vec![b]);
+        bytes.chain(tokens.iter().map(|t| t.to_vec())).collect()
+    }
+
+    fn whole_text() -> Pattern {
+        Pattern::sequence([])
+    }
+
+    fn ranks(tokens: &[&[u8]]) -> Encoder {
+        let tokens = bytes_and(tokens);
+        let ranks = tokens.iter().zip(0..).map(|(t, id)| (t.as_slice(), id));
+        Encoder::new(Model::from_ranks(whole_text(), ranks, []).unwrap())
+    }
+
+    #[test]
+    fn under_ranks_a_whole_piece_comes_first() {
+        let encoder = ranks(&[b"abc"]);
+        assert_eq!(encoder.encode(b"abc").unwrap(), [256]);
+        assert_eq!(encoder.encode(b"xabc").unwrap(), [120, 97, 98, 99]);
+    }
+
+    #[test]
+    fn ranks_merge_any_split_and_merges_only_the_listed_one() {
+        let tokens: [&[u8]; 3] = [b"bc", b"ab", b"abc"];
+        // (b, c) has the lowest rank; then a and bc join, which the list below does not know.
+        assert_eq!(ranks(&tokens).encode(b"xabc").unwrap(), [120, 258]);
+        let vocab = bytes_and(&tokens);
+        let vocab = Vocab::new(
+            vocab.iter().zip(0..).map(|(t, id)| (id, &t[..])),
+            Repeats::Refuse,
+        );
+        let listed = [(98, 99, 256), (97, 98, 257), (257, 99, 258)];
+        let merges = listed.map(|(left, right, token)| Merge { left, right, token });
+        let merging = |whole_piece_first| Merging::Merges {
+            merges: Merges::new(merges.to_vec()).unwrap(),
+            whole_piece_first,
+        };
+        let encoder = |first| {
+            let specials = SpecialTokens::default();
+            let vocab = vocab.clone().unwrap();
+            Encoder::new(Model::new(whole_text(), vocab, merging(first), specials).unwrap())
+        };
+        assert_eq!(encoder(false).encode(b"abc").unwrap(), [97, 256]);
+        assert_eq!(encoder(true).encode(b"abc").unwrap(), [258]);
+        assert_eq!(encoder(true).encode(b"xabc").unwrap(), [120, 97, 256]);
+    }
+
+    #[test]
+    fn special_tokens_count_only_where_they_are_allowed() {
+        let pattern = Pattern::named(PatternName::Cl100k);
+        let model = Model::trained(pattern, Merges::default(), &["<|a|>", "<|a|><|b|>"]).unwrap();
+        let encoder = Encoder::new(model);
+        let with = |set: &SpecialSet, text: &str| {
+            let mut ids = Vec::new();
+            encoder
+                .encode_with_specials(text.as_bytes(), set, &mut ids)
+                .unwrap();
+            ids
+        };
+        let all = encoder.model().all_specials();
+        assert_eq!(with(&all, "x<|a|><|b|>y<|a|>"), [120, 257, 121, 256]);
+        let one = encoder.model().special_set(&["<|a|>", "never heard of"]);
+        assert_eq!(with(&one, "<|a|>!<|a|><|b|>")[..3], [256, 33, 256]);
+        assert_eq!(with(&SpecialSet::default(), "<|a|>").len(), 5);
+        let refused = encoder.refuse_specials(b"ab<|a|>", &all).unwrap_err();
+        assert!(matches!(
+            refused,
+            EncodeError::SpecialNotAllowed { offset: 2, .. }
+        ));
+        assert_eq!(encoder.refuse_specials(b"ab<|c|>", &all), Ok(()));
+    }
+
+    #[test]
+    fn an_error_of_the_pattern_names_the_byte_of_the_whole_text() {
+        let bomb = Pattern::regex(r"(?:a|a)+(?=c)|.", Gaps::Keep).unwrap();
+        let model = Model::trained(bomb, Merges::default(), &["<|s|>"]).unwrap();
+        let encoder = Encoder::new(model);
+        let text = format!("xy<|s|>z{}", "a".repeat(64));
+        let all = encoder.model().all_specials();
+        let error = encoder.encode_with_specials(text.as_bytes(), &all, &mut Vec::new());
+        assert!(matches!(
+            error,
+            Err(EncodeError::Split(SplitError { offset: 8, .. }))
+        ));
+    }
+
+    #[test]
+    fn a_megabyte_of_one_letter_is_near_linear() {
+        // With the square of the length this would take hours.
+        let tokens: Vec<Vec<u8>> = (1..8).map(|n| vec![b'a'; 1 << n]).collect();
+        let tokens: Vec<&[u8]> = tokens.iter().map(Vec::as_slice).collect();
+        let encoder = ranks(&tokens);
+        let ids = encoder.encode(&vec![b'a'; 1_000_001]).unwrap();
+        assert_eq!(ids.len(), 1_000_000 / 128 + 2);
+        assert_eq!(ids.last(), Some(&97));
+    }
+
+    /// A made-up table, not trained in order: with entries that merging never reaches, and tokens
+    /// that several splits can make.
+    fn any_table() -> impl Strategy<Value = Vec<Vec<u8>>> {
+        let token = prop::collection::vec(prop::sample::select(&b"abc"[..]), 2..6);
+        prop::collection::hash_set(token, 0..40).prop_map(|set| set.into_iter().collect())
+    }
+
+    fn any_piece() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            prop::collection::vec(prop::sample::select(&b"abcd"[..]), 0..200),
+            prop::collection::vec(any::<u8>(), 0..20),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn ids_are_those_of_the_definition_for_ranks(table in any_table(), piece in any_piece()) {
+            let tokens: Vec<&[u8]> = table.iter().map(Vec::as_slice).collect();
+            let encoder = ranks(&tokens);
+            let vocab = encoder.model().vocab();
+            let want = match vocab.id(&piece) {
+                Some(id) => vec![id],
+                None => reference::merge_piece(
+                    piece.iter().map(|&b| b.into()).collect(),
+                    |pair| {
+                        let joined = [vocab.token(pair.left())?, vocab.token(pair.right())?].concat();
+                        vocab.id(&joined).map(|id| (id, id))
+                    },
+                ),
+            };
+            prop_assert_eq!(encoder.count(&piece).unwrap(), want.len());
+            prop_assert_eq!(encoder.encode(&piece).unwrap(), want);
+        }
+
+        #[test]
+        fn ids_are_those_of_the_definition_for_merges(
+            table in any_table(),
+            splits in prop::collection::vec(any::<prop::sample::Index>(), 40),
+            piece in any_piece(),
+        ) {
+            // Listed pairs in any order, of tokens that later pairs may make.
+            let vocab = bytes_and(&table.iter().map(Vec::as_slice).collect::<Vec<_>>());
+            let vocab = Vocab::new(vocab.iter().zip(0..).map(|(t, id)| (id, &t[..])), Repeats::Refuse).unwrap();
+            let mut rules: Vec<Merge> = Vec::new();
+            for (token, split) in table.iter().zip(splits) {
+                let (left, right) = token.split_at(1 + split.index(token.len() - 1));
+                if let (Some(left), Some(right), Some(token)) = (vocab.id(left), vocab.id(right), vocab.id(token)) {
+                    rules.push(Merge { left, right, token });
+                }
+            }
+            let merging = Merging::Merges {
+                merges: Merges::new(rules.clone()).unwrap(),
+                whole_piece_first: false,
+            };
+            let model = Model::new(whole_text(), vocab, merging, SpecialTokens::default()).unwrap();
+            let want = reference::merge_piece(piece.iter().map(|&b| b.into()).collect(), |pair| {
+                let rank = rules.iter().position(|rule| rule.pair() == pair)?;
+                Some((rank as u32, rules[rank].token))
+            });
+            prop_assert_eq!(Encoder::new(model).encode(&piece).unwrap(), want);
+        }
+
+        #[test]
+        fn decoding_gives_the_text_back(text in prop::collection::vec(any::<u8>(), 0..64)) {
+            for name in PatternName::ALL {
+                let special = [SpecialToken::new("<|end|>", 300)];
+                let tokens = bytes_and(&[b"th", b"the", b" t", b"  "]);
+                let ranks = tokens.iter().zip(0..).map(|(t, id)| (t.as_slice(), id));
+                let model = Model::from_ranks(Pattern::named(name), ranks, special).unwrap();
+                let encoder = Encoder::new(model);
+                let ids = encoder.encode(&text).unwrap();
+                prop_assert_eq!(encoder.model().decode(&ids).unwrap(), &text[..]);
+                prop_assert_eq!(encoder.count(&text).unwrap(), ids.len());
+            }
+        }
+    }
+}

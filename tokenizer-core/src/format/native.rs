@@ -1,0 +1,533 @@
+//! `.bpe`: the whole model in one file, checksummed, read without parsing text.
+//!
+//! ```text
+//! offset  bytes
+//!      0      8  magic: 89 'B' 'P' 'E' 0D 0A 1A 0A  (a transfer that changes line ends shows)
+//!      8      4  version, 1
+//!     12      4  CRC-32 of everything from byte 16 on
+//!     16      8  length of the whole file
+//!     24      8  number of sections
+//!     32   24 n  sections: 8 bytes of name, offset, length
+//! ```
+//!
+//! All numbers are little-endian, sections begin at multiples of 8, strings carry their length in
+//! front:
+//!
+//! | section | content |
+//! | --- | --- |
+//! | `pattern` | u32 stages, then for each u32 gap rule (0 keep, 1 drop) and the regex |
+//! | `ends`, `tokens` | where the token of each id ends (u32; a hole repeats the one before), their bytes |
+//! | `merging` | u32: 0 ranks, 1 merges, 2 merges with the whole piece first |
+//! | `merges` | u32 left, right, token by rank; empty under ranks |
+//! | `specials` | u32 how many, then for each u32 id, u32 flags and the text |
+//! | `extras` | u32 normaliser (0 none, 1 NFC), then the ids before and behind a text, each with their number in front |
+//!
+//! A reader takes its own version only, and refuses a section that it does not know.
+
+use crate::merges::{Merge, Merges, MergesError};
+use crate::model::{Affixes, Merging, Model, ModelError};
+use crate::normalize::Normalizer;
+use crate::special::{SpecialToken, SpecialTokens, SpecialTokensError};
+use crate::split::{Gaps, Pattern, PatternError};
+use crate::vocab::{Repeats, Vocab, VocabError};
+
+/// The first bytes of every `.bpe` file.
+pub const MAGIC: [u8; 8] = *b"\x89BPE\r\n\x1a\n";
+
+/// The version that is written, and the only one that is read.
+pub const VERSION: u32 = 1;
+
+const HEADER: usize = 32;
+const SECTION_ENTRY: usize = 24;
+
+/// The bytes are no model of this version.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NativeError {
+    /// They do not begin as a `.bpe` file does.
+    #[error("not a .bpe model: it does not begin as one")]
+    Magic,
+    /// Another version of the format.
+    #[error("a .bpe model of version {found}; this program reads version {VERSION}")]
+    Version {
+        /// The version found.
+        found: u32,
+    },
+    /// The file has another length than it says.
+    #[error(
+        "the .bpe model is {found} bytes long but says {expected}: it was cut short or added to"
+    )]
+    Length {
+        /// What the file says.
+        expected: u64,
+        /// What there is.
+        found: u64,
+    },
+    /// The content is not what was written.
+    #[error("the checksum of the .bpe model is wrong: it was changed or damaged")]
+    Checksum,
+    /// A section is missing, twice there, unknown, or reaches outside.
+    #[error("section {name:?} of the .bpe model {fault}")]
+    Section {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        fault: &'static str,
+    },
+    /// The pattern does not compile.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+    /// The merges contradict themselves.
+    #[error(transparent)]
+    Merges(#[from] MergesError),
+    /// The parts do not make a model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+impl From<VocabError> for NativeError {
+    fn from(error: VocabError) -> Self {
+        NativeError::Model(error.into())
+    }
+}
+
+impl From<SpecialTokensError> for NativeError {
+    fn from(error: SpecialTokensError) -> Self {
+        NativeError::Model(error.into())
+    }
+}
+
+/// The model as bytes. The same model gives the same bytes.
+pub fn write(model: &Model) -> Vec<u8> {
+    let sections = [
+        ("pattern", pattern_section(model.pattern())),
+        ("ends", u32s(model.vocab().ends().iter().copied())),
+        ("tokens", model.vocab().arena().to_vec()),
+        ("merging", u32s([merging_code(model.merging())])),
+        ("merges", merges_section(model.merging())),
+        ("specials", specials_section(model.specials())),
+        ("extras", extras_section(model)),
+    ];
+    let mut body = Vec::new();
+    let mut table = Vec::new();
+    let start = HEADER + sections.len() * SECTION_ENTRY;
+    for (name, content) in &sections {
+        let mut padded = [0; 8];
+        padded[..name.len()].copy_from_slice(name.as_bytes());
+        table.extend_from_slice(&padded);
+        table.extend_from_slice(&((start + body.len()) as u64).to_le_bytes());
+        table.extend_from_slice(&(content.len() as u64).to_le_bytes());
+        body.extend_from_slice(content);
+        body.resize(body.len().next_multiple_of(8), 0);
+    }
+    let mut bytes = Vec::with_capacity(start + body.len());
+    bytes.extend_from_slice(&MAGIC);
+    bytes.extend_from_slice(&VERSION.to_le_bytes());
+    bytes.extend_from_slice(&[0; 4]);
+    bytes.extend_from_slice(&((start + body.len()) as u64).to_le_bytes());
+    bytes.extend_from_slice(&(sections.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(&table);
+    bytes.extend_from_slice(&body);
+    let checksum = crc32fast::hash(&bytes[16..]);
+    bytes[12..16].copy_from_slice(&checksum.to_le_bytes());
+    bytes
+}
+
+/// Reads a model.
+///
+/// # Errors
+/// When the bytes are not what [`write`] writes; lengths and ids are checked before they are used.
+pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
+    let sections = Sections::open(bytes)?;
+    let pattern = read_pattern(sections.get("pattern")?)?;
+    let merges = sections.get("merges")?;
+    let rules = merges.u32s()?;
+    if !rules.len().is_multiple_of(3) {
+        return Err(merges.fault("is cut within a merge"));
+    }
+    let rules = rules.chunks_exact(3).map(|rule| Merge {
+        left: rule[0],
+        right: rule[1],
+        token: rule[2],
+    });
+    let mut code = sections.get("merging")?;
+    let merging = match code.u32()? {
+        0 => Merging::Ranks,
+        code @ (1 | 2) => Merging::Merges {
+            merges: Merges::new(rules.collect())?,
+            whole_piece_first: code == 2,
+        },
+        _ => return Err(code.fault("names a rule that is not known")),
+    };
+    let repeats = match merging {
+        Merging::Ranks => Repeats::Refuse,
+        Merging::Merges { .. } => Repeats::LowestId,
+    };
+    let ends = sections.get("ends")?.u32s()?;
+    let vocab = Vocab::from_arena(sections.get("tokens")?.bytes, &ends, repeats)?;
+    let specials = read_specials(sections.get("specials")?)?;
+    let mut extras = sections.get("extras")?;
+    let normalizer = match extras.u32()? {
+        0 => None,
+        1 => Some(Normalizer::Nfc),
+        _ => return Err(extras.fault("names a normaliser that is not known")),
+    };
+    let affixes = Affixes {
+        before: extras.counted_u32s()?,
+        after: extras.counted_u32s()?,
+    };
+    let model = Model::new(pattern, vocab, merging, specials)?;
+    Ok(model.with_normalizer(normalizer).with_affixes(affixes)?)
+}
+
+fn u32s(numbers: impl IntoIterator<Item = u32>) -> Vec<u8> {
+    numbers.into_iter().flat_map(u32::to_le_bytes).collect()
+}
+
+fn push_string(bytes: &mut Vec<u8>, text: &str) {
+    bytes.extend_from_slice(&(text.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(text.as_bytes());
+}
+
+fn pattern_section(pattern: &Pattern) -> Vec<u8> {
+    let mut bytes = u32s([pattern.stages().len() as u32]);
+    for (source, gaps) in pattern.stages() {
+        bytes.extend(u32s([match gaps {
+            Gaps::Keep => 0,
+            Gaps::Drop => 1,
+        }]));
+        push_string(&mut bytes, source);
+    }
+    bytes
+}
+
+fn read_pattern(mut section: Section<'_>) -> Result<Pattern, NativeError> {
+    let mut stages = Vec::new();
+    for _ in 0..section.u32()? {
+        let gaps = match section.u32()? {
+            0 => Gaps::Keep,
+            1 => Gaps::Drop,
+            _ => return Err(section.fault("names a gap rule that is not known")),
+        };
+        let source = section.string()?;
+        if !source.is_empty() {
+            stages.push(Pattern::regex(source, gaps)?);
+        }
+    }
+    Ok(Pattern::sequence(stages))
+}
+
+fn merging_code(merging: &Merging) -> u32 {
+    match merging {
+        Merging::Ranks => 0,
+        Merging::Merges {
+            whole_piece_first, ..
+        } => 1 + u32::from(*whole_piece_first),
+    }
+}
+
+fn merges_section(merging: &Merging) -> Vec<u8> {
+    match merging {
+        Merging::Ranks => Vec::new(),
+        Merging::Merges { merges, .. } => u32s(
+            merges
+                .iter()
+                .flat_map(|rule| [rule.left, rule.right, rule.token]),
+        ),
+    }
+}
+
+/// The flags of a special token, by the bit that stands for each.
+fn flags(token: &mut SpecialToken) -> [&mut bool; 5] {
+    [
+        &mut token.control,
+        &mut token.normalized,
+        &mut token.left_strip,
+        &mut token.right_strip,
+        &mut token.single_word,
+    ]
+}
+
+fn specials_section(specials: &SpecialTokens) -> Vec<u8> {
+    let mut bytes = u32s([specials.len() as u32]);
+    for mut token in specials.iter().cloned() {
+        let bits = flags(&mut token).into_iter().zip(0..);
+        let bits = bits.map(|(flag, bit)| u32::from(*flag) << bit).sum();
+        bytes.extend(u32s([token.id, bits]));
+        push_string(&mut bytes, &token.content);
+    }
+    bytes
+}
+
+fn read_specials(mut section: Section<'_>) -> Result<SpecialTokens, NativeError> {
+    let mut tokens = Vec::new();
+    for _ in 0..section.u32()? {
+        let (id, bits) = (section.u32()?, section.u32()?);
+        let mut token = SpecialToken::new(section.string()?, id);
+        for (flag, bit) in flags(&mut token).into_iter().zip(0..) {
+            *flag = bits >> bit & 1 == 1;
+        }
+        tokens.push(token);
+    }
+    Ok(SpecialTokens::new(tokens)?)
+}
+
+fn extras_section(model: &Model) -> Vec<u8> {
+    let normalizer = match model.normalizer() {
+        None => 0,
+        Some(Normalizer::Nfc) => 1,
+    };
+    let affixes = model.affixes();
+    let mut bytes = u32s([normalizer]);
+    for ids in [&affixes.before, &affixes.after] {
+        bytes.extend(u32s([ids.len() as u32]));
+        bytes.extend(u32s(ids.iter().copied()));
+    }
+    bytes
+}
+
+const SECTION_NAMES: [&str; 7] = [
+    "pattern", "ends", "tokens", "merging", "merges", "specials", "extras",
+];
+
+/// The sections of a file whose header was found right.
+struct Sections<'b>(Vec<Section<'b>>);
+
+impl<'b> Sections<'b> {
+    fn open(bytes: &'b [u8]) -> Result<Self, NativeError> {
+        let number = |at: usize| -> Option<u64> {
+            Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+        };
+        if !bytes.starts_with(&MAGIC) {
+            return Err(NativeError::Magic);
+        }
+        let short = NativeError::Length {
+            expected: HEADER as u64,
+            found: bytes.len() as u64,
+        };
+        let (Some(version), Some(length), Some(count)) = (number(8), number(16), number(24)) else {
+            return Err(short);
+        };
+        let (version, checksum) = (version as u32, (version >> 32) as u32);
+        if version != VERSION {
+            return Err(NativeError::Version { found: version });
+        }
+        if length != bytes.len() as u64 {
+            return Err(NativeError::Length {
+                expected: length,
+                found: bytes.len() as u64,
+            });
+        }
+        if crc32fast::hash(&bytes[16..]) != checksum {
+            return Err(NativeError::Checksum);
+        }
+        let mut sections: Vec<Section<'b>> = Vec::new();
+        for place in 0..count.min(bytes.len() as u64) as usize {
+            let at = HEADER + place * SECTION_ENTRY;
+            let (Some(name), Some(offset), Some(length)) =
+                (bytes.get(at..at + 8), number(at + 8), number(at + 16))
+            else {
+                return Err(short);
+            };
+            let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
+            let fault = |fault| NativeError::Section {
+                name: String::from_utf8_lossy(name).into_owned(),
+                fault,
+            };
+            let Some(name) = SECTION_NAMES.into_iter().find(|n| n.as_bytes() == name) else {
+                return Err(fault("is not known"));
+            };
+            let content = usize::try_from(offset)
+                .ok()
+                .zip(usize::try_from(length).ok())
+                .and_then(|(offset, length)| bytes.get(offset..offset.checked_add(length)?))
+                .ok_or_else(|| fault("reaches outside the file"))?;
+            if sections.iter().any(|section| section.name == name) {
+                return Err(fault("is there twice"));
+            }
+            sections.push(Section {
+                name,
+                bytes: content,
+            });
+        }
+        Ok(Sections(sections))
+    }
+
+    fn get(&self, name: &'static str) -> Result<Section<'b>, NativeError> {
+        let found = self.0.iter().find(|section| section.name == name);
+        found.cloned().ok_or_else(|| NativeError::Section {
+            name: name.into(),
+            fault: "is missing",
+        })
+    }
+}
+
+/// What is left to read of a section.
+#[derive(Clone)]
+struct Section<'b> {
+    name: &'static str,
+    bytes: &'b [u8],
+}
+
+impl<'b> Section<'b> {
+    fn fault(&self, fault: &'static str) -> NativeError {
+        NativeError::Section {
+            name: self.name.into(),
+            fault,
+        }
+    }
+
+    fn take(&mut self, length: usize) -> Result<&'b [u8], NativeError> {
+        let (taken, rest) = self
+            .bytes
+            .split_at_checked(length)
+            .ok_or_else(|| self.fault("is cut short"))?;
+        self.bytes = rest;
+        Ok(taken)
+    }
+
+    fn u32(&mut self) -> Result<u32, NativeError> {
+        let bytes = self.take(4)?;
+        Ok(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+    }
+
+    fn string(&mut self) -> Result<&'b str, NativeError> {
+        let length = self.u32()? as usize;
+        let bytes = self.take(length)?;
+        std::str::from_utf8(bytes).map_err(|_| self.fault("holds text that is not UTF-8"))
+    }
+
+    /// As many numbers as the number in front says.
+    fn counted_u32s(&mut self) -> Result<Vec<u32>, NativeError> {
+        let count = self.u32()? as usize;
+        let length = count
+            .checked_mul(4)
+            .ok_or_else(|| self.fault("is cut short"))?;
+        let bytes = self.take(length)?;
+        Section {
+            name: self.name,
+            bytes,
+        }
+        .u32s()
+    }
+
+    /// All that is left as numbers.
+    fn u32s(&self) -> Result<Vec<u32>, NativeError> {
+        let (numbers, rest) = self.bytes.as_chunks::<4>();
+        if !rest.is_empty() {
+            return Err(self.fault("is cut within a number"));
+        }
+        Ok(numbers
+            .iter()
+            .map(|bytes| u32::from_le_bytes(*bytes))
+            .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::split::PatternName;
+    use crate::token::Pair;
+    use proptest::prelude::*;
+
+    fn model() -> Model {
+        let stages = [
+            Pattern::regex(r"\p{N}{1,3}", Gaps::Drop).unwrap(),
+            Pattern::named(PatternName::O200k),
+        ];
+        let merges = Merges::trained(&[Pair::new(97, 98), Pair::new(256, 99)]).unwrap();
+        let model = Model::trained(Pattern::sequence(stages), merges, &["<s>", "é"]).unwrap();
+        let mut flagged = SpecialToken::new("[x]", 300);
+        (flagged.control, flagged.right_strip) = (false, true);
+        let specials = model.specials().iter().cloned().chain([flagged]);
+        let specials = SpecialTokens::new(specials).unwrap();
+        let parts = (model.pattern().clone(), model.vocab().clone());
+        let affixes = Affixes {
+            before: vec![258],
+            after: vec![],
+        };
+        Model::new(parts.0, parts.1, model.merging().clone(), specials)
+            .unwrap()
+            .with_normalizer(Some(Normalizer::Nfc))
+            .with_affixes(affixes)
+            .unwrap()
+    }
+
+    /// The bytes with a right checksum again.
+    fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
+        if bytes.len() >= HEADER {
+            let checksum = crc32fast::hash(&bytes[16..]);
+            bytes[12..16].copy_from_slice(&checksum.to_le_bytes());
+        }
+        bytes
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let bytes = write(&model());
+        let again = read(&bytes).unwrap();
+        assert_eq!(again, model());
+        assert_eq!(write(&again), bytes);
+    }
+
+    #[test]
+    fn models_of_ranks_and_of_the_whole_text_come_back() {
+        let tokens: Vec<Vec<u8>> = (0..=255u8)
+            .map(|b| vec![b])
+            .chain([b"ab".to_vec()])
+            .collect();
+        let ranks = tokens.iter().zip(0..).map(|(t, id)| (t.as_slice(), id + 1));
+        let model = Model::from_ranks(Pattern::sequence([]), ranks, []).unwrap();
+        assert_eq!(read(&write(&model)).unwrap(), model);
+    }
+
+    #[test]
+    fn damage_is_named() {
+        let bytes = write(&model());
+        assert_eq!(read(b"{}"), Err(NativeError::Magic));
+        let mut other = bytes.clone();
+        other[8] = 9;
+        assert_eq!(read(&other), Err(NativeError::Version { found: 9 }));
+        for cut in [9, 30, 100, bytes.len() - 1] {
+            let error = read(&bytes[..cut]).unwrap_err();
+            assert!(
+                matches!(error, NativeError::Length { .. }),
+                "{cut}: {error}"
+            );
+        }
+        let mut other = bytes.clone();
+        *other.last_mut().unwrap() ^= 1;
+        assert_eq!(read(&other), Err(NativeError::Checksum));
+        let mut other = bytes.clone();
+        other[HEADER + 8 + 6] = 0xFF;
+        let error = read(&sealed(other)).unwrap_err();
+        assert!(error.to_string().contains("reaches outside"), "{error}");
+        let mut other = bytes.clone();
+        other[HEADER] = b'P';
+        let error = read(&sealed(other)).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("\"Pattern\" of the .bpe model is not known")
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn changed_bytes_under_a_right_checksum_never_panic(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        ) {
+            let mut bytes = write(&model());
+            for (at, byte) in changes {
+                // Mostly the numbers that lengths and offsets are made of.
+                let limit = [HEADER + 7 * SECTION_ENTRY, bytes.len()][usize::from(byte) % 2];
+                bytes[at.index(limit)] = byte;
+            }
+            if let Ok(model) = read(&sealed(bytes)) {
+                prop_assert!(read(&write(&model)).is_ok());
+            }
+        }
+    }
+}

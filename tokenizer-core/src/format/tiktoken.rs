@@ -1,0 +1,258 @@
+//! `.tiktoken`: one token a line, its bytes in base64, a space, its rank.
+//!
+//! The file holds neither the pattern nor special tokens; who reads it must know them. Its tokens
+//! merge by the rank of their joined bytes ([`Merging::Ranks`]), so a model of listed merges that
+//! is written here and read again may encode some texts differently: see [`crate::model`].
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::model::{Merging, Model, ModelError};
+use crate::split::Pattern;
+use crate::token::TokenId;
+
+/// Tokens with their ranks, as they stand in a file.
+pub type RankList = Vec<(Vec<u8>, TokenId)>;
+
+/// The bytes are no `.tiktoken` file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TiktokenError {
+    /// A line cannot be read.
+    #[error("line {line}: {fault}")]
+    Line {
+        /// Which line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        fault: LineFault,
+    },
+    /// The tokens do not make a model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+/// What is wrong with a line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LineFault {
+    /// Not two words.
+    #[error("expected a token in base64, a space and a rank")]
+    Form,
+    /// The first word is not base64.
+    #[error("the token is not base64: {0}")]
+    Base64(String),
+    /// The second word is no number that fits.
+    #[error("{0:?} is no rank")]
+    Rank(String),
+    /// The token has no bytes.
+    #[error("the token is empty")]
+    Empty,
+    /// The token stands in an earlier line.
+    #[error("the token \"{}\" stands in line {first} already", .token.escape_ascii())]
+    RepeatedToken {
+        /// The token.
+        token: Vec<u8>,
+        /// The earlier line.
+        first: usize,
+    },
+    /// The rank stands in an earlier line.
+    #[error("the rank {rank} stands in line {first} already")]
+    RepeatedRank {
+        /// The rank.
+        rank: TokenId,
+        /// The earlier line.
+        first: usize,
+    },
+}
+
+/// Reads tokens and ranks. A hole in the ranks is legal (p50k has one), an empty line too.
+///
+/// # Errors
+/// At the first line that cannot be read or repeats a token or a rank.
+pub fn read_ranks(bytes: &[u8]) -> Result<RankList, TiktokenError> {
+    let mut ranks = RankList::new();
+    let mut by_token = hashbrown::HashMap::<&[u8], usize, ahash::RandomState>::default();
+    let mut by_rank = hashbrown::HashMap::<TokenId, usize, ahash::RandomState>::default();
+    for (text, line) in bytes.split(|&byte| byte == b'\n').zip(1..) {
+        let fail = |fault| TiktokenError::Line { line, fault };
+        let mut fields = text
+            .split(u8::is_ascii_whitespace)
+            .filter(|f| !f.is_empty());
+        let (token, rank) = match (fields.next(), fields.next(), fields.next()) {
+            (None, _, _) => continue,
+            (Some(token), Some(rank), None) => (token, rank),
+            _ => return Err(fail(LineFault::Form)),
+        };
+        let decoded = STANDARD
+            .decode(token)
+            .map_err(|error| fail(LineFault::Base64(error.to_string())))?;
+        if decoded.is_empty() {
+            return Err(fail(LineFault::Empty));
+        }
+        let rank: TokenId = std::str::from_utf8(rank)
+            .ok()
+            .and_then(|rank| rank.parse().ok())
+            .ok_or_else(|| fail(LineFault::Rank(String::from_utf8_lossy(rank).into_owned())))?;
+        // Base64 is read strictly, so equal tokens are equal words.
+        if let Some(first) = by_token.insert(token, line) {
+            let token = decoded;
+            return Err(fail(LineFault::RepeatedToken { token, first }));
+        }
+        if let Some(first) = by_rank.insert(rank, line) {
+            return Err(fail(LineFault::RepeatedRank { rank, first }));
+        }
+        ranks.push((decoded, rank));
+    }
+    Ok(ranks)
+}
+
+/// Reads a model: the ranks with `pattern` and no special tokens.
+///
+/// # Errors
+/// As [`read_ranks`]; also when a single byte is missing or a rank is too high.
+pub fn read(bytes: &[u8], pattern: Pattern) -> Result<Model, TiktokenError> {
+    let ranks = read_ranks(bytes)?;
+    let tokens = ranks.iter().map(|(token, rank)| (token.as_slice(), *rank));
+    Ok(Model::from_ranks(pattern, tokens, [])?)
+}
+
+/// A model that cannot be written as ranks: the order of its merges is not the order of ids.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "merge {rank} makes token {token}, which is not above the token of the merge before: its ids are no ranks"
+)]
+#[non_exhaustive]
+pub struct NotRanks {
+    /// Which merge.
+    pub rank: usize,
+    /// The token it makes.
+    pub token: TokenId,
+}
+
+/// Writes the tokens of `model` by ascending id. Pattern and special tokens are left out.
+///
+/// Of several tokens with the same bytes ([`Vocab::repeated`](crate::Vocab::repeated)) the highest
+/// is kept, as Python's `dict` does with rustbpe's list; the others are holes.
+///
+/// # Errors
+/// When the model's merges are not in the order of their tokens.
+pub fn write(model: &Model) -> Result<Vec<u8>, NotRanks> {
+    let vocab = model.vocab();
+    if let Merging::Merges { merges, .. } = model.merging() {
+        let mut before = None;
+        for (rank, merge) in merges.iter().enumerate() {
+            if before.is_some_and(|before| before >= merge.token) {
+                let token = merge.token;
+                return Err(NotRanks { rank, token });
+            }
+            before = Some(merge.token);
+        }
+    }
+    let mut highest = hashbrown::HashMap::<&[u8], TokenId, ahash::RandomState>::default();
+    for id in vocab.repeated() {
+        if let Some(token) = vocab.token(id) {
+            highest.insert(token, id);
+        }
+    }
+    let mut text = String::new();
+    for (id, token) in vocab.iter() {
+        if highest.get(token).is_none_or(|&highest| highest == id) {
+            STANDARD.encode_string(token, &mut text);
+            text.push_str(&format!(" {id}\n"));
+        }
+    }
+    Ok(text.into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::merges::Merges;
+    use crate::split::PatternName;
+    use crate::token::Pair;
+
+    fn fault(text: &str) -> (usize, LineFault) {
+        match read_ranks(text.as_bytes()) {
+            Err(TiktokenError::Line { line, fault }) => (line, fault),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let merges = Merges::trained(&[Pair::new(97, 98), Pair::new(256, 99)]).unwrap();
+        let pattern = Pattern::named(PatternName::Gpt2);
+        let model = Model::trained(pattern.clone(), merges, &["<s>"]).unwrap();
+        let bytes = write(&model).unwrap();
+        assert!(bytes.ends_with(b"YWI= 256\nYWJj 257\n"));
+        let read = read(&bytes, pattern).unwrap();
+        assert_eq!(read.vocab(), model.vocab());
+        assert_eq!(read.merging(), &Merging::Ranks);
+    }
+
+    #[test]
+    fn faults_name_their_line() {
+        assert_eq!(fault("YQ== 0\nYg==\n"), (2, LineFault::Form));
+        assert_eq!(fault("YQ== 0 1"), (1, LineFault::Form));
+        assert!(matches!(fault("\n\n?? 0"), (3, LineFault::Base64(_))));
+        assert!(matches!(fault("YR== 0"), (1, LineFault::Base64(_))));
+        assert_eq!(fault("YQ== -1"), (1, LineFault::Rank("-1".into())));
+        assert_eq!(fault("YQ== 4294967296").0, 1);
+        let repeated = LineFault::RepeatedToken {
+            token: b"a".to_vec(),
+            first: 1,
+        };
+        assert_eq!(fault("YQ== 0\nYQ== 1"), (2, repeated));
+        let repeated = LineFault::RepeatedRank { rank: 0, first: 1 };
+        assert_eq!(fault("YQ== 0\r\nYg== 0"), (2, repeated));
+    }
+
+    #[test]
+    fn missing_bytes_are_named() {
+        let error = read(b"YQ== 0\n", Pattern::named(PatternName::Gpt2)).unwrap_err();
+        assert_eq!(error.to_string(), "the single byte 0x00 is no token");
+    }
+
+    #[test]
+    fn of_repeated_bytes_the_highest_id_is_kept() {
+        // (a, aa) and (aa, a) both make "aaa".
+        let pairs = [(97, 97), (97, 256), (256, 97)].map(|(l, r)| Pair::new(l, r));
+        let merges = Merges::trained(&pairs).unwrap();
+        let model = Model::trained(Pattern::named(PatternName::Gpt2), merges, &[] as &[&str]);
+        let bytes = write(&model.unwrap()).unwrap();
+        assert!(bytes.ends_with(b"YWE= 256\nYWFh 258\n"));
+        assert_eq!(read_ranks(&bytes).unwrap().len(), 258);
+    }
+
+    #[test]
+    fn merges_out_of_order_are_refused() {
+        let tokens: Vec<Vec<u8>> = (0..=255u8)
+            .map(|b| vec![b])
+            .chain([b"ab".to_vec(), b"cd".to_vec()])
+            .collect();
+        let tokens = tokens.iter().zip(0..).map(|(t, id)| (id, t.as_slice()));
+        let vocab = crate::Vocab::new(tokens, crate::vocab::Repeats::Refuse).unwrap();
+        let rules = [(99, 100, 257), (97, 98, 256)].map(|(left, right, token)| crate::Merge {
+            left,
+            right,
+            token,
+        });
+        let merging = Merging::Merges {
+            merges: Merges::new(rules.to_vec()).unwrap(),
+            whole_piece_first: false,
+        };
+        let model = Model::new(
+            Pattern::named(PatternName::Gpt2),
+            vocab,
+            merging,
+            crate::SpecialTokens::default(),
+        );
+        assert_eq!(
+            write(&model.unwrap()),
+            Err(NotRanks {
+                rank: 1,
+                token: 256
+            })
+        );
+    }
+}

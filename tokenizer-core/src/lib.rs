@@ -1,0 +1,78 @@
+//! Byte-level BPE: train a vocabulary on a corpus, encode and decode text with it.
+//!
+//! The merges are those of `rustbpe`, the ids those of `tiktoken`, byte for byte, on any input,
+//! whether it is UTF-8 or not.
+//!
+//! ```text
+//! text ──split──▶ pieces ──count──▶ Words ──train──▶ Merges ──▶ Model ──▶ Encoder ──▶ ids
+//! ```
+//!
+//! The modules stand in that order, and each knows only those before it:
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`token`] | ids, pairs, counts, and the order of training |
+//! | [`split`] | [`Pattern`]: text into pieces |
+//! | [`words`], [`count`] | [`Words`]: distinct pieces with their counts |
+//! | [`merges`], [`mod@train`] | [`Merges`]: which pair becomes which token |
+//! | [`reference`] | BPE by its definition, the judge of the rest |
+//! | [`vocab`], [`special`], [`model`] | [`Model`]: everything that decides about ids |
+//! | [`encode`], [`decode`] | [`Encoder`], and back |
+//! | [`format`] | a model as bytes: `.bpe`, `.tiktoken`, `tokenizer.json` |
+//! | `corpus` | paths and files (feature `files`) |
+//!
+//! # Example
+//!
+//! ```
+//! use tokenizer_core::{CountOptions, Encoder, Model, Pattern, TrainOptions, count_pieces, train};
+//!
+//! let pattern: Pattern = "cl100k".parse()?;
+//! let documents = ["the cat sat on the mat", "the dog sat on the log"];
+//! let words = count_pieces(documents, &pattern, &CountOptions::default())?;
+//! let merges = train(&words, &TrainOptions::new(16))?;
+//! let encoder = Encoder::new(Model::trained(pattern, merges, &["<|endoftext|>"])?);
+//!
+//! let ids = encoder.encode(b"the cat sat")?;
+//! assert!(ids.len() < 11);
+//! assert_eq!(encoder.model().decode(&ids)?, b"the cat sat");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Features
+//!
+//! `parallel` (counting and batches on several threads), `files` (paths, mapped files, atomic
+//! writes) and `huggingface` (`tokenizer.json`) are on by default; the crate builds without them.
+
+#![deny(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod count;
+pub mod decode;
+pub mod encode;
+pub mod format;
+pub mod merges;
+pub mod model;
+pub mod normalize;
+pub mod ranks;
+pub mod reference;
+pub mod special;
+pub mod split;
+pub mod token;
+pub mod train;
+pub mod vocab;
+pub mod words;
+
+#[cfg(feature = "files")]
+pub mod corpus;
+
+pub use count::{CountOptions, count_pieces};
+pub use decode::DecodeStream;
+pub use encode::{Batch, EncodeError, Encoder};
+pub use merges::{Merge, Merges};
+pub use model::{Affixes, Merging, Model};
+pub use special::{SpecialSet, SpecialToken, SpecialTokens};
+pub use split::{Gaps, Pattern, PatternError, PatternName, Spans, SplitError, Splitter};
+pub use token::{Count, MAX_TOKEN_ID, Pair, TokenId};
+pub use train::{TrainOptions, train};
+pub use vocab::Vocab;
+pub use words::Words;

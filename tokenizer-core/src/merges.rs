@@ -1,0 +1,165 @@
+//! Merges: which pair becomes which token, in order of rank.
+
+use crate::token::{MAX_TOKEN_ID, Pair, TokenId};
+
+/// One rule: `left` followed by `right` becomes `token`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Merge {
+    /// The first token of the pair.
+    pub left: TokenId,
+    /// The second token of the pair.
+    pub right: TokenId,
+    /// What the pair becomes.
+    pub token: TokenId,
+}
+
+impl Merge {
+    /// The pair that this rule merges.
+    #[inline]
+    pub fn pair(&self) -> Pair {
+        Pair::new(self.left, self.right)
+    }
+}
+
+/// Merge rules by rank: rule 0 is applied before rule 1, wherever both can be.
+///
+/// A trained list makes token `256 + k` with rule `k`. A list from a file may number its tokens in
+/// any way and may make one token by several rules.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Merges {
+    rules: Vec<Merge>,
+}
+
+/// A list of merges contradicts itself.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MergesError {
+    /// The same pair stands twice.
+    #[error("merge {rank} repeats the pair of merge {first}")]
+    RepeatedPair {
+        /// The later rule.
+        rank: usize,
+        /// The earlier rule.
+        first: usize,
+    },
+    /// A trained list: the rule uses a token that no earlier rule makes.
+    #[error("merge {rank} uses token {id}, which no earlier merge makes")]
+    LaterToken {
+        /// The rule.
+        rank: usize,
+        /// The token it uses too early.
+        id: TokenId,
+    },
+    /// More merges than there are ids.
+    #[error("{merges} merges are more than ids up to {MAX_TOKEN_ID} can number")]
+    TooMany {
+        /// How many there are.
+        merges: usize,
+    },
+}
+
+impl Merges {
+    /// Rules in order of rank.
+    ///
+    /// # Errors
+    /// When a pair stands twice.
+    pub fn new(rules: Vec<Merge>) -> Result<Self, MergesError> {
+        let mut first =
+            hashbrown::HashMap::with_capacity_and_hasher(rules.len(), ahash::RandomState::new());
+        for (rank, rule) in rules.iter().enumerate() {
+            if let Some(first) = first.insert(rule.pair(), rank) {
+                return Err(MergesError::RepeatedPair { rank, first });
+            }
+        }
+        Ok(Merges { rules })
+    }
+
+    /// The rules of a trained list: rule `k` makes token `256 + k` of earlier tokens.
+    ///
+    /// # Errors
+    /// When a pair stands twice, uses a later token, or there are too many.
+    pub fn trained(pairs: &[Pair]) -> Result<Self, MergesError> {
+        if pairs.len() > MAX_TOKEN_ID as usize - 255 {
+            return Err(MergesError::TooMany {
+                merges: pairs.len(),
+            });
+        }
+        let mut rules = Vec::with_capacity(pairs.len());
+        for (rank, pair) in pairs.iter().enumerate() {
+            let token = 256 + rank as TokenId;
+            for id in [pair.left(), pair.right()] {
+                if id >= token {
+                    return Err(MergesError::LaterToken { rank, id });
+                }
+            }
+            rules.push(Merge {
+                left: pair.left(),
+                right: pair.right(),
+                token,
+            });
+        }
+        Self::new(rules)
+    }
+
+    /// How many rules there are.
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// Whether there is no rule.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// The rules in order of rank.
+    pub fn iter(&self) -> std::slice::Iter<'_, Merge> {
+        self.rules.iter()
+    }
+
+    /// The bytes of every token of a trained list, single bytes first, in the order of ids.
+    ///
+    /// Gives `None` for a list that is not numbered as [`Merges::trained`] numbers it.
+    pub fn trained_tokens(&self) -> Option<Vec<Vec<u8>>> {
+        let mut tokens: Vec<Vec<u8>> = (0..=255u8).map(|byte| vec![byte]).collect();
+        tokens.reserve(self.rules.len());
+        for rule in &self.rules {
+            if rule.token as usize != tokens.len() {
+                return None;
+            }
+            let left = tokens.get(rule.left as usize)?;
+            let right = tokens.get(rule.right as usize)?;
+            tokens.push([left.as_slice(), right].concat());
+        }
+        Some(tokens)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trained_list_numbers_its_tokens_from_256() {
+        let merges = Merges::trained(&[Pair::new(97, 98), Pair::new(256, 99)]).unwrap();
+        assert_eq!(
+            merges.iter().map(|m| m.token).collect::<Vec<_>>(),
+            [256, 257]
+        );
+        let tokens = merges.trained_tokens().unwrap();
+        assert_eq!(tokens[257], b"abc");
+        assert_eq!(tokens.len(), 258);
+    }
+
+    #[test]
+    fn lists_that_contradict_themselves_are_refused() {
+        let twice = [Pair::new(97, 98), Pair::new(97, 98)];
+        assert_eq!(
+            Merges::trained(&twice),
+            Err(MergesError::RepeatedPair { rank: 1, first: 0 })
+        );
+        assert_eq!(
+            Merges::trained(&[Pair::new(97, 256)]),
+            Err(MergesError::LaterToken { rank: 0, id: 256 })
+        );
+    }
+}

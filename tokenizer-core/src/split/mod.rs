@@ -1,0 +1,424 @@
+//! Splitting text into pieces.
+//!
+//! A [`Pattern`] is a named rule or a regex. Its law: **the pieces, joined, are the text** (unless
+//! the pattern was told to drop what lies between its matches). A [`Splitter`] walks one text and
+//! hands out pieces a few hundred at a time, as runs of ends: pieces that touch need one number
+//! each.
+//!
+//! Text is bytes. Bytes that are not UTF-8 are kept: each maximal invalid sequence (what Python's
+//! decoder would turn into one U+FFFD) counts as one character that is neither letter, number nor
+//! white space, and its bytes stand in the piece as they are.
+
+mod lossy;
+mod named;
+mod regex;
+
+use std::fmt;
+use std::ops::Range;
+use std::str::FromStr;
+use std::sync::Arc;
+
+pub use named::PatternName;
+
+use self::lossy::LossyText;
+use self::regex::{RegexSplitter, RegexStage};
+
+/// What becomes of text that no match of a custom regex covers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Gaps {
+    /// The text between two matches is a piece of its own; nothing is lost.
+    #[default]
+    Keep,
+    /// The text between two matches is left out, as tiktoken and rustbpe do.
+    Drop,
+}
+
+/// How text is cut into pieces, none of which a merge ever crosses.
+///
+/// Cheap to clone: the compiled regex is shared.
+///
+/// ```
+/// use tokenizer_core::Pattern;
+///
+/// let pattern: Pattern = "cl100k".parse()?;
+/// let text = "I'll pay 12345 yen";
+/// let pieces: Vec<&str> = pattern.split(text.as_bytes()).map(|piece| &text[piece.unwrap()]).collect();
+/// assert_eq!(pieces, ["I", "'ll", " pay", " ", "123", "45", " yen"]);
+/// # Ok::<(), tokenizer_core::PatternError>(())
+/// ```
+#[derive(Clone)]
+pub struct Pattern {
+    /// Never empty. Each stage splits the pieces of the one before.
+    stages: Arc<[RegexStage]>,
+}
+
+/// A pattern cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PatternError {
+    /// A single word that is not the name of a pattern.
+    #[error("no pattern is named \"{name}\" (there are: {})", PatternName::list())]
+    UnknownName {
+        /// The word.
+        name: String,
+    },
+    /// The regex does not compile.
+    #[error("the pattern {source_text:?} does not compile: {message}")]
+    Regex {
+        /// The regex.
+        source_text: String,
+        /// What the engine says.
+        message: String,
+    },
+}
+
+/// The regex engine gave up on a text. Nothing was skipped: the pieces handed out before are right
+/// and end at `offset`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the pattern failed at byte {offset}: {message}")]
+#[non_exhaustive]
+pub struct SplitError {
+    /// Where in the text the search began that failed, in bytes.
+    pub offset: usize,
+    /// What the engine says.
+    pub message: String,
+}
+
+impl Pattern {
+    /// One of the patterns that have a name. They match every character, so there are no gaps.
+    pub fn named(name: PatternName) -> Self {
+        let stage = RegexStage::new(name.regex(), Gaps::Keep)
+            .expect("the named patterns compile, as a test shows");
+        Pattern {
+            stages: [stage].into(),
+        }
+    }
+
+    /// A regex in the syntax of the `fancy-regex` crate: that of `regex`, with look-around,
+    /// possessive quantifiers and atomic groups. An empty match makes no piece.
+    ///
+    /// # Errors
+    /// When it does not compile.
+    pub fn regex(source: &str, gaps: Gaps) -> Result<Self, PatternError> {
+        Ok(Pattern {
+            stages: [RegexStage::new(source, gaps)?].into(),
+        })
+    }
+
+    /// Several patterns in a row: each splits the pieces of the one before. With none, the whole
+    /// text is one piece.
+    pub fn sequence(patterns: impl IntoIterator<Item = Pattern>) -> Self {
+        let mut stages: Vec<RegexStage> = Vec::new();
+        for pattern in patterns {
+            stages.extend(pattern.stages.iter().cloned());
+        }
+        if stages.is_empty() {
+            stages.push(RegexStage::whole());
+        }
+        Pattern {
+            stages: stages.into(),
+        }
+    }
+
+    /// The regexes and gap rules, in the order in which they are applied.
+    pub fn stages(&self) -> impl ExactSizeIterator<Item = (&str, Gaps)> {
+        self.stages
+            .iter()
+            .map(|stage| (stage.source(), stage.gaps()))
+    }
+
+    /// The regex, or for several in a row the first.
+    pub fn source(&self) -> &str {
+        self.stages[0].source()
+    }
+
+    /// The name whose regex this is, letter for letter.
+    pub fn name(&self) -> Option<PatternName> {
+        match &*self.stages {
+            [stage] => PatternName::of_regex(stage.source()),
+            _ => None,
+        }
+    }
+
+    /// Splits `text`. The iterator gives byte ranges; [`Splitter::fill`] gives them in bulk.
+    pub fn split<'a>(&'a self, text: &'a [u8]) -> Splitter<'a> {
+        Splitter {
+            pieces: RegexSplitter::new(&self.stages, LossyText::new(text)),
+            one_by_one: Spans::new(),
+            next: 0,
+        }
+    }
+
+    /// Calls `each` with every piece of `text`, in order.
+    ///
+    /// # Errors
+    /// When the regex fails on the text, or with the first error of `each`.
+    pub fn for_each_piece<'t, E: From<SplitError>>(
+        &self,
+        text: &'t [u8],
+        mut each: impl FnMut(&'t [u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut splitter = self.split(text);
+        let mut spans = Spans::new();
+        while splitter.fill(&mut spans)? {
+            for span in spans.iter() {
+                each(&text[span])?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = PatternError;
+
+    /// A name (`gpt2`, `cl100k`, `o200k`, `nanochat`, also `r50k`, `p50k` and all with `_base`);
+    /// another word of letters, digits, `_` and `-` is refused; all else is a regex whose gaps are
+    /// kept.
+    fn from_str(text: &str) -> Result<Self, PatternError> {
+        if let Some(name) = PatternName::from_word(text) {
+            return Ok(Pattern::named(name));
+        }
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if text.chars().all(is_word) {
+            return Err(PatternError::UnknownName { name: text.into() });
+        }
+        Pattern::regex(text, Gaps::Keep)
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.stages().eq(other.stages())
+    }
+}
+
+impl Eq for Pattern {}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.stages()).finish()
+    }
+}
+
+/// A run of pieces that touch: it starts at one offset, and each piece ends where the next begins.
+#[derive(Clone, Debug, Default)]
+pub struct Spans {
+    start: usize,
+    ends: Vec<usize>,
+}
+
+impl Spans {
+    /// About how many pieces [`Splitter::fill`] hands out at once: enough to hide the latency of
+    /// memory behind, few enough that they stay in the first-level cache.
+    pub const BATCH: usize = 512;
+
+    /// An empty buffer, to be used again and again.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many pieces there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Byte offset of the first piece.
+    pub fn start(&self) -> usize {
+        self.start
+    }
+
+    /// Byte offsets at which the pieces end, ascending.
+    pub fn ends(&self) -> &[usize] {
+        &self.ends
+    }
+
+    /// The pieces as byte ranges of the text.
+    pub fn iter(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+        let starts = std::iter::once(self.start).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, &end)| start..end)
+    }
+
+    fn clear(&mut self, start: usize) {
+        self.start = start;
+        self.ends.clear();
+    }
+}
+
+/// Walks one text and hands out its pieces. Made by [`Pattern::split`].
+pub struct Splitter<'a> {
+    pieces: RegexSplitter<'a>,
+    /// What the iterator has left to give.
+    one_by_one: Spans,
+    next: usize,
+}
+
+impl Splitter<'_> {
+    /// Replaces what `spans` holds by the next pieces, about [`Spans::BATCH`] of them, and says
+    /// whether there were any. A gap that is dropped ends a run early.
+    ///
+    /// # Errors
+    /// When the regex fails on the text. The pieces handed out before stand.
+    pub fn fill(&mut self, spans: &mut Spans) -> Result<bool, SplitError> {
+        self.pieces.fill(spans)?;
+        Ok(!spans.is_empty())
+    }
+}
+
+impl Iterator for Splitter<'_> {
+    type Item = Result<Range<usize>, SplitError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next == self.one_by_one.len() {
+            let mut spans = std::mem::take(&mut self.one_by_one);
+            let filled = self.fill(&mut spans);
+            self.next = 0;
+            self.one_by_one = spans;
+            match filled {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(error) => {
+                    self.one_by_one.clear(0);
+                    return Some(Err(error));
+                }
+            }
+        }
+        let start = match self.next {
+            0 => self.one_by_one.start,
+            n => self.one_by_one.ends[n - 1],
+        };
+        let end = self.one_by_one.ends[self.next];
+        self.next += 1;
+        Some(Ok(start..end))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn pieces<'t>(pattern: &Pattern, text: &'t str) -> Vec<&'t str> {
+        pattern
+            .split(text.as_bytes())
+            .map(|piece| &text[piece.unwrap()])
+            .collect()
+    }
+
+    #[test]
+    fn gaps_are_kept_or_dropped() {
+        let text = "12ab3cd!";
+        let keep = Pattern::regex("[a-z]+", Gaps::Keep).unwrap();
+        assert_eq!(pieces(&keep, text), ["12", "ab", "3", "cd", "!"]);
+        let drop = Pattern::regex("[a-z]+", Gaps::Drop).unwrap();
+        assert_eq!(pieces(&drop, text), ["ab", "cd"]);
+    }
+
+    #[test]
+    fn empty_matches_make_no_piece() {
+        let keep = Pattern::regex("x*", Gaps::Keep).unwrap();
+        assert_eq!(pieces(&keep, "axxb"), ["a", "xx", "b"]);
+        assert!(pieces(&keep, "").is_empty());
+    }
+
+    #[test]
+    fn stages_split_each_others_pieces() {
+        let digits = Pattern::regex(r"\p{N}{1,3}", Gaps::Keep).unwrap();
+        let words = Pattern::regex(r" ?\w+", Gaps::Keep).unwrap();
+        let both = Pattern::sequence([digits, words]);
+        assert_eq!(
+            pieces(&both, "ab 12345 cd!"),
+            ["ab", " ", "123", "45", " cd", "!"]
+        );
+        assert_eq!(pieces(&Pattern::sequence([]), "a b"), ["a b"]);
+    }
+
+    #[test]
+    fn words_are_names_and_all_else_is_a_regex() {
+        for name in [
+            "gpt2",
+            "r50k_base",
+            "p50k",
+            "cl100k",
+            "o200k_base",
+            "nanochat",
+        ] {
+            assert!(name.parse::<Pattern>().unwrap().name().is_some(), "{name}");
+        }
+        let error = "gpt5".parse::<Pattern>().unwrap_err();
+        assert!(matches!(&error, PatternError::UnknownName { name } if name == "gpt5"));
+        assert!(error.to_string().contains("cl100k"), "{error}");
+        assert!("".parse::<Pattern>().is_err(), "an empty pattern is a slip");
+        assert_eq!(r"\w+".parse::<Pattern>().unwrap().source(), r"\w+");
+        let error = "(a".parse::<Pattern>().unwrap_err();
+        assert!(matches!(error, PatternError::Regex { .. }));
+    }
+
+    #[test]
+    fn a_failing_regex_names_the_place_and_hands_out_what_was_before() {
+        // Catastrophic backtracking: the engine's limit is an error, not dropped text.
+        let bomb = Pattern::regex(r"b|(?:a|a)+(?=c)|a$", Gaps::Keep).unwrap();
+        let text = format!("bb{}", "a".repeat(64));
+        let mut splitter = bomb.split(text.as_bytes());
+        assert_eq!(splitter.next(), Some(Ok(0..1)));
+        assert_eq!(splitter.next(), Some(Ok(1..2)));
+        let error = splitter.next().unwrap().unwrap_err();
+        assert_eq!(error.offset, 2);
+        assert!(error.to_string().contains("at byte 2"), "{error}");
+        assert!(splitter.next().is_none(), "and then it is over");
+    }
+
+    #[test]
+    fn invalid_bytes_are_one_symbol_each_and_stay_as_they_are() {
+        let pattern = Pattern::named(PatternName::Cl100k);
+        // A lone continuation byte, a sequence cut short (one maximal part), a byte never used.
+        let text = b"ab\x80cd \xe2\x82 \xff\xff1";
+        let got: Vec<&[u8]> = pattern.split(text).map(|p| &text[p.unwrap()]).collect();
+        // As for "ab\u{FFFD}cd \u{FFFD} \u{FFFD}\u{FFFD}1".
+        let want: [&[u8]; 5] = [b"ab", b"\x80cd", b" \xe2\x82", b" \xff\xff", b"1"];
+        assert_eq!(got, want);
+    }
+
+    fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
+        let bits = prop_oneof![
+            any::<char>().prop_map(|c| c.to_string().into_bytes()),
+            "[ a-zA-Z0-9'\r\n\t.,]{0,8}".prop_map(String::into_bytes),
+            prop::collection::vec(any::<u8>(), 0..4),
+        ];
+        prop::collection::vec(bits, 0..24).prop_map(|bits| bits.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_joined_are_the_text(text in any_bytes()) {
+            for name in PatternName::ALL {
+                let mut end = 0;
+                for piece in Pattern::named(name).split(&text) {
+                    let piece = piece.unwrap();
+                    prop_assert_eq!(piece.start, end);
+                    prop_assert!(!piece.is_empty());
+                    end = piece.end;
+                }
+                prop_assert_eq!(end, text.len());
+            }
+        }
+
+        #[test]
+        fn invalid_bytes_split_as_their_replacement_does(text in any_bytes()) {
+            let replaced = String::from_utf8_lossy(&text).into_owned();
+            for name in PatternName::ALL {
+                let pattern = Pattern::named(name);
+                let got: Vec<String> = pattern
+                    .split(&text)
+                    .map(|p| String::from_utf8_lossy(&text[p.unwrap()]).into_owned())
+                    .collect();
+                prop_assert_eq!(got, pieces(&pattern, &replaced));
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The patterns that have a name, spelled as their publishers spell them.
+
+use std::fmt;
+
+/// A published pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PatternName {
+    /// GPT-2 and GPT-3: `r50k_base`, `p50k_base`.
+    Gpt2,
+    /// GPT-3.5 and GPT-4: `cl100k_base`. The default for training.
+    Cl100k,
+    /// GPT-4o and later: `o200k_base`.
+    O200k,
+    /// nanochat: that of GPT-4 with numbers of at most two digits.
+    Nanochat,
+}
+
+impl PatternName {
+    /// Every name.
+    pub const ALL: [PatternName; 4] = [
+        PatternName::Gpt2,
+        PatternName::Cl100k,
+        PatternName::O200k,
+        PatternName::Nanochat,
+    ];
+
+    /// The name as it is typed.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            PatternName::Gpt2 => "gpt2",
+            PatternName::Cl100k => "cl100k",
+            PatternName::O200k => "o200k",
+            PatternName::Nanochat => "nanochat",
+        }
+    }
+
+    /// The regex, as tiktoken 0.14 and nanochat spell it.
+    pub const fn regex(self) -> &'static str {
+        match self {
+            PatternName::Gpt2 => {
+                r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
+            }
+            PatternName::Cl100k => {
+                r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
+            }
+            PatternName::O200k => concat!(
+                r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+                r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+                r"|\p{N}{1,3}",
+                r"| ?[^\s\p{L}\p{N}]+[\r\n/]*",
+                r"|\s*[\r\n]+",
+                r"|\s+(?!\S)",
+                r"|\s+",
+            ),
+            PatternName::Nanochat => {
+                r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,2}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+"
+            }
+        }
+    }
+
+    /// The pattern that is spelled exactly so.
+    pub fn of_regex(source: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|name| name.regex() == source)
+    }
+
+    /// The pattern that a word names, tiktoken's names for its encodings included.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Some(match word {
+            "gpt2" | "r50k" | "r50k_base" | "p50k" | "p50k_base" => PatternName::Gpt2,
+            "cl100k" | "cl100k_base" => PatternName::Cl100k,
+            "o200k" | "o200k_base" => PatternName::O200k,
+            "nanochat" => PatternName::Nanochat,
+            _ => return None,
+        })
+    }
+
+    /// All names in a sentence.
+    pub(super) fn list() -> String {
+        Self::ALL.map(PatternName::as_str).join(", ")
+    }
+}
+
+impl fmt::Display for PatternName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Pattern;
+
+    #[test]
+    fn every_name_compiles_and_is_found_again() {
+        for name in PatternName::ALL {
+            assert_eq!(Pattern::named(name).name(), Some(name));
+            assert_eq!(PatternName::from_word(name.as_str()), Some(name));
+            assert_eq!(PatternName::of_regex(name.regex()), Some(name));
+        }
+    }
+}

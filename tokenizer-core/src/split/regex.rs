@@ -1,0 +1,219 @@
+//! Splitting by any regex, through the `fancy-regex` engine.
+//!
+//! This is the definition of every pattern, and the oracle of every faster way to split.
+
+use std::sync::Arc;
+
+use fancy_regex::Regex;
+
+use super::lossy::LossyText;
+use super::{Gaps, PatternError, Spans, SplitError};
+
+/// One regex of a pattern, compiled.
+#[derive(Clone)]
+pub(super) struct RegexStage {
+    source: Arc<str>,
+    /// `None` takes the whole text as one piece.
+    regex: Option<Arc<Regex>>,
+    gaps: Gaps,
+}
+
+impl RegexStage {
+    pub(super) fn new(source: &str, gaps: Gaps) -> Result<Self, PatternError> {
+        let regex = Regex::new(source).map_err(|error| PatternError::Regex {
+            source_text: source.to_owned(),
+            message: error.to_string(),
+        })?;
+        Ok(RegexStage {
+            source: source.into(),
+            regex: Some(Arc::new(regex)),
+            gaps,
+        })
+    }
+
+    /// The stage that does not split.
+    pub(super) fn whole() -> Self {
+        RegexStage {
+            source: "".into(),
+            regex: None,
+            gaps: Gaps::Keep,
+        }
+    }
+
+    pub(super) fn source(&self) -> &str {
+        &self.source
+    }
+
+    pub(super) fn gaps(&self) -> Gaps {
+        self.gaps
+    }
+
+    /// The first piece of `text` at or after `at` that is not empty, and where to search next.
+    fn next_match(&self, text: &str, mut at: usize) -> Result<Option<(usize, usize)>, SplitError> {
+        let Some(regex) = &self.regex else {
+            return Ok(Some((at, text.len())).filter(|_| at < text.len()));
+        };
+        while at < text.len() {
+            match regex.find_from_pos(text, at) {
+                Err(error) => {
+                    return Err(SplitError {
+                        offset: at,
+                        message: error.to_string(),
+                    });
+                }
+                Ok(None) => return Ok(None),
+                Ok(Some(found)) if found.start() < found.end() => {
+                    return Ok(Some((found.start(), found.end())));
+                }
+                Ok(Some(empty)) => {
+                    at = empty.end() + text[empty.end()..].chars().next().map_or(1, char::len_utf8);
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// One stage at work on one span of the text.
+struct Level {
+    /// The span, in the text of the regex engine.
+    start: usize,
+    end: usize,
+    /// Where the next search begins, from `start`.
+    at: usize,
+    /// A match found behind a gap that is kept: the gap is handed out first.
+    pending: Option<(usize, usize)>,
+}
+
+impl Level {
+    fn new(start: usize, end: usize) -> Self {
+        Level {
+            start,
+            end,
+            at: 0,
+            pending: None,
+        }
+    }
+
+    /// The next piece of this stage, as a span of the whole text.
+    fn next(
+        &mut self,
+        stage: &RegexStage,
+        text: &str,
+    ) -> Result<Option<(usize, usize)>, SplitError> {
+        let text = &text[self.start..self.end];
+        let absolute = |(start, end)| (self.start + start, self.start + end);
+        if let Some(found) = self.pending.take() {
+            self.at = found.1;
+            return Ok(Some(absolute(found)));
+        }
+        let found = stage
+            .next_match(text, self.at)
+            .map_err(|error| SplitError {
+                offset: self.start + error.offset,
+                ..error
+            })?;
+        let (start, end) = found.unwrap_or((text.len(), text.len()));
+        if stage.gaps == Gaps::Keep && start > self.at {
+            let gap = (self.at, start);
+            self.at = start;
+            self.pending = found;
+            return Ok(Some(absolute(gap)));
+        }
+        self.at = end;
+        Ok(found.map(absolute))
+    }
+}
+
+/// Walks a text through all stages of a pattern.
+pub(super) struct RegexSplitter<'a> {
+    stages: &'a [RegexStage],
+    text: LossyText<'a>,
+    /// The stages at work: level `n` splits a piece of level `n - 1`. Empty when all is done.
+    levels: Vec<Level>,
+    /// Where the last piece handed out ends, in the original.
+    end: usize,
+    /// A piece that does not touch the run before it and begins the next.
+    held: Option<(usize, usize)>,
+    /// The engine gave up behind the run handed out last.
+    failed: Option<SplitError>,
+}
+
+impl<'a> RegexSplitter<'a> {
+    pub(super) fn new(stages: &'a [RegexStage], text: LossyText<'a>) -> Self {
+        let levels = vec![Level::new(0, text.as_str().len())];
+        RegexSplitter {
+            stages,
+            text,
+            levels,
+            end: 0,
+            held: None,
+            failed: None,
+        }
+    }
+
+    /// The next piece, as offsets in the original.
+    fn next(&mut self) -> Result<Option<(usize, usize)>, SplitError> {
+        loop {
+            let depth = self.levels.len();
+            let Some(level) = self.levels.last_mut() else {
+                return Ok(None);
+            };
+            match level.next(&self.stages[depth - 1], self.text.as_str()) {
+                Ok(Some((start, end))) if depth < self.stages.len() => {
+                    self.levels.push(Level::new(start, end));
+                }
+                Ok(Some((start, end))) => {
+                    let start = self.text.original_offset(start);
+                    return Ok(Some((start, self.text.original_offset(end))));
+                }
+                Ok(None) => {
+                    self.levels.pop();
+                }
+                Err(error) => {
+                    self.levels.clear();
+                    return Err(SplitError {
+                        offset: self.text.original_offset(error.offset),
+                        ..error
+                    });
+                }
+            }
+        }
+    }
+
+    /// Fills `spans` with the next run of pieces that touch; with none at the end.
+    pub(super) fn fill(&mut self, spans: &mut Spans) -> Result<(), SplitError> {
+        spans.clear(self.end);
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        while spans.len() < Spans::BATCH {
+            let piece = match self.held.take() {
+                Some(piece) => Ok(Some(piece)),
+                None => self.next(),
+            };
+            match piece {
+                Ok(None) => break,
+                Ok(Some((start, end))) => {
+                    if start != self.end {
+                        self.end = start;
+                        if !spans.is_empty() {
+                            self.held = Some((start, end));
+                            break;
+                        }
+                        spans.clear(start);
+                    }
+                    self.end = end;
+                    spans.ends.push(end);
+                }
+                Err(error) if spans.is_empty() => return Err(error),
+                // What was found before the failure is handed out first.
+                Err(error) => {
+                    self.failed = Some(error);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,162 @@
+//! The distinct pieces of a corpus, each with the number of times it occurs.
+//!
+//! All pieces stand one behind another in one arena; a piece is a number, its bytes are found
+//! through the offsets. So a hundred thousand pieces are three allocations, and training walks
+//! them in the order of memory.
+
+use ahash::RandomState;
+use hashbrown::HashTable;
+
+use crate::token::Count;
+
+/// Distinct pieces and their counts. The order of the pieces means nothing.
+#[derive(Clone, Default)]
+pub struct Words {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    counts: Vec<Count>,
+    index: HashTable<u32>,
+    hasher: RandomState,
+}
+
+/// The counts of a corpus do not fit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WordsError {
+    /// One piece occurs more than 2^64 - 1 times.
+    #[error("the count of the piece \"{}\" passes 2^64 - 1", .piece.escape_ascii())]
+    CountOverflow {
+        /// The piece.
+        piece: Vec<u8>,
+    },
+    /// More distinct pieces than a word number holds.
+    #[error("more than {} distinct pieces", u32::MAX)]
+    TooManyPieces,
+}
+
+impl Words {
+    /// No pieces.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds `count` occurrences of `piece`. An empty piece holds no token and is passed over.
+    ///
+    /// Costs one table access; the piece is copied only when it is new.
+    ///
+    /// # Errors
+    /// When the count or the number of pieces overflows; nothing is changed then.
+    pub fn add(&mut self, piece: &[u8], count: Count) -> Result<(), WordsError> {
+        if piece.is_empty() || count == 0 {
+            return Ok(());
+        }
+        let hash = self.hasher.hash_one(piece);
+        let (bytes, ends) = (&self.bytes, &self.ends);
+        if let Some(&word) = self
+            .index
+            .find(hash, |&word| span(bytes, ends, word as usize) == piece)
+        {
+            let slot = &mut self.counts[word as usize];
+            *slot = slot
+                .checked_add(count)
+                .ok_or_else(|| WordsError::CountOverflow {
+                    piece: piece.to_vec(),
+                })?;
+            return Ok(());
+        }
+        let word = u32::try_from(self.counts.len()).map_err(|_| WordsError::TooManyPieces)?;
+        self.bytes.extend_from_slice(piece);
+        self.ends.push(self.bytes.len());
+        self.counts.push(count);
+        let (bytes, ends, hasher) = (&self.bytes, &self.ends, &self.hasher);
+        self.index.insert_unique(hash, word, |&word| {
+            hasher.hash_one(span(bytes, ends, word as usize))
+        });
+        Ok(())
+    }
+
+    /// Adds every piece of `other`.
+    ///
+    /// # Errors
+    /// As [`Words::add`]; pieces before the one that overflows have been added.
+    pub fn merge(&mut self, other: &Words) -> Result<(), WordsError> {
+        other
+            .iter()
+            .try_for_each(|(piece, count)| self.add(piece, count))
+    }
+
+    /// How many distinct pieces there are.
+    pub fn len(&self) -> usize {
+        self.counts.len()
+    }
+
+    /// Whether there is no piece at all.
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_empty()
+    }
+
+    /// Bytes of all distinct pieces together.
+    pub fn distinct_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// How many pieces were counted, repetitions included.
+    pub fn total(&self) -> u128 {
+        self.counts.iter().map(|&count| u128::from(count)).sum()
+    }
+
+    /// The pieces with their counts, in no meaningful order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], Count)> {
+        (0..self.len()).map(|word| (span(&self.bytes, &self.ends, word), self.counts[word]))
+    }
+}
+
+fn span<'a>(bytes: &'a [u8], ends: &[usize], word: usize) -> &'a [u8] {
+    let start = if word == 0 { 0 } else { ends[word - 1] };
+    &bytes[start..ends[word]]
+}
+
+impl std::fmt::Debug for Words {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Words")
+            .field("pieces", &self.len())
+            .field("distinct_bytes", &self.distinct_bytes())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_counted_once_and_merged() {
+        let mut words = Words::new();
+        for piece in ["the", " cat", "the", ""] {
+            words.add(piece.as_bytes(), 1).unwrap();
+        }
+        let mut other = Words::new();
+        other.add(b"the", 1 << 40).unwrap();
+        words.merge(&other).unwrap();
+        let all: Vec<_> = words.iter().collect();
+        assert_eq!(
+            all,
+            [(&b"the"[..], 2 + (1 << 40)), (b" cat", 1)],
+            "in the order of first sight"
+        );
+        assert_eq!(words.total(), 3 + (1 << 40));
+    }
+
+    #[test]
+    fn a_count_beyond_u64_is_an_error_and_changes_nothing() {
+        let mut words = Words::new();
+        words.add(b"a", Count::MAX).unwrap();
+        assert_eq!(
+            words.add(b"a", 1),
+            Err(WordsError::CountOverflow {
+                piece: b"a".to_vec()
+            })
+        );
+        assert_eq!(words.iter().next(), Some((&b"a"[..], Count::MAX)));
+    }
+}
