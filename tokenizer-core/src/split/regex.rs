@@ -2,8 +2,6 @@
 //!
 //! This is the definition of every pattern, and the oracle of every faster way to split.
 
-use std::sync::Arc;
-
 use fancy_regex::Regex;
 
 use super::lossy::LossyText;
@@ -12,9 +10,8 @@ use super::{Gaps, PatternError, Spans, SplitError};
 /// One regex of a pattern, compiled.
 #[derive(Clone)]
 pub(super) struct RegexStage {
-    source: Arc<str>,
     /// `None` takes the whole text as one piece.
-    regex: Option<Arc<Regex>>,
+    regex: Option<Regex>,
     gaps: Gaps,
 }
 
@@ -25,8 +22,7 @@ impl RegexStage {
             message: error.to_string(),
         })?;
         Ok(RegexStage {
-            source: source.into(),
-            regex: Some(Arc::new(regex)),
+            regex: Some(regex),
             gaps,
         })
     }
@@ -34,18 +30,9 @@ impl RegexStage {
     /// The stage that does not split.
     pub(super) fn whole() -> Self {
         RegexStage {
-            source: "".into(),
             regex: None,
             gaps: Gaps::Keep,
         }
-    }
-
-    pub(super) fn source(&self) -> &str {
-        &self.source
-    }
-
-    pub(super) fn gaps(&self) -> Gaps {
-        self.gaps
     }
 
     /// The first piece of `text` at or after `at` that is not empty, and where to search next.
@@ -187,7 +174,7 @@ impl<'a> RegexSplitter<'a> {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
-        while spans.len() < Spans::BATCH {
+        while spans.len() < Spans::CAPACITY {
             let piece = match self.held.take() {
                 Some(piece) => Ok(Some(piece)),
                 None => self.next(),
@@ -204,7 +191,7 @@ impl<'a> RegexSplitter<'a> {
                         spans.clear(start);
                     }
                     self.end = end;
-                    spans.ends.push(end);
+                    spans.push(end);
                 }
                 Err(error) if spans.is_empty() => return Err(error),
                 // What was found before the failure is handed out first.

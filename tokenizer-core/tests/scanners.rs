@@ -1,0 +1,173 @@
+//! The scanners split as the regex engine does: every known spelling, every tier of the machine.
+
+use proptest::prelude::*;
+use tokenizer_core::arch::Tier;
+use tokenizer_core::{Gaps, Pattern, PatternName};
+
+/// Every family, in every form that makes a difference to its scanner, and its spellings.
+fn spellings() -> Vec<String> {
+    let mut all: Vec<String> = PatternName::ALL
+        .map(|name| name.regex().to_owned())
+        .to_vec();
+    // GPT-2 as first published.
+    all.push(
+        r"'s|'t|'re|'ve|'m|'ll|'d| ?[\p{L}]+| ?[\p{N}]+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+".into(),
+    );
+    // cl100k of older tiktoken and of Hugging Face, Llama 3; Qwen 2.
+    let llama = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+    all.push(llama.into());
+    all.push(llama.replace("{1,3}", ""));
+    all.push(PatternName::Cl100k.regex().replace("{1,3}", "{1,2}"));
+    // o200k without endings and with single digits.
+    let o200k = PatternName::O200k.regex();
+    let bare = o200k
+        .replace("(?i:'s|'t|'re|'ve|'m|'ll|'d)?", "")
+        .replace("{1,3}", "");
+    all.push(bare);
+    all
+}
+
+struct Case {
+    scanner: Pattern,
+    regex: Pattern,
+}
+
+fn cases() -> &'static [Case] {
+    static CASES: std::sync::LazyLock<Vec<Case>> = std::sync::LazyLock::new(compile);
+    &CASES
+}
+
+fn compile() -> Vec<Case> {
+    spellings()
+        .iter()
+        .map(|source| {
+            let scanner = Pattern::regex(source, Gaps::Keep).unwrap();
+            assert!(scanner.has_scanner(), "{source}");
+            let regex = Pattern::through_regex_engine(source, Gaps::Keep).unwrap();
+            assert!(!regex.has_scanner());
+            Case { scanner, regex }
+        })
+        .collect()
+}
+
+fn ends(pattern: &Pattern, tier: Tier, text: &[u8]) -> Vec<usize> {
+    pattern
+        .split_on(tier, text)
+        .map(|piece| piece.unwrap().end)
+        .collect()
+}
+
+/// Fails with the pattern, the tier and the place where the pieces differ first.
+fn assert_same(case: &Case, text: &[u8]) {
+    let want = ends(&case.regex, Tier::Scalar, text);
+    for tier in Tier::available() {
+        let got = ends(&case.scanner, tier, text);
+        if got != want {
+            let at = got.iter().zip(&want).take_while(|(a, b)| a == b).count();
+            let start = if at == 0 { 0 } else { want[at - 1] };
+            let near = &text[start..text.len().min(start + 80)];
+            panic!(
+                "{tier}, {}:\nfrom byte {start} of {}: got {:?}, want {:?}\n{:?}",
+                case.scanner.source(),
+                text.len(),
+                got.get(at),
+                want.get(at),
+                String::from_utf8_lossy(near),
+            );
+        }
+    }
+}
+
+/// One character of each kind that some pattern tells apart, and all letters of the endings.
+const HARD: [&str; 72] = [
+    "a", "b", "Z", "B", "s", "S", "d", "D", "m", "M", "t", "T", "l", "L", "v", "V", "e", "E", "r",
+    "R", "'", "'", "'", " ", " ", " ", "\n", "\n", "\r", "\t", "1", "2", "3", "0", "/", "/", "!",
+    ".", "-", "_", "\u{17F}", "\u{212A}", "\u{85}", "\u{A0}", "\u{3000}", "\u{2028}", "\u{1680}",
+    "\u{200D}", "\u{FE0F}", "\u{301}", "\u{93F}", "\u{20DD}", "é", "É", "ǅ", "ʰ", "ª", "中", "か",
+    "ر", "क", "١", "०", "½", "𝟙", "𐐀", "𐐨", "😀", "’", "\0", "\u{FFFD}", "ß",
+];
+
+/// Bytes that are not UTF-8, of every kind.
+const BROKEN: [&[u8]; 10] = [
+    b"\x80",
+    b"\xBF",
+    b"\xC0",
+    b"\xC3",
+    b"\xE2\x82",
+    b"\xED\xA0\x80",
+    b"\xF0\x9F\x98",
+    b"\xF4\x90",
+    b"\xFF",
+    b"\xE0\x80",
+];
+
+fn hard_text(broken: u32) -> impl Strategy<Value = Vec<u8>> {
+    let hard = prop::sample::select(&HARD[..]).prop_map(|c| c.as_bytes().to_vec());
+    let run = (prop::sample::select(&HARD[..]), 1usize..80);
+    let run = run.prop_map(|(c, n)| c.repeat(n).into_bytes());
+    let any = any::<char>().prop_map(|c| c.to_string().into_bytes());
+    let bad = prop::sample::select(&BROKEN[..]).prop_map(<[u8]>::to_vec);
+    let part = prop_oneof![40 => hard, 3 => run, 2 => any, broken => bad];
+    prop::collection::vec(part, 0..160).prop_map(|parts| parts.concat())
+}
+
+const CASES: u32 = if cfg!(debug_assertions) { 1000 } else { 6000 };
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(CASES))]
+
+    #[test]
+    fn hard_text_splits_as_the_regex_says(text in hard_text(1)) {
+        for case in cases() {
+            assert_same(&case, &String::from_utf8_lossy(&text).into_owned().into_bytes());
+        }
+    }
+
+    #[test]
+    fn broken_text_splits_as_the_regex_says(text in hard_text(4)) {
+        for case in cases() {
+            assert_same(&case, &text);
+        }
+    }
+}
+
+#[test]
+fn everything_splits_the_same_at_every_offset_of_a_block() {
+    let hard: String = HARD.concat();
+    for case in cases() {
+        for offset in 0..130 {
+            for filler in ["a", " ", "!", "1", "\n", "中", "A"] {
+                let text = format!("{}{hard}", filler.repeat(offset));
+                assert_same(&case, text.as_bytes());
+            }
+        }
+        for offset in 0..66 {
+            for broken in BROKEN {
+                for filler in [b"a", b" "] {
+                    let text = [&filler.repeat(offset)[..], broken, b"a ", broken, broken].concat();
+                    assert_same(&case, &text);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_character_splits_as_the_regex_says() {
+    let mut text = String::new();
+    for c in '\0'..=char::MAX {
+        for around in ["a", "1", " ", "'", "\n"] {
+            text.push_str(around);
+            text.push(c);
+        }
+        text.push_str("Bc");
+        text.push(c);
+        text.push_str("!! ");
+    }
+    for case in cases() {
+        assert_same(&case, text.as_bytes());
+        for c in ('\0'..=char::MAX).step_by(7) {
+            assert_same(&case, c.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+    }
+}
