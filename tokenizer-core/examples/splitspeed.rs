@@ -1,6 +1,9 @@
 use tokenizer_core::{Pattern, Spans, arch::Tier};
 fn main() {
-    let tiers: Vec<Tier> = Tier::available().collect();
+    let only = std::env::var("ONLY").ok();
+    let tiers: Vec<Tier> = Tier::available()
+        .filter(|t| only.as_deref().is_none_or(|o| o == t.name()))
+        .collect();
     for f in std::env::args().skip(1) {
         let t = std::fs::read(&f).unwrap();
         print!("{:28}", f.rsplit('/').next().unwrap());
