@@ -83,14 +83,16 @@ pub(crate) fn save_error(py: Python<'_>, error: SaveError) -> PyErr {
 /// The `OSError` that Python itself would raise, with `errno` and `filename`.
 fn file_error(py: Python<'_>, error: &FileError) -> PyErr {
     let made = || -> PyResult<PyErr> {
-        let errno = match (error.error.raw_os_error(), error.error.kind()) {
-            (Some(errno), _) => errno,
-            (None, io::ErrorKind::IsADirectory) => {
-                py.import("errno")?.getattr("EISDIR")?.extract()?
-            }
-            // A path with a NUL in it, which Python refuses so too.
-            (None, io::ErrorKind::InvalidInput) => return Ok(value_error(error)),
-            (None, _) => return Ok(PyOSError::new_err(error.to_string())),
+        let errno: i32 = match error.error.raw_os_error() {
+            Some(errno) => errno,
+            None => match errno_name(error.error.kind()) {
+                Some(name) => py.import("errno")?.getattr(name)?.extract()?,
+                // A path with a NUL in it, which Python refuses so too.
+                None if error.error.kind() == io::ErrorKind::InvalidInput => {
+                    return Ok(value_error(error));
+                }
+                None => return Ok(PyOSError::new_err(error.to_string())),
+            },
         };
         let message = py.import("os")?.call_method1("strerror", (errno,))?;
         // Called, and not only named: the constructor picks FileNotFoundError and its siblings.
@@ -100,4 +102,18 @@ fn file_error(py: Python<'_>, error: &FileError) -> PyErr {
         Ok(PyErr::from_value(exception))
     };
     made().unwrap_or_else(|failure| failure)
+}
+
+/// What the system calls a kind of error, for errors that lost their number on the way.
+fn errno_name(kind: io::ErrorKind) -> Option<&'static str> {
+    Some(match kind {
+        io::ErrorKind::NotFound => "ENOENT",
+        io::ErrorKind::PermissionDenied => "EACCES",
+        io::ErrorKind::AlreadyExists => "EEXIST",
+        io::ErrorKind::IsADirectory => "EISDIR",
+        io::ErrorKind::NotADirectory => "ENOTDIR",
+        io::ErrorKind::ReadOnlyFilesystem => "EROFS",
+        io::ErrorKind::StorageFull => "ENOSPC",
+        _ => return None,
+    })
 }

@@ -6,7 +6,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
-use pyo3::types::{PyBytes, PyList};
+use pyo3::types::{PyBytes, PyList, PyTuple, PyType};
 use tokenizer_core::format::native;
 use tokenizer_core::train::train_with_progress;
 use tokenizer_core::{
@@ -37,6 +37,9 @@ pub(crate) struct Tokenizer {
     /// Replaced whole at the end of training, and never held while Python code runs.
     encoder: RwLock<Encoder>,
 }
+
+/// What a pickle holds.
+type Reduced<'py> = (Bound<'py, PyType>, Bound<'py, PyTuple>, Bound<'py, PyBytes>);
 
 /// No merges, and the pattern that matches nothing: it encodes every text as no ids.
 fn untrained() -> PyResult<Encoder> {
@@ -310,9 +313,17 @@ impl Tokenizer {
         })
     }
 
-    /// The trained model as bytes, which is what a pickle holds.
-    fn __getstate__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        guard(|| Ok(PyBytes::new(py, &native::write(self.encoder().model()))))
+    /// A new object, and for `__setstate__` the model as bytes.
+    fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<Reduced<'py>> {
+        guard(|| {
+            let model = native::write(this.get().encoder().model());
+            let py = this.py();
+            Ok((
+                this.get_type(),
+                PyTuple::empty(py),
+                PyBytes::new(py, &model),
+            ))
+        })
     }
 
     fn __setstate__(&self, py: Python<'_>, state: &[u8]) -> PyResult<()> {
