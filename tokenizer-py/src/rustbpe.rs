@@ -34,7 +34,9 @@ const DEFAULT_PATTERN: &str = r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|
 ///     [115, 257]
 #[pyclass(frozen, name = "Tokenizer", module = "tokenizer_py.rustbpe")]
 pub(crate) struct Tokenizer {
-    /// Replaced whole at the end of training, and never held while Python code runs.
+    /// Replaced whole at the end of training. The lock is held for moments in which the interpreter
+    /// is not released and no Python code runs: no thread waits for another that waits for it, an
+    /// iterator may use the tokenizer that it trains, and no fork finds the lock taken.
     encoder: RwLock<Encoder>,
 }
 

@@ -3,7 +3,8 @@
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyByteArray, PyBytes, PyString};
+use tokenizer_core::CountOptions;
 
 /// Work on less than this many bytes takes a few microseconds. To release the interpreter for it
 /// costs more than it gives: another thread that takes it keeps it for milliseconds.
@@ -20,6 +21,12 @@ pub(crate) fn detached<T: Send>(
     } else {
         py.detach(work)
     }
+}
+
+/// As many threads as were asked for, but no more than processors: more gain nothing, and a
+/// thousand cannot be had everywhere.
+pub(crate) fn useful_threads(wanted: usize) -> usize {
+    wanted.min(CountOptions::default().threads)
 }
 
 /// A `str` or a `bytes`.
@@ -62,7 +69,6 @@ pub(crate) fn texts(iterable: &Bound<'_, PyAny>) -> PyResult<Vec<Text>> {
 
 /// Refuses a `str`, `bytes` or `bytearray` where an iterable of texts is wanted.
 pub(crate) fn refuse_single_text(object: &Bound<'_, PyAny>, argument: &str) -> PyResult<()> {
-    use pyo3::types::PyByteArray;
     if object.is_instance_of::<PyString>()
         || object.is_instance_of::<PyBytes>()
         || object.is_instance_of::<PyByteArray>()

@@ -14,7 +14,7 @@ use tokenizer_core::{EncodeError, Encoder, Model, SpecialSet, SpecialToken, Toke
 use crate::errors::{batch_error, guard, value_error};
 use crate::ids;
 use crate::rustbpe::dropping_pattern;
-use crate::text::detached;
+use crate::text::{detached, useful_threads};
 
 /// Encodes with a rank table, by tiktoken's rules.
 #[pyclass(frozen, name = "CoreBPE", module = "tokenizer_py._native")]
@@ -27,14 +27,22 @@ pub(crate) struct CoreBpe {
 
 impl CoreBpe {
     /// The special tokens that `names` names; other names are passed over.
+    ///
+    /// The lock is held for moments in which the interpreter is not released and no Python code
+    /// runs: no thread waits for another that waits for it, and no fork finds it taken.
     fn specials(&self, names: HashSet<PyBackedStr>) -> Arc<SpecialSet> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.0 != names {
-            let list: Vec<&PyBackedStr> = names.iter().collect();
-            let set = Arc::new(self.encoder.model().special_set(&list));
-            *last = (names, set);
+        let lock = || self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        {
+            let last = lock();
+            if last.0 == names {
+                return last.1.clone();
+            }
         }
-        last.1.clone()
+        let list: Vec<&PyBackedStr> = names.iter().collect();
+        let set = Arc::new(self.encoder.model().special_set(&list));
+        // What was there is dropped behind the lock.
+        let _before = std::mem::replace(&mut *lock(), (names, set.clone()));
+        set
     }
 
     fn encode_allowing(
@@ -117,6 +125,7 @@ impl CoreBpe {
         threads: usize,
     ) -> PyResult<Bound<'py, PyList>> {
         guard(|| {
+            let threads = useful_threads(threads);
             let batch = py.detach(|| self.encoder.encode_batch(&texts, threads));
             ids::lists(py, &batch.map_err(batch_error)?)
         })

@@ -15,7 +15,7 @@ use tokenizer_core::{Encoder, Model, Pattern, SpecialSet, TokenId};
 
 use crate::errors::{batch_error, guard, load_error, save_error, value_error};
 use crate::ids::{self, IdsAndOffsets};
-use crate::text::{Text, detached, texts};
+use crate::text::{Text, detached, texts, useful_threads};
 
 /// A model that encodes and decodes text.
 ///
@@ -286,6 +286,7 @@ impl Tokenizer {
         guard(|| {
             refuse_no_threads(threads)?;
             let texts = self::texts(texts)?;
+            let threads = useful_threads(threads);
             let batch = py.detach(|| self.encoder.encode_batch(&texts, threads));
             ids::arrays(py, batch.map_err(batch_error)?)
         })

@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import Self
 
+__all__ = ["CoreBPE", "RustbpeTokenizer", "Tokenizer", "__version__"]
+
 __version__: str
 
 @final

@@ -6,22 +6,22 @@ import copy
 import functools
 import re
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from .._native import CoreBPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
     from collections.abc import Set as AbstractSet
-    from typing import Literal, TypeVar
+    from typing import Literal
 
     import numpy as np
     import numpy.typing as npt
     from typing_extensions import Self
 
-    T = TypeVar("T")
-
 __all__ = ["Encoding"]
+
+T = TypeVar("T")
 
 
 class Encoding:
@@ -419,7 +419,7 @@ class Encoding:
         if allowed == "all":
             allowed = self.special_tokens_set
         if disallowed == "all":
-            disallowed = self.special_tokens_set - allowed  # type: ignore[operator]
+            disallowed = self.special_tokens_set - allowed
         if not isinstance(allowed, (set, frozenset)):
             raise TypeError(f"'{type(allowed).__name__}' object is not an instance of 'set'")
         return allowed, frozenset(disallowed or ())
@@ -437,7 +437,7 @@ class Encoding:
                 if found is not None:
                     _raise_disallowed(found)
                 return
-        match = _any_of(frozenset(disallowed)).search(text)
+        match = _any_of(disallowed).search(text)
         if match:
             _raise_disallowed(match.group())
 
@@ -466,8 +466,7 @@ def _map(function: Callable[[Any], T], items: Iterable[Any], num_threads: int) -
         return list(executor.map(function, items))
 
 
-@functools.lru_cache(maxsize=128)
-def _any_of(texts: frozenset[str]) -> re.Pattern[str]:
+def _any_of(texts: AbstractSet[str]) -> re.Pattern[str]:
     """Finds the longest of the texts, at the first place where any of them stands."""
     return re.compile("|".join(map(re.escape, sorted(texts, key=len, reverse=True))))
 
