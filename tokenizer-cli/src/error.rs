@@ -73,8 +73,8 @@ pub(crate) enum UsageError {
     Specials(#[from] SpecialTokensError),
     #[error("standard input can be read only once, but `-` stands twice")]
     StandardInputTwice,
-    #[error("{}: the output is one of the inputs", .0.display())]
-    OutputIsInput(PathBuf),
+    #[error("{}: the output would take the place of a file that is read", .0.display())]
+    OutputIsRead(PathBuf),
     #[error("standard output is a terminal, and {0} is not for reading")]
     BinaryToTerminal(&'static str),
     #[error(transparent)]

@@ -103,6 +103,11 @@ impl Inputs {
         &self.names
     }
 
+    /// The inputs that have a path.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.names.iter().filter_map(InputName::path)
+    }
+
     /// Reads one document. Large files are mapped and cost no memory of their own.
     pub(crate) fn read(&self, name: &InputName) -> Result<InputBytes, CommandError> {
         let document = name.read()?;

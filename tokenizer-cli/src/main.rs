@@ -21,10 +21,8 @@ use crate::progress::{Progress, say};
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
-        say(
-            "error",
-            &format!("this is a fault of the program: {panic}; please report it"),
-        );
+        let panic = panic.to_string().replace('\n', " ");
+        say("error", &format!("a fault of this program: {panic}"));
     }));
     let arguments = Arguments::parse();
     // The hook has said all there is to say about a panic.

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use tokenizer_core::corpus::{FileError, write_atomically};
 
 use crate::error::{CommandError, UsageError};
-use crate::input::InputName;
 
 #[derive(Clone, Debug)]
 pub(crate) enum Output {
@@ -37,19 +36,14 @@ impl Output {
     }
 
     /// Fails before any work is done when a file cannot be made at its place, or would take the
-    /// place of an input.
-    pub(crate) fn check(&self, inputs: &[InputName]) -> Result<(), CommandError> {
-        let Output::File(path) = self else {
-            return Ok(());
-        };
-        check_place(path)?;
-        // Devices may well be both.
-        if fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) {
-            let output = fs::canonicalize(path).ok();
-            let mut inputs = inputs.iter().filter_map(InputName::path);
-            if inputs.any(|input| fs::canonicalize(input).ok() == output) {
-                return Err(UsageError::OutputIsInput(path.clone()).into());
-            }
+    /// place of one that is read.
+    pub(crate) fn check<'p>(
+        &self,
+        read: impl IntoIterator<Item = &'p Path>,
+    ) -> Result<(), CommandError> {
+        if let Output::File(path) = self {
+            check_place(path)?;
+            check_not_read(path, read)?;
         }
         Ok(())
     }
@@ -119,4 +113,20 @@ pub(crate) fn check_place(path: &Path) -> Result<(), FileError> {
         Ok(_) => fail(folder, io::ErrorKind::NotADirectory),
         Err(error) => Err(FileError::new(folder, error)),
     }
+}
+
+/// Whether writing to `path` leaves the files that are `read` as they are. Devices may well be both.
+pub(crate) fn check_not_read<'p>(
+    path: &Path,
+    read: impl IntoIterator<Item = &'p Path>,
+) -> Result<(), UsageError> {
+    let is_file = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+    let same = |other: &Path| match (fs::canonicalize(path), fs::canonicalize(other)) {
+        (Ok(path), Ok(other)) => path == other,
+        _ => false,
+    };
+    if is_file && read.into_iter().any(same) {
+        return Err(UsageError::OutputIsRead(path.to_owned()));
+    }
+    Ok(())
 }

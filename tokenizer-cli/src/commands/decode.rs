@@ -11,7 +11,12 @@ use crate::progress::{Progress, number};
 pub(crate) fn run(arguments: &DecodeArguments, progress: &Progress) -> Result<(), CommandError> {
     let input = InputName::new(&arguments.input);
     let output = Output::new(arguments.output.as_deref());
-    output.check(std::slice::from_ref(&input))?;
+    output.check(
+        input
+            .path()
+            .into_iter()
+            .chain([arguments.model.model.as_path()]),
+    )?;
     let model = load(
         &arguments.model.model,
         arguments.model.pattern.pattern.as_ref(),

@@ -14,7 +14,7 @@ pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<()
     let documents = &arguments.documents;
     let output = Output::new(arguments.output.as_deref());
     let inputs = Inputs::open(&documents.inputs, documents.errors)?;
-    output.check(inputs.names())?;
+    output.check(inputs.paths().chain([arguments.model.model.as_path()]))?;
     let model = load(
         &arguments.model.model,
         arguments.model.pattern.pattern.as_ref(),

@@ -81,9 +81,9 @@ fn warn_of_loss(model: &Model, output: &Path) {
     let repeated = model.vocab().repeated().count();
     if repeated > 0 {
         warn(&format!(
-            "{file}: {} tokens have the bytes of a later one and are left out, as a .tiktoken file \
-             holds each only once",
-            number(repeated as u64)
+            "{file}: a .tiktoken file holds the same bytes only once: {} of {} tokens left out",
+            number(repeated as u64),
+            number(model.vocab().len() as u64),
         ));
     }
     if model.normalizer().is_some() {

@@ -13,7 +13,7 @@ use crate::args::{MAX_VOCAB_SIZE, TrainArguments};
 use crate::commands::warn_of_loss;
 use crate::error::{CommandError, UsageError};
 use crate::input::Inputs;
-use crate::output::check_place;
+use crate::output::{check_not_read, check_place};
 use crate::progress::{Progress, number, warn};
 
 pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(), CommandError> {
@@ -22,6 +22,7 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(),
     check_place(&arguments.output)?;
     let documents = &arguments.documents;
     let inputs = Inputs::open(&documents.inputs, documents.errors)?;
+    check_not_read(&arguments.output, inputs.paths())?;
 
     let (words, bytes) = count(&inputs, &arguments.pattern, documents.threads(), progress)?;
 
