@@ -47,10 +47,6 @@ fn hard_files_come_back_byte_for_byte() {
         let run = folder.run(&["encode", name, "-m", "m.bpe", "-o", "ids.npy", "-q"]);
         if path.extension().is_some_and(|end| end == "jsonl") {
             run.fails(1, &[name, "not supported yet"]);
-        } else if run.code != 0 && (name.contains("spaces") || name.contains("newlines")) {
-            // The regex engine gives up on a million spaces. It says so and loses nothing.
-            run.fails(1, &[name, "the pattern failed at byte "]);
-            assert!(!folder.exists("ids.npy"));
         } else {
             run.succeeds().says_nothing();
             folder
