@@ -171,3 +171,46 @@ fn every_character_splits_as_the_regex_says() {
         }
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(CASES))]
+
+    #[test]
+    fn parts_split_as_the_whole_does(text in hard_text(2), size in 1usize..40) {
+        for case in cases() {
+            let mut got = Vec::new();
+            for part in case.scanner.parts(&text, size) {
+                let start = part.start;
+                got.extend(ends(&case.scanner, Tier::best(), &text[part]).iter().map(|end| start + end));
+            }
+            prop_assert_eq!(&got, &ends(&case.scanner, Tier::best(), &text), "{}", case.scanner.source());
+        }
+    }
+}
+
+#[test]
+fn prose_in_any_script_can_be_cut_often() {
+    let texts = [
+        "The quick brown fox jumps over the lazy dog, and then it sleeps. ",
+        "孔子说：学而时习之，不亦说乎？有朋自远方来，不亦乐乎？",
+        "吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。",
+        "모든 인간은 태어날 때부터 자유로우며 그 존엄과 권리에 있어 동등하다. ",
+        "يولد جميع الناس أحراراً متساوين في الكرامة والحقوق. ",
+        "सभी मनुष्यों को गौरव और अधिकारों के मामले में जन्मजात स्वतन्त्रता प्राप्त है। ",
+        "มนุษย์ทั้งหลายเกิดมามีอิสระ และเสมอภาคกันในเกียรติศักดิ์ และสิทธิ ",
+    ];
+    for text in texts {
+        let text = text.repeat(20);
+        for case in cases() {
+            let longest = case
+                .scanner
+                .parts(text.as_bytes(), 1)
+                .map(|part| part.len())
+                .max();
+            assert!(longest <= Some(120), "{longest:?} bytes in {text}");
+        }
+    }
+    assert_eq!(cases()[0].scanner.first_cut(b"aaaa", 0), None);
+    assert_eq!(cases()[0].scanner.first_cut(b"", 0), None);
+    assert_eq!(cases()[0].scanner.first_cut(b"aaaa", 9), None);
+}

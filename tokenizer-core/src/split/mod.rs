@@ -9,6 +9,7 @@
 //! decoder would turn into one U+FFFD) counts as one character that is neither letter, number nor
 //! white space, and its bytes stand in the piece as they are.
 
+mod cut;
 mod lossy;
 mod named;
 mod recognise;
@@ -205,6 +206,45 @@ impl Pattern {
             },
             one_by_one: None,
         }
+    }
+
+    /// The first place at or behind `at`, in bytes, where `text` may be cut: both parts, split on
+    /// their own, have the pieces of the whole. `None` when there is none, or when the pattern has
+    /// no scanner.
+    ///
+    /// Costs the distance to the place; prose in any script has one every few words.
+    ///
+    /// ```
+    /// use tokenizer_core::{Pattern, PatternName};
+    ///
+    /// let text = "今天天气很好，我们去公园。".as_bytes();
+    /// let cut = Pattern::named(PatternName::O200k).first_cut(text, 1);
+    /// assert_eq!(cut, "今天天气很好".len().into());
+    /// ```
+    pub fn first_cut(&self, text: &[u8], at: usize) -> Option<usize> {
+        match self.shared.engine {
+            Engine::Scanner(_) => cut::first_cut(text, at),
+            Engine::Regex(_) => None,
+        }
+    }
+
+    /// Cuts `text` into parts of at least `size` bytes, but for the last, that split on their own
+    /// as they do together: see [`Pattern::first_cut`].
+    pub fn parts<'a>(
+        &'a self,
+        text: &'a [u8],
+        size: usize,
+    ) -> impl Iterator<Item = Range<usize>> + 'a {
+        let mut start = 0;
+        std::iter::from_fn(move || {
+            if start == text.len() {
+                return None;
+            }
+            let cut = start.saturating_add(size.max(1)).min(text.len());
+            let part = start..self.first_cut(text, cut).unwrap_or(text.len());
+            start = part.end;
+            Some(part)
+        })
     }
 
     /// Calls `each` with every piece of `text`, in order.
