@@ -214,3 +214,49 @@ fn prose_in_any_script_can_be_cut_often() {
     assert_eq!(cases()[0].scanner.first_cut(b"", 0), None);
     assert_eq!(cases()[0].scanner.first_cut(b"aaaa", 9), None);
 }
+
+/// Regexes without a scanner that run on automata.
+const LINEAR: [&str; 7] = [
+    // The three of DeepSeek.
+    r"\p{N}{1,3}",
+    "[一-龥぀-ゟ゠-ヿ]+",
+    "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+",
+    // Families of published patterns with something changed.
+    r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)",
+    r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,4}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+    r"\s+(?!\S)|\S+",
+    r"\w+|\s+(?!\S)| ",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(CASES))]
+
+    #[test]
+    fn automata_split_as_backtracking_does(text in hard_text(2)) {
+        static PAIRS: std::sync::LazyLock<Vec<(Pattern, Pattern)>> = std::sync::LazyLock::new(|| {
+            let pair = |source: &&str| [Gaps::Keep, Gaps::Drop].map(|gaps| (
+                Pattern::regex(source, gaps).unwrap(),
+                Pattern::through_regex_engine(source, gaps).unwrap(),
+            ));
+            LINEAR.iter().flat_map(pair).collect()
+        });
+        for (linear, oracle) in &*PAIRS {
+            prop_assert!(!linear.has_scanner());
+            let pieces = |pattern: &Pattern| pattern.split(&text).collect::<Result<Vec<_>, _>>();
+            prop_assert_eq!(pieces(linear), pieces(oracle), "{}", oracle.source());
+        }
+    }
+}
+
+#[test]
+fn automata_do_not_give_up_on_long_runs() {
+    let text = " ".repeat(3_000_000) + "a";
+    for source in &LINEAR[4..] {
+        let pattern = Pattern::regex(source, Gaps::Keep).unwrap();
+        let pieces: Vec<_> = pattern
+            .split(text.as_bytes())
+            .map(|piece| piece.unwrap())
+            .collect();
+        assert_eq!(pieces[0], 0..2_999_999, "{source}");
+    }
+}
