@@ -15,6 +15,7 @@ pub struct Words {
     bytes: Vec<u8>,
     ends: Vec<usize>,
     counts: Vec<Count>,
+    /// Finds pieces for [`Words::add`]; made when it is first called.
     index: HashTable<u32>,
     hasher: RandomState,
 }
@@ -50,6 +51,9 @@ impl Words {
         if piece.is_empty() || count == 0 {
             return Ok(());
         }
+        if self.index.len() < self.len() {
+            self.make_index();
+        }
         let hash = self.hasher.hash_one(piece);
         let (bytes, ends) = (&self.bytes, &self.ends);
         if let Some(&word) = self
@@ -64,15 +68,33 @@ impl Words {
                 })?;
             return Ok(());
         }
-        let word = u32::try_from(self.counts.len()).map_err(|_| WordsError::TooManyPieces)?;
-        self.bytes.extend_from_slice(piece);
-        self.ends.push(self.bytes.len());
-        self.counts.push(count);
+        let word = self.len() as u32;
+        self.push_distinct(piece, count)?;
         let (bytes, ends, hasher) = (&self.bytes, &self.ends, &self.hasher);
         self.index.insert_unique(hash, word, |&word| {
             hasher.hash_one(span(bytes, ends, word as usize))
         });
         Ok(())
+    }
+
+    /// Adds a piece that is not there yet.
+    pub(crate) fn push_distinct(&mut self, piece: &[u8], count: Count) -> Result<(), WordsError> {
+        if self.len() == u32::MAX as usize {
+            return Err(WordsError::TooManyPieces);
+        }
+        self.bytes.extend_from_slice(piece);
+        self.ends.push(self.bytes.len());
+        self.counts.push(count);
+        Ok(())
+    }
+
+    fn make_index(&mut self) {
+        let (bytes, ends, hasher) = (&self.bytes, &self.ends, &self.hasher);
+        let hash = |&word: &u32| hasher.hash_one(span(bytes, ends, word as usize));
+        self.index.clear();
+        for word in 0..self.counts.len() as u32 {
+            self.index.insert_unique(hash(&word), word, hash);
+        }
     }
 
     /// Adds every piece of `other`.

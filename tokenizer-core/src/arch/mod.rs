@@ -179,6 +179,21 @@ pub(crate) trait Simd: Copy {
     fn flatten(self, mask: u64, base: usize, out: &mut [usize; FLATTEN]) -> usize;
 }
 
+/// Asks for the cache line of an item that is about to be read. Nothing happens when there is no
+/// such item, or on a processor without the instruction.
+#[inline(always)]
+pub(crate) fn prefetch<T>(items: &[T], index: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(item) = items.get(index) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: every x86-64 processor has the instruction, which changes nothing that a program
+        // can see, and the address is that of an item.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(item).cast()) }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (items, index);
+}
+
 /// [`Simd::flatten`] with the instructions that every processor has for single bits.
 #[inline(always)]
 fn flatten_bit_by_bit(mut mask: u64, base: usize, out: &mut [usize; FLATTEN]) -> usize {

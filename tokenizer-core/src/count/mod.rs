@@ -2,11 +2,15 @@
 //!
 //! The caller's thread reads documents and hands them over in batches of about a megabyte, a large
 //! document in several parts (see [`Pattern::parts`]); each worker splits and counts into a table
-//! of its own, and the tables are merged at the end. The channel holds a few batches, so memory
-//! follows the distinct pieces and not the corpus, and what the workers count never depends on
-//! which of them counts it.
+//! of its own for the whole corpus (`table.rs`). At the end the tables are merged, each worker
+//! taking a share of all pieces by their hashes. The channel holds a few batches, so memory follows
+//! the distinct pieces and not the corpus, and what the workers count never depends on which of
+//! them counts it.
 
-use crate::split::{Pattern, SplitError};
+mod table;
+
+use self::table::{PieceTable, Seeds};
+use crate::split::{Pattern, Spans, SplitError};
 use crate::words::{Words, WordsError};
 
 /// How to count.
@@ -71,11 +75,11 @@ pub fn count_pieces<D: AsRef<[u8]> + Send + Sync>(
         return parallel::count(documents, pattern, options.threads);
     }
     let _ = options;
-    let mut words = Words::new();
+    let mut table = PieceTable::new(Seeds::new());
     for (number, document) in documents.enumerate() {
-        count_text(document.as_ref(), (number, 0), pattern, &mut words)?;
+        count_text(document.as_ref(), (number, 0), pattern, &mut table)?;
     }
-    Ok(words)
+    Ok(words([table])?)
 }
 
 /// Counts one text, which begins at the byte `place.1` of the document `place.0`.
@@ -83,29 +87,32 @@ fn count_text(
     text: &[u8],
     place: (usize, usize),
     pattern: &Pattern,
-    words: &mut Words,
+    table: &mut PieceTable,
 ) -> Result<(), CountError> {
-    enum Failure {
-        Split(SplitError),
-        Words(WordsError),
-    }
-    impl From<SplitError> for Failure {
-        fn from(error: SplitError) -> Self {
-            Failure::Split(error)
+    let mut splitter = pattern.split(text);
+    let mut spans = Spans::new();
+    loop {
+        match splitter.fill(&mut spans) {
+            Ok(true) => table.add_run(text, &spans),
+            Ok(false) => return Ok(()),
+            Err(error) => {
+                let offset = place.1 + error.offset;
+                return Err(CountError::Split {
+                    document: place.0,
+                    error: SplitError { offset, ..error },
+                });
+            }
         }
     }
-    pattern
-        .for_each_piece(text, |piece| words.add(piece, 1).map_err(Failure::Words))
-        .map_err(|failure| match failure {
-            Failure::Words(error) => error.into(),
-            Failure::Split(error) => CountError::Split {
-                document: place.0,
-                error: SplitError {
-                    offset: place.1 + error.offset,
-                    ..error
-                },
-            },
-        })
+}
+
+/// The pieces of tables that have none in common.
+fn words(tables: impl IntoIterator<Item = PieceTable>) -> Result<Words, WordsError> {
+    let mut words = Words::new();
+    for table in tables {
+        table.for_each(|piece, count| words.push_distinct(piece, count))?;
+    }
+    Ok(words)
 }
 
 #[cfg(feature = "parallel")]
@@ -115,7 +122,7 @@ mod parallel {
     use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
     use std::sync::{Arc, Mutex};
 
-    use super::{CountError, Pattern, Words, count_text};
+    use super::{CountError, Pattern, PieceTable, Seeds, Words, WordsError, count_text};
 
     /// Work travels in batches of about this many bytes: a hand-over costs about a microsecond,
     /// counting a batch a millisecond or more.
@@ -142,28 +149,54 @@ mod parallel {
             batches: Mutex::new(receiver),
             first_failed: AtomicUsize::new(usize::MAX),
         };
+        let seeds = Seeds::new();
         std::thread::scope(|scope| {
             let workers: Vec<_> = (0..threads)
-                .map(|_| scope.spawn(|| shared.work(pattern)))
+                .map(|_| {
+                    let seeds = seeds.clone();
+                    let shared = &shared;
+                    scope.spawn(move || shared.work(pattern, seeds))
+                })
                 .collect();
             shared.hand_out(documents, pattern, sender);
-            let mut total: Option<Words> = None;
+            let mut tables: Vec<PieceTable> = Vec::new();
             let mut failures = Vec::new();
             for worker in workers {
-                let (words, failure) = worker
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                let (table, failure) = joined(worker.join());
+                tables.push(table);
                 failures.extend(failure);
-                match &mut total {
-                    None => total = Some(words),
-                    Some(total) => total.merge(&words)?,
-                }
             }
             match failures.into_iter().min_by_key(|&(number, _)| number) {
                 Some((_, error)) => Err(error),
-                None => Ok(total.unwrap_or_default()),
+                None => Ok(super::words(merge(&tables)?)?),
             }
         })
+    }
+
+    /// Merges tables by hash: each thread sums up its share of the pieces of all.
+    fn merge(tables: &[PieceTable]) -> Result<Vec<PieceTable>, WordsError> {
+        let parts = tables.len();
+        let sum_of_part = |part: usize| {
+            let mut sum = PieceTable::new(tables[part].seeds().clone());
+            for table in tables {
+                sum.merge_part(table, part, parts)?;
+            }
+            Ok(sum)
+        };
+        std::thread::scope(|scope| {
+            let sum_of_part = &sum_of_part;
+            let spawn = |part| scope.spawn(move || sum_of_part(part));
+            let workers: Vec<_> = (0..parts).map(spawn).collect();
+            workers
+                .into_iter()
+                .map(|worker| joined(worker.join()))
+                .collect()
+        })
+    }
+
+    /// What a thread gave; its panic goes on here.
+    fn joined<R>(result: std::thread::Result<R>) -> R {
+        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
     struct Shared<D> {
@@ -210,8 +243,12 @@ mod parallel {
             let _ = sender.send(batch);
         }
 
-        fn work(&self, pattern: &Pattern) -> (Words, Option<(usize, CountError)>) {
-            let mut words = Words::new();
+        fn work(
+            &self,
+            pattern: &Pattern,
+            seeds: Seeds,
+        ) -> (PieceTable, Option<(usize, CountError)>) {
+            let mut table = PieceTable::new(seeds);
             let mut failure = None;
             while let Some(batch) = self.next_batch() {
                 for part in batch {
@@ -220,14 +257,14 @@ mod parallel {
                     }
                     let place = (part.document_number, part.span.start);
                     let text = &(*part.document).as_ref()[part.span];
-                    if let Err(error) = count_text(text, place, pattern, &mut words) {
+                    if let Err(error) = count_text(text, place, pattern, &mut table) {
                         self.first_failed.fetch_min(part.number, Ordering::Relaxed);
                         failure = Some((part.number, error));
                         break;
                     }
                 }
             }
-            (words, failure)
+            (table, failure)
         }
 
         fn next_batch(&self) -> Option<Batch<D>> {

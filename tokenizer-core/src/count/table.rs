@@ -1,0 +1,363 @@
+//! The table in which one thread counts pieces.
+//!
+//! A slot is 32 bytes, two to a cache line: a key of 16 bytes, the count, and a place in the arena.
+//! A piece of up to 15 bytes *is* its key (its bytes, and its length in the last byte), so it is
+//! hashed from one load and compared in two words, and nothing else is read. A longer piece has
+//! its hash and its length for a key, and its bytes in the arena, where they are compared too.
+//!
+//! Pieces come in runs from the splitter. The keys of a group of them are made first, and their
+//! slots asked for from memory; by the time the group is looked up, the slots have come.
+//!
+//! **Cost.** For a known piece some thirty instructions and one cache line; a new piece of up to 15
+//! bytes the same, a longer one is copied once. At most half of the slots are in use.
+
+use ahash::RandomState;
+
+use crate::arch::prefetch;
+use crate::split::Spans;
+use crate::token::Count;
+use crate::words::WordsError;
+
+/// Counts of distinct pieces.
+pub(super) struct PieceTable {
+    /// Their number is a power of two.
+    slots: Vec<Slot>,
+    /// How far a hash is shifted down to be the number of a slot.
+    shift: u32,
+    used: usize,
+    arena: Vec<u8>,
+    seeds: Seeds,
+}
+
+/// What hashes depend on: the same for all tables that are to be merged, and not to be guessed by
+/// who writes the text.
+#[derive(Clone)]
+pub(super) struct Seeds {
+    low: u64,
+    high: u64,
+    long: RandomState,
+}
+
+#[derive(Clone, Copy)]
+struct Slot {
+    key: Key,
+    count: Count,
+    /// Where the bytes of a long piece begin in the arena.
+    place: usize,
+}
+
+/// See the module. Zero is the key of an empty slot: no piece is empty.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Key(u128);
+
+/// The length of a long piece stands below this byte, which no short piece has for a length.
+const LONG: u128 = 0xFF << 120;
+
+/// Bytes of a piece that is its own key.
+const SHORT: usize = 15;
+
+/// Slots of a new table: 32 KiB, so that counting a few words costs no megabytes.
+const FIRST_SLOTS: usize = 1 << 10;
+
+/// Pieces whose slots are asked for together.
+const GROUP: usize = 32;
+
+const EMPTY: Slot = Slot {
+    key: Key(0),
+    count: 0,
+    place: 0,
+};
+
+impl Seeds {
+    pub(super) fn new() -> Self {
+        let long = RandomState::new();
+        Seeds {
+            low: long.hash_one(1u64),
+            high: long.hash_one(2u64),
+            long,
+        }
+    }
+
+    /// The key of the piece that is `text[start..end]`.
+    #[inline(always)]
+    fn key(&self, text: &[u8], start: usize, end: usize) -> Key {
+        let length = end - start;
+        if length > SHORT {
+            return self.long_key(&text[start..end]);
+        }
+        let bytes = match text[start..].first_chunk::<16>() {
+            Some(bytes) => u128::from_le_bytes(*bytes),
+            None => {
+                let mut bytes = [0; 16];
+                bytes[..text.len() - start].copy_from_slice(&text[start..]);
+                u128::from_le_bytes(bytes)
+            }
+        };
+        Key(bytes & BYTES[length] | (length as u128) << 120)
+    }
+
+    #[inline(never)]
+    fn long_key(&self, piece: &[u8]) -> Key {
+        let hash = u128::from(self.long.hash_one(piece));
+        // A length of 2^56 does not come up.
+        Key(LONG | (piece.len() as u128) << 64 | hash)
+    }
+
+    /// A folded multiplication of the two halves.
+    #[inline(always)]
+    fn hash(&self, key: Key) -> u64 {
+        let low = key.0 as u64 ^ self.low;
+        let high = (key.0 >> 64) as u64 ^ self.high;
+        let product = u128::from(low) * u128::from(high);
+        product as u64 ^ (product >> 64) as u64
+    }
+}
+
+/// The lowest bytes of a word, by their number.
+static BYTES: [u128; SHORT + 1] = {
+    let mut masks = [0; SHORT + 1];
+    let mut length = 1;
+    while length <= SHORT {
+        masks[length] = masks[length - 1] << 8 | 0xFF;
+        length += 1;
+    }
+    masks
+};
+
+impl Key {
+    fn is_long(self) -> bool {
+        self.0 >= LONG
+    }
+
+    fn length(self) -> usize {
+        match self.is_long() {
+            true => (self.0 >> 64) as usize & ((1 << 56) - 1),
+            false => (self.0 >> 120) as usize,
+        }
+    }
+}
+
+impl PieceTable {
+    pub(super) fn new(seeds: Seeds) -> Self {
+        PieceTable {
+            slots: vec![EMPTY; FIRST_SLOTS],
+            shift: 64 - FIRST_SLOTS.trailing_zeros(),
+            used: 0,
+            arena: Vec::new(),
+            seeds,
+        }
+    }
+
+    pub(super) fn seeds(&self) -> &Seeds {
+        &self.seeds
+    }
+
+    /// Counts every piece of a run once.
+    #[inline]
+    pub(super) fn add_run(&mut self, text: &[u8], spans: &Spans) {
+        let mut start = spans.start();
+        let mut group = [(Key(0), 0u64, 0usize, 0usize); GROUP];
+        for ends in spans.ends().chunks(GROUP) {
+            // No look-up of the group finds the table full.
+            if (self.used + GROUP) * 2 > self.slots.len() {
+                self.grow();
+            }
+            for (entry, &end) in group.iter_mut().zip(ends) {
+                let key = self.seeds.key(text, start, end);
+                let hash = self.seeds.hash(key);
+                prefetch(&self.slots, (hash >> self.shift) as usize);
+                *entry = (key, hash, start, end);
+                start = end;
+            }
+            for &(key, hash, start, end) in &group[..ends.len()] {
+                let slot = self.find(key, hash, &text[start..end]);
+                // One piece at a time never reaches 2^64.
+                self.slots[slot].count += 1;
+            }
+        }
+    }
+
+    /// Adds `count` occurrences of a piece.
+    fn add(&mut self, piece: &[u8], count: Count) -> Result<(), WordsError> {
+        if (self.used + 1) * 2 > self.slots.len() {
+            self.grow();
+        }
+        let key = self.seeds.key(piece, 0, piece.len());
+        let slot = self.find(key, self.seeds.hash(key), piece);
+        let total = &mut self.slots[slot].count;
+        *total = total
+            .checked_add(count)
+            .ok_or_else(|| WordsError::CountOverflow {
+                piece: piece.to_vec(),
+            })?;
+        Ok(())
+    }
+
+    /// Adds the pieces of `other` whose hashes fall into part `part` of `parts`.
+    pub(super) fn merge_part(
+        &mut self,
+        other: &PieceTable,
+        part: usize,
+        parts: usize,
+    ) -> Result<(), WordsError> {
+        for slot in other.slots.iter().filter(|slot| slot.key != Key(0)) {
+            // The upper bits choose the slot; the lower ones are free to choose the part.
+            let hash = self.seeds.hash(slot.key) & 0xFFFF_FFFF;
+            if (hash * parts as u64 >> 32) as usize == part {
+                let mut bytes = [0; 16];
+                self.add(other.piece(slot, &mut bytes), slot.count)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `each` with every piece and its count.
+    pub(super) fn for_each<E>(
+        &self,
+        mut each: impl FnMut(&[u8], Count) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut bytes = [0; 16];
+        for slot in self.slots.iter().filter(|slot| slot.key != Key(0)) {
+            each(self.piece(slot, &mut bytes), slot.count)?;
+        }
+        Ok(())
+    }
+
+    /// The bytes of a slot's piece, which may be put into `bytes`.
+    fn piece<'a>(&'a self, slot: &Slot, bytes: &'a mut [u8; 16]) -> &'a [u8] {
+        let length = slot.key.length();
+        if slot.key.is_long() {
+            return &self.arena[slot.place..slot.place + length];
+        }
+        *bytes = slot.key.0.to_le_bytes();
+        &bytes[..length]
+    }
+
+    /// The slot of a piece, which is taken for it if there was none.
+    #[inline(always)]
+    fn find(&mut self, key: Key, hash: u64, piece: &[u8]) -> usize {
+        let mut at = (hash >> self.shift) as usize;
+        loop {
+            let slot = &self.slots[at];
+            if slot.key == key && (!key.is_long() || self.same_long(slot.place, piece)) {
+                return at;
+            }
+            if slot.key == Key(0) {
+                self.take(at, key, piece);
+                return at;
+            }
+            at = (at + 1) & (self.slots.len() - 1);
+        }
+    }
+
+    #[inline(never)]
+    fn same_long(&self, place: usize, piece: &[u8]) -> bool {
+        self.arena[place..].starts_with(piece)
+    }
+
+    #[inline(never)]
+    fn take(&mut self, at: usize, key: Key, piece: &[u8]) {
+        self.used += 1;
+        let place = self.arena.len();
+        if key.is_long() {
+            self.arena.extend_from_slice(piece);
+        }
+        self.slots[at] = Slot {
+            key,
+            count: 0,
+            place,
+        };
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let doubled = vec![EMPTY; self.slots.len() * 2];
+        let old = std::mem::replace(&mut self.slots, doubled);
+        self.shift -= 1;
+        let last = self.slots.len() - 1;
+        for slot in old.into_iter().filter(|slot| slot.key != Key(0)) {
+            let mut at = (self.seeds.hash(slot.key) >> self.shift) as usize;
+            while self.slots[at].key != Key(0) {
+                at = (at + 1) & last;
+            }
+            self.slots[at] = slot;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::split::Pattern;
+    use proptest::prelude::*;
+
+    fn counted(table: &PieceTable) -> HashMap<Vec<u8>, Count> {
+        let mut all = HashMap::new();
+        let each = |piece: &[u8], count| {
+            assert!(
+                all.insert(piece.to_vec(), count).is_none(),
+                "twice in the table"
+            );
+            Ok::<(), ()>(())
+        };
+        table.for_each(each).unwrap();
+        all
+    }
+
+    #[test]
+    fn counts_that_overflow_are_an_error() {
+        let mut table = PieceTable::new(Seeds::new());
+        table.add(b"a", Count::MAX).unwrap();
+        let piece = b"a".to_vec();
+        assert_eq!(table.add(b"a", 1), Err(WordsError::CountOverflow { piece }));
+    }
+
+    proptest! {
+        #[test]
+        fn counts_are_those_of_a_map(
+            pieces in prop::collection::vec(
+                prop_oneof![
+                    prop::collection::vec(prop::sample::select(&b"ab\0"[..]), 1..4),
+                    prop::collection::vec(prop::sample::select(&b"a\0\xFF"[..]), 12..20),
+                    prop::collection::vec(any::<u8>(), 1..40),
+                ],
+                0..3000,
+            ),
+            parts in 1usize..5,
+        ) {
+            // A piece is a line, so that any pieces can be one text.
+            let pattern = Pattern::regex("(?s:[^\n]*)\n", Default::default()).unwrap();
+            let mut text = Vec::new();
+            let mut want: HashMap<Vec<u8>, Count> = HashMap::new();
+            for piece in &pieces {
+                let mut piece: Vec<u8> = piece.iter().map(|&b| if b == b'\n' { b'x' } else { b }).collect();
+                piece.push(b'\n');
+                text.extend_from_slice(&piece);
+                *want.entry(piece).or_default() += 1;
+            }
+            let seeds = Seeds::new();
+            let mut table = PieceTable::new(seeds.clone());
+            let mut splitter = pattern.split(&text);
+            let mut spans = Spans::new();
+            while splitter.fill(&mut spans).unwrap() {
+                table.add_run(&text, &spans);
+            }
+            prop_assert_eq!(counted(&table), want.clone());
+
+            let mut merged: HashMap<Vec<u8>, Count> = HashMap::new();
+            for part in 0..parts {
+                let mut sum = PieceTable::new(seeds.clone());
+                for _ in 0..2 {
+                    sum.merge_part(&table, part, parts).unwrap();
+                }
+                for (piece, count) in counted(&sum) {
+                    prop_assert!(merged.insert(piece, count).is_none(), "in two parts");
+                }
+            }
+            let twice = want.into_iter().map(|(piece, count)| (piece, 2 * count)).collect();
+            prop_assert_eq!(merged, twice);
+        }
+    }
+}
