@@ -203,7 +203,7 @@ impl PieceTable {
         for slot in other.slots.iter().filter(|slot| slot.key != Key(0)) {
             // The upper bits choose the slot; the lower ones are free to choose the part.
             let hash = self.seeds.hash(slot.key) & 0xFFFF_FFFF;
-            if (hash * parts as u64 >> 32) as usize == part {
+            if ((hash * parts as u64) >> 32) as usize == part {
                 let mut bytes = [0; 16];
                 self.add(other.piece(slot, &mut bytes), slot.count)?;
             }
