@@ -138,17 +138,15 @@ pub enum HuggingFaceError {
         /// The higher id.
         id: TokenId,
     },
-    /// Writing: a special token has the spelling or the id of an ordinary token.
-    #[error(
-        "the special token {content:?} ({id}) and token {other} cannot both stand in a tokenizer.json"
-    )]
+    /// Writing: a special token that a `tokenizer.json` would take for something else.
+    #[error("the special token {content:?} ({id}) cannot stand in a tokenizer.json: {why}")]
     SpecialNotTold {
-        /// The text of the special token.
+        /// Its text.
         content: String,
         /// Its id.
         id: TokenId,
-        /// The ordinary token.
-        other: TokenId,
+        /// What it would be taken for.
+        why: &'static str,
     },
     /// Writing: what was written gives other ids than the model. This is a fault of this program.
     #[error("what was written would give other ids for {text:?}; nothing is written")]

@@ -380,3 +380,347 @@ fn pair(merge: &Json) -> Option<(&str, &str)> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::byte_level::spell;
+    use super::super::json::object;
+    use super::*;
+    use crate::encode::Encoder;
+    use crate::model::Merging;
+
+    /// A file of the 256 bytes, `ab`, `abc` and two added tokens, of which the second takes the
+    /// white space around it along.
+    fn file() -> Json {
+        let tokens = (0..=255u8).map(|byte| vec![byte]);
+        let tokens = tokens.chain([b"ab".to_vec(), b"abc".to_vec()]);
+        let vocab = tokens
+            .zip(0u32..)
+            .map(|(token, id)| (spell(&token), id.into()));
+        let added = |id: u32, content: &str, strips: bool| {
+            object([
+                ("id", id.into()),
+                ("content", content.into()),
+                ("single_word", false.into()),
+                ("lstrip", strips.into()),
+                ("rstrip", strips.into()),
+                ("normalized", false.into()),
+                ("special", true.into()),
+            ])
+        };
+        object([
+            ("version", "1.0".into()),
+            ("truncation", Json::Null),
+            ("padding", Json::Null),
+            (
+                "added_tokens",
+                Json::List(vec![added(258, "<s>", false), added(259, "<｜e｜>", true)]),
+            ),
+            ("normalizer", Json::Null),
+            ("pre_tokenizer", parse(BYTE_LEVEL)),
+            ("post_processor", Json::Null),
+            ("decoder", parse(BYTE_LEVEL)),
+            (
+                "model",
+                object([
+                    ("type", "BPE".into()),
+                    ("vocab", Json::Object(vocab.collect())),
+                    ("merges", parse(r#"["a b", ["ab", "c"]]"#)),
+                ]),
+            ),
+        ])
+    }
+
+    const BYTE_LEVEL: &str = r#"{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}"#;
+
+    fn parse(text: &str) -> Json {
+        Json::parse(text.as_bytes()).unwrap()
+    }
+
+    /// The file with another value at a path, which is added when it is not there.
+    fn with(path: &str, value: &str) -> Json {
+        let mut file = file();
+        let mut place = &mut file;
+        for key in path.split('.') {
+            place = match place {
+                Json::List(list) => &mut list[key.parse::<usize>().unwrap()],
+                Json::Object(fields) => {
+                    if !fields.iter().any(|(name, _)| name == key) {
+                        fields.push((key.to_owned(), Json::Null));
+                    }
+                    let found = fields.iter_mut().find(|(name, _)| name == key);
+                    &mut found.unwrap().1
+                }
+                other => panic!("{path}: {other:?}"),
+            };
+        }
+        *place = parse(value);
+        file
+    }
+
+    fn read_json(file: &Json) -> Result<Model, HuggingFaceError> {
+        read(&file.pretty().unwrap())
+    }
+
+    fn ids(model: Model, text: &str) -> Vec<TokenId> {
+        let encoder = Encoder::new(model);
+        let all = encoder.model().all_specials();
+        let mut ids = Vec::new();
+        encoder
+            .encode_with_specials(text.as_bytes(), &all, &mut ids)
+            .unwrap();
+        ids
+    }
+
+    #[test]
+    fn a_plain_file_is_read() {
+        let model = read_json(&file()).unwrap();
+        assert_eq!(model.pattern().name(), Some(PatternName::Gpt2));
+        assert_eq!(ids(model, "abc<s>ab <｜e｜> x"), [257, 258, 256, 259, 120]);
+    }
+
+    #[test]
+    fn parts_that_are_understood_are_read() {
+        let model = |path: &str, value: &str| read_json(&with(path, value)).unwrap();
+        let nfc = model(
+            "normalizer",
+            r#"{"type": "Sequence", "normalizers": [{"type": "NFC"}]}"#,
+        );
+        assert_eq!(nfc.normalizer(), Some(Normalizer::Nfc));
+        let none = model("normalizer", r#"{"type": "Sequence", "normalizers": []}"#);
+        assert_eq!(none.normalizer(), None);
+        let first = model("model.ignore_merges", "true");
+        let Merging::Merges {
+            whole_piece_first, ..
+        } = first.merging()
+        else {
+            panic!("a file lists merges");
+        };
+        assert!(whole_piece_first);
+        assert_eq!(model("decoder", "null"), read_json(&file()).unwrap());
+        assert_eq!(model("model.dropout", "0.0"), read_json(&file()).unwrap());
+
+        let steps = r#"{"type": "Sequence", "pretokenizers": [
+            {"type": "Split", "pattern": {"Regex": "\\p{N}{1,3}+"}, "behavior": "Isolated", "invert": false},
+            {"type": "Split", "pattern": {"String": "a.b"}, "behavior": "Removed", "invert": true},
+            {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false}]}"#;
+        let stages = model("pre_tokenizer", steps);
+        let stages: Vec<_> = stages.pattern().stages().collect();
+        assert_eq!(
+            stages,
+            [(r"(?:\p{N}{1,3})+", Gaps::Keep), (r"a\.b", Gaps::Drop)]
+        );
+        let whole = model("pre_tokenizer.use_regex", "false");
+        assert_eq!(whole.pattern(), &Pattern::sequence([]));
+
+        let template = r#"{"type": "Sequence", "processors": [
+            {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": false, "use_regex": true},
+            {"type": "TemplateProcessing",
+             "single": [{"SpecialToken": {"id": "begin", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+             "pair": [],
+             "special_tokens": {"begin": {"id": "begin", "ids": [258, 259], "tokens": ["<s>", "x"]}}}]}"#;
+        let affixes = model("post_processor", template);
+        assert_eq!(affixes.affixes().before, [258, 259]);
+        assert!(affixes.affixes().after.is_empty());
+    }
+
+    #[test]
+    fn what_is_not_supported_is_named() {
+        let cases = [
+            ("version", "\"2.0\"", "version: \"2.0\" is not supported"),
+            (
+                "truncation",
+                "{}",
+                "truncation: truncation is not supported",
+            ),
+            ("padding", "{}", "padding: padding is not supported"),
+            ("extra", "1", "extra: this field is not known"),
+            (
+                "normalizer",
+                r#"{"type": "NFKC"}"#,
+                "normalizer: NFKC is not supported",
+            ),
+            (
+                "normalizer",
+                r#"{"type": "Sequence", "normalizers": [{"type": "Lowercase"}]}"#,
+                "normalizer.normalizers[0]: Lowercase",
+            ),
+            (
+                "pre_tokenizer",
+                "null",
+                "pre_tokenizer: null is not supported: only what ends",
+            ),
+            (
+                "pre_tokenizer",
+                r#"{"type": "Metaspace"}"#,
+                "pre_tokenizer: Metaspace",
+            ),
+            (
+                "pre_tokenizer.add_prefix_space",
+                "true",
+                "pre_tokenizer.add_prefix_space: true",
+            ),
+            ("pre_tokenizer.new", "true", "pre_tokenizer.new: this field"),
+            (
+                "pre_tokenizer",
+                r#"{"type": "Split", "pattern": {"Regex": "\\w"}, "behavior": "Isolated", "invert": false}"#,
+                r#"the regex "\\w": byte 0 of the pattern: \w cannot"#,
+            ),
+            (
+                "pre_tokenizer",
+                r#"{"type": "Split", "pattern": {"Regex": "a"}, "behavior": "MergedWithNext", "invert": false}"#,
+                "pre_tokenizer.behavior: \"MergedWithNext\"",
+            ),
+            (
+                "pre_tokenizer",
+                r#"{"type": "Split", "pattern": {"String": ""}, "behavior": "Isolated", "invert": false}"#,
+                "match no characters",
+            ),
+            (
+                "post_processor",
+                r#"{"type": "BertProcessing"}"#,
+                "post_processor: BertProcessing",
+            ),
+            (
+                "post_processor",
+                r#"{"type": "TemplateProcessing", "single": [], "pair": [], "special_tokens": {}}"#,
+                "post_processor.single: a list is not supported: the text",
+            ),
+            (
+                "post_processor",
+                r#"{"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "x", "type_id": 0}}], "pair": [], "special_tokens": {}}"#,
+                "post_processor.special_tokens.x: expected an object, found null",
+            ),
+            ("decoder", r#"{"type": "WordPiece"}"#, "decoder: WordPiece"),
+            (
+                "added_tokens.0.id",
+                "7",
+                "has the id 7, but tokenizers would number it 258",
+            ),
+            (
+                "added_tokens.0.id",
+                "-1",
+                "added_tokens[0].id: expected a whole number, found -1",
+            ),
+            ("added_tokens.0.id", "1e300", "expected a whole number"),
+            ("added_tokens.0.content", "\"\"", "a special token is empty"),
+            (
+                "added_tokens.1.content",
+                "\"<s>\"",
+                "the special token \"<s>\" stands twice",
+            ),
+            ("added_tokens.0.content", "\"ab\"", "would number it 256"),
+            (
+                "added_tokens.0.special",
+                "1",
+                "added_tokens[0].special: expected true or false",
+            ),
+            (
+                "model.type",
+                "\"Unigram\"",
+                "model: Unigram is not supported",
+            ),
+            (
+                "model.dropout",
+                "0.1",
+                "model.dropout: 0.1 is not supported",
+            ),
+            (
+                "model.end_of_word_suffix",
+                "\"</w>\"",
+                "model.end_of_word_suffix: \"</w>\"",
+            ),
+            (
+                "model.continuing_subword_prefix",
+                "\"##\"",
+                "model.continuing_subword_prefix",
+            ),
+            ("model.byte_fallback", "true", "model.byte_fallback"),
+            ("model.merges", "null", "model.merges: expected a list"),
+            (
+                "model.merges.0",
+                "\"a b c\"",
+                "model.merges[0]: expected two tokens",
+            ),
+            (
+                "model.merges.1",
+                "[\"a\"]",
+                "model.merges[1]: expected two tokens",
+            ),
+            (
+                "model.merges.1",
+                "\"a xyz\"",
+                "model.merges[1]: the token \"xyz\"",
+            ),
+            (
+                "model.merges.1",
+                "\"a c\"",
+                "model.merges[1]: it makes \"ac\"",
+            ),
+            (
+                "model.merges.1",
+                "\"a b\"",
+                "merge 1 repeats the pair of merge 0",
+            ),
+            ("model.vocab.ab", "97", "id 97 stands twice"),
+            ("model.vocab.ab", "null", "model.vocab.ab: expected an id"),
+            ("model.vocab.ab", "16777216", "id 16777216 is above"),
+            ("model.vocab.ab", "18446744073709551616", "expected an id"),
+            ("model.vocab", "{\"a\": 1}", "would number it"),
+            ("model", "[]", "model: expected an object"),
+        ];
+        for (path, value, message) in cases {
+            let error = read_json(&with(path, value)).unwrap_err().to_string();
+            assert!(error.contains(message), "{path} = {value}: {error}");
+        }
+        let mut unspelled = with("model.vocab.x y", "260");
+        let error = read_json(&unspelled).unwrap_err().to_string();
+        assert!(error.contains("would number it 259"), "{error}");
+        let Json::Object(fields) = &mut unspelled else {
+            panic!()
+        };
+        fields.retain(|(name, _)| name != "added_tokens");
+        let error = read_json(&unspelled).unwrap_err();
+        assert!(matches!(error, HuggingFaceError::NotByteLevel { token } if token == "x y"));
+    }
+
+    #[test]
+    fn added_tokens_in_the_vocabulary_are_ordinary_only_where_they_must_be() {
+        let mut file = with("model.vocab.<s>", "258");
+        let model = read_json(&file).unwrap();
+        assert_eq!(model.vocab().token(258), None);
+        assert_eq!(model.specials().len(), 2);
+        let Json::Object(fields) = &mut file else {
+            panic!()
+        };
+        for (name, value) in fields.iter_mut() {
+            if let ("model", Json::Object(model)) = (name.as_str(), value) {
+                model.push(("ignore_merges".into(), true.into()));
+            }
+        }
+        let model = read_json(&file).unwrap();
+        assert_eq!(model.vocab().id(b"<s>"), Some(258));
+    }
+
+    #[test]
+    fn text_that_is_no_json_is_an_error() {
+        for text in [
+            "",
+            "{",
+            "[]",
+            "1",
+            "\"x\"",
+            "{\"model\": {}, \"model\": {}}",
+            "\u{feff}{}",
+        ] {
+            assert!(read(text.as_bytes()).is_err(), "{text}");
+        }
+        assert!(read(&[0xFF, 0xFE]).is_err());
+        let deep = format!(
+            "{{\"model\": {}{}}}",
+            "[".repeat(100_000),
+            "]".repeat(100_000)
+        );
+        assert!(read(deep.as_bytes()).is_err());
+    }
+}

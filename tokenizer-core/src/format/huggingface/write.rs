@@ -152,10 +152,6 @@ fn post_processor(model: &Model) -> Json {
 }
 
 fn bpe(model: &Model) -> Result<Json, HuggingFaceError> {
-    let entries = vocabulary(model)?;
-    let entries = entries
-        .into_iter()
-        .map(|(id, spelling)| (spelling, id.into()));
     let spelled = |id: TokenId| Json::Text(spell(model.vocab().token(id).unwrap_or_default()));
     let pair = |rule: &Merge| Json::List(vec![spelled(rule.left), spelled(rule.right)]);
     let (merges, whole_piece_first) = match model.merging() {
@@ -168,6 +164,8 @@ fn bpe(model: &Model) -> Result<Json, HuggingFaceError> {
             whole_piece_first,
         } => (merges.iter().map(pair).collect(), *whole_piece_first),
     };
+    let entries = vocabulary(model, whole_piece_first)?.into_iter();
+    let entries = entries.map(|(id, spelling)| (spelling, id.into()));
     Ok(object([
         ("type", "BPE".into()),
         ("dropout", Json::Null),
@@ -186,7 +184,10 @@ fn bpe(model: &Model) -> Result<Json, HuggingFaceError> {
 ///
 /// `tokenizers` numbers the added tokens itself, from the size of the vocabulary on, unless they
 /// stand in the vocabulary. So they do, as soon as one of them would get another id than its own.
-fn vocabulary(model: &Model) -> Result<Vec<(TokenId, String)>, HuggingFaceError> {
+fn vocabulary(
+    model: &Model,
+    whole_piece_first: bool,
+) -> Result<Vec<(TokenId, String)>, HuggingFaceError> {
     let (vocab, specials) = (model.vocab(), model.specials());
     let mut entries: Vec<(TokenId, String)> =
         vocab.iter().map(|(id, token)| (id, spell(token))).collect();
@@ -195,22 +196,235 @@ fn vocabulary(model: &Model) -> Result<Vec<(TokenId, String)>, HuggingFaceError>
         .zip(vocab.len()..)
         .all(|(token, next)| token.id as usize == next);
     for token in specials.iter() {
-        let taken = bytes_of(&token.content).and_then(|bytes| vocab.id(&bytes));
-        // The same bytes under the same id are spelled in two ways when they are not ASCII.
-        let other = taken.or(vocab.token(token.id).map(|_| token.id));
-        match other {
-            Some(id) if taken == Some(id) && id == token.id => {}
-            Some(other) => {
-                return Err(HuggingFaceError::SpecialNotTold {
-                    content: token.content.clone(),
-                    id: token.id,
-                    other,
-                });
+        let refuse = |why| {
+            let content = token.content.clone();
+            let id = token.id;
+            Err(HuggingFaceError::SpecialNotTold { content, id, why })
+        };
+        let bytes = bytes_of(&token.content);
+        let meant = bytes.as_deref() == Some(token.content.as_bytes());
+        match bytes.as_ref().and_then(|bytes| vocab.id(bytes)) {
+            // It stands there already, as the same bytes under the same id.
+            Some(id) if id == token.id && meant => continue,
+            Some(_) => return refuse("its text is the spelling of an ordinary token"),
+            None if vocab.token(token.id).is_some() => {
+                return refuse(
+                    "its id is that of an ordinary token that is spelled in another way",
+                );
             }
-            None if follow => {}
+            None if follow => continue,
+            None if whole_piece_first && bytes.is_some_and(|b| !meant || is_piece(model, &b)) => {
+                return refuse("its text is the spelling of bytes that can be a piece");
+            }
             None => entries.push((token.id, token.content.clone())),
         }
     }
     entries.sort();
     Ok(entries)
+}
+
+/// Whether the pattern takes the text as one piece, so that looking up whole pieces would find it.
+fn is_piece(model: &Model, text: &[u8]) -> bool {
+    let first = model.pattern().split(text).next();
+    first.is_none_or(|piece| piece.is_ok_and(|piece| piece == (0..text.len())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encode::Encoder;
+    use crate::merges::Merges;
+    use crate::special::SpecialTokens;
+    use crate::split::PatternName;
+    use crate::token::Pair;
+    use crate::vocab::{Repeats, Vocab};
+    use proptest::prelude::*;
+
+    fn trained(specials: &[&str]) -> Model {
+        let pairs = [(97, 98), (256, 99), (32, 257)].map(|(l, r)| Pair::new(l, r));
+        let merges = Merges::trained(&pairs).unwrap();
+        Model::trained(Pattern::named(PatternName::Cl100k), merges, specials).unwrap()
+    }
+
+    fn ranks(tokens: &[Vec<u8>], specials: &[SpecialToken]) -> Model {
+        let bytes: Vec<Vec<u8>> = (0..=255u8).map(|byte| vec![byte]).collect();
+        let tokens = bytes.iter().chain(tokens).map(Vec::as_slice).zip(0..);
+        let pattern = Pattern::named(PatternName::Gpt2);
+        Model::from_ranks(pattern, tokens, specials.iter().cloned()).unwrap()
+    }
+
+    #[test]
+    fn a_trained_model_comes_back_as_it_was() {
+        let affixes = Affixes {
+            before: vec![259, 259],
+            after: vec![260, 97],
+        };
+        let model = trained(&["<|bos|>", "ende ü"])
+            .with_normalizer(Some(Normalizer::Nfc))
+            .with_affixes(affixes)
+            .unwrap();
+        let bytes = write(&model).unwrap();
+        assert_eq!(read(&bytes).unwrap(), model);
+        assert_eq!(write(&model).unwrap(), bytes);
+        let plain = trained(&[]).with_pattern(Pattern::sequence([]));
+        assert_eq!(read(&write(&plain).unwrap()).unwrap(), plain);
+    }
+
+    #[test]
+    fn ids_that_do_not_follow_are_kept() {
+        let specials = [
+            SpecialToken::new("<|end|>", 300),
+            SpecialToken::new("é ", 310),
+        ];
+        let model = ranks(&[b"ab".to_vec(), b"abc".to_vec()], &specials);
+        let read = read(&write(&model).unwrap()).unwrap();
+        assert_eq!(read.vocab(), model.vocab());
+        assert_eq!(read.specials(), model.specials());
+    }
+
+    #[test]
+    fn entries_that_merging_never_reaches_are_found_as_whole_pieces() {
+        let model = ranks(&[b"ab".to_vec(), b"xyz".to_vec()], &[]);
+        let written = write(&model).unwrap();
+        assert!(String::from_utf8_lossy(&written).contains("\"ignore_merges\": true"));
+        let encoder = Encoder::new(read(&written).unwrap());
+        assert_eq!(
+            encoder.encode(b"xyz axyz").unwrap(),
+            [257, 32, 97, 120, 121, 122]
+        );
+        let written = write(&ranks(&[b"ab".to_vec()], &[])).unwrap();
+        assert!(String::from_utf8_lossy(&written).contains("\"ignore_merges\": false"));
+    }
+
+    #[test]
+    fn dropped_gaps_are_removed() {
+        let pattern = Pattern::regex("[a-z]+", Gaps::Drop).unwrap();
+        let model = trained(&[]).with_pattern(pattern);
+        assert_eq!(read(&write(&model).unwrap()).unwrap(), model);
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_refused() {
+        let words = trained(&[]).with_pattern(Pattern::regex(r"\w+", Gaps::Keep).unwrap());
+        let error = write(&words).unwrap_err();
+        assert!(matches!(error, HuggingFaceError::Regex { .. }), "{error}");
+
+        let pairs = [(97, 97), (97, 256), (256, 97)].map(|(l, r)| Pair::new(l, r));
+        let merges = Merges::trained(&pairs).unwrap();
+        let pattern = Pattern::named(PatternName::Gpt2);
+        let twice = Model::trained(pattern, merges, &[] as &[&str]).unwrap();
+        let error = write(&twice).unwrap_err();
+        assert!(matches!(
+            error,
+            HuggingFaceError::RepeatedBytes {
+                first: 257,
+                id: 258,
+                ..
+            }
+        ));
+
+        for special in [
+            SpecialToken::new("ab", 300),
+            SpecialToken::new("Ġ", 300),
+            SpecialToken::new("é", 257),
+        ] {
+            let tokens = [b"ab".to_vec(), "é".as_bytes().to_vec()];
+            let error = write(&ranks(&tokens, &[special])).unwrap_err();
+            assert!(
+                matches!(error, HuggingFaceError::SpecialNotTold { .. }),
+                "{error}"
+            );
+        }
+        let same = write(&ranks(&[b"ab".to_vec()], &[SpecialToken::new("ab", 256)]));
+        assert!(same.is_ok(), "the same bytes under the same id: {same:?}");
+    }
+
+    /// Special tokens with all flags, their ids in a row or not.
+    fn any_specials() -> impl Strategy<Value = Vec<SpecialToken>> {
+        let contents = prop::collection::btree_set("[<a-c é]{1,4}", 0..4);
+        (contents, any::<[bool; 5]>(), 1..4u32).prop_map(|(contents, flags, step)| {
+            let token = |(content, place): (String, u32)| SpecialToken {
+                content,
+                id: 400 + place * step,
+                control: flags[0],
+                normalized: flags[1],
+                left_strip: flags[2],
+                right_strip: flags[3],
+                single_word: flags[4],
+            };
+            contents.into_iter().zip(0..).map(token).collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_gives_the_same_ids(
+            table in prop::collection::hash_set(
+                prop::collection::vec(prop::sample::select(&b"ab c"[..]), 2..6), 0..30),
+            specials in any_specials(),
+            nfc: bool,
+            text in "[a-c< é\u{301}]{0,60}",
+        ) {
+            let tokens: Vec<Vec<u8>> = table.into_iter().collect();
+            let normalizer = nfc.then_some(Normalizer::Nfc);
+            let model = ranks(&tokens, &specials).with_normalizer(normalizer);
+            match write(&model) {
+                Ok(written) => {
+                    let [made, model] = [read(&written).unwrap(), model].map(Encoder::new);
+                    let ids = |encoder: &Encoder| {
+                        let all = encoder.model().all_specials();
+                        let mut ids = Vec::new();
+                        encoder.encode_with_specials(text.as_bytes(), &all, &mut ids).unwrap();
+                        (ids, encoder.encode(text.as_bytes()).unwrap())
+                    };
+                    let (made_ids, model_ids) = (ids(&made), ids(&model));
+                    prop_assert_eq!(made_ids, model_ids);
+                }
+                Err(HuggingFaceError::SpecialNotTold { .. }) => {}
+                Err(error) => return Err(TestCaseError::fail(error.to_string())),
+            }
+        }
+
+        #[test]
+        fn changed_bytes_never_panic(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            static WRITTEN: std::sync::LazyLock<Vec<u8>> =
+                std::sync::LazyLock::new(|| write(&trained(&["<|bos|>"])).unwrap());
+            let mut bytes = WRITTEN.clone();
+            for (at, byte) in changes {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            let _ = read(&bytes);
+            let _ = read(&bytes[..cut.index(bytes.len())]);
+        }
+    }
+
+    #[test]
+    fn ids_may_be_in_any_order() {
+        let tokens: Vec<Vec<u8>> = (0..=255u8).rev().map(|byte| vec![byte]).collect();
+        let mut entries: Vec<(TokenId, Vec<u8>)> = (1000..).zip(tokens).collect();
+        entries.push((5, b"ab".to_vec()));
+        let vocab = Vocab::new(
+            entries.iter().map(|(id, token)| (*id, token.as_slice())),
+            Repeats::Refuse,
+        );
+        let vocab = vocab.unwrap();
+        let (left, right) = (vocab.id(b"a").unwrap(), vocab.id(b"b").unwrap());
+        let merging = Merging::Merges {
+            merges: Merges::new(vec![Merge {
+                left,
+                right,
+                token: 5,
+            }])
+            .unwrap(),
+            whole_piece_first: false,
+        };
+        let specials = SpecialTokens::new([SpecialToken::new("<s>", 0)]).unwrap();
+        let model = Model::new(Pattern::named(PatternName::O200k), vocab, merging, specials);
+        let model = model.unwrap();
+        assert_eq!(read(&write(&model).unwrap()).unwrap(), model);
+    }
 }
