@@ -18,6 +18,7 @@
 //! | `\w`, `\b` | a few characters differ | | refused |
 //! | `(?m:.)` | takes newlines too | | refused |
 //! | `(?i:ss)` | takes `ß` too | only letters | refused where two letters have a ligature |
+//! | `(?<!x).*` | misses matches | | refused |
 //! | a match of no characters | ends a piece | makes no piece | refused when the regex has one |
 //!
 //! **Possessive intervals.** `x{n,m}+` is told to Oniguruma as the atomic group `(?>x{n,m})`, which
@@ -268,6 +269,7 @@ mod tests {
             "(?>",
             "(?a:b)",
             "(?<!(a))b",
+            r"(?<!\s).*b",
         ] {
             let result = from_oniguruma(source);
             assert!(result.is_err(), "{source:?} was read as {result:?}");

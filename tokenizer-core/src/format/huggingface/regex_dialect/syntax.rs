@@ -169,7 +169,20 @@ impl Node {
             let construct = "a regex that can match no characters";
             return Err(DialectError::new(0, construct));
         }
+        // Oniguruma tries a regex that begins with `.*` at the begins of lines only, and does so
+        // behind a look-behind too, where it misses matches.
+        let looks_behind = |node: &Node| matches!(node, Node::Look { behind: true, .. });
+        let runs_along = |node: &Node| matches!(node, Node::Repeat { body, max: None, .. } if body.holds(&|n| *n == Node::Any));
+        if self.holds(&looks_behind) && self.holds(&runs_along) {
+            let construct = "the repetition of . in a regex that looks behind";
+            return Err(DialectError::new(0, construct));
+        }
         self.check_within()
+    }
+
+    /// Whether this or anything in it is of a kind.
+    fn holds(&self, kind: &impl Fn(&Node) -> bool) -> bool {
+        kind(self) || self.children().any(|child| child.holds(kind))
     }
 
     fn check_within(&self) -> Result<(), DialectError> {
