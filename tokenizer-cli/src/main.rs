@@ -1,1 +1,53 @@
-fn main() {}
+//! The command line: trains vocabularies, encodes and decodes text.
+//!
+//! stdout is data, stderr is for people. Exit code 0: done; 1: failed on the data; 2: wrong usage.
+//! A reader of stdout that goes away (`| head`) ends the program quietly, with exit code 0.
+
+mod args;
+mod commands;
+mod error;
+mod ids;
+mod input;
+mod output;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Arguments, Command};
+use crate::error::CommandError;
+use crate::progress::{Progress, say};
+
+fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(|panic| {
+        let panic = panic.to_string().replace('\n', " ");
+        say("error", &format!("a fault of this program: {panic}"));
+    }));
+    let arguments = Arguments::parse();
+    // The hook has said all there is to say about a panic.
+    let result = std::panic::catch_unwind(|| run(&arguments));
+    match result {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) if error.is_closed_pipe() => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
+            say("error", &error.to_string());
+            if let Some(hint) = error.hint() {
+                say("hint", &hint);
+            }
+            ExitCode::from(error.exit_code())
+        }
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), CommandError> {
+    let progress = Progress::new(arguments.quiet);
+    match &arguments.command {
+        Command::Train(arguments) => commands::train::run(arguments, &progress),
+        Command::Encode(arguments) => commands::encode::run(arguments, &progress),
+        Command::Decode(arguments) => commands::decode::run(arguments, &progress),
+        Command::Count(arguments) => commands::count::run(arguments, &progress),
+        Command::Convert(arguments) => commands::convert::run(arguments, &progress),
+    }
+}

@@ -1,9 +1,10 @@
 //! Counting: documents in, [`Words`] out, on several threads.
 //!
-//! The caller's thread reads documents and hands them over in batches of about a megabyte; each
-//! worker splits and counts into a table of its own, and the tables are merged at the end. The
-//! channel holds a few batches, so memory follows the distinct pieces and not the corpus, and what
-//! the workers count never depends on which of them counts it.
+//! The caller's thread reads documents and hands them over in batches of about a megabyte, a large
+//! document in several parts (see [`Pattern::parts`]); each worker splits and counts into a table
+//! of its own, and the tables are merged at the end. The channel holds a few batches, so memory
+//! follows the distinct pieces and not the corpus, and what the workers count never depends on
+//! which of them counts it.
 
 use crate::split::{Pattern, SplitError};
 use crate::words::{Words, WordsError};
@@ -59,7 +60,7 @@ pub enum CountError {
 /// assert_eq!(words.total(), 6);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn count_pieces<D: AsRef<[u8]> + Send>(
+pub fn count_pieces<D: AsRef<[u8]> + Send + Sync>(
     documents: impl IntoIterator<Item = D>,
     pattern: &Pattern,
     options: &CountOptions,
@@ -72,14 +73,15 @@ pub fn count_pieces<D: AsRef<[u8]> + Send>(
     let _ = options;
     let mut words = Words::new();
     for (number, document) in documents.enumerate() {
-        count_document(document.as_ref(), number, pattern, &mut words)?;
+        count_text(document.as_ref(), (number, 0), pattern, &mut words)?;
     }
     Ok(words)
 }
 
-fn count_document(
-    document: &[u8],
-    number: usize,
+/// Counts one text, which begins at the byte `place.1` of the document `place.0`.
+fn count_text(
+    text: &[u8],
+    place: (usize, usize),
     pattern: &Pattern,
     words: &mut Words,
 ) -> Result<(), CountError> {
@@ -93,34 +95,44 @@ fn count_document(
         }
     }
     pattern
-        .for_each_piece(document, |piece| {
-            words.add(piece, 1).map_err(Failure::Words)
-        })
+        .for_each_piece(text, |piece| words.add(piece, 1).map_err(Failure::Words))
         .map_err(|failure| match failure {
             Failure::Words(error) => error.into(),
             Failure::Split(error) => CountError::Split {
-                document: number,
-                error,
+                document: place.0,
+                error: SplitError {
+                    offset: place.1 + error.offset,
+                    ..error
+                },
             },
         })
 }
 
 #[cfg(feature = "parallel")]
 mod parallel {
-    use std::sync::Mutex;
+    use std::ops::Range;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::mpsc::{Receiver, sync_channel};
+    use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+    use std::sync::{Arc, Mutex};
 
-    use super::{CountError, Pattern, Words, count_document};
+    use super::{CountError, Pattern, Words, count_text};
 
-    /// Documents travel in batches of about this many bytes: a hand-over costs about a
-    /// microsecond, counting a batch some milliseconds.
+    /// Work travels in batches of about this many bytes: a hand-over costs about a microsecond,
+    /// counting a batch a millisecond or more.
     const BATCH_BYTES: usize = 1 << 20;
 
-    /// Documents with their numbers.
-    type Batch<D> = Vec<(usize, D)>;
+    /// A document, or a part of one.
+    struct Part<D> {
+        /// Parts are numbered in the order of the corpus.
+        number: usize,
+        document_number: usize,
+        document: Arc<D>,
+        span: Range<usize>,
+    }
 
-    pub(super) fn count<D: AsRef<[u8]> + Send>(
+    type Batch<D> = Vec<Part<D>>;
+
+    pub(super) fn count<D: AsRef<[u8]> + Send + Sync>(
         documents: impl Iterator<Item = D>,
         pattern: &Pattern,
         threads: usize,
@@ -134,22 +146,7 @@ mod parallel {
             let workers: Vec<_> = (0..threads)
                 .map(|_| scope.spawn(|| shared.work(pattern)))
                 .collect();
-            let mut batch = Batch::new();
-            let mut bytes = 0;
-            for (number, document) in documents.enumerate() {
-                if shared.first_failed.load(Ordering::Relaxed) != usize::MAX {
-                    break;
-                }
-                bytes += document.as_ref().len();
-                batch.push((number, document));
-                if bytes >= BATCH_BYTES {
-                    bytes = 0;
-                    // The receiver lives as long as this scope: sending cannot fail.
-                    let _ = sender.send(std::mem::take(&mut batch));
-                }
-            }
-            let _ = sender.send(batch);
-            drop(sender);
+            shared.hand_out(documents, pattern, sender);
             let mut total: Option<Words> = None;
             let mut failures = Vec::new();
             for worker in workers {
@@ -171,26 +168,61 @@ mod parallel {
 
     struct Shared<D> {
         batches: Mutex<Receiver<Batch<D>>>,
-        /// The lowest document known to fail. What comes behind it need not be counted; what comes
+        /// The lowest part known to fail. What comes behind it need not be counted; what comes
         /// before it has been handed out already, since batches are in order, and is still
         /// counted, so that the failure reported is the same for any number of threads.
         first_failed: AtomicUsize,
     }
 
     impl<D: AsRef<[u8]>> Shared<D> {
+        fn hand_out(
+            &self,
+            documents: impl Iterator<Item = D>,
+            pattern: &Pattern,
+            sender: SyncSender<Batch<D>>,
+        ) {
+            let mut batch = Batch::new();
+            let (mut bytes, mut number) = (0, 0);
+            for (document_number, document) in documents.enumerate() {
+                let document = Arc::new(document);
+                for span in pattern.parts((*document).as_ref(), BATCH_BYTES) {
+                    if self.first_failed.load(Ordering::Relaxed) != usize::MAX {
+                        break;
+                    }
+                    bytes += span.len();
+                    batch.push(Part {
+                        number,
+                        document_number,
+                        document: Arc::clone(&document),
+                        span,
+                    });
+                    number += 1;
+                    if bytes >= BATCH_BYTES {
+                        bytes = 0;
+                        // The receiver lives as long as the workers do: sending cannot fail.
+                        let _ = sender.send(std::mem::take(&mut batch));
+                    }
+                }
+                if self.first_failed.load(Ordering::Relaxed) != usize::MAX {
+                    break;
+                }
+            }
+            let _ = sender.send(batch);
+        }
+
         fn work(&self, pattern: &Pattern) -> (Words, Option<(usize, CountError)>) {
             let mut words = Words::new();
             let mut failure = None;
             while let Some(batch) = self.next_batch() {
-                for (number, document) in batch {
-                    if number >= self.first_failed.load(Ordering::Relaxed) {
+                for part in batch {
+                    if part.number >= self.first_failed.load(Ordering::Relaxed) {
                         break;
                     }
-                    if let Err(error) =
-                        count_document(document.as_ref(), number, pattern, &mut words)
-                    {
-                        self.first_failed.fetch_min(number, Ordering::Relaxed);
-                        failure = Some((number, error));
+                    let place = (part.document_number, part.span.start);
+                    let text = &(*part.document).as_ref()[part.span];
+                    if let Err(error) = count_text(text, place, pattern, &mut words) {
+                        self.first_failed.fetch_min(part.number, Ordering::Relaxed);
+                        failure = Some((part.number, error));
                         break;
                     }
                 }
@@ -236,8 +268,14 @@ mod tests {
                 "{threads} threads"
             );
         }
+        documents.push("one long document, ".repeat(200_000));
+        let one = counted(&documents, 1).unwrap();
         documents.reverse();
-        assert_eq!(counted(&documents, 3).unwrap(), one);
+        assert_eq!(
+            counted(&documents, 3).unwrap(),
+            one,
+            "in parts, and backwards"
+        );
     }
 
     #[test]

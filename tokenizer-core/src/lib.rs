@@ -46,6 +46,8 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+#[allow(unsafe_code)]
+pub mod arch;
 pub mod count;
 pub mod decode;
 pub mod encode;
@@ -59,6 +61,7 @@ pub mod special;
 pub mod split;
 pub mod token;
 pub mod train;
+pub mod unicode;
 pub mod vocab;
 pub mod words;
 

@@ -3,13 +3,16 @@
 //! | module | what it does |
 //! | --- | --- |
 //! | [`file`] | a file as bytes, mapped where that pays; the error that names a file |
+//! | [`content`] | what a file of documents holds: text, or compressed, or a table |
 //! | [`atomic`] | a file written whole or not at all |
 //! | [`model_file`] | a model by the name of its file |
 
 pub mod atomic;
+pub mod content;
 pub mod file;
 pub mod model_file;
 
 pub use atomic::write_atomically;
+pub use content::Content;
 pub use file::{FileBytes, FileError, read_file};
 pub use model_file::{LoadError, ModelFormat, SaveError, load_model, save_model};

@@ -9,9 +9,13 @@
 //! decoder would turn into one U+FFFD) counts as one character that is neither letter, number nor
 //! white space, and its bytes stand in the piece as they are.
 
+mod cut;
+mod linear;
 mod lossy;
 mod named;
+mod recognise;
 mod regex;
+mod scan;
 
 use std::fmt;
 use std::ops::Range;
@@ -22,6 +26,8 @@ pub use named::PatternName;
 
 use self::lossy::LossyText;
 use self::regex::{RegexSplitter, RegexStage};
+use self::scan::{Family, Scanner};
+use crate::arch::Tier;
 
 /// What becomes of text that no match of a custom regex covers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -48,8 +54,20 @@ pub enum Gaps {
 /// ```
 #[derive(Clone)]
 pub struct Pattern {
-    /// Never empty. Each stage splits the pieces of the one before.
-    stages: Arc<[RegexStage]>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// The regexes and their gap rules; each splits the pieces of the one before. None takes the
+    /// whole text as one piece.
+    stages: Vec<(String, Gaps)>,
+    engine: Engine,
+}
+
+/// What splits.
+enum Engine {
+    Scanner(Family),
+    Regex(Vec<RegexStage>),
 }
 
 /// A pattern cannot be used.
@@ -87,66 +105,147 @@ pub struct SplitError {
 impl Pattern {
     /// One of the patterns that have a name. They match every character, so there are no gaps.
     pub fn named(name: PatternName) -> Self {
-        let stage = RegexStage::new(name.regex(), Gaps::Keep)
-            .expect("the named patterns compile, as a test shows");
-        Pattern {
-            stages: [stage].into(),
-        }
+        Self::regex(name.regex(), Gaps::Keep).expect("the named patterns compile, as a test shows")
     }
 
     /// A regex in the syntax of the `fancy-regex` crate: that of `regex`, with look-around,
     /// possessive quantifiers and atomic groups. An empty match makes no piece.
     ///
+    /// A regex that is known to mean the same as a published pattern is split by the scanner for
+    /// that pattern, a hundred times faster. One without look-around (but for `\s+(?!\S)`) and
+    /// back-references takes linear time and never fails on a text.
+    ///
     /// # Errors
     /// When it does not compile.
     pub fn regex(source: &str, gaps: Gaps) -> Result<Self, PatternError> {
-        Ok(Pattern {
-            stages: [RegexStage::new(source, gaps)?].into(),
-        })
+        let engine = match recognise::family(source) {
+            Some(family) => Engine::Scanner(family),
+            None => Engine::Regex(vec![RegexStage::new(source, gaps)?]),
+        };
+        Ok(Self::new(vec![(source.to_owned(), gaps)], engine))
+    }
+
+    /// As [`Pattern::regex`], but always split by the backtracking engine, which is the definition:
+    /// the oracle of all faster ways.
+    ///
+    /// # Errors
+    /// When it does not compile.
+    pub fn through_regex_engine(source: &str, gaps: Gaps) -> Result<Self, PatternError> {
+        let stage = RegexStage::backtracking(source, gaps)?;
+        Ok(Self::new(
+            vec![(source.to_owned(), gaps)],
+            Engine::Regex(vec![stage]),
+        ))
     }
 
     /// Several patterns in a row: each splits the pieces of the one before. With none, the whole
     /// text is one piece.
     pub fn sequence(patterns: impl IntoIterator<Item = Pattern>) -> Self {
-        let mut stages: Vec<RegexStage> = Vec::new();
-        for pattern in patterns {
-            stages.extend(pattern.stages.iter().cloned());
+        let mut patterns: Vec<Pattern> = patterns.into_iter().collect();
+        if patterns.len() == 1 {
+            return patterns.remove(0);
         }
-        if stages.is_empty() {
-            stages.push(RegexStage::whole());
-        }
-        Pattern {
-            stages: stages.into(),
-        }
-    }
-
-    /// The regexes and gap rules, in the order in which they are applied.
-    pub fn stages(&self) -> impl ExactSizeIterator<Item = (&str, Gaps)> {
-        self.stages
+        let stages: Vec<(String, Gaps)> = patterns
             .iter()
-            .map(|stage| (stage.source(), stage.gaps()))
+            .flat_map(|pattern| pattern.shared.stages.iter().cloned())
+            .collect();
+        let compile = |(source, gaps): &(String, Gaps)| {
+            RegexStage::new(source, *gaps).expect("it compiled before, or is a known spelling")
+        };
+        let mut compiled: Vec<RegexStage> = stages.iter().map(compile).collect();
+        if compiled.is_empty() {
+            compiled.push(RegexStage::whole());
+        }
+        Self::new(stages, Engine::Regex(compiled))
     }
 
-    /// The regex, or for several in a row the first.
+    fn new(stages: Vec<(String, Gaps)>, engine: Engine) -> Self {
+        Pattern {
+            shared: Arc::new(Shared { stages, engine }),
+        }
+    }
+
+    /// The regexes and gap rules, in the order in which they are applied. None, if the whole text
+    /// is one piece.
+    pub fn stages(&self) -> impl ExactSizeIterator<Item = (&str, Gaps)> {
+        let stages = self.shared.stages.iter();
+        stages.map(|(source, gaps)| (source.as_str(), *gaps))
+    }
+
+    /// The regex; of several in a row the first; empty, if the whole text is one piece.
     pub fn source(&self) -> &str {
-        self.stages[0].source()
+        self.stages().next().map_or("", |(source, _)| source)
     }
 
     /// The name whose regex this is, letter for letter.
     pub fn name(&self) -> Option<PatternName> {
-        match &*self.stages {
-            [stage] => PatternName::of_regex(stage.source()),
+        match self.shared.stages.as_slice() {
+            [(source, _)] => PatternName::of_regex(source),
             _ => None,
         }
     }
 
+    /// Whether a scanner splits, and not the regex engine. A scanner never fails.
+    pub fn has_scanner(&self) -> bool {
+        matches!(self.shared.engine, Engine::Scanner(_))
+    }
+
     /// Splits `text`. The iterator gives byte ranges; [`Splitter::fill`] gives them in bulk.
     pub fn split<'a>(&'a self, text: &'a [u8]) -> Splitter<'a> {
+        self.split_on(Tier::best(), text)
+    }
+
+    /// As [`Pattern::split`], with the instructions of `tier`, if the machine has it. The pieces
+    /// are the same.
+    pub fn split_on<'a>(&'a self, tier: Tier, text: &'a [u8]) -> Splitter<'a> {
         Splitter {
-            pieces: RegexSplitter::new(&self.stages, LossyText::new(text)),
-            one_by_one: Spans::new(),
-            next: 0,
+            pieces: match &self.shared.engine {
+                Engine::Scanner(family) => Pieces::Scanned(Scanner::new(*family, text, tier)),
+                Engine::Regex(stages) => {
+                    Pieces::Matched(Box::new(RegexSplitter::new(stages, LossyText::new(text))))
+                }
+            },
+            one_by_one: None,
         }
+    }
+
+    /// The first place at or behind `at`, in bytes, where `text` may be cut: both parts, split on
+    /// their own, have the pieces of the whole. `None` when there is none, or when the pattern has
+    /// no scanner.
+    ///
+    /// Costs the distance to the place; prose in any script has one every few words.
+    ///
+    /// ```
+    /// use tokenizer_core::{Pattern, PatternName};
+    ///
+    /// let text = "今天天气很好，我们去公园。".as_bytes();
+    /// let cut = Pattern::named(PatternName::O200k).first_cut(text, 1);
+    /// assert_eq!(cut, "今天天气很好".len().into());
+    /// ```
+    pub fn first_cut(&self, text: &[u8], at: usize) -> Option<usize> {
+        match self.shared.engine {
+            Engine::Scanner(_) => cut::first_cut(text, at),
+            Engine::Regex(_) => None,
+        }
+    }
+
+    /// Cuts `text` into parts of at least `size` bytes, but for the last, that split on their own
+    /// as they do together: see [`Pattern::first_cut`].
+    pub fn parts<'a>(
+        &'a self,
+        text: &'a [u8],
+        size: usize,
+    ) -> impl Iterator<Item = Range<usize>> + 'a {
+        let mut start = 0;
+        std::iter::from_fn(move || {
+            if start == text.len() {
+                return None;
+            }
+            let cut = start.saturating_add(size.max(1)).min(text.len());
+            let part = start..self.first_cut(text, cut).unwrap_or(text.len());
+            start = part.end;
+            Some(part)
+        })
     }
 
     /// Calls `each` with every piece of `text`, in order.
@@ -202,30 +301,36 @@ impl fmt::Debug for Pattern {
 }
 
 /// A run of pieces that touch: it starts at one offset, and each piece ends where the next begins.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Spans {
     start: usize,
-    ends: Vec<usize>,
+    /// The ends of the pieces, and behind them room that is written before it is counted.
+    ends: Box<[usize; Spans::CAPACITY]>,
+    len: usize,
 }
 
 impl Spans {
-    /// About how many pieces [`Splitter::fill`] hands out at once: enough to hide the latency of
+    /// How many pieces [`Splitter::fill`] hands out at once at most: enough to hide the latency of
     /// memory behind, few enough that they stay in the first-level cache.
-    pub const BATCH: usize = 512;
+    pub const CAPACITY: usize = 1024;
 
     /// An empty buffer, to be used again and again.
     pub fn new() -> Self {
-        Self::default()
+        Spans {
+            start: 0,
+            ends: Box::new([0; Self::CAPACITY]),
+            len: 0,
+        }
     }
 
     /// How many pieces there are.
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.len
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.len == 0
     }
 
     /// Byte offset of the first piece.
@@ -235,37 +340,77 @@ impl Spans {
 
     /// Byte offsets at which the pieces end, ascending.
     pub fn ends(&self) -> &[usize] {
-        &self.ends
+        &self.ends[..self.len]
     }
 
     /// The pieces as byte ranges of the text.
     pub fn iter(&self) -> impl Iterator<Item = Range<usize>> + '_ {
-        let starts = std::iter::once(self.start).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, &end)| start..end)
+        let starts = std::iter::once(self.start).chain(self.ends().iter().copied());
+        starts.zip(self.ends()).map(|(start, &end)| start..end)
     }
 
     fn clear(&mut self, start: usize) {
         self.start = start;
-        self.ends.clear();
+        self.len = 0;
+    }
+
+    /// Where the last piece ends.
+    fn end(&self) -> usize {
+        self.ends().last().copied().unwrap_or(self.start)
+    }
+
+    /// Room behind the pieces for `N` ends, if there is room for one more still.
+    #[inline(always)]
+    fn room<const N: usize>(&mut self) -> Option<&mut [usize; N]> {
+        match self.ends.get_mut(self.len..) {
+            Some(room) if room.len() > N => room.first_chunk_mut(),
+            _ => None,
+        }
+    }
+
+    /// Counts in `count` ends that were written to the room.
+    #[inline(always)]
+    fn add(&mut self, count: usize) {
+        self.len += count;
+    }
+
+    /// Adds one end. There must be room.
+    #[inline(always)]
+    fn push(&mut self, end: usize) {
+        self.ends[self.len] = end;
+        self.len += 1;
+    }
+}
+
+impl Default for Spans {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
 /// Walks one text and hands out its pieces. Made by [`Pattern::split`].
 pub struct Splitter<'a> {
-    pieces: RegexSplitter<'a>,
-    /// What the iterator has left to give.
-    one_by_one: Spans,
-    next: usize,
+    pieces: Pieces<'a>,
+    /// What the iterator has left to give: pieces, and which of them is next.
+    one_by_one: Option<(Spans, usize)>,
+}
+
+enum Pieces<'a> {
+    Scanned(Scanner<'a>),
+    Matched(Box<RegexSplitter<'a>>),
 }
 
 impl Splitter<'_> {
-    /// Replaces what `spans` holds by the next pieces, about [`Spans::BATCH`] of them, and says
-    /// whether there were any. A gap that is dropped ends a run early.
+    /// Replaces what `spans` holds by the next pieces, some hundred of them, and says whether there
+    /// were any. A gap that is dropped ends a run early.
     ///
     /// # Errors
     /// When the regex fails on the text. The pieces handed out before stand.
     pub fn fill(&mut self, spans: &mut Spans) -> Result<bool, SplitError> {
-        self.pieces.fill(spans)?;
+        match &mut self.pieces {
+            Pieces::Scanned(scanner) => scanner.fill(spans),
+            Pieces::Matched(matcher) => matcher.fill(spans)?,
+        }
         Ok(!spans.is_empty())
     }
 }
@@ -274,27 +419,21 @@ impl Iterator for Splitter<'_> {
     type Item = Result<Range<usize>, SplitError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.next == self.one_by_one.len() {
-            let mut spans = std::mem::take(&mut self.one_by_one);
-            let filled = self.fill(&mut spans);
-            self.next = 0;
-            self.one_by_one = spans;
-            match filled {
-                Ok(true) => {}
+        let (mut spans, mut next) = self.one_by_one.take().unwrap_or_default();
+        if next == spans.len() {
+            match self.fill(&mut spans) {
+                Ok(true) => next = 0,
                 Ok(false) => return None,
-                Err(error) => {
-                    self.one_by_one.clear(0);
-                    return Some(Err(error));
-                }
+                Err(error) => return Some(Err(error)),
             }
         }
-        let start = match self.next {
-            0 => self.one_by_one.start,
-            n => self.one_by_one.ends[n - 1],
+        let start = match next {
+            0 => spans.start,
+            next => spans.ends[next - 1],
         };
-        let end = self.one_by_one.ends[self.next];
-        self.next += 1;
-        Some(Ok(start..end))
+        let piece = start..spans.ends[next];
+        self.one_by_one = Some((spans, next + 1));
+        Some(Ok(piece))
     }
 }
 

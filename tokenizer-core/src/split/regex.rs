@@ -1,32 +1,47 @@
-//! Splitting by any regex, through the `fancy-regex` engine.
+//! Splitting by any regex: by automata where `linear.rs` says so, by backtracking elsewhere.
 //!
-//! This is the definition of every pattern, and the oracle of every faster way to split.
-
-use std::sync::Arc;
+//! The backtracking engine, `fancy-regex`, is the definition of every pattern, and the oracle of
+//! every faster way to split.
 
 use fancy_regex::Regex;
 
+use super::linear::LinearRegex;
 use super::lossy::LossyText;
 use super::{Gaps, PatternError, Spans, SplitError};
 
 /// One regex of a pattern, compiled.
 #[derive(Clone)]
 pub(super) struct RegexStage {
-    source: Arc<str>,
-    /// `None` takes the whole text as one piece.
-    regex: Option<Arc<Regex>>,
+    matcher: Matcher,
     gaps: Gaps,
 }
 
+#[derive(Clone)]
+enum Matcher {
+    Linear(LinearRegex),
+    Backtracking(Regex),
+    /// The whole text is one piece.
+    Whole,
+}
+
 impl RegexStage {
+    /// Compiles `source`; to automata, where that is possible.
     pub(super) fn new(source: &str, gaps: Gaps) -> Result<Self, PatternError> {
+        let mut stage = Self::backtracking(source, gaps)?;
+        if let Some(linear) = LinearRegex::new(source) {
+            stage.matcher = Matcher::Linear(linear);
+        }
+        Ok(stage)
+    }
+
+    /// Compiles `source` for the backtracking engine.
+    pub(super) fn backtracking(source: &str, gaps: Gaps) -> Result<Self, PatternError> {
         let regex = Regex::new(source).map_err(|error| PatternError::Regex {
             source_text: source.to_owned(),
             message: error.to_string(),
         })?;
         Ok(RegexStage {
-            source: source.into(),
-            regex: Some(Arc::new(regex)),
+            matcher: Matcher::Backtracking(regex),
             gaps,
         })
     }
@@ -34,39 +49,34 @@ impl RegexStage {
     /// The stage that does not split.
     pub(super) fn whole() -> Self {
         RegexStage {
-            source: "".into(),
-            regex: None,
+            matcher: Matcher::Whole,
             gaps: Gaps::Keep,
         }
     }
 
-    pub(super) fn source(&self) -> &str {
-        &self.source
+    /// The first match in `text` at or after `at`, which may be empty.
+    fn find(&self, text: &str, at: usize) -> Result<Option<(usize, usize)>, SplitError> {
+        match &self.matcher {
+            Matcher::Whole => Ok(Some((at, text.len()))),
+            Matcher::Linear(regex) => Ok(regex.find(text, at)),
+            Matcher::Backtracking(regex) => match regex.find_from_pos(text, at) {
+                Ok(found) => Ok(found.map(|found| (found.start(), found.end()))),
+                Err(error) => Err(SplitError {
+                    offset: at,
+                    message: error.to_string(),
+                }),
+            },
+        }
     }
 
-    pub(super) fn gaps(&self) -> Gaps {
-        self.gaps
-    }
-
-    /// The first piece of `text` at or after `at` that is not empty, and where to search next.
+    /// The first piece of `text` at or after `at` that is not empty.
     fn next_match(&self, text: &str, mut at: usize) -> Result<Option<(usize, usize)>, SplitError> {
-        let Some(regex) = &self.regex else {
-            return Ok(Some((at, text.len())).filter(|_| at < text.len()));
-        };
         while at < text.len() {
-            match regex.find_from_pos(text, at) {
-                Err(error) => {
-                    return Err(SplitError {
-                        offset: at,
-                        message: error.to_string(),
-                    });
-                }
-                Ok(None) => return Ok(None),
-                Ok(Some(found)) if found.start() < found.end() => {
-                    return Ok(Some((found.start(), found.end())));
-                }
-                Ok(Some(empty)) => {
-                    at = empty.end() + text[empty.end()..].chars().next().map_or(1, char::len_utf8);
+            match self.find(text, at)? {
+                None => return Ok(None),
+                Some((start, end)) if start < end => return Ok(Some((start, end))),
+                Some((_, end)) => {
+                    at = end + text[end..].chars().next().map_or(1, char::len_utf8);
                 }
             }
         }
@@ -187,7 +197,7 @@ impl<'a> RegexSplitter<'a> {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
-        while spans.len() < Spans::BATCH {
+        while spans.len() < Spans::CAPACITY {
             let piece = match self.held.take() {
                 Some(piece) => Ok(Some(piece)),
                 None => self.next(),
@@ -204,7 +214,7 @@ impl<'a> RegexSplitter<'a> {
                         spans.clear(start);
                     }
                     self.end = end;
-                    spans.ends.push(end);
+                    spans.push(end);
                 }
                 Err(error) if spans.is_empty() => return Err(error),
                 // What was found before the failure is handed out first.

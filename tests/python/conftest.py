@@ -1,0 +1,96 @@
+"""What the tests share: fixtures of the repository, and the corpora and vocabularies beside it."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FIXTURES = ROOT / "fixtures"
+GOLDEN = FIXTURES / "golden"
+SHARED = Path(os.environ.get("TOKENIZER_SHARED_DATA", ROOT.parent / "shared" / "data"))
+
+PATTERNS: dict[str, str] = json.loads((GOLDEN / "patterns.json").read_text())
+PATTERN_OF_ENCODING = {
+    "r50k_base": "gpt2",
+    "p50k_base": "gpt2",
+    "cl100k_base": "cl100k",
+    "o200k_base": "o200k",
+}
+
+
+def read_text(path: Path) -> str:
+    """Every character: no newline is changed."""
+    return path.read_bytes().decode("utf-8")
+
+
+def shared(*parts: str) -> Path:
+    """A file beside the repository; the test is skipped without it."""
+    path = SHARED.joinpath(*parts)
+    if not path.exists():
+        pytest.skip(f"no {'/'.join(parts)} in the shared data")
+    return path
+
+
+@functools.lru_cache(maxsize=None)
+def load_ranks(path: Path) -> dict[bytes, int]:
+    lines = (line.split() for line in path.read_bytes().splitlines())
+    return {base64.b64decode(token): int(rank) for token, rank in lines}
+
+
+def golden_ranks(pattern: str) -> dict[bytes, int]:
+    return load_ranks(GOLDEN / f"{pattern}.tiktoken")
+
+
+def hard_cases() -> list[str]:
+    lines = (FIXTURES / "hard_cases.jsonl").read_text().splitlines()
+    return [json.loads(line)["text"] for line in lines]
+
+
+def documents(text: str, size: int = 4096) -> list[str]:
+    """The text in documents of whole lines."""
+    made, lines, length = [], [], 0
+    for line in text.split("\n"):
+        lines.append(line)
+        length += len(line) + 1
+        if length > size:
+            made.append("\n".join(lines) + "\n")
+            lines, length = [], 0
+    if lines:
+        made.append("\n".join(lines))
+    return made
+
+
+def run_python(code: str, timeout: float = 60, **environment: str) -> str:
+    """Runs code in a process of its own, for what might hang; gives its output."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**os.environ, **environment},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def outcome(call):
+    """What a call gives: its value, or the type of its exception (its nearest public base)."""
+    try:
+        return call()
+    except Exception as error:  # noqa: BLE001
+        return type(error)
+
+
+@pytest.fixture(scope="session")
+def corpus() -> str:
+    return read_text(FIXTURES / "corpus.txt")

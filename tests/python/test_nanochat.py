@@ -1,0 +1,114 @@
+"""A tokenizer class as nanochat has it, on the packages and on ours."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+import rustbpe
+import tiktoken
+from conftest import PATTERNS, documents
+
+import tokenizer_py
+
+SPECIALS = ["<|bos|>"] + [
+    f"<|{name}_{end}|>"
+    for name in ("user", "assistant", "python", "output")
+    for end in ("start", "end")
+]
+STACKS = {
+    "packages": (rustbpe, tiktoken),
+    "ours": (tokenizer_py.rustbpe, tokenizer_py.tiktoken),
+}
+
+
+class ChatTokenizer:
+    def __init__(self, enc, bos):
+        self.enc = enc
+        self.bos = enc.encode_single_token(bos)
+
+    @classmethod
+    def train(cls, stack, texts, vocab_size):
+        trainer_module, encoding_module = stack
+        trainer = trainer_module.Tokenizer()
+        size = vocab_size - len(SPECIALS)
+        trainer.train_from_iterator(texts, size, pattern=PATTERNS["nanochat"])
+        ranks = {bytes(token): rank for token, rank in trainer.get_mergeable_ranks()}
+        enc = encoding_module.Encoding(
+            name="rustbpe",
+            pat_str=trainer.get_pattern(),
+            mergeable_ranks=ranks,
+            special_tokens={name: len(ranks) + i for i, name in enumerate(SPECIALS)},
+        )
+        return cls(enc, "<|bos|>")
+
+    def save(self, path):
+        with open(path, "wb") as file:
+            pickle.dump(self.enc, file)
+
+    @classmethod
+    def load(cls, path):
+        with open(path, "rb") as file:
+            return cls(pickle.load(file), "<|bos|>")
+
+    def encode(self, text, prepend=None, append=None, num_threads=8):
+        if isinstance(text, str):
+            ids = self.enc.encode_ordinary(text)
+            if prepend is not None:
+                ids.insert(0, prepend)
+            if append is not None:
+                ids.append(append)
+            return ids
+        ids = self.enc.encode_ordinary_batch(text, num_threads=num_threads)
+        for row in ids:
+            if prepend is not None:
+                row.insert(0, prepend)
+        return ids
+
+
+@pytest.fixture(scope="module")
+def both(corpus, tmp_path_factory):
+    made = []
+    for name, stack in STACKS.items():
+        texts = (text[:10_000] for text in documents(corpus))
+        path = tmp_path_factory.mktemp(name) / "tokenizer.pkl"
+        ChatTokenizer.train(stack, texts, 2000).save(path)
+        made.append(ChatTokenizer.load(path))
+    return made
+
+
+def test_the_vocabularies_are_equal(both):
+    one, two = (chat.enc for chat in both)
+    assert one.n_vocab == two.n_vocab == 2000
+    assert one.special_tokens_set == two.special_tokens_set == set(SPECIALS)
+    for token in range(one.n_vocab):
+        assert one.decode_single_token_bytes(token) == two.decode_single_token_bytes(token)
+        assert one.is_special_token(token) == two.is_special_token(token)
+    for name in SPECIALS:
+        assert one.encode_single_token(name) == two.encode_single_token(name)
+
+
+def test_the_ids_are_equal(both, corpus):
+    texts = documents(corpus, 1000)
+    rows = [chat.encode(texts, prepend=chat.bos, num_threads=4) for chat in both]
+    assert rows[0] == rows[1]
+    assert all(row[0] == both[0].bos for row in rows[1])
+    whole = [chat.encode(corpus, prepend=chat.bos, append=chat.bos) for chat in both]
+    assert whole[0] == whole[1]
+    assert both[1].enc.decode(whole[1][1:-1]) == corpus
+
+
+def test_a_conversation(both):
+    rows = []
+    for chat in both:
+        special = chat.enc.encode_single_token
+        ids = [chat.bos, special("<|user_start|>"), *chat.encode("Hi, 12345!"), special("<|user_end|>")]
+        rows.append((ids, chat.enc.decode(ids)))
+    assert rows[0] == rows[1]
+    assert rows[1][1] == "<|bos|><|user_start|>Hi, 12345!<|user_end|>"
+
+
+def test_special_tokens_in_text_are_text(both):
+    text = "<|bos|> and <|user_start|>"
+    assert both[0].encode(text) == both[1].encode(text)
+    assert both[1].bos not in both[1].encode(text)

@@ -1,0 +1,275 @@
+"""The class of rustbpe: its members, and its exceptions without its faults."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import pickle
+
+import pytest
+import rustbpe as theirs
+from conftest import hard_cases, outcome, run_python
+
+from tokenizer_py import rustbpe as ours
+
+
+@pytest.fixture(scope="module")
+def pair(corpus):
+    made = []
+    for module in (ours, theirs):
+        tokenizer = module.Tokenizer()
+        tokenizer.train_from_iterator([corpus[:40_000]], 600)
+        made.append(tokenizer)
+    return made
+
+
+def test_before_training():
+    tokenizer = ours.Tokenizer()
+    assert tokenizer.vocab_size == 256
+    assert tokenizer.get_pattern() == ""
+    assert tokenizer.encode("text") == []
+    assert tokenizer.batch_encode(["text", ""]) == [[], []]
+    assert tokenizer.get_mergeable_ranks() == [(bytes([b]), b) for b in range(256)]
+    assert tokenizer.decode([104, 105]) == "hi"
+
+
+def test_encoding_and_decoding(pair):
+    one, two = pair
+    texts = hard_cases()
+    assert one.batch_encode(texts) == two.batch_encode(texts)
+    assert one.batch_encode(tuple(texts)) == [one.encode(text) for text in texts]
+    for text in texts:
+        assert one.decode(one.encode(text)) == text
+
+
+def test_keywords(pair):
+    one, _ = pair
+    assert one.decode(ids=one.encode(text="abc")) == "abc"
+    assert one.batch_encode(texts=["abc"]) == [one.encode("abc")]
+    one = ours.Tokenizer()
+    one.train_from_iterator(iterator=["abab"], vocab_size=257, buffer_size=1, pattern="[a-z]+")
+    assert one.encode("ab") == [256]
+    with pytest.raises(AttributeError):
+        one.vocab_size = 3
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda t: t.encode(None),
+        lambda t: t.encode(3),
+        lambda t: t.encode(b"abc"),
+        lambda t: t.encode(["a"]),
+        lambda t: t.encode("a\udc80"),
+        lambda t: t.batch_encode(None),
+        lambda t: t.batch_encode("abc"),
+        lambda t: t.batch_encode(["a", 3]),
+        lambda t: t.batch_encode(iter(["a"])),
+        lambda t: t.batch_encode({"a": 1}),
+        lambda t: t.batch_encode(["a\ud800"]),
+        lambda t: t.batch_encode([]),
+        lambda t: t.decode(None),
+        lambda t: t.decode([99_999]),
+        lambda t: t.decode([-1]),
+        lambda t: t.decode([2**40]),
+        lambda t: t.decode([1.5]),
+        lambda t: t.decode(["a"]),
+        lambda t: t.decode(iter([104])),
+        lambda t: t.decode("abc"),
+        lambda t: t.decode({97: 1}),
+        lambda t: t.decode(b"hi"),
+        lambda t: t.decode(range(97, 100)),
+        lambda t: t.decode((104, 105)),
+        lambda t: t.decode([True]),
+        lambda t: t.train_from_iterator(),
+        lambda t: t.train_from_iterator(None, 300),
+        lambda t: t.train_from_iterator(3, 300),
+        lambda t: t.train_from_iterator(["a", 3], 300),
+        lambda t: t.train_from_iterator([b"a"], 300),
+        lambda t: t.train_from_iterator(["a\ud800"], 300),
+        lambda t: t.train_from_iterator(["a"], 300.0),
+        lambda t: t.train_from_iterator(["a"], "300"),
+        lambda t: t.train_from_iterator(["a"], None),
+        lambda t: t.train_from_iterator(["a"], -1),
+        lambda t: t.train_from_iterator(["a"], 2**33),
+        lambda t: t.train_from_iterator(["a"], 300, buffer_size=-1),
+        lambda t: t.train_from_iterator(["a"], 300, buffer_size=1.5),
+        lambda t: t.train_from_iterator(["a"], 300, pattern="("),
+        lambda t: t.train_from_iterator(["a"], 300, pattern=b"a"),
+        lambda t: t.train_from_iterator(["a"], 300, nonsense=1),
+    ],
+)
+def test_the_same_outcome(pair, call):
+    want = outcome(lambda: call(theirs.Tokenizer()))
+    assert outcome(lambda: call(ours.Tokenizer())) == want
+    if not isinstance(want, type):
+        return
+    before = pair[0].get_mergeable_ranks()
+    with pytest.raises(want):
+        call(pair[0])
+    assert pair[0].get_mergeable_ranks() == before, "a failure leaves the tokenizer as it was"
+
+
+class Untouched:
+    """An iterator that must not be read."""
+
+    def __iter__(self):
+        raise AssertionError("was read")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"vocab_size": 255}, ValueError),
+        ({"vocab_size": 0}, ValueError),
+        ({"vocab_size": True}, ValueError),
+        ({"vocab_size": (1 << 24) + 1}, ValueError),
+        ({"vocab_size": 300, "buffer_size": 0}, ValueError),
+        ({"vocab_size": 300, "pattern": "("}, ValueError),
+        ({"vocab_size": 300, "buffer_size": None}, TypeError),
+        ({"vocab_size": -5}, OverflowError),
+    ],
+)
+def test_bad_arguments_are_refused_before_anything_is_read(arguments, error):
+    with pytest.raises(error):
+        ours.Tokenizer().train_from_iterator(Untouched(), **arguments)
+
+
+@pytest.mark.parametrize("text", ["abab", b"abab", bytearray(b"abab")])
+def test_a_single_text_is_no_iterator(text):
+    with pytest.raises(TypeError, match="single"):
+        ours.Tokenizer().train_from_iterator(text, 258)
+
+
+def test_bytes_that_are_not_utf8(pair):
+    with pytest.raises(UnicodeDecodeError) as raised:
+        pair[0].decode([104, 255])
+    assert raised.value.object == b"h\xff"
+    assert isinstance(raised.value, ValueError)
+
+
+def test_fewer_merges_than_asked_for_are_a_warning(caplog):
+    tokenizer = ours.Tokenizer()
+    with caplog.at_level(logging.INFO, logger="rustbpe"):
+        tokenizer.train_from_iterator(["abab"], 300)
+    assert tokenizer.vocab_size == 258
+    warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert len(warnings) == 1
+    assert "2 of 44" in warnings[0]
+    assert any(r.levelno == logging.INFO for r in caplog.records)
+    assert {r.name for r in caplog.records} == {"rustbpe"}
+
+
+def test_progress_is_logged(caplog, corpus):
+    with caplog.at_level(logging.INFO, logger="rustbpe"):
+        ours.Tokenizer().train_from_iterator([corpus[:20_000]], 456)
+    messages = [r.getMessage() for r in caplog.records]
+    assert any("50%" in message for message in messages)
+    assert any("100%" in message for message in messages)
+    assert not any(r.levelno > logging.INFO for r in caplog.records)
+
+
+class Boom(Exception):
+    pass
+
+
+@pytest.mark.parametrize("error", [Boom("x"), KeyError(3), StopIteration(), KeyboardInterrupt()])
+@pytest.mark.parametrize("after", [0, 3, 9000])
+def test_the_iterators_own_exception_comes_through(error, after):
+    class Texts:
+        def __init__(self):
+            self.left = after
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            if self.left == 0:
+                raise error
+            self.left -= 1
+            return "some text"
+
+    tokenizer = ours.Tokenizer()
+    if isinstance(error, StopIteration):
+        tokenizer.train_from_iterator(Texts(), 260)
+        return
+    with pytest.raises(type(error)) as raised:
+        tokenizer.train_from_iterator(Texts(), 260)
+    assert raised.value is error
+    assert tokenizer.get_pattern() == "", "not trained"
+
+
+def test_a_generator_keeps_its_traceback():
+    def texts():
+        yield "one"
+        raise Boom("here")
+
+    with pytest.raises(Boom) as raised:
+        ours.Tokenizer().train_from_iterator(texts(), 260)
+    assert raised.traceback[-1].name == "texts"
+
+
+def test_an_iterator_that_re_enters():
+    code = """
+        from tokenizer_py import rustbpe
+        tokenizer = rustbpe.Tokenizer()
+        tokenizer.train_from_iterator(["low lower"] * 3, 258)
+        seen = []
+        def texts():
+            seen.append(tokenizer.encode("low"))
+            yield "one two three one two"
+            tokenizer.train_from_iterator(["abab"], 257)
+            seen.append(tokenizer.encode("ab"))
+            seen.append(tokenizer.get_mergeable_ranks()[256])
+            seen.append(tokenizer.vocab_size)
+            yield "one two three"
+        tokenizer.train_from_iterator(texts(), 259, buffer_size=1)
+        print(seen, tokenizer.vocab_size)
+    """
+    assert run_python(code) == "[[257], [256], (b'ab', 256), 257] 259\n"
+
+
+def test_a_regex_that_gives_up_is_an_error_that_names_the_place():
+    bomb = r"(?:a|a)+(?=c)|."
+    tokenizer = ours.Tokenizer()
+    text = "xy" + "a" * 64
+    with pytest.raises(ValueError, match="document 1.* byte 2"):
+        tokenizer.train_from_iterator(["fine", text], 260, pattern=bomb)
+    tokenizer.train_from_iterator(["fine"], 260, pattern=bomb)
+    with pytest.raises(ValueError, match="byte 2"):
+        tokenizer.encode(text)
+    with pytest.raises(ValueError, match="text 1: .* byte 2"):
+        tokenizer.batch_encode(["fine", text])
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_pickle(pair, protocol):
+    one, _ = pair
+    again = pickle.loads(pickle.dumps(one, protocol))
+    assert type(again) is ours.Tokenizer
+    assert again.get_mergeable_ranks() == one.get_mergeable_ranks()
+    assert again.get_pattern() == one.get_pattern()
+    for text in hard_cases():
+        assert again.encode(text) == one.encode(text)
+
+
+def test_copies(pair):
+    for one in (pair[0], ours.Tokenizer()):
+        for again in (copy.copy(one), copy.deepcopy(one), pickle.loads(pickle.dumps(one))):
+            assert again is not one
+            assert again.get_mergeable_ranks() == one.get_mergeable_ranks()
+            again.train_from_iterator(["abab"], 257)
+            assert again.vocab_size == 257 != one.vocab_size
+
+
+def test_a_damaged_state_is_refused():
+    with pytest.raises(ValueError, match="bpe"):
+        ours.Tokenizer().__setstate__(b"nonsense")
+    with pytest.raises(TypeError):
+        ours.Tokenizer().__setstate__(None)
+
+
+def test_ids_are_lists_of_the_callers_own(pair):
+    ids = pair[0].encode("hello")
+    ids.insert(0, -1)
+    assert pair[0].encode("hello") == ids[1:]

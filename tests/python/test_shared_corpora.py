@@ -1,0 +1,87 @@
+"""Ids of tiktoken with OpenAI's tables on whole corpora, adversarial ones included.
+
+Where tiktoken's regex engine gives up there is no id to be equal to.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+
+import numpy as np
+import pytest
+import tiktoken
+from conftest import PATTERN_OF_ENCODING, PATTERNS, SHARED, load_ranks, read_text, shared
+
+from tokenizer_py import Tokenizer
+from tokenizer_py import tiktoken as ours
+
+# Where our regex engine gives up too; then the error must name the byte.
+MAY_GIVE_UP = {("o200k_base", "adversarial/spaces.txt")}
+FILES = sorted(
+    path.relative_to(SHARED / "corpora").as_posix()
+    for path in (SHARED / "corpora").rglob("*")
+    if path.suffix in (".txt", ".jsonl")
+)
+
+
+@functools.lru_cache(maxsize=None)
+def encodings(name):
+    """Ours, tiktoken's and our native class with one of OpenAI's tables."""
+    path = shared("vocabs", f"{name}.tiktoken")
+    pattern = PATTERN_OF_ENCODING[name]
+    arguments = {
+        "pat_str": PATTERNS[pattern],
+        "mergeable_ranks": load_ranks(path),
+        "special_tokens": {"<|endoftext|>": 299_999},
+    }
+    native = Tokenizer.from_file(path, pattern)
+    return ours.Encoding(name, **arguments), tiktoken.Encoding(name, **arguments), native
+
+
+@pytest.mark.parametrize("name", PATTERN_OF_ENCODING)
+@pytest.mark.parametrize("file", FILES or ["english_prose.txt"])
+def test_whole_files(name, file):
+    text = read_text(shared("corpora", *file.split("/")))
+    if name != "cl100k_base":
+        # The large files are mixed, so a part of them is enough for the other tables.
+        text = text[:3_000_000]
+    one, two, native = encodings(name)
+    try:
+        want = two.encode_to_numpy(text, disallowed_special=())
+    except BaseException as error:  # noqa: BLE001
+        if type(error).__name__ != "PanicException" and not isinstance(error, ValueError):
+            raise
+        want = None
+    try:
+        got = one.encode_to_numpy(text, disallowed_special=())
+    except ValueError as error:
+        assert (name, file) in MAY_GIVE_UP
+        assert "at byte " in str(error)
+        return
+    if want is not None:
+        assert np.array_equal(got, want)
+    assert one.decode_bytes(got.tolist()) == text.encode()
+    assert np.array_equal(native.encode_numpy(text.encode()), got)
+
+
+@pytest.mark.parametrize("name", PATTERN_OF_ENCODING)
+def test_short_strings_in_a_batch(name):
+    path = shared("corpora", "adversarial", "short_strings.jsonl")
+    texts = [json.loads(line)["text"] for line in read_text(path).splitlines()]
+    one, two, native = encodings(name)
+    want = two.encode_ordinary_batch(texts, num_threads=2)
+    assert one.encode_ordinary_batch(texts, num_threads=2) == want
+    assert one.encode_batch(texts, num_threads=2, disallowed_special=()) == want
+    ids, offsets = native.encode_batch_numpy(texts, threads=2)
+    assert ids.tolist() == [id for ids in want for id in ids]
+    assert np.diff(offsets).tolist() == [len(ids) for ids in want]
+
+
+@pytest.mark.parametrize(
+    "file", ["random_bytes.bin", "invalid_utf8.bin", "all_bytes.bin", "truncated_at_end.bin"]
+)
+def test_bytes_that_are_not_utf8(file):
+    data = shared("corpora", "adversarial", file).read_bytes()
+    _, _, native = encodings("cl100k_base")
+    assert native.decode_bytes(native.encode(data)) == data

@@ -1,0 +1,385 @@
+"""The class of tiktoken: its members, its ids and its exceptions."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+import sys
+
+import numpy as np
+import pytest
+import tiktoken as theirs
+from conftest import GOLDEN, PATTERNS, golden_ranks, hard_cases, outcome
+
+from tokenizer_py import tiktoken as ours
+
+SPECIALS = {"<|endoftext|>": 2048, "<|bos|>": 2060}
+
+
+def make(module, pattern="cl100k", **changes):
+    arguments = {
+        "pat_str": PATTERNS[pattern],
+        "mergeable_ranks": golden_ranks(pattern),
+        "special_tokens": SPECIALS,
+        **changes,
+    }
+    return module.Encoding("x", **arguments)
+
+
+@pytest.fixture(scope="module")
+def pair():
+    return make(ours), make(theirs)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_the_golden_ids(pattern):
+    specials = {"<|endoftext|>": 2048, "<|bos|>": 2049}
+    encoding = make(ours, pattern, special_tokens=specials)
+    for line in (GOLDEN / f"{pattern}.jsonl").read_text().splitlines():
+        case = json.loads(line)
+        text, ids = case["text"], case["ids"]
+        special_ids = case.get("special_ids", ids)
+        assert encoding.encode_ordinary(text) == ids
+        assert encoding.encode(text, disallowed_special=()) == ids
+        assert encoding.encode(text, allowed_special="all") == special_ids
+        assert encoding.encode_to_numpy(text, allowed_special="all").tolist() == special_ids
+        assert encoding.decode(ids) == encoding.decode(special_ids) == text
+
+
+ATTRIBUTES = [
+    "name",
+    "n_vocab",
+    "max_token_value",
+    "special_tokens_set",
+    "eot_token",
+    "_pat_str",
+    "_mergeable_ranks",
+    "_special_tokens",
+]
+
+
+@pytest.mark.parametrize("name", ATTRIBUTES)
+def test_attributes(pair, name):
+    assert getattr(pair[0], name) == getattr(pair[1], name)
+
+
+LONE = "a\ud83d\ude00b\ud800c\udc00"
+CALLS = """
+repr(e)
+e.token_byte_values()
+e.is_special_token(2060)
+e.is_special_token(2061)
+e.encode("a<|bos|>", allowed_special={"<|bos|>"})
+e.encode("a<|bos|>", allowed_special=frozenset({"<|bos|>"}))
+e.encode("a<|bos|>", allowed_special=["<|bos|>"])
+e.encode("a<|bos|>", allowed_special=["<|bos|>"], disallowed_special=())
+e.encode("a<|bos|>", allowed_special=None, disallowed_special=())
+e.encode("a<|bos|>", allowed_special="all", disallowed_special=["<|bos|>"])
+e.encode("a<|bos|>", disallowed_special=())
+e.encode("a<|bos|>", disallowed_special=None)
+e.encode("a<|bos|>", disallowed_special=["zzz"])
+e.encode("a<|bos|>", disallowed_special=e.special_tokens_set - {"<|bos|>"})
+e.encode("azzz", allowed_special={"zzz"}, disallowed_special=())
+e.encode("abc", allowed_special={3}, disallowed_special=())
+e.encode("abc", disallowed_special={3})
+e.encode("<|endoftext|><|bos|>x<|bos|>", allowed_special="all")
+e.encode("<|endoftext|> <|bos", allowed_special={"<|bos|>"}, disallowed_special=())
+e.encode(b"abc")
+e.encode(None)
+e.encode(["abc"])
+e.encode(LONE)
+e.encode_ordinary(LONE)
+e.encode_ordinary("")
+e.encode_ordinary(b"abc")
+e.encode_ordinary(None)
+e.encode_ordinary_batch(["a b", "", LONE, "c"])
+e.encode_ordinary_batch(["a"] * 100, num_threads=3)
+e.encode_ordinary_batch(["a"] * 100, num_threads=100_000)
+e.encode_ordinary_batch("ab")
+e.encode_ordinary_batch(iter(["ab"]))
+e.encode_ordinary_batch([])
+e.encode_ordinary_batch(["a", b"b"])
+e.encode_ordinary_batch(None)
+e.encode_ordinary_batch(["a"], num_threads=0)
+e.encode_ordinary_batch(["a"], num_threads=-1)
+e.encode_ordinary_batch(["a"], num_threads=None)
+e.encode_ordinary_batch(["a"], 4)
+e.encode_batch(["a b", "", LONE, "c"])
+e.encode_batch(["a<|bos|>", "c"])
+e.encode_batch(["a<|bos|>", LONE, "c"], allowed_special="all")
+e.encode_batch(["a<|bos|>", LONE, "c"], disallowed_special=())
+e.encode_batch(["a", None])
+e.encode_batch(["a"], num_threads=0)
+e.encode_to_numpy("a<|bos|>")
+e.encode_to_numpy("a<|bos|>", allowed_special="all").tolist()
+e.encode_to_numpy("").tolist()
+e.encode_to_numpy("").dtype
+e.encode_to_numpy(b"a")
+e.encode_single_token("<|bos|>")
+e.encode_single_token("he")
+e.encode_single_token(b"\\xff")
+e.encode_single_token("zzzzzzq")
+e.encode_single_token("")
+e.encode_single_token("\\ud800")
+e.encode_single_token(3)
+e.encode_single_token(bytearray(b"a"))
+e._encode_single_piece("hello world")
+e._encode_single_piece(b"hello \\xff world")
+e._encode_single_piece(3)
+e.decode([2060, 97])
+e.decode([])
+e.decode([2049])
+e.decode([-1])
+e.decode([2**32])
+e.decode([1.5])
+e.decode(["a"])
+e.decode(None)
+e.decode("abc")
+e.decode(b"abc")
+e.decode(iter([97]))
+e.decode((97, 98))
+e.decode(range(97, 100))
+e.decode(np.array([97, 98]))
+e.decode(np.array([97, 98], dtype=np.uint16))
+e.decode(np.array([97.5]))
+e.decode(np.array([-1]))
+e.decode([np.uint16(97), True])
+e.decode({97: 1})
+e.decode({97})
+e.decode([228, 255, 97])
+e.decode([255], errors="strict")
+e.decode([255], errors="ignore")
+e.decode([255], errors="bogus")
+e.decode([255], errors=None)
+e.decode_bytes([228, 2060])
+e.decode_bytes([9999])
+e.decode_single_token_bytes(2060)
+e.decode_single_token_bytes(300)
+e.decode_single_token_bytes(2049)
+e.decode_single_token_bytes(-1)
+e.decode_single_token_bytes(2**32)
+e.decode_single_token_bytes(1.5)
+e.decode_single_token_bytes("a")
+e.decode_tokens_bytes([97, 2060])
+e.decode_tokens_bytes([97, 2061])
+e.decode_with_offsets(e.encode("a\\u201cé漢字 \\U0001f600 b"))
+e.decode_with_offsets([255])
+e.decode_with_offsets([])
+e.decode_batch([[97], [98]])
+e.decode_batch([[97], [255]], errors="ignore")
+e.decode_batch([[97], [-98]])
+e.decode_batch([[97], [98]], num_threads=0)
+e.decode_bytes_batch([[97], [255]])
+e.decode_bytes_batch([[97], [9999]])
+e.__getstate__()
+e.no_such_name
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("expression", CALLS)
+def test_the_same_outcome(pair, expression):
+    names = {"np": np, "LONE": LONE}
+    one, two = (outcome(lambda e=e: eval(expression, {"e": e, **names})) for e in pair)
+    assert one == two
+    assert type(one) is type(two)
+
+
+@pytest.mark.parametrize("call", ["encode", "encode_to_numpy"])
+def test_a_disallowed_special_token_has_tiktokens_message(pair, call):
+    for text in ["a<|bos|>", "<|endoftext|><|bos|>", LONE + "<|bos|>"]:
+        messages = []
+        for encoding in pair:
+            with pytest.raises(ValueError, match="disallowed special token") as raised:
+                getattr(encoding, call)(text)
+            messages.append(str(raised.value))
+        assert messages[0] == messages[1]
+
+
+@pytest.mark.parametrize(("call", "argument"), [("decode", [9]), ("decode_single_token_bytes", 9)])
+def test_messages_of_unknown_ids(call, argument):
+    ranks = {bytes([b]): b + 10 for b in range(256)}
+    messages = []
+    for module in (ours, theirs):
+        with pytest.raises(KeyError) as raised:
+            getattr(make(module, mergeable_ranks=ranks, special_tokens={}), call)(argument)
+        messages.append(raised.value.args)
+    assert messages[0] == messages[1]
+
+
+def test_an_unknown_token_is_a_key_error_with_its_bytes(pair):
+    for encoding in pair:
+        with pytest.raises(KeyError) as raised:
+            encoding.encode_single_token("zzzzzzq")
+        assert raised.value.args == (b"zzzzzzq",)
+
+
+def test_lone_surrogates_are_repaired_in_arrays_too(pair):
+    assert pair[0].encode_to_numpy(LONE).tolist() == pair[1].encode(LONE)
+
+
+def test_arrays_are_the_callers_own(pair):
+    ids = pair[0].encode_to_numpy("hello")
+    ids[0] = 7
+    assert ids.flags.writeable
+    assert pair[0].encode_to_numpy("hello")[0] != 7
+
+
+def test_ids_are_lists_of_the_callers_own(pair):
+    ids = pair[0].encode_ordinary_batch(["hello", "hello"])
+    ids[0].insert(0, 2060)
+    assert [2060, *ids[1]] == ids[0]
+
+
+BYTES = {bytes([b]): b for b in range(256)}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"pat_str": "("},
+        {"pat_str": None},
+        {"mergeable_ranks": {}},
+        {"mergeable_ranks": {b"a": -1}},
+        {"mergeable_ranks": {b"a": 1.5}},
+        {"mergeable_ranks": {b"a": 1 << 32}},
+        {"mergeable_ranks": {"a": 1}},
+        {"mergeable_ranks": [(b"a", 1)]},
+        {"mergeable_ranks": None},
+        {"special_tokens": {b"a": 8}},
+        {"special_tokens": {"a": "b"}},
+        {"special_tokens": {"\ud800": 3000}},
+        {"special_tokens": {"a": 2**32}},
+        {"special_tokens": None},
+        {"explicit_n_vocab": 5},
+    ],
+)
+def test_the_same_refusals(changes):
+    want = outcome(lambda: make(theirs, **changes))
+    assert isinstance(want, type)
+    assert outcome(lambda: make(ours, **changes)) is want
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"mergeable_ranks": {b"a": 0}}, "single byte"),
+        ({"mergeable_ranks": {**BYTES, b"ab": 97}}, "id 97"),
+        ({"mergeable_ranks": {**BYTES, b"": 256}}, "empty"),
+        ({"mergeable_ranks": {**BYTES, b"ab": 1 << 24}}, "above"),
+        ({"special_tokens": {"": 9000}}, "empty"),
+        ({"special_tokens": {"<s>": 65}}, "<s>"),
+        ({"special_tokens": {"<s>": 9000, "<t>": 9000}}, "9000"),
+    ],
+)
+def test_what_tiktoken_accepts_or_dies_of(changes, message):
+    with pytest.raises(ValueError, match=message):
+        make(ours, **changes)
+
+
+def test_explicit_n_vocab():
+    specials = {"<|endoftext|>": 2048}
+    assert make(ours, special_tokens=specials, explicit_n_vocab=2049).n_vocab == 2049
+    with pytest.raises(AssertionError):
+        make(ours, explicit_n_vocab=2050)
+
+
+def test_the_longest_special_token_counts():
+    specials = {"<|a|>": 3000, "<|a|><|b|>": 3001, "<|a|><": 3002}
+    encoding = make(ours, special_tokens=specials)
+    assert encoding.encode("<|a|><|b|><|a|>", allowed_special="all") == [3001, 3000]
+    assert encoding.encode("<|a|><|a|>", allowed_special="all")[0] == 3002
+    with pytest.raises(ValueError, match=r"token '<\|a\|><\|b\|>'"):
+        encoding.encode("x<|a|><|b|>")
+    with pytest.raises(ValueError, match=r"token 'x<'"):
+        encoding.encode("x<|a|><|b|>", disallowed_special=["x", "x<", "<|a|>"])
+
+
+def test_the_whole_piece_comes_first_and_ranks_merge_any_split():
+    for tokens in [[b"abc"], [b"bc", b"ab", b"abc"], [b"ab", b"abab", b"ababab", b"ba"]]:
+        ranks = {**BYTES, **{token: 256 + n for n, token in enumerate(tokens)}}
+        one, two = (
+            make(module, mergeable_ranks=ranks, special_tokens={}, pat_str=r"\w+|\W+")
+            for module in (ours, theirs)
+        )
+        for text in ["abc", "xabc", "abababababab", "ab" * 400, "a" * 700 + "bc", "bcabc"]:
+            assert one.encode(text) == two.encode(text), text
+            assert one._encode_single_piece(text) == two._encode_single_piece(text), text
+
+
+@pytest.mark.parametrize("pattern", ["[a-z]+", r"\w+|[^\w\s]+", "."])
+def test_patterns_that_leave_gaps_drop_them(pattern):
+    one, two = make(ours, pat_str=pattern), make(theirs, pat_str=pattern)
+    for text in hard_cases():
+        assert one.encode_ordinary(text) == two.encode_ordinary(text), text
+
+
+def test_an_empty_piece_has_no_ids(pair):
+    """Here tiktoken panics."""
+    assert pair[0]._encode_single_piece("") == []
+    assert make(ours, pat_str="x*").encode_ordinary("axxb") == pair[0]._encode_single_piece("xx")
+    assert make(ours, pat_str="(?=a)|").encode_ordinary("abc") == []
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        copy.copy,
+        copy.deepcopy,
+        *(
+            lambda e, protocol=protocol: pickle.loads(pickle.dumps(e, protocol))
+            for protocol in range(pickle.HIGHEST_PROTOCOL + 1)
+        ),
+    ],
+)
+def test_pickling_and_copying(pair, again):
+    encoding = pair[0]
+    other = again(encoding)
+    assert other is not encoding
+    assert type(other) is ours.Encoding
+    for name in ATTRIBUTES:
+        assert getattr(other, name) == getattr(encoding, name)
+    for text in hard_cases():
+        assert other.encode_ordinary(text) == encoding.encode_ordinary(text)
+    assert other.encode("<|bos|>", allowed_special="all") == [2060]
+
+
+def test_a_deep_copy_shares_no_dict(pair):
+    deep = copy.deepcopy(pair[0])
+    assert deep._mergeable_ranks is not pair[0]._mergeable_ranks
+    assert copy.copy(pair[0])._mergeable_ranks is pair[0]._mergeable_ranks
+
+
+def test_the_state_is_tiktokens(pair):
+    """A pickled encoding of tiktoken can be taken over, and ours can be given to it."""
+    moved = object.__new__(ours.Encoding)
+    moved.__setstate__(pair[1].__getstate__())
+    back = object.__new__(theirs.Encoding)
+    back.__setstate__(pair[0].__getstate__())
+    assert moved.encode_ordinary("hello world") == back.encode_ordinary("hello world")
+
+
+def test_subclasses():
+    class Sub(ours.Encoding):
+        pass
+
+    encoding = make(type("m", (), {"Encoding": Sub}))
+    assert type(copy.copy(encoding)) is Sub
+    assert type(copy.deepcopy(encoding)) is Sub
+
+
+def test_a_regex_that_gives_up_is_an_error_that_names_the_byte():
+    encoding = make(ours, pat_str=r"(?:a|a)+(?=c)|.")
+    text = "xé" + "a" * 64
+    with pytest.raises(ValueError, match="byte 3"):
+        encoding.encode(text)
+    with pytest.raises(ValueError, match="text 2: .*byte 3"):
+        encoding.encode_ordinary_batch(["a", "b", text])
+    assert encoding.encode("fine")
+
+
+def test_no_id_leaks_a_reference(pair):
+    before = sys.getrefcount(pair[0])
+    for _ in range(100):
+        pair[0].encode_ordinary("hello world")
+    assert sys.getrefcount(pair[0]) <= before + 1

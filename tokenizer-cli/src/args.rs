@@ -1,0 +1,255 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::builder::{PathBufValueParser, RangedU64ValueParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tokenizer_core::corpus::ModelFormat;
+use tokenizer_core::{Count, MAX_TOKEN_ID, Pattern};
+
+use crate::ids::IdFormat;
+
+const MODEL_NAMES: &str = "\
+A model's name tells its format: .bpe (this program's own, one file with everything), .json \
+(Hugging Face's tokenizer.json), .tiktoken (ranks only; then --pattern says how text is split).";
+
+const EXIT_CODES: &str = "\
+Data goes to standard output, messages go to standard error.
+Exit codes: 0 done, 1 failed on the data, 2 wrong usage. A reader of standard output that goes away \
+(as in `| head`) is no failure.";
+
+/// Train byte-level BPE vocabularies, encode and decode text.
+///
+/// The merges are those of rustbpe, the ids those of tiktoken, byte for byte.
+#[derive(Debug, Parser)]
+#[command(name = "tokenizer", version, after_long_help = format!("{MODEL_NAMES}\n\n{EXIT_CODES}"))]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Show no progress and no closing line; warnings and errors are still shown.
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Train(TrainArguments),
+    Encode(EncodeArguments),
+    Decode(DecodeArguments),
+    Count(CountArguments),
+    Convert(ConvertArguments),
+}
+
+/// The documents of a command.
+#[derive(Debug, Args)]
+pub(crate) struct InputArguments {
+    /// Text files, each one document with every byte of it; `-` is standard input.
+    #[arg(value_name = "INPUT", required = true)]
+    pub(crate) inputs: Vec<PathBuf>,
+
+    /// What to do with bytes that are not UTF-8.
+    #[arg(long, value_enum, default_value_t = InvalidText::Keep)]
+    pub(crate) errors: InvalidText,
+
+    /// Threads to work on [default: one for each processor].
+    #[arg(long, value_name = "N", value_parser = thread_count())]
+    threads: Option<usize>,
+}
+
+impl InputArguments {
+    pub(crate) fn threads(&self) -> usize {
+        self.threads
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()))
+    }
+}
+
+/// What to do with bytes that are not UTF-8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum InvalidText {
+    /// Keep them as they are: they come back when decoded.
+    Keep,
+    /// Fail, and name the file and the byte.
+    Strict,
+}
+
+/// The model a command reads.
+#[derive(Debug, Args)]
+pub(crate) struct ModelArguments {
+    /// The model: .bpe, .json or .tiktoken.
+    #[arg(short, long, value_name = "MODEL", value_parser = model_path())]
+    pub(crate) model: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) pattern: ModelPatternArguments,
+}
+
+/// The pattern of a model that does not hold its own.
+#[derive(Debug, Args)]
+pub(crate) struct ModelPatternArguments {
+    /// How text is split, for a .tiktoken model, which does not say: gpt2 (also r50k, p50k),
+    /// cl100k, o200k, nanochat, or a regex.
+    #[arg(long, value_name = "NAME|REGEX", value_parser = pattern, allow_hyphen_values = true)]
+    pub(crate) pattern: Option<Pattern>,
+}
+
+/// Train a vocabulary on text and write it as a model.
+///
+/// A corpus too small for the vocabulary is trained as far as it goes, with a warning.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tokenizer train corpus.txt -o model.bpe
+  tokenizer train a.txt b.txt -o model.bpe --vocab-size 65536 --special '<|endoftext|>'
+  tokenizer train corpus.txt -o ranks.tiktoken --pattern nanochat")]
+pub(crate) struct TrainArguments {
+    #[command(flatten)]
+    pub(crate) documents: InputArguments,
+
+    /// Where to write the model: .bpe, .json or .tiktoken.
+    #[arg(short, long, value_name = "MODEL", value_parser = model_path())]
+    pub(crate) output: PathBuf,
+
+    /// How many ids there are to be: 256 bytes, merges and special tokens.
+    #[arg(long, value_name = "N", default_value_t = 32768)]
+    pub(crate) vocab_size: usize,
+
+    /// How text is split: gpt2 (also r50k, p50k), cl100k, o200k, nanochat, or a regex.
+    #[arg(
+        long,
+        value_name = "NAME|REGEX",
+        value_parser = pattern,
+        allow_hyphen_values = true,
+        default_value = "cl100k"
+    )]
+    pub(crate) pattern: Pattern,
+
+    /// A special token; may be given again. They take the ids after the merges, in their order.
+    #[arg(long = "special", value_name = "TOKEN", allow_hyphen_values = true)]
+    pub(crate) specials: Vec<String>,
+
+    /// Do not merge pairs that occur fewer times than this.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) min_frequency: Count,
+
+    /// Make no token longer than this [default: no limit].
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    pub(crate) max_token_bytes: Option<usize>,
+}
+
+/// Encode text to ids.
+///
+/// The text of special tokens is text like any other.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tokenizer encode book.txt -m model.bpe
+  echo 'hello world' | tokenizer encode - -m ranks.tiktoken --pattern cl100k
+  tokenizer encode shards/*.txt -m model.bpe -o ids.npy")]
+pub(crate) struct EncodeArguments {
+    #[command(flatten)]
+    pub(crate) documents: InputArguments,
+
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+
+    /// Where to write the ids; `-` is standard output, which is the default.
+    #[arg(short, long, value_name = "OUT")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// How to write the ids [default: by the name of OUT (.jsonl, .npy, .u16, .u32; .bin is u16 if
+    /// all ids of the model fit, else u32), else text].
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<IdFormat>,
+}
+
+/// Decode ids to text: the bytes that were encoded, exactly.
+///
+/// Reads what `encode` writes. The texts of several documents follow each other with nothing
+/// between them.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tokenizer decode ids.npy -m model.bpe -o book.txt
+  echo '104 105' | tokenizer decode - -m model.bpe")]
+pub(crate) struct DecodeArguments {
+    /// The ids; `-` is standard input.
+    #[arg(value_name = "INPUT")]
+    pub(crate) input: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+
+    /// Where to write the text; `-` is standard output, which is the default.
+    #[arg(short, long, value_name = "OUT")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// How the ids are written [default: by the name of INPUT, as for encode].
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<IdFormat>,
+}
+
+/// Count tokens: a line for each input with tokens, bytes and the name, between tabs.
+///
+/// A last line holds the total when there are several inputs.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  tokenizer count shards/*.txt -m model.bpe")]
+pub(crate) struct CountArguments {
+    #[command(flatten)]
+    pub(crate) documents: InputArguments,
+
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+}
+
+/// Write a model in another format.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tokenizer convert ranks.tiktoken --pattern o200k -o model.bpe
+  tokenizer convert tokenizer.json -o model.bpe")]
+pub(crate) struct ConvertArguments {
+    /// The model to read: .bpe, .json or .tiktoken.
+    #[arg(value_name = "MODEL", value_parser = model_path())]
+    pub(crate) model: PathBuf,
+
+    /// Where to write it: .bpe, .json or .tiktoken.
+    #[arg(short, long, value_name = "MODEL", value_parser = model_path())]
+    pub(crate) output: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) pattern: ModelPatternArguments,
+}
+
+/// More threads than any machine has processors are a slip, and starting them could fail.
+fn thread_count() -> impl TypedValueParser<Value = usize> {
+    RangedU64ValueParser::<usize>::new().range(1..=1024)
+}
+
+fn model_path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| match ModelFormat::of_path(&path) {
+        Some(_) => Ok(path),
+        None => Err("a model's name ends in .bpe, .json or .tiktoken"),
+    })
+}
+
+fn pattern(text: &str) -> Result<Pattern, String> {
+    text.parse::<Pattern>().map_err(|error| error.to_string())
+}
+
+/// How many ids there can be.
+pub(crate) const MAX_VOCAB_SIZE: usize = MAX_TOKEN_ID as usize + 1;
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_do_not_contradict_each_other() {
+        Arguments::command().debug_assert();
+    }
+}

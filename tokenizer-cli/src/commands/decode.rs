@@ -1,0 +1,61 @@
+//! `tokenizer decode`: ids to the bytes they were made of.
+
+use crate::args::DecodeArguments;
+use crate::commands::load;
+use crate::error::CommandError;
+use crate::ids::{Decoded, IdFault, IdFormat, decode_ids, look_wider};
+use crate::input::InputName;
+use crate::output::Output;
+use crate::progress::{Progress, number};
+
+pub(crate) fn run(arguments: &DecodeArguments, progress: &Progress) -> Result<(), CommandError> {
+    let input = InputName::new(&arguments.input);
+    let output = Output::new(arguments.output.as_deref());
+    output.check(
+        input
+            .path()
+            .into_iter()
+            .chain([arguments.model.model.as_path()]),
+    )?;
+    let model = load(
+        &arguments.model.model,
+        arguments.model.pattern.pattern.as_ref(),
+    )?;
+    let bytes = input.read()?;
+    let bytes = bytes.as_ref();
+
+    let format = match arguments.format {
+        Some(format) => format,
+        None => {
+            let format = IdFormat::of_path(input.path(), model.id_limit());
+            if IdFormat::is_width_left_open(input.path()) {
+                if format == IdFormat::U16 && look_wider(bytes) {
+                    let fault = IdFault::LooksWider;
+                    return Err(CommandError::Ids { input, fault });
+                }
+                progress.note(&format!("{input}: ids are read as {}", format.as_str()));
+            }
+            format
+        }
+    };
+
+    let mut decoded = Decoded::default();
+    output.write(|writer| {
+        let stage = progress.bytes("decoding").unless(output.is_terminal());
+        decoded = decode_ids(&model, &input, bytes, format, |text| {
+            stage.advance(text.len() as u64);
+            writer.write_all(text)
+        })?;
+        Ok(())
+    })?;
+    progress.close(
+        &format!(
+            "decoded {} tokens into {} bytes, {:.2} bytes per token,",
+            number(decoded.tokens),
+            number(decoded.bytes),
+            decoded.bytes as f64 / decoded.tokens.max(1) as f64,
+        ),
+        decoded.bytes,
+    );
+    Ok(())
+}

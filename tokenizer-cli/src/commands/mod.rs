@@ -1,0 +1,94 @@
+//! One file for each command, and what several of them do.
+
+pub(crate) mod convert;
+pub(crate) mod count;
+pub(crate) mod decode;
+pub(crate) mod encode;
+pub(crate) mod train;
+
+use std::path::Path;
+
+use tokenizer_core::corpus::{LoadError, ModelFormat, load_model};
+use tokenizer_core::{Encoder, Model, Pattern, TokenId};
+
+use crate::error::{CommandError, UsageError};
+use crate::input::{InputName, Inputs};
+use crate::progress::{Stage, number, warn};
+
+/// Documents are read and encoded together until they have this many bytes: enough to keep many
+/// threads busy, few enough to be held in memory with their ids.
+const TOGETHER: usize = 64 << 20;
+
+fn load(path: &Path, pattern: Option<&Pattern>) -> Result<Model, CommandError> {
+    load_model(path, pattern.cloned()).map_err(|error| match error {
+        LoadError::PatternMissing(_) | LoadError::PatternGiven(_) => {
+            UsageError::Pattern(error).into()
+        }
+        other => other.into(),
+    })
+}
+
+/// Encodes every document and hands its name, its bytes and its ids to `each`, in order.
+fn encode_documents(
+    encoder: &Encoder,
+    inputs: &Inputs,
+    threads: usize,
+    stage: &Stage,
+    mut each: impl FnMut(&InputName, &[u8], &[TokenId]) -> Result<(), CommandError>,
+) -> Result<(), CommandError> {
+    let mut names = inputs.names();
+    while !names.is_empty() {
+        let mut documents = Vec::new();
+        let mut bytes = 0;
+        while bytes < TOGETHER && documents.len() < names.len() {
+            let document = inputs.read(&names[documents.len()])?;
+            bytes += document.as_ref().len();
+            documents.push(document);
+        }
+        let (these, rest) = names.split_at(documents.len());
+        names = rest;
+        let batch = encoder
+            .encode_batch(&documents, threads)
+            .map_err(|(document, error)| CommandError::Encode {
+                input: these[document].clone(),
+                error,
+            })?;
+        for ((name, document), ids) in these.iter().zip(&documents).zip(batch.iter()) {
+            each(name, document.as_ref(), ids)?;
+        }
+        stage.advance(bytes as u64);
+    }
+    Ok(())
+}
+
+/// Warns of what a `.tiktoken` file at `output` does not hold of the model.
+fn warn_of_loss(model: &Model, output: &Path) {
+    if ModelFormat::of_path(output) != Some(ModelFormat::Tiktoken) {
+        return;
+    }
+    let file = output.display();
+    if !model.specials().is_empty() {
+        let specials: Vec<&str> = model
+            .specials()
+            .iter()
+            .map(|s| s.content.as_str())
+            .collect();
+        warn(&format!(
+            "{file}: a .tiktoken file holds no special tokens: {} left out",
+            specials.join(", ")
+        ));
+    }
+    let repeated = model.vocab().repeated().count();
+    if repeated > 0 {
+        warn(&format!(
+            "{file}: a .tiktoken file holds the same bytes only once: {} of {} tokens left out",
+            number(repeated as u64),
+            number(model.vocab().len() as u64),
+        ));
+    }
+    if model.normalizer().is_some() {
+        warn(&format!(
+            "{file}: a .tiktoken file holds no normalizer: text that needs one will have other ids"
+        ));
+    }
+}

@@ -1,0 +1,118 @@
+//! Why a command failed, and what the exit code says about it.
+
+use std::io;
+use std::path::PathBuf;
+
+use tokenizer_core::EncodeError;
+use tokenizer_core::corpus::{FileError, LoadError, SaveError};
+use tokenizer_core::count::CountError;
+use tokenizer_core::model::ModelError;
+use tokenizer_core::special::SpecialTokensError;
+use tokenizer_core::train::TrainError;
+
+use crate::args::MAX_VOCAB_SIZE;
+use crate::ids::IdFault;
+use crate::input::InputName;
+
+/// A command failed. The message names the file.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommandError {
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("{0}: {1}")]
+    Standard(InputName, #[source] io::Error),
+    #[error("standard output: {0}")]
+    StandardOutput(#[source] io::Error),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Save(#[from] SaveError),
+    #[error("{input}: {what} is not supported yet")]
+    Unsupported {
+        input: InputName,
+        what: &'static str,
+        hint: String,
+    },
+    #[error("{input}: byte {offset} is not UTF-8")]
+    NotUtf8 { input: InputName, offset: usize },
+    #[error("{input}: {error}")]
+    Encode {
+        input: InputName,
+        #[source]
+        error: EncodeError,
+    },
+    #[error(transparent)]
+    Count(#[from] CountError),
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    #[error(
+        "{output}: ids of the model go up to {highest}, and u16 holds them up to {}",
+        u16::MAX
+    )]
+    IdsTooHigh { output: String, highest: usize },
+    #[error("{input}: {fault}")]
+    Ids {
+        input: InputName,
+        #[source]
+        fault: IdFault,
+    },
+}
+
+/// The command does not make sense, whatever the files hold.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UsageError {
+    #[error("--vocab-size {size} is too small: 256 bytes and {specials} special tokens need {}", 256 + .specials)]
+    VocabTooSmall { size: usize, specials: usize },
+    #[error("--vocab-size {size} is above {MAX_VOCAB_SIZE}, the highest there can be")]
+    VocabTooLarge { size: usize },
+    #[error("--special: {0}")]
+    Specials(#[from] SpecialTokensError),
+    #[error("standard input can be read only once, but `-` stands twice")]
+    StandardInputTwice,
+    #[error("{}: the output would take the place of a file that is read", .0.display())]
+    OutputIsRead(PathBuf),
+    #[error("standard output is a terminal, and {0} is not for reading")]
+    BinaryToTerminal(&'static str),
+    #[error(transparent)]
+    Pattern(LoadError),
+}
+
+impl CommandError {
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            CommandError::Usage(_) => 2,
+            _ => 1,
+        }
+    }
+
+    /// Whether whoever read standard output has gone away, which is no failure.
+    pub(crate) fn is_closed_pipe(&self) -> bool {
+        matches!(self, CommandError::StandardOutput(error)
+            if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// What to do about it, when that is known.
+    pub(crate) fn hint(&self) -> Option<String> {
+        let hint = match self {
+            CommandError::Unsupported { hint, .. } => hint,
+            CommandError::NotUtf8 { .. } => {
+                "--errors keep takes such bytes as they are, and they come back when decoded"
+            }
+            CommandError::IdsTooHigh { .. } => "--format u32 holds every id",
+            CommandError::Ids { fault, .. } => return fault.hint(),
+            CommandError::Usage(UsageError::BinaryToTerminal(_)) => "give a file with -o",
+            CommandError::Usage(UsageError::Pattern(LoadError::PatternMissing(_))) => {
+                "give the one it was made with, such as --pattern cl100k"
+            }
+            CommandError::Usage(UsageError::Pattern(LoadError::PatternGiven(_))) => {
+                "leave --pattern out"
+            }
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}

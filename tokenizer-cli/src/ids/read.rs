@@ -1,0 +1,209 @@
+//! Reading ids and decoding them.
+
+use serde_json::Value;
+use tokenizer_core::{Model, TokenId};
+
+use super::IdFormat;
+use super::npy::{self, NpyFault, Width};
+use crate::error::CommandError;
+use crate::input::InputName;
+
+/// Ids of a file are decoded in parts of this many.
+const PART: usize = 1 << 16;
+
+/// Ids could not be read or decoded.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum IdFault {
+    #[error("line {line}: {word:?} is no id")]
+    Word { line: usize, word: String },
+    #[error("line {line}: {message}")]
+    Json { line: usize, message: String },
+    #[error("line {line}: there is no token {id} (at position {position} of the line)")]
+    UnknownInLine {
+        line: usize,
+        id: TokenId,
+        position: usize,
+    },
+    #[error("there is no token {id} (at position {position})")]
+    Unknown { id: i128, position: usize },
+    #[error(
+        "the file ends within the id at position {position}: {length} bytes are no multiple of {width}"
+    )]
+    CutShort {
+        position: usize,
+        length: usize,
+        width: usize,
+    },
+    #[error("every second id would be 0 as u16: these look like ids of four bytes")]
+    LooksWider,
+    #[error(transparent)]
+    Npy(#[from] NpyFault),
+}
+
+impl IdFault {
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            IdFault::LooksWider => {
+                Some("give --format u32, or --format u16 if they are right".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What was decoded.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Decoded {
+    pub(crate) tokens: u64,
+    pub(crate) bytes: u64,
+}
+
+/// Decodes the ids of `bytes`, which are those of `input`, and hands their text to `each`, part by
+/// part.
+pub(crate) fn decode_ids(
+    model: &Model,
+    input: &InputName,
+    bytes: &[u8],
+    format: IdFormat,
+    mut each: impl FnMut(&[u8]) -> Result<(), CommandError>,
+) -> Result<Decoded, CommandError> {
+    let in_input = |fault| CommandError::Ids {
+        input: input.clone(),
+        fault,
+    };
+    let mut decoded = Decoded::default();
+    let mut hand_out = |part: Result<(usize, Vec<u8>), IdFault>| {
+        let (tokens, text) = part.map_err(in_input)?;
+        decoded.tokens += tokens as u64;
+        decoded.bytes += text.len() as u64;
+        each(&text)
+    };
+    match format {
+        IdFormat::Text => decode_lines(model, bytes, ids_of_words, &mut hand_out)?,
+        IdFormat::Jsonl => decode_lines(model, bytes, ids_of_json, &mut hand_out)?,
+        IdFormat::U16 => decode_numbers(model, bytes, Width::U16, &mut hand_out)?,
+        IdFormat::U32 => decode_numbers(model, bytes, Width::U32, &mut hand_out)?,
+        IdFormat::Npy => {
+            let (numbers, width) = npy::parse(bytes).map_err(|fault| in_input(fault.into()))?;
+            decode_numbers(model, numbers, width, &mut hand_out)?;
+        }
+    }
+    Ok(decoded)
+}
+
+/// Takes the number of ids of a part with their text, or what is wrong with the part.
+type HandOut<'h> = dyn FnMut(Result<(usize, Vec<u8>), IdFault>) -> Result<(), CommandError> + 'h;
+
+fn decode_lines(
+    model: &Model,
+    bytes: &[u8],
+    ids_of: impl Fn(&[u8], usize, &mut Vec<TokenId>) -> Result<(), IdFault>,
+    hand_out: &mut HandOut<'_>,
+) -> Result<(), CommandError> {
+    let mut ids = Vec::new();
+    for (text, line) in bytes.split(|&byte| byte == b'\n').zip(1..) {
+        ids.clear();
+        hand_out(ids_of(text, line, &mut ids).and_then(|()| {
+            let text = model
+                .decode(&ids)
+                .map_err(|unknown| IdFault::UnknownInLine {
+                    line,
+                    id: unknown.id,
+                    position: unknown.position,
+                })?;
+            Ok((ids.len(), text))
+        }))?;
+    }
+    Ok(())
+}
+
+fn decode_numbers(
+    model: &Model,
+    bytes: &[u8],
+    width: Width,
+    hand_out: &mut HandOut<'_>,
+) -> Result<(), CommandError> {
+    let size = width.bytes();
+    if !bytes.len().is_multiple_of(size) {
+        return hand_out(Err(IdFault::CutShort {
+            position: bytes.len() / size,
+            length: bytes.len(),
+            width: size,
+        }));
+    }
+    let mut ids = Vec::with_capacity(PART);
+    for (part, start) in bytes.chunks(PART * size).zip((0..).step_by(PART)) {
+        ids.clear();
+        let unknown = |id, position| IdFault::Unknown {
+            id,
+            position: start + position,
+        };
+        let read = part
+            .chunks_exact(size)
+            .enumerate()
+            .try_for_each(|(position, bytes)| {
+                let id = width.number(bytes);
+                ids.push(TokenId::try_from(id).map_err(|_| unknown(id, position))?);
+                Ok(())
+            });
+        hand_out(read.and_then(|()| {
+            let text = model
+                .decode(&ids)
+                .map_err(|fault| unknown(fault.id.into(), fault.position))?;
+            Ok((ids.len(), text))
+        }))?;
+    }
+    Ok(())
+}
+
+/// Whether what is taken for ids of two bytes is more likely ids of four, below 65536.
+pub(crate) fn look_wider(bytes: &[u8]) -> bool {
+    !bytes.is_empty()
+        && bytes.len().is_multiple_of(4)
+        && bytes.chunks_exact(4).all(|wide| wide[2..] == [0, 0])
+}
+
+fn ids_of_words(text: &[u8], line: usize, ids: &mut Vec<TokenId>) -> Result<(), IdFault> {
+    let words = text.split(u8::is_ascii_whitespace);
+    for word in words.filter(|word| !word.is_empty()) {
+        let id = std::str::from_utf8(word)
+            .ok()
+            .and_then(|word| word.parse().ok());
+        ids.push(id.ok_or_else(|| IdFault::Word {
+            line,
+            word: shown(word),
+        })?);
+    }
+    Ok(())
+}
+
+fn ids_of_json(text: &[u8], line: usize, ids: &mut Vec<TokenId>) -> Result<(), IdFault> {
+    if text.trim_ascii().is_empty() {
+        return Ok(());
+    }
+    let fail = |message: String| IdFault::Json { line, message };
+    let value: Value = serde_json::from_slice(text)
+        .map_err(|error| fail(format!("not JSON at column {}", error.column())))?;
+    let Some(Value::Array(numbers)) = value.get("ids") else {
+        return Err(fail("expected {\"ids\": [...]}".to_owned()));
+    };
+    for number in numbers {
+        let id = number
+            .as_u64()
+            .and_then(|number| TokenId::try_from(number).ok());
+        ids.push(id.ok_or_else(|| IdFault::Word {
+            line,
+            word: shown(number.to_string().as_bytes()),
+        })?);
+    }
+    Ok(())
+}
+
+/// A word for a message; one that goes on for ever is cut.
+fn shown(word: &[u8]) -> String {
+    let text = String::from_utf8_lossy(word);
+    match text.char_indices().nth(40) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.into_owned(),
+    }
+}

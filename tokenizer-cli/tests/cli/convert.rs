@@ -1,0 +1,86 @@
+use tokenizer_core::corpus::save_model;
+use tokenizer_core::{Merges, Model, Pair, Pattern, PatternName};
+
+use crate::support::{Folder, fixture};
+
+#[test]
+fn ranks_become_a_model_and_ranks_again() {
+    let folder = Folder::new();
+    let golden = fixture("golden/o200k.tiktoken");
+    let golden = golden.to_str().unwrap();
+    folder
+        .run(&["convert", golden, "--pattern", "o200k", "-o", "m.bpe"])
+        .succeeds()
+        .says_nothing();
+    folder
+        .run(&["convert", "m.bpe", "-o", "again.tiktoken"])
+        .succeeds()
+        .says_nothing();
+    assert_eq!(
+        folder.read("again.tiktoken"),
+        std::fs::read(golden).unwrap()
+    );
+
+    folder.write("a.txt", "It's 12345 déjà vu's worth: 日本語\n");
+    let ids = |model: &[&str]| {
+        let arguments = [&["encode", "a.txt", "-q", "-m"], model].concat();
+        folder.run(&arguments).succeeds().text().to_owned()
+    };
+    assert_eq!(ids(&["m.bpe"]), ids(&[golden, "--pattern", "o200k"]));
+}
+
+#[test]
+fn what_is_lost_and_what_changes_is_said() {
+    let folder = Folder::with_model();
+    folder
+        .run(&["convert", "m.bpe", "-o", "m.tiktoken"])
+        .succeeds()
+        .says(&[
+            "warning: m.tiktoken: a .tiktoken file holds no special tokens: <s> left out",
+            "note: m.tiktoken: the tokens of a .tiktoken file merge by rank",
+        ]);
+    let run = folder
+        .run(&["convert", "m.bpe", "-o", "m.tiktoken", "-q"])
+        .succeeds();
+    assert!(run.stderr.contains("warning: ") && !run.stderr.contains("note: "));
+    folder
+        .run(&["convert", "m.bpe", "-o", "n.bpe"])
+        .succeeds()
+        .says_nothing();
+    assert_eq!(folder.read("m.bpe"), folder.read("n.bpe"));
+}
+
+#[test]
+fn models_and_places_must_be_right() {
+    let folder = Folder::with_model();
+    folder
+        .run(&["convert", "m.bpe", "-o", "m.txt"])
+        .fails(2, &["m.txt"]);
+    folder
+        .run(&["convert", "m.bpe", "-o", "no/m.bpe"])
+        .fails(1, &["no: No such file"]);
+    folder
+        .run(&["convert", "missing.bpe", "-o", "n.bpe"])
+        .fails(1, &["missing.bpe: No such file"]);
+    folder.run(&["convert", "m.bpe"]).fails(2, &["required"]);
+    folder
+        .run(&["convert", "m.bpe", "-o", "n.bpe", "--pattern", "gpt2"])
+        .fails(2, &["m.bpe: the model holds its own pattern"]);
+}
+
+#[test]
+fn tokens_with_the_same_bytes_are_said_to_be_left_out() {
+    let folder = Folder::new();
+    // (a, aa) and (aa, a) are both "aaa": training never gives that, another program's file may.
+    let pairs = [(97, 97), (97, 256), (256, 97)].map(|(left, right)| Pair::new(left, right));
+    let merges = Merges::trained(&pairs).unwrap();
+    let pattern = Pattern::named(PatternName::Gpt2);
+    let model = Model::trained(pattern, merges, &[] as &[&str]).unwrap();
+    save_model(&model, &folder.path("m.bpe")).unwrap();
+    folder
+        .run(&["convert", "m.bpe", "-o", "m.tiktoken", "-q"])
+        .succeeds()
+        .says(&[
+            "warning: m.tiktoken: a .tiktoken file holds the same bytes only once: 1 of 259 tokens",
+        ]);
+}

@@ -1,0 +1,260 @@
+use crate::support::{Folder, MIXED_BYTES};
+
+#[test]
+fn every_format_round_trips_any_bytes() {
+    let folder = Folder::with_model();
+    folder.write("bytes", MIXED_BYTES);
+    folder.write("empty", "");
+    let all: Vec<u8> = (0..=255).collect();
+    folder.write("all", &all);
+    let documents = ["bytes", "empty", "all", "bytes"];
+    let joined = [MIXED_BYTES, &all, MIXED_BYTES].concat();
+    for format in ["text", "jsonl", "u16", "u32", "npy"] {
+        let options = ["-m", "m.bpe", "-q", "--format", format];
+        let arguments = [&["encode"][..], &documents, &options, &["-o", "ids"]].concat();
+        folder.run(&arguments).succeeds().says_nothing();
+        let arguments = [&["decode", "ids"][..], &options, &["-o", "back"]].concat();
+        folder.run(&arguments).succeeds().says_nothing();
+        assert_eq!(folder.read("back"), joined, "{format}");
+    }
+    for name in [
+        "ids.txt",
+        "ids.jsonl",
+        "ids.npy",
+        "ids.u16",
+        "ids.u32",
+        "ids.bin",
+    ] {
+        let arguments = [
+            &["encode"][..],
+            &documents,
+            &["-m", "m.bpe", "-q", "-o", name],
+        ]
+        .concat();
+        folder.run(&arguments).succeeds();
+        let run = folder
+            .run(&["decode", name, "-m", "m.bpe", "-q"])
+            .succeeds();
+        assert_eq!(run.stdout, joined, "{name}");
+    }
+    assert_eq!(folder.read("ids.bin"), folder.read("ids.u16"));
+    assert_eq!(folder.read("ids"), folder.read("ids.npy"));
+}
+
+#[test]
+fn formats_are_what_they_say() {
+    let folder = Folder::with_model();
+    folder.write("a", "a");
+    folder.write("empty", "");
+    folder.write("bc", "b!");
+    let encode = |format: &str| {
+        let options = ["-m", "m.bpe", "-q", "--format", format];
+        let arguments = [&["encode", "a", "empty", "bc"], &options[..]].concat();
+        folder.run(&arguments).succeeds().stdout
+    };
+    assert_eq!(encode("text"), b"97\n\n98 33\n");
+    assert_eq!(
+        encode("jsonl"),
+        b"{\"ids\":[97]}\n{\"ids\":[]}\n{\"ids\":[98,33]}\n"
+    );
+    assert_eq!(encode("u16"), [97, 0, 98, 0, 33, 0]);
+    assert_eq!(encode("u32"), [97, 0, 0, 0, 98, 0, 0, 0, 33, 0, 0, 0]);
+    let npy = encode("npy");
+    let header = "{'descr': '<u4', 'fortran_order': False, 'shape': (3,), }";
+    assert_eq!(npy[..10], *b"\x93NUMPY\x01\x00\x76\x00");
+    assert!(npy[10..].starts_with(header.as_bytes()));
+    assert_eq!(npy[128..], encode("u32"));
+}
+
+#[test]
+fn special_tokens_in_documents_are_plain_text() {
+    let folder = Folder::with_model();
+    let run = folder.run_with("<s>", &["encode", "-", "-m", "m.bpe", "-q"]);
+    assert_eq!(run.succeeds().text(), "60 115 62\n");
+}
+
+#[test]
+fn a_closing_line_is_for_people_and_quiet_takes_it_away() {
+    let folder = Folder::with_model();
+    folder.write("a.txt", "low low");
+    folder
+        .run(&["encode", "a.txt", "-m", "m.bpe"])
+        .succeeds()
+        .says(&[
+            "encoded 7 bytes into ",
+            " tokens, ",
+            " bytes per token, in ",
+            " MB/s\n",
+        ]);
+    folder
+        .run(&["encode", "a.txt", "-m", "m.bpe", "--quiet"])
+        .succeeds()
+        .says_nothing();
+    folder
+        .run(&["--quiet", "encode", "a.txt", "-m", "m.bpe"])
+        .succeeds()
+        .says_nothing();
+}
+
+#[test]
+fn the_width_of_bin_files_is_said() {
+    let folder = Folder::with_model();
+    folder.write("a.txt", "low");
+    folder
+        .run(&["encode", "a.txt", "-m", "m.bpe", "-o", "ids.bin"])
+        .succeeds()
+        .says(&["note: ids.bin: ids are written as u16"]);
+    folder
+        .run(&["decode", "ids.bin", "-m", "m.bpe"])
+        .succeeds()
+        .says(&["note: ids.bin: ids are read as u16"]);
+}
+
+/// A model whose highest id is 65,535 or 65,536.
+fn write_ranks(folder: &Folder, ids: usize) {
+    let mut text = String::new();
+    for (line, base64) in fixture_bytes().into_iter().enumerate() {
+        text.push_str(&format!("{base64} {line}\n"));
+    }
+    text.push_str(&format!("bG93 {}\n", ids - 1));
+    folder.write("m.tiktoken", text);
+}
+
+/// The 256 single bytes as the lines of a `.tiktoken` file have them.
+fn fixture_bytes() -> Vec<String> {
+    let table = crate::support::fixture_text("golden/gpt2.tiktoken");
+    let words = table.lines().take(256);
+    words
+        .map(|line| line.split(' ').next().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn ids_that_do_not_fit_are_refused_before_anything_is_written() {
+    let folder = Folder::new();
+    folder.write("a.txt", "low");
+    let encode = |options: &[&str]| {
+        let model = ["-m", "m.tiktoken", "--pattern", "gpt2", "-q"];
+        folder.run(&[&["encode", "a.txt"], &model[..], options].concat())
+    };
+    write_ranks(&folder, 65_536);
+    assert_eq!(encode(&["--format", "u16"]).succeeds().stdout, [255, 255]);
+    write_ranks(&folder, 65_537);
+    let run = encode(&["--format", "u16"])
+        .fails(
+            1,
+            &["standard output: ids of the model go up to 65536", "u16"],
+        )
+        .says(&["hint: --format u32"]);
+    assert!(run.stdout.is_empty());
+    encode(&["-o", "ids.u16"]).fails(1, &["ids.u16: ids of the model go up to 65536"]);
+    assert!(!folder.exists("ids.u16"));
+    encode(&["-o", "ids.bin"]).succeeds();
+    assert_eq!(folder.read("ids.bin"), [0, 0, 1, 0]);
+}
+
+#[test]
+fn invalid_utf8_is_refused_when_asked() {
+    let folder = Folder::with_model();
+    folder.write("good.txt", "é");
+    folder.write(
+        "bad.txt",
+        "é\u{e9}"
+            .as_bytes()
+            .iter()
+            .copied()
+            .chain([0xC3])
+            .collect::<Vec<u8>>(),
+    );
+    let strict = ["-m", "m.bpe", "--errors", "strict", "-o", "ids"];
+    folder
+        .run(&[&["encode", "good.txt", "bad.txt"], &strict[..]].concat())
+        .fails(1, &["bad.txt: byte 4 is not UTF-8"])
+        .says(&["hint: --errors keep"]);
+    assert!(!folder.exists("ids"));
+    folder
+        .run(&[&["encode", "good.txt"], &strict[..]].concat())
+        .succeeds();
+}
+
+#[test]
+fn threads_change_nothing() {
+    let folder = Folder::with_model();
+    let mut arguments = vec!["encode"];
+    let names: Vec<String> = (0..30).map(|number| format!("{number}.txt")).collect();
+    for (number, name) in names.iter().enumerate() {
+        folder.write(
+            name,
+            format!("slow {number} lowest\n").repeat(3000 * (number % 4)),
+        );
+        arguments.push(name);
+    }
+    arguments.extend(["-m", "m.bpe", "-q", "--threads"]);
+    let with = |threads| {
+        let arguments = [&arguments[..], &[threads]].concat();
+        folder.run(&arguments).succeeds().stdout
+    };
+    let one = with("1");
+    assert_eq!(one.split(|&byte| byte == b'\n').count(), 31);
+    for threads in ["2", "3", "8"] {
+        assert!(with(threads) == one, "{threads} threads");
+    }
+}
+
+#[test]
+fn a_pattern_that_fails_names_the_byte_and_leaves_no_file() {
+    let folder = Folder::new();
+    folder.write("fine.txt", "b");
+    folder.write("bomb.txt", format!("bb{}", "a".repeat(64)));
+    folder
+        .run(&[
+            "train",
+            "fine.txt",
+            "-o",
+            "m.bpe",
+            "--pattern",
+            "(?:a|a)+(?=c)|.",
+            "-q",
+        ])
+        .succeeds();
+    let run = folder.run(&[
+        "encode", "fine.txt", "bomb.txt", "-m", "m.bpe", "-o", "ids.txt",
+    ]);
+    run.fails(1, &["bomb.txt: the pattern failed at byte 2:"]);
+    assert_eq!(folder.names(), ["bomb.txt", "fine.txt", "m.bpe"]);
+}
+
+#[test]
+fn the_output_never_takes_the_place_of_what_is_read() {
+    let folder = Folder::with_model();
+    folder.write("a.txt", "low");
+    folder.write("ids", "97");
+    let before = folder.read("m.bpe");
+    for arguments in [
+        &["encode", "a.txt", "-m", "m.bpe", "-o", "./a.txt"][..],
+        &["encode", "a.txt", "-m", "m.bpe", "-o", "m.bpe"],
+        &["decode", "ids", "-m", "m.bpe", "-o", "ids"],
+        &["decode", "ids", "-m", "m.bpe", "-o", "m.bpe"],
+        &["train", "m.bpe", "-o", "m.bpe"],
+    ] {
+        folder
+            .run(arguments)
+            .fails(2, &["would take the place of a file that is read"]);
+    }
+    assert_eq!(folder.read("a.txt"), b"low");
+    assert_eq!(folder.read("m.bpe"), before);
+}
+
+#[test]
+fn an_output_that_was_there_is_kept_when_the_run_fails() {
+    let folder = Folder::with_model();
+    folder.write("ids", "old");
+    folder.write("bad.txt", b"\xff");
+    folder
+        .run(&[
+            "encode", "bad.txt", "-m", "m.bpe", "-o", "ids", "--errors", "strict",
+        ])
+        .fails(1, &["bad.txt"]);
+    assert_eq!(folder.read("ids"), b"old");
+    assert_eq!(folder.names(), ["bad.txt", "corpus.txt", "ids", "m.bpe"]);
+}

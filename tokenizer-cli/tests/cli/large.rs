@@ -1,0 +1,62 @@
+//! Corpora and vocabularies that are not part of the repository: beside it in `shared/data`, or
+//! these tests pass without looking.
+
+use std::path::PathBuf;
+
+use crate::support::{Folder, sha256};
+
+fn data(name: &str) -> Option<PathBuf> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data");
+    let path = PathBuf::from(folder).join(name);
+    path.exists().then_some(path)
+}
+
+#[test]
+fn tinyshakespeare_gives_the_table_of_rustbpe() {
+    let Some(corpus) = data("corpora/tinyshakespeare.txt") else {
+        return;
+    };
+    let folder = Folder::new();
+    let corpus = corpus.to_str().unwrap();
+    let options = ["--vocab-size", "4096", "--pattern", "nanochat", "-q"];
+    folder
+        .run(&[&["train", corpus, "-o", "m.tiktoken"], &options[..]].concat())
+        .succeeds()
+        .says_nothing();
+    // Made with rustbpe 0.1.0.
+    let want = "1d6acd631a7f35aec3b559ab47b889fb858cea1b67d71a49999d43550e925138";
+    assert_eq!(sha256(&folder.read("m.tiktoken")), want);
+}
+
+#[test]
+fn hard_files_come_back_byte_for_byte() {
+    let (Some(files), Some(ranks)) = (
+        data("corpora/adversarial"),
+        data("vocabs/cl100k_base.tiktoken"),
+    ) else {
+        return;
+    };
+    let folder = Folder::new();
+    let ranks = ranks.to_str().unwrap();
+    folder
+        .run(&["convert", ranks, "--pattern", "cl100k_base", "-o", "m.bpe"])
+        .succeeds();
+    for file in std::fs::read_dir(files).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.to_str().unwrap();
+        let run = folder.run(&["encode", name, "-m", "m.bpe", "-o", "ids.npy", "-q"]);
+        if path.extension().is_some_and(|end| end == "jsonl") {
+            run.fails(1, &[name, "not supported yet"]);
+        } else {
+            run.succeeds().says_nothing();
+            folder
+                .run(&["decode", "ids.npy", "-m", "m.bpe", "-o", "back", "-q"])
+                .succeeds();
+            assert!(
+                folder.read("back") == std::fs::read(&path).unwrap(),
+                "{name}"
+            );
+            std::fs::remove_file(folder.path("ids.npy")).unwrap();
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The command line as its users meet it: exit codes, messages, files.
+
+mod convert;
+mod count;
+mod decode;
+mod encode;
+mod golden;
+mod large;
+mod models;
+mod process;
+mod support;
+mod train;
+mod usage;

@@ -1,0 +1,120 @@
+//! Models that are damaged or not what their name says.
+
+use crate::support::{Folder, Run, fixture_text};
+
+fn count_with(folder: &Folder, model: &str) -> Run {
+    let pattern: &[&str] = if model.ends_with(".tiktoken") {
+        &["--pattern", "gpt2"]
+    } else {
+        &[]
+    };
+    folder.run_with("low", &[&["count", "-", "-m", model], pattern].concat())
+}
+
+#[test]
+fn damaged_native_models_are_refused() {
+    let folder = Folder::with_model();
+    let good = folder.read("m.bpe");
+    let damaged = |change: &dyn Fn(&mut Vec<u8>), words: &[&str]| {
+        let mut bytes = good.clone();
+        change(&mut bytes);
+        folder.write("bad.bpe", bytes);
+        let run = count_with(&folder, "bad.bpe").fails(1, &[&["bad.bpe: "], words].concat());
+        assert!(run.stdout.is_empty());
+    };
+    for cut in [0, 5] {
+        damaged(&|bytes| bytes.truncate(cut), &["not a .bpe model"]);
+    }
+    for cut in [20, 100, good.len() - 1] {
+        damaged(&|bytes| bytes.truncate(cut), &["cut short"]);
+    }
+    damaged(&|bytes| bytes.push(0), &["added to"]);
+    damaged(
+        &|bytes| bytes[8] = 2,
+        &["version 2; this program reads version 1"],
+    );
+    damaged(&|bytes| bytes[12] ^= 1, &["checksum"]);
+    damaged(&|bytes| *bytes.last_mut().unwrap() ^= 1, &["checksum"]);
+    damaged(&|bytes| bytes[60] ^= 1, &["checksum"]);
+    damaged(&|bytes| *bytes = b"text".to_vec(), &["not a .bpe model"]);
+    count_with(&folder, "m.bpe").succeeds();
+}
+
+#[test]
+fn faulty_ranks_are_refused_with_their_line() {
+    let folder = Folder::new();
+    let good = fixture_text("golden/gpt2.tiktoken");
+    let lines: Vec<&str> = good.lines().collect();
+    let faulty = |line: usize, text: &str, words: &[&str]| {
+        let mut lines = lines.clone();
+        lines[line - 1] = text;
+        folder.write("bad.tiktoken", lines.join("\n"));
+        count_with(&folder, "bad.tiktoken").fails(1, &[&["bad.tiktoken: "], words].concat());
+    };
+    faulty(
+        300,
+        lines[298],
+        &["line 300: the token ", "stands in line 299 already"],
+    );
+    faulty(
+        300,
+        "eHl6enk= 7",
+        &["line 300: the rank 7 stands in line 8 already"],
+    );
+    faulty(7, "?? 6", &["line 7: the token is not base64"]);
+    faulty(
+        7,
+        "Bg==",
+        &["line 7: expected a token in base64, a space and a rank"],
+    );
+    faulty(7, "Bg== six", &["line 7: \"six\" is no rank"]);
+    faulty(7, "Bg== -6", &["line 7: \"-6\" is no rank"]);
+    faulty(7, "", &["the single byte 0x06 is no token"]);
+    faulty(300, "eHl6enk= 4000000000", &["4000000000"]);
+}
+
+#[test]
+fn a_hole_in_the_ranks_is_legal() {
+    let folder = Folder::new();
+    let good = fixture_text("golden/gpt2.tiktoken");
+    let lines: Vec<&str> = good
+        .lines()
+        .enumerate()
+        .filter(|(n, _)| *n != 299)
+        .map(|(_, l)| l)
+        .collect();
+    folder.write("hole.tiktoken", lines.join("\n"));
+    count_with(&folder, "hole.tiktoken").succeeds();
+    folder
+        .run_with(
+            "299",
+            &["decode", "-", "-m", "hole.tiktoken", "--pattern", "gpt2"],
+        )
+        .fails(1, &["line 1: there is no token 299"]);
+}
+
+#[test]
+fn a_tiktoken_model_wants_its_pattern_and_others_have_their_own() {
+    let folder = Folder::with_model();
+    folder.write("r.tiktoken", fixture_text("golden/gpt2.tiktoken"));
+    for command in ["encode", "count", "decode"] {
+        folder
+            .run(&[command, "-", "-m", "r.tiktoken"])
+            .fails(2, &["r.tiktoken: ", "pattern"])
+            .says(&["hint: ", "--pattern cl100k"]);
+        folder
+            .run(&[command, "-", "-m", "m.bpe", "--pattern", "gpt2"])
+            .fails(2, &["m.bpe: the model holds its own pattern"]);
+    }
+}
+
+#[test]
+fn models_that_cannot_be_read_are_named() {
+    let folder = Folder::new();
+    count_with(&folder, "missing.bpe").fails(1, &["missing.bpe: No such file"]);
+    std::fs::create_dir(folder.path("d.bpe")).unwrap();
+    count_with(&folder, "d.bpe").fails(1, &["d.bpe: is a directory"]);
+    count_with(&folder, "model.txt").fails(2, &["model.txt", ".bpe, .json or .tiktoken"]);
+    folder.write("m.json", "{}");
+    count_with(&folder, "m.json").fails(1, &["m.json: "]);
+}

@@ -1,0 +1,328 @@
+use crate::support::Folder;
+
+#[test]
+fn a_model_is_written_with_bytes_merges_and_specials() {
+    let folder = Folder::new();
+    folder.write("a.txt", "aaab aaab");
+    let run = folder.run(&[
+        "train",
+        "a.txt",
+        "-o",
+        "m.bpe",
+        "--vocab-size",
+        "260",
+        "--special",
+        "<a>",
+        "--special",
+        "<b>",
+    ]);
+    run.succeeds().says(&[
+        "trained 2 merges on 9 bytes",
+        "2 pieces, 2 of them distinct",
+        "MB/s",
+    ]);
+    // The merges are (a, a) and (a, b); the special tokens come behind them.
+    let run = folder.run_with("256 257 258 259", &["decode", "-", "-m", "m.bpe", "-q"]);
+    assert_eq!(run.succeeds().text(), "aaab<a><b>");
+    folder
+        .run_with("260", &["decode", "-", "-m", "m.bpe"])
+        .fails(1, &["no token 260"]);
+}
+
+#[test]
+fn every_document_is_counted_on_its_own_and_as_often_as_it_is_named() {
+    let folder = Folder::new();
+    folder.write("x.txt", "xy");
+    folder.write("z.txt", "zzz zzz");
+    folder
+        .run(&[
+            "train", "x.txt", "x.txt", "x.txt", "x.txt", "x.txt", "z.txt", "-o", "m.bpe",
+        ])
+        .succeeds();
+    // (x, y) occurs five times and (z, z) four; xyxy is no piece of any document.
+    let run = folder.run_with("xy", &["encode", "-", "-m", "m.bpe", "-q"]);
+    assert_eq!(run.text(), "256\n");
+    let run = folder.run_with("xyxy", &["encode", "-", "-m", "m.bpe", "-q"]);
+    assert_eq!(run.text(), "256 256\n");
+}
+
+#[test]
+fn a_corpus_that_is_too_small_is_trained_as_far_as_it_goes() {
+    let folder = Folder::new();
+    folder.write("a.txt", "ab");
+    folder
+        .run(&["train", "a.txt", "-o", "m.bpe", "--special", "<s>", "-q"])
+        .succeeds()
+        .says(&["warning: m.bpe: the vocabulary has 258 ids, not 32,768: after 1 merges"]);
+    let run = folder.run_with("ab", &["encode", "-", "-m", "m.bpe", "-q"]);
+    assert_eq!(run.text(), "256\n");
+}
+
+#[test]
+fn an_empty_corpus_gives_the_bytes() {
+    let folder = Folder::new();
+    folder.write("empty.txt", "");
+    folder
+        .run(&["train", "empty.txt", "-o", "m.bpe"])
+        .succeeds()
+        .says(&["warning: m.bpe: the vocabulary has 256 ids, not 32,768"]);
+    let run = folder.run_with("no\n", &["encode", "-", "-m", "m.bpe", "-q"]);
+    assert_eq!(run.text(), "110 111 10\n");
+    folder
+        .run(&[
+            "train",
+            "empty.txt",
+            "-o",
+            "m.bpe",
+            "--vocab-size",
+            "256",
+            "-q",
+        ])
+        .succeeds()
+        .says_nothing();
+}
+
+#[test]
+fn frequency_and_length_are_limits() {
+    let folder = Folder::new();
+    folder.write("a.txt", "abab abab cd");
+    let vocabulary = |options: &[&str]| {
+        let arguments = [&["train", "a.txt", "-o", "m.tiktoken", "-q"], options].concat();
+        folder.run(&arguments).succeeds();
+        folder
+            .read("m.tiktoken")
+            .split(|&byte| byte == b'\n')
+            .count()
+            - 1
+    };
+    // "ab", "abab", " c", " abab", " cd"
+    assert_eq!(vocabulary(&[]), 256 + 5);
+    assert_eq!(vocabulary(&["--min-frequency", "2"]), 256 + 2);
+    assert_eq!(vocabulary(&["--max-token-bytes", "2"]), 256 + 2);
+    assert_eq!(vocabulary(&["--max-token-bytes", "1"]), 256);
+}
+
+#[test]
+fn standard_input_is_a_document_like_any_other() {
+    let folder = Folder::new();
+    folder.write("a.txt", "some words and some more words");
+    folder
+        .run(&["train", "a.txt", "-o", "file.bpe", "-q"])
+        .succeeds();
+    folder
+        .run_with(
+            "some words and some more words",
+            &["train", "-", "-o", "stream.bpe", "-q"],
+        )
+        .succeeds();
+    assert_eq!(folder.read("file.bpe"), folder.read("stream.bpe"));
+}
+
+#[test]
+fn patterns_are_names_or_regexes() {
+    let folder = Folder::new();
+    folder.write("a.txt", "ab-ab");
+    let ids = |pattern: &str| {
+        folder
+            .run(&["train", "a.txt", "-o", "m.bpe", "-q", "--pattern", pattern])
+            .succeeds();
+        folder
+            .run(&["encode", "a.txt", "-m", "m.bpe", "-q"])
+            .text()
+            .to_owned()
+    };
+    assert_eq!(ids(r"[a-z]+|-"), "256 45 256\n");
+    assert_eq!(ids("(?s).+"), "258\n");
+    assert_eq!(
+        ids("-[a-z]+"),
+        "256 257\n",
+        "what the regex leaves out is a piece"
+    );
+    assert_eq!(ids("gpt2"), ids("p50k_base"));
+}
+
+#[test]
+fn what_a_tiktoken_file_does_not_hold_is_said() {
+    let folder = Folder::new();
+    folder.write("a.txt", "ab ab");
+    folder
+        .run(&[
+            "train",
+            "a.txt",
+            "-o",
+            "m.tiktoken",
+            "--special",
+            "<s>",
+            "--special",
+            "<e>",
+            "-q",
+        ])
+        .succeeds()
+        .says(&[
+            "warning: m.tiktoken: a .tiktoken file holds no special tokens: <s>, <e> left out",
+        ]);
+    assert!(
+        !folder
+            .run(&["count", "a.txt", "-m", "m.tiktoken", "--pattern", "cl100k"])
+            .text()
+            .is_empty()
+    );
+}
+
+#[test]
+fn wrong_sizes_and_specials_are_refused_before_anything_is_read() {
+    let folder = Folder::new();
+    let refused = |options: &[&str], words: &[&str]| {
+        let arguments = [&["train", "missing.txt", "-o", "m.bpe"], options].concat();
+        folder.run(&arguments).fails(2, words);
+    };
+    refused(&["--vocab-size", "255"], &["--vocab-size 255", "need 256"]);
+    refused(&["--vocab-size", "0"], &["--vocab-size 0"]);
+    refused(&["--vocab-size", "-1"], &["-1"]);
+    refused(
+        &[
+            "--vocab-size",
+            "257",
+            "--special",
+            "<a>",
+            "--special",
+            "<b>",
+        ],
+        &["2 special tokens need 258"],
+    );
+    refused(
+        &["--vocab-size", "16777217"],
+        &["16777217", "above 16777216"],
+    );
+    refused(&["--special", ""], &["a special token is empty"]);
+    refused(
+        &["--special", "<a>", "--special", "<a>"],
+        &["\"<a>\" stands twice"],
+    );
+    refused(&["--pattern", "gpt5"], &["no pattern is named \"gpt5\""]);
+    refused(&["--pattern", "(a"], &["does not compile"]);
+    refused(&["--pattern", ""], &["pattern"]);
+    refused(&["--threads", "0"], &["--threads"]);
+    refused(&["--max-token-bytes", "0"], &["--max-token-bytes"]);
+    refused(&["--min-frequency", "x"], &["--min-frequency"]);
+    assert!(folder.names().is_empty());
+}
+
+#[test]
+fn the_place_of_the_model_is_looked_at_before_anything_is_read() {
+    let folder = Folder::new();
+    let model = |name: &str| folder.run(&["train", "missing.txt", "-o", name]);
+    model("m.txt").fails(2, &["m.txt", ".bpe, .json or .tiktoken"]);
+    model("model").fails(2, &["model"]);
+    model("no/m.bpe").fails(1, &["no: No such file"]);
+    folder.write("file", "");
+    model("file/m.bpe").fails(1, &["file: not a directory"]);
+    std::fs::create_dir(folder.path("d.bpe")).unwrap();
+    model("d.bpe").fails(1, &["d.bpe: is a directory"]);
+}
+
+#[test]
+fn inputs_that_cannot_be_read_are_named() {
+    let folder = Folder::new();
+    folder.write("a.txt", "text");
+    let train = |input: &str| folder.run(&["train", "a.txt", input, "-o", "m.bpe"]);
+    train("missing.txt").fails(1, &["missing.txt: No such file"]);
+    train(".").fails(1, &[".: is a directory"]);
+    #[cfg(target_os = "linux")]
+    train("/proc/self/mem").fails(1, &["/proc/self/mem: Input/output error"]);
+    assert_eq!(folder.names(), ["a.txt"]);
+}
+
+#[test]
+fn compressed_files_and_tables_are_not_taken_for_text() {
+    let folder = Folder::new();
+    folder.write("a.txt", b"\x1f\x8b\x08\0\0\0\0\0");
+    folder.write("b.txt", b"\x28\xb5\x2f\xfd\0\0\0\0");
+    folder.write("c.txt", b"PAR1\0\0\0\0PAR1");
+    folder.write("d.jsonl", "{\"text\": \"a\"}\n");
+    folder.write("e.parquet", "");
+    let train = |input: &str| folder.run(&["train", input, "-o", "m.bpe"]);
+    train("a.txt")
+        .fails(1, &["a.txt: reading gzip is not supported yet"])
+        .says(&["hint: decompress it on the way: gzip -dc a.txt | tokenizer"]);
+    train("b.txt").fails(1, &["b.txt: reading Zstandard is not supported yet"]);
+    train("c.txt").fails(1, &["c.txt: reading Parquet is not supported yet"]);
+    train("d.jsonl").fails(1, &["d.jsonl: reading JSON lines is not supported yet"]);
+    train("e.parquet").fails(1, &["e.parquet: reading Parquet"]);
+    folder
+        .run_with(*b"\x1f\x8b\x08\0", &["train", "-", "-o", "m.bpe"])
+        .fails(1, &["standard input: reading gzip"]);
+    assert!(!folder.exists("m.bpe"));
+}
+
+#[test]
+fn a_pattern_that_fails_on_a_document_names_the_byte() {
+    let folder = Folder::new();
+    folder.write("fine.txt", "b");
+    folder.write("bomb.txt", format!("bb{}", "a".repeat(64)));
+    for threads in ["1", "2", "8"] {
+        folder
+            .run(&[
+                "train",
+                "fine.txt",
+                "bomb.txt",
+                "-o",
+                "m.bpe",
+                "--pattern",
+                "(?:a|a)+(?=c)|.",
+                "--threads",
+                threads,
+            ])
+            .fails(1, &["bomb.txt: the pattern failed at byte 2:"]);
+    }
+    assert_eq!(folder.names(), ["bomb.txt", "fine.txt"]);
+}
+
+#[test]
+fn invalid_utf8_is_kept_or_refused() {
+    let folder = Folder::new();
+    folder.write("a.txt", b"ab\xff ab\xff");
+    folder
+        .run(&["train", "a.txt", "-o", "m.bpe", "--errors", "strict"])
+        .fails(1, &["a.txt: byte 2 is not UTF-8"]);
+    assert!(!folder.exists("m.bpe"));
+    folder
+        .run(&["train", "a.txt", "-o", "m.bpe", "-q"])
+        .succeeds();
+}
+
+#[test]
+fn threads_and_the_order_of_inputs_change_nothing() {
+    let folder = Folder::new();
+    let mut names: Vec<String> = Vec::new();
+    for number in 0..40 {
+        let name = format!("{number}.txt");
+        let text = format!("document {number} says {} times ", number % 7).repeat(4000);
+        folder.write(&name, text);
+        names.push(name);
+    }
+    let train = |names: &[String], threads: &str| {
+        let names = names.iter().map(String::as_str);
+        let arguments: Vec<&str> = ["train"]
+            .into_iter()
+            .chain(names)
+            .chain([
+                "-o",
+                "m.bpe",
+                "--vocab-size",
+                "400",
+                "--threads",
+                threads,
+                "-q",
+            ])
+            .collect();
+        folder.run(&arguments).succeeds();
+        folder.read("m.bpe")
+    };
+    let one = train(&names, "1");
+    for threads in ["2", "3", "8"] {
+        assert!(train(&names, threads) == one, "{threads} threads");
+    }
+    names.reverse();
+    assert!(train(&names, "2") == one, "in reverse");
+}

@@ -1,0 +1,60 @@
+use crate::support::Folder;
+
+#[test]
+fn help_has_an_example_for_each_command() {
+    let folder = Folder::new();
+    for command in ["train", "encode", "decode", "count", "convert"] {
+        let run = folder.run(&[command, "--help"]).succeeds().says_nothing();
+        let text = run.text();
+        assert!(text.contains("Example"), "{text}");
+        assert!(
+            text.contains(&format!("\n  tokenizer {command} ")),
+            "{text}"
+        );
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 110),
+            "{text}"
+        );
+    }
+    let run = folder.run(&["--help"]).succeeds();
+    assert!(
+        run.text()
+            .contains("Exit codes: 0 done, 1 failed on the data, 2 wrong usage")
+    );
+    let run = folder.run(&["--version"]).succeeds();
+    assert_eq!(
+        run.text(),
+        format!("tokenizer {}\n", env!("CARGO_PKG_VERSION"))
+    );
+}
+
+#[test]
+fn what_is_missing_or_unknown_is_wrong_usage() {
+    let folder = Folder::with_model();
+    for arguments in [
+        &[][..],
+        &["learn"],
+        &["train"],
+        &["train", "corpus.txt"],
+        &["train", "-o", "m.bpe"],
+        &["encode", "corpus.txt"],
+        &["encode", "-m", "m.bpe"],
+        &["encode", "corpus.txt", "-m", "m.bpe", "--format", "csv"],
+        &["encode", "corpus.txt", "-m", "m.bpe", "--errors", "ignore"],
+        &["encode", "corpus.txt", "-m", "m.bpe", "--threads", "99999"],
+        &["encode", "-", "corpus.txt", "-", "-m", "m.bpe"],
+        &["decode", "a", "b", "-m", "m.bpe"],
+        &["train", "corpus.txt", "-o", "m.bpe", "--tie-break", "raw"],
+    ] {
+        let run = folder.run(arguments);
+        assert_eq!(run.code, 2, "{arguments:?}: {}", run.stderr);
+        assert!(run.stdout.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn messages_are_one_line_and_move_no_cursor() {
+    let folder = Folder::with_model();
+    let run = folder.run(&["count", "no\n\u{1b}[2Jthing", "-m", "m.bpe"]);
+    run.fails(1, &["no\\n\\u{1b}[2Jthing: No such file"]);
+}

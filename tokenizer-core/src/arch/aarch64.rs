@@ -1,0 +1,112 @@
+//! NEON, which every 64-bit ARM processor with this crate's targets has.
+//!
+//! The targets have NEON switched on for all code, so a value needs no run-time proof; `new` asks
+//! all the same.
+
+use std::arch::aarch64::*;
+
+use super::{BLOCK, FLATTEN, Kernel, Simd};
+use crate::unicode::ASCII;
+
+/// A processor with NEON.
+#[derive(Clone, Copy)]
+pub(super) struct Neon(());
+
+impl Neon {
+    #[inline]
+    pub(super) fn new() -> Option<Self> {
+        std::arch::is_aarch64_feature_detected!("neon").then_some(Neon(()))
+    }
+
+    #[inline]
+    pub(super) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        kernel.run(self)
+    }
+
+    /// The highest bit of each byte. NEON has no instruction for it: each byte is masked with the
+    /// bit of its place among eight, and neighbours are added three times.
+    #[inline(always)]
+    fn gather(self, block: [uint8x16_t; 4]) -> u64 {
+        static PLACES: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128];
+        // SAFETY: NEON is there; `PLACES` is 16 bytes.
+        unsafe {
+            let places = vld1q_u8(PLACES.as_ptr());
+            let [a, b, c, d] = block.map(|bytes| {
+                let all = vreinterpretq_u8_s8(vshrq_n_s8::<7>(vreinterpretq_s8_u8(bytes)));
+                vandq_u8(all, places)
+            });
+            let sums = vpaddq_u8(vpaddq_u8(a, b), vpaddq_u8(c, d));
+            vgetq_lane_u64::<0>(vreinterpretq_u64_u8(vpaddq_u8(sums, sums)))
+        }
+    }
+}
+
+impl Simd for Neon {
+    type Block = [uint8x16_t; 4];
+    type Classes = [uint8x16_t; 4];
+
+    #[inline(always)]
+    fn load(self, bytes: &[u8; BLOCK]) -> Self::Block {
+        // SAFETY: NEON is there; the four loads lie in `bytes`.
+        [0, 16, 32, 48].map(|at| unsafe { vld1q_u8(bytes.as_ptr().add(at)) })
+    }
+
+    #[inline(always)]
+    fn equal(self, block: Self::Block, byte: u8) -> u64 {
+        // SAFETY: NEON is there.
+        self.gather(block.map(|bytes| unsafe { vceqq_u8(bytes, vdupq_n_u8(byte)) }))
+    }
+
+    #[inline(always)]
+    fn non_ascii(self, block: Self::Block) -> u64 {
+        self.gather(block)
+    }
+
+    #[inline(always)]
+    fn at_least(self, block: Self::Block, byte: u8) -> u64 {
+        // SAFETY: NEON is there.
+        self.gather(block.map(|bytes| unsafe { vcgeq_u8(bytes, vdupq_n_u8(byte)) }))
+    }
+
+    /// Two look-ups of 64 entries; an index outside gives 0.
+    #[inline(always)]
+    fn ascii_classes(self, block: Self::Block) -> Self::Classes {
+        // SAFETY: NEON is there; the table is 128 bytes.
+        unsafe {
+            let (low, high) = (
+                vld1q_u8_x4(ASCII.as_ptr()),
+                vld1q_u8_x4(ASCII.as_ptr().add(64)),
+            );
+            block.map(|bytes| {
+                let upper = veorq_u8(bytes, vdupq_n_u8(0x40));
+                vorrq_u8(vqtbl4q_u8(low, bytes), vqtbl4q_u8(high, upper))
+            })
+        }
+    }
+
+    #[inline(always)]
+    fn store_classes(self, classes: Self::Classes) -> [u8; BLOCK] {
+        let mut bytes = [0; BLOCK];
+        for (place, part) in classes.into_iter().enumerate() {
+            // SAFETY: NEON is there; the four stores lie in `bytes`.
+            unsafe { vst1q_u8(bytes.as_mut_ptr().add(16 * place), part) }
+        }
+        bytes
+    }
+
+    #[inline(always)]
+    fn load_classes(self, bytes: &[u8; BLOCK]) -> Self::Classes {
+        self.load(bytes)
+    }
+
+    #[inline(always)]
+    fn flag(self, classes: Self::Classes, flag: u8) -> u64 {
+        // SAFETY: NEON is there.
+        self.gather(classes.map(|bytes| unsafe { vtstq_u8(bytes, vdupq_n_u8(flag)) }))
+    }
+
+    #[inline(always)]
+    fn flatten(self, mask: u64, base: usize, out: &mut [usize; FLATTEN]) -> usize {
+        super::flatten_bit_by_bit(mask, base, out)
+    }
+}

@@ -1,0 +1,466 @@
+//! AVX2 and AVX-512.
+//!
+//! A value of one of the types is made only where the processor has the instructions, and each
+//! method uses no others: that is the contract of every `unsafe` block here. The methods are
+//! inlined into `run`, which is compiled for the instruction set; so are the kernels.
+
+use std::arch::x86_64::*;
+
+use super::{BLOCK, FLATTEN, Kernel, Simd};
+use crate::unicode::{self, ASCII};
+
+// No `block.map(...)` and no large closures: they are functions of their own, compiled without the
+// instructions unless they happen to be inlined. That made this tier slower than the scalar one
+// (0.15 of 2.5 GB/s). Functions that are more than a few instructions name their instructions.
+
+/// A processor with AVX2, BMI1, BMI2, LZCNT and POPCNT.
+#[derive(Clone, Copy)]
+pub(super) struct Avx2(());
+
+impl Avx2 {
+    #[inline]
+    pub(super) fn new() -> Option<Self> {
+        (is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("lzcnt")
+            && is_x86_feature_detected!("popcnt"))
+        .then_some(Avx2(()))
+    }
+
+    #[inline]
+    pub(super) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+        fn with_instructions<K: Kernel>(simd: Avx2, kernel: K) -> K::Output {
+            kernel.run(simd)
+        }
+        // SAFETY: `self` exists, so `new` found the instructions.
+        unsafe { with_instructions(self, kernel) }
+    }
+}
+
+/// The flags of a class that hold for all bytes with one upper half and a set of lower halves.
+///
+/// A byte's class is the flags that both its halves allow: two look-ups of 16 entries and an
+/// `and`. A class whose bytes are no product of halves (letters are not: `A..Z` is `41..5A`) is
+/// put together of several groups; eight groups fit into a byte.
+mod halves {
+    /// `41..4F` and `61..6F`
+    pub(super) const LETTER_FIRST: u8 = 1 << 0;
+    /// `50..5A` and `70..7A`
+    pub(super) const LETTER_LAST: u8 = 1 << 1;
+    /// `30..39`
+    pub(super) const DIGIT: u8 = 1 << 2;
+    /// `09..0D`
+    pub(super) const CONTROL_SPACE: u8 = 1 << 3;
+    /// `20`
+    pub(super) const BLANK: u8 = 1 << 4;
+    /// `0A` and `0D`
+    pub(super) const NEWLINE: u8 = 1 << 5;
+    /// Upper halves 4 and 5
+    pub(super) const UPPER: u8 = 1 << 6;
+    /// Upper halves 6 and 7
+    pub(super) const LOWER: u8 = 1 << 7;
+
+    pub(super) static BY_LOWER_HALF: [u8; 16] = {
+        let mut flags = [UPPER | LOWER; 16];
+        let mut low = 0;
+        while low < 16 {
+            if low >= 1 {
+                flags[low] |= LETTER_FIRST;
+            }
+            if low <= 0xA {
+                flags[low] |= LETTER_LAST;
+            }
+            if low <= 9 {
+                flags[low] |= DIGIT;
+            }
+            if low >= 9 && low <= 0xD {
+                flags[low] |= CONTROL_SPACE;
+            }
+            if low == 0xA || low == 0xD {
+                flags[low] |= NEWLINE;
+            }
+            low += 1;
+        }
+        flags[0] |= BLANK;
+        flags
+    };
+
+    pub(super) static BY_UPPER_HALF: [u8; 16] = {
+        let mut flags = [0; 16];
+        flags[0] = CONTROL_SPACE | NEWLINE;
+        flags[2] = BLANK;
+        flags[3] = DIGIT;
+        flags[4] = LETTER_FIRST | UPPER;
+        flags[5] = LETTER_LAST | UPPER;
+        flags[6] = LETTER_FIRST | LOWER;
+        flags[7] = LETTER_LAST | LOWER;
+        flags
+    };
+}
+
+/// The classes of 32 bytes of ASCII.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn classes_of_half(bytes: __m256i) -> __m256i {
+    use halves::*;
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn set(flag: u8) -> __m256i {
+        _mm256_set1_epi8(flag as i8)
+    }
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn table(table: &[u8; 16]) -> __m256i {
+        // SAFETY: the load is of 16 bytes and needs no alignment.
+        _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(table.as_ptr().cast()) })
+    }
+    /// `flag` where some flag of `any` is set in a group.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn where_any(groups: __m256i, any: u8, flag: u8) -> __m256i {
+        let none = _mm256_cmpeq_epi8(_mm256_and_si256(groups, set(any)), _mm256_setzero_si256());
+        _mm256_andnot_si256(none, set(flag))
+    }
+    let nibble = set(0x0F);
+    let low = _mm256_and_si256(bytes, nibble);
+    let high = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), nibble);
+    let groups = _mm256_and_si256(
+        _mm256_shuffle_epi8(table(&BY_LOWER_HALF), low),
+        _mm256_shuffle_epi8(table(&BY_UPPER_HALF), high),
+    );
+    let letter = where_any(groups, LETTER_FIRST | LETTER_LAST, 0xFF);
+    let upper = where_any(groups, UPPER, unicode::LETTER | unicode::UPPER);
+    let lower = where_any(groups, LOWER, unicode::LETTER | unicode::LOWER);
+    let mut class = _mm256_and_si256(letter, _mm256_or_si256(upper, lower));
+    for (any, flag) in [
+        (DIGIT, unicode::NUMBER),
+        (CONTROL_SPACE | BLANK, unicode::SPACE),
+        (NEWLINE, unicode::NEWLINE),
+    ] {
+        class = _mm256_or_si256(class, where_any(groups, any, flag));
+    }
+    class
+}
+
+impl Avx2 {
+    #[inline(always)]
+    fn join(low: i32, high: i32) -> u64 {
+        u64::from(low as u32) | u64::from(high as u32) << 32
+    }
+}
+
+impl Simd for Avx2 {
+    type Block = [__m256i; 2];
+    type Classes = [__m256i; 2];
+
+    #[inline(always)]
+    fn load(self, bytes: &[u8; BLOCK]) -> Self::Block {
+        // SAFETY: AVX2 is there; both halves lie in `bytes`, and the loads need no alignment.
+        unsafe {
+            let at = bytes.as_ptr().cast::<__m256i>();
+            [_mm256_loadu_si256(at), _mm256_loadu_si256(at.add(1))]
+        }
+    }
+
+    #[inline(always)]
+    fn equal(self, block: Self::Block, byte: u8) -> u64 {
+        // SAFETY: AVX2 is there.
+        let half = |half| unsafe {
+            _mm256_movemask_epi8(_mm256_cmpeq_epi8(half, _mm256_set1_epi8(byte as i8)))
+        };
+        Self::join(half(block[0]), half(block[1]))
+    }
+
+    #[inline(always)]
+    fn non_ascii(self, block: Self::Block) -> u64 {
+        // SAFETY: AVX2 is there.
+        let half = |half| unsafe { _mm256_movemask_epi8(half) };
+        Self::join(half(block[0]), half(block[1]))
+    }
+
+    #[inline(always)]
+    fn at_least(self, block: Self::Block, byte: u8) -> u64 {
+        // SAFETY: AVX2 is there.
+        let half = |half| unsafe {
+            let limit = _mm256_set1_epi8(byte as i8);
+            _mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_max_epu8(half, limit), half))
+        };
+        Self::join(half(block[0]), half(block[1]))
+    }
+
+    #[inline(always)]
+    fn ascii_classes(self, block: Self::Block) -> Self::Classes {
+        // SAFETY: AVX2 is there.
+        unsafe { [classes_of_half(block[0]), classes_of_half(block[1])] }
+    }
+
+    #[inline(always)]
+    fn store_classes(self, classes: Self::Classes) -> [u8; BLOCK] {
+        let mut bytes = [0; BLOCK];
+        let at = bytes.as_mut_ptr().cast::<__m256i>();
+        // SAFETY: AVX2 is there; both halves lie in `bytes`.
+        unsafe {
+            _mm256_storeu_si256(at, classes[0]);
+            _mm256_storeu_si256(at.add(1), classes[1]);
+        }
+        bytes
+    }
+
+    #[inline(always)]
+    fn load_classes(self, bytes: &[u8; BLOCK]) -> Self::Classes {
+        self.load(bytes)
+    }
+
+    #[inline(always)]
+    fn flag(self, classes: Self::Classes, flag: u8) -> u64 {
+        // The flag is moved to the highest bit of its byte, which is the one that is gathered;
+        // what moves over from the byte below stays under it.
+        let up = _mm_cvtsi32(flag.leading_zeros());
+        // SAFETY: AVX2 is there.
+        let half = |half| unsafe { _mm256_movemask_epi8(_mm256_sll_epi16(half, up)) };
+        Self::join(half(classes[0]), half(classes[1]))
+    }
+
+    #[inline(always)]
+    fn flatten(self, mask: u64, base: usize, out: &mut [usize; FLATTEN]) -> usize {
+        super::flatten_bit_by_bit(mask, base, out)
+    }
+}
+
+/// A shift count for a whole vector.
+#[inline(always)]
+fn _mm_cvtsi32(count: u32) -> __m128i {
+    // SAFETY: SSE2 is part of x86-64.
+    unsafe { _mm_cvtsi32_si128(count as i32) }
+}
+
+/// A processor with AVX-512 F, BW and VL, and what [`Avx2`] asks for.
+#[derive(Clone, Copy)]
+pub(super) struct Avx512(());
+
+impl Avx512 {
+    #[inline]
+    pub(super) fn new() -> Option<Self> {
+        (Avx2::new().is_some()
+            && is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vl"))
+        .then_some(Avx512(()))
+    }
+
+    #[inline]
+    pub(super) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl")]
+        fn with_instructions<K: Kernel>(simd: Avx512, kernel: K) -> K::Output {
+            kernel.run(simd)
+        }
+        // SAFETY: `self` exists, so `new` found the instructions.
+        unsafe { with_instructions(self, kernel) }
+    }
+}
+
+impl Simd for Avx512 {
+    type Block = __m512i;
+    type Classes = __m512i;
+
+    #[inline(always)]
+    fn load(self, bytes: &[u8; BLOCK]) -> Self::Block {
+        // SAFETY: AVX-512 is there; the load is of 64 bytes and needs no alignment.
+        unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn equal(self, block: Self::Block, byte: u8) -> u64 {
+        // SAFETY: AVX-512 BW is there.
+        unsafe { _mm512_cmpeq_epi8_mask(block, _mm512_set1_epi8(byte as i8)) }
+    }
+
+    #[inline(always)]
+    fn non_ascii(self, block: Self::Block) -> u64 {
+        // SAFETY: AVX-512 BW is there.
+        unsafe { _mm512_movepi8_mask(block) }
+    }
+
+    #[inline(always)]
+    fn at_least(self, block: Self::Block, byte: u8) -> u64 {
+        // SAFETY: AVX-512 BW is there.
+        unsafe { _mm512_cmpge_epu8_mask(block, _mm512_set1_epi8(byte as i8)) }
+    }
+
+    #[inline(always)]
+    fn ascii_classes(self, block: Self::Block) -> Self::Classes {
+        use halves::*;
+        // SAFETY: AVX-512 F and BW are there; the tables are 16 bytes each.
+        unsafe {
+            let table =
+                |table: &[u8; 16]| _mm512_broadcast_i32x4(_mm_loadu_si128(table.as_ptr().cast()));
+            let set = |flag: u8| _mm512_set1_epi8(flag as i8);
+            let nibble = set(0x0F);
+            let low = _mm512_and_si512(block, nibble);
+            let high = _mm512_and_si512(_mm512_srli_epi16::<4>(block), nibble);
+            let groups = _mm512_and_si512(
+                _mm512_shuffle_epi8(table(&BY_LOWER_HALF), low),
+                _mm512_shuffle_epi8(table(&BY_UPPER_HALF), high),
+            );
+            let letter = _mm512_test_epi8_mask(groups, set(LETTER_FIRST | LETTER_LAST));
+            let upper = _mm512_test_epi8_mask(groups, set(UPPER));
+            let lower = set(unicode::LETTER | unicode::LOWER);
+            let case = _mm512_mask_blend_epi8(upper, lower, set(unicode::LETTER | unicode::UPPER));
+            let mut class = _mm512_maskz_mov_epi8(letter, case);
+            for (any, flag) in [
+                (DIGIT, unicode::NUMBER),
+                (CONTROL_SPACE | BLANK, unicode::SPACE),
+                (NEWLINE, unicode::SPACE | unicode::NEWLINE),
+            ] {
+                let has = _mm512_test_epi8_mask(groups, set(any));
+                class = _mm512_mask_mov_epi8(class, has, set(flag));
+            }
+            class
+        }
+    }
+
+    #[inline(always)]
+    fn store_classes(self, classes: Self::Classes) -> [u8; BLOCK] {
+        let mut bytes = [0; BLOCK];
+        // SAFETY: AVX-512 is there; the store is of 64 bytes.
+        unsafe { _mm512_storeu_si512(bytes.as_mut_ptr().cast(), classes) }
+        bytes
+    }
+
+    #[inline(always)]
+    fn load_classes(self, bytes: &[u8; BLOCK]) -> Self::Classes {
+        self.load(bytes)
+    }
+
+    #[inline(always)]
+    fn flag(self, classes: Self::Classes, flag: u8) -> u64 {
+        // SAFETY: AVX-512 BW is there.
+        unsafe { _mm512_test_epi8_mask(classes, _mm512_set1_epi8(flag as i8)) }
+    }
+
+    #[inline(always)]
+    fn flatten(self, mask: u64, base: usize, out: &mut [usize; FLATTEN]) -> usize {
+        super::flatten_bit_by_bit(mask, base, out)
+    }
+}
+
+/// A processor with AVX-512 VBMI and VBMI2 beside what [`Avx512`] asks for.
+#[derive(Clone, Copy)]
+pub(super) struct Avx512Vbmi2(Avx512);
+
+impl Avx512Vbmi2 {
+    #[inline]
+    pub(super) fn new() -> Option<Self> {
+        let base = Avx512::new()?;
+        (is_x86_feature_detected!("avx512vbmi") && is_x86_feature_detected!("avx512vbmi2"))
+            .then_some(Avx512Vbmi2(base))
+    }
+
+    #[inline]
+    pub(super) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        #[target_feature(
+            enable = "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2"
+        )]
+        fn with_instructions<K: Kernel>(simd: Avx512Vbmi2, kernel: K) -> K::Output {
+            kernel.run(simd)
+        }
+        // SAFETY: `self` exists, so `new` found the instructions.
+        unsafe { with_instructions(self, kernel) }
+    }
+}
+
+/// The numbers of the bytes of a block.
+static NUMBERS: [u8; BLOCK] = {
+    let mut numbers = [0; BLOCK];
+    let mut n = 0;
+    while n < BLOCK {
+        numbers[n] = n as u8;
+        n += 1;
+    }
+    numbers
+};
+
+impl Simd for Avx512Vbmi2 {
+    type Block = __m512i;
+    type Classes = __m512i;
+
+    #[inline(always)]
+    fn load(self, bytes: &[u8; BLOCK]) -> Self::Block {
+        self.0.load(bytes)
+    }
+
+    #[inline(always)]
+    fn equal(self, block: Self::Block, byte: u8) -> u64 {
+        self.0.equal(block, byte)
+    }
+
+    #[inline(always)]
+    fn non_ascii(self, block: Self::Block) -> u64 {
+        self.0.non_ascii(block)
+    }
+
+    #[inline(always)]
+    fn at_least(self, block: Self::Block, byte: u8) -> u64 {
+        self.0.at_least(block, byte)
+    }
+
+    /// One instruction: a look-up of all 128 classes by the lower seven bits.
+    #[inline(always)]
+    fn ascii_classes(self, block: Self::Block) -> Self::Classes {
+        // SAFETY: AVX-512 VBMI is there; the table is 128 bytes.
+        unsafe {
+            let table = ASCII.as_ptr().cast::<__m512i>();
+            let (low, high) = (_mm512_loadu_si512(table), _mm512_loadu_si512(table.add(1)));
+            _mm512_permutex2var_epi8(low, block, high)
+        }
+    }
+
+    #[inline(always)]
+    fn store_classes(self, classes: Self::Classes) -> [u8; BLOCK] {
+        self.0.store_classes(classes)
+    }
+
+    #[inline(always)]
+    fn load_classes(self, bytes: &[u8; BLOCK]) -> Self::Classes {
+        self.0.load_classes(bytes)
+    }
+
+    #[inline(always)]
+    fn flag(self, classes: Self::Classes, flag: u8) -> u64 {
+        self.0.flag(classes, flag)
+    }
+
+    /// Compresses the numbers of the set bits to the front, and widens them eight at a time.
+    #[inline(always)]
+    fn flatten(self, mask: u64, base: usize, out: &mut [usize; FLATTEN]) -> usize {
+        let count = mask.count_ones() as usize;
+        // SAFETY: AVX-512 VBMI2 is there. Groups of eight numbers are written up to the one that
+        // holds the last, so at most 64 of the 72 that `out` has room for; all 64 numbers are
+        // readable in `numbers`.
+        unsafe {
+            let all = _mm512_loadu_si512(NUMBERS.as_ptr().cast());
+            let mut numbers = [0u8; BLOCK];
+            _mm512_storeu_si512(
+                numbers.as_mut_ptr().cast(),
+                _mm512_maskz_compress_epi8(mask, all),
+            );
+            let base = _mm512_set1_epi64(base as i64);
+            let mut written = 0;
+            // Sixteen at once: the usual block of prose has about thirteen.
+            loop {
+                for group in [written, written + 8] {
+                    let eight = _mm_loadl_epi64(numbers.as_ptr().add(group % BLOCK).cast());
+                    let wide = _mm512_add_epi64(_mm512_cvtepu8_epi64(eight), base);
+                    _mm512_storeu_si512(out.as_mut_ptr().add(group).cast(), wide);
+                }
+                written += 16;
+                if written >= count {
+                    break;
+                }
+            }
+        }
+        count
+    }
+}

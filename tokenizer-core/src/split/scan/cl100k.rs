@@ -1,0 +1,101 @@
+//! The patterns of the family of `cl100k`:
+//!
+//! ```text
+//! '(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s
+//! ```
+//!
+//! In words, where symbols are all that is neither letter, number nor white space:
+//!
+//! - Letters run together, and take one character before them along: white space that is no line
+//!   end, or a symbol that stands alone (no symbol and no blank before it).
+//! - Numbers run in groups.
+//! - Symbols run together, with one blank before them, and take the line ends behind them along.
+//! - An apostrophe where symbols begin may have an ending behind it; what follows the ending
+//!   begins anew.
+//! - White space is split by `spaces.rs`.
+
+use super::block::Block;
+use super::numbers::Numbers;
+use super::spaces::Spaces;
+use super::{Rules, Trailing, contraction, reachable};
+
+/// What the next block needs to know.
+#[derive(Clone)]
+pub(super) struct Cl100k {
+    numbers: Numbers,
+    spaces: Spaces,
+    after_letter: u64,
+    after_symbol: u64,
+    after_lone_symbol: u64,
+    after_plain_space: u64,
+    after_blank: u64,
+    after_taken: u64,
+    /// Starts in the next block that an ending brings.
+    forced: u64,
+}
+
+impl Cl100k {
+    pub(super) fn new(digits: u32, trailing: Trailing) -> Self {
+        Cl100k {
+            numbers: Numbers::new(digits),
+            spaces: Spaces::new(trailing),
+            after_letter: 0,
+            after_symbol: 0,
+            after_lone_symbol: 0,
+            after_plain_space: 0,
+            after_blank: 0,
+            after_taken: 0,
+            forced: 0,
+        }
+    }
+}
+
+impl Rules for Cl100k {
+    #[inline(always)]
+    fn starts(&mut self, block: &Block, text: &[u8], at: usize) -> u64 {
+        let (letters, numbers, spaces) = (block.letters, block.numbers, block.spaces);
+        let symbols = block.all & !(letters | numbers | spaces);
+        let plain_spaces = spaces & !block.newlines;
+        let after_letter = letters << 1 | self.after_letter;
+        let after_symbol = symbols << 1 | self.after_symbol;
+        let after_plain_space = plain_spaces << 1 | self.after_plain_space;
+        let after_blank = block.blanks << 1 | self.after_blank;
+
+        // Where symbols begin without a blank. A letter right behind such a one takes it along.
+        let lone = symbols & block.lead & !after_symbol & !after_blank;
+        let after_lone = block.next_leads(lone) | self.after_lone_symbol;
+        let first_letters = letters & block.lead & !after_letter & !after_plain_space & !after_lone;
+
+        let line_ends = block.newlines & (after_symbol | self.after_taken);
+        let taken = reachable(line_ends, block.newlines);
+        let after_taken = taken << 1 | self.after_taken;
+
+        let mut starts = first_letters
+            | lone
+            | self.numbers.starts(block)
+            | self.spaces.starts(block, text, at, taken, after_taken)
+            | self.forced;
+        self.forced = 0;
+
+        let mut endings = block.apostrophes & lone;
+        while endings != 0 {
+            let apostrophe = endings.trailing_zeros() as usize;
+            endings &= endings - 1;
+            let length = contraction::length(text, at + apostrophe, true);
+            if length != 0 && at + apostrophe + length < text.len() {
+                let force = 1u128 << (apostrophe + length);
+                starts |= force as u64 & block.all;
+                self.forced |= (force >> block.len) as u64;
+            }
+        }
+
+        self.after_letter = block.last_bit(letters);
+        self.after_symbol = block.last_bit(symbols);
+        let last_lead = 63 - block.lead.leading_zeros();
+        self.after_lone_symbol = lone >> last_lead & 1;
+        self.after_plain_space = block.last_bit(plain_spaces);
+        self.after_blank = block.last_bit(block.blanks);
+        self.after_taken = block.last_bit(taken);
+        starts
+    }
+}

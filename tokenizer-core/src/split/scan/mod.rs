@@ -1,0 +1,178 @@
+//! Splitting by the published patterns without a regex engine.
+//!
+//! Text is classified 64 bytes at a time into masks, one bit for each byte (`block.rs`). Where
+//! pieces begin follows from those masks by shifts, ands and additions on 64-bit words, one file
+//! for each family of patterns with its regex at the top. The bits are then turned into offsets.
+//!
+//! **Invariant.** What a family needs to know of all blocks before is a handful of bits: what the
+//! last byte was, and whether it was in the middle of something. What it needs to know of later
+//! text it reads there: mostly the class of one character, sometimes where a run ends, and each
+//! run is read ahead at most once. So a text costs one pass, whatever it holds.
+//!
+//! **Cost.** About 40 instructions for a block of ASCII and the rules, and a dozen for each
+//! character outside ASCII.
+
+mod block;
+mod cl100k;
+mod contraction;
+mod gpt2;
+mod numbers;
+mod o200k;
+mod spaces;
+mod utf8;
+
+use self::block::Block;
+use self::cl100k::Cl100k;
+use self::gpt2::Gpt2;
+use self::o200k::O200k;
+use super::Spans;
+use crate::arch::{FLATTEN, Kernel, Simd, Tier};
+
+/// What white space at the end of the text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trailing {
+    /// One piece, line ends and all: the pattern has `\s++$`.
+    Whole,
+    /// Cut behind its last line end, as white space is elsewhere.
+    FromLastNewline,
+}
+
+/// A pattern that has a scanner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    /// See `gpt2.rs`.
+    Gpt2,
+    /// See `cl100k.rs`.
+    Cl100k {
+        /// Numbers in a group at most.
+        digits: u32,
+        /// At the end of the text.
+        trailing: Trailing,
+    },
+    /// See `o200k.rs`.
+    O200k {
+        /// Numbers in a group at most.
+        digits: u32,
+        /// Whether words take the endings behind an apostrophe along.
+        endings: bool,
+    },
+}
+
+/// The rules of a family.
+trait Rules {
+    /// The first bytes of the pieces that begin in a block. Blocks come in order; `at` is where
+    /// this one begins in the text.
+    fn starts(&mut self, block: &Block, text: &[u8], at: usize) -> u64;
+}
+
+/// The characters of `class` that are reached from `from` (some of them) by steps of one byte
+/// upwards through `class`, with those of `from`.
+///
+/// This is `MatchStar` of Parabix (Cameron et al., "Bitwise data parallelism in regular expression
+/// matching", PACT 2014).
+#[inline(always)]
+fn reachable(from: u64, class: u64) -> u64 {
+    let from = from & class;
+    ((from.wrapping_add(class) ^ class) | from) & class
+}
+
+/// Walks a text by the rules of a family.
+pub(super) struct Scanner<'t> {
+    text: &'t [u8],
+    /// Where the next block begins.
+    at: usize,
+    /// Where the last piece handed out ends.
+    end: usize,
+    state: State,
+    tier: Tier,
+}
+
+#[derive(Clone)]
+enum State {
+    Gpt2(Gpt2),
+    Cl100k(Cl100k),
+    O200k(O200k),
+}
+
+impl<'t> Scanner<'t> {
+    pub(super) fn new(family: Family, text: &'t [u8], tier: Tier) -> Self {
+        let state = match family {
+            Family::Gpt2 => State::Gpt2(Gpt2::default()),
+            Family::Cl100k { digits, trailing } => State::Cl100k(Cl100k::new(digits, trailing)),
+            Family::O200k { digits, endings } => State::O200k(O200k::new(digits, endings)),
+        };
+        Scanner {
+            text,
+            at: 0,
+            end: 0,
+            state,
+            tier,
+        }
+    }
+
+    /// Fills `spans` with the next pieces; with none at the end.
+    pub(super) fn fill(&mut self, spans: &mut Spans) {
+        spans.clear(self.end);
+        if self.end == self.text.len() {
+            return;
+        }
+        let (text, at) = (self.text, &mut self.at);
+        match &mut self.state {
+            State::Gpt2(rules) => self.tier.run(Fill {
+                rules,
+                text,
+                at,
+                spans,
+            }),
+            State::Cl100k(rules) => self.tier.run(Fill {
+                rules,
+                text,
+                at,
+                spans,
+            }),
+            State::O200k(rules) => self.tier.run(Fill {
+                rules,
+                text,
+                at,
+                spans,
+            }),
+        }
+        self.end = spans.end();
+    }
+}
+
+/// Scans blocks until there are enough pieces.
+struct Fill<'f, 't, R> {
+    rules: &'f mut R,
+    text: &'t [u8],
+    at: &'f mut usize,
+    spans: &'f mut Spans,
+}
+
+impl<R: Rules> Kernel for Fill<'_, '_, R> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Fill {
+            rules,
+            text,
+            at,
+            spans,
+        } = self;
+        // The first piece of the text begins it; a start is also the end of the piece before.
+        let mut first = u64::from(*at != 0) | !1;
+        while *at < text.len() {
+            let Some(room) = spans.room::<FLATTEN>() else {
+                return;
+            };
+            let block = Block::read(simd, text, *at);
+            let ends = rules.starts(&block, text, *at) & first;
+            first = u64::MAX;
+            let count = simd.flatten(ends, *at, room);
+            spans.add(count);
+            *at += block.len;
+        }
+        spans.push(text.len());
+    }
+}

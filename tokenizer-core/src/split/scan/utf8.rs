@@ -1,0 +1,95 @@
+//! Which bytes of a block make up characters, by masks.
+//!
+//! A sequence is followed from its first byte as long as its bytes may continue it: the second byte
+//! must be one that the first allows (Unicode 16.0, table 3-7), the others any of 80 to BF. What has
+//! been followed to its full length is a character. What has not is a maximal invalid sequence,
+//! which counts as one character of no class; so does every byte that neither begins nor continues
+//! anything.
+
+use crate::arch::{BLOCK, Simd};
+
+/// The characters of a block.
+pub(super) struct Utf8 {
+    /// Bytes in the block: all that are available, but for a character at the end that may go on
+    /// in the next block.
+    pub(super) len: usize,
+    /// Where characters begin, of ASCII and invalid sequences too.
+    pub(super) lead: u64,
+    /// Where complete characters of two, three and four bytes begin.
+    pub(super) of_two: u64,
+    pub(super) of_three: u64,
+    pub(super) of_four: u64,
+}
+
+impl Utf8 {
+    /// `available` bytes of ASCII.
+    #[inline(always)]
+    pub(super) fn ascii(available: usize) -> Self {
+        Utf8 {
+            len: available,
+            lead: u64::MAX,
+            of_two: 0,
+            of_three: 0,
+            of_four: 0,
+        }
+    }
+
+    /// The characters of `block`, of which `available` bytes are text and the rest is ASCII.
+    #[inline(always)]
+    pub(super) fn find<S: Simd>(
+        simd: S,
+        block: S::Block,
+        non_ascii: u64,
+        available: usize,
+    ) -> Self {
+        let at_least = |byte| simd.at_least(block, byte);
+        let equal = |byte| simd.equal(block, byte);
+        let from_c0 = at_least(0xC0);
+        let from_e0 = at_least(0xE0);
+        let from_f0 = at_least(0xF0);
+        let continuing = non_ascii & !from_c0;
+        // C0, C1 and F5 to FF begin nothing.
+        let leads = at_least(0xC2) & !at_least(0xF5);
+        let leads_of_three = from_e0 & !from_f0;
+        let leads_of_four = leads & from_f0;
+
+        let mut len = available;
+        if available == BLOCK {
+            let cut = (leads & 1 << 63) | (leads & from_e0 & 3 << 62) | (leads_of_four & 7 << 61);
+            if cut != 0 {
+                len = cut.trailing_zeros() as usize;
+            }
+        }
+
+        let (from_a0, from_90) = (at_least(0xA0), at_least(0x90));
+        let forbidden = (equal(0xE0) << 1 & !from_a0)
+            | (equal(0xED) << 1 & from_a0)
+            | (equal(0xF0) << 1 & !from_90)
+            | (equal(0xF4) << 1 & from_90);
+        let second = leads << 1 & continuing & !forbidden;
+        let third = (second & (leads & from_e0) << 1) << 1 & continuing;
+        let fourth = (third & leads_of_four << 2) << 1 & continuing;
+        let all = u64::MAX >> (BLOCK - len);
+        Utf8 {
+            len,
+            lead: !(second | third | fourth),
+            of_two: leads & !from_e0 & second >> 1 & all,
+            of_three: leads_of_three & third >> 2 & all,
+            of_four: leads_of_four & fourth >> 3 & all,
+        }
+    }
+
+    /// The lowest `len` bits.
+    #[inline(always)]
+    pub(super) fn all(&self) -> u64 {
+        u64::MAX >> (BLOCK - self.len)
+    }
+
+    /// Every byte of the complete characters of several bytes.
+    #[inline(always)]
+    pub(super) fn complete(&self) -> u64 {
+        let from_three = self.of_three | self.of_four;
+        let from_two = from_three | self.of_two;
+        from_two | from_two << 1 | from_three << 2 | self.of_four << 3
+    }
+}

@@ -1,0 +1,158 @@
+//! Characters and their classes.
+//!
+//! A class is a byte of flags, found in two steps: the upper bits of the character choose a leaf
+//! of 64 classes, the lower six bits a class in it. Six bits are what the last byte of a UTF-8
+//! sequence holds, so characters of one script share a leaf or two, and text in it runs from a
+//! few cache lines.
+
+mod tables;
+
+pub use tables::UNICODE_VERSION;
+use tables::{LEAVES, ROOTS};
+
+/// `\p{L}`
+pub const LETTER: u8 = 1 << 0;
+/// `\p{N}`
+pub const NUMBER: u8 = 1 << 1;
+/// `\s`, line ends included
+pub const SPACE: u8 = 1 << 2;
+/// `[\p{Lu}\p{Lt}]`
+pub const UPPER: u8 = 1 << 3;
+/// `\p{Ll}`
+pub const LOWER: u8 = 1 << 4;
+/// `\p{M}`
+pub const MARK: u8 = 1 << 5;
+/// `[\r\n]`
+pub const NEWLINE: u8 = 1 << 6;
+
+/// The classes of the ASCII characters.
+pub static ASCII: [u8; 128] = ascii();
+
+const fn ascii() -> [u8; 128] {
+    let mut classes = [0; 128];
+    let mut byte = 0;
+    while byte < 128 {
+        classes[byte] = match byte as u8 {
+            b'A'..=b'Z' => LETTER | UPPER,
+            b'a'..=b'z' => LETTER | LOWER,
+            b'0'..=b'9' => NUMBER,
+            b'\r' | b'\n' => SPACE | NEWLINE,
+            b'\t' | 0x0B | 0x0C | b' ' => SPACE,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    classes
+}
+
+/// The class of a character. Numbers beyond Unicode have class 0, as unassigned characters have.
+#[inline(always)]
+pub fn class(character: u32) -> u8 {
+    match ROOTS.get((character >> 6) as usize) {
+        Some(&root) => LEAVES[root as usize][(character & 63) as usize],
+        None => 0,
+    }
+}
+
+/// The class and the length in bytes of the character that begins at `at`; `None` at the end of
+/// the text or beyond.
+///
+/// A maximal invalid sequence is one character of class 0: as many bytes as begin some character,
+/// or one.
+#[inline]
+pub fn char_at(text: &[u8], at: usize) -> Option<(u8, usize)> {
+    let first = *text.get(at)?;
+    if first < 0x80 {
+        return Some((ASCII[first as usize], 1));
+    }
+    // What the second byte may be (Unicode 16.0, table 3-7); the others are 80..BF.
+    let (length, second) = match first {
+        0xC2..=0xDF => (2, 0x80..=0xBF),
+        0xE0 => (3, 0xA0..=0xBF),
+        0xED => (3, 0x80..=0x9F),
+        0xE1..=0xEF => (3, 0x80..=0xBF),
+        0xF0 => (4, 0x90..=0xBF),
+        0xF4 => (4, 0x80..=0x8F),
+        0xF1..=0xF3 => (4, 0x80..=0xBF),
+        _ => return Some((0, 1)),
+    };
+    let mut character = u32::from(first) & (0x7F >> length);
+    for place in 1..length {
+        match text.get(at + place) {
+            Some(&byte)
+                if (place == 1 && second.contains(&byte)) || (place > 1 && byte & 0xC0 == 0x80) =>
+            {
+                character = character << 6 | u32::from(byte) & 0x3F;
+            }
+            _ => return Some((0, place)),
+        }
+    }
+    Some((class(character), length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fancy_regex::Regex;
+
+    #[test]
+    fn classes_are_those_of_the_regex_engine_for_every_character() {
+        let every: String = ('\0'..=char::MAX).collect();
+        for (pattern, flag) in [
+            (r"\p{L}", LETTER),
+            (r"\p{N}", NUMBER),
+            (r"\s", SPACE),
+            (r"[\p{Lu}\p{Lt}]", UPPER),
+            (r"\p{Ll}", LOWER),
+            (r"\p{M}", MARK),
+            (r"[\r\n]", NEWLINE),
+        ] {
+            let regex = Regex::new(&format!("{pattern}+")).unwrap();
+            let matched: String = regex
+                .find_iter(&every)
+                .map(|m| m.unwrap().as_str())
+                .collect();
+            let classed = every.chars().filter(|&c| class(c.into()) & flag != 0);
+            assert!(matched.chars().eq(classed), "{pattern}");
+        }
+        assert!((0..128).all(|c| ASCII[c as usize] == class(c)));
+        assert_eq!(class(u32::MAX), 0);
+    }
+
+    #[test]
+    fn the_version_is_that_of_the_tables() {
+        assert_eq!(UNICODE_VERSION, (16, 0, 0));
+        // Garay letters came with Unicode 16; Unicode 17 added U+2B73A to the ideographs.
+        assert_eq!(class(0x10D4A), LETTER);
+        assert_eq!(class(0x2B73A), 0);
+    }
+
+    #[test]
+    fn characters_are_cut_as_the_standard_library_cuts_them() {
+        // Every pair and a sample of longer runs of bytes that matter.
+        let bytes = [
+            0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF, 0xE0,
+            0xE1, 0xED, 0xEF, 0xF0, 0xF1, 0xF4, 0xF5, 0xFF,
+        ];
+        let n = bytes.len();
+        for number in 0..n * n * n * n {
+            let text = [0, 1, 2, 3].map(|digit| bytes[number / n.pow(digit) % n]);
+            let mut at = 0;
+            for chunk in text.utf8_chunks() {
+                for c in chunk.valid().chars() {
+                    assert_eq!(char_at(&text, at), Some((class(c.into()), c.len_utf8())));
+                    at += c.len_utf8();
+                }
+                if !chunk.invalid().is_empty() {
+                    assert_eq!(
+                        char_at(&text, at),
+                        Some((0, chunk.invalid().len())),
+                        "{text:x?}"
+                    );
+                    at += chunk.invalid().len();
+                }
+            }
+            assert_eq!(char_at(&text, at), None);
+        }
+    }
+}

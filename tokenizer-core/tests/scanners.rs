@@ -1,0 +1,262 @@
+//! The scanners split as the regex engine does: every known spelling, every tier of the machine.
+
+use proptest::prelude::*;
+use tokenizer_core::arch::Tier;
+use tokenizer_core::{Gaps, Pattern, PatternName};
+
+/// Every family, in every form that makes a difference to its scanner, and its spellings.
+fn spellings() -> Vec<String> {
+    let mut all: Vec<String> = PatternName::ALL
+        .map(|name| name.regex().to_owned())
+        .to_vec();
+    // GPT-2 as first published.
+    all.push(
+        r"'s|'t|'re|'ve|'m|'ll|'d| ?[\p{L}]+| ?[\p{N}]+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+".into(),
+    );
+    // cl100k of older tiktoken and of Hugging Face, Llama 3; Qwen 2.
+    let llama = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+    all.push(llama.into());
+    all.push(llama.replace("{1,3}", ""));
+    all.push(PatternName::Cl100k.regex().replace("{1,3}", "{1,2}"));
+    // o200k without endings and with single digits.
+    let o200k = PatternName::O200k.regex();
+    let bare = o200k
+        .replace("(?i:'s|'t|'re|'ve|'m|'ll|'d)?", "")
+        .replace("{1,3}", "");
+    all.push(bare);
+    all
+}
+
+struct Case {
+    scanner: Pattern,
+    regex: Pattern,
+}
+
+fn cases() -> &'static [Case] {
+    static CASES: std::sync::LazyLock<Vec<Case>> = std::sync::LazyLock::new(compile);
+    &CASES
+}
+
+fn compile() -> Vec<Case> {
+    spellings()
+        .iter()
+        .map(|source| {
+            let scanner = Pattern::regex(source, Gaps::Keep).unwrap();
+            assert!(scanner.has_scanner(), "{source}");
+            let regex = Pattern::through_regex_engine(source, Gaps::Keep).unwrap();
+            assert!(!regex.has_scanner());
+            Case { scanner, regex }
+        })
+        .collect()
+}
+
+fn ends(pattern: &Pattern, tier: Tier, text: &[u8]) -> Vec<usize> {
+    pattern
+        .split_on(tier, text)
+        .map(|piece| piece.unwrap().end)
+        .collect()
+}
+
+/// Fails with the pattern, the tier and the place where the pieces differ first.
+fn assert_same(case: &Case, text: &[u8]) {
+    let want = ends(&case.regex, Tier::Scalar, text);
+    for tier in Tier::available() {
+        let got = ends(&case.scanner, tier, text);
+        if got != want {
+            let at = got.iter().zip(&want).take_while(|(a, b)| a == b).count();
+            let start = if at == 0 { 0 } else { want[at - 1] };
+            let near = &text[start..text.len().min(start + 80)];
+            panic!(
+                "{tier}, {}:\nfrom byte {start} of {}: got {:?}, want {:?}\n{:?}",
+                case.scanner.source(),
+                text.len(),
+                got.get(at),
+                want.get(at),
+                String::from_utf8_lossy(near),
+            );
+        }
+    }
+}
+
+/// One character of each kind that some pattern tells apart, and all letters of the endings.
+const HARD: [&str; 72] = [
+    "a", "b", "Z", "B", "s", "S", "d", "D", "m", "M", "t", "T", "l", "L", "v", "V", "e", "E", "r",
+    "R", "'", "'", "'", " ", " ", " ", "\n", "\n", "\r", "\t", "1", "2", "3", "0", "/", "/", "!",
+    ".", "-", "_", "\u{17F}", "\u{212A}", "\u{85}", "\u{A0}", "\u{3000}", "\u{2028}", "\u{1680}",
+    "\u{200D}", "\u{FE0F}", "\u{301}", "\u{93F}", "\u{20DD}", "é", "É", "ǅ", "ʰ", "ª", "中", "か",
+    "ر", "क", "١", "०", "½", "𝟙", "𐐀", "𐐨", "😀", "’", "\0", "\u{FFFD}", "ß",
+];
+
+/// Bytes that are not UTF-8, of every kind.
+const BROKEN: [&[u8]; 10] = [
+    b"\x80",
+    b"\xBF",
+    b"\xC0",
+    b"\xC3",
+    b"\xE2\x82",
+    b"\xED\xA0\x80",
+    b"\xF0\x9F\x98",
+    b"\xF4\x90",
+    b"\xFF",
+    b"\xE0\x80",
+];
+
+fn hard_text(broken: u32) -> impl Strategy<Value = Vec<u8>> {
+    let hard = prop::sample::select(&HARD[..]).prop_map(|c| c.as_bytes().to_vec());
+    let run = (prop::sample::select(&HARD[..]), 1usize..80);
+    let run = run.prop_map(|(c, n)| c.repeat(n).into_bytes());
+    let any = any::<char>().prop_map(|c| c.to_string().into_bytes());
+    let bad = prop::sample::select(&BROKEN[..]).prop_map(<[u8]>::to_vec);
+    let part = prop_oneof![40 => hard, 3 => run, 2 => any, broken => bad];
+    prop::collection::vec(part, 0..160).prop_map(|parts| parts.concat())
+}
+
+const CASES: u32 = if cfg!(debug_assertions) { 1000 } else { 6000 };
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(CASES))]
+
+    #[test]
+    fn hard_text_splits_as_the_regex_says(text in hard_text(1)) {
+        for case in cases() {
+            assert_same(case, &String::from_utf8_lossy(&text).into_owned().into_bytes());
+        }
+    }
+
+    #[test]
+    fn broken_text_splits_as_the_regex_says(text in hard_text(4)) {
+        for case in cases() {
+            assert_same(case, &text);
+        }
+    }
+}
+
+#[test]
+fn everything_splits_the_same_at_every_offset_of_a_block() {
+    let hard: String = HARD.concat();
+    for case in cases() {
+        for offset in 0..130 {
+            for filler in ["a", " ", "!", "1", "\n", "中", "A"] {
+                let text = format!("{}{hard}", filler.repeat(offset));
+                assert_same(case, text.as_bytes());
+            }
+        }
+        for offset in 0..66 {
+            for broken in BROKEN {
+                for filler in [b"a", b" "] {
+                    let text = [&filler.repeat(offset)[..], broken, b"a ", broken, broken].concat();
+                    assert_same(case, &text);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_character_splits_as_the_regex_says() {
+    let mut text = String::new();
+    for c in '\0'..=char::MAX {
+        for around in ["a", "1", " ", "'", "\n"] {
+            text.push_str(around);
+            text.push(c);
+        }
+        text.push_str("Bc");
+        text.push(c);
+        text.push_str("!! ");
+    }
+    for case in cases() {
+        assert_same(case, text.as_bytes());
+        for c in ('\0'..=char::MAX).step_by(7) {
+            assert_same(case, c.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(CASES))]
+
+    #[test]
+    fn parts_split_as_the_whole_does(text in hard_text(2), size in 1usize..40) {
+        for case in cases() {
+            let mut got = Vec::new();
+            for part in case.scanner.parts(&text, size) {
+                let start = part.start;
+                got.extend(ends(&case.scanner, Tier::best(), &text[part]).iter().map(|end| start + end));
+            }
+            prop_assert_eq!(&got, &ends(&case.scanner, Tier::best(), &text), "{}", case.scanner.source());
+        }
+    }
+}
+
+#[test]
+fn prose_in_any_script_can_be_cut_often() {
+    let texts = [
+        "The quick brown fox jumps over the lazy dog, and then it sleeps. ",
+        "孔子说：学而时习之，不亦说乎？有朋自远方来，不亦乐乎？",
+        "吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。",
+        "모든 인간은 태어날 때부터 자유로우며 그 존엄과 권리에 있어 동등하다. ",
+        "يولد جميع الناس أحراراً متساوين في الكرامة والحقوق. ",
+        "सभी मनुष्यों को गौरव और अधिकारों के मामले में जन्मजात स्वतन्त्रता प्राप्त है। ",
+        "มนุษย์ทั้งหลายเกิดมามีอิสระ และเสมอภาคกันในเกียรติศักดิ์ และสิทธิ ",
+    ];
+    for text in texts {
+        let text = text.repeat(20);
+        for case in cases() {
+            let longest = case
+                .scanner
+                .parts(text.as_bytes(), 1)
+                .map(|part| part.len())
+                .max();
+            assert!(longest <= Some(120), "{longest:?} bytes in {text}");
+        }
+    }
+    assert_eq!(cases()[0].scanner.first_cut(b"aaaa", 0), None);
+    assert_eq!(cases()[0].scanner.first_cut(b"", 0), None);
+    assert_eq!(cases()[0].scanner.first_cut(b"aaaa", 9), None);
+}
+
+/// Regexes without a scanner that run on automata.
+const LINEAR: [&str; 7] = [
+    // The three of DeepSeek.
+    r"\p{N}{1,3}",
+    "[一-龥぀-ゟ゠-ヿ]+",
+    "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+",
+    // Families of published patterns with something changed.
+    r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)",
+    r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,4}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+    r"\s+(?!\S)|\S+",
+    r"\w+|\s+(?!\S)| ",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(CASES))]
+
+    #[test]
+    fn automata_split_as_backtracking_does(text in hard_text(2)) {
+        static PAIRS: std::sync::LazyLock<Vec<(Pattern, Pattern)>> = std::sync::LazyLock::new(|| {
+            let pair = |source: &&str| [Gaps::Keep, Gaps::Drop].map(|gaps| (
+                Pattern::regex(source, gaps).unwrap(),
+                Pattern::through_regex_engine(source, gaps).unwrap(),
+            ));
+            LINEAR.iter().flat_map(pair).collect()
+        });
+        for (linear, oracle) in &*PAIRS {
+            prop_assert!(!linear.has_scanner());
+            let pieces = |pattern: &Pattern| pattern.split(&text).collect::<Result<Vec<_>, _>>();
+            prop_assert_eq!(pieces(linear), pieces(oracle), "{}", oracle.source());
+        }
+    }
+}
+
+#[test]
+fn automata_do_not_give_up_on_long_runs() {
+    let text = " ".repeat(3_000_000) + "a";
+    for source in &LINEAR[4..] {
+        let pattern = Pattern::regex(source, Gaps::Keep).unwrap();
+        let pieces: Vec<_> = pattern
+            .split(text.as_bytes())
+            .map(|piece| piece.unwrap())
+            .collect();
+        assert_eq!(pieces[0], 0..2_999_999, "{source}");
+    }
+}

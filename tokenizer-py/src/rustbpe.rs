@@ -1,0 +1,345 @@
+//! `tokenizer_py.rustbpe.Tokenizer`: the class of the package `rustbpe`.
+
+use std::sync::{PoisonError, RwLock};
+
+use pyo3::exceptions::PyValueError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
+use pyo3::types::{PyBytes, PyList, PyTuple, PyType};
+use tokenizer_core::format::native;
+use tokenizer_core::train::train_with_progress;
+use tokenizer_core::{
+    CountOptions, Encoder, Gaps, MAX_TOKEN_ID, Merges, Model, Pattern, PatternError, PatternName,
+    TokenId, TrainOptions, count_pieces,
+};
+
+use crate::documents::Documents;
+use crate::errors::{batch_error, guard, value_error};
+use crate::ids;
+use crate::text::{detached, refuse_single_text};
+
+/// GPT-4's pattern as rustbpe spells it.
+const DEFAULT_PATTERN: &str = r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+";
+
+/// A byte-level BPE tokenizer that is trained in place; it stands in for `rustbpe.Tokenizer`.
+///
+/// Any number of threads may use one object, also while one of them trains it: they see the old
+/// vocabulary until the new one is done. It can be pickled.
+///
+///     >>> from tokenizer_py import rustbpe
+///     >>> tokenizer = rustbpe.Tokenizer()
+///     >>> tokenizer.train_from_iterator(["low lower lowest"] * 3, vocab_size=260)
+///     >>> tokenizer.encode("slow")
+///     [115, 257]
+#[pyclass(frozen, name = "Tokenizer", module = "tokenizer_py.rustbpe")]
+pub(crate) struct Tokenizer {
+    /// Replaced whole at the end of training. The lock is held for moments in which the interpreter
+    /// is not released and no Python code runs: no thread waits for another that waits for it, an
+    /// iterator may use the tokenizer that it trains, and no fork finds the lock taken.
+    encoder: RwLock<Encoder>,
+}
+
+/// What a pickle holds.
+type Reduced<'py> = (Bound<'py, PyType>, Bound<'py, PyTuple>, Bound<'py, PyBytes>);
+
+/// No merges, and the pattern that matches nothing: it encodes every text as no ids.
+fn untrained() -> PyResult<Encoder> {
+    trained(
+        Pattern::regex("", Gaps::Drop).map_err(value_error)?,
+        Merges::default(),
+    )
+}
+
+fn trained(pattern: Pattern, merges: Merges) -> PyResult<Encoder> {
+    let specials: [&str; 0] = [];
+    let model = Model::trained(pattern, merges, &specials).map_err(value_error)?;
+    Ok(Encoder::new(model))
+}
+
+/// A pattern with the gap rule of rustbpe and tiktoken.
+pub(crate) fn dropping_pattern(source: &str) -> Result<Pattern, PatternError> {
+    match PatternName::of_regex(source) {
+        Some(name) => Ok(Pattern::named(name)),
+        None => Pattern::regex(source, Gaps::Drop),
+    }
+}
+
+/// The logger of the package `rustbpe`.
+struct Log(Py<PyAny>);
+
+impl Log {
+    fn new(py: Python<'_>) -> PyResult<Self> {
+        let logging = py.import("logging")?;
+        Ok(Log(logging
+            .call_method1("getLogger", ("rustbpe",))?
+            .unbind()))
+    }
+
+    fn info(&self, py: Python<'_>, message: String) -> PyResult<()> {
+        self.0.call_method1(py, "info", (message,)).map(drop)
+    }
+
+    fn warning(&self, py: Python<'_>, message: String) -> PyResult<()> {
+        self.0.call_method1(py, "warning", (message,)).map(drop)
+    }
+}
+
+impl Tokenizer {
+    fn encoder(&self) -> Encoder {
+        // Cheap: the tables are shared.
+        self.encoder
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn replace(&self, encoder: Encoder) {
+        *self.encoder.write().unwrap_or_else(PoisonError::into_inner) = encoder;
+    }
+}
+
+#[pymethods]
+impl Tokenizer {
+    /// A tokenizer that is not trained yet.
+    #[new]
+    fn new() -> PyResult<Self> {
+        guard(|| {
+            Ok(Tokenizer {
+                encoder: RwLock::new(untrained()?),
+            })
+        })
+    }
+
+    /// Learns a vocabulary, in place of the one before.
+    ///
+    /// The documents are read in batches and counted on all processors while the next batch is
+    /// read; of the text itself only a few batches are held. Progress goes to the logger "rustbpe".
+    /// When an exception is raised, the tokenizer is as it was before.
+    ///
+    /// Args:
+    ///     iterator (Iterable[str]): the documents; pieces do not cross from one to the next.
+    ///     vocab_size (int): the number of ids, at least 256. When the text has fewer pairs to
+    ///         merge, a warning is logged and the vocabulary is smaller.
+    ///     buffer_size (int): how many documents are read at once, at most.
+    ///     pattern (str | None): the regex whose matches are the pieces; text between two matches
+    ///         is left out. By default that of GPT-4.
+    ///
+    /// Raises:
+    ///     TypeError: the iterator is none, or a single str; a document is no str; a size is no int.
+    ///     OverflowError: a size is negative or too large.
+    ///     ValueError: vocab_size is below 256, buffer_size is 0, the regex does not compile or
+    ///         gives up on a document.
+    ///     UnicodeEncodeError: a document holds a lone surrogate.
+    ///     Exception: whatever the iterator raises.
+    ///
+    ///     >>> tokenizer.train_from_iterator(open("corpus.txt"), vocab_size=32768)
+    #[pyo3(signature = (iterator, vocab_size, buffer_size = 8192, pattern = None))]
+    fn train_from_iterator(
+        &self,
+        py: Python<'_>,
+        iterator: &Bound<'_, PyAny>,
+        vocab_size: u32,
+        buffer_size: usize,
+        pattern: Option<&str>,
+    ) -> PyResult<()> {
+        guard(|| {
+            refuse_single_text(iterator, "iterator")?;
+            if !(256..=MAX_TOKEN_ID + 1).contains(&vocab_size) {
+                return Err(PyValueError::new_err(format!(
+                    "vocab_size must be from 256 to {}, not {vocab_size}",
+                    MAX_TOKEN_ID + 1
+                )));
+            }
+            if buffer_size == 0 {
+                return Err(PyValueError::new_err(
+                    "buffer_size must be at least 1, not 0",
+                ));
+            }
+            let pattern = dropping_pattern(pattern.unwrap_or(DEFAULT_PATTERN))
+                .map_err(|error| value_error(format_args!("Invalid regex pattern: {error}")))?;
+            let iterator = iterator.try_iter()?;
+            let log = Log::new(py)?;
+
+            let mut raised = None;
+            let documents = Documents::new(iterator, buffer_size, &mut raised);
+            log.info(py, format!("counting pieces (buffer_size: {buffer_size})"))?;
+            let words = py.detach(|| count_pieces(documents, &pattern, &CountOptions::default()));
+            if let Some(error) = raised {
+                return Err(error);
+            }
+            let words = words.map_err(value_error)?;
+
+            let wanted = vocab_size as usize - 256;
+            log.info(
+                py,
+                format!(
+                    "training {wanted} merges on {} distinct pieces",
+                    words.len()
+                ),
+            )?;
+            let mut logged = Ok(());
+            let merges = py.detach(|| {
+                train_with_progress(&words, &TrainOptions::new(wanted), |done| {
+                    // Once for every hundredth part, as rustbpe does.
+                    let percent = |merges: usize| merges * 100 / wanted;
+                    if percent(done) > percent(done - 1) && logged.is_ok() {
+                        let message = format!("{}% ({done}/{wanted} merges)", percent(done));
+                        logged = Python::attach(|py| log.info(py, message));
+                    }
+                })
+            });
+            logged?;
+            let merges = merges.map_err(value_error)?;
+            let learned = merges.len();
+            self.replace(py.detach(|| trained(pattern, merges))?);
+            if learned < wanted {
+                log.warning(
+                    py,
+                    format!(
+                        "only {learned} of {wanted} merges could be learned: no pair is left; \
+                         vocab_size is {}, not {vocab_size}",
+                        learned + 256
+                    ),
+                )?;
+            }
+            log.info(py, format!("finished training: {learned} merges"))
+        })
+    }
+
+    /// 256 and the number of merges.
+    #[getter]
+    fn vocab_size(&self) -> usize {
+        self.encoder().model().vocab().id_limit()
+    }
+
+    /// The regex that splits text; "" before training.
+    ///
+    /// Returns:
+    ///     str: the regex.
+    fn get_pattern(&self) -> String {
+        self.encoder().model().pattern().source().to_owned()
+    }
+
+    /// The tokens with their ids.
+    ///
+    /// Returns:
+    ///     list[tuple[bytes, int]]: by ascending id; first the 256 single bytes.
+    ///
+    ///     >>> dict(tokenizer.get_mergeable_ranks())[b"low"]
+    ///     257
+    fn get_mergeable_ranks<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        guard(|| {
+            let encoder = self.encoder();
+            let vocab = encoder.model().vocab();
+            let ranks: Vec<(Bound<'py, PyBytes>, TokenId)> = vocab
+                .iter()
+                .map(|(id, token)| (PyBytes::new(py, token), id))
+                .collect();
+            PyList::new(py, ranks)
+        })
+    }
+
+    /// The ids of a text. Before training there are none.
+    ///
+    /// Args:
+    ///     text (str): the text.
+    ///
+    /// Returns:
+    ///     list[int]: the ids.
+    ///
+    /// Raises:
+    ///     TypeError: not a str.
+    ///     UnicodeEncodeError: the text holds a lone surrogate.
+    ///     ValueError: the regex gives up on the text; the message names the byte.
+    ///
+    ///     >>> tokenizer.encode("low")
+    ///     [257]
+    fn encode(&self, py: Python<'_>, text: &str) -> PyResult<Vec<TokenId>> {
+        guard(|| {
+            let encoder = self.encoder();
+            detached(py, text.len(), || encoder.encode(text.as_bytes())).map_err(value_error)
+        })
+    }
+
+    /// The ids of many texts, encoded on all processors.
+    ///
+    /// Args:
+    ///     texts (Sequence[str]): the texts, as a list or tuple.
+    ///
+    /// Returns:
+    ///     list[list[int]]: the ids of each.
+    ///
+    /// Raises:
+    ///     TypeError, UnicodeEncodeError, ValueError: as `encode`; the message numbers the text.
+    ///
+    ///     >>> tokenizer.batch_encode(["low", "slow"])
+    ///     [[257], [115, 257]]
+    fn batch_encode<'py>(
+        &self,
+        py: Python<'py>,
+        texts: Vec<PyBackedStr>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        guard(|| {
+            let encoder = self.encoder();
+            let threads = CountOptions::default().threads;
+            let batch = py.detach(|| encoder.encode_batch(&texts, threads));
+            ids::lists(py, &batch.map_err(batch_error)?)
+        })
+    }
+
+    /// The text of ids.
+    ///
+    /// Args:
+    ///     ids (Sequence[int]): the ids.
+    ///
+    /// Returns:
+    ///     str: the text.
+    ///
+    /// Raises:
+    ///     ValueError: there is no such id.
+    ///     UnicodeDecodeError: the bytes of the ids are not UTF-8 (it is a ValueError too).
+    ///     OverflowError: an id is negative or beyond 32 bits.
+    ///     TypeError: an id is no integer.
+    ///
+    ///     >>> tokenizer.decode([115, 257])
+    ///     'slow'
+    fn decode<'py>(&self, py: Python<'py>, ids: Vec<TokenId>) -> PyResult<Bound<'py, PyAny>> {
+        guard(|| {
+            let encoder = self.encoder();
+            let bytes =
+                detached(py, ids.len(), || encoder.model().decode(&ids)).map_err(|unknown| {
+                    PyValueError::new_err(format!("Unknown token id: {}", unknown.id))
+                })?;
+            PyBytes::new(py, &bytes).call_method1(intern!(py, "decode"), ("utf-8",))
+        })
+    }
+
+    /// A new object, and for `__setstate__` the model as bytes.
+    fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<Reduced<'py>> {
+        guard(|| {
+            let model = native::write(this.get().encoder().model());
+            let py = this.py();
+            Ok((
+                this.get_type(),
+                PyTuple::empty(py),
+                PyBytes::new(py, &model),
+            ))
+        })
+    }
+
+    fn __setstate__(&self, py: Python<'_>, state: &[u8]) -> PyResult<()> {
+        guard(|| {
+            let encoder = py.detach(|| native::read(state).map(Encoder::new));
+            self.replace(encoder.map_err(value_error)?);
+            Ok(())
+        })
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "<tokenizer_py.rustbpe.Tokenizer vocab_size={}>",
+            self.vocab_size()
+        )
+    }
+}
