@@ -1,52 +1,217 @@
 //! `tokenizer.json` of Hugging Face's `tokenizers`, and GPT-2's `vocab.json` with `merges.txt`.
+//!
+//! A file is a chain of components, each with a type. What is understood:
+//!
+//! | part | read | written |
+//! | --- | --- | --- |
+//! | `model` | `BPE`, without dropout, prefixes, suffixes and fallbacks | the same |
+//! | `normalizer` | none, `NFC`, a `Sequence` of at most these | none or `NFC` |
+//! | `pre_tokenizer` | `ByteLevel`, or a `Sequence` of `Split`s that ends in one | `Sequence` |
+//! | `post_processor` | none, `ByteLevel`, one `TemplateProcessing`, a `Sequence` of these | `ByteLevel` or `TemplateProcessing` |
+//! | `decoder` | `ByteLevel`; none, which then decodes as if it were there | `ByteLevel` |
+//! | `added_tokens` | with all their flags | the same |
+//! | `truncation`, `padding` | none | none |
+//!
+//! Everything else is refused by its name, and so is a field that is not known: a component that is
+//! passed over would give other ids. Fields that change offsets only, as `trim_offsets`, count for
+//! nothing here.
+//!
+//! A model comes in with the ids that `tokenizers` itself would give to texts in which it looks for
+//! added tokens, as it does by default. For that it must number them as the file says; it numbers
+//! them anew on reading, so a file where the two differ is refused.
 
-use crate::model::Model;
+mod byte_level;
+mod gpt2;
+mod json;
+mod proof;
+mod rank_merges;
+mod read;
+mod regex_dialect;
+mod vocabulary;
+mod write;
+
+pub use gpt2::{is_vocab, read_gpt2};
+pub use read::read;
+pub use regex_dialect::DialectError;
+pub use write::write;
+
+use crate::merges::MergesError;
+use crate::model::ModelError;
+use crate::special::SpecialTokensError;
+use crate::split::PatternError;
+use crate::token::TokenId;
+use crate::vocab::VocabError;
+
+/// Files of more bytes are not read. The largest published ones have some 30 million.
+pub const MAX_BYTES: usize = 1 << 30;
 
 /// The bytes are no `tokenizer.json` that is supported, or the model cannot be written as one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HuggingFaceError {
+    /// More than [`MAX_BYTES`].
+    #[error("the file has {bytes} bytes, more than the {MAX_BYTES} that are read")]
+    TooLarge {
+        /// How many it has.
+        bytes: usize,
+    },
+    /// Not JSON, or a key stands twice.
+    #[error("not JSON as expected: {message}")]
+    Json {
+        /// What is wrong, with line and column.
+        message: String,
+    },
     /// A component that is not supported.
-    #[error("{component} is not supported")]
+    #[error("{path}: {component} is not supported")]
     Unsupported {
+        /// Where it stands.
+        path: String,
         /// Its name.
         component: String,
     },
+    /// A field is not as it should be.
+    #[error("{path}: {fault}")]
+    Field {
+        /// Where it stands.
+        path: String,
+        /// What is wrong.
+        fault: FieldFault,
+    },
+    /// A token is not spelled in the characters that stand for bytes, and is no added token either.
+    #[error("model.vocab: the token {token:?} is neither spelled in bytes nor an added token")]
+    NotByteLevel {
+        /// Its spelling.
+        token: String,
+    },
+    /// A merge does not fit the vocabulary.
+    #[error("model.merges[{rank}]: {fault}")]
+    Merge {
+        /// Which merge, from 0.
+        rank: usize,
+        /// What is wrong.
+        fault: MergeFault,
+    },
+    /// A line of `merges.txt` is no merge.
+    #[error("merges.txt, line {line}: {fault}")]
+    MergeLine {
+        /// Which line, from 1.
+        line: usize,
+        /// What is wrong.
+        fault: MergeFault,
+    },
+    /// An added token would not have the id that the file says.
+    #[error(
+        "the added token {content:?} has the id {id}, but tokenizers would number it {numbered}"
+    )]
+    AddedTokenId {
+        /// Its text.
+        content: String,
+        /// The id in the file.
+        id: TokenId,
+        /// The id it would get.
+        numbered: TokenId,
+    },
+    /// A regex that means something else, or may do so, in the other regex engine.
+    #[error("the regex {source_text:?}: {error}")]
+    Regex {
+        /// The regex.
+        source_text: String,
+        /// Why.
+        error: DialectError,
+    },
+    /// The regex does not compile.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+    /// The merges contradict themselves.
+    #[error(transparent)]
+    Merges(#[from] MergesError),
+    /// The parts do not make a model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// Writing: two tokens have the same bytes, which a `tokenizer.json` has one name for.
+    #[error("tokens {first} and {id} are both \"{}\", which a tokenizer.json cannot tell apart", .bytes.escape_ascii())]
+    RepeatedBytes {
+        /// The bytes.
+        bytes: Vec<u8>,
+        /// The lower id.
+        first: TokenId,
+        /// The higher id.
+        id: TokenId,
+    },
+    /// Writing: a special token that a `tokenizer.json` would take for something else.
+    #[error("the special token {content:?} ({id}) cannot stand in a tokenizer.json: {why}")]
+    SpecialNotTold {
+        /// Its text.
+        content: String,
+        /// Its id.
+        id: TokenId,
+        /// What it would be taken for.
+        why: &'static str,
+    },
+    /// Writing: what was written gives other ids than the model. This is a fault of this program.
+    #[error("what was written would give other ids for {text:?}; nothing is written")]
+    NotProven {
+        /// A text on which they differ.
+        text: String,
+    },
 }
 
-/// Reads a `tokenizer.json`.
-///
-/// # Errors
-/// When a component is not supported, or the parts contradict each other.
-pub fn read(bytes: &[u8]) -> Result<Model, HuggingFaceError> {
-    let _ = bytes;
-    Err(HuggingFaceError::Unsupported {
-        component: "everything".into(),
-    })
+impl From<serde_json::Error> for HuggingFaceError {
+    fn from(error: serde_json::Error) -> Self {
+        HuggingFaceError::Json {
+            message: error.to_string(),
+        }
+    }
 }
 
-/// Reads GPT-2's pair of files.
-///
-/// # Errors
-/// As [`read`].
-pub fn read_gpt2(vocab: &[u8], merges: &[u8]) -> Result<Model, HuggingFaceError> {
-    let _ = merges;
-    read(vocab)
+impl From<VocabError> for HuggingFaceError {
+    fn from(error: VocabError) -> Self {
+        HuggingFaceError::Model(error.into())
+    }
 }
 
-/// Whether the bytes are a `vocab.json`: one flat object of tokens and ids.
-pub fn is_vocab(bytes: &[u8]) -> bool {
-    let _ = bytes;
-    false
+impl From<SpecialTokensError> for HuggingFaceError {
+    fn from(error: SpecialTokensError) -> Self {
+        HuggingFaceError::Model(error.into())
+    }
 }
 
-/// Writes a `tokenizer.json`.
-///
-/// # Errors
-/// When the model's pattern cannot be told in the words of the other regex engine.
-pub fn write(model: &Model) -> Result<Vec<u8>, HuggingFaceError> {
-    let _ = model;
-    Err(HuggingFaceError::Unsupported {
-        component: "everything".into(),
-    })
+/// What is wrong with a field.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FieldFault {
+    /// It is something else than it should be, or is not there.
+    #[error("expected {what}, found {found}")]
+    Expected {
+        /// What it should be.
+        what: &'static str,
+        /// What it is.
+        found: String,
+    },
+    /// No such field is known, so it could mean anything.
+    #[error("this field is not known")]
+    Unknown,
+    /// A value that is not supported.
+    #[error("{found} is not supported: {why}")]
+    NotSupported {
+        /// The value.
+        found: String,
+        /// What is supported.
+        why: &'static str,
+    },
+}
+
+/// What is wrong with a merge.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MergeFault {
+    /// Not two tokens.
+    #[error("expected two tokens")]
+    Form,
+    /// One of the two is not in the vocabulary.
+    #[error("the token {0:?} is not in the vocabulary")]
+    UnknownToken(String),
+    /// What the two make is not in the vocabulary.
+    #[error("it makes {0:?}, which is not in the vocabulary")]
+    UnknownResult(String),
 }

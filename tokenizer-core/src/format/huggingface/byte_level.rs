@@ -1,0 +1,75 @@
+//! GPT-2's spelling of bytes: one printable character for each of the 256.
+//!
+//! The bytes that are printable in Latin-1 stand for themselves; the 68 others, in order, for
+//! U+0100 and what follows. So a space is `Ġ` and a newline `Ċ`.
+
+/// The character that stands for a byte.
+pub(super) fn spelling_of(byte: u8) -> char {
+    // The n-th byte that is not printable has the character 256 + n.
+    let shifted = match byte {
+        0x00..=0x20 => 0x100 + u32::from(byte),
+        0x7F..=0xA0 => 0x121 + u32::from(byte) - 0x7F,
+        0xAD => 0x143,
+        printable => u32::from(printable),
+    };
+    char::from_u32(shifted).unwrap_or(char::REPLACEMENT_CHARACTER)
+}
+
+/// The byte that a character stands for; `None` when it is none of the 256.
+pub(super) fn byte_of(spelling: char) -> Option<u8> {
+    let byte = match u32::from(spelling) {
+        code @ (0x21..=0x7E | 0xA1..=0xAC | 0xAE..=0xFF) => code,
+        code @ 0x100..=0x120 => code - 0x100,
+        code @ 0x121..=0x142 => code - 0x121 + 0x7F,
+        0x143 => 0xAD,
+        _ => return None,
+    };
+    u8::try_from(byte).ok()
+}
+
+/// How bytes are spelled.
+pub(super) fn spell(bytes: &[u8]) -> String {
+    bytes.iter().map(|&byte| spelling_of(byte)).collect()
+}
+
+/// The bytes of a spelling; `None` when a character of it stands for no byte.
+pub(super) fn bytes_of(spelling: &str) -> Option<Vec<u8>> {
+    spelling.chars().map(byte_of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_has_a_spelling_of_its_own() {
+        // GPT-2's own way to make the table.
+        let printable = |b: u8| matches!(b, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
+        let mut next = 0x100;
+        for byte in 0..=255u8 {
+            let code = if printable(byte) {
+                u32::from(byte)
+            } else {
+                next += 1;
+                next - 1
+            };
+            assert_eq!(u32::from(spelling_of(byte)), code);
+            assert_eq!(byte_of(spelling_of(byte)), Some(byte));
+        }
+        assert_eq!(
+            (0..0x300)
+                .filter_map(char::from_u32)
+                .filter_map(byte_of)
+                .count(),
+            256
+        );
+    }
+
+    #[test]
+    fn spellings_are_read_back() {
+        assert_eq!(spell(b" the\n\xff"), "ĠtheĊÿ");
+        assert_eq!(bytes_of("ĠtheĊÿ").as_deref(), Some(&b" the\n\xff"[..]));
+        assert_eq!(bytes_of("a b"), None);
+        assert_eq!(bytes_of("<｜end｜>"), None);
+    }
+}

@@ -1,0 +1,166 @@
+//! GPT-2's pair of files: `vocab.json`, one object of spellings and ids, and `merges.txt`, a merge a
+//! line.
+
+use hashbrown::HashSet;
+
+use super::json::{At, Json};
+use super::vocabulary::Spellings;
+use super::{HuggingFaceError, MAX_BYTES, MergeFault};
+use crate::model::Model;
+use crate::special::SpecialToken;
+use crate::split::{Pattern, PatternName};
+use crate::token::TokenId;
+
+/// Whether the bytes begin as a `vocab.json` does: an object whose first value is a number. Looks
+/// no further.
+pub fn is_vocab(bytes: &[u8]) -> bool {
+    let inside = bytes.trim_ascii_start().strip_prefix(b"{");
+    let Some(key) = inside.and_then(|inside| inside.trim_ascii_start().strip_prefix(b"\"")) else {
+        return false;
+    };
+    let mut escaped = false;
+    let end = key.iter().position(|&byte| {
+        let closes = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        closes
+    });
+    end.and_then(|end| key[end + 1..].trim_ascii_start().strip_prefix(b":"))
+        .and_then(|value| value.trim_ascii_start().first())
+        .is_some_and(|first| first.is_ascii_digit() || *first == b'-')
+}
+
+/// Reads GPT-2's pair of files, with GPT-2's pattern.
+///
+/// The first line of the merges is a comment when it begins with `#version`; later lines that begin
+/// with `#` are merges. A token of the form `<|...|>` that is no byte and that no merge makes is a
+/// special token.
+///
+/// # Errors
+/// When the files are not of this form or contradict each other; the error names the line.
+pub fn read_gpt2(vocab: &[u8], merges: &[u8]) -> Result<Model, HuggingFaceError> {
+    let bytes = vocab.len().max(merges.len());
+    if bytes > MAX_BYTES {
+        return Err(HuggingFaceError::TooLarge { bytes });
+    }
+    let vocab = Json::parse(vocab)?;
+    let root = At {
+        value: &vocab,
+        path: String::new(),
+    };
+    let mut entries = Vec::new();
+    for (spelling, id) in root.entries()? {
+        match id {
+            Json::Integer(id) => entries.push((spelling.as_str(), *id)),
+            _ => return Err(root.field(spelling).expected("an id")),
+        }
+    }
+    let spellings = Spellings::new(entries)?;
+
+    let mut rules = Vec::new();
+    let lines: Vec<&[u8]> = merges.split(|&byte| byte == b'\n').collect();
+    for (place, line) in lines.iter().enumerate() {
+        let fail = |fault| HuggingFaceError::MergeLine {
+            line: place + 1,
+            fault,
+        };
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let is_comment = place == 0 && line.starts_with(b"#version");
+        let is_end = place + 1 == lines.len() && line.is_empty();
+        if is_comment || is_end {
+            continue;
+        }
+        let line = std::str::from_utf8(line).map_err(|_| fail(MergeFault::Form))?;
+        match line.split_once(' ') {
+            Some((left, right)) if !right.contains(' ') => {
+                rules.push(spellings.merge(left, right).map_err(fail)?);
+            }
+            _ => return Err(fail(MergeFault::Form)),
+        }
+    }
+
+    let made: HashSet<TokenId, ahash::RandomState> = rules.iter().map(|rule| rule.token).collect();
+    let is_special = |&(spelling, id): &(&str, TokenId)| {
+        let framed = spelling.len() > 4 && spelling.starts_with("<|") && spelling.ends_with("|>");
+        framed && !made.contains(&id)
+    };
+    let specials: Vec<SpecialToken> = spellings
+        .iter()
+        .filter(is_special)
+        .map(|(spelling, id)| SpecialToken::new(spelling, id))
+        .collect();
+    let pattern = Pattern::named(PatternName::Gpt2);
+    spellings.model(pattern, rules, false, &specials)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::byte_level::spell;
+    use super::*;
+
+    fn vocab(more: &[&str]) -> String {
+        let bytes = (0..=255u8).map(|byte| spell(&[byte]));
+        let spellings = bytes.chain(more.iter().map(|token| (*token).to_owned()));
+        let entries = spellings.zip(0..).map(|(spelling, id)| {
+            let key = serde_json::to_string(&spelling).unwrap();
+            format!("{key}: {id}")
+        });
+        format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+    }
+
+    fn read(more: &[&str], merges: &str) -> Result<Model, HuggingFaceError> {
+        read_gpt2(vocab(more).as_bytes(), merges.as_bytes())
+    }
+
+    #[test]
+    fn only_the_first_line_is_a_comment() {
+        let more = ["##", "#version", "<|end|>", "unreached"];
+        let model = read(&more[..1], "#version: 0.2\n# #\n").unwrap();
+        assert_eq!(model.id(b"##"), Some(256));
+        let error = read(&more, "# #\n#version: 0.2").unwrap_err();
+        assert!(matches!(error, HuggingFaceError::MergeLine { line: 2, .. }));
+        let model = read(&more, "# #\r\n").unwrap();
+        assert_eq!(model.specials().len(), 1);
+        assert_eq!(model.specials().by_content("<|end|>").unwrap().id, 258);
+        assert_eq!(model.vocab().token(258), None);
+        assert_eq!(model.vocab().id(b"unreached"), Some(259));
+    }
+
+    #[test]
+    fn faults_name_the_line() {
+        let line = |more: &[&str], merges: &str| match read(more, merges) {
+            Err(HuggingFaceError::MergeLine { line, fault }) => (line, fault),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(line(&[], "a b c"), (1, MergeFault::Form));
+        assert_eq!(line(&["ab"], "a b\n\n"), (2, MergeFault::Form));
+        let unknown = MergeFault::UnknownResult("ab".into());
+        assert_eq!(line(&[], "#version\na b"), (2, unknown));
+        let unknown = MergeFault::UnknownToken("xy".into());
+        assert_eq!(line(&[], "a xy"), (1, unknown));
+        assert!(read(&["a b"], "").is_err(), "a space is no spelling");
+        assert!(
+            read(&["ab"], "a b\na b").is_err(),
+            "a merge that stands twice"
+        );
+    }
+
+    #[test]
+    fn a_vocabulary_is_known_by_its_first_entry() {
+        assert!(is_vocab(vocab(&[]).as_bytes()));
+        assert!(is_vocab(b" { \"a\\\"b\" : 1"));
+        for other in [
+            "",
+            "{",
+            "{}",
+            "[1]",
+            "{\"version\": \"1.0\"}",
+            "{\"a",
+            "{\"a\":",
+            "1",
+        ] {
+            assert!(!is_vocab(other.as_bytes()), "{other}");
+        }
+        assert!(read_gpt2(b"{\"a\": -1}", b"").is_err());
+        assert!(read_gpt2(b"{\"a\": 99999999999}", b"").is_err());
+    }
+}

@@ -1,0 +1,726 @@
+//! A `tokenizer.json`, component by component, as a model.
+
+use super::json::{At, Json};
+use super::regex_dialect::{from_oniguruma, literal, to_oniguruma};
+use super::vocabulary::Spellings;
+use super::{HuggingFaceError, MAX_BYTES, MergeFault};
+use crate::merges::Merge;
+use crate::model::{Affixes, Model};
+use crate::normalize::Normalizer;
+use crate::special::SpecialToken;
+use crate::split::{Gaps, Pattern, PatternName};
+use crate::token::TokenId;
+
+/// Reads a `tokenizer.json`.
+///
+/// # Errors
+/// When a component or a field is not supported, or the parts contradict each other; the error names
+/// the place. See the text of this module for what is supported.
+pub fn read(bytes: &[u8]) -> Result<Model, HuggingFaceError> {
+    if bytes.len() > MAX_BYTES {
+        return Err(HuggingFaceError::TooLarge { bytes: bytes.len() });
+    }
+    let json = Json::parse(bytes)?;
+    let root = At {
+        value: &json,
+        path: String::new(),
+    };
+    root.only(&[
+        "version",
+        "truncation",
+        "padding",
+        "added_tokens",
+        "normalizer",
+        "pre_tokenizer",
+        "post_processor",
+        "decoder",
+        "model",
+    ])?;
+    let version = root.field("version");
+    if !version.is_null() && version.text()? != "1.0" {
+        return Err(version.unsupported("only version \"1.0\" is"));
+    }
+    for name in ["truncation", "padding"] {
+        if !root.field(name).is_null() {
+            return Err(root.field(name).refused(name));
+        }
+    }
+    let normalizer = read_normalizer(&root.field("normalizer"))?;
+    let pattern = read_pre_tokenizer(&root.field("pre_tokenizer"))?;
+    let affixes = read_post_processor(&root.field("post_processor"))?.unwrap_or_default();
+    check_decoder(&root.field("decoder"))?;
+    let added = read_added_tokens(&root.field("added_tokens"))?;
+    let model = read_model(&root.field("model"), pattern, added)?;
+    Ok(model.with_normalizer(normalizer).with_affixes(affixes)?)
+}
+
+fn read_normalizer(at: &At<'_>) -> Result<Option<Normalizer>, HuggingFaceError> {
+    if at.is_null() {
+        return Ok(None);
+    }
+    match at.component()? {
+        "NFC" => {
+            at.only(&["type"])?;
+            Ok(Some(Normalizer::Nfc))
+        }
+        "Sequence" => {
+            at.only(&["type", "normalizers"])?;
+            let mut found = None;
+            for step in at.field("normalizers").list()? {
+                // Composing what is composed changes nothing.
+                found = read_normalizer(&step)?.or(found);
+            }
+            Ok(found)
+        }
+        other => Err(at.refused(other)),
+    }
+}
+
+/// The pattern, and whether the text was spelled in bytes, behind which nothing else may come.
+struct PreTokenizer {
+    patterns: Vec<Pattern>,
+    byte_level: bool,
+}
+
+fn read_pre_tokenizer(at: &At<'_>) -> Result<Pattern, HuggingFaceError> {
+    let mut steps = PreTokenizer {
+        patterns: Vec::new(),
+        byte_level: false,
+    };
+    steps.add(at)?;
+    if !steps.byte_level {
+        return Err(at.unsupported("only what ends in ByteLevel is"));
+    }
+    match <[Pattern; 1]>::try_from(steps.patterns) {
+        Ok([pattern]) => Ok(pattern),
+        Err(patterns) => Ok(Pattern::sequence(patterns)),
+    }
+}
+
+impl PreTokenizer {
+    fn add(&mut self, at: &At<'_>) -> Result<(), HuggingFaceError> {
+        if at.is_null() {
+            return Ok(());
+        }
+        let name = at.component()?;
+        if self.byte_level {
+            return Err(at.refused(&format!("{name} behind ByteLevel")));
+        }
+        match name {
+            "ByteLevel" => {
+                check_byte_level(at)?;
+                if at.field("add_prefix_space").flag()? {
+                    let space = at.field("add_prefix_space");
+                    return Err(
+                        space.unsupported("only texts as they are, without a space in front")
+                    );
+                }
+                if at.field("use_regex").flag_or(true)? {
+                    // Theirs is GPT-2's own spelling, which matches the same.
+                    self.patterns.push(Pattern::named(PatternName::Gpt2));
+                }
+                self.byte_level = true;
+            }
+            "Split" => self.patterns.push(read_split(at)?),
+            "Sequence" => {
+                at.only(&["type", "pretokenizers"])?;
+                for step in at.field("pretokenizers").list()? {
+                    self.add(&step)?;
+                }
+            }
+            other => return Err(at.refused(other)),
+        }
+        Ok(())
+    }
+}
+
+fn check_byte_level(at: &At<'_>) -> Result<(), HuggingFaceError> {
+    at.only(&["type", "add_prefix_space", "trim_offsets", "use_regex"])?;
+    at.field("add_prefix_space").flag()?;
+    at.field("trim_offsets").flag()?;
+    at.field("use_regex").flag_or(true)?;
+    Ok(())
+}
+
+fn read_split(at: &At<'_>) -> Result<Pattern, HuggingFaceError> {
+    at.only(&["type", "pattern", "behavior", "invert"])?;
+    let (behavior, invert) = (at.field("behavior"), at.field("invert").flag()?);
+    let gaps = match (behavior.text()?, invert) {
+        // With two kinds of piece that both stay, it matters not which of them is called the match.
+        ("Isolated", _) => Gaps::Keep,
+        ("Removed", true) => Gaps::Drop,
+        ("Removed", false) => return Err(behavior.unsupported("only with invert is it")),
+        _ => return Err(behavior.unsupported("\"Isolated\" is, and \"Removed\" with invert")),
+    };
+    let pattern = at.field("pattern");
+    let [(kind, text)] = pattern.entries()? else {
+        return Err(pattern.expected("an object with Regex or String"));
+    };
+    let text = At {
+        value: text,
+        path: format!("{}.{kind}", pattern.path),
+    }
+    .text()?;
+    let source = match kind.as_str() {
+        "Regex" => text.to_owned(),
+        "String" => literal(text),
+        other => return Err(pattern.refused(other)),
+    };
+    // A named pattern as it is written: it comes back by its name.
+    let is_named = |name: &PatternName| to_oniguruma(name.regex()).is_ok_and(|told| told == source);
+    if let (Gaps::Keep, Some(name)) = (gaps, PatternName::ALL.into_iter().find(is_named)) {
+        return Ok(Pattern::named(name));
+    }
+    let own = from_oniguruma(&source).map_err(|error| HuggingFaceError::Regex {
+        source_text: source.clone(),
+        error,
+    })?;
+    Ok(Pattern::regex(&own, gaps)?)
+}
+
+/// The ids around a text; `None` when there is no template.
+fn read_post_processor(at: &At<'_>) -> Result<Option<Affixes>, HuggingFaceError> {
+    if at.is_null() {
+        return Ok(None);
+    }
+    match at.component()? {
+        "ByteLevel" => {
+            // It concerns offsets only.
+            check_byte_level(at)?;
+            Ok(None)
+        }
+        "TemplateProcessing" => read_template(at).map(Some),
+        "Sequence" => {
+            at.only(&["type", "processors"])?;
+            let mut found = None;
+            for step in at.field("processors").list()? {
+                match read_post_processor(&step)? {
+                    Some(_) if found.is_some() => {
+                        return Err(step.refused("a second TemplateProcessing"));
+                    }
+                    Some(affixes) => found = Some(affixes),
+                    None => {}
+                }
+            }
+            Ok(found)
+        }
+        other => Err(at.refused(other)),
+    }
+}
+
+fn read_template(at: &At<'_>) -> Result<Affixes, HuggingFaceError> {
+    // The template for pairs of texts is not used here.
+    at.only(&["type", "single", "pair", "special_tokens"])?;
+    let mut affixes = Affixes::default();
+    let mut text_seen = false;
+    for piece in at.field("single").list()? {
+        let [(kind, _)] = piece.entries()? else {
+            return Err(piece.expected("an object with Sequence or SpecialToken"));
+        };
+        let inside = piece.field(kind);
+        inside.only(&["id", "type_id"])?;
+        let id = inside.field("id");
+        match kind.as_str() {
+            "Sequence" if id.text()? == "A" && !text_seen => text_seen = true,
+            "Sequence" => return Err(id.unsupported("only the text \"A\" is, once")),
+            "SpecialToken" => {
+                let token = at.field("special_tokens").field(id.text()?);
+                token.only(&["id", "ids", "tokens"])?;
+                for id in token.field("ids").list()? {
+                    let number = TokenId::try_from(id.integer()?);
+                    let number = number.map_err(|_| id.expected("an id"))?;
+                    if text_seen {
+                        affixes.after.push(number);
+                    } else {
+                        affixes.before.push(number);
+                    }
+                }
+            }
+            other => return Err(piece.refused(other)),
+        }
+    }
+    if !text_seen {
+        return Err(at
+            .field("single")
+            .unsupported("the text \"A\" is missing in it"));
+    }
+    Ok(affixes)
+}
+
+/// Nothing is kept of a decoder: the one that is supported gives the bytes of the tokens.
+fn check_decoder(at: &At<'_>) -> Result<(), HuggingFaceError> {
+    if at.is_null() {
+        return Ok(());
+    }
+    match at.component()? {
+        "ByteLevel" => check_byte_level(at),
+        "Sequence" => {
+            at.only(&["type", "decoders"])?;
+            match at.field("decoders").list()?.as_slice() {
+                [only] => check_decoder(only),
+                _ => Err(at.refused("a Sequence of several decoders")),
+            }
+        }
+        other => Err(at.refused(other)),
+    }
+}
+
+fn read_added_tokens(at: &At<'_>) -> Result<Vec<SpecialToken>, HuggingFaceError> {
+    if at.is_null() {
+        return Ok(Vec::new());
+    }
+    let mut tokens = Vec::new();
+    for token in at.list()? {
+        token.only(&[
+            "id",
+            "content",
+            "single_word",
+            "lstrip",
+            "rstrip",
+            "normalized",
+            "special",
+        ])?;
+        let id = token.field("id");
+        tokens.push(SpecialToken {
+            content: token.field("content").text()?.to_owned(),
+            id: TokenId::try_from(id.integer()?).map_err(|_| id.expected("an id"))?,
+            control: token.field("special").flag()?,
+            normalized: token.field("normalized").flag()?,
+            left_strip: token.field("lstrip").flag()?,
+            right_strip: token.field("rstrip").flag()?,
+            single_word: token.field("single_word").flag()?,
+        });
+    }
+    Ok(tokens)
+}
+
+fn read_model(
+    at: &At<'_>,
+    pattern: Pattern,
+    added: Vec<SpecialToken>,
+) -> Result<Model, HuggingFaceError> {
+    let name = at.field("type");
+    at.entries()?;
+    if !name.is_null() && name.text()? != "BPE" {
+        return Err(at.refused(name.text()?));
+    }
+    at.only(&[
+        "type",
+        "dropout",
+        "unk_token",
+        "continuing_subword_prefix",
+        "end_of_word_suffix",
+        "fuse_unk",
+        "byte_fallback",
+        "ignore_merges",
+        "vocab",
+        "merges",
+    ])?;
+    let dropout = at.field("dropout");
+    match dropout.value {
+        Json::Null | Json::Integer(0) => {}
+        Json::Float(rate) if *rate == 0.0 => {}
+        _ => return Err(dropout.unsupported("only models without dropout are")),
+    }
+    // Every byte is a token, so nothing is ever unknown.
+    let unknown = at.field("unk_token");
+    if !unknown.is_null() {
+        unknown.text()?;
+    }
+    for name in ["continuing_subword_prefix", "end_of_word_suffix"] {
+        let affix = at.field(name);
+        if !affix.is_null() && !affix.text()?.is_empty() {
+            return Err(affix.unsupported("only models without it are"));
+        }
+    }
+    for name in ["fuse_unk", "byte_fallback"] {
+        if at.field(name).flag_or(false)? {
+            return Err(at.field(name).unsupported("only models without it are"));
+        }
+    }
+    let whole_piece_first = at.field("ignore_merges").flag_or(false)?;
+
+    let vocab = at.field("vocab");
+    let mut entries = Vec::new();
+    for (spelling, id) in vocab.entries()? {
+        match id {
+            Json::Integer(id) => entries.push((spelling.as_str(), *id)),
+            _ => return Err(vocab.field(spelling).expected("an id")),
+        }
+    }
+    let spellings = Spellings::new(entries)?;
+    spellings.check_numbering(&added)?;
+    let merges = at.field("merges");
+    let Json::List(list) = merges.value else {
+        return Err(merges.expected("a list"));
+    };
+    let rules: Result<Vec<Merge>, HuggingFaceError> = list
+        .iter()
+        .enumerate()
+        .map(|(rank, merge)| {
+            let merge = pair(merge)
+                .ok_or(MergeFault::Form)
+                .and_then(|(left, right)| spellings.merge(left, right));
+            merge.map_err(|fault| HuggingFaceError::Merge { rank, fault })
+        })
+        .collect();
+    spellings.model(pattern, rules?, whole_piece_first, &added)
+}
+
+/// The two tokens of a merge, `"a b"` or `["a", "b"]`.
+fn pair(merge: &Json) -> Option<(&str, &str)> {
+    match merge {
+        Json::Text(text) => text
+            .split_once(' ')
+            .filter(|(_, right)| !right.contains(' ')),
+        Json::List(pair) => match pair.as_slice() {
+            [Json::Text(left), Json::Text(right)] => Some((left, right)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::byte_level::spell;
+    use super::super::json::object;
+    use super::*;
+    use crate::encode::Encoder;
+    use crate::model::Merging;
+
+    /// A file of the 256 bytes, `ab`, `abc` and two added tokens, of which the second takes the
+    /// white space around it along.
+    fn file() -> Json {
+        let tokens = (0..=255u8).map(|byte| vec![byte]);
+        let tokens = tokens.chain([b"ab".to_vec(), b"abc".to_vec()]);
+        let vocab = tokens
+            .zip(0u32..)
+            .map(|(token, id)| (spell(&token), id.into()));
+        let added = |id: u32, content: &str, strips: bool| {
+            object([
+                ("id", id.into()),
+                ("content", content.into()),
+                ("single_word", false.into()),
+                ("lstrip", strips.into()),
+                ("rstrip", strips.into()),
+                ("normalized", false.into()),
+                ("special", true.into()),
+            ])
+        };
+        object([
+            ("version", "1.0".into()),
+            ("truncation", Json::Null),
+            ("padding", Json::Null),
+            (
+                "added_tokens",
+                Json::List(vec![added(258, "<s>", false), added(259, "<｜e｜>", true)]),
+            ),
+            ("normalizer", Json::Null),
+            ("pre_tokenizer", parse(BYTE_LEVEL)),
+            ("post_processor", Json::Null),
+            ("decoder", parse(BYTE_LEVEL)),
+            (
+                "model",
+                object([
+                    ("type", "BPE".into()),
+                    ("vocab", Json::Object(vocab.collect())),
+                    ("merges", parse(r#"["a b", ["ab", "c"]]"#)),
+                ]),
+            ),
+        ])
+    }
+
+    const BYTE_LEVEL: &str = r#"{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}"#;
+
+    fn parse(text: &str) -> Json {
+        Json::parse(text.as_bytes()).unwrap()
+    }
+
+    /// The file with another value at a path, which is added when it is not there.
+    fn with(path: &str, value: &str) -> Json {
+        let mut file = file();
+        let mut place = &mut file;
+        for key in path.split('.') {
+            place = match place {
+                Json::List(list) => &mut list[key.parse::<usize>().unwrap()],
+                Json::Object(fields) => {
+                    if !fields.iter().any(|(name, _)| name == key) {
+                        fields.push((key.to_owned(), Json::Null));
+                    }
+                    let found = fields.iter_mut().find(|(name, _)| name == key);
+                    &mut found.unwrap().1
+                }
+                other => panic!("{path}: {other:?}"),
+            };
+        }
+        *place = parse(value);
+        file
+    }
+
+    fn read_json(file: &Json) -> Result<Model, HuggingFaceError> {
+        read(&file.pretty().unwrap())
+    }
+
+    fn ids(model: Model, text: &str) -> Vec<TokenId> {
+        let encoder = Encoder::new(model);
+        let all = encoder.model().all_specials();
+        let mut ids = Vec::new();
+        encoder
+            .encode_with_specials(text.as_bytes(), &all, &mut ids)
+            .unwrap();
+        ids
+    }
+
+    #[test]
+    fn a_plain_file_is_read() {
+        let model = read_json(&file()).unwrap();
+        assert_eq!(model.pattern().name(), Some(PatternName::Gpt2));
+        assert_eq!(ids(model, "abc<s>ab <｜e｜> x"), [257, 258, 256, 259, 120]);
+    }
+
+    #[test]
+    fn parts_that_are_understood_are_read() {
+        let model = |path: &str, value: &str| read_json(&with(path, value)).unwrap();
+        let nfc = model(
+            "normalizer",
+            r#"{"type": "Sequence", "normalizers": [{"type": "NFC"}]}"#,
+        );
+        assert_eq!(nfc.normalizer(), Some(Normalizer::Nfc));
+        let none = model("normalizer", r#"{"type": "Sequence", "normalizers": []}"#);
+        assert_eq!(none.normalizer(), None);
+        let first = model("model.ignore_merges", "true");
+        let Merging::Merges {
+            whole_piece_first, ..
+        } = first.merging()
+        else {
+            panic!("a file lists merges");
+        };
+        assert!(whole_piece_first);
+        assert_eq!(model("decoder", "null"), read_json(&file()).unwrap());
+        assert_eq!(model("model.dropout", "0.0"), read_json(&file()).unwrap());
+
+        let steps = r#"{"type": "Sequence", "pretokenizers": [
+            {"type": "Split", "pattern": {"Regex": "\\p{N}{1,3}+"}, "behavior": "Isolated", "invert": false},
+            {"type": "Split", "pattern": {"String": "a.b"}, "behavior": "Removed", "invert": true},
+            {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false}]}"#;
+        let stages = model("pre_tokenizer", steps);
+        let stages: Vec<_> = stages.pattern().stages().collect();
+        assert_eq!(
+            stages,
+            [(r"(?:\p{N}{1,3})+", Gaps::Keep), (r"a\.b", Gaps::Drop)]
+        );
+        let whole = model("pre_tokenizer.use_regex", "false");
+        assert_eq!(whole.pattern(), &Pattern::sequence([]));
+
+        let template = r#"{"type": "Sequence", "processors": [
+            {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": false, "use_regex": true},
+            {"type": "TemplateProcessing",
+             "single": [{"SpecialToken": {"id": "begin", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+             "pair": [],
+             "special_tokens": {"begin": {"id": "begin", "ids": [258, 259], "tokens": ["<s>", "x"]}}}]}"#;
+        let affixes = model("post_processor", template);
+        assert_eq!(affixes.affixes().before, [258, 259]);
+        assert!(affixes.affixes().after.is_empty());
+    }
+
+    #[test]
+    fn what_is_not_supported_is_named() {
+        let cases = [
+            ("version", "\"2.0\"", "version: \"2.0\" is not supported"),
+            (
+                "truncation",
+                "{}",
+                "truncation: truncation is not supported",
+            ),
+            ("padding", "{}", "padding: padding is not supported"),
+            ("extra", "1", "extra: this field is not known"),
+            (
+                "normalizer",
+                r#"{"type": "NFKC"}"#,
+                "normalizer: NFKC is not supported",
+            ),
+            (
+                "normalizer",
+                r#"{"type": "Sequence", "normalizers": [{"type": "Lowercase"}]}"#,
+                "normalizer.normalizers[0]: Lowercase",
+            ),
+            (
+                "pre_tokenizer",
+                "null",
+                "pre_tokenizer: null is not supported: only what ends",
+            ),
+            (
+                "pre_tokenizer",
+                r#"{"type": "Metaspace"}"#,
+                "pre_tokenizer: Metaspace",
+            ),
+            (
+                "pre_tokenizer.add_prefix_space",
+                "true",
+                "pre_tokenizer.add_prefix_space: true",
+            ),
+            ("pre_tokenizer.new", "true", "pre_tokenizer.new: this field"),
+            (
+                "pre_tokenizer",
+                r#"{"type": "Split", "pattern": {"Regex": "\\w"}, "behavior": "Isolated", "invert": false}"#,
+                r#"the regex "\\w": byte 0 of the pattern: \w cannot"#,
+            ),
+            (
+                "pre_tokenizer",
+                r#"{"type": "Split", "pattern": {"Regex": "a"}, "behavior": "MergedWithNext", "invert": false}"#,
+                "pre_tokenizer.behavior: \"MergedWithNext\"",
+            ),
+            (
+                "pre_tokenizer",
+                r#"{"type": "Split", "pattern": {"String": ""}, "behavior": "Isolated", "invert": false}"#,
+                "match no characters",
+            ),
+            (
+                "post_processor",
+                r#"{"type": "BertProcessing"}"#,
+                "post_processor: BertProcessing",
+            ),
+            (
+                "post_processor",
+                r#"{"type": "TemplateProcessing", "single": [], "pair": [], "special_tokens": {}}"#,
+                "post_processor.single: a list is not supported: the text",
+            ),
+            (
+                "post_processor",
+                r#"{"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "x", "type_id": 0}}], "pair": [], "special_tokens": {}}"#,
+                "post_processor.special_tokens.x: expected an object, found null",
+            ),
+            ("decoder", r#"{"type": "WordPiece"}"#, "decoder: WordPiece"),
+            (
+                "added_tokens.0.id",
+                "7",
+                "has the id 7, but tokenizers would number it 258",
+            ),
+            (
+                "added_tokens.0.id",
+                "-1",
+                "added_tokens[0].id: expected a whole number, found -1",
+            ),
+            ("added_tokens.0.id", "1e300", "expected a whole number"),
+            ("added_tokens.0.content", "\"\"", "a special token is empty"),
+            (
+                "added_tokens.1.content",
+                "\"<s>\"",
+                "the special token \"<s>\" stands twice",
+            ),
+            ("added_tokens.0.content", "\"ab\"", "would number it 256"),
+            (
+                "added_tokens.0.special",
+                "1",
+                "added_tokens[0].special: expected true or false",
+            ),
+            (
+                "model.type",
+                "\"Unigram\"",
+                "model: Unigram is not supported",
+            ),
+            (
+                "model.dropout",
+                "0.1",
+                "model.dropout: 0.1 is not supported",
+            ),
+            (
+                "model.end_of_word_suffix",
+                "\"</w>\"",
+                "model.end_of_word_suffix: \"</w>\"",
+            ),
+            (
+                "model.continuing_subword_prefix",
+                "\"##\"",
+                "model.continuing_subword_prefix",
+            ),
+            ("model.byte_fallback", "true", "model.byte_fallback"),
+            ("model.merges", "null", "model.merges: expected a list"),
+            (
+                "model.merges.0",
+                "\"a b c\"",
+                "model.merges[0]: expected two tokens",
+            ),
+            (
+                "model.merges.1",
+                "[\"a\"]",
+                "model.merges[1]: expected two tokens",
+            ),
+            (
+                "model.merges.1",
+                "\"a xyz\"",
+                "model.merges[1]: the token \"xyz\"",
+            ),
+            (
+                "model.merges.1",
+                "\"a c\"",
+                "model.merges[1]: it makes \"ac\"",
+            ),
+            (
+                "model.merges.1",
+                "\"a b\"",
+                "merge 1 repeats the pair of merge 0",
+            ),
+            ("model.vocab.ab", "97", "id 97 stands twice"),
+            ("model.vocab.ab", "null", "model.vocab.ab: expected an id"),
+            ("model.vocab.ab", "16777216", "id 16777216 is above"),
+            ("model.vocab.ab", "18446744073709551616", "expected an id"),
+            ("model.vocab", "{\"a\": 1}", "would number it"),
+            ("model", "[]", "model: expected an object"),
+        ];
+        for (path, value, message) in cases {
+            let error = read_json(&with(path, value)).unwrap_err().to_string();
+            assert!(error.contains(message), "{path} = {value}: {error}");
+        }
+        let mut unspelled = with("model.vocab.x y", "260");
+        let error = read_json(&unspelled).unwrap_err().to_string();
+        assert!(error.contains("would number it 259"), "{error}");
+        let Json::Object(fields) = &mut unspelled else {
+            panic!()
+        };
+        fields.retain(|(name, _)| name != "added_tokens");
+        let error = read_json(&unspelled).unwrap_err();
+        assert!(matches!(error, HuggingFaceError::NotByteLevel { token } if token == "x y"));
+    }
+
+    #[test]
+    fn added_tokens_in_the_vocabulary_are_ordinary_only_where_they_must_be() {
+        let mut file = with("model.vocab.<s>", "258");
+        let model = read_json(&file).unwrap();
+        assert_eq!(model.vocab().token(258), None);
+        assert_eq!(model.specials().len(), 2);
+        let Json::Object(fields) = &mut file else {
+            panic!()
+        };
+        for (name, value) in fields.iter_mut() {
+            if let ("model", Json::Object(model)) = (name.as_str(), value) {
+                model.push(("ignore_merges".into(), true.into()));
+            }
+        }
+        let model = read_json(&file).unwrap();
+        assert_eq!(model.vocab().id(b"<s>"), Some(258));
+    }
+
+    #[test]
+    fn text_that_is_no_json_is_an_error() {
+        for text in [
+            "",
+            "{",
+            "[]",
+            "1",
+            "\"x\"",
+            "{\"model\": {}, \"model\": {}}",
+            "\u{feff}{}",
+        ] {
+            assert!(read(text.as_bytes()).is_err(), "{text}");
+        }
+        assert!(read(&[0xFF, 0xFE]).is_err());
+        let deep = format!(
+            "{{\"model\": {}{}}}",
+            "[".repeat(100_000),
+            "]".repeat(100_000)
+        );
+        assert!(read(deep.as_bytes()).is_err());
+    }
+}

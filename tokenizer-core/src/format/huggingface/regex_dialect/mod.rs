@@ -1,0 +1,315 @@
+//! A regex in the words of the other engine.
+//!
+//! A `tokenizer.json` is split by Oniguruma, in its Ruby syntax; patterns here are those of
+//! `fancy-regex`. The two read most regexes alike and some not. So a regex is parsed in the dialect
+//! it comes from into a tree of constructs that mean the same in both, and the tree is told in the
+//! other dialect. What the tree has no word for is refused by its name, never guessed.
+//!
+//! A spelling that both dialects read as the same tree stays as it is, letter for letter.
+//!
+//! | construct | Oniguruma | here | |
+//! | --- | --- | --- | --- |
+//! | `x{1,3}+` | the repetition repeated | possessive | told as `(?:x{1,3})+`, and back as below |
+//! | `$` | end of a line | end of the text | `(?m:$)`, and back as `\z` |
+//! | `^` | begin of a line, not at the end of the text | begin of the text | refused, and back as `\A` |
+//! | `x{2}?` | optional | lazy, which means nothing | refused, and back as `x{2}` |
+//! | `x{,3}` | up to three | | `x{0,3}`, and back refused |
+//! | `[a[b]]`, `&&`, `[:alpha:]` | other precedence, other characters | | refused |
+//! | `\w`, `\b` | a few characters differ | | refused |
+//! | `(?m:.)` | takes newlines too | | refused |
+//! | `(?i:ss)` | takes `ß` too | only letters | refused where two letters have a ligature |
+//! | `(?<!x).*` | misses matches | | refused |
+//! | a match of no characters | ends a piece | makes no piece | refused when the regex has one |
+//!
+//! **Possessive intervals.** `x{n,m}+` is told to Oniguruma as the atomic group `(?>x{n,m})`, which
+//! is its definition, or, at the end of an alternative of the whole regex, as plain `x{n,m}`. That
+//! is the same there: a possessive and a greedy repetition first succeed with the same characters
+//! and differ only when the matcher comes back to give some of them up. It comes back only when
+//! something behind the repetition fails, and behind the last part of an alternative of the whole
+//! regex there is nothing: the match is made.
+//!
+//! That classes, properties and case folding agree was shown by running both engines over every
+//! character; the tables of the two are of the same Unicode version.
+
+mod parse;
+mod print;
+mod syntax;
+
+use parse::parse;
+use print::print;
+use syntax::{Mode, Node};
+
+/// Whose syntax.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dialect {
+    /// `fancy-regex`, in which patterns are written here.
+    Own,
+    /// Oniguruma with the syntax of Ruby, in which a `tokenizer.json` is written.
+    Oniguruma,
+}
+
+/// A regex that cannot be told in the words of the other engine.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "byte {offset} of the pattern: {construct} cannot be carried from one regex engine to the other"
+)]
+#[non_exhaustive]
+pub struct DialectError {
+    /// Where in the pattern the construct begins, in bytes; 0 for the whole.
+    pub offset: usize,
+    /// What it is.
+    pub construct: String,
+}
+
+impl DialectError {
+    fn new(offset: usize, construct: impl Into<String>) -> Self {
+        DialectError {
+            offset,
+            construct: construct.into(),
+        }
+    }
+}
+
+/// A regex of a `tokenizer.json` as a pattern here.
+pub(super) fn from_oniguruma(source: &str) -> Result<String, DialectError> {
+    translate(source, Dialect::Oniguruma, Dialect::Own)
+}
+
+/// A pattern as a regex of a `tokenizer.json`.
+pub(super) fn to_oniguruma(source: &str) -> Result<String, DialectError> {
+    translate(source, Dialect::Own, Dialect::Oniguruma)
+}
+
+/// A regex, in both dialects, that matches just `text`.
+pub(super) fn literal(text: &str) -> String {
+    let tree = Node::Sequence(text.chars().map(Node::Char).collect());
+    print(&tree, Dialect::Own)
+}
+
+fn translate(source: &str, from: Dialect, to: Dialect) -> Result<String, DialectError> {
+    let mut tree = parse(source, from)?;
+    tree.check()?;
+    if parse(source, to).is_ok_and(|other| other == tree) {
+        return Ok(source.to_owned());
+    }
+    if to == Dialect::Oniguruma {
+        spell_out_possessive_intervals(&mut tree);
+    }
+    let told = print(&tree, to);
+    // What was told must be read as what was meant.
+    match parse(&told, to) {
+        Ok(read) if read == tree => Ok(told),
+        _ => Err(DialectError::new(0, "this regex as a whole")),
+    }
+}
+
+/// Replaces possessive intervals, for which Oniguruma has no word: see the text above.
+fn spell_out_possessive_intervals(tree: &mut Node) {
+    if let Node::Alternatives(alternatives) = tree {
+        alternatives.iter_mut().for_each(make_end_greedy);
+    } else {
+        make_end_greedy(tree);
+    }
+    make_atomic(tree);
+}
+
+fn make_end_greedy(alternative: &mut Node) {
+    match alternative {
+        Node::Sequence(parts) => parts.last_mut().into_iter().for_each(make_greedy),
+        node => make_greedy(node),
+    }
+}
+
+fn make_greedy(node: &mut Node) {
+    if node.is_possessive_interval()
+        && let Node::Repeat { mode, .. } = node
+    {
+        *mode = Mode::Greedy;
+    }
+}
+
+fn make_atomic(node: &mut Node) {
+    node.children_mut().for_each(make_atomic);
+    if node.is_possessive_interval() {
+        make_greedy(node);
+        let greedy = std::mem::replace(node, Node::Any);
+        *node = Node::Atomic(Box::new(greedy));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Gaps, Pattern, PatternName};
+    use proptest::prelude::*;
+
+    const PUBLISHED: [&str; 8] = [
+        r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+        r"\p{N}{1,3}",
+        "[\u{4e00}-\u{9fa5}\u{3040}-\u{309f}\u{30a0}-\u{30ff}]+",
+        "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+",
+        PatternName::O200k.regex(),
+        PatternName::Nanochat.regex(),
+    ];
+
+    #[test]
+    fn published_patterns_stay_as_they_are() {
+        for source in PUBLISHED {
+            assert_eq!(from_oniguruma(source).as_deref(), Ok(source));
+            assert_eq!(to_oniguruma(source).as_deref(), Ok(source));
+        }
+    }
+
+    #[test]
+    fn named_patterns_are_told() {
+        let told = |name: PatternName| to_oniguruma(name.regex()).unwrap();
+        assert_eq!(
+            told(PatternName::Cl100k),
+            r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++\z|\s*[\r\n]|\s+(?!\S)|\s"
+        );
+        assert_eq!(
+            told(PatternName::Gpt2),
+            r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++\z|\s+(?!\S)|\s"
+        );
+        for name in PatternName::ALL {
+            let back = from_oniguruma(&told(name)).unwrap();
+            Pattern::regex(&back, Gaps::Keep).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_the_dialects_read_differently_is_told_in_other_words() {
+        let read = |source: &str| from_oniguruma(source).unwrap();
+        assert_eq!(read(r"\p{N}{1,3}+"), r"(?:\p{N}{1,3})+");
+        assert_eq!(read(r"a{2}+b"), r"(?:a{2})+b");
+        assert_eq!(read(r"a+$|b"), r"a+(?m:$)|b");
+        assert_eq!(read(r"a{,3}b"), r"a{0,3}b");
+        assert_eq!(read(r"a\ b\x{2028}"), r"a b\x{2028}");
+        let write = |source: &str| to_oniguruma(source).unwrap();
+        assert_eq!(write(r"^a{1,3}+b$"), r"\A(?>a{1,3})b\z");
+        assert_eq!(write(r"(?:a{1,3}+|b)"), r"(?:(?>a{1,3})|b)");
+        assert_eq!(write(r"a{1,3}+|b{2,}+"), r"a{1,3}|b{2,}");
+        assert_eq!(write(r"a{2}?"), r"a{2}");
+        assert_eq!(write(r"a(?m:$)"), r"a$");
+        assert_eq!(write(r"\pL\u{1F600}"), "\\p{L}\u{1F600}");
+        assert_eq!(literal("a.b-c ]"), r"a\.b-c \]");
+    }
+
+    #[test]
+    fn what_is_not_proven_is_refused_by_name() {
+        for source in [
+            "",
+            "a*",
+            "a|",
+            "a||b",
+            "(?:a?b?)+c",
+            "^a",
+            r"\w+",
+            r"\ba",
+            r"a\Z",
+            r"\Ga",
+            r"(a)\1",
+            r"\k<x>",
+            "(?<x>a)",
+            "(?i)a",
+            "(?m:.)",
+            "(?x: a)",
+            "(?#a)b",
+            "[a[b]]",
+            "[a&&b]",
+            "[[:alpha:]]",
+            "[]a]",
+            "[]",
+            "[^]",
+            "[z-a]",
+            "[a-z-9]",
+            r"[\s-x]",
+            "a**",
+            "a+*",
+            "a{3,1}",
+            "a{2}?",
+            "a{99999}",
+            "a{1",
+            "{",
+            "a]",
+            "a}",
+            "*a",
+            "(?=a)*b",
+            "(?!a)",
+            "(?<=a+)b",
+            "(?<=a|bc)b",
+            "(?i:ss)",
+            "(?i:s)(?i:t)",
+            "(?i:é)",
+            "(?i:[^a])",
+            r"(?i:\p{Lu})",
+            "(?i:f+)",
+            "(?i:f)+",
+            r"\p{Alpha}",
+            r"\p{^L}",
+            r"\xE9",
+            r"\123",
+            r"\<",
+            "(",
+            ")",
+            "(?",
+            "[",
+            "[a",
+            r"\",
+            r"\x{110000}",
+            r"\x{D800}",
+            "a(?~b)",
+            r"\R",
+            r"\X",
+            r"\N",
+            r"\O",
+            r"a\Kb",
+            "(?>",
+            "(?a:b)",
+            "(?<!(a))b",
+            r"(?<!\s).*b",
+        ] {
+            let result = from_oniguruma(source);
+            assert!(result.is_err(), "{source:?} was read as {result:?}");
+        }
+        let error = from_oniguruma(r"a|\w").unwrap_err();
+        assert_eq!((error.offset, error.construct.as_str()), (2, r"\w"));
+        for source in [
+            "a*", "", "[a--b]", "[a~~b]", r"\w", "(?s:.)", "(?i)a", "a{,3}", r"\b", "[^a&&b]",
+        ] {
+            let result = to_oniguruma(source);
+            assert!(result.is_err(), "{source:?} was written as {result:?}");
+        }
+        assert!(to_oniguruma("(?<!(a))b").is_ok_and(|told| told == "(?<!(?:a))b"));
+    }
+
+    #[test]
+    fn deep_and_long_regexes_are_refused() {
+        let deep = format!("{}a{}", "(?:".repeat(100_000), ")".repeat(100_000));
+        assert!(from_oniguruma(&deep).is_err());
+        assert!(from_oniguruma(&"a".repeat(1 << 20)).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics_and_what_is_told_compiles(
+            parts in prop::collection::vec(prop::sample::select(vec![
+                "a", "s", "ß", ".", "[^", "[", "]", "(", "(?:", "(?i:", "(?>", "(?=", "(?!", "(?<=",
+                "(?<!", ")", "|", "*", "+", "?", "{1,3}", "{2}", "{2,}", "$", "^", r"\s", r"\S",
+                r"\p{L}", r"\z", r"\A", "-", "&&", "\\", " ", "\n", "(?m:$)", r"\x{41}", r"\h",
+            ]), 0..12),
+        ) {
+            let source = parts.concat();
+            if let Ok(own) = from_oniguruma(&source) {
+                // The engine may refuse what is too large or looks behind too far, but not panic.
+                let _ = Pattern::regex(&own, Gaps::Keep);
+                let back = to_oniguruma(&own);
+                prop_assert!(back.is_ok(), "{source:?} {own:?} {back:?}");
+                prop_assert_eq!(from_oniguruma(&back.unwrap()), Ok(own));
+            }
+            let _ = to_oniguruma(&source);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Tokens, merges and added tokens as they are spelled, put together to a model.
+
+use hashbrown::{HashMap, HashSet};
+
+use super::byte_level::bytes_of;
+use super::{HuggingFaceError, MergeFault};
+use crate::merges::{Merge, Merges};
+use crate::model::{Merging, Model};
+use crate::special::{SpecialToken, SpecialTokens};
+use crate::split::Pattern;
+use crate::token::{MAX_TOKEN_ID, TokenId};
+use crate::vocab::{Repeats, Vocab, VocabError};
+
+/// The tokens of a vocabulary by their spelling.
+pub(super) struct Spellings<'s> {
+    ids: HashMap<&'s str, TokenId, ahash::RandomState>,
+}
+
+impl<'s> Spellings<'s> {
+    /// Spellings, each once, and their ids.
+    pub(super) fn new(
+        entries: impl IntoIterator<Item = (&'s str, u64)>,
+    ) -> Result<Self, HuggingFaceError> {
+        let mut ids = HashMap::default();
+        for (spelling, id) in entries {
+            let small = TokenId::try_from(id).ok().filter(|&id| id <= MAX_TOKEN_ID);
+            ids.insert(spelling, small.ok_or(VocabError::IdTooHigh { id })?);
+        }
+        Ok(Spellings { ids })
+    }
+
+    pub(super) fn id(&self, spelling: &str) -> Option<TokenId> {
+        self.ids.get(spelling).copied()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'s str, TokenId)> {
+        self.ids.iter().map(|(&spelling, &id)| (spelling, id))
+    }
+
+    /// The rule of two spellings.
+    pub(super) fn merge(&self, left: &str, right: &str) -> Result<Merge, MergeFault> {
+        let known = |token: &str| {
+            self.id(token)
+                .ok_or_else(|| MergeFault::UnknownToken(token.into()))
+        };
+        let joined = [left, right].concat();
+        Ok(Merge {
+            left: known(left)?,
+            right: known(right)?,
+            token: self.id(&joined).ok_or(MergeFault::UnknownResult(joined))?,
+        })
+    }
+
+    /// Fails when `tokenizers` would give one of the added tokens another id: one whose text is in
+    /// the vocabulary has its id from there, the others take the next numbers, in their order, from
+    /// the size of the vocabulary on.
+    pub(super) fn check_numbering(&self, added: &[SpecialToken]) -> Result<(), HuggingFaceError> {
+        let mut next = self.ids.len() as TokenId;
+        for token in added {
+            let numbered = self.id(&token.content).unwrap_or_else(|| {
+                next += 1;
+                next - 1
+            });
+            if numbered != token.id {
+                return Err(HuggingFaceError::AddedTokenId {
+                    content: token.content.clone(),
+                    id: token.id,
+                    numbered,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The model of all parts.
+    ///
+    /// An added token that stands in the vocabulary too is left out of the ordinary tokens where
+    /// only its text gives its id: no merge knows it, and pieces are not looked up as a whole.
+    pub(super) fn model(
+        &self,
+        pattern: Pattern,
+        merges: Vec<Merge>,
+        whole_piece_first: bool,
+        added: &[SpecialToken],
+    ) -> Result<Model, HuggingFaceError> {
+        let merged: HashSet<TokenId, ahash::RandomState> = merges
+            .iter()
+            .flat_map(|merge| [merge.left, merge.right, merge.token])
+            .collect();
+        let contents: HashSet<&str, ahash::RandomState> =
+            added.iter().map(|token| token.content.as_str()).collect();
+        let mut tokens: Vec<(TokenId, Vec<u8>)> = Vec::with_capacity(self.ids.len());
+        for (spelling, id) in self.iter() {
+            let bytes = bytes_of(spelling);
+            let is_added = contents.contains(spelling);
+            match bytes {
+                Some(bytes) if is_added && !whole_piece_first => {
+                    if merged.contains(&id) || bytes.len() == 1 {
+                        tokens.push((id, bytes));
+                    }
+                }
+                Some(bytes) => tokens.push((id, bytes)),
+                None if is_added => {}
+                None => {
+                    let token = spelling.to_owned();
+                    return Err(HuggingFaceError::NotByteLevel { token });
+                }
+            }
+        }
+        let vocab = Vocab::new(
+            tokens.iter().map(|(id, bytes)| (*id, bytes.as_slice())),
+            Repeats::Refuse,
+        )?;
+        let merging = Merging::Merges {
+            merges: Merges::new(merges)?,
+            whole_piece_first,
+        };
+        Ok(Model::new(
+            pattern,
+            vocab,
+            merging,
+            SpecialTokens::new(added.iter().cloned())?,
+        )?)
+    }
+}

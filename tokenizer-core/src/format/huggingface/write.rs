@@ -1,0 +1,430 @@
+//! A model as a `tokenizer.json`, in the form in which `tokenizers` saves its own.
+
+use super::byte_level::{bytes_of, spell};
+use super::json::{Json, object};
+use super::proof::prove;
+use super::rank_merges::rank_merges;
+use super::regex_dialect::to_oniguruma;
+use super::{HuggingFaceError, read};
+use crate::merges::Merge;
+use crate::model::{Affixes, Merging, Model};
+use crate::normalize::Normalizer;
+use crate::special::SpecialToken;
+use crate::split::{Gaps, Pattern};
+use crate::token::TokenId;
+
+/// Writes a `tokenizer.json`. The same model gives the same bytes.
+///
+/// Ranks become a list of merges that gives the same ids. What was written is read again, and the
+/// ids of a text of hard cases, of every token and of every special token are compared.
+///
+/// # Errors
+/// When the pattern cannot be told in the words of the other regex engine, when two tokens have the
+/// same bytes, or a special token is spelled as another token is.
+pub fn write(model: &Model) -> Result<Vec<u8>, HuggingFaceError> {
+    if let Some(id) = model.vocab().repeated().next() {
+        let bytes = model.vocab().token(id).unwrap_or_default().to_vec();
+        let first = model.vocab().id(&bytes).unwrap_or(id);
+        return Err(HuggingFaceError::RepeatedBytes { bytes, first, id });
+    }
+    let added = model.specials().iter().map(added_token).collect();
+    let json = object([
+        ("version", "1.0".into()),
+        ("truncation", Json::Null),
+        ("padding", Json::Null),
+        ("added_tokens", Json::List(added)),
+        ("normalizer", normalizer(model.normalizer())),
+        ("pre_tokenizer", pre_tokenizer(model.pattern())?),
+        ("post_processor", post_processor(model)),
+        ("decoder", byte_level()),
+        ("model", bpe(model)?),
+    ]);
+    let bytes = json.pretty()?;
+    prove(model, read(&bytes)?)?;
+    Ok(bytes)
+}
+
+fn added_token(token: &SpecialToken) -> Json {
+    object([
+        ("id", token.id.into()),
+        ("content", token.content.as_str().into()),
+        ("single_word", token.single_word.into()),
+        ("lstrip", token.left_strip.into()),
+        ("rstrip", token.right_strip.into()),
+        ("normalized", token.normalized.into()),
+        ("special", token.control.into()),
+    ])
+}
+
+fn normalizer(normalizer: Option<Normalizer>) -> Json {
+    match normalizer {
+        None => Json::Null,
+        Some(Normalizer::Nfc) => object([("type", "NFC".into())]),
+    }
+}
+
+/// Bytes to characters and back; nothing is put in front, and offsets stay as they are.
+fn byte_level() -> Json {
+    object([
+        ("type", "ByteLevel".into()),
+        ("add_prefix_space", false.into()),
+        ("trim_offsets", false.into()),
+        ("use_regex", false.into()),
+    ])
+}
+
+fn pre_tokenizer(pattern: &Pattern) -> Result<Json, HuggingFaceError> {
+    let mut steps = Vec::new();
+    // An empty regex is the pattern that does not split.
+    for (source, gaps) in pattern.stages().filter(|(source, _)| !source.is_empty()) {
+        let told = to_oniguruma(source).map_err(|error| HuggingFaceError::Regex {
+            source_text: source.to_owned(),
+            error,
+        })?;
+        // To remove what is between the matches is to drop the gaps.
+        let (behavior, invert) = match gaps {
+            Gaps::Keep => ("Isolated", false),
+            Gaps::Drop => ("Removed", true),
+        };
+        steps.push(object([
+            ("type", "Split".into()),
+            ("pattern", object([("Regex", told.as_str().into())])),
+            ("behavior", behavior.into()),
+            ("invert", invert.into()),
+        ]));
+    }
+    steps.push(byte_level());
+    Ok(object([
+        ("type", "Sequence".into()),
+        ("pretokenizers", Json::List(steps)),
+    ]))
+}
+
+fn post_processor(model: &Model) -> Json {
+    let Affixes { before, after } = model.affixes();
+    if before.is_empty() && after.is_empty() {
+        return byte_level();
+    }
+    let name = |id: TokenId| match model.specials().by_id(id) {
+        Some(token) => token.content.clone(),
+        None => spell(model.token(id).unwrap_or_default()),
+    };
+    let text = |id: &str, text_number: u32| {
+        let fields = object([("id", id.into()), ("type_id", text_number.into())]);
+        object([("Sequence", fields)])
+    };
+    let around = |text: Json, text_number: u32| {
+        let token = |&id: &TokenId| {
+            let fields = [
+                ("id", name(id).as_str().into()),
+                ("type_id", text_number.into()),
+            ];
+            object([("SpecialToken", object(fields))])
+        };
+        let mut pieces: Vec<Json> = before.iter().map(token).collect();
+        pieces.push(text);
+        pieces.extend(after.iter().map(token));
+        pieces
+    };
+    let single = around(text("A", 0), 0);
+    let pair = [single.clone(), around(text("B", 1), 1)].concat();
+    let mut tokens: Vec<(String, TokenId)> = before
+        .iter()
+        .chain(after)
+        .map(|&id| (name(id), id))
+        .collect();
+    tokens.sort();
+    tokens.dedup();
+    let tokens = tokens.into_iter().map(|(name, id)| {
+        let fields = object([
+            ("id", name.as_str().into()),
+            ("ids", Json::List(vec![id.into()])),
+            ("tokens", Json::List(vec![name.as_str().into()])),
+        ]);
+        (name, fields)
+    });
+    object([
+        ("type", "TemplateProcessing".into()),
+        ("single", Json::List(single)),
+        ("pair", Json::List(pair)),
+        ("special_tokens", Json::Object(tokens.collect())),
+    ])
+}
+
+fn bpe(model: &Model) -> Result<Json, HuggingFaceError> {
+    let spelled = |id: TokenId| Json::Text(spell(model.vocab().token(id).unwrap_or_default()));
+    let pair = |rule: &Merge| Json::List(vec![spelled(rule.left), spelled(rule.right)]);
+    let (merges, whole_piece_first) = match model.merging() {
+        Merging::Ranks => {
+            let list = rank_merges(model.vocab());
+            (list.rules.iter().map(pair).collect(), !list.reaches_all)
+        }
+        Merging::Merges {
+            merges,
+            whole_piece_first,
+        } => (merges.iter().map(pair).collect(), *whole_piece_first),
+    };
+    let entries = vocabulary(model, whole_piece_first)?.into_iter();
+    let entries = entries.map(|(id, spelling)| (spelling, id.into()));
+    Ok(object([
+        ("type", "BPE".into()),
+        ("dropout", Json::Null),
+        ("unk_token", Json::Null),
+        ("continuing_subword_prefix", Json::Null),
+        ("end_of_word_suffix", Json::Null),
+        ("fuse_unk", false.into()),
+        ("byte_fallback", false.into()),
+        ("ignore_merges", whole_piece_first.into()),
+        ("vocab", Json::Object(entries.collect())),
+        ("merges", Json::List(merges)),
+    ]))
+}
+
+/// Spellings by id.
+///
+/// `tokenizers` numbers the added tokens itself, from the size of the vocabulary on, unless they
+/// stand in the vocabulary. So they do, as soon as one of them would get another id than its own.
+fn vocabulary(
+    model: &Model,
+    whole_piece_first: bool,
+) -> Result<Vec<(TokenId, String)>, HuggingFaceError> {
+    let (vocab, specials) = (model.vocab(), model.specials());
+    let mut entries: Vec<(TokenId, String)> =
+        vocab.iter().map(|(id, token)| (id, spell(token))).collect();
+    let follow = specials
+        .iter()
+        .zip(vocab.len()..)
+        .all(|(token, next)| token.id as usize == next);
+    for token in specials.iter() {
+        let refuse = |why| {
+            let content = token.content.clone();
+            let id = token.id;
+            Err(HuggingFaceError::SpecialNotTold { content, id, why })
+        };
+        let bytes = bytes_of(&token.content);
+        let meant = bytes.as_deref() == Some(token.content.as_bytes());
+        match bytes.as_ref().and_then(|bytes| vocab.id(bytes)) {
+            // It stands there already, as the same bytes under the same id.
+            Some(id) if id == token.id && meant => continue,
+            Some(_) => return refuse("its text is the spelling of an ordinary token"),
+            None if vocab.token(token.id).is_some() => {
+                return refuse(
+                    "its id is that of an ordinary token that is spelled in another way",
+                );
+            }
+            None if follow => continue,
+            None if whole_piece_first && bytes.is_some_and(|b| !meant || is_piece(model, &b)) => {
+                return refuse("its text is the spelling of bytes that can be a piece");
+            }
+            None => entries.push((token.id, token.content.clone())),
+        }
+    }
+    entries.sort();
+    Ok(entries)
+}
+
+/// Whether the pattern takes the text as one piece, so that looking up whole pieces would find it.
+fn is_piece(model: &Model, text: &[u8]) -> bool {
+    let first = model.pattern().split(text).next();
+    first.is_none_or(|piece| piece.is_ok_and(|piece| piece == (0..text.len())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encode::Encoder;
+    use crate::merges::Merges;
+    use crate::special::SpecialTokens;
+    use crate::split::PatternName;
+    use crate::token::Pair;
+    use crate::vocab::{Repeats, Vocab};
+    use proptest::prelude::*;
+
+    fn trained(specials: &[&str]) -> Model {
+        let pairs = [(97, 98), (256, 99), (32, 257)].map(|(l, r)| Pair::new(l, r));
+        let merges = Merges::trained(&pairs).unwrap();
+        Model::trained(Pattern::named(PatternName::Cl100k), merges, specials).unwrap()
+    }
+
+    fn ranks(tokens: &[Vec<u8>], specials: &[SpecialToken]) -> Model {
+        let bytes: Vec<Vec<u8>> = (0..=255u8).map(|byte| vec![byte]).collect();
+        let tokens = bytes.iter().chain(tokens).map(Vec::as_slice).zip(0..);
+        let pattern = Pattern::named(PatternName::Gpt2);
+        Model::from_ranks(pattern, tokens, specials.iter().cloned()).unwrap()
+    }
+
+    #[test]
+    fn a_trained_model_comes_back_as_it_was() {
+        let affixes = Affixes {
+            before: vec![259, 259],
+            after: vec![260, 97],
+        };
+        let model = trained(&["<|bos|>", "ende ü"])
+            .with_normalizer(Some(Normalizer::Nfc))
+            .with_affixes(affixes)
+            .unwrap();
+        let bytes = write(&model).unwrap();
+        assert_eq!(read(&bytes).unwrap(), model);
+        assert_eq!(write(&model).unwrap(), bytes);
+        let plain = trained(&[]).with_pattern(Pattern::sequence([]));
+        assert_eq!(read(&write(&plain).unwrap()).unwrap(), plain);
+    }
+
+    #[test]
+    fn ids_that_do_not_follow_are_kept() {
+        let specials = [
+            SpecialToken::new("<|end|>", 300),
+            SpecialToken::new("é ", 310),
+        ];
+        let model = ranks(&[b"ab".to_vec(), b"abc".to_vec()], &specials);
+        let read = read(&write(&model).unwrap()).unwrap();
+        assert_eq!(read.vocab(), model.vocab());
+        assert_eq!(read.specials(), model.specials());
+    }
+
+    #[test]
+    fn entries_that_merging_never_reaches_are_found_as_whole_pieces() {
+        let model = ranks(&[b"ab".to_vec(), b"xyz".to_vec()], &[]);
+        let written = write(&model).unwrap();
+        assert!(String::from_utf8_lossy(&written).contains("\"ignore_merges\": true"));
+        let encoder = Encoder::new(read(&written).unwrap());
+        assert_eq!(
+            encoder.encode(b"xyz axyz").unwrap(),
+            [257, 32, 97, 120, 121, 122]
+        );
+        let written = write(&ranks(&[b"ab".to_vec()], &[])).unwrap();
+        assert!(String::from_utf8_lossy(&written).contains("\"ignore_merges\": false"));
+    }
+
+    #[test]
+    fn dropped_gaps_are_removed() {
+        let pattern = Pattern::regex("[a-z]+", Gaps::Drop).unwrap();
+        let model = trained(&[]).with_pattern(pattern);
+        assert_eq!(read(&write(&model).unwrap()).unwrap(), model);
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_refused() {
+        let words = trained(&[]).with_pattern(Pattern::regex(r"\w+", Gaps::Keep).unwrap());
+        let error = write(&words).unwrap_err();
+        assert!(matches!(error, HuggingFaceError::Regex { .. }), "{error}");
+
+        let pairs = [(97, 97), (97, 256), (256, 97)].map(|(l, r)| Pair::new(l, r));
+        let merges = Merges::trained(&pairs).unwrap();
+        let pattern = Pattern::named(PatternName::Gpt2);
+        let twice = Model::trained(pattern, merges, &[] as &[&str]).unwrap();
+        let error = write(&twice).unwrap_err();
+        assert!(matches!(
+            error,
+            HuggingFaceError::RepeatedBytes {
+                first: 257,
+                id: 258,
+                ..
+            }
+        ));
+
+        for special in [
+            SpecialToken::new("ab", 300),
+            SpecialToken::new("Ġ", 300),
+            SpecialToken::new("é", 257),
+        ] {
+            let tokens = [b"ab".to_vec(), "é".as_bytes().to_vec()];
+            let error = write(&ranks(&tokens, &[special])).unwrap_err();
+            assert!(
+                matches!(error, HuggingFaceError::SpecialNotTold { .. }),
+                "{error}"
+            );
+        }
+        let same = write(&ranks(&[b"ab".to_vec()], &[SpecialToken::new("ab", 256)]));
+        assert!(same.is_ok(), "the same bytes under the same id: {same:?}");
+    }
+
+    /// Special tokens with all flags, their ids in a row or not.
+    fn any_specials() -> impl Strategy<Value = Vec<SpecialToken>> {
+        let contents = prop::collection::btree_set("[<a-c é]{1,4}", 0..4);
+        (contents, any::<[bool; 5]>(), 1..4u32).prop_map(|(contents, flags, step)| {
+            let token = |(content, place): (String, u32)| SpecialToken {
+                content,
+                id: 400 + place * step,
+                control: flags[0],
+                normalized: flags[1],
+                left_strip: flags[2],
+                right_strip: flags[3],
+                single_word: flags[4],
+            };
+            contents.into_iter().zip(0..).map(token).collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_gives_the_same_ids(
+            table in prop::collection::hash_set(
+                prop::collection::vec(prop::sample::select(&b"ab c"[..]), 2..6), 0..30),
+            specials in any_specials(),
+            nfc: bool,
+            text in "[a-c< é\u{301}]{0,60}",
+        ) {
+            let tokens: Vec<Vec<u8>> = table.into_iter().collect();
+            let normalizer = nfc.then_some(Normalizer::Nfc);
+            let model = ranks(&tokens, &specials).with_normalizer(normalizer);
+            match write(&model) {
+                Ok(written) => {
+                    let [made, model] = [read(&written).unwrap(), model].map(Encoder::new);
+                    let ids = |encoder: &Encoder| {
+                        let all = encoder.model().all_specials();
+                        let mut ids = Vec::new();
+                        encoder.encode_with_specials(text.as_bytes(), &all, &mut ids).unwrap();
+                        (ids, encoder.encode(text.as_bytes()).unwrap())
+                    };
+                    let (made_ids, model_ids) = (ids(&made), ids(&model));
+                    prop_assert_eq!(made_ids, model_ids);
+                }
+                Err(HuggingFaceError::SpecialNotTold { .. }) => {}
+                Err(error) => return Err(TestCaseError::fail(error.to_string())),
+            }
+        }
+
+        #[test]
+        fn changed_bytes_never_panic(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            static WRITTEN: std::sync::LazyLock<Vec<u8>> =
+                std::sync::LazyLock::new(|| write(&trained(&["<|bos|>"])).unwrap());
+            let mut bytes = WRITTEN.clone();
+            for (at, byte) in changes {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            let _ = read(&bytes);
+            let _ = read(&bytes[..cut.index(bytes.len())]);
+        }
+    }
+
+    #[test]
+    fn ids_may_be_in_any_order() {
+        let tokens: Vec<Vec<u8>> = (0..=255u8).rev().map(|byte| vec![byte]).collect();
+        let mut entries: Vec<(TokenId, Vec<u8>)> = (1000..).zip(tokens).collect();
+        entries.push((5, b"ab".to_vec()));
+        let vocab = Vocab::new(
+            entries.iter().map(|(id, token)| (*id, token.as_slice())),
+            Repeats::Refuse,
+        );
+        let vocab = vocab.unwrap();
+        let (left, right) = (vocab.id(b"a").unwrap(), vocab.id(b"b").unwrap());
+        let merging = Merging::Merges {
+            merges: Merges::new(vec![Merge {
+                left,
+                right,
+                token: 5,
+            }])
+            .unwrap(),
+            whole_piece_first: false,
+        };
+        let specials = SpecialTokens::new([SpecialToken::new("<s>", 0)]).unwrap();
+        let model = Model::new(Pattern::named(PatternName::O200k), vocab, merging, specials);
+        let model = model.unwrap();
+        assert_eq!(read(&write(&model).unwrap()).unwrap(), model);
+    }
+}
