@@ -1,6 +1,7 @@
 //! The heap of candidates, with counts that may be too high.
 
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 
 use crate::token::{Candidate, Count, Pair};
 
@@ -16,22 +17,27 @@ impl Candidates {
         self.0.push(candidate);
     }
 
-    /// Takes the pair with the highest true count, ties to the smallest pair. `current` gives the
-    /// true count of a pair, or `None` when it may not be merged any more.
+    /// Takes the candidate with the highest true count, ties to the smallest pair, if that count
+    /// is at least `threshold`. `current` gives the true count of a pair.
     ///
     /// A candidate whose count is true is at least as high as every other candidate, and each of
     /// those is at least as high as it is in truth: so it is the highest.
-    pub(super) fn pop_highest(&mut self, current: impl Fn(Pair) -> Option<Count>) -> Option<Pair> {
+    pub(super) fn pop_highest(
+        &mut self,
+        threshold: Count,
+        current: impl Fn(Pair) -> Option<Count>,
+    ) -> Option<Pair> {
         loop {
             let mut top = self.0.peek_mut()?;
+            if top.count < threshold {
+                return None;
+            }
             match current(top.pair) {
-                Some(count) if count == top.count => {
-                    return Some(std::collections::binary_heap::PeekMut::pop(top).pair);
-                }
+                Some(count) if count == top.count => return Some(PeekMut::pop(top).pair),
                 // Writing through the top moves it down to its place.
                 Some(count) => top.count = count,
                 None => {
-                    std::collections::binary_heap::PeekMut::pop(top);
+                    PeekMut::pop(top);
                 }
             }
         }
