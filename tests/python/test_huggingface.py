@@ -6,9 +6,9 @@ of theirs, must be the same ids: for plain text, and for text with special token
 
 import json
 import random
-from pathlib import Path
 
 import pytest
+from conftest import FIXTURES, SHARED, shared
 
 tokenizer_py = pytest.importorskip("tokenizer_py")
 tokenizers = pytest.importorskip("tokenizers")
@@ -16,9 +16,6 @@ tokenizers = pytest.importorskip("tokenizers")
 from tokenizers import AddedToken, Regex, Tokenizer  # noqa: E402
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[2]
-FIXTURES = ROOT / "fixtures"
-SHARED = ROOT.parent / "shared" / "data"
 PATTERNS = ["gpt2", "cl100k", "o200k", "nanochat"]
 PUBLISHED = ["qwen", "deepseek"]
 
@@ -142,9 +139,7 @@ def test_a_file_of_tokenizers_is_read(normalizer, pre_tokenizer, texts, tmp_path
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_files_are_read_and_written(name, texts, tmp_path):
-    path = SHARED / "vocabs" / name / "tokenizer.json"
-    if not path.exists():
-        pytest.skip(f"{path.name} of {name} is not there")
+    path = shared("vocabs", name, "tokenizer.json")
     theirs = Tokenizer.from_file(str(path))
     ours = tokenizer_py.Tokenizer.from_file(path)
     assert_same_ids(ours, theirs, texts)

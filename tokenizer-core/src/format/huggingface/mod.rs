@@ -23,6 +23,7 @@
 mod byte_level;
 mod gpt2;
 mod json;
+mod pre_tokenizer;
 mod proof;
 mod rank_merges;
 mod read;

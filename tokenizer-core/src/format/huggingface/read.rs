@@ -1,14 +1,14 @@
 //! A `tokenizer.json`, component by component, as a model.
 
 use super::json::{At, Json};
-use super::regex_dialect::{from_oniguruma, literal, to_oniguruma};
+use super::pre_tokenizer::{check_byte_level, read_pre_tokenizer};
 use super::vocabulary::Spellings;
 use super::{HuggingFaceError, MAX_BYTES, MergeFault};
 use crate::merges::Merge;
 use crate::model::{Affixes, Model};
 use crate::normalize::Normalizer;
 use crate::special::SpecialToken;
-use crate::split::{Gaps, Pattern, PatternName};
+use crate::split::Pattern;
 use crate::token::TokenId;
 
 /// Reads a `tokenizer.json`.
@@ -74,108 +74,6 @@ fn read_normalizer(at: &At<'_>) -> Result<Option<Normalizer>, HuggingFaceError> 
         }
         other => Err(at.refused(other)),
     }
-}
-
-/// The pattern, and whether the text was spelled in bytes, behind which nothing else may come.
-struct PreTokenizer {
-    patterns: Vec<Pattern>,
-    byte_level: bool,
-}
-
-fn read_pre_tokenizer(at: &At<'_>) -> Result<Pattern, HuggingFaceError> {
-    let mut steps = PreTokenizer {
-        patterns: Vec::new(),
-        byte_level: false,
-    };
-    steps.add(at)?;
-    if !steps.byte_level {
-        return Err(at.unsupported("only what ends in ByteLevel is"));
-    }
-    match <[Pattern; 1]>::try_from(steps.patterns) {
-        Ok([pattern]) => Ok(pattern),
-        Err(patterns) => Ok(Pattern::sequence(patterns)),
-    }
-}
-
-impl PreTokenizer {
-    fn add(&mut self, at: &At<'_>) -> Result<(), HuggingFaceError> {
-        if at.is_null() {
-            return Ok(());
-        }
-        let name = at.component()?;
-        if self.byte_level {
-            return Err(at.refused(&format!("{name} behind ByteLevel")));
-        }
-        match name {
-            "ByteLevel" => {
-                check_byte_level(at)?;
-                if at.field("add_prefix_space").flag()? {
-                    let space = at.field("add_prefix_space");
-                    return Err(
-                        space.unsupported("only texts as they are, without a space in front")
-                    );
-                }
-                if at.field("use_regex").flag_or(true)? {
-                    // Theirs is GPT-2's own spelling, which matches the same.
-                    self.patterns.push(Pattern::named(PatternName::Gpt2));
-                }
-                self.byte_level = true;
-            }
-            "Split" => self.patterns.push(read_split(at)?),
-            "Sequence" => {
-                at.only(&["type", "pretokenizers"])?;
-                for step in at.field("pretokenizers").list()? {
-                    self.add(&step)?;
-                }
-            }
-            other => return Err(at.refused(other)),
-        }
-        Ok(())
-    }
-}
-
-fn check_byte_level(at: &At<'_>) -> Result<(), HuggingFaceError> {
-    at.only(&["type", "add_prefix_space", "trim_offsets", "use_regex"])?;
-    at.field("add_prefix_space").flag()?;
-    at.field("trim_offsets").flag()?;
-    at.field("use_regex").flag_or(true)?;
-    Ok(())
-}
-
-fn read_split(at: &At<'_>) -> Result<Pattern, HuggingFaceError> {
-    at.only(&["type", "pattern", "behavior", "invert"])?;
-    let (behavior, invert) = (at.field("behavior"), at.field("invert").flag()?);
-    let gaps = match (behavior.text()?, invert) {
-        // With two kinds of piece that both stay, it matters not which of them is called the match.
-        ("Isolated", _) => Gaps::Keep,
-        ("Removed", true) => Gaps::Drop,
-        ("Removed", false) => return Err(behavior.unsupported("only with invert is it")),
-        _ => return Err(behavior.unsupported("\"Isolated\" is, and \"Removed\" with invert")),
-    };
-    let pattern = at.field("pattern");
-    let [(kind, text)] = pattern.entries()? else {
-        return Err(pattern.expected("an object with Regex or String"));
-    };
-    let text = At {
-        value: text,
-        path: format!("{}.{kind}", pattern.path),
-    }
-    .text()?;
-    let source = match kind.as_str() {
-        "Regex" => text.to_owned(),
-        "String" => literal(text),
-        other => return Err(pattern.refused(other)),
-    };
-    // A named pattern as it is written: it comes back by its name.
-    let is_named = |name: &PatternName| to_oniguruma(name.regex()).is_ok_and(|told| told == source);
-    if let (Gaps::Keep, Some(name)) = (gaps, PatternName::ALL.into_iter().find(is_named)) {
-        return Ok(Pattern::named(name));
-    }
-    let own = from_oniguruma(&source).map_err(|error| HuggingFaceError::Regex {
-        source_text: source.clone(),
-        error,
-    })?;
-    Ok(Pattern::regex(&own, gaps)?)
 }
 
 /// The ids around a text; `None` when there is no template.
@@ -388,6 +286,7 @@ mod tests {
     use super::*;
     use crate::encode::Encoder;
     use crate::model::Merging;
+    use crate::split::{Gaps, PatternName};
 
     /// A file of the 256 bytes, `ab`, `abc` and two added tokens, of which the second takes the
     /// white space around it along.
