@@ -12,13 +12,14 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | [`token`] | ids, pairs, counts, and the order of training |
+//! | `unicode`, `arch` | instruction sets; classes of characters |
 //! | [`split`] | [`Pattern`]: text into pieces |
 //! | [`words`], [`count`] | [`Words`]: distinct pieces with their counts |
 //! | [`merges`], [`mod@train`] | [`Merges`]: which pair becomes which token |
-//! | [`reference`] | BPE by its definition, the judge of the rest |
+//! | [`mod@reference`] | BPE by its definition, the judge of the rest |
 //! | [`vocab`], [`special`], [`model`] | [`Model`]: everything that decides about ids |
 //! | [`encode`], [`decode`] | [`Encoder`], and back |
-//! | [`format`] | a model as bytes: `.bpe`, `.tiktoken`, `tokenizer.json` |
+//! | [`mod@format`] | a model as bytes: `.bpe`, `.tiktoken`, `tokenizer.json` |
 //! | `corpus` | paths and files (feature `files`) |
 //!
 //! # Example
@@ -55,13 +56,13 @@ pub mod format;
 pub mod merges;
 pub mod model;
 pub mod normalize;
-pub mod ranks;
+mod ranks;
 pub mod reference;
 pub mod special;
 pub mod split;
 pub mod token;
 pub mod train;
-pub mod unicode;
+mod unicode;
 pub mod vocab;
 pub mod words;
 
@@ -70,12 +71,13 @@ pub mod corpus;
 
 pub use count::{CountOptions, count_pieces};
 pub use decode::DecodeStream;
-pub use encode::{Batch, EncodeError, Encoder};
+pub use encode::{Batch, BatchError, EncodeError, Encoder};
 pub use merges::{Merge, Merges};
 pub use model::{Affixes, Merging, Model};
 pub use special::{SpecialSet, SpecialToken, SpecialTokens};
 pub use split::{Gaps, Pattern, PatternError, PatternName, Spans, SplitError, Splitter};
 pub use token::{Count, MAX_TOKEN_ID, Pair, TokenId};
 pub use train::{TrainOptions, train};
+pub use unicode::UNICODE_VERSION;
 pub use vocab::Vocab;
 pub use words::Words;

@@ -50,6 +50,18 @@ pub enum MergesError {
         /// The token it uses too early.
         id: TokenId,
     },
+    /// A list that is taken for a trained one numbers its tokens in another way.
+    #[error("merge {rank} does not make token 256 + {rank}, as training does")]
+    NotTrained {
+        /// The rule.
+        rank: usize,
+    },
+    /// The tokens together pass 4 GiB.
+    #[error("with merge {rank} the tokens together pass 4 GiB")]
+    TooLong {
+        /// The rule.
+        rank: usize,
+    },
     /// More merges than there are ids.
     #[error("{merges} merges are more than ids up to {MAX_TOKEN_ID} can number")]
     TooMany {
@@ -118,19 +130,28 @@ impl Merges {
 
     /// The bytes of every token of a trained list, single bytes first, in the order of ids.
     ///
-    /// Gives `None` for a list that is not numbered as [`Merges::trained`] numbers it.
-    pub fn trained_tokens(&self) -> Option<Vec<Vec<u8>>> {
+    /// # Errors
+    /// When the list is not numbered as [`Merges::trained`] numbers it, or the tokens together pass
+    /// 4 GiB.
+    pub fn trained_tokens(&self) -> Result<Vec<Vec<u8>>, MergesError> {
         let mut tokens: Vec<Vec<u8>> = (0..=255u8).map(|byte| vec![byte]).collect();
-        tokens.reserve(self.rules.len());
-        for rule in &self.rules {
+        let mut bytes = 0;
+        for (rank, rule) in self.rules.iter().enumerate() {
+            let part = |id: TokenId| {
+                let token = tokens.get(id as usize).map(Vec::as_slice);
+                token.ok_or(MergesError::LaterToken { rank, id })
+            };
+            let (left, right) = (part(rule.left)?, part(rule.right)?);
             if rule.token as usize != tokens.len() {
-                return None;
+                return Err(MergesError::NotTrained { rank });
             }
-            let left = tokens.get(rule.left as usize)?;
-            let right = tokens.get(rule.right as usize)?;
-            tokens.push([left.as_slice(), right].concat());
+            bytes += left.len() as u64 + right.len() as u64;
+            if bytes > u64::from(u32::MAX) {
+                return Err(MergesError::TooLong { rank });
+            }
+            tokens.push([left, right].concat());
         }
-        Some(tokens)
+        Ok(tokens)
     }
 }
 
@@ -148,6 +169,17 @@ mod tests {
         let tokens = merges.trained_tokens().unwrap();
         assert_eq!(tokens[257], b"abc");
         assert_eq!(tokens.len(), 258);
+    }
+
+    #[test]
+    fn tokens_that_double_are_refused_before_they_are_made() {
+        let doubling = (0..40).map(|n| match n {
+            0 => Pair::new(97, 97),
+            n => Pair::new(255 + n, 255 + n),
+        });
+        let merges = Merges::trained(&doubling.collect::<Vec<_>>()).unwrap();
+        let error = merges.trained_tokens().unwrap_err();
+        assert!(matches!(error, MergesError::TooLong { .. }), "{error}");
     }
 
     #[test]

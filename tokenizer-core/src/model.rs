@@ -1,6 +1,6 @@
 //! Model: everything that decides which ids a text has. Immutable.
 
-use crate::merges::Merges;
+use crate::merges::{Merges, MergesError};
 use crate::normalize::Normalizer;
 use crate::special::{SpecialSet, SpecialToken, SpecialTokens, SpecialTokensError};
 use crate::split::Pattern;
@@ -85,9 +85,9 @@ pub enum ModelError {
         /// The id.
         id: TokenId,
     },
-    /// Merges that were not numbered by training.
-    #[error("the merges are not numbered from 256 on")]
-    NotTrained,
+    /// Merges that were not numbered by training, or whose tokens are too long.
+    #[error(transparent)]
+    Merges(#[from] MergesError),
 }
 
 impl Model {
@@ -100,7 +100,7 @@ impl Model {
         merges: Merges,
         specials: &[impl AsRef<str>],
     ) -> Result<Self, ModelError> {
-        let tokens = merges.trained_tokens().ok_or(ModelError::NotTrained)?;
+        let tokens = merges.trained_tokens()?;
         let first = tokens.len() as TokenId;
         let tokens = tokens.iter().zip(0..).map(|(t, id)| (id, t.as_slice()));
         let vocab = Vocab::new(tokens, Repeats::LowestId)?;

@@ -11,10 +11,21 @@ use crate::vocab::Vocab;
 /// Every pair of entries whose joined bytes are an entry, with that entry's id, which is also its
 /// rank. The order is that of ids, and within one id from the shortest left half on.
 ///
-/// Costs two look-ups a byte of the vocabulary.
-pub fn rank_pairs(vocab: &Vocab) -> impl Iterator<Item = (Pair, TokenId)> {
+/// Costs at most two look-ups a byte of the vocabulary; a cut into lengths that no token has costs
+/// none, so that a few very long tokens do not cost the square of their length.
+pub(crate) fn rank_pairs(vocab: &Vocab) -> impl Iterator<Item = (Pair, TokenId)> {
+    let longest = vocab.iter().map(|(_, token)| token.len()).max();
+    let mut lengths = vec![false; longest.unwrap_or(0) + 1];
+    for (_, token) in vocab.iter() {
+        lengths[token.len()] = true;
+    }
+    let lengths = std::rc::Rc::new(lengths);
     vocab.iter().flat_map(move |(id, token)| {
+        let lengths = std::rc::Rc::clone(&lengths);
         (1..token.len()).filter_map(move |cut| {
+            if !lengths[cut] || !lengths[token.len() - cut] {
+                return None;
+            }
             let left = vocab.id(&token[..cut])?;
             let right = vocab.id(&token[cut..])?;
             Some((Pair::new(left, right), id))

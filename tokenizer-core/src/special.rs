@@ -1,7 +1,8 @@
 //! Special tokens: text that stands for one id and is never split or merged.
 //!
 //! Which of them are recognised in a text is the caller's choice, made once as a [`SpecialSet`].
-//! Where several begin at the same place, the longest counts, always.
+//! Where several of those begin at the same place, the longest counts, always; one that is not in
+//! the set is text, and what it holds is looked through.
 //!
 //! The flags are those of the added tokens of a `tokenizer.json`; tiktoken's special tokens have
 //! none of them set.
@@ -249,8 +250,14 @@ impl SpecialToken {
             return None;
         }
         let (mut start, mut end) = (found.start, found.end);
+        if end <= done {
+            return None;
+        }
         if self.left_strip {
-            while let Some(c) = last_char(&text[..start]).filter(|c| c.is_whitespace()) {
+            // What was taken before is not walked over again, so all walks together are linear.
+            while let Some(c) =
+                last_char(&text[done.min(start)..start]).filter(|c| c.is_whitespace())
+            {
                 start -= c.len_utf8();
             }
         }
@@ -330,6 +337,14 @@ mod tests {
             cut(&tokens, "dog dogs _dog .dog"),
             ["#2@0", " dogs _dog .", "#2@15"]
         );
+    }
+
+    #[test]
+    fn white_space_that_takes_white_space_is_walked_over_once() {
+        // With a walk for each it would take minutes.
+        let mut newline = SpecialToken::new("\n", 1);
+        (newline.left_strip, newline.right_strip) = (true, true);
+        assert_eq!(cut(&[newline], &"\n".repeat(500_000)), ["#1@0"]);
     }
 
     #[test]

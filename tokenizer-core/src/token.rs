@@ -9,7 +9,7 @@ pub type TokenId = u32;
 /// How often something occurs. Never narrower: corpora pass 2^32 occurrences of a space.
 pub type Count = u64;
 
-/// The highest id that a vocabulary may use, special tokens included.
+/// The highest id that an ordinary token may have.
 ///
 /// Ids index dense tables, so an absurd id in a file must not become an absurd allocation. The
 /// largest published vocabularies stay below 2^19.

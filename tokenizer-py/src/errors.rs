@@ -13,7 +13,6 @@ use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use tokenizer_core::EncodeError;
 use tokenizer_core::corpus::{FileError, LoadError, SaveError};
 
 /// Where and why the last panic was.
@@ -57,11 +56,6 @@ pub(crate) fn _panic() -> PyResult<()> {
 /// `ValueError` with what the error says.
 pub(crate) fn value_error(error: impl Display) -> PyErr {
     PyValueError::new_err(error.to_string())
-}
-
-/// The failure of text `number` of a batch.
-pub(crate) fn batch_error((number, error): (usize, EncodeError)) -> PyErr {
-    value_error(format_args!("text {number}: {error}"))
 }
 
 /// Why a model was not read.

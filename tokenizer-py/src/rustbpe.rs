@@ -2,7 +2,7 @@
 
 use std::sync::{PoisonError, RwLock};
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
@@ -15,7 +15,7 @@ use tokenizer_core::{
 };
 
 use crate::documents::Documents;
-use crate::errors::{batch_error, guard, value_error};
+use crate::errors::{guard, value_error};
 use crate::ids;
 use crate::text::{detached, refuse_single_text};
 
@@ -165,10 +165,15 @@ impl Tokenizer {
             let documents = Documents::new(iterator, buffer_size, &mut raised);
             log.info(py, format!("counting pieces (buffer_size: {buffer_size})"))?;
             let words = py.detach(|| count_pieces(documents, &pattern, &CountOptions::default()));
-            if let Some(error) = raised {
-                return Err(error);
-            }
-            let words = words.map_err(value_error)?;
+            // A document that failed came before the one at which the iterator raised, whichever
+            // was noticed first; an interrupt goes before both.
+            let interrupted = |error: &PyErr| error.is_instance_of::<PyKeyboardInterrupt>(py);
+            let words = match (words, raised) {
+                (_, Some(error)) if interrupted(&error) => return Err(error),
+                (Err(error), _) => return Err(value_error(error)),
+                (Ok(_), Some(error)) => return Err(error),
+                (Ok(words), None) => words,
+            };
 
             let wanted = vocab_size as usize - 256;
             log.info(
@@ -284,7 +289,7 @@ impl Tokenizer {
             let encoder = self.encoder();
             let threads = CountOptions::default().threads;
             let batch = py.detach(|| encoder.encode_batch(&texts, threads));
-            ids::lists(py, &batch.map_err(batch_error)?)
+            ids::lists(py, &batch.map_err(value_error)?)
         })
     }
 

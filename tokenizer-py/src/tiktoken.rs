@@ -11,7 +11,7 @@ use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyBytes, PyDict, PyList};
 use tokenizer_core::{EncodeError, Encoder, Model, SpecialSet, SpecialToken, TokenId};
 
-use crate::errors::{batch_error, guard, value_error};
+use crate::errors::{guard, value_error};
 use crate::ids;
 use crate::rustbpe::dropping_pattern;
 use crate::text::{detached, useful_threads};
@@ -127,7 +127,7 @@ impl CoreBpe {
         guard(|| {
             let threads = useful_threads(threads);
             let batch = py.detach(|| self.encoder.encode_batch(&texts, threads));
-            ids::lists(py, &batch.map_err(batch_error)?)
+            ids::lists(py, &batch.map_err(value_error)?)
         })
     }
 

@@ -13,7 +13,7 @@ use tokenizer_core::decode::UnknownToken;
 use tokenizer_core::format::native;
 use tokenizer_core::{Encoder, Model, Pattern, SpecialSet, TokenId};
 
-use crate::errors::{batch_error, guard, load_error, save_error, value_error};
+use crate::errors::{guard, load_error, save_error, value_error};
 use crate::ids::{self, IdsAndOffsets};
 use crate::text::{Text, detached, texts, useful_threads};
 
@@ -288,7 +288,7 @@ impl Tokenizer {
             let texts = self::texts(texts)?;
             let threads = useful_threads(threads);
             let batch = py.detach(|| self.encoder.encode_batch(&texts, threads));
-            ids::arrays(py, batch.map_err(batch_error)?)
+            ids::arrays(py, batch.map_err(value_error)?)
         })
     }
 

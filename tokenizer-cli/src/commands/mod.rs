@@ -49,9 +49,9 @@ fn encode_documents(
         names = rest;
         let batch = encoder
             .encode_batch(&documents, threads)
-            .map_err(|(document, error)| CommandError::Encode {
-                input: these[document].clone(),
-                error,
+            .map_err(|failure| CommandError::Encode {
+                input: these[failure.text].clone(),
+                error: failure.error,
             })?;
         for ((name, document), ids) in these.iter().zip(&documents).zip(batch.iter()) {
             each(name, document.as_ref(), ids)?;

@@ -23,7 +23,7 @@ pub(crate) use write::IdWriter;
 pub(crate) enum IdFormat {
     /// Decimal numbers between spaces, a line for each document.
     Text,
-    /// {"ids":[1,2,3]}, a line for each document.
+    /// `{"ids":[1,2,3]}`, a line for each document.
     Jsonl,
     /// Little-endian numbers of two bytes, documents joined.
     U16,

@@ -1,9 +1,9 @@
 //! The instruction sets: everything that is written for one kind of processor, behind one safe
 //! interface.
 //!
-//! An algorithm that wants to run on whatever the machine has is a [`Kernel`]: a function over any
-//! [`Simd`]. [`Tier::run`] compiles it once for each instruction set and enters the copy for the
-//! tier that is asked for. The methods of [`Simd`] are few and plain; `scalar.rs` has each of them
+//! An algorithm that wants to run on whatever the machine has is a `Kernel`: a function over any
+//! `Simd`. `Tier::run` compiles it once for each instruction set and enters the copy for the
+//! tier that is asked for. The methods of `Simd` are few and plain; `scalar.rs` has each of them
 //! in the plainest form, and a test compares every tier with it.
 //!
 //! The environment variable `TOKENIZER_SIMD` (`scalar`, `avx2`, `avx512`, `avx512vbmi2`, `neon`)
@@ -11,9 +11,9 @@
 
 mod scalar;
 
-#[cfg(target_arch = "aarch64")]
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 mod aarch64;
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
 mod x86_64;
 
 use std::fmt;
@@ -63,13 +63,13 @@ impl Tier {
     pub fn is_available(self) -> bool {
         match self {
             Tier::Scalar => true,
-            #[cfg(target_arch = "aarch64")]
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
             Tier::Neon => aarch64::Neon::new().is_some(),
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
             Tier::Avx2 => x86_64::Avx2::new().is_some(),
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
             Tier::Avx512 => x86_64::Avx512::new().is_some(),
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
             Tier::Avx512Vbmi2 => x86_64::Avx512Vbmi2::new().is_some(),
             #[allow(unreachable_patterns)]
             _ => false,
@@ -98,22 +98,22 @@ impl Tier {
     #[inline]
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self {
-            #[cfg(target_arch = "aarch64")]
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
             Tier::Neon => match aarch64::Neon::new() {
                 Some(simd) => simd.run(kernel),
                 None => kernel.run(scalar::Scalar),
             },
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
             Tier::Avx2 => match x86_64::Avx2::new() {
                 Some(simd) => simd.run(kernel),
                 None => kernel.run(scalar::Scalar),
             },
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
             Tier::Avx512 => match x86_64::Avx512::new() {
                 Some(simd) => simd.run(kernel),
                 None => kernel.run(scalar::Scalar),
             },
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
             Tier::Avx512Vbmi2 => match x86_64::Avx512Vbmi2::new() {
                 Some(simd) => simd.run(kernel),
                 None => kernel.run(scalar::Scalar),
@@ -156,13 +156,13 @@ pub(crate) trait Simd: Copy {
     /// Bit `n` is set where byte `n` is `byte`.
     fn equal(self, block: Self::Block, byte: u8) -> u64;
 
-    /// Bit `n` is set where byte `n` is 80 or above.
+    /// Bit `n` is set where byte `n` is 0x80 or above.
     fn non_ascii(self, block: Self::Block) -> u64;
 
-    /// Bit `n` is set where byte `n` is `byte` or above. `byte` is above 80.
+    /// Bit `n` is set where byte `n` is `byte` or above. `byte` is 0x80 or above.
     fn at_least(self, block: Self::Block, byte: u8) -> u64;
 
-    /// The classes of a block by [`crate::unicode::ASCII`]; any class for a byte of 80 or above.
+    /// The classes of a block by [`crate::unicode::ASCII`]; any class for a byte of 0x80 or above.
     fn ascii_classes(self, block: Self::Block) -> Self::Classes;
 
     /// The classes as bytes.
@@ -183,14 +183,14 @@ pub(crate) trait Simd: Copy {
 /// such item, or on a processor without the instruction.
 #[inline(always)]
 pub(crate) fn prefetch<T>(items: &[T], index: usize) {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
     if let Some(item) = items.get(index) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: every x86-64 processor has the instruction, which changes nothing that a program
         // can see, and the address is that of an item.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(item).cast()) }
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(not(all(target_arch = "x86_64", target_pointer_width = "64")))]
     let _ = (items, index);
 }
 
@@ -233,7 +233,7 @@ mod tests {
             for byte in [b' ', b'\'', b'/', 0x00, 0xE2] {
                 masks.push(simd.equal(block, byte));
             }
-            for byte in [0xC0, 0xE0, 0xF0] {
+            for byte in [0x90, 0xA0, 0xC0, 0xC2, 0xE0, 0xF0, 0xF5] {
                 masks.push(simd.at_least(block, byte));
             }
             let non_ascii = simd.non_ascii(block);

@@ -10,7 +10,9 @@ use super::file::FileError;
 /// `path`. When anything fails, or the program is killed, `path` is as it was before; a program
 /// that is killed may leave the temporary file, named `.tmp…`, behind.
 ///
-/// A symbolic link is followed. A pipe or a device is written to directly.
+/// A symbolic link is followed, and a file that is replaced keeps its rights (not its owner, nor
+/// other hard links to it). A pipe or a device is written to directly. Nothing is flushed to the
+/// disk: a power failure right after may still lose the file.
 ///
 /// # Errors
 /// What `write` returns, or why the file cannot be written, with `path`.
@@ -31,7 +33,9 @@ pub fn write_atomically<E: From<FileError>>(
         }
         _ => {}
     }
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let target = fs::canonicalize(path)
+        .or_else(|_| where_link_points(path))
+        .map_err(fail)?;
     let folder = match target.parent() {
         Some(folder) if folder != Path::new("") => folder.to_owned(),
         _ => PathBuf::from("."),
@@ -45,6 +49,11 @@ pub fn write_atomically<E: From<FileError>>(
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     let file = builder.tempfile_in(folder).map_err(fail)?;
+    if let Ok(existing) = fs::metadata(&target) {
+        file.as_file()
+            .set_permissions(existing.permissions())
+            .map_err(fail)?;
+    }
     let mut writer = BufWriter::with_capacity(1 << 16, file);
     write(&mut writer)?;
     let file = writer
@@ -52,6 +61,19 @@ pub fn write_atomically<E: From<FileError>>(
         .map_err(|error| fail(error.into_error()))?;
     file.persist(&target).map_err(|error| fail(error.error))?;
     Ok(())
+}
+
+/// Where a link that leads nowhere points, or the path itself if it is no link.
+fn where_link_points(path: &Path) -> io::Result<PathBuf> {
+    // As many links in a row as Linux follows.
+    let mut target = path.to_owned();
+    for _ in 0..40 {
+        match fs::read_link(&target) {
+            Ok(next) => target = target.parent().unwrap_or(Path::new("")).join(next),
+            Err(_) => return Ok(target),
+        }
+    }
+    Err(io::Error::other("too many symbolic links"))
 }
 
 #[cfg(test)]
@@ -104,6 +126,17 @@ mod tests {
         write_text(&link, "new").unwrap();
         assert_eq!(fs::read(&file).unwrap(), b"new");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        fs::remove_file(&file).unwrap();
+        write_text(&link, "made").unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"made");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        write_text(&link, "kept").unwrap();
+        assert_eq!(
+            fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        fs::remove_file(&file).unwrap();
+        write_text(&link, "new").unwrap();
         let plain = dir.path().join("plain");
         fs::write(&plain, "").unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();

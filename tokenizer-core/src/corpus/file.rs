@@ -63,7 +63,7 @@ impl std::fmt::Debug for FileBytes {
 const MAP_FROM: u64 = 1 << 20;
 
 /// The bytes of the file at `path`, every one of them. Large regular files are mapped: another
-/// program must not cut them short while they are in use. Pipes and devices are read to their end.
+/// program must not change them, least of all cut them short, while they are in use. Pipes and devices are read to their end.
 ///
 /// # Errors
 /// When the file cannot be read, or is a directory.
@@ -84,9 +84,9 @@ pub fn read_file(path: &Path) -> Result<FileBytes, FileError> {
 
 #[allow(unsafe_code)]
 fn map(file: &File) -> io::Result<Mmap> {
-    // SAFETY: the map is only read, and its bytes are taken as bytes: whatever they are or become,
-    // no value is invalid. A file that is cut short meanwhile ends the process with a bus error;
-    // `read_file` says so.
+    // SAFETY: the map is only read. That nobody changes the file meanwhile is asked of the user, as
+    // every program that maps files asks: `read_file` says so. A file that is cut short all the
+    // same ends the process with a bus error.
     unsafe { Mmap::map(file) }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! | module | what it does |
 //! | --- | --- |
-//! | [`file`] | a file as bytes, mapped where that pays; the error that names a file |
+//! | [`mod@file`] | a file as bytes, mapped where that pays; the error that names a file |
 //! | [`content`] | what a file of documents holds: text, or compressed, or a table |
 //! | [`atomic`] | a file written whole or not at all |
 //! | [`model_file`] | a model by the name of its file |

@@ -21,6 +21,14 @@ pub struct CountOptions {
     pub threads: usize,
 }
 
+impl CountOptions {
+    /// With so many threads; 0 means 1.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+}
+
 impl Default for CountOptions {
     /// One thread for each processor.
     fn default() -> Self {
@@ -75,6 +83,13 @@ pub fn count_pieces<D: AsRef<[u8]> + Send + Sync>(
         return parallel::count(documents, pattern, options.threads);
     }
     let _ = options;
+    count_on_this_thread(documents, pattern)
+}
+
+fn count_on_this_thread<D: AsRef<[u8]>>(
+    documents: impl Iterator<Item = D>,
+    pattern: &Pattern,
+) -> Result<Words, CountError> {
     let mut table = PieceTable::new(Seeds::new());
     for (number, document) in documents.enumerate() {
         count_text(document.as_ref(), (number, 0), pattern, &mut table)?;
@@ -121,6 +136,7 @@ mod parallel {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
     use std::sync::{Arc, Mutex};
+    use std::thread::{Builder, ScopedJoinHandle};
 
     use super::{CountError, Pattern, PieceTable, Seeds, Words, WordsError, count_text};
 
@@ -145,24 +161,33 @@ mod parallel {
         threads: usize,
     ) -> Result<Words, CountError> {
         let (sender, receiver) = sync_channel::<Batch<D>>(2 * threads);
-        let shared = Shared {
-            batches: Mutex::new(receiver),
+        let progress = Progress {
             first_failed: AtomicUsize::new(usize::MAX),
         };
         let seeds = Seeds::new();
         std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads)
-                .map(|_| {
-                    let seeds = seeds.clone();
-                    let shared = &shared;
-                    scope.spawn(move || shared.work(pattern, seeds))
-                })
-                .collect();
-            shared.hand_out(documents, pattern, sender);
+            // The workers alone own the receiver: when the last of them is gone, sending fails.
+            let receiver = Arc::new(Mutex::new(receiver));
+            let mut workers = Vec::new();
+            for _ in 0..threads {
+                let (receiver, seeds) = (Arc::clone(&receiver), seeds.clone());
+                let progress = &progress;
+                let work = move || progress.work(&receiver, pattern, seeds);
+                match Builder::new().spawn_scoped(scope, work) {
+                    Ok(worker) => workers.push(worker),
+                    // With fewer threads than wanted it takes longer, no more.
+                    Err(_) => break,
+                }
+            }
+            if workers.is_empty() {
+                return super::count_on_this_thread(documents, pattern);
+            }
+            drop(receiver);
+            progress.hand_out(documents, pattern, sender);
             let mut tables: Vec<PieceTable> = Vec::new();
             let mut failures = Vec::new();
             for worker in workers {
-                let (table, failure) = joined(worker.join());
+                let (table, failure) = joined(worker);
                 tables.push(table);
                 failures.extend(failure);
             }
@@ -185,30 +210,41 @@ mod parallel {
         };
         std::thread::scope(|scope| {
             let sum_of_part = &sum_of_part;
-            let spawn = |part| scope.spawn(move || sum_of_part(part));
-            let workers: Vec<_> = (0..parts).map(spawn).collect();
-            workers
-                .into_iter()
-                .map(|worker| joined(worker.join()))
-                .collect()
+            let spawn = |part| {
+                Builder::new()
+                    .spawn_scoped(scope, move || sum_of_part(part))
+                    .ok()
+            };
+            // The first part is summed up here, and so is every one for which there is no thread.
+            let workers: Vec<_> = (1..parts).map(|part| (part, spawn(part))).collect();
+            let mut sums = vec![sum_of_part(0)?];
+            for (part, worker) in workers {
+                sums.push(worker.map_or_else(|| sum_of_part(part), joined)?);
+            }
+            Ok(sums)
         })
     }
 
     /// What a thread gave; its panic goes on here.
-    fn joined<R>(result: std::thread::Result<R>) -> R {
-        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    fn joined<R>(worker: ScopedJoinHandle<'_, R>) -> R {
+        worker
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
-    struct Shared<D> {
-        batches: Mutex<Receiver<Batch<D>>>,
+    struct Progress {
         /// The lowest part known to fail. What comes behind it need not be counted; what comes
         /// before it has been handed out already, since batches are in order, and is still
         /// counted, so that the failure reported is the same for any number of threads.
         first_failed: AtomicUsize,
     }
 
-    impl<D: AsRef<[u8]>> Shared<D> {
-        fn hand_out(
+    impl Progress {
+        fn has_failed(&self) -> bool {
+            self.first_failed.load(Ordering::Relaxed) != usize::MAX
+        }
+
+        fn hand_out<D: AsRef<[u8]>>(
             &self,
             documents: impl Iterator<Item = D>,
             pattern: &Pattern,
@@ -219,10 +255,11 @@ mod parallel {
             for (document_number, document) in documents.enumerate() {
                 let document = Arc::new(document);
                 for span in pattern.parts((*document).as_ref(), BATCH_BYTES) {
-                    if self.first_failed.load(Ordering::Relaxed) != usize::MAX {
-                        break;
+                    if self.has_failed() {
+                        return;
                     }
-                    bytes += span.len();
+                    // A very short document is mostly what it is wrapped in.
+                    bytes += span.len() + size_of::<Part<D>>() + size_of::<D>();
                     batch.push(Part {
                         number,
                         document_number,
@@ -232,25 +269,26 @@ mod parallel {
                     number += 1;
                     if bytes >= BATCH_BYTES {
                         bytes = 0;
-                        // The receiver lives as long as the workers do: sending cannot fail.
-                        let _ = sender.send(std::mem::take(&mut batch));
+                        if sender.send(std::mem::take(&mut batch)).is_err() {
+                            // Every worker has panicked, which comes out when they are joined.
+                            return;
+                        }
                     }
-                }
-                if self.first_failed.load(Ordering::Relaxed) != usize::MAX {
-                    break;
                 }
             }
             let _ = sender.send(batch);
         }
 
-        fn work(
+        fn work<D: AsRef<[u8]>>(
             &self,
+            batches: &Mutex<Receiver<Batch<D>>>,
             pattern: &Pattern,
             seeds: Seeds,
         ) -> (PieceTable, Option<(usize, CountError)>) {
             let mut table = PieceTable::new(seeds);
             let mut failure = None;
-            while let Some(batch) = self.next_batch() {
+            let next_batch = || batches.lock().ok()?.recv().ok();
+            while let Some(batch) = next_batch() {
                 for part in batch {
                     if part.number >= self.first_failed.load(Ordering::Relaxed) {
                         break;
@@ -265,10 +303,6 @@ mod parallel {
                 }
             }
             (table, failure)
-        }
-
-        fn next_batch(&self) -> Option<Batch<D>> {
-            self.batches.lock().ok()?.recv().ok()
         }
     }
 }
@@ -313,6 +347,24 @@ mod tests {
             one,
             "in parts, and backwards"
         );
+    }
+
+    #[cfg(feature = "parallel")]
+    #[test]
+    fn a_panic_in_a_document_comes_out_and_nothing_waits_for_ever() {
+        struct Broken;
+        impl AsRef<[u8]> for Broken {
+            fn as_ref(&self) -> &[u8] {
+                let name = std::thread::current().name().map(str::to_owned);
+                assert!(name.is_some(), "on a thread that counts");
+                &[b'a'; 1 << 16]
+            }
+        }
+        let pattern = Pattern::named(PatternName::Cl100k);
+        let documents = (0..10_000).map(|_| Broken);
+        let options = CountOptions { threads: 2 };
+        let count = || count_pieces(documents, &pattern, &options);
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(count)).is_err());
     }
 
     #[test]

@@ -16,7 +16,6 @@ use ahash::RandomState;
 use crate::arch::prefetch;
 use crate::split::Spans;
 use crate::token::Count;
-use crate::words::WordsError;
 
 /// Counts of distinct pieces.
 pub(super) struct PieceTable {
@@ -131,7 +130,7 @@ impl Key {
 
     fn length(self) -> usize {
         match self.is_long() {
-            true => (self.0 >> 64) as usize & ((1 << 56) - 1),
+            true => ((self.0 >> 64) as u64 & ((1 << 56) - 1)) as usize,
             false => (self.0 >> 120) as usize,
         }
     }
@@ -148,6 +147,7 @@ impl PieceTable {
         }
     }
 
+    #[cfg(feature = "parallel")]
     pub(super) fn seeds(&self) -> &Seeds {
         &self.seeds
     }
@@ -178,28 +178,31 @@ impl PieceTable {
     }
 
     /// Adds `count` occurrences of a piece.
-    fn add(&mut self, piece: &[u8], count: Count) -> Result<(), WordsError> {
+    #[cfg(any(feature = "parallel", test))]
+    fn add(&mut self, piece: &[u8], count: Count) -> Result<(), crate::words::WordsError> {
         if (self.used + 1) * 2 > self.slots.len() {
             self.grow();
         }
         let key = self.seeds.key(piece, 0, piece.len());
         let slot = self.find(key, self.seeds.hash(key), piece);
         let total = &mut self.slots[slot].count;
-        *total = total
-            .checked_add(count)
-            .ok_or_else(|| WordsError::CountOverflow {
-                piece: piece.to_vec(),
-            })?;
+        *total =
+            total
+                .checked_add(count)
+                .ok_or_else(|| crate::words::WordsError::CountOverflow {
+                    piece: piece.to_vec(),
+                })?;
         Ok(())
     }
 
     /// Adds the pieces of `other` whose hashes fall into part `part` of `parts`.
+    #[cfg(any(feature = "parallel", test))]
     pub(super) fn merge_part(
         &mut self,
         other: &PieceTable,
         part: usize,
         parts: usize,
-    ) -> Result<(), WordsError> {
+    ) -> Result<(), crate::words::WordsError> {
         for slot in other.slots.iter().filter(|slot| slot.key != Key(0)) {
             // The upper bits choose the slot; the lower ones are free to choose the part.
             let hash = self.seeds.hash(slot.key) & 0xFFFF_FFFF;
@@ -291,6 +294,7 @@ mod tests {
 
     use super::*;
     use crate::split::Pattern;
+    use crate::words::WordsError;
     use proptest::prelude::*;
 
     fn counted(table: &PieceTable) -> HashMap<Vec<u8>, Count> {

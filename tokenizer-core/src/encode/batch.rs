@@ -21,17 +21,29 @@ impl Batch {
     }
 }
 
+/// One of several texts could not be encoded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("text {text}: {error}")]
+#[non_exhaustive]
+pub struct BatchError {
+    /// Which text, from 0.
+    pub text: usize,
+    /// Why.
+    #[source]
+    pub error: EncodeError,
+}
+
 impl Encoder {
     /// Encodes every text as [`Encoder::encode`] does, on up to `threads` threads (0 means 1).
     /// The result is the same for any number of threads.
     ///
     /// # Errors
-    /// The number of the first text that fails, and why.
+    /// At the first text that fails.
     pub fn encode_batch<T: AsRef<[u8]> + Sync>(
         &self,
         texts: &[T],
         threads: usize,
-    ) -> Result<Batch, (usize, EncodeError)> {
+    ) -> Result<Batch, BatchError> {
         let groups = groups(texts);
         let encode = |group: &std::ops::Range<usize>| self.encode_group(texts, group.clone());
         #[cfg(feature = "parallel")]
@@ -65,14 +77,17 @@ impl Encoder {
         &self,
         texts: &[T],
         group: std::ops::Range<usize>,
-    ) -> Result<Batch, (usize, EncodeError)> {
+    ) -> Result<Batch, BatchError> {
         let mut batch = Batch {
             ids: Vec::new(),
             offsets: vec![0],
         };
         for number in group {
             self.encode_into(texts[number].as_ref(), &mut batch.ids)
-                .map_err(|error| (number, error))?;
+                .map_err(|error| BatchError {
+                    text: number,
+                    error,
+                })?;
             batch.offsets.push(batch.ids.len());
         }
         Ok(batch)
@@ -123,7 +138,9 @@ fn parallel_map<T: Sync, R: Send>(
         }
     };
     let mut done = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        // With fewer threads than wanted it takes longer, no more.
+        let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, work).ok();
+        let others: Vec<_> = (1..threads).map_while(spawn).collect();
         let mut done = work();
         for other in others {
             done.extend(
@@ -177,7 +194,7 @@ mod tests {
         texts[7] = "a".repeat(64);
         texts[30] = "a".repeat(64);
         for threads in [1, 4] {
-            assert_eq!(encoder.encode_batch(&texts, threads).unwrap_err().0, 7);
+            assert_eq!(encoder.encode_batch(&texts, threads).unwrap_err().text, 7);
         }
     }
 }

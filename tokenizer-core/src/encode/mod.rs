@@ -9,7 +9,7 @@
 //!    letter costs `n log n` and not `n` squared.
 //!
 //! Both kinds of model become one table, from a pair to the rank of its merge and the token it
-//! makes (see [`crate::ranks`]).
+//! makes (see `ranks.rs`).
 
 mod batch;
 mod long;
@@ -20,11 +20,11 @@ use std::sync::Arc;
 use ahash::RandomState;
 use hashbrown::HashMap;
 
-pub use batch::Batch;
+pub use batch::{Batch, BatchError};
 
 use crate::model::{Merging, Model};
 use crate::ranks::rank_pairs;
-use crate::special::{Segment, SpecialSet};
+use crate::special::{Matcher, Segment, SpecialSet};
 use crate::split::{Spans, SplitError};
 use crate::token::{Pair, TokenId};
 
@@ -58,7 +58,8 @@ pub struct Encoder {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// The pattern failed on the text.
+    /// The pattern failed on the text. With a normaliser, the offset counts bytes of the normalised
+    /// text from the last special token on.
     #[error(transparent)]
     Split(#[from] SplitError),
     /// The text holds a special token that the caller forbade.
@@ -132,7 +133,7 @@ impl Encoder {
     pub fn count(&self, text: &[u8]) -> Result<usize, EncodeError> {
         let mut ids = Vec::new();
         let mut count = 0;
-        let mut scratch = Scratch::default();
+        let mut scratch = MergeScratch::default();
         let text = match self.model.normalizer() {
             Some(normalizer) => &normalizer.apply(text),
             None => text,
@@ -209,19 +210,18 @@ impl Encoder {
         scratch: &mut Scratch,
         ids: &mut Vec<TokenId>,
     ) -> Result<(), SplitError> {
+        let Scratch { spans, merging } = scratch;
         let mut splitter = self.model.pattern().split(text);
-        let mut spans = std::mem::take(&mut scratch.spans);
-        while splitter.fill(&mut spans)? {
+        while splitter.fill(spans)? {
             for span in spans.iter() {
-                self.encode_piece(&text[span], scratch, ids);
+                self.encode_piece(&text[span], merging, ids);
             }
         }
-        scratch.spans = spans;
         Ok(())
     }
 
     /// Appends the ids of one piece, without splitting it.
-    fn encode_piece(&self, piece: &[u8], scratch: &mut Scratch, ids: &mut Vec<TokenId>) {
+    fn encode_piece(&self, piece: &[u8], merging: &mut MergeScratch, ids: &mut Vec<TokenId>) {
         let vocab = self.model.vocab();
         if let [byte] = *piece {
             ids.push(vocab.byte_ids()[byte as usize]);
@@ -235,9 +235,9 @@ impl Encoder {
         }
         let symbols = piece.iter().map(|&byte| vocab.byte_ids()[byte as usize]);
         if piece.len() <= SHORT {
-            scratch.short.merge(symbols, &self.merges, ids);
+            merging.short.merge(symbols, &self.merges, ids);
         } else {
-            scratch.long.merge(symbols, &self.merges, ids);
+            merging.long.merge(symbols, &self.merges, ids);
         }
     }
 
@@ -245,26 +245,37 @@ impl Encoder {
     pub fn encode_single_piece(&self, piece: &[u8]) -> Vec<TokenId> {
         let mut ids = Vec::new();
         if !piece.is_empty() {
-            self.encode_piece(piece, &mut Scratch::default(), &mut ids);
+            self.encode_piece(piece, &mut MergeScratch::default(), &mut ids);
         }
         ids
     }
 
     /// Fails when `text` holds one of `forbidden`: tiktoken's `disallowed_special`.
     ///
+    /// Special tokens that are looked for in normalised text are looked for there, and the offset
+    /// of one is that in the normalised text.
+    ///
     /// # Errors
     /// At the first of them in the text.
     pub fn refuse_specials(&self, text: &[u8], forbidden: &SpecialSet) -> Result<(), EncodeError> {
-        for matcher in [&forbidden.raw, &forbidden.normalized] {
+        let first = |matcher: &Matcher, text: &[u8]| {
             matcher.cut(text, |segment| match segment {
                 Segment::Text(_) => Ok(()),
-                Segment::Special(token, offset) => Err(EncodeError::SpecialNotAllowed {
-                    content: token.content.clone(),
-                    offset,
-                }),
-            })?;
+                Segment::Special(token, offset) => Err((offset, token.content.clone())),
+            })
+        };
+        let normalized = match self.model.normalizer() {
+            Some(normalizer) => first(&forbidden.normalized, &normalizer.apply(text)),
+            None => first(&forbidden.normalized, text),
+        };
+        match [first(&forbidden.raw, text), normalized]
+            .into_iter()
+            .filter_map(Result::err)
+            .min()
+        {
+            Some((offset, content)) => Err(EncodeError::SpecialNotAllowed { content, offset }),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -276,10 +287,16 @@ impl std::fmt::Debug for Encoder {
     }
 }
 
-/// What is used again from piece to piece.
+/// What is used again from one stretch of text to the next.
 #[derive(Default)]
 struct Scratch {
     spans: Spans,
+    merging: MergeScratch,
+}
+
+/// What is used again from piece to piece.
+#[derive(Default)]
+struct MergeScratch {
     short: short::ShortPiece,
     long: long::LongPiece,
 }
@@ -390,6 +407,17 @@ mod tests {
         let ids = encoder.encode(&vec![b'a'; 1_000_001]).unwrap();
         assert_eq!(ids.len(), 1_000_000 / 128 + 2);
         assert_eq!(ids.last(), Some(&97));
+    }
+
+    #[test]
+    fn a_model_of_very_long_tokens_is_made_ready_at_once() {
+        // With a look-up for every cut of every token it would take minutes.
+        let tokens: Vec<Vec<u8>> = (1..=21).map(|n| vec![b'a'; 1 << n]).collect();
+        let tokens: Vec<&[u8]> = tokens.iter().map(Vec::as_slice).collect();
+        assert_eq!(
+            ranks(&tokens).encode(&vec![b'a'; 1 << 21]).unwrap(),
+            [256 + 20]
+        );
     }
 
     /// A made-up table, not trained in order: with entries that merging never reaches, and tokens

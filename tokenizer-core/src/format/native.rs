@@ -37,6 +37,10 @@ pub const MAGIC: [u8; 8] = *b"\x89BPE\r\n\x1a\n";
 /// The version that is written, and the only one that is read.
 pub const VERSION: u32 = 1;
 
+/// A regex costs milliseconds and megabytes to compile: a file must not ask for many. DeepSeek, which
+/// has the most, splits three times.
+const MAX_STAGES: u32 = 16;
+
 const HEADER: usize = 32;
 const SECTION_ENTRY: usize = 24;
 
@@ -136,7 +140,7 @@ pub fn write(model: &Model) -> Vec<u8> {
 /// Reads a model.
 ///
 /// # Errors
-/// When the bytes are not what [`write`] writes; lengths and ids are checked before they are used.
+/// When the bytes are not what [`write()`] writes; lengths and ids are checked before they are used.
 pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
     let sections = Sections::open(bytes)?;
     let pattern = read_pattern(sections.get("pattern")?)?;
@@ -152,7 +156,8 @@ pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
     });
     let mut code = sections.get("merging")?;
     let merging = match code.u32()? {
-        0 => Merging::Ranks,
+        0 if rules.len() == 0 => Merging::Ranks,
+        0 => return Err(merges.fault("is not empty, but the model merges by ranks")),
         code @ (1 | 2) => Merging::Merges {
             merges: Merges::new(rules.collect())?,
             whole_piece_first: code == 2,
@@ -176,6 +181,8 @@ pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
         before: extras.counted_u32s()?,
         after: extras.counted_u32s()?,
     };
+    extras.end()?;
+    code.end()?;
     let model = Model::new(pattern, vocab, merging, specials)?;
     Ok(model.with_normalizer(normalizer).with_affixes(affixes)?)
 }
@@ -203,17 +210,19 @@ fn pattern_section(pattern: &Pattern) -> Vec<u8> {
 
 fn read_pattern(mut section: Section<'_>) -> Result<Pattern, NativeError> {
     let mut stages = Vec::new();
-    for _ in 0..section.u32()? {
+    let count = section.u32()?;
+    if count > MAX_STAGES {
+        return Err(section.fault("has more stages than any pattern in use"));
+    }
+    for _ in 0..count {
         let gaps = match section.u32()? {
             0 => Gaps::Keep,
             1 => Gaps::Drop,
             _ => return Err(section.fault("names a gap rule that is not known")),
         };
-        let source = section.string()?;
-        if !source.is_empty() {
-            stages.push(Pattern::regex(source, gaps)?);
-        }
+        stages.push(Pattern::regex(section.string()?, gaps)?);
     }
+    section.end()?;
     Ok(Pattern::sequence(stages))
 }
 
@@ -264,11 +273,15 @@ fn read_specials(mut section: Section<'_>) -> Result<SpecialTokens, NativeError>
     for _ in 0..section.u32()? {
         let (id, bits) = (section.u32()?, section.u32()?);
         let mut token = SpecialToken::new(section.string()?, id);
+        if bits >> 5 != 0 {
+            return Err(section.fault("has flags that are not known"));
+        }
         for (flag, bit) in flags(&mut token).into_iter().zip(0..) {
             *flag = bits >> bit & 1 == 1;
         }
         tokens.push(token);
     }
+    section.end()?;
     Ok(SpecialTokens::new(tokens)?)
 }
 
@@ -386,6 +399,14 @@ impl<'b> Section<'b> {
         Ok(taken)
     }
 
+    /// Fails when something is left.
+    fn end(&self) -> Result<(), NativeError> {
+        match self.bytes.is_empty() {
+            true => Ok(()),
+            false => Err(self.fault("is longer than what it holds")),
+        }
+    }
+
     fn u32(&mut self) -> Result<u32, NativeError> {
         let bytes = self.take(4)?;
         Ok(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
@@ -480,6 +501,9 @@ mod tests {
         let ranks = tokens.iter().zip(0..).map(|(t, id)| (t.as_slice(), id + 1));
         let model = Model::from_ranks(Pattern::sequence([]), ranks, []).unwrap();
         assert_eq!(read(&write(&model)).unwrap(), model);
+        let nothing = Pattern::regex("", Gaps::Drop).unwrap();
+        let model = model.with_pattern(nothing);
+        assert_eq!(read(&write(&model)).unwrap(), model);
     }
 
     #[test]
@@ -510,6 +534,23 @@ mod tests {
             error
                 .to_string()
                 .contains("\"Pattern\" of the .bpe model is not known")
+        );
+    }
+
+    #[test]
+    fn what_could_not_have_been_written_is_refused() {
+        let stages = vec![Pattern::regex("a", Gaps::Keep).unwrap(); MAX_STAGES as usize + 1];
+        let many = model().with_pattern(Pattern::sequence(stages));
+        let error = read(&write(&many)).unwrap_err();
+        assert!(error.to_string().contains("more stages"), "{error}");
+        let mut flags = write(&model());
+        let text = "[x]".as_bytes();
+        let at = flags.windows(3).rposition(|part| part == text).unwrap() - 5;
+        flags[at] = 0x80;
+        let error = read(&sealed(flags)).unwrap_err();
+        assert!(
+            error.to_string().contains("flags that are not known"),
+            "{error}"
         );
     }
 

@@ -18,8 +18,8 @@
 
 use crate::unicode::{self, LETTER, MARK, NEWLINE, NUMBER, SPACE};
 
-/// The first place at or behind `at` where `text` may be cut; `None` when there is none. Costs the
-/// distance.
+/// The first place behind the character at `at` where `text` may be cut; `None` when there is none.
+/// Costs the distance.
 pub(super) fn first_cut(text: &[u8], at: usize) -> Option<usize> {
     // The nearest byte that begins a character, or an invalid sequence.
     let continues = |&&byte: &&u8| byte & 0xC0 == 0x80;

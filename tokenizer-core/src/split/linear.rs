@@ -23,6 +23,10 @@ use regex_automata::meta::Regex;
 
 const LAST_ALONE: &str = r"\s+(?!\S)";
 
+/// The one possessive mark that is followed by something and changes nothing: white space that is
+/// given back does not end the text either. (Unless `$` ends lines, for which there would be a flag.)
+const WHOLE_AT_END: &str = r"\s++$";
+
 /// A regex that never backtracks.
 #[derive(Clone)]
 pub(super) struct LinearRegex {
@@ -34,9 +38,7 @@ pub(super) struct LinearRegex {
 impl LinearRegex {
     /// `None` when the regex is not of the kind that this module speaks of.
     pub(super) fn new(source: &str) -> Option<Self> {
-        // The one possessive mark that is followed by something and changes nothing.
-        let source = source.replace(r"|\s++$|", r"|\s+$|");
-        let alternatives = alternatives(&source)?;
+        let alternatives = alternatives(source)?;
         let mut automata: Vec<String> = Vec::new();
         let mut gives_back = None;
         for alternative in alternatives {
@@ -47,6 +49,7 @@ impl LinearRegex {
                     automata.push(r"\s+\s".into());
                 }
                 LAST_ALONE => {}
+                WHOLE_AT_END => automata.push(r"\s+$".into()),
                 other => automata.push(other.into()),
             }
         }
@@ -87,7 +90,13 @@ fn alternatives(source: &str) -> Option<Vec<&str>> {
     while at < bytes.len() {
         let after_quantifier = quantified.take() == Some(at);
         if possessive.is_some() && !(depth == 0 && bytes[at] == b'|') {
-            return None;
+            let behind = bytes.get(at + 1);
+            let whole =
+                source.get(start..=at) == Some(WHOLE_AT_END) && matches!(behind, None | Some(b'|'));
+            if !whole {
+                return None;
+            }
+            possessive = None;
         }
         match bytes[at] {
             b'\\' => at = escape_end(bytes, at)?,
@@ -221,7 +230,16 @@ mod tests {
 
     #[test]
     fn what_automata_cannot_do_is_left() {
-        for beyond in [r"(a)\1", r"a(?!b)", r"(?<=a)b", r"a++b", r"(?>a+)b", r"\Ga"] {
+        for beyond in [
+            r"(?m:x|\s++$|b)",
+            r"\s++$b",
+            r"(a)\1",
+            r"a(?!b)",
+            r"(?<=a)b",
+            r"a++b",
+            r"(?>a+)b",
+            r"\Ga",
+        ] {
             assert!(LinearRegex::new(beyond).is_none(), "{beyond}");
         }
     }

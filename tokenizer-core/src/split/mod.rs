@@ -113,7 +113,8 @@ impl Pattern {
     ///
     /// A regex that is known to mean the same as a published pattern is split by the scanner for
     /// that pattern, a hundred times faster. One without look-around (but for `\s+(?!\S)`) and
-    /// back-references takes linear time and never fails on a text.
+    /// back-references never fails on a text, and each search in it is linear. A pattern that looks
+    /// far ahead for every short piece, such as `a.*b|a`, costs the square of the text all the same.
     ///
     /// # Errors
     /// When it does not compile.
@@ -145,14 +146,18 @@ impl Pattern {
         if patterns.len() == 1 {
             return patterns.remove(0);
         }
-        let stages: Vec<(String, Gaps)> = patterns
-            .iter()
-            .flat_map(|pattern| pattern.shared.stages.iter().cloned())
-            .collect();
-        let compile = |(source, gaps): &(String, Gaps)| {
-            RegexStage::new(source, *gaps).expect("it compiled before, or is a known spelling")
-        };
-        let mut compiled: Vec<RegexStage> = stages.iter().map(compile).collect();
+        let mut stages = Vec::new();
+        let mut compiled = Vec::new();
+        for pattern in &patterns {
+            stages.extend(pattern.shared.stages.iter().cloned());
+            match &pattern.shared.engine {
+                Engine::Regex(regexes) => compiled.extend(regexes.iter().cloned()),
+                Engine::Scanner(_) => compiled.push(
+                    RegexStage::new(pattern.source(), Gaps::Keep)
+                        .expect("the spellings that have scanners compile, as a test shows"),
+                ),
+            }
+        }
         if compiled.is_empty() {
             compiled.push(RegexStage::whole());
         }
@@ -209,9 +214,9 @@ impl Pattern {
         }
     }
 
-    /// The first place at or behind `at`, in bytes, where `text` may be cut: both parts, split on
-    /// their own, have the pieces of the whole. `None` when there is none, or when the pattern has
-    /// no scanner.
+    /// A place behind `at`, in bytes, where `text` may be cut: both parts, split on their own, have
+    /// the pieces of the whole. `None` when no such place is certain, or when the pattern has no
+    /// scanner.
     ///
     /// Costs the distance to the place; prose in any script has one every few words.
     ///

@@ -11,22 +11,22 @@ pub use tables::UNICODE_VERSION;
 use tables::{LEAVES, ROOTS};
 
 /// `\p{L}`
-pub const LETTER: u8 = 1 << 0;
+pub(crate) const LETTER: u8 = 1 << 0;
 /// `\p{N}`
-pub const NUMBER: u8 = 1 << 1;
+pub(crate) const NUMBER: u8 = 1 << 1;
 /// `\s`, line ends included
-pub const SPACE: u8 = 1 << 2;
+pub(crate) const SPACE: u8 = 1 << 2;
 /// `[\p{Lu}\p{Lt}]`
-pub const UPPER: u8 = 1 << 3;
+pub(crate) const UPPER: u8 = 1 << 3;
 /// `\p{Ll}`
-pub const LOWER: u8 = 1 << 4;
+pub(crate) const LOWER: u8 = 1 << 4;
 /// `\p{M}`
-pub const MARK: u8 = 1 << 5;
+pub(crate) const MARK: u8 = 1 << 5;
 /// `[\r\n]`
-pub const NEWLINE: u8 = 1 << 6;
+pub(crate) const NEWLINE: u8 = 1 << 6;
 
 /// The classes of the ASCII characters.
-pub static ASCII: [u8; 128] = ascii();
+pub(crate) static ASCII: [u8; 128] = ascii();
 
 const fn ascii() -> [u8; 128] {
     let mut classes = [0; 128];
@@ -47,7 +47,7 @@ const fn ascii() -> [u8; 128] {
 
 /// The class of a character. Numbers beyond Unicode have class 0, as unassigned characters have.
 #[inline(always)]
-pub fn class(character: u32) -> u8 {
+pub(crate) fn class(character: u32) -> u8 {
     match ROOTS.get((character >> 6) as usize) {
         Some(&root) => LEAVES[root as usize][(character & 63) as usize],
         None => 0,
@@ -60,7 +60,7 @@ pub fn class(character: u32) -> u8 {
 /// A maximal invalid sequence is one character of class 0: as many bytes as begin some character,
 /// or one.
 #[inline]
-pub fn char_at(text: &[u8], at: usize) -> Option<(u8, usize)> {
+pub(crate) fn char_at(text: &[u8], at: usize) -> Option<(u8, usize)> {
     let first = *text.get(at)?;
     if first < 0x80 {
         return Some((ASCII[first as usize], 1));
