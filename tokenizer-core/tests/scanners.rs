@@ -78,6 +78,17 @@ fn assert_same(case: &Case, text: &[u8]) {
     }
 }
 
+/// The runs for other machines say in the environment variable `TOKENIZER_EXPECT_TIERS` which tiers
+/// they are there to test (such as `scalar,neon`): without this test they would pass as well if
+/// their machine had none of them.
+#[test]
+fn the_expected_tiers_are_there() {
+    if let Ok(expected) = std::env::var("TOKENIZER_EXPECT_TIERS") {
+        let available: Vec<&str> = Tier::available().map(Tier::name).collect();
+        assert_eq!(available.join(","), expected);
+    }
+}
+
 /// One character of each kind that some pattern tells apart, and all letters of the endings.
 const HARD: [&str; 72] = [
     "a", "b", "Z", "B", "s", "S", "d", "D", "m", "M", "t", "T", "l", "L", "v", "V", "e", "E", "r",
@@ -111,10 +122,18 @@ fn hard_text(broken: u32) -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(part, 0..160).prop_map(|parts| parts.concat())
 }
 
-const CASES: u32 = if cfg!(debug_assertions) { 1000 } else { 6000 };
+/// As many cases as `PROPTEST_CASES` says, otherwise more than usual. (`with_cases` on its own
+/// overrules the variable.)
+fn config() -> ProptestConfig {
+    let cases = if cfg!(debug_assertions) { 1000 } else { 6000 };
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default(),
+        None => ProptestConfig::with_cases(cases),
+    }
+}
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(CASES))]
+    #![proptest_config(config())]
 
     #[test]
     fn hard_text_splits_as_the_regex_says(text in hard_text(1)) {
@@ -152,10 +171,18 @@ fn everything_splits_the_same_at_every_offset_of_a_block() {
     }
 }
 
+/// Which characters are taken: all, or under emulation, which is slow, every n-th, as the
+/// environment variable `TOKENIZER_CHARACTER_STRIDE` says.
+fn character_stride() -> usize {
+    let stride = std::env::var("TOKENIZER_CHARACTER_STRIDE");
+    stride.map_or(1, |stride| stride.parse().expect("a number above 0"))
+}
+
 #[test]
 fn every_character_splits_as_the_regex_says() {
+    let stride = character_stride();
     let mut text = String::new();
-    for c in '\0'..=char::MAX {
+    for c in ('\0'..=char::MAX).step_by(stride) {
         for around in ["a", "1", " ", "'", "\n"] {
             text.push_str(around);
             text.push(c);
@@ -166,14 +193,14 @@ fn every_character_splits_as_the_regex_says() {
     }
     for case in cases() {
         assert_same(case, text.as_bytes());
-        for c in ('\0'..=char::MAX).step_by(7) {
+        for c in ('\0'..=char::MAX).step_by(7 * stride) {
             assert_same(case, c.encode_utf8(&mut [0; 4]).as_bytes());
         }
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(CASES))]
+    #![proptest_config(config())]
 
     #[test]
     fn parts_split_as_the_whole_does(text in hard_text(2), size in 1usize..40) {
@@ -229,7 +256,7 @@ const LINEAR: [&str; 7] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(CASES))]
+    #![proptest_config(config())]
 
     #[test]
     fn automata_split_as_backtracking_does(text in hard_text(2)) {

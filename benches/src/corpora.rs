@@ -1,0 +1,138 @@
+//! The texts that are measured.
+//!
+//! One is always there, from `fixtures`. The others are large and live outside the repository, in
+//! `../shared/data`; those that are missing are left out.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// A text to measure on, read when it is first asked for.
+#[derive(Debug)]
+pub struct Corpus {
+    name: String,
+    path: PathBuf,
+    repeat: usize,
+    text: OnceLock<Vec<u8>>,
+}
+
+/// Hard files below this size say more about the clock than about the code.
+const SMALLEST_ADVERSARIAL: u64 = 50_000;
+
+/// The small text of the repository, this often, is a few megabytes.
+const FIXTURE_REPEATED: usize = 16;
+
+impl Corpus {
+    fn new(name: impl Into<String>, path: PathBuf, repeat: usize) -> Self {
+        Corpus {
+            name: name.into(),
+            path,
+            repeat,
+            text: OnceLock::new(),
+        }
+    }
+
+    /// The name, without the ending of the file: `english_prose`, `adversarial/spaces`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it was made to be hard, and is no text that anyone has.
+    pub fn is_adversarial(&self) -> bool {
+        self.name.starts_with("adversarial/")
+    }
+
+    /// The whole text.
+    ///
+    /// # Panics
+    /// When the file cannot be read.
+    pub fn text(&self) -> &[u8] {
+        self.text.get_or_init(|| match fs::read(&self.path) {
+            Ok(text) => text.repeat(self.repeat),
+            Err(error) => panic!("{}: {error}", self.path.display()),
+        })
+    }
+
+    /// The lines of the first `size` bytes. The large corpora are shuffled in small pieces, so
+    /// that this is still a mix.
+    pub fn beginning(&self, size: usize) -> &[u8] {
+        let text = self.text();
+        let Some(beginning) = text.get(..size) else {
+            return text;
+        };
+        let last_line = beginning.iter().rposition(|&byte| byte == b'\n');
+        &text[..last_line.map_or(size, |newline| newline + 1)]
+    }
+}
+
+/// All corpora that are there: that of the repository, the large ones, the hard ones by name.
+pub fn all() -> &'static [Corpus] {
+    static ALL: OnceLock<Vec<Corpus>> = OnceLock::new();
+    ALL.get_or_init(find)
+}
+
+fn find() -> Vec<Corpus> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let data = root.join("../shared/data");
+    let large = data.join("corpora");
+
+    let fixture = root.join("fixtures/corpus.txt");
+    let mut corpora = vec![Corpus::new("fixture", fixture, FIXTURE_REPEATED)];
+    for name in ["english_prose", "multilingual", "web_mix"] {
+        let path = large.join(name).with_extension("txt");
+        if path.exists() {
+            corpora.push(Corpus::new(name, path, 1));
+        }
+    }
+    let generator = data.join("make_code_corpus.py");
+    if generator.exists() {
+        match source_code(&generator, &root.join("target/corpora")) {
+            Ok(path) => corpora.push(Corpus::new("source_code", path, 1)),
+            Err(error) => eprintln!("source_code is left out, it could not be made: {error}"),
+        }
+    }
+    corpora.extend(adversarial(&large.join("adversarial")));
+    corpora
+}
+
+/// The corpus of source code, which is made from the standard library of the Python at hand.
+fn source_code(generator: &Path, folder: &Path) -> io::Result<PathBuf> {
+    let path = folder.join("source_code.txt");
+    if path.exists() {
+        return Ok(path);
+    }
+    fs::create_dir_all(folder)?;
+    // Under another name until it is whole: it must not be taken for complete after an interruption.
+    let unfinished = folder.join(format!("source_code.{}", std::process::id()));
+    let made = Command::new("python3")
+        .arg(generator)
+        .arg(&unfinished)
+        .output()?;
+    if !made.status.success() {
+        return Err(io::Error::other(String::from_utf8_lossy(&made.stderr)));
+    }
+    fs::rename(&unfinished, &path)?;
+    Ok(path)
+}
+
+fn adversarial(folder: &Path) -> Vec<Corpus> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let mut found: Vec<Corpus> = entries
+        .flatten()
+        .filter(|entry| {
+            let size = entry.metadata().map_or(0, |metadata| metadata.len());
+            size >= SMALLEST_ADVERSARIAL
+        })
+        .filter_map(|entry| {
+            let path = entry.path();
+            let stem = path.file_stem()?.to_str()?;
+            Some(Corpus::new(format!("adversarial/{stem}"), path, 1))
+        })
+        .collect();
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    found
+}
