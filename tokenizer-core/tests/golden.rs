@@ -1,0 +1,89 @@
+//! What the public packages say, kept in `fixtures/`: merges of `rustbpe`, ids of `tiktoken`.
+
+use std::path::PathBuf;
+
+use tokenizer_core::format::tiktoken::read_ranks;
+use tokenizer_core::{
+    CountOptions, Encoder, Model, Pair, Pattern, SpecialToken, TrainOptions, Words, count_pieces,
+    reference, train,
+};
+
+fn fixture(name: &str) -> Vec<u8> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
+    std::fs::read(folder.join(name)).unwrap()
+}
+
+fn words(name: &str, pattern: &str) -> Words {
+    let pattern: Pattern = pattern.parse().unwrap();
+    count_pieces([fixture(name)], &pattern, &CountOptions::default()).unwrap()
+}
+
+#[test]
+fn the_demo_merges_as_it_is_written_down() {
+    let table = String::from_utf8(fixture("merges_demo/demo_merges.tsv")).unwrap();
+    let pairs: Vec<Pair> = table
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| {
+            let mut fields = line.split('\t').skip(1);
+            let mut id = || fields.next().unwrap().parse().unwrap();
+            Pair::new(id(), id())
+        })
+        .collect();
+    assert!(pairs.len() > 50);
+    let words = words("merges_demo/demo.txt", "gpt2");
+    let merges = train(&words, &TrainOptions::new(1000)).unwrap();
+    assert_eq!(merges.iter().map(|m| m.pair()).collect::<Vec<_>>(), pairs);
+    assert_eq!(reference::train(&words, 1000, 1, usize::MAX), pairs);
+}
+
+#[test]
+fn training_gives_the_tables_of_rustbpe() {
+    for name in ["gpt2", "cl100k", "o200k", "nanochat"] {
+        let want = read_ranks(&fixture(&format!("golden/{name}.tiktoken"))).unwrap();
+        let options = TrainOptions::new(want.len() - 256);
+        let merges = train(&words("corpus.txt", name), &options).unwrap();
+        let tokens = merges.trained_tokens().unwrap();
+        assert!(tokens.into_iter().zip(0..).eq(want), "{name}");
+    }
+}
+
+#[test]
+fn encoding_gives_the_ids_of_tiktoken() {
+    for name in ["gpt2", "cl100k", "o200k", "nanochat"] {
+        let ranks = read_ranks(&fixture(&format!("golden/{name}.tiktoken"))).unwrap();
+        let specials = [("<|endoftext|>", 2048), ("<|bos|>", 2049)];
+        let model = Model::from_ranks(
+            name.parse().unwrap(),
+            ranks.iter().map(|(token, rank)| (token.as_slice(), *rank)),
+            specials.map(|(content, id)| SpecialToken::new(content, id)),
+        );
+        let encoder = Encoder::new(model.unwrap());
+        let all = encoder.model().all_specials();
+        let vectors = String::from_utf8(fixture(&format!("golden/{name}.jsonl"))).unwrap();
+        for line in vectors.lines() {
+            let vector: serde_json::Value = serde_json::from_str(line).unwrap();
+            let text = vector["text"].as_str().unwrap();
+            let ids = |key: &str| -> Option<Vec<u32>> {
+                let ids = vector.get(key)?.as_array()?.iter();
+                Some(ids.map(|id| id.as_u64().unwrap() as u32).collect())
+            };
+            let plain = ids("ids").unwrap();
+            assert_eq!(
+                encoder.encode(text.as_bytes()).unwrap(),
+                plain,
+                "{name}, {text:?}"
+            );
+            assert_eq!(encoder.model().decode(&plain).unwrap(), text.as_bytes());
+            let mut special = Vec::new();
+            encoder
+                .encode_with_specials(text.as_bytes(), &all, &mut special)
+                .unwrap();
+            assert_eq!(
+                special,
+                ids("special_ids").unwrap_or(plain),
+                "{name}, {text:?}"
+            );
+        }
+    }
+}
