@@ -1,19 +1,23 @@
 //! The symbols of all words, and the one operation on them: merge a pair within a word.
+//!
+//! A word is a run of 32-bit numbers in one arena: how many symbols it had, how many it has, its
+//! count in two halves, and its symbols. A visit to a word of up to a dozen symbols is a visit to
+//! one cache line, or two. A word keeps its place and only gets shorter; the place is its name.
 
+use crate::arch::prefetch;
 use crate::token::{Count, Pair, TokenId};
 use crate::words::Words;
 
-/// The distinct pieces as tokens, in one arena. A word keeps its place and only gets shorter.
+/// The distinct pieces as tokens.
 pub(super) struct Corpus {
-    symbols: Vec<TokenId>,
-    words: Vec<Word>,
+    arena: Vec<u32>,
 }
 
-struct Word {
-    start: usize,
-    len: usize,
-    count: Count,
-}
+/// Where a word begins in the arena.
+pub(super) type Place = u32;
+
+/// Numbers in front of the symbols of a word: capacity, length, count (lower half, upper half).
+const HEADER: usize = 4;
 
 /// One place where a pair was merged.
 pub(super) struct Merged {
@@ -23,51 +27,70 @@ pub(super) struct Merged {
     pub(super) behind: Option<TokenId>,
 }
 
+/// Why pieces cannot be trained on.
+pub(super) enum Unfit {
+    /// The pairs together occur more than 2^64 - 1 times.
+    Counts,
+    /// The arena would have more places than a place can number.
+    Size,
+}
+
 impl Corpus {
-    /// Every piece of two bytes or more, as single bytes. Shorter ones hold no pair. `None` when
-    /// the pairs together occur more than 2^64 - 1 times, so that no later sum can.
-    pub(super) fn new(words: &Words) -> Option<Self> {
-        let mut corpus = Corpus {
-            symbols: Vec::with_capacity(words.distinct_bytes()),
-            words: Vec::with_capacity(words.len()),
-        };
+    /// Every piece of two bytes or more, as single bytes. Shorter ones hold no pair.
+    pub(super) fn new(words: &Words) -> Result<Self, Unfit> {
+        let mut arena = Vec::with_capacity(words.distinct_bytes() + HEADER * words.len());
         let mut pairs: Count = 0;
         for (piece, count) in words.iter().filter(|(piece, _)| piece.len() > 1) {
-            pairs = pairs.checked_add((piece.len() as Count - 1).checked_mul(count)?)?;
-            corpus.words.push(Word {
-                start: corpus.symbols.len(),
-                len: piece.len(),
-                count,
-            });
-            let symbols = piece.iter().map(|&byte| TokenId::from(byte));
-            corpus.symbols.extend(symbols);
+            let occurrences = (piece.len() as Count - 1).checked_mul(count);
+            let sum = occurrences.and_then(|more| pairs.checked_add(more));
+            pairs = sum.ok_or(Unfit::Counts)?;
+            Place::try_from(arena.len() + HEADER + piece.len()).map_err(|_| Unfit::Size)?;
+            let length = piece.len() as u32;
+            arena.extend([length, length, count as u32, (count >> 32) as u32]);
+            arena.extend(piece.iter().map(|&byte| TokenId::from(byte)));
         }
-        Some(corpus)
+        Ok(Corpus { arena })
     }
 
-    /// Every word that holds a pair: its number, its symbols, its count.
-    pub(super) fn words(&self) -> impl Iterator<Item = (u32, &[TokenId], Count)> {
-        self.words.iter().zip(0..).map(|(word, number)| {
-            let symbols = &self.symbols[word.start..word.start + word.len];
-            (number, symbols, word.count)
+    /// Every word: its place, its symbols, its count.
+    pub(super) fn words(&self) -> impl Iterator<Item = (Place, &[TokenId], Count)> {
+        let mut rest = self.arena.as_slice();
+        std::iter::from_fn(move || {
+            let (header, behind) = rest.split_first_chunk::<HEADER>()?;
+            let place = self.arena.len() - rest.len();
+            let (symbols, next) = behind.split_at(header[0] as usize);
+            rest = next;
+            Some((
+                place as Place,
+                &symbols[..header[1] as usize],
+                count(header),
+            ))
         })
     }
 
-    /// How often a word occurs.
-    pub(super) fn count(&self, number: u32) -> Count {
-        self.words[number as usize].count
+    /// Asks for a word that is about to be merged in.
+    #[inline(always)]
+    pub(super) fn prefetch(&self, place: Place) {
+        prefetch(&self.arena, place as usize);
+        prefetch(&self.arena, place as usize + 12);
     }
 
-    /// Replaces `pair` by `token` in one word, from the left, and calls `each` at every place.
+    /// Replaces `pair` by `token` in one word, from the left, and calls `each` at every place with
+    /// the count of the word.
+    #[inline(always)]
     pub(super) fn merge(
         &mut self,
-        number: u32,
+        place: Place,
         pair: Pair,
         token: TokenId,
-        mut each: impl FnMut(Merged),
+        mut each: impl FnMut(Merged, Count),
     ) {
-        let word = &mut self.words[number as usize];
-        let symbols = &mut self.symbols[word.start..word.start + word.len];
+        let Some((header, behind)) = self.arena[place as usize..].split_first_chunk_mut::<HEADER>()
+        else {
+            return;
+        };
+        let count = count(header);
+        let symbols = &mut behind[..header[1] as usize];
         let (left, right) = (pair.left(), pair.right());
         // Nothing moves before the first place.
         let is_pair = |pair: &[TokenId]| pair == [left, right];
@@ -82,13 +105,18 @@ impl Corpus {
                 (read, write) = (read + 1, write + 1);
                 continue;
             }
-            each(Merged {
+            let merged = Merged {
                 before: (write > 0).then(|| symbols[write - 1]),
                 behind: symbols.get(read + 2).copied(),
-            });
+            };
+            each(merged, count);
             symbols[write] = token;
             (read, write) = (read + 2, write + 1);
         }
-        word.len = write;
+        header[1] = write as u32;
     }
+}
+
+fn count(header: &[u32; HEADER]) -> Count {
+    Count::from(header[2]) | Count::from(header[3]) << 32
 }
