@@ -278,7 +278,7 @@ proptest! {
 #[test]
 fn automata_do_not_give_up_on_long_runs() {
     let text = " ".repeat(3_000_000) + "a";
-    for source in &LINEAR[4..] {
+    for source in &LINEAR[2..] {
         let pattern = Pattern::regex(source, Gaps::Keep).unwrap();
         let pieces: Vec<_> = pattern
             .split(text.as_bytes())

@@ -163,7 +163,7 @@ fn escape_end(bytes: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// Where the class that begins at `at` ends; `None` for classes within classes.
+/// Where the class that begins at `at` ends; `None` for classes made of classes.
 fn class_end(bytes: &[u8], at: usize) -> Option<usize> {
     let mut place = at + 1;
     if bytes.get(place) == Some(&b'^') {
@@ -176,7 +176,9 @@ fn class_end(bytes: &[u8], at: usize) -> Option<usize> {
     loop {
         match bytes.get(place)? {
             b'\\' => place += 2,
-            b'[' | b'&' | b'~' => return None,
+            b'[' => return None,
+            // Operations on classes.
+            sign @ (b'&' | b'~' | b'-') if bytes.get(place + 1) == Some(sign) => return None,
             b']' => return Some(place),
             _ => place += 1,
         }
@@ -196,6 +198,8 @@ mod tests {
         for beyond in [
             "(?i)a|b",
             "(?x:a |b)",
+            "[a&&b]|c",
+            "[a--b]",
             "[[a]|b]",
             "a||b",
             "(a",
