@@ -8,7 +8,7 @@
 //! Pieces come in runs from the splitter. The keys of a group of them are made first, and their
 //! slots asked for from memory; by the time the group is looked up, the slots have come.
 //!
-//! **Cost.** For a known piece some thirty instructions and one cache line; a new piece of up to 15
+//! **Cost.** For a known piece a load, a multiplication and one cache line; a new piece of up to 15
 //! bytes the same, a longer one is copied once. At most half of the slots are in use.
 
 use ahash::RandomState;
