@@ -1,5 +1,6 @@
 //! `tokenizer_py.rustbpe.Tokenizer`: the class of the package `rustbpe`.
 
+use std::ops::ControlFlow;
 use std::sync::{PoisonError, RwLock};
 
 use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
@@ -185,17 +186,22 @@ impl Tokenizer {
             )?;
             let mut logged = Ok(());
             let merges = py.detach(|| {
-                train_with_progress(&words, &TrainOptions::new(wanted), |done| {
+                train_with_progress(&words, &TrainOptions::new(wanted), |learned| {
+                    let done = learned.merges;
                     // Once for every hundredth part, as rustbpe does.
                     let percent = |merges: usize| merges * 100 / wanted;
                     if percent(done) > percent(done - 1) && logged.is_ok() {
                         let message = format!("{}% ({done}/{wanted} merges)", percent(done));
                         logged = Python::attach(|py| log.info(py, message));
                     }
+                    match logged {
+                        Ok(()) => ControlFlow::Continue(()),
+                        Err(_) => ControlFlow::Break(()),
+                    }
                 })
             });
             logged?;
-            let merges = merges.map_err(value_error)?;
+            let merges = merges.map_err(value_error)?.merges;
             let learned = merges.len();
             self.replace(py.detach(|| trained(pattern, merges))?);
             if learned < wanted {

@@ -1,5 +1,6 @@
 //! `tokenizer train`: documents to a model.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use tokenizer_core::corpus::{ModelFormat, SaveError, save_model};
@@ -30,7 +31,11 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(),
         .min_frequency(arguments.min_frequency)
         .max_token_bytes(arguments.max_token_bytes.unwrap_or(usize::MAX));
     let stage = progress.steps("merging", merges_wanted);
-    let merges = train_with_progress(&words, &options, |done| stage.set(done))?;
+    let merges = train_with_progress(&words, &options, |learned| {
+        stage.set(learned.merges);
+        ControlFlow::Continue(())
+    })?
+    .merges;
     drop(stage);
 
     let learned = merges.len();

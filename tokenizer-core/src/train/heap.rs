@@ -26,14 +26,16 @@ impl Candidates {
         &mut self,
         threshold: Count,
         current: impl Fn(Pair) -> Option<Count>,
-    ) -> Option<Pair> {
+    ) -> Option<(Pair, Count)> {
         loop {
             let mut top = self.0.peek_mut()?;
             if top.count < threshold {
                 return None;
             }
             match current(top.pair) {
-                Some(count) if count == top.count => return Some(PeekMut::pop(top).pair),
+                Some(count) if count == top.count => {
+                    return Some((PeekMut::pop(top).pair, count));
+                }
                 // Writing through the top moves it down to its place.
                 Some(count) => top.count = count,
                 None => {

@@ -1,37 +1,22 @@
 //! Training: from counted pieces to merges.
 //!
-//! The loop is the definition (see [`crate::reference::train`]) with bookkeeping instead of
-//! recounting. Kept up to date are
-//!
-//! - the symbols of every distinct piece, shrinking in place (`corpus.rs`),
-//! - for every pair that occurs often enough to matter now its count, and the pieces it occurred
-//!   in (`pairs.rs`, with the proof that the others do not matter),
-//! - a heap of candidates (`heap.rs`).
-//!
-//! What a merge changes is summed up by neighbour (`neighbours.rs`) before any table is asked.
-//!
-//! **Invariant.** The count of a tracked pair is exact between merges. Its list of pieces names
-//! every piece that holds it, and perhaps some that no longer do. The heap holds for it a candidate
-//! whose count is at least the pair's: counts of existing pairs only fall while another pair is
-//! merged, so a stale candidate is too high, never too low, and is put back with its true count
-//! when it comes up.
-//!
-//! **Cost.** A merge visits the pieces in its list; all merges together visit a piece about as
-//! often as it has bytes. The corpus is read twice whenever the threshold is lowered.
+//! What to learn, what was learned and what can go wrong are here; the work is done in
+//! `trainer.rs`.
 
 mod corpus;
 mod heap;
 mod neighbours;
 mod pairs;
+mod trainer;
+
+use std::ops::ControlFlow;
 
 use crate::merges::Merges;
-use crate::token::{Candidate, Count, MAX_TOKEN_ID, Pair, TokenId};
+use crate::token::{Count, MAX_TOKEN_ID, Pair};
 use crate::words::Words;
 
-use self::corpus::{Corpus, Merged, Unfit};
-use self::heap::Candidates;
-use self::neighbours::Neighbours;
-use self::pairs::TrackedPairs;
+use self::corpus::{Corpus, Unfit};
+use self::trainer::{FIRST_THRESHOLD, Trainer};
 
 /// What to learn.
 #[derive(Clone, Debug)]
@@ -84,6 +69,9 @@ pub enum TrainError {
     /// The occurrences of one pair may pass 2^64 - 1.
     #[error("the pairs of the corpus together occur more than 2^64 - 1 times")]
     CountOverflow,
+    /// It was broken off.
+    #[error("training was broken off")]
+    Stopped,
 }
 
 /// Learns merges from counted pieces: those of rustbpe, to the last one.
@@ -105,18 +93,40 @@ pub enum TrainError {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn train(words: &Words, options: &TrainOptions) -> Result<Merges, TrainError> {
-    train_with_progress(words, options, |_| {})
+    Ok(train_with_progress(words, options, |_| ControlFlow::Continue(()))?.merges)
 }
 
-/// As [`train`]; calls `progress` with the number of merges learned so far, after each.
+/// One merge as it is learned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Learned {
+    /// Merges learned so far, this one included.
+    pub merges: usize,
+    /// What was merged.
+    pub pair: Pair,
+    /// How often it occurred then.
+    pub count: Count,
+}
+
+/// What training gives.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Trained {
+    /// The merges, in the order in which they were learned.
+    pub merges: Merges,
+    /// How often the pair of each merge occurred when it was merged.
+    pub counts: Vec<Count>,
+}
+
+/// As [`train`]; shows `progress` every merge, which can break off. Gives the counts too.
 ///
 /// # Errors
-/// See [`TrainError`].
+/// See [`TrainError`]; [`TrainError::Stopped`] when `progress` breaks off.
 pub fn train_with_progress(
     words: &Words,
     options: &TrainOptions,
-    mut progress: impl FnMut(usize),
-) -> Result<Merges, TrainError> {
+    mut progress: impl FnMut(Learned) -> ControlFlow<()>,
+) -> Result<Trained, TrainError> {
     if options.merges > MAX_TOKEN_ID as usize - 255 {
         return Err(TrainError::TooManyMerges {
             merges: options.merges,
@@ -126,149 +136,26 @@ pub fn train_with_progress(
         Unfit::Counts => TrainError::CountOverflow,
         Unfit::Size => TrainError::TooManySymbols,
     })?;
-    let mut trainer = Trainer::new(corpus, options, FIRST_THRESHOLD);
-    while trainer.learned.len() < options.merges && trainer.step() {
-        progress(trainer.learned.len());
-    }
-    let learned = trainer.learned;
-    Ok(Merges::trained(&learned).expect("a pair is taken once and made of earlier tokens"))
-}
-
-/// The first threshold, and what it is divided by when it is lowered. A small step reads the corpus
-/// more often, a large one tracks pairs that are never merged: on 18 MB of mixed scripts (32,768
-/// ids, one thread) steps of 4, 8, 16 and 32 take 0.72, 0.65, 0.61 and 0.80 s and 80, 83, 86 and
-/// 167 MB; on 24 MB of English they make no difference.
-const FIRST_THRESHOLD: Count = 1 << 15;
-const THRESHOLD_STEP: Count = 8;
-
-/// How many words ahead are asked for from memory. With this, and the words in one arena with their
-/// counts, training on the same text takes 0.80 s instead of 1.20 s (at a step of 32).
-const PREFETCH: usize = 8;
-
-/// Training at work.
-struct Trainer<'o> {
-    options: &'o TrainOptions,
-    corpus: Corpus,
-    pairs: TrackedPairs,
-    candidates: Candidates,
-    /// Pairs below it are not tracked.
-    threshold: Count,
-    learned: Vec<Pair>,
-    /// Bytes of every token.
-    lengths: Vec<usize>,
-    before: Neighbours,
-    behind: Neighbours,
-}
-
-impl<'o> Trainer<'o> {
-    fn new(corpus: Corpus, options: &'o TrainOptions, threshold: Count) -> Self {
-        let mut trainer = Trainer {
-            options,
-            corpus,
-            pairs: TrackedPairs::default(),
-            candidates: Candidates::new(std::iter::empty()),
-            threshold,
-            learned: Vec::new(),
-            lengths: vec![1; 256],
-            before: Neighbours::default(),
-            behind: Neighbours::default(),
-        };
-        trainer.track(threshold);
-        trainer
-    }
-
-    /// Learns one merge; says whether there was one left.
-    fn step(&mut self) -> bool {
-        let lowest = self.options.min_frequency.max(1);
-        loop {
-            let pairs = &self.pairs;
-            let threshold = self.threshold.max(lowest);
-            if let Some(pair) = self
-                .candidates
-                .pop_highest(threshold, |pair| pairs.count(pair))
-            {
-                self.merge(pair);
-                return true;
-            }
-            if self.threshold <= lowest {
-                return false;
-            }
-            self.track((self.threshold / THRESHOLD_STEP).max(lowest));
+    let mut trainer = Trainer::new(corpus, vec![1; 256], options, FIRST_THRESHOLD);
+    let (mut pairs, mut counts) = (Vec::new(), Vec::new());
+    while pairs.len() < options.merges
+        && let Some((pair, count)) = trainer.step()
+    {
+        pairs.push(pair);
+        counts.push(count);
+        let merges = pairs.len();
+        if progress(Learned {
+            merges,
+            pair,
+            count,
+        })
+        .is_break()
+        {
+            return Err(TrainError::Stopped);
         }
     }
-
-    /// Lowers the threshold and reads the corpus again.
-    fn track(&mut self, threshold: Count) {
-        let (lengths, longest) = (&self.lengths, self.options.max_token_bytes);
-        let may_merge = |pair| joined_length(lengths, pair) <= longest;
-        self.threshold = threshold;
-        self.pairs = TrackedPairs::read(&self.corpus, threshold, may_merge);
-        self.candidates = Candidates::new(self.pairs.candidates());
-    }
-
-    /// Merges a pair everywhere.
-    fn merge(&mut self, pair: Pair) {
-        let (left, right) = (pair.left(), pair.right());
-        let token = 256 + self.learned.len() as TokenId;
-        self.lengths.push(joined_length(&self.lengths, pair));
-        self.learned.push(pair);
-
-        let (before, behind) = (&mut self.before, &mut self.behind);
-        before.make_room(self.lengths.len());
-        behind.make_room(self.lengths.len());
-        let words = self.pairs.take(pair);
-        for (number, &word) in words.iter().enumerate() {
-            if let Some(&later) = words.get(number + PREFETCH) {
-                self.corpus.prefetch(later);
-            }
-            self.corpus
-                .merge(word, pair, token, |merged: Merged, count| {
-                    if let Some(id) = merged.before {
-                        before.add(id, word, count);
-                    }
-                    if let Some(id) = merged.behind {
-                        behind.add(id, word, count);
-                    }
-                });
-        }
-
-        for (id, count) in self.before.iter().filter(|&(id, _)| id != token) {
-            self.pairs.remove(Pair::new(id, left), count);
-        }
-        for (id, count) in self.behind.iter() {
-            self.pairs.remove(Pair::new(right, id), count);
-        }
-        // Where two merges touch, `(token, left)` came with the first and went with the second.
-        let gone = self.before.count(token);
-        let new_behind = |id, count| if id == left { count - gone } else { count };
-        let (lengths, options, threshold) = (&self.lengths, self.options, self.threshold);
-        let wanted = |pair, count| {
-            count >= threshold && joined_length(lengths, pair) <= options.max_token_bytes
-        };
-        let lists = self
-            .before
-            .words_of(|id, count| wanted(Pair::new(id, token), count));
-        for (id, words) in lists {
-            let (pair, count) = (Pair::new(id, token), self.before.count(id));
-            self.pairs.insert(pair, count, words);
-            self.candidates.push(Candidate { count, pair });
-        }
-        let lists = self
-            .behind
-            .words_of(|id, count| wanted(Pair::new(token, id), new_behind(id, count)));
-        for (id, words) in lists {
-            let (pair, count) = (Pair::new(token, id), new_behind(id, self.behind.count(id)));
-            self.pairs.insert(pair, count, words);
-            self.candidates.push(Candidate { count, pair });
-        }
-        self.before.clear();
-        self.behind.clear();
-    }
-}
-
-/// Bytes of the token that a pair makes.
-fn joined_length(lengths: &[usize], pair: Pair) -> usize {
-    lengths[pair.left() as usize] + lengths[pair.right() as usize]
+    let merges = Merges::trained(&pairs).expect("a pair is taken once and made of earlier tokens");
+    Ok(Trained { merges, counts })
 }
 
 #[cfg(test)]
@@ -352,9 +239,11 @@ mod tests {
             prop_assert_eq!(learned(&words, &options), &want[..]);
             // Small corpora never reach the first threshold: every other one must do as well.
             for threshold in [1, 2, 3, 5, 8, 20, 100] {
-                let mut trainer = Trainer::new(Corpus::new(&words).ok().unwrap(), &options, threshold);
-                while trainer.learned.len() < merges && trainer.step() {}
-                prop_assert_eq!(&trainer.learned, &want, "threshold {}", threshold);
+                let corpus = Corpus::new(&words).ok().unwrap();
+                let mut trainer = Trainer::new(corpus, vec![1; 256], &options, threshold);
+                let steps = std::iter::from_fn(|| trainer.step());
+                let learned: Vec<Pair> = steps.take(merges).map(|(pair, _)| pair).collect();
+                prop_assert_eq!(&learned, &want, "threshold {}", threshold);
             }
         }
     }
