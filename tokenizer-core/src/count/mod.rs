@@ -2,13 +2,14 @@
 //!
 //! The caller's thread reads documents and hands them over in batches of about a megabyte, a large
 //! document in several parts (see [`Pattern::parts`]); each worker splits and counts into a table
-//! of its own for the whole corpus (`table.rs`). At the end the tables are merged, each worker
-//! taking a share of all pieces by their hashes. The channel holds a few batches, so memory follows
+//! of its own for the whole corpus (`table.rs`). At the end the tables are put together (`merge.rs`). The channel holds a few batches, so memory follows
 //! the distinct pieces and not the corpus, and what the workers count never depends on which of
 //! them counts it.
 
+mod merge;
 mod table;
 
+use self::merge::merge;
 use self::table::{PieceTable, Seeds};
 use crate::split::{Pattern, Spans, SplitError};
 use crate::words::{Words, WordsError};
@@ -94,7 +95,7 @@ fn count_on_this_thread<D: AsRef<[u8]>>(
     for (number, document) in documents.enumerate() {
         count_text(document.as_ref(), (number, 0), pattern, &mut table)?;
     }
-    Ok(words([table])?)
+    Ok(merge(&[table], 1)?)
 }
 
 /// Counts one text, which begins at the byte `place.1` of the document `place.0`.
@@ -121,15 +122,6 @@ fn count_text(
     }
 }
 
-/// The pieces of tables that have none in common.
-fn words(tables: impl IntoIterator<Item = PieceTable>) -> Result<Words, WordsError> {
-    let mut words = Words::new();
-    for table in tables {
-        table.for_each(|piece, count| words.push_distinct(piece, count))?;
-    }
-    Ok(words)
-}
-
 #[cfg(feature = "parallel")]
 mod parallel {
     use std::ops::Range;
@@ -138,7 +130,7 @@ mod parallel {
     use std::sync::{Arc, Mutex};
     use std::thread::{Builder, ScopedJoinHandle};
 
-    use super::{CountError, Pattern, PieceTable, Seeds, Words, WordsError, count_text};
+    use super::{CountError, Pattern, PieceTable, Seeds, Words, count_text, merge};
 
     /// Work travels in batches of about this many bytes: a hand-over costs about a microsecond,
     /// counting a batch a millisecond or more.
@@ -193,35 +185,8 @@ mod parallel {
             }
             match failures.into_iter().min_by_key(|&(number, _)| number) {
                 Some((_, error)) => Err(error),
-                None => Ok(super::words(merge(&tables)?)?),
+                None => Ok(merge(&tables, threads)?),
             }
-        })
-    }
-
-    /// Merges tables by hash: each thread sums up its share of the pieces of all.
-    fn merge(tables: &[PieceTable]) -> Result<Vec<PieceTable>, WordsError> {
-        let parts = tables.len();
-        let sum_of_part = |part: usize| {
-            let mut sum = PieceTable::new(tables[part].seeds().clone());
-            for table in tables {
-                sum.merge_part(table, part, parts)?;
-            }
-            Ok(sum)
-        };
-        std::thread::scope(|scope| {
-            let sum_of_part = &sum_of_part;
-            let spawn = |part| {
-                Builder::new()
-                    .spawn_scoped(scope, move || sum_of_part(part))
-                    .ok()
-            };
-            // The first part is summed up here, and so is every one for which there is no thread.
-            let workers: Vec<_> = (1..parts).map(|part| (part, spawn(part))).collect();
-            let mut sums = vec![sum_of_part(0)?];
-            for (part, worker) in workers {
-                sums.push(worker.map_or_else(|| sum_of_part(part), joined)?);
-            }
-            Ok(sums)
         })
     }
 
