@@ -15,10 +15,11 @@ pub(crate) fn map<T: Send, R: Send>(
     use std::sync::{Mutex, PoisonError};
 
     let take = |item: &Mutex<Option<T>>| item.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let items: Vec<_> = items
-        .into_iter()
-        .map(|item| Mutex::new(Some(item)))
-        .collect();
+    let mut items = items.into_iter();
+    if items.size_hint() == (1, Some(1)) {
+        return items.next().map(work).into_iter().collect();
+    }
+    let items: Vec<_> = items.map(|item| Mutex::new(Some(item))).collect();
     std::thread::scope(|scope| {
         let (take, work) = (&take, &work);
         // Whoever takes an item works on it: a thread that could not be started has taken none.

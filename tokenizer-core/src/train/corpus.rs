@@ -28,7 +28,7 @@ use std::slice;
 
 use crate::arch::prefetch;
 use crate::threads;
-use crate::token::{Count, TokenId};
+use crate::token::{Count, Pair, TokenId};
 use crate::words::Words;
 
 use super::neighbours::Neighbours;
@@ -162,6 +162,18 @@ impl Corpus {
         self.cells.len()
     }
 
+    /// The pair that stands at a place. Every symbol must be one cell wide.
+    #[inline(always)]
+    pub(super) fn pair_at(&self, place: Place) -> Pair {
+        let at = place as usize;
+        Pair::new(id(self.cells[at]), id(self.cells[at + 1]))
+    }
+
+    /// The count of the word in which a symbol begins at a place.
+    pub(super) fn count_at(&self, place: Place) -> Count {
+        count_at(&self.cells, &self.exceptions, 0, place as usize)
+    }
+
     /// Cuts the words into at most `count` runs of about equal size.
     pub(super) fn runs(&mut self, count: usize) -> Vec<Run<'_>> {
         let cuts = self.cuts(count);
@@ -215,10 +227,15 @@ impl Corpus {
     /// Merges a pair at those of `places` (ascending) where it still stands, from the left, and
     /// notes what stood beside it: on as many threads as there are `neighbours`, if it is worth it.
     pub(super) fn merge(&mut self, rule: Rule, places: &[Place], neighbours: &mut [Neighbours]) {
-        let runs = match neighbours.len() {
-            1 => 1,
-            threads => threads.min(places.len() / PLACES_FOR_A_THREAD).max(1),
-        };
+        let runs = neighbours.len().min(places.len() / PLACES_FOR_A_THREAD);
+        if runs < 2 {
+            let mut run = Run {
+                cells: &mut self.cells,
+                first: 0,
+                exceptions: &self.exceptions,
+            };
+            return run.merge(rule, places, &mut neighbours[0]);
+        }
         // Words are cut where the places are about evenly shared.
         let share = |run: usize| places[places.len() * run / runs] as usize;
         let part_of = |place: usize| self.parts.partition_point(|&part| part <= place) - 1;
@@ -396,29 +413,29 @@ impl Run<'_> {
                 }
                 [] => continue,
             }
-            neighbours.add(place, before, behind, self.count(at, first));
+            let count = count_at(self.cells, self.exceptions, self.first, at);
+            neighbours.add(place, before, behind, count);
         }
     }
+}
 
-    /// The count of the word in which a symbol begins in cell `at`.
-    #[inline(always)]
-    fn count(&self, at: usize, cell: u32) -> Count {
-        let distance = distance(cell);
-        if distance < FAR {
-            let count = self.cells[at - distance as usize - 1];
-            if count != LARGE {
-                return count.into();
-            }
+/// The count of the word in which a symbol begins in cell `at` of cells whose first one is `first`.
+#[inline(always)]
+fn count_at(cells: &[u32], exceptions: &[Exception], first: Place, at: usize) -> Count {
+    let distance = distance(cells[at]);
+    if distance < FAR {
+        let count = cells[at - distance as usize - 1];
+        if count != LARGE {
+            return count.into();
         }
-        self.count_of_exception(at)
     }
+    count_of_exception(exceptions, first + at as Place)
+}
 
-    #[cold]
-    fn count_of_exception(&self, at: usize) -> Count {
-        let place = self.first + at as Place;
-        let behind = self.exceptions.partition_point(|e| e.first <= place);
-        self.exceptions[behind - 1].count
-    }
+#[cold]
+fn count_of_exception(exceptions: &[Exception], place: Place) -> Count {
+    let behind = exceptions.partition_point(|e| e.first <= place);
+    exceptions[behind - 1].count
 }
 
 #[inline(always)]

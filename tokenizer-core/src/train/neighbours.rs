@@ -37,6 +37,17 @@ pub(super) struct Side {
     /// Slots that are in use, `seen[..distinct]`.
     seen: Vec<u32>,
     distinct: usize,
+    lists: Vec<List>,
+}
+
+/// The places of a neighbour, in the list of all places.
+#[derive(Clone, Copy)]
+pub(super) struct List {
+    pub(super) id: TokenId,
+    /// How often it was the neighbour.
+    pub(super) count: Count,
+    pub(super) begin: usize,
+    pub(super) length: u32,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -120,43 +131,48 @@ impl Side {
         slots.map(|&slot| (slot - 1, self.by_id[slot as usize].count))
     }
 
-    /// The places of every neighbour that `wanted` takes, ascending. `places` are all places with
-    /// the neighbour on this side.
-    pub(super) fn lists(
+    /// Writes the places of every neighbour that `wanted` takes behind `all`, ascending, and says
+    /// where. `places` are all places with the neighbour on this side.
+    pub(super) fn list(
         &mut self,
         places: impl Iterator<Item = (TokenId, Place)>,
         wanted: impl Fn(TokenId, Count) -> bool,
-    ) -> Vec<(TokenId, Vec<Place>)> {
-        let mut lists: Vec<(TokenId, Vec<Place>)> = Vec::new();
-        // List 0 takes what is not wanted, one place above the other: no branch could foretell which.
-        let mut cursors = vec![0usize];
-        let mut end = 1;
-        for &slot in self.seen[..self.distinct].iter().filter(|&&slot| slot != 0) {
+        all: &mut Vec<Place>,
+    ) -> &[List] {
+        self.lists.clear();
+        let mut end = all.len();
+        for &slot in &self.seen[..self.distinct] {
             let neighbour = &mut self.by_id[slot as usize];
-            let id = slot - 1;
-            if wanted(id, neighbour.count) {
-                cursors.push(end);
-                neighbour.list = lists.len() as u32 + 1;
-                lists.push((id, Vec::new()));
+            if slot != 0 && wanted(slot - 1, neighbour.count) {
+                self.lists.push(List {
+                    id: slot - 1,
+                    count: neighbour.count,
+                    begin: end,
+                    length: 0,
+                });
+                neighbour.list = self.lists.len() as u32;
                 end += neighbour.places as usize;
             }
         }
-        if lists.is_empty() {
-            return lists;
+        if self.lists.is_empty() {
+            return &[];
         }
-        let mut all = vec![0; end];
+        // All places that are not wanted go into one cell behind the lists, so that nothing branches
+        // on it.
+        all.resize(end + 1, 0);
+        let mut nobody = [0];
         for (id, place) in places {
             let list = self.by_id[slot(id)].list as usize;
-            let cursor = &mut cursors[list];
-            all[*cursor] = place;
-            *cursor += usize::from(list > 0);
+            let step = u32::from(list > 0);
+            let (begin, length) = match self.lists.get_mut(list.wrapping_sub(1)) {
+                Some(list) => (list.begin, &mut list.length),
+                None => (end, &mut nobody[0]),
+            };
+            all[begin + *length as usize] = place;
+            *length += step;
         }
-        let mut begin = 1;
-        for ((_, list), &end) in lists.iter_mut().zip(&cursors[1..]) {
-            list.extend_from_slice(&all[begin..end]);
-            begin = end;
-        }
-        lists
+        all.truncate(end);
+        &self.lists
     }
 
     fn clear(&mut self) {

@@ -11,31 +11,42 @@
 //! Most pairs of a corpus are rare, so this saves most of the table, of the lists of places and of
 //! the heap.
 //!
-//! **Reading.** The corpus is read twice. First the counts of all pairs are summed up by a hash of the
-//! pair, in an array that stays in cache. Where the sum of all pairs with one hash is below the
-//! threshold, none of them is at it. Then the places of all other pairs are noted: the first pair
-//! that comes with a hash is found through the array, the few others through a hash table.
-//! Threads read runs of words, and what they found is put together in the order of runs.
+//! **Reading.** Pairs are told apart by a hash first. A first pass sums up, for every hash, the counts
+//! and the places of all pairs that have it; where the sum is below the threshold, none of them is
+//! at it. A second pass writes the places of the other hashes into lists, whose lengths are known by
+//! then. Mostly a list holds a single pair, whose count is the sum; the few others are taken apart.
+//! Pairs of single bytes, the many there are at the beginning, have hashes of their own. Threads
+//! read runs of words.
+//!
+//! Not worth it: finding the pairs themselves in the passes, through the hash and a table for those
+//! that share one. With a list that grows for each pair it took 1.4 times the time of this and spent
+//! a fifth of it in the allocator; with one sequence of numbers and places to be sorted, 1.3 times.
 
 use ahash::RandomState;
 use hashbrown::HashMap;
 
 use super::corpus::{Corpus, Place, Run};
+use super::neighbours::List;
 use crate::threads;
 use crate::token::{Candidate, Count, Pair, TokenId};
 
 /// The state of a tracked pair.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Occurrences {
     count: Count,
-    /// Places where it stands, ascending, and perhaps some where it no longer does.
-    places: Vec<Place>,
+    /// Its places are `places[begin..begin + length]`: ascending, and perhaps some where it no
+    /// longer stands.
+    begin: usize,
+    length: u32,
 }
 
 /// The tracked pairs.
 #[derive(Default)]
 pub(super) struct TrackedPairs {
     table: HashMap<Pair, Occurrences, RandomState>,
+    /// The places of all pairs, one list behind another. A list stays when its pair is gone, until
+    /// the corpus is read again; all lists together are at most twice the symbols of the corpus.
+    places: Vec<Place>,
 }
 
 impl TrackedPairs {
@@ -49,48 +60,68 @@ impl TrackedPairs {
         may_merge: impl Fn(Pair) -> bool,
         threads: usize,
     ) -> Self {
-        let bits = hash_bits(widths.len(), corpus.cells());
-        let wide = widths.iter().any(|&width| width > 1);
-        let sum_up = |mut run: Run| {
-            let mut sums = vec![0u32; 1 << bits];
-            let mut add = |left, right, count: Count| {
-                let sum = &mut sums[hash(left, right, bits)];
-                // A sum of 2^32 - 1 stands for all from there on.
-                *sum = sum.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
-            };
-            let compacted = if wide {
+        let hash = PairHash::new(widths.len(), corpus.cells());
+        let is_wide = widths.iter().any(|&width| width > 1);
+        let tally = |mut run: Run| {
+            let mut tallies = vec![Tally::default(); hash.values()];
+            let mut add = |left, right, count| tallies[hash.of(left, right)].add(count);
+            let compacted = if is_wide {
                 Some(run.compact(|id| widths[id as usize], add))
             } else {
                 run.for_each_pair(|left, right, _, count| add(left, right, count));
                 None
             };
-            (sums, compacted)
+            (tallies, compacted)
         };
-        let summed = threads::map(corpus.runs(threads), sum_up);
-        let (sums, compacted): (Vec<_>, Vec<_>) = summed.into_iter().unzip();
-        if wide {
+        let tallied = threads::map(corpus.runs(threads), tally);
+        let (tallies, compacted): (Vec<_>, Vec<_>) = tallied.into_iter().unzip();
+        if is_wide {
             corpus.join(compacted.into_iter().flatten().collect());
         }
-        let (numbers, frequent) = number_frequent(add_up(sums), threshold);
 
-        let number = |left, right| numbers[hash(left, right, bits)] as usize;
-        let note = |run: Run| {
-            let mut found = Found::new(frequent);
-            run.for_each_pair(|left, right, place, count| {
-                let number = number(left, right);
-                if number > 0 {
-                    found.add(Pair::new(left, right), number - 1, place, count);
-                }
+        let numbering = Numbering::new(tallies, threshold);
+        let numbers = &numbering.numbers;
+        let write = |(run, lengths): (Run, &Vec<u32>)| {
+            let mut lists = Lists::new(lengths);
+            run.for_each_pair(|left, right, place, _| {
+                lists.push(numbers[hash.of(left, right)], place);
             });
-            found
+            lists.places
         };
-        let found = Found::join(threads::map(corpus.runs(threads), note), |pair| {
-            number(pair.left(), pair.right()) - 1
-        });
-        let wanted =
-            |(pair, found): &(Pair, Occurrences)| found.count >= threshold && may_merge(*pair);
-        let table = found.into_pairs().filter(wanted).collect();
-        TrackedPairs { table }
+        let runs = corpus.runs(threads).into_iter().zip(&numbering.lengths);
+        let mut places = gather(threads::map(runs, write), &numbering.lengths);
+
+        let mut table = HashMap::with_capacity_and_hasher(numbering.sums.len(), Default::default());
+        let mut track = |pair, occurrences: Occurrences| {
+            if occurrences.count >= threshold && may_merge(pair) {
+                table.insert(pair, occurrences);
+            }
+        };
+        let mut begin = NOWHERE + 1;
+        for (number, &sum) in numbering.sums.iter().enumerate() {
+            let length: usize = numbering.lengths.iter().map(|l| l[number] as usize).sum();
+            let list = &mut places[begin..begin + length];
+            let count_of = |list: &[Place]| list.iter().map(|&place| corpus.count_at(place)).sum();
+            let first = corpus.pair_at(list[0]);
+            if hash.is_exact || list.iter().all(|&place| corpus.pair_at(place) == first) {
+                let count = match sum {
+                    u32::MAX => count_of(list),
+                    _ => sum.into(),
+                };
+                track(first, Occurrences::new(count, begin, length));
+            } else {
+                // The order of places stays within a pair.
+                list.sort_by_key(|&place| corpus.pair_at(place));
+                let mut begin = begin;
+                for places in list.chunk_by(|&a, &b| corpus.pair_at(a) == corpus.pair_at(b)) {
+                    let occurrences = Occurrences::new(count_of(places), begin, places.len());
+                    track(corpus.pair_at(places[0]), occurrences);
+                    begin += places.len();
+                }
+            }
+            begin += length;
+        }
+        TrackedPairs { table, places }
     }
 
     /// Every tracked pair with its count.
@@ -105,8 +136,11 @@ impl TrackedPairs {
     }
 
     /// Takes a pair that is about to be merged everywhere; gives its places.
-    pub(super) fn take(&mut self, pair: Pair) -> Vec<Place> {
-        self.table.remove(&pair).unwrap_or_default().places
+    pub(super) fn take(&mut self, pair: Pair) -> &[Place] {
+        match self.table.remove(&pair) {
+            Some(taken) => &self.places[taken.begin..taken.begin + taken.length as usize],
+            None => &[],
+        }
     }
 
     /// `count` occurrences of a pair are gone. Nothing happens when it is not tracked.
@@ -116,123 +150,166 @@ impl TrackedPairs {
         }
     }
 
-    /// Tracks a pair that has come up.
-    pub(super) fn insert(&mut self, pair: Pair, count: Count, places: Vec<Place>) {
-        self.table.insert(pair, Occurrences { count, places });
-    }
-}
-
-/// What one thread has found.
-struct Found {
-    /// The first pair that came with each of the frequent hashes.
-    first: Vec<(Pair, Occurrences)>,
-    /// All other pairs.
-    others: HashMap<Pair, Occurrences, RandomState>,
-}
-
-/// What stands where no pair has come.
-const NO_PAIR: Pair = Pair::new(TokenId::MAX, TokenId::MAX);
-
-impl Found {
-    fn new(frequent: usize) -> Self {
-        let mut first = Vec::new();
-        first.resize_with(frequent, || (NO_PAIR, Occurrences::default()));
-        Found {
-            first,
-            others: HashMap::default(),
-        }
+    /// Where the lists of pairs that come up are written, one behind another.
+    pub(super) fn lists(&mut self) -> &mut Vec<Place> {
+        &mut self.places
     }
 
-    #[inline(always)]
-    fn add(&mut self, pair: Pair, number: usize, place: Place, count: Count) {
-        let (owner, first) = &mut self.first[number];
-        let occurrences = if *owner == pair {
-            first
-        } else if *owner == NO_PAIR {
-            *owner = pair;
-            first
-        } else {
-            self.others.entry(pair).or_default()
+    /// Tracks a pair that has come up; its list has been written.
+    pub(super) fn insert(&mut self, pair: Pair, count: Count, list: List) {
+        let List { begin, length, .. } = list;
+        let occurrences = Occurrences {
+            count,
+            begin,
+            length,
         };
-        occurrences.count += count;
-        occurrences.places.push(place);
-    }
-
-    /// Puts together what was found in runs that follow each other. `number` is that of `add`.
-    fn join(runs: Vec<Found>, number: impl Fn(Pair) -> usize) -> Found {
-        let mut runs = runs.into_iter();
-        let mut all = runs.next().unwrap_or_else(|| Found::new(0));
-        for run in runs {
-            for ((owner, first), (pair, more)) in all.first.iter_mut().zip(run.first) {
-                if *owner == pair {
-                    first.append(more);
-                } else if *owner == NO_PAIR {
-                    *owner = pair;
-                    *first = more;
-                } else if pair != NO_PAIR {
-                    all.others.entry(pair).or_default().append(more);
-                }
-            }
-            // A pair of another run may be the first one here.
-            for (pair, more) in run.others {
-                match &mut all.first[number(pair)] {
-                    (owner, first) if *owner == pair => first.append(more),
-                    _ => all.others.entry(pair).or_default().append(more),
-                }
-            }
-        }
-        all
-    }
-
-    fn into_pairs(self) -> impl Iterator<Item = (Pair, Occurrences)> {
-        let first = self.first.into_iter().filter(|(pair, _)| *pair != NO_PAIR);
-        first.chain(self.others)
+        self.table.insert(pair, occurrences);
     }
 }
 
 impl Occurrences {
-    fn append(&mut self, more: Occurrences) {
-        self.count += more.count;
-        self.places.extend(more.places);
-    }
-}
-
-/// The sums of all threads.
-fn add_up(sums: Vec<Vec<u32>>) -> Vec<u32> {
-    let mut all = sums.into_iter();
-    let mut total = all.next().unwrap_or_default();
-    for sums in all {
-        for (total, sum) in total.iter_mut().zip(sums) {
-            *total = total.saturating_add(sum);
+    fn new(count: Count, begin: usize, length: usize) -> Self {
+        Occurrences {
+            count,
+            begin,
+            // There are fewer places than a place can number.
+            length: length as u32,
         }
     }
-    total
 }
 
-/// Numbers the hashes whose sums reach the threshold, from 1; the others get 0. Gives also how many
-/// they are.
-fn number_frequent(mut sums: Vec<u32>, threshold: Count) -> (Vec<u32>, usize) {
-    let enough = u32::try_from(threshold).unwrap_or(u32::MAX);
-    let mut frequent = 0;
-    for sum in &mut sums {
-        let is_frequent = u32::from(*sum >= enough);
-        frequent += is_frequent;
-        *sum = frequent * is_frequent;
+/// A hash of pairs.
+#[derive(Clone, Copy)]
+struct PairHash {
+    bits: u32,
+    /// Whether different pairs have different values.
+    is_exact: bool,
+}
+
+impl PairHash {
+    /// For ids below `ids`: a value for every fourth cell or so, up to 32 megabytes of tallies.
+    fn new(ids: usize, cells: usize) -> Self {
+        let is_exact = ids <= 256;
+        let bits = if is_exact {
+            16
+        } else {
+            (cells / 4).max(1).ilog2().clamp(12, 22)
+        };
+        PairHash { bits, is_exact }
     }
-    (sums, frequent as usize)
-}
 
-/// Pairs of single bytes have hashes of their own; else a hash for every eighth cell or so, up to 16
-/// megabytes of them.
-fn hash_bits(ids: usize, cells: usize) -> u32 {
-    match ids {
-        0..=256 => 16,
-        _ => (cells / 4).max(1).ilog2().clamp(12, 22),
+    /// How many values there are.
+    fn values(self) -> usize {
+        1 << self.bits
+    }
+
+    #[inline(always)]
+    fn of(self, left: TokenId, right: TokenId) -> usize {
+        let mixed = (left << 8 ^ right) ^ (left >> 8 | right >> 8).wrapping_mul(0x9E37_79B1);
+        mixed as usize & ((1 << self.bits) - 1)
     }
 }
 
-#[inline(always)]
-fn hash(left: TokenId, right: TokenId, bits: u32) -> usize {
-    let mixed = (left << 8 ^ right) ^ (left >> 8 | right >> 8).wrapping_mul(0x9E37_79B1);
-    mixed as usize & ((1 << bits) - 1)
+/// The counts and the places of all pairs with one hash.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    /// 2^32 - 1 stands for all from there on.
+    sum: u32,
+    places: u32,
+}
+
+impl Tally {
+    #[inline(always)]
+    fn add(&mut self, count: Count) {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.sum = self.sum.saturating_add(count);
+        self.places += 1;
+    }
+}
+
+/// The hashes that may hold a frequent pair.
+struct Numbering {
+    /// By hash: its number, from 1, or 0.
+    numbers: Vec<u32>,
+    /// By number - 1: the sum of its counts.
+    sums: Vec<u32>,
+    /// For each run, by number - 1: how many places there are.
+    lengths: Vec<Vec<u32>>,
+}
+
+impl Numbering {
+    fn new(runs: Vec<Vec<Tally>>, threshold: Count) -> Self {
+        let enough = u32::try_from(threshold).unwrap_or(u32::MAX);
+        let hashes = runs.first().map_or(0, Vec::len);
+        let mut numbering = Numbering {
+            numbers: vec![0; hashes],
+            sums: Vec::new(),
+            lengths: vec![Vec::new(); runs.len()],
+        };
+        for hash in 0..hashes {
+            let add = |sum: u32, run: &Vec<Tally>| sum.saturating_add(run[hash].sum);
+            let sum = runs.iter().fold(0, add);
+            if sum >= enough {
+                numbering.sums.push(sum);
+                numbering.numbers[hash] = numbering.sums.len() as u32;
+                for (lengths, run) in numbering.lengths.iter_mut().zip(&runs) {
+                    lengths.push(run[hash].places);
+                }
+            }
+        }
+        numbering
+    }
+}
+
+/// The first cell of all places, which is in no list.
+const NOWHERE: usize = 0;
+
+/// Lists of places under way.
+struct Lists {
+    places: Vec<Place>,
+    /// By number: where its next place goes, and how far that moves then. Number 0 stays where it
+    /// is, `NOWHERE`, so that nothing branches on it.
+    cursors: Vec<(usize, usize)>,
+}
+
+impl Lists {
+    fn new(lengths: &[u32]) -> Self {
+        let mut cursors = Vec::with_capacity(1 + lengths.len());
+        cursors.push((NOWHERE, 0));
+        let mut end = NOWHERE + 1;
+        for &length in lengths {
+            cursors.push((end, 1));
+            end += length as usize;
+        }
+        Lists {
+            places: vec![0; end],
+            cursors,
+        }
+    }
+
+    #[inline(always)]
+    fn push(&mut self, number: u32, place: Place) {
+        let (at, step) = &mut self.cursors[number as usize];
+        self.places[*at] = place;
+        *at += *step;
+    }
+}
+
+/// The lists of runs that follow each other, put together list by list.
+fn gather(mut runs: Vec<Vec<Place>>, lengths: &[Vec<u32>]) -> Vec<Place> {
+    if runs.len() < 2 {
+        return runs.pop().unwrap_or_default();
+    }
+    let total = runs.iter().map(|places| places.len() - 1).sum::<usize>();
+    let mut all = Vec::with_capacity(1 + total);
+    all.push(0);
+    let mut rest: Vec<&[Place]> = runs.iter().map(|places| &places[NOWHERE + 1..]).collect();
+    for number in 0..lengths[0].len() {
+        for (rest, lengths) in rest.iter_mut().zip(lengths) {
+            let (list, behind) = rest.split_at(lengths[number] as usize);
+            all.extend_from_slice(list);
+            *rest = behind;
+        }
+    }
+    all
 }

@@ -114,7 +114,7 @@ impl<'o> Trainer<'o> {
         let (learned, wanted) = (self.learned.max(1) as f64, self.options.merges as f64);
         let last = self.threshold as f64 * (learned / wanted).powf(1.2);
         let (least, most) = (self.threshold / 16, self.threshold / 2);
-        ((last * 0.6) as Count).clamp(least, most.max(least))
+        ((last * 0.75) as Count).clamp(least, most.max(least))
     }
 
     /// Lowers the threshold and reads the corpus again.
@@ -153,8 +153,7 @@ impl<'o> Trainer<'o> {
             neighbours.make_room(self.lengths.len());
         }
         let places = self.pairs.take(pair);
-        self.corpus.merge(rule, &places, &mut self.neighbours);
-        drop(places);
+        self.corpus.merge(rule, places, &mut self.neighbours);
 
         let (all, others) = self
             .neighbours
@@ -187,18 +186,17 @@ impl<'o> Trainer<'o> {
             let width = widths.get(merged.before as usize).copied().unwrap_or(0);
             (merged.before, merged.place.wrapping_sub(width))
         });
-        for (id, places) in
-            before.lists(with_before, |id, count| wanted(Pair::new(id, token), count))
-        {
-            let (pair, count) = (Pair::new(id, token), before.count(id));
-            self.pairs.insert(pair, count, places);
+        let wanted_before = |id, count| wanted(Pair::new(id, token), count);
+        for &list in before.list(with_before, wanted_before, self.pairs.lists()) {
+            let (pair, count) = (Pair::new(list.id, token), list.count);
+            self.pairs.insert(pair, count, list);
             self.candidates.push(Candidate { count, pair });
         }
         let with_behind = places.iter().map(|merged| (merged.behind, merged.place));
-        let wanted = |id, count| wanted(Pair::new(token, id), new_behind(id, count));
-        for (id, places) in behind.lists(with_behind, wanted) {
-            let (pair, count) = (Pair::new(token, id), new_behind(id, behind.count(id)));
-            self.pairs.insert(pair, count, places);
+        let wanted_behind = |id, count| wanted(Pair::new(token, id), new_behind(id, count));
+        for &list in behind.list(with_behind, wanted_behind, self.pairs.lists()) {
+            let (pair, count) = (Pair::new(token, list.id), new_behind(list.id, list.count));
+            self.pairs.insert(pair, count, list);
             self.candidates.push(Candidate { count, pair });
         }
         all.clear();
