@@ -33,6 +33,8 @@ use crate::words::Words;
 
 use super::neighbours::Neighbours;
 
+// Some limits are low in tests, so that small corpora pass them.
+
 /// The number of a cell.
 pub(super) type Place = u32;
 
@@ -47,16 +49,16 @@ pub(super) const END: TokenId = ID_MASK;
 const BLANK: TokenId = ID_MASK - 1;
 
 /// The largest distance a cell can hold stands for all from there on.
-const FAR: u32 = u32::MAX >> ID_BITS;
+const FAR: u32 = if cfg!(test) { 5 } else { u32::MAX >> ID_BITS };
 
 /// The count that stands for those which do not fit.
-const LARGE: u32 = u32::MAX;
+const LARGE: u32 = if cfg!(test) { 3 } else { u32::MAX };
 
 /// Cells of a part, which no cut for threads divides.
-const PART_CELLS: usize = 1 << 14;
+const PART_CELLS: usize = if cfg!(test) { 4 } else { 1 << 14 };
 
 /// Places of a merge that are worth a thread: some hundred microseconds of work.
-const PLACES_FOR_A_THREAD: usize = 1 << 13;
+const PLACES_FOR_A_THREAD: usize = if cfg!(test) { 2 } else { 1 << 13 };
 
 /// How many places ahead cells are asked for from memory.
 const PREFETCH: usize = 24;
@@ -141,7 +143,7 @@ impl Corpus {
         {
             self.parts.push(begin);
         }
-        self.cells.push(u32::try_from(count).unwrap_or(LARGE));
+        self.cells.push(Count::from(LARGE).min(count) as u32);
         let cell = |(distance, id)| cell(id, distance);
         self.cells.extend((0..).zip(symbols).map(cell));
         self.cells.push(END);
@@ -174,13 +176,21 @@ impl Corpus {
         count_at(&self.cells, &self.exceptions, 0, place as usize)
     }
 
-    /// Cuts the words into at most `count` runs of about equal size.
-    pub(super) fn runs(&mut self, count: usize) -> Vec<Run<'_>> {
-        let cuts = self.cuts(count);
+    /// Where to cut the words into at most `count` runs of about equal size.
+    pub(super) fn cuts(&self, count: usize) -> Vec<usize> {
+        let parts = self.parts.len();
+        let mut cuts: Vec<usize> = (1..count).map(|run| parts * run / count).collect();
+        cuts.dedup();
+        cuts.retain(|&part| part > 0);
+        cuts.iter().map(|&part| self.parts[part]).collect()
+    }
+
+    /// The runs of words between `cuts`.
+    pub(super) fn runs(&mut self, cuts: &[usize]) -> Vec<Run<'_>> {
         let ends = cuts.iter().copied().chain([self.cells.len()]);
         let (mut cells, mut exceptions) = (&mut self.cells[..], &self.exceptions[..]);
         let mut first = 0;
-        let mut runs = Vec::new();
+        let mut runs = Vec::with_capacity(cuts.len() + 1);
         for end in ends {
             let here = exceptions.partition_point(|e| (e.first as usize) < end);
             let (cells_here, exceptions_here);
@@ -196,21 +206,15 @@ impl Corpus {
         runs
     }
 
-    /// Where to cut the words into at most `count` runs.
-    fn cuts(&self, count: usize) -> Vec<usize> {
-        let parts = self.parts.len();
-        let mut cuts: Vec<usize> = (1..count).map(|run| parts * run / count).collect();
-        cuts.retain(|&part| part > 0);
-        cuts.dedup();
-        cuts.iter().map(|&part| self.parts[part]).collect()
-    }
-
-    /// Takes note that runs have been compacted: what they are now, in their order.
-    pub(super) fn join(&mut self, runs: Vec<Compacted>) {
+    /// Takes note that runs have been compacted: what they are now, in their order. Gives the cuts
+    /// between them.
+    pub(super) fn join(&mut self, runs: Vec<Compacted>) -> Vec<usize> {
         self.parts.clear();
         self.exceptions.clear();
+        let mut cuts = Vec::with_capacity(runs.len());
         let mut end = 0;
         for run in runs {
+            cuts.push(end);
             let first = run.first as usize;
             self.cells.copy_within(first..first + run.length, end);
             self.parts.extend(run.parts.iter().map(|part| end + part));
@@ -222,6 +226,7 @@ impl Corpus {
             end += run.length;
         }
         self.cells.truncate(end);
+        cuts.split_off(1.min(cuts.len()))
     }
 
     /// Merges a pair at those of `places` (ascending) where it still stands, from the left, and

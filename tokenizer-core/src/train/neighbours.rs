@@ -38,6 +38,8 @@ pub(super) struct Side {
     seen: Vec<u32>,
     distinct: usize,
     lists: Vec<List>,
+    /// Where the next place of every list goes, from number 1.
+    cursors: Vec<usize>,
 }
 
 /// The places of a neighbour, in the list of all places.
@@ -140,17 +142,20 @@ impl Side {
         all: &mut Vec<Place>,
     ) -> &[List] {
         self.lists.clear();
+        self.cursors.clear();
+        self.cursors.push(0);
         let mut end = all.len();
         for &slot in &self.seen[..self.distinct] {
             let neighbour = &mut self.by_id[slot as usize];
             if slot != 0 && wanted(slot - 1, neighbour.count) {
+                neighbour.list = self.cursors.len() as u32;
+                self.cursors.push(end);
                 self.lists.push(List {
                     id: slot - 1,
                     count: neighbour.count,
                     begin: end,
-                    length: 0,
+                    length: neighbour.places,
                 });
-                neighbour.list = self.lists.len() as u32;
                 end += neighbour.places as usize;
             }
         }
@@ -160,16 +165,12 @@ impl Side {
         // All places that are not wanted go into one cell behind the lists, so that nothing branches
         // on it.
         all.resize(end + 1, 0);
-        let mut nobody = [0];
+        self.cursors[0] = end;
         for (id, place) in places {
             let list = self.by_id[slot(id)].list as usize;
-            let step = u32::from(list > 0);
-            let (begin, length) = match self.lists.get_mut(list.wrapping_sub(1)) {
-                Some(list) => (list.begin, &mut list.length),
-                None => (end, &mut nobody[0]),
-            };
-            all[begin + *length as usize] = place;
-            *length += step;
+            let cursor = &mut self.cursors[list];
+            all[*cursor] = place;
+            *cursor += usize::from(list > 0);
         }
         all.truncate(end);
         &self.lists
