@@ -19,7 +19,7 @@
 //! | [`mod@reference`] | BPE by its definition, the judge of the rest |
 //! | [`vocab`], [`special`], [`model`] | [`Model`]: everything that decides about ids |
 //! | [`encode`], [`decode`] | [`Encoder`], and back |
-//! | [`mod@format`] | a model as bytes: `.bpe`, `.tiktoken`, `tokenizer.json` |
+//! | [`mod@format`] | a model as bytes: `.bpe`, `.tiktoken`, `tokenizer.json`; counted pieces |
 //! | `corpus` | paths and files (feature `files`) |
 //!
 //! # Example
@@ -43,6 +43,7 @@
 //!
 //! `parallel` (counting and batches on several threads), `files` (paths, mapped files, atomic
 //! writes) and `huggingface` (`tokenizer.json`) are on by default; the crate builds without them.
+//! `parquet` (counted pieces as Parquet) is not: it brings many crates along.
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
