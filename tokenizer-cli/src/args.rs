@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PathBufValueParser, RangedU64ValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tokenizer_core::corpus::ModelFormat;
+use tokenizer_core::corpus::{CountsFormat, ModelFormat};
 use tokenizer_core::{Count, MAX_TOKEN_ID, Pattern};
 
 use crate::ids::IdFormat;
@@ -35,6 +35,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Train(TrainArguments),
+    CountPieces(CountPiecesArguments),
     Encode(EncodeArguments),
     Decode(DecodeArguments),
     Count(CountArguments),
@@ -97,14 +98,27 @@ pub(crate) struct ModelPatternArguments {
 ///
 /// A corpus too small for the vocabulary is trained as far as it goes, with a warning.
 #[derive(Debug, Args)]
+#[command(mut_arg("inputs", |inputs| inputs.required(false).required_unless_present("from_counts")))]
 #[command(after_help = "\
 Examples:
   tokenizer train corpus.txt -o model.bpe
   tokenizer train a.txt b.txt -o model.bpe --vocab-size 65536 --special '<|endoftext|>'
-  tokenizer train corpus.txt -o ranks.tiktoken --pattern nanochat")]
+  tokenizer train corpus.txt -o ranks.tiktoken --pattern nanochat
+  tokenizer train --from-counts counts/*.parquet -o model.bpe")]
 pub(crate) struct TrainArguments {
     #[command(flatten)]
     pub(crate) documents: InputArguments,
+
+    /// Train on pieces that were counted before (see count-pieces), in the place of text: .tsv or
+    /// .parquet, all split by one pattern.
+    #[arg(
+        long,
+        value_name = "FILE",
+        num_args = 1..,
+        value_parser = counts_path(),
+        conflicts_with_all = ["inputs", "errors"]
+    )]
+    pub(crate) from_counts: Vec<PathBuf>,
 
     /// Where to write the model: .bpe, .json or .tiktoken.
     #[arg(short, long, value_name = "MODEL", value_parser = model_path())]
@@ -114,15 +128,10 @@ pub(crate) struct TrainArguments {
     #[arg(long, value_name = "N", default_value_t = 32768)]
     pub(crate) vocab_size: usize,
 
-    /// How text is split: gpt2 (also r50k, p50k), cl100k, o200k, nanochat, or a regex.
-    #[arg(
-        long,
-        value_name = "NAME|REGEX",
-        value_parser = pattern,
-        allow_hyphen_values = true,
-        default_value = "cl100k"
-    )]
-    pub(crate) pattern: Pattern,
+    /// How text is split: gpt2 (also r50k, p50k), cl100k, o200k, nanochat, or a regex [default: that
+    /// of the counts, else cl100k].
+    #[arg(long, value_name = "NAME|REGEX", value_parser = pattern, allow_hyphen_values = true)]
+    pub(crate) pattern: Option<Pattern>,
 
     /// A special token; may be given again. They take the ids after the merges, in their order.
     #[arg(long = "special", value_name = "TOKEN", allow_hyphen_values = true)]
@@ -135,6 +144,31 @@ pub(crate) struct TrainArguments {
     /// Make no token longer than this [default: no limit].
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(crate) max_token_bytes: Option<usize>,
+}
+
+/// Split text and count its pieces, to train on them later or elsewhere.
+///
+/// An INPUT named .tsv or .parquet holds pieces that were counted before, and is summed with the
+/// rest; it must have been split by the same pattern. All other INPUTs are text. The same counts
+/// give the same file, whatever was counted where and on how many threads.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tokenizer count-pieces shard1.txt -o shard1.parquet
+  tokenizer count-pieces shard1.parquet shard2.parquet -o all.parquet
+  tokenizer train --from-counts all.parquet -o model.bpe")]
+pub(crate) struct CountPiecesArguments {
+    #[command(flatten)]
+    pub(crate) documents: InputArguments,
+
+    /// Where to write the counts: .parquet (columns piece and count) or .tsv (base64, tab, count).
+    #[arg(short, long, value_name = "COUNTS", value_parser = counts_path())]
+    pub(crate) output: PathBuf,
+
+    /// How text is split: gpt2 (also r50k, p50k), cl100k, o200k, nanochat, or a regex [default: that
+    /// of the counts among the INPUTs, else cl100k].
+    #[arg(long, value_name = "NAME|REGEX", value_parser = pattern, allow_hyphen_values = true)]
+    pub(crate) pattern: Option<Pattern>,
 }
 
 /// Encode text to ids.
@@ -232,6 +266,13 @@ fn model_path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|path| match ModelFormat::of_path(&path) {
         Some(_) => Ok(path),
         None => Err("a model's name ends in .bpe, .json or .tiktoken"),
+    })
+}
+
+fn counts_path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| match CountsFormat::of_path(&path) {
+        Some(_) => Ok(path),
+        None => Err("a name of counted pieces ends in .tsv or .parquet"),
     })
 }
 

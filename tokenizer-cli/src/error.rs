@@ -4,8 +4,9 @@ use std::io;
 use std::path::PathBuf;
 
 use tokenizer_core::EncodeError;
-use tokenizer_core::corpus::{FileError, LoadError, SaveError};
+use tokenizer_core::corpus::{FileError, LoadCountsError, LoadError, SaveCountsError, SaveError};
 use tokenizer_core::count::CountError;
+use tokenizer_core::format::counts::CountsError;
 use tokenizer_core::model::ModelError;
 use tokenizer_core::special::SpecialTokensError;
 use tokenizer_core::train::TrainError;
@@ -29,6 +30,10 @@ pub(crate) enum CommandError {
     Load(#[from] LoadError),
     #[error(transparent)]
     Save(#[from] SaveError),
+    #[error(transparent)]
+    LoadCounts(#[from] LoadCountsError),
+    #[error(transparent)]
+    SaveCounts(#[from] SaveCountsError),
     #[error("{input}: {what} is not supported yet")]
     Unsupported {
         input: InputName,
@@ -79,6 +84,10 @@ pub(crate) enum UsageError {
     BinaryToTerminal(&'static str),
     #[error(transparent)]
     Pattern(LoadError),
+    #[error(transparent)]
+    CountsPattern(LoadCountsError),
+    #[error("{}: these are counted pieces, not text", .0.display())]
+    CountsAsText(PathBuf),
 }
 
 impl CommandError {
@@ -111,6 +120,15 @@ impl CommandError {
             CommandError::Usage(UsageError::Pattern(LoadError::PatternGiven(_))) => {
                 "leave --pattern out"
             }
+            CommandError::Usage(UsageError::CountsPattern(LoadCountsError::Counts(_, error))) => {
+                match error {
+                    CountsError::PatternMissing => {
+                        "give the one they were split by, such as --pattern cl100k"
+                    }
+                    _ => "leave --pattern out",
+                }
+            }
+            CommandError::Usage(UsageError::CountsAsText(_)) => "give them with --from-counts",
             _ => return None,
         };
         Some(hint.to_owned())

@@ -1,7 +1,7 @@
 //! `tokenizer train`: documents to a model.
 
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tokenizer_core::corpus::{ModelFormat, SaveError, save_model};
 use tokenizer_core::count::CountError;
@@ -11,7 +11,7 @@ use tokenizer_core::train::train_with_progress;
 use tokenizer_core::{CountOptions, Merges, Model, Pattern, TrainOptions, Words, count_pieces};
 
 use crate::args::{MAX_VOCAB_SIZE, TrainArguments};
-use crate::commands::warn_of_loss;
+use crate::commands::{counts, warn_of_loss};
 use crate::error::{CommandError, UsageError};
 use crate::input::Inputs;
 use crate::output::{check_not_read, check_place};
@@ -19,13 +19,23 @@ use crate::progress::{Progress, number, warn};
 
 pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(), CommandError> {
     let merges_wanted = merges_wanted(arguments.vocab_size, arguments.specials.len())?;
-    check_model(&arguments.pattern, &arguments.specials, &arguments.output)?;
+    let counts = counts::open(&arguments.from_counts, arguments.pattern.as_ref())?;
+    let pattern = &counts::pattern(counts.as_ref(), arguments.pattern.as_ref());
+    check_model(pattern, &arguments.specials, &arguments.output)?;
     check_place(&arguments.output)?;
     let documents = &arguments.documents;
+    counts::refuse_as_text(&documents.inputs)?;
     let inputs = Inputs::open(&documents.inputs, documents.errors)?;
-    check_not_read(&arguments.output, inputs.paths())?;
+    let counted = arguments.from_counts.iter().map(PathBuf::as_ref);
+    check_not_read(&arguments.output, inputs.paths().chain(counted))?;
 
-    let (words, bytes) = count(&inputs, &arguments.pattern, documents.threads(), progress)?;
+    let (words, bytes) = match &counts {
+        Some(files) => (counts::read(files, progress)?, None),
+        None => {
+            let (words, bytes) = count(&inputs, pattern, documents.threads(), progress)?;
+            (words, Some(bytes))
+        }
+    };
 
     let options = TrainOptions::new(merges_wanted)
         .min_frequency(arguments.min_frequency)
@@ -39,7 +49,7 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(),
     drop(stage);
 
     let learned = merges.len();
-    let model = Model::trained(arguments.pattern.clone(), merges, &arguments.specials)?;
+    let model = Model::trained(pattern.clone(), merges, &arguments.specials)?;
     save_model(&model, &arguments.output)?;
 
     if learned < merges_wanted {
@@ -54,18 +64,24 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(),
         ));
     }
     warn_of_loss(&model, &arguments.output);
-    // More than 2^64 pieces cannot have been counted one by one.
+    // More than 2^64 pieces can only stand in counts of several files, and are "2^64" here.
     let pieces = u64::try_from(words.total()).unwrap_or(u64::MAX);
-    progress.close(
-        &format!(
-            "trained {} merges on {} bytes, {} pieces, {} of them distinct,",
-            number(learned as u64),
-            number(bytes),
-            number(pieces),
-            number(words.len() as u64),
-        ),
-        bytes,
+    let merges = number(learned as u64);
+    let pieces = format!(
+        "{} pieces, {} of them distinct,",
+        number(pieces),
+        number(words.len() as u64)
     );
+    match bytes {
+        Some(bytes) => {
+            let all = number(bytes);
+            progress.close(
+                &format!("trained {merges} merges on {all} bytes, {pieces}"),
+                bytes,
+            );
+        }
+        None => progress.close_without_speed(&format!("trained {merges} merges on {pieces}")),
+    }
     Ok(())
 }
 
@@ -99,7 +115,7 @@ fn check_model(pattern: &Pattern, specials: &[String], output: &Path) -> Result<
 }
 
 /// Counts the pieces of all documents, and their bytes.
-fn count(
+pub(super) fn count(
     inputs: &Inputs,
     pattern: &Pattern,
     threads: usize,

@@ -1,0 +1,272 @@
+use crate::support::Folder;
+
+const TEXT: &str = "the cat sat on the mat, the dog sat on the log\n";
+
+/// Trains with `arguments` and gives the model.
+fn trained(folder: &Folder, arguments: &[&str]) -> Vec<u8> {
+    let options = ["-o", "m.bpe", "--vocab-size", "270", "-q"];
+    let run = folder.run(&[&["train"], arguments, &options[..]].concat());
+    run.succeeds();
+    folder.read("m.bpe")
+}
+
+#[test]
+fn counts_are_lines_of_base64_in_the_order_of_bytes() {
+    let folder = Folder::new();
+    folder.write("a.txt", b"a b\xFF a");
+    folder
+        .run(&["count-pieces", "a.txt", "-o", "a.tsv"])
+        .succeeds()
+        .says(&["counted 6 bytes, 4 pieces, 4 of them distinct, in", "MB/s"]);
+    let want = "# pattern: cl100k\nIGE=\t1\nIGI=\t1\nYQ==\t1\n/w==\t1\n";
+    assert_eq!(folder.read("a.tsv"), want.as_bytes());
+    folder
+        .run(&[
+            "count-pieces",
+            "-",
+            "-o",
+            "a.tsv",
+            "--pattern",
+            "[a-z]+",
+            "-q",
+        ])
+        .succeeds()
+        .says_nothing();
+    assert_eq!(folder.read("a.tsv"), b"# pattern: keep:[a-z]+\n");
+    let run = folder.run_with(
+        "-",
+        &["count-pieces", "-", "-o", "b.tsv", "--pattern", "gpt2"],
+    );
+    run.succeeds().says(&["counted 1 bytes, 1 pieces"]);
+}
+
+#[test]
+fn training_on_counts_is_training_on_the_text() {
+    let folder = Folder::new();
+    folder.write("a.txt", TEXT);
+    folder.write("b.txt", "a cat, a dog, a log");
+    let want = trained(&folder, &["a.txt", "b.txt", "--pattern", "nanochat"]);
+    for counts in ["c.tsv", "c.parquet"] {
+        let count = ["count-pieces", "a.txt", "b.txt", "-o", counts];
+        let run = folder.run(&[&count[..], &["--pattern", "nanochat"]].concat());
+        run.succeeds();
+        assert!(
+            trained(&folder, &["--from-counts", counts]) == want,
+            "{counts}"
+        );
+        // The pattern may be said again.
+        let again = ["--from-counts", counts, "--pattern", "nanochat"];
+        assert!(trained(&folder, &again) == want);
+    }
+    folder
+        .run(&["train", "--from-counts", "c.tsv", "-o", "m.bpe"])
+        .succeeds()
+        .says(&[" merges on 22 pieces, 12 of them distinct, in"]);
+}
+
+#[test]
+fn counts_are_summed_with_others_and_with_text() {
+    let folder = Folder::new();
+    folder.write("a.txt", TEXT);
+    folder.write("b.txt", "a cat, a dog, a log");
+    let pattern = ["--pattern", r"\w+|\W", "-q"];
+    let count = |inputs: &[&str], output: &str, pattern: &[&str]| {
+        let run = folder.run(&[&["count-pieces", "-o", output], inputs, pattern].concat());
+        run.succeeds();
+        folder.read(output)
+    };
+    let tsv = count(&["a.txt", "b.txt", "a.txt"], "all.tsv", &pattern);
+    let parquet = count(&["a.txt", "b.txt", "a.txt"], "all.parquet", &pattern);
+    count(&["a.txt"], "a.tsv", &pattern);
+    count(&["b.txt"], "b.parquet", &pattern);
+    let threads = ["--threads", "3"];
+    for inputs in [
+        &["a.tsv", "b.parquet", "a.tsv"][..],
+        &["a.txt", "b.parquet", "a.tsv"],
+        &["b.txt", "a.tsv", "a.txt"],
+        &["all.parquet"],
+    ] {
+        assert!(count(inputs, "again.tsv", &threads) == tsv, "{inputs:?}");
+        assert!(
+            count(inputs, "again.parquet", &threads) == parquet,
+            "{inputs:?}"
+        );
+    }
+    folder
+        .run(&["count-pieces", "a.tsv", "b.parquet", "-o", "c.tsv"])
+        .succeeds()
+        .says(&["counted 38 pieces, 11 of them distinct, in"]);
+    let together = trained(&folder, &["--from-counts", "a.tsv", "a.tsv", "b.parquet"]);
+    assert!(together == trained(&folder, &["--from-counts", "all.tsv"]));
+}
+
+#[test]
+fn counts_of_different_patterns_are_not_mixed() {
+    let folder = Folder::new();
+    folder.write("a.txt", TEXT);
+    for (name, pattern) in [("1.tsv", "gpt2"), ("2.parquet", "cl100k")] {
+        let run = folder.run(&["count-pieces", "a.txt", "-o", name, "--pattern", pattern]);
+        run.succeeds();
+    }
+    let names = ["1.tsv and 2.parquet were split by different patterns: gpt2 and cl100k"];
+    folder
+        .run(&["count-pieces", "1.tsv", "2.parquet", "-o", "c.tsv"])
+        .fails(1, &names);
+    folder
+        .run(&[
+            "train",
+            "--from-counts",
+            "1.tsv",
+            "2.parquet",
+            "-o",
+            "m.bpe",
+        ])
+        .fails(1, &names);
+    let other = ["1.tsv: the pieces were split by another pattern: gpt2"];
+    folder
+        .run(&[
+            "train",
+            "--from-counts",
+            "1.tsv",
+            "-o",
+            "m.bpe",
+            "--pattern",
+            "o200k",
+        ])
+        .fails(2, &other)
+        .says(&["hint: leave --pattern out"]);
+    folder
+        .run(&[
+            "count-pieces",
+            "a.txt",
+            "1.tsv",
+            "-o",
+            "c.tsv",
+            "--pattern",
+            "o200k",
+        ])
+        .fails(2, &other);
+    assert!(!folder.exists("c.tsv") && !folder.exists("m.bpe"));
+}
+
+#[test]
+fn counts_without_a_pattern_want_one() {
+    let folder = Folder::new();
+    folder.write("a.tsv", "dGhl\t5\n");
+    folder
+        .run(&["train", "--from-counts", "a.tsv", "-o", "m.bpe"])
+        .fails(2, &["a.tsv: the file does not say by which pattern"])
+        .says(&["hint: give the one they were split by"]);
+    let model = trained(&folder, &["--from-counts", "a.tsv", "--pattern", "gpt2"]);
+    assert!(!model.is_empty());
+}
+
+#[test]
+fn counts_beyond_32_bits_decide() {
+    let folder = Folder::new();
+    folder.write("1.tsv", "# pattern: gpt2\nYWI=\t4294967296\n");
+    folder.write("2.tsv", "# pattern: gpt2\nY2Q=\t4294967297\n");
+    let counts = [
+        "train",
+        "--from-counts",
+        "1.tsv",
+        "2.tsv",
+        "-o",
+        "m.bpe",
+        "-q",
+    ];
+    folder
+        .run(&[&counts[..], &["--vocab-size", "257"]].concat())
+        .succeeds();
+    // "cd" is the one merge there is.
+    let run = folder.run_with("ab", &["encode", "-", "-m", "m.bpe", "-q"]);
+    assert_eq!(run.text(), "97 98\n");
+    let run = folder.run_with("cd", &["encode", "-", "-m", "m.bpe", "-q"]);
+    assert_eq!(run.text(), "256\n");
+    folder.write("3.tsv", "# pattern: gpt2\nYWI=\t18446744073709551615\n");
+    folder
+        .run(&["train", "--from-counts", "1.tsv", "3.tsv", "-o", "m.bpe"])
+        .fails(1, &["3.tsv: the count of the piece \"ab\" passes 2^64 - 1"]);
+}
+
+#[test]
+fn bad_counts_name_the_file_and_the_place() {
+    let folder = Folder::new();
+    let fails = |name: &str, words: &[&str]| {
+        folder
+            .run(&["train", "--from-counts", name, "-o", "m.bpe"])
+            .fails(1, words);
+        folder
+            .run(&["count-pieces", name, "-o", "c.parquet"])
+            .fails(1, words);
+    };
+    for (text, fault) in [
+        (
+            "# pattern: gpt2\nYQ==\t-1\n",
+            "bad.tsv: line 2: \"-1\" is no count",
+        ),
+        (
+            "# pattern: gpt2\nYQ==\t1\nY\t1\n",
+            "bad.tsv: line 3: the piece is not base64",
+        ),
+        (
+            "# pattern: gpt2\nYQ==\t1",
+            "bad.tsv: line 2: the line has no end",
+        ),
+        (
+            "# pattern: keep:(\n",
+            "bad.tsv: line 1: the pattern of the pieces",
+        ),
+        ("text\n", "bad.tsv: the file does not say"),
+    ] {
+        folder.write("bad.tsv", text);
+        if text == "text\n" {
+            let run = folder.run(&["count-pieces", "bad.tsv", "-o", "c.tsv"]);
+            run.fails(2, &[fault]);
+        } else {
+            fails("bad.tsv", &[fault]);
+        }
+    }
+    folder.write("bad.parquet", "PAR1 and no more");
+    fails("bad.parquet", &["bad.parquet: no Parquet that can be read"]);
+    folder.write("a.txt", TEXT);
+    folder
+        .run(&["count-pieces", "a.txt", "-o", "good.parquet", "-q"])
+        .succeeds();
+    let good = folder.read("good.parquet");
+    for length in [good.len() - 1, good.len() / 2, 5, 0] {
+        folder.write("cut.parquet", &good[..length]);
+        fails("cut.parquet", &["cut.parquet: "]);
+    }
+    fails("none.tsv", &["none.tsv: "]);
+    assert!(!folder.exists("m.bpe") && !folder.exists("c.parquet"));
+}
+
+#[test]
+fn wrong_usage_is_said_before_any_work() {
+    let folder = Folder::new();
+    folder.write("a.txt", TEXT);
+    folder
+        .run(&["count-pieces", "a.txt", "-o", "a.tsv", "-q"])
+        .succeeds();
+    let before = folder.names();
+    let run = folder.run(&["train", "a.txt", "--from-counts", "a.tsv", "-o", "m.bpe"]);
+    run.fails(2, &["--from-counts"]);
+    let run = folder.run(&["train", "-o", "m.bpe"]);
+    run.fails(2, &["required"]);
+    let run = folder.run(&["train", "--from-counts", "a.txt", "-o", "m.bpe"]);
+    run.fails(2, &["ends in .tsv or .parquet"]);
+    let run = folder.run(&["count-pieces", "a.txt", "-o", "counts.json"]);
+    run.fails(2, &["ends in .tsv or .parquet"]);
+    let run = folder.run(&["count-pieces", "a.tsv", "-o", "a.tsv"]);
+    run.fails(
+        2,
+        &["a.tsv: the output would take the place of a file that is read"],
+    );
+    let run = folder.run(&["train", "a.tsv", "-o", "m.bpe"]);
+    run.fails(2, &["a.tsv: these are counted pieces, not text"])
+        .says(&["hint: give them with --from-counts"]);
+    let run = folder.run(&["count-pieces", "a.txt", "-o", "none/a.tsv"]);
+    run.fails(1, &["none"]);
+    assert_eq!(folder.names(), before);
+}
