@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PathBufValueParser, RangedU64ValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokenizer_core::corpus::{CountsFormat, ModelFormat};
-use tokenizer_core::{Count, MAX_TOKEN_ID, Pattern};
+use tokenizer_core::{Count, CropOptions, MAX_TOKEN_ID, Pattern};
 
 use crate::ids::IdFormat;
 
@@ -65,6 +65,27 @@ impl InputArguments {
     }
 }
 
+/// How much of the documents is used.
+#[derive(Debug, Args)]
+pub(crate) struct CropArguments {
+    /// Read no further than the document with which there are more characters than this.
+    #[arg(long, value_name = "N")]
+    max_chars: Option<u64>,
+
+    /// Use at most so many characters of each document.
+    #[arg(long, value_name = "N")]
+    doc_cap: Option<u64>,
+}
+
+impl CropArguments {
+    pub(crate) fn options(&self) -> CropOptions {
+        let mut options = CropOptions::default();
+        options.max_chars = self.max_chars;
+        options.doc_cap = self.doc_cap;
+        options
+    }
+}
+
 /// What to do with bytes that are not UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum InvalidText {
@@ -116,9 +137,12 @@ pub(crate) struct TrainArguments {
         value_name = "FILE",
         num_args = 1..,
         value_parser = counts_path(),
-        conflicts_with_all = ["inputs", "errors"]
+        conflicts_with_all = ["inputs", "errors", "max_chars", "doc_cap"]
     )]
     pub(crate) from_counts: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) crop: CropArguments,
 
     /// Where to write the model: .bpe, .json or .tiktoken.
     #[arg(short, long, value_name = "MODEL", value_parser = model_path())]
@@ -160,6 +184,9 @@ Examples:
 pub(crate) struct CountPiecesArguments {
     #[command(flatten)]
     pub(crate) documents: InputArguments,
+
+    #[command(flatten)]
+    pub(crate) crop: CropArguments,
 
     /// Where to write the counts: .parquet (columns piece and count) or .tsv (base64, tab, count).
     #[arg(short, long, value_name = "COUNTS", value_parser = counts_path())]

@@ -14,6 +14,7 @@
 //! | [`token`] | ids, pairs, counts, and the order of training |
 //! | `unicode`, `arch` | instruction sets; classes of characters |
 //! | [`split`] | [`Pattern`]: text into pieces |
+//! | [`crop`] | documents cut to so many characters |
 //! | [`words`], [`count`] | [`Words`]: distinct pieces with their counts |
 //! | [`merges`], [`mod@train`] | [`Merges`]: which pair becomes which token |
 //! | [`mod@reference`] | BPE by its definition, the judge of the rest |
@@ -51,6 +52,7 @@
 #[allow(unsafe_code)]
 pub mod arch;
 pub mod count;
+pub mod crop;
 pub mod decode;
 pub mod encode;
 pub mod format;
@@ -71,6 +73,7 @@ pub mod words;
 pub mod corpus;
 
 pub use count::{CountOptions, count_pieces};
+pub use crop::{CropOptions, crop};
 pub use decode::DecodeStream;
 pub use encode::{Batch, BatchError, EncodeError, Encoder};
 pub use merges::{Merge, Merges};

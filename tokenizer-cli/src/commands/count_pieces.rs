@@ -30,7 +30,8 @@ pub(crate) fn run(
     let inputs = Inputs::open(&texts, documents.errors)?;
     let files = counts::open(&counted, arguments.pattern.as_ref())?;
     let pattern = counts::pattern(files.as_ref(), arguments.pattern.as_ref());
-    let (mut words, bytes) = train::count(&inputs, &pattern, documents.threads(), progress)?;
+    let (limits, threads) = (arguments.crop.options(), documents.threads());
+    let (mut words, bytes) = train::count(&inputs, &pattern, &limits, threads, progress)?;
     if let Some(files) = &files {
         files.for_each_row(|piece, count| Ok(words.add(piece, count)?))?;
     }

@@ -8,7 +8,9 @@ use tokenizer_core::count::CountError;
 use tokenizer_core::format::huggingface;
 use tokenizer_core::model::ModelError;
 use tokenizer_core::train::train_with_progress;
-use tokenizer_core::{CountOptions, Merges, Model, Pattern, TrainOptions, Words, count_pieces};
+use tokenizer_core::{
+    CountOptions, CropOptions, Merges, Model, Pattern, TrainOptions, Words, count_pieces, crop,
+};
 
 use crate::args::{MAX_VOCAB_SIZE, TrainArguments};
 use crate::commands::{counts, warn_of_loss};
@@ -32,7 +34,8 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(),
     let (words, bytes) = match &counts {
         Some(files) => (counts::read(files, progress)?, None),
         None => {
-            let (words, bytes) = count(&inputs, pattern, documents.threads(), progress)?;
+            let (limits, threads) = (arguments.crop.options(), documents.threads());
+            let (words, bytes) = count(&inputs, pattern, &limits, threads, progress)?;
             (words, Some(bytes))
         }
     };
@@ -118,6 +121,7 @@ fn check_model(pattern: &Pattern, specials: &[String], output: &Path) -> Result<
 pub(super) fn count(
     inputs: &Inputs,
     pattern: &Pattern,
+    limits: &CropOptions,
     threads: usize,
     progress: &Progress,
 ) -> Result<(Words, u64), CommandError> {
@@ -126,20 +130,20 @@ pub(super) fn count(
     options.threads = threads;
     let mut bytes = 0;
     let mut failure = None;
-    let documents = inputs.names().iter().map_while(|name| {
-        let document = inputs.read(name);
-        match document {
-            Ok(document) => {
-                let length = document.as_ref().len() as u64;
-                bytes += length;
-                stage.advance(length);
-                Some(document)
-            }
+    let documents = inputs
+        .names()
+        .iter()
+        .map_while(|name| match inputs.read(name) {
+            Ok(document) => Some(document),
             Err(error) => {
                 failure = Some(error);
                 None
             }
-        }
+        });
+    let documents = crop(documents, limits).inspect(|document| {
+        let length = document.as_ref().len() as u64;
+        bytes += length;
+        stage.advance(length);
     });
     // A document that cannot be counted stands before one that cannot be read.
     let words = count_pieces(documents, pattern, &options).map_err(|error| match error {

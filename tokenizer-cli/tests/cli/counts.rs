@@ -270,3 +270,60 @@ fn wrong_usage_is_said_before_any_work() {
     run.fails(1, &["none"]);
     assert_eq!(folder.names(), before);
 }
+
+#[test]
+fn limits_are_in_characters_and_crop_as_nanochat_does() {
+    let folder = Folder::new();
+    folder.write("1.txt", "été noir");
+    folder.write("2.txt", b"\xFF\xE2\x82bc");
+    folder.write("3.txt", "never seen");
+    let count = |options: &[&str]| {
+        let inputs = ["count-pieces", "1.txt", "2.txt", "3.txt", "-o", "c.tsv"];
+        let run = folder.run(&[&inputs[..], options].concat()).succeeds();
+        let text = String::from_utf8(folder.read("c.tsv")).unwrap();
+        let rows: Vec<String> = text.lines().skip(1).map(str::to_owned).collect();
+        (rows, run.stderr)
+    };
+    let (rows, said) = count(&["--doc-cap", "3", "--max-chars", "5"]);
+    // "été", and three characters of four bytes.
+    assert_eq!(rows, ["Yg==\t1", "w6l0w6k=\t1", "/+KC\t1"]);
+    assert!(said.contains("counted 9 bytes, "), "{said}");
+    let (rows, _) = count(&["--max-chars", "8"]);
+    assert_eq!(
+        rows.len(),
+        4,
+        "the second document takes the total above eight: {rows:?}"
+    );
+    let (rows, _) = count(&["--max-chars", "7"]);
+    assert_eq!(rows, ["IG5vaXI=\t1", "w6l0w6k=\t1"], "the first does");
+    let (all, _) = count(&[]);
+    assert_eq!(count(&["--doc-cap", "100", "--max-chars", "100"]).0, all);
+
+    let train = ["train", "1.txt", "2.txt", "3.txt", "-o", "m.bpe", "-q"];
+    let options = ["--vocab-size", "300", "--doc-cap", "3", "--max-chars", "5"];
+    folder.run(&[&train[..], &options[..]].concat()).succeeds();
+    let limited = folder.read("m.bpe");
+    folder.write("1.txt", "été");
+    folder.write("2.txt", b"\xFF\xE2\x82b");
+    folder.run(&[
+        "train",
+        "1.txt",
+        "2.txt",
+        "-o",
+        "m.bpe",
+        "--vocab-size",
+        "300",
+        "-q",
+    ]);
+    assert!(folder.read("m.bpe") == limited);
+    let run = folder.run(&[
+        "train",
+        "--from-counts",
+        "c.tsv",
+        "-o",
+        "m.bpe",
+        "--doc-cap",
+        "3",
+    ]);
+    run.fails(2, &["--doc-cap"]);
+}
