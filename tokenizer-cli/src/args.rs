@@ -65,9 +65,9 @@ impl InputArguments {
     }
 }
 
-/// How much of the documents is used.
+/// How much of the documents is counted, and in how much memory.
 #[derive(Debug, Args)]
-pub(crate) struct CropArguments {
+pub(crate) struct CountingArguments {
     /// Read no further than the document with which there are more characters than this.
     #[arg(long, value_name = "N")]
     max_chars: Option<u64>,
@@ -75,10 +75,15 @@ pub(crate) struct CropArguments {
     /// Use at most so many characters of each document.
     #[arg(long, value_name = "N")]
     doc_cap: Option<u64>,
+
+    /// Count within so much memory, such as 2GB or 512MiB: what does not fit goes to temporary files
+    /// (in TMPDIR), and the result is the same. Documents that are not mapped files come on top.
+    #[arg(long, value_name = "SIZE", value_parser = memory_size)]
+    pub(crate) max_memory: Option<usize>,
 }
 
-impl CropArguments {
-    pub(crate) fn options(&self) -> CropOptions {
+impl CountingArguments {
+    pub(crate) fn crop(&self) -> CropOptions {
         let mut options = CropOptions::default();
         options.max_chars = self.max_chars;
         options.doc_cap = self.doc_cap;
@@ -142,7 +147,7 @@ pub(crate) struct TrainArguments {
     pub(crate) from_counts: Vec<PathBuf>,
 
     #[command(flatten)]
-    pub(crate) crop: CropArguments,
+    pub(crate) counting: CountingArguments,
 
     /// Where to write the model: .bpe, .json or .tiktoken.
     #[arg(short, long, value_name = "MODEL", value_parser = model_path())]
@@ -186,7 +191,7 @@ pub(crate) struct CountPiecesArguments {
     pub(crate) documents: InputArguments,
 
     #[command(flatten)]
-    pub(crate) crop: CropArguments,
+    pub(crate) counting: CountingArguments,
 
     /// Where to write the counts: .parquet (columns piece and count) or .tsv (base64, tab, count).
     #[arg(short, long, value_name = "COUNTS", value_parser = counts_path())]
@@ -289,6 +294,25 @@ fn thread_count() -> impl TypedValueParser<Value = usize> {
     RangedU64ValueParser::<usize>::new().range(1..=1024)
 }
 
+/// A number of bytes with a unit: powers of 1000, or of 1024 with an `i`.
+fn memory_size(text: &str) -> Result<usize, String> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let unit: usize = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" => 1000,
+        "m" | "mb" => 1000 * 1000,
+        "g" | "gb" => 1000 * 1000 * 1000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        _ => return Err("a size is a whole number with B, KB, MB, GB, KiB, MiB or GiB".to_owned()),
+    };
+    let number = number.parse::<usize>().ok();
+    let size = number.and_then(|number| number.checked_mul(unit));
+    size.ok_or_else(|| "no size that a machine has".to_owned())
+}
+
 fn model_path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|path| match ModelFormat::of_path(&path) {
         Some(_) => Ok(path),
@@ -315,6 +339,24 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, size) in [
+            ("1", 1),
+            ("512MB", 512_000_000),
+            ("2g", 2_000_000_000),
+            ("3 KiB", 0),
+            ("3KiB", 3072),
+            ("1GiB", 1 << 30),
+            ("99999999999GB", 0),
+            ("-1", 0),
+            ("GB", 0),
+            ("1.5GB", 0),
+        ] {
+            assert_eq!(memory_size(text).unwrap_or(0), size, "{text}");
+        }
+    }
 
     #[test]
     fn the_arguments_do_not_contradict_each_other() {

@@ -50,6 +50,8 @@ pub(crate) enum CommandError {
     },
     #[error(transparent)]
     Count(#[from] CountError),
+    #[error("merging takes about {estimate} bytes of memory, and --max-memory allows {max_memory}")]
+    MergeMemory { estimate: u64, max_memory: usize },
     #[error(transparent)]
     Train(#[from] TrainError),
     #[error(transparent)]
@@ -110,6 +112,10 @@ impl CommandError {
             CommandError::Unsupported { hint, .. } => hint,
             CommandError::NotUtf8 { .. } => {
                 "--errors keep takes such bytes as they are, and they come back when decoded"
+            }
+            CommandError::MergeMemory { .. }
+            | CommandError::Count(CountError::MemoryExceeded { .. }) => {
+                "--max-memory bounds counting; training holds all distinct pieces in memory"
             }
             CommandError::IdsTooHigh { .. } => "--format u32 holds every id",
             CommandError::Ids { fault, .. } => return fault.hint(),

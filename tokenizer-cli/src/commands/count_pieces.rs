@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
-use tokenizer_core::corpus::{CountsFormat, save_counts};
-use tokenizer_core::format::counts::CountedPieces;
+use tokenizer_core::corpus::{CountsFormat, write_counts};
 
 use crate::args::CountPiecesArguments;
-use crate::commands::{counts, train};
+use crate::commands::counts::{self, Counter};
 use crate::error::CommandError;
 use crate::input::Inputs;
 use crate::output::{check_not_read, check_place};
@@ -30,19 +29,24 @@ pub(crate) fn run(
     let inputs = Inputs::open(&texts, documents.errors)?;
     let files = counts::open(&counted, arguments.pattern.as_ref())?;
     let pattern = counts::pattern(files.as_ref(), arguments.pattern.as_ref());
-    let (limits, threads) = (arguments.crop.options(), documents.threads());
-    let (mut words, bytes) = train::count(&inputs, &pattern, &limits, threads, progress)?;
-    if let Some(files) = &files {
-        files.for_each_row(|piece, count| Ok(words.add(piece, count)?))?;
-    }
-    let counted = CountedPieces::new(pattern, words);
-    save_counts(&counted, &arguments.output)?;
-    // More than 2^64 pieces can only stand in counts of several files, and are "2^64" here.
-    let pieces = u64::try_from(counted.words.total()).unwrap_or(u64::MAX);
+    let counter = Counter::new(&pattern, &arguments.counting, documents.threads());
+    let (mut sorted, bytes) = counter.sorted(&inputs, files.as_ref(), progress)?;
+    let (mut pieces, mut distinct) = (0u64, 0);
+    write_counts::<CommandError>(&arguments.output, &pattern, |writer| {
+        let stage = progress.bytes("writing counts");
+        while let Some((piece, count)) = sorted.next()? {
+            writer.row(piece, count)?;
+            // More than 2^64 can only stand in counts of several files, and are "2^64" here.
+            pieces = pieces.saturating_add(count);
+            distinct += 1;
+            stage.advance(piece.len() as u64);
+        }
+        Ok(())
+    })?;
     let message = format!(
         "{} pieces, {} of them distinct,",
         number(pieces),
-        number(counted.words.len() as u64)
+        number(distinct)
     );
     match texts.is_empty() {
         true => progress.close_without_speed(&format!("counted {message}")),

@@ -4,16 +4,14 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use tokenizer_core::corpus::{ModelFormat, SaveError, save_model};
-use tokenizer_core::count::CountError;
 use tokenizer_core::format::huggingface;
 use tokenizer_core::model::ModelError;
 use tokenizer_core::train::train_with_progress;
-use tokenizer_core::{
-    CountOptions, CropOptions, Merges, Model, Pattern, TrainOptions, Words, count_pieces, crop,
-};
+use tokenizer_core::{Merges, Model, Pattern, TrainOptions};
 
 use crate::args::{MAX_VOCAB_SIZE, TrainArguments};
-use crate::commands::{counts, warn_of_loss};
+use crate::commands::counts::{self, Counter};
+use crate::commands::warn_of_loss;
 use crate::error::{CommandError, UsageError};
 use crate::input::Inputs;
 use crate::output::{check_not_read, check_place};
@@ -31,14 +29,15 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(),
     let counted = arguments.from_counts.iter().map(PathBuf::as_ref);
     check_not_read(&arguments.output, inputs.paths().chain(counted))?;
 
+    let counter = Counter::new(pattern, &arguments.counting, documents.threads());
     let (words, bytes) = match &counts {
-        Some(files) => (counts::read(files, progress)?, None),
+        Some(files) => (counter.words_of_files(files, progress)?, None),
         None => {
-            let (limits, threads) = (arguments.crop.options(), documents.threads());
-            let (words, bytes) = count(&inputs, pattern, &limits, threads, progress)?;
+            let (words, bytes) = counter.words(&inputs, progress)?;
             (words, Some(bytes))
         }
     };
+    counter.check_merging(words.memory() as u64)?;
 
     let options = TrainOptions::new(merges_wanted)
         .min_frequency(arguments.min_frequency)
@@ -115,46 +114,4 @@ fn check_model(pattern: &Pattern, specials: &[String], output: &Path) -> Result<
             .map_err(|error| SaveError::HuggingFace(output.to_owned(), error))?;
     }
     Ok(())
-}
-
-/// Counts the pieces of all documents, and their bytes.
-pub(super) fn count(
-    inputs: &Inputs,
-    pattern: &Pattern,
-    limits: &CropOptions,
-    threads: usize,
-    progress: &Progress,
-) -> Result<(Words, u64), CommandError> {
-    let stage = progress.bytes("counting pieces");
-    let mut options = CountOptions::default();
-    options.threads = threads;
-    let mut bytes = 0;
-    let mut failure = None;
-    let documents = inputs
-        .names()
-        .iter()
-        .map_while(|name| match inputs.read(name) {
-            Ok(document) => Some(document),
-            Err(error) => {
-                failure = Some(error);
-                None
-            }
-        });
-    let documents = crop(documents, limits).inspect(|document| {
-        let length = document.as_ref().len() as u64;
-        bytes += length;
-        stage.advance(length);
-    });
-    // A document that cannot be counted stands before one that cannot be read.
-    let words = count_pieces(documents, pattern, &options).map_err(|error| match error {
-        CountError::Split { document, error } => CommandError::Encode {
-            input: inputs.names()[document].clone(),
-            error: error.into(),
-        },
-        other => other.into(),
-    })?;
-    match failure {
-        Some(failure) => Err(failure),
-        None => Ok((words, bytes)),
-    }
 }

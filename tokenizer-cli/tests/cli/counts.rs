@@ -1,4 +1,4 @@
-use crate::support::Folder;
+use crate::support::{Folder, fixture};
 
 const TEXT: &str = "the cat sat on the mat, the dog sat on the log\n";
 
@@ -326,4 +326,113 @@ fn limits_are_in_characters_and_crop_as_nanochat_does() {
         "3",
     ]);
     run.fails(2, &["--doc-cap"]);
+}
+
+/// Runs with temporary files in the folder `tmp`.
+fn run_in_memory(folder: &Folder, arguments: &[&str], size: &str) -> i32 {
+    let mut command = folder.command(arguments);
+    command.args(["--max-memory", size, "-q"]);
+    command.env("TMPDIR", folder.path("tmp"));
+    command.output().unwrap().status.code().unwrap_or(-1)
+}
+
+#[cfg(unix)]
+#[test]
+fn a_bound_of_memory_changes_nothing() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("tmp")).unwrap();
+    let corpus = fixture("corpus.txt");
+    let corpus = corpus.to_str().unwrap();
+    let nothing_is_left = || std::fs::read_dir(folder.path("tmp")).unwrap().count() == 0;
+    for output in ["c.tsv", "c.parquet"] {
+        let count = ["count-pieces", corpus, corpus, "-o", output];
+        folder.run(&[&count[..], &["-q"]].concat()).succeeds();
+        let want = folder.read(output);
+        for (size, threads) in [
+            ("1", "1"),
+            ("100kB", "1"),
+            ("100kB", "3"),
+            ("1MiB", "2"),
+            ("2GB", "2"),
+        ] {
+            std::fs::remove_file(folder.path(output)).unwrap();
+            let count = [&count[..], &["--threads", threads]].concat();
+            assert_eq!(run_in_memory(&folder, &count, size), 0);
+            assert!(folder.read(output) == want, "{size}, {threads} threads");
+            assert!(nothing_is_left());
+            let sum = ["count-pieces", output, "-o", "sum.parquet"];
+            assert_eq!(run_in_memory(&folder, &sum, size), 0);
+        }
+    }
+    assert!(folder.read("sum.parquet") == folder.read("c.parquet"));
+    let want = trained(&folder, &[corpus, corpus]);
+    for input in [&[corpus, corpus][..], &["--from-counts", "c.tsv"]] {
+        let options = ["train", "-o", "b.bpe", "--vocab-size", "270"];
+        assert_eq!(
+            run_in_memory(&folder, &[&options[..], input].concat(), "1MB"),
+            0
+        );
+        assert!(folder.read("b.bpe") == want);
+    }
+    assert!(nothing_is_left());
+}
+
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_done_within_the_bound_is_refused() {
+    let folder = Folder::new();
+    let corpus = fixture("corpus.txt");
+    let corpus = corpus.to_str().unwrap();
+    let run = folder.run(&["train", corpus, "-o", "m.bpe", "--max-memory", "100kB"]);
+    run.fails(
+        1,
+        &["the distinct pieces alone take more than the 50000 bytes"],
+    )
+    .says(&["hint: --max-memory bounds counting"]);
+    let run = folder.run(&["train", corpus, "-o", "m.bpe", "--max-memory", "much"]);
+    run.fails(2, &["a size is a whole number with"]);
+    let count = ["count-pieces", corpus, "-o", "c.tsv", "--max-memory", "1kB"];
+    let mut command = folder.command(&count);
+    let output = command.env("TMPDIR", folder.path("none")).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains("counts that do not fit in memory: no temporary file in"),
+        "{said}"
+    );
+    assert!(folder.names().is_empty());
+}
+
+/// Where the address space is limited, the counts of text with many distinct words do not fit in
+/// it, and are counted all the same.
+#[cfg(target_os = "linux")]
+#[test]
+fn counts_larger_than_memory_are_counted_within_the_bound() {
+    let folder = Folder::new();
+    let words: String = (0..1_000_000u32)
+        .map(|n| format!(" {:x}", n.wrapping_mul(2_654_435_761)))
+        .collect();
+    folder.write("words.txt", words);
+    let run = |options: &str| {
+        let program = crate::support::program();
+        let script = format!(
+            "ulimit -v 100000; exec {program} count-pieces words.txt -o c.tsv -q --threads 1 \
+             --pattern ' \\w+' {options}"
+        );
+        let mut command = std::process::Command::new("sh");
+        let command = command.args(["-c", &script]).current_dir(folder.path(""));
+        command.output().unwrap()
+    };
+    let output = run("--max-memory 20MB");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let lines = folder.read("c.tsv");
+    assert_eq!(
+        lines.iter().filter(|&&byte| byte == b'\n').count(),
+        1_000_001
+    );
+    assert!(!run("").status.success());
 }

@@ -21,6 +21,7 @@ pub mod parquet;
 
 use pattern_text::PatternTextError;
 
+use crate::count::CountError;
 use crate::split::Pattern;
 use crate::token::Count;
 use crate::words::{Words, WordsError};
@@ -90,6 +91,9 @@ pub enum CountsError {
     /// The counts do not fit.
     #[error(transparent)]
     Words(#[from] WordsError),
+    /// Whoever counted the rows failed.
+    #[error(transparent)]
+    Count(#[from] CountError),
 }
 
 /// The pattern of a file that says `found`, where the caller may have asked for one.
