@@ -14,7 +14,7 @@
 //! | [`token`] | ids, pairs, counts, and the order of training |
 //! | `unicode`, `arch` | instruction sets; classes of characters |
 //! | [`split`] | [`Pattern`]: text into pieces |
-//! | [`crop`] | documents cut to so many characters |
+//! | [`mod@crop`] | documents cut to so many characters |
 //! | [`words`], [`count`] | [`Words`]: distinct pieces with their counts |
 //! | [`merges`], [`mod@train`] | [`Merges`]: which pair becomes which token |
 //! | [`mod@reference`] | BPE by its definition, the judge of the rest |
