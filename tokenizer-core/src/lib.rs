@@ -63,6 +63,7 @@ mod ranks;
 pub mod reference;
 pub mod special;
 pub mod split;
+mod threads;
 pub mod token;
 pub mod train;
 mod unicode;

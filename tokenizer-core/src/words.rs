@@ -88,6 +88,18 @@ impl Words {
         Ok(())
     }
 
+    /// Adds pieces none of which is there yet.
+    pub(crate) fn append_distinct(&mut self, other: &Words) -> Result<(), WordsError> {
+        if self.len() + other.len() > u32::MAX as usize {
+            return Err(WordsError::TooManyPieces);
+        }
+        let moved = self.bytes.len();
+        self.bytes.extend_from_slice(&other.bytes);
+        self.ends.extend(other.ends.iter().map(|end| moved + end));
+        self.counts.extend_from_slice(&other.counts);
+        Ok(())
+    }
+
     fn make_index(&mut self) {
         let (bytes, ends, hasher) = (&self.bytes, &self.ends, &self.hasher);
         let hash = |&word: &u32| hasher.hash_one(span(bytes, ends, word as usize));

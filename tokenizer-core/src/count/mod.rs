@@ -2,16 +2,17 @@
 //!
 //! The caller's thread reads documents and hands them over in batches of about a megabyte, a large
 //! document in several parts (see [`Pattern::parts`]); each worker splits and counts into a table
-//! of its own for the whole corpus (`table.rs`). At the end the tables are merged, each worker
-//! taking a share of all pieces by their hashes. The channel holds a few batches, so memory follows
+//! of its own for the whole corpus (`table.rs`). At the end the tables are put together (`merge.rs`). The channel holds a few batches, so memory follows
 //! the distinct pieces and not the corpus, and what the workers count never depends on which of
 //! them counts it.
 
+mod merge;
 mod spill;
 mod table;
 
 pub use spill::{PieceCounter, SortedPieces, TemporaryStore};
 
+use self::merge::merge;
 use self::table::{PieceTable, Seeds};
 use crate::split::{Pattern, Spans, SplitError};
 use crate::words::{Words, WordsError};
@@ -92,11 +93,7 @@ pub fn count_pieces<D: AsRef<[u8]> + Send + Sync>(
     options: &CountOptions,
 ) -> Result<Words, CountError> {
     let tables = tables(documents, pattern, options, &|_, _| Ok(()))?;
-    #[cfg(feature = "parallel")]
-    if tables.len() > 1 {
-        return Ok(words(parallel::merge(&tables)?)?);
-    }
-    Ok(words(tables)?)
+    Ok(merge(&tables, options.threads)?)
 }
 
 /// Counts the pieces of documents in a table for each thread. Before a run of pieces is counted in
@@ -167,15 +164,6 @@ fn count_text(
     }
 }
 
-/// The pieces of tables that have none in common.
-fn words(tables: impl IntoIterator<Item = PieceTable>) -> Result<Words, WordsError> {
-    let mut words = Words::new();
-    for table in tables {
-        table.for_each(|piece, count| words.push_distinct(piece, count))?;
-    }
-    Ok(words)
-}
-
 #[cfg(feature = "parallel")]
 mod parallel {
     use std::ops::Range;
@@ -184,7 +172,7 @@ mod parallel {
     use std::sync::{Arc, Mutex};
     use std::thread::{Builder, ScopedJoinHandle};
 
-    use super::{CountError, MakeRoom, Pattern, PieceTable, Seeds, WordsError, count_text};
+    use super::{CountError, MakeRoom, Pattern, PieceTable, Seeds, count_text};
 
     /// Work travels in batches of about this many bytes: a hand-over costs about a microsecond,
     /// counting a batch a millisecond or more.
@@ -244,33 +232,6 @@ mod parallel {
                 Some((_, error)) => Err(error),
                 None => Ok(tables),
             }
-        })
-    }
-
-    /// Merges tables by hash: each thread sums up its share of the pieces of all.
-    pub(super) fn merge(tables: &[PieceTable]) -> Result<Vec<PieceTable>, WordsError> {
-        let parts = tables.len();
-        let sum_of_part = |part: usize| {
-            let mut sum = PieceTable::new(tables[part].seeds().clone());
-            for table in tables {
-                sum.merge_part(table, part, parts)?;
-            }
-            Ok(sum)
-        };
-        std::thread::scope(|scope| {
-            let sum_of_part = &sum_of_part;
-            let spawn = |part| {
-                Builder::new()
-                    .spawn_scoped(scope, move || sum_of_part(part))
-                    .ok()
-            };
-            // The first part is summed up here, and so is every one for which there is no thread.
-            let workers: Vec<_> = (1..parts).map(|part| (part, spawn(part))).collect();
-            let mut sums = vec![sum_of_part(0)?];
-            for (part, worker) in workers {
-                sums.push(worker.map_or_else(|| sum_of_part(part), joined)?);
-            }
-            Ok(sums)
         })
     }
 

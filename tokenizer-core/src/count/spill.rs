@@ -24,6 +24,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::table::{PieceTable, Seeds, SortedTable};
 use super::{CountError, CountOptions};
 use crate::split::{Pattern, Spans};
+use crate::threads;
 use crate::token::Count;
 use crate::words::{Words, WordsError};
 
@@ -111,9 +112,9 @@ impl<'a, S: TemporaryStore> PieceCounter<'a, S> {
             self.spill.make_room(table, share, spans.len(), bytes)
         };
         let tables = super::tables(documents, self.pattern, &self.options, &full)?;
-        tables
+        threads::map(tables, |table| self.spill.set_aside(table))
             .into_iter()
-            .try_for_each(|table| self.spill.set_aside(table))
+            .collect()
     }
 
     /// Adds `count` occurrences of a piece. An empty piece is passed over.

@@ -49,6 +49,13 @@ struct Slot {
     place: usize,
 }
 
+/// A piece in a table, with its hash and its count.
+pub(super) struct Entry<'t> {
+    slot: &'t Slot,
+    pub(super) hash: u64,
+    pub(super) count: Count,
+}
+
 /// See the module. Zero is the key of an empty slot: no piece is empty.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Key(u128);
@@ -155,6 +162,11 @@ impl PieceTable {
         &self.seeds
     }
 
+    /// How many slots there are.
+    pub(super) fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
     /// Counts every piece of a run once.
     #[inline]
     pub(super) fn add_run(&mut self, text: &[u8], spans: &Spans) {
@@ -180,63 +192,46 @@ impl PieceTable {
         }
     }
 
-    /// Adds `count` occurrences of a piece.
-    #[cfg(any(feature = "parallel", test))]
-    fn add(&mut self, piece: &[u8], count: Count) -> Result<(), crate::words::WordsError> {
-        if (self.used + 1) * 2 > self.slots.len() {
-            self.grow();
-        }
-        let key = self.seeds.key(piece, 0, piece.len());
-        let slot = self.find(key, self.seeds.hash(key), piece);
-        let total = &mut self.slots[slot].count;
-        *total =
-            total
-                .checked_add(count)
-                .ok_or_else(|| crate::words::WordsError::CountOverflow {
-                    piece: piece.to_vec(),
-                })?;
-        Ok(())
+    /// The pieces whose hashes begin with the `bits` bits `range`. There are at least so many slots.
+    pub(super) fn entries(&self, range: usize, bits: u32) -> impl Iterator<Item = Entry<'_>> {
+        let width = self.slots.len() >> bits;
+        let homes = range * width..(range + 1) * width;
+        // Behind the last slot of the range stand those that were displaced, up to the first free
+        // one; behind the last slot of the table comes the first.
+        let last = self.slots.len() - 1;
+        let displaced = (homes.end..homes.start + self.slots.len())
+            .map(move |at| at & last)
+            .take_while(|&at| self.slots[at].key != Key(0));
+        homes.clone().chain(displaced).filter_map(move |at| {
+            let slot = &self.slots[at];
+            let hash = self.seeds.hash(slot.key);
+            let home = (hash >> self.shift) as usize;
+            (slot.key != Key(0) && homes.contains(&home)).then_some(Entry {
+                slot,
+                hash,
+                count: slot.count,
+            })
+        })
     }
 
-    /// Adds the pieces of `other` whose hashes fall into part `part` of `parts`.
-    #[cfg(any(feature = "parallel", test))]
-    pub(super) fn merge_part(
-        &mut self,
-        other: &PieceTable,
-        part: usize,
-        parts: usize,
-    ) -> Result<(), crate::words::WordsError> {
-        for slot in other.slots.iter().filter(|slot| slot.key != Key(0)) {
-            // The upper bits choose the slot; the lower ones are free to choose the part.
-            let hash = self.seeds.hash(slot.key) & 0xFFFF_FFFF;
-            if ((hash * parts as u64) >> 32) as usize == part {
-                let mut bytes = [0; 16];
-                self.add(other.piece(slot, &mut bytes), slot.count)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Calls `each` with every piece and its count.
-    pub(super) fn for_each<E>(
-        &self,
-        mut each: impl FnMut(&[u8], Count) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut bytes = [0; 16];
-        for slot in self.slots.iter().filter(|slot| slot.key != Key(0)) {
-            each(self.piece(slot, &mut bytes), slot.count)?;
-        }
-        Ok(())
-    }
-
-    /// The bytes of a slot's piece, which may be put into `bytes`.
-    fn piece<'a>(&'a self, slot: &Slot, bytes: &'a mut [u8; 16]) -> &'a [u8] {
+    /// The bytes of an entry's piece, which may be put into `bytes`.
+    pub(super) fn piece<'a>(&'a self, entry: &Entry<'_>, bytes: &'a mut [u8; 16]) -> &'a [u8] {
+        let slot = entry.slot;
         let length = slot.key.length();
         if slot.key.is_long() {
             return &self.arena[slot.place..slot.place + length];
         }
         *bytes = slot.key.0.to_le_bytes();
         &bytes[..length]
+    }
+
+    /// Whether an entry here and one of another table are the same piece.
+    pub(super) fn same_piece(&self, here: &Entry<'_>, other: &Self, there: &Entry<'_>) -> bool {
+        let (here, there) = (here.slot, there.slot);
+        here.key == there.key
+            && (!here.key.is_long()
+                || other.arena[there.place..]
+                    .starts_with(&self.arena[here.place..here.place + here.key.length()]))
     }
 
     /// The slot of a piece, which is taken for it if there was none.
@@ -296,29 +291,36 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
+    use crate::count::merge::merge;
     use crate::split::Pattern;
-    use crate::words::WordsError;
+    use crate::words::Words;
     use proptest::prelude::*;
 
-    fn counted(table: &PieceTable) -> HashMap<Vec<u8>, Count> {
-        let mut all = HashMap::new();
-        let each = |piece: &[u8], count| {
-            assert!(
-                all.insert(piece.to_vec(), count).is_none(),
-                "twice in the table"
-            );
-            Ok::<(), ()>(())
-        };
-        table.for_each(each).unwrap();
+    fn counted(words: &Words) -> HashMap<Vec<u8>, Count> {
+        let all: HashMap<Vec<u8>, Count> = words.iter().map(|(p, c)| (p.to_vec(), c)).collect();
+        assert_eq!(all.len(), words.len(), "a piece is there once");
         all
     }
 
     #[test]
-    fn counts_that_overflow_are_an_error() {
-        let mut table = PieceTable::new(Seeds::new());
-        table.add(b"a", Count::MAX).unwrap();
-        let piece = b"a".to_vec();
-        assert_eq!(table.add(b"a", 1), Err(WordsError::CountOverflow { piece }));
+    fn a_large_table_and_a_small_one_are_put_together() {
+        let pattern = Pattern::regex("[^\n]*\n", Default::default()).unwrap();
+        let seeds = Seeds::new();
+        let table = |numbers: std::ops::Range<u32>| {
+            let text: String = numbers.map(|number| format!("{number}\n")).collect();
+            let mut table = PieceTable::new(seeds.clone());
+            let mut splitter = pattern.split(text.as_bytes());
+            let mut spans = Spans::new();
+            while splitter.fill(&mut spans).unwrap() {
+                table.add_run(text.as_bytes(), &spans);
+            }
+            table
+        };
+        let words = merge(&[table(0..300_000), table(299_990..300_010)], 2).unwrap();
+        let counts = counted(&words);
+        assert_eq!(counts.len(), 300_010);
+        assert_eq!(words.total(), 300_020);
+        assert_eq!((counts[&b"299990\n"[..]], counts[&b"7\n"[..]]), (2, 1));
     }
 
     proptest! {
@@ -332,7 +334,8 @@ mod tests {
                 ],
                 0..3000,
             ),
-            parts in 1usize..5,
+            tables in 1usize..5,
+            threads in 1usize..4,
         ) {
             // A piece is a line, so that any pieces can be one text.
             let pattern = Pattern::regex("(?s:[^\n]*)\n", Default::default()).unwrap();
@@ -345,26 +348,29 @@ mod tests {
                 *want.entry(piece).or_default() += 1;
             }
             let seeds = Seeds::new();
-            let mut table = PieceTable::new(seeds.clone());
-            let mut splitter = pattern.split(&text);
+            let table = || {
+                let mut table = PieceTable::new(seeds.clone());
+                let mut splitter = pattern.split(&text);
+                let mut spans = Spans::new();
+                while splitter.fill(&mut spans).unwrap() {
+                    table.add_run(&text, &spans);
+                }
+                table
+            };
+            let mut all: Vec<PieceTable> = (0..tables).map(|_| table()).collect();
+            // One that is smaller than the others, and one that is empty.
+            let mut small = PieceTable::new(seeds.clone());
+            let mut splitter = pattern.split(b"a\n");
             let mut spans = Spans::new();
-            while splitter.fill(&mut spans).unwrap() {
-                table.add_run(&text, &spans);
+            splitter.fill(&mut spans).unwrap();
+            small.add_run(b"a\n", &spans);
+            all.push(small);
+            all.push(PieceTable::new(seeds.clone()));
+            for count in want.values_mut() {
+                *count *= tables as Count;
             }
-            prop_assert_eq!(counted(&table), want.clone());
-
-            let mut merged: HashMap<Vec<u8>, Count> = HashMap::new();
-            for part in 0..parts {
-                let mut sum = PieceTable::new(seeds.clone());
-                for _ in 0..2 {
-                    sum.merge_part(&table, part, parts).unwrap();
-                }
-                for (piece, count) in counted(&sum) {
-                    prop_assert!(merged.insert(piece, count).is_none(), "in two parts");
-                }
-            }
-            let twice = want.into_iter().map(|(piece, count)| (piece, 2 * count)).collect();
-            prop_assert_eq!(merged, twice);
+            *want.entry(b"a\n".to_vec()).or_default() += 1;
+            prop_assert_eq!(counted(&merge(&all, threads).unwrap()), want);
         }
     }
 }

@@ -1,122 +1,454 @@
-//! The symbols of all words, and the one operation on them: merge a pair within a word.
+//! The symbols of all words, one cell each, and the one operation on them: merge a pair at the
+//! places where it stands.
 //!
-//! A word is a run of 32-bit numbers in one arena: how many symbols it had, how many it has, its
-//! count in two halves, and its symbols. A visit to a word of up to a dozen symbols is a visit to
-//! one cache line, or two. A word keeps its place and only gets shorter; the place is its name.
+//! **Layout.** A word is its count, its symbols, and an end mark, in one arena of 32-bit cells. A
+//! place is the number of the cell in which a symbol begins. A merge moves nothing: the new symbol
+//! takes the cells of the two it is made of, and its id is written into its first cell and into its
+//! last. So the symbol behind one is found by its width in cells, the symbol before one by reading
+//! the cell before it, and a merge costs the same in a word of two symbols as in one of a hundred
+//! million. The first cell of a right half is blanked, unless it is the last one of the new symbol
+//! as well: so a place that was noted for a pair still holds it exactly when the two ids are there.
+//! (An id is never made again, and a blanked place never begins a symbol again.)
+//!
+//! The upper bits of a cell say how far it is from the beginning of its word, where the count is.
+//! Words that are too long for that, or whose counts pass 32 bits, stand in a list beside.
+//!
+//! **Compaction.** When all places are found anew anyway (see `pairs.rs`), the symbols are moved
+//! together and are one cell wide again, and words of a single symbol go.
+//!
+//! **Cost.** A merge at a place reads four cells that stand near each other and the count, and
+//! writes up to three. Four bytes a symbol, eight a word.
+//!
+//! Not worth it: words that are searched for the pair and shortened in place. It took 60 ns a word
+//! on mixed scripts, half of it in the search, against 25 ns a place here; and a word of 1 MB cost
+//! a megabyte for every merge.
+
+use std::iter::Peekable;
+use std::slice;
 
 use crate::arch::prefetch;
-use crate::token::{Count, Pair, TokenId};
+use crate::threads;
+use crate::token::{Count, TokenId};
 use crate::words::Words;
+
+use super::neighbours::Neighbours;
+
+/// The number of a cell.
+pub(super) type Place = u32;
+
+/// Bits of an id in a cell. Above them: how far the cell is from the first symbol of its word.
+const ID_BITS: u32 = 25;
+const ID_MASK: u32 = (1 << ID_BITS) - 1;
+
+/// The id that ends a word.
+pub(super) const END: TokenId = ID_MASK;
+
+/// The id of a place where no symbol begins any more.
+const BLANK: TokenId = ID_MASK - 1;
+
+/// The largest distance a cell can hold stands for all from there on.
+const FAR: u32 = u32::MAX >> ID_BITS;
+
+/// The count that stands for those which do not fit.
+const LARGE: u32 = u32::MAX;
+
+/// Cells of a part, which no cut for threads divides.
+const PART_CELLS: usize = 1 << 14;
+
+/// Places of a merge that are worth a thread: some hundred microseconds of work.
+const PLACES_FOR_A_THREAD: usize = 1 << 13;
+
+/// How many places ahead cells are asked for from memory.
+const PREFETCH: usize = 24;
 
 /// The distinct pieces as tokens.
 pub(super) struct Corpus {
-    arena: Vec<u32>,
+    cells: Vec<u32>,
+    /// Ascending.
+    exceptions: Vec<Exception>,
+    /// Where words begin (the cell of the count), about `PART_CELLS` apart; ascending.
+    parts: Vec<usize>,
+    /// The pairs of all words together, each with its count.
+    pairs: Count,
 }
 
-/// Where a word begins in the arena.
-pub(super) type Place = u32;
-
-/// Numbers in front of the symbols of a word: capacity, length, count (lower half, upper half).
-const HEADER: usize = 4;
-
-/// One place where a pair was merged.
-pub(super) struct Merged {
-    /// The symbol before, if there is one; the merged token itself when two merges touch.
-    pub(super) before: Option<TokenId>,
-    /// The symbol behind, if there is one, as it was.
-    pub(super) behind: Option<TokenId>,
+/// A word whose length or count does not fit into its cells.
+#[derive(Clone, Copy)]
+struct Exception {
+    /// Its first symbol.
+    first: Place,
+    count: Count,
 }
 
 /// Why pieces cannot be trained on.
+#[derive(Debug)]
 pub(super) enum Unfit {
     /// The pairs together occur more than 2^64 - 1 times.
     Counts,
-    /// The arena would have more places than a place can number.
+    /// There would be more cells than a place can number.
     Size,
+}
+
+/// A pair that is to be merged, and what it becomes.
+#[derive(Clone, Copy)]
+pub(super) struct Rule {
+    pub(super) left: TokenId,
+    pub(super) right: TokenId,
+    pub(super) token: TokenId,
+    /// The widths of the two, in cells.
+    pub(super) left_width: u32,
+    pub(super) right_width: u32,
 }
 
 impl Corpus {
     /// Every piece of two bytes or more, as single bytes. Shorter ones hold no pair.
     pub(super) fn new(words: &Words) -> Result<Self, Unfit> {
-        let mut arena = Vec::with_capacity(words.distinct_bytes() + HEADER * words.len());
-        let mut pairs: Count = 0;
-        for (piece, count) in words.iter().filter(|(piece, _)| piece.len() > 1) {
-            let occurrences = (piece.len() as Count - 1).checked_mul(count);
-            let sum = occurrences.and_then(|more| pairs.checked_add(more));
-            pairs = sum.ok_or(Unfit::Counts)?;
-            Place::try_from(arena.len() + HEADER + piece.len()).map_err(|_| Unfit::Size)?;
-            let length = piece.len() as u32;
-            arena.extend([length, length, count as u32, (count >> 32) as u32]);
-            arena.extend(piece.iter().map(|&byte| TokenId::from(byte)));
+        let mut corpus = Corpus::with_capacity(words.distinct_bytes() + 2 * words.len());
+        for (piece, count) in words.iter() {
+            corpus.push(piece.iter().map(|&byte| TokenId::from(byte)), count)?;
         }
-        Ok(Corpus { arena })
+        Ok(corpus)
     }
 
-    /// Every word: its place, its symbols, its count.
-    pub(super) fn words(&self) -> impl Iterator<Item = (Place, &[TokenId], Count)> {
-        let mut rest = self.arena.as_slice();
-        std::iter::from_fn(move || {
-            let (header, behind) = rest.split_first_chunk::<HEADER>()?;
-            let place = self.arena.len() - rest.len();
-            let (symbols, next) = behind.split_at(header[0] as usize);
-            rest = next;
-            Some((
-                place as Place,
-                &symbols[..header[1] as usize],
-                count(header),
-            ))
-        })
+    fn with_capacity(cells: usize) -> Self {
+        Corpus {
+            cells: Vec::with_capacity(cells),
+            exceptions: Vec::new(),
+            parts: Vec::new(),
+            pairs: 0,
+        }
     }
 
-    /// Asks for a word that is about to be merged in.
-    #[inline(always)]
-    pub(super) fn prefetch(&self, place: Place) {
-        prefetch(&self.arena, place as usize);
-        prefetch(&self.arena, place as usize + 12);
-    }
-
-    /// Replaces `pair` by `token` in one word, from the left, and calls `each` at every place with
-    /// the count of the word.
-    #[inline(always)]
-    pub(super) fn merge(
+    /// Adds a word that occurs `count` times, unless it holds no pair.
+    fn push(
         &mut self,
-        place: Place,
-        pair: Pair,
-        token: TokenId,
-        mut each: impl FnMut(Merged, Count),
-    ) {
-        let Some((header, behind)) = self.arena[place as usize..].split_first_chunk_mut::<HEADER>()
-        else {
-            return;
-        };
-        let count = count(header);
-        let symbols = &mut behind[..header[1] as usize];
-        let (left, right) = (pair.left(), pair.right());
-        // Nothing moves before the first place.
-        let is_pair = |pair: &[TokenId]| pair == [left, right];
-        let Some(first) = symbols.windows(2).position(is_pair) else {
-            return;
-        };
-        let (mut read, mut write) = (first, first);
-        while read < symbols.len() {
-            let here = symbols[read];
-            if here != left || symbols.get(read + 1) != Some(&right) {
-                symbols[write] = here;
-                (read, write) = (read + 1, write + 1);
-                continue;
-            }
-            let merged = Merged {
-                before: (write > 0).then(|| symbols[write - 1]),
-                behind: symbols.get(read + 2).copied(),
-            };
-            each(merged, count);
-            symbols[write] = token;
-            (read, write) = (read + 2, write + 1);
+        symbols: impl ExactSizeIterator<Item = TokenId>,
+        count: Count,
+    ) -> Result<(), Unfit> {
+        let length = symbols.len();
+        if length < 2 || count == 0 {
+            return Ok(());
         }
-        header[1] = write as u32;
+        let occurrences = (length as Count - 1).checked_mul(count);
+        let sum = occurrences.and_then(|more| self.pairs.checked_add(more));
+        self.pairs = sum.ok_or(Unfit::Counts)?;
+        let begin = self.cells.len();
+        Place::try_from(begin + length + 2).map_err(|_| Unfit::Size)?;
+        if self
+            .parts
+            .last()
+            .is_none_or(|&part| begin - part >= PART_CELLS)
+        {
+            self.parts.push(begin);
+        }
+        self.cells.push(u32::try_from(count).unwrap_or(LARGE));
+        let cell = |(distance, id)| cell(id, distance);
+        self.cells.extend((0..).zip(symbols).map(cell));
+        self.cells.push(END);
+        if is_exception(length, self.cells[begin]) {
+            let first = begin as Place + 1;
+            self.exceptions.push(Exception { first, count });
+        }
+        Ok(())
+    }
+
+    /// How often all pairs occur together.
+    pub(super) fn pairs(&self) -> Count {
+        self.pairs
+    }
+
+    /// How many cells there are.
+    pub(super) fn cells(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// Cuts the words into at most `count` runs of about equal size.
+    pub(super) fn runs(&mut self, count: usize) -> Vec<Run<'_>> {
+        let cuts = self.cuts(count);
+        let ends = cuts.iter().copied().chain([self.cells.len()]);
+        let (mut cells, mut exceptions) = (&mut self.cells[..], &self.exceptions[..]);
+        let mut first = 0;
+        let mut runs = Vec::new();
+        for end in ends {
+            let here = exceptions.partition_point(|e| (e.first as usize) < end);
+            let (cells_here, exceptions_here);
+            (cells_here, cells) = cells.split_at_mut(end - first);
+            (exceptions_here, exceptions) = exceptions.split_at(here);
+            runs.push(Run {
+                cells: cells_here,
+                first: first as Place,
+                exceptions: exceptions_here,
+            });
+            first = end;
+        }
+        runs
+    }
+
+    /// Where to cut the words into at most `count` runs.
+    fn cuts(&self, count: usize) -> Vec<usize> {
+        let parts = self.parts.len();
+        let mut cuts: Vec<usize> = (1..count).map(|run| parts * run / count).collect();
+        cuts.retain(|&part| part > 0);
+        cuts.dedup();
+        cuts.iter().map(|&part| self.parts[part]).collect()
+    }
+
+    /// Takes note that runs have been compacted: what they are now, in their order.
+    pub(super) fn join(&mut self, runs: Vec<Compacted>) {
+        self.parts.clear();
+        self.exceptions.clear();
+        let mut end = 0;
+        for run in runs {
+            let first = run.first as usize;
+            self.cells.copy_within(first..first + run.length, end);
+            self.parts.extend(run.parts.iter().map(|part| end + part));
+            let moved = run.exceptions.iter().map(|e| Exception {
+                first: e.first + end as Place,
+                ..*e
+            });
+            self.exceptions.extend(moved);
+            end += run.length;
+        }
+        self.cells.truncate(end);
+    }
+
+    /// Merges a pair at those of `places` (ascending) where it still stands, from the left, and
+    /// notes what stood beside it: on as many threads as there are `neighbours`, if it is worth it.
+    pub(super) fn merge(&mut self, rule: Rule, places: &[Place], neighbours: &mut [Neighbours]) {
+        let runs = match neighbours.len() {
+            1 => 1,
+            threads => threads.min(places.len() / PLACES_FOR_A_THREAD).max(1),
+        };
+        // Words are cut where the places are about evenly shared.
+        let share = |run: usize| places[places.len() * run / runs] as usize;
+        let part_of = |place: usize| self.parts.partition_point(|&part| part <= place) - 1;
+        let mut cuts: Vec<usize> = (1..runs)
+            .map(|run| self.parts[part_of(share(run))])
+            .collect();
+        cuts.dedup();
+        let (mut cells, mut rest) = (&mut self.cells[..], places);
+        let mut first = 0;
+        let mut work = Vec::with_capacity(runs);
+        for (end, neighbours) in cuts.into_iter().chain([usize::MAX]).zip(neighbours) {
+            let here = rest.partition_point(|&place| (place as usize) < end);
+            let (places_here, cells_here);
+            (places_here, rest) = rest.split_at(here);
+            (cells_here, cells) = cells.split_at_mut(cells.len().min(end - first));
+            let run = Run {
+                cells: cells_here,
+                first: first as Place,
+                exceptions: &self.exceptions,
+            };
+            work.push((run, places_here, neighbours));
+            first = end;
+        }
+        threads::map(work, |(mut run, places, neighbours)| {
+            run.merge(rule, places, neighbours);
+        });
     }
 }
 
-fn count(header: &[u32; HEADER]) -> Count {
-    Count::from(header[2]) | Count::from(header[3]) << 32
+/// Some of the words that follow each other, for one thread.
+pub(super) struct Run<'c> {
+    cells: &'c mut [u32],
+    /// The place of the first cell.
+    first: Place,
+    exceptions: &'c [Exception],
+}
+
+/// What has become of a run. Places count from its beginning.
+pub(super) struct Compacted {
+    /// The place of the run before.
+    first: Place,
+    /// Cells it has now.
+    length: usize,
+    parts: Vec<usize>,
+    exceptions: Vec<Exception>,
+}
+
+impl Run<'_> {
+    /// Moves symbols together, so that each is one cell wide, and drops words that hold no pair.
+    /// `width` gives the width of an id until then. Calls `each_pair` with every pair and the count
+    /// of its word.
+    pub(super) fn compact(
+        &mut self,
+        width: impl Fn(TokenId) -> u32,
+        mut each_pair: impl FnMut(TokenId, TokenId, Count),
+    ) -> Compacted {
+        let mut compacted = Compacted {
+            first: self.first,
+            length: 0,
+            parts: Vec::new(),
+            exceptions: Vec::new(),
+        };
+        let mut exceptions = self.exceptions.iter().peekable();
+        let (mut read, mut write) = (0, 0);
+        while let Some(&small_count) = self.cells.get(read) {
+            let count = self.count_of_next(&mut exceptions, read, small_count);
+            let begin = write;
+            let mut before = id(self.cells[read + 1]);
+            read += 1 + width(before) as usize;
+            self.cells[begin] = small_count;
+            self.cells[begin + 1] = cell(before, 0);
+            let mut length = 1;
+            loop {
+                let here = id(self.cells[read]);
+                if here == END {
+                    break;
+                }
+                read += width(here) as usize;
+                self.cells[begin + 1 + length] = cell(here, length as u32);
+                length += 1;
+                each_pair(before, here, count);
+                before = here;
+            }
+            read += 1;
+            if length == 1 {
+                continue;
+            }
+            self.cells[begin + 1 + length] = END;
+            write = begin + length + 2;
+            begin_part(&mut compacted.parts, begin);
+            if is_exception(length, small_count) {
+                let first = begin as Place + 1;
+                compacted.exceptions.push(Exception { first, count });
+            }
+        }
+        compacted.length = write;
+        compacted
+    }
+
+    /// Calls `each` with every pair, the place of its left half and the count of its word. Every
+    /// symbol must be one cell wide.
+    pub(super) fn for_each_pair(&self, mut each: impl FnMut(TokenId, TokenId, Place, Count)) {
+        let mut exceptions = self.exceptions.iter().peekable();
+        let mut at = 0;
+        while let Some(&small_count) = self.cells.get(at) {
+            let count = self.count_of_next(&mut exceptions, at, small_count);
+            at += 1;
+            let mut left = id(self.cells[at]);
+            loop {
+                let right = id(self.cells[at + 1]);
+                if right == END {
+                    break;
+                }
+                each(left, right, self.first + at as Place, count);
+                left = right;
+                at += 1;
+            }
+            at += 2;
+        }
+    }
+
+    /// The count of the word that begins in cell `at` with `small_count`; words come in order.
+    #[inline(always)]
+    fn count_of_next(
+        &self,
+        exceptions: &mut Peekable<slice::Iter<'_, Exception>>,
+        at: usize,
+        small_count: u32,
+    ) -> Count {
+        let first = self.first + at as Place + 1;
+        let exception = exceptions.next_if(|e| e.first == first);
+        exception.map_or(small_count.into(), |e| e.count)
+    }
+
+    fn merge(&mut self, rule: Rule, places: &[Place], neighbours: &mut Neighbours) {
+        let left_width = rule.left_width as usize;
+        let width = left_width + rule.right_width as usize;
+        for (number, &place) in places.iter().enumerate() {
+            if let Some(&later) = places.get(number + PREFETCH) {
+                prefetch(self.cells, (later - self.first) as usize);
+            }
+            if let Some(&later) = places.get(number + PREFETCH / 2) {
+                let later = (later - self.first) as usize;
+                let distance = distance(self.cells[later]) as usize;
+                prefetch(self.cells, later - distance - 1);
+                prefetch(self.cells, later + 4);
+            }
+            let at = (place - self.first) as usize;
+            // The cell before (the count, at the beginning of a word), both symbols, the cell behind.
+            let near = self.cells.get_mut(at - 1..=at + width);
+            let halves = near.and_then(|near| near.split_at_mut_checked(1 + left_width));
+            let Some(([before, here, ..], [right, rest @ ..])) = halves else {
+                continue;
+            };
+            if id(*here) != rule.left || id(*right) != rule.right {
+                continue;
+            }
+            let first = *here;
+            *here = relabelled(first, rule.token);
+            let before = if distance(first) == 0 {
+                END
+            } else {
+                id(*before)
+            };
+            let behind;
+            match rest {
+                [behind_cell] => {
+                    behind = id(*behind_cell);
+                    *right = rule.token;
+                }
+                [.., last, behind_cell] => {
+                    behind = id(*behind_cell);
+                    *right = BLANK;
+                    *last = rule.token;
+                }
+                [] => continue,
+            }
+            neighbours.add(place, before, behind, self.count(at, first));
+        }
+    }
+
+    /// The count of the word in which a symbol begins in cell `at`.
+    #[inline(always)]
+    fn count(&self, at: usize, cell: u32) -> Count {
+        let distance = distance(cell);
+        if distance < FAR {
+            let count = self.cells[at - distance as usize - 1];
+            if count != LARGE {
+                return count.into();
+            }
+        }
+        self.count_of_exception(at)
+    }
+
+    #[cold]
+    fn count_of_exception(&self, at: usize) -> Count {
+        let place = self.first + at as Place;
+        let behind = self.exceptions.partition_point(|e| e.first <= place);
+        self.exceptions[behind - 1].count
+    }
+}
+
+#[inline(always)]
+fn id(cell: u32) -> TokenId {
+    cell & ID_MASK
+}
+
+#[inline(always)]
+fn distance(cell: u32) -> u32 {
+    cell >> ID_BITS
+}
+
+#[inline(always)]
+fn cell(id: TokenId, distance: u32) -> u32 {
+    id | distance.min(FAR) << ID_BITS
+}
+
+/// Begins a part with a word if the last one is large enough.
+fn begin_part(parts: &mut Vec<usize>, word: usize) {
+    if parts.last().is_none_or(|&part| word - part >= PART_CELLS) {
+        parts.push(word);
+    }
+}
+
+/// The cell with another id.
+#[inline(always)]
+fn relabelled(cell: u32, id: TokenId) -> u32 {
+    cell & !ID_MASK | id
+}
+
+fn is_exception(length: usize, small_count: u32) -> bool {
+    length > FAR as usize || small_count == LARGE
 }

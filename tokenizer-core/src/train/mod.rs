@@ -16,7 +16,7 @@ use crate::token::{Count, MAX_TOKEN_ID, Pair};
 use crate::words::Words;
 
 use self::corpus::{Corpus, Unfit};
-use self::trainer::{FIRST_THRESHOLD, Trainer};
+use self::trainer::{Trainer, first_threshold};
 
 /// What to learn.
 #[derive(Clone, Debug)]
@@ -28,6 +28,9 @@ pub struct TrainOptions {
     pub min_frequency: Count,
     /// No merge makes a token of more bytes than this.
     pub max_token_bytes: usize,
+    /// Threads to work on, at least one. Without the feature `parallel`, one is used. The merges
+    /// are the same for any number.
+    pub threads: usize,
 }
 
 impl TrainOptions {
@@ -37,12 +40,19 @@ impl TrainOptions {
             merges,
             min_frequency: 1,
             max_token_bytes: usize::MAX,
+            threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
         }
     }
 
     /// Leaves out pairs that occur fewer times than `count`.
     pub fn min_frequency(mut self, count: Count) -> Self {
         self.min_frequency = count;
+        self
+    }
+
+    /// With so many threads; 0 means 1. One for each processor unless said otherwise.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
         self
     }
 
@@ -136,7 +146,8 @@ pub fn train_with_progress(
         Unfit::Counts => TrainError::CountOverflow,
         Unfit::Size => TrainError::TooManySymbols,
     })?;
-    let mut trainer = Trainer::new(corpus, vec![1; 256], options, FIRST_THRESHOLD);
+    let threshold = first_threshold(&corpus, options);
+    let mut trainer = Trainer::new(corpus, vec![1; 256], options, threshold);
     let (mut pairs, mut counts) = (Vec::new(), Vec::new());
     while pairs.len() < options.merges
         && let Some((pair, count)) = trainer.step()
@@ -233,8 +244,9 @@ mod tests {
             merges in 0usize..80,
             min_frequency in 0u64..5,
             max_token_bytes in prop_oneof![Just(usize::MAX), 1usize..9],
+            threads in 1usize..4,
         ) {
-            let options = TrainOptions { merges, min_frequency, max_token_bytes };
+            let options = TrainOptions { merges, min_frequency, max_token_bytes, threads };
             let want = reference::train(&words, merges, min_frequency, max_token_bytes);
             prop_assert_eq!(learned(&words, &options), &want[..]);
             // Small corpora never reach the first threshold: every other one must do as well.
