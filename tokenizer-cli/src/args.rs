@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::builder::{PathBufValueParser, RangedU64ValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tokenizer_core::corpus::ModelFormat;
-use tokenizer_core::{Count, MAX_TOKEN_ID, Pattern};
+use tokenizer_core::corpus::{CountsFormat, ModelFormat};
+use tokenizer_core::{Count, CropOptions, MAX_TOKEN_ID, Pattern};
 
 use crate::ids::IdFormat;
 
@@ -35,6 +35,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Train(TrainArguments),
+    CountPieces(CountPiecesArguments),
     Encode(EncodeArguments),
     Decode(DecodeArguments),
     Count(CountArguments),
@@ -61,6 +62,32 @@ impl InputArguments {
     pub(crate) fn threads(&self) -> usize {
         self.threads
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()))
+    }
+}
+
+/// How much of the documents is counted, and in how much memory.
+#[derive(Debug, Args)]
+pub(crate) struct CountingArguments {
+    /// Read no further than the document with which there are more characters than this.
+    #[arg(long, value_name = "N")]
+    max_chars: Option<u64>,
+
+    /// Use at most so many characters of each document.
+    #[arg(long, value_name = "N")]
+    doc_cap: Option<u64>,
+
+    /// Count within so much memory, such as 2GB or 512MiB: what does not fit goes to temporary files
+    /// (in TMPDIR), and the result is the same. Documents that are not mapped files come on top.
+    #[arg(long, value_name = "SIZE", value_parser = memory_size)]
+    pub(crate) max_memory: Option<usize>,
+}
+
+impl CountingArguments {
+    pub(crate) fn crop(&self) -> CropOptions {
+        let mut options = CropOptions::default();
+        options.max_chars = self.max_chars;
+        options.doc_cap = self.doc_cap;
+        options
     }
 }
 
@@ -97,14 +124,30 @@ pub(crate) struct ModelPatternArguments {
 ///
 /// A corpus too small for the vocabulary is trained as far as it goes, with a warning.
 #[derive(Debug, Args)]
+#[command(mut_arg("inputs", |inputs| inputs.required(false).required_unless_present("from_counts")))]
 #[command(after_help = "\
 Examples:
   tokenizer train corpus.txt -o model.bpe
   tokenizer train a.txt b.txt -o model.bpe --vocab-size 65536 --special '<|endoftext|>'
-  tokenizer train corpus.txt -o ranks.tiktoken --pattern nanochat")]
+  tokenizer train corpus.txt -o ranks.tiktoken --pattern nanochat
+  tokenizer train --from-counts counts/*.parquet -o model.bpe")]
 pub(crate) struct TrainArguments {
     #[command(flatten)]
     pub(crate) documents: InputArguments,
+
+    /// Train on pieces that were counted before (see count-pieces), in the place of text: .tsv or
+    /// .parquet, all split by one pattern.
+    #[arg(
+        long,
+        value_name = "FILE",
+        num_args = 1..,
+        value_parser = counts_path(),
+        conflicts_with_all = ["inputs", "errors", "max_chars", "doc_cap"]
+    )]
+    pub(crate) from_counts: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) counting: CountingArguments,
 
     /// Where to write the model: .bpe, .json or .tiktoken.
     #[arg(short, long, value_name = "MODEL", value_parser = model_path())]
@@ -114,15 +157,10 @@ pub(crate) struct TrainArguments {
     #[arg(long, value_name = "N", default_value_t = 32768)]
     pub(crate) vocab_size: usize,
 
-    /// How text is split: gpt2 (also r50k, p50k), cl100k, o200k, nanochat, or a regex.
-    #[arg(
-        long,
-        value_name = "NAME|REGEX",
-        value_parser = pattern,
-        allow_hyphen_values = true,
-        default_value = "cl100k"
-    )]
-    pub(crate) pattern: Pattern,
+    /// How text is split: gpt2 (also r50k, p50k), cl100k, o200k, nanochat, or a regex [default: that
+    /// of the counts, else cl100k].
+    #[arg(long, value_name = "NAME|REGEX", value_parser = pattern, allow_hyphen_values = true)]
+    pub(crate) pattern: Option<Pattern>,
 
     /// A special token; may be given again. They take the ids after the merges, in their order.
     #[arg(long = "special", value_name = "TOKEN", allow_hyphen_values = true)]
@@ -135,6 +173,34 @@ pub(crate) struct TrainArguments {
     /// Make no token longer than this [default: no limit].
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(crate) max_token_bytes: Option<usize>,
+}
+
+/// Split text and count its pieces, to train on them later or elsewhere.
+///
+/// An INPUT named .tsv or .parquet holds pieces that were counted before, and is summed with the
+/// rest; it must have been split by the same pattern. All other INPUTs are text. The same counts
+/// give the same file, whatever was counted where and on how many threads.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tokenizer count-pieces shard1.txt -o shard1.parquet
+  tokenizer count-pieces shard1.parquet shard2.parquet -o all.parquet
+  tokenizer train --from-counts all.parquet -o model.bpe")]
+pub(crate) struct CountPiecesArguments {
+    #[command(flatten)]
+    pub(crate) documents: InputArguments,
+
+    #[command(flatten)]
+    pub(crate) counting: CountingArguments,
+
+    /// Where to write the counts: .parquet (columns piece and count) or .tsv (base64, tab, count).
+    #[arg(short, long, value_name = "COUNTS", value_parser = counts_path())]
+    pub(crate) output: PathBuf,
+
+    /// How text is split: gpt2 (also r50k, p50k), cl100k, o200k, nanochat, or a regex [default: that
+    /// of the counts among the INPUTs, else cl100k].
+    #[arg(long, value_name = "NAME|REGEX", value_parser = pattern, allow_hyphen_values = true)]
+    pub(crate) pattern: Option<Pattern>,
 }
 
 /// Encode text to ids.
@@ -228,10 +294,36 @@ fn thread_count() -> impl TypedValueParser<Value = usize> {
     RangedU64ValueParser::<usize>::new().range(1..=1024)
 }
 
+/// A number of bytes with a unit: powers of 1000, or of 1024 with an `i`.
+fn memory_size(text: &str) -> Result<usize, String> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let unit: usize = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" => 1000,
+        "m" | "mb" => 1000 * 1000,
+        "g" | "gb" => 1000 * 1000 * 1000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        _ => return Err("a size is a whole number with B, KB, MB, GB, KiB, MiB or GiB".to_owned()),
+    };
+    let number = number.parse::<usize>().ok();
+    let size = number.and_then(|number| number.checked_mul(unit));
+    size.ok_or_else(|| "no size that a machine has".to_owned())
+}
+
 fn model_path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|path| match ModelFormat::of_path(&path) {
         Some(_) => Ok(path),
         None => Err("a model's name ends in .bpe, .json or .tiktoken"),
+    })
+}
+
+fn counts_path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| match CountsFormat::of_path(&path) {
+        Some(_) => Ok(path),
+        None => Err("a name of counted pieces ends in .tsv or .parquet"),
     })
 }
 
@@ -247,6 +339,24 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, size) in [
+            ("1", 1),
+            ("512MB", 512_000_000),
+            ("2g", 2_000_000_000),
+            ("3 KiB", 0),
+            ("3KiB", 3072),
+            ("1GiB", 1 << 30),
+            ("99999999999GB", 0),
+            ("-1", 0),
+            ("GB", 0),
+            ("1.5GB", 0),
+        ] {
+            assert_eq!(memory_size(text).unwrap_or(0), size, "{text}");
+        }
+    }
 
     #[test]
     fn the_arguments_do_not_contradict_each_other() {

@@ -4,8 +4,9 @@ use std::io;
 use std::path::PathBuf;
 
 use tokenizer_core::EncodeError;
-use tokenizer_core::corpus::{FileError, LoadError, SaveError};
+use tokenizer_core::corpus::{FileError, LoadCountsError, LoadError, SaveCountsError, SaveError};
 use tokenizer_core::count::CountError;
+use tokenizer_core::format::counts::CountsError;
 use tokenizer_core::model::ModelError;
 use tokenizer_core::special::SpecialTokensError;
 use tokenizer_core::train::TrainError;
@@ -29,6 +30,10 @@ pub(crate) enum CommandError {
     Load(#[from] LoadError),
     #[error(transparent)]
     Save(#[from] SaveError),
+    #[error(transparent)]
+    LoadCounts(#[from] LoadCountsError),
+    #[error(transparent)]
+    SaveCounts(#[from] SaveCountsError),
     #[error("{input}: {what} is not supported yet")]
     Unsupported {
         input: InputName,
@@ -45,6 +50,8 @@ pub(crate) enum CommandError {
     },
     #[error(transparent)]
     Count(#[from] CountError),
+    #[error("merging takes about {estimate} bytes of memory, and --max-memory allows {max_memory}")]
+    MergeMemory { estimate: u64, max_memory: usize },
     #[error(transparent)]
     Train(#[from] TrainError),
     #[error(transparent)]
@@ -79,6 +86,10 @@ pub(crate) enum UsageError {
     BinaryToTerminal(&'static str),
     #[error(transparent)]
     Pattern(LoadError),
+    #[error(transparent)]
+    CountsPattern(LoadCountsError),
+    #[error("{}: these are counted pieces, not text", .0.display())]
+    CountsAsText(PathBuf),
 }
 
 impl CommandError {
@@ -102,6 +113,10 @@ impl CommandError {
             CommandError::NotUtf8 { .. } => {
                 "--errors keep takes such bytes as they are, and they come back when decoded"
             }
+            CommandError::MergeMemory { .. }
+            | CommandError::Count(CountError::MemoryExceeded { .. }) => {
+                "--max-memory bounds counting; training holds all distinct pieces in memory"
+            }
             CommandError::IdsTooHigh { .. } => "--format u32 holds every id",
             CommandError::Ids { fault, .. } => return fault.hint(),
             CommandError::Usage(UsageError::BinaryToTerminal(_)) => "give a file with -o",
@@ -111,6 +126,15 @@ impl CommandError {
             CommandError::Usage(UsageError::Pattern(LoadError::PatternGiven(_))) => {
                 "leave --pattern out"
             }
+            CommandError::Usage(UsageError::CountsPattern(LoadCountsError::Counts(_, error))) => {
+                match error {
+                    CountsError::PatternMissing => {
+                        "give the one they were split by, such as --pattern cl100k"
+                    }
+                    _ => "leave --pattern out",
+                }
+            }
+            CommandError::Usage(UsageError::CountsAsText(_)) => "give them with --from-counts",
             _ => return None,
         };
         Some(hint.to_owned())

@@ -45,6 +45,7 @@ fn run(arguments: &Arguments) -> Result<(), CommandError> {
     let progress = Progress::new(arguments.quiet);
     match &arguments.command {
         Command::Train(arguments) => commands::train::run(arguments, &progress),
+        Command::CountPieces(arguments) => commands::count_pieces::run(arguments, &progress),
         Command::Encode(arguments) => commands::encode::run(arguments, &progress),
         Command::Decode(arguments) => commands::decode::run(arguments, &progress),
         Command::Count(arguments) => commands::count::run(arguments, &progress),

@@ -85,6 +85,14 @@ impl Progress {
         let line = format!("{what} in {seconds:.2} s, {speed:.1} MB/s\n");
         let _ = std::io::stderr().write_all(line.as_bytes());
     }
+
+    /// As [`Progress::close`], for what is not measured in bytes of text.
+    pub(crate) fn close_without_speed(&self, what: &str) {
+        if !self.quiet {
+            let seconds = self.started.elapsed().as_secs_f64();
+            let _ = std::io::stderr().write_all(format!("{what} in {seconds:.2} s\n").as_bytes());
+        }
+    }
 }
 
 /// A stage under way. Its line goes away when it is dropped, so that no message is drawn over.

@@ -14,12 +14,13 @@
 //! | [`token`] | ids, pairs, counts, and the order of training |
 //! | `unicode`, `arch` | instruction sets; classes of characters |
 //! | [`split`] | [`Pattern`]: text into pieces |
+//! | [`mod@crop`] | documents cut to so many characters |
 //! | [`words`], [`count`] | [`Words`]: distinct pieces with their counts |
 //! | [`merges`], [`mod@train`] | [`Merges`]: which pair becomes which token |
 //! | [`mod@reference`] | BPE by its definition, the judge of the rest |
 //! | [`vocab`], [`special`], [`model`] | [`Model`]: everything that decides about ids |
 //! | [`encode`], [`decode`] | [`Encoder`], and back |
-//! | [`mod@format`] | a model as bytes: `.bpe`, `.tiktoken`, `tokenizer.json` |
+//! | [`mod@format`] | a model as bytes: `.bpe`, `.tiktoken`, `tokenizer.json`; counted pieces |
 //! | `corpus` | paths and files (feature `files`) |
 //!
 //! # Example
@@ -43,6 +44,7 @@
 //!
 //! `parallel` (counting and batches on several threads), `files` (paths, mapped files, atomic
 //! writes) and `huggingface` (`tokenizer.json`) are on by default; the crate builds without them.
+//! `parquet` (counted pieces as Parquet) is not: it brings many crates along.
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
@@ -50,6 +52,7 @@
 #[allow(unsafe_code)]
 pub mod arch;
 pub mod count;
+pub mod crop;
 pub mod decode;
 pub mod encode;
 pub mod format;
@@ -71,6 +74,7 @@ pub mod words;
 pub mod corpus;
 
 pub use count::{CountOptions, count_pieces};
+pub use crop::{CropOptions, crop};
 pub use decode::DecodeStream;
 pub use encode::{Batch, BatchError, EncodeError, Encoder};
 pub use merges::{Merge, Merges};

@@ -134,6 +134,11 @@ impl Words {
         self.bytes.len()
     }
 
+    /// Bytes of memory that the pieces and their counts take.
+    pub fn memory(&self) -> usize {
+        self.bytes.len() + self.len() * (size_of::<usize>() + size_of::<Count>())
+    }
+
     /// How many pieces were counted, repetitions included.
     pub fn total(&self) -> u128 {
         self.counts.iter().map(|&count| u128::from(count)).sum()

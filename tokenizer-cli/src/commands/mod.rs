@@ -2,6 +2,8 @@
 
 pub(crate) mod convert;
 pub(crate) mod count;
+pub(crate) mod count_pieces;
+mod counts;
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod train;

@@ -1,16 +1,16 @@
 //! `tokenizer train`: documents to a model.
 
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tokenizer_core::corpus::{ModelFormat, SaveError, save_model};
-use tokenizer_core::count::CountError;
 use tokenizer_core::format::huggingface;
 use tokenizer_core::model::ModelError;
 use tokenizer_core::train::train_with_progress;
-use tokenizer_core::{CountOptions, Merges, Model, Pattern, TrainOptions, Words, count_pieces};
+use tokenizer_core::{Merges, Model, Pattern, TrainOptions};
 
 use crate::args::{MAX_VOCAB_SIZE, TrainArguments};
+use crate::commands::counts::{self, Counter};
 use crate::commands::warn_of_loss;
 use crate::error::{CommandError, UsageError};
 use crate::input::Inputs;
@@ -19,13 +19,25 @@ use crate::progress::{Progress, number, warn};
 
 pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(), CommandError> {
     let merges_wanted = merges_wanted(arguments.vocab_size, arguments.specials.len())?;
-    check_model(&arguments.pattern, &arguments.specials, &arguments.output)?;
+    let counts = counts::open(&arguments.from_counts, arguments.pattern.as_ref())?;
+    let pattern = &counts::pattern(counts.as_ref(), arguments.pattern.as_ref());
+    check_model(pattern, &arguments.specials, &arguments.output)?;
     check_place(&arguments.output)?;
     let documents = &arguments.documents;
+    counts::refuse_as_text(&documents.inputs)?;
     let inputs = Inputs::open(&documents.inputs, documents.errors)?;
-    check_not_read(&arguments.output, inputs.paths())?;
+    let counted = arguments.from_counts.iter().map(PathBuf::as_ref);
+    check_not_read(&arguments.output, inputs.paths().chain(counted))?;
 
-    let (words, bytes) = count(&inputs, &arguments.pattern, documents.threads(), progress)?;
+    let counter = Counter::new(pattern, &arguments.counting, documents.threads());
+    let (words, bytes) = match &counts {
+        Some(files) => (counter.words_of_files(files, progress)?, None),
+        None => {
+            let (words, bytes) = counter.words(&inputs, progress)?;
+            (words, Some(bytes))
+        }
+    };
+    counter.check_merging(words.memory() as u64)?;
 
     let options = TrainOptions::new(merges_wanted)
         .min_frequency(arguments.min_frequency)
@@ -39,7 +51,7 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(),
     drop(stage);
 
     let learned = merges.len();
-    let model = Model::trained(arguments.pattern.clone(), merges, &arguments.specials)?;
+    let model = Model::trained(pattern.clone(), merges, &arguments.specials)?;
     save_model(&model, &arguments.output)?;
 
     if learned < merges_wanted {
@@ -54,18 +66,24 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(),
         ));
     }
     warn_of_loss(&model, &arguments.output);
-    // More than 2^64 pieces cannot have been counted one by one.
+    // More than 2^64 pieces can only stand in counts of several files, and are "2^64" here.
     let pieces = u64::try_from(words.total()).unwrap_or(u64::MAX);
-    progress.close(
-        &format!(
-            "trained {} merges on {} bytes, {} pieces, {} of them distinct,",
-            number(learned as u64),
-            number(bytes),
-            number(pieces),
-            number(words.len() as u64),
-        ),
-        bytes,
+    let merges = number(learned as u64);
+    let pieces = format!(
+        "{} pieces, {} of them distinct,",
+        number(pieces),
+        number(words.len() as u64)
     );
+    match bytes {
+        Some(bytes) => {
+            let all = number(bytes);
+            progress.close(
+                &format!("trained {merges} merges on {all} bytes, {pieces}"),
+                bytes,
+            );
+        }
+        None => progress.close_without_speed(&format!("trained {merges} merges on {pieces}")),
+    }
     Ok(())
 }
 
@@ -96,45 +114,4 @@ fn check_model(pattern: &Pattern, specials: &[String], output: &Path) -> Result<
             .map_err(|error| SaveError::HuggingFace(output.to_owned(), error))?;
     }
     Ok(())
-}
-
-/// Counts the pieces of all documents, and their bytes.
-fn count(
-    inputs: &Inputs,
-    pattern: &Pattern,
-    threads: usize,
-    progress: &Progress,
-) -> Result<(Words, u64), CommandError> {
-    let stage = progress.bytes("counting pieces");
-    let mut options = CountOptions::default();
-    options.threads = threads;
-    let mut bytes = 0;
-    let mut failure = None;
-    let documents = inputs.names().iter().map_while(|name| {
-        let document = inputs.read(name);
-        match document {
-            Ok(document) => {
-                let length = document.as_ref().len() as u64;
-                bytes += length;
-                stage.advance(length);
-                Some(document)
-            }
-            Err(error) => {
-                failure = Some(error);
-                None
-            }
-        }
-    });
-    // A document that cannot be counted stands before one that cannot be read.
-    let words = count_pieces(documents, pattern, &options).map_err(|error| match error {
-        CountError::Split { document, error } => CommandError::Encode {
-            input: inputs.names()[document].clone(),
-            error: error.into(),
-        },
-        other => other.into(),
-    })?;
-    match failure {
-        Some(failure) => Err(failure),
-        None => Ok((words, bytes)),
-    }
 }

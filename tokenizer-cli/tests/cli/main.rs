@@ -2,6 +2,7 @@
 
 mod convert;
 mod count;
+mod counts;
 mod decode;
 mod encode;
 mod golden;

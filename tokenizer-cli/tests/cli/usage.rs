@@ -3,7 +3,14 @@ use crate::support::Folder;
 #[test]
 fn help_has_an_example_for_each_command() {
     let folder = Folder::new();
-    for command in ["train", "encode", "decode", "count", "convert"] {
+    for command in [
+        "train",
+        "count-pieces",
+        "encode",
+        "decode",
+        "count",
+        "convert",
+    ] {
         let run = folder.run(&[command, "--help"]).succeeds().says_nothing();
         let text = run.text();
         assert!(text.contains("Example"), "{text}");

@@ -18,7 +18,7 @@ use super::file::FileError;
 /// What `write` returns, or why the file cannot be written, with `path`.
 pub fn write_atomically<E: From<FileError>>(
     path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> Result<(), E>,
 ) -> Result<(), E> {
     let fail = |error| FileError::new(path, error);
     match fs::metadata(path) {

@@ -6,13 +6,22 @@
 //! | [`content`] | what a file of documents holds: text, or compressed, or a table |
 //! | [`atomic`] | a file written whole or not at all |
 //! | [`model_file`] | a model by the name of its file |
+//! | [`counts_file`] | counted pieces by the name of their file, and many such files as one |
+//! | [`temporary`] | temporary files, for counts that do not fit in memory |
 
 pub mod atomic;
 pub mod content;
+pub mod counts_file;
 pub mod file;
 pub mod model_file;
+pub mod temporary;
 
 pub use atomic::write_atomically;
 pub use content::Content;
+pub use counts_file::{
+    CountsFiles, CountsFormat, CountsWriter, LoadCountsError, SaveCountsError, load_counts,
+    save_counts, write_counts,
+};
 pub use file::{FileBytes, FileError, read_file};
 pub use model_file::{LoadError, ModelFormat, SaveError, load_model, save_model};
+pub use temporary::TemporaryFiles;

@@ -7,7 +7,10 @@
 //! them counts it.
 
 mod merge;
+mod spill;
 mod table;
+
+pub use spill::{PieceCounter, SortedPieces, TemporaryStore};
 
 use self::merge::merge;
 use self::table::{PieceTable, Seeds};
@@ -54,6 +57,17 @@ pub enum CountError {
     /// The counts do not fit.
     #[error(transparent)]
     Words(#[from] WordsError),
+    /// What does not fit in memory cannot be put elsewhere.
+    #[error("counts that do not fit in memory: {0}")]
+    Store(String),
+    /// The distinct pieces alone take more memory than was allowed.
+    #[error(
+        "the distinct pieces alone take more than the {max_memory} bytes of memory that there are for them"
+    )]
+    MemoryExceeded {
+        /// What was allowed, in bytes.
+        max_memory: usize,
+    },
 }
 
 /// Splits every document by `pattern` and counts the pieces.
@@ -78,24 +92,48 @@ pub fn count_pieces<D: AsRef<[u8]> + Send + Sync>(
     pattern: &Pattern,
     options: &CountOptions,
 ) -> Result<Words, CountError> {
+    let tables = tables(documents, pattern, options, &|_, _| Ok(()))?;
+    Ok(merge(&tables, options.threads)?)
+}
+
+/// Counts the pieces of documents in a table for each thread. Before a run of pieces is counted in
+/// a table, `make_room` is called with both.
+fn tables<D: AsRef<[u8]> + Send + Sync>(
+    documents: impl IntoIterator<Item = D>,
+    pattern: &Pattern,
+    options: &CountOptions,
+    make_room: &impl MakeRoom,
+) -> Result<Vec<PieceTable>, CountError> {
     let documents = documents.into_iter();
     #[cfg(feature = "parallel")]
     if options.threads > 1 {
-        return parallel::count(documents, pattern, options.threads);
+        return parallel::tables(documents, pattern, options.threads, make_room);
     }
     let _ = options;
-    count_on_this_thread(documents, pattern)
+    Ok(vec![table_of_this_thread(documents, pattern, make_room)?])
 }
 
-fn count_on_this_thread<D: AsRef<[u8]>>(
+/// See [`tables`].
+trait MakeRoom: Fn(&mut PieceTable, &Spans) -> Result<(), CountError> + Sync {}
+
+impl<F: Fn(&mut PieceTable, &Spans) -> Result<(), CountError> + Sync> MakeRoom for F {}
+
+fn table_of_this_thread<D: AsRef<[u8]>>(
     documents: impl Iterator<Item = D>,
     pattern: &Pattern,
-) -> Result<Words, CountError> {
+    make_room: &impl MakeRoom,
+) -> Result<PieceTable, CountError> {
     let mut table = PieceTable::new(Seeds::new());
     for (number, document) in documents.enumerate() {
-        count_text(document.as_ref(), (number, 0), pattern, &mut table)?;
+        count_text(
+            document.as_ref(),
+            (number, 0),
+            pattern,
+            &mut table,
+            make_room,
+        )?;
     }
-    Ok(merge(&[table], 1)?)
+    Ok(table)
 }
 
 /// Counts one text, which begins at the byte `place.1` of the document `place.0`.
@@ -104,12 +142,16 @@ fn count_text(
     place: (usize, usize),
     pattern: &Pattern,
     table: &mut PieceTable,
+    make_room: &impl MakeRoom,
 ) -> Result<(), CountError> {
     let mut splitter = pattern.split(text);
     let mut spans = Spans::new();
     loop {
         match splitter.fill(&mut spans) {
-            Ok(true) => table.add_run(text, &spans),
+            Ok(true) => {
+                make_room(table, &spans)?;
+                table.add_run(text, &spans);
+            }
             Ok(false) => return Ok(()),
             Err(error) => {
                 let offset = place.1 + error.offset;
@@ -130,7 +172,7 @@ mod parallel {
     use std::sync::{Arc, Mutex};
     use std::thread::{Builder, ScopedJoinHandle};
 
-    use super::{CountError, Pattern, PieceTable, Seeds, Words, count_text, merge};
+    use super::{CountError, MakeRoom, Pattern, PieceTable, Seeds, count_text};
 
     /// Work travels in batches of about this many bytes: a hand-over costs about a microsecond,
     /// counting a batch a millisecond or more.
@@ -147,11 +189,12 @@ mod parallel {
 
     type Batch<D> = Vec<Part<D>>;
 
-    pub(super) fn count<D: AsRef<[u8]> + Send + Sync>(
+    pub(super) fn tables<D: AsRef<[u8]> + Send + Sync>(
         documents: impl Iterator<Item = D>,
         pattern: &Pattern,
         threads: usize,
-    ) -> Result<Words, CountError> {
+        make_room: &impl MakeRoom,
+    ) -> Result<Vec<PieceTable>, CountError> {
         let (sender, receiver) = sync_channel::<Batch<D>>(2 * threads);
         let progress = Progress {
             first_failed: AtomicUsize::new(usize::MAX),
@@ -164,7 +207,7 @@ mod parallel {
             for _ in 0..threads {
                 let (receiver, seeds) = (Arc::clone(&receiver), seeds.clone());
                 let progress = &progress;
-                let work = move || progress.work(&receiver, pattern, seeds);
+                let work = move || progress.work(&receiver, pattern, seeds, make_room);
                 match Builder::new().spawn_scoped(scope, work) {
                     Ok(worker) => workers.push(worker),
                     // With fewer threads than wanted it takes longer, no more.
@@ -172,7 +215,9 @@ mod parallel {
                 }
             }
             if workers.is_empty() {
-                return super::count_on_this_thread(documents, pattern);
+                return Ok(vec![super::table_of_this_thread(
+                    documents, pattern, make_room,
+                )?]);
             }
             drop(receiver);
             progress.hand_out(documents, pattern, sender);
@@ -185,7 +230,7 @@ mod parallel {
             }
             match failures.into_iter().min_by_key(|&(number, _)| number) {
                 Some((_, error)) => Err(error),
-                None => Ok(merge(&tables, threads)?),
+                None => Ok(tables),
             }
         })
     }
@@ -249,6 +294,7 @@ mod parallel {
             batches: &Mutex<Receiver<Batch<D>>>,
             pattern: &Pattern,
             seeds: Seeds,
+            make_room: &impl MakeRoom,
         ) -> (PieceTable, Option<(usize, CountError)>) {
             let mut table = PieceTable::new(seeds);
             let mut failure = None;
@@ -260,7 +306,7 @@ mod parallel {
                     }
                     let place = (part.document_number, part.span.start);
                     let text = &(*part.document).as_ref()[part.span];
-                    if let Err(error) = count_text(text, place, pattern, &mut table) {
+                    if let Err(error) = count_text(text, place, pattern, &mut table, make_room) {
                         self.first_failed.fetch_min(part.number, Ordering::Relaxed);
                         failure = Some((part.number, error));
                         break;

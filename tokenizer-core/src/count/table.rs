@@ -11,6 +11,10 @@
 //! **Cost.** For a known piece a load, a multiplication and one cache line; a new piece of up to 15
 //! bytes the same, a longer one is copied once. At most half of the slots are in use.
 
+mod sorted;
+
+pub(super) use self::sorted::SortedTable;
+
 use ahash::RandomState;
 
 use crate::arch::prefetch;
@@ -152,6 +156,10 @@ impl PieceTable {
             arena: Vec::new(),
             seeds,
         }
+    }
+
+    pub(super) fn seeds(&self) -> &Seeds {
+        &self.seeds
     }
 
     /// How many slots there are.

@@ -1,11 +1,13 @@
-//! A model as bytes. Nothing here knows paths: see `corpus` for files.
+//! A model, or counted pieces, as bytes. Nothing here knows paths: see `corpus` for files.
 //!
 //! | format | module | holds |
 //! | --- | --- | --- |
 //! | `.bpe` | [`native`] | the whole model, checksummed, read without parsing text |
 //! | `.tiktoken` | [`tiktoken`] | bytes and ranks only |
 //! | `tokenizer.json` | `huggingface` (feature of that name) | the whole model, in Hugging Face's words |
+//! | `.tsv`, `.parquet` | [`counts`] | counted pieces and their pattern |
 
+pub mod counts;
 pub mod native;
 pub mod tiktoken;
 

@@ -1,0 +1,381 @@
+//! Counted pieces by the name of their file, and many such files as one.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::atomic::write_atomically;
+use super::file::{FileBytes, FileError, read_file};
+#[cfg(feature = "parquet")]
+use crate::format::counts::parquet;
+use crate::format::counts::{
+    CountedPieces, CountsError, agreed_pattern, in_order, pattern_text, split_alike, tsv,
+};
+use crate::split::Pattern;
+use crate::token::Count;
+use crate::words::Words;
+
+/// How counted pieces are written, which the ending of their file's name tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CountsFormat {
+    /// `.tsv`: lines of base64 and a number.
+    Tsv,
+    /// `.parquet`: a table.
+    Parquet,
+}
+
+impl CountsFormat {
+    /// The format that the name of a file tells; `None` for other endings.
+    pub fn of_path(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()? {
+            "tsv" => Some(CountsFormat::Tsv),
+            "parquet" => Some(CountsFormat::Parquet),
+            _ => None,
+        }
+    }
+}
+
+/// Counted pieces could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadCountsError {
+    /// The file could not be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The name does not tell the format.
+    #[error("{}: a name of counted pieces ends in .tsv or .parquet", .0.display())]
+    UnknownFormat(PathBuf),
+    /// The crate was built without this format.
+    #[error("{}: this program was built without the format", .0.display())]
+    NotBuilt(PathBuf),
+    /// What stands in the file is wrong.
+    #[error("{}: {}", .0.display(), .1)]
+    Counts(PathBuf, #[source] CountsError),
+    /// The pieces of two files were split by different patterns.
+    #[error(
+        "{} and {} were split by different patterns: {} and {}",
+        .first.0.display(), .other.0.display(),
+        pattern_text::short(&.first.1), pattern_text::short(&.other.1)
+    )]
+    MixedPatterns {
+        /// The first file, and its pattern.
+        first: Box<(PathBuf, Pattern)>,
+        /// The first file that differs, and its pattern.
+        other: Box<(PathBuf, Pattern)>,
+    },
+}
+
+/// Counted pieces could not be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SaveCountsError {
+    /// The file could not be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The name does not tell the format.
+    #[error("{}: a name of counted pieces ends in .tsv or .parquet", .0.display())]
+    UnknownFormat(PathBuf),
+    /// The crate was built without this format.
+    #[error("{}: this program was built without the format", .0.display())]
+    NotBuilt(PathBuf),
+}
+
+/// Files of counted pieces that were split by one pattern.
+#[derive(Debug)]
+pub struct CountsFiles {
+    files: Vec<(PathBuf, Rows)>,
+    pattern: Pattern,
+}
+
+#[derive(Debug)]
+enum Rows {
+    Tsv(FileBytes),
+    #[cfg(feature = "parquet")]
+    Parquet(Box<parquet::Table>),
+}
+
+impl CountsFiles {
+    /// Opens files and looks at the pattern and the form of each, before the rows of any is read.
+    /// Files that do not say their pattern were split by `pattern`.
+    ///
+    /// # Errors
+    /// When a file cannot be read or says another pattern than the others or than `pattern`, and
+    /// when a file says none and none is given. Without any file there is no error, and nothing.
+    pub fn open(
+        paths: impl IntoIterator<Item = impl AsRef<Path>>,
+        pattern: Option<&Pattern>,
+    ) -> Result<Option<Self>, LoadCountsError> {
+        let mut files: Vec<(PathBuf, Rows)> = Vec::new();
+        let mut first: Option<Pattern> = None;
+        for path in paths {
+            let path = path.as_ref();
+            let fail = |error| LoadCountsError::Counts(path.to_owned(), error);
+            let (found, rows) = Rows::open(path)?;
+            let found = agreed_pattern(found, pattern).map_err(fail)?;
+            match (&first, files.first()) {
+                (Some(pattern), Some((first, _))) if !split_alike(pattern, &found) => {
+                    return Err(LoadCountsError::MixedPatterns {
+                        first: Box::new((first.clone(), pattern.clone())),
+                        other: Box::new((path.to_owned(), found)),
+                    });
+                }
+                (None, _) => first = Some(found),
+                _ => {}
+            }
+            files.push((path.to_owned(), rows));
+        }
+        Ok(first.map(|pattern| CountsFiles { files, pattern }))
+    }
+
+    /// What the pieces of all files were split by.
+    pub fn pattern(&self) -> &Pattern {
+        &self.pattern
+    }
+
+    /// Calls `each` with every row of every file, in order. A piece may come several times.
+    ///
+    /// # Errors
+    /// When a row cannot be read or `each` fails, with the name of the file.
+    pub fn for_each_row(
+        &self,
+        mut each: impl FnMut(&[u8], Count) -> Result<(), CountsError>,
+    ) -> Result<(), LoadCountsError> {
+        for (path, rows) in &self.files {
+            let read = match rows {
+                Rows::Tsv(bytes) => tsv::for_each_row(bytes, &mut each),
+                #[cfg(feature = "parquet")]
+                Rows::Parquet(table) => table.for_each_row(&mut each),
+            };
+            read.map_err(|error| LoadCountsError::Counts(path.clone(), error))?;
+        }
+        Ok(())
+    }
+
+    /// The sums of all files.
+    ///
+    /// # Errors
+    /// As [`CountsFiles::for_each_row`]; when a sum overflows.
+    pub fn words(&self) -> Result<Words, LoadCountsError> {
+        let mut words = Words::new();
+        self.for_each_row(|piece, count| Ok(words.add(piece, count)?))?;
+        Ok(words)
+    }
+}
+
+impl Rows {
+    fn open(path: &Path) -> Result<(Option<Pattern>, Self), LoadCountsError> {
+        let fail = |error| LoadCountsError::Counts(path.to_owned(), error);
+        match CountsFormat::of_path(path) {
+            Some(CountsFormat::Tsv) => {
+                let bytes = read_file(path)?;
+                Ok((tsv::pattern(&bytes).map_err(fail)?, Rows::Tsv(bytes)))
+            }
+            #[cfg(feature = "parquet")]
+            Some(CountsFormat::Parquet) => {
+                let table = parquet::Table::open(read_file(path)?).map_err(fail)?;
+                Ok((table.pattern().cloned(), Rows::Parquet(Box::new(table))))
+            }
+            #[cfg(not(feature = "parquet"))]
+            Some(CountsFormat::Parquet) => Err(LoadCountsError::NotBuilt(path.to_owned())),
+            None => Err(LoadCountsError::UnknownFormat(path.to_owned())),
+        }
+    }
+}
+
+/// Reads the counted pieces at `path`; `pattern` is that of a file that does not say its own.
+///
+/// # Errors
+/// When the file cannot be read, holds no right counts, or says another pattern.
+pub fn load_counts(
+    path: &Path,
+    pattern: Option<&Pattern>,
+) -> Result<CountedPieces, LoadCountsError> {
+    let missing = || LoadCountsError::Counts(path.to_owned(), CountsError::PatternMissing);
+    let files = CountsFiles::open([path], pattern)?.ok_or_else(missing)?;
+    let words = files.words()?;
+    Ok(CountedPieces::new(files.pattern, words))
+}
+
+/// Writes counted pieces to `path`, whole or not at all, in the order of their bytes.
+///
+/// # Errors
+/// When the file cannot be written, or its name tells no format.
+pub fn save_counts(counted: &CountedPieces, path: &Path) -> Result<(), SaveCountsError> {
+    write_counts(path, &counted.pattern, |writer| {
+        Ok(in_order(&counted.words, |piece, count| {
+            writer.row(piece, count)
+        })?)
+    })
+}
+
+/// Writes a file of counted pieces row by row, whole or not at all: `write` is called with a writer
+/// and gives it every piece once, in the order of their bytes.
+///
+/// # Errors
+/// What `write` returns; when the file cannot be written, or its name tells no format.
+pub fn write_counts<E: From<FileError> + From<SaveCountsError>>(
+    path: &Path,
+    pattern: &Pattern,
+    write: impl FnOnce(&mut CountsWriter<'_, '_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let fail = |error| FileError::new(path, error);
+    match CountsFormat::of_path(path) {
+        Some(CountsFormat::Tsv) => write_atomically(path, |file| {
+            let rows = tsv::Writer::new(file, pattern).map_err(fail)?;
+            let rows = RowWriter::Tsv(rows);
+            write(&mut CountsWriter { path, rows })
+        }),
+        #[cfg(feature = "parquet")]
+        Some(CountsFormat::Parquet) => write_atomically(path, |file| {
+            let rows = parquet::Writer::new(file, pattern).map_err(fail)?;
+            let rows = RowWriter::Parquet(Box::new(rows));
+            let mut writer = CountsWriter { path, rows };
+            write(&mut writer)?;
+            match writer.rows {
+                RowWriter::Parquet(rows) => Ok(rows.finish().map_err(fail)?),
+                RowWriter::Tsv(_) => Ok(()),
+            }
+        }),
+        #[cfg(not(feature = "parquet"))]
+        Some(CountsFormat::Parquet) => Err(SaveCountsError::NotBuilt(path.to_owned()).into()),
+        None => Err(SaveCountsError::UnknownFormat(path.to_owned()).into()),
+    }
+}
+
+/// Writes the rows of a file under way: see [`write_counts`].
+pub struct CountsWriter<'p, 'w> {
+    path: &'p Path,
+    rows: RowWriter<'w>,
+}
+
+enum RowWriter<'w> {
+    Tsv(tsv::Writer<&'w mut (dyn Write + Send)>),
+    #[cfg(feature = "parquet")]
+    Parquet(Box<parquet::Writer<&'w mut (dyn Write + Send)>>),
+}
+
+impl CountsWriter<'_, '_> {
+    /// Writes one piece.
+    ///
+    /// # Errors
+    /// When the file cannot be written, or the format cannot hold so long a piece.
+    pub fn row(&mut self, piece: &[u8], count: Count) -> Result<(), FileError> {
+        let written = match &mut self.rows {
+            RowWriter::Tsv(rows) => rows.row(piece, count),
+            #[cfg(feature = "parquet")]
+            RowWriter::Parquet(rows) => rows.row(piece, count),
+        };
+        written.map_err(|error| FileError::new(self.path, error))
+    }
+}
+
+impl std::fmt::Debug for CountsWriter<'_, '_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CountsWriter")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::split::PatternName;
+
+    fn counted(pattern: PatternName, rows: &[(&[u8], Count)]) -> CountedPieces {
+        let mut words = Words::new();
+        for &(piece, count) in rows {
+            words.add(piece, count).unwrap();
+        }
+        CountedPieces::new(Pattern::named(pattern), words)
+    }
+
+    fn rows(words: &Words) -> Vec<(Vec<u8>, Count)> {
+        let mut rows: Vec<_> = words.iter().map(|(p, c)| (p.to_vec(), c)).collect();
+        rows.sort();
+        rows
+    }
+
+    const NAMES: &[&str] = &[
+        "a.tsv",
+        #[cfg(feature = "parquet")]
+        "a.parquet",
+    ];
+
+    #[test]
+    fn the_name_tells_the_format() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let saved = counted(PatternName::Gpt2, &[(b"the", Count::MAX), (b"\xFF", 1)]);
+        for name in NAMES {
+            save_counts(&saved, &at(name)).unwrap();
+            let loaded = load_counts(&at(name), None).unwrap();
+            assert_eq!(loaded.pattern, saved.pattern);
+            assert_eq!(rows(&loaded.words), rows(&saved.words));
+        }
+        let error = save_counts(&saved, &at("a.txt")).unwrap_err();
+        assert!(matches!(error, SaveCountsError::UnknownFormat(_)));
+        let error = load_counts(&at("a.txt"), None).unwrap_err();
+        assert!(matches!(error, LoadCountsError::UnknownFormat(_)));
+        #[cfg(not(feature = "parquet"))]
+        {
+            let error = save_counts(&saved, &at("a.parquet")).unwrap_err();
+            assert!(matches!(error, SaveCountsError::NotBuilt(_)));
+            let error = load_counts(&at("a.parquet"), None).unwrap_err();
+            assert!(matches!(error, LoadCountsError::NotBuilt(_)));
+        }
+    }
+
+    #[test]
+    fn many_files_are_summed_and_a_mix_names_both() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let one = counted(PatternName::Gpt2, &[(b"a", 1 << 40), (b"b", 1)]);
+        let two = counted(PatternName::Gpt2, &[(b"a", 2), (b"c", 3)]);
+        save_counts(&one, &at("1.tsv")).unwrap();
+        save_counts(&two, &at(NAMES[NAMES.len() - 1])).unwrap();
+        let paths = [at("1.tsv"), at(NAMES[NAMES.len() - 1])];
+        let files = CountsFiles::open(&paths, None).unwrap().unwrap();
+        assert_eq!(files.pattern(), &one.pattern);
+        let want = [("a", (1 << 40) + 2), ("b", 1), ("c", 3)];
+        let want = want.map(|(piece, count)| (piece.as_bytes().to_vec(), count));
+        assert_eq!(rows(&files.words().unwrap()), want);
+
+        save_counts(&counted(PatternName::O200k, &[]), &at("other.tsv")).unwrap();
+        let paths = [at("1.tsv"), at("other.tsv")];
+        let error = CountsFiles::open(&paths, None).unwrap_err().to_string();
+        assert!(error.contains("1.tsv and "), "{error}");
+        assert!(error.ends_with("other.tsv were split by different patterns: gpt2 and o200k"));
+        let error = CountsFiles::open(&paths, Some(&one.pattern)).unwrap_err();
+        assert!(matches!(error, LoadCountsError::Counts(path, _) if path == paths[1]));
+        let none = CountsFiles::open([] as [&Path; 0], None).unwrap();
+        assert!(none.is_none());
+    }
+
+    #[test]
+    fn faults_name_the_file_and_a_sum_that_overflows_the_last() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::write(at("bad.tsv"), "# pattern: gpt2\nYQ==\n").unwrap();
+        let error = load_counts(&at("bad.tsv"), None).unwrap_err().to_string();
+        assert!(
+            error.contains("bad.tsv: line 2: expected a piece"),
+            "{error}"
+        );
+        std::fs::write(at("no.tsv"), "YQ==\t1\n").unwrap();
+        let error = load_counts(&at("no.tsv"), None).unwrap_err().to_string();
+        assert!(error.contains("no.tsv: the file does not say"), "{error}");
+        save_counts(
+            &counted(PatternName::Gpt2, &[(b"a", Count::MAX)]),
+            &at("max.tsv"),
+        )
+        .unwrap();
+        save_counts(&counted(PatternName::Gpt2, &[(b"a", 1)]), &at("one.tsv")).unwrap();
+        let files = CountsFiles::open([at("max.tsv"), at("one.tsv")], None).unwrap();
+        let error = files.unwrap().words().unwrap_err().to_string();
+        assert!(
+            error.contains("one.tsv: the count of the piece \"a\""),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,165 @@
+//! A table that is full, in the order of its pieces' bytes.
+//!
+//! The slots in use are moved to the front of the table and sorted there, so this takes no memory
+//! of its own. Pieces of up to 15 bytes are their own keys and compare as numbers: byte by byte
+//! from the first one, and where one ends that the other begins with, by their lengths.
+
+use std::cmp::Ordering;
+
+use super::{Key, PieceTable, Slot};
+use crate::token::Count;
+use crate::words::WordsError;
+
+/// The pieces of a table, ascending.
+pub(in crate::count) struct SortedTable {
+    slots: Vec<Slot>,
+    arena: Vec<u8>,
+}
+
+impl PieceTable {
+    /// Adds `count` occurrences of a piece, which is not empty.
+    pub(in crate::count) fn add_counted(
+        &mut self,
+        piece: &[u8],
+        count: Count,
+    ) -> Result<(), WordsError> {
+        if (self.used + 1) * 2 > self.slots.len() {
+            self.grow();
+        }
+        let key = self.seeds.key(piece, 0, piece.len());
+        let slot = self.find(key, self.seeds.hash(key), piece);
+        let total = &mut self.slots[slot].count;
+        *total = total
+            .checked_add(count)
+            .ok_or_else(|| WordsError::CountOverflow {
+                piece: piece.to_vec(),
+            })?;
+        Ok(())
+    }
+
+    pub(in crate::count) fn is_empty(&self) -> bool {
+        self.used == 0
+    }
+
+    /// Bytes of memory that the table takes while so many pieces of so many bytes together are
+    /// added, which may all be new. A table that grows is there twice, the new one twice as large.
+    pub(in crate::count) fn memory_with(&self, pieces: usize, bytes: usize) -> usize {
+        let mut slots = self.slots.len() * size_of::<Slot>();
+        if (self.used + pieces) * 2 > self.slots.len() {
+            slots *= 3;
+        }
+        let mut arena = self.arena.capacity();
+        let wanted = self.arena.len() + bytes;
+        if wanted > arena {
+            arena += wanted.max(2 * arena);
+        }
+        slots + arena
+    }
+
+    pub(in crate::count) fn into_sorted(self) -> SortedTable {
+        let (mut slots, arena) = (self.slots, self.arena);
+        slots.retain(|slot| slot.key != Key(0));
+        slots.shrink_to_fit();
+        slots.sort_unstable_by(|one, other| {
+            if one.key.is_long() || other.key.is_long() {
+                return compare(&arena, one, other);
+            }
+            one.key.0.swap_bytes().cmp(&other.key.0.swap_bytes())
+        });
+        SortedTable { slots, arena }
+    }
+}
+
+impl SortedTable {
+    pub(in crate::count) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Bytes of memory.
+    pub(in crate::count) fn memory(&self) -> usize {
+        self.slots.capacity() * size_of::<Slot>() + self.arena.capacity()
+    }
+
+    /// A piece, which may be put into `short`, and its count.
+    pub(in crate::count) fn get<'a>(
+        &'a self,
+        at: usize,
+        short: &'a mut [u8; 16],
+    ) -> (&'a [u8], Count) {
+        let slot = &self.slots[at];
+        (piece(&self.arena, slot, short), slot.count)
+    }
+}
+
+#[inline(never)]
+fn compare(arena: &[u8], one: &Slot, other: &Slot) -> Ordering {
+    piece(arena, one, &mut [0; 16]).cmp(piece(arena, other, &mut [0; 16]))
+}
+
+fn piece<'a>(arena: &'a [u8], slot: &Slot, short: &'a mut [u8; 16]) -> &'a [u8] {
+    let length = slot.key.length();
+    if slot.key.is_long() {
+        return &arena[slot.place..slot.place + length];
+    }
+    *short = slot.key.0.to_le_bytes();
+    &short[..length]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Seeds;
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn a_sum_beyond_u64_is_an_error() {
+        let mut table = PieceTable::new(Seeds::new());
+        table.add_counted(b"a", Count::MAX).unwrap();
+        let piece = b"a".to_vec();
+        let error = table.add_counted(b"a", 1).unwrap_err();
+        assert_eq!(error, WordsError::CountOverflow { piece });
+    }
+
+    #[test]
+    fn a_table_that_grows_is_counted_with_what_it_grows_to() {
+        let mut table = PieceTable::new(Seeds::new());
+        let empty = table.memory_with(1, 0);
+        for n in 0..10_000u32 {
+            let said = table.memory_with(1, 20);
+            table.add_counted(format!("{n:020}").as_bytes(), 1).unwrap();
+            let is = table.slots.len() * size_of::<Slot>() + table.arena.capacity();
+            assert!(said >= is, "{said} {is}");
+        }
+        assert!(table.memory_with(0, 0) > 16 * empty);
+        assert!(table.into_sorted().memory() >= 10_000 * (20 + size_of::<Slot>()));
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_come_in_the_order_of_their_bytes(pieces in prop::collection::btree_map(
+            prop_oneof![
+                prop::collection::vec(prop::sample::select(&b"a\0\xFF"[..]), 1..4),
+                prop::collection::vec(prop::sample::select(&b"a\0"[..]), 13..18),
+                prop::collection::vec(any::<u8>(), 1..30),
+            ],
+            1..100u64,
+            0..300,
+        )) {
+            let mut table = PieceTable::new(Seeds::new());
+            for (piece, &count) in pieces.iter().rev().chain(&pieces) {
+                table.add_counted(piece, count).unwrap();
+            }
+            let table = table.into_sorted();
+            let all: Vec<(Vec<u8>, Count)> = (0..table.len())
+                .map(|at| {
+                    let mut short = [0; 16];
+                    let (piece, count) = table.get(at, &mut short);
+                    (piece.to_vec(), count)
+                })
+                .collect();
+            let want: BTreeMap<_, _> = pieces.into_iter().map(|(p, c)| (p, 2 * c)).collect();
+            prop_assert_eq!(all, want.into_iter().collect::<Vec<_>>());
+        }
+    }
+}

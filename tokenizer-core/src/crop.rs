@@ -1,0 +1,230 @@
+//! Documents cropped, and a corpus that ends, by characters: as nanochat's training script does it.
+//!
+//! Each document is cut to its first so many characters. Its length is added to a running total,
+//! and the document that takes the total *above* the limit is the last one; it is not cut for it.
+//!
+//! A character is a Unicode code point; of bytes that are not UTF-8, each maximal invalid sequence
+//! counts as one, as everywhere in this crate.
+//!
+//! **Cost.** Nothing is copied. Characters are counted at a few gigabytes a second, and only where a
+//! limit depends on them: with a limit for documents alone, no further than that limit.
+
+/// How much of a corpus is wanted, in characters. By default, all of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CropOptions {
+    /// Characters of each document.
+    pub doc_cap: Option<u64>,
+    /// Characters of all documents, which the last one exceeds.
+    pub max_chars: Option<u64>,
+}
+
+impl CropOptions {
+    /// Takes at most so many characters of each document.
+    pub fn doc_cap(mut self, characters: u64) -> Self {
+        self.doc_cap = Some(characters);
+        self
+    }
+
+    /// Stops after the document with which there are more characters than this.
+    pub fn max_chars(mut self, characters: u64) -> Self {
+        self.max_chars = Some(characters);
+        self
+    }
+}
+
+/// Crops every document, and ends when there is enough.
+///
+/// ```
+/// use tokenizer_core::crop::{CropOptions, crop};
+///
+/// let documents = ["a few words", "été", "one more", "not read"];
+/// let options = CropOptions::default().doc_cap(5).max_chars(12);
+/// let cropped: Vec<_> = crop(documents, &options).collect();
+/// let texts: Vec<&[u8]> = cropped.iter().map(AsRef::as_ref).collect();
+/// assert_eq!(texts, ["a few", "été", "one m"].map(str::as_bytes));
+/// ```
+pub fn crop<I: IntoIterator<Item: AsRef<[u8]>>>(
+    documents: I,
+    options: &CropOptions,
+) -> Crop<I::IntoIter> {
+    Crop {
+        documents: documents.into_iter(),
+        options: *options,
+        characters: 0,
+    }
+}
+
+/// The iterator of [`crop`].
+#[derive(Clone, Debug)]
+pub struct Crop<I> {
+    documents: I,
+    options: CropOptions,
+    characters: u64,
+}
+
+impl<I: Iterator<Item: AsRef<[u8]>>> Iterator for Crop<I> {
+    type Item = Cropped<I::Item>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let max_chars = self.options.max_chars.unwrap_or(u64::MAX);
+        if self.characters > max_chars {
+            return None;
+        }
+        let document = self.documents.next()?;
+        let bytes = document.as_ref();
+        let cap = self.options.doc_cap.unwrap_or(u64::MAX);
+        // There are not more characters than bytes.
+        let is_short = bytes.len() as u64 <= cap;
+        let mut length = bytes.len();
+        if self.options.max_chars.is_some() || !is_short {
+            let characters;
+            (length, characters) = first_characters(bytes, cap);
+            self.characters = self.characters.saturating_add(characters);
+        }
+        Some(Cropped { document, length })
+    }
+}
+
+/// A document of which only the beginning is meant.
+#[derive(Clone, Copy, Debug)]
+pub struct Cropped<D> {
+    document: D,
+    length: usize,
+}
+
+impl<D: AsRef<[u8]>> AsRef<[u8]> for Cropped<D> {
+    fn as_ref(&self) -> &[u8] {
+        &self.document.as_ref()[..self.length]
+    }
+}
+
+/// Bytes that are looked at together: they are read twice, and are in the first-level cache then.
+const BLOCK: usize = 1 << 13;
+
+/// How many bytes the first `most` characters of a text take, and how many characters there are, if
+/// there are fewer.
+fn first_characters(bytes: &[u8], most: u64) -> (usize, u64) {
+    let (mut at, mut characters) = (0, 0);
+    while at < bytes.len() && characters < most {
+        let block = &bytes[at..bytes.len().min(at + BLOCK)];
+        let (valid, invalid) = match std::str::from_utf8(block) {
+            Ok(valid) => (valid, 0),
+            Err(error) => {
+                let (valid, rest) = block.split_at(error.valid_up_to());
+                // It is valid, and empty it would be counted as nothing.
+                let valid = std::str::from_utf8(valid).unwrap_or_default();
+                let invalid = match error.error_len() {
+                    Some(length) => length,
+                    // A character that may go on in the next block, where it is looked at again.
+                    None if at + block.len() < bytes.len() => 0,
+                    None => rest.len(),
+                };
+                (valid, invalid)
+            }
+        };
+        let count = valid.chars().count() as u64;
+        if count > most - characters {
+            // It fits, since it is below the count.
+            let wanted = (most - characters) as usize;
+            let end = valid.char_indices().nth(wanted);
+            return (at + end.map_or(valid.len(), |(end, _)| end), most);
+        }
+        at += valid.len();
+        characters += count;
+        if invalid > 0 && characters < most {
+            at += invalid;
+            characters += 1;
+        }
+    }
+    (at, characters)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// By the definition, one character after another.
+    fn by_characters(bytes: &[u8], most: u64) -> (usize, u64) {
+        let mut lengths = Vec::new();
+        for chunk in bytes.utf8_chunks() {
+            lengths.extend(chunk.valid().chars().map(char::len_utf8));
+            lengths.extend(Some(chunk.invalid().len()).filter(|&length| length > 0));
+        }
+        lengths.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+        (lengths.iter().sum(), lengths.len() as u64)
+    }
+
+    fn cropped(documents: &[&str], options: CropOptions) -> Vec<String> {
+        let texts = crop(documents, &options);
+        texts
+            .map(|text| String::from_utf8(text.as_ref().to_vec()).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn the_total_is_exceeded_and_not_met() {
+        let documents = ["ab", "", "cd", "", "e", "f"];
+        let all = CropOptions::default();
+        assert_eq!(cropped(&documents, all), documents);
+        // Four characters are not above four, nor is an empty document.
+        assert_eq!(cropped(&documents, all.max_chars(4)), documents[..5]);
+        assert_eq!(cropped(&documents, all.max_chars(3)), documents[..3]);
+        assert_eq!(cropped(&documents, all.max_chars(0)), documents[..1]);
+        assert_eq!(
+            cropped(&["", "", "a", "b"], all.max_chars(0)),
+            ["", "", "a"]
+        );
+        assert_eq!(cropped(&documents, all.max_chars(u64::MAX)), documents);
+        assert!(cropped(&[], all.max_chars(0)).is_empty());
+    }
+
+    #[test]
+    fn the_total_is_of_what_is_left_of_documents() {
+        let options = CropOptions::default().doc_cap(2).max_chars(3);
+        assert_eq!(cropped(&["ééé", "日本語", "x"], options), ["éé", "日本"]);
+        let nothing = CropOptions::default().doc_cap(0).max_chars(0);
+        assert_eq!(cropped(&["a", "b"], nothing), ["", ""]);
+    }
+
+    #[test]
+    fn nothing_is_read_behind_the_last_document() {
+        let mut read = 0;
+        let documents = ["a", "b", "c"].into_iter().inspect(|_| read += 1);
+        assert_eq!(
+            crop(documents, &CropOptions::default().max_chars(1)).count(),
+            2
+        );
+        assert_eq!(read, 2);
+    }
+
+    #[test]
+    fn invalid_sequences_are_one_character_each() {
+        let text = b"a\xffb\xe2\x82c\xf0\x9f\x98d\xc3";
+        let ends = [0, 1, 2, 3, 5, 6, 9, 10, 11];
+        for (most, end) in ends.into_iter().enumerate() {
+            assert_eq!(first_characters(text, most as u64), (end, most as u64));
+        }
+        assert_eq!(first_characters(text, 100), (11, 8));
+    }
+
+    proptest! {
+        #[test]
+        fn blocks_change_nothing(
+            start in 0usize..8,
+            parts in prop::collection::vec(
+                prop::sample::select(vec!["a", "é", "日", "🙂"]), 1..4),
+            broken in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+            most in prop_oneof![0u64..20, 2000u64..12_000, Just(u64::MAX)],
+        ) {
+            let mut text = "x".repeat(start).into_bytes();
+            text.extend(parts.concat().repeat(BLOCK / 4).into_bytes());
+            for (at, byte) in broken {
+                let at = at.index(text.len());
+                text[at] = byte;
+            }
+            prop_assert_eq!(first_characters(&text, most), by_characters(&text, most));
+        }
+    }
+}

@@ -1,0 +1,735 @@
+//! Counted pieces as a Parquet table: the columns `piece` (binary) and `count` (uint64).
+//!
+//! The pattern stands in the file's key-value metadata under `pattern`
+//! ([`super::pattern_text`]). The tables of other engines are read too: signed counts that are not
+//! negative, 32 bits wide or fewer as well, columns that could hold nulls but do not, other columns
+//! beside the two, and pages compressed by Snappy, Zstandard or gzip. A piece
+//! must be binary: a column of strings cannot hold the pieces of text that is not UTF-8, nor the
+//! pieces of a pattern that splits characters, so its counts would be wrong without a sign of it.
+//!
+//! **Cost.** One page of each column is in memory at a time; when writing, one group of rows.
+
+use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use ::parquet::basic::{
+    Compression, ConvertedType, Encoding, LogicalType, Repetition, Type as PhysicalType,
+};
+use ::parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_typed_column_reader};
+use ::parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
+use ::parquet::errors::ParquetError;
+use ::parquet::file::metadata::{KeyValue, RowGroupMetaData};
+use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
+use ::parquet::file::reader::{FileReader, SerializedFileReader};
+use ::parquet::file::writer::SerializedFileWriter;
+use ::parquet::schema::types::{ColumnDescriptor, ColumnPath, Type};
+use bytes::Bytes;
+
+use super::pattern_text;
+use super::{CountedPieces, CountsError, agreed_pattern, in_order};
+use crate::split::Pattern;
+use crate::token::Count;
+use crate::words::Words;
+
+const PIECE: &str = "piece";
+const COUNT: &str = "count";
+const PATTERN: &str = "pattern";
+
+/// Rows that are read together.
+const BATCH: usize = 4096;
+
+/// Rows and bytes of pieces after which a group of rows is written: a few megabytes, which readers
+/// load as a whole.
+const GROUP_ROWS: usize = 1 << 17;
+const GROUP_BYTES: usize = 8 << 20;
+
+/// A page of Parquet is shorter than 2 GiB.
+const LONGEST_PIECE: usize = 1 << 30;
+
+/// A Parquet table of counted pieces whose form was found right; its rows have not been read.
+pub struct Table {
+    reader: SerializedFileReader<Bytes>,
+    piece: usize,
+    count: usize,
+    counts: Counts,
+    pattern: Option<Pattern>,
+}
+
+/// How the numbers of the column `count` are stored.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Counts {
+    Signed32,
+    Unsigned32,
+    Signed64,
+    Unsigned64,
+}
+
+impl Table {
+    /// Looks at the form of a table. The bytes may be a mapped file.
+    ///
+    /// # Errors
+    /// When they are no Parquet, when a column is missing or has a wrong type, and when the pattern
+    /// cannot be used.
+    pub fn open(bytes: impl AsRef<[u8]> + Send + 'static) -> Result<Self, CountsError> {
+        let bytes = Bytes::from_owner(bytes);
+        let length = bytes.len() as u64;
+        let reader = guarded(|| SerializedFileReader::new(bytes))?;
+        let file = reader.metadata().file_metadata();
+        let columns = file.schema_descr().columns();
+        let find = |column, wanted| {
+            let is_it = |descriptor: &Arc<ColumnDescriptor>| {
+                let [name] = descriptor.path().parts() else {
+                    return false;
+                };
+                name == column
+            };
+            let place = columns.iter().position(is_it);
+            let place = place.ok_or_else(|| CountsError::Column {
+                column,
+                wanted,
+                found: "there is none".to_owned(),
+            })?;
+            if columns[place].max_rep_level() > 0 {
+                return Err(wrong_type(column, wanted, &columns[place]));
+            }
+            Ok((place, &columns[place]))
+        };
+        let (piece, descriptor) = find(PIECE, "binary")?;
+        if !is_binary(descriptor) {
+            return Err(wrong_type(PIECE, "binary", descriptor));
+        }
+        let integer = "an integer of at most 64 bits";
+        let (count, descriptor) = find(COUNT, integer)?;
+        let counts =
+            Counts::of(descriptor).ok_or_else(|| wrong_type(COUNT, integer, descriptor))?;
+        let inside = |group: &RowGroupMetaData, column: usize| {
+            let column = group.column(column);
+            let start = column
+                .dictionary_page_offset()
+                .unwrap_or(column.data_page_offset());
+            match (
+                u64::try_from(start),
+                u64::try_from(column.compressed_size()),
+            ) {
+                (Ok(start), Ok(size)) => start.checked_add(size).is_some_and(|end| end <= length),
+                _ => false,
+            }
+        };
+        let groups = reader.metadata().row_groups();
+        if !groups
+            .iter()
+            .all(|group| inside(group, piece) && inside(group, count))
+        {
+            return Err(parquet("a column lies outside of the file"));
+        }
+        let metadata = file.key_value_metadata().into_iter().flatten();
+        let text = metadata
+            .filter(|entry| entry.key == PATTERN)
+            .find_map(|entry| entry.value.as_deref());
+        let pattern = text.map(pattern_text::read).transpose()?;
+        Ok(Table {
+            reader,
+            piece,
+            count,
+            counts,
+            pattern,
+        })
+    }
+
+    /// The pattern that the table says it was split by.
+    pub fn pattern(&self) -> Option<&Pattern> {
+        self.pattern.as_ref()
+    }
+
+    /// Calls `each` with every piece and its count, in the order of the rows.
+    ///
+    /// # Errors
+    /// At the first row that is no counted piece, or for which `each` fails; when the file is
+    /// broken.
+    pub fn for_each_row<E: From<CountsError>>(
+        &self,
+        mut each: impl FnMut(&[u8], Count) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut row = 0;
+        for group in 0..self.reader.num_row_groups() {
+            let group = guarded(|| self.reader.get_row_group(group))?;
+            let mut pieces: Column<ByteArrayType> =
+                Column::new(guarded(|| group.get_column_reader(self.piece))?);
+            let counts = guarded(|| group.get_column_reader(self.count))?;
+            // What 32 bits hold without a sign must not be widened with one.
+            let rows = match (counts, self.counts) {
+                (ColumnReader::Int32ColumnReader(counts), Counts::Unsigned32) => {
+                    let counts = Column::<Int32Type>::of(counts);
+                    rows(&mut pieces, counts, row, &mut each, |n| {
+                        Some(Count::from(n as u32))
+                    })?
+                }
+                (ColumnReader::Int32ColumnReader(counts), _) => {
+                    let counts = Column::<Int32Type>::of(counts);
+                    rows(&mut pieces, counts, row, &mut each, |n| n.try_into().ok())?
+                }
+                (ColumnReader::Int64ColumnReader(counts), Counts::Unsigned64) => {
+                    let counts = Column::<Int64Type>::of(counts);
+                    rows(&mut pieces, counts, row, &mut each, |n| Some(n as Count))?
+                }
+                (ColumnReader::Int64ColumnReader(counts), _) => {
+                    let counts = Column::<Int64Type>::of(counts);
+                    rows(&mut pieces, counts, row, &mut each, |n| n.try_into().ok())?
+                }
+                _ => return Err(parquet("a column changes its type").into()),
+            };
+            if Ok(rows) != u64::try_from(group.metadata().num_rows()) {
+                return Err(parquet("a group has not as many rows as it says").into());
+            }
+            row += rows;
+        }
+        if Ok(row) != u64::try_from(self.reader.metadata().file_metadata().num_rows()) {
+            return Err(parquet("there are not as many rows as the file says").into());
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Table")
+            .field("rows", &self.reader.metadata().file_metadata().num_rows())
+            .field("pattern", &self.pattern)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Reads counted pieces; `wanted` is the pattern of a file that does not say its own.
+///
+/// # Errors
+/// As [`Table::open`] and [`Table::for_each_row`]; when the file says another pattern than is
+/// wanted, when neither says one, and when a sum of counts overflows.
+pub fn read(
+    bytes: impl AsRef<[u8]> + Send + 'static,
+    wanted: Option<&Pattern>,
+) -> Result<CountedPieces, CountsError> {
+    let table = Table::open(bytes)?;
+    let pattern = agreed_pattern(table.pattern().cloned(), wanted)?;
+    let mut words = Words::new();
+    table.for_each_row(|piece, count| Ok::<(), CountsError>(words.add(piece, count)?))?;
+    Ok(CountedPieces { pattern, words })
+}
+
+/// Writes counted pieces in the order of their bytes.
+///
+/// # Errors
+/// Those of `out`; a piece of more than a gibibyte, which no page of Parquet holds.
+pub fn write(counted: &CountedPieces, out: impl Write + Send) -> io::Result<()> {
+    let mut writer = Writer::new(out, &counted.pattern)?;
+    in_order(&counted.words, |piece, count| writer.row(piece, count))?;
+    writer.finish()
+}
+
+/// Writes row by row, for counts that are not all in memory.
+pub struct Writer<W: Write> {
+    file: SerializedFileWriter<W>,
+    /// The pieces of the group under way, one behind another.
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    counts: Vec<i64>,
+}
+
+impl<W: Write + Send> Writer<W> {
+    /// Begins the file.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn new(out: W, pattern: &Pattern) -> io::Result<Self> {
+        let column = |name, physical, logical| {
+            let column = Type::primitive_type_builder(name, physical)
+                .with_repetition(Repetition::REQUIRED)
+                .with_logical_type(logical)
+                .build();
+            column.map(Arc::new)
+        };
+        let columns = || {
+            Type::group_type_builder("counted_pieces")
+                .with_fields(vec![
+                    column(PIECE, PhysicalType::BYTE_ARRAY, None)?,
+                    column(
+                        COUNT,
+                        PhysicalType::INT64,
+                        Some(LogicalType::integer(64, false)),
+                    )?,
+                ])
+                .build()
+        };
+        let pieces = ColumnPath::from(PIECE);
+        let properties = WriterProperties::builder()
+            .set_key_value_metadata(Some(vec![KeyValue::new(
+                PATTERN.to_owned(),
+                pattern_text::write(pattern),
+            )]))
+            .set_compression(Compression::ZSTD(Default::default()))
+            .set_statistics_enabled(EnabledStatistics::None)
+            // No piece comes twice. Neighbours in order have beginnings in common, but the plain
+            // encoding is the one that every reader has.
+            .set_column_dictionary_enabled(pieces.clone(), false)
+            .set_column_encoding(pieces, Encoding::PLAIN)
+            .build();
+        let schema = columns().map_err(not_written)?;
+        let file = SerializedFileWriter::new(out, Arc::new(schema), Arc::new(properties))
+            .map_err(not_written)?;
+        Ok(Writer {
+            file,
+            bytes: Vec::new(),
+            ends: Vec::new(),
+            counts: Vec::new(),
+        })
+    }
+
+    /// Writes one piece.
+    ///
+    /// # Errors
+    /// Those of `out`; a piece of more than a gibibyte, which no page of Parquet holds.
+    pub fn row(&mut self, piece: &[u8], count: Count) -> io::Result<()> {
+        if piece.len() > LONGEST_PIECE {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("a piece of {} bytes is too long for Parquet", piece.len()),
+            ));
+        }
+        self.bytes.extend_from_slice(piece);
+        self.ends.push(self.bytes.len());
+        // The same 64 bits: the type of the column says that they have no sign.
+        self.counts.push(count as i64);
+        if self.ends.len() == GROUP_ROWS || self.bytes.len() >= GROUP_BYTES {
+            self.write_group().map_err(not_written)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the file, without which it is none.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn finish(mut self) -> io::Result<()> {
+        if !self.ends.is_empty() {
+            self.write_group().map_err(not_written)?;
+        }
+        self.file.close().map_err(not_written)?;
+        Ok(())
+    }
+
+    fn write_group(&mut self) -> Result<(), ParquetError> {
+        let bytes = Bytes::from(std::mem::take(&mut self.bytes));
+        let mut start = 0;
+        let pieces: Vec<ByteArray> = self
+            .ends
+            .drain(..)
+            .map(|end| bytes.slice(std::mem::replace(&mut start, end)..end).into())
+            .collect();
+        let mut group = self.file.next_row_group()?;
+        if let Some(mut column) = group.next_column()? {
+            column
+                .typed::<ByteArrayType>()
+                .write_batch(&pieces, None, None)?;
+            column.close()?;
+        }
+        if let Some(mut column) = group.next_column()? {
+            column
+                .typed::<Int64Type>()
+                .write_batch(&self.counts, None, None)?;
+            column.close()?;
+        }
+        self.counts.clear();
+        group.close()?;
+        Ok(())
+    }
+}
+
+impl<W: Write> std::fmt::Debug for Writer<W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer").finish_non_exhaustive()
+    }
+}
+
+impl Counts {
+    fn of(descriptor: &ColumnDescriptor) -> Option<Self> {
+        let signed = match (descriptor.logical_type_ref(), descriptor.converted_type()) {
+            (Some(LogicalType::Integer(integer)), _) => integer.is_signed,
+            (Some(_), _) => return None,
+            (None, ConvertedType::NONE) => true,
+            (None, ConvertedType::INT_8 | ConvertedType::INT_16) => true,
+            (None, ConvertedType::INT_32 | ConvertedType::INT_64) => true,
+            (None, ConvertedType::UINT_8 | ConvertedType::UINT_16) => false,
+            (None, ConvertedType::UINT_32 | ConvertedType::UINT_64) => false,
+            (None, _) => return None,
+        };
+        match (descriptor.physical_type(), signed) {
+            (PhysicalType::INT32, true) => Some(Counts::Signed32),
+            (PhysicalType::INT32, false) => Some(Counts::Unsigned32),
+            (PhysicalType::INT64, true) => Some(Counts::Signed64),
+            (PhysicalType::INT64, false) => Some(Counts::Unsigned64),
+            _ => None,
+        }
+    }
+}
+
+fn is_binary(descriptor: &ColumnDescriptor) -> bool {
+    descriptor.physical_type() == PhysicalType::BYTE_ARRAY
+        && descriptor.logical_type_ref().is_none()
+        && descriptor.converted_type() == ConvertedType::NONE
+}
+
+fn wrong_type(
+    column: &'static str,
+    wanted: &'static str,
+    descriptor: &ColumnDescriptor,
+) -> CountsError {
+    let mut found = match (descriptor.logical_type_ref(), descriptor.converted_type()) {
+        (Some(LogicalType::String), _) | (None, ConvertedType::UTF8) => "string".to_owned(),
+        (Some(logical), _) => format!("{logical:?}"),
+        (None, ConvertedType::NONE) => descriptor.physical_type().to_string(),
+        (None, converted) => converted.to_string(),
+    };
+    if descriptor.max_rep_level() > 0 {
+        found = format!("a list of {found}");
+    }
+    CountsError::Column {
+        column,
+        wanted,
+        found: format!("is {found}"),
+    }
+}
+
+/// A column of a group, read a batch at a time. Nulls are found out.
+struct Column<T: DataType> {
+    reader: ColumnReaderImpl<T>,
+    levels: Vec<i16>,
+    values: Vec<T::T>,
+}
+
+impl<T: DataType> Column<T> {
+    fn new(reader: ColumnReader) -> Self {
+        Self::of(get_typed_column_reader(reader))
+    }
+
+    fn of(reader: ColumnReaderImpl<T>) -> Self {
+        Column {
+            reader,
+            levels: Vec::new(),
+            values: Vec::new(),
+        }
+    }
+
+    /// Reads on; what was read stands in `values`. `row` is the number of rows before.
+    fn read(&mut self, rows: usize, row: u64, null: &'static str) -> Result<(), CountsError> {
+        self.levels.clear();
+        self.values.clear();
+        let (reader, levels) = (&mut self.reader, &mut self.levels);
+        let (records, values, _) =
+            guarded(|| reader.read_records(rows, Some(levels), None, &mut self.values))?;
+        if values != records {
+            let before = self.levels.iter().position(|&level| level == 0);
+            return Err(CountsError::Row {
+                row: row + before.unwrap_or(0) as u64 + 1,
+                fault: null,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Hands out the rows of a group, `row` of which come before, and gives their number.
+fn rows<T: DataType, E: From<CountsError>>(
+    pieces: &mut Column<ByteArrayType>,
+    mut counts: Column<T>,
+    row: u64,
+    each: &mut impl FnMut(&[u8], Count) -> Result<(), E>,
+    count: impl Fn(T::T) -> Option<Count>,
+) -> Result<u64, E> {
+    let mut read = 0;
+    loop {
+        pieces.read(BATCH, row + read, "the piece is null")?;
+        counts.read(BATCH, row + read, "the count is null")?;
+        if pieces.values.len() != counts.values.len() {
+            return Err(parquet("the columns have not the same number of rows").into());
+        }
+        if pieces.values.is_empty() {
+            return Ok(read);
+        }
+        for (piece, number) in pieces.values.iter().zip(counts.values.drain(..)) {
+            read += 1;
+            let count = count(number).ok_or(CountsError::Row {
+                row: row + read,
+                fault: "the count is negative",
+            })?;
+            if count > 0 && !piece.is_empty() {
+                each(piece.data(), count)?;
+            }
+        }
+    }
+}
+
+fn parquet(fault: &str) -> CountsError {
+    CountsError::Parquet(fault.to_owned())
+}
+
+/// Calls the Parquet reader, which panics on some broken files; that is an error here. What it had
+/// in hand then is not used again.
+fn guarded<R>(read: impl FnOnce() -> Result<R, ParquetError>) -> Result<R, CountsError> {
+    match catch_unwind(AssertUnwindSafe(read)) {
+        Ok(Ok(read)) => Ok(read),
+        Ok(Err(error)) => Err(CountsError::Parquet(message(&error))),
+        Err(_) => Err(parquet("the reader met what it did not expect")),
+    }
+}
+
+/// Without the words that say that it is about Parquet.
+fn message(error: &ParquetError) -> String {
+    match error {
+        ParquetError::General(message) | ParquetError::EOF(message) => message.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn not_written(error: ParquetError) -> io::Error {
+    match error {
+        ParquetError::External(error) => match error.downcast::<io::Error>() {
+            Ok(error) => *error,
+            Err(error) => io::Error::other(error),
+        },
+        other => io::Error::other(message(&other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::split::{Gaps, PatternName};
+    use crate::words::WordsError;
+    use ::parquet::schema::parser::parse_message_type;
+    use proptest::prelude::*;
+
+    fn gpt2() -> Pattern {
+        Pattern::named(PatternName::Gpt2)
+    }
+
+    fn rows_of(words: &Words) -> Vec<(&[u8], Count)> {
+        let mut rows: Vec<_> = words.iter().collect();
+        rows.sort();
+        rows
+    }
+
+    fn written(counted: &CountedPieces) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        write(counted, &mut bytes).unwrap();
+        bytes
+    }
+
+    /// A table as another program may have written it. Levels of 0 are nulls.
+    struct Foreign<'v> {
+        schema: &'v str,
+        pieces: &'v [&'v [u8]],
+        piece_levels: Option<&'v [i16]>,
+        compression: Compression,
+    }
+
+    impl<'v> Foreign<'v> {
+        fn new(schema: &'v str, pieces: &'v [&'v [u8]]) -> Self {
+            Foreign {
+                schema,
+                pieces,
+                piece_levels: None,
+                compression: Compression::SNAPPY,
+            }
+        }
+
+        fn write<T: DataType>(&self, counts: &[T::T], levels: Option<&[i16]>) -> Vec<u8> {
+            let properties = WriterProperties::builder()
+                .set_compression(self.compression)
+                .build();
+            let schema = Arc::new(parse_message_type(self.schema).unwrap());
+            let columns = schema.get_fields().len();
+            let mut bytes = Vec::new();
+            let mut file =
+                SerializedFileWriter::new(&mut bytes, schema, Arc::new(properties)).unwrap();
+            let mut group = file.next_row_group().unwrap();
+            for _ in 0..columns {
+                let mut column = group.next_column().unwrap().unwrap();
+                match column.untyped() {
+                    ::parquet::column::writer::ColumnWriter::ByteArrayColumnWriter(writer) => {
+                        let pieces: Vec<ByteArray> =
+                            self.pieces.iter().map(|&piece| piece.into()).collect();
+                        writer
+                            .write_batch(&pieces, self.piece_levels, None)
+                            .unwrap();
+                    }
+                    _ => {
+                        column
+                            .typed::<T>()
+                            .write_batch(counts, levels, None)
+                            .unwrap();
+                    }
+                }
+                column.close().unwrap();
+            }
+            group.close().unwrap();
+            file.close().unwrap();
+            bytes
+        }
+    }
+
+    fn error(bytes: Vec<u8>) -> String {
+        read(bytes, Some(&gpt2())).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn large_counts_and_bytes_that_are_no_text_come_back() {
+        let mut words = Words::new();
+        for (piece, count) in [(&b"the"[..], Count::MAX), (b"\xFF\0", 1 << 63), (b"a", 1)] {
+            words.add(piece, count).unwrap();
+        }
+        let pattern = Pattern::regex("a\tb|%", Gaps::Drop).unwrap();
+        let counted = CountedPieces::new(pattern.clone(), words);
+        let read = read(written(&counted), None).unwrap();
+        assert_eq!(read.pattern, pattern);
+        assert_eq!(rows_of(&read.words), rows_of(&counted.words));
+    }
+
+    #[test]
+    fn many_groups_and_long_pieces_come_back() {
+        let mut words = Words::new();
+        for n in 0..GROUP_ROWS as u64 + 10 {
+            words.add(&n.to_be_bytes(), n + 1).unwrap();
+        }
+        for byte in 0..3 {
+            words.add(&vec![byte; GROUP_BYTES + 1], 1).unwrap();
+        }
+        let counted = CountedPieces::new(gpt2(), words);
+        let bytes = written(&counted);
+        let table = Table::open(bytes.clone()).unwrap();
+        assert!(table.reader.num_row_groups() > 3);
+        let read = read(bytes, None).unwrap();
+        assert!(rows_of(&read.words) == rows_of(&counted.words));
+    }
+
+    #[test]
+    fn an_empty_table_is_one() {
+        let counted = CountedPieces::new(gpt2(), Words::new());
+        assert!(read(written(&counted), None).unwrap().words.is_empty());
+    }
+
+    #[test]
+    fn signed_narrow_and_nullable_columns_are_read_and_others_ignored() {
+        let pieces: [&[u8]; 4] = [b"a", b"b", b"a", b""];
+        let want = [(&b"a"[..], 8), (b"b", 1 << 31)];
+        let schema = "message t { optional int64 count; optional binary piece; }";
+        let mut table = Foreign::new(schema, &pieces);
+        table.piece_levels = Some(&[1; 4]);
+        for compression in [
+            Compression::UNCOMPRESSED,
+            Compression::SNAPPY,
+            Compression::GZIP(Default::default()),
+        ] {
+            table.compression = compression;
+            let bytes = table.write::<Int64Type>(&[7, 1 << 31, 1, 5], Some(&[1; 4]));
+            assert_eq!(rows_of(&read(bytes, Some(&gpt2())).unwrap().words), want);
+        }
+        let schema = "message t { required binary other (UTF8); required binary piece;
+            required int32 count (INTEGER(32, false)); }";
+        let bytes = Foreign::new(schema, &pieces).write::<Int32Type>(&[7, i32::MIN, 1, 5], None);
+        assert_eq!(rows_of(&read(bytes, Some(&gpt2())).unwrap().words), want);
+        let schema = "message t { required binary piece; required int32 count (INT_16); }";
+        let bytes = Foreign::new(schema, &pieces).write::<Int32Type>(&[7, 9, 1, 5], None);
+        let words = read(bytes, Some(&gpt2())).unwrap().words;
+        assert_eq!(rows_of(&words), [(&b"a"[..], 8), (b"b", 9)]);
+    }
+
+    #[test]
+    fn rows_that_are_no_counts_are_named() {
+        let pieces: [&[u8]; 3] = [b"a", b"b", b"c"];
+        let schema = "message t { required binary piece; required int64 count; }";
+        let bytes = Foreign::new(schema, &pieces).write::<Int64Type>(&[1, 0, -1], None);
+        assert_eq!(error(bytes), "row 3: the count is negative");
+        let schema = "message t { required binary piece; optional int64 count; }";
+        let bytes = Foreign::new(schema, &pieces).write::<Int64Type>(&[1, 2], Some(&[1, 0, 1]));
+        assert_eq!(error(bytes), "row 2: the count is null");
+        let schema = "message t { optional binary piece; required int64 count; }";
+        let mut table = Foreign::new(schema, &pieces[..2]);
+        table.piece_levels = Some(&[1, 1, 0]);
+        let bytes = table.write::<Int64Type>(&[1, 2, 3], None);
+        assert_eq!(error(bytes), "row 3: the piece is null");
+    }
+
+    #[test]
+    fn columns_of_other_types_are_refused() {
+        let pieces: [&[u8]; 1] = [b"a"];
+        let refused =
+            |schema: &str| error(Foreign::new(schema, &pieces).write::<Int64Type>(&[1], None));
+        let text = refused("message t { required binary piece (UTF8); required int64 count; }");
+        assert_eq!(text, "the column \"piece\" must be binary, but is string");
+        let text = refused("message t { required binary piece (STRING); required int64 count; }");
+        assert_eq!(text, "the column \"piece\" must be binary, but is string");
+        let text = refused("message t { required binary piece; required int64 n; }");
+        assert!(text.ends_with("but there is none"), "{text}");
+        let text = refused(
+            "message t { required binary piece; required int64 count (TIMESTAMP(MILLIS,true)); }",
+        );
+        assert!(
+            text.starts_with("the column \"count\" must be an integer"),
+            "{text}"
+        );
+        let schema = "message t { required binary piece; required double count; }";
+        let bytes =
+            Foreign::new(schema, &pieces).write::<::parquet::data_type::DoubleType>(&[1.0], None);
+        assert!(error(bytes).ends_with("is DOUBLE"));
+    }
+
+    #[test]
+    fn a_sum_beyond_u64_is_an_error() {
+        let pieces: [&[u8]; 2] = [b"a", b"a"];
+        let schema =
+            "message t { required binary piece; required int64 count (INTEGER(64, false)); }";
+        let bytes = Foreign::new(schema, &pieces).write::<Int64Type>(&[-1, 1], None);
+        let piece = b"a".to_vec();
+        let overflow = CountsError::Words(WordsError::CountOverflow { piece });
+        assert_eq!(read(bytes, Some(&gpt2())).unwrap_err(), overflow);
+    }
+
+    fn sample() -> Vec<u8> {
+        let mut words = Words::new();
+        for n in 0..3000u32 {
+            words
+                .add(format!("piece {n}").as_bytes(), Count::from(n % 40 + 1))
+                .unwrap();
+        }
+        written(&CountedPieces::new(gpt2(), words))
+    }
+
+    #[test]
+    fn a_table_that_was_cut_short_is_an_error() {
+        let bytes = sample();
+        for length in 0..bytes.len() {
+            let cut = bytes[..length].to_vec();
+            assert!(
+                matches!(read(cut, None), Err(CountsError::Parquet(_))),
+                "{length}"
+            );
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn no_bytes_make_it_panic(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), any::<bool>()), 1..6),
+        ) {
+            let mut bytes = sample();
+            let length = bytes.len();
+            for (at, byte, near_the_end) in changes {
+                // The last few hundred bytes describe the file.
+                let from = if near_the_end { length.saturating_sub(400) } else { 0 };
+                bytes[from + at.index(length - from)] = byte;
+            }
+            let _ = read(bytes, None);
+        }
+    }
+}

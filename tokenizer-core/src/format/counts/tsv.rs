@@ -1,0 +1,318 @@
+//! `.tsv`: counted pieces as text. A line for each: the piece in base64, a tab, the count in decimal.
+//!
+//! ```text
+//! # pattern: cl100k
+//! IGNhdA==<tab>12
+//! dGhl<tab>40
+//! ```
+//!
+//! The first line is a comment with the pattern ([`super::pattern_text`]). Other lines that begin
+//! with `#` mean nothing, nor do empty ones, except that a pattern further down, as in a file that
+//! was made of several with `cat`, must be the same. A last line without a line end is an error: a
+//! count may have lost digits there. (A file cut short exactly between two lines cannot be told
+//! from a whole one; Parquet can.)
+
+use std::io;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::pattern_text::{self, PatternTextError};
+use super::{CountedPieces, CountsError, agreed_pattern, in_order, split_alike};
+use crate::split::Pattern;
+use crate::token::Count;
+use crate::words::Words;
+
+/// How the line begins that holds the pattern.
+pub const PATTERN: &[u8] = b"# pattern: ";
+
+/// What is wrong with a line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LineFault {
+    /// Not two fields.
+    #[error("expected a piece in base64, a tab and a count")]
+    Form,
+    /// The first field is not base64.
+    #[error("the piece is not base64: {0}")]
+    Base64(String),
+    /// The second field is no number that fits.
+    #[error("{0:?} is no count (a whole number from 0 to 2^64 - 1)")]
+    Count(String),
+    /// The last line does not end.
+    #[error("the line has no end: the file was cut short")]
+    NoEnd,
+    /// The pattern cannot be used.
+    #[error("the pattern of the pieces: {0}")]
+    Pattern(PatternTextError),
+    /// The line with the pattern is not UTF-8.
+    #[error("the pattern of the pieces is not UTF-8")]
+    PatternNotUtf8,
+    /// Another pattern than above, or the first one below counted pieces.
+    #[error("another pattern than that of the lines above")]
+    OtherPattern,
+}
+
+/// The pattern that the file says it was split by: the one that stands above its first piece.
+///
+/// # Errors
+/// When it is no pattern.
+pub fn pattern(bytes: &[u8]) -> Result<Option<Pattern>, CountsError> {
+    for (text, line) in bytes.split(|&byte| byte == b'\n').zip(1..) {
+        if let Some(pattern) = pattern_of_line(without_return(text), line)? {
+            return Ok(Some(pattern));
+        }
+        if !is_comment(without_return(text)) {
+            break;
+        }
+    }
+    Ok(None)
+}
+
+/// Calls `each` with every piece and its count, in the order of the lines.
+///
+/// # Errors
+/// At the first line that cannot be read, or for which `each` fails.
+pub fn for_each_row<E: From<CountsError>>(
+    bytes: &[u8],
+    mut each: impl FnMut(&[u8], Count) -> Result<(), E>,
+) -> Result<(), E> {
+    let above = pattern(bytes)?;
+    let mut piece = Vec::new();
+    for (text, line) in bytes.split_inclusive(|&byte| byte == b'\n').zip(1..) {
+        let fail = |fault| CountsError::Line { line, fault };
+        let text = text
+            .strip_suffix(b"\n")
+            .ok_or_else(|| fail(LineFault::NoEnd))?;
+        let text = without_return(text);
+        if is_comment(text) {
+            if let Some(found) = pattern_of_line(text, line)?
+                && !above
+                    .as_ref()
+                    .is_some_and(|above| split_alike(above, &found))
+            {
+                return Err(fail(LineFault::OtherPattern).into());
+            }
+            continue;
+        }
+        let count = read_row(text, &mut piece).map_err(fail)?;
+        if count > 0 && !piece.is_empty() {
+            each(&piece, count)?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads counted pieces; `wanted` is the pattern of a file that does not say its own.
+///
+/// # Errors
+/// When a line cannot be read, when the file says another pattern than is wanted, when neither says
+/// one, and when a sum of counts overflows.
+///
+/// ```
+/// use tokenizer_core::format::counts::tsv;
+///
+/// let counted = tsv::read(b"# pattern: gpt2\nIGNhdA==\t12\n", None)?;
+/// assert_eq!(counted.words.iter().next(), Some((&b" cat"[..], 12)));
+/// # Ok::<(), tokenizer_core::format::counts::CountsError>(())
+/// ```
+pub fn read(bytes: &[u8], wanted: Option<&Pattern>) -> Result<CountedPieces, CountsError> {
+    let pattern = agreed_pattern(pattern(bytes)?, wanted)?;
+    let mut words = Words::new();
+    for_each_row(bytes, |piece, count| {
+        Ok::<(), CountsError>(words.add(piece, count)?)
+    })?;
+    Ok(CountedPieces { pattern, words })
+}
+
+/// Writes counted pieces in the order of their bytes.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write(counted: &CountedPieces, out: impl io::Write) -> io::Result<()> {
+    let mut writer = Writer::new(out, &counted.pattern)?;
+    in_order(&counted.words, |piece, count| writer.row(piece, count))
+}
+
+/// Writes row by row, for counts that are not all in memory.
+#[derive(Debug)]
+pub struct Writer<W> {
+    out: W,
+    line: String,
+}
+
+impl<W: io::Write> Writer<W> {
+    /// Writes the line with the pattern.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn new(mut out: W, pattern: &Pattern) -> io::Result<Self> {
+        out.write_all(PATTERN)?;
+        out.write_all(pattern_text::write(pattern).as_bytes())?;
+        out.write_all(b"\n")?;
+        let line = String::new();
+        Ok(Writer { out, line })
+    }
+
+    /// Writes one piece.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn row(&mut self, piece: &[u8], count: Count) -> io::Result<()> {
+        self.line.clear();
+        STANDARD.encode_string(piece, &mut self.line);
+        self.line.push('\t');
+        self.line.push_str(&count.to_string());
+        self.line.push('\n');
+        self.out.write_all(self.line.as_bytes())
+    }
+}
+
+fn without_return(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+fn is_comment(line: &[u8]) -> bool {
+    line.is_empty() || line[0] == b'#'
+}
+
+fn pattern_of_line(text: &[u8], line: usize) -> Result<Option<Pattern>, CountsError> {
+    let fail = |fault| CountsError::Line { line, fault };
+    let Some(text) = text.strip_prefix(PATTERN) else {
+        return Ok(None);
+    };
+    let text = std::str::from_utf8(text).map_err(|_| fail(LineFault::PatternNotUtf8))?;
+    let pattern = pattern_text::read(text).map_err(|error| fail(LineFault::Pattern(error)))?;
+    Ok(Some(pattern))
+}
+
+/// Puts the piece of a line into `piece`.
+fn read_row(text: &[u8], piece: &mut Vec<u8>) -> Result<Count, LineFault> {
+    let mut fields = text.split(|&byte| byte == b'\t');
+    let (Some(base64), Some(digits), None) = (fields.next(), fields.next(), fields.next()) else {
+        return Err(LineFault::Form);
+    };
+    piece.clear();
+    STANDARD
+        .decode_vec(base64, piece)
+        .map_err(|error| LineFault::Base64(error.to_string()))?;
+    // The standard library would take a plus sign too.
+    std::str::from_utf8(digits)
+        .ok()
+        .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|digits| digits.parse().ok())
+        .ok_or_else(|| LineFault::Count(String::from_utf8_lossy(digits).into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::split::{Gaps, PatternName};
+    use crate::words::WordsError;
+    use proptest::prelude::*;
+
+    fn rows(words: &Words) -> Vec<(&[u8], Count)> {
+        let mut rows: Vec<_> = words.iter().collect();
+        rows.sort();
+        rows
+    }
+
+    fn fault(text: &[u8]) -> (usize, LineFault) {
+        match read(text, Some(&Pattern::named(PatternName::Gpt2))) {
+            Err(CountsError::Line { line, fault }) => (line, fault),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn lines_are_in_the_order_of_bytes() {
+        let mut words = Words::new();
+        for (piece, count) in [(&b"the"[..], Count::MAX), (b" cat", 1), (b"\xFF\0", 2)] {
+            words.add(piece, count).unwrap();
+        }
+        let counted = CountedPieces::new(Pattern::named(PatternName::Cl100k), words);
+        let mut text = Vec::new();
+        write(&counted, &mut text).unwrap();
+        let want = "# pattern: cl100k\nIGNhdA==\t1\ndGhl\t18446744073709551615\n/wA=\t2\n";
+        assert_eq!(std::str::from_utf8(&text).unwrap(), want);
+    }
+
+    #[test]
+    fn other_hands_write_returns_comments_zeros_and_repetitions() {
+        let text = b"# from a cluster\r\n# pattern: gpt2\r\n\r\nYQ==\t1\r\nYQ==\t02\r\nYg==\t0\r\n\t5\r\n# pattern: gpt2\nYw==\t1\n";
+        let counted = read(text, None).unwrap();
+        assert_eq!(counted.pattern, Pattern::named(PatternName::Gpt2));
+        assert_eq!(rows(&counted.words), [(&b"a"[..], 3), (b"c", 1)]);
+    }
+
+    #[test]
+    fn faults_name_their_line() {
+        assert_eq!(fault(b"YQ==\t1\nYg==\n"), (2, LineFault::Form));
+        assert_eq!(fault(b"YQ==\t1\t1\n"), (1, LineFault::Form));
+        assert_eq!(fault(b"YQ== 1\n"), (1, LineFault::Form));
+        assert!(matches!(fault(b"\n\n??\t0\n"), (3, LineFault::Base64(_))));
+        assert!(matches!(fault(b"YR==\t1\n"), (1, LineFault::Base64(_))));
+        for count in ["", "-1", "+1", "1.0", " 1", "18446744073709551616"] {
+            let text = format!("YQ==\t{count}\n");
+            assert_eq!(fault(text.as_bytes()), (1, LineFault::Count(count.into())));
+        }
+        assert_eq!(fault(b"YQ==\t1\nYQ==\t12"), (2, LineFault::NoEnd));
+        assert_eq!(fault(b"# pattern: \xFF\n"), (1, LineFault::PatternNotUtf8));
+        assert!(matches!(
+            fault(b"#\n# pattern: no-such\n"),
+            (2, LineFault::Pattern(_))
+        ));
+        let two = b"# pattern: gpt2\nYQ==\t1\n# pattern: cl100k\nYQ==\t1\n";
+        assert_eq!(fault(two), (3, LineFault::OtherPattern));
+        let late = b"YQ==\t1\n# pattern: gpt2\nYQ==\t1\n";
+        assert_eq!(fault(late), (2, LineFault::OtherPattern));
+    }
+
+    #[test]
+    fn the_pattern_is_that_of_the_file_or_of_the_caller() {
+        let gpt2 = Pattern::named(PatternName::Gpt2);
+        assert_eq!(read(b"", None).unwrap_err(), CountsError::PatternMissing);
+        assert_eq!(read(b"", Some(&gpt2)).unwrap().pattern, gpt2);
+        let error = read(b"# pattern: o200k\n", Some(&gpt2)).unwrap_err();
+        assert!(error.to_string().ends_with("another pattern: o200k"));
+        let dropping = Pattern::regex(PatternName::Gpt2.regex(), Gaps::Drop).unwrap();
+        assert!(read(b"# pattern: gpt2\n", Some(&dropping)).is_ok());
+    }
+
+    #[test]
+    fn a_sum_beyond_u64_is_an_error() {
+        let text = b"# pattern: gpt2\nYQ==\t18446744073709551615\nYQ==\t1\n";
+        let piece = b"a".to_vec();
+        let error = CountsError::Words(WordsError::CountOverflow { piece });
+        assert_eq!(read(text, None).unwrap_err(), error);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_again(
+            pieces in prop::collection::btree_map(
+                prop::collection::vec(any::<u8>(), 1..20), 1..=Count::MAX, 0..50),
+        ) {
+            let mut words = Words::new();
+            for (piece, &count) in &pieces {
+                words.add(piece, count).unwrap();
+            }
+            let pattern = Pattern::regex("[a-z]\n+", Gaps::Drop).unwrap();
+            let mut text = Vec::new();
+            write(&CountedPieces::new(pattern.clone(), words.clone()), &mut text).unwrap();
+            let counted = read(&text, None).unwrap();
+            prop_assert_eq!(&counted.pattern, &pattern);
+            prop_assert_eq!(rows(&counted.words), rows(&words));
+            // Cut short inside of a line, it is an error.
+            if !pieces.is_empty() {
+                prop_assert!(read(&text[..text.len() - 1], None).is_err());
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(
+            prop::sample::select(&b"\n\r\t# pattern: YQ==0129+-%\xFF"[..]), 0..60)) {
+            let _ = read(&bytes, Some(&Pattern::named(PatternName::Gpt2)));
+        }
+    }
+}
