@@ -4,4 +4,5 @@
 //! the slow definition of what it measures: once for each text, outside the measured time.
 
 pub mod corpora;
+pub mod generated;
 pub mod splitting;
