@@ -6,3 +6,4 @@
 pub mod corpora;
 pub mod generated;
 pub mod splitting;
+pub mod training;

@@ -34,7 +34,9 @@ fn main() -> ExitCode {
 
 fn make(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     let [kind, out, bytes, seed, inputs @ ..] = arguments else {
-        return Err("usage: large_corpus text|word|letter|chinese OUT BYTES SEED [INPUT...]".into());
+        return Err(
+            "usage: large_corpus text|word|letter|chinese OUT BYTES SEED [INPUT...]".into(),
+        );
     };
     let (bytes, seed) = (bytes.parse()?, seed.parse()?);
     let read = || -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
