@@ -19,12 +19,13 @@ text by 0.5 to 0.7.
 from __future__ import annotations
 
 import argparse
+import functools
 import math
 import statistics
 import tempfile
 from pathlib import Path
 
-from program import PROGRAM, ROOT, SHARED, default_corpora, find_program, made, train
+from program import PROGRAM, ROOT, SHARED, TooLong, default_corpora, find_program, made, train
 
 PROSE_MEGABYTES = [1, 2, 4, 8, 16, 24]
 LARGE_MEGABYTES = [4, 16, 64, 256, 1000]
@@ -70,11 +71,18 @@ def corpora(kinds):
                 yield [large_corpus(kind, HOSTILE_MEGABYTES)]
 
 
-def row(path, program, vocab_size, runs, before):
+def row(path, chosen, before):
     """Prints one; gives the size and the distinct pieces, `before` being those of the last."""
     size = path.stat().st_size
-    trainings = [train(program, path, vocab_size) for _ in range(runs)]
-    watched = train(program, path, vocab_size, watch=True)
+    run = functools.partial(train, chosen.program, path, chosen.vocab_size, seconds=chosen.timeout)
+    try:
+        trainings = [run() for _ in range(chosen.runs)]
+        watched = run(watch=True)
+    except TooLong:
+        cells = [path.stem, f"{size / 1e6:.0f}", "-", "-", "-", f"> {chosen.timeout}"]
+        cells += [f"> {chosen.timeout / size * 1e9:.0f}", "-", "-"]
+        print("| " + " | ".join(cells) + " |", flush=True)
+        return None
     assert len({one.crc for one in [*trainings, watched]}) == 1, "not the same merges each time"
     seconds = statistics.median(one.seconds for one in trainings)
     now = (size, watched.distinct)
@@ -94,6 +102,9 @@ def main():
     parser.add_argument("kinds", nargs="*", metavar="KIND", help="prose, large, hostile")
     parser.add_argument("--vocab-size", type=int, default=32_768, metavar="N")
     parser.add_argument("--runs", type=int, default=3, metavar="N")
+    parser.add_argument(
+        "--timeout", type=int, default=900, metavar="SECONDS", help="for each run [default: 900]"
+    )
     parser.add_argument("--program", default=PROGRAM, help="default: target/release/tokenizer")
     chosen = parser.parse_args()
     unknown = set(chosen.kinds) - set(KINDS)
@@ -108,7 +119,7 @@ def main():
     for group in corpora(chosen.kinds or KINDS):
         before = None
         for path in group:
-            before = row(path, chosen.program, chosen.vocab_size, chosen.runs, before)
+            before = row(path, chosen, before)
 
 
 if __name__ == "__main__":

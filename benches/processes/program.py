@@ -43,18 +43,26 @@ def find_program(program):
         sys.exit(f"{program} is missing: cargo build --release -p tokenizer-cli")
 
 
-def train(program, path, vocab_size, watch=False):
-    """Runs it with nanochat's pattern. With `watch`, the memory is known and the time is not
-    exact."""
+class TooLong(Exception):
+    """It was still running when its time was over."""
+
+
+def train(program, path, vocab_size, watch=False, seconds=None):
+    """Runs it with nanochat's pattern, for so many seconds at most. With `watch`, the memory is
+    known and the time is not exact."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "table.tiktoken"
         options = ["--vocab-size", str(vocab_size), "--pattern", "nanochat"]
         command = [program, "train", path, "-o", output, *options]
         start = time.perf_counter()
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-            memory = peak_above_file(process, path) if watch else None
-            said = process.communicate()[1]
-        seconds = time.perf_counter() - start
+            try:
+                memory = peak_above_file(process, path, seconds) if watch else None
+                said = process.communicate(timeout=seconds)[1]
+            except (TooLong, subprocess.TimeoutExpired) as error:
+                process.kill()
+                raise TooLong from error
+        taken = time.perf_counter() - start
         if process.returncode:
             sys.exit(said)
         lines = [line.split() for line in output.read_bytes().splitlines()]
@@ -62,13 +70,16 @@ def train(program, path, vocab_size, watch=False):
     table = [b64decode(token) for token, _ in lines]
     distinct = re.search(r"([\d,]+) of them distinct", said)
     distinct = int(distinct[1].replace(",", "")) if distinct else 0
-    return Training(seconds, memory, distinct, len(table), crc(table))
+    return Training(taken, memory, distinct, len(table), crc(table))
 
 
-def peak_above_file(process, path):
+def peak_above_file(process, path, seconds):
     """What a process takes above its input, watched until its end."""
     highest = anonymous = 0
+    start = time.perf_counter()
     while process.poll() is None:
+        if seconds and time.perf_counter() - start > seconds:
+            raise TooLong
         try:
             highest = max(highest, memory_status("VmHWM", process.pid))
             anonymous = max(anonymous, memory_status("RssAnon", process.pid))
