@@ -279,14 +279,13 @@ import resource
 def texts(text):
     for number in range(4000):
         yield f"{number} " + text
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for text in ("plain text " * 2000, "naïve text " * 2000):
-    tokenizer.train_from_iterator(texts(text), 300)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    tokenizer.train_from_iterator(texts(text), 300)
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    print(grown < 20_000)
+    for buffer_size in (1, 8192):
+        tokenizer.train_from_iterator(texts(text), 300, buffer_size=buffer_size)
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 40_000)
 """
-    assert run_python(KEYBOARD_INTERRUPT + code) == "True\nTrue\n"
+    assert run_python(KEYBOARD_INTERRUPT + code) == "True\n" * 4
 
 
 def test_a_list_of_documents_does_not_grow():

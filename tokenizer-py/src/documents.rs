@@ -32,6 +32,8 @@ pub(crate) struct Documents<'e> {
     iterator: Py<PyIterator>,
     buffer_size: usize,
     batch: Batch,
+    /// Bytes of text that were copied in the last batch: the next is likely to be as long.
+    copied: usize,
     ended: bool,
     error: &'e mut Option<PyErr>,
 }
@@ -91,6 +93,7 @@ impl<'e> Documents<'e> {
             iterator: iterator.unbind(),
             buffer_size,
             batch: Batch::default(),
+            copied: 0,
             ended: false,
             error,
         }
@@ -100,7 +103,8 @@ impl<'e> Documents<'e> {
     fn pull(&mut self, py: Python<'_>) -> PyResult<Batch> {
         // An iterator that runs no Python code would never let Ctrl-C through.
         py.check_signals()?;
-        let (mut texts, mut documents) = (Vec::new(), Vec::new());
+        let mut texts = Vec::with_capacity(self.copied);
+        let mut documents = Vec::new();
         let mut bytes = 0;
         let mut iterator = self.iterator.bind(py).clone();
         while documents.len() < self.buffer_size && bytes < BATCH_BYTES {
@@ -113,9 +117,6 @@ impl<'e> Documents<'e> {
             // Of a very short document, its place counts more than its text.
             bytes += text.len() + size_of::<Place>();
             documents.push(if text.len() < LONG {
-                if texts.is_empty() {
-                    texts.reserve_exact(BATCH_BYTES + LONG);
-                }
                 let start = texts.len();
                 texts.extend_from_slice(text);
                 Place::Copied(start..texts.len())
@@ -123,6 +124,7 @@ impl<'e> Documents<'e> {
                 Place::Kept(encoded.try_into()?)
             });
         }
+        self.copied = texts.len();
         Ok(Batch {
             texts: Arc::new(texts),
             documents: documents.into_iter(),
