@@ -21,6 +21,12 @@ pub struct Corpus {
 /// Hard files below this size say more about the clock than about the code.
 const SMALLEST_ADVERSARIAL: u64 = 50_000;
 
+/// The text of the repository.
+const FIXTURE: &str = "fixture";
+
+/// The large corpora that are files.
+const LARGE: [&str; 3] = ["english_prose", "multilingual", "web_mix"];
+
 /// The small text of the repository, this often, is a few megabytes.
 const FIXTURE_REPEATED: usize = 16;
 
@@ -42,6 +48,13 @@ impl Corpus {
     /// Whether it was made to be hard, and is no text that anyone has.
     pub fn is_adversarial(&self) -> bool {
         self.name.starts_with("adversarial/")
+    }
+
+    /// Whether it is text that people wrote. Where none of the large corpora is at hand, the text
+    /// of the repository stands for it.
+    pub fn is_natural(&self) -> bool {
+        let is_only = !all().iter().any(|corpus| LARGE.contains(&corpus.name()));
+        !self.is_adversarial() && (self.name != FIXTURE || is_only)
     }
 
     /// The whole text.
@@ -79,8 +92,8 @@ fn find() -> Vec<Corpus> {
     let large = data.join("corpora");
 
     let fixture = root.join("fixtures/corpus.txt");
-    let mut corpora = vec![Corpus::new("fixture", fixture, FIXTURE_REPEATED)];
-    for name in ["english_prose", "multilingual", "web_mix"] {
+    let mut corpora = vec![Corpus::new(FIXTURE, fixture, FIXTURE_REPEATED)];
+    for name in LARGE {
         let path = large.join(name).with_extension("txt");
         if path.exists() {
             corpora.push(Corpus::new(name, path, 1));

@@ -4,4 +4,6 @@
 //! the slow definition of what it measures: once for each text, outside the measured time.
 
 pub mod corpora;
+pub mod generated;
 pub mod splitting;
+pub mod training;

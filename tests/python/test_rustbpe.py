@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import pickle
+import sys
 
 import pytest
 import rustbpe as theirs
@@ -207,6 +208,95 @@ def test_a_generator_keeps_its_traceback():
     with pytest.raises(Boom) as raised:
         ours.Tokenizer().train_from_iterator(texts(), 260)
     assert raised.traceback[-1].name == "texts"
+
+
+KEYBOARD_INTERRUPT = """
+import _thread, itertools, logging, sys, threading, time
+from tokenizer_py import rustbpe
+
+tokenizer = rustbpe.Tokenizer()
+pressed = []
+
+def press():
+    pressed.append(time.perf_counter())
+    _thread.interrupt_main()
+
+def late(train):
+    \"\"\"Milliseconds from Ctrl-C to the exception.\"\"\"
+    try:
+        train()
+    except KeyboardInterrupt:
+        return (time.perf_counter() - pressed.pop()) * 1000
+    raise AssertionError("was not interrupted")
+"""
+
+
+@pytest.mark.parametrize(
+    "document", ["''", "'x'", "'Some text.'", "'naïve text ' * 400", "'text ' * 100_000"]
+)
+def test_ctrl_c_while_counting(document):
+    """Of an iterator that runs no Python code and never ends."""
+    code = f"""
+def train():
+    threading.Timer(0.3, press).start()
+    tokenizer.train_from_iterator(itertools.repeat({document}), 300, buffer_size=1 << 40)
+
+print(min(late(train) for _ in range(3)))
+"""
+    assert float(run_python(KEYBOARD_INTERRUPT + code)) < 200
+    assert float(run_python(KEYBOARD_INTERRUPT + code.replace("1 << 40", "1"))) < 200
+
+
+def test_ctrl_c_while_merging():
+    code = """
+import random
+chosen = random.Random(1)
+words = ["".join(chosen.choices("abcdefgh", k=12)) for _ in range(60_000)]
+
+class PressWhenMerging(logging.Handler):
+    def emit(self, record):
+        if "training" in record.getMessage():
+            threading.Timer(0.1, press).start()
+
+logging.getLogger("rustbpe").addHandler(PressWhenMerging())
+logging.getLogger("rustbpe").setLevel(logging.INFO)
+
+def train():
+    tokenizer.train_from_iterator(words, 10_000_000)
+
+print(min(late(train) for _ in range(3)), tokenizer.vocab_size)
+"""
+    milliseconds, vocab_size = run_python(KEYBOARD_INTERRUPT + code).split()
+    assert float(milliseconds) < 200
+    assert vocab_size == "256", "as it was before"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sizes are in other units elsewhere")
+def test_documents_that_a_generator_makes_are_not_kept():
+    """Of text that is read once, no more is held than a few batches."""
+    code = """
+import resource
+def texts(text):
+    for number in range(4000):
+        yield f"{number} " + text
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for text in ("plain text " * 2000, "naïve text " * 2000):
+    for buffer_size in (1, 8192):
+        tokenizer.train_from_iterator(texts(text), 300, buffer_size=buffer_size)
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 40_000)
+"""
+    assert run_python(KEYBOARD_INTERRUPT + code) == "True\n" * 4
+
+
+def test_a_list_of_documents_does_not_grow():
+    """A `str` keeps its UTF-8 once that was asked for; training does not ask."""
+    code = """
+texts = [f"{number} naïve \\u4e2d " * 50 for number in range(100)]
+before = [sys.getsizeof(text) for text in texts]
+tokenizer.train_from_iterator(texts, 300)
+print([sys.getsizeof(text) for text in texts] == before)
+"""
+    assert run_python(KEYBOARD_INTERRUPT + code) == "True\n"
 
 
 def test_an_iterator_that_re_enters():

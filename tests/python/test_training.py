@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import random
+import subprocess
+import sys
 
 import pytest
 import rustbpe as theirs
-from conftest import FIXTURES, GOLDEN, PATTERNS, documents, hard_cases, read_text, shared
+from conftest import FIXTURES, GOLDEN, PATTERNS, SHARED, documents, hard_cases, read_text, shared
 
 from tokenizer_py import rustbpe as ours
 
@@ -102,6 +105,67 @@ def test_shared_corpora(name, size, vocab_size, pattern):
         size, vocab_size = 1_000_000, 1024
     text = shared("corpora", name).read_bytes()[:size].decode("utf-8", "ignore")
     assert_same(documents(text), vocab_size, pattern=PATTERNS[pattern])
+
+
+@pytest.mark.parametrize("name", ["english_prose", "multilingual", "web_mix", "source_code"])
+def test_whole_shared_corpora(name, tmp_path):
+    if name == "source_code":
+        # Of the library of the Python at hand.
+        path = tmp_path / "source_code.txt"
+        generator = shared("make_code_corpus.py")
+        subprocess.run([sys.executable, generator, path], check=True, capture_output=True)
+    else:
+        path = shared("corpora", f"{name}.txt")
+    assert_same(documents(read_text(path)), 32_768, pattern=PATTERNS["nanochat"])
+
+
+ADVERSARIAL = sorted(
+    path.name
+    for path in (SHARED / "corpora" / "adversarial").glob("*")
+    if path.suffix in (".txt", ".jsonl")
+)
+
+
+@pytest.mark.parametrize("name", ADVERSARIAL or ["long_word.txt"])
+def test_adversarial_corpora(name):
+    text = read_text(shared("corpora", "adversarial", name))
+    # rustbpe reads the whole of a long word for each merge.
+    vocab_size = 260 if name == "long_word.txt" else 600
+    try:
+        want = trained(theirs, [text], vocab_size, pattern=PATTERNS["nanochat"])
+    except BaseException as error:  # noqa: BLE001
+        if type(error).__name__ != "PanicException":
+            raise
+        want = None
+    one = trained(ours, [text], vocab_size, pattern=PATTERNS["nanochat"])
+    if want is not None:
+        assert one.get_mergeable_ranks() == want.get_mergeable_ranks()
+
+
+def random_corpus(chosen):
+    """A few documents of few letters, so that counts tie and pairs overlap."""
+    alphabet = chosen.choice(["a", "ab", "ab ", "abc \n", "aé", "abcdefgh .'1\n", "ab中é🙂 "])
+    weights = [chosen.choice([1, 1, 2, 8]) for _ in alphabet]
+    longest = chosen.choice([3, 20, 200])
+    texts = []
+    for _ in range(chosen.randrange(1, 25)):
+        letters = chosen.choices(alphabet, weights, k=chosen.randrange(longest + 1))
+        texts.append("".join(letters) * chosen.choice([1, 1, 1, 2, 7]))
+    return texts
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_small_corpora(seed):
+    """Twenty times fifty of them."""
+    chosen = random.Random(seed)
+    patterns = [None, *PATTERNS.values(), "(?s).+", "(?s).{1,5}", "[^ ]+| +"]
+    for number in range(50):
+        texts = random_corpus(chosen)
+        vocab_size = 256 + chosen.choice([0, 1, 2, 5, 10, 50, 300])
+        pattern = chosen.choice(patterns)
+        one = trained(ours, texts, vocab_size, pattern=pattern).get_mergeable_ranks()
+        two = trained(theirs, texts, vocab_size, pattern=pattern).get_mergeable_ranks()
+        assert one == two, (number, texts, vocab_size, pattern)
 
 
 def test_the_demo():

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::{PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
 use pyo3::intern;
@@ -19,6 +20,9 @@ use crate::documents::Documents;
 use crate::errors::{guard, value_error};
 use crate::ids;
 use crate::text::{detached, refuse_single_text};
+
+/// So long merging goes on before it looks whether Ctrl-C was pressed.
+const SIGNALS_EVERY: Duration = Duration::from_millis(50);
 
 /// GPT-4's pattern as rustbpe spells it.
 const DEFAULT_PATTERN: &str = r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+";
@@ -184,23 +188,27 @@ impl Tokenizer {
                     words.len()
                 ),
             )?;
-            let mut logged = Ok(());
+            let mut ended = Ok(());
+            let mut signals_checked = Instant::now();
             let merges = py.detach(|| {
                 train_with_progress(&words, &TrainOptions::new(wanted), |learned| {
                     let done = learned.merges;
                     // Once for every hundredth part, as rustbpe does.
                     let percent = |merges: usize| merges * 100 / wanted;
-                    if percent(done) > percent(done - 1) && logged.is_ok() {
+                    if percent(done) > percent(done - 1) {
                         let message = format!("{}% ({done}/{wanted} merges)", percent(done));
-                        logged = Python::attach(|py| log.info(py, message));
+                        ended = Python::attach(|py| log.info(py, message));
+                    } else if signals_checked.elapsed() >= SIGNALS_EVERY {
+                        signals_checked = Instant::now();
+                        ended = Python::attach(|py| py.check_signals());
                     }
-                    match logged {
+                    match ended {
                         Ok(()) => ControlFlow::Continue(()),
                         Err(_) => ControlFlow::Break(()),
                     }
                 })
             });
-            logged?;
+            ended?;
             let merges = merges.map_err(value_error)?.merges;
             let learned = merges.len();
             self.replace(py.detach(|| trained(pattern, merges))?);

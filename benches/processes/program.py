@@ -1,0 +1,128 @@
+"""`tokenizer train` as a process: its time, its memory, what it made. And where corpora are.
+
+**Memory** is what it takes above its input. It maps its file, whose pages count as resident without
+being taken from anyone: so its highest resident size (VmHWM) minus the size of the file; or, if
+that is more, the most anonymous memory seen (RssAnon). Both are looked at every two milliseconds,
+in a run that is not timed. The first is too low if it unmaps the file before its peak, the second
+if the peak is short. Nothing is taken off for the program itself. Linux only.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import zlib
+from base64 import b64decode
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = ROOT.parent / "shared" / "data"
+MADE = ROOT / "target" / "corpora"
+PROGRAM = ROOT / "target" / "release" / "tokenizer"
+
+
+@dataclass
+class Training:
+    """What one run of `tokenizer train` took and gave."""
+
+    seconds: float
+    memory: int | None
+    distinct: int
+    tokens: int
+    crc: int
+
+
+def find_program(program):
+    if not Path(program).exists():
+        sys.exit(f"{program} is missing: cargo build --release -p tokenizer-cli")
+
+
+class TooLong(Exception):
+    """It was still running when its time was over."""
+
+
+def train(program, path, vocab_size, watch=False, seconds=None):
+    """Runs it with nanochat's pattern, for so many seconds at most. With `watch`, the memory is
+    known and the time is not exact."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "table.tiktoken"
+        options = ["--vocab-size", str(vocab_size), "--pattern", "nanochat"]
+        command = [program, "train", path, "-o", output, *options]
+        start = time.perf_counter()
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                memory = peak_above_file(process, path, seconds) if watch else None
+                said = process.communicate(timeout=seconds)[1]
+            except (TooLong, subprocess.TimeoutExpired) as error:
+                process.kill()
+                raise TooLong from error
+        taken = time.perf_counter() - start
+        if process.returncode:
+            sys.exit(said)
+        lines = [line.split() for line in output.read_bytes().splitlines()]
+    assert [int(rank) for _, rank in lines] == list(range(len(lines)))
+    table = [b64decode(token) for token, _ in lines]
+    distinct = re.search(r"([\d,]+) of them distinct", said)
+    distinct = int(distinct[1].replace(",", "")) if distinct else 0
+    return Training(taken, memory, distinct, len(table), crc(table))
+
+
+def peak_above_file(process, path, seconds):
+    """What a process takes above its input, watched until its end."""
+    highest = anonymous = 0
+    start = time.perf_counter()
+    while process.poll() is None:
+        if seconds and time.perf_counter() - start > seconds:
+            raise TooLong
+        try:
+            highest = max(highest, memory_status("VmHWM", process.pid))
+            anonymous = max(anonymous, memory_status("RssAnon", process.pid))
+        except OSError:
+            pass  # it has ended in between, or this is no Linux
+        time.sleep(0.002)
+    return max(highest - Path(path).stat().st_size, anonymous) if highest else None
+
+
+def memory_status(field, process="self"):
+    """A size of a process, in bytes."""
+    for line in Path(f"/proc/{process}/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) * 1024
+    raise OSError(f"no {field}")
+
+
+def crc(tokens):
+    """Of a table: its tokens in the order of their ids, each with its length."""
+    value = 0
+    for token in tokens:
+        value = zlib.crc32(token, zlib.crc32(struct.pack("<I", len(token)), value))
+    return value
+
+
+def default_corpora():
+    """The large corpora beside the project; without them, that of the repository."""
+    found = [SHARED / "corpora" / f"{name}.txt" for name in ("english_prose", "multilingual")]
+    found = [path for path in found if path.exists()]
+    generator = SHARED / "make_code_corpus.py"
+    if generator.exists():
+        command = [sys.executable, generator]
+        found.append(made("source_code", lambda path: [*command, path]))
+    return found or [ROOT / "fixtures/corpus.txt"]
+
+
+def made(name, command):
+    """A corpus that a command makes, once: `command` gives it for a path."""
+    path = MADE / f"{name}.txt"
+    if not path.exists():
+        MADE.mkdir(parents=True, exist_ok=True)
+        # Under another name until it is whole.
+        unfinished = MADE / f"{name}.{os.getpid()}"
+        subprocess.run(command(unfinished), check=True, stdout=subprocess.DEVNULL)
+        unfinished.rename(path)
+    return path

@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+"""Prints training side by side with the package rustbpe: time, memory, and whether the merges agree.
+
+    cargo build --release -p tokenizer-cli
+    pip install rustbpe==0.1.0 ./tokenizer-py
+    python benches/processes/training.py [CORPUS...] [--vocab-size N...] [--runs N]
+
+Corpora are files of UTF-8. Without any, those of `../shared/data` beside the project are taken,
+with Python's own library as source code; without these, the text of `fixtures`.
+
+What is compared, all with nanochat's pattern and all processors:
+
+  rustbpe     its `train_from_iterator`, on an iterator of documents of about 4 KB
+  iterator    ours in its place, `tokenizer_py.rustbpe`, on the same iterator
+  file        `tokenizer train FILE`: the whole process, reading and writing included
+
+Documents end before a line that begins with no space. No piece of the pattern crosses such a place,
+so that documents and file hold the same pieces, and all three must give the same table: it is
+compared by its CRC.
+
+**Time.** Each run is a process of its own. The three take turns, so that a machine that is slower
+for a while is so for all. A cell is the median; a ratio is the median of the ratios of the runs
+that stood beside each other, with the lowest and the highest.
+
+**Memory** is what training takes above its input; on Linux only. In Python: the highest resident
+size while training, minus that just before it, when everything is imported and the documents are in
+memory. What the file costs is told in `program.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from program import PROGRAM, ROOT, crc, default_corpora, find_program, memory_status, train
+
+VOCAB_SIZES = [4096, 32_768, 131_072]
+DOCUMENT_CHARACTERS = 4096
+
+PACKAGES = {"rustbpe": "rustbpe", "iterator": "tokenizer_py.rustbpe"}
+COLUMNS = [*PACKAGES, "file"]
+
+
+def nanochat_pattern():
+    return json.loads((ROOT / "fixtures/golden/patterns.json").read_text())["nanochat"]
+
+
+# ---------------------------------------------------------------- one run in Python
+
+
+def cut(text, characters):
+    """Documents of whole lines, of about so many characters, each ending before a line that begins
+    with no space."""
+    made, lines, length = [], [], 0
+    for line in keep_newlines(text):
+        if length >= characters and not line[0].isspace():
+            made.append("".join(lines))
+            lines, length = [], 0
+        lines.append(line)
+        length += len(line)
+    if lines:
+        made.append("".join(lines))
+    return made
+
+
+def keep_newlines(text):
+    """The lines, which end with a line feed and nothing else."""
+    lines = [line + "\n" for line in text.split("\n")]
+    lines[-1] = lines[-1][:-1]
+    return lines if lines[-1] else lines[:-1]
+
+
+def run_in_this_process(package, path, vocab_size):
+    """Prints, as JSON, what one training took."""
+    import gc
+    import importlib
+
+    module = importlib.import_module(package)
+    pattern = nanochat_pattern()
+    documents = cut(Path(path).read_bytes().decode("utf-8"), DOCUMENT_CHARACTERS)
+    gc.collect()
+    tokenizer = module.Tokenizer()
+    before = start_of_peak()
+    start = time.perf_counter()
+    tokenizer.train_from_iterator(iter(documents), vocab_size, pattern=pattern)
+    seconds = time.perf_counter() - start
+    memory = memory_status("VmHWM") - before if before else None
+    table = [bytes(token) for token, _ in tokenizer.get_mergeable_ranks()]
+    result = {"seconds": seconds, "memory": memory, "tokens": len(table), "crc": crc(table)}
+    print(json.dumps(result))
+
+
+def start_of_peak():
+    """Lets the highest resident size begin anew; gives the size now, or None where there is no
+    such thing. What Python and the allocator hold free is handed back first: used again by
+    training, it would look like nothing."""
+    try:
+        import ctypes
+
+        ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")
+        return memory_status("VmRSS")
+    except (OSError, AttributeError):
+        return None
+
+
+# ---------------------------------------------------------------- runs
+
+
+def python(package, path, vocab_size):
+    command = [sys.executable, __file__, "--one", package, str(path), str(vocab_size)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    return json.loads(done.stdout)
+
+
+# ---------------------------------------------------------------- the table
+
+
+def compare(program, path, vocab_size, runs):
+    """One row."""
+    taken = {column: [] for column in COLUMNS}
+    memory = {column: [] for column in PACKAGES}
+    tables = set()
+    for _ in range(runs):
+        for column, package in PACKAGES.items():
+            one = python(package, path, vocab_size)
+            taken[column].append(one["seconds"])
+            memory[column].append(one["memory"])
+            tables.add((one["tokens"], one["crc"]))
+        one = train(program, path, vocab_size)
+        taken["file"].append(one.seconds)
+        tables.add((one.tokens, one.crc))
+    for column in PACKAGES:
+        memory[column] = None if None in memory[column] else statistics.median(memory[column])
+    memory["file"] = train(program, path, vocab_size, watch=True).memory
+    same = len(tables) == 1
+
+    cells = [f"{path.stem}, {path.stat().st_size / 1e6:.0f} MB", f"{vocab_size:,}"]
+    cells.append(f"{statistics.median(taken['rustbpe']):.3f}")
+    for column in COLUMNS[1:]:
+        ratios = [theirs / ours for theirs, ours in zip(taken["rustbpe"], taken[column])]
+        spread = f"{min(ratios):.1f} to {max(ratios):.1f}"
+        cells.append(f"{statistics.median(taken[column]):.3f}")
+        cells.append(f"**{statistics.median(ratios):.1f}** ({spread})")
+    for column in COLUMNS:
+        cells.append(f"{memory[column] / 1e6:.0f}" if memory[column] else "-")
+    for column in COLUMNS[1:]:
+        known = memory[column] and memory["rustbpe"]
+        cells.append(f"{memory[column] / memory['rustbpe']:.2f}" if known else "-")
+    cells.append(f"{max(tables)[0] - 256:,}" if same else "**they differ**")
+    print("| " + " | ".join(cells) + " |", flush=True)
+    return same
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("corpora", nargs="*", type=Path, metavar="CORPUS")
+    parser.add_argument("--vocab-size", nargs="+", type=int, default=VOCAB_SIZES, metavar="N")
+    parser.add_argument("--runs", type=int, default=5, metavar="N")
+    parser.add_argument(
+        "--program",
+        default=PROGRAM,
+        help="the command line [default: target/release/tokenizer]",
+    )
+    return parser.parse_args()
+
+
+def main():
+    chosen = arguments()
+    find_program(chosen.program)
+    print(f"{os.cpu_count()} processors, {platform.machine()}, {chosen.runs} runs of each\n")
+    heads = ["corpus", "tokens", "rustbpe, s", "iterator, s", "times as fast", "file, s"]
+    heads += ["times as fast", "rustbpe, MB", "iterator, MB", "file, MB"]
+    heads += ["iterator, share", "file, share", "equal merges"]
+    print("| " + " | ".join(heads) + " |")
+    print("| --- |" + " ---: |" * (len(heads) - 1), flush=True)
+    corpora = chosen.corpora or default_corpora()
+    rows = [(path, size) for path in corpora for size in chosen.vocab_size]
+    same = [compare(chosen.program, path, size, chosen.runs) for path, size in rows]
+    sys.exit(0 if all(same) else "the merges are not the same everywhere")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--one"]:
+        run_in_this_process(sys.argv[2], sys.argv[3], int(sys.argv[4]))
+    else:
+        main()

@@ -1,0 +1,74 @@
+//! Training learns the merges of the definition.
+//!
+//! An input is a corpus of counted pieces and the options to train it with. Pieces can be made of
+//! very few letters, which gives ties and pairs that overlap, can be repeated into long ones, and
+//! can occur more often than 32 bits can count.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tokenizer_core::train::train_with_progress;
+use tokenizer_core::{Count, Pair, TrainOptions, Words, reference};
+
+/// The definition reads the whole corpus for each merge: symbols times merges are bounded.
+const MOST_SYMBOLS: usize = 4000;
+const MOST_WORK: usize = 300_000;
+
+fuzz_target!(|input: &[u8]| {
+    let [merges, min_frequency, max_token_bytes, letters, rest @ ..] = input else {
+        return;
+    };
+    let Some((words, symbols)) = corpus(usize::from(*letters), rest) else {
+        return;
+    };
+    let merges = usize::from(*merges).min(MOST_WORK / symbols.max(1)) * 2;
+    // Nearly all corpora are to be merged without limits.
+    let min_frequency = Count::from(min_frequency.saturating_sub(200));
+    let max_token_bytes = match max_token_bytes {
+        0..200 => usize::MAX,
+        bytes => usize::from(bytes - 199),
+    };
+    let options = TrainOptions::new(merges)
+        .min_frequency(min_frequency)
+        .max_token_bytes(max_token_bytes);
+
+    let want = reference::train(&words, merges, min_frequency, max_token_bytes);
+    let trained = train_with_progress(&words, &options, |_| std::ops::ControlFlow::Continue(()))
+        .expect("these corpora fit");
+    let got: Vec<Pair> = trained.merges.iter().map(|merge| merge.pair()).collect();
+    assert_eq!(got, want);
+    assert!(trained.counts.is_sorted_by(|before, after| before >= after));
+    assert_eq!(trained.counts.len(), want.len());
+});
+
+/// Reads pieces: a byte for the length, one for repetitions, one for the count, then the bytes,
+/// which are mapped to so few letters. Gives the number of symbols too.
+fn corpus(letters: usize, mut rest: &[u8]) -> Option<(Words, usize)> {
+    let mut words = Words::new();
+    let mut symbols = 0;
+    while let [length, repeat, count, bytes @ ..] = rest {
+        let length = usize::from(length % 32).min(bytes.len());
+        let repeat = match repeat {
+            0..200 => 1,
+            repeat => usize::from(repeat - 198) * 4,
+        };
+        let count = match count {
+            0..200 => Count::from(*count),
+            200..230 => Count::from(count - 199) * 10_000,
+            count => Count::from(*count) << 30,
+        };
+        let letter = |&byte: &u8| match letters % 9 {
+            0 => byte,
+            few => b'a' + byte % few as u8,
+        };
+        let piece: Vec<u8> = bytes[..length].iter().map(letter).collect();
+        let piece = piece.repeat(repeat);
+        symbols += piece.len();
+        if symbols > MOST_SYMBOLS {
+            return None;
+        }
+        words.add(&piece, count).expect("counts fit");
+        rest = &bytes[length..];
+    }
+    Some((words, symbols))
+}

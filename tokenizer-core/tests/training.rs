@@ -1,0 +1,164 @@
+//! Training gives the same merges however it is done: on any number of threads, on documents in any
+//! order, with any instructions, and with counts of any size.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use proptest::prelude::*;
+use tokenizer_core::arch::Tier;
+use tokenizer_core::{
+    Count, CountOptions, Pair, Pattern, PatternName, TrainOptions, Words, count_pieces, reference,
+    train,
+};
+
+const THREADS: [usize; 4] = [1, 2, 3, 8];
+
+fn corpus() -> String {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fixtures/corpus.txt");
+    std::fs::read_to_string(path).unwrap()
+}
+
+fn words(documents: &[&str], pattern: &Pattern, threads: usize) -> Words {
+    count_pieces(
+        documents,
+        pattern,
+        &CountOptions::default().threads(threads),
+    )
+    .unwrap()
+}
+
+fn merges(words: &Words, merges: usize) -> Vec<Pair> {
+    let merges = train(words, &TrainOptions::new(merges)).unwrap();
+    merges.iter().map(|merge| merge.pair()).collect()
+}
+
+/// The same documents in an order that depends on `seed`.
+fn shuffled<'d>(documents: &[&'d str], mut seed: u64) -> Vec<&'d str> {
+    let mut shuffled = documents.to_vec();
+    for last in (1..shuffled.len()).rev() {
+        seed = seed
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        shuffled.swap(last, (seed >> 33) as usize % (last + 1));
+    }
+    shuffled
+}
+
+#[test]
+fn threads_and_the_order_of_documents_change_nothing() {
+    let corpus = corpus();
+    let lines: Vec<&str> = corpus.split_inclusive('\n').collect();
+    // Enough for several batches.
+    let documents = lines.repeat(8);
+    for name in PatternName::ALL {
+        let pattern = Pattern::named(name);
+        let want = merges(&words(&documents, &pattern, 1), 1500);
+        assert_eq!(want.len(), 1500);
+        for threads in THREADS {
+            for seed in 0..2 {
+                let documents = shuffled(&documents, seed);
+                let got = merges(&words(&documents, &pattern, threads), 1500);
+                assert!(got == want, "{name}, {threads} threads, order {seed}");
+            }
+        }
+    }
+}
+
+#[test]
+fn one_document_on_several_threads_is_one_document() {
+    let corpus = corpus().repeat(12);
+    let pattern = Pattern::named(PatternName::Nanochat);
+    let want = merges(&words(&[&corpus], &pattern, 1), 1500);
+    for threads in THREADS {
+        let got = merges(&words(&[&corpus], &pattern, threads), 1500);
+        assert!(got == want, "{threads} threads");
+    }
+}
+
+/// Names the environment variable with which a test runs itself again, on one tier.
+const PRINT: &str = "TOKENIZER_TEST_PRINT_MERGES";
+
+#[test]
+fn every_tier_learns_the_same_merges() {
+    if std::env::var_os(PRINT).is_some() {
+        // Words, and pieces that are as long as a document.
+        for pattern in [Pattern::named(PatternName::O200k), all_in_one_piece()] {
+            let corpus = corpus();
+            let lines: Vec<&str> = corpus.split_inclusive('\n').collect();
+            println!("MERGES {:?}", merges(&words(&lines, &pattern, 2), 1200));
+        }
+        return;
+    }
+    let on = |tier: Tier| -> Vec<String> {
+        let test = "every_tier_learns_the_same_merges";
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", test, "--nocapture"])
+            .env(PRINT, "1")
+            .env("TOKENIZER_SIMD", tier.name())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{tier}");
+        let printed = String::from_utf8(output.stdout).unwrap();
+        let merges = printed
+            .lines()
+            .filter_map(|line| line.split_once("MERGES "));
+        merges.map(|(_, merges)| merges.to_owned()).collect()
+    };
+    let want = on(Tier::Scalar);
+    assert_eq!(want.len(), 2);
+    for tier in Tier::available() {
+        assert!(on(tier) == want, "{tier}");
+    }
+}
+
+fn all_in_one_piece() -> Pattern {
+    Pattern::regex("(?s).+", Default::default()).unwrap()
+}
+
+#[test]
+fn counts_that_are_many_times_higher_give_the_same_merges() {
+    let corpus = corpus();
+    let words = words(&[&corpus], &Pattern::named(PatternName::Cl100k), 2);
+    let want = merges(&words, 2000);
+    for factor in [3, 1 << 20, (1 << 32) + 1, 1 << 40] {
+        let mut scaled = Words::new();
+        for (piece, count) in words.iter() {
+            scaled.add(piece, count * factor).unwrap();
+        }
+        assert!(merges(&scaled, 2000) == want, "{factor} times");
+    }
+}
+
+/// Of few letters, so that ties and overlapping pairs abound, or of all bytes; some very long.
+fn piece() -> impl Strategy<Value = Vec<u8>> {
+    let few = |letters: &'static [u8], length| {
+        prop::collection::vec(prop::sample::select(letters), length)
+    };
+    prop_oneof![
+        4 => few(b"ab", 1..20),
+        4 => few(b"abcd", 1..12),
+        2 => prop::collection::vec(any::<u8>(), 1..8),
+        1 => few(b"abc", 100..600),
+        1 => (few(b"ab", 1..4), 1usize..400).prop_map(|(piece, times)| piece.repeat(times)),
+    ]
+}
+
+/// From one to far beyond 32 bits.
+fn count() -> impl Strategy<Value = Count> {
+    prop_oneof![6 => 1u64..6, 2 => 1u64..5000, 1 => 1u64 << 31..1 << 34, 1 => 1u64 << 50..1 << 51]
+}
+
+proptest! {
+    #[test]
+    fn merges_are_those_of_the_definition(
+        pieces in prop::collection::vec((piece(), count()), 0..16),
+        wanted in 0usize..60,
+    ) {
+        let mut words = Words::new();
+        for (piece, count) in &pieces {
+            words.add(piece, *count).unwrap();
+        }
+        let want = reference::train(&words, wanted, 1, usize::MAX);
+        prop_assert_eq!(merges(&words, wanted), want);
+    }
+}
