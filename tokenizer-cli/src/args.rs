@@ -124,7 +124,8 @@ pub(crate) struct TrainArguments {
     )]
     pub(crate) pattern: Pattern,
 
-    /// A special token; may be given again. They take the ids after the merges, in their order.
+    /// A special token; may be given again. They take the ids after the merges, in their order;
+    /// with --tie-break huggingface they take the first ones.
     #[arg(long = "special", value_name = "TOKEN", allow_hyphen_values = true)]
     pub(crate) specials: Vec<String>,
 
@@ -135,6 +136,21 @@ pub(crate) struct TrainArguments {
     /// Make no token longer than this [default: no limit].
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(crate) max_token_bytes: Option<usize>,
+
+    /// Which of two pairs goes first that occur equally often, and with that how ids are given out.
+    #[arg(long, value_enum, value_name = "RULE", default_value_t = TieBreakRule::Raw)]
+    pub(crate) tie_break: TieBreakRule,
+}
+
+/// Which pair goes first. Always the one with the smaller ids; they differ in what these are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TieBreakRule {
+    /// As rustbpe: a byte is its own id, merges and special tokens follow.
+    Raw,
+    /// As the trainer of Hugging Face's tokenizers with the byte-level alphabet: special tokens,
+    /// then the bytes in the order of its characters, then merges. Its max_token_length is
+    /// --max-token-bytes plus one.
+    Huggingface,
 }
 
 /// Encode text to ids.

@@ -65,8 +65,14 @@ pub(crate) enum CommandError {
 /// The command does not make sense, whatever the files hold.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UsageError {
-    #[error("--vocab-size {size} is too small: 256 bytes and {specials} special tokens need {}", 256 + .specials)]
-    VocabTooSmall { size: usize, specials: usize },
+    #[error(
+        "--vocab-size {size} is too small: 256 bytes and {specials} special tokens need {first}"
+    )]
+    VocabTooSmall {
+        size: usize,
+        specials: usize,
+        first: usize,
+    },
     #[error("--vocab-size {size} is above {MAX_VOCAB_SIZE}, the highest there can be")]
     VocabTooLarge { size: usize },
     #[error("--special: {0}")]

@@ -15,6 +15,7 @@
 //! | `unicode`, `arch` | instruction sets; classes of characters |
 //! | [`split`] | [`Pattern`]: text into pieces |
 //! | [`words`], [`count`] | [`Words`]: distinct pieces with their counts |
+//! | `byte_level` | GPT-2's spelling of bytes, and the order of the bytes in it |
 //! | [`merges`], [`mod@train`] | [`Merges`]: which pair becomes which token |
 //! | [`mod@reference`] | BPE by its definition, the judge of the rest |
 //! | [`vocab`], [`special`], [`model`] | [`Model`]: everything that decides about ids |
@@ -49,6 +50,7 @@
 
 #[allow(unsafe_code)]
 pub mod arch;
+mod byte_level;
 pub mod count;
 pub mod decode;
 pub mod encode;
@@ -77,7 +79,7 @@ pub use model::{Affixes, Merging, Model};
 pub use special::{SpecialSet, SpecialToken, SpecialTokens};
 pub use split::{Gaps, Pattern, PatternError, PatternName, Spans, SplitError, Splitter};
 pub use token::{Count, MAX_TOKEN_ID, Pair, TokenId};
-pub use train::{TrainOptions, train};
+pub use train::{TieBreak, TrainOptions, train};
 pub use unicode::UNICODE_VERSION;
 pub use vocab::Vocab;
 pub use words::Words;

@@ -8,9 +8,11 @@ use tokenizer_core::count::CountError;
 use tokenizer_core::format::huggingface;
 use tokenizer_core::model::ModelError;
 use tokenizer_core::train::train_with_progress;
-use tokenizer_core::{CountOptions, Merges, Model, Pattern, TrainOptions, Words, count_pieces};
+use tokenizer_core::{
+    CountOptions, Merges, Model, Pattern, TieBreak, TrainOptions, Words, count_pieces,
+};
 
-use crate::args::{MAX_VOCAB_SIZE, TrainArguments};
+use crate::args::{MAX_VOCAB_SIZE, TieBreakRule, TrainArguments};
 use crate::commands::warn_of_loss;
 use crate::error::{CommandError, UsageError};
 use crate::input::Inputs;
@@ -18,8 +20,16 @@ use crate::output::{check_not_read, check_place};
 use crate::progress::{Progress, number, warn};
 
 pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(), CommandError> {
-    let merges_wanted = merges_wanted(arguments.vocab_size, arguments.specials.len())?;
-    check_model(&arguments.pattern, &arguments.specials, &arguments.output)?;
+    let mut options = TrainOptions::new(0)
+        .min_frequency(arguments.min_frequency)
+        .max_token_bytes(arguments.max_token_bytes.unwrap_or(usize::MAX))
+        .tie_break(match arguments.tie_break {
+            TieBreakRule::Raw => TieBreak::Raw,
+            TieBreakRule::Huggingface => TieBreak::HuggingFace,
+        })
+        .specials(&arguments.specials);
+    let first_ids = check_model(&arguments.pattern, &options, &arguments.output)?;
+    options.merges = merges_wanted(arguments.vocab_size, first_ids, options.specials.len())?;
     check_place(&arguments.output)?;
     let documents = &arguments.documents;
     let inputs = Inputs::open(&documents.inputs, documents.errors)?;
@@ -27,10 +37,7 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(),
 
     let (words, bytes) = count(&inputs, &arguments.pattern, documents.threads(), progress)?;
 
-    let options = TrainOptions::new(merges_wanted)
-        .min_frequency(arguments.min_frequency)
-        .max_token_bytes(arguments.max_token_bytes.unwrap_or(usize::MAX));
-    let stage = progress.steps("merging", merges_wanted);
+    let stage = progress.steps("merging", options.merges);
     let merges = train_with_progress(&words, &options, |learned| {
         stage.set(learned.merges);
         ControlFlow::Continue(())
@@ -38,12 +45,12 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(),
     .merges;
     drop(stage);
 
-    let learned = merges.len();
-    let model = Model::trained(arguments.pattern.clone(), merges, &arguments.specials)?;
+    let model = Model::from_training(arguments.pattern.clone(), merges, &options)?;
     save_model(&model, &arguments.output)?;
 
-    if learned < merges_wanted {
-        let ids = 256 + learned + arguments.specials.len();
+    let ids = model.id_limit();
+    let learned = ids - first_ids;
+    if learned < options.merges {
         warn(&format!(
             "{}: the vocabulary has {} ids, not {}: after {} merges no pair is left that may be \
              merged",
@@ -69,33 +76,40 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(),
     Ok(())
 }
 
-/// How many merges make `vocab_size` ids together with the bytes and the special tokens.
-fn merges_wanted(vocab_size: usize, specials: usize) -> Result<usize, UsageError> {
+/// How many merges make `vocab_size` ids together with the bytes and the special tokens, which take
+/// the `first` ones.
+fn merges_wanted(vocab_size: usize, first: usize, specials: usize) -> Result<usize, UsageError> {
     if vocab_size > MAX_VOCAB_SIZE {
         return Err(UsageError::VocabTooLarge { size: vocab_size });
     }
     vocab_size
-        .checked_sub(256 + specials)
+        .checked_sub(first)
         .ok_or(UsageError::VocabTooSmall {
             size: vocab_size,
             specials,
+            first,
         })
 }
 
 /// Whether a model of this pattern and these special tokens can be and can be written, which must
-/// not show only after training.
-fn check_model(pattern: &Pattern, specials: &[String], output: &Path) -> Result<(), CommandError> {
-    let untrained = Model::trained(pattern.clone(), Merges::default(), specials).map_err(
-        |error| match error {
-            ModelError::Specials(error) => UsageError::Specials(error).into(),
-            other => CommandError::from(other),
-        },
-    )?;
+/// not show only after training. Gives the number of ids before any merge.
+fn check_model(
+    pattern: &Pattern,
+    options: &TrainOptions,
+    output: &Path,
+) -> Result<usize, CommandError> {
+    let untrained =
+        Model::from_training(pattern.clone(), Merges::default(), options).map_err(|error| {
+            match error {
+                ModelError::Specials(error) => UsageError::Specials(error).into(),
+                other => CommandError::from(other),
+            }
+        })?;
     if ModelFormat::of_path(output) == Some(ModelFormat::HuggingFace) {
         huggingface::write(&untrained)
             .map_err(|error| SaveError::HuggingFace(output.to_owned(), error))?;
     }
-    Ok(())
+    Ok(untrained.id_limit())
 }
 
 /// Counts the pieces of all documents, and their bytes.

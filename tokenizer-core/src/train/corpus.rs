@@ -36,18 +36,29 @@ pub(super) enum Unfit {
 }
 
 impl Corpus {
-    /// Every piece of two bytes or more, as single bytes. Shorter ones hold no pair.
-    pub(super) fn new(words: &Words) -> Result<Self, Unfit> {
-        let mut arena = Vec::with_capacity(words.distinct_bytes() + HEADER * words.len());
+    /// Every piece of two bytes or more, each byte as its symbol. Shorter ones hold no pair.
+    pub(super) fn new(words: &Words, symbols: &[TokenId; 256]) -> Result<Self, Unfit> {
+        let symbol = |&byte: &u8| symbols[usize::from(byte)];
+        let pieces = words
+            .iter()
+            .map(|(piece, count)| (piece.iter().map(symbol), count));
+        Self::build(words.distinct_bytes() + HEADER * words.len(), pieces)
+    }
+
+    fn build<S: ExactSizeIterator<Item = TokenId>>(
+        capacity: usize,
+        words: impl Iterator<Item = (S, Count)>,
+    ) -> Result<Self, Unfit> {
+        let mut arena = Vec::with_capacity(capacity);
         let mut pairs: Count = 0;
-        for (piece, count) in words.iter().filter(|(piece, _)| piece.len() > 1) {
-            let occurrences = (piece.len() as Count - 1).checked_mul(count);
+        for (symbols, count) in words.filter(|(symbols, _)| symbols.len() > 1) {
+            let occurrences = (symbols.len() as Count - 1).checked_mul(count);
             let sum = occurrences.and_then(|more| pairs.checked_add(more));
             pairs = sum.ok_or(Unfit::Counts)?;
-            Place::try_from(arena.len() + HEADER + piece.len()).map_err(|_| Unfit::Size)?;
-            let length = piece.len() as u32;
+            Place::try_from(arena.len() + HEADER + symbols.len()).map_err(|_| Unfit::Size)?;
+            let length = symbols.len() as u32;
             arena.extend([length, length, count as u32, (count >> 32) as u32]);
-            arena.extend(piece.iter().map(|&byte| TokenId::from(byte)));
+            arena.extend(symbols);
         }
         Ok(Corpus { arena })
     }
