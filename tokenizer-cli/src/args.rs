@@ -101,7 +101,8 @@ pub(crate) struct ModelPatternArguments {
 Examples:
   tokenizer train corpus.txt -o model.bpe
   tokenizer train a.txt b.txt -o model.bpe --vocab-size 65536 --special '<|endoftext|>'
-  tokenizer train corpus.txt -o ranks.tiktoken --pattern nanochat")]
+  tokenizer train corpus.txt -o ranks.tiktoken --pattern nanochat
+  tokenizer train medicine.txt --extend model.bpe -o larger.bpe --vocab-size 40000")]
 pub(crate) struct TrainArguments {
     #[command(flatten)]
     pub(crate) documents: InputArguments,
@@ -114,15 +115,10 @@ pub(crate) struct TrainArguments {
     #[arg(long, value_name = "N", default_value_t = 32768)]
     pub(crate) vocab_size: usize,
 
-    /// How text is split: gpt2 (also r50k, p50k), cl100k, o200k, nanochat, or a regex.
-    #[arg(
-        long,
-        value_name = "NAME|REGEX",
-        value_parser = pattern,
-        allow_hyphen_values = true,
-        default_value = "cl100k"
-    )]
-    pub(crate) pattern: Pattern,
+    /// How text is split: gpt2 (also r50k, p50k), cl100k, o200k, nanochat, or a regex [default:
+    /// cl100k; with --extend the model's].
+    #[arg(long, value_name = "NAME|REGEX", value_parser = pattern, allow_hyphen_values = true)]
+    pub(crate) pattern: Option<Pattern>,
 
     /// A special token; may be given again. They take the ids after the merges, in their order;
     /// with --tie-break huggingface they take the first ones.
@@ -140,6 +136,16 @@ pub(crate) struct TrainArguments {
     /// Which of two pairs goes first that occur equally often, and with that how ids are given out.
     #[arg(long, value_enum, value_name = "RULE", default_value_t = TieBreakRule::Raw)]
     pub(crate) tie_break: TieBreakRule,
+
+    /// Start from this model and learn more merges. Tokens keep their ids, special tokens behind
+    /// them get new ids behind the new tokens; --vocab-size is the new total.
+    #[arg(
+        long,
+        value_name = "MODEL",
+        value_parser = model_path(),
+        conflicts_with_all = ["specials", "tie_break"]
+    )]
+    pub(crate) extend: Option<PathBuf>,
 }
 
 /// Which pair goes first. Always the one with the smaller ids; they differ in what these are.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use tokenizer_core::EncodeError;
 use tokenizer_core::corpus::{FileError, LoadError, SaveError};
 use tokenizer_core::count::CountError;
+use tokenizer_core::extend::ExtendError;
 use tokenizer_core::model::ModelError;
 use tokenizer_core::special::SpecialTokensError;
 use tokenizer_core::train::TrainError;
@@ -48,6 +49,8 @@ pub(crate) enum CommandError {
     #[error(transparent)]
     Train(#[from] TrainError),
     #[error(transparent)]
+    Extend(#[from] ExtendError),
+    #[error(transparent)]
     Model(#[from] ModelError),
     #[error(
         "{output}: ids of the model go up to {highest}, and u16 holds them up to {}",
@@ -75,6 +78,14 @@ pub(crate) enum UsageError {
     },
     #[error("--vocab-size {size} is above {MAX_VOCAB_SIZE}, the highest there can be")]
     VocabTooLarge { size: usize },
+    #[error("--vocab-size {size} is not more than the {present} ids of {}, which is to be extended", .model.display())]
+    NotLarger {
+        size: usize,
+        present: usize,
+        model: PathBuf,
+    },
+    #[error("{}: the model holds its own pattern, {pattern:?}, and --pattern is another", .model.display())]
+    OtherPattern { model: PathBuf, pattern: String },
     #[error("--special: {0}")]
     Specials(#[from] SpecialTokensError),
     #[error("standard input can be read only once, but `-` stands twice")]
@@ -114,9 +125,9 @@ impl CommandError {
             CommandError::Usage(UsageError::Pattern(LoadError::PatternMissing(_))) => {
                 "give the one it was made with, such as --pattern cl100k"
             }
-            CommandError::Usage(UsageError::Pattern(LoadError::PatternGiven(_))) => {
-                "leave --pattern out"
-            }
+            CommandError::Usage(
+                UsageError::Pattern(LoadError::PatternGiven(_)) | UsageError::OtherPattern { .. },
+            ) => "leave --pattern out",
             _ => return None,
         };
         Some(hint.to_owned())

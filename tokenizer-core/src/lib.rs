@@ -20,6 +20,7 @@
 //! | [`mod@reference`] | BPE by its definition, the judge of the rest |
 //! | [`vocab`], [`special`], [`model`] | [`Model`]: everything that decides about ids |
 //! | [`encode`], [`decode`] | [`Encoder`], and back |
+//! | [`mod@extend`] | a model learns more merges |
 //! | [`mod@format`] | a model as bytes: `.bpe`, `.tiktoken`, `tokenizer.json` |
 //! | `corpus` | paths and files (feature `files`) |
 //!
@@ -54,6 +55,7 @@ mod byte_level;
 pub mod count;
 pub mod decode;
 pub mod encode;
+pub mod extend;
 pub mod format;
 pub mod merges;
 pub mod model;
@@ -74,6 +76,7 @@ pub mod corpus;
 pub use count::{CountOptions, count_pieces};
 pub use decode::DecodeStream;
 pub use encode::{Batch, BatchError, EncodeError, Encoder};
+pub use extend::{Extended, extend};
 pub use merges::{Merge, Merges};
 pub use model::{Affixes, Merging, Model};
 pub use special::{SpecialSet, SpecialToken, SpecialTokens};

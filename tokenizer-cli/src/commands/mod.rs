@@ -5,6 +5,7 @@ pub(crate) mod count;
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod train;
+mod training;
 
 use std::path::Path;
 

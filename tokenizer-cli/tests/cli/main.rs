@@ -4,6 +4,7 @@ mod convert;
 mod count;
 mod decode;
 mod encode;
+mod extend;
 mod golden;
 mod large;
 mod models;

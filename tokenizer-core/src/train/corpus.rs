@@ -45,6 +45,14 @@ impl Corpus {
         Self::build(words.distinct_bytes() + HEADER * words.len(), pieces)
     }
 
+    /// Words that are tokens already, together not more than `symbols`.
+    pub(super) fn from_symbols<S: ExactSizeIterator<Item = TokenId>>(
+        symbols: usize,
+        words: impl ExactSizeIterator<Item = (S, Count)>,
+    ) -> Result<Self, Unfit> {
+        Self::build(symbols + HEADER * words.len(), words)
+    }
+
     fn build<S: ExactSizeIterator<Item = TokenId>>(
         capacity: usize,
         words: impl Iterator<Item = (S, Count)>,

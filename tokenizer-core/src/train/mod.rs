@@ -20,7 +20,7 @@ mod trainer;
 use std::ops::ControlFlow;
 
 use crate::merges::Merges;
-use crate::token::{Count, MAX_TOKEN_ID, Pair};
+use crate::token::{Count, MAX_TOKEN_ID, Pair, TokenId};
 use crate::words::Words;
 
 pub(crate) use self::numbering::Numbering;
@@ -216,11 +216,41 @@ pub fn train_with_progress(
     Ok(Trained { merges, counts })
 }
 
+/// Goes on training where `words` are tokens already, together not more than `symbols`. `lengths`
+/// has the bytes of every id below the first new one. A pair is passed over when `pass_over` says
+/// so; `learned` is shown every other one.
+pub(crate) fn train_on<S: ExactSizeIterator<Item = TokenId>>(
+    symbols: usize,
+    words: impl ExactSizeIterator<Item = (S, Count)>,
+    lengths: Vec<usize>,
+    options: &TrainOptions,
+    pass_over: impl Fn(Pair) -> bool,
+    mut learned: impl FnMut(Learned) -> ControlFlow<()>,
+) -> Result<(), TrainError> {
+    let corpus = Corpus::from_symbols(symbols, words)?;
+    let mut trainer = Trainer::new(corpus, lengths, options, FIRST_THRESHOLD);
+    trainer.pass_over(pass_over);
+    let mut merges = 0;
+    while merges < options.merges
+        && let Some((pair, count)) = trainer.step()
+    {
+        merges += 1;
+        let merge = Learned {
+            merges,
+            pair,
+            count,
+        };
+        if learned(merge).is_break() {
+            return Err(TrainError::Stopped);
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::reference;
-    use crate::token::TokenId;
     use proptest::prelude::*;
     use std::collections::HashSet;
 

@@ -49,6 +49,8 @@ pub(super) struct Trainer<'o> {
     lengths: Vec<usize>,
     before: Neighbours,
     behind: Neighbours,
+    /// Pairs that are never merged.
+    pass_over: Option<Box<dyn Fn(Pair) -> bool + 'o>>,
 }
 
 impl<'o> Trainer<'o> {
@@ -68,9 +70,15 @@ impl<'o> Trainer<'o> {
             lengths,
             before: Neighbours::default(),
             behind: Neighbours::default(),
+            pass_over: None,
         };
         trainer.track(threshold);
         trainer
+    }
+
+    /// Never merges a pair for which `pass_over` is true when it would be merged, and from then on.
+    pub(super) fn pass_over(&mut self, pass_over: impl Fn(Pair) -> bool + 'o) {
+        self.pass_over = Some(Box::new(pass_over));
     }
 
     /// Learns one merge: the pair, and how often it occurred. `None` if there is none left.
@@ -83,6 +91,10 @@ impl<'o> Trainer<'o> {
                 .candidates
                 .pop_highest(threshold, |pair| pairs.count(pair))
             {
+                if self.pass_over.as_ref().is_some_and(|over| over(pair)) {
+                    self.pairs.take(pair);
+                    continue;
+                }
                 self.merge(pair);
                 return Some((pair, count));
             }
