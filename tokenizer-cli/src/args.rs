@@ -146,6 +146,11 @@ pub(crate) struct TrainArguments {
         conflicts_with_all = ["specials", "tie_break"]
     )]
     pub(crate) extend: Option<PathBuf>,
+
+    /// Write how often the pair of each new token occurred when it was merged: a line for each with
+    /// id, count and the token in base64, between tabs; `-` is standard output.
+    #[arg(long, value_name = "FILE.tsv")]
+    pub(crate) frequencies: Option<PathBuf>,
 }
 
 /// Which pair goes first. Always the one with the smaller ids; they differ in what these are.

@@ -92,6 +92,8 @@ pub(crate) enum UsageError {
     StandardInputTwice,
     #[error("{}: the output would take the place of a file that is read", .0.display())]
     OutputIsRead(PathBuf),
+    #[error("{}: two outputs cannot be one file", .0.display())]
+    OneFileTwice(PathBuf),
     #[error("standard output is a terminal, and {0} is not for reading")]
     BinaryToTerminal(&'static str),
     #[error(transparent)]

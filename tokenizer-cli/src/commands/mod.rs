@@ -4,6 +4,7 @@ pub(crate) mod convert;
 pub(crate) mod count;
 pub(crate) mod decode;
 pub(crate) mod encode;
+mod frequencies;
 pub(crate) mod train;
 mod training;
 

@@ -10,10 +10,10 @@ use tokenizer_core::{CountOptions, Pattern, Words, count_pieces};
 
 use crate::args::TrainArguments;
 use crate::commands::training::{Outcome, Training};
-use crate::commands::warn_of_loss;
-use crate::error::CommandError;
+use crate::commands::{frequencies, warn_of_loss};
+use crate::error::{CommandError, UsageError};
 use crate::input::Inputs;
-use crate::output::{check_not_read, check_place};
+use crate::output::{Output, check_not_read, check_place};
 use crate::progress::{Progress, number, warn};
 
 pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(), CommandError> {
@@ -23,6 +23,16 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(),
     let inputs = Inputs::open(&documents.inputs, documents.errors)?;
     let read = inputs.paths().chain(arguments.extend.as_deref());
     check_not_read(&arguments.output, read)?;
+    let frequencies = arguments
+        .frequencies
+        .as_deref()
+        .map(|path| Output::new(Some(path)));
+    if let Some(frequencies) = &frequencies {
+        frequencies.check(inputs.paths().chain(arguments.extend.as_deref()))?;
+        if frequencies.path() == Some(&arguments.output) {
+            return Err(UsageError::OneFileTwice(arguments.output.clone()).into());
+        }
+    }
 
     let threads = documents.threads();
     let (words, bytes) = count(
@@ -41,6 +51,9 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(),
         learned,
         moved,
     } = outcome;
+    if let Some(output) = frequencies {
+        frequencies::write(&output, &model, &learned)?;
+    }
     save_model(&model, &arguments.output)?;
 
     let learned = learned.len();
