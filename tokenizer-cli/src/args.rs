@@ -15,7 +15,8 @@ A model's name tells its format: .bpe (this program's own, one file with everyth
 
 const EXIT_CODES: &str = "\
 Data goes to standard output, messages go to standard error.
-Exit codes: 0 done, 1 failed on the data, 2 wrong usage. A reader of standard output that goes away \
+Exit codes: 0 done, 1 failed on the data, 2 wrong usage, 130 interrupted (Ctrl-C), 143 terminated; \
+in every case an output is written whole or not at all. A reader of standard output that goes away \
 (as in `| head`) is no failure.";
 
 /// Train byte-level BPE vocabularies, encode and decode text.

@@ -120,6 +120,15 @@ impl Inputs {
         self.names.iter().filter_map(InputName::path)
     }
 
+    /// The bytes of all inputs together, if they are files and say so.
+    pub(crate) fn total_bytes(&self) -> Option<u64> {
+        let length = |name: &InputName| {
+            let metadata = fs::metadata(name.path()?).ok()?;
+            metadata.is_file().then_some(metadata.len())
+        };
+        self.names.iter().map(length).sum()
+    }
+
     /// Reads one document. Large files are mapped and cost no memory of their own.
     pub(crate) fn read(&self, name: &InputName) -> Result<InputBytes, CommandError> {
         let document = name.read()?;

@@ -5,6 +5,7 @@ pub(crate) mod count;
 pub(crate) mod decode;
 pub(crate) mod encode;
 mod frequencies;
+mod parts;
 pub(crate) mod train;
 mod training;
 

@@ -9,6 +9,7 @@ use tokenizer_core::normalize::Normalizer;
 use tokenizer_core::{CountOptions, Pattern, Words, count_pieces};
 
 use crate::args::TrainArguments;
+use crate::commands::parts::Places;
 use crate::commands::training::{Outcome, Training};
 use crate::commands::{frequencies, warn_of_loss};
 use crate::error::{CommandError, UsageError};
@@ -43,8 +44,16 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(),
         progress,
     )?;
 
+    let memory = number(training.memory(&words));
+    progress.note(&format!("merging takes about {memory} bytes of memory"));
     let stage = progress.steps("merging", training.merges());
-    let outcome = training.run(&words, |learned| stage.set(learned.merges))?;
+    let outcome = training.run(&words, |learned| {
+        stage.set(learned.merges);
+        // Often enough to be read, and not once for each.
+        if learned.merges % 64 == 1 {
+            stage.detail(|| format!(", now {} times each", number(learned.count)));
+        }
+    })?;
     drop(stage);
     let Outcome {
         model,
@@ -113,7 +122,8 @@ fn count(
     threads: usize,
     progress: &Progress,
 ) -> Result<(Words, u64), CommandError> {
-    let stage = progress.bytes("counting pieces");
+    let total = inputs.total_bytes();
+    let stage = progress.bytes_of("counting pieces", total);
     let mut options = CountOptions::default();
     options.threads = threads;
     let mut bytes = 0;
@@ -122,9 +132,7 @@ fn count(
         let document = inputs.read(name);
         match document {
             Ok(document) => {
-                let length = document.as_ref().len() as u64;
-                bytes += length;
-                stage.advance(length);
+                bytes += document.as_ref().len() as u64;
                 Some(document.normalized(normalizer))
             }
             Err(error) => {
@@ -133,12 +141,24 @@ fn count(
             }
         }
     });
+    let mut places = Places::default();
+    // Few of the parts that were taken are not counted yet.
+    let parts = places.cut(documents, pattern);
+    let parts = parts.inspect(|part| stage.advance(part.as_ref().len() as u64));
+    let words = count_pieces(parts, pattern, &options);
     // A document that cannot be counted stands before one that cannot be read.
-    let words = count_pieces(documents, pattern, &options).map_err(|error| match error {
-        CountError::Split { document, error } => CommandError::Encode {
-            input: inputs.names()[document].clone(),
-            error: error.into(),
-        },
+    let words = words.map_err(|error| match error {
+        CountError::Split {
+            document,
+            mut error,
+        } => {
+            let (document, offset) = places.find(document, error.offset);
+            error.offset = offset;
+            CommandError::Encode {
+                input: inputs.names()[document].clone(),
+                error: error.into(),
+            }
+        }
         other => other.into(),
     })?;
     match failure {

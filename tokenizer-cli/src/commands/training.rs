@@ -8,7 +8,7 @@ use tokenizer_core::extend::{MovedSpecial, extend_with_progress, size_to_extend}
 use tokenizer_core::format::huggingface;
 use tokenizer_core::model::ModelError;
 use tokenizer_core::normalize::Normalizer;
-use tokenizer_core::train::{Learned, train_with_progress};
+use tokenizer_core::train::{Learned, estimate_memory, train_with_progress};
 use tokenizer_core::{
     Count, Merges, Model, Pattern, PatternName, TieBreak, TokenId, TrainOptions, Words,
 };
@@ -139,6 +139,11 @@ impl Training {
     /// How many merges are wanted.
     pub(super) fn merges(&self) -> usize {
         self.options.merges
+    }
+
+    /// About how many bytes learning takes.
+    pub(super) fn memory(&self, words: &Words) -> u64 {
+        estimate_memory(words, &self.options)
     }
 
     pub(super) fn run(

@@ -6,6 +6,7 @@ mod decode;
 mod encode;
 mod extend;
 mod golden;
+mod interrupt;
 mod large;
 mod models;
 mod process;

@@ -12,7 +12,7 @@ pub mod content;
 pub mod file;
 pub mod model_file;
 
-pub use atomic::write_atomically;
+pub use atomic::{stop_writing, write_atomically};
 pub use content::Content;
 pub use file::{FileBytes, FileError, read_file};
 pub use model_file::{LoadError, ModelFormat, SaveError, load_model, save_model};

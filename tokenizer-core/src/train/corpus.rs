@@ -17,7 +17,7 @@ pub(super) struct Corpus {
 pub(super) type Place = u32;
 
 /// Numbers in front of the symbols of a word: capacity, length, count (lower half, upper half).
-const HEADER: usize = 4;
+pub(super) const HEADER: usize = 4;
 
 /// One place where a pair was merged.
 pub(super) struct Merged {

@@ -12,6 +12,7 @@
 
 mod corpus;
 mod heap;
+mod memory;
 mod neighbours;
 mod numbering;
 mod pairs;
@@ -23,6 +24,7 @@ use crate::merges::Merges;
 use crate::token::{Count, MAX_TOKEN_ID, Pair, TokenId};
 use crate::words::Words;
 
+pub use self::memory::estimate_memory;
 pub(crate) use self::numbering::Numbering;
 pub use self::numbering::TieBreak;
 
