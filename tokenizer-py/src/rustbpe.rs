@@ -18,6 +18,7 @@ use tokenizer_core::{
 use crate::documents::Documents;
 use crate::errors::{guard, value_error};
 use crate::ids;
+use crate::interruptible::{Caller, interruptible};
 use crate::text::{detached, refuse_single_text};
 
 /// GPT-4's pattern as rustbpe spells it.
@@ -116,7 +117,7 @@ impl Tokenizer {
     ///
     /// The documents are read in batches and counted on all processors while the next batch is
     /// read; of the text itself only a few batches are held. Progress goes to the logger "rustbpe".
-    /// When an exception is raised, the tokenizer is as it was before.
+    /// When an exception is raised, the tokenizer is as it was before. Ctrl-C breaks training off.
     ///
     /// Args:
     ///     iterator (Iterable[str]): the documents; pieces do not cross from one to the next.
@@ -184,24 +185,25 @@ impl Tokenizer {
                     words.len()
                 ),
             )?;
-            let mut logged = Ok(());
-            let merges = py.detach(|| {
+            let learn = |caller: &Caller<'_, usize>| {
                 train_with_progress(&words, &TrainOptions::new(wanted), |learned| {
                     let done = learned.merges;
                     // Once for every hundredth part, as rustbpe does.
                     let percent = |merges: usize| merges * 100 / wanted;
-                    if percent(done) > percent(done - 1) && logged.is_ok() {
-                        let message = format!("{}% ({done}/{wanted} merges)", percent(done));
-                        logged = Python::attach(|py| log.info(py, message));
+                    if percent(done) > percent(done - 1) {
+                        caller.tell(done);
                     }
-                    match logged {
-                        Ok(()) => ControlFlow::Continue(()),
-                        Err(_) => ControlFlow::Break(()),
+                    match caller.wants_to_stop() {
+                        true => ControlFlow::Break(()),
+                        false => ControlFlow::Continue(()),
                     }
                 })
-            });
-            logged?;
-            let merges = merges.map_err(value_error)?.merges;
+            };
+            let trained_merges = interruptible(py, learn, |py, done| {
+                let percent = done * 100 / wanted;
+                log.info(py, format!("{percent}% ({done}/{wanted} merges)"))
+            })?;
+            let merges = trained_merges.map_err(value_error)?.merges;
             let learned = merges.len();
             self.replace(py.detach(|| trained(pattern, merges))?);
             if learned < wanted {
