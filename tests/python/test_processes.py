@@ -175,7 +175,7 @@ def test_ctrl_c_breaks_training_off():
     code = """
 import logging, os, random, signal, time
 chosen = random.Random(1)
-words = "".join(chosen.choices("abcdefghijklmnopqrstuvwxyz        ", k=16_000_000))
+words = "".join(chosen.choices("abcdefghijklmnopqrstuvwxyz        ", k=6_000_000))
 before = trainer.get_mergeable_ranks()
 started = []
 
@@ -185,7 +185,7 @@ class Merging(logging.Handler):
     def emit(self, record):
         if record.getMessage().startswith("training") and not started:
             def interrupt():
-                time.sleep(0.3)
+                time.sleep(0.1)
                 started.append(time.monotonic())
                 os.kill(os.getpid(), signal.SIGINT)
             threading.Thread(target=interrupt).start()
