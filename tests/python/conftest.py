@@ -92,5 +92,18 @@ def outcome(call):
 
 
 @pytest.fixture(scope="session")
+def program() -> str:
+    """The command line, built when it is not up to date."""
+    command = ["cargo", "build", "--quiet", "-p", "tokenizer-cli", "--message-format=json"]
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("no cargo here")
+    assert done.returncode == 0, done.stderr
+    messages = [json.loads(line) for line in done.stdout.splitlines()]
+    return next(m["executable"] for m in reversed(messages) if m.get("executable"))
+
+
+@pytest.fixture(scope="session")
 def corpus() -> str:
     return read_text(FIXTURES / "corpus.txt")

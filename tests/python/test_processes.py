@@ -167,3 +167,55 @@ trainer.train_from_iterator(["a" * 1_000_000], 300)
 print(trainer.vocab_size)
 """
     assert run_python(SETUP + code, timeout=60).strip().isdigit()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="signals are other ones here")
+def test_ctrl_c_breaks_training_off():
+    """Within 200 ms, measured generously; the tokenizer is as it was."""
+    code = """
+import logging, os, random, signal, time
+chosen = random.Random(1)
+words = "".join(chosen.choices("abcdefghijklmnopqrstuvwxyz        ", k=6_000_000))
+before = trainer.get_mergeable_ranks()
+started = []
+
+class Merging(logging.Handler):
+    \"\"\"Sends the signal a while after merging has begun.\"\"\"
+
+    def emit(self, record):
+        if record.getMessage().startswith("training") and not started:
+            def interrupt():
+                time.sleep(0.1)
+                started.append(time.monotonic())
+                os.kill(os.getpid(), signal.SIGINT)
+            threading.Thread(target=interrupt).start()
+
+logging.getLogger("rustbpe").setLevel(logging.INFO)
+logging.getLogger("rustbpe").addHandler(Merging())
+try:
+    trainer.train_from_iterator([words], 1_500_000)
+except KeyboardInterrupt:
+    took = time.monotonic() - started[0]
+    print("interrupted", took < 1, trainer.get_mergeable_ranks() == before)
+    print(f"{took * 1000:.0f} ms", file=sys.stderr)
+"""
+    assert run_python(SETUP + code, timeout=120) == "interrupted True True\n"
+
+
+def test_a_log_handler_that_raises_breaks_training_off():
+    code = """
+import logging
+
+class Raising(logging.Handler):
+    def emit(self, record):
+        if "%" in record.getMessage():
+            raise ZeroDivisionError
+
+logging.getLogger("rustbpe").setLevel(logging.INFO)
+logging.getLogger("rustbpe").addHandler(Raising())
+try:
+    trainer.train_from_iterator(texts, 4000)
+except ZeroDivisionError:
+    print("raised", trainer.vocab_size)
+"""
+    assert run_python(SETUP + code) == "raised 400\n"

@@ -15,7 +15,8 @@ A model's name tells its format: .bpe (this program's own, one file with everyth
 
 const EXIT_CODES: &str = "\
 Data goes to standard output, messages go to standard error.
-Exit codes: 0 done, 1 failed on the data, 2 wrong usage. A reader of standard output that goes away \
+Exit codes: 0 done, 1 failed on the data, 2 wrong usage, 130 interrupted (Ctrl-C), 143 terminated; \
+in every case an output is written whole or not at all. A reader of standard output that goes away \
 (as in `| head`) is no failure.";
 
 /// Train byte-level BPE vocabularies, encode and decode text.
@@ -130,7 +131,8 @@ Examples:
   tokenizer train corpus.txt -o model.bpe
   tokenizer train a.txt b.txt -o model.bpe --vocab-size 65536 --special '<|endoftext|>'
   tokenizer train corpus.txt -o ranks.tiktoken --pattern nanochat
-  tokenizer train --from-counts counts/*.parquet -o model.bpe")]
+  tokenizer train --from-counts counts/*.parquet -o model.bpe
+  tokenizer train medicine.txt --extend model.bpe -o larger.bpe --vocab-size 40000")]
 pub(crate) struct TrainArguments {
     #[command(flatten)]
     pub(crate) documents: InputArguments,
@@ -158,11 +160,12 @@ pub(crate) struct TrainArguments {
     pub(crate) vocab_size: usize,
 
     /// How text is split: gpt2 (also r50k, p50k), cl100k, o200k, nanochat, or a regex [default: that
-    /// of the counts, else cl100k].
+    /// of the counts or of the model to extend, else cl100k].
     #[arg(long, value_name = "NAME|REGEX", value_parser = pattern, allow_hyphen_values = true)]
     pub(crate) pattern: Option<Pattern>,
 
-    /// A special token; may be given again. They take the ids after the merges, in their order.
+    /// A special token; may be given again. They take the ids after the merges, in their order;
+    /// with --tie-break huggingface they take the first ones.
     #[arg(long = "special", value_name = "TOKEN", allow_hyphen_values = true)]
     pub(crate) specials: Vec<String>,
 
@@ -173,6 +176,36 @@ pub(crate) struct TrainArguments {
     /// Make no token longer than this [default: no limit].
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(crate) max_token_bytes: Option<usize>,
+
+    /// Which of two pairs goes first that occur equally often, and with that how ids are given out.
+    #[arg(long, value_enum, value_name = "RULE", default_value_t = TieBreakRule::Raw)]
+    pub(crate) tie_break: TieBreakRule,
+
+    /// Start from this model and learn more merges. Tokens keep their ids, special tokens behind
+    /// them get new ids behind the new tokens; --vocab-size is the new total.
+    #[arg(
+        long,
+        value_name = "MODEL",
+        value_parser = model_path(),
+        conflicts_with_all = ["specials", "tie_break"]
+    )]
+    pub(crate) extend: Option<PathBuf>,
+
+    /// Write how often the pair of each new token occurred when it was merged: a line for each with
+    /// id, count and the token in base64, between tabs; `-` is standard output.
+    #[arg(long, value_name = "FILE.tsv")]
+    pub(crate) frequencies: Option<PathBuf>,
+}
+
+/// Which pair goes first. Always the one with the smaller ids; they differ in what these are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TieBreakRule {
+    /// As rustbpe: a byte is its own id, merges and special tokens follow.
+    Raw,
+    /// As the trainer of Hugging Face's tokenizers with the byte-level alphabet: special tokens,
+    /// then the bytes in the order of its characters, then merges. Its max_token_length is
+    /// --max-token-bytes plus one.
+    Huggingface,
 }
 
 /// Split text and count its pieces, to train on them later or elsewhere.

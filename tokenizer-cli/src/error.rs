@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use tokenizer_core::EncodeError;
 use tokenizer_core::corpus::{FileError, LoadCountsError, LoadError, SaveCountsError, SaveError};
 use tokenizer_core::count::CountError;
+use tokenizer_core::extend::ExtendError;
 use tokenizer_core::format::counts::CountsError;
 use tokenizer_core::model::ModelError;
 use tokenizer_core::special::SpecialTokensError;
@@ -55,6 +56,8 @@ pub(crate) enum CommandError {
     #[error(transparent)]
     Train(#[from] TrainError),
     #[error(transparent)]
+    Extend(#[from] ExtendError),
+    #[error(transparent)]
     Model(#[from] ModelError),
     #[error(
         "{output}: ids of the model go up to {highest}, and u16 holds them up to {}",
@@ -72,16 +75,34 @@ pub(crate) enum CommandError {
 /// The command does not make sense, whatever the files hold.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UsageError {
-    #[error("--vocab-size {size} is too small: 256 bytes and {specials} special tokens need {}", 256 + .specials)]
-    VocabTooSmall { size: usize, specials: usize },
+    #[error(
+        "--vocab-size {size} is too small: 256 bytes and {specials} special tokens need {first}"
+    )]
+    VocabTooSmall {
+        size: usize,
+        specials: usize,
+        first: usize,
+    },
     #[error("--vocab-size {size} is above {MAX_VOCAB_SIZE}, the highest there can be")]
     VocabTooLarge { size: usize },
+    #[error("--vocab-size {size} is not more than the {present} ids of {}, which is to be extended", .model.display())]
+    NotLarger {
+        size: usize,
+        present: usize,
+        model: PathBuf,
+    },
+    #[error("{}: the model holds its own pattern, {pattern:?}, and --pattern is another", .model.display())]
+    OtherPattern { model: PathBuf, pattern: String },
+    #[error("the counts are of pieces split by {counts:?}, and the model splits by {model:?}")]
+    CountsOfOtherPattern { counts: String, model: String },
     #[error("--special: {0}")]
     Specials(#[from] SpecialTokensError),
     #[error("standard input can be read only once, but `-` stands twice")]
     StandardInputTwice,
     #[error("{}: the output would take the place of a file that is read", .0.display())]
     OutputIsRead(PathBuf),
+    #[error("{}: two outputs cannot be one file", .0.display())]
+    OneFileTwice(PathBuf),
     #[error("standard output is a terminal, and {0} is not for reading")]
     BinaryToTerminal(&'static str),
     #[error(transparent)]
@@ -123,9 +144,6 @@ impl CommandError {
             CommandError::Usage(UsageError::Pattern(LoadError::PatternMissing(_))) => {
                 "give the one it was made with, such as --pattern cl100k"
             }
-            CommandError::Usage(UsageError::Pattern(LoadError::PatternGiven(_))) => {
-                "leave --pattern out"
-            }
             CommandError::Usage(UsageError::CountsPattern(LoadCountsError::Counts(_, error))) => {
                 match error {
                     CountsError::PatternMissing => {
@@ -135,6 +153,9 @@ impl CommandError {
                 }
             }
             CommandError::Usage(UsageError::CountsAsText(_)) => "give them with --from-counts",
+            CommandError::Usage(
+                UsageError::Pattern(LoadError::PatternGiven(_)) | UsageError::OtherPattern { .. },
+            ) => "leave --pattern out",
             _ => return None,
         };
         Some(hint.to_owned())

@@ -1,11 +1,13 @@
 //! The documents of a command: files and standard input.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use tokenizer_core::corpus::{Content, FileBytes, FileError, read_file};
+use tokenizer_core::normalize::Normalizer;
 
 use crate::args::InvalidText;
 use crate::error::{CommandError, UsageError};
@@ -41,7 +43,7 @@ impl InputName {
                 let mut bytes = Vec::new();
                 let read = io::stdin().lock().read_to_end(&mut bytes);
                 read.map_err(|error| CommandError::Standard(self.clone(), error))?;
-                Ok(InputBytes::Standard(bytes))
+                Ok(InputBytes::Memory(bytes))
             }
             InputName::File(path) => Ok(InputBytes::File(read_file(path)?)),
         }
@@ -59,14 +61,24 @@ impl fmt::Display for InputName {
 
 /// What was read.
 pub(crate) enum InputBytes {
-    Standard(Vec<u8>),
+    Memory(Vec<u8>),
     File(FileBytes),
+}
+
+impl InputBytes {
+    /// The text as a model with this normaliser sees it.
+    pub(crate) fn normalized(self, normalizer: Option<Normalizer>) -> Self {
+        match normalizer.map(|normalizer| normalizer.apply(self.as_ref())) {
+            Some(Cow::Owned(text)) => InputBytes::Memory(text),
+            _ => self,
+        }
+    }
 }
 
 impl AsRef<[u8]> for InputBytes {
     fn as_ref(&self) -> &[u8] {
         match self {
-            InputBytes::Standard(bytes) => bytes,
+            InputBytes::Memory(bytes) => bytes,
             InputBytes::File(bytes) => bytes,
         }
     }
@@ -106,6 +118,15 @@ impl Inputs {
     /// The inputs that have a path.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
         self.names.iter().filter_map(InputName::path)
+    }
+
+    /// The bytes of all inputs together, if they are files and say so.
+    pub(crate) fn total_bytes(&self) -> Option<u64> {
+        let length = |name: &InputName| {
+            let metadata = fs::metadata(name.path()?).ok()?;
+            metadata.is_file().then_some(metadata.len())
+        };
+        self.names.iter().map(length).sum()
     }
 
     /// Reads one document. Large files are mapped and cost no memory of their own.

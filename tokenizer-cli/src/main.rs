@@ -1,6 +1,7 @@
 //! The command line: trains vocabularies, encodes and decodes text.
 //!
-//! stdout is data, stderr is for people. Exit code 0: done; 1: failed on the data; 2: wrong usage.
+//! stdout is data, stderr is for people. Exit code 0: done; 1: failed on the data; 2: wrong usage;
+//! 130 and 143: interrupted and terminated (`interrupt.rs`).
 //! A reader of stdout that goes away (`| head`) ends the program quietly, with exit code 0.
 
 mod args;
@@ -8,6 +9,7 @@ mod commands;
 mod error;
 mod ids;
 mod input;
+mod interrupt;
 mod output;
 mod progress;
 
@@ -25,6 +27,7 @@ fn main() -> ExitCode {
         say("error", &format!("a fault of this program: {panic}"));
     }));
     let arguments = Arguments::parse();
+    interrupt::watch();
     // The hook has said all there is to say about a panic.
     let result = std::panic::catch_unwind(|| run(&arguments));
     match result {

@@ -49,9 +49,9 @@ impl Progress {
         }
     }
 
-    /// A bar for a stage of known length, counted in steps.
+    /// A bar for a stage of known length, counted in steps, with room for a detail.
     pub(crate) fn steps(&self, what: &'static str, length: usize) -> Stage {
-        let style = "{msg} {wide_bar} {human_pos}/{human_len} [{elapsed}, {eta} left]";
+        let style = "{msg} {wide_bar} {human_pos}/{human_len}{prefix} [{elapsed}, {eta} left]";
         self.stage(what, ProgressBar::new(length as u64), style)
     }
 
@@ -59,6 +59,16 @@ impl Progress {
     pub(crate) fn bytes(&self, what: &'static str) -> Stage {
         let style = "{spinner} {msg} {decimal_bytes} [{elapsed}, {decimal_bytes_per_sec}]";
         self.stage(what, ProgressBar::new_spinner(), style)
+    }
+
+    /// A bar for so many bytes, or a line when it is not known how many there will be.
+    pub(crate) fn bytes_of(&self, what: &'static str, total: Option<u64>) -> Stage {
+        let Some(total) = total else {
+            return self.bytes(what);
+        };
+        let style = "{msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes} \
+                     [{elapsed}, {decimal_bytes_per_sec}]";
+        self.stage(what, ProgressBar::new(total), style)
     }
 
     fn stage(&self, what: &'static str, bar: ProgressBar, style: &str) -> Stage {
@@ -113,6 +123,13 @@ impl Stage {
 
     pub(crate) fn set(&self, position: usize) {
         self.0.set_position(position as u64);
+    }
+
+    /// Shows a detail behind the position.
+    pub(crate) fn detail(&self, detail: impl FnOnce() -> String) {
+        if !self.0.is_hidden() {
+            self.0.set_prefix(detail());
+        }
     }
 }
 

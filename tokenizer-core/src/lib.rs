@@ -16,10 +16,12 @@
 //! | [`split`] | [`Pattern`]: text into pieces |
 //! | [`mod@crop`] | documents cut to so many characters |
 //! | [`words`], [`count`] | [`Words`]: distinct pieces with their counts |
+//! | `byte_level` | GPT-2's spelling of bytes, and the order of the bytes in it |
 //! | [`merges`], [`mod@train`] | [`Merges`]: which pair becomes which token |
 //! | [`mod@reference`] | BPE by its definition, the judge of the rest |
 //! | [`vocab`], [`special`], [`model`] | [`Model`]: everything that decides about ids |
 //! | [`encode`], [`decode`] | [`Encoder`], and back |
+//! | [`mod@extend`] | a model learns more merges |
 //! | [`mod@format`] | a model as bytes: `.bpe`, `.tiktoken`, `tokenizer.json`; counted pieces |
 //! | `corpus` | paths and files (feature `files`) |
 //!
@@ -51,10 +53,12 @@
 
 #[allow(unsafe_code)]
 pub mod arch;
+mod byte_level;
 pub mod count;
 pub mod crop;
 pub mod decode;
 pub mod encode;
+pub mod extend;
 pub mod format;
 pub mod merges;
 pub mod model;
@@ -77,12 +81,13 @@ pub use count::{CountOptions, count_pieces};
 pub use crop::{CropOptions, crop};
 pub use decode::DecodeStream;
 pub use encode::{Batch, BatchError, EncodeError, Encoder};
+pub use extend::{Extended, extend};
 pub use merges::{Merge, Merges};
 pub use model::{Affixes, Merging, Model};
 pub use special::{SpecialSet, SpecialToken, SpecialTokens};
 pub use split::{Gaps, Pattern, PatternError, PatternName, Spans, SplitError, Splitter};
 pub use token::{Count, MAX_TOKEN_ID, Pair, TokenId};
-pub use train::{TrainOptions, train};
+pub use train::{TieBreak, TrainOptions, train};
 pub use unicode::UNICODE_VERSION;
 pub use vocab::Vocab;
 pub use words::Words;

@@ -5,6 +5,7 @@ use crate::normalize::Normalizer;
 use crate::special::{SpecialSet, SpecialToken, SpecialTokens, SpecialTokensError};
 use crate::split::Pattern;
 use crate::token::TokenId;
+use crate::train::{Numbering, TieBreak, TrainOptions};
 use crate::vocab::{Repeats, Vocab, VocabError};
 
 /// How adjacent tokens of a piece are merged. The two kinds differ for tables that were not trained
@@ -117,6 +118,47 @@ impl Model {
             },
             SpecialTokens::new(specials)?,
         )
+    }
+
+    /// A model of what [`train`](crate::train()) learned with these options, special tokens
+    /// included: ids are given out as [`TieBreak`] says.
+    ///
+    /// # Errors
+    /// When a special token is empty or stands twice, or the merges were not made by training with
+    /// these options. With [`TieBreak::HuggingFace`] also when a special token spells a byte that
+    /// is not its text: `é` spells the byte 0xE9, and that trainer gives both one id.
+    ///
+    /// ```
+    /// use tokenizer_core::{Model, Pattern, TieBreak, TrainOptions, Words, train};
+    ///
+    /// let mut words = Words::new();
+    /// words.add(b"low", 5)?;
+    /// let options = TrainOptions::new(1).tie_break(TieBreak::HuggingFace).specials(["<s>"]);
+    /// let merges = train(&words, &options)?;
+    /// let model = Model::from_training("cl100k".parse::<Pattern>()?, merges, &options)?;
+    /// assert_eq!(model.id(b"<s>"), Some(0));
+    /// assert_eq!(model.id(b"!"), Some(1));
+    /// assert_eq!(model.id(b"lo"), Some(257));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn from_training(
+        pattern: Pattern,
+        merges: Merges,
+        options: &TrainOptions,
+    ) -> Result<Self, ModelError> {
+        if options.tie_break == TieBreak::Raw {
+            return Self::trained(pattern, merges, &options.specials);
+        }
+        let tokens = Numbering::new(options.tie_break, &options.specials).ordinary(&merges)?;
+        let tokens = tokens.iter().map(|(id, token)| (*id, token.as_slice()));
+        let vocab = Vocab::new(tokens, Repeats::Refuse)?;
+        let specials = options.specials.iter().zip(0..);
+        let specials = specials.map(|(content, id)| SpecialToken::new(content.as_str(), id));
+        let merging = Merging::Merges {
+            merges,
+            whole_piece_first: false,
+        };
+        Self::new(pattern, vocab, merging, SpecialTokens::new(specials)?)
     }
 
     /// A model of tiktoken's kind: bytes with their ranks, which are their ids.

@@ -20,12 +20,50 @@ pub fn train(
     min_frequency: Count,
     max_token_bytes: usize,
 ) -> Vec<Pair> {
-    let mut corpus: Vec<(Vec<TokenId>, Count)> = words
+    let corpus = words
         .iter()
         .map(|(piece, count)| (piece.iter().map(|&b| b.into()).collect(), count))
         .collect();
+    let bytes = (0..=255u8).map(|byte| vec![byte]).collect();
+    learn(
+        corpus,
+        bytes,
+        merges,
+        min_frequency,
+        max_token_bytes,
+        |_, _| true,
+    )
+}
+
+/// As [`train`], on pieces that are tokens already. `tokens` has the bytes of every id below the
+/// first new one; a pair whose bytes are among them, or have been learned, is passed over.
+pub fn extend(
+    corpus: Vec<(Vec<TokenId>, Count)>,
+    tokens: Vec<Vec<u8>>,
+    merges: usize,
+    min_frequency: Count,
+    max_token_bytes: usize,
+) -> Vec<Pair> {
+    let is_new = |tokens: &[Vec<u8>], joined: &[u8]| !tokens.iter().any(|token| token == joined);
+    learn(
+        corpus,
+        tokens,
+        merges,
+        min_frequency,
+        max_token_bytes,
+        is_new,
+    )
+}
+
+fn learn(
+    mut corpus: Vec<(Vec<TokenId>, Count)>,
+    mut tokens: Vec<Vec<u8>>,
+    merges: usize,
+    min_frequency: Count,
+    max_token_bytes: usize,
+    may_merge: impl Fn(&[Vec<u8>], &[u8]) -> bool,
+) -> Vec<Pair> {
     let mut learned: Vec<Pair> = Vec::new();
-    let mut lengths: Vec<usize> = vec![1; 256];
     while learned.len() < merges {
         let mut counts: HashMap<Pair, Count> = HashMap::new();
         for (symbols, count) in &corpus {
@@ -33,20 +71,23 @@ pub fn train(
                 *counts.entry(Pair::new(pair[0], pair[1])).or_default() += count;
             }
         }
-        let length = |pair: Pair| lengths[pair.left() as usize] + lengths[pair.right() as usize];
+        let part = |id: TokenId| tokens[id as usize].as_slice();
+        let joined = |pair: Pair| [part(pair.left()), part(pair.right())].concat();
         let best = counts
             .into_iter()
             .map(|(pair, count)| Candidate { count, pair })
-            .filter(|c| c.count >= min_frequency.max(1) && length(c.pair) <= max_token_bytes)
+            .filter(|c| c.count >= min_frequency.max(1))
+            .filter(|c| joined(c.pair).len() <= max_token_bytes)
+            .filter(|c| may_merge(&tokens, &joined(c.pair)))
             .max();
         let Some(Candidate { pair, .. }) = best else {
             break;
         };
-        let token = 256 + learned.len() as TokenId;
+        let (token, joined) = (tokens.len() as TokenId, joined(pair));
         for (symbols, _) in &mut corpus {
             *symbols = merge_everywhere(symbols, pair, token);
         }
-        lengths.push(length(pair));
+        tokens.push(joined);
         learned.push(pair);
     }
     learned

@@ -5,6 +5,7 @@
 //! | `errors` | failures into Python's exceptions; the one place where panics are caught |
 //! | `text` | `str` and `bytes` without a copy; when to release the interpreter |
 //! | `ids` | ids as lists and arrays |
+//! | `interruptible` | long work that Ctrl-C can break off |
 //! | `documents` | a Python iterator as a corpus |
 //! | `tokenizer` | `tokenizer_py.Tokenizer` |
 //! | `rustbpe` | `tokenizer_py.rustbpe.Tokenizer` |
@@ -17,6 +18,7 @@
 mod documents;
 mod errors;
 mod ids;
+mod interruptible;
 mod rustbpe;
 mod text;
 mod tiktoken;

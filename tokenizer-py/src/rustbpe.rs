@@ -2,7 +2,6 @@
 
 use std::ops::ControlFlow;
 use std::sync::{PoisonError, RwLock};
-use std::time::{Duration, Instant};
 
 use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
 use pyo3::intern;
@@ -19,10 +18,8 @@ use tokenizer_core::{
 use crate::documents::Documents;
 use crate::errors::{guard, value_error};
 use crate::ids;
+use crate::interruptible::{Caller, interruptible};
 use crate::text::{detached, refuse_single_text};
-
-/// So long merging goes on before it looks whether Ctrl-C was pressed.
-const SIGNALS_EVERY: Duration = Duration::from_millis(50);
 
 /// GPT-4's pattern as rustbpe spells it.
 const DEFAULT_PATTERN: &str = r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+";
@@ -120,7 +117,7 @@ impl Tokenizer {
     ///
     /// The documents are read in batches and counted on all processors while the next batch is
     /// read; of the text itself only a few batches are held. Progress goes to the logger "rustbpe".
-    /// When an exception is raised, the tokenizer is as it was before.
+    /// When an exception is raised, the tokenizer is as it was before. Ctrl-C breaks training off.
     ///
     /// Args:
     ///     iterator (Iterable[str]): the documents; pieces do not cross from one to the next.
@@ -188,28 +185,25 @@ impl Tokenizer {
                     words.len()
                 ),
             )?;
-            let mut ended = Ok(());
-            let mut signals_checked = Instant::now();
-            let merges = py.detach(|| {
+            let learn = |caller: &Caller<'_, usize>| {
                 train_with_progress(&words, &TrainOptions::new(wanted), |learned| {
                     let done = learned.merges;
                     // Once for every hundredth part, as rustbpe does.
                     let percent = |merges: usize| merges * 100 / wanted;
                     if percent(done) > percent(done - 1) {
-                        let message = format!("{}% ({done}/{wanted} merges)", percent(done));
-                        ended = Python::attach(|py| log.info(py, message));
-                    } else if signals_checked.elapsed() >= SIGNALS_EVERY {
-                        signals_checked = Instant::now();
-                        ended = Python::attach(|py| py.check_signals());
+                        caller.tell(done);
                     }
-                    match ended {
-                        Ok(()) => ControlFlow::Continue(()),
-                        Err(_) => ControlFlow::Break(()),
+                    match caller.wants_to_stop() {
+                        true => ControlFlow::Break(()),
+                        false => ControlFlow::Continue(()),
                     }
                 })
-            });
-            ended?;
-            let merges = merges.map_err(value_error)?.merges;
+            };
+            let trained_merges = interruptible(py, learn, |py, done| {
+                let percent = done * 100 / wanted;
+                log.info(py, format!("{percent}% ({done}/{wanted} merges)"))
+            })?;
+            let merges = trained_merges.map_err(value_error)?.merges;
             let learned = merges.len();
             self.replace(py.detach(|| trained(pattern, merges))?);
             if learned < wanted {

@@ -29,7 +29,7 @@ pub(crate) fn run(
     let inputs = Inputs::open(&texts, documents.errors)?;
     let files = counts::open(&counted, arguments.pattern.as_ref())?;
     let pattern = counts::pattern(files.as_ref(), arguments.pattern.as_ref());
-    let counter = Counter::new(&pattern, &arguments.counting, documents.threads());
+    let counter = Counter::new(&pattern, None, &arguments.counting, documents.threads());
     let (mut sorted, bytes) = counter.sorted(&inputs, files.as_ref(), progress)?;
     let (mut pieces, mut distinct) = (0u64, 0);
     write_counts::<CommandError>(&arguments.output, &pattern, |writer| {

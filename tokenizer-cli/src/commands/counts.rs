@@ -8,9 +8,11 @@ use tokenizer_core::corpus::{CountsFiles, CountsFormat, LoadCountsError, Tempora
 use tokenizer_core::count::{CountError, PieceCounter, SortedPieces};
 use tokenizer_core::crop::Cropped;
 use tokenizer_core::format::counts::{CountsError, tsv};
+use tokenizer_core::normalize::Normalizer;
 use tokenizer_core::{CountOptions, CropOptions, Pattern, PatternName, Words, count_pieces, crop};
 
 use crate::args::CountingArguments;
+use crate::commands::parts::{Part, Places};
 use crate::error::{CommandError, UsageError};
 use crate::input::{InputBytes, Inputs};
 use crate::progress::{Progress, Stage};
@@ -42,6 +44,7 @@ pub(super) fn pattern(files: Option<&CountsFiles>, typed: Option<&Pattern>) -> P
 /// Counts pieces as the options of a command say.
 pub(super) struct Counter<'a> {
     pattern: &'a Pattern,
+    normalizer: Option<Normalizer>,
     crop: CropOptions,
     options: CountOptions,
     max_memory: Option<usize>,
@@ -49,9 +52,16 @@ pub(super) struct Counter<'a> {
 }
 
 impl<'a> Counter<'a> {
-    pub(super) fn new(pattern: &'a Pattern, counting: &CountingArguments, threads: usize) -> Self {
+    /// Documents are normalised, if they are to be, before they are cropped and split.
+    pub(super) fn new(
+        pattern: &'a Pattern,
+        normalizer: Option<Normalizer>,
+        counting: &CountingArguments,
+        threads: usize,
+    ) -> Self {
         Counter {
             pattern,
+            normalizer,
             crop: counting.crop(),
             options: CountOptions::default().threads(threads),
             max_memory: counting.max_memory,
@@ -134,32 +144,44 @@ impl<'a> Counter<'a> {
         &self,
         inputs: &Inputs,
         progress: &Progress,
-        count: impl FnOnce(&mut dyn Iterator<Item = Cropped<InputBytes>>) -> Result<R, CountError>,
+        count: impl FnOnce(&mut dyn Iterator<Item = Part<Cropped<InputBytes>>>) -> Result<R, CountError>,
     ) -> Result<(R, u64), CommandError> {
-        let stage = progress.bytes("counting pieces");
+        let stage = progress.bytes_of("counting pieces", inputs.total_bytes());
         let mut bytes = 0;
         let mut failure = None;
         let documents = inputs
             .names()
             .iter()
             .map_while(|name| match inputs.read(name) {
-                Ok(document) => Some(document),
+                Ok(document) => Some(document.normalized(self.normalizer)),
                 Err(error) => {
                     failure = Some(error);
                     None
                 }
             });
-        let mut documents = crop(documents, &self.crop).inspect(|document| {
-            let length = document.as_ref().len() as u64;
+        let documents = crop(documents, &self.crop);
+        let mut places = Places::default();
+        // Few of the parts that were taken are not counted yet.
+        let mut parts = places.cut(documents, self.pattern).inspect(|part| {
+            let length = part.as_ref().len() as u64;
             bytes += length;
             stage.advance(length);
         });
+        let counted = count(&mut parts);
+        drop(parts);
         // A document that cannot be counted stands before one that cannot be read.
-        let counted = count(&mut documents).map_err(|error| match error {
-            CountError::Split { document, error } => CommandError::Encode {
-                input: inputs.names()[document].clone(),
-                error: error.into(),
-            },
+        let counted = counted.map_err(|error| match error {
+            CountError::Split {
+                document,
+                mut error,
+            } => {
+                let (document, offset) = places.find(document, error.offset);
+                error.offset = offset;
+                CommandError::Encode {
+                    input: inputs.names()[document].clone(),
+                    error: error.into(),
+                }
+            }
             other => other.into(),
         })?;
         match failure {

@@ -6,7 +6,10 @@ pub(crate) mod count_pieces;
 mod counts;
 pub(crate) mod decode;
 pub(crate) mod encode;
+mod frequencies;
+mod parts;
 pub(crate) mod train;
+mod training;
 
 use std::path::Path;
 

@@ -1,8 +1,7 @@
-//! Full devices, readers that go away, interrupts.
+//! Full devices, readers that go away, pipes.
 
 #![cfg(target_os = "linux")]
 
-use std::io::Write;
 use std::process::{Command, Stdio};
 
 use crate::support::{Folder, program};
@@ -110,27 +109,6 @@ fn messages_that_nobody_can_read_do_no_harm() {
     assert_eq!(status(&["encode", "corpus.txt", "-m", "m.bpe"]), Some(0));
     assert_eq!(status(&["encode", "missing.txt", "-m", "m.bpe"]), Some(1));
     assert_eq!(status(&["encode"]), Some(2));
-}
-
-#[test]
-fn an_interrupt_leaves_no_output() {
-    use std::os::unix::process::ExitStatusExt;
-    let folder = Folder::with_model();
-    let mut child = Command::new(program())
-        .args(["encode", "-", "-m", "m.bpe", "-o", "ids"])
-        .current_dir(folder.path(""))
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(b"the text does not end").unwrap();
-    let interrupt = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(interrupt.unwrap().success());
-    // Ended by the signal, which a shell shows as exit code 130.
-    assert_eq!(child.wait().unwrap().signal(), Some(2));
-    assert!(!folder.exists("ids"));
 }
 
 #[test]

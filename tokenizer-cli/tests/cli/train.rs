@@ -326,3 +326,49 @@ fn threads_and_the_order_of_inputs_change_nothing() {
     names.reverse();
     assert!(train(&names, "2") == one, "in reverse");
 }
+
+#[test]
+fn hugging_faces_ids_are_special_tokens_then_bytes_by_their_characters() {
+    let folder = Folder::new();
+    folder.write("a.txt", "ab\nab\nx y");
+    let train = |options: &[&str]| {
+        let train = ["train", "a.txt", "-o", "m.bpe", "--pattern", ".+|\n", "-q"];
+        let tie_break = ["--tie-break", "huggingface", "--vocab-size", "260"];
+        folder.run(&[&train[..], &tie_break, options].concat())
+    };
+    train(&["--special", "<s>", "--special", "<e>"]).succeeds();
+    let run = folder.run_with("0 1 2 3 258 259", &["decode", "-", "-m", "m.bpe", "-q"]);
+    // The space is one of the last bytes there, so (x, space) goes before (space, y).
+    assert_eq!(run.succeeds().text(), "<s><e>!\"abx ");
+    train(&["--special", "<s>", "--special", "ab"])
+        .fails(1, &["the special token \"ab\" is learned as a token"]);
+    train(&["--special", "\u{e9}"]).fails(1, &["has the id 0, which is the token \"\\xe9\""]);
+    folder
+        .run(&["train", "a.txt", "-o", "n.bpe", "--tie-break", "other"])
+        .fails(2, &["other"]);
+    assert!(!folder.exists("n.bpe"));
+}
+
+#[test]
+fn the_frequencies_of_merges_are_a_table() {
+    let folder = Folder::new();
+    folder.write("a.txt", "aaab aaab cd");
+    let train = |options: &[&str]| {
+        let arguments = ["train", "a.txt", "-o", "m.bpe", "--vocab-size", "258", "-q"];
+        folder.run(&[&arguments[..], options].concat())
+    };
+    // (a, a) occurs four times, two of them overlap with others.
+    let header = "# id\tcount of the pair when it was merged\ttoken in base64\n";
+    let table = format!("{header}256\t4\tYWE=\n257\t2\tYWI=\n");
+    train(&["--frequencies", "f.tsv"]).succeeds();
+    assert_eq!(folder.read("f.tsv"), table.as_bytes());
+    assert_eq!(train(&["--frequencies", "-"]).succeeds().text(), table);
+    let extend = ["train", "a.txt", "--extend", "m.bpe", "-o", "n.bpe", "-q"];
+    let options = ["--vocab-size", "259", "--frequencies", "-"];
+    let run = folder.run(&[&extend[..], &options].concat());
+    assert_eq!(run.succeeds().text(), format!("{header}258\t2\tYWFhYg==\n"));
+
+    train(&["--frequencies", "m.bpe"]).fails(2, &["m.bpe: two outputs"]);
+    train(&["--frequencies", "a.txt"]).fails(2, &["a.txt", "a file that is read"]);
+    train(&["--frequencies", "no/f.tsv"]).fails(1, &["no: No such file"]);
+}

@@ -51,7 +51,14 @@ fn what_is_missing_or_unknown_is_wrong_usage() {
         &["encode", "corpus.txt", "-m", "m.bpe", "--threads", "99999"],
         &["encode", "-", "corpus.txt", "-", "-m", "m.bpe"],
         &["decode", "a", "b", "-m", "m.bpe"],
-        &["train", "corpus.txt", "-o", "m.bpe", "--tie-break", "raw"],
+        &[
+            "train",
+            "corpus.txt",
+            "-o",
+            "m.bpe",
+            "--tie-break",
+            "rustbpe",
+        ],
     ] {
         let run = folder.run(arguments);
         assert_eq!(run.code, 2, "{arguments:?}: {}", run.stderr);

@@ -1,14 +1,69 @@
 //! A file that is written whole or not at all.
+//!
+//! The temporary files of writes under way are kept in a list, so that a program which a signal ends
+//! can remove them ([`stop_writing`]).
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tempfile::NamedTempFile;
 
 use super::file::FileError;
 
+/// Temporary files of writes under way. One is made, and gets its final name, under this lock.
+static UNDER_WAY: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn under_way() -> MutexGuard<'static, Vec<PathBuf>> {
+    // The list is never left half changed.
+    UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes the temporary files of every [`write_atomically`] under way; from then on no call of it
+/// goes on. For a program that ends right after, from another thread (not from within a handler of
+/// signals, since it waits for a lock).
+pub fn stop_writing() {
+    let mut under_way = under_way();
+    for path in under_way.drain(..) {
+        // One that cannot be removed is no reason to leave the others.
+        let _ = fs::remove_file(path);
+    }
+    // Never given back: whoever wants to make or to rename a file waits for the end.
+    std::mem::forget(under_way);
+}
+
+/// A place in the list, as long as this lives.
+struct UnderWay(PathBuf);
+
+impl UnderWay {
+    /// Makes a temporary file.
+    fn make(make: impl FnOnce() -> io::Result<NamedTempFile>) -> io::Result<(NamedTempFile, Self)> {
+        let mut under_way = under_way();
+        let file = make()?;
+        let path = file.path().to_owned();
+        under_way.push(path.clone());
+        Ok((file, UnderWay(path)))
+    }
+
+    /// Gives the file its final name.
+    fn persist(&self, file: NamedTempFile, target: &Path) -> io::Result<()> {
+        let _held = under_way();
+        file.persist(target).map_err(|error| error.error)?;
+        Ok(())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        under_way().retain(|path| *path != self.0);
+    }
+}
+
 /// Calls `write` with a writer to a temporary file beside `path`, and then gives that file the name
 /// `path`. When anything fails, or the program is killed, `path` is as it was before; a program
-/// that is killed may leave the temporary file, named `.tmp…`, behind.
+/// that is killed without a chance to call [`stop_writing`] may leave the temporary file, named
+/// `.tmp…`, behind.
 ///
 /// A symbolic link is followed, and a file that is replaced keeps its rights (not its owner, nor
 /// other hard links to it). A pipe or a device is written to directly. Nothing is flushed to the
@@ -48,7 +103,7 @@ pub fn write_atomically<E: From<FileError>>(
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    let file = builder.tempfile_in(folder).map_err(fail)?;
+    let (file, under_way) = UnderWay::make(|| builder.tempfile_in(folder)).map_err(fail)?;
     if let Ok(existing) = fs::metadata(&target) {
         file.as_file()
             .set_permissions(existing.permissions())
@@ -59,8 +114,7 @@ pub fn write_atomically<E: From<FileError>>(
     let file = writer
         .into_inner()
         .map_err(|error| fail(error.into_error()))?;
-    file.persist(&target).map_err(|error| fail(error.error))?;
-    Ok(())
+    Ok(under_way.persist(file, &target).map_err(fail)?)
 }
 
 /// Where a link that leads nowhere points, or the path itself if it is no link.

@@ -16,7 +16,7 @@ pub mod file;
 pub mod model_file;
 pub mod temporary;
 
-pub use atomic::write_atomically;
+pub use atomic::{stop_writing, write_atomically};
 pub use content::Content;
 pub use counts_file::{
     CountsFiles, CountsFormat, CountsWriter, LoadCountsError, SaveCountsError, load_counts,

@@ -250,6 +250,19 @@ impl Encoder {
         ids
     }
 
+    /// The ids of pieces, one after the other. As [`Encoder::encode_single_piece`], without making
+    /// anew what it works with.
+    pub(crate) fn piece_by_piece(&self) -> impl FnMut(&[u8]) -> Vec<TokenId> {
+        let mut scratch = MergeScratch::default();
+        move |piece| {
+            let mut ids = Vec::new();
+            if !piece.is_empty() {
+                self.encode_piece(piece, &mut scratch, &mut ids);
+            }
+            ids
+        }
+    }
+
     /// Fails when `text` holds one of `forbidden`: tiktoken's `disallowed_special`.
     ///
     /// Special tokens that are looked for in normalised text are looked for there, and the offset

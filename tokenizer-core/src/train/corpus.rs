@@ -42,6 +42,9 @@ pub(super) type Place = u32;
 const ID_BITS: u32 = 25;
 const ID_MASK: u32 = (1 << ID_BITS) - 1;
 
+/// Cells of a word besides its symbols: the count and the end.
+pub(super) const EDGES: usize = 2;
+
 /// The id that ends a word.
 pub(super) const END: TokenId = ID_MASK;
 
@@ -103,22 +106,36 @@ pub(super) struct Rule {
 }
 
 impl Corpus {
-    /// Every piece of two bytes or more, as single bytes. Shorter ones hold no pair.
-    pub(super) fn new(words: &Words) -> Result<Self, Unfit> {
-        let mut corpus = Corpus::with_capacity(words.distinct_bytes() + 2 * words.len());
-        for (piece, count) in words.iter() {
-            corpus.push(piece.iter().map(|&byte| TokenId::from(byte)), count)?;
-        }
-        Ok(corpus)
+    /// Every piece of two bytes or more, each byte as its symbol. Shorter ones hold no pair.
+    pub(super) fn new(words: &Words, symbols: &[TokenId; 256]) -> Result<Self, Unfit> {
+        let symbol = |&byte: &u8| symbols[usize::from(byte)];
+        let pieces = words.iter();
+        let pieces = pieces.map(|(piece, count)| (piece.iter().map(symbol), count));
+        Self::build(words.distinct_bytes() + EDGES * words.len(), pieces)
     }
 
-    fn with_capacity(cells: usize) -> Self {
-        Corpus {
+    /// Words that are tokens already, together not more than `symbols`.
+    pub(super) fn from_symbols<S: ExactSizeIterator<Item = TokenId>>(
+        symbols: usize,
+        words: impl ExactSizeIterator<Item = (S, Count)>,
+    ) -> Result<Self, Unfit> {
+        Self::build(symbols + EDGES * words.len(), words)
+    }
+
+    fn build<S: ExactSizeIterator<Item = TokenId>>(
+        cells: usize,
+        words: impl Iterator<Item = (S, Count)>,
+    ) -> Result<Self, Unfit> {
+        let mut corpus = Corpus {
             cells: Vec::with_capacity(cells),
             exceptions: Vec::new(),
             parts: Vec::new(),
             pairs: 0,
+        };
+        for (symbols, count) in words {
+            corpus.push(symbols, count)?;
         }
+        Ok(corpus)
     }
 
     /// Adds a word that occurs `count` times, unless it holds no pair.
@@ -135,7 +152,7 @@ impl Corpus {
         let sum = occurrences.and_then(|more| self.pairs.checked_add(more));
         self.pairs = sum.ok_or(Unfit::Counts)?;
         let begin = self.cells.len();
-        Place::try_from(begin + length + 2).map_err(|_| Unfit::Size)?;
+        Place::try_from(begin + length + EDGES).map_err(|_| Unfit::Size)?;
         if self
             .parts
             .last()
@@ -329,7 +346,7 @@ impl Run<'_> {
                 continue;
             }
             self.cells[begin + 1 + length] = END;
-            write = begin + length + 2;
+            write = begin + length + EDGES;
             begin_part(&mut compacted.parts, begin);
             if is_exception(length, small_count) {
                 let first = begin as Place + 1;

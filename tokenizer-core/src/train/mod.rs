@@ -1,45 +1,68 @@
 //! Training: from counted pieces to merges.
 //!
 //! What to learn, what was learned and what can go wrong are here; the work is done in
-//! `trainer.rs`.
+//! `trainer.rs`, which knows bytes only as symbols (`numbering.rs`).
+//!
+//! **No two merges make the same bytes.** A merge is applied everywhere, from the left. So what
+//! stands between two borders of tokens was merged as if it stood alone: nothing was merged across
+//! the borders, which were borders at all times before; a run of one token, in which it matters
+//! where merging begins, begins at the left border either way. Equal bytes between borders are thus
+//! always made of the same tokens, and one token is made by one pair. (Models that were not trained
+//! may well have two ids for the same bytes.)
 
 mod corpus;
 mod heap;
+mod memory;
 mod neighbours;
+mod numbering;
 mod pairs;
 mod trainer;
 
 use std::ops::ControlFlow;
 
 use crate::merges::Merges;
-use crate::token::{Count, MAX_TOKEN_ID, Pair};
+use crate::token::{Count, MAX_TOKEN_ID, Pair, TokenId};
 use crate::words::Words;
 
+pub use self::memory::estimate_memory;
+pub(crate) use self::numbering::Numbering;
+pub use self::numbering::TieBreak;
+
 use self::corpus::{Corpus, Unfit};
+use self::numbering::Spelled;
 use self::trainer::{Trainer, first_threshold};
 
 /// What to learn.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TrainOptions {
-    /// How many merges to learn at most. The vocabulary has 256 tokens more.
+    /// How many tokens to learn at most. The vocabulary has those of the bytes and the special
+    /// tokens besides.
     pub merges: usize,
     /// A pair that occurs fewer times is not merged. 0 means 1.
     pub min_frequency: Count,
     /// No merge makes a token of more bytes than this.
     pub max_token_bytes: usize,
+    /// How ids are given out, and by that which of two pairs goes first that occur equally often.
+    pub tie_break: TieBreak,
+    /// The texts of the special tokens. [`TieBreak`] says where their ids are; with
+    /// [`TieBreak::Raw`] they change nothing in training.
+    pub specials: Vec<String>,
     /// Threads to work on, at least one. Without the feature `parallel`, one is used. The merges
     /// are the same for any number.
     pub threads: usize,
 }
 
 impl TrainOptions {
-    /// At most `merges` merges, of any frequency and length.
+    /// At most `merges` merges, of any frequency and length, with the ids of rustbpe and no special
+    /// tokens.
     pub fn new(merges: usize) -> Self {
         TrainOptions {
             merges,
             min_frequency: 1,
             max_token_bytes: usize::MAX,
+            tie_break: TieBreak::Raw,
+            specials: Vec::new(),
             threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
         }
     }
@@ -61,6 +84,18 @@ impl TrainOptions {
         self.max_token_bytes = bytes;
         self
     }
+
+    /// Gives out ids, and breaks ties, in this way.
+    pub fn tie_break(mut self, tie_break: TieBreak) -> Self {
+        self.tie_break = tie_break;
+        self
+    }
+
+    /// With these special tokens.
+    pub fn specials(mut self, specials: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.specials = specials.into_iter().map(Into::into).collect();
+        self
+    }
 }
 
 /// Training cannot begin.
@@ -79,12 +114,32 @@ pub enum TrainError {
     /// The occurrences of one pair may pass 2^64 - 1.
     #[error("the pairs of the corpus together occur more than 2^64 - 1 times")]
     CountOverflow,
+    /// A merge makes a token with the text of a special token, and they would have one id:
+    /// [`TieBreak::HuggingFace`].
+    #[error(
+        "the special token {content:?} is learned as a token of the text as well, and Hugging Face's trainer gives both one id"
+    )]
+    SpecialIsToken {
+        /// The text of the special token.
+        content: String,
+    },
     /// It was broken off.
     #[error("training was broken off")]
     Stopped,
 }
 
-/// Learns merges from counted pieces: those of rustbpe, to the last one.
+impl From<Unfit> for TrainError {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Counts => TrainError::CountOverflow,
+            Unfit::Size => TrainError::TooManySymbols,
+        }
+    }
+}
+
+/// Learns merges from counted pieces: those of rustbpe, to the last one, or with
+/// [`TieBreak::HuggingFace`] those of that trainer. Their ids are those of the vocabulary that
+/// [`Model::from_training`](crate::Model::from_training) makes of them.
 ///
 /// Gives fewer merges than asked for when no pair is left that may be merged.
 ///
@@ -110,9 +165,9 @@ pub fn train(words: &Words, options: &TrainOptions) -> Result<Merges, TrainError
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Learned {
-    /// Merges learned so far, this one included.
+    /// Tokens learned so far, the one that this merge makes included.
     pub merges: usize,
-    /// What was merged.
+    /// What was merged, as ids.
     pub pair: Pair,
     /// How often it occurred then.
     pub count: Count,
@@ -137,44 +192,81 @@ pub fn train_with_progress(
     options: &TrainOptions,
     mut progress: impl FnMut(Learned) -> ControlFlow<()>,
 ) -> Result<Trained, TrainError> {
-    if options.merges > MAX_TOKEN_ID as usize - 255 {
+    let numbering = Numbering::new(options.tie_break, &options.specials);
+    if numbering.len() + options.merges > MAX_TOKEN_ID as usize + 1 {
         return Err(TrainError::TooManyMerges {
             merges: options.merges,
         });
     }
-    let corpus = Corpus::new(words).map_err(|unfit| match unfit {
-        Unfit::Counts => TrainError::CountOverflow,
-        Unfit::Size => TrainError::TooManySymbols,
-    })?;
+    let corpus = Corpus::new(words, numbering.symbols())?;
     let threshold = first_threshold(&corpus, options);
     let mut trainer = Trainer::new(corpus, vec![1; 256], options, threshold);
+    let mut spelled = match options.tie_break {
+        TieBreak::Raw => None,
+        TieBreak::HuggingFace => Some(Spelled::new(&numbering)),
+    };
     let (mut pairs, mut counts) = (Vec::new(), Vec::new());
     while pairs.len() < options.merges
         && let Some((pair, count)) = trainer.step()
     {
+        if let Some(special) = spelled.as_mut().and_then(|spelled| spelled.add(pair)) {
+            let content = options.specials[special].clone();
+            return Err(TrainError::SpecialIsToken { content });
+        }
         pairs.push(pair);
         counts.push(count);
-        let merges = pairs.len();
-        if progress(Learned {
-            merges,
-            pair,
+        let learned = Learned {
+            merges: pairs.len(),
+            pair: Pair::new(numbering.id(pair.left()), numbering.id(pair.right())),
             count,
-        })
-        .is_break()
-        {
+        };
+        if progress(learned).is_break() {
             return Err(TrainError::Stopped);
         }
     }
-    let merges = Merges::trained(&pairs).expect("a pair is taken once and made of earlier tokens");
+    let merges = numbering.merges(&pairs);
+    let merges = merges.expect("a pair is taken once");
     Ok(Trained { merges, counts })
+}
+
+/// Goes on training where `words` are tokens already, together not more than `symbols`. `lengths`
+/// has the bytes of every id below the first new one. A pair is passed over when `pass_over` says
+/// so; `learned` is shown every other one.
+pub(crate) fn train_on<S: ExactSizeIterator<Item = TokenId>>(
+    symbols: usize,
+    words: impl ExactSizeIterator<Item = (S, Count)>,
+    lengths: Vec<usize>,
+    options: &TrainOptions,
+    pass_over: impl Fn(Pair) -> bool,
+    mut learned: impl FnMut(Learned) -> ControlFlow<()>,
+) -> Result<(), TrainError> {
+    let corpus = Corpus::from_symbols(symbols, words)?;
+    let threshold = first_threshold(&corpus, options);
+    let mut trainer = Trainer::new(corpus, lengths, options, threshold);
+    trainer.pass_over(pass_over);
+    let mut merges = 0;
+    while merges < options.merges
+        && let Some((pair, count)) = trainer.step()
+    {
+        merges += 1;
+        let merge = Learned {
+            merges,
+            pair,
+            count,
+        };
+        if learned(merge).is_break() {
+            return Err(TrainError::Stopped);
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::reference;
-    use crate::token::Pair;
     use proptest::prelude::*;
+    use std::collections::HashSet;
 
     fn learned(words: &Words, options: &TrainOptions) -> Vec<Pair> {
         train(words, options)
@@ -236,6 +328,68 @@ mod tests {
         })
     }
 
+    /// The definition, with the bytes in another order.
+    fn reference_of_hugging_face(words: &Words, options: &TrainOptions) -> Vec<Pair> {
+        let numbering = Numbering::new(options.tie_break, &options.specials);
+        let mut symbols = Words::new();
+        for (piece, count) in words.iter() {
+            let symbol = |&byte: &u8| numbering.symbols()[usize::from(byte)] as u8;
+            let piece: Vec<u8> = piece.iter().map(symbol).collect();
+            symbols.add(&piece, count).unwrap();
+        }
+        let (merges, length) = (options.merges, options.max_token_bytes);
+        let pairs = reference::train(&symbols, merges, options.min_frequency, length);
+        let id = |pair: &Pair| Pair::new(numbering.id(pair.left()), numbering.id(pair.right()));
+        pairs.iter().map(id).collect()
+    }
+
+    #[test]
+    fn a_special_token_that_is_learned_is_refused_where_both_would_have_one_id() {
+        let mut words = Words::new();
+        words.add(b"user", 9).unwrap();
+        let options = |merges| {
+            TrainOptions::new(merges)
+                .tie_break(TieBreak::HuggingFace)
+                .specials(["<s>", "user"])
+        };
+        assert!(train(&words, &options(2)).is_ok());
+        assert_eq!(
+            train(&words, &options(3)),
+            Err(TrainError::SpecialIsToken {
+                content: "user".into()
+            })
+        );
+        let raw = options(3).tie_break(TieBreak::Raw);
+        assert_eq!(train(&words, &raw).unwrap().len(), 3);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+        #[test]
+        fn hugging_faces_order_is_the_definition_with_other_bytes(
+            words in small_corpus(),
+            merges in 0usize..80,
+            min_frequency in 0u64..5,
+            max_token_bytes in prop_oneof![Just(usize::MAX), 1usize..9],
+            specials in prop::collection::btree_set("[<ab]", 0..3),
+        ) {
+            let options = TrainOptions::new(merges)
+                .min_frequency(min_frequency)
+                .max_token_bytes(max_token_bytes)
+                .tie_break(TieBreak::HuggingFace)
+                .specials(specials.into_iter().chain(["<s>".into()]));
+            let want = reference_of_hugging_face(&words, &options);
+            prop_assert_eq!(learned(&words, &options), want);
+        }
+
+        #[test]
+        fn no_two_merges_make_the_same_bytes(words in small_corpus()) {
+            let tokens = train(&words, &TrainOptions::new(200)).unwrap().trained_tokens().unwrap();
+            let distinct: HashSet<&[u8]> = tokens.iter().map(Vec::as_slice).collect();
+            prop_assert_eq!(distinct.len(), tokens.len());
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(400))]
         #[test]
@@ -246,12 +400,15 @@ mod tests {
             max_token_bytes in prop_oneof![Just(usize::MAX), 1usize..9],
             threads in 1usize..4,
         ) {
-            let options = TrainOptions { merges, min_frequency, max_token_bytes, threads };
+            let options = TrainOptions::new(merges)
+                .min_frequency(min_frequency)
+                .max_token_bytes(max_token_bytes)
+                .threads(threads);
             let want = reference::train(&words, merges, min_frequency, max_token_bytes);
             prop_assert_eq!(learned(&words, &options), &want[..]);
             // Small corpora never reach the first threshold: every other one must do as well.
             for threshold in [1, 2, 3, 5, 8, 20, 100] {
-                let corpus = Corpus::new(&words).ok().unwrap();
+                let corpus = Corpus::new(&words, &std::array::from_fn(|byte| byte as TokenId)).ok().unwrap();
                 let mut trainer = Trainer::new(corpus, vec![1; 256], &options, threshold);
                 let steps = std::iter::from_fn(|| trainer.step());
                 let learned: Vec<Pair> = steps.take(merges).map(|(pair, _)| pair).collect();

@@ -60,6 +60,8 @@ pub(super) struct Trainer<'o> {
     widths: Vec<u32>,
     /// One for each thread.
     neighbours: Vec<Neighbours>,
+    /// Pairs that are never merged.
+    pass_over: Option<Box<dyn Fn(Pair) -> bool + 'o>>,
 }
 
 impl<'o> Trainer<'o> {
@@ -82,9 +84,15 @@ impl<'o> Trainer<'o> {
             neighbours: (0..options.threads.max(1))
                 .map(|_| Neighbours::default())
                 .collect(),
+            pass_over: None,
         };
         trainer.track(threshold.max(options.min_frequency).max(1));
         trainer
+    }
+
+    /// Never merges a pair for which `pass_over` is true when it would be merged, and from then on.
+    pub(super) fn pass_over(&mut self, pass_over: impl Fn(Pair) -> bool + 'o) {
+        self.pass_over = Some(Box::new(pass_over));
     }
 
     /// Learns one merge: the pair, and how often it occurred. `None` if there is none left.
@@ -97,6 +105,10 @@ impl<'o> Trainer<'o> {
                 .candidates
                 .pop_highest(threshold, |pair| pairs.count(pair))
             {
+                if self.pass_over.as_ref().is_some_and(|over| over(pair)) {
+                    self.pairs.take(pair);
+                    continue;
+                }
                 self.merge(pair);
                 self.learned += 1;
                 return Some((pair, count));

@@ -94,8 +94,8 @@ pub fn read_gpt2(vocab: &[u8], merges: &[u8]) -> Result<Model, HuggingFaceError>
 
 #[cfg(test)]
 mod tests {
-    use super::super::byte_level::spell;
     use super::*;
+    use crate::byte_level::spell;
 
     fn vocab(more: &[&str]) -> String {
         let bytes = (0..=255u8).map(|byte| spell(&[byte]));

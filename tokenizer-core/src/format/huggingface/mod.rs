@@ -20,7 +20,6 @@
 //! added tokens, as it does by default. For that it must number them as the file says; it numbers
 //! them anew on reading, so a file where the two differ is refused.
 
-mod byte_level;
 mod gpt2;
 mod json;
 mod pre_tokenizer;

@@ -281,9 +281,9 @@ fn pair(merge: &Json) -> Option<(&str, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::byte_level::spell;
     use super::super::json::object;
     use super::*;
+    use crate::byte_level::spell;
     use crate::encode::Encoder;
     use crate::model::Merging;
     use crate::split::{Gaps, PatternName};

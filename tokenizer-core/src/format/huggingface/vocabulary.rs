@@ -2,8 +2,8 @@
 
 use hashbrown::{HashMap, HashSet};
 
-use super::byte_level::bytes_of;
 use super::{HuggingFaceError, MergeFault};
+use crate::byte_level::bytes_of;
 use crate::merges::{Merge, Merges};
 use crate::model::{Merging, Model};
 use crate::special::{SpecialToken, SpecialTokens};

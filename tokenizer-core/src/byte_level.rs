@@ -2,9 +2,12 @@
 //!
 //! The bytes that are printable in Latin-1 stand for themselves; the 68 others, in order, for
 //! U+0100 and what follows. So a space is `Ġ` and a newline `Ċ`.
+//!
+//! A `tokenizer.json` spells its tokens so, and Hugging Face's trainer numbers the bytes in the order
+//! of these characters.
 
 /// The character that stands for a byte.
-pub(super) fn spelling_of(byte: u8) -> char {
+pub(crate) fn spelling_of(byte: u8) -> char {
     // The n-th byte that is not printable has the character 256 + n.
     let shifted = match byte {
         0x00..=0x20 => 0x100 + u32::from(byte),
@@ -15,8 +18,15 @@ pub(super) fn spelling_of(byte: u8) -> char {
     char::from_u32(shifted).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
+/// All bytes in the order of the characters that stand for them.
+pub(crate) fn bytes_in_order() -> [u8; 256] {
+    let mut bytes: [u8; 256] = std::array::from_fn(|byte| byte as u8);
+    bytes.sort_unstable_by_key(|&byte| spelling_of(byte));
+    bytes
+}
+
 /// The byte that a character stands for; `None` when it is none of the 256.
-pub(super) fn byte_of(spelling: char) -> Option<u8> {
+pub(crate) fn byte_of(spelling: char) -> Option<u8> {
     let byte = match u32::from(spelling) {
         code @ (0x21..=0x7E | 0xA1..=0xAC | 0xAE..=0xFF) => code,
         code @ 0x100..=0x120 => code - 0x100,
@@ -28,12 +38,13 @@ pub(super) fn byte_of(spelling: char) -> Option<u8> {
 }
 
 /// How bytes are spelled.
-pub(super) fn spell(bytes: &[u8]) -> String {
+#[cfg(feature = "huggingface")]
+pub(crate) fn spell(bytes: &[u8]) -> String {
     bytes.iter().map(|&byte| spelling_of(byte)).collect()
 }
 
 /// The bytes of a spelling; `None` when a character of it stands for no byte.
-pub(super) fn bytes_of(spelling: &str) -> Option<Vec<u8>> {
+pub(crate) fn bytes_of(spelling: &str) -> Option<Vec<u8>> {
     spelling.chars().map(byte_of).collect()
 }
 
@@ -65,6 +76,18 @@ mod tests {
         );
     }
 
+    #[test]
+    fn the_order_is_that_of_the_characters() {
+        let order = bytes_in_order();
+        assert_eq!(order[..3], *b"!\"#");
+        assert_eq!(order[94..96], [0xA1, 0xA2]);
+        assert_eq!(order[188..], {
+            let low = (0..=0x20).chain(0x7F..=0xA0).chain([0xAD]);
+            low.collect::<Vec<u8>>()
+        });
+    }
+
+    #[cfg(feature = "huggingface")]
     #[test]
     fn spellings_are_read_back() {
         assert_eq!(spell(b" the\n\xff"), "ĠtheĊÿ");

@@ -1,0 +1,34 @@
+"""What the command line shows on a terminal while it trains."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+
+pty = pytest.importorskip("pty")
+
+
+def test_progress_is_shown_and_taken_away(program, tmp_path):
+    (tmp_path / "large.txt").write_text("some words, and then some more of them\n" * 400_000)
+    inputs = ["large.txt"] * 20
+    command = [program, "train", *inputs, "-o", "m.bpe", "--vocab-size", "270"]
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(command, cwd=tmp_path, stderr=theirs, stdin=subprocess.DEVNULL) as child:
+        os.close(theirs)
+        shown = b""
+        try:
+            while part := os.read(ours, 1 << 16):
+                shown += part
+        except OSError:
+            # The other side is closed.
+            pass
+    os.close(ours)
+    text = shown.decode()
+    assert child.returncode == 0, text
+    assert "counting pieces" in text
+    assert "/312.00 MB [" in text, "the total"
+    assert "note: merging takes about 4," in text
+    last = [line for line in text.replace("\r", "\n").split("\n") if line][-1]
+    assert "trained 14 merges" in last

@@ -1,0 +1,166 @@
+"""``train --tie-break huggingface`` gives the vocabulary and the merges of ``BpeTrainer``."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import FIXTURES, read_text, shared
+
+tokenizers = pytest.importorskip("tokenizers")
+
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers  # noqa: E402
+
+
+class Case:
+    """A folder in which both train on the same documents."""
+
+    def __init__(self, program: str, folder: Path, texts: list[str]) -> None:
+        self.program, self.folder, self.texts = program, folder, texts
+        self.names = []
+        for number, text in enumerate(texts):
+            path = folder / f"{number}.txt"
+            path.write_bytes(text.encode())
+            self.names.append(path.name)
+
+    def ours(self, vocab_size, pattern="gpt2", specials=(), **options):
+        arguments = [f"--vocab-size={vocab_size}", f"--pattern={pattern}"]
+        arguments += [f"--special={special}" for special in specials]
+        arguments += [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+        command = [self.program, "train", *self.names, "-o", "tokenizer.json", "-q"]
+        done = subprocess.run(
+            [*command, "--tie-break=huggingface", *arguments],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return Tokenizer.from_file(str(self.folder / "tokenizer.json"))
+
+    def theirs(self, vocab_size, pre_tokenizer, specials=(), **options):
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizer
+        trainer = trainers.BpeTrainer(
+            vocab_size=vocab_size,
+            special_tokens=list(specials),
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+            **options,
+        )
+        tokenizer.train_from_iterator(self.texts, trainer)
+        return tokenizer
+
+    def assert_same(self, vocab_size, max_token_bytes=None, **options):
+        limit = {} if max_token_bytes is None else {"max_token_bytes": max_token_bytes}
+        ours = self.ours(vocab_size, **limit, **options)
+        options.pop("pattern", None)
+        if max_token_bytes is not None:
+            # Theirs is exclusive.
+            options["max_token_length"] = max_token_bytes + 1
+        theirs = self.theirs(vocab_size, ours.pre_tokenizer, **options)
+        one, two = model(ours), model(theirs)
+        assert one["merges"] == two["merges"]
+        assert one["vocab"] == two["vocab"]
+        assert ours.get_vocab() == theirs.get_vocab()
+        added = json.loads(theirs.to_str())["added_tokens"]
+        assert json.loads(ours.to_str())["added_tokens"] == added
+        return one
+
+
+def model(tokenizer: Tokenizer) -> dict:
+    return json.loads(tokenizer.to_str())["model"]
+
+
+@pytest.fixture
+def case(program, tmp_path):
+    return lambda texts: Case(program, tmp_path, texts)
+
+
+@pytest.mark.parametrize("pattern", ["gpt2", "cl100k", "o200k", "nanochat"])
+def test_patterns(case, corpus, pattern):
+    case([corpus]).assert_same(3000, pattern=pattern)
+
+
+@pytest.mark.parametrize("max_token_bytes", [None, 2, 3, 5, 16])
+@pytest.mark.parametrize("min_frequency", [0, 2, 20])
+@pytest.mark.parametrize("specials", [[], ["<|bos|>", "<|eos|>"]])
+def test_options(case, corpus, max_token_bytes, min_frequency, specials):
+    made = case([corpus[:60_000], corpus[60_000:90_000]]).assert_same(
+        1500, max_token_bytes=max_token_bytes, min_frequency=min_frequency, specials=specials
+    )
+    assert list(made["vocab"].values())[: len(specials)] == list(range(len(specials)))
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "vocab_size"),
+    [
+        ("english_prose.txt", 3_000_000, 16384),
+        ("multilingual.txt", 3_000_000, 16384),
+        ("web_mix.txt", 2_000_000, 8192),
+    ],
+)
+def test_shared_corpora(case, name, size, vocab_size):
+    text = shared("corpora", name).read_bytes()[:size].decode("utf-8", "ignore")
+    specials = ["<|endoftext|>"]
+    case([text]).assert_same(vocab_size, pattern="cl100k", specials=specials, min_frequency=2)
+
+
+def test_source_code(case):
+    """Runs of spaces, dashes and digits, more than prose has."""
+    files = sorted(Path(json.__file__).parent.parent.glob("*.py"))[:60]
+    texts = [file.read_bytes().decode("utf-8", "ignore") for file in files]
+    case(texts).assert_same(6000, pattern="cl100k", specials=["<s>"])
+
+
+def few_letters(seed: int) -> list[str]:
+    """Few letters in few words: many ties and runs."""
+    chosen = random.Random(seed)
+    letters = chosen.choice(["ab", "aaaab", "abc", "a\u00e9\u6771", "-=", "  \n", "a"])
+    word = lambda: "".join(chosen.choices(letters, k=chosen.randrange(1, 40)))  # noqa: E731
+    return [" ".join(word() for _ in range(chosen.randrange(1, 20))) for _ in range(3)]
+
+
+@pytest.mark.parametrize("start", range(0, 400, 40))
+def test_few_letters(case, start):
+    for seed in range(start, start + 40):
+        chosen = random.Random(seed)
+        case(few_letters(seed)).assert_same(
+            chosen.choice([270, 300, 400]),
+            pattern=chosen.choice(["gpt2", r"[\s\S]+", "cl100k"]),
+            max_token_bytes=chosen.choice([None, None, 2, 3, 4, 7]),
+            min_frequency=chosen.choice([0, 1, 2, 3]),
+            specials=chosen.choice([[], ["<s>"], ["<s>", "<", ">"]]),
+        )
+
+
+def test_a_special_token_that_is_a_byte(case):
+    made = case(["abab abba"]).assert_same(270, specials=["<s>", "b", "a"])
+    assert (made["vocab"]["b"], made["vocab"]["a"], made["vocab"]["!"]) == (1, 2, 3)
+
+
+def test_a_special_token_that_is_learned_is_refused(case):
+    """There both have one id."""
+    one = case(["user users user used"] * 3)
+    with pytest.raises(AssertionError, match='the special token "user" is learned as a token'):
+        one.ours(280, specials=["<s>", "user"])
+    pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    theirs = model(one.theirs(280, pre_tokenizer, specials=["<s>", "user"]))
+    assert theirs["vocab"]["user"] == 1 and ["use", "r"] in theirs["merges"]
+
+
+def test_a_special_token_that_spells_another_byte_is_refused(case):
+    """In the byte-level alphabet the letter \u00e9 stands for the byte E9."""
+    with pytest.raises(AssertionError, match='the special token "\u00e9" has the id 0'):
+        case(["abc"]).ours(300, specials=["\u00e9"])
+
+
+def test_a_limit_of_one_byte_is_where_the_two_differ(case):
+    one = case(["abab abab"])
+    ours = one.ours(300, max_token_bytes=1)
+    assert model(ours)["merges"] == []
+    theirs = one.theirs(300, ours.pre_tokenizer, max_token_length=2)
+    assert model(theirs)["merges"] == [["a", "b"]]

@@ -1,0 +1,204 @@
+//! What `train` starts from, the bytes or a model, and what it ends with.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use tokenizer_core::corpus::{CountsFiles, ModelFormat, SaveError};
+use tokenizer_core::extend::{MovedSpecial, extend_with_progress, size_to_extend};
+use tokenizer_core::format::huggingface;
+use tokenizer_core::model::ModelError;
+use tokenizer_core::normalize::Normalizer;
+use tokenizer_core::train::{Learned, estimate_memory, train_with_progress};
+use tokenizer_core::{Count, Merges, Model, Pattern, TieBreak, TokenId, TrainOptions, Words};
+
+use crate::args::{MAX_VOCAB_SIZE, TieBreakRule, TrainArguments};
+use crate::commands::{counts, load};
+use crate::error::{CommandError, UsageError};
+
+/// What is to be learned, and from where on.
+pub(super) struct Training {
+    start: Start,
+    options: TrainOptions,
+    /// Ids that there are without a merge.
+    first_ids: usize,
+}
+
+enum Start {
+    Bytes(Pattern),
+    Model(Box<Model>),
+}
+
+/// What was learned.
+pub(super) struct Outcome {
+    pub(super) model: Model,
+    /// The new tokens, and how often the pair of each occurred when it was merged.
+    pub(super) learned: Vec<(TokenId, Count)>,
+    pub(super) moved: Vec<MovedSpecial>,
+}
+
+impl Training {
+    /// Fails when a model as is asked for cannot be, or cannot be written, which must not show only
+    /// after training.
+    pub(super) fn new(
+        arguments: &TrainArguments,
+        counts: Option<&CountsFiles>,
+    ) -> Result<Self, CommandError> {
+        let options = TrainOptions::new(0)
+            .min_frequency(arguments.min_frequency)
+            .max_token_bytes(arguments.max_token_bytes.unwrap_or(usize::MAX))
+            .tie_break(match arguments.tie_break {
+                TieBreakRule::Raw => TieBreak::Raw,
+                TieBreakRule::Huggingface => TieBreak::HuggingFace,
+            })
+            .threads(arguments.documents.threads())
+            .specials(&arguments.specials);
+        if arguments.vocab_size > MAX_VOCAB_SIZE {
+            let size = arguments.vocab_size;
+            return Err(UsageError::VocabTooLarge { size }.into());
+        }
+        let mut training = match &arguments.extend {
+            Some(path) => Self::from_model(path, arguments, options)?,
+            None => Self::from_bytes(arguments, counts, options)?,
+        };
+        if let Some(counts) = counts
+            && counts.pattern() != training.pattern()
+        {
+            return Err(UsageError::CountsOfOtherPattern {
+                counts: counts.pattern().source().to_owned(),
+                model: training.pattern().source().to_owned(),
+            }
+            .into());
+        }
+        training.options.merges = arguments.vocab_size - training.first_ids;
+        Ok(training)
+    }
+
+    fn from_bytes(
+        arguments: &TrainArguments,
+        counts: Option<&CountsFiles>,
+        options: TrainOptions,
+    ) -> Result<Self, CommandError> {
+        let pattern = counts::pattern(counts, arguments.pattern.as_ref());
+        let untrained = Model::from_training(pattern.clone(), Merges::default(), &options);
+        let untrained = untrained.map_err(|error| match error {
+            ModelError::Specials(error) => UsageError::Specials(error).into(),
+            other => CommandError::from(other),
+        })?;
+        let (size, first_ids) = (arguments.vocab_size, untrained.id_limit());
+        if size < first_ids {
+            let specials = arguments.specials.len();
+            return Err(UsageError::VocabTooSmall {
+                size,
+                specials,
+                first: first_ids,
+            }
+            .into());
+        }
+        check_written(&untrained, &arguments.output)?;
+        Ok(Training {
+            start: Start::Bytes(pattern),
+            options,
+            first_ids,
+        })
+    }
+
+    fn from_model(
+        path: &Path,
+        arguments: &TrainArguments,
+        options: TrainOptions,
+    ) -> Result<Self, CommandError> {
+        // Where the model holds its pattern, the same one may be given once more.
+        let is_told = ModelFormat::of_path(path) == Some(ModelFormat::Tiktoken);
+        let given = arguments.pattern.as_ref();
+        let model = load(path, given.filter(|_| is_told))?;
+        if given.is_some_and(|pattern| pattern != model.pattern()) {
+            return Err(UsageError::OtherPattern {
+                model: path.to_owned(),
+                pattern: model.pattern().source().to_owned(),
+            }
+            .into());
+        }
+        let (size, present) = (arguments.vocab_size, model.id_limit());
+        if size <= present {
+            return Err(UsageError::NotLarger {
+                size,
+                present,
+                model: path.to_owned(),
+            }
+            .into());
+        }
+        check_written(&model, &arguments.output)?;
+        Ok(Training {
+            first_ids: size_to_extend(&model),
+            start: Start::Model(Box::new(model)),
+            options,
+        })
+    }
+
+    pub(super) fn pattern(&self) -> &Pattern {
+        match &self.start {
+            Start::Bytes(pattern) => pattern,
+            Start::Model(model) => model.pattern(),
+        }
+    }
+
+    /// What is to be done to text before it is split.
+    pub(super) fn normalizer(&self) -> Option<Normalizer> {
+        match &self.start {
+            Start::Bytes(_) => None,
+            Start::Model(model) => model.normalizer(),
+        }
+    }
+
+    /// How many merges are wanted.
+    pub(super) fn merges(&self) -> usize {
+        self.options.merges
+    }
+
+    /// About how many bytes learning takes.
+    pub(super) fn memory(&self, words: &Words) -> u64 {
+        estimate_memory(words, &self.options)
+    }
+
+    pub(super) fn run(
+        &self,
+        words: &Words,
+        mut each: impl FnMut(Learned),
+    ) -> Result<Outcome, CommandError> {
+        let progress = |learned| {
+            each(learned);
+            ControlFlow::Continue(())
+        };
+        match &self.start {
+            Start::Bytes(pattern) => {
+                let trained = train_with_progress(words, &self.options, progress)?;
+                let tokens = trained.merges.iter().map(|merge| merge.token);
+                let learned = tokens.zip(trained.counts).collect();
+                let model = Model::from_training(pattern.clone(), trained.merges, &self.options)?;
+                let moved = Vec::new();
+                Ok(Outcome {
+                    model,
+                    learned,
+                    moved,
+                })
+            }
+            Start::Model(model) => {
+                let extended = extend_with_progress(model, words, &self.options, progress)?;
+                Ok(Outcome {
+                    model: extended.model,
+                    learned: extended.learned,
+                    moved: extended.moved,
+                })
+            }
+        }
+    }
+}
+
+/// Whether the output can hold a model of this pattern and these special tokens.
+fn check_written(model: &Model, output: &Path) -> Result<(), CommandError> {
+    if ModelFormat::of_path(output) == Some(ModelFormat::HuggingFace) {
+        huggingface::write(model)
+            .map_err(|error| SaveError::HuggingFace(output.to_owned(), error))?;
+    }
+    Ok(())
+}

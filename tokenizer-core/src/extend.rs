@@ -1,0 +1,444 @@
+//! A model learns more merges.
+//!
+//! The pieces of the new text are encoded by the model, whatever its rule of merging is, and from
+//! there training goes on: what follows is what [`train`](crate::train()) would have learned next.
+//! On the same text, training to one size and extending to another gives the merges of training to
+//! the second size at once.
+//!
+//! **Ids.** Ordinary tokens keep theirs. New ones follow the highest, in the order in which they are
+//! learned. Special tokens behind the ordinary ones are numbered again, in their order, behind the
+//! new tokens; one below stays where it is. Ties go to the smallest pair of ids, as always: so a
+//! model that was trained with [`TieBreak::HuggingFace`](crate::TieBreak) goes on in that order.
+//!
+//! **No bytes twice.** A pair whose bytes are an entry already is passed over. Training never comes
+//! upon one (see [`mod@crate::train`]), but the tokens of another model may stand side by side in
+//! ways in which training would not have left them.
+
+use std::cell::RefCell;
+use std::ops::ControlFlow;
+
+use ahash::RandomState;
+use hashbrown::HashSet;
+
+use crate::encode::Encoder;
+use crate::merges::{Merge, Merges};
+use crate::model::{Affixes, Merging, Model, ModelError};
+use crate::special::{SpecialToken, SpecialTokens};
+use crate::token::{Count, MAX_TOKEN_ID, Pair, TokenId};
+use crate::train::{Learned, TrainError, TrainOptions, train_on};
+use crate::vocab::{Repeats, Vocab};
+use crate::words::Words;
+
+/// A model that has learned more.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Extended {
+    /// The model.
+    pub model: Model,
+    /// The new tokens in the order in which they were learned, each with the number of times its
+    /// pair occurred then.
+    pub learned: Vec<(TokenId, Count)>,
+    /// The special tokens that have a new id.
+    pub moved: Vec<MovedSpecial>,
+}
+
+/// A special token that has a new id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MovedSpecial {
+    /// Its text.
+    pub content: String,
+    /// Its id in the model that was extended.
+    pub from: TokenId,
+    /// Its id now.
+    pub to: TokenId,
+}
+
+/// A model could not be extended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExtendError {
+    /// Training failed.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// What was learned does not fit the model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+/// Learns up to `options.merges` more merges on the pieces of new text. `min_frequency` and
+/// `max_token_bytes` concern these only; how ids are given out and what the special tokens are is
+/// the model's, whatever the options say.
+///
+/// `words` are to be the pieces into which the model splits the text; if it has a normaliser, of the
+/// normalised text.
+///
+/// Costs encoding every distinct piece once, and then what training costs.
+///
+/// # Errors
+/// See [`ExtendError`].
+///
+/// ```
+/// use tokenizer_core::{Model, Pattern, TrainOptions, Words, extend, train};
+///
+/// let mut words = Words::new();
+/// words.add(b"lowest", 2)?;
+/// words.add(b"lower", 3)?;
+/// let first = TrainOptions::new(2).specials(["<s>"]);
+/// let pattern: Pattern = "cl100k".parse()?;
+/// let model = Model::from_training(pattern.clone(), train(&words, &first)?, &first)?;
+/// assert_eq!(model.id(b"<s>"), Some(258));
+///
+/// let extended = extend(&model, &words, &TrainOptions::new(3))?;
+/// assert_eq!(extended.model.id(b"<s>"), Some(261));
+///
+/// let at_once = TrainOptions::new(5).specials(["<s>"]);
+/// let at_once = Model::from_training(pattern, train(&words, &at_once)?, &at_once)?;
+/// assert_eq!(extended.model, at_once);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn extend(
+    model: &Model,
+    words: &Words,
+    options: &TrainOptions,
+) -> Result<Extended, ExtendError> {
+    extend_with_progress(model, words, options, |_| ControlFlow::Continue(()))
+}
+
+/// As [`extend`]; shows `progress` every merge, which can break off.
+///
+/// # Errors
+/// See [`ExtendError`]; [`TrainError::Stopped`] when `progress` breaks off.
+pub fn extend_with_progress(
+    model: &Model,
+    words: &Words,
+    options: &TrainOptions,
+    mut progress: impl FnMut(Learned) -> ControlFlow<()>,
+) -> Result<Extended, ExtendError> {
+    if size_to_extend(model) + options.merges > MAX_TOKEN_ID as usize + 1 {
+        let merges = options.merges;
+        return Err(TrainError::TooManyMerges { merges }.into());
+    }
+    let vocab = model.vocab();
+    let first = vocab.id_limit();
+    let length = |id| vocab.token(id).map_or(0, <[u8]>::len);
+    let entries = RefCell::new(Entries::new(vocab));
+    let (mut rules, mut learned) = (Vec::new(), Vec::new());
+    let encoder = Encoder::new(model.clone());
+    let mut encode = encoder.piece_by_piece();
+    train_on(
+        words.distinct_bytes(),
+        words
+            .iter()
+            .map(|(piece, count)| (encode(piece).into_iter(), count)),
+        (0..first as TokenId).map(length).collect(),
+        options,
+        |pair| entries.borrow().has(pair),
+        |merge| {
+            let token = entries.borrow_mut().add(merge.pair);
+            let (left, right) = (merge.pair.left(), merge.pair.right());
+            rules.push(Merge { left, right, token });
+            learned.push((token, merge.count));
+            progress(merge)
+        },
+    )?;
+    drop(encode);
+    let (model, moved) = with_rules(model, &entries.into_inner(), rules)?;
+    Ok(Extended {
+        model,
+        learned,
+        moved,
+    })
+}
+
+/// How many ids a model takes when the special tokens behind its ordinary ones follow them without
+/// holes: what the ids of an extended model add to.
+pub fn size_to_extend(model: &Model) -> usize {
+    let first = model.vocab().id_limit();
+    first
+        + model
+            .specials()
+            .iter()
+            .filter(|s| is_behind(s, first))
+            .count()
+}
+
+fn is_behind(special: &SpecialToken, first: usize) -> bool {
+    special.id as usize >= first
+}
+
+/// The model with more tokens and rules.
+fn with_rules(
+    model: &Model,
+    entries: &Entries<'_>,
+    rules: Vec<Merge>,
+) -> Result<(Model, Vec<MovedSpecial>), ModelError> {
+    let new = (entries.first..).zip(entries.learned.iter().map(Vec::as_slice));
+    let tokens = model.vocab().iter().chain(new);
+    let (merging, repeats) = match model.merging() {
+        Merging::Ranks => (Merging::Ranks, Repeats::Refuse),
+        Merging::Merges {
+            merges,
+            whole_piece_first,
+        } => {
+            let rules = merges.iter().copied().chain(rules).collect();
+            let merging = Merging::Merges {
+                merges: Merges::new(rules)?,
+                whole_piece_first: *whole_piece_first,
+            };
+            (merging, Repeats::LowestId)
+        }
+    };
+    let vocab = Vocab::new(tokens, repeats)?;
+
+    let mut next = vocab.id_limit() as TokenId;
+    let (mut specials, mut moved) = (Vec::new(), Vec::new());
+    for special in model.specials().iter() {
+        let mut special = special.clone();
+        let from = special.id;
+        if is_behind(&special, entries.first as usize) {
+            special.id = next;
+            next += 1;
+        }
+        if special.id != from {
+            let (content, to) = (special.content.clone(), special.id);
+            moved.push(MovedSpecial { content, from, to });
+        }
+        specials.push(special);
+    }
+    let now = |ids: &[TokenId]| {
+        let now = |&id| {
+            let special = moved.iter().find(|special| special.from == id);
+            special.map_or(id, |special| special.to)
+        };
+        ids.iter().map(now).collect()
+    };
+    let affixes = Affixes {
+        before: now(&model.affixes().before),
+        after: now(&model.affixes().after),
+    };
+    let pattern = model.pattern().clone();
+    let model = Model::new(pattern, vocab, merging, SpecialTokens::new(specials)?)?
+        .with_normalizer(model.normalizer())
+        .with_affixes(affixes)?;
+    Ok((model, moved))
+}
+
+/// The bytes of all ordinary tokens, old and new.
+struct Entries<'v> {
+    vocab: &'v Vocab,
+    /// The first new id.
+    first: TokenId,
+    learned: Vec<Vec<u8>>,
+    known: HashSet<Vec<u8>, RandomState>,
+}
+
+impl<'v> Entries<'v> {
+    fn new(vocab: &'v Vocab) -> Self {
+        Entries {
+            vocab,
+            first: vocab.id_limit() as TokenId,
+            learned: Vec::new(),
+            known: HashSet::default(),
+        }
+    }
+
+    fn joined(&self, pair: Pair) -> Vec<u8> {
+        let part = |id: TokenId| match id.checked_sub(self.first) {
+            Some(new) => &self.learned[new as usize],
+            None => self.vocab.token(id).unwrap_or_default(),
+        };
+        [part(pair.left()), part(pair.right())].concat()
+    }
+
+    fn has(&self, pair: Pair) -> bool {
+        let joined = self.joined(pair);
+        self.vocab.id(&joined).is_some() || self.known.contains(&joined)
+    }
+
+    /// Adds what a pair makes; gives its id.
+    fn add(&mut self, pair: Pair) -> TokenId {
+        let joined = self.joined(pair);
+        self.known.insert(joined.clone());
+        self.learned.push(joined);
+        self.first + self.learned.len() as TokenId - 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::normalize::Normalizer;
+    use crate::reference;
+    use crate::split::Pattern;
+    use crate::train::{TieBreak, train};
+    use proptest::prelude::*;
+
+    fn words(pieces: &[(&[u8], Count)]) -> Words {
+        let mut words = Words::new();
+        for &(piece, count) in pieces {
+            words.add(piece, count).unwrap();
+        }
+        words
+    }
+
+    fn trained(words: &Words, options: &TrainOptions) -> Model {
+        let merges = train(words, options).unwrap();
+        Model::from_training(Pattern::sequence([]), merges, options).unwrap()
+    }
+
+    /// Bytes and some entries, ranks in their order.
+    fn ranks(entries: &[&[u8]], specials: &[(&str, TokenId)]) -> Model {
+        let bytes: Vec<[u8; 1]> = (0..=255).map(|byte| [byte]).collect();
+        let tokens = bytes.iter().map(|byte| &byte[..]);
+        let tokens = tokens.chain(entries.iter().copied()).zip(0..);
+        let specials = specials
+            .iter()
+            .map(|&(text, id)| SpecialToken::new(text, id));
+        Model::from_ranks(Pattern::sequence([]), tokens, specials).unwrap()
+    }
+
+    #[test]
+    fn a_whole_piece_of_a_model_of_ranks_holds_no_pair() {
+        let model = ranks(&[b"abc"], &[]);
+        let words = words(&[(b"abc", 9), (b"xabc", 1), (b"yabc", 1)]);
+        let extended = extend(&model, &words, &TrainOptions::new(9)).unwrap();
+        let learned = extended.learned.iter();
+        let tokens: Vec<(&[u8], Count)> = learned
+            .map(|&(id, count)| (extended.model.token(id).unwrap(), count))
+            .collect();
+        // (ab, c) makes "abc" and is passed over.
+        let want: [(&[u8], Count); 5] = [
+            (b"ab", 2),
+            (b"xab", 1),
+            (b"yab", 1),
+            (b"xabc", 1),
+            (b"yabc", 1),
+        ];
+        assert_eq!(tokens, want);
+        let encoder = Encoder::new(extended.model);
+        assert_eq!(encoder.encode(b"xabc").unwrap(), [260]);
+    }
+
+    #[test]
+    fn special_tokens_behind_follow_and_others_stay() {
+        let model = ranks(&[b"ab"], &[("<low>", 300), ("<high>", 310), ("a", 97)]);
+        let model = model
+            .with_normalizer(Some(Normalizer::Nfc))
+            .with_affixes(Affixes {
+                before: vec![310, 97],
+                after: vec![300],
+            })
+            .unwrap();
+        assert_eq!(size_to_extend(&model), 259);
+        let words = words(&[(b"abab", 2)]);
+        let extended = extend(&model, &words, &TrainOptions::new(5)).unwrap();
+        let moved = |content: &str, from, to| MovedSpecial {
+            content: content.into(),
+            from,
+            to,
+        };
+        assert_eq!(
+            extended.moved,
+            [moved("<low>", 300, 258), moved("<high>", 310, 259)]
+        );
+        assert_eq!(extended.model.affixes().before, [259, 97]);
+        assert_eq!(extended.model.affixes().after, [258]);
+        assert_eq!(extended.model.normalizer(), Some(Normalizer::Nfc));
+        assert_eq!(extended.model.id_limit(), 260);
+    }
+
+    #[test]
+    fn limits_are_checked_and_it_can_be_broken_off() {
+        let model = ranks(&[], &[("<s>", 256)]);
+        let words = words(&[(b"abab", 2)]);
+        let merges = MAX_TOKEN_ID as usize - 255;
+        assert_eq!(
+            extend(&model, &words, &TrainOptions::new(merges)).unwrap_err(),
+            TrainError::TooManyMerges { merges }.into()
+        );
+        let stopped = extend_with_progress(&model, &words, &TrainOptions::new(2), |_| {
+            ControlFlow::Break(())
+        });
+        assert_eq!(stopped.unwrap_err(), TrainError::Stopped.into());
+    }
+
+    fn corpus() -> impl Strategy<Value = Words> {
+        let piece = prop_oneof![
+            prop::collection::vec(prop::sample::select(&b"ab"[..]), 1..20),
+            prop::collection::vec(prop::sample::select(&b"abcde "[..]), 1..12),
+            prop::collection::vec(any::<u8>(), 1..6),
+        ];
+        prop::collection::vec((piece, 1u64..6), 0..24).prop_map(|pieces| {
+            let pieces: Vec<(&[u8], Count)> = pieces.iter().map(|(p, n)| (&p[..], *n)).collect();
+            words(&pieces)
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+        #[test]
+        fn on_the_same_text_it_is_training_once(
+            words in corpus(),
+            first in 0usize..40,
+            more in 0usize..40,
+            hugging_face: bool,
+            min_frequency in 0u64..4,
+            max_token_bytes in prop_oneof![Just(usize::MAX), 2usize..9],
+        ) {
+            let tie_break = if hugging_face { TieBreak::HuggingFace } else { TieBreak::Raw };
+            let options = |merges| {
+                TrainOptions::new(merges)
+                    .min_frequency(min_frequency)
+                    .max_token_bytes(max_token_bytes)
+                    .tie_break(tie_break)
+                    .specials(["<s>", "<e>"])
+            };
+            let start = trained(&words, &options(first));
+            let extended = extend(&start, &words, &options(more)).unwrap();
+            let at_once = trained(&words, &options(first + more));
+            prop_assert_eq!(&extended.model, &at_once);
+            let new = at_once.vocab().id_limit() - start.vocab().id_limit();
+            prop_assert_eq!(extended.learned.len(), new);
+            let moves = if new > 0 && !hugging_face { 2 } else { 0 };
+            prop_assert_eq!(extended.moved.len(), moves);
+        }
+
+        #[test]
+        fn on_any_text_and_any_model_it_is_the_definition(
+            one in corpus(),
+            other in corpus(),
+            first in 0usize..40,
+            merges in 0usize..40,
+            min_frequency in 0u64..4,
+            max_token_bytes in prop_oneof![Just(usize::MAX), 2usize..9],
+            entries in prop::collection::btree_set(
+                prop::collection::vec(prop::sample::select(&b"abc"[..]), 2..6), 0..12),
+            made_up: bool,
+        ) {
+            let listed = trained(&one, &TrainOptions::new(first));
+            let model = if made_up {
+                ranks(&entries.iter().map(Vec::as_slice).collect::<Vec<_>>(), &[])
+            } else {
+                listed
+            };
+            let options = TrainOptions::new(merges)
+                .min_frequency(min_frequency)
+                .max_token_bytes(max_token_bytes);
+            let encoder = Encoder::new(model.clone());
+            let encoded = other.iter().map(|(p, n)| (encoder.encode_single_piece(p), n)).collect();
+            let tokens = model.vocab().iter().map(|(_, token)| token.to_vec()).collect();
+            let want = reference::extend(encoded, tokens, merges, min_frequency, max_token_bytes);
+            let mut learned = Vec::new();
+            let extended = extend_with_progress(&model, &other, &options, |merge| {
+                learned.push(merge.pair);
+                ControlFlow::Continue(())
+            });
+            prop_assert_eq!(learned, want);
+            let extended = extended.unwrap().model;
+            prop_assert_eq!(extended.vocab().repeated().count(), 0);
+            for (id, token) in model.vocab().iter() {
+                prop_assert_eq!(extended.vocab().token(id), Some(token));
+            }
+        }
+    }
+}

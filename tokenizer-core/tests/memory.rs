@@ -1,0 +1,75 @@
+//! The estimate of the memory of merging, beside what it takes. Each text is trained on in a process
+//! of its own, since what is measured is the process.
+
+#![cfg(target_os = "linux")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tokenizer_core::train::{TrainOptions, estimate_memory};
+use tokenizer_core::{CountOptions, Pattern, PatternName, count_pieces, train};
+
+/// A line of the process's status, in bytes.
+fn status(name: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+    let number = line.split_whitespace().nth(1).unwrap();
+    number.parse::<u64>().unwrap() * 1024
+}
+
+const TEXT: &str = "TOKENIZER_TEXT_TO_MEASURE";
+
+/// In the process that is measured; nothing elsewhere.
+#[test]
+fn measured() {
+    let Some(path) = std::env::var_os(TEXT).map(PathBuf::from) else {
+        return;
+    };
+    let pattern = Pattern::named(PatternName::Cl100k);
+    let count = CountOptions::default().threads(1);
+    let words = count_pieces([std::fs::read(&path).unwrap()], &pattern, &count).unwrap();
+    let options = TrainOptions::new(32768 - 256);
+    // From here on the peak is that of training.
+    let before = status("VmRSS");
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+    train(&words, &options).unwrap();
+    let taken = status("VmHWM") - before;
+    println!("measured {taken} {}", estimate_memory(&words, &options));
+}
+
+#[test]
+fn the_estimate_is_near_what_merging_takes() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let corpora = root.join("../shared/data/corpora");
+    let texts = [
+        (root.join("fixtures/corpus.txt"), 0.7..2.0),
+        (corpora.join("english_prose.txt"), 0.9..1.6),
+        (corpora.join("multilingual.txt"), 0.9..1.6),
+    ];
+    for (path, near) in texts.into_iter().filter(|(path, _)| path.exists()) {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "measured", "--nocapture"])
+            .env(TEXT, &path)
+            .output()
+            .unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        let mut lines = stdout.lines();
+        let line = lines.find_map(|line| line.strip_prefix("measured "));
+        let numbers: Vec<f64> = line
+            .unwrap_or_default()
+            .split_whitespace()
+            .map_while(|number| number.parse().ok())
+            .collect();
+        let [taken, estimate] = numbers[..] else {
+            // The peak cannot be set back here.
+            eprintln!("not measured: {stdout}");
+            return;
+        };
+        let ratio = estimate / taken;
+        println!(
+            "{}: {taken} taken, {estimate} estimated: {ratio:.2}",
+            path.display()
+        );
+        assert!(near.contains(&ratio), "{}: {ratio:.2}", path.display());
+    }
+}

@@ -1,0 +1,75 @@
+//! Long work that Ctrl-C can break off.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::Builder;
+use std::time::Duration;
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+
+/// How long a signal may wait.
+const WAKE: Duration = Duration::from_millis(50);
+
+/// What the work knows of the one who waits for it.
+pub(crate) struct Caller<'s, M> {
+    stop: &'s AtomicBool,
+    messages: Sender<M>,
+}
+
+impl<M> Caller<'_, M> {
+    /// Whether the work is to be broken off.
+    pub(crate) fn wants_to_stop(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn tell(&self, message: M) {
+        // A caller that has gone away wants to stop, and is asked elsewhere.
+        let _ = self.messages.send(message);
+    }
+}
+
+/// Does `work` on a thread of its own, with the interpreter released. Meanwhile the calling thread
+/// looks for signals and hands what the work tells to `each`, with the interpreter taken.
+///
+/// When a signal or `each` raises, the work is told to stop, waited for, and the exception passed
+/// on.
+pub(crate) fn interruptible<M: Send, R: Send>(
+    py: Python<'_>,
+    work: impl FnOnce(&Caller<'_, M>) -> R + Send,
+    mut each: impl FnMut(Python<'_>, M) -> PyResult<()> + Send,
+) -> PyResult<R> {
+    let stop = AtomicBool::new(false);
+    py.detach(|| {
+        let (messages, inbox) = channel();
+        let caller = Caller {
+            stop: &stop,
+            messages,
+        };
+        std::thread::scope(|scope| {
+            let worker = Builder::new()
+                .spawn_scoped(scope, move || work(&caller))
+                .map_err(|error| PyRuntimeError::new_err(format!("no thread: {error}")))?;
+            let watched = loop {
+                let message = match inbox.recv_timeout(WAKE) {
+                    Ok(message) => Some(message),
+                    Err(RecvTimeoutError::Timeout) => None,
+                    // The work is done, whatever came of it.
+                    Err(RecvTimeoutError::Disconnected) => break Ok(()),
+                };
+                let looked = Python::attach(|py| {
+                    py.check_signals()?;
+                    message.map_or(Ok(()), |message| each(py, message))
+                });
+                if looked.is_err() {
+                    break looked;
+                }
+            };
+            stop.store(watched.is_err(), Ordering::Relaxed);
+            let result = worker
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            watched.map(|()| result)
+        })
+    })
+}
