@@ -1,5 +1,6 @@
 //! Long work that Ctrl-C can break off.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::Builder;
@@ -12,15 +13,15 @@ use pyo3::prelude::*;
 const WAKE: Duration = Duration::from_millis(50);
 
 /// What the work knows of the one who waits for it.
-pub(crate) struct Caller<'s, M> {
-    stop: &'s AtomicBool,
+pub(crate) struct Caller<M> {
+    stop: Arc<AtomicBool>,
     messages: Sender<M>,
 }
 
-impl<M> Caller<'_, M> {
-    /// Whether the work is to be broken off.
-    pub(crate) fn wants_to_stop(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+impl<M> Caller<M> {
+    /// Is set when the work is to be broken off.
+    pub(crate) fn stop(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stop)
     }
 
     pub(crate) fn tell(&self, message: M) {
@@ -36,14 +37,14 @@ impl<M> Caller<'_, M> {
 /// on.
 pub(crate) fn interruptible<M: Send, R: Send>(
     py: Python<'_>,
-    work: impl FnOnce(&Caller<'_, M>) -> R + Send,
+    work: impl FnOnce(&Caller<M>) -> R + Send,
     mut each: impl FnMut(Python<'_>, M) -> PyResult<()> + Send,
 ) -> PyResult<R> {
-    let stop = AtomicBool::new(false);
+    let stop = Arc::new(AtomicBool::new(false));
     py.detach(|| {
         let (messages, inbox) = channel();
         let caller = Caller {
-            stop: &stop,
+            stop: Arc::clone(&stop),
             messages,
         };
         std::thread::scope(|scope| {

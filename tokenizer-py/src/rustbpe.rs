@@ -185,18 +185,16 @@ impl Tokenizer {
                     words.len()
                 ),
             )?;
-            let learn = |caller: &Caller<'_, usize>| {
-                train_with_progress(&words, &TrainOptions::new(wanted), |learned| {
+            let learn = |caller: &Caller<usize>| {
+                let options = TrainOptions::new(wanted).stop(caller.stop());
+                train_with_progress(&words, &options, |learned| {
                     let done = learned.merges;
                     // Once for every hundredth part, as rustbpe does.
                     let percent = |merges: usize| merges * 100 / wanted;
                     if percent(done) > percent(done - 1) {
                         caller.tell(done);
                     }
-                    match caller.wants_to_stop() {
-                        true => ControlFlow::Break(()),
-                        false => ControlFlow::Continue(()),
-                    }
+                    ControlFlow::Continue(())
                 })
             };
             let trained_merges = interruptible(py, learn, |py, done| {

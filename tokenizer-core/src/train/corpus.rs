@@ -32,6 +32,7 @@ use crate::token::{Count, Pair, TokenId};
 use crate::words::Words;
 
 use super::neighbours::Neighbours;
+use super::stop::Stop;
 
 // Some limits are low in tests, so that small corpora pass them.
 
@@ -63,7 +64,10 @@ const PART_CELLS: usize = if cfg!(test) { 4 } else { 1 << 14 };
 /// Places of a merge that are worth a thread: some hundred microseconds of work.
 const PLACES_FOR_A_THREAD: usize = if cfg!(test) { 2 } else { 1 << 13 };
 
-/// How many places ahead cells are asked for from memory.
+/// After how many places it is looked whether to stop.
+const LOOK_EVERY: usize = 1 << 12;
+
+/// How many places ahead cells are asked for from memory; half of that, and the count is.
 const PREFETCH: usize = 24;
 
 /// The distinct pieces as tokens.
@@ -248,7 +252,13 @@ impl Corpus {
 
     /// Merges a pair at those of `places` (ascending) where it still stands, from the left, and
     /// notes what stood beside it: on as many threads as there are `neighbours`, if it is worth it.
-    pub(super) fn merge(&mut self, rule: Rule, places: &[Place], neighbours: &mut [Neighbours]) {
+    pub(super) fn merge(
+        &mut self,
+        rule: Rule,
+        places: &[Place],
+        neighbours: &mut [Neighbours],
+        stop: &Stop,
+    ) {
         let runs = neighbours.len().min(places.len() / PLACES_FOR_A_THREAD);
         if runs < 2 {
             let mut run = Run {
@@ -256,7 +266,7 @@ impl Corpus {
                 first: 0,
                 exceptions: &self.exceptions,
             };
-            return run.merge(rule, places, &mut neighbours[0]);
+            return run.merge(rule, places, &mut neighbours[0], stop);
         }
         // Words are cut where the places are about evenly shared.
         let share = |run: usize| places[places.len() * run / runs] as usize;
@@ -282,7 +292,7 @@ impl Corpus {
             first = end;
         }
         threads::map(work, |(mut run, places, neighbours)| {
-            run.merge(rule, places, neighbours);
+            run.merge(rule, places, neighbours, stop);
         });
     }
 }
@@ -312,6 +322,7 @@ impl Run<'_> {
     pub(super) fn compact(
         &mut self,
         width: impl Fn(TokenId) -> u32,
+        stop: &Stop,
         mut each_pair: impl FnMut(TokenId, TokenId, Count),
     ) -> Compacted {
         let mut compacted = Compacted {
@@ -322,7 +333,9 @@ impl Run<'_> {
         };
         let mut exceptions = self.exceptions.iter().peekable();
         let (mut read, mut write) = (0, 0);
-        while let Some(&small_count) = self.cells.get(read) {
+        while let Some(&small_count) = self.cells.get(read)
+            && !stop.is_set()
+        {
             let count = self.count_of_next(&mut exceptions, read, small_count);
             let begin = write;
             let mut before = id(self.cells[read + 1]);
@@ -359,10 +372,16 @@ impl Run<'_> {
 
     /// Calls `each` with every pair, the place of its left half and the count of its word. Every
     /// symbol must be one cell wide.
-    pub(super) fn for_each_pair(&self, mut each: impl FnMut(TokenId, TokenId, Place, Count)) {
+    pub(super) fn for_each_pair(
+        &self,
+        stop: &Stop,
+        mut each: impl FnMut(TokenId, TokenId, Place, Count),
+    ) {
         let mut exceptions = self.exceptions.iter().peekable();
         let mut at = 0;
-        while let Some(&small_count) = self.cells.get(at) {
+        while let Some(&small_count) = self.cells.get(at)
+            && !stop.is_set()
+        {
             let count = self.count_of_next(&mut exceptions, at, small_count);
             at += 1;
             let mut left = id(self.cells[at]);
@@ -392,10 +411,13 @@ impl Run<'_> {
         exception.map_or(small_count.into(), |e| e.count)
     }
 
-    fn merge(&mut self, rule: Rule, places: &[Place], neighbours: &mut Neighbours) {
+    fn merge(&mut self, rule: Rule, places: &[Place], neighbours: &mut Neighbours, stop: &Stop) {
         let left_width = rule.left_width as usize;
         let width = left_width + rule.right_width as usize;
         for (number, &place) in places.iter().enumerate() {
+            if number.is_multiple_of(LOOK_EVERY) && stop.is_set() {
+                return;
+            }
             if let Some(&later) = places.get(number + PREFETCH) {
                 prefetch(self.cells, (later - self.first) as usize);
             }

@@ -30,6 +30,7 @@ use super::corpus::{Corpus, Rule};
 use super::heap::Candidates;
 use super::neighbours::Neighbours;
 use super::pairs::TrackedPairs;
+use super::stop::Stop;
 use crate::token::{Candidate, Count, Pair, TokenId};
 
 /// The first threshold is the count that every pair would have if the occurrences of all pairs were
@@ -60,6 +61,7 @@ pub(super) struct Trainer<'o> {
     widths: Vec<u32>,
     /// One for each thread.
     neighbours: Vec<Neighbours>,
+    stop: Stop,
     /// Pairs that are never merged.
     pass_over: Option<Box<dyn Fn(Pair) -> bool + 'o>>,
 }
@@ -84,6 +86,7 @@ impl<'o> Trainer<'o> {
             neighbours: (0..options.threads.max(1))
                 .map(|_| Neighbours::default())
                 .collect(),
+            stop: Stop::new(options.stop.clone()),
             pass_over: None,
         };
         trainer.track(threshold.max(options.min_frequency).max(1));
@@ -95,7 +98,8 @@ impl<'o> Trainer<'o> {
         self.pass_over = Some(Box::new(pass_over));
     }
 
-    /// Learns one merge: the pair, and how often it occurred. `None` if there is none left.
+    /// Learns one merge: the pair, and how often it occurred. `None` if there is none left, or if
+    /// it is to stop.
     pub(super) fn step(&mut self) -> Option<(Pair, Count)> {
         let lowest = self.options.min_frequency.max(1);
         loop {
@@ -110,10 +114,13 @@ impl<'o> Trainer<'o> {
                     continue;
                 }
                 self.merge(pair);
+                if self.stop.is_set() {
+                    return None;
+                }
                 self.learned += 1;
                 return Some((pair, count));
             }
-            if self.threshold <= lowest {
+            if self.threshold <= lowest || self.stop.is_set() {
                 return None;
             }
             self.track(self.next_threshold().max(lowest));
@@ -142,6 +149,7 @@ impl<'o> Trainer<'o> {
             threshold,
             may_merge,
             self.options.threads.max(1),
+            &self.stop,
         );
         self.widths.fill(1);
         self.candidates = Candidates::new(self.pairs.candidates());
@@ -165,7 +173,8 @@ impl<'o> Trainer<'o> {
             neighbours.make_room(self.lengths.len());
         }
         let places = self.pairs.take(pair);
-        self.corpus.merge(rule, places, &mut self.neighbours);
+        self.corpus
+            .merge(rule, places, &mut self.neighbours, &self.stop);
 
         let (all, others) = self
             .neighbours
