@@ -369,7 +369,7 @@ fn a_bound_of_memory_changes_nothing() {
     for input in [&[corpus, corpus][..], &["--from-counts", "c.tsv"]] {
         let options = ["train", "-o", "b.bpe", "--vocab-size", "270"];
         assert_eq!(
-            run_in_memory(&folder, &[&options[..], input].concat(), "1MB"),
+            run_in_memory(&folder, &[&options[..], input].concat(), "2MB"),
             0
         );
         assert!(folder.read("b.bpe") == want);

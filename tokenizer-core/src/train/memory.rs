@@ -4,19 +4,17 @@ use super::TrainOptions;
 use super::corpus::EDGES;
 use crate::words::Words;
 
-/// The array in which `pairs.rs` sums up pairs by hash.
-const SUMS: u64 = 4 << 20;
-
-/// What is kept of tracked pairs (counts, lists of words, candidates, neighbours by id). How many
-/// pairs are tracked at once is known only afterwards: it follows from how steeply counts fall. On
-/// 14 runs (0.1 to 6 million symbols, 4,096 to 131,072 merges) it went with the geometric mean of
-/// symbols and merges, at 47 to 131 bytes; the corpora of running text are at the lower end.
-const BYTES_OF_PAIRS: f64 = 90.0;
+/// What is kept of tracked pairs (counts, candidates, neighbours by id), their places not counted.
+/// How many pairs are tracked at once is known only afterwards: it follows from how steeply counts
+/// fall. On 21 runs (0.06 to 64 million symbols, 4,096 to 131,072 ids) it went with the geometric
+/// mean of symbols and merges, mostly at 29 to 115 bytes; the corpora of running text are at the
+/// lower end.
+const BYTES_OF_PAIRS: f64 = 65.0;
 
 /// About how many bytes training on `words` takes at its peak, those of `words` not counted.
 ///
-/// On running text, with vocabularies of usual sizes, it takes up to a tenth more than this and as
-/// little as 60 % of it; on a text that is one single word it may take twice as much.
+/// On running text it takes from 60 % of this to a tenth more; where letters follow each other at
+/// random and the vocabulary is large, it may take twice as much.
 ///
 /// Costs a pass over the lengths of the pieces.
 ///
@@ -31,9 +29,11 @@ const BYTES_OF_PAIRS: f64 = 90.0;
 /// ```
 pub fn estimate_memory(words: &Words, options: &TrainOptions) -> u64 {
     let symbols = words.distinct_bytes() as u64;
-    let arena = size_of::<u32>() as u64 * (symbols + (EDGES * words.len()) as u64);
+    let cells = symbols + (EDGES * words.len()) as u64;
+    // At first nearly every symbol is a place in a list.
+    let corpus = size_of::<u32>() as u64 * (cells + symbols);
     // Every merge takes at least one symbol away.
     let merges = symbols.min(options.merges as u64);
     let pairs = (symbols as f64 * merges as f64).sqrt() * BYTES_OF_PAIRS;
-    arena + SUMS + pairs as u64
+    corpus + pairs as u64
 }
