@@ -23,7 +23,7 @@ impl PieceTable {
         piece: &[u8],
         count: Count,
     ) -> Result<(), WordsError> {
-        if (self.used + 1) * 2 > self.slots.len() {
+        if self.is_full_with(1) {
             self.grow();
         }
         let key = self.seeds.key(piece, 0, piece.len());
@@ -45,7 +45,7 @@ impl PieceTable {
     /// added, which may all be new. A table that grows is there twice, the new one twice as large.
     pub(in crate::count) fn memory_with(&self, pieces: usize, bytes: usize) -> usize {
         let mut slots = self.slots.len() * size_of::<Slot>();
-        if (self.used + pieces) * 2 > self.slots.len() {
+        if self.is_full_with(pieces) {
             slots *= 3;
         }
         let mut arena = self.arena.capacity();
