@@ -398,6 +398,20 @@ impl Run<'_> {
         }
     }
 
+    /// Asks for the cell of a place.
+    #[inline(always)]
+    fn prefetch(&self, place: Place) {
+        prefetch(self.cells, (place - self.first) as usize);
+    }
+
+    /// Asks for what stands around a place whose cell has been asked for, and for the count.
+    #[inline(always)]
+    fn prefetch_word(&self, place: Place) {
+        let at = (place - self.first) as usize;
+        prefetch(self.cells, at - distance(self.cells[at]) as usize - 1);
+        prefetch(self.cells, at + 4);
+    }
+
     /// The count of the word that begins in cell `at` with `small_count`; words come in order.
     #[inline(always)]
     fn count_of_next(
@@ -414,18 +428,20 @@ impl Run<'_> {
     fn merge(&mut self, rule: Rule, places: &[Place], neighbours: &mut Neighbours, stop: &Stop) {
         let left_width = rule.left_width as usize;
         let width = left_width + rule.right_width as usize;
+        let soon = &places[..places.len().min(PREFETCH)];
+        soon.iter().for_each(|&place| self.prefetch(place));
+        for &place in &soon[..soon.len().min(PREFETCH / 2)] {
+            self.prefetch_word(place);
+        }
         for (number, &place) in places.iter().enumerate() {
             if number.is_multiple_of(LOOK_EVERY) && stop.is_set() {
                 return;
             }
             if let Some(&later) = places.get(number + PREFETCH) {
-                prefetch(self.cells, (later - self.first) as usize);
+                self.prefetch(later);
             }
             if let Some(&later) = places.get(number + PREFETCH / 2) {
-                let later = (later - self.first) as usize;
-                let distance = distance(self.cells[later]) as usize;
-                prefetch(self.cells, later - distance - 1);
-                prefetch(self.cells, later + 4);
+                self.prefetch_word(later);
             }
             let at = (place - self.first) as usize;
             // The cell before (the count, at the beginning of a word), both symbols, the cell behind.

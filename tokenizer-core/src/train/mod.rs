@@ -10,11 +10,12 @@
 //! always made of the same tokens, and one token is made by one pair. (Models that were not trained
 //! may well have two ids for the same bytes.)
 
+mod candidates;
 mod corpus;
-mod heap;
 mod memory;
 mod neighbours;
 mod numbering;
+mod pair_table;
 mod pairs;
 mod stop;
 mod trainer;

@@ -24,29 +24,17 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use ahash::RandomState;
-use hashbrown::HashMap;
-
 use super::corpus::{Corpus, Place, Run};
 use super::neighbours::List;
+use super::pair_table::{Occurrences, PairTable};
 use super::stop::Stop;
 use crate::threads;
 use crate::token::{Candidate, Count, Pair, TokenId};
 
-/// The state of a tracked pair.
-#[derive(Clone, Copy, Default)]
-struct Occurrences {
-    count: Count,
-    /// Its places are `places[begin..begin + length]`: ascending, and perhaps some where it no
-    /// longer stands.
-    begin: usize,
-    length: u32,
-}
-
 /// The tracked pairs.
 #[derive(Default)]
 pub(super) struct TrackedPairs {
-    table: HashMap<Pair, Occurrences, RandomState>,
+    table: PairTable,
     /// The places of all pairs, one list behind another. A list stays when its pair is gone, until
     /// the corpus is read again; all lists together are at most twice the symbols of the corpus.
     places: Vec<Place>,
@@ -105,7 +93,7 @@ impl TrackedPairs {
         }
         let mut places = lists.into_places();
 
-        let mut table = HashMap::with_capacity_and_hasher(numbering.sums.len(), Default::default());
+        let mut table = PairTable::with_capacity(numbering.sums.len());
         let mut track = |pair, occurrences: Occurrences| {
             if occurrences.count >= threshold && may_merge(pair) {
                 table.insert(pair, occurrences);
@@ -141,25 +129,31 @@ impl TrackedPairs {
     /// Every tracked pair with its count.
     pub(super) fn candidates(&self) -> impl Iterator<Item = Candidate> + '_ {
         let pairs = self.table.iter();
-        pairs.map(|(&pair, &Occurrences { count, .. })| Candidate { count, pair })
+        pairs.map(|(pair, &Occurrences { count, .. })| Candidate { count, pair })
     }
 
     /// The count of a tracked pair.
     pub(super) fn count(&self, pair: Pair) -> Option<Count> {
-        self.table.get(&pair).map(|occurrences| occurrences.count)
+        self.table.get(pair).map(|occurrences| occurrences.count)
     }
 
     /// Takes a pair that is about to be merged everywhere; gives its places.
     pub(super) fn take(&mut self, pair: Pair) -> &[Place] {
-        match self.table.remove(&pair) {
+        match self.table.take(pair) {
             Some(taken) => &self.places[taken.begin..taken.begin + taken.length as usize],
             None => &[],
         }
     }
 
+    /// Asks for the state of a pair that is about to be looked up.
+    #[inline(always)]
+    pub(super) fn prefetch(&self, pair: Pair) {
+        self.table.prefetch(pair);
+    }
+
     /// `count` occurrences of a pair are gone. Nothing happens when it is not tracked.
     pub(super) fn remove(&mut self, pair: Pair, count: Count) {
-        if let Some(occurrences) = self.table.get_mut(&pair) {
+        if let Some(occurrences) = self.table.get_mut(pair) {
             occurrences.count -= count;
         }
     }

@@ -6,12 +6,12 @@
 //! - the symbols of every distinct piece, shrinking in place (`corpus.rs`),
 //! - for every pair that occurs often enough to matter now its count, and the places where it
 //!   stood (`pairs.rs`, with the proof that the others do not matter),
-//! - a heap of candidates (`heap.rs`).
+//! - the candidates to be merged next (`candidates.rs`).
 //!
 //! What a merge changes is summed up by neighbour (`neighbours.rs`) before any table is asked.
 //!
 //! **Invariant.** The count of a tracked pair is exact between merges. Its list of places names
-//! every place where it stands, ascending, and perhaps some where it no longer does. The heap holds
+//! every place where it stands, ascending, and perhaps some where it no longer does. The candidates hold
 //! for it a candidate whose count is at least the pair's: counts of existing pairs only fall while
 //! another pair is merged, so a stale candidate is too high, never too low, and is put back with its
 //! true count when it comes up.
@@ -26,8 +26,8 @@
 //! threshold is lowered, which is about three times, at 2 ns and 6 ns a symbol.
 
 use super::TrainOptions;
+use super::candidates::Candidates;
 use super::corpus::{Corpus, Rule};
-use super::heap::Candidates;
 use super::neighbours::Neighbours;
 use super::pairs::TrackedPairs;
 use super::stop::Stop;
@@ -172,6 +172,9 @@ impl<'o> Trainer<'o> {
         for neighbours in &mut self.neighbours {
             neighbours.make_room(self.lengths.len());
         }
+        if let Some(next) = self.candidates.next() {
+            self.pairs.prefetch(next);
+        }
         let places = self.pairs.take(pair);
         self.corpus
             .merge(rule, places, &mut self.neighbours, &self.stop);
@@ -184,6 +187,12 @@ impl<'o> Trainer<'o> {
             all.absorb(other);
         }
         let Neighbours { before, behind, .. } = &*all;
+        before
+            .iter()
+            .for_each(|(id, _)| self.pairs.prefetch(Pair::new(id, left)));
+        behind
+            .iter()
+            .for_each(|(id, _)| self.pairs.prefetch(Pair::new(right, id)));
         for (id, count) in before.iter().filter(|&(id, _)| id != token) {
             self.pairs.remove(Pair::new(id, left), count);
         }
