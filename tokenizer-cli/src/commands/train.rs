@@ -58,9 +58,9 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(),
     progress.note(&format!("merging takes about {memory} bytes of memory"));
     let stage = progress.steps("merging", training.merges());
     let outcome = training.run(&words, |learned| {
-        stage.set(learned.merges);
         // Often enough to be read, and not once for each.
         if learned.merges % 64 == 1 {
+            stage.set(learned.merges);
             stage.detail(|| format!(", now {} times each", number(learned.count)));
         }
     })?;

@@ -426,6 +426,7 @@ impl Run<'_> {
     }
 
     fn merge(&mut self, rule: Rule, places: &[Place], neighbours: &mut Neighbours, stop: &Stop) {
+        neighbours.make_room(rule.token as usize + 1);
         let left_width = rule.left_width as usize;
         let width = left_width + rule.right_width as usize;
         let soon = &places[..places.len().min(PREFETCH)];

@@ -96,8 +96,12 @@ impl Neighbours {
 
 impl Side {
     fn make_room(&mut self, ids: usize) {
-        self.by_id.resize(ids + 1, Neighbour::default());
-        self.seen.resize(ids + 2, 0);
+        // A slot for `END` besides; and one more may be written behind those that are in use.
+        if self.by_id.len() < ids + 1 {
+            let slots = (ids + 1).next_power_of_two();
+            self.by_id.resize(slots, Neighbour::default());
+            self.seen.resize(slots + 1, 0);
+        }
     }
 
     #[inline(always)]

@@ -169,9 +169,6 @@ impl<'o> Trainer<'o> {
         };
         self.widths.push(rule.left_width + rule.right_width);
         self.lengths.push(joined_length(&self.lengths, pair));
-        for neighbours in &mut self.neighbours {
-            neighbours.make_room(self.lengths.len());
-        }
         if let Some(next) = self.candidates.next() {
             self.pairs.prefetch(next);
         }
