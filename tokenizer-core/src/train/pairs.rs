@@ -65,7 +65,8 @@ impl TrackedPairs {
             };
             (tallies, compacted)
         };
-        let cuts = corpus.cuts(threads);
+        // All tallies together take no more than a few times the corpus.
+        let cuts = corpus.cuts(threads.min(corpus.cells() / hash.values()));
         let tallied = threads::map(corpus.runs(&cuts), tally);
         if stop.is_set() {
             return TrackedPairs::default();
