@@ -114,7 +114,7 @@ pub fn extend_with_progress(
     options: &TrainOptions,
     mut progress: impl FnMut(Learned) -> ControlFlow<()>,
 ) -> Result<Extended, ExtendError> {
-    if size_to_extend(model) + options.merges > MAX_TOKEN_ID as usize + 1 {
+    if size_to_extend(model).saturating_add(options.merges) > MAX_TOKEN_ID as usize + 1 {
         let merges = options.merges;
         return Err(TrainError::TooManyMerges { merges }.into());
     }
@@ -351,11 +351,12 @@ mod tests {
     fn limits_are_checked_and_it_can_be_broken_off() {
         let model = ranks(&[], &[("<s>", 256)]);
         let words = words(&[(b"abab", 2)]);
-        let merges = MAX_TOKEN_ID as usize - 255;
-        assert_eq!(
-            extend(&model, &words, &TrainOptions::new(merges)).unwrap_err(),
-            TrainError::TooManyMerges { merges }.into()
-        );
+        for merges in [MAX_TOKEN_ID as usize - 255, usize::MAX] {
+            assert_eq!(
+                extend(&model, &words, &TrainOptions::new(merges)).unwrap_err(),
+                TrainError::TooManyMerges { merges }.into()
+            );
+        }
         let stopped = extend_with_progress(&model, &words, &TrainOptions::new(2), |_| {
             ControlFlow::Break(())
         });

@@ -4,8 +4,9 @@
 //! pieces in the order of their hashes, but for the few that were displaced by a slot or so. The
 //! hashes are cut into ranges. The pieces of a range stand together in every table; they are read
 //! one table after the other, and the same pieces found in a small index that stays in cache. So
-//! every table is read once from front to back, nothing is hashed again, and ranges are shared
-//! among threads without anything in common.
+//! every table is read from front to back, once to count a range and, from the cache, once more to
+//! take it; no bytes are hashed again; and ranges are shared among threads without anything in
+//! common.
 //!
 //! Not worth it: adding the pieces of one table to another one by one. They come in the order of
 //! hashes, so as long as the table is small they all want the same slots: on 18 MB of mixed scripts

@@ -2,9 +2,9 @@
 //!
 //! The caller's thread reads documents and hands them over in batches of about a megabyte, a large
 //! document in several parts (see [`Pattern::parts`]); each worker splits and counts into a table
-//! of its own for the whole corpus (`table.rs`). At the end the tables are put together (`merge.rs`). The channel holds a few batches, so memory follows
-//! the distinct pieces and not the corpus, and what the workers count never depends on which of
-//! them counts it.
+//! of its own for the whole corpus (`table.rs`). At the end the tables are put together
+//! (`merge.rs`). The channel holds a few batches, so memory follows the distinct pieces and not the
+//! corpus. Which worker counts a part changes nothing.
 
 mod merge;
 mod spill;
@@ -21,7 +21,8 @@ use crate::words::{Words, WordsError};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CountOptions {
-    /// Threads that split and count, at least one. Without the feature `parallel`, one is used.
+    /// Threads that split and count, at least one, and no more than 1024 are used. Without the
+    /// feature `parallel`, one is used.
     pub threads: usize,
 }
 
@@ -178,6 +179,9 @@ mod parallel {
     /// counting a batch a millisecond or more.
     const BATCH_BYTES: usize = 1 << 20;
 
+    /// More than any machine has processors: each one has a table, and the system refuses some.
+    const MOST_THREADS: usize = 1024;
+
     /// A document, or a part of one.
     struct Part<D> {
         /// Parts are numbered in the order of the corpus.
@@ -195,6 +199,7 @@ mod parallel {
         threads: usize,
         make_room: &impl MakeRoom,
     ) -> Result<Vec<PieceTable>, CountError> {
+        let threads = threads.min(MOST_THREADS);
         let (sender, receiver) = sync_channel::<Batch<D>>(2 * threads);
         let progress = Progress {
             first_failed: AtomicUsize::new(usize::MAX),
@@ -358,6 +363,13 @@ mod tests {
             one,
             "in parts, and backwards"
         );
+    }
+
+    #[test]
+    fn more_threads_than_there_can_be_are_no_panic() {
+        let documents = ["to be or not".to_owned()];
+        let one = counted(&documents, 1);
+        assert_eq!(counted(&documents, usize::MAX), one);
     }
 
     #[cfg(feature = "parallel")]

@@ -147,6 +147,18 @@ impl Key {
     }
 }
 
+impl Slot {
+    /// The bytes of the piece, which may be put into `short`.
+    fn piece<'a>(&self, arena: &'a [u8], short: &'a mut [u8; 16]) -> &'a [u8] {
+        let length = self.key.length();
+        if self.key.is_long() {
+            return &arena[self.place..self.place + length];
+        }
+        *short = self.key.0.to_le_bytes();
+        &short[..length]
+    }
+}
+
 impl PieceTable {
     pub(super) fn new(seeds: Seeds) -> Self {
         PieceTable {
@@ -214,15 +226,9 @@ impl PieceTable {
         })
     }
 
-    /// The bytes of an entry's piece, which may be put into `bytes`.
-    pub(super) fn piece<'a>(&'a self, entry: &Entry<'_>, bytes: &'a mut [u8; 16]) -> &'a [u8] {
-        let slot = entry.slot;
-        let length = slot.key.length();
-        if slot.key.is_long() {
-            return &self.arena[slot.place..slot.place + length];
-        }
-        *bytes = slot.key.0.to_le_bytes();
-        &bytes[..length]
+    /// The bytes of an entry's piece, which may be put into `short`.
+    pub(super) fn piece<'a>(&'a self, entry: &Entry<'_>, short: &'a mut [u8; 16]) -> &'a [u8] {
+        entry.slot.piece(&self.arena, short)
     }
 
     /// Whether an entry here and one of another table are the same piece.

@@ -87,22 +87,14 @@ impl SortedTable {
         short: &'a mut [u8; 16],
     ) -> (&'a [u8], Count) {
         let slot = &self.slots[at];
-        (piece(&self.arena, slot, short), slot.count)
+        (slot.piece(&self.arena, short), slot.count)
     }
 }
 
 #[inline(never)]
 fn compare(arena: &[u8], one: &Slot, other: &Slot) -> Ordering {
-    piece(arena, one, &mut [0; 16]).cmp(piece(arena, other, &mut [0; 16]))
-}
-
-fn piece<'a>(arena: &'a [u8], slot: &Slot, short: &'a mut [u8; 16]) -> &'a [u8] {
-    let length = slot.key.length();
-    if slot.key.is_long() {
-        return &arena[slot.place..slot.place + length];
-    }
-    *short = slot.key.0.to_le_bytes();
-    &short[..length]
+    one.piece(arena, &mut [0; 16])
+        .cmp(other.piece(arena, &mut [0; 16]))
 }
 
 #[cfg(test)]
