@@ -3,6 +3,10 @@
 //! Threads are started for the work at hand and are gone when it is done: nothing is kept that a
 //! fork could break. Starting one costs some 20 microseconds.
 
+/// More than any machine has processors. Each thread has tables of its own, and the system refuses
+/// some.
+pub(crate) const MOST: usize = 1024;
+
 /// What `work` makes of every item, in their order; each on a thread of its own, the first one on
 /// this. An item for which no thread can be started is worked on here.
 ///

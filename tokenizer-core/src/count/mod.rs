@@ -174,13 +174,11 @@ mod parallel {
     use std::thread::{Builder, ScopedJoinHandle};
 
     use super::{CountError, MakeRoom, Pattern, PieceTable, Seeds, count_text};
+    use crate::threads;
 
     /// Work travels in batches of about this many bytes: a hand-over costs about a microsecond,
     /// counting a batch a millisecond or more.
     const BATCH_BYTES: usize = 1 << 20;
-
-    /// More than any machine has processors: each one has a table, and the system refuses some.
-    const MOST_THREADS: usize = 1024;
 
     /// A document, or a part of one.
     struct Part<D> {
@@ -199,7 +197,7 @@ mod parallel {
         threads: usize,
         make_room: &impl MakeRoom,
     ) -> Result<Vec<PieceTable>, CountError> {
-        let threads = threads.min(MOST_THREADS);
+        let threads = threads.min(threads::MOST);
         let (sender, receiver) = sync_channel::<Batch<D>>(2 * threads);
         let progress = Progress {
             first_failed: AtomicUsize::new(usize::MAX),

@@ -275,21 +275,13 @@ impl Corpus {
             .map(|run| self.parts[part_of(share(run))])
             .collect();
         cuts.dedup();
-        let (mut cells, mut rest) = (&mut self.cells[..], places);
-        let mut first = 0;
+        let mut rest = places;
         let mut work = Vec::with_capacity(runs);
-        for (end, neighbours) in cuts.into_iter().chain([usize::MAX]).zip(neighbours) {
-            let here = rest.partition_point(|&place| (place as usize) < end);
-            let (places_here, cells_here);
-            (places_here, rest) = rest.split_at(here);
-            (cells_here, cells) = cells.split_at_mut(cells.len().min(end - first));
-            let run = Run {
-                cells: cells_here,
-                first: first as Place,
-                exceptions: &self.exceptions,
-            };
-            work.push((run, places_here, neighbours));
-            first = end;
+        for (run, neighbours) in self.runs(&cuts).into_iter().zip(neighbours) {
+            let end = run.first as usize + run.cells.len();
+            let places;
+            (places, rest) = rest.split_at(rest.partition_point(|&place| (place as usize) < end));
+            work.push((run, places, neighbours));
         }
         threads::map(work, |(mut run, places, neighbours)| {
             run.merge(rule, places, neighbours, stop);

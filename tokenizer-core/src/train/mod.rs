@@ -56,8 +56,8 @@ pub struct TrainOptions {
     /// The texts of the special tokens. [`TieBreak`] says where their ids are; with
     /// [`TieBreak::Raw`] they change nothing in training.
     pub specials: Vec<String>,
-    /// Threads to work on, at least one. Without the feature `parallel`, one is used. The merges
-    /// are the same for any number.
+    /// Threads to work on, at least one, and no more than 1024 are used. Without the feature
+    /// `parallel`, one is used. The merges are the same for any number.
     pub threads: usize,
 }
 
@@ -123,12 +123,18 @@ pub enum TrainError {
         /// What was asked for.
         merges: usize,
     },
-    /// The distinct pieces together, with 4 numbers for each, are more than 2^32 symbols.
+    /// The distinct pieces together, with 2 numbers for each, are more than 2^32 symbols.
     #[error("the distinct pieces together are too long: more than 2^32 symbols")]
     TooManySymbols,
     /// The occurrences of one pair may pass 2^64 - 1.
     #[error("the pairs of the corpus together occur more than 2^64 - 1 times")]
     CountOverflow,
+    /// A special token stands twice: [`TieBreak::HuggingFace`], where it has its id before training.
+    #[error("the special token {content:?} stands twice")]
+    RepeatedSpecial {
+        /// The text of the special token.
+        content: String,
+    },
     /// A merge makes a token with the text of a special token, and they would have one id:
     /// [`TieBreak::HuggingFace`].
     #[error(
@@ -207,8 +213,13 @@ pub fn train_with_progress(
     options: &TrainOptions,
     mut progress: impl FnMut(Learned) -> ControlFlow<()>,
 ) -> Result<Trained, TrainError> {
+    if options.tie_break == TieBreak::HuggingFace
+        && let Some(content) = repeated(&options.specials)
+    {
+        return Err(TrainError::RepeatedSpecial { content });
+    }
     let numbering = Numbering::new(options.tie_break, &options.specials);
-    if numbering.len() + options.merges > MAX_TOKEN_ID as usize + 1 {
+    if numbering.len().saturating_add(options.merges) > MAX_TOKEN_ID as usize + 1 {
         return Err(TrainError::TooManyMerges {
             merges: options.merges,
         });
@@ -245,6 +256,13 @@ pub fn train_with_progress(
     let merges = numbering.merges(&pairs);
     let merges = merges.expect("a pair is taken once");
     Ok(Trained { merges, counts })
+}
+
+/// A text that stands twice.
+fn repeated(specials: &[String]) -> Option<String> {
+    let mut seen = hashbrown::HashSet::with_hasher(ahash::RandomState::new());
+    let mut specials = specials.iter();
+    specials.find(|special| !seen.insert(*special)).cloned()
 }
 
 /// Goes on training where `words` are tokens already, together not more than `symbols`. `lengths`
@@ -332,6 +350,15 @@ mod tests {
     fn more_merges_than_ids_are_refused() {
         let error = train(&Words::new(), &TrainOptions::new(1 << 24)).unwrap_err();
         assert_eq!(error, TrainError::TooManyMerges { merges: 1 << 24 });
+        assert!(train(&Words::new(), &TrainOptions::new(usize::MAX)).is_err());
+    }
+
+    #[test]
+    fn more_threads_than_there_can_be_are_no_panic() {
+        let mut words = Words::new();
+        words.add(b"abab", 1).unwrap();
+        let options = TrainOptions::new(9).threads(usize::MAX);
+        assert_eq!(learned(&words, &options).len(), 2);
     }
 
     fn small_corpus() -> impl Strategy<Value = Words> {
@@ -380,6 +407,10 @@ mod tests {
                 content: "user".into()
             })
         );
+        let twice = options(1).specials(["a", "<s>", "a"]);
+        let content = "a".to_owned();
+        let error = TrainError::RepeatedSpecial { content };
+        assert_eq!(train(&words, &twice), Err(error));
         let raw = options(3).tie_break(TieBreak::Raw);
         assert_eq!(train(&words, &raw).unwrap().len(), 3);
     }

@@ -168,6 +168,11 @@ impl Side {
         }
         // All places that are not wanted go into one cell behind the lists, so that nothing branches
         // on it.
+        // Where the corpus is one long word there may be gigabytes of places: no doubling.
+        let missing = (end + 1).saturating_sub(all.capacity());
+        if missing > 0 {
+            all.reserve_exact((end + 1 - all.len()).max(all.len() / 4));
+        }
         all.resize(end + 1, 0);
         self.cursors[0] = end;
         for (id, place) in places {

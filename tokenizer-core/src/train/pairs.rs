@@ -36,7 +36,7 @@ use crate::token::{Candidate, Count, Pair, TokenId};
 pub(super) struct TrackedPairs {
     table: PairTable,
     /// The places of all pairs, one list behind another. A list stays when its pair is gone, until
-    /// the corpus is read again; all lists together are at most twice the symbols of the corpus.
+    /// the corpus is read again; all lists together are at most three times the symbols of the corpus.
     places: Vec<Place>,
 }
 
@@ -77,16 +77,16 @@ impl TrackedPairs {
             false => cuts,
         };
 
-        let numbering = Numbering::new(tallies, threshold);
-        let numbers = &numbering.numbers;
-        let lists = Lists::new(numbering.total());
+        let frequent = FrequentHashes::new(tallies, threshold);
+        let numbers = &frequent.numbers;
+        let lists = Lists::new(frequent.total());
         let write = |(run, mut cursors): (Run, Vec<u32>)| {
             run.for_each_pair(stop, |left, right, place, _| {
                 lists.push(&mut cursors, numbers[hash.of(left, right)], place);
             });
         };
         threads::map(
-            corpus.runs(&cuts).into_iter().zip(numbering.cursors()),
+            corpus.runs(&cuts).into_iter().zip(frequent.cursors()),
             write,
         );
         if stop.is_set() {
@@ -94,15 +94,15 @@ impl TrackedPairs {
         }
         let mut places = lists.into_places();
 
-        let mut table = PairTable::with_capacity(numbering.sums.len());
+        let mut table = PairTable::with_capacity(frequent.sums.len());
         let mut track = |pair, occurrences: Occurrences| {
             if occurrences.count >= threshold && may_merge(pair) {
                 table.insert(pair, occurrences);
             }
         };
         let mut begin = NOWHERE + 1;
-        for (number, &sum) in numbering.sums.iter().enumerate() {
-            let length = numbering.length(number);
+        for (number, &sum) in frequent.sums.iter().enumerate() {
+            let length = frequent.length(number);
             let list = &mut places[begin..begin + length];
             let count_of = |list: &[Place]| list.iter().map(|&place| corpus.count_at(place)).sum();
             let first = corpus.pair_at(list[0]);
@@ -239,7 +239,7 @@ impl Tally {
 }
 
 /// The hashes that may hold a frequent pair.
-struct Numbering {
+struct FrequentHashes {
     /// By hash: its number, from 1, or 0.
     numbers: Vec<u32>,
     /// By number - 1: the sum of its counts.
@@ -248,11 +248,11 @@ struct Numbering {
     lengths: Vec<Vec<u32>>,
 }
 
-impl Numbering {
+impl FrequentHashes {
     fn new(runs: Vec<Vec<Tally>>, threshold: Count) -> Self {
         let enough = u32::try_from(threshold).unwrap_or(u32::MAX);
         let hashes = runs.first().map_or(0, Vec::len);
-        let mut numbering = Numbering {
+        let mut frequent = FrequentHashes {
             numbers: vec![0; hashes],
             sums: Vec::new(),
             lengths: vec![Vec::new(); runs.len()],
@@ -261,14 +261,14 @@ impl Numbering {
             let add = |sum: u32, run: &Vec<Tally>| sum.saturating_add(run[hash].sum);
             let sum = runs.iter().fold(0, add);
             if sum >= enough {
-                numbering.sums.push(sum);
-                numbering.numbers[hash] = numbering.sums.len() as u32;
-                for (lengths, run) in numbering.lengths.iter_mut().zip(&runs) {
+                frequent.sums.push(sum);
+                frequent.numbers[hash] = frequent.sums.len() as u32;
+                for (lengths, run) in frequent.lengths.iter_mut().zip(&runs) {
                     lengths.push(run[hash].places);
                 }
             }
         }
-        numbering
+        frequent
     }
 
     /// How many places a list has.

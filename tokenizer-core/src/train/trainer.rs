@@ -3,7 +3,7 @@
 //! The loop is the definition (see [`crate::reference::train`]) with bookkeeping instead of
 //! recounting. Kept up to date are
 //!
-//! - the symbols of every distinct piece, shrinking in place (`corpus.rs`),
+//! - the symbols of every distinct piece (`corpus.rs`),
 //! - for every pair that occurs often enough to matter now its count, and the places where it
 //!   stood (`pairs.rs`, with the proof that the others do not matter),
 //! - the candidates to be merged next (`candidates.rs`).
@@ -31,6 +31,7 @@ use super::corpus::{Corpus, Rule};
 use super::neighbours::Neighbours;
 use super::pairs::TrackedPairs;
 use super::stop::Stop;
+use crate::threads;
 use crate::token::{Candidate, Count, Pair, TokenId};
 
 /// The first threshold is the count that every pair would have if the occurrences of all pairs were
@@ -83,7 +84,7 @@ impl<'o> Trainer<'o> {
             learned: 0,
             widths: vec![1; lengths.len()],
             lengths,
-            neighbours: (0..options.threads.max(1))
+            neighbours: (0..options.threads.clamp(1, threads::MOST))
                 .map(|_| Neighbours::default())
                 .collect(),
             stop: Stop::new(options.stop.clone()),
@@ -130,7 +131,7 @@ impl<'o> Trainer<'o> {
     /// What to lower the threshold to: what it takes to come to the end, if counts fall with the
     /// number of merges as they do in texts. If they fall faster, it is lowered again.
     fn next_threshold(&self) -> Count {
-        let (learned, wanted) = (self.learned.max(1) as f64, self.options.merges as f64);
+        let (learned, wanted) = (self.learned as f64, self.options.merges as f64);
         let last = self.threshold as f64 * (learned / wanted).powf(1.2);
         let (least, most) = (self.threshold / 16, self.threshold / 2);
         ((last * 0.75) as Count).clamp(least, most.max(least))
@@ -148,7 +149,7 @@ impl<'o> Trainer<'o> {
             &self.widths,
             threshold,
             may_merge,
-            self.options.threads.max(1),
+            self.neighbours.len(),
             &self.stop,
         );
         self.widths.fill(1);
