@@ -25,10 +25,7 @@ pub(super) struct Occurrences {
 
 /// Pairs with their states.
 pub(super) struct PairTable {
-    /// Their number is a power of two.
     slots: Vec<Slot>,
-    /// How far a hash is shifted down to be the number of a slot.
-    shift: u32,
     used: usize,
     /// Not to be guessed by who writes the corpus.
     seed: u64,
@@ -47,14 +44,13 @@ const TAKEN: Pair = Pair::new(TokenId::MAX, 0);
 impl PairTable {
     /// With room for so many pairs.
     pub(super) fn with_capacity(pairs: usize) -> Self {
-        let slots = (pairs + pairs / 3 + 2).next_power_of_two();
+        let slots = pairs + pairs / 3 + 16;
         let free = Slot {
             pair: FREE,
             occurrences: Occurrences::default(),
         };
         PairTable {
             slots: vec![free; slots],
-            shift: 64 - slots.trailing_zeros(),
             used: 0,
             seed: RandomState::new().hash_one(0u8),
         }
@@ -89,7 +85,7 @@ impl PairTable {
     /// Inserts a pair that is not there.
     pub(super) fn insert(&mut self, pair: Pair, occurrences: Occurrences) {
         self.used += 1;
-        if self.used > self.slots.len() / 4 * 3 {
+        if self.used * 4 > self.slots.len() * 3 {
             self.grow();
         }
         self.put(Slot { pair, occurrences });
@@ -106,7 +102,9 @@ impl PairTable {
     fn home(&self, pair: Pair) -> usize {
         let key = u64::from(pair.left()) << 32 | u64::from(pair.right());
         let product = u128::from(key ^ self.seed) * 0x9E37_79B9_7F4A_7C15;
-        (((product >> 64) as u64 ^ product as u64) >> self.shift) as usize
+        let hash = (product >> 64) as u64 ^ product as u64;
+        // The share of the slots that the hash is of all hashes: their number may be any.
+        ((u128::from(hash) * self.slots.len() as u128) >> 64) as usize
     }
 
     #[inline(always)]
@@ -120,14 +118,23 @@ impl PairTable {
             if here == FREE {
                 return None;
             }
-            at = (at + 1) & (self.slots.len() - 1);
+            at = self.next(at);
+        }
+    }
+
+    #[inline(always)]
+    fn next(&self, at: usize) -> usize {
+        if at + 1 == self.slots.len() {
+            0
+        } else {
+            at + 1
         }
     }
 
     fn put(&mut self, slot: Slot) {
         let mut at = self.home(slot.pair);
         while self.slots[at].pair != FREE {
-            at = (at + 1) & (self.slots.len() - 1);
+            at = self.next(at);
         }
         self.slots[at] = slot;
     }
