@@ -4,8 +4,8 @@
 //! regex engine and a hash map, on the beginning of each text; on the whole of it, any number of
 //! threads gives the same.
 //!
-//! Of merging, the answer is the merges. The right ones are those of [`reference`], which takes the
-//! whole corpus for each merge: so it is asked for all merges of the beginning of a text, and for
+//! Of merging, the answer is the merges. The right ones are those of [`mod@reference`], which takes
+//! the whole corpus for each merge: so it is asked for all merges of the beginning of a text, and for
 //! the first few of the whole. The later ones must be the same when the pieces come in another
 //! order.
 

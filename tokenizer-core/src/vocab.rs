@@ -174,9 +174,12 @@ impl Vocab {
         &self.ends
     }
 
-    /// Ids whose bytes have a lower id too. Only merges can make them.
+    /// Ids whose bytes have a lower id too. Only merges from a file can make them, training never does.
     pub fn repeated(&self) -> impl Iterator<Item = TokenId> + '_ {
-        self.iter()
+        // Mostly there are none, which shows in how many tokens were found to be different.
+        let all = (self.index.len() < self.tokens).then(|| self.iter());
+        all.into_iter()
+            .flatten()
             .filter(|&(id, token)| self.id(token) != Some(id))
             .map(|(id, _)| id)
     }

@@ -4,6 +4,8 @@
 //! merge by the rank of their joined bytes ([`Merging::Ranks`]), so a model of listed merges that
 //! is written here and read again may encode some texts differently: see [`crate::model`].
 
+use std::fmt::Write as _;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -156,9 +158,10 @@ pub fn write(model: &Model) -> Result<Vec<u8>, NotRanks> {
     }
     let mut text = String::new();
     for (id, token) in vocab.iter() {
-        if highest.get(token).is_none_or(|&highest| highest == id) {
+        if highest.is_empty() || highest.get(token).is_none_or(|&highest| highest == id) {
             STANDARD.encode_string(token, &mut text);
-            text.push_str(&format!(" {id}\n"));
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, " {id}");
         }
     }
     Ok(text.into_bytes())
