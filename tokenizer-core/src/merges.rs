@@ -134,24 +134,35 @@ impl Merges {
     /// When the list is not numbered as [`Merges::trained`] numbers it, or the tokens together pass
     /// 4 GiB.
     pub fn trained_tokens(&self) -> Result<Vec<Vec<u8>>, MergesError> {
-        let mut tokens: Vec<Vec<u8>> = (0..=255u8).map(|byte| vec![byte]).collect();
-        let mut bytes = 0;
+        let (bytes, ends) = self.trained_arena()?;
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let tokens = starts.zip(&ends);
+        Ok(tokens
+            .map(|(start, &end)| bytes[start as usize..end as usize].to_vec())
+            .collect())
+    }
+
+    /// The tokens of [`Merges::trained_tokens`] one behind the other, and where each ends.
+    pub(crate) fn trained_arena(&self) -> Result<(Vec<u8>, Vec<u32>), MergesError> {
+        let mut bytes: Vec<u8> = (0..=255).collect();
+        let mut ends: Vec<u32> = (1..=256).collect();
         for (rank, rule) in self.rules.iter().enumerate() {
             let part = |id: TokenId| {
-                let token = tokens.get(id as usize).map(Vec::as_slice);
-                token.ok_or(MergesError::LaterToken { rank, id })
+                let end = ends.get(id as usize).copied();
+                let end = end.ok_or(MergesError::LaterToken { rank, id })?;
+                let start = id.checked_sub(1).map_or(0, |before| ends[before as usize]);
+                Ok(start as usize..end as usize)
             };
             let (left, right) = (part(rule.left)?, part(rule.right)?);
-            if rule.token as usize != tokens.len() {
+            if rule.token as usize != ends.len() {
                 return Err(MergesError::NotTrained { rank });
             }
-            bytes += left.len() as u64 + right.len() as u64;
-            if bytes > u64::from(u32::MAX) {
-                return Err(MergesError::TooLong { rank });
-            }
-            tokens.push([left, right].concat());
+            let end = bytes.len() as u64 + left.len() as u64 + right.len() as u64;
+            ends.push(u32::try_from(end).map_err(|_| MergesError::TooLong { rank })?);
+            bytes.extend_from_within(left);
+            bytes.extend_from_within(right);
         }
-        Ok(tokens)
+        Ok((bytes, ends))
     }
 }
 

@@ -101,10 +101,9 @@ impl Model {
         merges: Merges,
         specials: &[impl AsRef<str>],
     ) -> Result<Self, ModelError> {
-        let tokens = merges.trained_tokens()?;
-        let first = tokens.len() as TokenId;
-        let tokens = tokens.iter().zip(0..).map(|(t, id)| (id, t.as_slice()));
-        let vocab = Vocab::new(tokens, Repeats::LowestId)?;
+        let (bytes, ends) = merges.trained_arena()?;
+        let first = ends.len() as TokenId;
+        let vocab = Vocab::from_arena(&bytes, &ends, Repeats::LowestId)?;
         let specials = specials
             .iter()
             .zip(first..)

@@ -141,7 +141,9 @@ impl PairTable {
 
     #[cold]
     fn grow(&mut self) {
-        let old = std::mem::replace(self, PairTable::with_capacity(self.slots.len()));
+        // Twice the slots.
+        let pairs = self.slots.len() / 2 * 3;
+        let old = std::mem::replace(self, PairTable::with_capacity(pairs));
         self.seed = old.seed;
         for (pair, &occurrences) in old.iter() {
             self.used += 1;
