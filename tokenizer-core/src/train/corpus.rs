@@ -20,7 +20,7 @@
 //! writes up to three. Four bytes a symbol, eight a word.
 //!
 //! Not worth it: words that are searched for the pair and shortened in place. It took 60 ns a word
-//! on mixed scripts, half of it in the search, against 25 ns a place here; and a word of 1 MB cost
+//! on mixed scripts, half of it in the search, against some 20 ns a place here; and a word of 1 MB cost
 //! a megabyte for every merge.
 
 use std::iter::Peekable;
