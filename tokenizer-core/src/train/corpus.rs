@@ -157,13 +157,7 @@ impl Corpus {
         self.pairs = sum.ok_or(Unfit::Counts)?;
         let begin = self.cells.len();
         Place::try_from(begin + length + EDGES).map_err(|_| Unfit::Size)?;
-        if self
-            .parts
-            .last()
-            .is_none_or(|&part| begin - part >= PART_CELLS)
-        {
-            self.parts.push(begin);
-        }
+        begin_part(&mut self.parts, begin);
         self.cells.push(Count::from(LARGE).min(count) as u32);
         let cell = |(distance, id)| cell(id, distance);
         self.cells.extend((0..).zip(symbols).map(cell));

@@ -325,6 +325,14 @@ mod tests {
     }
 
     #[test]
+    fn a_flag_that_is_set_stops_training_before_the_first_merge() {
+        let mut words = Words::new();
+        words.add(b"abab", 1).unwrap();
+        let options = TrainOptions::new(5).stop(Arc::new(AtomicBool::new(true)));
+        assert_eq!(train(&words, &options), Err(TrainError::Stopped));
+    }
+
+    #[test]
     fn counts_beyond_32_bits_decide() {
         let mut words = Words::new();
         words.add(b"ab", (1 << 32) + 1).unwrap();

@@ -9,7 +9,7 @@
 //! than a tracked one whose count has fallen below the threshold.)
 //!
 //! Most pairs of a corpus are rare, so this saves most of the table, of the lists of places and of
-//! the heap.
+//! the candidates.
 //!
 //! **Reading.** Pairs are told apart by a hash first. A first pass sums up, for every hash, the counts
 //! and the places of all pairs that have it; where the sum is below the threshold, none of them is
