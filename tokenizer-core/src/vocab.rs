@@ -3,9 +3,9 @@
 //! All tokens stand one behind another in one arena. An id without a token (p50k has one) is an
 //! empty span: no token is empty, so nothing else is needed to mark a hole.
 
-use ahash::RandomState;
 use hashbrown::HashTable;
 
+use crate::piece_key::Seeds;
 use crate::token::{MAX_TOKEN_ID, TokenId};
 
 /// The tokens of a model, special tokens left out: ids to bytes and back. Immutable.
@@ -17,9 +17,10 @@ pub struct Vocab {
     /// Where the token of an id ends; it starts where the one before ends.
     ends: Vec<u32>,
     index: HashTable<TokenId>,
-    hasher: RandomState,
+    seeds: Seeds,
     byte_ids: [TokenId; 256],
     tokens: usize,
+    longest: usize,
 }
 
 /// What to do with two ids for the same bytes.
@@ -91,7 +92,7 @@ impl Vocab {
     ) -> Result<Self, VocabError> {
         let mut tokens: Vec<(TokenId, &[u8])> = tokens.into_iter().collect();
         tokens.sort_unstable_by_key(|&(id, _)| id);
-        let hasher = RandomState::new();
+        let seeds = Seeds::new();
         let mut index = HashTable::with_capacity(tokens.len());
         let mut bytes: Vec<u8> = Vec::with_capacity(tokens.iter().map(|(_, t)| t.len()).sum());
         let mut ends: Vec<u32> = Vec::new();
@@ -109,7 +110,7 @@ impl Vocab {
             ends.resize(id as usize, bytes.len() as u32);
             bytes.extend_from_slice(token);
             ends.push(u32::try_from(bytes.len()).map_err(|_| VocabError::TooLarge)?);
-            let hash = hasher.hash_one(token);
+            let hash = hash(&seeds, token);
             match index.find(hash, |&other| span(&bytes, &ends, other) == token) {
                 Some(&first) if repeats == Repeats::Refuse => {
                     return Err(VocabError::RepeatedToken {
@@ -121,7 +122,7 @@ impl Vocab {
                 Some(_) => {}
                 None => {
                     index.insert_unique(hash, id, |&other| {
-                        hasher.hash_one(span(&bytes, &ends, other))
+                        self::hash(&seeds, span(&bytes, &ends, other))
                     });
                 }
             }
@@ -130,9 +131,14 @@ impl Vocab {
             bytes,
             ends,
             index,
-            hasher,
+            seeds,
             byte_ids: [0; 256],
             tokens: tokens.len(),
+            longest: tokens
+                .iter()
+                .map(|(_, token)| token.len())
+                .max()
+                .unwrap_or(0),
         };
         for byte in 0..=255u8 {
             vocab.byte_ids[byte as usize] =
@@ -186,10 +192,23 @@ impl Vocab {
 
     /// The id of `token`, or `None` when it is not in the vocabulary.
     pub fn id(&self, token: &[u8]) -> Option<TokenId> {
-        let hash = self.hasher.hash_one(token);
+        match token {
+            [] => None,
+            _ => self.id_of_hash(hash(&self.seeds, token), token),
+        }
+    }
+
+    /// As [`Vocab::id`], with the hash of the token by [`Vocab::seeds`].
+    #[inline]
+    pub(crate) fn id_of_hash(&self, hash: u64, token: &[u8]) -> Option<TokenId> {
         self.index
             .find(hash, |&id| span(&self.bytes, &self.ends, id) == token)
             .copied()
+    }
+
+    /// What the hashes of this vocabulary depend on.
+    pub(crate) fn seeds(&self) -> &Seeds {
+        &self.seeds
     }
 
     /// The bytes of `id`, or `None` when there is no such token. Never empty.
@@ -216,6 +235,11 @@ impl Vocab {
         false
     }
 
+    /// Bytes of the longest token.
+    pub(crate) fn longest(&self) -> usize {
+        self.longest
+    }
+
     /// One more than the highest id.
     pub fn id_limit(&self) -> usize {
         self.ends.len()
@@ -225,6 +249,11 @@ impl Vocab {
     pub fn iter(&self) -> impl Iterator<Item = (TokenId, &[u8])> {
         (0..self.ends.len() as TokenId).filter_map(|id| Some((id, self.token(id)?)))
     }
+}
+
+/// The hash of a token, which is not empty.
+fn hash(seeds: &Seeds, token: &[u8]) -> u64 {
+    seeds.hash(seeds.key(token, 0, token.len()))
 }
 
 #[inline]
