@@ -48,15 +48,15 @@ impl Seeds {
         if length > INLINE {
             return self.long_key(&text[start..end]);
         }
-        let bytes = match text[start..].first_chunk::<16>() {
-            Some(bytes) => u128::from_le_bytes(*bytes),
-            None => {
-                let mut bytes = [0; 16];
-                bytes[..text.len() - start].copy_from_slice(&text[start..]);
-                u128::from_le_bytes(bytes)
-            }
-        };
-        Key(bytes & BYTES[length] | (length as u128) << LENGTH)
+        Key(head(text, start) & HEADS[length] | (length as u128) << LENGTH)
+    }
+
+    /// As [`Seeds::key`] of a piece of up to 15 bytes. Of a longer one the first 15, marked as such:
+    /// the key of no piece.
+    #[inline(always)]
+    pub(crate) fn head_key(&self, text: &[u8], start: usize, end: usize) -> Key {
+        let length = (end - start).min(INLINE + 1);
+        Key(head(text, start) & HEADS[length] | (length as u128) << LENGTH)
     }
 
     #[inline(never)]
@@ -76,15 +76,33 @@ impl Seeds {
     }
 }
 
-/// The lowest bytes of a word, by their number.
-static BYTES: [u128; INLINE + 1] = {
-    let mut masks = [0; INLINE + 1];
+/// The 16 bytes from `start` on; zeros where the text is at its end.
+#[inline(always)]
+fn head(text: &[u8], start: usize) -> u128 {
+    let rest = &text[start..];
+    match rest.first_chunk::<16>() {
+        Some(bytes) => u128::from_le_bytes(*bytes),
+        None => last_bytes(rest),
+    }
+}
+
+#[cold]
+fn last_bytes(rest: &[u8]) -> u128 {
+    let mut bytes = [0; 16];
+    bytes[..rest.len()].copy_from_slice(rest);
+    u128::from_le_bytes(bytes)
+}
+
+/// The bits of so many bytes, but for the last entry, which is that of 15 too.
+static HEADS: [u128; INLINE + 2] = {
+    let mut heads = [0; INLINE + 2];
     let mut length = 1;
     while length <= INLINE {
-        masks[length] = masks[length - 1] << 8 | 0xFF;
+        heads[length] = heads[length - 1] << 8 | 0xFF;
         length += 1;
     }
-    masks
+    heads[INLINE + 1] = heads[INLINE];
+    heads
 };
 
 impl Key {
@@ -92,6 +110,12 @@ impl Key {
     #[inline(always)]
     pub(crate) fn is_long(self) -> bool {
         self.0 >> LENGTH == 0
+    }
+
+    /// Whether this is but the head of a longer piece: see [`Seeds::head_key`].
+    #[inline(always)]
+    pub(crate) fn is_head(self) -> bool {
+        self.0 >> LENGTH > INLINE as u128
     }
 
     /// Bytes of the piece.

@@ -26,9 +26,9 @@ use std::sync::Arc;
 pub use batch::{Batch, BatchError};
 
 use self::rules::Rules;
-use self::worker::{CountIds, Worker, Write};
+use self::worker::{CountIds, Worker};
 use self::workers::{Borrowed, Workers};
-use crate::arch::Tier;
+use crate::arch::{Tier, advise_huge_pages};
 use crate::model::Model;
 use crate::special::{Matcher, Segment, SpecialSet};
 use crate::split::SplitError;
@@ -151,7 +151,9 @@ impl Encoder {
     /// # Errors
     /// When the pattern fails on the text; named patterns and most others never do.
     pub fn encode(&self, text: &[u8]) -> Result<Vec<TokenId>, EncodeError> {
-        let mut ids = Vec::new();
+        // Prose has four bytes or a little more for each id.
+        let mut ids = Vec::with_capacity(text.len() / 4 + 1);
+        advise_huge_pages(ids.spare_capacity_mut());
         self.encode_into(text, &mut ids)?;
         Ok(ids)
     }
@@ -230,15 +232,12 @@ impl Encoder {
             }
             Segment::Text(part) => {
                 let offset = offset + (part.as_ptr() as usize - base);
-                let mut write = Write::new(ids);
-                worker
-                    .encode(&self.shared, part, &mut write)
-                    .map_err(|error| {
-                        EncodeError::Split(SplitError {
-                            offset: offset + error.offset,
-                            ..error
-                        })
+                worker.encode(&self.shared, part, ids).map_err(|error| {
+                    EncodeError::Split(SplitError {
+                        offset: offset + error.offset,
+                        ..error
                     })
+                })
             }
         })
     }
@@ -253,7 +252,7 @@ impl Encoder {
         let mut worker = self.worker();
         move |piece| {
             let mut ids = Vec::new();
-            worker.encode_piece(&self.shared, piece, &mut Write::new(&mut ids));
+            worker.encode_piece(&self.shared, piece, &mut ids);
             ids
         }
     }

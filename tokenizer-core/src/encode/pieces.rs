@@ -1,81 +1,79 @@
 //! The table of known pieces: what a thread has encoded lately, private to it.
 //!
-//! A slot is 32 bytes, two to a cache line: a key of 16 bytes (`piece_key.rs`), and up to four ids.
-//! About 90 % of the pieces of a text are one token and 98 % at most two, so one line is all that
-//! most pieces ask of memory. A piece has one line, and one of its two slots; there is no looking
-//! further.
+//! A line is one of the processor's, 64 bytes, and holds two pieces: for each a key of 16 bytes
+//! (`piece_key.rs`) and up to four ids. About 90 % of the pieces of a text are one token and 98 % at
+//! most two, so one line is all that most pieces ask of memory. A piece has one line, and stands at
+//! one of its two places; there is no looking further.
 //!
 //! What is not there is asked of the vocabulary, or merged, and then put there. So a table is ready
 //! at once, holds just what a text uses, and is never more than a copy of what the rules say.
 //!
-//! **Long pieces.** The key of more than 15 bytes is their hash and length. The ids themselves tell
+//! **Long pieces.** Those of more than 15 bytes have the key of their head. The ids themselves tell
 //! whether it is the same piece: they must spell it.
 //!
 //! **Bound.** The table grows with what is put into it up to its bound. Then what comes takes the
 //! place of a piece of its line that was not met since the last time one had to go.
 
+use crate::arch::advise_huge_pages;
 use crate::piece_key::{Key, Seeds};
-use crate::token::TokenId;
+use crate::token::{MAX_TOKEN_ID, TokenId};
 use crate::vocab::Vocab;
 
 /// See the module.
 pub(super) struct PieceTable {
     /// Their number is a power of two.
     lines: Vec<Line>,
-    /// How far a hash is shifted down to be the number of a line.
-    shift: u32,
+    /// One less than their number.
+    last: usize,
     used: usize,
     most_lines: usize,
 }
 
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-struct Line([Slot; 2]);
-
-/// A piece and its ids.
-#[derive(Clone, Copy)]
-pub(super) struct Slot {
-    /// The key; above it how many ids there are, and whether the piece was met again.
-    marked: u128,
-    ids: [TokenId; INLINE_IDS],
+struct Line {
+    keys: [u128; 2],
+    ids: [Ids; 2],
 }
 
-/// Ids that a slot holds.
+/// Up to four ids. Above the first stands how many there are, and whether the piece was met again.
+#[derive(Clone, Copy)]
+pub(super) struct Ids([TokenId; INLINE_IDS]);
+
+/// Ids of a piece in the table.
 pub(super) const INLINE_IDS: usize = 4;
 
-const FREE: Slot = Slot {
-    marked: 0,
-    ids: [0; INLINE_IDS],
+const FREE: Line = Line {
+    keys: [0; 2],
+    ids: [Ids([0; INLINE_IDS]); 2],
 };
 
-/// The bits of a key.
-const KEY: u128 = (1 << 124) - 1;
-
-/// Where the number of ids stands.
-const COUNT: u32 = 124;
+/// Where the number of ids stands in the first: above any id.
+const COUNT: u32 = MAX_TOKEN_ID.trailing_ones();
 
 /// Set when the piece was met again.
-const MET: u128 = 1 << 127;
+const MET: u32 = 1 << 31;
+
+const _: () = assert!(MAX_TOKEN_ID.leading_zeros() + COUNT == 32 && INLINE_IDS < 1 << (31 - COUNT));
 
 /// 16 KiB.
 const FIRST_LINES: usize = 1 << 8;
 
-impl Slot {
+impl Ids {
+    /// How many there are.
     #[inline(always)]
-    fn is(&self, key: Key) -> bool {
-        (self.marked ^ key.0) & KEY == 0
-    }
-
-    /// How many ids there are.
-    #[inline(always)]
-    pub(super) fn count(&self) -> usize {
-        (self.marked >> COUNT) as usize & 7
+    pub(super) fn count(self) -> usize {
+        (self.0[0] >> COUNT) as usize % (2 * INLINE_IDS)
     }
 
     /// The ids, and anything behind them.
     #[inline(always)]
-    pub(super) fn ids(&self) -> [TokenId; INLINE_IDS] {
-        self.ids
+    pub(super) fn ids(self) -> [TokenId; INLINE_IDS] {
+        self.0.map(|id| id & MAX_TOKEN_ID)
+    }
+
+    fn is_met(self) -> bool {
+        self.0[0] & MET != 0
     }
 }
 
@@ -84,8 +82,8 @@ impl PieceTable {
     pub(super) fn new(most_bytes: usize) -> Self {
         let most_lines = (most_bytes / size_of::<Line>()).max(FIRST_LINES);
         PieceTable {
-            lines: vec![Line([FREE; 2]); FIRST_LINES],
-            shift: 64 - FIRST_LINES.trailing_zeros(),
+            lines: free_lines(FIRST_LINES),
+            last: FIRST_LINES - 1,
             used: 0,
             most_lines: 1 << most_lines.ilog2(),
         }
@@ -94,35 +92,33 @@ impl PieceTable {
     /// Asks for the line of a hash from memory.
     #[inline(always)]
     pub(super) fn prefetch(&self, hash: u64) {
-        crate::arch::prefetch(&self.lines, (hash >> self.shift) as usize);
+        crate::arch::prefetch(&self.lines, hash as usize & self.last);
     }
 
-    /// The slot of a piece of up to 15 bytes, if it is known.
+    /// The ids of a piece, if it is known; of a long piece those of one with the same head.
     #[inline(always)]
-    pub(super) fn find_short(&mut self, key: Key, hash: u64) -> Option<&Slot> {
-        let slots = &mut self.lines[(hash >> self.shift) as usize].0;
-        let second = usize::from(!slots[0].is(key));
-        let slot = &mut slots[second];
-        if !slot.is(key) {
+    pub(super) fn find(&mut self, key: Key, hash: u64) -> Option<Ids> {
+        let Line { keys, ids } = &mut self.lines[hash as usize & self.last];
+        let second = usize::from(keys[0] != key.0);
+        if keys[second] != key.0 {
             return None;
         }
-        if slot.marked & MET == 0 {
-            slot.marked |= MET;
+        let ids = &mut ids[second];
+        if !ids.is_met() {
+            ids.0[0] |= MET;
         }
-        Some(slot)
+        Some(*ids)
     }
 
-    /// The slot of a longer piece, if it is known.
+    /// Whether these are the ids of `piece`, found by its head: they spell it.
     #[inline]
-    pub(super) fn find_long(
-        &mut self,
-        key: Key,
-        hash: u64,
-        piece: &[u8],
-        vocab: &Vocab,
-    ) -> Option<&Slot> {
-        let slot = self.find_short(key, hash)?;
-        spells(vocab, &slot.ids[..slot.count()], piece).then_some(slot)
+    pub(super) fn spell(ids: Ids, piece: &[u8], vocab: &Vocab) -> bool {
+        let mut rest = piece;
+        ids.ids()[..ids.count()].iter().all(|&id| {
+            let token = vocab.token(id).and_then(|token| rest.strip_prefix(token));
+            rest = token.unwrap_or_default();
+            token.is_some()
+        }) && rest.is_empty()
     }
 
     /// Keeps the ids of a piece that is not known, if there are few enough.
@@ -134,47 +130,51 @@ impl PieceTable {
         if self.used > self.lines.len() && self.lines.len() < self.most_lines {
             self.grow(seeds);
         }
-        let mut slot = FREE;
-        slot.marked = key.0 | (ids.len() as u128) << COUNT;
-        slot.ids[..ids.len()].copy_from_slice(ids);
-        self.put(hash, slot);
+        let mut kept = Ids([0; INLINE_IDS]);
+        kept.0[..ids.len()].copy_from_slice(ids);
+        kept.0[0] |= (ids.len() as u32) << COUNT;
+        self.put(key.0, hash, kept);
     }
 
     #[inline]
-    fn put(&mut self, hash: u64, slot: Slot) {
-        let slots = &mut self.lines[(hash >> self.shift) as usize].0;
-        if let Some(free) = slots.iter_mut().find(|slot| slot.marked == 0) {
+    fn put(&mut self, key: u128, hash: u64, ids: Ids) {
+        let line = &mut self.lines[hash as usize & self.last];
+        let place = if let Some(free) = line.keys.iter().position(|&key| key == 0) {
             self.used += 1;
-            *free = slot;
-        } else if let Some(unmet) = slots.iter_mut().find(|slot| slot.marked & MET == 0) {
-            *unmet = slot;
+            free
+        } else if let Some(same) = line.keys.iter().position(|&there| there == key) {
+            // Another long piece with the same head.
+            same
+        } else if let Some(unmet) = line.ids.iter().position(|ids| !ids.is_met()) {
+            unmet
         } else {
-            slots[0].marked &= !MET;
-            slots[1] = slot;
-        }
+            line.ids[0].0[0] &= !MET;
+            1
+        };
+        line.keys[place] = key;
+        line.ids[place] = ids;
     }
 
     /// Makes the table four times as large. Pieces find their new lines by their hashes.
     #[cold]
     fn grow(&mut self, seeds: &Seeds) {
         let lines = (self.lines.len() * 4).min(self.most_lines);
-        let old = std::mem::replace(&mut self.lines, vec![Line([FREE; 2]); lines]);
-        self.shift = 64 - lines.trailing_zeros();
+        let old = std::mem::replace(&mut self.lines, free_lines(lines));
+        self.last = lines - 1;
         self.used = 0;
-        for slot in old.iter().flat_map(|line| line.0) {
-            if slot.marked != 0 {
-                self.put(seeds.hash(Key(slot.marked & KEY)), slot);
+        for line in &old {
+            for (&key, &ids) in line.keys.iter().zip(&line.ids) {
+                if key != 0 {
+                    self.put(key, seeds.hash(Key(key)), ids);
+                }
             }
         }
     }
 }
 
-/// Whether the bytes of `ids`, one behind the other, are `piece`.
-fn spells(vocab: &Vocab, ids: &[TokenId], piece: &[u8]) -> bool {
-    let mut rest = piece;
-    ids.iter().all(|&id| {
-        let token = vocab.token(id).and_then(|token| rest.strip_prefix(token));
-        rest = token.unwrap_or_default();
-        token.is_some()
-    }) && rest.is_empty()
+fn free_lines(count: usize) -> Vec<Line> {
+    let mut lines = Vec::with_capacity(count);
+    advise_huge_pages(lines.spare_capacity_mut());
+    lines.resize(count, FREE);
+    lines
 }

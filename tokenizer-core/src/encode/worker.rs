@@ -12,7 +12,7 @@ use std::ops::Range;
 use super::Shared;
 use super::long::Merger;
 use super::pieces::{INLINE_IDS, PieceTable};
-use crate::arch::Tier;
+use crate::arch::{Kernel, Simd, Tier, advise_huge_pages};
 use crate::piece_key::Key;
 use crate::split::{Spans, SplitError};
 use crate::token::TokenId;
@@ -27,23 +27,26 @@ pub(super) struct Worker {
     tier: Tier,
 }
 
-/// Takes the ids of pieces, in order.
+/// Takes ids, in order.
 pub(super) trait Sink {
-    /// The ids of a piece: the first `count` of these, one at least.
-    fn few(&mut self, ids: [TokenId; INLINE_IDS], count: usize);
+    /// Whether it is to be told where pieces end.
+    const ENDS: bool = false;
 
-    /// The ids of a piece.
-    fn any(&mut self, ids: &[TokenId]);
+    /// More ids: those of one or several pieces.
+    fn take(&mut self, ids: &[TokenId]);
 
-    /// Called behind each piece with its end in the text. Encoding ends there when this says so.
-    #[inline(always)]
+    /// The ids taken since the last call were those of a piece that ends at `end`. Whether the sink
+    /// wants more. Called only if it asks to be.
     fn piece_ends(&mut self, _end: usize) -> bool {
-        false
+        true
     }
 }
 
 /// Pieces whose lines are asked for together.
 const GROUP: usize = 32;
+
+/// Ids of the known pieces of a group, and some that no one asked for.
+const ROOM: usize = (GROUP * INLINE_IDS).next_power_of_two();
 
 impl Worker {
     pub(super) fn new(tier: Tier, cache_bytes: usize) -> Self {
@@ -84,36 +87,17 @@ impl Worker {
         spans: &Spans,
         sink: &mut S,
     ) -> bool {
-        let seeds = shared.model.vocab().seeds();
-        let mut start = spans.start();
-        let mut group = [(Key(0), 0u64); GROUP];
-        for ends in spans.ends().chunks(GROUP) {
-            let mut begin = start;
-            for (entry, &end) in group.iter_mut().zip(ends) {
-                let key = seeds.key(text, begin, end);
-                let hash = seeds.hash(key);
-                self.known.prefetch(hash);
-                *entry = (key, hash);
-                begin = end;
-            }
-            for (&(key, hash), &end) in group.iter().zip(ends) {
-                if !key.is_long()
-                    && let Some(slot) = self.known.find_short(key, hash)
-                {
-                    sink.few(slot.ids(), slot.count());
-                } else {
-                    self.encode_rare(shared, key, hash, text, start..end, sink);
-                }
-                start = end;
-                if sink.piece_ends(end) {
-                    return false;
-                }
-            }
-        }
-        true
+        self.tier.run(EncodeRun {
+            worker: self,
+            shared,
+            text,
+            spans,
+            sink,
+        })
     }
 
-    /// A piece that is long or not known.
+    /// Gives the ids of a piece that is long or not known to `sink`. `key` and `hash` are those of
+    /// its head.
     #[inline(never)]
     fn encode_rare<S: Sink>(
         &mut self,
@@ -125,14 +109,20 @@ impl Worker {
         sink: &mut S,
     ) {
         let vocab = shared.model.vocab();
-        if key.is_long()
-            && let Some(slot) = self.known.find_long(key, hash, &text[piece.clone()], vocab)
-        {
-            return sink.few(slot.ids(), slot.count());
+        let bytes = &text[piece.clone()];
+        let mut whole = hash;
+        if key.is_head() {
+            if let Some(ids) = self.known.find(key, hash)
+                && PieceTable::spell(ids, bytes, vocab)
+            {
+                return sink.take(&ids.ids()[..ids.count()]);
+            }
+            let seeds = vocab.seeds();
+            whole = seeds.hash(seeds.key(text, piece.start, piece.end));
         }
         self.ids.clear();
         if shared.rules.whole_piece_first
-            && let Some(id) = vocab.id_of_hash(hash, &text[piece.clone()])
+            && let Some(id) = vocab.id_of_hash(whole, bytes)
         {
             self.ids.push(id);
         } else {
@@ -140,66 +130,97 @@ impl Worker {
                 .merge(&shared.rules, &shared.model, text, piece, &mut self.ids);
         }
         self.known.insert(vocab.seeds(), key, hash, &self.ids);
-        sink.any(&self.ids);
+        sink.take(&self.ids);
     }
 
     /// Gives the ids of one piece to `sink`, without splitting it.
     pub(super) fn encode_piece<S: Sink>(&mut self, shared: &Shared, piece: &[u8], sink: &mut S) {
         if !piece.is_empty() {
             let seeds = shared.model.vocab().seeds();
-            let key = seeds.key(piece, 0, piece.len());
+            let key = seeds.head_key(piece, 0, piece.len());
             self.encode_rare(shared, key, seeds.hash(key), piece, 0..piece.len(), sink);
         }
     }
 }
 
-/// Writes ids to the end of a vector, by way of a small buffer of which any four are written at
-/// once, whatever their number.
-pub(super) struct Write<'v> {
-    ids: &'v mut Vec<TokenId>,
-    buffer: [TokenId; BUFFER + INLINE_IDS],
-    filled: usize,
+/// The loop over a run of pieces, with the instructions of a tier: they save a third of it.
+struct EncodeRun<'r, S> {
+    worker: &'r mut Worker,
+    shared: &'r Shared,
+    text: &'r [u8],
+    spans: &'r Spans,
+    sink: &'r mut S,
 }
 
-const BUFFER: usize = 256;
+impl<S: Sink> Kernel for EncodeRun<'_, S> {
+    type Output = bool;
 
-impl<'v> Write<'v> {
-    pub(super) fn new(ids: &'v mut Vec<TokenId>) -> Self {
-        Write {
-            ids,
-            buffer: [0; BUFFER + INLINE_IDS],
-            filled: 0,
-        }
-    }
-
-    fn flush(&mut self) {
-        self.ids.extend_from_slice(&self.buffer[..self.filled]);
-        self.filled = 0;
-    }
-}
-
-impl Sink for Write<'_> {
     #[inline(always)]
-    fn few(&mut self, ids: [TokenId; INLINE_IDS], count: usize) {
-        if self.filled >= BUFFER {
-            self.flush();
+    fn run<I: Simd>(self, _: I) -> bool {
+        let EncodeRun {
+            worker,
+            shared,
+            text,
+            spans,
+            sink,
+        } = self;
+        let seeds = shared.model.vocab().seeds();
+        let mut start = spans.start();
+        let mut group = [(Key(0), 0u64); GROUP];
+        let mut ids = [0; ROOM + INLINE_IDS];
+        for ends in spans.ends().chunks(GROUP) {
+            let mut begin = start;
+            for (entry, &end) in group.iter_mut().zip(ends) {
+                let key = seeds.head_key(text, begin, end);
+                let hash = seeds.hash(key);
+                worker.known.prefetch(hash);
+                *entry = (key, hash);
+                begin = end;
+            }
+            let mut filled = 0;
+            for (&(key, hash), &end) in group.iter().zip(ends) {
+                if !key.is_head()
+                    && let Some(known) = worker.known.find(key, hash)
+                {
+                    // Four ids are written, whatever their number: there is room behind the last.
+                    let at = filled % ROOM;
+                    ids[at..at + INLINE_IDS].copy_from_slice(&known.ids());
+                    filled += known.count();
+                } else {
+                    sink.take(&ids[..filled]);
+                    filled = 0;
+                    worker.encode_rare(shared, key, hash, text, start..end, sink);
+                }
+                start = end;
+                if S::ENDS {
+                    sink.take(&ids[..filled]);
+                    filled = 0;
+                    if !sink.piece_ends(end) {
+                        return false;
+                    }
+                }
+            }
+            sink.take(&ids[..filled]);
         }
-        if let Some(room) = self.buffer[self.filled..].first_chunk_mut() {
-            *room = ids;
-        }
-        self.filled += count;
-    }
-
-    fn any(&mut self, ids: &[TokenId]) {
-        self.flush();
-        self.ids.extend_from_slice(ids);
+        true
     }
 }
 
-impl Drop for Write<'_> {
-    fn drop(&mut self) {
-        self.flush();
+/// Ids are written to the end of a vector that may become large.
+impl Sink for Vec<TokenId> {
+    #[inline(always)]
+    fn take(&mut self, ids: &[TokenId]) {
+        if ids.len() > self.capacity() - self.len() {
+            grow(self, ids.len());
+        }
+        self.extend_from_slice(ids);
     }
+}
+
+#[cold]
+fn grow(ids: &mut Vec<TokenId>, more: usize) {
+    ids.reserve(more.max(ids.len() / 4));
+    advise_huge_pages(ids.spare_capacity_mut());
 }
 
 /// Counts ids.
@@ -208,11 +229,7 @@ pub(super) struct CountIds(pub(super) usize);
 
 impl Sink for CountIds {
     #[inline(always)]
-    fn few(&mut self, _: [TokenId; INLINE_IDS], count: usize) {
-        self.0 += count;
-    }
-
-    fn any(&mut self, ids: &[TokenId]) {
+    fn take(&mut self, ids: &[TokenId]) {
         self.0 += ids.len();
     }
 }
