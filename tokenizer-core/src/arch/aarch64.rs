@@ -109,4 +109,15 @@ impl Simd for Neon {
     fn flatten(self, mask: u64, base: usize, out: &mut [usize; FLATTEN]) -> usize {
         super::flatten_bit_by_bit(mask, base, out)
     }
+    #[inline(always)]
+    fn minimum(self, numbers: &[u32]) -> u32 {
+        // SAFETY: NEON is there; each load is of four numbers of the group.
+        unsafe {
+            let mut smallest = vdupq_n_u32(u32::MAX);
+            for four in numbers.chunks_exact(4) {
+                smallest = vminq_u32(smallest, vld1q_u32(four.as_ptr()));
+            }
+            vminvq_u32(smallest)
+        }
+    }
 }

@@ -145,6 +145,9 @@ pub(crate) trait Kernel {
 /// How many offsets [`Simd::flatten`] may write, with what it writes too much.
 pub(crate) const FLATTEN: usize = BLOCK + 8;
 
+/// Numbers of which [`Simd::minimum`] takes the smallest at once.
+pub(crate) const LANES: usize = 16;
+
 /// The operations that depend on the instruction set. A value of the type is the proof that the
 /// machine has it.
 pub(crate) trait Simd: Copy {
@@ -176,6 +179,10 @@ pub(crate) trait Simd: Copy {
 
     /// Bit `n` is set where class `n` has the flag `flag`, one bit.
     fn flag(self, classes: Self::Classes, flag: u8) -> u64;
+
+    /// The smallest of some numbers, whose number is a multiple of [`LANES`]; the largest number if
+    /// there are none.
+    fn minimum(self, numbers: &[u32]) -> u32;
 
     /// Writes `base` plus the number of each set bit, ascending, to the front of `out`, and gives
     /// how many there are. What stands behind them is overwritten with anything.
@@ -249,6 +256,12 @@ mod tests {
                 if bytes[at] >= 0x80 {
                     *class = 0;
                 }
+            }
+            let numbers: Vec<u32> = (bytes.iter().zip(classes))
+                .map(|(&byte, &class)| u32::from_le_bytes([class, byte, byte, byte]))
+                .collect();
+            for some in [0, 16, 32, 48, 64] {
+                masks.push(simd.minimum(&numbers[..some]).into());
             }
             let mut out = [0; FLATTEN];
             let count = simd.flatten(mask, 1000, &mut out);

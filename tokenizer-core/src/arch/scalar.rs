@@ -65,4 +65,8 @@ impl Simd for Scalar {
     fn flatten(self, mask: u64, base: usize, out: &mut [usize; FLATTEN]) -> usize {
         super::flatten_bit_by_bit(mask, base, out)
     }
+    #[inline(always)]
+    fn minimum(self, numbers: &[u32]) -> u32 {
+        numbers.iter().copied().min().unwrap_or(u32::MAX)
+    }
 }

@@ -227,6 +227,26 @@ impl Simd for Avx2 {
     fn flatten(self, mask: u64, base: usize, out: &mut [usize; FLATTEN]) -> usize {
         super::flatten_bit_by_bit(mask, base, out)
     }
+
+    #[inline(always)]
+    fn minimum(self, numbers: &[u32]) -> u32 {
+        // SAFETY: AVX2 is there; each load is of eight numbers of the group.
+        unsafe {
+            let mut smallest = _mm256_set1_epi32(-1);
+            for eight in numbers.chunks_exact(8) {
+                let eight = _mm256_loadu_si256(eight.as_ptr().cast());
+                smallest = _mm256_min_epu32(smallest, eight);
+            }
+            let (low, high) = (
+                _mm256_castsi256_si128(smallest),
+                _mm256_extracti128_si256::<1>(smallest),
+            );
+            let four = _mm_min_epu32(low, high);
+            let two = _mm_min_epu32(four, _mm_shuffle_epi32::<0b01_00_11_10>(four));
+            let one = _mm_min_epu32(two, _mm_shuffle_epi32::<0b10_11_00_01>(two));
+            _mm_cvtsi128_si32(one) as u32
+        }
+    }
 }
 
 /// A shift count for a whole vector.
@@ -343,6 +363,19 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn flatten(self, mask: u64, base: usize, out: &mut [usize; FLATTEN]) -> usize {
         super::flatten_bit_by_bit(mask, base, out)
+    }
+
+    #[inline(always)]
+    fn minimum(self, numbers: &[u32]) -> u32 {
+        // SAFETY: AVX-512 F is there; each load is of sixteen numbers of the group.
+        unsafe {
+            let mut smallest = _mm512_set1_epi32(-1);
+            for sixteen in numbers.chunks_exact(16) {
+                let sixteen = _mm512_loadu_si512(sixteen.as_ptr().cast());
+                smallest = _mm512_min_epu32(smallest, sixteen);
+            }
+            _mm512_reduce_min_epu32(smallest)
+        }
     }
 }
 
@@ -462,5 +495,9 @@ impl Simd for Avx512Vbmi2 {
             }
         }
         count
+    }
+    #[inline(always)]
+    fn minimum(self, numbers: &[u32]) -> u32 {
+        self.0.minimum(numbers)
     }
 }

@@ -13,7 +13,7 @@
 
 use super::pair_ranks::PairRanks;
 use super::rules::{NO_RANK, Rules};
-use crate::arch::{Kernel, Simd};
+use crate::arch::{Kernel, LANES, Simd};
 use crate::model::Model;
 use crate::token::TokenId;
 
@@ -31,9 +31,6 @@ const NO_KEY: u32 = u32::MAX;
 
 /// How far a rank is shifted.
 const PLACE_BITS: u32 = LINE.trailing_zeros();
-
-/// Keys of which the minimum is taken at once.
-const LANES: usize = 16;
 
 impl Line {
     pub(super) fn new() -> Self {
@@ -65,7 +62,7 @@ impl Kernel for MergeLine<'_> {
     type Output = u64;
 
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) -> u64 {
+    fn run<S: Simd>(self, simd: S) -> u64 {
         let MergeLine {
             line: Line { keys, ids },
             pairs,
@@ -92,7 +89,7 @@ impl Kernel for MergeLine<'_> {
 
         let mut begins = u64::MAX >> (LINE - length);
         loop {
-            let lowest = minimum(&keys[..used]);
+            let lowest = simd.minimum(&keys[..used]);
             if lowest == NO_KEY {
                 return begins;
             }
@@ -138,16 +135,4 @@ fn key(rank: u32, at: u32) -> u32 {
         NO_RANK => NO_KEY,
         rank => rank << PLACE_BITS | at,
     }
-}
-
-/// The smallest of a number of keys that is a multiple of [`LANES`].
-#[inline(always)]
-fn minimum(keys: &[u32]) -> u32 {
-    let mut smallest = [NO_KEY; LANES];
-    for group in keys.chunks_exact(LANES) {
-        for (smallest, &key) in smallest.iter_mut().zip(group) {
-            *smallest = key.min(*smallest);
-        }
-    }
-    smallest.into_iter().fold(NO_KEY, u32::min)
 }

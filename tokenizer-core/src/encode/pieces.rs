@@ -2,8 +2,10 @@
 //!
 //! A line is one of the processor's, 64 bytes, and holds two pieces: for each a key of 16 bytes
 //! (`piece_key.rs`) and up to four ids. About 90 % of the pieces of a text are one token and 98 % at
-//! most two, so one line is all that most pieces ask of memory. A piece has one line, and stands at
-//! one of its two places; there is no looking further.
+//! most two, so one line is all that most pieces ask of memory. A piece has a line of its own choice
+//! and another one where it stands if the first was full; there is no looking further. What is
+//! frequent comes early, so it is rare that the second line is looked at. (With one line only, a
+//! table that is half full has no place for one piece in eleven.)
 //!
 //! What is not there is asked of the vocabulary, or merged, and then put there. So a table is ready
 //! at once, holds just what a text uses, and is never more than a copy of what the rules say.
@@ -95,10 +97,27 @@ impl PieceTable {
         crate::arch::prefetch(&self.lines, hash as usize & self.last);
     }
 
-    /// The ids of a piece, if it is known; of a long piece those of one with the same head.
+    /// The ids of a piece, if it stands in its first line; of a long piece those of one with the same
+    /// head.
     #[inline(always)]
     pub(super) fn find(&mut self, key: Key, hash: u64) -> Option<Ids> {
-        let Line { keys, ids } = &mut self.lines[hash as usize & self.last];
+        self.find_in(hash as usize & self.last, key)
+    }
+
+    /// As [`PieceTable::find`], in its second line.
+    #[inline]
+    pub(super) fn find_second(&mut self, key: Key, hash: u64) -> Option<Ids> {
+        self.find_in(self.second_line(hash), key)
+    }
+
+    #[inline(always)]
+    fn second_line(&self, hash: u64) -> usize {
+        (hash >> 32) as usize & self.last
+    }
+
+    #[inline(always)]
+    fn find_in(&mut self, line: usize, key: Key) -> Option<Ids> {
+        let Line { keys, ids } = &mut self.lines[line];
         let second = usize::from(keys[0] != key.0);
         if keys[second] != key.0 {
             return None;
@@ -138,21 +157,41 @@ impl PieceTable {
 
     #[inline]
     fn put(&mut self, key: u128, hash: u64, ids: Ids) {
-        let line = &mut self.lines[hash as usize & self.last];
-        let place = if let Some(free) = line.keys.iter().position(|&key| key == 0) {
-            self.used += 1;
-            free
-        } else if let Some(same) = line.keys.iter().position(|&there| there == key) {
-            // Another long piece with the same head.
-            same
-        } else if let Some(unmet) = line.ids.iter().position(|ids| !ids.is_met()) {
-            unmet
-        } else {
-            line.ids[0].0[0] &= !MET;
-            1
-        };
-        line.keys[place] = key;
-        line.ids[place] = ids;
+        let lines = [hash as usize & self.last, self.second_line(hash)];
+        let places = lines
+            .map(|line| [(line, 0), (line, 1)])
+            .into_iter()
+            .flatten();
+        let mut choices = places.map(|(line, place)| {
+            let there = &self.lines[line];
+            let choice = match there.keys[place] {
+                // Another long piece with the same head.
+                same if same == key => Choice::Same,
+                0 => Choice::Free,
+                _ if !there.ids[place].is_met() => Choice::Unmet,
+                _ => Choice::Met,
+            };
+            (choice, line, place)
+        });
+        let first = choices.next().expect("there are four places");
+        let (choice, line, place) = choices.fold(first, |best, next| match next.0 < best.0 {
+            true => next,
+            false => best,
+        });
+        match choice {
+            Choice::Same | Choice::Unmet => {}
+            Choice::Free => self.used += 1,
+            // Whoever is not met again until the next one comes goes then.
+            Choice::Met => {
+                for line in lines {
+                    for ids in &mut self.lines[line].ids {
+                        ids.0[0] &= !MET;
+                    }
+                }
+            }
+        }
+        self.lines[line].keys[place] = key;
+        self.lines[line].ids[place] = ids;
     }
 
     /// Makes the table four times as large. Pieces find their new lines by their hashes.
@@ -170,6 +209,15 @@ impl PieceTable {
             }
         }
     }
+}
+
+/// What stands at a place, the best to be taken first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Choice {
+    Same,
+    Free,
+    Unmet,
+    Met,
 }
 
 fn free_lines(count: usize) -> Vec<Line> {

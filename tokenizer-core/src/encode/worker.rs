@@ -112,13 +112,18 @@ impl Worker {
         let bytes = &text[piece.clone()];
         let mut whole = hash;
         if key.is_head() {
-            if let Some(ids) = self.known.find(key, hash)
-                && PieceTable::spell(ids, bytes, vocab)
-            {
-                return sink.take(&ids.ids()[..ids.count()]);
+            let known = &mut self.known;
+            for find in [PieceTable::find, PieceTable::find_second] {
+                if let Some(ids) = find(known, key, hash)
+                    && PieceTable::spell(ids, bytes, vocab)
+                {
+                    return sink.take(&ids.ids()[..ids.count()]);
+                }
             }
             let seeds = vocab.seeds();
             whole = seeds.hash(seeds.key(text, piece.start, piece.end));
+        } else if let Some(ids) = self.known.find_second(key, hash) {
+            return sink.take(&ids.ids()[..ids.count()]);
         }
         self.ids.clear();
         if shared.rules.whole_piece_first
