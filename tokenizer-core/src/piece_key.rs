@@ -6,9 +6,10 @@
 
 use ahash::RandomState;
 
+use crate::arch::sixteen_bytes;
+
 /// See the module. Zero is the key of no piece: a piece has a length.
 ///
-/// Only the lowest 124 bits are used; a table may keep something in the others.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Key(pub(crate) u128);
 
@@ -26,19 +27,25 @@ const LONG_LENGTH: u32 = 64;
 /// who writes the text.
 #[derive(Clone)]
 pub(crate) struct Seeds {
+    short: ShortSeeds,
+    long: RandomState,
+}
+
+/// What the hashes of keys depend on.
+#[derive(Clone, Copy)]
+pub(crate) struct ShortSeeds {
     low: u64,
     high: u64,
-    long: RandomState,
 }
 
 impl Seeds {
     pub(crate) fn new() -> Self {
         let long = RandomState::new();
-        Seeds {
+        let short = ShortSeeds {
             low: long.hash_one(1u64),
             high: long.hash_one(2u64),
-            long,
-        }
+        };
+        Seeds { short, long }
     }
 
     /// The key of the piece that is `text[start..end]`, which is not empty.
@@ -48,15 +55,7 @@ impl Seeds {
         if length > INLINE {
             return self.long_key(&text[start..end]);
         }
-        Key(head(text, start) & HEADS[length] | (length as u128) << LENGTH)
-    }
-
-    /// As [`Seeds::key`] of a piece of up to 15 bytes. Of a longer one the first 15, marked as such:
-    /// the key of no piece.
-    #[inline(always)]
-    pub(crate) fn head_key(&self, text: &[u8], start: usize, end: usize) -> Key {
-        let length = (end - start).min(INLINE + 1);
-        Key(head(text, start) & HEADS[length] | (length as u128) << LENGTH)
+        Key(sixteen_bytes(text, start) & HEADS[length] | (length as u128) << LENGTH)
     }
 
     #[inline(never)]
@@ -66,9 +65,21 @@ impl Seeds {
         Key((piece.len() as u128) << LONG_LENGTH | hash)
     }
 
-    /// A folded multiplication of the two halves.
     #[inline(always)]
     pub(crate) fn hash(&self, key: Key) -> u64 {
+        self.short.hash(key)
+    }
+
+    #[inline(always)]
+    pub(crate) fn short(&self) -> ShortSeeds {
+        self.short
+    }
+}
+
+impl ShortSeeds {
+    /// A folded multiplication of the two halves.
+    #[inline(always)]
+    pub(crate) fn hash(self, key: Key) -> u64 {
         let low = key.0 as u64 ^ self.low;
         let high = (key.0 >> 64) as u64 ^ self.high;
         let product = u128::from(low) * u128::from(high);
@@ -76,43 +87,43 @@ impl Seeds {
     }
 }
 
-/// The 16 bytes from `start` on; zeros where the text is at its end.
-#[inline(always)]
-fn head(text: &[u8], start: usize) -> u128 {
-    let rest = &text[start..];
-    match rest.first_chunk::<16>() {
-        Some(bytes) => u128::from_le_bytes(*bytes),
-        None => last_bytes(rest),
-    }
-}
-
-#[cold]
-fn last_bytes(rest: &[u8]) -> u128 {
-    let mut bytes = [0; 16];
-    bytes[..rest.len()].copy_from_slice(rest);
-    u128::from_le_bytes(bytes)
-}
-
-/// The bits of so many bytes, but for the last entry, which is that of 15 too.
-static HEADS: [u128; INLINE + 2] = {
-    let mut heads = [0; INLINE + 2];
+/// The bits of so many bytes, but of no more than 15.
+static HEADS: [u128; 32] = {
+    let mut heads = [0; 32];
     let mut length = 1;
-    while length <= INLINE {
-        heads[length] = heads[length - 1] << 8 | 0xFF;
+    while length < heads.len() {
+        heads[length] = match length <= INLINE {
+            true => heads[length - 1] << 8 | 0xFF,
+            false => heads[INLINE],
+        };
         length += 1;
     }
-    heads[INLINE + 1] = heads[INLINE];
     heads
 };
 
 impl Key {
+    /// The key of the piece that is `text[start..end]`, as [`Seeds::key`] has it, if it has up to 15
+    /// bytes. Of a longer one the first 15, with its length up to `longest`: the key of no piece.
+    #[inline(always)]
+    pub(crate) fn of_head(text: &[u8], start: usize, end: usize, longest: usize) -> Key {
+        debug_assert!(longest > INLINE && longest < HEADS.len());
+        let length = (end - start).min(longest);
+        Key(sixteen_bytes(text, start) & HEADS[length] | (length as u128) << LENGTH)
+    }
+
+    /// The same bytes with another length.
+    #[inline]
+    pub(crate) fn with_length(self, length: usize) -> Key {
+        Key(self.0 & HEADS[INLINE] | (length as u128) << LENGTH)
+    }
+
     /// Whether the bytes of the piece stand elsewhere.
     #[inline(always)]
     pub(crate) fn is_long(self) -> bool {
         self.0 >> LENGTH == 0
     }
 
-    /// Whether this is but the head of a longer piece: see [`Seeds::head_key`].
+    /// Whether this is but the head of a longer piece: see [`Key::of_head`].
     #[inline(always)]
     pub(crate) fn is_head(self) -> bool {
         self.0 >> LENGTH > INLINE as u128
@@ -140,7 +151,7 @@ mod tests {
                 let key = seeds.key(&text, start, end);
                 assert_eq!(key.length(), end - start);
                 assert_eq!(key.is_long(), end - start > INLINE);
-                assert!(key.0 != 0 && key.0 >> 124 == 0);
+                assert!(key.0 != 0 && !key.is_head());
                 let alone = text[start..end].to_vec();
                 assert!(seeds.key(&alone, 0, alone.len()) == key);
                 assert_eq!(

@@ -110,6 +110,11 @@ impl Simd for Neon {
         super::flatten_bit_by_bit(mask, base, out)
     }
     #[inline(always)]
+    fn which(self, words: &[u128; 2], word: &u128) -> u32 {
+        super::which_word_by_word(words, word)
+    }
+
+    #[inline(always)]
     fn minimum(self, numbers: &[u32]) -> u32 {
         // SAFETY: NEON is there; each load is of four numbers of the group.
         unsafe {

@@ -21,6 +21,7 @@ use std::fmt;
 use std::sync::OnceLock;
 
 pub(crate) use huge_pages::advise_huge_pages;
+pub(crate) use scalar::Scalar;
 
 /// Bytes in a block: one bit each in a mask.
 pub(crate) const BLOCK: usize = 64;
@@ -180,6 +181,9 @@ pub(crate) trait Simd: Copy {
     /// Bit `n` is set where class `n` has the flag `flag`, one bit.
     fn flag(self, classes: Self::Classes, flag: u8) -> u64;
 
+    /// Which of two words is `word`: bit 0 for the first, bit 1 for the second.
+    fn which(self, words: &[u128; 2], word: &u128) -> u32;
+
     /// The smallest of some numbers, whose number is a multiple of [`LANES`]; the largest number if
     /// there are none.
     fn minimum(self, numbers: &[u32]) -> u32;
@@ -194,14 +198,44 @@ pub(crate) trait Simd: Copy {
 #[inline(always)]
 pub(crate) fn prefetch<T>(items: &[T], index: usize) {
     #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
-    if let Some(item) = items.get(index) {
+    {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: every x86-64 processor has the instruction, which changes nothing that a program
-        // can see, and the address is that of an item.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(item).cast()) }
+        let item = items.as_ptr().wrapping_add(index);
+        // SAFETY: every x86-64 processor has the instruction, which reads nothing that a program
+        // can see and never fails, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(item.cast()) }
     }
     #[cfg(not(all(target_arch = "x86_64", target_pointer_width = "64")))]
     let _ = (items, index);
+}
+
+/// The 16 bytes from `start` on, the first in the lowest bits; zeros behind the end of the text.
+#[inline(always)]
+pub(crate) fn sixteen_bytes(text: &[u8], start: usize) -> u128 {
+    // One comparison: what does not depend on `start` is known before a loop.
+    if text.len() >= 16 && start <= text.len() - 16 {
+        // SAFETY: 16 bytes of `text` begin at `start`. The load needs no alignment.
+        let bytes = unsafe { text.as_ptr().add(start).cast::<u128>().read_unaligned() };
+        u128::from_le(bytes)
+    } else {
+        last_bytes(text, start)
+    }
+}
+
+/// [`sixteen_bytes`] in the plainest form.
+#[cold]
+fn last_bytes(text: &[u8], start: usize) -> u128 {
+    let rest = text.get(start..).unwrap_or_default();
+    let mut bytes = [0; 16];
+    let some = rest.len().min(16);
+    bytes[..some].copy_from_slice(&rest[..some]);
+    u128::from_le_bytes(bytes)
+}
+
+/// [`Simd::which`] with the instructions that every processor has.
+#[inline(always)]
+fn which_word_by_word(words: &[u128; 2], word: &u128) -> u32 {
+    u32::from(words[0] == *word) | u32::from(words[1] == *word) << 1
 }
 
 /// [`Simd::flatten`] with the instructions that every processor has for single bits.
@@ -263,6 +297,16 @@ mod tests {
             for some in [0, 16, 32, 48, 64] {
                 masks.push(simd.minimum(&numbers[..some]).into());
             }
+            let word = |low: u8, high: u8| u128::from(low) << 3 | u128::from(high) << 70;
+            let words = [
+                word(bytes[0] & 3, bytes[1] & 1),
+                word(bytes[2] & 3, bytes[3] & 1),
+            ];
+            for low in 0..4 {
+                for high in 0..2 {
+                    masks.push(simd.which(&words, &word(low, high)).into());
+                }
+            }
             let mut out = [0; FLATTEN];
             let count = simd.flatten(mask, 1000, &mut out);
             (masks, out[..count].to_vec(), stored.to_vec())
@@ -288,6 +332,18 @@ mod tests {
                 prop_assert_eq!(&tier.run(everything()), &want, "{}", tier);
             }
         }
+    }
+
+    #[test]
+    fn sixteen_bytes_end_with_the_text() {
+        let text: Vec<u8> = (1..=40).collect();
+        for length in 0..text.len() {
+            for start in 0..=length + 1 {
+                let text = text[..length].to_vec();
+                assert_eq!(sixteen_bytes(&text, start), last_bytes(&text, start));
+            }
+        }
+        assert_eq!(last_bytes(&[1, 2, 3], 1), 0x0302);
     }
 
     #[test]

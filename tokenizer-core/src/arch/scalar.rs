@@ -5,7 +5,7 @@ use crate::unicode::ASCII;
 
 /// No vector instructions. Every machine has it.
 #[derive(Clone, Copy)]
-pub(super) struct Scalar;
+pub(crate) struct Scalar;
 
 /// Bit `n` is set where `is` holds for item `n`.
 #[inline(always)]
@@ -65,6 +65,11 @@ impl Simd for Scalar {
     fn flatten(self, mask: u64, base: usize, out: &mut [usize; FLATTEN]) -> usize {
         super::flatten_bit_by_bit(mask, base, out)
     }
+    #[inline(always)]
+    fn which(self, words: &[u128; 2], word: &u128) -> u32 {
+        super::which_word_by_word(words, word)
+    }
+
     #[inline(always)]
     fn minimum(self, numbers: &[u32]) -> u32 {
         numbers.iter().copied().min().unwrap_or(u32::MAX)

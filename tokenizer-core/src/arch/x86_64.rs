@@ -229,6 +229,11 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn which(self, words: &[u128; 2], word: &u128) -> u32 {
+        super::which_word_by_word(words, word)
+    }
+
+    #[inline(always)]
     fn minimum(self, numbers: &[u32]) -> u32 {
         // SAFETY: AVX2 is there; each load is of eight numbers of the group.
         unsafe {
@@ -366,6 +371,19 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn which(self, words: &[u128; 2], word: &u128) -> u32 {
+        // SAFETY: AVX-512 F and VL are there; the loads are of 32 and 16 bytes.
+        let halves = unsafe {
+            let words = _mm256_loadu_si256(words.as_ptr().cast());
+            let word = _mm_loadu_si128(std::ptr::from_ref(word).cast());
+            _mm256_cmpeq_epi64_mask(words, _mm256_broadcastsi128_si256(word))
+        };
+        // Both halves of a word must be equal: of each of the sixteen answers, which words that is.
+        const WORDS: u32 = 0b11_10_10_10_01_00_00_00_01_00_00_00_01_00_00_00;
+        WORDS >> (2 * (halves & 15)) & 3
+    }
+
+    #[inline(always)]
     fn minimum(self, numbers: &[u32]) -> u32 {
         // SAFETY: AVX-512 F is there; each load is of sixteen numbers of the group.
         unsafe {
@@ -496,6 +514,11 @@ impl Simd for Avx512Vbmi2 {
         }
         count
     }
+    #[inline(always)]
+    fn which(self, words: &[u128; 2], word: &u128) -> u32 {
+        self.0.which(words, word)
+    }
+
     #[inline(always)]
     fn minimum(self, numbers: &[u32]) -> u32 {
         self.0.minimum(numbers)

@@ -152,7 +152,7 @@ impl Encoder {
     /// When the pattern fails on the text; named patterns and most others never do.
     pub fn encode(&self, text: &[u8]) -> Result<Vec<TokenId>, EncodeError> {
         // Prose has four bytes or a little more for each id.
-        let mut ids = Vec::with_capacity(text.len() / 4 + 1);
+        let mut ids = Vec::with_capacity(text.len() / 4 + worker::ROOM);
         advise_huge_pages(ids.spare_capacity_mut());
         self.encode_into(text, &mut ids)?;
         Ok(ids)
@@ -172,7 +172,7 @@ impl Encoder {
     /// # Errors
     /// As [`Encoder::encode`].
     pub fn count(&self, text: &[u8]) -> Result<usize, EncodeError> {
-        let mut count = CountIds::default();
+        let mut count = CountIds::new();
         let normalized;
         let text = match self.model().normalizer() {
             Some(normalizer) => {
@@ -182,7 +182,7 @@ impl Encoder {
             None => text,
         };
         self.worker().encode(&self.shared, text, &mut count)?;
-        Ok(count.0)
+        Ok(count.count)
     }
 
     /// Appends the ids of `text`, in which the special tokens of `allowed` are recognised. The text

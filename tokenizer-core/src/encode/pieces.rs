@@ -10,14 +10,17 @@
 //! What is not there is asked of the vocabulary, or merged, and then put there. So a table is ready
 //! at once, holds just what a text uses, and is never more than a copy of what the rules say.
 //!
-//! **Long pieces.** Those of more than 15 bytes have the key of their head. The ids themselves tell
-//! whether it is the same piece: they must spell it.
+//! **Long pieces.** Those of more than 15 bytes have the key of their head. Up to 27 bytes, if they
+//! are one token, their last twelve stand where the other ids would; for all others the ids themselves
+//! tell whether it is the same piece: they must spell it.
 //!
 //! **Bound.** The table grows with what is put into it up to its bound. Then what comes takes the
 //! place of a piece of its line that was not met since the last time one had to go.
 
-use crate::arch::advise_huge_pages;
-use crate::piece_key::{Key, Seeds};
+use std::ops::Range;
+
+use crate::arch::{Kernel, Scalar, Simd, Tier, advise_huge_pages, prefetch, sixteen_bytes};
+use crate::piece_key::{INLINE, Key, Seeds, ShortSeeds};
 use crate::token::{MAX_TOKEN_ID, TokenId};
 use crate::vocab::Vocab;
 
@@ -38,45 +41,84 @@ struct Line {
     ids: [Ids; 2],
 }
 
-/// Up to four ids. Above the first stands how many there are, and whether the piece was met again.
+/// Up to four ids of 32 bits, the first in the lowest. Above it stands how many there are, and whether
+/// the piece was met again.
 #[derive(Clone, Copy)]
-pub(super) struct Ids([TokenId; INLINE_IDS]);
+pub(super) struct Ids(u128);
 
 /// Ids of a piece in the table.
 pub(super) const INLINE_IDS: usize = 4;
 
 const FREE: Line = Line {
     keys: [0; 2],
-    ids: [Ids([0; INLINE_IDS]); 2],
+    ids: [Ids(0); 2],
 };
 
 /// Where the number of ids stands in the first: above any id.
 const COUNT: u32 = MAX_TOKEN_ID.trailing_ones();
 
 /// Set when the piece was met again.
-const MET: u32 = 1 << 31;
+const MET: u128 = 1 << 31;
 
 const _: () = assert!(MAX_TOKEN_ID.leading_zeros() + COUNT == 32 && INLINE_IDS < 1 << (31 - COUNT));
+
+/// Where the end of a long piece stands: behind its id.
+const TAIL: u32 = 32;
 
 /// 16 KiB.
 const FIRST_LINES: usize = 1 << 8;
 
 impl Ids {
+    /// Those of a piece, if there are few enough.
+    fn new(ids: &[TokenId]) -> Option<Self> {
+        if ids.len() > INLINE_IDS {
+            return None;
+        }
+        let words = ids
+            .iter()
+            .rev()
+            .fold(0, |all, &id| all << 32 | u128::from(id));
+        Some(Ids(words | (ids.len() as u128) << COUNT))
+    }
+
+    /// The one id of a piece that ends with `tail`.
+    fn with_tail(id: TokenId, tail: u128) -> Self {
+        Ids(u128::from(id) | 1 << COUNT | tail << TAIL)
+    }
+
+    #[inline(always)]
+    fn has_tail(self, tail: u128) -> bool {
+        self.0 >> TAIL == tail
+    }
+
     /// How many there are.
     #[inline(always)]
     pub(super) fn count(self) -> usize {
-        (self.0[0] >> COUNT) as usize % (2 * INLINE_IDS)
+        (self.0 >> COUNT) as usize % (2 * INLINE_IDS)
     }
 
     /// The ids, and anything behind them.
     #[inline(always)]
-    pub(super) fn ids(self) -> [TokenId; INLINE_IDS] {
-        self.0.map(|id| id & MAX_TOKEN_ID)
+    pub(super) fn all(self) -> [TokenId; INLINE_IDS] {
+        const FIRST: u128 = !0 << 32 | MAX_TOKEN_ID as u128;
+        let [low, high] = [self.0 & FIRST, self.0 >> 64];
+        [
+            low as u32,
+            (low >> 32) as u32,
+            high as u32,
+            (high >> 32) as u32,
+        ]
     }
 
+    #[inline(always)]
     fn is_met(self) -> bool {
-        self.0[0] & MET != 0
+        self.0 & MET != 0
     }
+}
+
+/// The key of the head of a piece.
+pub(super) fn head_key(text: &[u8], piece: Range<usize>) -> Key {
+    Key::of_head(text, piece.start, piece.end, LONGEST)
 }
 
 impl PieceTable {
@@ -91,23 +133,75 @@ impl PieceTable {
         }
     }
 
-    /// Asks for the line of a hash from memory.
-    #[inline(always)]
-    pub(super) fn prefetch(&self, hash: u64) {
-        crate::arch::prefetch(&self.lines, hash as usize & self.last);
-    }
-
-    /// The ids of a piece, if it stands in its first line; of a long piece those of one with the same
-    /// head.
-    #[inline(always)]
-    pub(super) fn find(&mut self, key: Key, hash: u64) -> Option<Ids> {
-        self.find_in(hash as usize & self.last, key)
-    }
-
-    /// As [`PieceTable::find`], in its second line.
+    /// Makes the keys of a group of pieces that touch, and asks for their first lines from memory.
     #[inline]
-    pub(super) fn find_second(&mut self, key: Key, hash: u64) -> Option<Ids> {
-        self.find_in(self.second_line(hash), key)
+    pub(super) fn prepare(
+        &self,
+        tier: Tier,
+        seeds: &Seeds,
+        text: &[u8],
+        start: usize,
+        ends: &[usize],
+        group: &mut [Prepared; GROUP],
+    ) {
+        tier.run(Prepare {
+            lines: &self.lines,
+            last: self.last,
+            seeds: seeds.short(),
+            text,
+            start,
+            ends,
+            group,
+        });
+    }
+
+    /// Looks up pieces that were prepared, until one is not found in its first line. Writes the ids
+    /// of those found to the front of `ids` and gives how many pieces and how many ids these are.
+    #[inline]
+    pub(super) fn look_up(
+        &mut self,
+        tier: Tier,
+        text: &[u8],
+        ends: &[usize],
+        group: &[Prepared],
+        ids: &mut [TokenId; ROOM],
+    ) -> (usize, usize) {
+        tier.run(LookUp {
+            lines: &mut self.lines,
+            text,
+            ends,
+            group,
+            ids,
+        })
+    }
+
+    /// The ids of a piece, wherever it stands. `key` is that of its head.
+    #[inline]
+    pub(super) fn find(
+        &mut self,
+        seeds: &Seeds,
+        vocab: &Vocab,
+        key: Key,
+        piece: &[u8],
+    ) -> Option<Ids> {
+        let mut found = self.find_key(seeds, key);
+        if !key.is_head() {
+            return found.next();
+        }
+        if let Some(tail) = tail_of_head(key, piece)
+            && let Some(ids) = found.find(|ids| ids.has_tail(tail))
+        {
+            return Some(ids);
+        }
+        let mut found = self.find_key(seeds, key.with_length(SPELLED));
+        found.find(|&ids| spell(ids, piece, vocab))
+    }
+
+    fn find_key(&mut self, seeds: &Seeds, key: Key) -> impl Iterator<Item = Ids> + use<> {
+        let hash = seeds.hash(key);
+        let lines = [hash as usize & self.last, self.second_line(hash)];
+        let found = lines.map(|line| find_in(Scalar, &mut self.lines[line], &key));
+        found.into_iter().flatten()
     }
 
     #[inline(always)]
@@ -115,44 +209,20 @@ impl PieceTable {
         (hash >> 32) as usize & self.last
     }
 
-    #[inline(always)]
-    fn find_in(&mut self, line: usize, key: Key) -> Option<Ids> {
-        let Line { keys, ids } = &mut self.lines[line];
-        let second = usize::from(keys[0] != key.0);
-        if keys[second] != key.0 {
-            return None;
-        }
-        let ids = &mut ids[second];
-        if !ids.is_met() {
-            ids.0[0] |= MET;
-        }
-        Some(*ids)
-    }
-
-    /// Whether these are the ids of `piece`, found by its head: they spell it.
+    /// Keeps the ids of a piece that was not found, if there are few enough.
     #[inline]
-    pub(super) fn spell(ids: Ids, piece: &[u8], vocab: &Vocab) -> bool {
-        let mut rest = piece;
-        ids.ids()[..ids.count()].iter().all(|&id| {
-            let token = vocab.token(id).and_then(|token| rest.strip_prefix(token));
-            rest = token.unwrap_or_default();
-            token.is_some()
-        }) && rest.is_empty()
-    }
-
-    /// Keeps the ids of a piece that is not known, if there are few enough.
-    #[inline]
-    pub(super) fn insert(&mut self, seeds: &Seeds, key: Key, hash: u64, ids: &[TokenId]) {
-        if !(1..=INLINE_IDS).contains(&ids.len()) {
-            return;
-        }
+    pub(super) fn insert(&mut self, seeds: &Seeds, key: Key, piece: &[u8], ids: &[TokenId]) {
         if self.used > self.lines.len() && self.lines.len() < self.most_lines {
             self.grow(seeds);
         }
-        let mut kept = Ids([0; INLINE_IDS]);
-        kept.0[..ids.len()].copy_from_slice(ids);
-        kept.0[0] |= (ids.len() as u32) << COUNT;
-        self.put(key.0, hash, kept);
+        let (key, kept) = match (tail_of_head(key, piece), ids) {
+            (Some(tail), &[id]) => (key, Some(Ids::with_tail(id, tail))),
+            _ if key.is_head() => (key.with_length(SPELLED), Ids::new(ids)),
+            _ => (key, Ids::new(ids)),
+        };
+        if let Some(kept) = kept {
+            self.put(key.0, seeds.hash(key), kept);
+        }
     }
 
     #[inline]
@@ -185,7 +255,7 @@ impl PieceTable {
             Choice::Met => {
                 for line in lines {
                     for ids in &mut self.lines[line].ids {
-                        ids.0[0] &= !MET;
+                        ids.0 &= !MET;
                     }
                 }
             }
@@ -208,6 +278,129 @@ impl PieceTable {
                 }
             }
         }
+    }
+}
+
+/// Whether `ids` spell `piece`.
+fn spell(ids: Ids, piece: &[u8], vocab: &Vocab) -> bool {
+    let mut rest = piece;
+    ids.all()[..ids.count()].iter().all(|&id| {
+        let token = vocab.token(id).and_then(|token| rest.strip_prefix(token));
+        rest = token.unwrap_or_default();
+        token.is_some()
+    }) && rest.is_empty()
+}
+
+/// The last twelve bytes of a long piece, if they are, with its head, the whole piece.
+fn tail_of_head(key: Key, piece: &[u8]) -> Option<u128> {
+    (key.is_head() && piece.len() < LONGEST).then(|| tail(piece, piece.len()))
+}
+
+/// The twelve bytes before `end`, of at least 16.
+#[inline(always)]
+fn tail(text: &[u8], end: usize) -> u128 {
+    sixteen_bytes(text, end.wrapping_sub(16)) >> TAIL
+}
+
+#[inline(always)]
+fn find_in<S: Simd>(simd: S, line: &mut Line, key: &Key) -> Option<Ids> {
+    let which = simd.which(&line.keys, &key.0);
+    if which == 0 {
+        return None;
+    }
+    let place = &mut line.ids[(which >> 1) as usize & 1];
+    let ids = *place;
+    if !ids.is_met() {
+        place.0 |= MET;
+    }
+    Some(ids)
+}
+
+/// The length in the key of a piece whose head and tail are not all of it: 28 bytes and more.
+const LONGEST: usize = INLINE + 4 * (INLINE_IDS - 1) + 1;
+
+/// The length in the keys under which pieces stand that their ids must spell: that of no head.
+const SPELLED: usize = LONGEST + 1;
+
+/// Pieces that are looked up together.
+pub(super) const GROUP: usize = 32;
+
+/// Ids of a group of known pieces, and room for those that no one asked for.
+pub(super) const ROOM: usize = (GROUP + 1) * INLINE_IDS;
+
+/// A piece whose line was asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Prepared {
+    pub(super) key: Key,
+    line: usize,
+}
+
+impl Prepared {
+    pub(super) const NONE: Self = Prepared {
+        key: Key(0),
+        line: 0,
+    };
+}
+
+/// See [`PieceTable::prepare`].
+struct Prepare<'p> {
+    lines: &'p [Line],
+    last: usize,
+    seeds: ShortSeeds,
+    text: &'p [u8],
+    start: usize,
+    ends: &'p [usize],
+    group: &'p mut [Prepared; GROUP],
+}
+
+impl Kernel for Prepare<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let mut start = self.start;
+        for (prepared, &end) in self.group.iter_mut().zip(self.ends) {
+            let key = Key::of_head(self.text, start, end, LONGEST);
+            let line = self.seeds.hash(key) as usize & self.last;
+            prefetch(self.lines, line);
+            *prepared = Prepared { key, line };
+            start = end;
+        }
+    }
+}
+
+/// See [`PieceTable::look_up`].
+struct LookUp<'l> {
+    lines: &'l mut [Line],
+    text: &'l [u8],
+    ends: &'l [usize],
+    group: &'l [Prepared],
+    ids: &'l mut [TokenId; ROOM],
+}
+
+impl Kernel for LookUp<'_> {
+    type Output = (usize, usize);
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> (usize, usize) {
+        let mut filled = 0;
+        let pieces = self.group.iter().zip(self.ends);
+        for (number, (Prepared { key, line }, &end)) in pieces.enumerate() {
+            let line = self.lines.get_mut(*line);
+            let Some(known) = line.and_then(|line| find_in(simd, line, key)) else {
+                return (number, filled);
+            };
+            if key.is_head() && !known.has_tail(tail(self.text, end)) {
+                return (number, filled);
+            }
+            // Four are written, whatever their number.
+            let Some(room) = self.ids.get_mut(filled..).and_then(<[_]>::first_chunk_mut) else {
+                return (number, filled);
+            };
+            *room = known.all();
+            filled += known.count();
+        }
+        (self.group.len(), filled)
     }
 }
 

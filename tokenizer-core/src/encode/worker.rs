@@ -11,8 +11,9 @@ use std::ops::Range;
 
 use super::Shared;
 use super::long::Merger;
-use super::pieces::{INLINE_IDS, PieceTable};
-use crate::arch::{Kernel, Simd, Tier, advise_huge_pages};
+pub(super) use super::pieces::ROOM;
+use super::pieces::{GROUP, PieceTable, Prepared, head_key};
+use crate::arch::{Tier, advise_huge_pages};
 use crate::piece_key::Key;
 use crate::split::{Spans, SplitError};
 use crate::token::TokenId;
@@ -32,7 +33,13 @@ pub(super) trait Sink {
     /// Whether it is to be told where pieces end.
     const ENDS: bool = false;
 
-    /// More ids: those of one or several pieces.
+    /// Room to write ids to; those before stay.
+    fn room(&mut self) -> &mut [TokenId; ROOM];
+
+    /// The first `count` ids of the room asked for last are to be taken.
+    fn take_room(&mut self, count: usize);
+
+    /// More ids: those of a piece.
     fn take(&mut self, ids: &[TokenId]);
 
     /// The ids taken since the last call were those of a piece that ends at `end`. Whether the sink
@@ -41,12 +48,6 @@ pub(super) trait Sink {
         true
     }
 }
-
-/// Pieces whose lines are asked for together.
-const GROUP: usize = 32;
-
-/// Ids of the known pieces of a group, and some that no one asked for.
-const ROOM: usize = (GROUP * INLINE_IDS).next_power_of_two();
 
 impl Worker {
     pub(super) fn new(tier: Tier, cache_bytes: usize) -> Self {
@@ -87,135 +88,106 @@ impl Worker {
         spans: &Spans,
         sink: &mut S,
     ) -> bool {
-        self.tier.run(EncodeRun {
-            worker: self,
-            shared,
-            text,
-            spans,
-            sink,
-        })
+        let seeds = shared.model.vocab().seeds();
+        let mut group = [Prepared::NONE; GROUP];
+        let mut start = spans.start();
+        for mut ends in spans.ends().chunks(GROUP) {
+            self.known
+                .prepare(self.tier, seeds, text, start, ends, &mut group);
+            let mut pieces = &group[..ends.len()];
+            loop {
+                // One by one for who wants to know where pieces end.
+                let some = if S::ENDS { 1 } else { pieces.len() };
+                let (known, filled) =
+                    self.known
+                        .look_up(self.tier, text, ends, &pieces[..some], sink.room());
+                sink.take_room(filled);
+                let mut done = known;
+                if known < some {
+                    if known > 0 {
+                        start = ends[known - 1];
+                    }
+                    self.encode_rare(shared, pieces[known].key, text, start..ends[known], sink);
+                    done += 1;
+                }
+                start = ends[done - 1];
+                (pieces, ends) = (&pieces[done..], &ends[done..]);
+                if S::ENDS && !sink.piece_ends(start) {
+                    return false;
+                }
+                if pieces.is_empty() {
+                    break;
+                }
+            }
+        }
+        true
     }
 
-    /// Gives the ids of a piece that is long or not known to `sink`. `key` and `hash` are those of
-    /// its head.
+    /// Gives the ids of a piece that is long or not known to `sink`. `key` is that of its head.
     #[inline(never)]
     fn encode_rare<S: Sink>(
         &mut self,
         shared: &Shared,
         key: Key,
-        hash: u64,
         text: &[u8],
         piece: Range<usize>,
         sink: &mut S,
     ) {
         let vocab = shared.model.vocab();
         let bytes = &text[piece.clone()];
-        let mut whole = hash;
-        if key.is_head() {
-            let known = &mut self.known;
-            for find in [PieceTable::find, PieceTable::find_second] {
-                if let Some(ids) = find(known, key, hash)
-                    && PieceTable::spell(ids, bytes, vocab)
-                {
-                    return sink.take(&ids.ids()[..ids.count()]);
-                }
-            }
-            let seeds = vocab.seeds();
-            whole = seeds.hash(seeds.key(text, piece.start, piece.end));
-        } else if let Some(ids) = self.known.find_second(key, hash) {
-            return sink.take(&ids.ids()[..ids.count()]);
+        let seeds = vocab.seeds();
+        if let Some(ids) = self.known.find(seeds, vocab, key, bytes) {
+            return sink.take(&ids.all()[..ids.count()]);
         }
         self.ids.clear();
         if shared.rules.whole_piece_first
-            && let Some(id) = vocab.id_of_hash(whole, bytes)
+            && let Some(id) = vocab.id(bytes)
         {
             self.ids.push(id);
         } else {
-            self.merger
-                .merge(&shared.rules, &shared.model, text, piece, &mut self.ids);
+            self.merger.merge(
+                &shared.rules,
+                &shared.model,
+                text,
+                piece.clone(),
+                &mut self.ids,
+            );
         }
-        self.known.insert(vocab.seeds(), key, hash, &self.ids);
+        self.known.insert(seeds, key, &text[piece], &self.ids);
         sink.take(&self.ids);
     }
 
     /// Gives the ids of one piece to `sink`, without splitting it.
     pub(super) fn encode_piece<S: Sink>(&mut self, shared: &Shared, piece: &[u8], sink: &mut S) {
         if !piece.is_empty() {
-            let seeds = shared.model.vocab().seeds();
-            let key = seeds.head_key(piece, 0, piece.len());
-            self.encode_rare(shared, key, seeds.hash(key), piece, 0..piece.len(), sink);
+            let key = head_key(piece, 0..piece.len());
+            self.encode_rare(shared, key, piece, 0..piece.len(), sink);
         }
-    }
-}
-
-/// The loop over a run of pieces, with the instructions of a tier: they save a third of it.
-struct EncodeRun<'r, S> {
-    worker: &'r mut Worker,
-    shared: &'r Shared,
-    text: &'r [u8],
-    spans: &'r Spans,
-    sink: &'r mut S,
-}
-
-impl<S: Sink> Kernel for EncodeRun<'_, S> {
-    type Output = bool;
-
-    #[inline(always)]
-    fn run<I: Simd>(self, _: I) -> bool {
-        let EncodeRun {
-            worker,
-            shared,
-            text,
-            spans,
-            sink,
-        } = self;
-        let seeds = shared.model.vocab().seeds();
-        let mut start = spans.start();
-        let mut group = [(Key(0), 0u64); GROUP];
-        let mut ids = [0; ROOM + INLINE_IDS];
-        for ends in spans.ends().chunks(GROUP) {
-            let mut begin = start;
-            for (entry, &end) in group.iter_mut().zip(ends) {
-                let key = seeds.head_key(text, begin, end);
-                let hash = seeds.hash(key);
-                worker.known.prefetch(hash);
-                *entry = (key, hash);
-                begin = end;
-            }
-            let mut filled = 0;
-            for (&(key, hash), &end) in group.iter().zip(ends) {
-                if !key.is_head()
-                    && let Some(known) = worker.known.find(key, hash)
-                {
-                    // Four ids are written, whatever their number: there is room behind the last.
-                    let at = filled % ROOM;
-                    ids[at..at + INLINE_IDS].copy_from_slice(&known.ids());
-                    filled += known.count();
-                } else {
-                    sink.take(&ids[..filled]);
-                    filled = 0;
-                    worker.encode_rare(shared, key, hash, text, start..end, sink);
-                }
-                start = end;
-                if S::ENDS {
-                    sink.take(&ids[..filled]);
-                    filled = 0;
-                    if !sink.piece_ends(end) {
-                        return false;
-                    }
-                }
-            }
-            sink.take(&ids[..filled]);
-        }
-        true
     }
 }
 
 /// Ids are written to the end of a vector that may become large.
 impl Sink for Vec<TokenId> {
-    #[inline(always)]
+    #[inline]
+    fn room(&mut self) -> &mut [TokenId; ROOM] {
+        let filled = self.len();
+        if self.capacity() - filled < ROOM {
+            grow(self, ROOM);
+        }
+        // Zeros are written in a few stores; then ids, four at a time, whatever their number.
+        self.resize(filled + ROOM, 0);
+        self[filled..]
+            .first_chunk_mut()
+            .expect("so much was just added")
+    }
+
+    #[inline]
+    fn take_room(&mut self, count: usize) {
+        self.truncate((self.len() - ROOM) + count);
+    }
+
     fn take(&mut self, ids: &[TokenId]) {
-        if ids.len() > self.capacity() - self.len() {
+        if self.capacity() - self.len() < ids.len() {
             grow(self, ids.len());
         }
         self.extend_from_slice(ids);
@@ -229,12 +201,30 @@ fn grow(ids: &mut Vec<TokenId>, more: usize) {
 }
 
 /// Counts ids.
-#[derive(Default)]
-pub(super) struct CountIds(pub(super) usize);
+pub(super) struct CountIds {
+    pub(super) count: usize,
+    room: [TokenId; ROOM],
+}
+
+impl CountIds {
+    pub(super) fn new() -> Self {
+        CountIds {
+            count: 0,
+            room: [0; ROOM],
+        }
+    }
+}
 
 impl Sink for CountIds {
-    #[inline(always)]
+    fn room(&mut self) -> &mut [TokenId; ROOM] {
+        &mut self.room
+    }
+
+    fn take_room(&mut self, count: usize) {
+        self.count += count;
+    }
+
     fn take(&mut self, ids: &[TokenId]) {
-        self.0 += ids.len();
+        self.count += ids.len();
     }
 }
