@@ -111,12 +111,6 @@ impl Key {
         Key(sixteen_bytes(text, start) & HEADS[length] | (length as u128) << LENGTH)
     }
 
-    /// The same bytes with another length.
-    #[inline]
-    pub(crate) fn with_length(self, length: usize) -> Key {
-        Key(self.0 & HEADS[INLINE] | (length as u128) << LENGTH)
-    }
-
     /// Whether the bytes of the piece stand elsewhere.
     #[inline(always)]
     pub(crate) fn is_long(self) -> bool {

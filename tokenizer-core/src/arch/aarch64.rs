@@ -114,15 +114,20 @@ impl Simd for Neon {
         super::which_word_by_word(words, word)
     }
 
+    type Numbers<const N: usize> = super::InMemory<N>;
+
     #[inline(always)]
-    fn minimum(self, numbers: &[u32]) -> u32 {
-        // SAFETY: NEON is there; each load is of four numbers of the group.
-        unsafe {
-            let mut smallest = vdupq_n_u32(u32::MAX);
-            for four in numbers.chunks_exact(4) {
-                smallest = vminq_u32(smallest, vld1q_u32(four.as_ptr()));
-            }
-            vminvq_u32(smallest)
-        }
+    fn numbers<const N: usize>(self, from: &[u32; BLOCK]) -> Self::Numbers<N> {
+        super::numbers_in_memory(from)
+    }
+
+    #[inline(always)]
+    fn set_number<const N: usize>(self, numbers: &mut Self::Numbers<N>, at: u32, number: u32) {
+        super::set_in_memory(numbers, at, number);
+    }
+
+    #[inline(always)]
+    fn smallest<const N: usize>(self, numbers: &Self::Numbers<N>) -> u32 {
+        super::smallest_in_memory(numbers)
     }
 }

@@ -60,6 +60,6 @@ mod tests {
             advise_huge_pages(bytes.spare_capacity_mut());
             assert!(bytes.iter().all(|&byte| byte == 7), "{size}");
         }
-        advise_huge_pages(&vec![(); usize::MAX]);
+        advise_huge_pages(&[(); usize::MAX]);
     }
 }

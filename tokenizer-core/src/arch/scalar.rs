@@ -5,7 +5,7 @@ use crate::unicode::ASCII;
 
 /// No vector instructions. Every machine has it.
 #[derive(Clone, Copy)]
-pub(crate) struct Scalar;
+pub(super) struct Scalar;
 
 /// Bit `n` is set where `is` holds for item `n`.
 #[inline(always)]
@@ -70,8 +70,20 @@ impl Simd for Scalar {
         super::which_word_by_word(words, word)
     }
 
+    type Numbers<const N: usize> = super::InMemory<N>;
+
     #[inline(always)]
-    fn minimum(self, numbers: &[u32]) -> u32 {
-        numbers.iter().copied().min().unwrap_or(u32::MAX)
+    fn numbers<const N: usize>(self, from: &[u32; BLOCK]) -> Self::Numbers<N> {
+        super::numbers_in_memory(from)
+    }
+
+    #[inline(always)]
+    fn set_number<const N: usize>(self, numbers: &mut Self::Numbers<N>, at: u32, number: u32) {
+        super::set_in_memory(numbers, at, number);
+    }
+
+    #[inline(always)]
+    fn smallest<const N: usize>(self, numbers: &Self::Numbers<N>) -> u32 {
+        super::smallest_in_memory(numbers)
     }
 }

@@ -233,24 +233,21 @@ impl Simd for Avx2 {
         super::which_word_by_word(words, word)
     }
 
+    type Numbers<const N: usize> = super::InMemory<N>;
+
     #[inline(always)]
-    fn minimum(self, numbers: &[u32]) -> u32 {
-        // SAFETY: AVX2 is there; each load is of eight numbers of the group.
-        unsafe {
-            let mut smallest = _mm256_set1_epi32(-1);
-            for eight in numbers.chunks_exact(8) {
-                let eight = _mm256_loadu_si256(eight.as_ptr().cast());
-                smallest = _mm256_min_epu32(smallest, eight);
-            }
-            let (low, high) = (
-                _mm256_castsi256_si128(smallest),
-                _mm256_extracti128_si256::<1>(smallest),
-            );
-            let four = _mm_min_epu32(low, high);
-            let two = _mm_min_epu32(four, _mm_shuffle_epi32::<0b01_00_11_10>(four));
-            let one = _mm_min_epu32(two, _mm_shuffle_epi32::<0b10_11_00_01>(two));
-            _mm_cvtsi128_si32(one) as u32
-        }
+    fn numbers<const N: usize>(self, from: &[u32; BLOCK]) -> Self::Numbers<N> {
+        super::numbers_in_memory(from)
+    }
+
+    #[inline(always)]
+    fn set_number<const N: usize>(self, numbers: &mut Self::Numbers<N>, at: u32, number: u32) {
+        super::set_in_memory(numbers, at, number);
+    }
+
+    #[inline(always)]
+    fn smallest<const N: usize>(self, numbers: &Self::Numbers<N>) -> u32 {
+        super::smallest_in_memory(numbers)
     }
 }
 
@@ -383,16 +380,37 @@ impl Simd for Avx512 {
         WORDS >> (2 * (halves & 15)) & 3
     }
 
+    type Numbers<const N: usize> = [__m512i; N];
+
     #[inline(always)]
-    fn minimum(self, numbers: &[u32]) -> u32 {
-        // SAFETY: AVX-512 F is there; each load is of sixteen numbers of the group.
+    fn numbers<const N: usize>(self, from: &[u32; BLOCK]) -> Self::Numbers<N> {
+        let rows = from.as_chunks::<16>().0;
+        // SAFETY: AVX-512 F is there; a row is 64 bytes.
+        std::array::from_fn(|row| unsafe { _mm512_loadu_si512(rows[row].as_ptr().cast()) })
+    }
+
+    /// In the registers: what was just written to memory number by number could not be read as a
+    /// whole until it has left the processor.
+    #[inline(always)]
+    fn set_number<const N: usize>(self, numbers: &mut Self::Numbers<N>, at: u32, number: u32) {
+        let place = 1u64 << (at % 64);
+        for (row, numbers) in numbers.iter_mut().enumerate() {
+            // SAFETY: AVX-512 F is there.
+            *numbers = unsafe {
+                _mm512_mask_set1_epi32(*numbers, (place >> (16 * row)) as u16, number as i32)
+            };
+        }
+    }
+
+    #[inline(always)]
+    fn smallest<const N: usize>(self, numbers: &Self::Numbers<N>) -> u32 {
+        // SAFETY: AVX-512 F is there.
         unsafe {
-            let mut smallest = _mm512_set1_epi32(-1);
-            for sixteen in numbers.chunks_exact(16) {
-                let sixteen = _mm512_loadu_si512(sixteen.as_ptr().cast());
-                smallest = _mm512_min_epu32(smallest, sixteen);
-            }
-            _mm512_reduce_min_epu32(smallest)
+            let all = _mm512_set1_epi32(-1);
+            let one = numbers
+                .iter()
+                .fold(all, |one, &row| _mm512_min_epu32(one, row));
+            _mm512_reduce_min_epu32(one)
         }
     }
 }
@@ -519,8 +537,20 @@ impl Simd for Avx512Vbmi2 {
         self.0.which(words, word)
     }
 
+    type Numbers<const N: usize> = [__m512i; N];
+
     #[inline(always)]
-    fn minimum(self, numbers: &[u32]) -> u32 {
-        self.0.minimum(numbers)
+    fn numbers<const N: usize>(self, from: &[u32; BLOCK]) -> Self::Numbers<N> {
+        self.0.numbers(from)
+    }
+
+    #[inline(always)]
+    fn set_number<const N: usize>(self, numbers: &mut Self::Numbers<N>, at: u32, number: u32) {
+        self.0.set_number(numbers, at, number);
+    }
+
+    #[inline(always)]
+    fn smallest<const N: usize>(self, numbers: &Self::Numbers<N>) -> u32 {
+        self.0.smallest(numbers)
     }
 }

@@ -13,7 +13,7 @@
 
 use super::pair_ranks::PairRanks;
 use super::rules::{NO_RANK, Rules};
-use crate::arch::{Kernel, LANES, Simd};
+use crate::arch::{Kernel, Simd};
 use crate::model::Model;
 use crate::token::TokenId;
 
@@ -22,7 +22,6 @@ pub(super) const LINE: usize = 64;
 
 /// The tokens of a stretch. See the module.
 pub(super) struct Line {
-    keys: [u32; LINE],
     ids: [TokenId; LINE],
 }
 
@@ -34,10 +33,7 @@ const PLACE_BITS: u32 = LINE.trailing_zeros();
 
 impl Line {
     pub(super) fn new() -> Self {
-        Line {
-            keys: [NO_KEY; LINE],
-            ids: [0; LINE],
-        }
+        Line { ids: [0; LINE] }
     }
 
     /// The token that begins at a byte of the stretch merged last.
@@ -63,8 +59,20 @@ impl Kernel for MergeLine<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> u64 {
+        match self.end - self.start {
+            0..=16 => self.merge::<S, 1>(simd),
+            17..=32 => self.merge::<S, 2>(simd),
+            _ => self.merge::<S, 4>(simd),
+        }
+    }
+}
+
+impl MergeLine<'_> {
+    /// Merges up to `16 * N` bytes.
+    #[inline(always)]
+    fn merge<S: Simd, const N: usize>(self, simd: S) -> u64 {
         let MergeLine {
-            line: Line { keys, ids },
+            line: Line { ids },
             pairs,
             rules,
             model,
@@ -74,49 +82,46 @@ impl Kernel for MergeLine<'_> {
         } = self;
         let piece = &text[start..end];
         let length = piece.len();
-        assert!((1..=LINE).contains(&length));
+        assert!((1..=16 * N).contains(&length));
         let byte_ids = model.vocab().byte_ids();
-        let mut before = piece[0];
-        for (at, &byte) in piece.iter().enumerate() {
-            ids[at] = byte_ids[usize::from(byte)];
-            if at > 0 {
-                keys[at - 1] = key(rules.byte_rank(before, byte), at as u32 - 1);
-            }
-            before = byte;
+        let mut first_keys = [NO_KEY; LINE];
+        ids[0] = byte_ids[usize::from(piece[0])];
+        for (at, bytes) in piece.windows(2).enumerate() {
+            ids[at + 1] = byte_ids[usize::from(bytes[1])];
+            first_keys[at] = key(rules.byte_rank(bytes[0], bytes[1]), at as u32);
         }
-        let used = length.next_multiple_of(LANES);
-        keys[length - 1..used].fill(NO_KEY);
+        let mut keys = simd.numbers::<N>(&first_keys);
 
         let mut begins = u64::MAX >> (LINE - length);
         loop {
-            let lowest = simd.minimum(&keys[..used]);
+            let lowest = simd.smallest(&keys);
             if lowest == NO_KEY {
                 return begins;
             }
             let at = lowest % LINE as u32;
-            let merged = rules.token(model, lowest >> PLACE_BITS);
             let behind = begins & (u64::MAX << at) & !(1 << at);
             let next = behind & behind.wrapping_neg();
             begins ^= next;
-            keys[next.trailing_zeros() as usize % LINE] = NO_KEY;
             let behind = behind ^ next;
             // Where the new token ends, and where the one after it does.
             let token_end = first_bit(behind, length);
-            ids[at as usize] = merged;
+            ids[at as usize] = rules.token(model, lowest >> PLACE_BITS);
             let mut rank = |left: u32, right: u32, end: u32| {
                 let ids = (ids[left as usize], ids[right as usize % LINE]);
                 let joined = start + left as usize..start + end as usize;
                 key(pairs.rank(rules, model, ids, text, joined), left)
             };
-            keys[at as usize] = match behind {
+            let new_key = match behind {
                 0 => NO_KEY,
                 _ => rank(at, token_end, first_bit(behind & (behind - 1), length)),
             };
             let ahead = begins & ((1 << at) - 1);
             if ahead != 0 {
                 let left = ahead.ilog2();
-                keys[left as usize] = rank(left, at, token_end);
+                simd.set_number(&mut keys, left, rank(left, at, token_end));
             }
+            simd.set_number(&mut keys, next.trailing_zeros(), NO_KEY);
+            simd.set_number(&mut keys, at, new_key);
         }
     }
 }

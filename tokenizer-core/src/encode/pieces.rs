@@ -2,10 +2,11 @@
 //!
 //! A line is one of the processor's, 64 bytes, and holds two pieces: for each a key of 16 bytes
 //! (`piece_key.rs`) and up to four ids. About 90 % of the pieces of a text are one token and 98 % at
-//! most two, so one line is all that most pieces ask of memory. A piece has a line of its own choice
-//! and another one where it stands if the first was full; there is no looking further. What is
-//! frequent comes early, so it is rare that the second line is looked at. (With one line only, a
-//! table that is half full has no place for one piece in eleven.)
+//! most two, so one line is all that most pieces ask of memory. A piece has a line of its own, and
+//! stands in the next one if that was full; there is no looking further. What is frequent comes early,
+//! so it is rare that the second line is looked at. (With one line only, a table that is half full
+//! has no place for one piece in eleven. A second line anywhere else holds more, but costs a wait for
+//! memory each time it is looked at: a fifth of all time on text with many new pieces.)
 //!
 //! What is not there is asked of the vocabulary, or merged, and then put there. So a table is ready
 //! at once, holds just what a text uses, and is never more than a copy of what the rules say.
@@ -14,12 +15,16 @@
 //! are one token, their last twelve stand where the other ids would; for all others the ids themselves
 //! tell whether it is the same piece: they must spell it.
 //!
-//! **Bound.** The table grows with what is put into it up to its bound. Then what comes takes the
-//! place of a piece of its line that was not met since the last time one had to go.
+//! **More than four ids** stand one behind the other in an array, and in the slot where. When the
+//! array is full, it and all pieces in it are forgotten.
+//!
+//! **Bound.** The lines take up to half of the bytes allowed, the array up to a quarter; while the
+//! lines grow, they are there twice. When they are full, what comes takes the place of a piece of its
+//! lines that was not met since the last time one had to go.
 
 use std::ops::Range;
 
-use crate::arch::{Kernel, Scalar, Simd, Tier, advise_huge_pages, prefetch, sixteen_bytes};
+use crate::arch::{Kernel, Simd, Tier, advise_huge_pages, prefetch, sixteen_bytes};
 use crate::piece_key::{INLINE, Key, Seeds, ShortSeeds};
 use crate::token::{MAX_TOKEN_ID, TokenId};
 use crate::vocab::Vocab;
@@ -32,6 +37,9 @@ pub(super) struct PieceTable {
     last: usize,
     used: usize,
     most_lines: usize,
+    /// The ids of pieces that have more than a slot holds.
+    many: Vec<TokenId>,
+    most_many: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -44,7 +52,7 @@ struct Line {
 /// Up to four ids of 32 bits, the first in the lowest. Above it stands how many there are, and whether
 /// the piece was met again.
 #[derive(Clone, Copy)]
-pub(super) struct Ids(u128);
+struct Ids(u128);
 
 /// Ids of a piece in the table.
 pub(super) const INLINE_IDS: usize = 4;
@@ -81,6 +89,16 @@ impl Ids {
         Some(Ids(words | (ids.len() as u128) << COUNT))
     }
 
+    /// Where ids stand.
+    fn placed(place: Range<usize>) -> Self {
+        Ids((place.start as u128) << 32 | (place.end as u128) << 64)
+    }
+
+    /// See [`Ids::placed`].
+    fn elsewhere(self) -> Range<usize> {
+        (self.0 >> 32) as u32 as usize..(self.0 >> 64) as u32 as usize
+    }
+
     /// The one id of a piece that ends with `tail`.
     fn with_tail(id: TokenId, tail: u128) -> Self {
         Ids(u128::from(id) | 1 << COUNT | tail << TAIL)
@@ -93,13 +111,13 @@ impl Ids {
 
     /// How many there are.
     #[inline(always)]
-    pub(super) fn count(self) -> usize {
+    fn count(self) -> usize {
         (self.0 >> COUNT) as usize % (2 * INLINE_IDS)
     }
 
     /// The ids, and anything behind them.
     #[inline(always)]
-    pub(super) fn all(self) -> [TokenId; INLINE_IDS] {
+    fn all(self) -> [TokenId; INLINE_IDS] {
         const FIRST: u128 = !0 << 32 | MAX_TOKEN_ID as u128;
         let [low, high] = [self.0 & FIRST, self.0 >> 64];
         [
@@ -124,12 +142,14 @@ pub(super) fn head_key(text: &[u8], piece: Range<usize>) -> Key {
 impl PieceTable {
     /// A table that takes up to so many bytes, but at least 16 KiB.
     pub(super) fn new(most_bytes: usize) -> Self {
-        let most_lines = (most_bytes / size_of::<Line>()).max(FIRST_LINES);
+        let most_lines = (most_bytes / 2 / size_of::<Line>()).max(FIRST_LINES);
         PieceTable {
             lines: free_lines(FIRST_LINES),
             last: FIRST_LINES - 1,
             used: 0,
             most_lines: 1 << most_lines.ilog2(),
+            many: Vec::new(),
+            most_many: most_bytes / 4 / size_of::<TokenId>(),
         }
     }
 
@@ -175,7 +195,8 @@ impl PieceTable {
         })
     }
 
-    /// The ids of a piece, wherever it stands. `key` is that of its head.
+    /// Appends the ids of a piece to `to`, wherever it stands, and says whether it is known. `key` is
+    /// that of its head.
     #[inline]
     pub(super) fn find(
         &mut self,
@@ -183,77 +204,107 @@ impl PieceTable {
         vocab: &Vocab,
         key: Key,
         piece: &[u8],
-    ) -> Option<Ids> {
-        let mut found = self.find_key(seeds, key);
-        if !key.is_head() {
-            return found.next();
+        to: &mut Vec<TokenId>,
+    ) -> bool {
+        let tail = tail_of_head(key, piece);
+        for line in self.lines_of(seeds.hash(key)) {
+            let Line { keys, ids } = &mut self.lines[line];
+            for (&there, ids) in keys.iter().zip(ids) {
+                if there & !(SPELLED | ELSEWHERE) != key.0 {
+                    continue;
+                }
+                let inline = ids.all();
+                let found = match there & ELSEWHERE {
+                    0 => &inline[..ids.count()],
+                    _ => &self.many[ids.elsewhere()],
+                };
+                let same = match there & SPELLED {
+                    0 => tail.is_none_or(|tail| ids.has_tail(tail)),
+                    _ => spell(found, piece, vocab),
+                };
+                if same {
+                    to.extend_from_slice(found);
+                    ids.0 |= MET;
+                    return true;
+                }
+            }
         }
-        if let Some(tail) = tail_of_head(key, piece)
-            && let Some(ids) = found.find(|ids| ids.has_tail(tail))
-        {
-            return Some(ids);
-        }
-        let mut found = self.find_key(seeds, key.with_length(SPELLED));
-        found.find(|&ids| spell(ids, piece, vocab))
+        false
     }
 
-    fn find_key(&mut self, seeds: &Seeds, key: Key) -> impl Iterator<Item = Ids> + use<> {
-        let hash = seeds.hash(key);
-        let lines = [hash as usize & self.last, self.second_line(hash)];
-        let found = lines.map(|line| find_in(Scalar, &mut self.lines[line], &key));
-        found.into_iter().flatten()
-    }
-
+    /// Where a piece may stand, the better place first.
     #[inline(always)]
-    fn second_line(&self, hash: u64) -> usize {
-        (hash >> 32) as usize & self.last
+    fn lines_of(&self, hash: u64) -> [usize; 2] {
+        let line = hash as usize & self.last;
+        [line, line ^ 1]
     }
 
-    /// Keeps the ids of a piece that was not found, if there are few enough.
+    /// Keeps the ids of a piece that was not found, unless there are very many.
     #[inline]
     pub(super) fn insert(&mut self, seeds: &Seeds, key: Key, piece: &[u8], ids: &[TokenId]) {
         if self.used > self.lines.len() && self.lines.len() < self.most_lines {
             self.grow(seeds);
         }
-        let (key, kept) = match (tail_of_head(key, piece), ids) {
-            (Some(tail), &[id]) => (key, Some(Ids::with_tail(id, tail))),
-            _ if key.is_head() => (key.with_length(SPELLED), Ids::new(ids)),
-            _ => (key, Ids::new(ids)),
+        let hash = seeds.hash(key);
+        let (mark, ids) = match (tail_of_head(key, piece), ids) {
+            (Some(tail), &[id]) => (0, Ids::with_tail(id, tail)),
+            _ => {
+                let spelled = if key.is_head() { SPELLED } else { 0 };
+                match Ids::new(ids) {
+                    Some(ids) => (spelled, ids),
+                    None if ids.len() > MANY => return,
+                    None => {
+                        if self.many.len() + ids.len() > self.most_many {
+                            self.forget_many();
+                        }
+                        let start = self.many.len();
+                        self.many.extend_from_slice(ids);
+                        let place = Ids::placed(start..self.many.len());
+                        (spelled | ELSEWHERE, place)
+                    }
+                }
+            }
         };
-        if let Some(kept) = kept {
-            self.put(key.0, seeds.hash(key), kept);
+        self.put(key.0 | mark, hash, ids);
+    }
+
+    #[cold]
+    fn forget_many(&mut self) {
+        self.many.clear();
+        for key in self.lines.iter_mut().flat_map(|line| &mut line.keys) {
+            if *key & ELSEWHERE != 0 {
+                *key = 0;
+                self.used -= 1;
+            }
         }
     }
 
     #[inline]
     fn put(&mut self, key: u128, hash: u64, ids: Ids) {
-        let lines = [hash as usize & self.last, self.second_line(hash)];
-        let places = lines
-            .map(|line| [(line, 0), (line, 1)])
-            .into_iter()
-            .flatten();
-        let mut choices = places.map(|(line, place)| {
-            let there = &self.lines[line];
-            let choice = match there.keys[place] {
-                // Another long piece with the same head.
-                same if same == key => Choice::Same,
-                0 => Choice::Free,
-                _ if !there.ids[place].is_met() => Choice::Unmet,
-                _ => Choice::Met,
-            };
-            (choice, line, place)
-        });
-        let first = choices.next().expect("there are four places");
-        let (choice, line, place) = choices.fold(first, |best, next| match next.0 < best.0 {
-            true => next,
-            false => best,
-        });
+        let mut best = (Choice::Met, self.lines_of(hash)[0], 1);
+        'all: for line in self.lines_of(hash) {
+            for place in [0, 1] {
+                let there = &self.lines[line];
+                let choice = match there.keys[place] {
+                    0 => Choice::Free,
+                    _ if there.ids[place].is_met() => Choice::Met,
+                    _ => Choice::Unmet,
+                };
+                if choice < best.0 {
+                    best = (choice, line, place);
+                }
+                if choice == Choice::Free {
+                    break 'all;
+                }
+            }
+        }
+        let (choice, line, place) = best;
         match choice {
-            Choice::Same | Choice::Unmet => {}
             Choice::Free => self.used += 1,
+            Choice::Unmet => {}
             // Whoever is not met again until the next one comes goes then.
             Choice::Met => {
-                for line in lines {
+                for line in self.lines_of(hash) {
                     for ids in &mut self.lines[line].ids {
                         ids.0 &= !MET;
                     }
@@ -274,7 +325,8 @@ impl PieceTable {
         for line in &old {
             for (&key, &ids) in line.keys.iter().zip(&line.ids) {
                 if key != 0 {
-                    self.put(key, seeds.hash(Key(key)), ids);
+                    let plain = Key(key & !(SPELLED | ELSEWHERE));
+                    self.put(key, seeds.hash(plain), ids);
                 }
             }
         }
@@ -282,9 +334,9 @@ impl PieceTable {
 }
 
 /// Whether `ids` spell `piece`.
-fn spell(ids: Ids, piece: &[u8], vocab: &Vocab) -> bool {
+fn spell(ids: &[TokenId], piece: &[u8], vocab: &Vocab) -> bool {
     let mut rest = piece;
-    ids.all()[..ids.count()].iter().all(|&id| {
+    ids.iter().all(|&id| {
         let token = vocab.token(id).and_then(|token| rest.strip_prefix(token));
         rest = token.unwrap_or_default();
         token.is_some()
@@ -319,8 +371,14 @@ fn find_in<S: Simd>(simd: S, line: &mut Line, key: &Key) -> Option<Ids> {
 /// The length in the key of a piece whose head and tail are not all of it: 28 bytes and more.
 const LONGEST: usize = INLINE + 4 * (INLINE_IDS - 1) + 1;
 
-/// The length in the keys under which pieces stand that their ids must spell: that of no head.
-const SPELLED: usize = LONGEST + 1;
+/// Set in the key of a long piece that its ids must spell.
+const SPELLED: u128 = 1 << 127;
+
+/// Set in the key of a piece whose ids stand elsewhere.
+const ELSEWHERE: u128 = 1 << 126;
+
+/// A piece with more ids is not kept: it hardly comes again.
+const MANY: usize = 64;
 
 /// Pieces that are looked up together.
 pub(super) const GROUP: usize = 32;
@@ -407,7 +465,6 @@ impl Kernel for LookUp<'_> {
 /// What stands at a place, the best to be taken first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Choice {
-    Same,
     Free,
     Unmet,
     Met,

@@ -136,10 +136,10 @@ impl Worker {
         let vocab = shared.model.vocab();
         let bytes = &text[piece.clone()];
         let seeds = vocab.seeds();
-        if let Some(ids) = self.known.find(seeds, vocab, key, bytes) {
-            return sink.take(&ids.all()[..ids.count()]);
-        }
         self.ids.clear();
+        if self.known.find(seeds, vocab, key, bytes, &mut self.ids) {
+            return sink.take(&self.ids);
+        }
         if shared.rules.whole_piece_first
             && let Some(id) = vocab.id(bytes)
         {
