@@ -239,6 +239,12 @@ impl Vocab {
             .find(hash, |id| span(&self.bytes, &self.ends, id) == token)
     }
 
+    /// Asks from memory for what [`Vocab::id_of_hash`] looks at first.
+    #[inline]
+    pub(crate) fn prefetch(&self, hash: u64) {
+        self.index.prefetch(hash);
+    }
+
     /// What the hashes of this vocabulary depend on.
     pub(crate) fn seeds(&self) -> &Seeds {
         &self.seeds

@@ -136,12 +136,22 @@ impl Worker {
         let vocab = shared.model.vocab();
         let bytes = &text[piece.clone()];
         let seeds = vocab.seeds();
+        // What is looked at next is asked for together, and waited for once.
+        let hash = seeds.hash(key);
+        self.known.prefetch_second(hash);
+        let whole = match key.is_head() {
+            true => seeds.hash(seeds.key(text, piece.start, piece.end)),
+            false => hash,
+        };
+        if shared.rules.whole_piece_first {
+            vocab.prefetch(whole);
+        }
         self.ids.clear();
-        if self.known.find(seeds, vocab, key, bytes, &mut self.ids) {
+        if self.known.find(vocab, key, hash, bytes, &mut self.ids) {
             return sink.take(&self.ids);
         }
         if shared.rules.whole_piece_first
-            && let Some(id) = vocab.id(bytes)
+            && let Some(id) = vocab.id_of_hash(whole, bytes)
         {
             self.ids.push(id);
         } else {
