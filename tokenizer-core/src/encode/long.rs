@@ -27,7 +27,7 @@
 //! Where that brings nothing, a few times over, or a window has no second token to begin with,
 //! a larger one is taken.
 //!
-//! **Cost.** Windows of 64 bytes, of which 48 are kept, merged in a line (`line.rs`). Those that are
+//! **Cost.** Windows of 64 bytes, of which 56 are kept, merged in a line (`line.rs`). Those that are
 //! too small for their tokens, mostly one character many times over, are merged as 4096 bytes on a
 //! heap (`heap.rs`), and as four times as many where that does not do. A window with the bytes of the
 //! one before has its tokens.
@@ -62,9 +62,10 @@ struct Window {
 /// Bytes of the smallest window on the heap.
 const WIDE: usize = 4096;
 
-/// Tokens are kept that begin in the first three quarters of a window.
+/// Tokens are kept that begin in the first seven eighths of a window. Three quarters were 8 to 10 %
+/// slower: it is rare that a token further on comes out otherwise.
 fn kept_part(window: usize) -> usize {
-    window - window / 4
+    window - window / 8
 }
 
 impl Merger {
