@@ -8,7 +8,10 @@
 //!
 //! The environment variable `TOKENIZER_SIMD` (`scalar`, `avx2`, `avx512`, `avx512vbmi2`, `neon`)
 //! forces a tier, if the machine has it.
+//!
+//! What is written for one kind of system stands here too: `huge_pages.rs`.
 
+mod huge_pages;
 mod scalar;
 
 #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
@@ -18,6 +21,8 @@ mod x86_64;
 
 use std::fmt;
 use std::sync::OnceLock;
+
+pub(crate) use huge_pages::advise_huge_pages;
 
 /// Bytes in a block: one bit each in a mask.
 pub(crate) const BLOCK: usize = 64;
