@@ -80,7 +80,7 @@ pub mod corpus;
 pub use count::{CountOptions, count_pieces};
 pub use crop::{CropOptions, crop};
 pub use decode::DecodeStream;
-pub use encode::{Batch, BatchError, EncodeError, Encoder};
+pub use encode::{Batch, BatchError, EncodeError, EncodeStream, Encoder};
 pub use extend::{Extended, extend};
 pub use merges::{Merge, Merges};
 pub use model::{Affixes, Merging, Model};

@@ -14,6 +14,7 @@
 mod batch;
 mod long;
 mod short;
+mod stream;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use ahash::RandomState;
 use hashbrown::HashMap;
 
 pub use batch::{Batch, BatchError};
+pub use stream::EncodeStream;
 
 use crate::model::{Merging, Model};
 use crate::ranks::rank_pairs;
