@@ -1,5 +1,6 @@
 //! Decoding: ids to bytes, to text, and as a stream.
 
+use crate::arch::advise_huge_pages;
 use crate::model::Model;
 use crate::token::TokenId;
 
@@ -22,6 +23,7 @@ impl Model {
     /// At the first id that does not exist.
     pub fn decode(&self, ids: &[TokenId]) -> Result<Vec<u8>, UnknownToken> {
         let mut bytes = Vec::with_capacity(ids.len() * 4);
+        advise_huge_pages(bytes.spare_capacity_mut());
         for (position, &id) in ids.iter().enumerate() {
             let token = self.token(id).ok_or(UnknownToken { id, position })?;
             bytes.extend_from_slice(token);

@@ -7,11 +7,17 @@
 //! The flags are those of the added tokens of a `tokenizer.json`; tiktoken's special tokens have
 //! none of them set.
 
+mod streamed;
+
 use std::ops::Range;
+use std::sync::Arc;
 
 use ahash::RandomState;
 use aho_corasick::{AhoCorasick, MatchKind};
 use hashbrown::HashMap;
+
+use streamed::Beginnings;
+pub(crate) use streamed::StreamedCut;
 
 use crate::normalize::Normalizer;
 use crate::token::TokenId;
@@ -182,11 +188,19 @@ pub struct SpecialSet {
     pub(crate) normalized: Matcher,
 }
 
-/// Finds some special tokens in a text.
+/// Finds some special tokens in a text. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Matcher {
+    /// Nothing, when there are none.
+    wanted: Option<Arc<Wanted>>,
+}
+
+/// The special tokens that a [`Matcher`] finds.
+#[derive(Debug)]
+struct Wanted {
     tokens: Vec<SpecialToken>,
-    automaton: Option<AhoCorasick>,
+    automaton: AhoCorasick,
+    beginnings: Beginnings,
 }
 
 impl Matcher {
@@ -194,16 +208,31 @@ impl Matcher {
         if tokens.is_empty() {
             return Self::default();
         }
-        let contents = tokens.iter().map(|token| match normalizer {
-            Some(normalizer) => normalizer.apply(token.content.as_bytes()),
-            None => token.content.as_bytes().into(),
-        });
+        let contents: Vec<Vec<u8>> = tokens
+            .iter()
+            .map(|token| match normalizer {
+                Some(normalizer) => normalizer.apply(token.content.as_bytes()).into_owned(),
+                None => token.content.as_bytes().into(),
+            })
+            .collect();
         // The builder fails only beyond 2^31 states: two gigabytes of special tokens.
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
-            .build(contents)
+            .build(&contents)
             .ok();
-        Matcher { tokens, automaton }
+        let left_strip = tokens.iter().any(|token| token.left_strip);
+        let wanted = automaton.map(|automaton| Wanted {
+            tokens,
+            automaton,
+            beginnings: Beginnings::new(contents, left_strip),
+        });
+        Matcher {
+            wanted: wanted.map(Arc::new),
+        }
+    }
+
+    fn tokens(&self) -> &[SpecialToken] {
+        self.wanted.as_ref().map_or(&[], |wanted| &wanted.tokens)
     }
 
     /// Cuts `text` into special tokens and what lies between them, in order.
@@ -213,8 +242,9 @@ impl Matcher {
         mut each: impl FnMut(Segment<'t, '_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut done = 0;
-        for found in self.automaton.iter().flat_map(|a| a.find_iter(text)) {
-            let token = &self.tokens[found.pattern()];
+        let wanted = self.wanted.as_deref();
+        for found in wanted.iter().flat_map(|w| w.automaton.find_iter(text)) {
+            let token = &self.tokens()[found.pattern()];
             let Some(span) = token.span(text, found.range(), done) else {
                 continue;
             };

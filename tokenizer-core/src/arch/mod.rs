@@ -8,6 +8,8 @@
 //!
 //! The environment variable `TOKENIZER_SIMD` (`scalar`, `avx2`, `avx512`, `avx512vbmi2`, `neon`)
 //! forces a tier, if the machine has it.
+//!
+//! What is written for one kind of system stands here too: `huge_pages.rs`.
 
 mod huge_pages;
 mod scalar;

@@ -18,12 +18,14 @@ mod long;
 mod pair_ranks;
 mod pieces;
 mod rules;
+mod stream;
 mod worker;
 mod workers;
 
 use std::sync::Arc;
 
 pub use batch::{Batch, BatchError};
+pub use stream::EncodeStream;
 
 use self::rules::Rules;
 use self::worker::{CountIds, Worker};
