@@ -15,7 +15,7 @@
 //! | `unicode`, `arch` | instruction sets; classes of characters |
 //! | [`split`] | [`Pattern`]: text into pieces |
 //! | [`mod@crop`] | documents cut to so many characters |
-//! | [`words`], [`count`] | [`Words`]: distinct pieces with their counts |
+//! | `piece_key`, [`words`], [`count`] | [`Words`]: distinct pieces with their counts |
 //! | `byte_level` | GPT-2's spelling of bytes, and the order of the bytes in it |
 //! | [`merges`], [`mod@train`] | [`Merges`]: which pair becomes which token |
 //! | [`mod@reference`] | BPE by its definition, the judge of the rest |
@@ -63,7 +63,7 @@ pub mod format;
 pub mod merges;
 pub mod model;
 pub mod normalize;
-mod ranks;
+mod piece_key;
 pub mod reference;
 pub mod special;
 pub mod split;
@@ -80,7 +80,7 @@ pub mod corpus;
 pub use count::{CountOptions, count_pieces};
 pub use crop::{CropOptions, crop};
 pub use decode::DecodeStream;
-pub use encode::{Batch, BatchError, EncodeError, Encoder};
+pub use encode::{Batch, BatchError, EncodeError, Encoder, EncoderOptions};
 pub use extend::{Extended, extend};
 pub use merges::{Merge, Merges};
 pub use model::{Affixes, Merging, Model};

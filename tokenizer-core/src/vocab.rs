@@ -3,9 +3,10 @@
 //! All tokens stand one behind another in one arena. An id without a token (p50k has one) is an
 //! empty span: no token is empty, so nothing else is needed to mark a hole.
 
-use ahash::RandomState;
-use hashbrown::HashTable;
+mod index;
 
+use self::index::TokenIndex;
+use crate::piece_key::Seeds;
 use crate::token::{MAX_TOKEN_ID, TokenId};
 
 /// The tokens of a model, special tokens left out: ids to bytes and back. Immutable.
@@ -16,11 +17,15 @@ pub struct Vocab {
     bytes: Vec<u8>,
     /// Where the token of an id ends; it starts where the one before ends.
     ends: Vec<u32>,
-    index: HashTable<TokenId>,
-    hasher: RandomState,
+    index: TokenIndex,
+    seeds: Seeds,
     byte_ids: [TokenId; 256],
     tokens: usize,
+    longest: usize,
 }
+
+/// Tokens whose slots in the index are asked for together.
+const GROUP: usize = 32;
 
 /// What to do with two ids for the same bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,11 +95,11 @@ impl Vocab {
         repeats: Repeats,
     ) -> Result<Self, VocabError> {
         let mut tokens: Vec<(TokenId, &[u8])> = tokens.into_iter().collect();
-        tokens.sort_unstable_by_key(|&(id, _)| id);
-        let hasher = RandomState::new();
-        let mut index = HashTable::with_capacity(tokens.len());
+        if !tokens.is_sorted_by_key(|&(id, _)| id) {
+            tokens.sort_unstable_by_key(|&(id, _)| id);
+        }
         let mut bytes: Vec<u8> = Vec::with_capacity(tokens.iter().map(|(_, t)| t.len()).sum());
-        let mut ends: Vec<u32> = Vec::new();
+        let mut ends: Vec<u32> = Vec::with_capacity(tokens.len());
         for &(id, token) in &tokens {
             if id > MAX_TOKEN_ID {
                 return Err(VocabError::IdTooHigh { id: id.into() });
@@ -109,36 +114,8 @@ impl Vocab {
             ends.resize(id as usize, bytes.len() as u32);
             bytes.extend_from_slice(token);
             ends.push(u32::try_from(bytes.len()).map_err(|_| VocabError::TooLarge)?);
-            let hash = hasher.hash_one(token);
-            match index.find(hash, |&other| span(&bytes, &ends, other) == token) {
-                Some(&first) if repeats == Repeats::Refuse => {
-                    return Err(VocabError::RepeatedToken {
-                        bytes: token.to_vec(),
-                        first,
-                        id,
-                    });
-                }
-                Some(_) => {}
-                None => {
-                    index.insert_unique(hash, id, |&other| {
-                        hasher.hash_one(span(&bytes, &ends, other))
-                    });
-                }
-            }
         }
-        let mut vocab = Vocab {
-            bytes,
-            ends,
-            index,
-            hasher,
-            byte_ids: [0; 256],
-            tokens: tokens.len(),
-        };
-        for byte in 0..=255u8 {
-            vocab.byte_ids[byte as usize] =
-                vocab.id(&[byte]).ok_or(VocabError::MissingByte { byte })?;
-        }
-        Ok(vocab)
+        Self::index(bytes, ends, repeats)
     }
 
     /// A vocabulary from its arena: the bytes of all tokens by id, and where each ends. An id whose
@@ -148,12 +125,12 @@ impl Vocab {
     /// See [`VocabError`].
     pub fn from_arena(bytes: &[u8], ends: &[u32], repeats: Repeats) -> Result<Self, VocabError> {
         let mut start = 0;
-        let mut tokens = Vec::with_capacity(ends.len());
         for (id, &end) in (0..).zip(ends) {
-            let token = bytes.get(start as usize..end as usize);
-            match token.ok_or(VocabError::BrokenArena { id })? {
-                [] => {}
-                token => tokens.push((id, token)),
+            if end < start || end as usize > bytes.len() {
+                return Err(VocabError::BrokenArena { id });
+            }
+            if id > MAX_TOKEN_ID && end > start {
+                return Err(VocabError::IdTooHigh { id: id.into() });
             }
             start = end;
         }
@@ -161,7 +138,70 @@ impl Vocab {
             let id = ends.len() as TokenId;
             return Err(VocabError::BrokenArena { id });
         }
-        Self::new(tokens, repeats)
+        // Holes behind the last token are no ids.
+        let used = ends.partition_point(|&end| end < start) + 1;
+        let ends = ends[..used.min(ends.len())].to_vec();
+        Self::index(bytes.to_vec(), ends, repeats)
+    }
+
+    /// Finds the tokens of an arena by their bytes from now on. The last id has a token.
+    fn index(bytes: Vec<u8>, ends: Vec<u32>, repeats: Repeats) -> Result<Self, VocabError> {
+        let mut vocab = Vocab {
+            index: TokenIndex::with_capacity(ends.len()),
+            seeds: Seeds::new(),
+            byte_ids: [0; 256],
+            tokens: 0,
+            longest: 0,
+            bytes,
+            ends,
+        };
+        let Vocab {
+            index,
+            seeds,
+            tokens,
+            longest,
+            bytes,
+            ends,
+            ..
+        } = &mut vocab;
+        let (bytes, ends, seeds) = (&*bytes, &*ends, &*seeds);
+        let mut start = 0;
+        let mut group = [const { (0..0, 0u64) }; GROUP];
+        for (some, first) in ends.chunks(GROUP).zip((0..).step_by(GROUP)) {
+            for (entry, &end) in group.iter_mut().zip(some) {
+                let token = start as usize..end as usize;
+                start = end;
+                let hash = match token.is_empty() {
+                    true => 0,
+                    false => seeds.hash(seeds.key(bytes, token.start, token.end)),
+                };
+                index.prefetch(hash);
+                *entry = (token, hash);
+            }
+            for ((token, hash), id) in group[..some.len()].iter().zip(first..) {
+                let token = &bytes[token.clone()];
+                if token.is_empty() {
+                    continue;
+                }
+                *tokens += 1;
+                *longest = token.len().max(*longest);
+                let same = |other| span(bytes, ends, other) == token;
+                if let Some(first) = index.insert(*hash, id, same)
+                    && repeats == Repeats::Refuse
+                {
+                    return Err(VocabError::RepeatedToken {
+                        bytes: token.to_vec(),
+                        first,
+                        id,
+                    });
+                }
+            }
+        }
+        for byte in 0..=255u8 {
+            vocab.byte_ids[byte as usize] =
+                vocab.id(&[byte]).ok_or(VocabError::MissingByte { byte })?;
+        }
+        Ok(vocab)
     }
 
     /// The bytes of all tokens by id.
@@ -186,10 +226,22 @@ impl Vocab {
 
     /// The id of `token`, or `None` when it is not in the vocabulary.
     pub fn id(&self, token: &[u8]) -> Option<TokenId> {
-        let hash = self.hasher.hash_one(token);
+        match token {
+            [] => None,
+            _ => self.id_of_hash(hash(&self.seeds, token), token),
+        }
+    }
+
+    /// As [`Vocab::id`], with the hash of the token by [`Vocab::seeds`].
+    #[inline]
+    pub(crate) fn id_of_hash(&self, hash: u64, token: &[u8]) -> Option<TokenId> {
         self.index
-            .find(hash, |&id| span(&self.bytes, &self.ends, id) == token)
-            .copied()
+            .find(hash, |id| span(&self.bytes, &self.ends, id) == token)
+    }
+
+    /// What the hashes of this vocabulary depend on.
+    pub(crate) fn seeds(&self) -> &Seeds {
+        &self.seeds
     }
 
     /// The bytes of `id`, or `None` when there is no such token. Never empty.
@@ -216,6 +268,11 @@ impl Vocab {
         false
     }
 
+    /// Bytes of the longest token.
+    pub(crate) fn longest(&self) -> usize {
+        self.longest
+    }
+
     /// One more than the highest id.
     pub fn id_limit(&self) -> usize {
         self.ends.len()
@@ -225,6 +282,11 @@ impl Vocab {
     pub fn iter(&self) -> impl Iterator<Item = (TokenId, &[u8])> {
         (0..self.ends.len() as TokenId).filter_map(|id| Some((id, self.token(id)?)))
     }
+}
+
+/// The hash of a token, which is not empty.
+fn hash(seeds: &Seeds, token: &[u8]) -> u64 {
+    seeds.hash(seeds.key(token, 0, token.len()))
 }
 
 #[inline]

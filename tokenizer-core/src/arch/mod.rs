@@ -9,6 +9,7 @@
 //! The environment variable `TOKENIZER_SIMD` (`scalar`, `avx2`, `avx512`, `avx512vbmi2`, `neon`)
 //! forces a tier, if the machine has it.
 
+mod huge_pages;
 mod scalar;
 
 #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
@@ -18,6 +19,8 @@ mod x86_64;
 
 use std::fmt;
 use std::sync::OnceLock;
+
+pub(crate) use huge_pages::advise_huge_pages;
 
 /// Bytes in a block: one bit each in a mask.
 pub(crate) const BLOCK: usize = 64;
@@ -174,6 +177,21 @@ pub(crate) trait Simd: Copy {
     /// Bit `n` is set where class `n` has the flag `flag`, one bit.
     fn flag(self, classes: Self::Classes, flag: u8) -> u64;
 
+    /// Which of two words is `word`: bit 0 for the first, bit 1 for the second.
+    fn which(self, words: &[u128; 2], word: &u128) -> u32;
+
+    /// `16 * N` numbers that are set one by one and of which the smallest is asked for.
+    type Numbers<const N: usize>: Copy;
+
+    /// The first `16 * N` of 64 numbers.
+    fn numbers<const N: usize>(self, from: &[u32; BLOCK]) -> Self::Numbers<N>;
+
+    /// Sets the number at `at`, which is below `16 * N`.
+    fn set_number<const N: usize>(self, numbers: &mut Self::Numbers<N>, at: u32, number: u32);
+
+    /// The smallest.
+    fn smallest<const N: usize>(self, numbers: &Self::Numbers<N>) -> u32;
+
     /// Writes `base` plus the number of each set bit, ascending, to the front of `out`, and gives
     /// how many there are. What stands behind them is overwritten with anything.
     fn flatten(self, mask: u64, base: usize, out: &mut [usize; FLATTEN]) -> usize;
@@ -184,14 +202,74 @@ pub(crate) trait Simd: Copy {
 #[inline(always)]
 pub(crate) fn prefetch<T>(items: &[T], index: usize) {
     #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
-    if let Some(item) = items.get(index) {
+    {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: every x86-64 processor has the instruction, which changes nothing that a program
-        // can see, and the address is that of an item.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(item).cast()) }
+        let item = items.as_ptr().wrapping_add(index);
+        // SAFETY: every x86-64 processor has the instruction, which reads nothing that a program
+        // can see and never fails, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(item.cast()) }
     }
     #[cfg(not(all(target_arch = "x86_64", target_pointer_width = "64")))]
     let _ = (items, index);
+}
+
+/// The 16 bytes from `start` on, the first in the lowest bits; zeros behind the end of the text.
+#[inline(always)]
+pub(crate) fn sixteen_bytes(text: &[u8], start: usize) -> u128 {
+    // One comparison: what does not depend on `start` is known before a loop.
+    if text.len() >= 16 && start <= text.len() - 16 {
+        // SAFETY: 16 bytes of `text` begin at `start`. The load needs no alignment.
+        let bytes = unsafe { text.as_ptr().add(start).cast::<u128>().read_unaligned() };
+        u128::from_le(bytes)
+    } else {
+        last_bytes(text, start)
+    }
+}
+
+/// [`sixteen_bytes`] in the plainest form.
+#[cold]
+fn last_bytes(text: &[u8], start: usize) -> u128 {
+    let rest = text.get(start..).unwrap_or_default();
+    let mut bytes = [0; 16];
+    let some = rest.len().min(16);
+    bytes[..some].copy_from_slice(&rest[..some]);
+    u128::from_le_bytes(bytes)
+}
+
+/// [`Simd::Numbers`] in memory.
+type InMemory<const N: usize> = [[u32; 16]; N];
+
+#[inline(always)]
+fn numbers_in_memory<const N: usize>(from: &[u32; BLOCK]) -> InMemory<N> {
+    std::array::from_fn(|row| std::array::from_fn(|at| from[16 * row + at]))
+}
+
+#[inline(always)]
+fn set_in_memory<const N: usize>(numbers: &mut InMemory<N>, at: u32, number: u32) {
+    let at = at as usize;
+    if let Some(row) = numbers.get_mut(at / 16) {
+        row[at % 16] = number;
+    }
+}
+
+#[inline(always)]
+fn smallest_in_memory<const N: usize>(numbers: &InMemory<N>) -> u32 {
+    // Four at a time, so that one does not wait for the other.
+    let mut smallest = [u32::MAX; 4];
+    for four in numbers.as_flattened().chunks_exact(4) {
+        for (smallest, &number) in smallest.iter_mut().zip(four) {
+            *smallest = number.min(*smallest);
+        }
+    }
+    smallest[0]
+        .min(smallest[1])
+        .min(smallest[2].min(smallest[3]))
+}
+
+/// [`Simd::which`] with the instructions that every processor has.
+#[inline(always)]
+fn which_word_by_word(words: &[u128; 2], word: &u128) -> u32 {
+    u32::from(words[0] == *word) | u32::from(words[1] == *word) << 1
 }
 
 /// [`Simd::flatten`] with the instructions that every processor has for single bits.
@@ -247,10 +325,39 @@ mod tests {
                     *class = 0;
                 }
             }
+            let numbers: Vec<u32> = (bytes.iter().zip(classes))
+                .map(|(&byte, &class)| u32::from_le_bytes([class, byte, byte, byte]))
+                .collect();
+            let numbers = numbers.try_into().expect("a block of them");
+            masks.extend(smallest_of::<S, 1>(simd, &numbers, mask));
+            masks.extend(smallest_of::<S, 2>(simd, &numbers, mask));
+            masks.extend(smallest_of::<S, 4>(simd, &numbers, mask));
+            let word = |low: u8, high: u8| u128::from(low) << 3 | u128::from(high) << 70;
+            let words = [
+                word(bytes[0] & 3, bytes[1] & 1),
+                word(bytes[2] & 3, bytes[3] & 1),
+            ];
+            for low in 0..4 {
+                for high in 0..2 {
+                    masks.push(simd.which(&words, &word(low, high)).into());
+                }
+            }
             let mut out = [0; FLATTEN];
             let count = simd.flatten(mask, 1000, &mut out);
             (masks, out[..count].to_vec(), stored.to_vec())
         }
+    }
+
+    /// The smallest number, and the smallest as others take the place of some.
+    #[inline(always)]
+    fn smallest_of<S: Simd, const N: usize>(simd: S, from: &[u32; BLOCK], mask: u64) -> [u64; 4] {
+        let mut numbers = simd.numbers::<N>(from);
+        std::array::from_fn(|turn| {
+            let smallest = simd.smallest(&numbers);
+            let at = (mask >> (6 * turn)) as u32 % (16 * N as u32);
+            simd.set_number(&mut numbers, at, (mask >> turn) as u32);
+            smallest.into()
+        })
     }
 
     proptest! {
@@ -272,6 +379,18 @@ mod tests {
                 prop_assert_eq!(&tier.run(everything()), &want, "{}", tier);
             }
         }
+    }
+
+    #[test]
+    fn sixteen_bytes_end_with_the_text() {
+        let text: Vec<u8> = (1..=40).collect();
+        for length in 0..text.len() {
+            for start in 0..=length + 1 {
+                let text = text[..length].to_vec();
+                assert_eq!(sixteen_bytes(&text, start), last_bytes(&text, start));
+            }
+        }
+        assert_eq!(last_bytes(&[1, 2, 3], 1), 0x0302);
     }
 
     #[test]

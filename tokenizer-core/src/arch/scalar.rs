@@ -65,4 +65,25 @@ impl Simd for Scalar {
     fn flatten(self, mask: u64, base: usize, out: &mut [usize; FLATTEN]) -> usize {
         super::flatten_bit_by_bit(mask, base, out)
     }
+    #[inline(always)]
+    fn which(self, words: &[u128; 2], word: &u128) -> u32 {
+        super::which_word_by_word(words, word)
+    }
+
+    type Numbers<const N: usize> = super::InMemory<N>;
+
+    #[inline(always)]
+    fn numbers<const N: usize>(self, from: &[u32; BLOCK]) -> Self::Numbers<N> {
+        super::numbers_in_memory(from)
+    }
+
+    #[inline(always)]
+    fn set_number<const N: usize>(self, numbers: &mut Self::Numbers<N>, at: u32, number: u32) {
+        super::set_in_memory(numbers, at, number);
+    }
+
+    #[inline(always)]
+    fn smallest<const N: usize>(self, numbers: &Self::Numbers<N>) -> u32 {
+        super::smallest_in_memory(numbers)
+    }
 }

@@ -227,6 +227,28 @@ impl Simd for Avx2 {
     fn flatten(self, mask: u64, base: usize, out: &mut [usize; FLATTEN]) -> usize {
         super::flatten_bit_by_bit(mask, base, out)
     }
+
+    #[inline(always)]
+    fn which(self, words: &[u128; 2], word: &u128) -> u32 {
+        super::which_word_by_word(words, word)
+    }
+
+    type Numbers<const N: usize> = super::InMemory<N>;
+
+    #[inline(always)]
+    fn numbers<const N: usize>(self, from: &[u32; BLOCK]) -> Self::Numbers<N> {
+        super::numbers_in_memory(from)
+    }
+
+    #[inline(always)]
+    fn set_number<const N: usize>(self, numbers: &mut Self::Numbers<N>, at: u32, number: u32) {
+        super::set_in_memory(numbers, at, number);
+    }
+
+    #[inline(always)]
+    fn smallest<const N: usize>(self, numbers: &Self::Numbers<N>) -> u32 {
+        super::smallest_in_memory(numbers)
+    }
 }
 
 /// A shift count for a whole vector.
@@ -343,6 +365,53 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn flatten(self, mask: u64, base: usize, out: &mut [usize; FLATTEN]) -> usize {
         super::flatten_bit_by_bit(mask, base, out)
+    }
+
+    #[inline(always)]
+    fn which(self, words: &[u128; 2], word: &u128) -> u32 {
+        // SAFETY: AVX-512 F and VL are there; the loads are of 32 and 16 bytes.
+        let halves = unsafe {
+            let words = _mm256_loadu_si256(words.as_ptr().cast());
+            let word = _mm_loadu_si128(std::ptr::from_ref(word).cast());
+            _mm256_cmpeq_epi64_mask(words, _mm256_broadcastsi128_si256(word))
+        };
+        // Both halves of a word must be equal: of each of the sixteen answers, which words that is.
+        const WORDS: u32 = 0b11_10_10_10_01_00_00_00_01_00_00_00_01_00_00_00;
+        WORDS >> (2 * (halves & 15)) & 3
+    }
+
+    type Numbers<const N: usize> = [__m512i; N];
+
+    #[inline(always)]
+    fn numbers<const N: usize>(self, from: &[u32; BLOCK]) -> Self::Numbers<N> {
+        let rows = from.as_chunks::<16>().0;
+        // SAFETY: AVX-512 F is there; a row is 64 bytes.
+        std::array::from_fn(|row| unsafe { _mm512_loadu_si512(rows[row].as_ptr().cast()) })
+    }
+
+    /// In the registers: what was just written to memory number by number could not be read as a
+    /// whole until it has left the processor.
+    #[inline(always)]
+    fn set_number<const N: usize>(self, numbers: &mut Self::Numbers<N>, at: u32, number: u32) {
+        let place = 1u64 << (at % 64);
+        for (row, numbers) in numbers.iter_mut().enumerate() {
+            // SAFETY: AVX-512 F is there.
+            *numbers = unsafe {
+                _mm512_mask_set1_epi32(*numbers, (place >> (16 * row)) as u16, number as i32)
+            };
+        }
+    }
+
+    #[inline(always)]
+    fn smallest<const N: usize>(self, numbers: &Self::Numbers<N>) -> u32 {
+        // SAFETY: AVX-512 F is there.
+        unsafe {
+            let all = _mm512_set1_epi32(-1);
+            let one = numbers
+                .iter()
+                .fold(all, |one, &row| _mm512_min_epu32(one, row));
+            _mm512_reduce_min_epu32(one)
+        }
     }
 }
 
@@ -462,5 +531,26 @@ impl Simd for Avx512Vbmi2 {
             }
         }
         count
+    }
+    #[inline(always)]
+    fn which(self, words: &[u128; 2], word: &u128) -> u32 {
+        self.0.which(words, word)
+    }
+
+    type Numbers<const N: usize> = [__m512i; N];
+
+    #[inline(always)]
+    fn numbers<const N: usize>(self, from: &[u32; BLOCK]) -> Self::Numbers<N> {
+        self.0.numbers(from)
+    }
+
+    #[inline(always)]
+    fn set_number<const N: usize>(self, numbers: &mut Self::Numbers<N>, at: u32, number: u32) {
+        self.0.set_number(numbers, at, number);
+    }
+
+    #[inline(always)]
+    fn smallest<const N: usize>(self, numbers: &Self::Numbers<N>) -> u32 {
+        self.0.smallest(numbers)
     }
 }

@@ -1,9 +1,7 @@
 //! The table in which one thread counts pieces.
 //!
-//! A slot is 32 bytes, two to a cache line: a key of 16 bytes, the count, and a place in the arena.
-//! A piece of up to 15 bytes *is* its key (its bytes, and its length in the last byte), so it is
-//! hashed from one load and compared in two words, and nothing else is read. A longer piece has
-//! its hash and its length for a key, and its bytes in the arena, where they are compared too.
+//! A slot is 32 bytes, two to a cache line: a key of 16 bytes (`piece_key.rs`), the count, and a
+//! place in the arena, where the bytes of a piece stand that is longer than its key.
 //!
 //! Pieces come in runs from the splitter. The keys of a group of them are made first, and their
 //! slots asked for from memory; by the time the group is looked up, the slots have come.
@@ -15,9 +13,9 @@ mod sorted;
 
 pub(super) use self::sorted::SortedTable;
 
-use ahash::RandomState;
-
 use crate::arch::prefetch;
+use crate::piece_key::Key;
+pub(super) use crate::piece_key::Seeds;
 use crate::split::Spans;
 use crate::token::Count;
 
@@ -30,15 +28,6 @@ pub(super) struct PieceTable {
     used: usize,
     arena: Vec<u8>,
     seeds: Seeds,
-}
-
-/// What hashes depend on: the same for all tables that are to be merged, and not to be guessed by
-/// who writes the text.
-#[derive(Clone)]
-pub(super) struct Seeds {
-    low: u64,
-    high: u64,
-    long: RandomState,
 }
 
 #[derive(Clone, Copy)]
@@ -56,16 +45,6 @@ pub(super) struct Entry<'t> {
     pub(super) count: Count,
 }
 
-/// See the module. Zero is the key of an empty slot: no piece is empty.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Key(u128);
-
-/// The length of a long piece stands below this byte, which no short piece has for a length.
-const LONG: u128 = 0xFF << 120;
-
-/// Bytes of a piece that is its own key.
-const SHORT: usize = 15;
-
 /// Slots of a new table: 32 KiB, so that counting a few words costs no megabytes.
 const FIRST_SLOTS: usize = 1 << 10;
 
@@ -77,75 +56,6 @@ const EMPTY: Slot = Slot {
     count: 0,
     place: 0,
 };
-
-impl Seeds {
-    pub(super) fn new() -> Self {
-        let long = RandomState::new();
-        Seeds {
-            low: long.hash_one(1u64),
-            high: long.hash_one(2u64),
-            long,
-        }
-    }
-
-    /// The key of the piece that is `text[start..end]`.
-    #[inline(always)]
-    fn key(&self, text: &[u8], start: usize, end: usize) -> Key {
-        let length = end - start;
-        if length > SHORT {
-            return self.long_key(&text[start..end]);
-        }
-        let bytes = match text[start..].first_chunk::<16>() {
-            Some(bytes) => u128::from_le_bytes(*bytes),
-            None => {
-                let mut bytes = [0; 16];
-                bytes[..text.len() - start].copy_from_slice(&text[start..]);
-                u128::from_le_bytes(bytes)
-            }
-        };
-        Key(bytes & BYTES[length] | (length as u128) << 120)
-    }
-
-    #[inline(never)]
-    fn long_key(&self, piece: &[u8]) -> Key {
-        let hash = u128::from(self.long.hash_one(piece));
-        // A length of 2^56 does not come up.
-        Key(LONG | (piece.len() as u128) << 64 | hash)
-    }
-
-    /// A folded multiplication of the two halves.
-    #[inline(always)]
-    fn hash(&self, key: Key) -> u64 {
-        let low = key.0 as u64 ^ self.low;
-        let high = (key.0 >> 64) as u64 ^ self.high;
-        let product = u128::from(low) * u128::from(high);
-        product as u64 ^ (product >> 64) as u64
-    }
-}
-
-/// The lowest bytes of a word, by their number.
-static BYTES: [u128; SHORT + 1] = {
-    let mut masks = [0; SHORT + 1];
-    let mut length = 1;
-    while length <= SHORT {
-        masks[length] = masks[length - 1] << 8 | 0xFF;
-        length += 1;
-    }
-    masks
-};
-
-impl Key {
-    fn is_long(self) -> bool {
-        self.0 >= LONG
-    }
-
-    fn length(self) -> usize {
-        match self.is_long() {
-            true => ((self.0 >> 64) as u64 & ((1 << 56) - 1)) as usize,
-            false => (self.0 >> 120) as usize,
-        }
-    }
-}
 
 impl Slot {
     /// The bytes of the piece, which may be put into `short`.

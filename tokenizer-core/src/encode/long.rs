@@ -1,108 +1,206 @@
-//! Merging a long piece: a linked list of tokens and a heap of possible merges.
+//! Merging a piece of any length, window by window.
 //!
-//! The heap gives the lowest rank, the leftmost of equal ones. An entry is stale when the token it
-//! begins at is gone or the pair there has changed; since tokens only grow, a changed pair makes a
-//! longer token, so comparing what it would make tells. Each merge puts at most two new entries
-//! on the heap: `n log n` in all, whatever the piece.
+//! **The idea.** Whether two tokens that stand side by side stay apart depends on these two alone.
+//! So the tokens of a long piece can be found a stretch at a time: merge a window as if it were
+//! all there is, keep its first tokens, and begin the next window where they end.
+//!
+//! **Why that is exact.** Look at merging as a run of steps, each at the pair with the lowest rank,
+//! the leftmost of several. Take two adjacent tokens of the result, `x` and `y`. No step ever
+//! crossed the outer ends of `x` and `y`, so the steps inside them are just those that merging the
+//! bytes of `x y` alone takes, in the same order: what stands elsewhere can only come in between.
+//! Hence:
+//!
+//! 1. If `x y` stand side by side in the tokens of any text, then merging the bytes of `x y` alone
+//!    never crosses the border between them.
+//! 2. Let `u` be a text whose last token is `x`, and `v` one whose first token is `y`. If merging
+//!    the bytes of `x y` alone never crosses the border, merging `u v` does not either: the first
+//!    step that did would do so in `x y` alone too. So the tokens of `u v` are those of `u` and
+//!    then those of `v`.
+//! 3. The tokens of a text up to one of their ends are the tokens of the text up to there.
+//!
+//! Nothing is asked of the ranks: tables that were not trained in order are no exception.
+//!
+//! **The steps.** Of a window's tokens those are kept that begin in its first part, but for the
+//! last of these, call it `y`, where the next window begins. If `y` is the first token of the next
+//! window too, then 1 (of the window before) and 2 let the two be put together. If it is not, the
+//! last token kept is given back, and the next window begins with it; it must come out first then.
+//! Where that brings nothing, a few times over, or a window has no second token to begin with,
+//! a larger one is taken.
+//!
+//! **Cost.** Windows of 64 bytes, of which 48 are kept, merged in a line (`line.rs`). Those that are
+//! too small for their tokens, mostly one character many times over, are merged as 4096 bytes on a
+//! heap (`heap.rs`), and as four times as many where that does not do. A window with the bytes of the
+//! one before has its tokens.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::ops::Range;
 
-use super::MergeTable;
-use crate::token::{Pair, TokenId};
+use super::heap::Heap;
+use super::line::{LINE, Line, MergeLine};
+use super::pair_ranks::PairRanks;
+use super::rules::Rules;
+use crate::arch::Tier;
+use crate::model::Model;
+use crate::token::TokenId;
 
-/// The state of one piece; its allocations are used again for the next.
+/// What merging works with; used again from piece to piece.
+pub(super) struct Merger {
+    pairs: PairRanks,
+    line: Line,
+    heap: Heap,
+    tier: Tier,
+    /// The last window in a line, and the last one on the heap.
+    windows: [Window; 2],
+}
+
+/// The tokens of a stretch of text, with the places of their first bytes in it.
 #[derive(Default)]
-pub(super) struct LongPiece {
-    links: Vec<Link>,
-    heap: BinaryHeap<Reverse<Entry>>,
+struct Window {
+    bytes: Vec<u8>,
+    tokens: Vec<(usize, TokenId)>,
 }
 
-#[derive(Clone, Copy)]
-struct Link {
-    /// `GONE` when the token was merged into the one before it.
-    id: TokenId,
-    before: usize,
-    next: usize,
+/// Bytes of the smallest window on the heap.
+const WIDE: usize = 4096;
+
+/// Tokens are kept that begin in the first three quarters of a window.
+fn kept_part(window: usize) -> usize {
+    window - window / 4
 }
 
-/// A possible merge. The order of the fields is the order of merging.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Entry {
-    rank: u32,
-    at: usize,
-    pair: Pair,
-    token: TokenId,
-}
-
-/// No id, and no place.
-const GONE: TokenId = TokenId::MAX;
-const END: usize = usize::MAX;
-
-impl LongPiece {
-    /// Appends the ids of a piece to `ids`. `symbols` are its bytes as tokens.
-    pub(super) fn merge(
-        &mut self,
-        symbols: impl Iterator<Item = TokenId>,
-        merges: &MergeTable,
-        ids: &mut Vec<TokenId>,
-    ) {
-        self.links.clear();
-        self.links.extend(symbols.enumerate().map(|(at, id)| Link {
-            id,
-            before: at.wrapping_sub(1),
-            next: at + 1,
-        }));
-        if let Some(last) = self.links.last_mut() {
-            last.next = END;
+impl Merger {
+    pub(super) fn new(tier: Tier) -> Self {
+        Merger {
+            pairs: PairRanks::new(),
+            line: Line::new(),
+            heap: Heap::default(),
+            tier,
+            windows: Default::default(),
         }
-        let mut entries = std::mem::take(&mut self.heap).into_vec();
-        entries.clear();
-        entries.extend(
-            (0..self.links.len())
-                .filter_map(|at| self.entry(at, merges))
-                .map(Reverse),
-        );
-        self.heap = BinaryHeap::from(entries);
-
-        while let Some(Reverse(entry)) = self.heap.pop() {
-            let Link { id, before, next } = self.links[entry.at];
-            if next == END || Pair::new(id, self.links[next].id) != entry.pair {
-                continue;
-            }
-            let behind = self.links[next].next;
-            self.links[next].id = GONE;
-            self.links[entry.at].id = entry.token;
-            self.links[entry.at].next = behind;
-            if behind != END {
-                self.links[behind].before = entry.at;
-            }
-            let before = (before != END).then_some(before);
-            for at in before.into_iter().chain([entry.at]) {
-                if let Some(entry) = self.entry(at, merges) {
-                    self.heap.push(Reverse(entry));
-                }
-            }
-        }
-        ids.extend(
-            self.links
-                .iter()
-                .map(|link| link.id)
-                .filter(|&id| id != GONE),
-        );
     }
 
-    /// The merge of the token at `at` with the next.
-    fn entry(&self, at: usize, merges: &MergeTable) -> Option<Entry> {
-        let link = self.links[at];
-        let next = self.links.get(link.next)?;
-        let pair = Pair::new(link.id, next.id);
-        let &(rank, token) = merges.get(&pair)?;
-        Some(Entry {
-            rank,
-            at,
-            pair,
-            token,
+    /// Appends the ids that merging makes of the piece `text[piece]`, which is not empty.
+    #[inline]
+    pub(super) fn merge(
+        &mut self,
+        rules: &Rules,
+        model: &Model,
+        text: &[u8],
+        piece: Range<usize>,
+        ids: &mut Vec<TokenId>,
+    ) {
+        if piece.len() > LINE {
+            return self.merge_long(rules, model, text, piece, ids);
+        }
+        let mut begins = self.merge_line(rules, model, text, piece);
+        while begins != 0 {
+            ids.push(self.line.id(begins.trailing_zeros()));
+            begins &= begins - 1;
+        }
+    }
+
+    fn merge_line(
+        &mut self,
+        rules: &Rules,
+        model: &Model,
+        text: &[u8],
+        piece: Range<usize>,
+    ) -> u64 {
+        self.tier.run(MergeLine {
+            line: &mut self.line,
+            pairs: &mut self.pairs,
+            rules,
+            model,
+            text,
+            start: piece.start,
+            end: piece.end,
         })
+    }
+
+    /// The tokens of a window.
+    fn merge_window(
+        &mut self,
+        rules: &Rules,
+        model: &Model,
+        text: &[u8],
+        window: Range<usize>,
+    ) -> &[(usize, TokenId)] {
+        let wide = window.len() > LINE;
+        if self.windows[usize::from(wide)].bytes != text[window.clone()] {
+            let mut made = std::mem::take(&mut self.windows[usize::from(wide)]);
+            made.bytes.clear();
+            made.bytes.extend_from_slice(&text[window.clone()]);
+            made.tokens.clear();
+            if wide {
+                self.heap.merge(rules, model, &mut self.pairs, text, window);
+                made.tokens.extend(self.heap.tokens());
+            } else {
+                let mut begins = self.merge_line(rules, model, text, window);
+                while begins != 0 {
+                    let at = begins.trailing_zeros();
+                    made.tokens.push((at as usize, self.line.id(at)));
+                    begins &= begins - 1;
+                }
+            }
+            self.windows[usize::from(wide)] = made;
+        }
+        &self.windows[usize::from(wide)].tokens
+    }
+
+    #[cold]
+    fn merge_long(
+        &mut self,
+        rules: &Rules,
+        model: &Model,
+        text: &[u8],
+        piece: Range<usize>,
+        ids: &mut Vec<TokenId>,
+    ) {
+        let first = ids.len();
+        // The tokens of `text[piece.start..at]` are in `ids` from `first` on, and `expected` stands
+        // behind them in the window that the last of them is from.
+        let mut at = piece.start;
+        let mut expected: Option<TokenId> = None;
+        // How far windows have come, and how many in a row brought nothing.
+        let mut furthest = at;
+        let mut failures = 0;
+        loop {
+            let size = window_size(failures);
+            let end = piece.end.min(at.saturating_add(size));
+            let tokens = self.merge_window(rules, model, text, at..end);
+            if expected.is_some_and(|expected| expected != tokens[0].1)
+                && let Some(token) = ids.pop()
+            {
+                at -= model.vocab().token(token).map_or(0, <[u8]>::len);
+                expected = (ids.len() > first).then_some(token);
+                failures += 1;
+                continue;
+            }
+            if end == piece.end {
+                ids.extend(tokens.iter().map(|&(_, id)| id));
+                return;
+            }
+            // The first token begins at 0, so there is one at least.
+            let kept = tokens.partition_point(|&(place, _)| place < kept_part(size)) - 1;
+            let (place, next) = tokens[kept];
+            if kept > 0 {
+                ids.extend(tokens[..kept].iter().map(|&(_, id)| id));
+                at += place;
+                expected = Some(next);
+            }
+            if at > furthest {
+                (furthest, failures) = (at, 0);
+            } else {
+                failures += 1;
+            }
+        }
+    }
+}
+
+/// After a few windows that brought nothing, each next one is wider: places where windows do not
+/// meet cost as much as a few times their length.
+fn window_size(failures: u32) -> usize {
+    match failures {
+        0..4 => LINE,
+        _ => WIDE.saturating_mul(1 << (2 * (failures - 4)).min(40)),
     }
 }

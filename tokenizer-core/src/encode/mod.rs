@@ -1,38 +1,38 @@
 //! Encoding: text to ids.
 //!
 //! Text is cut at the special tokens that the caller allows, split into pieces by the model's
-//! pattern, and each piece is merged on its own:
+//! pattern, and the ids of each piece stand on their own:
 //!
-//! 1. A piece that is an entry of the vocabulary is that entry, if the model says so.
-//! 2. A short piece is merged by looking for the lowest rank in a line (`short.rs`).
-//! 3. A long piece is merged with a linked list and a heap (`long.rs`), so that a megabyte of one
-//!    letter costs `n log n` and not `n` squared.
+//! 1. Most pieces were met before: their ids are in a table (`pieces.rs`), which a thread looks up
+//!    for some dozens of pieces at once (`worker.rs`).
+//! 2. A piece that is an entry of the vocabulary is that entry, if the model says so.
+//! 3. All others are merged: up to 64 bytes in a line (`line.rs`), longer ones window by window
+//!    (`long.rs`), so that a megabyte of one letter costs as much as a megabyte of short words.
 //!
-//! Both kinds of model become one table, from a pair to the rank of its merge and the token it
-//! makes (see `ranks.rs`).
+//! Both kinds of model answer the same question, which two tokens merge and how early (`rules.rs`).
 
 mod batch;
+mod heap;
+mod line;
 mod long;
-mod short;
+mod pair_ranks;
+mod pieces;
+mod rules;
+mod worker;
+mod workers;
 
 use std::sync::Arc;
 
-use ahash::RandomState;
-use hashbrown::HashMap;
-
 pub use batch::{Batch, BatchError};
 
-use crate::model::{Merging, Model};
-use crate::ranks::rank_pairs;
+use self::rules::Rules;
+use self::worker::{CountIds, Worker};
+use self::workers::{Borrowed, Workers};
+use crate::arch::{Tier, advise_huge_pages};
+use crate::model::Model;
 use crate::special::{Matcher, Segment, SpecialSet};
-use crate::split::{Spans, SplitError};
-use crate::token::{Pair, TokenId};
-
-/// Pieces of more bytes than this are merged with a heap.
-const SHORT: usize = 64;
-
-/// The merge of a pair: its rank (lower is earlier) and the token it makes.
-type MergeTable = HashMap<Pair, (u32, TokenId), RandomState>;
+use crate::split::SplitError;
+use crate::token::TokenId;
 
 /// Encodes text with a [`Model`]. Made once, used from many threads.
 ///
@@ -49,9 +49,49 @@ type MergeTable = HashMap<Pair, (u32, TokenId), RandomState>;
 /// ```
 #[derive(Clone)]
 pub struct Encoder {
+    shared: Arc<Shared>,
+}
+
+/// What all threads encode with.
+struct Shared {
     model: Arc<Model>,
-    merges: Arc<MergeTable>,
-    whole_piece_first: bool,
+    rules: Rules,
+    options: EncoderOptions,
+    workers: Workers,
+}
+
+/// How an [`Encoder`] works. Nothing here changes an id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EncoderOptions {
+    /// Bytes that the table of known pieces of a thread may take; 8 MiB by default. The table
+    /// starts with 16 KiB and grows with the pieces met.
+    pub cache_bytes: usize,
+    /// The instructions to use; the fastest by default.
+    pub tier: Tier,
+}
+
+impl Default for EncoderOptions {
+    fn default() -> Self {
+        EncoderOptions {
+            cache_bytes: 8 << 20,
+            tier: Tier::best(),
+        }
+    }
+}
+
+impl EncoderOptions {
+    /// With so many bytes for the table of known pieces of each thread.
+    pub fn cache_bytes(mut self, bytes: usize) -> Self {
+        self.cache_bytes = bytes;
+        self
+    }
+
+    /// With the instructions of `tier`, if the machine has it.
+    pub fn tier(mut self, tier: Tier) -> Self {
+        self.tier = tier;
+        self
+    }
 }
 
 /// A text could not be encoded.
@@ -75,36 +115,35 @@ pub enum EncodeError {
 }
 
 impl Encoder {
-    /// Prepares the model's table of merges.
+    /// An encoder with the default options.
     ///
-    /// Costs one table entry for each merge, or for tiktoken's kind of model for each way to make
-    /// an entry of two.
+    /// Costs a table entry for each listed merge; for tiktoken's kind of model, next to nothing.
     pub fn new(model: impl Into<Arc<Model>>) -> Self {
+        Self::with_options(model, EncoderOptions::default())
+    }
+
+    /// An encoder that works as `options` say.
+    pub fn with_options(model: impl Into<Arc<Model>>, options: EncoderOptions) -> Self {
         let model = model.into();
-        let (merges, whole_piece_first): (MergeTable, bool) = match model.merging() {
-            Merging::Ranks => {
-                let pairs = rank_pairs(model.vocab()).map(|(pair, id)| (pair, (id, id)));
-                (pairs.collect(), true)
-            }
-            Merging::Merges {
-                merges,
-                whole_piece_first,
-            } => {
-                let rules = merges.iter().zip(0..);
-                let pairs = rules.map(|(merge, rank)| (merge.pair(), (rank, merge.token)));
-                (pairs.collect(), *whole_piece_first)
-            }
-        };
         Encoder {
-            model,
-            merges: Arc::new(merges),
-            whole_piece_first,
+            shared: Arc::new(Shared {
+                rules: Rules::new(&model),
+                model,
+                options,
+                workers: Workers::new(),
+            }),
         }
+    }
+
+    fn worker(&self) -> Borrowed<'_> {
+        let EncoderOptions { cache_bytes, tier } = self.shared.options;
+        let new = || Worker::new(tier, cache_bytes);
+        self.shared.workers.take(new)
     }
 
     /// The model.
     pub fn model(&self) -> &Arc<Model> {
-        &self.model
+        &self.shared.model
     }
 
     /// The ids of `text`, in which the text of special tokens is text like any other.
@@ -112,7 +151,9 @@ impl Encoder {
     /// # Errors
     /// When the pattern fails on the text; named patterns and most others never do.
     pub fn encode(&self, text: &[u8]) -> Result<Vec<TokenId>, EncodeError> {
-        let mut ids = Vec::new();
+        // Prose has four bytes or a little more for each id.
+        let mut ids = Vec::with_capacity(text.len() / 4 + worker::ROOM);
+        advise_huge_pages(ids.spare_capacity_mut());
         self.encode_into(text, &mut ids)?;
         Ok(ids)
     }
@@ -131,20 +172,17 @@ impl Encoder {
     /// # Errors
     /// As [`Encoder::encode`].
     pub fn count(&self, text: &[u8]) -> Result<usize, EncodeError> {
-        let mut ids = Vec::new();
-        let mut count = 0;
-        let mut scratch = MergeScratch::default();
-        let text = match self.model.normalizer() {
-            Some(normalizer) => &normalizer.apply(text),
+        let mut count = CountIds::new();
+        let normalized;
+        let text = match self.model().normalizer() {
+            Some(normalizer) => {
+                normalized = normalizer.apply(text);
+                &normalized
+            }
             None => text,
         };
-        self.model.pattern().for_each_piece(text, |piece| {
-            ids.clear();
-            self.encode_piece(piece, &mut scratch, &mut ids);
-            count += ids.len();
-            Ok::<(), EncodeError>(())
-        })?;
-        Ok(count)
+        self.worker().encode(&self.shared, text, &mut count)?;
+        Ok(count.count)
     }
 
     /// Appends the ids of `text`, in which the special tokens of `allowed` are recognised. The text
@@ -158,7 +196,7 @@ impl Encoder {
         allowed: &SpecialSet,
         ids: &mut Vec<TokenId>,
     ) -> Result<(), EncodeError> {
-        let mut scratch = Scratch::default();
+        let mut worker = self.worker();
         let base = text.as_ptr() as usize;
         allowed.raw.cut(text, |segment| match segment {
             Segment::Special(token, _) => {
@@ -167,11 +205,11 @@ impl Encoder {
             }
             Segment::Text(part) => {
                 let offset = part.as_ptr() as usize - base;
-                let Some(normalizer) = self.model.normalizer() else {
-                    return self.encode_between(part, offset, allowed, &mut scratch, ids);
+                let Some(normalizer) = self.model().normalizer() else {
+                    return self.encode_between(part, offset, allowed, &mut worker, ids);
                 };
                 let part = normalizer.apply(part);
-                self.encode_between(&part, offset, allowed, &mut scratch, ids)
+                self.encode_between(&part, offset, allowed, &mut worker, ids)
             }
         })
     }
@@ -183,7 +221,7 @@ impl Encoder {
         text: &[u8],
         offset: usize,
         allowed: &SpecialSet,
-        scratch: &mut Scratch,
+        worker: &mut Worker,
         ids: &mut Vec<TokenId>,
     ) -> Result<(), EncodeError> {
         let base = text.as_ptr() as usize;
@@ -194,7 +232,7 @@ impl Encoder {
             }
             Segment::Text(part) => {
                 let offset = offset + (part.as_ptr() as usize - base);
-                self.encode_plain(part, scratch, ids).map_err(|error| {
+                worker.encode(&self.shared, part, ids).map_err(|error| {
                     EncodeError::Split(SplitError {
                         offset: offset + error.offset,
                         ..error
@@ -204,61 +242,17 @@ impl Encoder {
         })
     }
 
-    fn encode_plain(
-        &self,
-        text: &[u8],
-        scratch: &mut Scratch,
-        ids: &mut Vec<TokenId>,
-    ) -> Result<(), SplitError> {
-        let Scratch { spans, merging } = scratch;
-        let mut splitter = self.model.pattern().split(text);
-        while splitter.fill(spans)? {
-            for span in spans.iter() {
-                self.encode_piece(&text[span], merging, ids);
-            }
-        }
-        Ok(())
-    }
-
-    /// Appends the ids of one piece, without splitting it.
-    fn encode_piece(&self, piece: &[u8], merging: &mut MergeScratch, ids: &mut Vec<TokenId>) {
-        let vocab = self.model.vocab();
-        if let [byte] = *piece {
-            ids.push(vocab.byte_ids()[byte as usize]);
-            return;
-        }
-        if self.whole_piece_first
-            && let Some(id) = vocab.id(piece)
-        {
-            ids.push(id);
-            return;
-        }
-        let symbols = piece.iter().map(|&byte| vocab.byte_ids()[byte as usize]);
-        if piece.len() <= SHORT {
-            merging.short.merge(symbols, &self.merges, ids);
-        } else {
-            merging.long.merge(symbols, &self.merges, ids);
-        }
-    }
-
     /// The ids of `piece` taken as one piece, whatever the pattern would make of it.
     pub fn encode_single_piece(&self, piece: &[u8]) -> Vec<TokenId> {
-        let mut ids = Vec::new();
-        if !piece.is_empty() {
-            self.encode_piece(piece, &mut MergeScratch::default(), &mut ids);
-        }
-        ids
+        self.piece_by_piece()(piece)
     }
 
-    /// The ids of pieces, one after the other. As [`Encoder::encode_single_piece`], without making
-    /// anew what it works with.
+    /// The ids of pieces, one after the other: as [`Encoder::encode_single_piece`].
     pub(crate) fn piece_by_piece(&self) -> impl FnMut(&[u8]) -> Vec<TokenId> {
-        let mut scratch = MergeScratch::default();
+        let mut worker = self.worker();
         move |piece| {
             let mut ids = Vec::new();
-            if !piece.is_empty() {
-                self.encode_piece(piece, &mut scratch, &mut ids);
-            }
+            worker.encode_piece(&self.shared, piece, &mut ids);
             ids
         }
     }
@@ -277,7 +271,7 @@ impl Encoder {
                 Segment::Special(token, offset) => Err((offset, token.content.clone())),
             })
         };
-        let normalized = match self.model.normalizer() {
+        let normalized = match self.model().normalizer() {
             Some(normalizer) => first(&forbidden.normalized, &normalizer.apply(text)),
             None => first(&forbidden.normalized, text),
         };
@@ -295,29 +289,16 @@ impl Encoder {
 impl std::fmt::Debug for Encoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Encoder")
-            .field("model", &self.model)
+            .field("model", self.model())
             .finish_non_exhaustive()
     }
-}
-
-/// What is used again from one stretch of text to the next.
-#[derive(Default)]
-struct Scratch {
-    spans: Spans,
-    merging: MergeScratch,
-}
-
-/// What is used again from piece to piece.
-#[derive(Default)]
-struct MergeScratch {
-    short: short::ShortPiece,
-    long: long::LongPiece,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::merges::{Merge, Merges};
+    use crate::model::Merging;
     use crate::reference;
     use crate::special::{SpecialToken, SpecialTokens};
     use crate::split::{Gaps, Pattern, PatternName};

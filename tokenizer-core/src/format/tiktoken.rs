@@ -5,9 +5,11 @@
 //! is written here and read again may encode some texts differently: see [`crate::model`].
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use memchr::memchr;
 
 use crate::model::{Merging, Model, ModelError};
 use crate::split::Pattern;
@@ -113,9 +115,49 @@ pub fn read_ranks(bytes: &[u8]) -> Result<RankList, TiktokenError> {
 /// # Errors
 /// As [`read_ranks`]; also when a single byte is missing or a rank is too high.
 pub fn read(bytes: &[u8], pattern: Pattern) -> Result<Model, TiktokenError> {
+    // Tokens one behind the other; the vocabulary finds out whether one stands twice.
+    let mut arena = Vec::with_capacity(bytes.len());
+    let mut tokens: Vec<(TokenId, Range<usize>)> = Vec::new();
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let end = memchr(b'\n', rest).unwrap_or(rest.len());
+        let start = arena.len();
+        let Some(rank) = read_plain_line(&rest[..end], &mut arena) else {
+            return read_listed(bytes, pattern);
+        };
+        tokens.push((rank, start..arena.len()));
+        rest = rest.get(end + 1..).unwrap_or_default();
+    }
+    let ranks = tokens
+        .iter()
+        .map(|(id, token)| (&arena[token.clone()], *id));
+    match Model::from_ranks(pattern.clone(), ranks, []) {
+        Ok(model) => Ok(model),
+        // Whatever it is, the lines tell it better.
+        Err(_) => read_listed(bytes, pattern),
+    }
+}
+
+/// As [`read`], line by line: slower, with errors that name the line.
+fn read_listed(bytes: &[u8], pattern: Pattern) -> Result<Model, TiktokenError> {
     let ranks = read_ranks(bytes)?;
     let tokens = ranks.iter().map(|(token, rank)| (token.as_slice(), *rank));
     Ok(Model::from_ranks(pattern, tokens, [])?)
+}
+
+/// Appends the token of a line as programs write it, and gives its rank. `None` for any other line.
+fn read_plain_line(line: &[u8], arena: &mut Vec<u8>) -> Option<TokenId> {
+    let space = memchr(b' ', line)?;
+    let (token, rank) = (&line[..space], &line[space + 1..]);
+    if token.is_empty() || rank.is_empty() || rank.len() > 9 {
+        return None;
+    }
+    STANDARD.decode_vec(token, arena).ok()?;
+    rank.iter().try_fold(0, |rank, digit| {
+        digit
+            .is_ascii_digit()
+            .then(|| rank * 10 + u32::from(digit - b'0'))
+    })
 }
 
 /// A model that cannot be written as ranks: the order of its merges is not the order of ids.

@@ -1,0 +1,230 @@
+//! Pieces to ids, some hundred at a time.
+//!
+//! Pieces come in runs from the splitter. The keys of a group of them are made first, and their
+//! lines in the table of known pieces asked for from memory; by the time the group is looked up,
+//! the lines have come. A piece that is not known is an entry of the vocabulary, where the model
+//! takes the whole piece first, or it is merged.
+//!
+//! What becomes of the ids is up to a [`Sink`]: they are written, or counted only.
+
+use std::ops::Range;
+
+use super::Shared;
+use super::long::Merger;
+pub(super) use super::pieces::ROOM;
+use super::pieces::{GROUP, PieceTable, Prepared, head_key};
+use crate::arch::{Tier, advise_huge_pages};
+use crate::piece_key::Key;
+use crate::split::{Spans, SplitError};
+use crate::token::TokenId;
+
+/// What a thread encodes with; kept from text to text.
+pub(super) struct Worker {
+    known: PieceTable,
+    merger: Merger,
+    /// The ids of a piece that was not known.
+    ids: Vec<TokenId>,
+    spans: Spans,
+    tier: Tier,
+}
+
+/// Takes ids, in order.
+pub(super) trait Sink {
+    /// Whether it is to be told where pieces end.
+    const ENDS: bool = false;
+
+    /// Room to write ids to; those before stay.
+    fn room(&mut self) -> &mut [TokenId; ROOM];
+
+    /// The first `count` ids of the room asked for last are to be taken.
+    fn take_room(&mut self, count: usize);
+
+    /// More ids: those of a piece.
+    fn take(&mut self, ids: &[TokenId]);
+
+    /// The ids taken since the last call were those of a piece that ends at `end`. Whether the sink
+    /// wants more. Called only if it asks to be.
+    fn piece_ends(&mut self, _end: usize) -> bool {
+        true
+    }
+}
+
+impl Worker {
+    pub(super) fn new(tier: Tier, cache_bytes: usize) -> Self {
+        Worker {
+            known: PieceTable::new(cache_bytes),
+            merger: Merger::new(tier),
+            ids: Vec::new(),
+            spans: Spans::new(),
+            tier,
+        }
+    }
+
+    /// Gives the ids of all pieces of `text` to `sink`, until it has enough.
+    pub(super) fn encode<S: Sink>(
+        &mut self,
+        shared: &Shared,
+        text: &[u8],
+        sink: &mut S,
+    ) -> Result<(), SplitError> {
+        let mut spans = std::mem::take(&mut self.spans);
+        let mut splitter = shared.model.pattern().split_on(self.tier, text);
+        let done = loop {
+            match splitter.fill(&mut spans) {
+                Ok(true) if self.encode_run(shared, text, &spans, sink) => {}
+                Ok(_) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        self.spans = spans;
+        done
+    }
+
+    /// As [`Worker::encode`], of a run of pieces. Whether the sink wants more.
+    fn encode_run<S: Sink>(
+        &mut self,
+        shared: &Shared,
+        text: &[u8],
+        spans: &Spans,
+        sink: &mut S,
+    ) -> bool {
+        let seeds = shared.model.vocab().seeds();
+        let mut group = [Prepared::NONE; GROUP];
+        let mut start = spans.start();
+        for mut ends in spans.ends().chunks(GROUP) {
+            self.known
+                .prepare(self.tier, seeds, text, start, ends, &mut group);
+            let mut pieces = &group[..ends.len()];
+            loop {
+                // One by one for who wants to know where pieces end.
+                let some = if S::ENDS { 1 } else { pieces.len() };
+                let (known, filled) =
+                    self.known
+                        .look_up(self.tier, text, ends, &pieces[..some], sink.room());
+                sink.take_room(filled);
+                let mut done = known;
+                if known < some {
+                    if known > 0 {
+                        start = ends[known - 1];
+                    }
+                    self.encode_rare(shared, pieces[known].key, text, start..ends[known], sink);
+                    done += 1;
+                }
+                start = ends[done - 1];
+                (pieces, ends) = (&pieces[done..], &ends[done..]);
+                if S::ENDS && !sink.piece_ends(start) {
+                    return false;
+                }
+                if pieces.is_empty() {
+                    break;
+                }
+            }
+        }
+        true
+    }
+
+    /// Gives the ids of a piece that is long or not known to `sink`. `key` is that of its head.
+    #[inline(never)]
+    fn encode_rare<S: Sink>(
+        &mut self,
+        shared: &Shared,
+        key: Key,
+        text: &[u8],
+        piece: Range<usize>,
+        sink: &mut S,
+    ) {
+        let vocab = shared.model.vocab();
+        let bytes = &text[piece.clone()];
+        let seeds = vocab.seeds();
+        self.ids.clear();
+        if self.known.find(seeds, vocab, key, bytes, &mut self.ids) {
+            return sink.take(&self.ids);
+        }
+        if shared.rules.whole_piece_first
+            && let Some(id) = vocab.id(bytes)
+        {
+            self.ids.push(id);
+        } else {
+            self.merger.merge(
+                &shared.rules,
+                &shared.model,
+                text,
+                piece.clone(),
+                &mut self.ids,
+            );
+        }
+        self.known.insert(seeds, key, &text[piece], &self.ids);
+        sink.take(&self.ids);
+    }
+
+    /// Gives the ids of one piece to `sink`, without splitting it.
+    pub(super) fn encode_piece<S: Sink>(&mut self, shared: &Shared, piece: &[u8], sink: &mut S) {
+        if !piece.is_empty() {
+            let key = head_key(piece, 0..piece.len());
+            self.encode_rare(shared, key, piece, 0..piece.len(), sink);
+        }
+    }
+}
+
+/// Ids are written to the end of a vector that may become large.
+impl Sink for Vec<TokenId> {
+    #[inline]
+    fn room(&mut self) -> &mut [TokenId; ROOM] {
+        let filled = self.len();
+        if self.capacity() - filled < ROOM {
+            grow(self, ROOM);
+        }
+        // Zeros are written in a few stores; then ids, four at a time, whatever their number.
+        self.resize(filled + ROOM, 0);
+        self[filled..]
+            .first_chunk_mut()
+            .expect("so much was just added")
+    }
+
+    #[inline]
+    fn take_room(&mut self, count: usize) {
+        self.truncate((self.len() - ROOM) + count);
+    }
+
+    fn take(&mut self, ids: &[TokenId]) {
+        if self.capacity() - self.len() < ids.len() {
+            grow(self, ids.len());
+        }
+        self.extend_from_slice(ids);
+    }
+}
+
+#[cold]
+fn grow(ids: &mut Vec<TokenId>, more: usize) {
+    ids.reserve(more.max(ids.len() / 4));
+    advise_huge_pages(ids.spare_capacity_mut());
+}
+
+/// Counts ids.
+pub(super) struct CountIds {
+    pub(super) count: usize,
+    room: [TokenId; ROOM],
+}
+
+impl CountIds {
+    pub(super) fn new() -> Self {
+        CountIds {
+            count: 0,
+            room: [0; ROOM],
+        }
+    }
+}
+
+impl Sink for CountIds {
+    fn room(&mut self) -> &mut [TokenId; ROOM] {
+        &mut self.room
+    }
+
+    fn take_room(&mut self, count: usize) {
+        self.count += count;
+    }
+
+    fn take(&mut self, ids: &[TokenId]) {
+        self.count += ids.len();
+    }
+}
