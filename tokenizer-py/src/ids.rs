@@ -1,9 +1,13 @@
-//! Ids on their way to Python.
+//! Ids as arrays, and ids that come from Python in any form.
 
-use numpy::PyArray1;
+use numpy::{Element, PyArray1, PyArrayMethods};
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyList, PyTuple};
 use tokenizer_core::{Batch, TokenId};
+
+use crate::errors::guard;
+use crate::lists;
 
 /// Ids, and where each text's begin and end among them.
 pub(crate) type IdsAndOffsets<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<i64>>);
@@ -12,7 +16,7 @@ pub(crate) type IdsAndOffsets<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyAr
 ///
 /// Numpy is imported here and not with the package.
 pub(crate) fn array(py: Python<'_>, ids: Vec<TokenId>) -> PyResult<Bound<'_, PyArray1<u32>>> {
-    py.import("numpy")?;
+    py.import(intern!(py, "numpy"))?;
     Ok(PyArray1::from_vec(py, ids))
 }
 
@@ -24,11 +28,63 @@ pub(crate) fn arrays(py: Python<'_>, batch: Batch) -> PyResult<IdsAndOffsets<'_>
     Ok((ids, PyArray1::from_vec(py, offsets.collect())))
 }
 
-/// A batch as a list of lists.
-pub(crate) fn lists<'py>(py: Python<'py>, batch: &Batch) -> PyResult<Bound<'py, PyList>> {
-    let lists: Vec<_> = batch
-        .iter()
-        .map(|ids| PyList::new(py, ids))
-        .collect::<PyResult<_>>()?;
-    PyList::new(py, lists)
+/// Ids as an argument: a list, a tuple, an array of numpy or any other sequence of integers.
+pub(crate) struct Ids(Vec<TokenId>);
+
+impl std::ops::Deref for Ids {
+    type Target = [TokenId];
+
+    fn deref(&self) -> &[TokenId] {
+        &self.0
+    }
+}
+
+impl FromPyObject<'_, '_> for Ids {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        // Exactly these types: one derived from them may iterate over something else.
+        if let Ok(list) = object.cast_exact::<PyList>() {
+            return lists::of_list(list).map(Ids);
+        }
+        if let Ok(tuple) = object.cast_exact::<PyTuple>() {
+            return lists::of_tuple(tuple).map(Ids);
+        }
+        match guard(|| of_array(&object))? {
+            Some(ids) => Ok(Ids(ids)),
+            None => object.extract().map(Ids),
+        }
+    }
+}
+
+/// The ids in an array of integers that has one dimension and lies in one piece. `None` for anything
+/// else, and when an element is no id.
+fn of_array(object: &Bound<'_, PyAny>) -> PyResult<Option<Vec<TokenId>>> {
+    // Numpy is asked only about what is an array by name: without it there are none.
+    let kind = object.get_type();
+    if kind.name()? != "ndarray" || kind.module()? != "numpy" {
+        return Ok(None);
+    }
+    Ok(elements::<u32>(object)
+        .or_else(|| elements::<i64>(object))
+        .or_else(|| elements::<u16>(object))
+        .or_else(|| elements::<i32>(object))
+        .or_else(|| elements::<u64>(object))
+        .or_else(|| elements::<i16>(object))
+        .or_else(|| elements::<u8>(object)))
+}
+
+/// The ids in an array of this type.
+fn elements<T: Element + Copy + TryInto<TokenId>>(
+    object: &Bound<'_, PyAny>,
+) -> Option<Vec<TokenId>> {
+    let array = object.cast::<PyArray1<T>>().ok()?.try_readonly().ok()?;
+    let elements = array.as_slice().ok()?;
+    let id = |element: T| element.try_into().ok();
+    // In two passes, each of which the compiler can vectorise.
+    let all_are = elements.iter().all(|&element| id(element).is_some());
+    all_are.then(|| {
+        let ids = elements.iter().map(|&element| id(element).unwrap_or(0));
+        ids.collect()
+    })
 }

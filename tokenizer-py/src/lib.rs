@@ -4,12 +4,17 @@
 //! | --- | --- |
 //! | `errors` | failures into Python's exceptions; the one place where panics are caught |
 //! | `text` | `str` and `bytes` without a copy; when to release the interpreter |
-//! | `ids` | ids as lists and arrays |
+//! | `memory` | room for long results |
+//! | `objects` | how lists and ints lie in memory |
+//! | `lists` | lists of ids, from ints that are made once |
+//! | `ids` | ids as arrays, and ids that come from Python in any form |
+//! | `specials` | the special tokens that a call allows or refuses |
 //! | `interruptible` | long work that Ctrl-C can break off |
 //! | `documents` | a Python iterator as a corpus |
 //! | `tokenizer` | `tokenizer_py.Tokenizer` |
 //! | `rustbpe` | `tokenizer_py.rustbpe.Tokenizer` |
-//! | `tiktoken` | what `tokenizer_py.tiktoken.Encoding` stands on |
+//! | `rules` | what tiktoken's `allowed_special` and `disallowed_special` mean |
+//! | `tiktoken` | what `tokenizer_py.tiktoken.Encoding` is derived from |
 //!
 //! Every class is frozen and may be used from many threads at once.
 
@@ -19,7 +24,12 @@ mod documents;
 mod errors;
 mod ids;
 mod interruptible;
+mod lists;
+mod memory;
+mod objects;
+mod rules;
 mod rustbpe;
+mod specials;
 mod text;
 mod tiktoken;
 mod tokenizer;
@@ -34,7 +44,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<tokenizer::Tokenizer>()?;
     module.add("RustbpeTokenizer", py.get_type::<rustbpe::Tokenizer>())?;
-    module.add_class::<tiktoken::CoreBpe>()?;
+    module.add_class::<tiktoken::BaseEncoding>()?;
+    module.add_function(wrap_pyfunction!(objects::_layout, module)?)?;
     #[cfg(debug_assertions)]
     module.add_function(wrap_pyfunction!(errors::_panic, module)?)?;
     Ok(())

@@ -1,13 +1,12 @@
 //! `tokenizer_py.rustbpe.Tokenizer`: the class of the package `rustbpe`.
 
 use std::ops::ControlFlow;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
-use pyo3::types::{PyBytes, PyList, PyTuple, PyType};
+use pyo3::types::{PyBytes, PyList, PyString, PyTuple, PyType};
 use tokenizer_core::format::native;
 use tokenizer_core::train::train_with_progress;
 use tokenizer_core::{
@@ -17,9 +16,10 @@ use tokenizer_core::{
 
 use crate::documents::Documents;
 use crate::errors::{guard, value_error};
-use crate::ids;
+use crate::ids::Ids;
 use crate::interruptible::{Caller, interruptible};
-use crate::text::{detached, refuse_single_text};
+use crate::lists::Ints;
+use crate::text::{detached, encoded, refuse_single_text, useful_threads};
 
 /// GPT-4's pattern as rustbpe spells it.
 const DEFAULT_PATTERN: &str = r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+";
@@ -39,7 +39,26 @@ pub(crate) struct Tokenizer {
     /// Replaced whole at the end of training. The lock is held for moments in which the interpreter
     /// is not released and no Python code runs: no thread waits for another that waits for it, an
     /// iterator may use the tokenizer that it trains, and no fork finds the lock taken.
-    encoder: RwLock<Encoder>,
+    tables: RwLock<Arc<Tables>>,
+}
+
+/// What was learned.
+struct Tables {
+    encoder: Encoder,
+    ints: Ints,
+}
+
+impl Tables {
+    fn new(encoder: Encoder) -> Arc<Self> {
+        Arc::new(Tables {
+            ints: Ints::new(encoder.model().vocab().id_limit()),
+            encoder,
+        })
+    }
+
+    fn model(&self) -> &Model {
+        self.encoder.model()
+    }
 }
 
 /// What a pickle holds.
@@ -88,16 +107,18 @@ impl Log {
 }
 
 impl Tokenizer {
-    fn encoder(&self) -> Encoder {
-        // Cheap: the tables are shared.
-        self.encoder
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    fn tables(&self) -> Arc<Tables> {
+        let tables = self.tables.read();
+        Arc::clone(&tables.unwrap_or_else(PoisonError::into_inner))
     }
 
     fn replace(&self, encoder: Encoder) {
-        *self.encoder.write().unwrap_or_else(PoisonError::into_inner) = encoder;
+        let mut tables = Tables::new(encoder);
+        {
+            let mut place = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::swap(&mut *place, &mut tables);
+        }
+        // Those before are dropped behind the lock.
     }
 }
 
@@ -108,7 +129,7 @@ impl Tokenizer {
     fn new() -> PyResult<Self> {
         guard(|| {
             Ok(Tokenizer {
-                encoder: RwLock::new(untrained()?),
+                tables: RwLock::new(Tables::new(untrained()?)),
             })
         })
     }
@@ -221,7 +242,7 @@ impl Tokenizer {
     /// 256 and the number of merges.
     #[getter]
     fn vocab_size(&self) -> usize {
-        self.encoder().model().vocab().id_limit()
+        self.tables().model().vocab().id_limit()
     }
 
     /// The regex that splits text; "" before training.
@@ -229,7 +250,7 @@ impl Tokenizer {
     /// Returns:
     ///     str: the regex.
     fn get_pattern(&self) -> String {
-        self.encoder().model().pattern().source().to_owned()
+        self.tables().model().pattern().source().to_owned()
     }
 
     /// The tokens with their ids.
@@ -241,8 +262,8 @@ impl Tokenizer {
     ///     257
     fn get_mergeable_ranks<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         guard(|| {
-            let encoder = self.encoder();
-            let vocab = encoder.model().vocab();
+            let tables = self.tables();
+            let vocab = tables.model().vocab();
             let ranks: Vec<(Bound<'py, PyBytes>, TokenId)> = vocab
                 .iter()
                 .map(|(id, token)| (PyBytes::new(py, token), id))
@@ -266,10 +287,16 @@ impl Tokenizer {
     ///
     ///     >>> tokenizer.encode("low")
     ///     [257]
-    fn encode(&self, py: Python<'_>, text: &str) -> PyResult<Vec<TokenId>> {
+    fn encode<'py>(&self, py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyList>> {
         guard(|| {
-            let encoder = self.encoder();
-            detached(py, text.len(), || encoder.encode(text.as_bytes())).map_err(value_error)
+            let tables = self.tables();
+            encoded(
+                py,
+                text.len(),
+                |ids| tables.encoder.encode_into(text.as_bytes(), ids),
+                value_error,
+                |ids| tables.ints.list(py, ids),
+            )
         })
     }
 
@@ -292,10 +319,10 @@ impl Tokenizer {
         texts: Vec<PyBackedStr>,
     ) -> PyResult<Bound<'py, PyList>> {
         guard(|| {
-            let encoder = self.encoder();
-            let threads = CountOptions::default().threads;
-            let batch = py.detach(|| encoder.encode_batch(&texts, threads));
-            ids::lists(py, &batch.map_err(value_error)?)
+            let tables = self.tables();
+            let threads = useful_threads(usize::MAX, &texts);
+            let batch = py.detach(|| tables.encoder.encode_batch(&texts, threads));
+            tables.ints.lists(py, &batch.map_err(value_error)?)
         })
     }
 
@@ -315,21 +342,21 @@ impl Tokenizer {
     ///
     ///     >>> tokenizer.decode([115, 257])
     ///     'slow'
-    fn decode<'py>(&self, py: Python<'py>, ids: Vec<TokenId>) -> PyResult<Bound<'py, PyAny>> {
+    fn decode<'py>(&self, py: Python<'py>, ids: Ids) -> PyResult<Bound<'py, PyString>> {
         guard(|| {
-            let encoder = self.encoder();
+            let tables = self.tables();
             let bytes =
-                detached(py, ids.len(), || encoder.model().decode(&ids)).map_err(|unknown| {
+                detached(py, ids.len(), || tables.model().decode(&ids)).map_err(|unknown| {
                     PyValueError::new_err(format!("Unknown token id: {}", unknown.id))
                 })?;
-            PyBytes::new(py, &bytes).call_method1(intern!(py, "decode"), ("utf-8",))
+            PyString::from_bytes(py, &bytes)
         })
     }
 
     /// A new object, and for `__setstate__` the model as bytes.
     fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<Reduced<'py>> {
         guard(|| {
-            let model = native::write(this.get().encoder().model());
+            let model = native::write(this.get().tables().model());
             let py = this.py();
             Ok((
                 this.get_type(),

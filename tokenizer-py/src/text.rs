@@ -1,14 +1,19 @@
 //! Text from Python, borrowed and not copied.
 
-use pyo3::exceptions::PyTypeError;
+use std::cell::Cell;
+
+use pyo3::exceptions::{PyTypeError, PyUnicodeDecodeError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyByteArray, PyBytes, PyString};
-use tokenizer_core::CountOptions;
+use tokenizer_core::{CountOptions, TokenId};
+
+use crate::memory;
 
 /// Work on less than this many bytes takes a few microseconds. To release the interpreter for it
 /// costs more than it gives: another thread that takes it keeps it for milliseconds.
-const SHORT: usize = 512;
+const SHORT: usize = 2048;
 
 /// Runs `work` on `bytes` bytes of text, with the interpreter released if that is worth it.
 pub(crate) fn detached<T: Send>(
@@ -23,13 +28,101 @@ pub(crate) fn detached<T: Send>(
     }
 }
 
-/// As many threads as were asked for, but no more than processors: more gain nothing, and a
-/// thousand cannot be had everywhere.
-pub(crate) fn useful_threads(wanted: usize) -> usize {
-    wanted.min(CountOptions::default().threads)
+/// A vector that is kept for the next text holds no more than this many ids: a megabyte a thread.
+const KEPT: usize = 1 << 18;
+
+/// Runs `encode`, which appends the ids of `bytes` bytes of text, with the interpreter released if
+/// that is worth it; then `make` makes of the ids what Python gets.
+///
+/// The vector is kept from call to call, so a short text costs no allocation.
+pub(crate) fn encoded<'py, E: Send, T>(
+    py: Python<'py>,
+    bytes: usize,
+    encode: impl FnOnce(&mut Vec<TokenId>) -> Result<(), E> + Send,
+    refuse: impl FnOnce(E) -> PyErr,
+    make: impl FnOnce(&[TokenId]) -> PyResult<T>,
+) -> PyResult<T> {
+    thread_local! {
+        static IDS: Cell<Vec<TokenId>> = const { Cell::new(Vec::new()) };
+    }
+    // Taken and not borrowed: whatever runs meanwhile on this thread finds an empty one.
+    let mut ids = IDS.take();
+    ids.clear();
+    if bytes >= KEPT * size_of::<TokenId>() {
+        ids = memory::room_for_ids_of(bytes);
+    }
+    let made = match detached(py, bytes, || encode(&mut ids)) {
+        Ok(()) => make(&ids),
+        Err(error) => Err(refuse(error)),
+    };
+    if ids.capacity() <= KEPT {
+        IDS.set(ids);
+    }
+    made
 }
 
-/// A `str` or a `bytes`.
+/// A thread with less text than this is not worth its making.
+const PORTION: usize = 1 << 16;
+
+/// As many threads as were asked for, but no more than there is work for, nor than processors: more
+/// gain nothing, and a thousand cannot be had everywhere.
+pub(crate) fn useful_threads(wanted: usize, texts: &[impl AsRef<[u8]>]) -> usize {
+    if wanted <= 1 {
+        return wanted;
+    }
+    let bytes: usize = texts.iter().map(|text| text.as_ref().len()).sum();
+    match wanted.min(bytes / PORTION + 1) {
+        1 => 1,
+        // To count processors takes longer than to encode a few short texts.
+        threads => threads.min(CountOptions::default().threads),
+    }
+}
+
+/// What decoding gave as a `str`; `errors` tells what becomes of bytes that are not UTF-8, as in
+/// `bytes.decode`.
+pub(crate) fn string<'py>(
+    py: Python<'py>,
+    bytes: &[u8],
+    errors: &str,
+) -> PyResult<Bound<'py, PyString>> {
+    // Nearly always they are UTF-8; then nothing is copied in between.
+    match PyString::from_bytes(py, bytes) {
+        Err(error) if error.is_instance_of::<PyUnicodeDecodeError>(py) => PyBytes::new(py, bytes)
+            .call_method1(intern!(py, "decode"), (intern!(py, "utf-8"), errors))?
+            .cast_into()
+            .map_err(PyErr::from),
+        made => made,
+    }
+}
+
+/// A `str` or a `bytes` that is an argument: its bytes, as long as the call lasts.
+#[derive(Clone, Copy)]
+pub(crate) struct Argument<'a>(pub(crate) &'a [u8]);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Argument<'a> {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        if object.is_instance_of::<PyString>() {
+            return object
+                .extract::<&str>()
+                .map(|text| Argument(text.as_bytes()));
+        }
+        if object.is_instance_of::<PyBytes>() {
+            return Ok(Argument(object.extract()?));
+        }
+        Err(no_text(&object))
+    }
+}
+
+fn no_text(object: &Bound<'_, PyAny>) -> PyErr {
+    match object.get_type().name() {
+        Ok(kind) => PyTypeError::new_err(format!("expected str or bytes, not {kind}")),
+        Err(error) => error,
+    }
+}
+
+/// A `str` or a `bytes` that is kept, for any thread.
 pub(crate) enum Text {
     Str(PyBackedStr),
     Bytes(PyBackedBytes),
@@ -54,10 +147,7 @@ impl<'py> FromPyObject<'_, 'py> for Text {
         if let Ok(bytes) = object.cast::<PyBytes>() {
             return Ok(Text::Bytes(bytes.to_owned().into()));
         }
-        let kind = object.get_type().name()?;
-        Err(PyTypeError::new_err(format!(
-            "expected str or bytes, not {kind}"
-        )))
+        Err(no_text(&object))
     }
 }
 

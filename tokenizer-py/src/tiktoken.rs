@@ -1,76 +1,299 @@
-//! What `tokenizer_py.tiktoken.Encoding` stands on. Names and rules are tiktoken's; repairing lone
-//! surrogates and refusing special tokens is done in Python.
+//! What `tokenizer_py.tiktoken.Encoding` is derived from: its short calls, whole, and what its other
+//! methods stand on. Names, rules and exceptions are tiktoken's.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use numpy::PyArray1;
-use pyo3::exceptions::PyKeyError;
+use pyo3::exceptions::{PyKeyError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
-use pyo3::types::{PyBytes, PyDict, PyList};
-use tokenizer_core::{EncodeError, Encoder, Model, SpecialSet, SpecialToken, TokenId};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+use tokenizer_core::{Batch, EncodeError, Encoder, Model, SpecialSet, SpecialToken, TokenId};
 
 use crate::errors::{guard, value_error};
-use crate::ids;
+use crate::ids::{self, Ids};
+use crate::lists::Ints;
+use crate::rules::{Asked, Disallowed, Rules, refusal, repaired};
 use crate::rustbpe::dropping_pattern;
-use crate::text::{detached, useful_threads};
+use crate::specials::Specials;
+use crate::text::{Argument, detached, encoded, string, useful_threads};
 
-/// Encodes with a rank table, by tiktoken's rules.
-#[pyclass(frozen, name = "CoreBPE", module = "tokenizer_py._native")]
-pub(crate) struct CoreBpe {
-    encoder: Encoder,
-    /// The set of special tokens asked for last: callers rarely change it, and to make one costs
-    /// more than to encode a short text.
-    last: Mutex<(HashSet<PyBackedStr>, Arc<SpecialSet>)>,
+/// The methods of an encoding that do not need Python.
+#[pyclass(frozen, subclass, module = "tokenizer_py._native")]
+pub(crate) struct BaseEncoding {
+    /// Set by `_build` or `_share`, once.
+    tables: OnceLock<Arc<Tables>>,
 }
 
-impl CoreBpe {
-    /// The special tokens that `names` names; other names are passed over.
-    ///
-    /// The lock is held for moments in which the interpreter is not released and no Python code
-    /// runs: no thread waits for another that waits for it, and no fork finds it taken.
-    fn specials(&self, names: HashSet<PyBackedStr>) -> Arc<SpecialSet> {
-        let lock = || self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        {
-            let last = lock();
-            if last.0 == names {
-                return last.1.clone();
-            }
-        }
-        let list: Vec<&PyBackedStr> = names.iter().collect();
-        let set = Arc::new(self.encoder.model().special_set(&list));
-        // What was there is dropped behind the lock.
-        let _before = std::mem::replace(&mut *lock(), (names, set.clone()));
-        set
+/// What an encoding and its copies share.
+struct Tables {
+    encoder: Encoder,
+    ints: Ints,
+    specials: Specials,
+}
+
+/// One of several texts, with the interpreter not needed.
+struct Prepared {
+    text: PyBackedStr,
+    /// It had surrogates and was searched for disallowed texts with them.
+    searched: bool,
+}
+
+impl AsRef<[u8]> for Prepared {
+    fn as_ref(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+}
+
+impl Tables {
+    fn model(&self) -> &Model {
+        self.encoder.model()
     }
 
-    fn encode_allowing(
+    fn rules<'py>(
         &self,
-        py: Python<'_>,
+        py: Python<'py>,
+        allowed: Asked<'py>,
+        disallowed: Asked<'py>,
+    ) -> PyResult<Rules<'_, 'py>> {
+        Rules::new(py, self.model(), &self.specials, allowed, disallowed)
+    }
+
+    fn encode_by_rules(
+        &self,
         text: &str,
-        allowed: HashSet<PyBackedStr>,
-    ) -> PyResult<Vec<TokenId>> {
-        let allowed = self.specials(allowed);
-        detached(py, text.len(), || {
-            let mut ids = Vec::new();
-            self.encoder
-                .encode_with_specials(text.as_bytes(), &allowed, &mut ids)?;
-            Ok::<_, EncodeError>(ids)
+        allowed: Option<&SpecialSet>,
+        disallowed: Option<&SpecialSet>,
+        ids: &mut Vec<TokenId>,
+    ) -> Result<(), EncodeError> {
+        let text = text.as_bytes();
+        if let Some(disallowed) = disallowed {
+            self.encoder.refuse_specials(text, disallowed)?;
+        }
+        match allowed {
+            Some(allowed) => self.encoder.encode_with_specials(text, allowed, ids),
+            None => self.encoder.encode_into(text, ids),
+        }
+    }
+
+    /// Encodes one text; `make` makes of the ids what Python gets.
+    fn encode<'py, T>(
+        &self,
+        text: &Bound<'py, PyString>,
+        rules: Rules<'_, 'py>,
+        make: impl FnOnce(&[TokenId]) -> PyResult<T>,
+    ) -> PyResult<T> {
+        let py = text.py();
+        let without = repaired(text)?;
+        let is_utf8 = without.is_none();
+        rules
+            .disallowed
+            .refuse_in_python(self.model(), text, is_utf8)?;
+        let disallowed = rules.disallowed.set().filter(|_| is_utf8);
+        let text = without.as_ref().unwrap_or(text).to_str()?;
+        if let Some(problem) = rules.problem {
+            let found = disallowed.map(|set| self.encoder.refuse_specials(text.as_bytes(), set));
+            return Err(match found {
+                Some(Err(error)) => refusal(py, error),
+                _ => problem,
+            });
+        }
+        let allowed = rules.allowed.set();
+        encoded(
+            py,
+            text.len(),
+            |ids| self.encode_by_rules(text, allowed, disallowed, ids),
+            |error| refusal(py, error),
+            make,
+        )
+    }
+
+    /// Encodes many texts. Of several exceptions, that of the first text is raised.
+    fn encode_batch<'py>(
+        &self,
+        texts: &Bound<'py, PyList>,
+        threads: usize,
+        rules: &Rules<'_, 'py>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let py = texts.py();
+        let mut prepared = Vec::with_capacity(texts.len());
+        let mut stopped = None;
+        for text in texts {
+            match self.prepare(text, &rules.disallowed) {
+                Ok(text) => prepared.push(text),
+                Err(error) => {
+                    stopped = Some(error);
+                    break;
+                }
+            }
+        }
+        let allowed = rules.allowed.set();
+        let disallowed = rules.disallowed.set();
+        let threads = useful_threads(threads, &prepared);
+        let batch = py
+            .detach(|| self.encode_prepared(&prepared, threads, allowed, disallowed))
+            .map_err(|(number, error)| match error {
+                EncodeError::SpecialNotAllowed { .. } => refusal(py, error),
+                error => value_error(format_args!("text {number}: {error}")),
+            })?;
+        match stopped {
+            Some(error) => Err(error),
+            None => self.ints.lists(py, &batch),
+        }
+    }
+
+    fn prepare(
+        &self,
+        text: Bound<'_, PyAny>,
+        disallowed: &Disallowed<'_, '_>,
+    ) -> PyResult<Prepared> {
+        let text = text.cast_into::<PyString>()?;
+        let without = repaired(&text)?;
+        disallowed.refuse_in_python(self.model(), &text, without.is_none())?;
+        Ok(Prepared {
+            searched: without.is_some(),
+            text: without.unwrap_or(text).try_into()?,
         })
-        .map_err(value_error)
+    }
+
+    /// Fails with the number of a text and what is wrong with it.
+    fn encode_prepared(
+        &self,
+        texts: &[Prepared],
+        threads: usize,
+        allowed: Option<&SpecialSet>,
+        disallowed: Option<&SpecialSet>,
+    ) -> Result<Batch, (usize, EncodeError)> {
+        let refused = disallowed.and_then(|set| {
+            let searchable = texts.iter().enumerate().filter(|(_, text)| !text.searched);
+            searchable
+                .map(|(number, text)| (number, self.encoder.refuse_specials(text.as_ref(), set)))
+                .find_map(|(number, found)| Some((number, found.err()?)))
+        });
+        let before = refused.as_ref().map_or(texts.len(), |(number, _)| *number);
+        let texts = &texts[..before];
+        let batch = match allowed {
+            None => self
+                .encoder
+                .encode_batch(texts, threads)
+                .map_err(|error| (error.text, error.error))?,
+            Some(allowed) => encode_batch_with_specials(&self.encoder, texts, allowed, threads)?,
+        };
+        refused.map_or(Ok(batch), Err)
+    }
+}
+
+/// As [`Encoder::encode_batch`], with special tokens: each thread takes about the same number of
+/// bytes, in texts that stand side by side.
+fn encode_batch_with_specials(
+    encoder: &Encoder,
+    texts: &[Prepared],
+    allowed: &SpecialSet,
+    threads: usize,
+) -> Result<Batch, (usize, EncodeError)> {
+    let encode = |first: usize, texts: &[Prepared]| {
+        let mut batch = Batch {
+            ids: Vec::new(),
+            offsets: Vec::with_capacity(texts.len()),
+        };
+        for (number, text) in (first..).zip(texts) {
+            encoder
+                .encode_with_specials(text.as_ref(), allowed, &mut batch.ids)
+                .map_err(|error| (number, error))?;
+            batch.offsets.push(batch.ids.len());
+        }
+        Ok(batch)
+    };
+    let bytes: usize = texts.iter().map(|text| text.as_ref().len()).sum();
+    let share = bytes / threads.max(1) + 1;
+    let mut parts = Vec::new();
+    let (mut first, mut taken) = (0, 0);
+    for (number, text) in texts.iter().enumerate() {
+        taken += text.as_ref().len();
+        if taken >= share || number + 1 == texts.len() {
+            parts.push((first, &texts[first..=number]));
+            (first, taken) = (number + 1, 0);
+        }
+    }
+    let batches: Vec<Result<Batch, _>> = std::thread::scope(|scope| {
+        let encode = &encode;
+        let work: Vec<_> = parts
+            .iter()
+            .skip(1)
+            .map(|&(first, part)| {
+                let thread = std::thread::Builder::new();
+                (
+                    first,
+                    part,
+                    thread.spawn_scoped(scope, move || encode(first, part)),
+                )
+            })
+            .collect();
+        let first = parts.first().map(|&(first, part)| encode(first, part));
+        let others = work.into_iter().map(|(first, part, thread)| match thread {
+            Ok(thread) => thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            // No thread was to be had: it takes longer, no more.
+            Err(_) => encode(first, part),
+        });
+        first.into_iter().chain(others).collect()
+    });
+    let mut all = Batch {
+        ids: Vec::new(),
+        offsets: vec![0],
+    };
+    for batch in batches {
+        let batch = batch?;
+        let base = all.ids.len();
+        all.offsets
+            .extend(batch.offsets.iter().map(|end| base + end));
+        all.ids.extend_from_slice(&batch.ids);
+    }
+    Ok(all)
+}
+
+impl BaseEncoding {
+    fn tables(&self) -> PyResult<&Tables> {
+        match self.tables.get() {
+            Some(tables) => Ok(tables),
+            None => Err(PyRuntimeError::new_err("the encoding is not made yet")),
+        }
+    }
+
+    fn set(&self, tables: Arc<Tables>) -> PyResult<()> {
+        self.tables
+            .set(tables)
+            .map_err(|_| PyRuntimeError::new_err("an encoding is made once"))
+    }
+
+    fn decoded(&self, py: Python<'_>, ids: &[TokenId]) -> PyResult<Vec<u8>> {
+        let model = self.tables()?.model();
+        detached(py, ids.len(), || model.decode(ids)).map_err(|unknown| {
+            PyKeyError::new_err(format!("Invalid token for decoding: {}", unknown.id))
+        })
     }
 }
 
 #[pymethods]
-impl CoreBpe {
+impl BaseEncoding {
+    /// An encoding without tables. What is given is for `__init__`.
     #[new]
-    fn new(
+    #[pyo3(signature = (*_arguments, **_options))]
+    fn new(_arguments: &Bound<'_, PyTuple>, _options: Option<&Bound<'_, PyDict>>) -> Self {
+        BaseEncoding {
+            tables: OnceLock::new(),
+        }
+    }
+
+    /// Makes the tables.
+    fn _build(
+        &self,
         py: Python<'_>,
         mergeable_ranks: &Bound<'_, PyDict>,
         special_tokens: &Bound<'_, PyDict>,
         pat_str: &str,
-    ) -> PyResult<Self> {
+    ) -> PyResult<()> {
         guard(|| {
             let tokens: Vec<(Bound<'_, PyBytes>, TokenId)> = mergeable_ranks
                 .iter()
@@ -87,105 +310,250 @@ impl CoreBpe {
             let pattern = dropping_pattern(pat_str).map_err(value_error)?;
             let encoder =
                 py.detach(|| Model::from_ranks(pattern, ranks, specials).map(Encoder::new));
-            Ok(CoreBpe {
-                encoder: encoder.map_err(value_error)?,
-                last: Mutex::default(),
-            })
-        })
-    }
-
-    fn encode_ordinary(&self, py: Python<'_>, text: &str) -> PyResult<Vec<TokenId>> {
-        guard(|| {
-            detached(py, text.len(), || self.encoder.encode(text.as_bytes())).map_err(value_error)
-        })
-    }
-
-    fn encode(
-        &self,
-        py: Python<'_>,
-        text: &str,
-        allowed_special: HashSet<PyBackedStr>,
-    ) -> PyResult<Vec<TokenId>> {
-        guard(|| self.encode_allowing(py, text, allowed_special))
-    }
-
-    fn encode_to_numpy<'py>(
-        &self,
-        py: Python<'py>,
-        text: &str,
-        allowed_special: HashSet<PyBackedStr>,
-    ) -> PyResult<Bound<'py, PyArray1<u32>>> {
-        guard(|| ids::array(py, self.encode_allowing(py, text, allowed_special)?))
-    }
-
-    fn encode_ordinary_batch<'py>(
-        &self,
-        py: Python<'py>,
-        texts: Vec<PyBackedStr>,
-        threads: usize,
-    ) -> PyResult<Bound<'py, PyList>> {
-        guard(|| {
-            let threads = useful_threads(threads);
-            let batch = py.detach(|| self.encoder.encode_batch(&texts, threads));
-            ids::lists(py, &batch.map_err(value_error)?)
-        })
-    }
-
-    /// The first of the special tokens `names` that stands in the text.
-    fn find_special(
-        &self,
-        py: Python<'_>,
-        text: &str,
-        names: HashSet<PyBackedStr>,
-    ) -> PyResult<Option<String>> {
-        guard(|| {
-            let names = self.specials(names);
-            let found = detached(py, text.len(), || {
-                self.encoder.refuse_specials(text.as_bytes(), &names)
-            });
-            match found {
-                Ok(()) => Ok(None),
-                Err(EncodeError::SpecialNotAllowed { content, .. }) => Ok(Some(content)),
-                Err(error) => Err(value_error(error)),
-            }
-        })
-    }
-
-    fn encode_single_token(&self, token: &Bound<'_, PyBytes>) -> PyResult<TokenId> {
-        self.encoder
-            .model()
-            .id(token.as_bytes())
-            .ok_or_else(|| PyKeyError::new_err(token.clone().unbind()))
-    }
-
-    fn encode_single_piece(&self, py: Python<'_>, piece: &[u8]) -> PyResult<Vec<TokenId>> {
-        guard(|| {
-            Ok(detached(py, piece.len(), || {
-                self.encoder.encode_single_piece(piece)
+            let encoder = encoder.map_err(value_error)?;
+            self.set(Arc::new(Tables {
+                ints: Ints::new(encoder.model().vocab().id_limit()),
+                specials: Specials::of(encoder.model()),
+                encoder,
             }))
         })
     }
 
-    fn decode_bytes<'py>(
-        &self,
-        py: Python<'py>,
-        tokens: Vec<TokenId>,
-    ) -> PyResult<Bound<'py, PyBytes>> {
+    /// Takes the tables of another, which never change.
+    fn _share(&self, other: &Bound<'_, Self>) -> PyResult<()> {
+        match other.get().tables.get() {
+            Some(tables) => self.set(tables.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// The ids of a text, in which the text of special tokens is text like any other.
+    ///
+    /// Args:
+    ///     text: the text; lone surrogates become U+FFFD.
+    ///
+    /// Returns:
+    ///     The ids, as a list of your own.
+    ///
+    /// Raises:
+    ///     TypeError: not a ``str``.
+    ///     ValueError: the regex gives up on the text; the message names the byte.
+    ///
+    /// >>> encoding.encode_ordinary("hello world")
+    /// [31373, 995]
+    fn encode_ordinary<'py>(&self, text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyList>> {
         guard(|| {
-            let bytes = detached(py, tokens.len(), || self.encoder.model().decode(&tokens));
-            let bytes = bytes.map_err(|unknown| {
-                PyKeyError::new_err(format!("Invalid token for decoding: {}", unknown.id))
-            })?;
-            Ok(PyBytes::new(py, &bytes))
+            let py = text.py();
+            let tables = self.tables()?;
+            let without;
+            let text = match text.to_str() {
+                Ok(text) => text,
+                Err(_) => {
+                    without = repaired(text)?;
+                    without.as_ref().unwrap_or(text).to_str()?
+                }
+            };
+            encoded(
+                py,
+                text.len(),
+                |ids| tables.encoder.encode_into(text.as_bytes(), ids),
+                value_error,
+                |ids| tables.ints.list(py, ids),
+            )
         })
     }
 
+    /// The ids of a text.
+    ///
+    /// A text from outside should not be able to smuggle in special tokens. So their text raises an
+    /// error, unless it is allowed (and becomes their id), or not disallowed (and is text).
+    ///
+    /// Args:
+    ///     text: the text; lone surrogates become U+FFFD.
+    ///     allowed_special: special tokens to recognise, or "all".
+    ///     disallowed_special: texts that must not occur; "all" means all special tokens that are
+    ///         not allowed, and ``()`` none.
+    ///
+    /// Returns:
+    ///     The ids, as a list of your own.
+    ///
+    /// Raises:
+    ///     TypeError: not a ``str``; ``allowed_special`` is no set.
+    ///     ValueError: a disallowed text occurs, or the regex gives up on the text.
+    ///
+    /// >>> encoding.encode("<|endoftext|>", allowed_special="all")
+    /// [50256]
+    /// >>> encoding.encode("<|endoftext|>", disallowed_special=())
+    /// [27, 91, 437, 1659, 5239, 91, 29]
+    #[pyo3(
+        signature = (text, *, allowed_special = Asked::Default, disallowed_special = Asked::Default),
+        text_signature = "($self, text, *, allowed_special=frozenset(), disallowed_special='all')"
+    )]
+    fn encode<'py>(
+        &self,
+        text: &Bound<'py, PyString>,
+        allowed_special: Asked<'py>,
+        disallowed_special: Asked<'py>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        guard(|| {
+            let py = text.py();
+            let tables = self.tables()?;
+            let rules = tables.rules(py, allowed_special, disallowed_special)?;
+            tables.encode(text, rules, |ids| tables.ints.list(py, ids))
+        })
+    }
+
+    /// As ``encode``, as an array.
+    ///
+    /// Returns:
+    ///     The ids, uint32 of shape (ids,).
+    ///
+    /// Raises:
+    ///     ImportError: numpy is not installed.
+    ///     TypeError, ValueError: as ``encode``.
+    ///
+    /// >>> encoding.encode_to_numpy("hello world")
+    /// array([31373,   995], dtype=uint32)
+    #[pyo3(
+        signature = (text, *, allowed_special = Asked::Default, disallowed_special = Asked::Default),
+        text_signature = "($self, text, *, allowed_special=frozenset(), disallowed_special='all')"
+    )]
+    fn encode_to_numpy<'py>(
+        &self,
+        text: &Bound<'py, PyString>,
+        allowed_special: Asked<'py>,
+        disallowed_special: Asked<'py>,
+    ) -> PyResult<Bound<'py, PyArray1<u32>>> {
+        guard(|| {
+            let py = text.py();
+            let tables = self.tables()?;
+            let rules = tables.rules(py, allowed_special, disallowed_special)?;
+            tables.encode(text, rules, |ids| ids::array(py, ids.to_vec()))
+        })
+    }
+
+    fn _encode_ordinary_batch<'py>(
+        &self,
+        texts: &Bound<'py, PyList>,
+        threads: usize,
+    ) -> PyResult<Bound<'py, PyList>> {
+        guard(|| self.tables()?.encode_batch(texts, threads, &Rules::none()))
+    }
+
+    fn _encode_batch<'py>(
+        &self,
+        texts: &Bound<'py, PyList>,
+        threads: usize,
+        allowed_special: Asked<'py>,
+        disallowed_special: Asked<'py>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        guard(|| {
+            let tables = self.tables()?;
+            let mut rules = tables.rules(texts.py(), allowed_special, disallowed_special)?;
+            match rules.problem.take() {
+                // The first text fails, if there is one.
+                Some(problem) if !texts.is_empty() => {
+                    let rules = Rules {
+                        problem: Some(problem),
+                        ..rules
+                    };
+                    let first = texts.get_item(0)?.cast_into::<PyString>()?;
+                    tables.encode(&first, rules, |_| Ok(PyList::empty(texts.py())))
+                }
+                _ => tables.encode_batch(texts, threads, &rules),
+            }
+        })
+    }
+
+    /// The id of a text that is one token, ordinary or special.
+    ///
+    /// Raises:
+    ///     KeyError: there is no such token.
+    ///
+    /// >>> encoding.encode_single_token("hello")
+    /// 31373
+    fn encode_single_token(
+        &self,
+        py: Python<'_>,
+        text_or_bytes: Argument<'_>,
+    ) -> PyResult<TokenId> {
+        let token = text_or_bytes.0;
+        self.tables()?
+            .model()
+            .id(token)
+            .ok_or_else(|| PyKeyError::new_err(PyBytes::new(py, token).unbind()))
+    }
+
+    /// The ids of a text that is not split by the regex; special tokens are not recognised.
+    ///
+    /// >>> encoding._encode_single_piece("helloqqqq")
+    /// [31373, 38227, 38227]
+    fn _encode_single_piece<'py>(
+        &self,
+        py: Python<'py>,
+        text_or_bytes: Argument<'_>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        guard(|| {
+            let tables = self.tables()?;
+            let piece = text_or_bytes.0;
+            let ids = detached(py, piece.len(), || {
+                tables.encoder.encode_single_piece(piece)
+            });
+            tables.ints.list(py, &ids)
+        })
+    }
+
+    /// The text of ids.
+    ///
+    /// Args:
+    ///     tokens: the ids.
+    ///     errors: what to do with bytes that are not UTF-8, as in ``bytes.decode``.
+    ///
+    /// Returns:
+    ///     The text.
+    ///
+    /// Raises:
+    ///     KeyError: there is no such id.
+    ///     OverflowError: an id is negative or beyond 32 bits.
+    ///     TypeError: an id is no integer.
+    ///     UnicodeDecodeError: under ``errors="strict"``.
+    ///
+    /// >>> encoding.decode([31373, 995])
+    /// 'hello world'
+    #[pyo3(signature = (tokens, errors = "replace"))]
+    fn decode<'py>(
+        &self,
+        py: Python<'py>,
+        tokens: Ids,
+        errors: &str,
+    ) -> PyResult<Bound<'py, PyString>> {
+        guard(|| string(py, &self.decoded(py, &tokens)?, errors))
+    }
+
+    /// The bytes of ids, which need not be UTF-8: a token may hold a part of a character.
+    ///
+    /// Raises:
+    ///     KeyError, OverflowError, TypeError: as ``decode``.
+    ///
+    /// >>> encoding.decode_bytes([31373, 995])
+    /// b'hello world'
+    fn decode_bytes<'py>(&self, py: Python<'py>, tokens: Ids) -> PyResult<Bound<'py, PyBytes>> {
+        guard(|| Ok(PyBytes::new(py, &self.decoded(py, &tokens)?)))
+    }
+
+    /// The bytes of one id, ordinary or special.
+    ///
+    /// Raises:
+    ///     KeyError, OverflowError, TypeError: as ``decode``.
+    ///
+    /// >>> encoding.decode_single_token_bytes(31373)
+    /// b'hello'
     fn decode_single_token_bytes<'py>(
         &self,
         py: Python<'py>,
         token: TokenId,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        match self.encoder.model().token(token) {
+        match self.tables()?.model().token(token) {
             Some(bytes) => Ok(PyBytes::new(py, bytes)),
             None => Err(PyKeyError::new_err(token.to_string())),
         }

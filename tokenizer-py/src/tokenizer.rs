@@ -4,18 +4,20 @@ use std::path::PathBuf;
 
 use numpy::PyArray1;
 use pyo3::exceptions::{PyKeyError, PyTypeError, PyValueError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
-use pyo3::types::{PyBytes, PyDict, PyString, PyType};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyType};
 use tokenizer_core::corpus::{load_model, save_model};
 use tokenizer_core::decode::UnknownToken;
 use tokenizer_core::format::native;
-use tokenizer_core::{Encoder, Model, Pattern, SpecialSet, TokenId};
+use tokenizer_core::{Encoder, Model, Pattern, TokenId};
 
 use crate::errors::{guard, load_error, save_error, value_error};
-use crate::ids::{self, IdsAndOffsets};
-use crate::text::{Text, detached, texts, useful_threads};
+use crate::ids::{self, Ids, IdsAndOffsets};
+use crate::lists::Ints;
+use crate::memory;
+use crate::specials::{Choice, Specials};
+use crate::text::{Argument, detached, encoded, string, texts, useful_threads};
 
 /// A model that encodes and decodes text.
 ///
@@ -34,15 +36,16 @@ use crate::text::{Text, detached, texts, useful_threads};
 #[pyclass(frozen, module = "tokenizer_py")]
 pub(crate) struct Tokenizer {
     encoder: Encoder,
-    all_specials: SpecialSet,
+    ints: Ints,
+    specials: Specials,
 }
 
 impl Tokenizer {
     fn of(model: Model) -> Self {
-        let all_specials = model.all_specials();
         Tokenizer {
+            ints: Ints::new(model.vocab().id_limit()),
+            specials: Specials::of(&model),
             encoder: Encoder::new(model),
-            all_specials,
         }
     }
 
@@ -51,37 +54,34 @@ impl Tokenizer {
     }
 
     /// The special tokens that an argument `allowed_special` asks for.
-    fn allowed(&self, allowed: Option<&Bound<'_, PyAny>>) -> PyResult<Option<SpecialSet>> {
+    fn allowed(&self, allowed: Option<&Bound<'_, PyAny>>) -> PyResult<Choice<'_>> {
         let Some(allowed) = allowed else {
-            return Ok(None);
+            return Ok(Choice::Nothing);
         };
         if let Ok(word) = allowed.cast::<PyString>() {
             return match word.to_str()? {
-                "all" => Ok(Some(self.all_specials.clone())),
+                "all" => Ok(self.specials.all()),
                 word => Err(PyValueError::new_err(format!(
                     "allowed_special must be \"all\" or a collection of special tokens, not {word:?}"
                 ))),
             };
         }
-        let names: Vec<PyBackedStr> = allowed
-            .try_iter()?
-            .map(|name| name?.extract())
-            .collect::<PyResult<_>>()?;
-        if names.is_empty() {
-            return Ok(None);
-        }
-        for name in &names {
-            if self.model().specials().by_content(name).is_none() {
-                let message = format!("the model has no special token {:?}", &**name);
-                return Err(PyValueError::new_err(message));
+        let mut ids = Vec::new();
+        for name in allowed.try_iter()? {
+            let name: PyBackedStr = name?.extract()?;
+            match self.model().specials().by_content(&name) {
+                Some(special) => ids.push(special.id),
+                None => {
+                    let message = format!("the model has no special token {:?}", &*name);
+                    return Err(PyValueError::new_err(message));
+                }
             }
         }
-        Ok(Some(self.model().special_set(&names)))
+        Ok(self.specials.choose(self.model(), ids))
     }
 
-    fn decoded<'py>(&self, py: Python<'py>, ids: &[TokenId]) -> PyResult<Bound<'py, PyBytes>> {
-        let bytes = detached(py, ids.len(), || self.model().decode(ids)).map_err(unknown)?;
-        Ok(PyBytes::new(py, &bytes))
+    fn decoded(&self, py: Python<'_>, ids: &[TokenId]) -> PyResult<Vec<u8>> {
+        detached(py, ids.len(), || self.model().decode(ids)).map_err(unknown)
     }
 }
 
@@ -206,21 +206,26 @@ impl Tokenizer {
         signature = (text, *, allowed_special = None),
         text_signature = "($self, text, *, allowed_special=())"
     )]
-    fn encode(
+    fn encode<'py>(
         &self,
-        py: Python<'_>,
-        text: Text,
-        allowed_special: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Vec<TokenId>> {
+        py: Python<'py>,
+        text: Argument<'_>,
+        allowed_special: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyList>> {
         guard(|| {
-            let allowed = self.allowed(allowed_special)?.unwrap_or_default();
-            let text = text.as_ref();
-            let mut ids = Vec::new();
-            detached(py, text.len(), || {
-                self.encoder.encode_with_specials(text, &allowed, &mut ids)
-            })
-            .map_err(value_error)?;
-            Ok(ids)
+            let Argument(text) = text;
+            let allowed = self.allowed(allowed_special)?;
+            let allowed = allowed.set();
+            encoded(
+                py,
+                text.len(),
+                |ids| match allowed {
+                    Some(allowed) => self.encoder.encode_with_specials(text, allowed, ids),
+                    None => self.encoder.encode_into(text, ids),
+                },
+                value_error,
+                |ids| self.ints.list(py, ids),
+            )
         })
     }
 
@@ -245,14 +250,17 @@ impl Tokenizer {
     fn encode_numpy<'py>(
         &self,
         py: Python<'py>,
-        text: Text,
+        text: Argument<'_>,
         threads: usize,
     ) -> PyResult<Bound<'py, PyArray1<u32>>> {
         guard(|| {
             // One text is encoded by one thread as yet.
             refuse_no_threads(threads)?;
-            let text = text.as_ref();
-            let encoded = detached(py, text.len(), || self.encoder.encode(text));
+            let Argument(text) = text;
+            let encoded = detached(py, text.len(), || {
+                let mut ids = memory::room_for_ids_of(text.len());
+                self.encoder.encode_into(text, &mut ids).map(|()| ids)
+            });
             ids::array(py, encoded.map_err(value_error)?)
         })
     }
@@ -286,7 +294,7 @@ impl Tokenizer {
         guard(|| {
             refuse_no_threads(threads)?;
             let texts = self::texts(texts)?;
-            let threads = useful_threads(threads);
+            let threads = useful_threads(threads, &texts);
             let batch = py.detach(|| self.encoder.encode_batch(&texts, threads));
             ids::arrays(py, batch.map_err(value_error)?)
         })
@@ -313,13 +321,10 @@ impl Tokenizer {
     fn decode<'py>(
         &self,
         py: Python<'py>,
-        ids: Vec<TokenId>,
+        ids: Ids,
         errors: &str,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        guard(|| {
-            self.decoded(py, &ids)?
-                .call_method1(intern!(py, "decode"), ("utf-8", errors))
-        })
+    ) -> PyResult<Bound<'py, PyString>> {
+        guard(|| string(py, &self.decoded(py, &ids)?, errors))
     }
 
     /// The bytes of ids, which need not be UTF-8: a token may hold a part of a character.
@@ -335,12 +340,8 @@ impl Tokenizer {
     ///
     ///     >>> tokenizer.decode_bytes([15339, 1917])
     ///     b'hello world'
-    fn decode_bytes<'py>(
-        &self,
-        py: Python<'py>,
-        ids: Vec<TokenId>,
-    ) -> PyResult<Bound<'py, PyBytes>> {
-        guard(|| self.decoded(py, &ids))
+    fn decode_bytes<'py>(&self, py: Python<'py>, ids: Ids) -> PyResult<Bound<'py, PyBytes>> {
+        guard(|| Ok(PyBytes::new(py, &self.decoded(py, &ids)?)))
     }
 
     /// The id of a token, ordinary or special.
@@ -353,9 +354,9 @@ impl Tokenizer {
     ///
     ///     >>> tokenizer.token_to_id("hello")
     ///     15339
-    fn token_to_id(&self, token: Text) -> PyResult<TokenId> {
-        self.model().id(token.as_ref()).ok_or_else(|| {
-            let token = String::from_utf8_lossy(token.as_ref()).into_owned();
+    fn token_to_id(&self, token: Argument<'_>) -> PyResult<TokenId> {
+        self.model().id(token.0).ok_or_else(|| {
+            let token = String::from_utf8_lossy(token.0).into_owned();
             PyKeyError::new_err(token)
         })
     }

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import copy
+import copyreg
 import functools
 import re
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from .._native import CoreBPE
+from .._native import BaseEncoding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from collections.abc import Set as AbstractSet
     from typing import Literal
 
-    import numpy as np
-    import numpy.typing as npt
     from typing_extensions import Self
 
 __all__ = ["Encoding"]
 
-T = TypeVar("T")
-
-
-class Encoding:
+class Encoding(BaseEncoding):
     """Encodes text with a table of ranks; it stands in for ``tiktoken.Encoding``.
 
     It never changes, so any number of threads may use one object, and it can be pickled and copied.
@@ -83,96 +78,12 @@ class Encoding:
                 raise AssertionError("explicit_n_vocab is not the number of tokens")
             if self.max_token_value != explicit_n_vocab - 1:
                 raise AssertionError("explicit_n_vocab is not the highest id plus one")
-        self._native = CoreBPE(mergeable_ranks, special_tokens, pat_str)
+        self._build(mergeable_ranks, special_tokens, pat_str)
 
     def __repr__(self) -> str:
         return f"<Encoding {self.name!r}>"
 
     # Encoding
-
-    def encode_ordinary(self, text: str) -> list[int]:
-        """The ids of a text, in which the text of special tokens is text like any other.
-
-        Args:
-            text: the text; lone surrogates become U+FFFD.
-
-        Returns:
-            The ids, as a list of your own.
-
-        Raises:
-            TypeError: not a ``str``.
-            ValueError: the regex gives up on the text; the message names the byte.
-
-        >>> encoding.encode_ordinary("hello world")
-        [31373, 995]
-        """
-        try:
-            return self._native.encode_ordinary(text)
-        except UnicodeEncodeError:
-            return self._native.encode_ordinary(_repaired(text))
-
-    def encode(
-        self,
-        text: str,
-        *,
-        allowed_special: Literal["all"] | AbstractSet[str] = frozenset(),
-        disallowed_special: Literal["all"] | Collection[str] = "all",
-    ) -> list[int]:
-        """The ids of a text.
-
-        A text from outside should not be able to smuggle in special tokens. So their text raises an
-        error, unless it is allowed (and becomes their id), or not disallowed (and is text).
-
-        Args:
-            text: the text; lone surrogates become U+FFFD.
-            allowed_special: special tokens to recognise, or "all".
-            disallowed_special: texts that must not occur; "all" means all special tokens that are
-                not allowed, and ``()`` none.
-
-        Returns:
-            The ids, as a list of your own.
-
-        Raises:
-            TypeError: not a ``str``; ``allowed_special`` is no set.
-            ValueError: a disallowed text occurs, or the regex gives up on the text.
-
-        >>> encoding.encode("<|endoftext|>", allowed_special="all")
-        [50256]
-        >>> encoding.encode("<|endoftext|>", disallowed_special=())
-        [27, 91, 437, 1659, 5239, 91, 29]
-        """
-        allowed, disallowed = self._special_sets(allowed_special, disallowed_special)
-        self._refuse(text, disallowed)
-        try:
-            return self._native.encode(text, allowed)
-        except UnicodeEncodeError:
-            return self._native.encode(_repaired(text), allowed)
-
-    def encode_to_numpy(
-        self,
-        text: str,
-        *,
-        allowed_special: Literal["all"] | AbstractSet[str] = frozenset(),
-        disallowed_special: Literal["all"] | Collection[str] = "all",
-    ) -> npt.NDArray[np.uint32]:
-        """As ``encode``, as an array; nothing is copied on the way into it.
-
-        Returns:
-            The ids, uint32 of shape (ids,).
-
-        Raises:
-            ImportError: numpy is not installed.
-            TypeError, ValueError: as ``encode``.
-
-        >>> encoding.encode_to_numpy("hello world")
-        array([31373,   995], dtype=uint32)
-        """
-        allowed, disallowed = self._special_sets(allowed_special, disallowed_special)
-        self._refuse(text, disallowed)
-        try:
-            return self._native.encode_to_numpy(text, allowed)
-        except UnicodeEncodeError:
-            return self._native.encode_to_numpy(_repaired(text), allowed)
 
     def encode_ordinary_batch(
         self, text: Iterable[str], *, num_threads: int = 8
@@ -193,11 +104,7 @@ class Encoding:
         [[31373, 995], [11274, 16390, 995]]
         """
         threads = _checked_threads(num_threads)
-        texts = list(text)
-        try:
-            return self._native.encode_ordinary_batch(texts, threads)
-        except UnicodeEncodeError:
-            return self._native.encode_ordinary_batch([_repaired(t) for t in texts], threads)
+        return self._encode_ordinary_batch(list(text), threads)
 
     def encode_batch(
         self,
@@ -224,80 +131,10 @@ class Encoding:
         >>> encoding.encode_batch(["hello world", "goodbye world"])
         [[31373, 995], [11274, 16390, 995]]
         """
-        allowed, disallowed = self._special_sets(allowed_special, disallowed_special)
-        if not allowed:
-            texts = list(text)
-            for each in texts:
-                self._refuse(each, disallowed)
-            return self.encode_ordinary_batch(texts, num_threads=num_threads)
-        encode = functools.partial(
-            self.encode, allowed_special=allowed, disallowed_special=disallowed
-        )
-        return _map(encode, text, num_threads)
-
-    def encode_single_token(self, text_or_bytes: str | bytes) -> int:
-        """The id of a text that is one token, ordinary or special.
-
-        Raises:
-            KeyError: there is no such token.
-
-        >>> encoding.encode_single_token("hello")
-        31373
-        """
-        return self._native.encode_single_token(_as_bytes(text_or_bytes))
-
-    def _encode_single_piece(self, text_or_bytes: str | bytes) -> list[int]:
-        """The ids of a text that is not split by the regex; special tokens are not recognised.
-
-        >>> encoding._encode_single_piece("helloqqqq")
-        [31373, 38227, 38227]
-        """
-        return self._native.encode_single_piece(_as_bytes(text_or_bytes))
+        threads = _checked_threads(num_threads)
+        return self._encode_batch(list(text), threads, allowed_special, disallowed_special)
 
     # Decoding
-
-    def decode(self, tokens: Sequence[int], errors: str = "replace") -> str:
-        """The text of ids.
-
-        Args:
-            tokens: the ids.
-            errors: what to do with bytes that are not UTF-8, as in ``bytes.decode``.
-
-        Returns:
-            The text.
-
-        Raises:
-            KeyError: there is no such id.
-            OverflowError: an id is negative or beyond 32 bits.
-            TypeError: an id is no integer.
-            UnicodeDecodeError: under ``errors="strict"``.
-
-        >>> encoding.decode([31373, 995])
-        'hello world'
-        """
-        return self._native.decode_bytes(tokens).decode("utf-8", errors=errors)
-
-    def decode_bytes(self, tokens: Sequence[int]) -> bytes:
-        """The bytes of ids, which need not be UTF-8: a token may hold a part of a character.
-
-        Raises:
-            KeyError, OverflowError, TypeError: as ``decode``.
-
-        >>> encoding.decode_bytes([31373, 995])
-        b'hello world'
-        """
-        return self._native.decode_bytes(tokens)
-
-    def decode_single_token_bytes(self, token: int) -> bytes:
-        """The bytes of one id, ordinary or special.
-
-        Raises:
-            KeyError, OverflowError, TypeError: as ``decode``.
-
-        >>> encoding.decode_single_token_bytes(31373)
-        b'hello'
-        """
-        return self._native.decode_single_token_bytes(token)
 
     def decode_tokens_bytes(self, tokens: Iterable[int]) -> list[bytes]:
         """The bytes of each id.
@@ -308,7 +145,7 @@ class Encoding:
         >>> encoding.decode_tokens_bytes([31373, 995])
         [b'hello', b' world']
         """
-        return [self._native.decode_single_token_bytes(token) for token in tokens]
+        return [self.decode_single_token_bytes(token) for token in tokens]
 
     def decode_with_offsets(self, tokens: Iterable[int]) -> tuple[str, list[int]]:
         """The text of ids, and for each id the character at which it begins.
@@ -336,20 +173,27 @@ class Encoding:
     ) -> list[str]:
         """``decode`` for many lists of ids.
 
+        Args:
+            batch: the lists.
+            errors: as in ``decode``.
+            num_threads: at least 1; of no effect, since Python's lock is held most of the time.
+
         >>> encoding.decode_batch([[31373, 995], [31373]])
         ['hello world', 'hello']
         """
-        return _map(functools.partial(self.decode, errors=errors), batch, num_threads)
+        _checked_threads(num_threads)
+        return [self.decode(tokens, errors) for tokens in batch]
 
     def decode_bytes_batch(
         self, batch: Iterable[Sequence[int]], *, num_threads: int = 8
     ) -> list[bytes]:
-        """``decode_bytes`` for many lists of ids.
+        """``decode_bytes`` for many lists of ids; ``num_threads`` is as in ``decode_batch``.
 
         >>> encoding.decode_bytes_batch([[31373, 995], [31373]])
         [b'hello world', b'hello']
         """
-        return _map(self.decode_bytes, batch, num_threads)
+        _checked_threads(num_threads)
+        return [self.decode_bytes(tokens) for tokens in batch]
 
     # About the vocabulary
 
@@ -384,6 +228,10 @@ class Encoding:
 
     # Pickling and copying
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As pickling does by itself, but by every protocol.
+        return copyreg.__newobj__, (type(self),), self.__getstate__()  # type: ignore[attr-defined]
+
     def __getstate__(self) -> dict[str, Any]:
         return {
             "name": self.name,
@@ -397,7 +245,8 @@ class Encoding:
 
     def __copy__(self) -> Self:
         # The tables never change: a copy shares them.
-        new = object.__new__(type(self))
+        new = type(self).__new__(type(self))
+        new._share(self)
         new.__dict__.update(self.__dict__)
         return new
 
@@ -405,52 +254,16 @@ class Encoding:
         new = self.__copy__()
         memo[id(self)] = new
         for name, value in self.__dict__.items():
-            if name != "_native":
-                new.__dict__[name] = copy.deepcopy(value, memo)
+            new.__dict__[name] = copy.deepcopy(value, memo)
         return new
 
-    # Special tokens in text
 
-    def _special_sets(
-        self,
-        allowed: Literal["all"] | AbstractSet[str],
-        disallowed: Literal["all"] | Collection[str],
-    ) -> tuple[AbstractSet[str], AbstractSet[str]]:
-        if allowed == "all":
-            allowed = self.special_tokens_set
-        if disallowed == "all":
-            disallowed = self.special_tokens_set - allowed
-        if not isinstance(allowed, (set, frozenset)):
-            raise TypeError(f"'{type(allowed).__name__}' object is not an instance of 'set'")
-        return allowed, frozenset(disallowed or ())
-
-    def _refuse(self, text: str, disallowed: AbstractSet[str]) -> None:
-        """Raises ``ValueError`` when a disallowed text occurs."""
-        if not disallowed:
-            return
-        if disallowed <= self.special_tokens_set:
-            try:
-                found = self._native.find_special(text, disallowed)
-            except UnicodeEncodeError:
-                pass
-            else:
-                if found is not None:
-                    _raise_disallowed(found)
-                return
-        match = _any_of(disallowed).search(text)
-        if match:
-            _raise_disallowed(match.group())
+# What the native half leaves to Python
 
 
 def _repaired(text: str) -> str:
     """Surrogates in pairs are joined; lone ones become U+FFFD."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _as_bytes(text_or_bytes: str | bytes) -> bytes:
-    if isinstance(text_or_bytes, str):
-        return text_or_bytes.encode("utf-8")
-    return text_or_bytes
 
 
 def _checked_threads(num_threads: int | None) -> int:
@@ -461,18 +274,16 @@ def _checked_threads(num_threads: int | None) -> int:
     return num_threads
 
 
-def _map(function: Callable[[Any], T], items: Iterable[Any], num_threads: int) -> list[T]:
-    with ThreadPoolExecutor(num_threads) as executor:
-        return list(executor.map(function, items))
+def _refuse(text: str, disallowed: AbstractSet[str]) -> None:
+    """Raises ``ValueError`` when one of the texts occurs: of those at the first place the longest."""
+    longest_first = sorted(disallowed, key=len, reverse=True)
+    found = re.search("|".join(map(re.escape, longest_first)), text)
+    if found:
+        raise _disallowed(found.group())
 
 
-def _any_of(texts: AbstractSet[str]) -> re.Pattern[str]:
-    """Finds the longest of the texts, at the first place where any of them stands."""
-    return re.compile("|".join(map(re.escape, sorted(texts, key=len, reverse=True))))
-
-
-def _raise_disallowed(token: str) -> NoReturn:
-    raise ValueError(
+def _disallowed(token: str) -> ValueError:
+    return ValueError(
         f"Encountered text corresponding to disallowed special token {token!r}.\n"
         "If you want this text to be encoded as a special token, "
         f"pass it to `allowed_special`, e.g. `allowed_special={{{token!r}, ...}}`.\n"
