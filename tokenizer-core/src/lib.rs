@@ -80,7 +80,10 @@ pub mod corpus;
 pub use count::{CountOptions, count_pieces};
 pub use crop::{CropOptions, crop};
 pub use decode::DecodeStream;
-pub use encode::{Batch, BatchError, EncodeError, EncodeStream, Encoder, EncoderOptions};
+pub use encode::{
+    Batch, BatchError, EncodeError, EncodeOptions, EncodeStream, Encoder, EncoderOptions,
+    IdsWithOffsets, Truncated,
+};
 pub use extend::{Extended, extend};
 pub use merges::{Merge, Merges};
 pub use model::{Affixes, Merging, Model};

@@ -13,7 +13,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use ahash::RandomState;
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, FindIter, MatchKind};
 use hashbrown::HashMap;
 
 use streamed::Beginnings;
@@ -188,6 +188,15 @@ pub struct SpecialSet {
     pub(crate) normalized: Matcher,
 }
 
+impl SpecialSet {
+    pub(crate) const fn none() -> Self {
+        SpecialSet {
+            raw: Matcher::NONE,
+            normalized: Matcher::NONE,
+        }
+    }
+}
+
 /// Finds some special tokens in a text. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Matcher {
@@ -204,6 +213,8 @@ struct Wanted {
 }
 
 impl Matcher {
+    const NONE: Self = Matcher { wanted: None };
+
     fn new(tokens: Vec<SpecialToken>, normalizer: Option<Normalizer>) -> Self {
         if tokens.is_empty() {
             return Self::default();
@@ -235,38 +246,70 @@ impl Matcher {
         self.wanted.as_ref().map_or(&[], |wanted| &wanted.tokens)
     }
 
-    /// Cuts `text` into special tokens and what lies between them, in order.
-    pub(crate) fn cut<'t, E>(
-        &self,
-        text: &'t [u8],
-        mut each: impl FnMut(Segment<'t, '_>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut done = 0;
-        let wanted = self.wanted.as_deref();
-        for found in wanted.iter().flat_map(|w| w.automaton.find_iter(text)) {
-            let token = &self.tokens()[found.pattern()];
-            let Some(span) = token.span(text, found.range(), done) else {
-                continue;
-            };
-            if done < span.start {
-                each(Segment::Text(&text[done..span.start]))?;
-            }
-            each(Segment::Special(token, span.start))?;
-            done = span.end;
+    /// `text` as special tokens and what lies between them, in order. Looks no further ahead than
+    /// the next special token.
+    pub(crate) fn segments<'m, 't>(&'m self, text: &'t [u8]) -> Segments<'m, 't> {
+        Segments {
+            matcher: self,
+            found: self
+                .wanted
+                .as_ref()
+                .map(|wanted| wanted.automaton.find_iter(text)),
+            text,
+            done: 0,
+            next: None,
         }
-        if done < text.len() {
-            each(Segment::Text(&text[done..]))?;
+    }
+
+    /// Whether it looks for nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.wanted.is_none()
+    }
+}
+
+/// Made by [`Matcher::segments`].
+pub(crate) struct Segments<'m, 't> {
+    matcher: &'m Matcher,
+    found: Option<FindIter<'m, 't>>,
+    text: &'t [u8],
+    /// Where the last segment ended.
+    done: usize,
+    /// A special token that was found behind text.
+    next: Option<(&'m SpecialToken, Range<usize>)>,
+}
+
+impl<'m, 't> Iterator for Segments<'m, 't> {
+    type Item = Segment<'m, 't>;
+
+    fn next(&mut self) -> Option<Segment<'m, 't>> {
+        let special = self.next.take().or_else(|| {
+            self.found.iter_mut().flatten().find_map(|found| {
+                let token = &self.matcher.tokens()[found.pattern()];
+                let span = token.span(self.text, found.range(), self.done)?;
+                Some((token, span))
+            })
+        });
+        let end = special
+            .as_ref()
+            .map_or(self.text.len(), |special| special.1.start);
+        if self.done < end {
+            self.next = special;
+            let text = self.done..end;
+            self.done = end;
+            return Some(Segment::Text(&self.text[text.clone()], text.start));
         }
-        Ok(())
+        let (token, span) = special?;
+        self.done = span.end;
+        Some(Segment::Special(token, span))
     }
 }
 
 /// A part of a text.
-pub(crate) enum Segment<'t, 's> {
-    /// Text without a special token in it. Never empty.
-    Text(&'t [u8]),
-    /// A special token and where it begins.
-    Special(&'s SpecialToken, usize),
+pub(crate) enum Segment<'m, 't> {
+    /// Text without a special token in it, and where it begins. Never empty.
+    Text(&'t [u8], usize),
+    /// A special token and what it takes of the text.
+    Special(&'m SpecialToken, Range<usize>),
 }
 
 impl SpecialToken {
@@ -327,16 +370,24 @@ mod tests {
     fn cut(tokens: &[SpecialToken], text: &str) -> Vec<String> {
         let specials = SpecialTokens::new(tokens.to_vec()).unwrap();
         let set = specials.select(None, |_| true);
-        let mut parts = Vec::new();
-        set.raw
-            .cut::<()>(text.as_bytes(), |segment| {
-                parts.push(match segment {
-                    Segment::Text(text) => String::from_utf8(text.to_vec()).unwrap(),
-                    Segment::Special(token, at) => format!("#{}@{at}", token.id),
-                });
-                Ok(())
-            })
-            .unwrap();
+        let mut end = 0;
+        let mut joined = |start: usize, length: usize| {
+            assert_eq!(start, end);
+            end += length;
+        };
+        let segments = set.raw.segments(text.as_bytes());
+        let parts = segments.map(|segment| match segment {
+            Segment::Text(text, start) => {
+                joined(start, text.len());
+                String::from_utf8(text.to_vec()).unwrap()
+            }
+            Segment::Special(token, span) => {
+                joined(span.start, span.len());
+                format!("#{}@{}", token.id, span.start)
+            }
+        });
+        let parts = parts.collect();
+        assert_eq!(end, text.len());
         parts
     }
 

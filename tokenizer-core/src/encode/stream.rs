@@ -153,26 +153,21 @@ impl<R: Stage> CutAtSpecials<R> {
 
 impl<R: Stage> Stage for CutAtSpecials<R> {
     fn text(&mut self, part: &[u8], ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
-        let each = |place, segment: Segment| self.between.take(place, segment, ids);
+        let each = |segment: Segment| self.between.take(segment, ids);
         self.cut.push(&self.specials, part, each)
     }
 
     fn end(&mut self, ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
-        let each = |place, segment: Segment| self.between.take(place, segment, ids);
+        let each = |segment: Segment| self.between.take(segment, ids);
         self.cut.finish(&self.specials, each)?;
         self.between.end(ids)
     }
 }
 
 impl<R: Stage> Between<R> {
-    fn take(
-        &mut self,
-        place: usize,
-        segment: Segment,
-        ids: &mut Vec<TokenId>,
-    ) -> Result<(), EncodeError> {
+    fn take(&mut self, segment: Segment, ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
         match segment {
-            Segment::Text(part) => {
+            Segment::Text(part, place) => {
                 let start = *self.start.get_or_insert(place);
                 let taken = self.rest.text(part, ids);
                 taken.map_err(|error| moved(error, start))

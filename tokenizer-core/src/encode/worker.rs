@@ -30,7 +30,7 @@ pub(super) struct Worker {
 
 /// Takes ids, in order.
 pub(super) trait Sink {
-    /// Whether it is to be told where pieces end.
+    /// Whether it is to be told where pieces end, and asked whether it wants more.
     const ENDS: bool = false;
 
     /// Room to write ids to; those before stay.
@@ -42,8 +42,17 @@ pub(super) trait Sink {
     /// More ids: those of a piece.
     fn take(&mut self, ids: &[TokenId]);
 
-    /// The ids taken since the last call were those of a piece that ends at `end`. Whether the sink
-    /// wants more. Called only if it asks to be.
+    /// Pieces that touch follow, of which the first begins at `start`.
+    fn run_starts(&mut self, _start: usize) {}
+
+    /// Whether it is to be told of each piece now, and not only of groups of them, which have at
+    /// most [`ROOM`] ids. Asked only if it wants to be told.
+    fn one_by_one(&self) -> bool {
+        false
+    }
+
+    /// The ids taken since the last call were those of pieces, of which the last ends at `end`.
+    /// Whether the sink wants more. Called only if it asks to be.
     fn piece_ends(&mut self, _end: usize) -> bool {
         true
     }
@@ -91,33 +100,36 @@ impl Worker {
         let seeds = shared.model.vocab().seeds();
         let mut group = [Prepared::NONE; GROUP];
         let mut start = spans.start();
+        sink.run_starts(start);
         for mut ends in spans.ends().chunks(GROUP) {
             self.known
                 .prepare(self.tier, seeds, text, start, ends, &mut group);
             let mut pieces = &group[..ends.len()];
-            loop {
-                // One by one for who wants to know where pieces end.
-                let some = if S::ENDS { 1 } else { pieces.len() };
+            while !pieces.is_empty() {
+                let some = match S::ENDS && sink.one_by_one() {
+                    true => 1,
+                    false => pieces.len(),
+                };
                 let (known, filled) =
                     self.known
                         .look_up(self.tier, text, ends, &pieces[..some], sink.room());
                 sink.take_room(filled);
+                if known > 0 {
+                    start = ends[known - 1];
+                    if S::ENDS && !sink.piece_ends(start) {
+                        return false;
+                    }
+                }
                 let mut done = known;
                 if known < some {
-                    if known > 0 {
-                        start = ends[known - 1];
-                    }
                     self.encode_rare(shared, pieces[known].key, text, start..ends[known], sink);
+                    start = ends[known];
                     done += 1;
+                    if S::ENDS && !sink.piece_ends(start) {
+                        return false;
+                    }
                 }
-                start = ends[done - 1];
                 (pieces, ends) = (&pieces[done..], &ends[done..]);
-                if S::ENDS && !sink.piece_ends(start) {
-                    return false;
-                }
-                if pieces.is_empty() {
-                    break;
-                }
             }
         }
         true
@@ -216,8 +228,8 @@ pub(super) struct CountIds {
     room: [TokenId; ROOM],
 }
 
-impl CountIds {
-    pub(super) fn new() -> Self {
+impl Default for CountIds {
+    fn default() -> Self {
         CountIds {
             count: 0,
             room: [0; ROOM],

@@ -44,12 +44,12 @@ impl StreamedCut {
         &mut self,
         matcher: &Matcher,
         more: &[u8],
-        mut each: impl FnMut(usize, Segment) -> Result<(), E>,
+        mut each: impl FnMut(Segment) -> Result<(), E>,
     ) -> Result<(), E> {
         if matcher.wanted.is_none() {
             let place = self.dropped;
             self.dropped += more.len();
-            return each(place, Segment::Text(more));
+            return each(Segment::Text(more, place));
         }
         self.held.extend_from_slice(more);
         self.advance(matcher, false, each)
@@ -62,7 +62,7 @@ impl StreamedCut {
     pub(crate) fn finish<E>(
         &mut self,
         matcher: &Matcher,
-        each: impl FnMut(usize, Segment) -> Result<(), E>,
+        each: impl FnMut(Segment) -> Result<(), E>,
     ) -> Result<(), E> {
         self.advance(matcher, true, each)?;
         let mut held = std::mem::take(&mut self.held);
@@ -78,7 +78,7 @@ impl StreamedCut {
         &mut self,
         matcher: &Matcher,
         at_end: bool,
-        mut each: impl FnMut(usize, Segment) -> Result<(), E>,
+        mut each: impl FnMut(Segment) -> Result<(), E>,
     ) -> Result<(), E> {
         let Some(wanted) = matcher.wanted.as_deref() else {
             return Ok(());
@@ -109,10 +109,10 @@ impl StreamedCut {
             };
             if self.done < span.start {
                 let text = &self.held[self.done..span.start];
-                each(self.dropped + self.done, Segment::Text(text))?;
+                each(Segment::Text(text, self.dropped + self.done))?;
             }
-            let place = self.dropped + span.start;
-            each(place, Segment::Special(token, place))?;
+            let place = self.dropped + span.start..self.dropped + span.end;
+            each(Segment::Special(token, place))?;
             self.done = span.end;
             self.stripping = token.right_strip;
         }
@@ -121,7 +121,7 @@ impl StreamedCut {
             self.settled_text(wanted.beginnings.left_strip, at_end),
         );
         if start < end {
-            each(self.dropped + start, Segment::Text(&self.held[start..end]))?;
+            each(Segment::Text(&self.held[start..end], self.dropped + start))?;
             self.done = end;
         }
         let keep = self.done.min(self.search).saturating_sub(CONTEXT);
