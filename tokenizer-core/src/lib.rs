@@ -44,7 +44,7 @@
 //!
 //! # Features
 //!
-//! `parallel` (counting and batches on several threads), `files` (paths, mapped files, atomic
+//! `parallel` (counting and encoding on several threads), `files` (paths, mapped files, atomic
 //! writes) and `huggingface` (`tokenizer.json`) are on by default; the crate builds without them.
 //! `parquet` (counted pieces as Parquet) is not: it brings many crates along.
 

@@ -1,9 +1,10 @@
 //! Texts on several threads, and their ids in order.
 //!
-//! Each thread takes the next part (`parts.rs`), encodes it into memory of its own, and hands it
-//! in. Whoever hands in the part that comes next appends it to the result, and those behind it that
-//! are there already, while the others go on. So ids are copied once, 64 KiB at a time, and what
-//! waits to be appended is bounded: who is too far ahead waits until the parts before are done.
+//! Each thread takes the next part (`parts.rs`). If all parts before it are in the result, the ids
+//! are written straight to the result; if not, to memory of the thread's own, and handed in. Whoever
+//! is done with the part that comes next appends what is there of those behind it, while the others
+//! go on. So ids are copied at most once, and what waits to be appended is bounded: who is too far
+//! ahead waits until the parts before are done.
 //!
 //! Parts are handed out in order. So when one fails, all before it are being worked on; they are
 //! finished, no more are taken, and the first failure in the text is the one reported.
@@ -14,15 +15,18 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::batch::BatchError;
-use super::parts::{BYTES_FOR_A_THREAD, Part, Parts, Step};
+use super::parts::{BYTES_FOR_A_THREAD, MOST_BYTES, Part, Parts, Step};
 use super::worker::{CountIds, Sink, Worker};
-use super::{EncodeError, Encoder};
+use super::{EncodeError, Encoder, room_for};
 use crate::special::SpecialSet;
 use crate::threads;
 use crate::token::TokenId;
 
 /// A sink whose ids can be handed on to another.
 pub(super) trait Gather: Sink + Default + Send {
+    /// One with memory for the ids of so many bytes of text.
+    fn with_room(bytes: usize) -> Self;
+
     /// How many ids it has taken.
     fn taken(&self) -> usize;
 
@@ -31,6 +35,10 @@ pub(super) trait Gather: Sink + Default + Send {
 }
 
 impl Gather for Vec<TokenId> {
+    fn with_room(bytes: usize) -> Self {
+        room_for(bytes)
+    }
+
     fn taken(&self) -> usize {
         self.len()
     }
@@ -42,6 +50,10 @@ impl Gather for Vec<TokenId> {
 }
 
 impl Gather for CountIds {
+    fn with_room(_: usize) -> Self {
+        Self::default()
+    }
+
     fn taken(&self) -> usize {
         self.count
     }
@@ -121,9 +133,9 @@ impl Encoder {
             let mut worker = self.worker();
             let mut part = Part::new();
             while hall.may_take() && lock(&parts).next(&mut part) {
-                let mut gathered = lock(&hall.state).spare.pop().unwrap_or_default();
-                let done = self.encode_part(&mut worker, &part, allowed, &mut gathered);
-                hall.hand_in(part.number, done.map(|()| gathered));
+                let mut place = hall.place_for(part.number);
+                let done = self.encode_part(&mut worker, &part, allowed, &mut place.gathered);
+                hall.hand_in(part.number, place, done);
             }
             stop.armed = false;
         });
@@ -140,6 +152,7 @@ impl Encoder {
         allowed: &SpecialSet,
         gathered: &mut Gathered<S>,
     ) -> Result<(), BatchError> {
+        let ended = gathered.ends.len();
         for step in &part.steps {
             let ids = &mut gathered.ids;
             let done = match step {
@@ -159,7 +172,8 @@ impl Encoder {
                     Ok(())
                 }
             };
-            done.map_err(|error| BatchError::new(part.text + gathered.ends.len(), error))?;
+            let text = part.text + (gathered.ends.len() - ended);
+            done.map_err(|error| BatchError::new(text, error))?;
         }
         Ok(())
     }
@@ -175,7 +189,7 @@ struct Hall<S> {
 }
 
 struct State<S> {
-    /// The result so far. Gone while someone appends to it.
+    /// The result so far. Gone while someone writes to it.
     whole: Option<Gathered<S>>,
     /// How many parts were, or may be, taken.
     taken: usize,
@@ -188,6 +202,12 @@ struct State<S> {
     failure: Option<BatchError>,
     /// No more parts are to be taken.
     stopped: bool,
+}
+
+/// Where the ids of a part are written to.
+struct Place<S> {
+    gathered: Gathered<S>,
+    is_whole: bool,
 }
 
 /// Nobody leaves anything half done under a lock but by a panic, and then the result is dropped.
@@ -226,19 +246,49 @@ impl<S: Gather> Hall<S> {
         !state.stopped
     }
 
+    /// Where the ids of a part are to be written: to the result, if it is the next.
+    fn place_for(&self, number: usize) -> Place<S> {
+        let mut state = lock(&self.state);
+        if number == state.appended
+            && let Some(whole) = state.whole.take()
+        {
+            return Place {
+                gathered: whole,
+                is_whole: true,
+            };
+        }
+        let spare = state.spare.pop();
+        drop(state);
+        Place {
+            gathered: spare.unwrap_or_else(|| Gathered {
+                ids: S::with_room(MOST_BYTES + MOST_BYTES / 4),
+                ends: Vec::new(),
+            }),
+            is_whole: false,
+        }
+    }
+
     /// Hands in what became of a part, and appends what is next.
-    fn hand_in(&self, number: usize, result: Result<Gathered<S>, BatchError>) {
+    fn hand_in(&self, number: usize, place: Place<S>, result: Result<(), BatchError>) {
         let mut state = lock(&self.state);
         // Those behind a failure are not wanted; those before it have been taken.
         state.stopped |= result.is_err();
-        let place = number - state.appended;
-        if state.done.len() <= place {
-            state.done.resize_with(place + 1, || None);
-        }
-        state.done[place] = Some(result);
-        let Some(mut whole) = state.whole.take() else {
-            // Who appends now looks again for what is next.
-            return;
+        let mut whole = if place.is_whole {
+            state.appended += 1;
+            state.done.pop_front();
+            state.failure = result.err();
+            place.gathered
+        } else {
+            let waits = number - state.appended;
+            if state.done.len() <= waits {
+                state.done.resize_with(waits + 1, || None);
+            }
+            state.done[waits] = Some(result.map(|()| place.gathered));
+            match state.whole.take() {
+                Some(whole) => whole,
+                // Who has it looks again for what is next.
+                None => return,
+            }
         };
         while state.failure.is_none() && matches!(state.done.front(), Some(Some(_))) {
             let next = state.done.pop_front().flatten();
@@ -252,9 +302,9 @@ impl<S: Gather> Hall<S> {
                 }
                 Err(failure) => state.failure = Some(failure),
             }
-            self.moved.notify_all();
         }
         state.whole = Some(whole);
+        self.moved.notify_all();
     }
 }
 
@@ -464,12 +514,20 @@ mod tests {
     #[test]
     fn parts_are_appended_in_order_whenever_they_come() {
         let hall = Hall::<Vec<TokenId>>::new(Gathered::default(), 9);
-        for number in [2, 1, 0, 4, 3] {
-            let part = Gathered {
-                ids: vec![number; 2],
-                ends: vec![1],
-            };
-            hall.hand_in(number as usize, Ok(part));
+        let hand_in = |number: TokenId, mut place: Place<Vec<TokenId>>| {
+            place.gathered.ids.push(number);
+            place.gathered.end_text();
+            place.gathered.ids.push(number);
+            hall.hand_in(number as usize, place, Ok(()));
+        };
+        for numbers in [&[2, 1, 0][..], &[4, 3]] {
+            let places: Vec<_> = (numbers.iter())
+                .map(|&number| hall.place_for(number as usize))
+                .collect();
+            for (&number, place) in numbers.iter().zip(places) {
+                assert_eq!(place.is_whole, [0, 3].contains(&number));
+                hand_in(number, place);
+            }
         }
         let whole = hall.state.into_inner().unwrap().whole.unwrap();
         assert_eq!(whole.ids, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]);

@@ -21,7 +21,7 @@ use crate::special::{Segment, Segments, SpecialSet};
 use crate::token::TokenId;
 
 /// Bytes of the largest parts: some hundred times what it costs to take one.
-const MOST_BYTES: usize = if cfg!(test) { 64 } else { 1 << 16 };
+pub(super) const MOST_BYTES: usize = if cfg!(test) { 64 } else { 1 << 16 };
 
 /// Bytes of the smallest, if there is more.
 const FEWEST_BYTES: usize = if cfg!(test) { 8 } else { 1 << 13 };
