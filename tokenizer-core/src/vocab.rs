@@ -3,11 +3,9 @@
 //! All tokens stand one behind another in one arena. An id without a token (p50k has one) is an
 //! empty span: no token is empty, so nothing else is needed to mark a hole.
 
-mod index;
-
-use self::index::TokenIndex;
 use crate::piece_key::Seeds;
 use crate::token::{MAX_TOKEN_ID, TokenId};
+use crate::token_index::TokenIndex;
 
 /// The tokens of a model, special tokens left out: ids to bytes and back. Immutable.
 ///

@@ -7,6 +7,7 @@ mod counts;
 pub(crate) mod decode;
 pub(crate) mod encode;
 mod frequencies;
+mod known_pieces;
 mod parts;
 pub(crate) mod train;
 mod training;

@@ -3,7 +3,7 @@
 //! Pieces come in runs from the splitter. The keys of a group of them are made first, and their
 //! lines in the table of known pieces asked for from memory; by the time the group is looked up,
 //! the lines have come. A piece that is not known is an entry of the vocabulary, where the model
-//! takes the whole piece first, or it is merged.
+//! takes the whole piece first, or one that the model knows, or it is merged.
 //!
 //! What becomes of the ids is up to a [`Sink`]: they are written, or counted only.
 
@@ -166,6 +166,8 @@ impl Worker {
             && let Some(id) = vocab.id_of_hash(whole, bytes)
         {
             self.ids.push(id);
+        } else if let Some(ids) = shared.model.carried_pieces().get(bytes) {
+            self.ids.extend_from_slice(ids);
         } else {
             self.merger.merge(
                 &shared.rules,
