@@ -12,6 +12,8 @@
 //! Both kinds of model answer the same question, which two tokens merge and how early (`rules.rs`).
 
 mod batch;
+mod borders;
+mod characters;
 mod heap;
 mod limit;
 mod line;

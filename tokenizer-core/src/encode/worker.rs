@@ -159,6 +159,19 @@ impl Worker {
             vocab.prefetch(whole);
         }
         self.ids.clear();
+        if key.is_head()
+            && !(shared.rules.whole_piece_first && vocab.id_of_hash(whole, bytes).is_some())
+            && self.merger.merge_characters(
+                15,
+                &shared.rules,
+                &shared.model,
+                text,
+                piece.clone(),
+                &mut self.ids,
+            )
+        {
+            return sink.take(&self.ids);
+        }
         if self.known.find(vocab, key, hash, bytes, &mut self.ids) {
             return sink.take(&self.ids);
         }
