@@ -12,7 +12,7 @@
 use std::ops::Range;
 
 use super::borders::Borders;
-use super::line::{LINE, Line};
+use super::line::Line;
 use super::rules::Rules;
 use crate::arch::sixteen_bytes;
 use crate::model::Model;
@@ -45,12 +45,11 @@ const CHUNKS: usize = 1 << 13;
 
 impl Characters {
     /// Appends the ids of `text[piece]`, and says whether it did: not if a chunk has more than
-    /// `longest` bytes, up to 64.
+    /// 15 bytes.
     #[allow(clippy::too_many_arguments)]
     pub(super) fn merge(
         &mut self,
         borders: &Borders,
-        longest: usize,
         line: &mut Line,
         rules: &Rules,
         model: &Model,
@@ -61,7 +60,6 @@ impl Characters {
         if self.chunks.is_empty() {
             self.chunks = vec![Chunk::default(); CHUNKS];
         }
-        let longest = longest.min(LINE);
         let first = ids.len();
         let mut start = piece.start;
         while start < piece.end {
@@ -69,7 +67,7 @@ impl Characters {
             while end < piece.end && !borders.is_certain(text, end) {
                 end += 1;
             }
-            if end - start > longest {
+            if end - start > BYTES {
                 ids.truncate(first);
                 return false;
             }
@@ -89,10 +87,6 @@ impl Characters {
         chunk: Range<usize>,
         ids: &mut Vec<TokenId>,
     ) {
-        if chunk.len() > BYTES {
-            let begins = line.merge(rules, model, text, chunk);
-            return line.append(begins, ids);
-        }
         let mask = (1 << (8 * chunk.len())) - 1;
         let bytes = sixteen_bytes(text, chunk.start) & mask | (chunk.len() as u128) << 120;
         let kept = &mut self.chunks[hash(bytes) % CHUNKS];

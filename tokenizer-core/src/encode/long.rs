@@ -87,9 +87,6 @@ impl Merger {
         piece: Range<usize>,
         ids: &mut Vec<TokenId>,
     ) {
-        if self.merge_characters(LINE, rules, model, text, piece.clone(), ids) {
-            return;
-        }
         if piece.len() > LINE {
             return self.merge_long(rules, model, text, piece, ids);
         }
@@ -97,12 +94,11 @@ impl Merger {
         self.line.append(begins, ids);
     }
 
-    /// As [`Merger::merge`], if the piece is of characters beyond ASCII and falls into chunks of up
-    /// to `longest` bytes. Says whether.
+    /// As [`Merger::merge`], if the piece is of characters beyond ASCII and falls into short chunks
+    /// (`characters.rs`). Says whether.
     #[inline]
     pub(super) fn merge_characters(
         &mut self,
-        longest: usize,
         rules: &Rules,
         model: &Model,
         text: &[u8],
@@ -117,7 +113,6 @@ impl Merger {
         foreign
             && self.characters.merge(
                 rules.borders(model.vocab()),
-                longest,
                 &mut self.line,
                 rules,
                 model,

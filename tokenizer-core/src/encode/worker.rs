@@ -12,7 +12,7 @@ use std::ops::Range;
 use super::Shared;
 use super::long::Merger;
 pub(super) use super::pieces::ROOM;
-use super::pieces::{GROUP, PieceTable, Prepared, head_key};
+use super::pieces::{GROUP, INLINE_IDS, PieceTable, Prepared, head_key};
 use crate::arch::{Tier, advise_huge_pages};
 use crate::piece_key::Key;
 use crate::split::{Spans, SplitError};
@@ -159,39 +159,43 @@ impl Worker {
             vocab.prefetch(whole);
         }
         self.ids.clear();
+        let as_a_whole = || match shared.rules.whole_piece_first {
+            true => vocab.id_of_hash(whole, bytes),
+            false => None,
+        };
+        // Of a long piece the chunks are found sooner than the piece itself, and far more often.
+        let long_token = key.is_head().then(as_a_whole).flatten();
         if key.is_head()
-            && !(shared.rules.whole_piece_first && vocab.id_of_hash(whole, bytes).is_some())
-            && self.merger.merge_characters(
-                15,
-                &shared.rules,
-                &shared.model,
-                text,
-                piece.clone(),
-                &mut self.ids,
-            )
+            && long_token.is_none()
+            && self.merge_characters(shared, text, piece.clone())
         {
             return sink.take(&self.ids);
         }
         if self.known.find(vocab, key, hash, bytes, &mut self.ids) {
             return sink.take(&self.ids);
         }
-        if shared.rules.whole_piece_first
-            && let Some(id) = vocab.id_of_hash(whole, bytes)
-        {
+        if let Some(id) = long_token.or_else(as_a_whole) {
             self.ids.push(id);
         } else if let Some(ids) = shared.model.carried_pieces().get(bytes) {
             self.ids.extend_from_slice(ids);
+        } else if !key.is_head() && self.merge_characters(shared, text, piece.clone()) {
+            if self.ids.len() > INLINE_IDS {
+                return sink.take(&self.ids);
+            }
         } else {
-            self.merger.merge(
-                &shared.rules,
-                &shared.model,
-                text,
-                piece.clone(),
-                &mut self.ids,
-            );
+            let Shared { rules, model, .. } = shared;
+            let ids = &mut self.ids;
+            self.merger.merge(rules, model, text, piece.clone(), ids);
         }
         self.known.insert(seeds, key, &text[piece], &self.ids);
         sink.take(&self.ids);
+    }
+
+    /// Merges a piece if it falls into short chunks, and says whether. Then it need not be kept.
+    fn merge_characters(&mut self, shared: &Shared, text: &[u8], piece: Range<usize>) -> bool {
+        let Shared { rules, model, .. } = shared;
+        let ids = &mut self.ids;
+        self.merger.merge_characters(rules, model, text, piece, ids)
     }
 
     /// Gives the ids of one piece to `sink`, without splitting it.
