@@ -67,7 +67,10 @@ const COUNT: u32 = MAX_TOKEN_ID.trailing_ones();
 /// Set when the piece was met again.
 const MET: u128 = 1 << 31;
 
-const _: () = assert!(MAX_TOKEN_ID.leading_zeros() + COUNT == 32 && INLINE_IDS < 1 << (31 - COUNT));
+/// Set in a line, at both pieces, when one of its pieces stands in the next line.
+const OVERFULL: u128 = 1 << 30;
+
+const _: () = assert!(MAX_TOKEN_ID.leading_zeros() + COUNT == 32 && INLINE_IDS < 1 << (30 - COUNT));
 
 /// Where the end of a long piece stands: behind its id.
 const TAIL: u32 = 32;
@@ -214,6 +217,7 @@ impl PieceTable {
         let tail = tail_of_head(key, piece);
         for line in self.lines_of(hash) {
             let Line { keys, ids } = &mut self.lines[line];
+            let overfull = ids[0].0 & OVERFULL != 0;
             for (&there, ids) in keys.iter().zip(ids) {
                 if there & !(SPELLED | ELSEWHERE) != key.0 {
                     continue;
@@ -232,6 +236,9 @@ impl PieceTable {
                     ids.0 |= MET;
                     return true;
                 }
+            }
+            if !overfull {
+                return false;
             }
         }
         false
@@ -316,8 +323,13 @@ impl PieceTable {
                 }
             }
         }
-        self.lines[line].keys[place] = key;
-        self.lines[line].ids[place] = ids;
+        let there = &mut self.lines[line];
+        there.keys[place] = key;
+        there.ids[place].0 = ids.0 | there.ids[place].0 & OVERFULL;
+        let first = self.lines_of(hash)[0];
+        if line != first {
+            self.lines[first].ids[0].0 |= OVERFULL;
+        }
     }
 
     /// Makes the table four times as large. Pieces find their new lines by their hashes.
@@ -331,7 +343,7 @@ impl PieceTable {
             for (&key, &ids) in line.keys.iter().zip(&line.ids) {
                 if key != 0 {
                     let plain = Key(key & !(SPELLED | ELSEWHERE));
-                    self.put(key, seeds.hash(plain), ids);
+                    self.put(key, seeds.hash(plain), Ids(ids.0 & !OVERFULL));
                 }
             }
         }

@@ -145,57 +145,57 @@ impl Worker {
         piece: Range<usize>,
         sink: &mut S,
     ) {
-        let vocab = shared.model.vocab();
+        let Shared { rules, model, .. } = shared;
+        let vocab = model.vocab();
         let bytes = &text[piece.clone()];
+        let borders = rules.borders(model, bytes);
         let seeds = vocab.seeds();
         // What is looked at next is asked for together, and waited for once.
         let hash = seeds.hash(key);
         self.known.prefetch_second(hash);
-        let whole = match key.is_head() {
+        let may_be_token =
+            rules.whole_piece_first && borders.is_none_or(|borders| borders.may_be_token(bytes));
+        let whole = match key.is_head() && may_be_token {
             true => seeds.hash(seeds.key(text, piece.start, piece.end)),
             false => hash,
         };
-        if shared.rules.whole_piece_first {
+        if may_be_token {
             vocab.prefetch(whole);
         }
-        self.ids.clear();
-        let as_a_whole = || match shared.rules.whole_piece_first {
-            true => vocab.id_of_hash(whole, bytes),
-            false => None,
+        let as_a_whole = || {
+            may_be_token
+                .then(|| vocab.id_of_hash(whole, bytes))
+                .flatten()
+        };
+        let ids = &mut self.ids;
+        ids.clear();
+        let mut by_characters = |ids: &mut Vec<TokenId>| {
+            borders.is_some_and(|borders| {
+                self.merger
+                    .merge_characters(borders, rules, model, text, piece.clone(), ids)
+            })
         };
         // Of a long piece the chunks are found sooner than the piece itself, and far more often.
         let long_token = key.is_head().then(as_a_whole).flatten();
-        if key.is_head()
-            && long_token.is_none()
-            && self.merge_characters(shared, text, piece.clone())
-        {
-            return sink.take(&self.ids);
+        if key.is_head() && long_token.is_none() && by_characters(ids) {
+            return sink.take(ids);
         }
-        if self.known.find(vocab, key, hash, bytes, &mut self.ids) {
-            return sink.take(&self.ids);
+        if self.known.find(vocab, key, hash, bytes, ids) {
+            return sink.take(ids);
         }
         if let Some(id) = long_token.or_else(as_a_whole) {
-            self.ids.push(id);
-        } else if let Some(ids) = shared.model.carried_pieces().get(bytes) {
-            self.ids.extend_from_slice(ids);
-        } else if !key.is_head() && self.merge_characters(shared, text, piece.clone()) {
-            if self.ids.len() > INLINE_IDS {
-                return sink.take(&self.ids);
+            ids.push(id);
+        } else if let Some(known) = model.carried_pieces().get(bytes) {
+            ids.extend_from_slice(known);
+        } else if !key.is_head() && by_characters(ids) {
+            if ids.len() > INLINE_IDS {
+                return sink.take(ids);
             }
         } else {
-            let Shared { rules, model, .. } = shared;
-            let ids = &mut self.ids;
             self.merger.merge(rules, model, text, piece.clone(), ids);
         }
         self.known.insert(seeds, key, &text[piece], &self.ids);
         sink.take(&self.ids);
-    }
-
-    /// Merges a piece if it falls into short chunks, and says whether. Then it need not be kept.
-    fn merge_characters(&mut self, shared: &Shared, text: &[u8], piece: Range<usize>) -> bool {
-        let Shared { rules, model, .. } = shared;
-        let ids = &mut self.ids;
-        self.merger.merge_characters(rules, model, text, piece, ids)
     }
 
     /// Gives the ids of one piece to `sink`, without splitting it.
