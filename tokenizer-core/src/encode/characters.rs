@@ -46,8 +46,8 @@ const COUNT: u32 = MAX_TOKEN_ID.trailing_ones();
 
 const _: () = assert!(MAX_TOKEN_ID.leading_zeros() + COUNT == 32 && IDS < 1 << (32 - COUNT));
 
-/// 256 KiB.
-const CHUNKS: usize = 1 << 13;
+/// 512 KiB.
+const CHUNKS: usize = 1 << 14;
 
 impl Characters {
     /// Appends the ids of `text[piece]`, and says whether it did: not if a chunk has more than

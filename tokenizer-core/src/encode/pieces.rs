@@ -11,15 +11,17 @@
 //! What is not there is asked of the vocabulary, or merged, and then put there. So a table is ready
 //! at once, holds just what a text uses, and is never more than a copy of what the rules say.
 //!
-//! **Long pieces.** Those of more than 15 bytes have the key of their head. Up to 27 bytes, if they
-//! are one token, their last twelve stand where the other ids would; for all others the ids themselves
-//! tell whether it is the same piece: they must spell it.
+//! **Long pieces.** Those of more than 15 bytes have the key of their head. Up to 27 bytes their last
+//! twelve are kept too: if they are one token, where the other ids would stand. Of those that are
+//! longer still the ids tell whether it is the same piece: they must spell it.
 //!
-//! **More than four ids** stand one behind the other in an array, and in the slot where. When the
-//! array is full, it and all pieces in it are forgotten.
+//! **More than four ids**, or more than one and a tail, stand one behind the other in an array, and
+//! in the slot where. In text of scripts that a vocabulary hardly knows, that is every second piece.
+//! When the array is full, the half of it that was written first is forgotten.
 //!
-//! **Bound.** The lines take up to two thirds of the bytes allowed, the array the rest. When they are full, what comes takes the place of a piece of its
-//! lines that was not met since the last time one had to go.
+//! **Bound.** The lines take up to two thirds of the bytes allowed, the array the rest. When they are
+//! full, what comes takes the place of a piece of its lines that was not met since the last time one
+//! had to go.
 
 use std::ops::Range;
 
@@ -30,15 +32,18 @@ use crate::vocab::Vocab;
 
 /// See the module.
 pub(super) struct PieceTable {
-    /// Their number is a power of two.
+    /// Their number is even.
     lines: Vec<Line>,
-    /// One less than their number.
-    last: usize,
     used: usize,
     most_lines: usize,
-    /// The ids of pieces that have more than a slot holds.
+    /// The tails and ids of pieces that have more than a slot holds, and something behind them, so
+    /// that more may be read than is meant. One half is filled after the other, in turn.
     many: Vec<TokenId>,
+    /// Where the next will stand.
+    filled: usize,
     most_many: usize,
+    /// Hashes of pieces that [`PieceTable::is_met_again`] was asked about.
+    met_once: Vec<u32>,
 }
 
 #[derive(Clone, Copy)]
@@ -53,8 +58,17 @@ struct Line {
 #[derive(Clone, Copy)]
 struct Ids(u128);
 
-/// Ids of a piece in the table.
+/// Ids of a piece in its slot.
 pub(super) const INLINE_IDS: usize = 4;
+
+/// In place of the number of ids: they stand in the array.
+const ELSEWHERE: usize = INLINE_IDS + 1;
+
+/// Words of a tail, in front of the ids in the array.
+const TAIL_WORDS: usize = 3;
+
+/// Ids that are copied at once out of the array.
+const COPIED: usize = 16;
 
 const FREE: Line = Line {
     keys: [0; 2],
@@ -91,14 +105,16 @@ impl Ids {
         Some(Ids(words | (ids.len() as u128) << COUNT))
     }
 
-    /// Where ids stand.
-    fn placed(place: Range<usize>) -> Self {
-        Ids((place.start as u128) << 32 | (place.end as u128) << 64)
+    /// So many that stand elsewhere.
+    fn elsewhere(start: usize, count: usize) -> Self {
+        Ids(count as u128 | (ELSEWHERE as u128) << COUNT | (start as u128) << 32)
     }
 
-    /// See [`Ids::placed`].
-    fn elsewhere(self) -> Range<usize> {
-        (self.0 >> 32) as u32 as usize..(self.0 >> 64) as u32 as usize
+    /// See [`Ids::elsewhere`].
+    #[inline(always)]
+    fn place(self) -> (usize, usize) {
+        let count = self.0 & u128::from(MAX_TOKEN_ID);
+        ((self.0 >> 32) as u32 as usize, count as usize)
     }
 
     /// The one id of a piece that ends with `tail`.
@@ -111,7 +127,7 @@ impl Ids {
         self.0 >> TAIL == tail
     }
 
-    /// How many there are.
+    /// How many there are, or [`ELSEWHERE`].
     #[inline(always)]
     fn count(self) -> usize {
         (self.0 >> COUNT) as usize % (2 * INLINE_IDS)
@@ -144,14 +160,15 @@ pub(super) fn head_key(text: &[u8], piece: Range<usize>) -> Key {
 impl PieceTable {
     /// A table that takes up to so many bytes, but at least 16 KiB.
     pub(super) fn new(most_bytes: usize) -> Self {
-        let most_lines = (most_bytes / 3 * 2 / size_of::<Line>()).max(FIRST_LINES);
+        let line_bytes = most_bytes / 16 * 11;
         PieceTable {
             lines: free_lines(FIRST_LINES),
-            last: FIRST_LINES - 1,
             used: 0,
-            most_lines: 1 << most_lines.ilog2(),
+            most_lines: (line_bytes / size_of::<Line>() & !1).max(FIRST_LINES),
             many: Vec::new(),
-            most_many: most_bytes / 3 / size_of::<TokenId>(),
+            filled: 0,
+            most_many: ((most_bytes - line_bytes) / size_of::<TokenId>()).max(FEWEST_MANY),
+            met_once: vec![0; MET_ONCE],
         }
     }
 
@@ -168,7 +185,6 @@ impl PieceTable {
     ) {
         tier.run(Prepare {
             lines: &self.lines,
-            last: self.last,
             seeds: seeds.short(),
             text,
             start,
@@ -177,8 +193,8 @@ impl PieceTable {
         });
     }
 
-    /// Looks up pieces that were prepared, until one is not found in its first line. Writes the ids
-    /// of those found to the front of `ids` and gives how many pieces and how many ids these are.
+    /// Looks up pieces that were prepared, until one is not found in its first line or there is no
+    /// more room. Writes the ids of those found to the front of `ids`.
     #[inline]
     pub(super) fn look_up(
         &mut self,
@@ -187,9 +203,10 @@ impl PieceTable {
         ends: &[usize],
         group: &[Prepared],
         ids: &mut [TokenId; ROOM],
-    ) -> (usize, usize) {
+    ) -> Found {
         tier.run(LookUp {
             lines: &mut self.lines,
+            many: &self.many,
             text,
             ends,
             group,
@@ -219,17 +236,25 @@ impl PieceTable {
             let Line { keys, ids } = &mut self.lines[line];
             let overfull = ids[0].0 & OVERFULL != 0;
             for (&there, ids) in keys.iter().zip(ids) {
-                if there & !(SPELLED | ELSEWHERE) != key.0 {
+                if there & !SPELLED != key.0 {
                     continue;
                 }
+                let spelled = there & SPELLED != 0;
                 let inline = ids.all();
-                let found = match there & ELSEWHERE {
-                    0 => &inline[..ids.count()],
-                    _ => &self.many[ids.elsewhere()],
+                let (tail_there, found) = match ids.count() {
+                    ELSEWHERE => {
+                        let (start, count) = ids.place();
+                        let tail_words = if tail.is_some() { TAIL_WORDS } else { 0 };
+                        let (tail, ids) = self.many[start..].split_at(tail_words);
+                        (Some(tail), &ids[..count])
+                    }
+                    count => (None, &inline[..count]),
                 };
-                let same = match there & SPELLED {
-                    0 => tail.is_none_or(|tail| ids.has_tail(tail)),
-                    _ => spell(found, piece, vocab),
+                let same = match (tail, tail_there) {
+                    _ if spelled => spell(found, piece, vocab),
+                    (None, _) => true,
+                    (Some(tail), None) => ids.has_tail(tail),
+                    (Some(tail), Some(there)) => words_of(tail) == there,
                 };
                 if same {
                     to.extend_from_slice(found);
@@ -247,8 +272,16 @@ impl PieceTable {
     /// Where a piece may stand, the better place first.
     #[inline(always)]
     fn lines_of(&self, hash: u64) -> [usize; 2] {
-        let line = hash as usize & self.last;
+        let line = line_of(hash, self.lines.len());
         [line, line ^ 1]
+    }
+
+    /// Whether it was asked about a piece with this hash a short while ago. What can be encoded again
+    /// in little time is kept only then: few sentences come twice.
+    pub(super) fn is_met_again(&mut self, hash: u64) -> bool {
+        let tag = hash as u32 | 1;
+        let place = &mut self.met_once[(hash >> 32) as usize % MET_ONCE];
+        std::mem::replace(place, tag) == tag
     }
 
     /// Keeps the ids of a piece that was not found, unless there are very many.
@@ -258,35 +291,48 @@ impl PieceTable {
             self.grow(seeds);
         }
         let hash = seeds.hash(key);
-        let (mark, ids) = match (tail_of_head(key, piece), ids) {
-            (Some(tail), &[id]) => (0, Ids::with_tail(id, tail)),
-            _ => {
-                let spelled = if key.is_head() { SPELLED } else { 0 };
-                match Ids::new(ids) {
-                    Some(ids) => (spelled, ids),
-                    None if ids.len() > MANY => return,
-                    None => {
-                        if self.many.len() + ids.len() > self.most_many {
-                            self.forget_many();
-                        }
-                        let start = self.many.len();
-                        self.many.extend_from_slice(ids);
-                        let place = Ids::placed(start..self.many.len());
-                        (spelled | ELSEWHERE, place)
-                    }
-                }
-            }
+        let spelled = if piece.len() < LONGEST { 0 } else { SPELLED };
+        let tail = tail_of_head(key, piece);
+        let ids = match (tail, ids, Ids::new(ids)) {
+            (Some(tail), &[id], _) => Ids::with_tail(id, tail),
+            (None, _, Some(ids)) => ids,
+            _ if ids.len() > MANY => return,
+            _ => self.keep_elsewhere(tail, ids),
         };
-        self.put(key.0 | mark, hash, ids);
+        self.put(key.0 | spelled, hash, ids);
     }
 
+    fn keep_elsewhere(&mut self, tail: Option<u128>, ids: &[TokenId]) -> Ids {
+        let words = TAIL_WORDS + ids.len();
+        let half = self.most_many / 2;
+        if self.filled % half + words + BEHIND > half {
+            self.filled = (self.filled / half + 1) % 2 * half;
+            self.forget_many(self.filled..self.filled + half);
+        }
+        let start = self.filled;
+        if self.many.len() < start + words + BEHIND {
+            let end = self.many.len() * 2;
+            self.many
+                .resize(end.clamp(start + words + BEHIND, self.most_many), 0);
+        }
+        let tail = tail.map(words_of);
+        let words = tail.iter().flatten().chain(ids);
+        for (there, &word) in self.many[start..].iter_mut().zip(words) {
+            *there = word;
+            self.filled += 1;
+        }
+        Ids::elsewhere(start, ids.len())
+    }
+
+    /// Forgets the pieces whose ids stand in this part of the array.
     #[cold]
-    fn forget_many(&mut self) {
-        self.many.clear();
-        for key in self.lines.iter_mut().flat_map(|line| &mut line.keys) {
-            if *key & ELSEWHERE != 0 {
-                *key = 0;
-                self.used -= 1;
+    fn forget_many(&mut self, part: Range<usize>) {
+        for line in &mut self.lines {
+            for (key, ids) in line.keys.iter_mut().zip(&line.ids) {
+                if *key != 0 && ids.count() == ELSEWHERE && part.contains(&ids.place().0) {
+                    *key = 0;
+                    self.used -= 1;
+                }
             }
         }
     }
@@ -337,17 +383,22 @@ impl PieceTable {
     fn grow(&mut self, seeds: &Seeds) {
         let lines = (self.lines.len() * 4).min(self.most_lines);
         let old = std::mem::replace(&mut self.lines, free_lines(lines));
-        self.last = lines - 1;
         self.used = 0;
         for line in &old {
             for (&key, &ids) in line.keys.iter().zip(&line.ids) {
                 if key != 0 {
-                    let plain = Key(key & !(SPELLED | ELSEWHERE));
+                    let plain = Key(key & !SPELLED);
                     self.put(key, seeds.hash(plain), Ids(ids.0 & !OVERFULL));
                 }
             }
         }
     }
+}
+
+/// Where a piece stands first: the hash as a fraction of all lines.
+#[inline(always)]
+fn line_of(hash: u64, lines: usize) -> usize {
+    (u128::from(hash) * lines as u128 >> 64) as usize
 }
 
 /// Whether `ids` spell `piece`.
@@ -363,6 +414,12 @@ fn spell(ids: &[TokenId], piece: &[u8], vocab: &Vocab) -> bool {
 /// The last twelve bytes of a long piece, if they are, with its head, the whole piece.
 fn tail_of_head(key: Key, piece: &[u8]) -> Option<u128> {
     (key.is_head() && piece.len() < LONGEST).then(|| tail(piece, piece.len()))
+}
+
+/// A tail as it stands before ids.
+#[inline(always)]
+fn words_of(tail: u128) -> [TokenId; TAIL_WORDS] {
+    [tail as u32, (tail >> 32) as u32, (tail >> 64) as u32]
 }
 
 /// The twelve bytes before `end`, of at least 16.
@@ -386,13 +443,21 @@ fn find_in<S: Simd>(simd: S, line: &mut Line, key: &Key) -> Option<Ids> {
 }
 
 /// The length in the key of a piece whose head and tail are not all of it: 28 bytes and more.
-const LONGEST: usize = INLINE + 4 * (INLINE_IDS - 1) + 1;
+pub(super) const LONGEST: usize = INLINE + 4 * (INLINE_IDS - 1) + 1;
 
 /// Set in the key of a long piece that its ids must spell.
 const SPELLED: u128 = 1 << 127;
 
-/// Set in the key of a piece whose ids stand elsewhere.
-const ELSEWHERE: u128 = 1 << 126;
+/// Words of the array of the smallest table: in half of it all that may be kept has room.
+const FEWEST_MANY: usize = 1 << 8;
+
+const _: () = assert!(TAIL_WORDS + MANY + BEHIND <= FEWEST_MANY / 2);
+
+/// 16 KiB.
+const MET_ONCE: usize = 1 << 12;
+
+/// Words behind the ids in the array.
+const BEHIND: usize = TAIL_WORDS + COPIED;
 
 /// A piece with more ids is not kept: it hardly comes again.
 const MANY: usize = 64;
@@ -400,8 +465,18 @@ const MANY: usize = 64;
 /// Pieces that are looked up together.
 pub(super) const GROUP: usize = 32;
 
-/// Ids of a group of known pieces, and room for those that no one asked for.
-pub(super) const ROOM: usize = (GROUP + 1) * INLINE_IDS;
+/// Ids of a group of known pieces, if few of them have many, and room for those that no one asked for.
+pub(super) const ROOM: usize = GROUP * INLINE_IDS + COPIED;
+
+/// What came of looking up pieces.
+pub(super) struct Found {
+    /// How many were found.
+    pub(super) pieces: usize,
+    /// How many ids they have.
+    pub(super) ids: usize,
+    /// Whether there was no room for those of the next piece.
+    pub(super) full: bool,
+}
 
 /// A piece whose line was asked for.
 #[derive(Clone, Copy)]
@@ -420,7 +495,6 @@ impl Prepared {
 /// See [`PieceTable::prepare`].
 struct Prepare<'p> {
     lines: &'p [Line],
-    last: usize,
     seeds: ShortSeeds,
     text: &'p [u8],
     start: usize,
@@ -436,7 +510,7 @@ impl Kernel for Prepare<'_> {
         let mut start = self.start;
         for (prepared, &end) in self.group.iter_mut().zip(self.ends) {
             let key = Key::of_head(self.text, start, end, LONGEST);
-            let line = self.seeds.hash(key) as usize & self.last;
+            let line = line_of(self.seeds.hash(key), self.lines.len());
             prefetch(self.lines, line);
             *prepared = Prepared { key, line };
             start = end;
@@ -447,6 +521,7 @@ impl Kernel for Prepare<'_> {
 /// See [`PieceTable::look_up`].
 struct LookUp<'l> {
     lines: &'l mut [Line],
+    many: &'l [TokenId],
     text: &'l [u8],
     ends: &'l [usize],
     group: &'l [Prepared],
@@ -454,28 +529,68 @@ struct LookUp<'l> {
 }
 
 impl Kernel for LookUp<'_> {
-    type Output = (usize, usize);
+    type Output = Found;
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> (usize, usize) {
+    fn run<S: Simd>(self, simd: S) -> Found {
         let mut filled = 0;
-        let pieces = self.group.iter().zip(self.ends);
-        for (number, (Prepared { key, line }, &end)) in pieces.enumerate() {
-            let line = self.lines.get_mut(*line);
-            let Some(known) = line.and_then(|line| find_in(simd, line, key)) else {
-                return (number, filled);
+        let mut full = false;
+        let mut found = 0;
+        for (Prepared { key, line }, &end) in self.group.iter().zip(self.ends) {
+            let Some(first) = self.lines.get_mut(*line) else {
+                break;
             };
-            if key.is_head() && !known.has_tail(tail(self.text, end)) {
-                return (number, filled);
+            let mut known = find_in(simd, first, key);
+            if known.is_none()
+                && first.ids[0].0 & OVERFULL != 0
+                && let Some(second) = self.lines.get_mut(line ^ 1)
+            {
+                known = find_in(simd, second, key);
             }
-            // Four are written, whatever their number.
-            let Some(room) = self.ids.get_mut(filled..).and_then(<[_]>::first_chunk_mut) else {
-                return (number, filled);
+            let Some(known) = known else {
+                break;
             };
-            *room = known.all();
-            filled += known.count();
+            // Four are written, or sixteen, whatever their number.
+            let room = self.ids.get_mut(filled..).unwrap_or_default();
+            let count = if known.count() == ELSEWHERE {
+                let (start, count) = known.place();
+                let tail_words = if key.is_head() { TAIL_WORDS } else { 0 };
+                let there = self.many.get(start..).unwrap_or_default();
+                let Some((tail_there, ids)) = there.split_at_checked(tail_words) else {
+                    break;
+                };
+                let Some(ids) = ids.first_chunk::<COPIED>() else {
+                    break;
+                };
+                let Some(room) = room.first_chunk_mut::<COPIED>() else {
+                    full = true;
+                    break;
+                };
+                let other_tail = key.is_head() && tail_there != words_of(tail(self.text, end));
+                if other_tail || count > COPIED {
+                    break;
+                }
+                *room = *ids;
+                count
+            } else {
+                let Some(room) = room.first_chunk_mut::<INLINE_IDS>() else {
+                    full = true;
+                    break;
+                };
+                if key.is_head() && !known.has_tail(tail(self.text, end)) {
+                    break;
+                }
+                *room = known.all();
+                known.count()
+            };
+            filled += count;
+            found += 1;
         }
-        (self.group.len(), filled)
+        Found {
+            pieces: found,
+            ids: filled,
+            full,
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use std::ops::Range;
 use super::Shared;
 use super::long::Merger;
 pub(super) use super::pieces::ROOM;
-use super::pieces::{GROUP, INLINE_IDS, PieceTable, Prepared, head_key};
+use super::pieces::{GROUP, LONGEST, PieceTable, Prepared, head_key};
 use crate::arch::{Tier, advise_huge_pages};
 use crate::piece_key::Key;
 use crate::split::{Spans, SplitError};
@@ -110,20 +110,20 @@ impl Worker {
                     true => 1,
                     false => pieces.len(),
                 };
-                let (known, filled) =
-                    self.known
-                        .look_up(self.tier, text, ends, &pieces[..some], sink.room());
-                sink.take_room(filled);
-                if known > 0 {
-                    start = ends[known - 1];
+                let found = self
+                    .known
+                    .look_up(self.tier, text, ends, &pieces[..some], sink.room());
+                sink.take_room(found.ids);
+                let mut done = found.pieces;
+                if done > 0 {
+                    start = ends[done - 1];
                     if S::ENDS && !sink.piece_ends(start) {
                         return false;
                     }
                 }
-                let mut done = known;
-                if known < some {
-                    self.encode_rare(shared, pieces[known].key, text, start..ends[known], sink);
-                    start = ends[known];
+                if done < some && !found.full {
+                    self.encode_rare(shared, pieces[done].key, text, start..ends[done], sink);
+                    start = ends[done];
                     done += 1;
                     if S::ENDS && !sink.piece_ends(start) {
                         return false;
@@ -176,8 +176,9 @@ impl Worker {
             })
         };
         // Of a long piece the chunks are found sooner than the piece itself, and far more often.
-        let long_token = key.is_head().then(as_a_whole).flatten();
-        if key.is_head() && long_token.is_none() && by_characters(ids) {
+        let is_long = bytes.len() >= LONGEST;
+        let long_token = is_long.then(as_a_whole).flatten();
+        if is_long && long_token.is_none() && by_characters(ids) {
             return sink.take(ids);
         }
         if self.known.find(vocab, key, hash, bytes, ids) {
@@ -187,8 +188,8 @@ impl Worker {
             ids.push(id);
         } else if let Some(known) = model.carried_pieces().get(bytes) {
             ids.extend_from_slice(known);
-        } else if !key.is_head() && by_characters(ids) {
-            if ids.len() > INLINE_IDS {
+        } else if !is_long && by_characters(ids) {
+            if key.is_head() && !self.known.is_met_again(hash) {
                 return sink.take(ids);
             }
         } else {
