@@ -199,6 +199,7 @@ impl PieceTable {
     pub(super) fn look_up(
         &mut self,
         tier: Tier,
+        seeds: &Seeds,
         text: &[u8],
         ends: &[usize],
         group: &[Prepared],
@@ -206,6 +207,7 @@ impl PieceTable {
     ) -> Found {
         tier.run(LookUp {
             lines: &mut self.lines,
+            seeds: seeds.short(),
             many: &self.many,
             text,
             ends,
@@ -272,8 +274,8 @@ impl PieceTable {
     /// Where a piece may stand, the better place first.
     #[inline(always)]
     fn lines_of(&self, hash: u64) -> [usize; 2] {
-        let line = line_of(hash, self.lines.len());
-        [line, line ^ 1]
+        let lines = self.lines.len();
+        [line_of(hash, lines), second_line_of(hash, lines)]
     }
 
     /// Whether it was asked about a piece with this hash a short while ago. What can be encoded again
@@ -401,6 +403,11 @@ fn line_of(hash: u64, lines: usize) -> usize {
     (u128::from(hash) * lines as u128 >> 64) as usize
 }
 
+#[inline(always)]
+fn second_line_of(hash: u64, lines: usize) -> usize {
+    line_of(hash.rotate_left(32), lines)
+}
+
 /// Whether `ids` spell `piece`.
 fn spell(ids: &[TokenId], piece: &[u8], vocab: &Vocab) -> bool {
     let mut rest = piece;
@@ -521,6 +528,7 @@ impl Kernel for Prepare<'_> {
 /// See [`PieceTable::look_up`].
 struct LookUp<'l> {
     lines: &'l mut [Line],
+    seeds: ShortSeeds,
     many: &'l [TokenId],
     text: &'l [u8],
     ends: &'l [usize],
@@ -543,7 +551,8 @@ impl Kernel for LookUp<'_> {
             let mut known = find_in(simd, first, key);
             if known.is_none()
                 && first.ids[0].0 & OVERFULL != 0
-                && let Some(second) = self.lines.get_mut(line ^ 1)
+                && let second = second_line_of(self.seeds.hash(*key), self.lines.len())
+                && let Some(second) = self.lines.get_mut(second)
             {
                 known = find_in(simd, second, key);
             }

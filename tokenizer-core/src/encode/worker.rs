@@ -110,9 +110,9 @@ impl Worker {
                     true => 1,
                     false => pieces.len(),
                 };
-                let found = self
-                    .known
-                    .look_up(self.tier, text, ends, &pieces[..some], sink.room());
+                let found =
+                    self.known
+                        .look_up(self.tier, seeds, text, ends, &pieces[..some], sink.room());
                 sink.take_room(found.ids);
                 let mut done = found.pieces;
                 if done > 0 {
