@@ -42,8 +42,6 @@ pub(super) struct PieceTable {
     /// Where the next will stand.
     filled: usize,
     most_many: usize,
-    /// Hashes of pieces that [`PieceTable::is_met_again`] was asked about.
-    met_once: Vec<u32>,
 }
 
 #[derive(Clone, Copy)]
@@ -168,7 +166,6 @@ impl PieceTable {
             many: Vec::new(),
             filled: 0,
             most_many: ((most_bytes - line_bytes) / size_of::<TokenId>()).max(FEWEST_MANY),
-            met_once: vec![0; MET_ONCE],
         }
     }
 
@@ -214,12 +211,6 @@ impl PieceTable {
             group,
             ids,
         })
-    }
-
-    /// Asks for the second line of a hash from memory.
-    #[inline]
-    pub(super) fn prefetch_second(&self, hash: u64) {
-        prefetch(&self.lines, self.lines_of(hash)[1]);
     }
 
     /// Appends the ids of a piece to `to`, wherever it stands, and says whether it is known. `key` is
@@ -276,14 +267,6 @@ impl PieceTable {
     fn lines_of(&self, hash: u64) -> [usize; 2] {
         let lines = self.lines.len();
         [line_of(hash, lines), second_line_of(hash, lines)]
-    }
-
-    /// Whether it was asked about a piece with this hash a short while ago. What can be encoded again
-    /// in little time is kept only then: few sentences come twice.
-    pub(super) fn is_met_again(&mut self, hash: u64) -> bool {
-        let tag = hash as u32 | 1;
-        let place = &mut self.met_once[(hash >> 32) as usize % MET_ONCE];
-        std::mem::replace(place, tag) == tag
     }
 
     /// Keeps the ids of a piece that was not found, unless there are very many.
@@ -460,9 +443,6 @@ const FEWEST_MANY: usize = 1 << 8;
 
 const _: () = assert!(TAIL_WORDS + MANY + BEHIND <= FEWEST_MANY / 2);
 
-/// 16 KiB.
-const MET_ONCE: usize = 1 << 12;
-
 /// Words behind the ids in the array.
 const BEHIND: usize = TAIL_WORDS + COPIED;
 
@@ -483,6 +463,8 @@ pub(super) struct Found {
     pub(super) ids: usize,
     /// Whether there was no room for those of the next piece.
     pub(super) full: bool,
+    /// Whether the next piece is certainly not in the table, if it is not longer than its key tells.
+    pub(super) absent: bool,
 }
 
 /// A piece whose line was asked for.
@@ -543,6 +525,7 @@ impl Kernel for LookUp<'_> {
     fn run<S: Simd>(self, simd: S) -> Found {
         let mut filled = 0;
         let mut full = false;
+        let mut absent = false;
         let mut found = 0;
         for (Prepared { key, line }, &end) in self.group.iter().zip(self.ends) {
             let Some(first) = self.lines.get_mut(*line) else {
@@ -557,6 +540,7 @@ impl Kernel for LookUp<'_> {
                 known = find_in(simd, second, key);
             }
             let Some(known) = known else {
+                absent = true;
                 break;
             };
             // Four are written, or sixteen, whatever their number.
@@ -599,6 +583,7 @@ impl Kernel for LookUp<'_> {
             pieces: found,
             ids: filled,
             full,
+            absent,
         }
     }
 }

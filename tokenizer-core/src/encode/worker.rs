@@ -122,7 +122,8 @@ impl Worker {
                     }
                 }
                 if done < some && !found.full {
-                    self.encode_rare(shared, pieces[done].key, text, start..ends[done], sink);
+                    let (key, piece) = (pieces[done].key, start..ends[done]);
+                    self.encode_rare(shared, key, found.absent, text, piece, sink);
                     start = ends[done];
                     done += 1;
                     if S::ENDS && !sink.piece_ends(start) {
@@ -135,12 +136,14 @@ impl Worker {
         true
     }
 
-    /// Gives the ids of a piece that is long or not known to `sink`. `key` is that of its head.
+    /// Gives the ids of a piece that is long or not known to `sink`. `key` is that of its head;
+    /// `absent` as `look_up` says.
     #[inline(never)]
     fn encode_rare<S: Sink>(
         &mut self,
         shared: &Shared,
         key: Key,
+        absent: bool,
         text: &[u8],
         piece: Range<usize>,
         sink: &mut S,
@@ -152,7 +155,6 @@ impl Worker {
         let seeds = vocab.seeds();
         // What is looked at next is asked for together, and waited for once.
         let hash = seeds.hash(key);
-        self.known.prefetch_second(hash);
         let may_be_token =
             rules.whole_piece_first && borders.is_none_or(|borders| borders.may_be_token(bytes));
         let whole = match key.is_head() && may_be_token {
@@ -181,18 +183,14 @@ impl Worker {
         if is_long && long_token.is_none() && by_characters(ids) {
             return sink.take(ids);
         }
-        if self.known.find(vocab, key, hash, bytes, ids) {
+        if (is_long || !absent) && self.known.find(vocab, key, hash, bytes, ids) {
             return sink.take(ids);
         }
         if let Some(id) = long_token.or_else(as_a_whole) {
             ids.push(id);
         } else if let Some(known) = model.carried_pieces().get(bytes) {
             ids.extend_from_slice(known);
-        } else if !is_long && by_characters(ids) {
-            if key.is_head() && !self.known.is_met_again(hash) {
-                return sink.take(ids);
-            }
-        } else {
+        } else if is_long || !by_characters(ids) {
             self.merger.merge(rules, model, text, piece.clone(), ids);
         }
         self.known.insert(seeds, key, &text[piece], &self.ids);
@@ -203,7 +201,7 @@ impl Worker {
     pub(super) fn encode_piece<S: Sink>(&mut self, shared: &Shared, piece: &[u8], sink: &mut S) {
         if !piece.is_empty() {
             let key = head_key(piece, 0..piece.len());
-            self.encode_rare(shared, key, piece, 0..piece.len(), sink);
+            self.encode_rare(shared, key, false, piece, 0..piece.len(), sink);
         }
     }
 }
