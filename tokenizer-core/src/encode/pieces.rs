@@ -51,10 +51,9 @@ struct Line {
     ids: [Ids; 2],
 }
 
-/// Up to four ids of 32 bits, the first in the lowest. Above it stands how many there are, and whether
-/// the piece was met again.
+/// Up to four ids. Above the first stands how many there are, and whether the piece was met again.
 #[derive(Clone, Copy)]
-struct Ids(u128);
+struct Ids([TokenId; INLINE_IDS]);
 
 /// Ids of a piece in its slot.
 pub(super) const INLINE_IDS: usize = 4;
@@ -63,29 +62,29 @@ pub(super) const INLINE_IDS: usize = 4;
 const ELSEWHERE: usize = INLINE_IDS + 1;
 
 /// Words of a tail, in front of the ids in the array.
-const TAIL_WORDS: usize = 3;
+const TAIL_WORDS: usize = INLINE_IDS - 1;
 
 /// Ids that are copied at once out of the array.
 const COPIED: usize = 16;
 
 const FREE: Line = Line {
     keys: [0; 2],
-    ids: [Ids(0); 2],
+    ids: [Ids([0; INLINE_IDS]); 2],
 };
 
 /// Where the number of ids stands in the first: above any id.
 const COUNT: u32 = MAX_TOKEN_ID.trailing_ones();
 
 /// Set when the piece was met again.
-const MET: u128 = 1 << 31;
+const MET: u32 = 1 << 31;
 
 /// Set in a line, at both pieces, when one of its pieces stands in the next line.
-const OVERFULL: u128 = 1 << 30;
+const OVERFULL: u32 = 1 << 30;
 
 const _: () = assert!(MAX_TOKEN_ID.leading_zeros() + COUNT == 32 && INLINE_IDS < 1 << (30 - COUNT));
 
-/// Where the end of a long piece stands: behind its id.
-const TAIL: u32 = 32;
+/// The last twelve bytes of a long piece.
+type Tail = [u32; INLINE_IDS - 1];
 
 /// 16 KiB.
 const FIRST_LINES: usize = 1 << 8;
@@ -96,57 +95,56 @@ impl Ids {
         if ids.len() > INLINE_IDS {
             return None;
         }
-        let words = ids
-            .iter()
-            .rev()
-            .fold(0, |all, &id| all << 32 | u128::from(id));
-        Some(Ids(words | (ids.len() as u128) << COUNT))
+        let mut words = [0; INLINE_IDS];
+        words[..ids.len()].copy_from_slice(ids);
+        words[0] |= (ids.len() as u32) << COUNT;
+        Some(Ids(words))
     }
 
     /// So many that stand elsewhere.
     fn elsewhere(start: usize, count: usize) -> Self {
-        Ids(count as u128 | (ELSEWHERE as u128) << COUNT | (start as u128) << 32)
+        Ids([
+            count as u32 | (ELSEWHERE as u32) << COUNT,
+            start as u32,
+            0,
+            0,
+        ])
     }
 
     /// See [`Ids::elsewhere`].
     #[inline(always)]
     fn place(self) -> (usize, usize) {
-        let count = self.0 & u128::from(MAX_TOKEN_ID);
-        ((self.0 >> 32) as u32 as usize, count as usize)
+        let [count, start, ..] = self.0;
+        (start as usize, (count & MAX_TOKEN_ID) as usize)
     }
 
     /// The one id of a piece that ends with `tail`.
-    fn with_tail(id: TokenId, tail: u128) -> Self {
-        Ids(u128::from(id) | 1 << COUNT | tail << TAIL)
+    fn with_tail(id: TokenId, [first, second, third]: Tail) -> Self {
+        Ids([id | 1 << COUNT, first, second, third])
     }
 
     #[inline(always)]
-    fn has_tail(self, tail: u128) -> bool {
-        self.0 >> TAIL == tail
+    fn has_tail(self, tail: Tail) -> bool {
+        self.0[1..] == tail
     }
 
     /// How many there are, or [`ELSEWHERE`].
     #[inline(always)]
     fn count(self) -> usize {
-        (self.0 >> COUNT) as usize % (2 * INLINE_IDS)
+        (self.0[0] >> COUNT) as usize % (2 * INLINE_IDS)
     }
 
     /// The ids, and anything behind them.
     #[inline(always)]
     fn all(self) -> [TokenId; INLINE_IDS] {
-        const FIRST: u128 = !0 << 32 | MAX_TOKEN_ID as u128;
-        let [low, high] = [self.0 & FIRST, self.0 >> 64];
-        [
-            low as u32,
-            (low >> 32) as u32,
-            high as u32,
-            (high >> 32) as u32,
-        ]
+        let mut all = self.0;
+        all[0] &= MAX_TOKEN_ID;
+        all
     }
 
     #[inline(always)]
     fn is_met(self) -> bool {
-        self.0 & MET != 0
+        self.0[0] & MET != 0
     }
 }
 
@@ -227,7 +225,7 @@ impl PieceTable {
         let tail = tail_of_head(key, piece);
         for line in self.lines_of(hash) {
             let Line { keys, ids } = &mut self.lines[line];
-            let overfull = ids[0].0 & OVERFULL != 0;
+            let overfull = ids[0].0[0] & OVERFULL != 0;
             for (&there, ids) in keys.iter().zip(ids) {
                 if there & !SPELLED != key.0 {
                     continue;
@@ -247,11 +245,11 @@ impl PieceTable {
                     _ if spelled => spell(found, piece, vocab),
                     (None, _) => true,
                     (Some(tail), None) => ids.has_tail(tail),
-                    (Some(tail), Some(there)) => words_of(tail) == there,
+                    (Some(tail), Some(there)) => tail == there,
                 };
                 if same {
                     to.extend_from_slice(found);
-                    ids.0 |= MET;
+                    ids.0[0] |= MET;
                     return true;
                 }
             }
@@ -287,7 +285,7 @@ impl PieceTable {
         self.put(key.0 | spelled, hash, ids);
     }
 
-    fn keep_elsewhere(&mut self, tail: Option<u128>, ids: &[TokenId]) -> Ids {
+    fn keep_elsewhere(&mut self, tail: Option<Tail>, ids: &[TokenId]) -> Ids {
         let words = TAIL_WORDS + ids.len();
         let half = self.most_many / 2;
         if self.filled % half + words + BEHIND > half {
@@ -300,7 +298,6 @@ impl PieceTable {
             self.many
                 .resize(end.clamp(start + words + BEHIND, self.most_many), 0);
         }
-        let tail = tail.map(words_of);
         let words = tail.iter().flatten().chain(ids);
         for (there, &word) in self.many[start..].iter_mut().zip(words) {
             *there = word;
@@ -349,17 +346,19 @@ impl PieceTable {
             Choice::Met => {
                 for line in self.lines_of(hash) {
                     for ids in &mut self.lines[line].ids {
-                        ids.0 &= !MET;
+                        ids.0[0] &= !MET;
                     }
                 }
             }
         }
         let there = &mut self.lines[line];
         there.keys[place] = key;
-        there.ids[place].0 = ids.0 | there.ids[place].0 & OVERFULL;
+        let overfull = there.ids[place].0[0] & OVERFULL;
+        there.ids[place] = ids;
+        there.ids[place].0[0] |= overfull;
         let first = self.lines_of(hash)[0];
         if line != first {
-            self.lines[first].ids[0].0 |= OVERFULL;
+            self.lines[first].ids[0].0[0] |= OVERFULL;
         }
     }
 
@@ -370,10 +369,11 @@ impl PieceTable {
         let old = std::mem::replace(&mut self.lines, free_lines(lines));
         self.used = 0;
         for line in &old {
-            for (&key, &ids) in line.keys.iter().zip(&line.ids) {
+            for (&key, &(mut ids)) in line.keys.iter().zip(&line.ids) {
                 if key != 0 {
+                    ids.0[0] &= !OVERFULL;
                     let plain = Key(key & !SPELLED);
-                    self.put(key, seeds.hash(plain), Ids(ids.0 & !OVERFULL));
+                    self.put(key, seeds.hash(plain), ids);
                 }
             }
         }
@@ -402,20 +402,15 @@ fn spell(ids: &[TokenId], piece: &[u8], vocab: &Vocab) -> bool {
 }
 
 /// The last twelve bytes of a long piece, if they are, with its head, the whole piece.
-fn tail_of_head(key: Key, piece: &[u8]) -> Option<u128> {
+fn tail_of_head(key: Key, piece: &[u8]) -> Option<Tail> {
     (key.is_head() && piece.len() < LONGEST).then(|| tail(piece, piece.len()))
-}
-
-/// A tail as it stands before ids.
-#[inline(always)]
-fn words_of(tail: u128) -> [TokenId; TAIL_WORDS] {
-    [tail as u32, (tail >> 32) as u32, (tail >> 64) as u32]
 }
 
 /// The twelve bytes before `end`, of at least 16.
 #[inline(always)]
-fn tail(text: &[u8], end: usize) -> u128 {
-    sixteen_bytes(text, end.wrapping_sub(16)) >> TAIL
+fn tail(text: &[u8], end: usize) -> Tail {
+    let bytes = sixteen_bytes(text, end.wrapping_sub(16));
+    [bytes >> 32, bytes >> 64, bytes >> 96].map(|word| word as u32)
 }
 
 #[inline(always)]
@@ -427,7 +422,7 @@ fn find_in<S: Simd>(simd: S, line: &mut Line, key: &Key) -> Option<Ids> {
     let place = &mut line.ids[(which >> 1) as usize & 1];
     let ids = *place;
     if !ids.is_met() {
-        place.0 |= MET;
+        place.0[0] |= MET;
     }
     Some(ids)
 }
@@ -533,7 +528,7 @@ impl Kernel for LookUp<'_> {
             };
             let mut known = find_in(simd, first, key);
             if known.is_none()
-                && first.ids[0].0 & OVERFULL != 0
+                && first.ids[0].0[0] & OVERFULL != 0
                 && let second = second_line_of(self.seeds.hash(*key), self.lines.len())
                 && let Some(second) = self.lines.get_mut(second)
             {
@@ -544,7 +539,11 @@ impl Kernel for LookUp<'_> {
                 break;
             };
             // Four are written, or sixteen, whatever their number.
-            let room = self.ids.get_mut(filled..).unwrap_or_default();
+            if filled > ROOM - COPIED {
+                full = true;
+                break;
+            }
+            let room = &mut self.ids[filled..];
             let count = if known.count() == ELSEWHERE {
                 let (start, count) = known.place();
                 let tail_words = if key.is_head() { TAIL_WORDS } else { 0 };
@@ -555,25 +554,17 @@ impl Kernel for LookUp<'_> {
                 let Some(ids) = ids.first_chunk::<COPIED>() else {
                     break;
                 };
-                let Some(room) = room.first_chunk_mut::<COPIED>() else {
-                    full = true;
-                    break;
-                };
-                let other_tail = key.is_head() && tail_there != words_of(tail(self.text, end));
+                let other_tail = key.is_head() && tail_there != tail(self.text, end);
                 if other_tail || count > COPIED {
                     break;
                 }
-                *room = *ids;
+                room[..COPIED].copy_from_slice(ids);
                 count
             } else {
-                let Some(room) = room.first_chunk_mut::<INLINE_IDS>() else {
-                    full = true;
-                    break;
-                };
                 if key.is_head() && !known.has_tail(tail(self.text, end)) {
                     break;
                 }
-                *room = known.all();
+                room[..INLINE_IDS].copy_from_slice(&known.all());
                 known.count()
             };
             filled += count;
