@@ -445,7 +445,7 @@ const BEHIND: usize = TAIL_WORDS + COPIED;
 const MANY: usize = 64;
 
 /// Pieces that are looked up together.
-pub(super) const GROUP: usize = 32;
+pub(super) const GROUP: usize = 64;
 
 /// Ids of a group of known pieces, if few of them have many, and room for those that no one asked for.
 pub(super) const ROOM: usize = GROUP * INLINE_IDS + COPIED;
