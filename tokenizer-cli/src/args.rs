@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::builder::{PathBufValueParser, RangedU64ValueParser, TypedValueParser};
+use clap::builder::{
+    NonEmptyStringValueParser, PathBufValueParser, RangedU64ValueParser, TypedValueParser,
+};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tokenizer_core::corpus::{CountsFormat, ModelFormat};
+use tokenizer_core::corpus::{CountsFormat, DocumentOptions, ModelFormat, Units};
 use tokenizer_core::{Count, CropOptions, MAX_TOKEN_ID, Pattern};
 
 use crate::ids::IdFormat;
@@ -46,9 +48,15 @@ pub(crate) enum Command {
 /// The documents of a command.
 #[derive(Debug, Args)]
 pub(crate) struct InputArguments {
-    /// Text files, each one document with every byte of it; `-` is standard input.
+    /// Files of documents; `-` is standard input. gzip, Zstandard and Parquet are known by their
+    /// content, JSON lines by their name (.jsonl, .ndjson, also with .gz or .zst). A text file is one
+    /// document with every byte of it, unless an option says otherwise; a line of JSON is one, and so
+    /// is a row of Parquet.
     #[arg(value_name = "INPUT", required = true)]
     pub(crate) inputs: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) forms: FormArguments,
 
     /// What to do with bytes that are not UTF-8.
     #[arg(long, value_enum, default_value_t = InvalidText::Keep)]
@@ -57,6 +65,56 @@ pub(crate) struct InputArguments {
     /// Threads to work on [default: one for each processor].
     #[arg(long, value_name = "N", value_parser = thread_count())]
     threads: Option<usize>,
+}
+
+/// How inputs become documents.
+#[derive(Debug, Args)]
+pub(crate) struct FormArguments {
+    /// Take every file in an INPUT that is a folder, and in the folders below, in the order of their
+    /// paths. Hidden files, and links to folders, are left out.
+    #[arg(short, long)]
+    pub(crate) recursive: bool,
+
+    /// Take every line of a text file for a document, without its line feed.
+    #[arg(long, conflicts_with = "document_separator")]
+    pub(crate) per_line: bool,
+
+    /// Split text files into documents wherever this text stands, such as '<|endoftext|>', which
+    /// belongs to none of them.
+    #[arg(
+        long,
+        value_name = "TEXT",
+        allow_hyphen_values = true,
+        value_parser = NonEmptyStringValueParser::new()
+    )]
+    pub(crate) document_separator: Option<String>,
+
+    /// Take text for JSON lines, whatever its name: for standard input, and for files named .json.
+    #[arg(long)]
+    pub(crate) json_lines: bool,
+
+    /// The field of a line of JSON that holds the text.
+    #[arg(long, value_name = "NAME", default_value = "text")]
+    pub(crate) field: String,
+
+    /// The column of a Parquet table that holds the text; one within others is written with dots.
+    #[arg(long, value_name = "NAME", default_value = "text")]
+    pub(crate) column: String,
+}
+
+impl FormArguments {
+    pub(crate) fn options(&self) -> DocumentOptions {
+        let mut options = DocumentOptions::default();
+        options.units = match &self.document_separator {
+            Some(separator) => Units::Separated(separator.clone().into_bytes()),
+            None if self.per_line => Units::Lines,
+            None => Units::Whole,
+        };
+        options.json_lines = self.json_lines;
+        options.field.clone_from(&self.field);
+        options.column.clone_from(&self.column);
+        options
+    }
 }
 
 impl InputArguments {
@@ -130,6 +188,7 @@ pub(crate) struct ModelPatternArguments {
 Examples:
   tokenizer train corpus.txt -o model.bpe
   tokenizer train a.txt b.txt -o model.bpe --vocab-size 65536 --special '<|endoftext|>'
+  tokenizer train --recursive corpus/ --field content -o model.bpe
   tokenizer train corpus.txt -o ranks.tiktoken --pattern nanochat
   tokenizer train --from-counts counts/*.parquet -o model.bpe
   tokenizer train medicine.txt --extend model.bpe -o larger.bpe --vocab-size 40000")]
@@ -144,7 +203,10 @@ pub(crate) struct TrainArguments {
         value_name = "FILE",
         num_args = 1..,
         value_parser = counts_path(),
-        conflicts_with_all = ["inputs", "errors", "max_chars", "doc_cap"]
+        conflicts_with_all = [
+            "inputs", "errors", "max_chars", "doc_cap", "recursive", "per_line",
+            "document_separator", "json_lines", "field", "column",
+        ]
     )]
     pub(crate) from_counts: Vec<PathBuf>,
 
@@ -215,9 +277,9 @@ pub(crate) enum TieBreakRule {
 
 /// Split text and count its pieces, to train on them later or elsewhere.
 ///
-/// An INPUT named .tsv or .parquet holds pieces that were counted before, and is summed with the
-/// rest; it must have been split by the same pattern. All other INPUTs are text. The same counts
-/// give the same file, whatever was counted where and on how many threads.
+/// An INPUT named .tsv, or .parquet with the columns piece and count, holds pieces that were counted
+/// before, and is summed with the rest; it must have been split by the same pattern. All other INPUTs
+/// are text. The same counts give the same file, whatever was counted where and on how many threads.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -249,7 +311,8 @@ pub(crate) struct CountPiecesArguments {
 Examples:
   tokenizer encode book.txt -m model.bpe
   echo 'hello world' | tokenizer encode - -m ranks.tiktoken --pattern cl100k
-  tokenizer encode shards/*.txt -m model.bpe -o ids.npy")]
+  tokenizer encode shards/*.txt -m model.bpe -o ids.npy
+  tokenizer encode dump.jsonl.zst --field content -m model.bpe -o ids.bin")]
 pub(crate) struct EncodeArguments {
     #[command(flatten)]
     pub(crate) documents: InputArguments,
@@ -313,13 +376,19 @@ pub(crate) struct CountArguments {
 #[command(
     mut_arg("inputs", |inputs| {
         let what = "Store the most frequent pieces of this corpus that are not one token in the model, \
-                    with their ids: text files, and pieces that were counted before (.tsv or \
-                    .parquet; see count-pieces). They change no id. Only a .bpe model holds them";
+                    with their ids: documents, and pieces that were counted before (see \
+                    count-pieces). They change no id. Only a .bpe model holds them";
         let inputs = inputs.long("warm").value_name("CORPUS").num_args(1..);
         inputs.required(false).help(what)
     }),
     mut_arg("errors", |errors| errors.requires("inputs")),
     mut_arg("threads", |threads| threads.requires("inputs")),
+    mut_arg("recursive", |recursive| recursive.requires("inputs")),
+    mut_arg("per_line", |per_line| per_line.requires("inputs")),
+    mut_arg("document_separator", |separator| separator.requires("inputs")),
+    mut_arg("json_lines", |json_lines| json_lines.requires("inputs")),
+    mut_arg("field", |field| field.requires("inputs")),
+    mut_arg("column", |column| column.requires("inputs")),
     mut_arg("max_chars", |max_chars| max_chars.requires("inputs")),
     mut_arg("doc_cap", |doc_cap| doc_cap.requires("inputs")),
     mut_arg("max_memory", |max_memory| max_memory.requires("inputs"))

@@ -4,7 +4,9 @@ use std::io;
 use std::path::PathBuf;
 
 use tokenizer_core::EncodeError;
-use tokenizer_core::corpus::{FileError, LoadCountsError, LoadError, SaveCountsError, SaveError};
+use tokenizer_core::corpus::{
+    DocumentError, FileError, LoadCountsError, LoadError, SaveCountsError, SaveError,
+};
 use tokenizer_core::count::CountError;
 use tokenizer_core::extend::ExtendError;
 use tokenizer_core::format::counts::CountsError;
@@ -14,7 +16,7 @@ use tokenizer_core::train::TrainError;
 
 use crate::args::MAX_VOCAB_SIZE;
 use crate::ids::IdFault;
-use crate::input::InputName;
+use crate::input::{InputName, TextName};
 
 /// A command failed. The message names the file.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +27,8 @@ pub(crate) enum CommandError {
     File(#[from] FileError),
     #[error("{0}: {1}")]
     Standard(InputName, #[source] io::Error),
+    #[error("no thread can be started: {0}")]
+    Thread(#[source] io::Error),
     #[error("standard output: {0}")]
     StandardOutput(#[source] io::Error),
     #[error(transparent)]
@@ -35,17 +39,15 @@ pub(crate) enum CommandError {
     LoadCounts(#[from] LoadCountsError),
     #[error(transparent)]
     SaveCounts(#[from] SaveCountsError),
-    #[error("{input}: {what} is not supported yet")]
-    Unsupported {
-        input: InputName,
-        what: &'static str,
-        hint: String,
-    },
-    #[error("{input}: byte {offset} is not UTF-8")]
-    NotUtf8 { input: InputName, offset: usize },
-    #[error("{input}: {error}")]
+    #[error("{0}: {1}")]
+    Document(InputName, #[source] DocumentError),
+    #[error("{}: is a directory", .0.display())]
+    Folder(PathBuf),
+    #[error("{text}: byte {offset} is not UTF-8")]
+    NotUtf8 { text: TextName, offset: u64 },
+    #[error("{text}: {error}")]
     Encode {
-        input: InputName,
+        text: TextName,
         #[source]
         error: EncodeError,
     },
@@ -132,7 +134,13 @@ impl CommandError {
     /// What to do about it, when that is known.
     pub(crate) fn hint(&self) -> Option<String> {
         let hint = match self {
-            CommandError::Unsupported { hint, .. } => hint,
+            CommandError::Folder(_) => "--recursive takes the files in it",
+            CommandError::Document(_, DocumentError::Json { .. }) => {
+                "--field names the field that holds the text"
+            }
+            CommandError::Document(_, DocumentError::Table(_)) => {
+                "--column names the column that holds the text"
+            }
             CommandError::NotUtf8 { .. } => {
                 "--errors keep takes such bytes as they are, and they come back when decoded"
             }

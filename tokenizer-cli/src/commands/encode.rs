@@ -3,17 +3,17 @@
 use tokenizer_core::{Encoder, Model};
 
 use crate::args::EncodeArguments;
-use crate::commands::{encode_error, for_documents_together, load};
+use crate::commands::{load, pipeline};
 use crate::error::{CommandError, UsageError};
 use crate::ids::{IdFormat, IdWriter};
-use crate::input::Inputs;
+use crate::input::{InputText, Inputs};
 use crate::output::Output;
 use crate::progress::{Progress, number};
 
 pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<(), CommandError> {
     let documents = &arguments.documents;
     let output = Output::new(arguments.output.as_deref());
-    let inputs = Inputs::open(&documents.inputs, documents.errors)?;
+    let inputs = Inputs::open(&documents.inputs, &documents.forms, documents.errors)?;
     output.check(inputs.paths().chain([arguments.model.model.as_path()]))?;
     let model = load(
         &arguments.model.model,
@@ -25,16 +25,21 @@ pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<()
     let (mut bytes, mut tokens) = (0, 0);
     output.write(|writer| {
         let mut writer = IdWriter::new(writer, format);
-        let stage = progress.bytes("encoding").unless(output.is_terminal());
+        let stage = progress
+            .bytes_of("encoding", inputs.total_bytes())
+            .unless(output.is_terminal());
         let threads = documents.threads();
-        for_documents_together(&inputs, &stage, |names, documents| {
-            let batch = encoder.encode_batch(documents, threads);
-            let batch = batch.map_err(|failure| encode_error(names, failure))?;
-            for (document, ids) in documents.iter().zip(batch.iter()) {
-                bytes += document.as_ref().len() as u64;
+        let encode = |texts: &[InputText]| encoder.encode_batch(texts, threads);
+        let cut = pipeline::cut_for(&encoder);
+        pipeline::run(&inputs, cut, encode, |texts, batch| {
+            let mut read = 0;
+            for (text, ids) in texts.iter().zip(batch.iter()) {
+                read += text.as_ref().len() as u64;
                 tokens += ids.len() as u64;
-                writer.document(ids)?;
+                writer.ids(ids, text.stretch.ends_document)?;
             }
+            bytes += read;
+            stage.advance(read);
             Ok(())
         })?;
         writer.finish()

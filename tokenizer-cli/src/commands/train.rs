@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(),
     let training = Training::new(arguments, counts.as_ref())?;
     let documents = &arguments.documents;
     counts::refuse_as_text(&documents.inputs)?;
-    let inputs = Inputs::open(&documents.inputs, documents.errors)?;
+    let inputs = Inputs::open(&documents.inputs, &documents.forms, documents.errors)?;
     let counted = arguments.from_counts.iter().map(PathBuf::as_ref);
     let read = || {
         let model = arguments.extend.as_deref();

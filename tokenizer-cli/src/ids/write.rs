@@ -14,6 +14,10 @@ pub(crate) struct IdWriter<'w, 'o> {
     writer: &'w mut OutputWriter<'o>,
     format: IdFormat,
     buffer: Vec<u8>,
+    /// Ids of the document under way, if there are any.
+    has_ids: bool,
+    /// Something of the document under way was given.
+    is_open: bool,
 }
 
 impl<'w, 'o> IdWriter<'w, 'o> {
@@ -23,19 +27,23 @@ impl<'w, 'o> IdWriter<'w, 'o> {
             writer,
             format,
             buffer: Vec::with_capacity(2 * BUFFER),
+            has_ids: false,
+            is_open: false,
         }
     }
 
-    /// Adds the ids of one document.
-    pub(crate) fn document(&mut self, ids: &[TokenId]) -> Result<(), CommandError> {
+    /// Adds ids of a document, which may end with them.
+    pub(crate) fn ids(&mut self, ids: &[TokenId], ends_document: bool) -> Result<(), CommandError> {
         let (before, between, after): (&[u8], &[u8], &[u8]) = match self.format {
             IdFormat::Text => (b"", b" ", b"\n"),
             IdFormat::Jsonl => (b"{\"ids\":[", b",", b"]}\n"),
             IdFormat::U16 | IdFormat::U32 | IdFormat::Npy => (b"", b"", b""),
         };
-        self.buffer.extend_from_slice(before);
-        for (place, &id) in ids.iter().enumerate() {
-            if place > 0 {
+        if !std::mem::replace(&mut self.is_open, !ends_document) {
+            self.buffer.extend_from_slice(before);
+        }
+        for &id in ids {
+            if std::mem::replace(&mut self.has_ids, true) {
                 self.buffer.extend_from_slice(between);
             }
             match self.format {
@@ -45,7 +53,10 @@ impl<'w, 'o> IdWriter<'w, 'o> {
             }
             self.hand_on(BUFFER)?;
         }
-        self.buffer.extend_from_slice(after);
+        if ends_document {
+            self.buffer.extend_from_slice(after);
+            self.has_ids = false;
+        }
         self.hand_on(BUFFER)
     }
 

@@ -7,6 +7,7 @@ mod decode;
 mod encode;
 mod extend;
 mod golden;
+mod inputs;
 mod interrupt;
 mod large;
 mod models;

@@ -234,28 +234,6 @@ fn inputs_that_cannot_be_read_are_named() {
 }
 
 #[test]
-fn compressed_files_and_tables_are_not_taken_for_text() {
-    let folder = Folder::new();
-    folder.write("a.txt", b"\x1f\x8b\x08\0\0\0\0\0");
-    folder.write("b.txt", b"\x28\xb5\x2f\xfd\0\0\0\0");
-    folder.write("c.txt", b"PAR1\0\0\0\0PAR1");
-    folder.write("d.jsonl", "{\"text\": \"a\"}\n");
-    folder.write("e.parquet", "");
-    let train = |input: &str| folder.run(&["train", input, "-o", "m.bpe"]);
-    train("a.txt")
-        .fails(1, &["a.txt: reading gzip is not supported yet"])
-        .says(&["hint: decompress it on the way: gzip -dc a.txt | tokenizer"]);
-    train("b.txt").fails(1, &["b.txt: reading Zstandard is not supported yet"]);
-    train("c.txt").fails(1, &["c.txt: reading Parquet is not supported yet"]);
-    train("d.jsonl").fails(1, &["d.jsonl: reading JSON lines is not supported yet"]);
-    train("e.parquet").fails(1, &["e.parquet: reading Parquet"]);
-    folder
-        .run_with(*b"\x1f\x8b\x08\0", &["train", "-", "-o", "m.bpe"])
-        .fails(1, &["standard input: reading gzip"]);
-    assert!(!folder.exists("m.bpe"));
-}
-
-#[test]
 fn a_pattern_that_fails_on_a_document_names_the_byte() {
     let folder = Folder::new();
     folder.write("fine.txt", "b");
