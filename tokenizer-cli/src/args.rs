@@ -305,14 +305,18 @@ pub(crate) struct CountPiecesArguments {
 
 /// Encode text to ids.
 ///
-/// The text of special tokens is text like any other.
+/// The text of special tokens is text like any other, unless it is allowed. Beside a file of joined
+/// ids (.bin, .u16, .u32, .npy) stand OUT.json, which says what is in it, and OUT.index, which says
+/// behind how many ids each document ends (numbers of eight bytes).
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   tokenizer encode book.txt -m model.bpe
   echo 'hello world' | tokenizer encode - -m ranks.tiktoken --pattern cl100k
   tokenizer encode shards/*.txt -m model.bpe -o ids.npy
-  tokenizer encode dump.jsonl.zst --field content -m model.bpe -o ids.bin")]
+  tokenizer encode dump.jsonl.zst --field content -m model.bpe -o ids.bin
+  tokenizer encode -r corpus/ -m model.bpe --append-special '<|endoftext|>' \\
+      --shard-tokens 100000000 -o train.bin --resume")]
 pub(crate) struct EncodeArguments {
     #[command(flatten)]
     pub(crate) documents: InputArguments,
@@ -324,10 +328,31 @@ pub(crate) struct EncodeArguments {
     #[arg(short, long, value_name = "OUT")]
     pub(crate) output: Option<PathBuf>,
 
-    /// How to write the ids [default: by the name of OUT (.jsonl, .npy, .u16, .u32; .bin is u16 if
-    /// all ids of the model fit, else u32), else text].
+    /// How to write the ids [default: by the name of OUT (.jsonl, .npy, .parquet, .u16, .u32; .bin is
+    /// u16 if all ids of the model fit, else u32), else text].
     #[arg(long, value_enum)]
     pub(crate) format: Option<IdFormat>,
+
+    /// Recognise the special tokens of the model in the text. Documents are then held in memory whole.
+    #[arg(long)]
+    pub(crate) allow_special: bool,
+
+    /// Put this special token before each document; may be given again.
+    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
+    pub(crate) prepend_special: Vec<String>,
+
+    /// Put this special token behind each document; may be given again.
+    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
+    pub(crate) append_special: Vec<String>,
+
+    /// Write several files, OUT-00000, OUT-00001 and so on (before the ending of OUT): each ends with
+    /// the document with which it has so many ids.
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
+    pub(crate) shard_tokens: Option<u64>,
+
+    /// Go on behind the shards that an earlier run of the same command left, which was ended.
+    #[arg(long, requires = "shard_tokens")]
+    pub(crate) resume: bool,
 }
 
 /// Decode ids to text: the bytes that were encoded, exactly.

@@ -66,6 +66,10 @@ pub(crate) enum CommandError {
         u16::MAX
     )]
     IdsTooHigh { output: String, highest: usize },
+    #[error("{}: shards are there already", .0.display())]
+    ShardsAreThere(PathBuf),
+    #[error("{}: this shard is of another run: of another model, other inputs or options", .0.display())]
+    OtherShards(PathBuf),
     #[error("{input}: {fault}")]
     Ids {
         input: InputName,
@@ -107,6 +111,14 @@ pub(crate) enum UsageError {
     OneFileTwice(PathBuf),
     #[error("standard output is a terminal, and {0} is not for reading")]
     BinaryToTerminal(&'static str),
+    #[error("{0} needs a file")]
+    NeedsFile(&'static str),
+    #[error("{0}: the name of Megatron's file of ids ends in .bin; its index is named .idx")]
+    MegatronName(String),
+    #[error("shards are files, and standard output is none")]
+    ShardsToStandardOutput,
+    #[error("the model has no special token {name:?}")]
+    NoSpecial { name: String, specials: Vec<String> },
     #[error(transparent)]
     Pattern(LoadError),
     #[error(transparent)]
@@ -150,7 +162,19 @@ impl CommandError {
             }
             CommandError::IdsTooHigh { .. } => "--format u32 holds every id",
             CommandError::Ids { fault, .. } => return fault.hint(),
-            CommandError::Usage(UsageError::BinaryToTerminal(_)) => "give a file with -o",
+            CommandError::Usage(
+                UsageError::BinaryToTerminal(_)
+                | UsageError::NeedsFile(_)
+                | UsageError::ShardsToStandardOutput,
+            ) => "give a file with -o",
+            CommandError::Usage(UsageError::NoSpecial { specials, .. }) => {
+                return Some(match specials.is_empty() {
+                    true => "it has none at all".to_owned(),
+                    false => format!("it has {}", specials.join(", ")),
+                });
+            }
+            CommandError::ShardsAreThere(_) => "--resume goes on behind them; or remove them",
+            CommandError::OtherShards(_) => "give what they were made with, or remove them",
             CommandError::Usage(UsageError::Pattern(LoadError::PatternMissing(_))) => {
                 "give the one it was made with, such as --pattern cl100k"
             }

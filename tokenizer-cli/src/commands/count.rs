@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &CountArguments, progress: &Progress) -> Result<(),
         let mut sums = Sums::new(&inputs);
         let count = |texts: &[InputText]| encoder.count_batch_with(texts, options);
         let cut = pipeline::cut_for(&encoder);
-        pipeline::run(&inputs, cut, count, |texts, counts| {
+        pipeline::run(&inputs, cut, 0, count, |texts, counts| {
             for (text, tokens) in texts.iter().zip(counts) {
                 let bytes = text.as_ref().len();
                 sums.move_to(text.input, writer)?;

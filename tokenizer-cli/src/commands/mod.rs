@@ -10,6 +10,7 @@ mod frequencies;
 mod known_pieces;
 mod parts;
 mod pipeline;
+mod shards;
 pub(crate) mod train;
 mod training;
 

@@ -26,15 +26,16 @@ const WAITING: usize = 1;
 /// Texts that are encoded together.
 type Group = Vec<InputText>;
 
-/// Reads all documents, has `encode` make something of a group of them, and hands both to `each`, in
-/// order. Documents may be cut by `cut`, if there is a pattern.
+/// Reads all documents behind the first `done`, has `encode` make something of a group of them, and
+/// hands both to `each`, in order. Documents may be cut by `cut`, if there is a pattern.
 pub(super) fn run<T: Send>(
     inputs: &Inputs,
     cut: Option<&Pattern>,
+    done: u64,
     encode: impl Fn(&[InputText]) -> Result<T, BatchError> + Send,
     mut each: impl FnMut(&[InputText], T) -> Result<(), CommandError>,
 ) -> Result<(), CommandError> {
-    let groups = read(inputs, cut)?;
+    let groups = read(inputs, cut, done)?;
     thread::scope(|scope| {
         let (sender, encoded) = sync_channel(WAITING);
         let encoding = move || {
@@ -79,9 +80,17 @@ pub(super) fn run<T: Send>(
 fn read(
     inputs: &Inputs,
     cut: Option<&Pattern>,
+    mut done: u64,
 ) -> Result<Receiver<Result<Group, CommandError>>, CommandError> {
     let (sender, groups) = sync_channel(WAITING);
     let documents = inputs.documents(cut, false);
+    let documents = documents.filter(move |text| match text {
+        Ok(text) if done > 0 => {
+            done -= u64::from(text.stretch.ends_document);
+            false
+        }
+        _ => true,
+    });
     thread::Builder::new()
         .spawn(move || {
             // When no one wants more, there is nothing left to do.

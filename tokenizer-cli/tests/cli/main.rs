@@ -11,6 +11,7 @@ mod inputs;
 mod interrupt;
 mod large;
 mod models;
+mod outputs;
 mod process;
 mod support;
 mod train;

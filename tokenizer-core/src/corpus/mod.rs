@@ -21,7 +21,7 @@ pub mod folder;
 pub mod model_file;
 pub mod temporary;
 
-pub use atomic::{stop_writing, write_atomically};
+pub use atomic::{NewFile, stop_writing, write_atomically};
 pub use content::Content;
 pub use counts_file::{
     CountsFiles, CountsFormat, CountsWriter, LoadCountsError, SaveCountsError, load_counts,
