@@ -34,9 +34,10 @@
 
 use std::ops::Range;
 
+use super::borders::Borders;
+use super::characters::Characters;
 use super::heap::Heap;
-use super::line::{LINE, Line, MergeLine};
-use super::pair_ranks::PairRanks;
+use super::line::{LINE, Line};
 use super::rules::Rules;
 use crate::arch::Tier;
 use crate::model::Model;
@@ -44,10 +45,9 @@ use crate::token::TokenId;
 
 /// What merging works with; used again from piece to piece.
 pub(super) struct Merger {
-    pairs: PairRanks,
     line: Line,
     heap: Heap,
-    tier: Tier,
+    characters: Characters,
     /// The last window in a line, and the last one on the heap.
     windows: [Window; 2],
 }
@@ -71,10 +71,9 @@ fn kept_part(window: usize) -> usize {
 impl Merger {
     pub(super) fn new(tier: Tier) -> Self {
         Merger {
-            pairs: PairRanks::new(),
-            line: Line::new(),
+            line: Line::new(tier),
             heap: Heap::default(),
-            tier,
+            characters: Characters::default(),
             windows: Default::default(),
         }
     }
@@ -92,29 +91,24 @@ impl Merger {
         if piece.len() > LINE {
             return self.merge_long(rules, model, text, piece, ids);
         }
-        let mut begins = self.merge_line(rules, model, text, piece);
-        while begins != 0 {
-            ids.push(self.line.id(begins.trailing_zeros()));
-            begins &= begins - 1;
-        }
+        let begins = self.line.merge(rules, model, text, piece);
+        self.line.append(begins, ids);
     }
 
-    fn merge_line(
+    /// As [`Merger::merge`], if the piece falls into short chunks (`characters.rs`). Says whether.
+    #[inline]
+    pub(super) fn merge_characters(
         &mut self,
+        borders: &Borders,
         rules: &Rules,
         model: &Model,
         text: &[u8],
         piece: Range<usize>,
-    ) -> u64 {
-        self.tier.run(MergeLine {
-            line: &mut self.line,
-            pairs: &mut self.pairs,
-            rules,
-            model,
-            text,
-            start: piece.start,
-            end: piece.end,
-        })
+        ids: &mut Vec<TokenId>,
+    ) -> bool {
+        let line = &mut self.line;
+        self.characters
+            .merge(borders, line, rules, model, text, piece, ids)
     }
 
     /// The tokens of a window.
@@ -132,10 +126,11 @@ impl Merger {
             made.bytes.extend_from_slice(&text[window.clone()]);
             made.tokens.clear();
             if wide {
-                self.heap.merge(rules, model, &mut self.pairs, text, window);
+                self.heap
+                    .merge(rules, model, &mut self.line.pairs, text, window);
                 made.tokens.extend(self.heap.tokens());
             } else {
-                let mut begins = self.merge_line(rules, model, text, window);
+                let mut begins = self.line.merge(rules, model, text, window);
                 while begins != 0 {
                     let at = begins.trailing_zeros();
                     made.tokens.push((at as usize, self.line.id(at)));

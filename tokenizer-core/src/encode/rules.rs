@@ -10,10 +10,12 @@
 //! by the bytes themselves.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use ahash::RandomState;
 use hashbrown::HashTable;
 
+use super::borders::Borders;
 use crate::merges::Merges;
 use crate::model::{Merging, Model};
 use crate::token::{MAX_TOKEN_ID, Pair, TokenId};
@@ -34,6 +36,8 @@ pub(super) struct Rules {
     /// Bytes of the longest token: no merge makes a longer one.
     longest: usize,
     pub(super) whole_piece_first: bool,
+    /// Made when it is asked for first.
+    borders: OnceLock<Borders>,
 }
 
 impl Rules {
@@ -45,6 +49,7 @@ impl Rules {
             hasher: RandomState::new(),
             longest: vocab.longest(),
             whole_piece_first: true,
+            borders: OnceLock::new(),
         };
         match model.merging() {
             Merging::Ranks => {
@@ -85,6 +90,14 @@ impl Rules {
             self.pairs
                 .insert_unique(hash(rank), rank, |&rank| hash(rank));
         }
+    }
+
+    /// The borders that no token reaches across, for a piece of characters beyond ASCII.
+    #[inline]
+    pub(super) fn borders(&self, model: &Model, piece: &[u8]) -> Option<&Borders> {
+        // The first character is often a space or a mark.
+        let beyond_ascii = piece.iter().take(2).any(|byte| !byte.is_ascii());
+        beyond_ascii.then(|| self.borders.get_or_init(|| Borders::new(model.vocab())))
     }
 
     /// The rank of the merge of two bytes, or [`NO_RANK`].
