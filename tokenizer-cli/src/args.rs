@@ -43,6 +43,9 @@ pub(crate) enum Command {
     Decode(DecodeArguments),
     Count(CountArguments),
     Convert(ConvertArguments),
+    Inspect(InspectArguments),
+    Completions(CompletionsArguments),
+    Man(ManArguments),
 }
 
 /// The documents of a command.
@@ -445,6 +448,85 @@ pub(crate) struct ConvertArguments {
     /// How many pieces to store [default: 8192].
     #[arg(long, value_name = "N", requires = "inputs")]
     pub(crate) known_pieces: Option<usize>,
+}
+
+/// Show what a tokenizer does: a text token by token, how a piece is merged, what the vocabulary holds.
+///
+/// On a terminal a text is shown in colours, and elsewhere as a line for each token with its id, the
+/// byte where it begins and the token. What is not printed, and what would move the cursor, is
+/// escaped: \n, \xff, \u{202e}. NO_COLOR in the environment means --color never.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tokenizer inspect -m model.bpe 'I do not tokenize 12345'
+  tokenizer inspect -m model.bpe --html tokens.html < book.txt
+  tokenizer inspect -m model.bpe --merges ' tokenizer'
+  tokenizer inspect -m model.bpe --vocab")]
+pub(crate) struct InspectArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+
+    /// The text; without it, standard input.
+    #[arg(value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) text: Option<String>,
+
+    /// Write the text as a page for a browser, whole in one file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+
+    /// Show step by step how each piece of this text is merged.
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, conflicts_with_all = ["text", "html"])]
+    pub(crate) merges: Option<String>,
+
+    /// Say what the vocabulary holds: tokens by their length and by script, those that merging never
+    /// reaches, and those that differ by white space alone.
+    #[arg(long, conflicts_with_all = ["text", "html", "merges"])]
+    pub(crate) vocab: bool,
+
+    /// List all tokens where --vocab lists the first ones.
+    #[arg(long, requires = "vocab")]
+    pub(crate) all: bool,
+
+    /// Recognise the special tokens of the model in the text.
+    #[arg(long, conflicts_with_all = ["merges", "vocab"])]
+    pub(crate) allow_special: bool,
+
+    /// Whether to use colours.
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub(crate) color: Color,
+}
+
+/// When colours are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Everywhere.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+/// Write the completions of a shell to standard output.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  tokenizer completions bash > ~/.local/share/bash-completion/completions/tokenizer")]
+pub(crate) struct CompletionsArguments {
+    /// The shell.
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Write a manual page to standard output.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tokenizer man | man -l -
+  tokenizer man encode > tokenizer-encode.1")]
+pub(crate) struct ManArguments {
+    /// The command whose page is wanted; without it, that of the program.
+    pub(crate) command: Option<String>,
 }
 
 /// More threads than any machine has processors are a slip, and starting them could fail.

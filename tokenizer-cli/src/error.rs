@@ -111,6 +111,8 @@ pub(crate) enum UsageError {
     OneFileTwice(PathBuf),
     #[error("standard output is a terminal, and {0} is not for reading")]
     BinaryToTerminal(&'static str),
+    #[error("there is no command {0:?}")]
+    NoCommand(String),
     #[error("{0} needs a file")]
     NeedsFile(&'static str),
     #[error("{0}: the name of Megatron's file of ids ends in .bin; its index is named .idx")]

@@ -83,6 +83,14 @@ pub(crate) struct TextName {
     unit: Unit,
 }
 
+impl TextName {
+    /// All of an input.
+    pub(crate) fn whole(input: InputName) -> Self {
+        let unit = Unit::Whole;
+        TextName { input, unit }
+    }
+}
+
 impl fmt::Display for TextName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.unit {

@@ -8,6 +8,7 @@ mod encode;
 mod extend;
 mod golden;
 mod inputs;
+mod inspect;
 mod interrupt;
 mod large;
 mod models;
