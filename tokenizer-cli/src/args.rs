@@ -194,6 +194,7 @@ Examples:
   tokenizer train --recursive corpus/ --field content -o model.bpe
   tokenizer train corpus.txt -o ranks.tiktoken --pattern nanochat
   tokenizer train --from-counts counts/*.parquet -o model.bpe
+  tokenizer train corpus.txt -o model.bpe --checkpoint-sizes 4096,8192,16384 --report report.json
   tokenizer train medicine.txt --extend model.bpe -o larger.bpe --vocab-size 40000")]
 pub(crate) struct TrainArguments {
     #[command(flatten)]
@@ -260,6 +261,21 @@ pub(crate) struct TrainArguments {
     /// id, count and the token in base64, between tabs; `-` is standard output.
     #[arg(long, value_name = "FILE.tsv")]
     pub(crate) frequencies: Option<PathBuf>,
+
+    /// Write what was done as JSON: inputs, options, counts and hashes of counts, merges and model, by
+    /// which it can be done again and proved; seconds of each stage; memory. `-` is standard output.
+    #[arg(long, value_name = "FILE.json")]
+    pub(crate) report: Option<PathBuf>,
+
+    /// Write models of these sizes too, smaller than --vocab-size, from the same training: each is what
+    /// training to that size gives. Their names are that of MODEL with the size before its ending.
+    #[arg(
+        long,
+        value_name = "N,N,...",
+        value_delimiter = ',',
+        conflicts_with = "extend"
+    )]
+    pub(crate) checkpoint_sizes: Vec<usize>,
 
     /// Store so many pieces with their ids in the model: the most frequent that are not one token.
     /// They change no id; 0 is for none. Only a .bpe model holds them [default: 8192].

@@ -111,6 +111,15 @@ pub(crate) enum UsageError {
     OneFileTwice(PathBuf),
     #[error("standard output is a terminal, and {0} is not for reading")]
     BinaryToTerminal(&'static str),
+    #[error(
+        "--checkpoint-sizes: {size} is not between {first}, which is what there is without merges, and \
+         the {vocab_size} of --vocab-size"
+    )]
+    CheckpointSize {
+        size: usize,
+        first: usize,
+        vocab_size: usize,
+    },
     #[error("there is no command {0:?}")]
     NoCommand(String),
     #[error("{0} needs a file")]

@@ -12,6 +12,7 @@ mod known_pieces;
 pub(crate) mod manual;
 mod parts;
 mod pipeline;
+mod report;
 mod shards;
 pub(crate) mod train;
 mod training;
