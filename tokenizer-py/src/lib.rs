@@ -7,6 +7,7 @@
 //! | `memory` | room for long results |
 //! | `objects` | how lists and ints lie in memory |
 //! | `lists` | lists of ids, from ints that are made once |
+//! | `batches` | many texts to many lists, on threads |
 //! | `ids` | ids as arrays, and ids that come from Python in any form |
 //! | `specials` | the special tokens that a call allows or refuses |
 //! | `interruptible` | long work that Ctrl-C can break off |
@@ -20,6 +21,7 @@
 
 #![deny(unsafe_code)]
 
+mod batches;
 mod documents;
 mod errors;
 mod ids;

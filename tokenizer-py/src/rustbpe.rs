@@ -14,12 +14,13 @@ use tokenizer_core::{
     TokenId, TrainOptions, count_pieces,
 };
 
+use crate::batches::{self, Failure};
 use crate::documents::Documents;
 use crate::errors::{guard, value_error};
 use crate::ids::Ids;
 use crate::interruptible::{Caller, interruptible};
 use crate::lists::Ints;
-use crate::text::{detached, encoded, refuse_single_text, useful_threads};
+use crate::text::{detached, encoded, refuse_single_text};
 
 /// GPT-4's pattern as rustbpe spells it.
 const DEFAULT_PATTERN: &str = r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+";
@@ -320,9 +321,14 @@ impl Tokenizer {
     ) -> PyResult<Bound<'py, PyList>> {
         guard(|| {
             let tables = self.tables();
-            let threads = useful_threads(usize::MAX, &texts);
-            let batch = py.detach(|| tables.encoder.encode_batch(&texts, threads));
-            tables.ints.lists(py, &batch.map_err(value_error)?)
+            batches::encode(
+                py,
+                &texts,
+                usize::MAX,
+                &tables.ints,
+                |text, ids| tables.encoder.encode_into(text.as_bytes(), ids),
+                |Failure { text, error }| value_error(format_args!("text {text}: {error}")),
+            )
         })
     }
 

@@ -8,15 +8,16 @@ use pyo3::exceptions::{PyKeyError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
-use tokenizer_core::{Batch, EncodeError, Encoder, Model, SpecialSet, SpecialToken, TokenId};
+use tokenizer_core::{EncodeError, Encoder, Model, SpecialSet, SpecialToken, TokenId};
 
+use crate::batches::{self, Failure};
 use crate::errors::{guard, value_error};
 use crate::ids::{self, Ids};
 use crate::lists::Ints;
 use crate::rules::{Asked, Disallowed, Rules, refusal, repaired};
 use crate::rustbpe::dropping_pattern;
 use crate::specials::Specials;
-use crate::text::{Argument, detached, encoded, string, useful_threads};
+use crate::text::{Argument, detached, encoded, string};
 
 /// The methods of an encoding that do not need Python.
 #[pyclass(frozen, subclass, module = "tokenizer_py._native")]
@@ -129,17 +130,21 @@ impl Tables {
         }
         let allowed = rules.allowed.set();
         let disallowed = rules.disallowed.set();
-        let threads = useful_threads(threads, &prepared);
-        let batch = py
-            .detach(|| self.encode_prepared(&prepared, threads, allowed, disallowed))
-            .map_err(|(number, error)| match error {
+        let lists = batches::encode(
+            py,
+            &prepared,
+            threads,
+            &self.ints,
+            |text, ids| {
+                let disallowed = disallowed.filter(|_| !text.searched);
+                self.encode_by_rules(&text.text, allowed, disallowed, ids)
+            },
+            |Failure { text, error }| match error {
                 EncodeError::SpecialNotAllowed { .. } => refusal(py, error),
-                error => value_error(format_args!("text {number}: {error}")),
-            })?;
-        match stopped {
-            Some(error) => Err(error),
-            None => self.ints.lists(py, &batch),
-        }
+                error => value_error(format_args!("text {text}: {error}")),
+            },
+        )?;
+        stopped.map_or(Ok(lists), Err)
     }
 
     fn prepare(
@@ -155,102 +160,6 @@ impl Tables {
             text: without.unwrap_or(text).try_into()?,
         })
     }
-
-    /// Fails with the number of a text and what is wrong with it.
-    fn encode_prepared(
-        &self,
-        texts: &[Prepared],
-        threads: usize,
-        allowed: Option<&SpecialSet>,
-        disallowed: Option<&SpecialSet>,
-    ) -> Result<Batch, (usize, EncodeError)> {
-        let refused = disallowed.and_then(|set| {
-            let searchable = texts.iter().enumerate().filter(|(_, text)| !text.searched);
-            searchable
-                .map(|(number, text)| (number, self.encoder.refuse_specials(text.as_ref(), set)))
-                .find_map(|(number, found)| Some((number, found.err()?)))
-        });
-        let before = refused.as_ref().map_or(texts.len(), |(number, _)| *number);
-        let texts = &texts[..before];
-        let batch = match allowed {
-            None => self
-                .encoder
-                .encode_batch(texts, threads)
-                .map_err(|error| (error.text, error.error))?,
-            Some(allowed) => encode_batch_with_specials(&self.encoder, texts, allowed, threads)?,
-        };
-        refused.map_or(Ok(batch), Err)
-    }
-}
-
-/// As [`Encoder::encode_batch`], with special tokens: each thread takes about the same number of
-/// bytes, in texts that stand side by side.
-fn encode_batch_with_specials(
-    encoder: &Encoder,
-    texts: &[Prepared],
-    allowed: &SpecialSet,
-    threads: usize,
-) -> Result<Batch, (usize, EncodeError)> {
-    let encode = |first: usize, texts: &[Prepared]| {
-        let mut batch = Batch {
-            ids: Vec::new(),
-            offsets: Vec::with_capacity(texts.len()),
-        };
-        for (number, text) in (first..).zip(texts) {
-            encoder
-                .encode_with_specials(text.as_ref(), allowed, &mut batch.ids)
-                .map_err(|error| (number, error))?;
-            batch.offsets.push(batch.ids.len());
-        }
-        Ok(batch)
-    };
-    let bytes: usize = texts.iter().map(|text| text.as_ref().len()).sum();
-    let share = bytes / threads.max(1) + 1;
-    let mut parts = Vec::new();
-    let (mut first, mut taken) = (0, 0);
-    for (number, text) in texts.iter().enumerate() {
-        taken += text.as_ref().len();
-        if taken >= share || number + 1 == texts.len() {
-            parts.push((first, &texts[first..=number]));
-            (first, taken) = (number + 1, 0);
-        }
-    }
-    let batches: Vec<Result<Batch, _>> = std::thread::scope(|scope| {
-        let encode = &encode;
-        let work: Vec<_> = parts
-            .iter()
-            .skip(1)
-            .map(|&(first, part)| {
-                let thread = std::thread::Builder::new();
-                (
-                    first,
-                    part,
-                    thread.spawn_scoped(scope, move || encode(first, part)),
-                )
-            })
-            .collect();
-        let first = parts.first().map(|&(first, part)| encode(first, part));
-        let others = work.into_iter().map(|(first, part, thread)| match thread {
-            Ok(thread) => thread
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            // No thread was to be had: it takes longer, no more.
-            Err(_) => encode(first, part),
-        });
-        first.into_iter().chain(others).collect()
-    });
-    let mut all = Batch {
-        ids: Vec::new(),
-        offsets: vec![0],
-    };
-    for batch in batches {
-        let batch = batch?;
-        let base = all.ids.len();
-        all.offsets
-            .extend(batch.offsets.iter().map(|end| base + end));
-        all.ids.extend_from_slice(&batch.ids);
-    }
-    Ok(all)
 }
 
 impl BaseEncoding {
