@@ -1,8 +1,8 @@
 //! Ids as arrays, and ids that come from Python in any form.
 
 use numpy::{Element, PyArray1, PyArrayMethods};
-use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyList, PyTuple};
 use tokenizer_core::{Batch, TokenId};
 
@@ -15,8 +15,13 @@ pub(crate) type IdsAndOffsets<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyAr
 /// Ids as an array of `uint32` that takes over the vector: nothing is copied.
 ///
 /// Numpy is imported here and not with the package.
-pub(crate) fn array(py: Python<'_>, ids: Vec<TokenId>) -> PyResult<Bound<'_, PyArray1<u32>>> {
-    py.import(intern!(py, "numpy"))?;
+pub(crate) fn array(py: Python<'_>, mut ids: Vec<TokenId>) -> PyResult<Bound<'_, PyArray1<u32>>> {
+    static IMPORTED: PyOnceLock<()> = PyOnceLock::new();
+    IMPORTED.get_or_try_init(py, || py.import("numpy").map(drop))?;
+    // Room is given back when it is much: arrays may be kept for long.
+    if ids.capacity() / 2 > ids.len() {
+        ids.shrink_to_fit();
+    }
     Ok(PyArray1::from_vec(py, ids))
 }
 

@@ -15,9 +15,12 @@ use tokenizer_core::{Encoder, Model, Pattern, TokenId};
 use crate::errors::{guard, load_error, save_error, value_error};
 use crate::ids::{self, Ids, IdsAndOffsets};
 use crate::lists::Ints;
-use crate::memory;
 use crate::specials::{Choice, Specials};
 use crate::text::{Argument, detached, encoded, string, texts, useful_threads};
+
+/// The ids of a text of this many bytes go into the array that they are written to; those of a
+/// shorter one are copied, which takes less time than to make room.
+const LONG: usize = 1 << 16;
 
 /// A model that encodes and decodes text.
 ///
@@ -257,10 +260,16 @@ impl Tokenizer {
             // One text is encoded by one thread as yet.
             refuse_no_threads(threads)?;
             let Argument(text) = text;
-            let encoded = detached(py, text.len(), || {
-                let mut ids = memory::room_for_ids_of(text.len());
-                self.encoder.encode_into(text, &mut ids).map(|()| ids)
-            });
+            if text.len() < LONG {
+                return encoded(
+                    py,
+                    text.len(),
+                    |ids| self.encoder.encode_into(text, ids),
+                    value_error,
+                    |ids| ids::array(py, ids.to_vec()),
+                );
+            }
+            let encoded = detached(py, text.len(), || self.encoder.encode(text));
             ids::array(py, encoded.map_err(value_error)?)
         })
     }
