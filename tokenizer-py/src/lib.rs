@@ -14,13 +14,17 @@
 //! | `documents` | a Python iterator as a corpus |
 //! | `tokenizer` | `tokenizer_py.Tokenizer` |
 //! | `rustbpe` | `tokenizer_py.rustbpe.Tokenizer` |
+//! | `aliases` | special tokens that share an id |
 //! | `rules` | what tiktoken's `allowed_special` and `disallowed_special` mean |
+//! | `ranks` | a `.tiktoken` file as a dict |
+//! | `unstable` | tiktoken's `encode_with_unstable` |
 //! | `tiktoken` | what `tokenizer_py.tiktoken.Encoding` is derived from |
 //!
 //! Every class is frozen and may be used from many threads at once.
 
 #![deny(unsafe_code)]
 
+mod aliases;
 mod batches;
 mod documents;
 mod errors;
@@ -29,12 +33,14 @@ mod interruptible;
 mod lists;
 mod memory;
 mod objects;
+mod ranks;
 mod rules;
 mod rustbpe;
 mod specials;
 mod text;
 mod tiktoken;
 mod tokenizer;
+mod unstable;
 
 use pyo3::prelude::*;
 
@@ -48,6 +54,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("RustbpeTokenizer", py.get_type::<rustbpe::Tokenizer>())?;
     module.add_class::<tiktoken::BaseEncoding>()?;
     module.add_function(wrap_pyfunction!(objects::_layout, module)?)?;
+    module.add_function(wrap_pyfunction!(ranks::_parse_ranks, module)?)?;
     #[cfg(debug_assertions)]
     module.add_function(wrap_pyfunction!(errors::_panic, module)?)?;
     Ok(())

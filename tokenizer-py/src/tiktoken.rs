@@ -10,6 +10,7 @@ use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 use tokenizer_core::{EncodeError, Encoder, Model, SpecialSet, SpecialToken, TokenId};
 
+use crate::aliases::Aliases;
 use crate::batches::{self, Failure};
 use crate::errors::{guard, value_error};
 use crate::ids::{self, Ids};
@@ -18,6 +19,7 @@ use crate::rules::{Asked, Disallowed, Rules, refusal, repaired};
 use crate::rustbpe::dropping_pattern;
 use crate::specials::Specials;
 use crate::text::{Argument, detached, encoded, string};
+use crate::unstable;
 
 /// The methods of an encoding that do not need Python.
 #[pyclass(frozen, subclass, module = "tokenizer_py._native")]
@@ -31,6 +33,9 @@ struct Tables {
     encoder: Encoder,
     ints: Ints,
     specials: Specials,
+    aliases: Aliases,
+    /// Made when it is first asked for.
+    sorted_tokens: OnceLock<Box<[TokenId]>>,
 }
 
 /// One of several texts, with the interpreter not needed.
@@ -71,9 +76,27 @@ impl Tables {
         if let Some(disallowed) = disallowed {
             self.encoder.refuse_specials(text, disallowed)?;
         }
-        match allowed {
-            Some(allowed) => self.encoder.encode_with_specials(text, allowed, ids),
-            None => self.encoder.encode_into(text, ids),
+        let Some(allowed) = allowed else {
+            return self.encoder.encode_into(text, ids);
+        };
+        let before = ids.len();
+        self.encoder.encode_with_specials(text, allowed, ids)?;
+        self.aliases.resolve(&mut ids[before..]);
+        Ok(())
+    }
+
+    /// Raises `ValueError` when what is disallowed stands in a text.
+    fn refuse(&self, text: &Bound<'_, PyString>, rules: &Rules<'_, '_>) -> PyResult<()> {
+        let utf8 = text.to_str().ok();
+        rules
+            .disallowed
+            .refuse_in_python(self.model(), text, utf8.is_some())?;
+        match (utf8, rules.disallowed.set()) {
+            (Some(utf8), Some(set)) => self
+                .encoder
+                .refuse_specials(utf8.as_bytes(), set)
+                .map_err(|error| refusal(text.py(), error)),
+            _ => Ok(()),
         }
     }
 
@@ -87,18 +110,17 @@ impl Tables {
         let py = text.py();
         let without = repaired(text)?;
         let is_utf8 = without.is_none();
+        if rules.problem.is_some() {
+            self.refuse(text, &rules)?;
+        }
+        if let Some(problem) = rules.problem {
+            return Err(problem);
+        }
         rules
             .disallowed
             .refuse_in_python(self.model(), text, is_utf8)?;
         let disallowed = rules.disallowed.set().filter(|_| is_utf8);
         let text = without.as_ref().unwrap_or(text).to_str()?;
-        if let Some(problem) = rules.problem {
-            let found = disallowed.map(|set| self.encoder.refuse_specials(text.as_bytes(), set));
-            return Err(match found {
-                Some(Err(error)) => refusal(py, error),
-                _ => problem,
-            });
-        }
         let allowed = rules.allowed.set();
         encoded(
             py,
@@ -177,10 +199,17 @@ impl BaseEncoding {
     }
 
     fn decoded(&self, py: Python<'_>, ids: &[TokenId]) -> PyResult<Vec<u8>> {
-        let model = self.tables()?.model();
-        detached(py, ids.len(), || model.decode(ids)).map_err(|unknown| {
-            PyKeyError::new_err(format!("Invalid token for decoding: {}", unknown.id))
-        })
+        let tables = self.tables()?;
+        let unknown =
+            |id: TokenId| PyKeyError::new_err(format!("Invalid token for decoding: {id}"));
+        let decode = |ids: &[TokenId]| {
+            detached(py, ids.len(), || tables.model().decode(ids))
+                .map_err(|error| unknown(error.id))
+        };
+        match tables.aliases.find(ids) {
+            None => decode(ids),
+            Some(place) => decode(&ids[..place]).and_then(|_| Err(unknown(ids[place]))),
+        }
     }
 }
 
@@ -212,10 +241,12 @@ impl BaseEncoding {
                 .iter()
                 .map(|(token, rank)| (token.as_bytes(), *rank))
                 .collect();
-            let specials: Vec<SpecialToken> = special_tokens
+            let mut specials: Vec<SpecialToken> = special_tokens
                 .iter()
                 .map(|(text, id)| Ok(SpecialToken::new(text.extract::<&str>()?, id.extract()?)))
                 .collect::<PyResult<_>>()?;
+            let highest = ranks.iter().map(|&(_, rank)| rank).max().unwrap_or(0);
+            let aliases = Aliases::separate(&mut specials, highest);
             let pattern = dropping_pattern(pat_str).map_err(value_error)?;
             let encoder =
                 py.detach(|| Model::from_ranks(pattern, ranks, specials).map(Encoder::new));
@@ -223,6 +254,8 @@ impl BaseEncoding {
             self.set(Arc::new(Tables {
                 ints: Ints::new(encoder.model().vocab().id_limit()),
                 specials: Specials::of(encoder.model()),
+                aliases,
+                sorted_tokens: OnceLock::new(),
                 encoder,
             }))
         })
@@ -341,6 +374,61 @@ impl BaseEncoding {
         })
     }
 
+    /// The ids of a text that stay whatever follows it, and the possible beginnings of what follows
+    /// them.
+    ///
+    /// Args:
+    ///     text: the text.
+    ///     allowed_special: as in ``encode``.
+    ///     disallowed_special: as in ``encode``.
+    ///
+    /// Returns:
+    ///     The stable ids, whose text is a beginning of the text; and lists of ids, in no order, of
+    ///     which each, behind the stable ids, covers the text or more.
+    ///
+    /// Raises:
+    ///     UnicodeEncodeError: the text holds a lone surrogate.
+    ///     TypeError, ValueError: as ``encode``.
+    ///
+    /// >>> encoding.encode_with_unstable("hello fanta")
+    /// ([31373], [[277, 4910], [5113, 265], ..., [8842]])
+    #[pyo3(
+        signature = (text, *, allowed_special = Asked::Default, disallowed_special = Asked::Default),
+        text_signature = "($self, text, *, allowed_special=frozenset(), disallowed_special='all')"
+    )]
+    fn encode_with_unstable<'py>(
+        &self,
+        text: &Bound<'py, PyString>,
+        allowed_special: Asked<'py>,
+        disallowed_special: Asked<'py>,
+    ) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyList>)> {
+        guard(|| {
+            let py = text.py();
+            let tables = self.tables()?;
+            let rules = tables.rules(py, allowed_special, disallowed_special)?;
+            tables.refuse(text, &rules)?;
+            if let Some(problem) = rules.problem {
+                return Err(problem);
+            }
+            let encoder = &tables.encoder;
+            let sorted = tables
+                .sorted_tokens
+                .get_or_init(|| unstable::sorted_tokens(encoder));
+            let text = text.to_str()?.as_bytes();
+            let (mut stable, completions) =
+                unstable::encode(py, encoder, sorted, text, rules.allowed.set())?;
+            tables.aliases.resolve(&mut stable);
+            let completions = completions
+                .iter()
+                .map(|ids| tables.ints.list(py, ids))
+                .collect::<PyResult<Vec<_>>>()?;
+            Ok((
+                tables.ints.list(py, &stable)?,
+                PyList::new(py, completions)?,
+            ))
+        })
+    }
+
     fn _encode_ordinary_batch<'py>(
         &self,
         texts: &Bound<'py, PyList>,
@@ -387,10 +475,11 @@ impl BaseEncoding {
         text_or_bytes: Argument<'_>,
     ) -> PyResult<TokenId> {
         let token = text_or_bytes.0;
-        self.tables()?
-            .model()
-            .id(token)
-            .ok_or_else(|| PyKeyError::new_err(PyBytes::new(py, token).unbind()))
+        let tables = self.tables()?;
+        match tables.model().id(token) {
+            Some(id) => Ok(tables.aliases.meaning(id)),
+            None => Err(PyKeyError::new_err(PyBytes::new(py, token).unbind())),
+        }
     }
 
     /// The ids of a text that is not split by the regex; special tokens are not recognised.
@@ -409,6 +498,22 @@ impl BaseEncoding {
                 tables.encoder.encode_single_piece(piece)
             });
             tables.ints.list(py, &ids)
+        })
+    }
+
+    /// The ids of bytes that may end within a character: what is not UTF-8 goes with the last piece
+    /// before it.
+    ///
+    /// >>> encoding._encode_bytes("hello \u{6f22}".encode()[:-1])
+    /// [31373, 220, 162, 120]
+    fn _encode_bytes<'py>(&self, text: &Bound<'py, PyBytes>) -> PyResult<Bound<'py, PyList>> {
+        guard(|| {
+            let tables = self.tables()?;
+            let bytes = text.as_bytes();
+            let ids = detached(text.py(), bytes.len(), || {
+                unstable::encode_bytes(&tables.encoder, bytes)
+            });
+            tables.ints.list(text.py(), &ids.map_err(value_error)?)
         })
     }
 
@@ -462,9 +567,10 @@ impl BaseEncoding {
         py: Python<'py>,
         token: TokenId,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        match self.tables()?.model().token(token) {
-            Some(bytes) => Ok(PyBytes::new(py, bytes)),
-            None => Err(PyKeyError::new_err(token.to_string())),
+        let tables = self.tables()?;
+        match tables.model().token(token) {
+            Some(bytes) if !tables.aliases.hold(token) => Ok(PyBytes::new(py, bytes)),
+            _ => Err(PyKeyError::new_err(token.to_string())),
         }
     }
 }
