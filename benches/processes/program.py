@@ -105,14 +105,17 @@ def crc(tokens):
     return value
 
 
-def default_corpora():
-    """The large corpora beside the project; without them, that of the repository."""
-    found = [SHARED / "corpora" / f"{name}.txt" for name in ("english_prose", "multilingual")]
-    found = [path for path in found if path.exists()]
-    generator = SHARED / "make_code_corpus.py"
-    if generator.exists():
-        command = [sys.executable, generator]
-        found.append(made("source_code", lambda path: [*command, path]))
+def default_corpora(names=("english_prose", "multilingual", "source_code")):
+    """The large corpora beside the project, by name; without them, that of the repository."""
+    found = []
+    for name in names:
+        path = SHARED / "corpora" / f"{name}.txt"
+        generator = SHARED / "make_code_corpus.py"
+        if path.exists():
+            found.append(path)
+        elif name == "source_code" and generator.exists():
+            command = [sys.executable, generator]
+            found.append(made("source_code", lambda path: [*command, path]))
     return found or [ROOT / "fixtures/corpus.txt"]
 
 

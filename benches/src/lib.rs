@@ -4,6 +4,8 @@
 //! the slow definition of what it measures: once for each text, outside the measured time.
 
 pub mod corpora;
+pub mod decoding;
+pub mod encoding;
 pub mod generated;
 pub mod splitting;
 pub mod training;

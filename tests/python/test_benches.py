@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 
 import pytest
-from conftest import FIXTURES, ROOT
+from conftest import FIXTURES, GOLDEN, ROOT
 
 FOLDER = ROOT / "benches" / "processes"
 # `cargo test` builds it; how fast it is does not matter here.
@@ -23,7 +25,30 @@ def test_training_side_by_side():
     assert [(row[2].strip(), row[-2].strip()) for row in rows] == [("400", "144"), ("2,000", "1,744")]
 
 
-@pytest.mark.parametrize("script", ["training.py", "growth.py"])
+def test_encoding_side_by_side():
+    """Without the hostile megabytes, which take too long, and with the peers that are installed."""
+    tables = ["whole", "lines", "threads", "load", "rustbpe"]
+    arguments = [FIXTURES / "corpus.txt", "--runs", "1", "--passes", "2", "--tables", *tables]
+    command = [sys.executable, FOLDER / "encoding.py", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("|")[1].strip() for line in done.stdout.splitlines() if "|" in line]
+    assert rows.count("corpus") > 5
+    assert "ours, numpy, .bpe" in rows
+
+
+@pytest.mark.skipif(not shutil.which("cargo"), reason="no cargo here")
+def test_a_process_that_encodes_once():
+    arguments = [GOLDEN / "cl100k.tiktoken", "cl100k", FIXTURES / "corpus.txt", "2"]
+    command = ["cargo", "run", "--quiet", "-p", "benches", "--bin", "encode_once", "--", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    known = json.loads((GOLDEN / "corpus_ids.json").read_text())["cl100k"]
+    assert (result["tokens"], len(result["passes"])) == (known["tokens"], 2)
+
+
+@pytest.mark.parametrize("script", ["training.py", "growth.py", "encoding.py"])
 def test_usage(script):
     command = [sys.executable, FOLDER / script, "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)

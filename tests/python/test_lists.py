@@ -569,7 +569,7 @@ def test_ctrl_c_breaks_a_batch_off():
         started = []
 
         def interrupt():
-            time.sleep(0.3)
+            time.sleep(0.1)
             started.append(time.monotonic())
             os.kill(os.getpid(), signal.SIGINT)
 
@@ -579,7 +579,7 @@ def test_ctrl_c_breaks_a_batch_off():
                 encoding.encode_ordinary_batch(texts, num_threads=threads)
             except KeyboardInterrupt:
                 took = time.monotonic() - started.pop()
-                print("interrupted", took < 1)
+                print("interrupted", took < 1 or took)
                 print(f"{took * 1000:.0f} ms", file=sys.stderr)
     """
     assert run_python(code) == "interrupted True\n" * 2

@@ -251,12 +251,12 @@ def test_ctrl_c_while_merging():
     code = """
 import random
 chosen = random.Random(1)
-words = ["".join(chosen.choices("abcdefgh", k=12)) for _ in range(60_000)]
+words = ["".join(chosen.choices("abcdefgh", k=12)) for _ in range(150_000)]
 
 class PressWhenMerging(logging.Handler):
     def emit(self, record):
         if "training" in record.getMessage():
-            threading.Timer(0.1, press).start()
+            threading.Timer(0.05, press).start()
 
 logging.getLogger("rustbpe").addHandler(PressWhenMerging())
 logging.getLogger("rustbpe").setLevel(logging.INFO)

@@ -7,11 +7,21 @@ from __future__ import annotations
 
 import functools
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import tiktoken
-from conftest import PATTERN_OF_ENCODING, PATTERNS, SHARED, load_ranks, read_text, shared
+from conftest import (
+    PATTERN_OF_ENCODING,
+    PATTERNS,
+    SHARED,
+    documents,
+    load_ranks,
+    read_text,
+    shared,
+)
 
 from tokenizer_py import Tokenizer
 from tokenizer_py import tiktoken as ours
@@ -37,13 +47,29 @@ def encodings(name):
     return ours.Encoding(name, **arguments), tiktoken.Encoding(name, **arguments), native
 
 
+@pytest.fixture(scope="module")
+def source_code(tmp_path_factory):
+    """The corpus that the shared data make of Python's own library."""
+    path = tmp_path_factory.mktemp("corpus") / "source_code.txt"
+    generator = shared("make_code_corpus.py")
+    subprocess.run([sys.executable, generator, path], check=True, capture_output=True)
+    return read_text(path)
+
+
 @pytest.mark.parametrize("name", PATTERN_OF_ENCODING)
 @pytest.mark.parametrize("file", FILES or ["english_prose.txt"])
 def test_whole_files(name, file):
     text = read_text(shared("corpora", *file.split("/")))
-    if name != "cl100k_base":
-        # The large files are mixed, so a part of them is enough for the other tables.
-        text = text[:3_000_000]
+    assert_same_ids(name, text)
+
+
+@pytest.mark.parametrize("name", PATTERN_OF_ENCODING)
+def test_source_code(name, source_code):
+    assert_same_ids(name, source_code)
+
+
+def assert_same_ids(name, text):
+    """In one call, and in documents on two threads."""
     one, two, native = encodings(name)
     try:
         want = two.encode_to_numpy(text, disallowed_special=())
@@ -55,7 +81,14 @@ def test_whole_files(name, file):
     if want is not None:
         assert np.array_equal(got, want)
     assert one.decode_bytes(got.tolist()) == text.encode()
-    assert np.array_equal(native.encode_numpy(text.encode()), got)
+    assert np.array_equal(native.encode_numpy(text.encode(), threads=2), got)
+    texts = documents(text)
+    if len(texts) == 1:
+        return
+    ids, offsets = native.encode_batch_numpy(texts, threads=2)
+    assert len(offsets) == len(texts) + 1
+    for each, start, end in zip(texts, offsets, offsets[1:]):
+        assert np.array_equal(native.encode_numpy(each), ids[start:end])
 
 
 @pytest.mark.parametrize("name", PATTERN_OF_ENCODING)

@@ -195,6 +195,11 @@ pub(crate) struct TrainArguments {
     /// id, count and the token in base64, between tabs; `-` is standard output.
     #[arg(long, value_name = "FILE.tsv")]
     pub(crate) frequencies: Option<PathBuf>,
+
+    /// Store so many pieces with their ids in the model: the most frequent that are not one token.
+    /// They change no id; 0 is for none. Only a .bpe model holds them [default: 8192].
+    #[arg(long, value_name = "N")]
+    pub(crate) known_pieces: Option<usize>,
 }
 
 /// Which pair goes first. Always the one with the smaller ids; they differ in what these are.
@@ -305,10 +310,25 @@ pub(crate) struct CountArguments {
 
 /// Write a model in another format.
 #[derive(Debug, Args)]
+#[command(
+    mut_arg("inputs", |inputs| {
+        let what = "Store the most frequent pieces of this corpus that are not one token in the model, \
+                    with their ids: text files, and pieces that were counted before (.tsv or \
+                    .parquet; see count-pieces). They change no id. Only a .bpe model holds them";
+        let inputs = inputs.long("warm").value_name("CORPUS").num_args(1..);
+        inputs.required(false).help(what)
+    }),
+    mut_arg("errors", |errors| errors.requires("inputs")),
+    mut_arg("threads", |threads| threads.requires("inputs")),
+    mut_arg("max_chars", |max_chars| max_chars.requires("inputs")),
+    mut_arg("doc_cap", |doc_cap| doc_cap.requires("inputs")),
+    mut_arg("max_memory", |max_memory| max_memory.requires("inputs"))
+)]
 #[command(after_help = "\
 Examples:
   tokenizer convert ranks.tiktoken --pattern o200k -o model.bpe
-  tokenizer convert tokenizer.json -o model.bpe")]
+  tokenizer convert tokenizer.json -o model.bpe
+  tokenizer convert ranks.tiktoken --pattern o200k --warm corpus.txt -o model.bpe")]
 pub(crate) struct ConvertArguments {
     /// The model to read: .bpe, .json or .tiktoken.
     #[arg(value_name = "MODEL", value_parser = model_path())]
@@ -320,6 +340,17 @@ pub(crate) struct ConvertArguments {
 
     #[command(flatten)]
     pub(crate) pattern: ModelPatternArguments,
+
+    /// The corpus of `--warm`.
+    #[command(flatten)]
+    pub(crate) warm: InputArguments,
+
+    #[command(flatten)]
+    pub(crate) counting: CountingArguments,
+
+    /// How many pieces to store [default: 8192].
+    #[arg(long, value_name = "N", requires = "inputs")]
+    pub(crate) known_pieces: Option<usize>,
 }
 
 /// More threads than any machine has processors are a slip, and starting them could fail.

@@ -19,8 +19,11 @@
 //! | `byte_level` | GPT-2's spelling of bytes, and the order of the bytes in it |
 //! | [`merges`], [`mod@train`] | [`Merges`]: which pair becomes which token |
 //! | [`mod@reference`] | BPE by its definition, the judge of the rest |
-//! | [`vocab`], [`special`], [`model`] | [`Model`]: everything that decides about ids |
+//! | `token_index`, [`vocab`], [`special`] | ids and bytes of tokens |
+//! | [`known_pieces`] | pieces with their ids, which a model may carry |
+//! | [`model`] | [`Model`]: everything that decides about ids |
 //! | [`encode`], [`decode`] | [`Encoder`], and back |
+//! | [`frequent`] | the most frequent pieces of a corpus, to be known |
 //! | [`mod@extend`] | a model learns more merges |
 //! | [`mod@format`] | a model as bytes: `.bpe`, `.tiktoken`, `tokenizer.json`; counted pieces |
 //! | `corpus` | paths and files (feature `files`) |
@@ -44,7 +47,7 @@
 //!
 //! # Features
 //!
-//! `parallel` (counting and batches on several threads), `files` (paths, mapped files, atomic
+//! `parallel` (counting and encoding on several threads), `files` (paths, mapped files, atomic
 //! writes) and `huggingface` (`tokenizer.json`) are on by default; the crate builds without them.
 //! `parquet` (counted pieces as Parquet) is not: it brings many crates along.
 
@@ -60,6 +63,8 @@ pub mod decode;
 pub mod encode;
 pub mod extend;
 pub mod format;
+pub mod frequent;
+pub mod known_pieces;
 pub mod merges;
 pub mod model;
 pub mod normalize;
@@ -69,6 +74,7 @@ pub mod special;
 pub mod split;
 mod threads;
 pub mod token;
+mod token_index;
 pub mod train;
 mod unicode;
 pub mod vocab;
@@ -80,8 +86,13 @@ pub mod corpus;
 pub use count::{CountOptions, count_pieces};
 pub use crop::{CropOptions, crop};
 pub use decode::DecodeStream;
-pub use encode::{Batch, BatchError, EncodeError, Encoder, EncoderOptions};
+pub use encode::{
+    Batch, BatchError, EncodeError, EncodeOptions, EncodeStream, Encoder, EncoderOptions,
+    IdsWithOffsets, Truncated,
+};
 pub use extend::{Extended, extend};
+pub use frequent::most_frequent;
+pub use known_pieces::KnownPieces;
 pub use merges::{Merge, Merges};
 pub use model::{Affixes, Merging, Model};
 pub use special::{SpecialSet, SpecialToken, SpecialTokens};

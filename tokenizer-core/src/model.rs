@@ -1,5 +1,8 @@
 //! Model: everything that decides which ids a text has. Immutable.
 
+use std::sync::Arc;
+
+use crate::known_pieces::{CarriedPieces, KnownPieces, KnownPiecesError};
 use crate::merges::{Merges, MergesError};
 use crate::normalize::Normalizer;
 use crate::special::{SpecialSet, SpecialToken, SpecialTokens, SpecialTokensError};
@@ -37,7 +40,9 @@ pub struct Affixes {
 }
 
 /// A tokenizer as data: pattern, vocabulary, rule of merging, special tokens.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Equal models give every text equal ids: known pieces, which decide about none, are not compared.
+#[derive(Clone)]
 pub struct Model {
     pattern: Pattern,
     vocab: Vocab,
@@ -45,6 +50,7 @@ pub struct Model {
     specials: SpecialTokens,
     normalizer: Option<Normalizer>,
     affixes: Affixes,
+    known_pieces: Arc<CarriedPieces>,
 }
 
 /// The parts do not make a model.
@@ -86,6 +92,9 @@ pub enum ModelError {
         /// The id.
         id: TokenId,
     },
+    /// The known pieces contradict the vocabulary.
+    #[error(transparent)]
+    KnownPieces(#[from] KnownPiecesError),
     /// Merges that were not numbered by training, or whose tokens are too long.
     #[error(transparent)]
     Merges(#[from] MergesError),
@@ -224,6 +233,7 @@ impl Model {
             specials,
             normalizer: None,
             affixes: Affixes::default(),
+            known_pieces: Arc::default(),
         })
     }
 
@@ -247,10 +257,51 @@ impl Model {
         Ok(self)
     }
 
+    /// The same model with pieces of which the ids are known, in the place of those it had. They are
+    /// used from when they are known to be true, and change no id: see
+    /// [`mod@crate::known_pieces`].
+    ///
+    /// # Errors
+    /// When the ids of a piece do not exist or do not spell it.
+    pub fn with_known_pieces(mut self, known: KnownPieces) -> Result<Self, ModelError> {
+        self.known_pieces = Arc::new(CarriedPieces::new(known, &self.vocab)?);
+        Ok(self)
+    }
+
+    /// The same model without known pieces.
+    pub fn without_known_pieces(mut self) -> Self {
+        self.known_pieces = Arc::default();
+        self
+    }
+
+    /// The same model, whose known pieces are taken to be true without merging them: for a list made
+    /// by [`most_frequent`](crate::most_frequent()) for this model, or a file that this program wrote
+    /// and no one else could change. It holds for clones of the model too.
+    ///
+    /// If the list lies after all, text that holds a listed piece has ids that spell it, but not those
+    /// of merging. [`Encoder::check_known_pieces`](crate::Encoder::check_known_pieces) is for lists
+    /// from elsewhere.
+    pub fn trust_known_pieces(self) -> Self {
+        self.known_pieces.set_true();
+        self
+    }
+
     /// The same model with another pattern.
     pub fn with_pattern(mut self, pattern: Pattern) -> Self {
         self.pattern = pattern;
         self
+    }
+
+    /// What decides about ids.
+    fn deciding(&self) -> impl PartialEq {
+        (
+            &self.pattern,
+            &self.vocab,
+            &self.merging,
+            &self.specials,
+            self.normalizer,
+            &self.affixes,
+        )
     }
 
     /// How text is split.
@@ -281,6 +332,17 @@ impl Model {
     /// Ids put around every text when special tokens are asked for.
     pub fn affixes(&self) -> &Affixes {
         &self.affixes
+    }
+
+    /// Pieces of which the ids are known before any text is seen.
+    pub fn known_pieces(&self) -> &KnownPieces {
+        self.known_pieces.known()
+    }
+
+    /// The known pieces, which are asked only when they are known to be true.
+    #[inline]
+    pub(crate) fn carried_pieces(&self) -> &CarriedPieces {
+        &self.known_pieces
     }
 
     /// The bytes of an id, special tokens included; `None` when there is no such token.
@@ -318,6 +380,28 @@ impl Model {
         self.specials.select(self.normalizer, |token| {
             wanted.contains(token.content.as_str())
         })
+    }
+}
+
+impl PartialEq for Model {
+    fn eq(&self, other: &Self) -> bool {
+        self.deciding() == other.deciding()
+    }
+}
+
+impl Eq for Model {}
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Model")
+            .field("pattern", &self.pattern)
+            .field("vocab", &self.vocab)
+            .field("merging", &self.merging)
+            .field("specials", &self.specials)
+            .field("normalizer", &self.normalizer)
+            .field("affixes", &self.affixes)
+            .field("known_pieces", self.known_pieces())
+            .finish()
     }
 }
 

@@ -7,11 +7,17 @@
 //! The flags are those of the added tokens of a `tokenizer.json`; tiktoken's special tokens have
 //! none of them set.
 
+mod streamed;
+
 use std::ops::Range;
+use std::sync::Arc;
 
 use ahash::RandomState;
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, FindIter, MatchKind};
 use hashbrown::HashMap;
+
+use streamed::Beginnings;
+pub(crate) use streamed::StreamedCut;
 
 use crate::normalize::Normalizer;
 use crate::token::TokenId;
@@ -182,61 +188,128 @@ pub struct SpecialSet {
     pub(crate) normalized: Matcher,
 }
 
-/// Finds some special tokens in a text.
+impl SpecialSet {
+    pub(crate) const fn none() -> Self {
+        SpecialSet {
+            raw: Matcher::NONE,
+            normalized: Matcher::NONE,
+        }
+    }
+}
+
+/// Finds some special tokens in a text. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Matcher {
+    /// Nothing, when there are none.
+    wanted: Option<Arc<Wanted>>,
+}
+
+/// The special tokens that a [`Matcher`] finds.
+#[derive(Debug)]
+struct Wanted {
     tokens: Vec<SpecialToken>,
-    automaton: Option<AhoCorasick>,
+    automaton: AhoCorasick,
+    beginnings: Beginnings,
 }
 
 impl Matcher {
+    const NONE: Self = Matcher { wanted: None };
+
     fn new(tokens: Vec<SpecialToken>, normalizer: Option<Normalizer>) -> Self {
         if tokens.is_empty() {
             return Self::default();
         }
-        let contents = tokens.iter().map(|token| match normalizer {
-            Some(normalizer) => normalizer.apply(token.content.as_bytes()),
-            None => token.content.as_bytes().into(),
-        });
+        let contents: Vec<Vec<u8>> = tokens
+            .iter()
+            .map(|token| match normalizer {
+                Some(normalizer) => normalizer.apply(token.content.as_bytes()).into_owned(),
+                None => token.content.as_bytes().into(),
+            })
+            .collect();
         // The builder fails only beyond 2^31 states: two gigabytes of special tokens.
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
-            .build(contents)
+            .build(&contents)
             .ok();
-        Matcher { tokens, automaton }
+        let left_strip = tokens.iter().any(|token| token.left_strip);
+        let wanted = automaton.map(|automaton| Wanted {
+            tokens,
+            automaton,
+            beginnings: Beginnings::new(contents, left_strip),
+        });
+        Matcher {
+            wanted: wanted.map(Arc::new),
+        }
     }
 
-    /// Cuts `text` into special tokens and what lies between them, in order.
-    pub(crate) fn cut<'t, E>(
-        &self,
-        text: &'t [u8],
-        mut each: impl FnMut(Segment<'t, '_>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut done = 0;
-        for found in self.automaton.iter().flat_map(|a| a.find_iter(text)) {
-            let token = &self.tokens[found.pattern()];
-            let Some(span) = token.span(text, found.range(), done) else {
-                continue;
-            };
-            if done < span.start {
-                each(Segment::Text(&text[done..span.start]))?;
-            }
-            each(Segment::Special(token, span.start))?;
-            done = span.end;
+    fn tokens(&self) -> &[SpecialToken] {
+        self.wanted.as_ref().map_or(&[], |wanted| &wanted.tokens)
+    }
+
+    /// `text` as special tokens and what lies between them, in order. Looks no further ahead than
+    /// the next special token.
+    pub(crate) fn segments<'m, 't>(&'m self, text: &'t [u8]) -> Segments<'m, 't> {
+        Segments {
+            matcher: self,
+            found: self
+                .wanted
+                .as_ref()
+                .map(|wanted| wanted.automaton.find_iter(text)),
+            text,
+            done: 0,
+            next: None,
         }
-        if done < text.len() {
-            each(Segment::Text(&text[done..]))?;
+    }
+
+    /// Whether it looks for nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.wanted.is_none()
+    }
+}
+
+/// Made by [`Matcher::segments`].
+pub(crate) struct Segments<'m, 't> {
+    matcher: &'m Matcher,
+    found: Option<FindIter<'m, 't>>,
+    text: &'t [u8],
+    /// Where the last segment ended.
+    done: usize,
+    /// A special token that was found behind text.
+    next: Option<(&'m SpecialToken, Range<usize>)>,
+}
+
+impl<'m, 't> Iterator for Segments<'m, 't> {
+    type Item = Segment<'m, 't>;
+
+    fn next(&mut self) -> Option<Segment<'m, 't>> {
+        let special = self.next.take().or_else(|| {
+            self.found.iter_mut().flatten().find_map(|found| {
+                let token = &self.matcher.tokens()[found.pattern()];
+                let span = token.span(self.text, found.range(), self.done)?;
+                Some((token, span))
+            })
+        });
+        let end = special
+            .as_ref()
+            .map_or(self.text.len(), |special| special.1.start);
+        if self.done < end {
+            self.next = special;
+            let text = self.done..end;
+            self.done = end;
+            return Some(Segment::Text(&self.text[text.clone()], text.start));
         }
-        Ok(())
+        let (token, span) = special?;
+        self.done = span.end;
+        Some(Segment::Special(token, span))
     }
 }
 
 /// A part of a text.
-pub(crate) enum Segment<'t, 's> {
-    /// Text without a special token in it. Never empty.
-    Text(&'t [u8]),
-    /// A special token and where it begins.
-    Special(&'s SpecialToken, usize),
+pub(crate) enum Segment<'m, 't> {
+    /// Text without a special token in it, and where it begins. Never empty.
+    Text(&'t [u8], usize),
+    /// A special token and what it takes of the text.
+    Special(&'m SpecialToken, Range<usize>),
 }
 
 impl SpecialToken {
@@ -297,16 +370,24 @@ mod tests {
     fn cut(tokens: &[SpecialToken], text: &str) -> Vec<String> {
         let specials = SpecialTokens::new(tokens.to_vec()).unwrap();
         let set = specials.select(None, |_| true);
-        let mut parts = Vec::new();
-        set.raw
-            .cut::<()>(text.as_bytes(), |segment| {
-                parts.push(match segment {
-                    Segment::Text(text) => String::from_utf8(text.to_vec()).unwrap(),
-                    Segment::Special(token, at) => format!("#{}@{at}", token.id),
-                });
-                Ok(())
-            })
-            .unwrap();
+        let mut end = 0;
+        let mut joined = |start: usize, length: usize| {
+            assert_eq!(start, end);
+            end += length;
+        };
+        let segments = set.raw.segments(text.as_bytes());
+        let parts = segments.map(|segment| match segment {
+            Segment::Text(text, start) => {
+                joined(start, text.len());
+                String::from_utf8(text.to_vec()).unwrap()
+            }
+            Segment::Special(token, span) => {
+                joined(span.start, span.len());
+                format!("#{}@{}", token.id, span.start)
+            }
+        });
+        let parts = parts.collect();
+        assert_eq!(end, text.len());
         parts
     }
 

@@ -3,11 +3,9 @@
 //! All tokens stand one behind another in one arena. An id without a token (p50k has one) is an
 //! empty span: no token is empty, so nothing else is needed to mark a hole.
 
-mod index;
-
-use self::index::TokenIndex;
 use crate::piece_key::Seeds;
 use crate::token::{MAX_TOKEN_ID, TokenId};
+use crate::token_index::TokenIndex;
 
 /// The tokens of a model, special tokens left out: ids to bytes and back. Immutable.
 ///
@@ -237,6 +235,12 @@ impl Vocab {
     pub(crate) fn id_of_hash(&self, hash: u64, token: &[u8]) -> Option<TokenId> {
         self.index
             .find(hash, |id| span(&self.bytes, &self.ends, id) == token)
+    }
+
+    /// Asks from memory for what [`Vocab::id_of_hash`] looks at first.
+    #[inline]
+    pub(crate) fn prefetch(&self, hash: u64) {
+        self.index.prefetch(hash);
     }
 
     /// What the hashes of this vocabulary depend on.

@@ -213,6 +213,67 @@ proptest! {
             prop_assert_eq!(&got, &ends(&case.scanner, Tier::best(), &text), "{}", case.scanner.source());
         }
     }
+
+    #[test]
+    fn a_settled_cut_holds_whatever_follows(
+        text in hard_text(2),
+        known in any::<prop::sample::Index>(),
+        from in any::<prop::sample::Index>(),
+        more in 0usize..20,
+    ) {
+        let known = known.index(text.len() + 1);
+        for case in cases() {
+            let cut = case.scanner.last_settled_cut(&text[..known], 0);
+            if let Some(cut) = cut {
+                prop_assert!(0 < cut && cut <= known);
+                let (left, right) = text.split_at(cut);
+                let mut got = ends(&case.scanner, Tier::best(), left);
+                let right = ends(&case.scanner, Tier::best(), right);
+                got.extend(right.iter().map(|end| cut + end));
+                let want = ends(&case.scanner, Tier::best(), &text);
+                prop_assert_eq!(&got, &want, "{} of {}, {}", cut, known, case.scanner.source());
+            }
+            let from = from.index(known + 1);
+            let later = case.scanner.last_settled_cut(&text[..known], from);
+            prop_assert_eq!(later, cut.filter(|&cut| cut >= from), "from {}", from);
+
+            // With more text, there are no new cuts in what was looked at.
+            let longer = &text[..text.len().min(known + more)];
+            let looked_at = known.saturating_sub(3);
+            let found = case.scanner.last_settled_cut(longer, 0);
+            let new = case.scanner.last_settled_cut(longer, looked_at);
+            prop_assert_eq!(found.max(cut), new.max(cut), "{} then {}", known, longer.len());
+        }
+    }
+}
+
+/// Bytes behind the last settled cut, at most, when the text comes byte by byte.
+fn most_held(pattern: &Pattern, text: &[u8]) -> usize {
+    let held = |end| end - pattern.last_settled_cut(&text[..end], 0).unwrap_or(0);
+    (1..=text.len()).map(held).max().unwrap_or(0)
+}
+
+#[test]
+fn little_more_than_the_last_piece_is_unsettled() {
+    for case in cases() {
+        let pattern = &case.scanner;
+        let gpt2 = pattern.source().starts_with("'s") || pattern.name() == Some(PatternName::Gpt2);
+        let o200k = pattern.source().contains(r"\p{Lu}");
+        for (text, most) in [
+            ("The quick brown fox, and then it sleeps. ", 12),
+            ("don't 'n' rock'n'roll we'll I'VE x'y'z'", 10),
+            ("fn f(a: &[u8]) -> u8 {\n    a[0]\n}\n\n}\n", 12),
+            ("\n}\r\n}\r\n}", if gpt2 { 12 } else { 5 }),
+            ("吾輩は猫である。名前はまだ無い。", 34),
+            ("ab\u{FF}\u{E9}c \u{FF}d", 12),
+            ("1234567890", if gpt2 { 400 } else { 3 }),
+            ("camelCaseWords", if o200k { 10 } else { 560 }),
+            ("ที่นี่มี", if o200k { 1000 } else { 24 }),
+        ] {
+            let held = most_held(pattern, text.repeat(40).as_bytes());
+            assert!(held <= most, "{held} of {text:?}, {}", pattern.source());
+        }
+    }
 }
 
 #[test]
@@ -240,6 +301,8 @@ fn prose_in_any_script_can_be_cut_often() {
     assert_eq!(cases()[0].scanner.first_cut(b"aaaa", 0), None);
     assert_eq!(cases()[0].scanner.first_cut(b"", 0), None);
     assert_eq!(cases()[0].scanner.first_cut(b"aaaa", 9), None);
+    assert_eq!(cases()[0].scanner.last_settled_cut(b"", 0), None);
+    assert_eq!(cases()[0].scanner.last_settled_cut(b"a b", 9), None);
 }
 
 /// Regexes without a scanner that run on automata.

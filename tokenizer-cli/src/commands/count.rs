@@ -2,10 +2,10 @@
 
 use std::ffi::OsStr;
 
-use tokenizer_core::Encoder;
+use tokenizer_core::{EncodeOptions, Encoder};
 
 use crate::args::CountArguments;
-use crate::commands::{encode_documents, load};
+use crate::commands::{encode_error, for_documents_together, load};
 use crate::error::CommandError;
 use crate::input::{InputName, Inputs};
 use crate::output::{Output, OutputWriter};
@@ -25,15 +25,21 @@ pub(crate) fn run(arguments: &CountArguments, progress: &Progress) -> Result<(),
         let stage = progress
             .bytes("counting tokens")
             .unless(output.is_terminal());
-        let threads = documents.threads();
-        encode_documents(&encoder, &inputs, threads, &stage, |name, document, ids| {
-            all_tokens += ids.len();
-            all_bytes += document.len();
-            let name = match name {
-                InputName::Standard => OsStr::new("-"),
-                InputName::File(path) => path.as_os_str(),
-            };
-            line(writer, ids.len(), document.len(), name)
+        let options = EncodeOptions::new().threads(documents.threads());
+        for_documents_together(&inputs, &stage, |names, documents| {
+            let counts = encoder.count_batch_with(documents, options);
+            let counts = counts.map_err(|failure| encode_error(names, failure))?;
+            for ((name, document), tokens) in names.iter().zip(documents).zip(counts) {
+                let bytes = document.as_ref().len();
+                all_tokens += tokens;
+                all_bytes += bytes;
+                let name = match name {
+                    InputName::Standard => OsStr::new("-"),
+                    InputName::File(path) => path.as_os_str(),
+                };
+                line(writer, tokens, bytes, name)?;
+            }
+            Ok(())
         })?;
         if inputs.names().len() > 1 {
             line(writer, all_tokens, all_bytes, OsStr::new("total"))?;

@@ -3,7 +3,7 @@
 use tokenizer_core::{Encoder, Model};
 
 use crate::args::EncodeArguments;
-use crate::commands::{encode_documents, load};
+use crate::commands::{encode_error, for_documents_together, load};
 use crate::error::{CommandError, UsageError};
 use crate::ids::{IdFormat, IdWriter};
 use crate::input::Inputs;
@@ -27,10 +27,15 @@ pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<()
         let mut writer = IdWriter::new(writer, format);
         let stage = progress.bytes("encoding").unless(output.is_terminal());
         let threads = documents.threads();
-        encode_documents(&encoder, &inputs, threads, &stage, |_, document, ids| {
-            bytes += document.len() as u64;
-            tokens += ids.len() as u64;
-            writer.document(ids)
+        for_documents_together(&inputs, &stage, |names, documents| {
+            let batch = encoder.encode_batch(documents, threads);
+            let batch = batch.map_err(|failure| encode_error(names, failure))?;
+            for (document, ids) in documents.iter().zip(batch.iter()) {
+                bytes += document.as_ref().len() as u64;
+                tokens += ids.len() as u64;
+                writer.document(ids)?;
+            }
+            Ok(())
         })?;
         writer.finish()
     })?;

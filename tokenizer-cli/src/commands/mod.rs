@@ -7,6 +7,7 @@ mod counts;
 pub(crate) mod decode;
 pub(crate) mod encode;
 mod frequencies;
+mod known_pieces;
 mod parts;
 pub(crate) mod train;
 mod training;
@@ -14,10 +15,10 @@ mod training;
 use std::path::Path;
 
 use tokenizer_core::corpus::{LoadError, ModelFormat, load_model};
-use tokenizer_core::{Encoder, Model, Pattern, TokenId};
+use tokenizer_core::{BatchError, Model, Pattern};
 
 use crate::error::{CommandError, UsageError};
-use crate::input::{InputName, Inputs};
+use crate::input::{InputBytes, InputName, Inputs};
 use crate::progress::{Stage, number, warn};
 
 /// Documents are read and encoded together until they have this many bytes: enough to keep many
@@ -33,13 +34,11 @@ fn load(path: &Path, pattern: Option<&Pattern>) -> Result<Model, CommandError> {
     })
 }
 
-/// Encodes every document and hands its name, its bytes and its ids to `each`, in order.
-fn encode_documents(
-    encoder: &Encoder,
+/// Reads the documents, some at a time, and hands their names and bytes to `each`, in order.
+fn for_documents_together(
     inputs: &Inputs,
-    threads: usize,
     stage: &Stage,
-    mut each: impl FnMut(&InputName, &[u8], &[TokenId]) -> Result<(), CommandError>,
+    mut each: impl FnMut(&[InputName], &[InputBytes]) -> Result<(), CommandError>,
 ) -> Result<(), CommandError> {
     let mut names = inputs.names();
     while !names.is_empty() {
@@ -52,18 +51,18 @@ fn encode_documents(
         }
         let (these, rest) = names.split_at(documents.len());
         names = rest;
-        let batch = encoder
-            .encode_batch(&documents, threads)
-            .map_err(|failure| CommandError::Encode {
-                input: these[failure.text].clone(),
-                error: failure.error,
-            })?;
-        for ((name, document), ids) in these.iter().zip(&documents).zip(batch.iter()) {
-            each(name, document.as_ref(), ids)?;
-        }
+        each(these, &documents)?;
         stage.advance(bytes as u64);
     }
     Ok(())
+}
+
+/// A document of those named could not be encoded.
+fn encode_error(names: &[InputName], failure: BatchError) -> CommandError {
+    CommandError::Encode {
+        input: names[failure.text].clone(),
+        error: failure.error,
+    }
 }
 
 /// Warns of what a `.tiktoken` file at `output` does not hold of the model.

@@ -8,7 +8,7 @@ use tokenizer_core::extend::MovedSpecial;
 use crate::args::TrainArguments;
 use crate::commands::counts::{self, Counter};
 use crate::commands::training::{Outcome, Training};
-use crate::commands::{frequencies, warn_of_loss};
+use crate::commands::{frequencies, known_pieces, warn_of_loss};
 use crate::error::{CommandError, UsageError};
 use crate::input::Inputs;
 use crate::output::{Output, check_not_read, check_place};
@@ -16,6 +16,14 @@ use crate::progress::{Progress, number, warn};
 
 pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(), CommandError> {
     check_place(&arguments.output)?;
+    let known_pieces = match arguments.known_pieces {
+        None if known_pieces::is_held(&arguments.output) => known_pieces::DEFAULT,
+        None | Some(0) => 0,
+        Some(most) => {
+            known_pieces::check_held(&arguments.output)?;
+            most
+        }
+    };
     let counts = counts::open(&arguments.from_counts, arguments.pattern.as_ref())?;
     let training = Training::new(arguments, counts.as_ref())?;
     let documents = &arguments.documents;
@@ -73,6 +81,10 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(),
     if let Some(output) = frequencies {
         frequencies::write(&output, &model, &learned)?;
     }
+    let model = match known_pieces {
+        0 => model,
+        most => known_pieces::store(model, &words, most)?,
+    };
     save_model(&model, &arguments.output)?;
 
     let learned = learned.len();

@@ -202,6 +202,36 @@ fn threads_change_nothing() {
 }
 
 #[test]
+fn one_large_document_is_the_same_on_any_number_of_threads() {
+    let folder = Folder::with_model();
+    folder.write(
+        "large.txt",
+        "slow 1 lowest, \u{6771}\u{4eac}\n".repeat(20_000),
+    );
+    let with = |command, threads| {
+        let arguments = [
+            command,
+            "large.txt",
+            "-m",
+            "m.bpe",
+            "-q",
+            "--threads",
+            threads,
+        ];
+        folder.run(&arguments).succeeds().stdout
+    };
+    for command in ["encode", "count"] {
+        let one = with(command, "1");
+        for threads in ["2", "3", "8"] {
+            assert!(
+                with(command, threads) == one,
+                "{command}: {threads} threads"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_pattern_that_fails_names_the_byte_and_leaves_no_file() {
     let folder = Folder::new();
     folder.write("fine.txt", "b");

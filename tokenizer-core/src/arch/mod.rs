@@ -8,9 +8,13 @@
 //!
 //! The environment variable `TOKENIZER_SIMD` (`scalar`, `avx2`, `avx512`, `avx512vbmi2`, `neon`)
 //! forces a tier, if the machine has it.
+//!
+//! What is written for one kind of system stands here too (`huge_pages.rs`), and what is written
+//! for no kind but takes memory by address (`short_tokens.rs`).
 
 mod huge_pages;
 mod scalar;
+mod short_tokens;
 
 #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 mod aarch64;
@@ -21,6 +25,7 @@ use std::fmt;
 use std::sync::OnceLock;
 
 pub(crate) use huge_pages::advise_huge_pages;
+pub(crate) use short_tokens::{SHORT, append_short_tokens};
 
 /// Bytes in a block: one bit each in a mask.
 pub(crate) const BLOCK: usize = 64;

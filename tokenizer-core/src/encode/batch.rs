@@ -1,6 +1,8 @@
 //! Many texts at once: ids one behind the other, on several threads.
 
-use super::{EncodeError, Encoder};
+use super::parallel::Gathered;
+use super::worker::CountIds;
+use super::{EncodeError, EncodeOptions, Encoder, room_for};
 use crate::token::TokenId;
 
 /// The ids of several texts in one array.
@@ -33,9 +35,19 @@ pub struct BatchError {
     pub error: EncodeError,
 }
 
+impl BatchError {
+    pub(super) fn new(text: usize, error: EncodeError) -> Self {
+        BatchError { text, error }
+    }
+}
+
 impl Encoder {
     /// Encodes every text as [`Encoder::encode`] does, on up to `threads` threads (0 means 1).
     /// The result is the same for any number of threads.
+    ///
+    /// The work is spread evenly however uneven the texts: long ones are cut, as by
+    /// [`Encoder::encode_with_threads`]. Each thread holds little more than the ids of some parts
+    /// of 64 KiB, besides what all of them fill together.
     ///
     /// # Errors
     /// At the first text that fails.
@@ -44,115 +56,63 @@ impl Encoder {
         texts: &[T],
         threads: usize,
     ) -> Result<Batch, BatchError> {
-        let groups = groups(texts);
-        let encode = |group: &std::ops::Range<usize>| self.encode_group(texts, group.clone());
-        #[cfg(feature = "parallel")]
-        let encoded = parallel_map(&groups, threads, encode);
-        #[cfg(not(feature = "parallel"))]
-        let encoded: Vec<_> = {
-            let _ = threads;
-            groups.iter().map(encode).collect()
-        };
-        let mut batch = Batch {
-            ids: Vec::new(),
-            offsets: Vec::with_capacity(texts.len() + 1),
-        };
-        batch.offsets.push(0);
-        for group in encoded {
-            let group = group?;
-            let base = batch.ids.len();
-            batch
-                .offsets
-                .extend(group.offsets[1..].iter().map(|end| base + end));
-            if base == 0 {
-                batch.ids = group.ids;
-            } else {
-                batch.ids.extend_from_slice(&group.ids);
-            }
-        }
-        Ok(batch)
+        self.encode_batch_with(texts, EncodeOptions::new().threads(threads))
     }
 
-    fn encode_group<T: AsRef<[u8]>>(
+    /// Encodes every text as [`Encoder::encode_with`] does.
+    ///
+    /// ```
+    /// use tokenizer_core::{EncodeOptions, Encoder, Merges, Model};
+    ///
+    /// let model = Model::trained("gpt2".parse()?, Merges::default(), &["<|end|>"])?;
+    /// let encoder = Encoder::new(model);
+    /// let allowed = encoder.model().all_specials();
+    /// let options = EncodeOptions::new().allow(&allowed).threads(2);
+    /// let batch = encoder.encode_batch_with(&["a", "b<|end|>"], options)?;
+    /// assert_eq!(batch.ids, [97, 98, 256]);
+    /// assert_eq!(batch.offsets, [0, 1, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// At the first text that fails.
+    pub fn encode_batch_with<T: AsRef<[u8]> + Sync>(
         &self,
         texts: &[T],
-        group: std::ops::Range<usize>,
+        options: EncodeOptions<'_>,
     ) -> Result<Batch, BatchError> {
-        let mut batch = Batch {
-            ids: Vec::new(),
-            offsets: vec![0],
+        let bytes = texts.iter().map(|text| text.as_ref().len()).sum();
+        let mut whole = Gathered {
+            ids: room_for(bytes),
+            ends: Vec::with_capacity(texts.len() + 1),
         };
-        for number in group {
-            self.encode_into(texts[number].as_ref(), &mut batch.ids)
-                .map_err(|error| BatchError {
-                    text: number,
-                    error,
-                })?;
-            batch.offsets.push(batch.ids.len());
-        }
-        Ok(batch)
+        whole.end_text();
+        self.gather(texts, options.allowed(), options.threads, &mut whole)?;
+        Ok(Batch {
+            ids: whole.ids,
+            offsets: whole.ends,
+        })
     }
-}
 
-/// Consecutive texts in groups of at least this many bytes: what a thread takes at a time.
-const GROUP_BYTES: usize = 1 << 16;
-
-fn groups<T: AsRef<[u8]>>(texts: &[T]) -> Vec<std::ops::Range<usize>> {
-    let mut groups = Vec::new();
-    let (mut start, mut bytes) = (0, 0);
-    for (number, text) in texts.iter().enumerate() {
-        bytes += text.as_ref().len();
-        if bytes >= GROUP_BYTES {
-            groups.push(start..number + 1);
-            (start, bytes) = (number + 1, 0);
-        }
+    /// How many ids each text has, counted as by [`Encoder::count_with`]. No ids are kept.
+    ///
+    /// # Errors
+    /// At the first text that fails.
+    pub fn count_batch_with<T: AsRef<[u8]> + Sync>(
+        &self,
+        texts: &[T],
+        options: EncodeOptions<'_>,
+    ) -> Result<Vec<usize>, BatchError> {
+        let mut whole = Gathered::<CountIds>::default();
+        self.gather(texts, options.allowed(), options.threads, &mut whole)?;
+        let mut before = 0;
+        let counts = whole.ends.into_iter().map(|end| {
+            let count = end - before;
+            before = end;
+            count
+        });
+        Ok(counts.collect())
     }
-    if start < texts.len() {
-        groups.push(start..texts.len());
-    }
-    groups
-}
-
-/// Maps `items` on several threads, each taking the next item that is left; results are in order.
-#[cfg(feature = "parallel")]
-fn parallel_map<T: Sync, R: Send>(
-    items: &[T],
-    threads: usize,
-    map: impl Fn(&T) -> R + Sync,
-) -> Vec<R> {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    let threads = threads.min(items.len());
-    if threads <= 1 {
-        return items.iter().map(map).collect();
-    }
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut done = Vec::new();
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            match items.get(number) {
-                Some(item) => done.push((number, map(item))),
-                None => return done,
-            }
-        }
-    };
-    let mut done = std::thread::scope(|scope| {
-        // With fewer threads than wanted it takes longer, no more.
-        let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, work).ok();
-        let others: Vec<_> = (1..threads).map_while(spawn).collect();
-        let mut done = work();
-        for other in others {
-            done.extend(
-                other
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            );
-        }
-        done
-    });
-    done.sort_unstable_by_key(|&(number, _)| number);
-    done.into_iter().map(|(_, result)| result).collect()
 }
 
 #[cfg(test)]
@@ -190,11 +150,14 @@ mod tests {
         let bomb = Pattern::regex(r"(?:a|a)+(?=c)|.", Gaps::Keep).unwrap();
         let encoder =
             Encoder::new(Model::trained(bomb, Merges::default(), &[] as &[&str]).unwrap());
-        let mut texts = vec!["fine".repeat(20_000); 40];
+        let mut texts = vec!["fine".repeat(200); 40];
         texts[7] = "a".repeat(64);
         texts[30] = "a".repeat(64);
         for threads in [1, 4] {
             assert_eq!(encoder.encode_batch(&texts, threads).unwrap_err().text, 7);
+            let options = EncodeOptions::new().threads(threads);
+            let error = encoder.count_batch_with(&texts, options).unwrap_err();
+            assert_eq!(error.text, 7);
         }
     }
 }

@@ -11,18 +11,22 @@
 //! **Cost.** A merge takes the minimum and two questions for ranks. Those of two bytes stand in the
 //! rules' square, all others in [`PairRanks`].
 
+use std::ops::Range;
+
 use super::pair_ranks::PairRanks;
 use super::rules::{NO_RANK, Rules};
-use crate::arch::{Kernel, Simd};
+use crate::arch::{Kernel, Simd, Tier};
 use crate::model::Model;
 use crate::token::TokenId;
 
 /// Bytes that a line holds.
 pub(super) const LINE: usize = 64;
 
-/// The tokens of a stretch. See the module.
+/// See the module. Its memory is used again from one stretch to the next.
 pub(super) struct Line {
     ids: [TokenId; LINE],
+    pub(super) pairs: PairRanks,
+    tier: Tier,
 }
 
 /// The key of a pair that does not merge.
@@ -32,8 +36,31 @@ const NO_KEY: u32 = u32::MAX;
 const PLACE_BITS: u32 = LINE.trailing_zeros();
 
 impl Line {
-    pub(super) fn new() -> Self {
-        Line { ids: [0; LINE] }
+    pub(super) fn new(tier: Tier) -> Self {
+        Line {
+            ids: [0; LINE],
+            pairs: PairRanks::new(),
+            tier,
+        }
+    }
+
+    /// Merges `text[stretch]`, 1 to 64 bytes, and gives the bits of the bytes where tokens begin.
+    pub(super) fn merge(
+        &mut self,
+        rules: &Rules,
+        model: &Model,
+        text: &[u8],
+        stretch: Range<usize>,
+    ) -> u64 {
+        self.tier.run(MergeLine {
+            ids: &mut self.ids,
+            pairs: &mut self.pairs,
+            rules,
+            model,
+            text,
+            start: stretch.start,
+            end: stretch.end,
+        })
     }
 
     /// The token that begins at a byte of the stretch merged last.
@@ -41,17 +68,26 @@ impl Line {
     pub(super) fn id(&self, at: u32) -> TokenId {
         self.ids[at as usize]
     }
+
+    /// Appends the tokens that begin at these bytes of the stretch merged last.
+    #[inline]
+    pub(super) fn append(&self, mut begins: u64, to: &mut Vec<TokenId>) {
+        while begins != 0 {
+            to.push(self.id(begins.trailing_zeros()));
+            begins &= begins - 1;
+        }
+    }
 }
 
-/// Merges `text[start..end]`, 1 to 64 bytes, and gives the bits of the bytes where tokens begin.
-pub(super) struct MergeLine<'m> {
-    pub(super) line: &'m mut Line,
-    pub(super) pairs: &'m mut PairRanks,
-    pub(super) rules: &'m Rules,
-    pub(super) model: &'m Model,
-    pub(super) text: &'m [u8],
-    pub(super) start: usize,
-    pub(super) end: usize,
+/// See [`Line::merge`].
+struct MergeLine<'m> {
+    ids: &'m mut [TokenId; LINE],
+    pairs: &'m mut PairRanks,
+    rules: &'m Rules,
+    model: &'m Model,
+    text: &'m [u8],
+    start: usize,
+    end: usize,
 }
 
 impl Kernel for MergeLine<'_> {
@@ -72,7 +108,7 @@ impl MergeLine<'_> {
     #[inline(always)]
     fn merge<S: Simd, const N: usize>(self, simd: S) -> u64 {
         let MergeLine {
-            line: Line { ids },
+            ids,
             pairs,
             rules,
             model,

@@ -12,21 +12,32 @@
 //! Both kinds of model answer the same question, which two tokens merge and how early (`rules.rs`).
 
 mod batch;
+mod borders;
+mod characters;
 mod heap;
+mod limit;
 mod line;
 mod long;
+mod offsets;
 mod pair_ranks;
+mod parallel;
+mod parts;
 mod pieces;
 mod rules;
+mod stream;
 mod worker;
 mod workers;
 
 use std::sync::Arc;
 
 pub use batch::{Batch, BatchError};
+pub use limit::Truncated;
+pub use offsets::IdsWithOffsets;
+pub use stream::EncodeStream;
 
+use self::parallel::Gathered;
 use self::rules::Rules;
-use self::worker::{CountIds, Worker};
+use self::worker::{CountIds, Sink, Worker};
 use self::workers::{Borrowed, Workers};
 use crate::arch::{Tier, advise_huge_pages};
 use crate::model::Model;
@@ -64,7 +75,7 @@ struct Shared {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EncoderOptions {
-    /// Bytes that the table of known pieces of a thread may take; 8 MiB by default. The table
+    /// Bytes that the table of known pieces of a thread may take; 12 MiB by default. The table
     /// starts with 16 KiB and grows with the pieces met.
     pub cache_bytes: usize,
     /// The instructions to use; the fastest by default.
@@ -74,7 +85,7 @@ pub struct EncoderOptions {
 impl Default for EncoderOptions {
     fn default() -> Self {
         EncoderOptions {
-            cache_bytes: 8 << 20,
+            cache_bytes: 12 << 20,
             tier: Tier::best(),
         }
     }
@@ -91,6 +102,51 @@ impl EncoderOptions {
     pub fn tier(mut self, tier: Tier) -> Self {
         self.tier = tier;
         self
+    }
+}
+
+/// What one call of an [`Encoder`] is to do.
+///
+/// ```
+/// use tokenizer_core::{EncodeOptions, Encoder, Merges, Model};
+///
+/// let encoder = Encoder::new(Model::trained("gpt2".parse()?, Merges::default(), &["<|end|>"])?);
+/// let allowed = encoder.model().all_specials();
+/// let options = EncodeOptions::new().allow(&allowed).threads(2);
+/// assert_eq!(encoder.encode_with(b"a<|end|>", options)?, [97, 256]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct EncodeOptions<'s> {
+    /// The special tokens that are recognised; none by default.
+    pub allowed: Option<&'s SpecialSet>,
+    /// How many threads may work, the caller's included. 0, the default, means 1. No answer depends
+    /// on it, and no thread is started for less than 64 KiB of text.
+    pub threads: usize,
+}
+
+impl<'s> EncodeOptions<'s> {
+    /// No special tokens, one thread.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With these special tokens recognised.
+    pub fn allow(mut self, allowed: &'s SpecialSet) -> Self {
+        self.allowed = Some(allowed);
+        self
+    }
+
+    /// On up to so many threads.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    fn allowed(&self) -> &'s SpecialSet {
+        static NONE: SpecialSet = SpecialSet::none();
+        self.allowed.unwrap_or(&NONE)
     }
 }
 
@@ -112,6 +168,24 @@ pub enum EncodeError {
         /// Where it begins, in bytes.
         offset: usize,
     },
+}
+
+impl EncodeError {
+    /// The pattern failed on text that begins at `offset` of the whole.
+    fn in_whole(error: SplitError, offset: usize) -> Self {
+        EncodeError::Split(SplitError {
+            offset: offset + error.offset,
+            ..error
+        })
+    }
+}
+
+/// Memory for the ids of so many bytes of text.
+fn room_for(bytes: usize) -> Vec<TokenId> {
+    // Prose has four bytes or a little more for each id.
+    let mut ids = Vec::with_capacity(bytes / 4 + worker::ROOM);
+    advise_huge_pages(ids.spare_capacity_mut());
+    ids
 }
 
 impl Encoder {
@@ -151,9 +225,7 @@ impl Encoder {
     /// # Errors
     /// When the pattern fails on the text; named patterns and most others never do.
     pub fn encode(&self, text: &[u8]) -> Result<Vec<TokenId>, EncodeError> {
-        // Prose has four bytes or a little more for each id.
-        let mut ids = Vec::with_capacity(text.len() / 4 + worker::ROOM);
-        advise_huge_pages(ids.spare_capacity_mut());
+        let mut ids = room_for(text.len());
         self.encode_into(text, &mut ids)?;
         Ok(ids)
     }
@@ -167,22 +239,73 @@ impl Encoder {
         self.encode_with_specials(text, &SpecialSet::default(), ids)
     }
 
-    /// How many ids `text` has.
+    /// As [`Encoder::encode`], on up to `threads` threads (0 means 1). The ids are the same for any
+    /// number.
+    ///
+    /// The text is cut where its pattern certainly splits, a few thousand bytes at least for each
+    /// part. A pattern without a scanner, and a text without such a place (one letter a million
+    /// times), are left to one thread.
+    ///
+    /// ```
+    /// use tokenizer_core::{Encoder, Merges, Model};
+    ///
+    /// let encoder = Encoder::new(Model::trained("gpt2".parse()?, Merges::default(), &["<|end|>"])?);
+    /// let text = "one text of many words ".repeat(20_000);
+    /// let ids = encoder.encode_with_threads(text.as_bytes(), 2)?;
+    /// assert_eq!(ids, encoder.encode(text.as_bytes())?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Encoder::encode`], and with the same one.
+    pub fn encode_with_threads(
+        &self,
+        text: &[u8],
+        threads: usize,
+    ) -> Result<Vec<TokenId>, EncodeError> {
+        self.encode_with(text, EncodeOptions::new().threads(threads))
+    }
+
+    /// The ids of `text`, with the special tokens and on the threads that `options` allow. The text
+    /// between two special tokens is split on its own.
+    ///
+    /// # Errors
+    /// As [`Encoder::encode`].
+    pub fn encode_with(
+        &self,
+        text: &[u8],
+        options: EncodeOptions<'_>,
+    ) -> Result<Vec<TokenId>, EncodeError> {
+        let mut whole = Gathered {
+            ids: room_for(text.len()),
+            ends: Vec::new(),
+        };
+        self.gather(&[text], options.allowed(), options.threads, &mut whole)
+            .map_err(|failure| failure.error)?;
+        Ok(whole.ids)
+    }
+
+    /// How many ids `text` has, without special tokens. No ids are kept.
     ///
     /// # Errors
     /// As [`Encoder::encode`].
     pub fn count(&self, text: &[u8]) -> Result<usize, EncodeError> {
-        let mut count = CountIds::new();
-        let normalized;
-        let text = match self.model().normalizer() {
-            Some(normalizer) => {
-                normalized = normalizer.apply(text);
-                &normalized
-            }
-            None => text,
-        };
-        self.worker().encode(&self.shared, text, &mut count)?;
-        Ok(count.count)
+        self.count_with(text, EncodeOptions::new())
+    }
+
+    /// How many ids [`Encoder::encode_with`] gives.
+    ///
+    /// # Errors
+    /// As [`Encoder::encode`].
+    pub fn count_with(
+        &self,
+        text: &[u8],
+        options: EncodeOptions<'_>,
+    ) -> Result<usize, EncodeError> {
+        let mut whole = Gathered::<CountIds>::default();
+        self.gather(&[text], options.allowed(), options.threads, &mut whole)
+            .map_err(|failure| failure.error)?;
+        Ok(whole.ids.count)
     }
 
     /// Appends the ids of `text`, in which the special tokens of `allowed` are recognised. The text
@@ -196,50 +319,49 @@ impl Encoder {
         allowed: &SpecialSet,
         ids: &mut Vec<TokenId>,
     ) -> Result<(), EncodeError> {
-        let mut worker = self.worker();
-        let base = text.as_ptr() as usize;
-        allowed.raw.cut(text, |segment| match segment {
-            Segment::Special(token, _) => {
-                ids.push(token.id);
-                Ok(())
-            }
-            Segment::Text(part) => {
-                let offset = part.as_ptr() as usize - base;
-                let Some(normalizer) = self.model().normalizer() else {
-                    return self.encode_between(part, offset, allowed, &mut worker, ids);
-                };
-                let part = normalizer.apply(part);
-                self.encode_between(&part, offset, allowed, &mut worker, ids)
-            }
-        })
+        self.encode_text(&mut self.worker(), text, allowed, ids)
     }
 
-    /// Encodes normalised text that begins at `offset` of the whole: cuts it at the special tokens
-    /// that are looked for only now, and splits what is left.
-    fn encode_between(
+    /// Gives the ids of `text` to `sink`.
+    fn encode_text<S: Sink>(
         &self,
+        worker: &mut Worker,
+        text: &[u8],
+        allowed: &SpecialSet,
+        sink: &mut S,
+    ) -> Result<(), EncodeError> {
+        for segment in allowed.raw.segments(text) {
+            match segment {
+                Segment::Special(token, _) => sink.take(&[token.id]),
+                Segment::Text(part, offset) => {
+                    self.encode_between(worker, part, offset, allowed, sink)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Encodes text that begins at `offset` of the whole: normalises it, cuts it at the special
+    /// tokens that are looked for only then, and splits what is left.
+    fn encode_between<S: Sink>(
+        &self,
+        worker: &mut Worker,
         text: &[u8],
         offset: usize,
         allowed: &SpecialSet,
-        worker: &mut Worker,
-        ids: &mut Vec<TokenId>,
+        sink: &mut S,
     ) -> Result<(), EncodeError> {
-        let base = text.as_ptr() as usize;
-        allowed.normalized.cut(text, |segment| match segment {
-            Segment::Special(token, _) => {
-                ids.push(token.id);
-                Ok(())
+        let normalizer = self.model().normalizer();
+        let text = normalizer.map_or(text.into(), |normalizer| normalizer.apply(text));
+        for segment in allowed.normalized.segments(&text) {
+            match segment {
+                Segment::Special(token, _) => sink.take(&[token.id]),
+                Segment::Text(part, start) => worker
+                    .encode(&self.shared, part, sink)
+                    .map_err(|error| EncodeError::in_whole(error, offset + start))?,
             }
-            Segment::Text(part) => {
-                let offset = offset + (part.as_ptr() as usize - base);
-                worker.encode(&self.shared, part, ids).map_err(|error| {
-                    EncodeError::Split(SplitError {
-                        offset: offset + error.offset,
-                        ..error
-                    })
-                })
-            }
-        })
+        }
+        Ok(())
     }
 
     /// The ids of `piece` taken as one piece, whatever the pattern would make of it.
@@ -266,9 +388,9 @@ impl Encoder {
     /// At the first of them in the text.
     pub fn refuse_specials(&self, text: &[u8], forbidden: &SpecialSet) -> Result<(), EncodeError> {
         let first = |matcher: &Matcher, text: &[u8]| {
-            matcher.cut(text, |segment| match segment {
-                Segment::Text(_) => Ok(()),
-                Segment::Special(token, offset) => Err((offset, token.content.clone())),
+            matcher.segments(text).find_map(|segment| match segment {
+                Segment::Text(..) => None,
+                Segment::Special(token, span) => Some((span.start, token.content.clone())),
             })
         };
         let normalized = match self.model().normalizer() {
@@ -277,7 +399,7 @@ impl Encoder {
         };
         match [first(&forbidden.raw, text), normalized]
             .into_iter()
-            .filter_map(Result::err)
+            .flatten()
             .min()
         {
             Some((offset, content)) => Err(EncodeError::SpecialNotAllowed { content, offset }),

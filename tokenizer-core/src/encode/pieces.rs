@@ -18,8 +18,7 @@
 //! **More than four ids** stand one behind the other in an array, and in the slot where. When the
 //! array is full, it and all pieces in it are forgotten.
 //!
-//! **Bound.** The lines take up to half of the bytes allowed, the array up to a quarter; while the
-//! lines grow, they are there twice. When they are full, what comes takes the place of a piece of its
+//! **Bound.** The lines take up to two thirds of the bytes allowed, the array the rest. When they are full, what comes takes the place of a piece of its
 //! lines that was not met since the last time one had to go.
 
 use std::ops::Range;
@@ -142,14 +141,14 @@ pub(super) fn head_key(text: &[u8], piece: Range<usize>) -> Key {
 impl PieceTable {
     /// A table that takes up to so many bytes, but at least 16 KiB.
     pub(super) fn new(most_bytes: usize) -> Self {
-        let most_lines = (most_bytes / 2 / size_of::<Line>()).max(FIRST_LINES);
+        let most_lines = (most_bytes / 3 * 2 / size_of::<Line>()).max(FIRST_LINES);
         PieceTable {
             lines: free_lines(FIRST_LINES),
             last: FIRST_LINES - 1,
             used: 0,
             most_lines: 1 << most_lines.ilog2(),
             many: Vec::new(),
-            most_many: most_bytes / 4 / size_of::<TokenId>(),
+            most_many: most_bytes / 3 / size_of::<TokenId>(),
         }
     }
 
@@ -195,19 +194,25 @@ impl PieceTable {
         })
     }
 
+    /// Asks for the second line of a hash from memory.
+    #[inline]
+    pub(super) fn prefetch_second(&self, hash: u64) {
+        prefetch(&self.lines, self.lines_of(hash)[1]);
+    }
+
     /// Appends the ids of a piece to `to`, wherever it stands, and says whether it is known. `key` is
     /// that of its head.
     #[inline]
     pub(super) fn find(
         &mut self,
-        seeds: &Seeds,
         vocab: &Vocab,
         key: Key,
+        hash: u64,
         piece: &[u8],
         to: &mut Vec<TokenId>,
     ) -> bool {
         let tail = tail_of_head(key, piece);
-        for line in self.lines_of(seeds.hash(key)) {
+        for line in self.lines_of(hash) {
             let Line { keys, ids } = &mut self.lines[line];
             for (&there, ids) in keys.iter().zip(ids) {
                 if there & !(SPELLED | ELSEWHERE) != key.0 {

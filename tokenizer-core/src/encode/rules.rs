@@ -10,13 +10,16 @@
 //! by the bytes themselves.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use ahash::RandomState;
 use hashbrown::HashTable;
 
+use super::borders::Borders;
 use crate::merges::Merges;
 use crate::model::{Merging, Model};
 use crate::token::{MAX_TOKEN_ID, Pair, TokenId};
+use crate::vocab::Vocab;
 
 /// The rank of a pair that does not merge. Ranks are lower than [`MAX_TOKEN_ID`], and there is room
 /// above it.
@@ -34,6 +37,8 @@ pub(super) struct Rules {
     /// Bytes of the longest token: no merge makes a longer one.
     longest: usize,
     pub(super) whole_piece_first: bool,
+    /// Made when it is asked for first.
+    borders: OnceLock<Borders>,
 }
 
 impl Rules {
@@ -45,6 +50,7 @@ impl Rules {
             hasher: RandomState::new(),
             longest: vocab.longest(),
             whole_piece_first: true,
+            borders: OnceLock::new(),
         };
         match model.merging() {
             Merging::Ranks => {
@@ -85,6 +91,12 @@ impl Rules {
             self.pairs
                 .insert_unique(hash(rank), rank, |&rank| hash(rank));
         }
+    }
+
+    /// The borders between characters that no token reaches across.
+    #[inline]
+    pub(super) fn borders(&self, vocab: &Vocab) -> &Borders {
+        self.borders.get_or_init(|| Borders::new(vocab))
     }
 
     /// The rank of the merge of two bytes, or [`NO_RANK`].

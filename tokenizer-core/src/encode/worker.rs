@@ -3,7 +3,7 @@
 //! Pieces come in runs from the splitter. The keys of a group of them are made first, and their
 //! lines in the table of known pieces asked for from memory; by the time the group is looked up,
 //! the lines have come. A piece that is not known is an entry of the vocabulary, where the model
-//! takes the whole piece first, or it is merged.
+//! takes the whole piece first, or one that the model knows, or it is merged.
 //!
 //! What becomes of the ids is up to a [`Sink`]: they are written, or counted only.
 
@@ -30,7 +30,7 @@ pub(super) struct Worker {
 
 /// Takes ids, in order.
 pub(super) trait Sink {
-    /// Whether it is to be told where pieces end.
+    /// Whether it is to be told where pieces end, and asked whether it wants more.
     const ENDS: bool = false;
 
     /// Room to write ids to; those before stay.
@@ -42,8 +42,17 @@ pub(super) trait Sink {
     /// More ids: those of a piece.
     fn take(&mut self, ids: &[TokenId]);
 
-    /// The ids taken since the last call were those of a piece that ends at `end`. Whether the sink
-    /// wants more. Called only if it asks to be.
+    /// Pieces that touch follow, of which the first begins at `start`.
+    fn run_starts(&mut self, _start: usize) {}
+
+    /// Whether it is to be told of each piece now, and not only of groups of them, which have at
+    /// most [`ROOM`] ids. Asked only if it wants to be told.
+    fn one_by_one(&self) -> bool {
+        false
+    }
+
+    /// The ids taken since the last call were those of pieces, of which the last ends at `end`.
+    /// Whether the sink wants more. Called only if it asks to be.
     fn piece_ends(&mut self, _end: usize) -> bool {
         true
     }
@@ -91,33 +100,36 @@ impl Worker {
         let seeds = shared.model.vocab().seeds();
         let mut group = [Prepared::NONE; GROUP];
         let mut start = spans.start();
+        sink.run_starts(start);
         for mut ends in spans.ends().chunks(GROUP) {
             self.known
                 .prepare(self.tier, seeds, text, start, ends, &mut group);
             let mut pieces = &group[..ends.len()];
-            loop {
-                // One by one for who wants to know where pieces end.
-                let some = if S::ENDS { 1 } else { pieces.len() };
+            while !pieces.is_empty() {
+                let some = match S::ENDS && sink.one_by_one() {
+                    true => 1,
+                    false => pieces.len(),
+                };
                 let (known, filled) =
                     self.known
                         .look_up(self.tier, text, ends, &pieces[..some], sink.room());
                 sink.take_room(filled);
+                if known > 0 {
+                    start = ends[known - 1];
+                    if S::ENDS && !sink.piece_ends(start) {
+                        return false;
+                    }
+                }
                 let mut done = known;
                 if known < some {
-                    if known > 0 {
-                        start = ends[known - 1];
-                    }
                     self.encode_rare(shared, pieces[known].key, text, start..ends[known], sink);
+                    start = ends[known];
                     done += 1;
+                    if S::ENDS && !sink.piece_ends(start) {
+                        return false;
+                    }
                 }
-                start = ends[done - 1];
                 (pieces, ends) = (&pieces[done..], &ends[done..]);
-                if S::ENDS && !sink.piece_ends(start) {
-                    return false;
-                }
-                if pieces.is_empty() {
-                    break;
-                }
             }
         }
         true
@@ -136,14 +148,39 @@ impl Worker {
         let vocab = shared.model.vocab();
         let bytes = &text[piece.clone()];
         let seeds = vocab.seeds();
+        // What is looked at next is asked for together, and waited for once.
+        let hash = seeds.hash(key);
+        self.known.prefetch_second(hash);
+        let whole = match key.is_head() {
+            true => seeds.hash(seeds.key(text, piece.start, piece.end)),
+            false => hash,
+        };
+        if shared.rules.whole_piece_first {
+            vocab.prefetch(whole);
+        }
         self.ids.clear();
-        if self.known.find(seeds, vocab, key, bytes, &mut self.ids) {
+        if key.is_head()
+            && !(shared.rules.whole_piece_first && vocab.id_of_hash(whole, bytes).is_some())
+            && self.merger.merge_characters(
+                15,
+                &shared.rules,
+                &shared.model,
+                text,
+                piece.clone(),
+                &mut self.ids,
+            )
+        {
+            return sink.take(&self.ids);
+        }
+        if self.known.find(vocab, key, hash, bytes, &mut self.ids) {
             return sink.take(&self.ids);
         }
         if shared.rules.whole_piece_first
-            && let Some(id) = vocab.id(bytes)
+            && let Some(id) = vocab.id_of_hash(whole, bytes)
         {
             self.ids.push(id);
+        } else if let Some(ids) = shared.model.carried_pieces().get(bytes) {
+            self.ids.extend_from_slice(ids);
         } else {
             self.merger.merge(
                 &shared.rules,
@@ -206,8 +243,8 @@ pub(super) struct CountIds {
     room: [TokenId; ROOM],
 }
 
-impl CountIds {
-    pub(super) fn new() -> Self {
+impl Default for CountIds {
+    fn default() -> Self {
         CountIds {
             count: 0,
             room: [0; ROOM],

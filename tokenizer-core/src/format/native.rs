@@ -21,9 +21,14 @@
 //! | `merges` | u32 left, right, token by rank; empty under ranks |
 //! | `specials` | u32 how many, then for each u32 id, u32 flags and the text |
 //! | `extras` | u32 normaliser (0 none, 1 NFC), then the ids before and behind a text, each with their number in front |
+//! | `known` | the known pieces, if there are any: u32 how many, then where the bytes of each end, where its ids end, the ids of all (u32), the bytes of all |
 //!
-//! A reader takes its own version only, and refuses a section that it does not know.
+//! A reader takes its own version only, and refuses a section that it does not know. Without known
+//! pieces there is no section `known`, so a model without them is read also by programs that were
+//! made before it was thought of, and one with them is refused there. What is in it need not be
+//! true: see [`mod@crate::known_pieces`].
 
+use crate::known_pieces::{KnownPieces, KnownPiecesError};
 use crate::merges::{Merge, Merges, MergesError};
 use crate::model::{Affixes, Merging, Model, ModelError};
 use crate::normalize::Normalizer;
@@ -95,6 +100,12 @@ impl From<VocabError> for NativeError {
     }
 }
 
+impl From<KnownPiecesError> for NativeError {
+    fn from(error: KnownPiecesError) -> Self {
+        NativeError::Model(error.into())
+    }
+}
+
 impl From<SpecialTokensError> for NativeError {
     fn from(error: SpecialTokensError) -> Self {
         NativeError::Model(error.into())
@@ -103,7 +114,7 @@ impl From<SpecialTokensError> for NativeError {
 
 /// The model as bytes. The same model gives the same bytes.
 pub fn write(model: &Model) -> Vec<u8> {
-    let sections = [
+    let mut sections = vec![
         ("pattern", pattern_section(model.pattern())),
         ("ends", u32s(model.vocab().ends().iter().copied())),
         ("tokens", model.vocab().arena().to_vec()),
@@ -112,6 +123,9 @@ pub fn write(model: &Model) -> Vec<u8> {
         ("specials", specials_section(model.specials())),
         ("extras", extras_section(model)),
     ];
+    if !model.known_pieces().is_empty() {
+        sections.push(("known", known_section(model.known_pieces())));
+    }
     let mut body = Vec::new();
     let mut table = Vec::new();
     let start = HEADER + sections.len() * SECTION_ENTRY;
@@ -183,8 +197,13 @@ pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
     };
     extras.end()?;
     code.end()?;
-    let model = Model::new(pattern, vocab, merging, specials)?;
-    Ok(model.with_normalizer(normalizer).with_affixes(affixes)?)
+    let model = Model::new(pattern, vocab, merging, specials)?
+        .with_normalizer(normalizer)
+        .with_affixes(affixes)?;
+    match sections.find("known") {
+        Some(known) => Ok(model.with_known_pieces(read_known(known)?)?),
+        None => Ok(model),
+    }
 }
 
 fn u32s(numbers: impl IntoIterator<Item = u32>) -> Vec<u8> {
@@ -299,8 +318,30 @@ fn extras_section(model: &Model) -> Vec<u8> {
     bytes
 }
 
-const SECTION_NAMES: [&str; 7] = [
-    "pattern", "ends", "tokens", "merging", "merges", "specials", "extras",
+fn known_section(known: &KnownPieces) -> Vec<u8> {
+    let ((bytes, ends), (ids, id_ends)) = (known.bytes(), known.ids());
+    let mut section = u32s([known.len() as u32]);
+    for numbers in [ends, id_ends, ids] {
+        section.extend(u32s(numbers.iter().copied()));
+    }
+    section.extend_from_slice(bytes);
+    section
+}
+
+fn read_known(mut section: Section<'_>) -> Result<KnownPieces, NativeError> {
+    let count = section.u32()? as usize;
+    let ends = section.some_u32s(count)?;
+    let id_ends = section.some_u32s(count)?;
+    let ids = section.some_u32s(id_ends.last().map_or(0, |&end| end as usize))?;
+    let known = KnownPieces::from_arenas(section.bytes.to_vec(), ends, ids, id_ends)?;
+    match known.is_empty() {
+        true => Err(section.fault("is there, but holds no pieces")),
+        false => Ok(known),
+    }
+}
+
+const SECTION_NAMES: [&str; 8] = [
+    "pattern", "ends", "tokens", "merging", "merges", "specials", "extras", "known",
 ];
 
 /// The sections of a file whose header was found right.
@@ -366,9 +407,12 @@ impl<'b> Sections<'b> {
         Ok(Sections(sections))
     }
 
+    fn find(&self, name: &str) -> Option<Section<'b>> {
+        self.0.iter().find(|section| section.name == name).cloned()
+    }
+
     fn get(&self, name: &'static str) -> Result<Section<'b>, NativeError> {
-        let found = self.0.iter().find(|section| section.name == name);
-        found.cloned().ok_or_else(|| NativeError::Section {
+        self.find(name).ok_or_else(|| NativeError::Section {
             name: name.into(),
             fault: "is missing",
         })
@@ -421,6 +465,11 @@ impl<'b> Section<'b> {
     /// As many numbers as the number in front says.
     fn counted_u32s(&mut self) -> Result<Vec<u32>, NativeError> {
         let count = self.u32()? as usize;
+        self.some_u32s(count)
+    }
+
+    /// The next so many numbers.
+    fn some_u32s(&mut self, count: usize) -> Result<Vec<u32>, NativeError> {
         let length = count
             .checked_mul(4)
             .ok_or_else(|| self.fault("is cut short"))?;
@@ -492,6 +541,54 @@ mod tests {
         assert_eq!(write(&again), bytes);
     }
 
+    fn with_known(model: Model) -> Model {
+        let pieces: [(&[u8], &[u32]); 2] = [(b"xabc", &[120, 257]), (b"abab", &[256, 256])];
+        let known = KnownPieces::new(pieces).unwrap();
+        model.with_known_pieces(known).unwrap()
+    }
+
+    #[test]
+    fn known_pieces_come_back_and_leave_the_rest_as_it_was() {
+        let bytes = write(&with_known(model()));
+        let again = read(&bytes).unwrap();
+        assert_eq!(again.known_pieces(), with_known(model()).known_pieces());
+        assert_eq!(write(&again), bytes);
+        let without = again.with_known_pieces(KnownPieces::default()).unwrap();
+        assert_eq!(write(&without), write(&model()));
+        assert_eq!(read(&write(&model())).unwrap().known_pieces().len(), 0);
+    }
+
+    #[test]
+    fn known_pieces_that_do_not_fit_are_refused() {
+        let bytes = write(&with_known(model()));
+        let at = HEADER + 7 * SECTION_ENTRY;
+        assert!(bytes[at..].starts_with(b"known\0\0\0"));
+        let offset = u64::from_le_bytes(bytes[at + 8..at + 16].try_into().unwrap()) as usize;
+        // The number, the ends, the ends of the ids, the ids, the bytes.
+        let faults: [(usize, u32, &str); 8] = [
+            (0, u32::MAX, "is cut short"),
+            (0, 0, "lie outside"),
+            (1, 9, "known piece 1 lie outside"),
+            (2, 7, "known piece 2 lie outside"),
+            (4, u32::MAX, "is cut short"),
+            (3, 1, "piece 0 has fewer than two ids"),
+            (5, 121, "\"xabc\" do not spell it"),
+            (8, u32::MAX, "\"abab\" do not spell it"),
+        ];
+        for (number, value, message) in faults {
+            let mut other = bytes.clone();
+            let at = offset + 4 * number;
+            other[at..at + 4].copy_from_slice(&value.to_le_bytes());
+            let error = read(&sealed(other)).unwrap_err().to_string();
+            assert!(error.contains(message), "{number}: {error}");
+        }
+        let mut other = bytes.clone();
+        other[at + 16] = 4;
+        other[offset..offset + 4].fill(0);
+        let error = read(&sealed(other)).unwrap_err();
+        assert!(error.to_string().contains("holds no pieces"), "{error}");
+    }
+
     #[test]
     fn models_of_ranks_and_of_the_whole_text_come_back() {
         let tokens: Vec<Vec<u8>> = (0..=255u8)
@@ -560,14 +657,19 @@ mod tests {
         fn changed_bytes_under_a_right_checksum_never_panic(
             changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
         ) {
-            let mut bytes = write(&model());
+            let mut bytes = write(&with_known(model()));
+            let known = bytes.len() - known_section(with_known(model()).known_pieces()).len();
             for (at, byte) in changes {
-                // Mostly the numbers that lengths and offsets are made of.
-                let limit = [HEADER + 7 * SECTION_ENTRY, bytes.len()][usize::from(byte) % 2];
-                bytes[at.index(limit)] = byte;
+                // Mostly the numbers that lengths and offsets are made of, and known pieces.
+                let places = [0..HEADER + 8 * SECTION_ENTRY, known..bytes.len(), 0..bytes.len()];
+                let place = places[usize::from(byte) % 3].clone();
+                bytes[place.start + at.index(place.len())] = byte;
             }
             if let Ok(model) = read(&sealed(bytes)) {
                 prop_assert!(read(&write(&model)).is_ok());
+                let known = model.trust_known_pieces();
+                let ids = known.carried_pieces().get(b"xabc").unwrap_or_default();
+                prop_assert!(ids.iter().all(|&id| known.token(id).is_some()));
             }
         }
     }

@@ -229,7 +229,31 @@ impl Pattern {
     /// ```
     pub fn first_cut(&self, text: &[u8], at: usize) -> Option<usize> {
         match self.shared.engine {
-            Engine::Scanner(_) => cut::first_cut(text, at),
+            Engine::Scanner(family) => cut::first_cut(family, text, at),
+            Engine::Regex(_) => None,
+        }
+    }
+
+    /// The last place, `from` or behind it, in bytes, where a text that begins with `text` may be
+    /// cut, whatever it goes on with: for text that comes in chunks. A piece must begin where
+    /// `text` begins. `None` when no such place is certain, or when the pattern has no scanner.
+    ///
+    /// All places before `text.len() - 3` are decided for good: with more text behind, no cut is
+    /// found there, so there is no need to look there again. Costs the distance from the end of the
+    /// text to the place, or to `from`.
+    ///
+    /// ```
+    /// use tokenizer_core::{Pattern, PatternName};
+    ///
+    /// let pattern = Pattern::named(PatternName::Cl100k);
+    /// // More letters may come, and join with the last.
+    /// assert_eq!(pattern.last_settled_cut(b"one two thr", 0), Some("one two".len()));
+    /// // So may more white space.
+    /// assert_eq!(pattern.last_settled_cut(b"one two  ", 0), Some("one two".len()));
+    /// ```
+    pub fn last_settled_cut(&self, text: &[u8], from: usize) -> Option<usize> {
+        match self.shared.engine {
+            Engine::Scanner(family) => cut::last_settled_cut(family, text, from),
             Engine::Regex(_) => None,
         }
     }

@@ -14,7 +14,7 @@
 
 mod block;
 mod cl100k;
-mod contraction;
+pub(super) mod contraction;
 mod gpt2;
 mod numbers;
 mod o200k;

@@ -1,4 +1,4 @@
-//! From the bytes of a token to its id.
+//! From the bytes of a token to its id, or from those of a known piece to its number.
 //!
 //! A slot is an id with eight bits of the token's hash above it, so of bytes that are no token all
 //! but one in 250 are turned away by the slot alone. The slots of a run of tokens are asked for from
@@ -10,7 +10,7 @@ use crate::token::{MAX_TOKEN_ID, TokenId};
 
 /// See the module.
 #[derive(Clone)]
-pub(super) struct TokenIndex {
+pub(crate) struct TokenIndex {
     /// Their number is a power of two.
     slots: Vec<u32>,
     /// One less than their number.
@@ -30,7 +30,7 @@ fn tag(hash: u64) -> u32 {
 
 impl TokenIndex {
     /// An index for so many tokens.
-    pub(super) fn with_capacity(tokens: usize) -> Self {
+    pub(crate) fn with_capacity(tokens: usize) -> Self {
         let slots = (2 * tokens.max(1)).next_power_of_two();
         TokenIndex {
             slots: vec![FREE; slots],
@@ -40,26 +40,26 @@ impl TokenIndex {
     }
 
     /// How many tokens there are.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.used
     }
 
     /// Asks for the slot of a hash from memory.
     #[inline(always)]
-    pub(super) fn prefetch(&self, hash: u64) {
+    pub(crate) fn prefetch(&self, hash: u64) {
         prefetch(&self.slots, hash as usize & self.last);
     }
 
     /// The id whose token is the one meant, by its hash; `is` tells for an id.
     #[inline]
-    pub(super) fn find(&self, hash: u64, is: impl Fn(TokenId) -> bool) -> Option<TokenId> {
+    pub(crate) fn find(&self, hash: u64, is: impl Fn(TokenId) -> bool) -> Option<TokenId> {
         self.probe(hash, is).ok()
     }
 
     /// Adds the id of a token, if there was none; otherwise gives the one that was there. There is
     /// room for it.
     #[inline]
-    pub(super) fn insert(
+    pub(crate) fn insert(
         &mut self,
         hash: u64,
         id: TokenId,

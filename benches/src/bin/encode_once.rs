@@ -1,0 +1,82 @@
+//! Loads a model and encodes a text, in a process of its own, and prints what it took as JSON.
+//!
+//!     cargo run --release -p benches --bin encode_once -- MODEL PATTERN TEXT PASSES
+//!
+//! `PATTERN` is that of a `.tiktoken` file, and `-` for a model that knows its own. The model and the
+//! text are files; times are in seconds:
+//!
+//! | field | what it is |
+//! | --- | --- |
+//! | `load` | from the path to an encoder that can be asked |
+//! | `sentence` | its first answer, for one sentence |
+//! | `passes` | the passes over the text, the first and then the others |
+//! | `tokens`, `crc` | of the text: how many ids, and the CRC-32 of them as little-endian u32 |
+//! | `peak` | the highest resident size of the process, text included, in bytes; on Linux |
+
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use benches::encoding::SENTENCE;
+use tokenizer_core::corpus::load_model;
+use tokenizer_core::{Encoder, Pattern};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("encode_once: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
+    let [model, pattern, text, passes] = arguments else {
+        return Err("usage: encode_once MODEL PATTERN TEXT PASSES".into());
+    };
+    let passes: usize = passes.parse()?;
+    let text = fs::read(text).map_err(|error| format!("{text}: {error}"))?;
+
+    let start = Instant::now();
+    let pattern: Option<Pattern> = match pattern.as_str() {
+        "-" => None,
+        pattern => Some(pattern.parse()?),
+    };
+    let encoder = Encoder::new(load_model(Path::new(model), pattern)?);
+    let load = start.elapsed().as_secs_f64();
+    let start = Instant::now();
+    encoder.encode(SENTENCE.as_bytes())?;
+    let sentence = start.elapsed().as_secs_f64();
+
+    let mut times = Vec::new();
+    let mut ids = Vec::new();
+    for _ in 0..passes {
+        // To give the ids of the last pass back is not timed.
+        drop(std::mem::take(&mut ids));
+        let start = Instant::now();
+        ids = encoder.encode(&text)?;
+        times.push(start.elapsed().as_secs_f64());
+    }
+    let mut crc = crc32fast::Hasher::new();
+    ids.iter().for_each(|id| crc.update(&id.to_le_bytes()));
+    println!(
+        "{{\"load\": {load}, \"sentence\": {sentence}, \"passes\": {times:?}, \
+         \"tokens\": {}, \"crc\": {}, \"peak\": {}}}",
+        ids.len(),
+        crc.finalize(),
+        peak().map_or("null".into(), |bytes| bytes.to_string()),
+    );
+    Ok(())
+}
+
+/// The highest resident size of this process, in bytes.
+fn peak() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kilobytes * 1024)
+}

@@ -1,0 +1,76 @@
+//! Decoding: texts as ids of published vocabularies.
+//!
+//! The answer of decoding is the text, so ids are right if they give it back.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use tokenizer_core::format::tiktoken;
+use tokenizer_core::{Encoder, Model, Pattern, PatternName, TokenId};
+
+use crate::corpora;
+
+/// A corpus as ids.
+pub struct Encoded {
+    /// The name of the corpus.
+    pub corpus: &'static str,
+    /// The name of the vocabulary.
+    pub vocabulary: &'static str,
+    /// The text.
+    pub bytes: &'static [u8],
+    /// The model that has the vocabulary.
+    pub model: Arc<Model>,
+    /// The text as ids.
+    pub ids: Vec<TokenId>,
+}
+
+/// The vocabularies outside the repository, and the one that is always there.
+const VOCABULARIES: [(&str, &str, PatternName); 3] = [
+    (
+        "cl100k",
+        "../shared/data/vocabs/cl100k_base.tiktoken",
+        PatternName::Cl100k,
+    ),
+    (
+        "o200k",
+        "../shared/data/vocabs/o200k_base.tiktoken",
+        PatternName::O200k,
+    ),
+    (
+        "fixture",
+        "fixtures/golden/cl100k.tiktoken",
+        PatternName::Cl100k,
+    ),
+];
+
+/// Each natural corpus with each published vocabulary; where none is at hand, with that of the
+/// repository.
+///
+/// # Panics
+/// When a file is there and is no vocabulary.
+pub fn texts() -> Vec<Encoded> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut texts = Vec::new();
+    for (vocabulary, path, pattern) in VOCABULARIES {
+        if vocabulary == "fixture" && !texts.is_empty() {
+            break;
+        }
+        let Ok(file) = fs::read(root.join(path)) else {
+            continue;
+        };
+        let model = tiktoken::read(&file, Pattern::named(pattern)).expect("a published vocabulary");
+        let encoder = Encoder::new(model);
+        for corpus in corpora::all().iter().filter(|corpus| corpus.is_natural()) {
+            let bytes = corpus.text();
+            texts.push(Encoded {
+                corpus: corpus.name(),
+                vocabulary,
+                bytes,
+                model: encoder.model().clone(),
+                ids: encoder.encode(bytes).expect("scanners never fail"),
+            });
+        }
+    }
+    texts
+}

@@ -1,0 +1,283 @@
+//! Models from anywhere: bytes that are read as a model never end in a panic or take for ever, and
+//! a model that is read encodes texts to what decodes to them, and comes back equal when it is
+//! written and read.
+//!
+//! An input is the bytes of a file, or changes to a file that is right: to most of the first the
+//! answer is that they are no model. A changed `.bpe` gets a right length and a right checksum
+//! again, so that the changes are looked at.
+
+#![no_main]
+
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use tokenizer_core::format::{huggingface, native, tiktoken};
+use tokenizer_core::normalize::Normalizer;
+use tokenizer_core::{
+    Encoder, Gaps, Merge, Merges, Merging, Model, Pattern, PatternName, SpecialToken,
+    SpecialTokens, TokenId,
+};
+use tokenizer_fuzz::input::Input;
+use tokenizer_fuzz::ways::assert_ids;
+
+/// Where the checksum and the length stand in a `.bpe` file.
+const CHECKSUM: std::ops::Range<usize> = 12..16;
+const LENGTH: std::ops::Range<usize> = 16..24;
+
+/// Files that are right, by format.
+struct Files {
+    models: Vec<Model>,
+    native: Vec<Vec<u8>>,
+    tiktoken: Vec<Vec<u8>>,
+    json: Vec<Vec<u8>>,
+    vocab: Vec<u8>,
+    merges: Vec<u8>,
+}
+
+static FILES: LazyLock<Files> = LazyLock::new(|| {
+    let models = models();
+    let native: Vec<_> = models.iter().map(native::write).collect();
+    for bytes in &native {
+        assert_eq!(*bytes, sealed(bytes.clone()), "the header is another one");
+    }
+    let json = models
+        .iter()
+        .filter_map(|model| huggingface::write(model).ok());
+    let tiktoken = models
+        .iter()
+        .filter_map(|model| tiktoken::write(model).ok());
+    let files = Files {
+        native,
+        json: json.collect(),
+        tiktoken: tiktoken.collect(),
+        vocab: include_bytes!("../../fixtures/gpt2_style/vocab.json").to_vec(),
+        merges: include_bytes!("../../fixtures/gpt2_style/merges.txt").to_vec(),
+        models,
+    };
+    for model in &files.models {
+        check(model, b"any text", true);
+    }
+    assert!(files.json.len() > 1 && files.tiktoken.len() > 1);
+    files
+});
+
+/// Small ones of every kind.
+fn models() -> Vec<Model> {
+    let made: [&[u8]; 5] = [b"ab", b"abc", b" t", b"aaaa", b"th"];
+    let tokens: Vec<Vec<u8>> = (0..=255)
+        .map(|byte| vec![byte])
+        .chain(made.iter().map(|token| token.to_vec()))
+        .collect();
+    let ranks = tokens
+        .iter()
+        .zip(0..)
+        .map(|(token, id)| (token.as_slice(), id));
+    let special = SpecialToken::new("<s>", 300);
+    let gpt2 = Pattern::named(PatternName::Gpt2);
+    let by_ranks = Model::from_ranks(gpt2, ranks, [special.clone()]).expect("a model");
+
+    let rules = [
+        (97, 98, 256),
+        (256, 99, 257),
+        (32, 116, 258),
+        (116, 104, 260),
+    ];
+    let rules = rules.map(|(left, right, token)| Merge { left, right, token });
+    let merging = |whole_piece_first| Merging::Merges {
+        merges: Merges::new(rules.to_vec()).expect("no pair twice"),
+        whole_piece_first,
+    };
+    let mut word = SpecialToken::new("word é", 301);
+    (word.control, word.normalized, word.single_word) = (false, true, true);
+    (word.left_strip, word.right_strip) = (true, true);
+    let stages = [r"\p{N}{1,3}", r"[a-z]+| +", r"\s+(?!\S)|\S+"];
+    let stages = stages.map(|source| Pattern::regex(source, Gaps::Keep).expect("it compiles"));
+    let listed = |pattern, whole_piece_first, specials: &[SpecialToken]| {
+        let specials = SpecialTokens::new(specials.to_vec()).expect("special tokens");
+        let vocab = by_ranks.vocab().clone();
+        Model::new(pattern, vocab, merging(whole_piece_first), specials).expect("a model")
+    };
+    let cl100k = Pattern::named(PatternName::Cl100k);
+    let many = listed(Pattern::sequence(stages), true, &[special, word])
+        .with_normalizer(Some(Normalizer::Nfc));
+    let none = listed(Pattern::sequence([]), false, &[]);
+    let few = listed(cl100k, false, &[]);
+    vec![by_ranks, few, many, none]
+}
+
+fuzz_target!(|input: &[u8]| {
+    let mut input = Input::new(input);
+    let kind = input.below(8);
+    // To write a tokenizer.json costs the most by far.
+    let with_json = input.below(8) == 0 || (4..7).contains(&kind);
+    let text_length = input.below(64);
+    let text = input.take(text_length).to_vec();
+    let any_or = |input: &mut Input, files: &[Vec<u8>]| match input.below(4) {
+        0 => input.take(usize::MAX).to_vec(),
+        _ => {
+            let base = &files[input.below(files.len())];
+            changed(base, files, input)
+        }
+    };
+    let files = &*FILES;
+    let model = match kind {
+        0..3 => {
+            let bytes = any_or(&mut input, &files.native);
+            // As it is, it is refused for its checksum, or right.
+            let _ = native::read(&bytes);
+            native::read(&sealed(bytes)).ok()
+        }
+        3 => {
+            let pattern = Pattern::named(PatternName::ALL[input.below(4)]);
+            tiktoken::read(&any_or(&mut input, &files.tiktoken), pattern).ok()
+        }
+        4..7 => huggingface::read(&any_or(&mut input, &files.json)).ok(),
+        _ => {
+            let vocab = changed(&files.vocab, &files.json, &mut input);
+            let merges = changed(&files.merges, &files.json, &mut input);
+            huggingface::is_vocab(&vocab);
+            huggingface::read_gpt2(&vocab, &merges).ok()
+        }
+    };
+    if let Some(model) = model
+        && !files.models.contains(&model)
+    {
+        check(&model, &text, with_json);
+    }
+});
+
+/// A file with some changes: bytes, numbers of 32 bits, and parts of it or of another one put
+/// elsewhere.
+fn changed(base: &[u8], others: &[Vec<u8>], input: &mut Input) -> Vec<u8> {
+    let mut bytes = base.to_vec();
+    for _ in 0..input.below(6) {
+        let at = input.below(bytes.len() + 1);
+        let (before, behind) = bytes.split_at(at);
+        bytes = match input.below(6) {
+            0 => {
+                let length = 1 + input.below(4);
+                let new = input.take(length);
+                let behind = &behind[new.len().min(behind.len())..];
+                [before, new, behind].concat()
+            }
+            1 => {
+                // Numbers in a .bpe stand at multiples of 4.
+                let (before, behind) = bytes.split_at(at / 4 * 4);
+                let number = match input.below(3) {
+                    0 => input.below(8) as u32,
+                    1 => u32::MAX - input.below(8) as u32,
+                    _ => input.below(1024) as u32,
+                };
+                let behind = &behind[4.min(behind.len())..];
+                [before, &number.to_le_bytes(), behind].concat()
+            }
+            2 => {
+                let length = input.below(24);
+                [before, input.take(length), behind].concat()
+            }
+            3 => {
+                let length = input.below(200).min(behind.len());
+                [before, &behind[length..]].concat()
+            }
+            _ => {
+                let other = match input.below(2) {
+                    0 => base,
+                    _ => others[input.below(others.len())].as_slice(),
+                };
+                let start = input.below(other.len() + 1);
+                let end = (start + input.below(200)).min(other.len());
+                [before, &other[start..end], behind].concat()
+            }
+        };
+    }
+    bytes
+}
+
+/// A `.bpe` that says what its length and checksum are.
+fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
+    if bytes.len() >= LENGTH.end {
+        let length = bytes.len() as u64;
+        bytes[..8].copy_from_slice(&native::MAGIC);
+        bytes[8..12].copy_from_slice(&native::VERSION.to_le_bytes());
+        bytes[LENGTH].copy_from_slice(&length.to_le_bytes());
+        let checksum = crc32fast::hash(&bytes[LENGTH.start..]);
+        bytes[CHECKSUM].copy_from_slice(&checksum.to_le_bytes());
+    }
+    bytes
+}
+
+const TEXT: &[u8] =
+    "abc the abcab aaaaaaaaa <s>12345  x word é\r\n e\u{301}中文 it's\u{a0}".as_bytes();
+
+/// Fails unless a model that was read does what a model must do.
+fn check(model: &Model, text: &[u8], with_json: bool) {
+    let encoder = Encoder::new(model.clone());
+    let texts = [text, TEXT, b"", b"\xFF\xC3 abc \xE2\x82", &[b'a'; 100]];
+    let encoded = texts.map(|text| ids_of_text(&encoder, text));
+    let same_ids = |again: Model, format: &str| {
+        let again = Encoder::new(again);
+        for (text, ids) in texts.iter().zip(&encoded) {
+            assert_eq!(ids_of_text(&again, text), *ids, "{format}");
+        }
+    };
+
+    let bytes = native::write(model);
+    let again = native::read(&bytes).expect("what is written can be read");
+    assert_eq!(again, *model, ".bpe");
+    assert_eq!(native::write(&again), bytes, ".bpe");
+    same_ids(again, ".bpe");
+
+    if let Ok(bytes) = tiktoken::write(model) {
+        let again = tiktoken::read(&bytes, model.pattern().clone()).expect("it can be read");
+        if model.vocab().repeated().next().is_none() {
+            assert_eq!(again.vocab(), model.vocab(), ".tiktoken");
+        }
+        assert_eq!(
+            tiktoken::write(&again).expect("these are ranks"),
+            bytes,
+            ".tiktoken"
+        );
+        // Nothing else is in the file.
+        if *model.merging() == Merging::Ranks
+            && model.normalizer().is_none()
+            && model.specials().is_empty()
+        {
+            same_ids(again, ".tiktoken");
+        }
+    }
+
+    if !with_json {
+        return;
+    }
+    match huggingface::write(model) {
+        Ok(bytes) => {
+            let again = huggingface::read(&bytes).expect("what is written can be read");
+            assert_eq!(huggingface::write(&again), Ok(bytes), "tokenizer.json");
+            same_ids(again, "tokenizer.json");
+        }
+        Err(huggingface::HuggingFaceError::NotProven { text }) => panic!("not proven: {text:?}"),
+        Err(_) => {}
+    }
+}
+
+/// The ids of a text in every way, checked by decoding them; with special tokens too. None where
+/// the pattern fails.
+fn ids_of_text(encoder: &Encoder, text: &[u8]) -> Option<(Vec<TokenId>, Vec<TokenId>)> {
+    let model = encoder.model();
+    let ids = encoder.encode(text).ok()?;
+    let decoded = model.decode(&ids).expect("the ids exist");
+    if model.pattern().stages().all(|(_, gaps)| gaps == Gaps::Keep) {
+        let kept = match model.normalizer() {
+            Some(normalizer) => normalizer.apply(text),
+            None => text.into(),
+        };
+        assert_eq!(decoded, *kept);
+    }
+    assert_ids(encoder, text, &ids, "a model that was read");
+    let mut special = Vec::new();
+    encoder
+        .encode_with_specials(text, &model.all_specials(), &mut special)
+        .ok()?;
+    model.decode(&special).expect("the ids exist");
+    Some((ids, special))
+}

@@ -1,0 +1,536 @@
+//! Texts on several threads, and their ids in order.
+//!
+//! Each thread takes the next part (`parts.rs`). If all parts before it are in the result, the ids
+//! are written straight to the result; if not, to memory of the thread's own, and handed in. Whoever
+//! is done with the part that comes next appends what is there of those behind it, while the others
+//! go on. So ids are copied at most once, and what waits to be appended is bounded: who is too far
+//! ahead waits until the parts before are done.
+//!
+//! Parts are handed out in order. So when one fails, all before it are being worked on; they are
+//! finished, no more are taken, and the first failure in the text is the one reported.
+//!
+//! When a thread panics, the others stop after their part, and the panic goes on in the caller.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::batch::BatchError;
+use super::parts::{BYTES_FOR_A_THREAD, MOST_BYTES, Part, Parts, Step};
+use super::worker::{CountIds, Sink, Worker};
+use super::{EncodeError, Encoder, room_for};
+use crate::special::SpecialSet;
+use crate::threads;
+use crate::token::TokenId;
+
+/// A sink whose ids can be handed on to another.
+pub(super) trait Gather: Sink + Default + Send {
+    /// One with memory for the ids of so many bytes of text.
+    fn with_room(bytes: usize) -> Self;
+
+    /// How many ids it has taken.
+    fn taken(&self) -> usize;
+
+    /// Takes all ids of `part`, which has none then, but keeps its memory.
+    fn append(&mut self, part: &mut Self);
+}
+
+impl Gather for Vec<TokenId> {
+    fn with_room(bytes: usize) -> Self {
+        room_for(bytes)
+    }
+
+    fn taken(&self) -> usize {
+        self.len()
+    }
+
+    fn append(&mut self, part: &mut Self) {
+        self.take(part);
+        part.clear();
+    }
+}
+
+impl Gather for CountIds {
+    fn with_room(_: usize) -> Self {
+        Self::default()
+    }
+
+    fn taken(&self) -> usize {
+        self.count
+    }
+
+    fn append(&mut self, part: &mut Self) {
+        self.count += std::mem::take(&mut part.count);
+    }
+}
+
+/// The ids of texts, or how many there are.
+#[derive(Default)]
+pub(super) struct Gathered<S> {
+    pub(super) ids: S,
+    /// After how many ids each text ends.
+    pub(super) ends: Vec<usize>,
+}
+
+impl<S: Gather> Gathered<S> {
+    pub(super) fn end_text(&mut self) {
+        self.ends.push(self.ids.taken());
+    }
+
+    fn append(&mut self, part: &mut Self) {
+        let before = self.ids.taken();
+        self.ends
+            .extend(part.ends.drain(..).map(|end| before + end));
+        self.ids.append(&mut part.ids);
+    }
+}
+
+impl Encoder {
+    /// How many threads, this one included, `bytes` of text are worth, if so many are wanted.
+    pub(super) fn useful_threads(&self, bytes: usize, wanted: usize) -> usize {
+        match cfg!(feature = "parallel") {
+            true => wanted.min(bytes / BYTES_FOR_A_THREAD).min(threads::MOST),
+            false => 1,
+        }
+    }
+
+    /// Appends the ids of all texts to `whole`.
+    pub(super) fn gather<S: Gather, T: AsRef<[u8]> + Sync>(
+        &self,
+        texts: &[T],
+        allowed: &SpecialSet,
+        threads: usize,
+        whole: &mut Gathered<S>,
+    ) -> Result<(), BatchError> {
+        let bytes = texts.iter().map(|text| text.as_ref().len()).sum();
+        let threads = self.useful_threads(bytes, threads);
+        if threads > 1 {
+            let parts = Parts::new(self.model(), allowed, texts, bytes, threads);
+            return self.gather_parts(parts, allowed, threads, whole);
+        }
+        let mut worker = self.worker();
+        for (number, text) in texts.iter().enumerate() {
+            self.encode_text(&mut worker, text.as_ref(), allowed, &mut whole.ids)
+                .map_err(|error| BatchError::new(number, error))?;
+            whole.end_text();
+        }
+        Ok(())
+    }
+
+    fn gather_parts<S: Gather, T: AsRef<[u8]> + Sync>(
+        &self,
+        parts: Parts<'_, T>,
+        allowed: &SpecialSet,
+        threads: usize,
+        whole: &mut Gathered<S>,
+    ) -> Result<(), BatchError> {
+        let parts = Mutex::new(parts);
+        let hall = Hall::new(std::mem::take(whole), 2 * threads + 2);
+        threads::map(0..threads, |_| {
+            let mut stop = StopOnPanic {
+                hall: &hall,
+                armed: true,
+            };
+            let mut worker = self.worker();
+            let mut part = Part::new();
+            while hall.may_take() && lock(&parts).next(&mut part) {
+                let mut place = hall.place_for(part.number);
+                let done = self.encode_part(&mut worker, &part, allowed, &mut place.gathered);
+                hall.hand_in(part.number, place, done);
+            }
+            stop.armed = false;
+        });
+        let state = hall.state.into_inner();
+        let state = state.unwrap_or_else(PoisonError::into_inner);
+        *whole = state.whole.unwrap_or_default();
+        state.failure.map_or(Ok(()), Err)
+    }
+
+    fn encode_part<S: Gather>(
+        &self,
+        worker: &mut Worker,
+        part: &Part<'_>,
+        allowed: &SpecialSet,
+        gathered: &mut Gathered<S>,
+    ) -> Result<(), BatchError> {
+        let ended = gathered.ends.len();
+        for step in &part.steps {
+            let ids = &mut gathered.ids;
+            let done = match step {
+                Step::Split(stretch) => {
+                    let done = worker.encode(&self.shared, stretch.bytes(), ids);
+                    done.map_err(|error| EncodeError::in_whole(error, stretch.offset()))
+                }
+                Step::Prepare(text, offset) => {
+                    self.encode_between(worker, text, *offset, allowed, ids)
+                }
+                Step::Special(id) => {
+                    ids.take(&[*id]);
+                    Ok(())
+                }
+                Step::TextEnds => {
+                    gathered.end_text();
+                    Ok(())
+                }
+            };
+            let text = part.text + (gathered.ends.len() - ended);
+            done.map_err(|error| BatchError::new(text, error))?;
+        }
+        Ok(())
+    }
+}
+
+/// Where parts are handed in.
+struct Hall<S> {
+    state: Mutex<State<S>>,
+    /// Told when parts were appended, and when it is over.
+    moved: Condvar,
+    /// How many parts may be taken and not yet appended.
+    most_ahead: usize,
+}
+
+struct State<S> {
+    /// The result so far. Gone while someone writes to it.
+    whole: Option<Gathered<S>>,
+    /// How many parts were, or may be, taken.
+    taken: usize,
+    /// How many parts were appended, or are being.
+    appended: usize,
+    /// Parts behind those that were appended, as far as they are done.
+    done: VecDeque<Option<Result<Gathered<S>, BatchError>>>,
+    /// Memory for parts.
+    spare: Vec<Gathered<S>>,
+    failure: Option<BatchError>,
+    /// No more parts are to be taken.
+    stopped: bool,
+}
+
+/// Where the ids of a part are written to.
+struct Place<S> {
+    gathered: Gathered<S>,
+    is_whole: bool,
+}
+
+/// Nobody leaves anything half done under a lock but by a panic, and then the result is dropped.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<S: Gather> Hall<S> {
+    fn new(whole: Gathered<S>, most_ahead: usize) -> Self {
+        Hall {
+            state: Mutex::new(State {
+                whole: Some(whole),
+                taken: 0,
+                appended: 0,
+                done: VecDeque::new(),
+                spare: Vec::new(),
+                failure: None,
+                stopped: false,
+            }),
+            moved: Condvar::new(),
+            most_ahead,
+        }
+    }
+
+    /// Whether to take one more part. Waits until it is not too far ahead.
+    ///
+    /// The part that is to be appended next is in the hands of someone who does not wait here, so
+    /// there is no waiting in a circle.
+    fn may_take(&self) -> bool {
+        let mut state = lock(&self.state);
+        while !state.stopped && state.taken - state.appended >= self.most_ahead {
+            let waited = self.moved.wait(state);
+            state = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        state.taken += 1;
+        !state.stopped
+    }
+
+    /// Where the ids of a part are to be written: to the result, if it is the next.
+    fn place_for(&self, number: usize) -> Place<S> {
+        let mut state = lock(&self.state);
+        if number == state.appended
+            && let Some(whole) = state.whole.take()
+        {
+            return Place {
+                gathered: whole,
+                is_whole: true,
+            };
+        }
+        let spare = state.spare.pop();
+        drop(state);
+        Place {
+            gathered: spare.unwrap_or_else(|| Gathered {
+                ids: S::with_room(MOST_BYTES + MOST_BYTES / 4),
+                ends: Vec::new(),
+            }),
+            is_whole: false,
+        }
+    }
+
+    /// Hands in what became of a part, and appends what is next.
+    fn hand_in(&self, number: usize, place: Place<S>, result: Result<(), BatchError>) {
+        let mut state = lock(&self.state);
+        // Those behind a failure are not wanted; those before it have been taken.
+        state.stopped |= result.is_err();
+        let mut whole = if place.is_whole {
+            state.appended += 1;
+            state.done.pop_front();
+            state.failure = result.err();
+            place.gathered
+        } else {
+            let waits = number - state.appended;
+            if state.done.len() <= waits {
+                state.done.resize_with(waits + 1, || None);
+            }
+            state.done[waits] = Some(result.map(|()| place.gathered));
+            match state.whole.take() {
+                Some(whole) => whole,
+                // Who has it looks again for what is next.
+                None => return,
+            }
+        };
+        while state.failure.is_none() && matches!(state.done.front(), Some(Some(_))) {
+            let next = state.done.pop_front().flatten();
+            state.appended += 1;
+            match next.expect("it was looked at") {
+                Ok(mut part) => {
+                    drop(state);
+                    whole.append(&mut part);
+                    state = lock(&self.state);
+                    state.spare.push(part);
+                }
+                Err(failure) => state.failure = Some(failure),
+            }
+        }
+        state.whole = Some(whole);
+        self.moved.notify_all();
+    }
+}
+
+/// Stops all threads when one panics: they would wait for its part for ever.
+struct StopOnPanic<'h, S> {
+    hall: &'h Hall<S>,
+    armed: bool,
+}
+
+impl<S> Drop for StopOnPanic<'_, S> {
+    fn drop(&mut self) {
+        if self.armed {
+            lock(&self.hall.state).stopped = true;
+            self.hall.moved.notify_all();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::EncodeOptions;
+    use super::*;
+    use crate::model::Model;
+    use crate::normalize::Normalizer;
+    use crate::special::SpecialToken;
+    use crate::split::{Gaps, Pattern, PatternName, SplitError};
+    use proptest::prelude::*;
+
+    fn model(pattern: Pattern, specials: Vec<SpecialToken>) -> Model {
+        let tokens = [b"th".as_slice(), b"the", b" t", b"  ", b"\xe6\x9d", b"aa"];
+        let bytes: Vec<[u8; 1]> = (0..=255).map(|byte| [byte]).collect();
+        let all = bytes.iter().map(|byte| &byte[..]).chain(tokens);
+        Model::from_ranks(pattern, all.zip(0..), specials).unwrap()
+    }
+
+    fn encoder(pattern: Pattern, specials: Vec<SpecialToken>) -> Encoder {
+        Encoder::new(model(pattern, specials))
+    }
+
+    fn cl100k() -> Pattern {
+        Pattern::named(PatternName::Cl100k)
+    }
+
+    /// Two special tokens, of which one is looked for behind the normaliser and takes white space.
+    fn specials() -> Vec<SpecialToken> {
+        let mut normalized = SpecialToken::new("<n>", 301);
+        (normalized.normalized, normalized.left_strip) = (true, true);
+        vec![SpecialToken::new("<|s|>", 300), normalized]
+    }
+
+    /// Every answer about `texts` on several threads is that of one text after the other.
+    fn check(encoder: &Encoder, texts: &[Vec<u8>], allowed: &SpecialSet) {
+        let one_by_one: Vec<Vec<TokenId>> = (texts.iter())
+            .map(|text| {
+                let mut ids = Vec::new();
+                let done = encoder.encode_with_specials(text, allowed, &mut ids);
+                done.map(|()| ids).unwrap()
+            })
+            .collect();
+        let counts: Vec<usize> = one_by_one.iter().map(Vec::len).collect();
+        for threads in [0, 1, 2, 3, 8] {
+            let options = EncodeOptions::new().allow(allowed).threads(threads);
+            let batch = encoder.encode_batch_with(texts, options).unwrap();
+            assert!(batch.iter().eq(&one_by_one), "{threads} threads");
+            assert_eq!(encoder.count_batch_with(texts, options).unwrap(), counts);
+            for (text, ids) in texts.iter().zip(&one_by_one) {
+                assert_eq!(&encoder.encode_with(text, options).unwrap(), ids);
+                assert_eq!(encoder.count_with(text, options).unwrap(), ids.len());
+            }
+        }
+    }
+
+    fn hard_text() -> impl Strategy<Value = Vec<u8>> {
+        let some = prop_oneof![
+            4 => "[ a-zA-Z0-9'\r\n\t.,]{0,40}".prop_map(String::into_bytes),
+            1 => "(the |th  |aaaa){0,40}".prop_map(String::into_bytes),
+            1 => prop::collection::vec(any::<char>(), 0..30)
+                .prop_map(|chars| chars.into_iter().collect::<String>().into_bytes()),
+            1 => prop::collection::vec(any::<u8>(), 0..20),
+            1 => Just("\u{6771}\u{4eac}\u{3002}e\u{301} ".as_bytes().repeat(5)),
+            1 => Just(b"<|s|>".to_vec()),
+            1 => Just(b"  <n>".to_vec()),
+            1 => (0..300usize).prop_map(|length| vec![b'a'; length]),
+        ];
+        prop::collection::vec(some, 0..30).prop_map(|some| some.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn ids_do_not_depend_on_threads(texts in prop::collection::vec(hard_text(), 0..6)) {
+            for name in [PatternName::Gpt2, PatternName::Cl100k, PatternName::O200k] {
+                check(&encoder(Pattern::named(name), vec![]), &texts, &SpecialSet::default());
+            }
+        }
+
+        #[test]
+        fn nor_do_those_of_special_tokens_and_normalised_text(
+            texts in prop::collection::vec(hard_text(), 0..4),
+        ) {
+            for normalizer in [None, Some(Normalizer::Nfc)] {
+                let model = model(cl100k(), specials()).with_normalizer(normalizer);
+                let encoder = Encoder::new(model);
+                let model = encoder.model();
+                for allowed in [model.all_specials(), model.special_set(&["<|s|>"])] {
+                    check(&encoder, &texts, &allowed);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_smallest_texts_and_more_threads_than_there_is_work_for() {
+        let encoder = encoder(cl100k(), vec![]);
+        for text in [&b""[..], b"x", b"\xff", b"\xe6\x9d", b" "] {
+            let want = encoder.encode(text).unwrap();
+            assert_eq!(encoder.encode_with_threads(text, 1000).unwrap(), want);
+        }
+        let text = "the 1,000 threads. ".repeat(4000);
+        let want = encoder.encode(text.as_bytes()).unwrap();
+        for threads in [1000, usize::MAX] {
+            let ids = encoder.encode_with_threads(text.as_bytes(), threads);
+            assert_eq!(ids.unwrap(), want);
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_stand_wherever_parts_end() {
+        let encoder = encoder(cl100k(), vec![]);
+        for bad in [&b"\x80"[..], b"\xe2\x82", b"\xf0\x9f\x99", b"\xff"] {
+            for gap in 1..40 {
+                let some = [&b"a".repeat(gap), bad, b" "].concat();
+                let text = some.repeat(600 / some.len());
+                let want = encoder.encode(&text).unwrap();
+                assert_eq!(encoder.encode_with_threads(&text, 3).unwrap(), want);
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_failure_wins_and_names_its_byte() {
+        let bomb = Pattern::regex(r"(?:a|a)+(?=c)|.", Gaps::Keep).unwrap();
+        let encoder = encoder(bomb, vec![SpecialToken::new("<|s|>", 300)]);
+        let allowed = encoder.model().all_specials();
+        // The parts before the first bomb take longer than those behind it.
+        let text = format!(
+            "{}<|s|>{}{}",
+            "x".repeat(3000),
+            "yy<|s|>".repeat(300),
+            format!("z{}<|s|>", "a".repeat(64)).repeat(20)
+        );
+        for threads in [1, 2, 8] {
+            let options = EncodeOptions::new().allow(&allowed).threads(threads);
+            let error = encoder.encode_with(text.as_bytes(), options).unwrap_err();
+            let EncodeError::Split(SplitError { offset, .. }) = error else {
+                panic!("{error}");
+            };
+            assert_eq!(offset, 3000 + 5 + 7 * 300 + 1);
+        }
+    }
+
+    /// A text that panics when it is looked at for the second time.
+    struct Panics(std::sync::atomic::AtomicUsize, bool);
+
+    impl AsRef<[u8]> for Panics {
+        fn as_ref(&self) -> &[u8] {
+            let before = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            assert!(!self.1 || before < 1, "this text panics");
+            b"some words that fill half of a part"
+        }
+    }
+
+    #[cfg(feature = "parallel")]
+    #[test]
+    fn a_panic_comes_out_and_no_one_waits_for_ever() {
+        let encoder = encoder(cl100k(), vec![]);
+        for which in [0, 1, 50, 199] {
+            let texts: Vec<Panics> = (0..200).map(|n| Panics(0.into(), n == which)).collect();
+            let mut whole = Gathered::<CountIds>::default();
+            let run = std::panic::AssertUnwindSafe(|| {
+                encoder.gather(&texts, &SpecialSet::default(), 3, &mut whole)
+            });
+            let panic = std::panic::catch_unwind(run).unwrap_err();
+            assert_eq!(panic.downcast_ref(), Some(&"this text panics"));
+        }
+    }
+
+    #[cfg(feature = "parallel")]
+    #[test]
+    fn who_waits_for_a_part_is_woken_by_a_panic() {
+        let hall = Hall::<CountIds>::new(Gathered::default(), 2);
+        std::thread::scope(|scope| {
+            assert!(hall.may_take() && hall.may_take());
+            let waits = scope.spawn(|| hall.may_take());
+            let panics = scope.spawn(|| {
+                let _stop = StopOnPanic {
+                    hall: &hall,
+                    armed: true,
+                };
+                panic!("on purpose");
+            });
+            assert!(panics.join().is_err());
+            assert!(!waits.join().unwrap());
+        });
+    }
+
+    #[test]
+    fn parts_are_appended_in_order_whenever_they_come() {
+        let hall = Hall::<Vec<TokenId>>::new(Gathered::default(), 9);
+        let hand_in = |number: TokenId, mut place: Place<Vec<TokenId>>| {
+            place.gathered.ids.push(number);
+            place.gathered.end_text();
+            place.gathered.ids.push(number);
+            hall.hand_in(number as usize, place, Ok(()));
+        };
+        for numbers in [&[2, 1, 0][..], &[4, 3]] {
+            let places: Vec<_> = (numbers.iter())
+                .map(|&number| hall.place_for(number as usize))
+                .collect();
+            for (&number, place) in numbers.iter().zip(places) {
+                assert_eq!(place.is_whole, [0, 3].contains(&number));
+                hand_in(number, place);
+            }
+        }
+        let whole = hall.state.into_inner().unwrap().whole.unwrap();
+        assert_eq!(whole.ids, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]);
+        assert_eq!(whole.ends, [1, 3, 5, 7, 9]);
+    }
+}

@@ -1,0 +1,244 @@
+//! Texts in parts for threads.
+//!
+//! A part is what a thread takes at a time: some consecutive texts, or a piece of one that is long.
+//! Parts are found one by one, when a thread asks, so that no pass over the text goes before the
+//! work. A text is cut at the special tokens that are allowed, and where the pattern certainly
+//! splits ([`Pattern::first_cut`](crate::Pattern::first_cut)); what has no such place stays whole.
+//!
+//! Parts become smaller towards the end, so that all threads end at about the same time.
+//!
+//! A model that normalises does so before it splits, and special tokens may be looked for in
+//! between. A short text is left to the thread as it is. A long one is normalised by who finds the
+//! parts, and all of its special tokens are found at once.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::model::Model;
+use crate::special::{Segment, Segments, SpecialSet};
+use crate::token::TokenId;
+
+/// Bytes of the largest parts: some hundred times what it costs to take one.
+pub(super) const MOST_BYTES: usize = if cfg!(test) { 64 } else { 1 << 16 };
+
+/// Bytes of the smallest, if there is more.
+const FEWEST_BYTES: usize = if cfg!(test) { 8 } else { 1 << 13 };
+
+/// With so many bytes for each thread, it is worth starting.
+pub(super) const BYTES_FOR_A_THREAD: usize = if cfg!(test) { 32 } else { 1 << 16 };
+
+/// See the module.
+pub(super) struct Parts<'t, T> {
+    model: &'t Model,
+    allowed: &'t SpecialSet,
+    texts: std::slice::Iter<'t, T>,
+    /// How many texts have ended.
+    ended: usize,
+    /// What is left of the text that was begun, behind `stretch` and `found`.
+    segments: Option<Segments<'t, 't>>,
+    /// What is left of a text that was normalised.
+    found: VecDeque<Step<'t>>,
+    /// What is left of text that is being cut.
+    stretch: Option<Stretch<'t>>,
+    /// How many parts were taken.
+    taken: usize,
+    bytes_left: usize,
+    threads: usize,
+}
+
+/// A part, to be used again for the next.
+pub(super) struct Part<'t> {
+    /// Which part, from 0.
+    pub(super) number: usize,
+    /// Which text it begins in, from 0.
+    pub(super) text: usize,
+    pub(super) steps: Vec<Step<'t>>,
+}
+
+/// What is to be done, one after the other.
+pub(super) enum Step<'t> {
+    /// Text to be split.
+    Split(Stretch<'t>),
+    /// Text that is to be normalised, cut at special tokens, and split. It begins at this offset of
+    /// the whole text.
+    Prepare(&'t [u8], usize),
+    /// An id.
+    Special(TokenId),
+    /// A text ends.
+    TextEnds,
+}
+
+/// Some of a text.
+pub(super) struct Stretch<'t> {
+    text: Shared<'t>,
+    range: Range<usize>,
+    /// Where `text` begins in the whole.
+    offset: usize,
+}
+
+#[derive(Clone)]
+enum Shared<'t> {
+    Borrowed(&'t [u8]),
+    Normalized(Arc<[u8]>),
+}
+
+impl Stretch<'_> {
+    pub(super) fn bytes(&self) -> &[u8] {
+        let text = match &self.text {
+            Shared::Borrowed(text) => text,
+            Shared::Normalized(text) => &text[..],
+        };
+        &text[self.range.clone()]
+    }
+
+    /// Where it begins in the whole text.
+    pub(super) fn offset(&self) -> usize {
+        self.offset + self.range.start
+    }
+
+    /// Cuts the first `length` bytes off.
+    fn cut_off(&mut self, length: usize) -> Self {
+        let start = self.range.start;
+        self.range.start += length;
+        Stretch {
+            text: self.text.clone(),
+            range: start..start + length,
+            offset: self.offset,
+        }
+    }
+}
+
+impl Part<'_> {
+    pub(super) fn new() -> Self {
+        Part {
+            number: 0,
+            text: 0,
+            steps: Vec::new(),
+        }
+    }
+}
+
+impl<'t, T: AsRef<[u8]>> Parts<'t, T> {
+    /// `bytes` are those of all texts together.
+    pub(super) fn new(
+        model: &'t Model,
+        allowed: &'t SpecialSet,
+        texts: &'t [T],
+        bytes: usize,
+        threads: usize,
+    ) -> Self {
+        Parts {
+            model,
+            allowed,
+            texts: texts.iter(),
+            ended: 0,
+            segments: None,
+            found: VecDeque::new(),
+            stretch: None,
+            taken: 0,
+            bytes_left: bytes,
+            threads,
+        }
+    }
+
+    /// Makes `part` the next one. Whether there is one.
+    pub(super) fn next(&mut self, part: &mut Part<'t>) -> bool {
+        part.steps.clear();
+        (part.number, part.text) = (self.taken, self.ended);
+        let even = self.bytes_left / (4 * self.threads);
+        let mut wanted = even.clamp(FEWEST_BYTES, MOST_BYTES);
+        while wanted > 0
+            && let Some(step) = self.step(wanted)
+        {
+            let bytes = match &step {
+                Step::Split(stretch) => stretch.range.len(),
+                Step::Prepare(text, _) => text.len(),
+                // Each costs a little, be the text never so short.
+                Step::Special(_) | Step::TextEnds => 1,
+            };
+            wanted = wanted.saturating_sub(bytes);
+            self.bytes_left = self.bytes_left.saturating_sub(bytes);
+            part.steps.push(step);
+        }
+        self.taken += 1;
+        !part.steps.is_empty()
+    }
+
+    /// The next thing to be done, of little more than `wanted` bytes if possible.
+    fn step(&mut self, wanted: usize) -> Option<Step<'t>> {
+        loop {
+            if let Some(stretch) = &mut self.stretch {
+                let rest = stretch.bytes();
+                // What would be left of it is not worth a part.
+                if rest.len() > wanted + FEWEST_BYTES / 2
+                    && let Some(cut) = self.model.pattern().first_cut(rest, wanted)
+                    && cut < rest.len()
+                {
+                    return Some(Step::Split(stretch.cut_off(cut)));
+                }
+                return self.stretch.take().map(Step::Split);
+            }
+            match self.found.pop_front() {
+                Some(Step::Split(stretch)) => {
+                    self.stretch = Some(stretch);
+                    continue;
+                }
+                Some(step) => return Some(step),
+                None => {}
+            }
+            match self.segments.as_mut().map(Iterator::next) {
+                Some(Some(Segment::Special(token, _))) => return Some(Step::Special(token.id)),
+                Some(Some(Segment::Text(text, offset))) => {
+                    let prepares =
+                        self.model.normalizer().is_some() || !self.allowed.normalized.is_empty();
+                    if prepares && text.len() <= MOST_BYTES {
+                        return Some(Step::Prepare(text, offset));
+                    }
+                    if prepares {
+                        self.prepare(text, offset);
+                    } else {
+                        self.stretch = Some(Stretch {
+                            text: Shared::Borrowed(text),
+                            range: 0..text.len(),
+                            offset,
+                        });
+                    }
+                }
+                Some(None) => {
+                    self.segments = None;
+                    self.ended += 1;
+                    return Some(Step::TextEnds);
+                }
+                None => {
+                    let text = self.texts.next()?.as_ref();
+                    self.segments = Some(self.allowed.raw.segments(text));
+                }
+            }
+        }
+    }
+
+    /// Normalises text that begins at `offset` and finds the special tokens in it.
+    fn prepare(&mut self, text: &'t [u8], offset: usize) {
+        let normalized = match self.model.normalizer().map(|form| form.apply(text)) {
+            Some(Cow::Owned(text)) => Shared::Normalized(text.into()),
+            _ => Shared::Borrowed(text),
+        };
+        let bytes = match &normalized {
+            Shared::Borrowed(text) => text,
+            Shared::Normalized(text) => &text[..],
+        };
+        let steps = self.allowed.normalized.segments(bytes);
+        self.found = steps
+            .map(|segment| match segment {
+                Segment::Special(token, _) => Step::Special(token.id),
+                Segment::Text(bytes, start) => Step::Split(Stretch {
+                    text: normalized.clone(),
+                    range: start..start + bytes.len(),
+                    offset,
+                }),
+            })
+            .collect();
+    }
+}
