@@ -556,6 +556,32 @@ def test_batches_from_many_python_threads(pair):
     assert right == [True] * 8
 
 
+def test_other_threads_get_their_turn():
+    code = """
+        import threading, time
+        from tokenizer_py import tiktoken
+        ranks = {bytes([byte]): byte for byte in range(256)}
+        encoding = tiktoken.Encoding("x", pat_str=".", mergeable_ranks=ranks, special_tokens={})
+        turns, ended = [], threading.Event()
+        def count():
+            while not ended.is_set():
+                turns.append(time.monotonic())
+                time.sleep(0.001)
+        thread = threading.Thread(target=count)
+        thread.start()
+        time.sleep(0.05)
+        began = time.monotonic()
+        encoding.encode_ordinary_batch(["some words"] * 300_000, num_threads=4)
+        took = time.monotonic() - began
+        ended.set()
+        thread.join()
+        turns = [began, *(turn for turn in turns if turn > began), began + took]
+        longest = max(after - before for before, after in zip(turns, turns[1:]))
+        print(longest < 0.2 or longest < took / 3 or (longest, took))
+    """
+    assert run_python(code) == "True\n"
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="signals are other ones here")
 def test_ctrl_c_breaks_a_batch_off():
     code = """

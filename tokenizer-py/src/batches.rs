@@ -7,16 +7,17 @@
 //! threads get their turn, and Ctrl-C is looked for.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{Builder, ScopedJoinHandle};
 
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use tokenizer_core::{EncodeError, TokenId};
 
+use crate::interruptible::{WAKE, take_turns};
 use crate::lists::Ints;
-use crate::text::{detached, useful_threads};
+use crate::text::{stoppable, useful_threads};
 
 /// A portion has no more bytes of text than this, if it is more than one text: then its ids stay in
 /// the second-level cache until they are in lists.
@@ -32,6 +33,17 @@ pub(crate) struct Failure {
     pub(crate) error: EncodeError,
 }
 
+/// Appends the ids of a text, until the flag is set.
+pub(crate) trait Encode<T>:
+    Fn(&T, &mut Vec<TokenId>, Option<&AtomicBool>) -> Result<(), EncodeError> + Sync
+{
+}
+
+impl<T, E> Encode<T> for E where
+    E: Fn(&T, &mut Vec<TokenId>, Option<&AtomicBool>) -> Result<(), EncodeError> + Sync
+{
+}
+
 /// The lists of the ids of `texts`, made on up to `threads` threads. `encode` appends the ids of a
 /// text; `refuse` makes of a failure, that of the first text, what is raised.
 ///
@@ -42,7 +54,7 @@ pub(crate) fn encode<'py, T: AsRef<[u8]> + Sync>(
     texts: &[T],
     threads: usize,
     ints: &Ints,
-    encode: impl Fn(&T, &mut Vec<TokenId>) -> Result<(), EncodeError> + Sync,
+    encode: impl Encode<T>,
     refuse: impl FnOnce(Failure) -> PyErr,
 ) -> PyResult<Bound<'py, PyList>> {
     let threads = useful_threads(threads, texts).max(1);
@@ -52,6 +64,7 @@ pub(crate) fn encode<'py, T: AsRef<[u8]> + Sync>(
         portions: &portions,
         next: AtomicUsize::new(0),
         end: AtomicUsize::new(portions.len()),
+        stop: AtomicBool::new(false),
         encode,
     };
     let mut lists = Lists {
@@ -71,6 +84,7 @@ pub(crate) fn encode<'py, T: AsRef<[u8]> + Sync>(
         let helpers: Vec<_> = (1..threads.min(portions.len())).map_while(helper).collect();
         drop(done);
         let result = lists.make(py, ints, work, &mut inbox);
+        work.stop.store(result.is_err(), Ordering::Relaxed);
         // Whoever waits to hand over a portion need not any more.
         drop(inbox);
         py.detach(|| helpers.into_iter().for_each(join));
@@ -112,6 +126,8 @@ struct Work<'w, T, E> {
     next: AtomicUsize,
     /// Portions from here on are not wanted any more: a text before them has failed.
     end: AtomicUsize,
+    /// All is to end.
+    stop: AtomicBool,
     encode: E,
 }
 
@@ -125,13 +141,13 @@ struct Portion {
     failure: Option<Failure>,
 }
 
-impl<T: AsRef<[u8]>, E: Fn(&T, &mut Vec<TokenId>) -> Result<(), EncodeError>> Work<'_, T, E> {
+impl<T: AsRef<[u8]>, E: Encode<T>> Work<'_, T, E> {
     fn take(&self) -> Option<usize> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         (number < self.end.load(Ordering::Relaxed)).then_some(number)
     }
 
-    fn encode(&self, number: usize) -> Portion {
+    fn encode(&self, number: usize, stop: Option<&AtomicBool>) -> Portion {
         let portion = self.portions[number].clone();
         let mut done = Portion {
             number,
@@ -140,7 +156,7 @@ impl<T: AsRef<[u8]>, E: Fn(&T, &mut Vec<TokenId>) -> Result<(), EncodeError>> Wo
             failure: None,
         };
         for text in portion {
-            if let Err(error) = (self.encode)(&self.texts[text], &mut done.ids) {
+            if let Err(error) = (self.encode)(&self.texts[text], &mut done.ids, stop) {
                 self.end.fetch_min(number, Ordering::Relaxed);
                 done.failure = Some(Failure { text, error });
                 break;
@@ -158,7 +174,7 @@ impl<T: AsRef<[u8]>, E: Fn(&T, &mut Vec<TokenId>) -> Result<(), EncodeError>> Wo
     /// What another thread does.
     fn help(&self, done: &SyncSender<Portion>) {
         while let Some(number) = self.take() {
-            if done.send(self.encode(number)).is_err() {
+            if done.send(self.encode(number, Some(&self.stop))).is_err() {
                 return;
             }
         }
@@ -175,27 +191,27 @@ struct Lists<'py> {
 
 impl<'py> Lists<'py> {
     /// Makes all of them.
-    fn make<T: AsRef<[u8]> + Sync, E>(
+    fn make<T: AsRef<[u8]> + Sync, E: Encode<T>>(
         &mut self,
         py: Python<'py>,
         ints: &Ints,
         work: &Work<'_, T, E>,
         inbox: &mut Receiver<Portion>,
-    ) -> PyResult<()>
-    where
-        E: Fn(&T, &mut Vec<TokenId>) -> Result<(), EncodeError> + Sync,
-    {
+    ) -> PyResult<()> {
         loop {
-            py.check_signals()?;
+            take_turns(py)?;
             let portion = match inbox.try_recv() {
                 Ok(portion) => portion,
                 Err(_) => match work.take() {
-                    Some(number) => detached(py, work.bytes(number), || work.encode(number)),
+                    Some(number) => {
+                        stoppable(py, work.bytes(number), |stop| work.encode(number, stop))?
+                    }
                     None => {
                         let inbox = &mut *inbox;
-                        match py.detach(move || inbox.recv()) {
+                        match py.detach(move || inbox.recv_timeout(WAKE)) {
                             Ok(portion) => portion,
-                            Err(_) => return Ok(()),
+                            Err(RecvTimeoutError::Timeout) => continue,
+                            Err(RecvTimeoutError::Disconnected) => return Ok(()),
                         }
                     }
                 },

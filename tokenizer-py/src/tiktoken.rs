@@ -1,6 +1,7 @@
 //! What `tokenizer_py.tiktoken.Encoding` is derived from: its short calls, whole, and what its other
 //! methods stand on. Names, rules and exceptions are tiktoken's.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use numpy::PyArray1;
@@ -18,7 +19,7 @@ use crate::lists::Ints;
 use crate::rules::{Asked, Disallowed, Rules, refusal, repaired};
 use crate::rustbpe::dropping_pattern;
 use crate::specials::Specials;
-use crate::text::{Argument, detached, encoded, string};
+use crate::text::{Argument, detached, encode_into, encoded, string};
 use crate::unstable;
 
 /// The methods of an encoding that do not need Python.
@@ -71,17 +72,17 @@ impl Tables {
         allowed: Option<&SpecialSet>,
         disallowed: Option<&SpecialSet>,
         ids: &mut Vec<TokenId>,
+        stop: Option<&AtomicBool>,
     ) -> Result<(), EncodeError> {
         let text = text.as_bytes();
         if let Some(disallowed) = disallowed {
             self.encoder.refuse_specials(text, disallowed)?;
         }
-        let Some(allowed) = allowed else {
-            return self.encoder.encode_into(text, ids);
-        };
         let before = ids.len();
-        self.encoder.encode_with_specials(text, allowed, ids)?;
-        self.aliases.resolve(&mut ids[before..]);
+        encode_into(&self.encoder, text, allowed, ids, stop)?;
+        if allowed.is_some() {
+            self.aliases.resolve(&mut ids[before..]);
+        }
         Ok(())
     }
 
@@ -125,7 +126,7 @@ impl Tables {
         encoded(
             py,
             text.len(),
-            |ids| self.encode_by_rules(text, allowed, disallowed, ids),
+            |ids, stop| self.encode_by_rules(text, allowed, disallowed, ids, stop),
             |error| refusal(py, error),
             make,
         )
@@ -157,9 +158,9 @@ impl Tables {
             &prepared,
             threads,
             &self.ints,
-            |text, ids| {
+            |text, ids, stop| {
                 let disallowed = disallowed.filter(|_| !text.searched);
-                self.encode_by_rules(&text.text, allowed, disallowed, ids)
+                self.encode_by_rules(&text.text, allowed, disallowed, ids, stop)
             },
             |Failure { text, error }| match error {
                 EncodeError::SpecialNotAllowed { .. } => refusal(py, error),
@@ -298,7 +299,7 @@ impl BaseEncoding {
             encoded(
                 py,
                 text.len(),
-                |ids| tables.encoder.encode_into(text.as_bytes(), ids),
+                |ids, stop| encode_into(&tables.encoder, text.as_bytes(), None, ids, stop),
                 value_error,
                 |ids| tables.ints.list(py, ids),
             )

@@ -17,6 +17,7 @@ use tokenizer_core::reference::merge_piece;
 use tokenizer_core::{EncodeError, Encoder, SpecialSet, TokenId};
 
 use crate::errors::value_error;
+use crate::interruptible::take_turns;
 use crate::text::detached;
 
 /// So many tokens are tried before it is looked whether Ctrl-C was pressed.
@@ -80,7 +81,7 @@ pub(crate) fn encode(
     for place in 1..piece.len() {
         let (before, behind) = piece.split_at(place);
         for some in beginning_with(behind).chunks(TRIED_AT_ONCE) {
-            py.check_signals()?;
+            take_turns(py)?;
             let tried = detached(py, some.len() * piece.len(), || {
                 some.iter()
                     .map(|id| beginning(encoder, &[before, token(id)].concat(), piece.len()))

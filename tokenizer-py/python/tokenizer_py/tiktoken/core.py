@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import copyreg
 import functools
-import re
 from typing import TYPE_CHECKING, Any
 
 from .._native import BaseEncoding
@@ -297,6 +296,8 @@ def _checked_threads(num_threads: int | None) -> int:
 
 def _refuse(text: str, disallowed: AbstractSet[str]) -> None:
     """Raises ``ValueError`` when one of the texts occurs: of those at the first place the longest."""
+    import re
+
     longest_first = sorted(disallowed, key=len, reverse=True)
     found = re.search("|".join(map(re.escape, longest_first)), text)
     if found:

@@ -7,15 +7,9 @@ there is the SHA-1 of its address. So what tiktoken has fetched is used, and the
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import os
-import tempfile
-import urllib.error
-import urllib.request
-import uuid
 
+# What only some calls need is imported by them: the rest takes longer than the package itself.
 from .._native import _parse_ranks
 
 __all__ = [
@@ -43,6 +37,9 @@ def read_file(blobpath: str) -> bytes:
         with open(blobpath, "rb") as file:
             return file.read()
     if blobpath.startswith(("http://", "https://")):
+        import urllib.error
+        import urllib.request
+
         try:
             with urllib.request.urlopen(blobpath, timeout=_SECONDS) as response:  # noqa: S310
                 return response.read()
@@ -56,6 +53,8 @@ def read_file(blobpath: str) -> bytes:
 
 def check_hash(data: bytes, expected_hash: str) -> bool:
     """Whether the SHA-256 of the data is the one expected, in hexadecimal."""
+    import hashlib
+
     return hashlib.sha256(data).hexdigest() == expected_hash
 
 
@@ -74,6 +73,8 @@ def read_file_cached(blobpath: str, expected_hash: str | None = None) -> bytes:
     folder, named = _cache_folder()
     if not folder or "://" not in blobpath:
         return _checked(read_file(blobpath), blobpath, expected_hash)
+    import hashlib
+
     path = os.path.join(folder, hashlib.sha1(blobpath.encode()).hexdigest())  # noqa: S324
     try:
         with open(path, "rb") as file:
@@ -115,6 +116,8 @@ def load_tiktoken_bpe(tiktoken_bpe_file: str, expected_hash: str | None = None) 
     ranks = _parse_ranks(contents)
     if ranks is not None:
         return ranks
+    import base64
+
     ranks = {}
     for line in contents.splitlines():
         if not line:
@@ -137,6 +140,8 @@ def dump_tiktoken_bpe(bpe_ranks: dict[bytes, int], tiktoken_bpe_file: str) -> No
         OSError: the file cannot be written.
         ImportError: an address, and blobfile is not installed.
     """
+    import base64
+
     lines = [
         b"%s %d\n" % (base64.b64encode(token), rank)
         for token, rank in sorted(bpe_ranks.items(), key=lambda entry: entry[1])
@@ -169,6 +174,8 @@ def data_gym_to_mergeable_bpe_ranks(
         AssertionError: the files do not fit each other.
         ValueError, OSError: as ``read_file_cached``.
     """
+    import json
+
     # In both files, a byte is a character: itself when it can be printed, or else one from 256 on.
     printable = [byte for byte in range(256) if chr(byte).isprintable() and byte != 0x20]
     others = [byte for byte in range(256) if byte not in printable]
@@ -201,6 +208,8 @@ def _cache_folder() -> tuple[str, bool]:
     for name in ("TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR"):
         if name in os.environ:
             return os.environ[name], True
+    import tempfile
+
     return os.path.join(tempfile.gettempdir(), "data-gym-cache"), False
 
 
@@ -215,6 +224,8 @@ def _checked(data: bytes, source: str, expected_hash: str | None) -> bytes:
 
 def _write_whole(path: str, data: bytes) -> None:
     """Writes a file beside the place and moves it there, so that nobody finds half a file."""
+    import uuid
+
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     temporary = f"{path}.{uuid.uuid4()}.tmp"
     try:

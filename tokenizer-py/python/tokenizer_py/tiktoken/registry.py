@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import pkgutil
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +43,8 @@ def _available_plugin_modules() -> Sequence[str]:
         import tiktoken_ext  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError:
         return []
+    import pkgutil
+
     modules = pkgutil.iter_modules(tiktoken_ext.__path__, tiktoken_ext.__name__ + ".")
     return [name for _, name, _ in modules if name != "tiktoken_ext.openai_public"]
 
