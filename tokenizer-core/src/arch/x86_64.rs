@@ -5,6 +5,7 @@
 //! inlined into `run`, which is compiled for the instruction set; so are the kernels.
 
 use std::arch::x86_64::*;
+use std::sync::LazyLock;
 
 use super::{BLOCK, FLATTEN, Kernel, Simd};
 use crate::unicode::{self, ASCII};
@@ -20,12 +21,14 @@ pub(super) struct Avx2(());
 impl Avx2 {
     #[inline]
     pub(super) fn new() -> Option<Self> {
-        (is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("bmi1")
-            && is_x86_feature_detected!("bmi2")
-            && is_x86_feature_detected!("lzcnt")
-            && is_x86_feature_detected!("popcnt"))
-        .then_some(Avx2(()))
+        static IS_THERE: LazyLock<bool> = LazyLock::new(|| {
+            is_x86_feature_detected!("avx2")
+                && is_x86_feature_detected!("bmi1")
+                && is_x86_feature_detected!("bmi2")
+                && is_x86_feature_detected!("lzcnt")
+                && is_x86_feature_detected!("popcnt")
+        });
+        IS_THERE.then_some(Avx2(()))
     }
 
     #[inline]
@@ -265,11 +268,13 @@ pub(super) struct Avx512(());
 impl Avx512 {
     #[inline]
     pub(super) fn new() -> Option<Self> {
-        (Avx2::new().is_some()
-            && is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512vl"))
-        .then_some(Avx512(()))
+        static IS_THERE: LazyLock<bool> = LazyLock::new(|| {
+            Avx2::new().is_some()
+                && is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512vl")
+        });
+        IS_THERE.then_some(Avx512(()))
     }
 
     #[inline]
@@ -422,9 +427,12 @@ pub(super) struct Avx512Vbmi2(Avx512);
 impl Avx512Vbmi2 {
     #[inline]
     pub(super) fn new() -> Option<Self> {
-        let base = Avx512::new()?;
-        (is_x86_feature_detected!("avx512vbmi") && is_x86_feature_detected!("avx512vbmi2"))
-            .then_some(Avx512Vbmi2(base))
+        static IS_THERE: LazyLock<bool> = LazyLock::new(|| {
+            Avx512::new().is_some()
+                && is_x86_feature_detected!("avx512vbmi")
+                && is_x86_feature_detected!("avx512vbmi2")
+        });
+        IS_THERE.then_some(Avx512Vbmi2(Avx512(())))
     }
 
     #[inline]

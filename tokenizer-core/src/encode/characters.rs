@@ -12,7 +12,7 @@
 use std::ops::Range;
 
 use super::borders::Borders;
-use super::line::{LINE, Line};
+use super::line::Line;
 use super::rules::Rules;
 use crate::arch::sixteen_bytes;
 use crate::model::Model;
@@ -21,16 +21,22 @@ use crate::token::{MAX_TOKEN_ID, TokenId};
 /// The chunks that a thread met lately. It takes no memory before it is used.
 #[derive(Default)]
 pub(super) struct Characters {
+    /// Of single characters of three bytes, by the sixteen bits that they spell. Memory is taken for
+    /// those that are met.
+    three_bytes: Vec<Ids>,
+    /// Of all others, by a hash.
     chunks: Vec<Chunk>,
 }
+
+/// Above the first id stands how many there are. All 0 where there are none yet, or too many.
+type Ids = [TokenId; IDS];
 
 #[derive(Clone, Copy, Default)]
 #[repr(align(32))]
 struct Chunk {
-    /// The bytes, and above them how many there are. 0 where there is no chunk yet.
+    /// The bytes, and above them how many there are.
     bytes: u128,
-    /// Above the first id stands how many there are.
-    ids: [TokenId; IDS],
+    ids: Ids,
 }
 
 const IDS: usize = 4;
@@ -40,17 +46,16 @@ const COUNT: u32 = MAX_TOKEN_ID.trailing_ones();
 
 const _: () = assert!(MAX_TOKEN_ID.leading_zeros() + COUNT == 32 && IDS < 1 << (32 - COUNT));
 
-/// 256 KiB.
-const CHUNKS: usize = 1 << 13;
+/// 512 KiB.
+const CHUNKS: usize = 1 << 14;
 
 impl Characters {
     /// Appends the ids of `text[piece]`, and says whether it did: not if a chunk has more than
-    /// `longest` bytes, up to 64.
+    /// 15 bytes.
     #[allow(clippy::too_many_arguments)]
     pub(super) fn merge(
         &mut self,
         borders: &Borders,
-        longest: usize,
         line: &mut Line,
         rules: &Rules,
         model: &Model,
@@ -59,17 +64,18 @@ impl Characters {
         ids: &mut Vec<TokenId>,
     ) -> bool {
         if self.chunks.is_empty() {
+            self.three_bytes = vec![[0; IDS]; 1 << 16];
             self.chunks = vec![Chunk::default(); CHUNKS];
         }
-        let longest = longest.min(LINE);
         let first = ids.len();
         let mut start = piece.start;
         while start < piece.end {
-            let mut end = start + 1;
+            let mut end = start + length(text[start]);
             while end < piece.end && !borders.is_certain(text, end) {
-                end += 1;
+                end += length(text[end]);
             }
-            if end - start > longest {
+            let end = end.min(piece.end);
+            if end - start > BYTES {
                 ids.truncate(first);
                 return false;
             }
@@ -89,16 +95,26 @@ impl Characters {
         chunk: Range<usize>,
         ids: &mut Vec<TokenId>,
     ) {
-        if chunk.len() > BYTES {
-            let begins = line.merge(rules, model, text, chunk);
-            return line.append(begins, ids);
-        }
-        let mask = (1 << (8 * chunk.len())) - 1;
-        let bytes = sixteen_bytes(text, chunk.start) & mask | (chunk.len() as u128) << 120;
-        let kept = &mut self.chunks[hash(bytes) % CHUNKS];
+        let length = chunk.len();
+        let bytes = sixteen_bytes(text, chunk.start) & ((1 << (8 * length)) - 1);
+        let kept = if length == 3 && bytes as u32 & 0xC0_C0_F0 == 0x80_80_E0 {
+            let [lead, second, third, ..] = (bytes as u32).to_le_bytes().map(usize::from);
+            let at = (lead & 0xF) << 12 | (second & 0x3F) << 6 | third & 0x3F;
+            &mut self.three_bytes[at]
+        } else {
+            let bytes = bytes | (length as u128) << 120;
+            let chunk = &mut self.chunks[hash(bytes) % CHUNKS];
+            if chunk.bytes != bytes {
+                *chunk = Chunk {
+                    bytes,
+                    ids: [0; IDS],
+                };
+            }
+            &mut chunk.ids
+        };
         let filled = ids.len();
-        if kept.bytes == bytes {
-            let [first, second, third, fourth] = kept.ids;
+        if kept[0] != 0 {
+            let [first, second, third, fourth] = *kept;
             ids.extend_from_slice(&[first & MAX_TOKEN_ID, second, third, fourth]);
             return ids.truncate(filled + (first >> COUNT) as usize);
         }
@@ -106,11 +122,17 @@ impl Characters {
         line.append(begins, ids);
         let made = &ids[filled..];
         if made.len() <= IDS {
-            kept.bytes = bytes;
-            kept.ids[..made.len()].copy_from_slice(made);
-            kept.ids[0] |= (made.len() as u32) << COUNT;
+            kept[..made.len()].copy_from_slice(made);
+            kept[0] |= (made.len() as u32) << COUNT;
         }
     }
+}
+
+/// How many bytes a character has that begins with this one. Of bytes that begin none, anything from
+/// 1 to 4: a border that is passed over is no loss.
+#[inline(always)]
+fn length(lead: u8) -> usize {
+    (lead.leading_ones() as usize).clamp(1, 4)
 }
 
 /// The halves multiplied by the fraction of the golden ratio, as Knuth has it, and by another odd

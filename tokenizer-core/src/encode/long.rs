@@ -34,6 +34,7 @@
 
 use std::ops::Range;
 
+use super::borders::Borders;
 use super::characters::Characters;
 use super::heap::Heap;
 use super::line::{LINE, Line};
@@ -87,9 +88,6 @@ impl Merger {
         piece: Range<usize>,
         ids: &mut Vec<TokenId>,
     ) {
-        if self.merge_characters(LINE, rules, model, text, piece.clone(), ids) {
-            return;
-        }
         if piece.len() > LINE {
             return self.merge_long(rules, model, text, piece, ids);
         }
@@ -97,34 +95,20 @@ impl Merger {
         self.line.append(begins, ids);
     }
 
-    /// As [`Merger::merge`], if the piece is of characters beyond ASCII and falls into chunks of up
-    /// to `longest` bytes. Says whether.
+    /// As [`Merger::merge`], if the piece falls into short chunks (`characters.rs`). Says whether.
     #[inline]
     pub(super) fn merge_characters(
         &mut self,
-        longest: usize,
+        borders: &Borders,
         rules: &Rules,
         model: &Model,
         text: &[u8],
         piece: Range<usize>,
         ids: &mut Vec<TokenId>,
     ) -> bool {
-        // The first character is often a space or a mark.
-        let foreign = text[piece.clone()]
-            .iter()
-            .take(2)
-            .any(|byte| !byte.is_ascii());
-        foreign
-            && self.characters.merge(
-                rules.borders(model.vocab()),
-                longest,
-                &mut self.line,
-                rules,
-                model,
-                text,
-                piece,
-                ids,
-            )
+        let line = &mut self.line;
+        self.characters
+            .merge(borders, line, rules, model, text, piece, ids)
     }
 
     /// The tokens of a window.

@@ -78,7 +78,7 @@ struct Shared {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EncoderOptions {
-    /// Bytes that the table of known pieces of a thread may take; 12 MiB by default. The table
+    /// Bytes that the table of known pieces of a thread may take; 24 MiB by default. The table
     /// starts with 16 KiB and grows with the pieces met.
     pub cache_bytes: usize,
     /// The instructions to use; the fastest by default.
@@ -88,7 +88,7 @@ pub struct EncoderOptions {
 impl Default for EncoderOptions {
     fn default() -> Self {
         EncoderOptions {
-            cache_bytes: 12 << 20,
+            cache_bytes: 24 << 20,
             tier: Tier::best(),
         }
     }

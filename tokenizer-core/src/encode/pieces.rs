@@ -11,15 +11,17 @@
 //! What is not there is asked of the vocabulary, or merged, and then put there. So a table is ready
 //! at once, holds just what a text uses, and is never more than a copy of what the rules say.
 //!
-//! **Long pieces.** Those of more than 15 bytes have the key of their head. Up to 27 bytes, if they
-//! are one token, their last twelve stand where the other ids would; for all others the ids themselves
-//! tell whether it is the same piece: they must spell it.
+//! **Long pieces.** Those of more than 15 bytes have the key of their head. Up to 27 bytes their last
+//! twelve are kept too: if they are one token, where the other ids would stand. Of those that are
+//! longer still the ids tell whether it is the same piece: they must spell it.
 //!
-//! **More than four ids** stand one behind the other in an array, and in the slot where. When the
-//! array is full, it and all pieces in it are forgotten.
+//! **More than four ids**, or more than one and a tail, stand one behind the other in an array, and
+//! in the slot where. In text of scripts that a vocabulary hardly knows, that is every second piece.
+//! When the array is full, the half of it that was written first is forgotten.
 //!
-//! **Bound.** The lines take up to two thirds of the bytes allowed, the array the rest. When they are full, what comes takes the place of a piece of its
-//! lines that was not met since the last time one had to go.
+//! **Bound.** The lines take up to two thirds of the bytes allowed, the array the rest. When they are
+//! full, what comes takes the place of a piece of its lines that was not met since the last time one
+//! had to go.
 
 use std::ops::Range;
 
@@ -30,14 +32,15 @@ use crate::vocab::Vocab;
 
 /// See the module.
 pub(super) struct PieceTable {
-    /// Their number is a power of two.
+    /// Their number is even.
     lines: Vec<Line>,
-    /// One less than their number.
-    last: usize,
     used: usize,
     most_lines: usize,
-    /// The ids of pieces that have more than a slot holds.
+    /// The tails and ids of pieces that have more than a slot holds, and something behind them, so
+    /// that more may be read than is meant. One half is filled after the other, in turn.
     many: Vec<TokenId>,
+    /// Where the next will stand.
+    filled: usize,
     most_many: usize,
 }
 
@@ -48,29 +51,40 @@ struct Line {
     ids: [Ids; 2],
 }
 
-/// Up to four ids of 32 bits, the first in the lowest. Above it stands how many there are, and whether
-/// the piece was met again.
+/// Up to four ids. Above the first stands how many there are, and whether the piece was met again.
 #[derive(Clone, Copy)]
-struct Ids(u128);
+struct Ids([TokenId; INLINE_IDS]);
 
-/// Ids of a piece in the table.
+/// Ids of a piece in its slot.
 pub(super) const INLINE_IDS: usize = 4;
+
+/// In place of the number of ids: they stand in the array.
+const ELSEWHERE: usize = INLINE_IDS + 1;
+
+/// Words of a tail, in front of the ids in the array.
+const TAIL_WORDS: usize = INLINE_IDS - 1;
+
+/// Ids that are copied at once out of the array.
+const COPIED: usize = 16;
 
 const FREE: Line = Line {
     keys: [0; 2],
-    ids: [Ids(0); 2],
+    ids: [Ids([0; INLINE_IDS]); 2],
 };
 
 /// Where the number of ids stands in the first: above any id.
 const COUNT: u32 = MAX_TOKEN_ID.trailing_ones();
 
 /// Set when the piece was met again.
-const MET: u128 = 1 << 31;
+const MET: u32 = 1 << 31;
 
-const _: () = assert!(MAX_TOKEN_ID.leading_zeros() + COUNT == 32 && INLINE_IDS < 1 << (31 - COUNT));
+/// Set in a line, at both pieces, when one of its pieces stands in the next line.
+const OVERFULL: u32 = 1 << 30;
 
-/// Where the end of a long piece stands: behind its id.
-const TAIL: u32 = 32;
+const _: () = assert!(MAX_TOKEN_ID.leading_zeros() + COUNT == 32 && INLINE_IDS < 1 << (30 - COUNT));
+
+/// The last twelve bytes of a long piece.
+type Tail = [u32; INLINE_IDS - 1];
 
 /// 16 KiB.
 const FIRST_LINES: usize = 1 << 8;
@@ -81,55 +95,56 @@ impl Ids {
         if ids.len() > INLINE_IDS {
             return None;
         }
-        let words = ids
-            .iter()
-            .rev()
-            .fold(0, |all, &id| all << 32 | u128::from(id));
-        Some(Ids(words | (ids.len() as u128) << COUNT))
+        let mut words = [0; INLINE_IDS];
+        words[..ids.len()].copy_from_slice(ids);
+        words[0] |= (ids.len() as u32) << COUNT;
+        Some(Ids(words))
     }
 
-    /// Where ids stand.
-    fn placed(place: Range<usize>) -> Self {
-        Ids((place.start as u128) << 32 | (place.end as u128) << 64)
+    /// So many that stand elsewhere.
+    fn elsewhere(start: usize, count: usize) -> Self {
+        Ids([
+            count as u32 | (ELSEWHERE as u32) << COUNT,
+            start as u32,
+            0,
+            0,
+        ])
     }
 
-    /// See [`Ids::placed`].
-    fn elsewhere(self) -> Range<usize> {
-        (self.0 >> 32) as u32 as usize..(self.0 >> 64) as u32 as usize
+    /// See [`Ids::elsewhere`].
+    #[inline(always)]
+    fn place(self) -> (usize, usize) {
+        let [count, start, ..] = self.0;
+        (start as usize, (count & MAX_TOKEN_ID) as usize)
     }
 
     /// The one id of a piece that ends with `tail`.
-    fn with_tail(id: TokenId, tail: u128) -> Self {
-        Ids(u128::from(id) | 1 << COUNT | tail << TAIL)
+    fn with_tail(id: TokenId, [first, second, third]: Tail) -> Self {
+        Ids([id | 1 << COUNT, first, second, third])
     }
 
     #[inline(always)]
-    fn has_tail(self, tail: u128) -> bool {
-        self.0 >> TAIL == tail
+    fn has_tail(self, tail: Tail) -> bool {
+        self.0[1..] == tail
     }
 
-    /// How many there are.
+    /// How many there are, or [`ELSEWHERE`].
     #[inline(always)]
     fn count(self) -> usize {
-        (self.0 >> COUNT) as usize % (2 * INLINE_IDS)
+        (self.0[0] >> COUNT) as usize % (2 * INLINE_IDS)
     }
 
     /// The ids, and anything behind them.
     #[inline(always)]
     fn all(self) -> [TokenId; INLINE_IDS] {
-        const FIRST: u128 = !0 << 32 | MAX_TOKEN_ID as u128;
-        let [low, high] = [self.0 & FIRST, self.0 >> 64];
-        [
-            low as u32,
-            (low >> 32) as u32,
-            high as u32,
-            (high >> 32) as u32,
-        ]
+        let mut all = self.0;
+        all[0] &= MAX_TOKEN_ID;
+        all
     }
 
     #[inline(always)]
     fn is_met(self) -> bool {
-        self.0 & MET != 0
+        self.0[0] & MET != 0
     }
 }
 
@@ -141,14 +156,14 @@ pub(super) fn head_key(text: &[u8], piece: Range<usize>) -> Key {
 impl PieceTable {
     /// A table that takes up to so many bytes, but at least 16 KiB.
     pub(super) fn new(most_bytes: usize) -> Self {
-        let most_lines = (most_bytes / 3 * 2 / size_of::<Line>()).max(FIRST_LINES);
+        let line_bytes = most_bytes / 16 * 11;
         PieceTable {
             lines: free_lines(FIRST_LINES),
-            last: FIRST_LINES - 1,
             used: 0,
-            most_lines: 1 << most_lines.ilog2(),
+            most_lines: (line_bytes / size_of::<Line>() & !1).max(FIRST_LINES),
             many: Vec::new(),
-            most_many: most_bytes / 3 / size_of::<TokenId>(),
+            filled: 0,
+            most_many: ((most_bytes - line_bytes) / size_of::<TokenId>()).max(FEWEST_MANY),
         }
     }
 
@@ -165,7 +180,6 @@ impl PieceTable {
     ) {
         tier.run(Prepare {
             lines: &self.lines,
-            last: self.last,
             seeds: seeds.short(),
             text,
             start,
@@ -174,30 +188,27 @@ impl PieceTable {
         });
     }
 
-    /// Looks up pieces that were prepared, until one is not found in its first line. Writes the ids
-    /// of those found to the front of `ids` and gives how many pieces and how many ids these are.
+    /// Looks up pieces that were prepared, until one is not found in its first line or there is no
+    /// more room. Writes the ids of those found to the front of `ids`.
     #[inline]
     pub(super) fn look_up(
         &mut self,
         tier: Tier,
+        seeds: &Seeds,
         text: &[u8],
         ends: &[usize],
         group: &[Prepared],
         ids: &mut [TokenId; ROOM],
-    ) -> (usize, usize) {
+    ) -> Found {
         tier.run(LookUp {
             lines: &mut self.lines,
+            seeds: seeds.short(),
+            many: &self.many,
             text,
             ends,
             group,
             ids,
         })
-    }
-
-    /// Asks for the second line of a hash from memory.
-    #[inline]
-    pub(super) fn prefetch_second(&self, hash: u64) {
-        prefetch(&self.lines, self.lines_of(hash)[1]);
     }
 
     /// Appends the ids of a piece to `to`, wherever it stands, and says whether it is known. `key` is
@@ -214,24 +225,36 @@ impl PieceTable {
         let tail = tail_of_head(key, piece);
         for line in self.lines_of(hash) {
             let Line { keys, ids } = &mut self.lines[line];
+            let overfull = ids[0].0[0] & OVERFULL != 0;
             for (&there, ids) in keys.iter().zip(ids) {
-                if there & !(SPELLED | ELSEWHERE) != key.0 {
+                if there & !SPELLED != key.0 {
                     continue;
                 }
+                let spelled = there & SPELLED != 0;
                 let inline = ids.all();
-                let found = match there & ELSEWHERE {
-                    0 => &inline[..ids.count()],
-                    _ => &self.many[ids.elsewhere()],
+                let (tail_there, found) = match ids.count() {
+                    ELSEWHERE => {
+                        let (start, count) = ids.place();
+                        let tail_words = if tail.is_some() { TAIL_WORDS } else { 0 };
+                        let (tail, ids) = self.many[start..].split_at(tail_words);
+                        (Some(tail), &ids[..count])
+                    }
+                    count => (None, &inline[..count]),
                 };
-                let same = match there & SPELLED {
-                    0 => tail.is_none_or(|tail| ids.has_tail(tail)),
-                    _ => spell(found, piece, vocab),
+                let same = match (tail, tail_there) {
+                    _ if spelled => spell(found, piece, vocab),
+                    (None, _) => true,
+                    (Some(tail), None) => ids.has_tail(tail),
+                    (Some(tail), Some(there)) => tail == there,
                 };
                 if same {
                     to.extend_from_slice(found);
-                    ids.0 |= MET;
+                    ids.0[0] |= MET;
                     return true;
                 }
+            }
+            if !overfull {
+                return false;
             }
         }
         false
@@ -240,8 +263,8 @@ impl PieceTable {
     /// Where a piece may stand, the better place first.
     #[inline(always)]
     fn lines_of(&self, hash: u64) -> [usize; 2] {
-        let line = hash as usize & self.last;
-        [line, line ^ 1]
+        let lines = self.lines.len();
+        [line_of(hash, lines), second_line_of(hash, lines)]
     }
 
     /// Keeps the ids of a piece that was not found, unless there are very many.
@@ -251,35 +274,47 @@ impl PieceTable {
             self.grow(seeds);
         }
         let hash = seeds.hash(key);
-        let (mark, ids) = match (tail_of_head(key, piece), ids) {
-            (Some(tail), &[id]) => (0, Ids::with_tail(id, tail)),
-            _ => {
-                let spelled = if key.is_head() { SPELLED } else { 0 };
-                match Ids::new(ids) {
-                    Some(ids) => (spelled, ids),
-                    None if ids.len() > MANY => return,
-                    None => {
-                        if self.many.len() + ids.len() > self.most_many {
-                            self.forget_many();
-                        }
-                        let start = self.many.len();
-                        self.many.extend_from_slice(ids);
-                        let place = Ids::placed(start..self.many.len());
-                        (spelled | ELSEWHERE, place)
-                    }
-                }
-            }
+        let spelled = if piece.len() < LONGEST { 0 } else { SPELLED };
+        let tail = tail_of_head(key, piece);
+        let ids = match (tail, ids, Ids::new(ids)) {
+            (Some(tail), &[id], _) => Ids::with_tail(id, tail),
+            (None, _, Some(ids)) => ids,
+            _ if ids.len() > MANY => return,
+            _ => self.keep_elsewhere(tail, ids),
         };
-        self.put(key.0 | mark, hash, ids);
+        self.put(key.0 | spelled, hash, ids);
     }
 
+    fn keep_elsewhere(&mut self, tail: Option<Tail>, ids: &[TokenId]) -> Ids {
+        let words = TAIL_WORDS + ids.len();
+        let half = self.most_many / 2;
+        if self.filled % half + words + BEHIND > half {
+            self.filled = (self.filled / half + 1) % 2 * half;
+            self.forget_many(self.filled..self.filled + half);
+        }
+        let start = self.filled;
+        if self.many.len() < start + words + BEHIND {
+            let end = self.many.len() * 2;
+            self.many
+                .resize(end.clamp(start + words + BEHIND, self.most_many), 0);
+        }
+        let words = tail.iter().flatten().chain(ids);
+        for (there, &word) in self.many[start..].iter_mut().zip(words) {
+            *there = word;
+            self.filled += 1;
+        }
+        Ids::elsewhere(start, ids.len())
+    }
+
+    /// Forgets the pieces whose ids stand in this part of the array.
     #[cold]
-    fn forget_many(&mut self) {
-        self.many.clear();
-        for key in self.lines.iter_mut().flat_map(|line| &mut line.keys) {
-            if *key & ELSEWHERE != 0 {
-                *key = 0;
-                self.used -= 1;
+    fn forget_many(&mut self, part: Range<usize>) {
+        for line in &mut self.lines {
+            for (key, ids) in line.keys.iter_mut().zip(&line.ids) {
+                if *key != 0 && ids.count() == ELSEWHERE && part.contains(&ids.place().0) {
+                    *key = 0;
+                    self.used -= 1;
+                }
             }
         }
     }
@@ -311,13 +346,20 @@ impl PieceTable {
             Choice::Met => {
                 for line in self.lines_of(hash) {
                     for ids in &mut self.lines[line].ids {
-                        ids.0 &= !MET;
+                        ids.0[0] &= !MET;
                     }
                 }
             }
         }
-        self.lines[line].keys[place] = key;
-        self.lines[line].ids[place] = ids;
+        let there = &mut self.lines[line];
+        there.keys[place] = key;
+        let overfull = there.ids[place].0[0] & OVERFULL;
+        there.ids[place] = ids;
+        there.ids[place].0[0] |= overfull;
+        let first = self.lines_of(hash)[0];
+        if line != first {
+            self.lines[first].ids[0].0[0] |= OVERFULL;
+        }
     }
 
     /// Makes the table four times as large. Pieces find their new lines by their hashes.
@@ -325,17 +367,28 @@ impl PieceTable {
     fn grow(&mut self, seeds: &Seeds) {
         let lines = (self.lines.len() * 4).min(self.most_lines);
         let old = std::mem::replace(&mut self.lines, free_lines(lines));
-        self.last = lines - 1;
         self.used = 0;
         for line in &old {
-            for (&key, &ids) in line.keys.iter().zip(&line.ids) {
+            for (&key, &(mut ids)) in line.keys.iter().zip(&line.ids) {
                 if key != 0 {
-                    let plain = Key(key & !(SPELLED | ELSEWHERE));
+                    ids.0[0] &= !OVERFULL;
+                    let plain = Key(key & !SPELLED);
                     self.put(key, seeds.hash(plain), ids);
                 }
             }
         }
     }
+}
+
+/// Where a piece stands first: the hash as a fraction of all lines.
+#[inline(always)]
+fn line_of(hash: u64, lines: usize) -> usize {
+    (u128::from(hash) * lines as u128 >> 64) as usize
+}
+
+#[inline(always)]
+fn second_line_of(hash: u64, lines: usize) -> usize {
+    line_of(hash.rotate_left(32), lines)
 }
 
 /// Whether `ids` spell `piece`.
@@ -349,14 +402,15 @@ fn spell(ids: &[TokenId], piece: &[u8], vocab: &Vocab) -> bool {
 }
 
 /// The last twelve bytes of a long piece, if they are, with its head, the whole piece.
-fn tail_of_head(key: Key, piece: &[u8]) -> Option<u128> {
+fn tail_of_head(key: Key, piece: &[u8]) -> Option<Tail> {
     (key.is_head() && piece.len() < LONGEST).then(|| tail(piece, piece.len()))
 }
 
 /// The twelve bytes before `end`, of at least 16.
 #[inline(always)]
-fn tail(text: &[u8], end: usize) -> u128 {
-    sixteen_bytes(text, end.wrapping_sub(16)) >> TAIL
+fn tail(text: &[u8], end: usize) -> Tail {
+    let bytes = sixteen_bytes(text, end.wrapping_sub(16));
+    [bytes >> 32, bytes >> 64, bytes >> 96].map(|word| word as u32)
 }
 
 #[inline(always)]
@@ -368,19 +422,24 @@ fn find_in<S: Simd>(simd: S, line: &mut Line, key: &Key) -> Option<Ids> {
     let place = &mut line.ids[(which >> 1) as usize & 1];
     let ids = *place;
     if !ids.is_met() {
-        place.0 |= MET;
+        place.0[0] |= MET;
     }
     Some(ids)
 }
 
 /// The length in the key of a piece whose head and tail are not all of it: 28 bytes and more.
-const LONGEST: usize = INLINE + 4 * (INLINE_IDS - 1) + 1;
+pub(super) const LONGEST: usize = INLINE + 4 * (INLINE_IDS - 1) + 1;
 
 /// Set in the key of a long piece that its ids must spell.
 const SPELLED: u128 = 1 << 127;
 
-/// Set in the key of a piece whose ids stand elsewhere.
-const ELSEWHERE: u128 = 1 << 126;
+/// Words of the array of the smallest table: in half of it all that may be kept has room.
+const FEWEST_MANY: usize = 1 << 8;
+
+const _: () = assert!(TAIL_WORDS + MANY + BEHIND <= FEWEST_MANY / 2);
+
+/// Words behind the ids in the array.
+const BEHIND: usize = TAIL_WORDS + COPIED;
 
 /// A piece with more ids is not kept: it hardly comes again.
 const MANY: usize = 64;
@@ -388,8 +447,20 @@ const MANY: usize = 64;
 /// Pieces that are looked up together.
 pub(super) const GROUP: usize = 32;
 
-/// Ids of a group of known pieces, and room for those that no one asked for.
-pub(super) const ROOM: usize = (GROUP + 1) * INLINE_IDS;
+/// Ids of a group of known pieces, if few of them have many, and room for those that no one asked for.
+pub(super) const ROOM: usize = GROUP * INLINE_IDS + COPIED;
+
+/// What came of looking up pieces.
+pub(super) struct Found {
+    /// How many were found.
+    pub(super) pieces: usize,
+    /// How many ids they have.
+    pub(super) ids: usize,
+    /// Whether there was no room for those of the next piece.
+    pub(super) full: bool,
+    /// Whether the next piece is certainly not in the table, if it is not longer than its key tells.
+    pub(super) absent: bool,
+}
 
 /// A piece whose line was asked for.
 #[derive(Clone, Copy)]
@@ -408,7 +479,6 @@ impl Prepared {
 /// See [`PieceTable::prepare`].
 struct Prepare<'p> {
     lines: &'p [Line],
-    last: usize,
     seeds: ShortSeeds,
     text: &'p [u8],
     start: usize,
@@ -424,7 +494,7 @@ impl Kernel for Prepare<'_> {
         let mut start = self.start;
         for (prepared, &end) in self.group.iter_mut().zip(self.ends) {
             let key = Key::of_head(self.text, start, end, LONGEST);
-            let line = self.seeds.hash(key) as usize & self.last;
+            let line = line_of(self.seeds.hash(key), self.lines.len());
             prefetch(self.lines, line);
             *prepared = Prepared { key, line };
             start = end;
@@ -435,6 +505,8 @@ impl Kernel for Prepare<'_> {
 /// See [`PieceTable::look_up`].
 struct LookUp<'l> {
     lines: &'l mut [Line],
+    seeds: ShortSeeds,
+    many: &'l [TokenId],
     text: &'l [u8],
     ends: &'l [usize],
     group: &'l [Prepared],
@@ -442,28 +514,68 @@ struct LookUp<'l> {
 }
 
 impl Kernel for LookUp<'_> {
-    type Output = (usize, usize);
+    type Output = Found;
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> (usize, usize) {
+    fn run<S: Simd>(self, simd: S) -> Found {
         let mut filled = 0;
-        let pieces = self.group.iter().zip(self.ends);
-        for (number, (Prepared { key, line }, &end)) in pieces.enumerate() {
-            let line = self.lines.get_mut(*line);
-            let Some(known) = line.and_then(|line| find_in(simd, line, key)) else {
-                return (number, filled);
+        let mut full = false;
+        let mut absent = false;
+        let mut found = 0;
+        for (Prepared { key, line }, &end) in self.group.iter().zip(self.ends) {
+            let Some(first) = self.lines.get_mut(*line) else {
+                break;
             };
-            if key.is_head() && !known.has_tail(tail(self.text, end)) {
-                return (number, filled);
+            let mut known = find_in(simd, first, key);
+            if known.is_none()
+                && first.ids[0].0[0] & OVERFULL != 0
+                && let second = second_line_of(self.seeds.hash(*key), self.lines.len())
+                && let Some(second) = self.lines.get_mut(second)
+            {
+                known = find_in(simd, second, key);
             }
-            // Four are written, whatever their number.
-            let Some(room) = self.ids.get_mut(filled..).and_then(<[_]>::first_chunk_mut) else {
-                return (number, filled);
+            let Some(known) = known else {
+                absent = true;
+                break;
             };
-            *room = known.all();
-            filled += known.count();
+            // Four are written, or sixteen, whatever their number.
+            if filled > ROOM - COPIED {
+                full = true;
+                break;
+            }
+            let room = &mut self.ids[filled..];
+            let count = if known.count() == ELSEWHERE {
+                let (start, count) = known.place();
+                let tail_words = if key.is_head() { TAIL_WORDS } else { 0 };
+                let there = self.many.get(start..).unwrap_or_default();
+                let Some((tail_there, ids)) = there.split_at_checked(tail_words) else {
+                    break;
+                };
+                let Some(ids) = ids.first_chunk::<COPIED>() else {
+                    break;
+                };
+                let other_tail = key.is_head() && tail_there != tail(self.text, end);
+                if other_tail || count > COPIED {
+                    break;
+                }
+                room[..COPIED].copy_from_slice(ids);
+                count
+            } else {
+                if key.is_head() && !known.has_tail(tail(self.text, end)) {
+                    break;
+                }
+                room[..INLINE_IDS].copy_from_slice(&known.all());
+                known.count()
+            };
+            filled += count;
+            found += 1;
         }
-        (self.group.len(), filled)
+        Found {
+            pieces: found,
+            ids: filled,
+            full,
+            absent,
+        }
     }
 }
 

@@ -19,7 +19,6 @@ use super::borders::Borders;
 use crate::merges::Merges;
 use crate::model::{Merging, Model};
 use crate::token::{MAX_TOKEN_ID, Pair, TokenId};
-use crate::vocab::Vocab;
 
 /// The rank of a pair that does not merge. Ranks are lower than [`MAX_TOKEN_ID`], and there is room
 /// above it.
@@ -93,10 +92,12 @@ impl Rules {
         }
     }
 
-    /// The borders between characters that no token reaches across.
+    /// The borders that no token reaches across, for a piece of characters beyond ASCII.
     #[inline]
-    pub(super) fn borders(&self, vocab: &Vocab) -> &Borders {
-        self.borders.get_or_init(|| Borders::new(vocab))
+    pub(super) fn borders(&self, model: &Model, piece: &[u8]) -> Option<&Borders> {
+        // The first character is often a space or a mark.
+        let beyond_ascii = piece.iter().take(2).any(|byte| !byte.is_ascii());
+        beyond_ascii.then(|| self.borders.get_or_init(|| Borders::new(model.vocab())))
     }
 
     /// The rank of the merge of two bytes, or [`NO_RANK`].

@@ -12,7 +12,7 @@ use std::ops::Range;
 use super::Shared;
 use super::long::Merger;
 pub(super) use super::pieces::ROOM;
-use super::pieces::{GROUP, PieceTable, Prepared, head_key};
+use super::pieces::{GROUP, LONGEST, PieceTable, Prepared, head_key};
 use crate::arch::{Tier, advise_huge_pages};
 use crate::piece_key::Key;
 use crate::split::{Spans, SplitError};
@@ -110,20 +110,21 @@ impl Worker {
                     true => 1,
                     false => pieces.len(),
                 };
-                let (known, filled) =
+                let found =
                     self.known
-                        .look_up(self.tier, text, ends, &pieces[..some], sink.room());
-                sink.take_room(filled);
-                if known > 0 {
-                    start = ends[known - 1];
+                        .look_up(self.tier, seeds, text, ends, &pieces[..some], sink.room());
+                sink.take_room(found.ids);
+                let mut done = found.pieces;
+                if done > 0 {
+                    start = ends[done - 1];
                     if S::ENDS && !sink.piece_ends(start) {
                         return false;
                     }
                 }
-                let mut done = known;
-                if known < some {
-                    self.encode_rare(shared, pieces[known].key, text, start..ends[known], sink);
-                    start = ends[known];
+                if done < some && !found.full {
+                    let (key, piece) = (pieces[done].key, start..ends[done]);
+                    self.encode_rare(shared, key, found.absent, text, piece, sink);
+                    start = ends[done];
                     done += 1;
                     if S::ENDS && !sink.piece_ends(start) {
                         return false;
@@ -135,60 +136,62 @@ impl Worker {
         true
     }
 
-    /// Gives the ids of a piece that is long or not known to `sink`. `key` is that of its head.
+    /// Gives the ids of a piece that is long or not known to `sink`. `key` is that of its head;
+    /// `absent` as `look_up` says.
     #[inline(never)]
     fn encode_rare<S: Sink>(
         &mut self,
         shared: &Shared,
         key: Key,
+        absent: bool,
         text: &[u8],
         piece: Range<usize>,
         sink: &mut S,
     ) {
-        let vocab = shared.model.vocab();
+        let Shared { rules, model, .. } = shared;
+        let vocab = model.vocab();
         let bytes = &text[piece.clone()];
+        let borders = rules.borders(model, bytes);
         let seeds = vocab.seeds();
         // What is looked at next is asked for together, and waited for once.
         let hash = seeds.hash(key);
-        self.known.prefetch_second(hash);
-        let whole = match key.is_head() {
+        let may_be_token =
+            rules.whole_piece_first && borders.is_none_or(|borders| borders.may_be_token(bytes));
+        let whole = match key.is_head() && may_be_token {
             true => seeds.hash(seeds.key(text, piece.start, piece.end)),
             false => hash,
         };
-        if shared.rules.whole_piece_first {
+        if may_be_token {
             vocab.prefetch(whole);
         }
-        self.ids.clear();
-        if key.is_head()
-            && !(shared.rules.whole_piece_first && vocab.id_of_hash(whole, bytes).is_some())
-            && self.merger.merge_characters(
-                15,
-                &shared.rules,
-                &shared.model,
-                text,
-                piece.clone(),
-                &mut self.ids,
-            )
-        {
-            return sink.take(&self.ids);
+        let as_a_whole = || {
+            may_be_token
+                .then(|| vocab.id_of_hash(whole, bytes))
+                .flatten()
+        };
+        let ids = &mut self.ids;
+        ids.clear();
+        let mut by_characters = |ids: &mut Vec<TokenId>| {
+            borders.is_some_and(|borders| {
+                self.merger
+                    .merge_characters(borders, rules, model, text, piece.clone(), ids)
+            })
+        };
+        // Of a long piece the chunks are found sooner than the piece itself, and far more often.
+        let is_long = bytes.len() >= LONGEST;
+        let long_token = is_long.then(as_a_whole).flatten();
+        if is_long && long_token.is_none() && by_characters(ids) {
+            return sink.take(ids);
         }
-        if self.known.find(vocab, key, hash, bytes, &mut self.ids) {
-            return sink.take(&self.ids);
+        if (is_long || !absent) && self.known.find(vocab, key, hash, bytes, ids) {
+            return sink.take(ids);
         }
-        if shared.rules.whole_piece_first
-            && let Some(id) = vocab.id_of_hash(whole, bytes)
-        {
-            self.ids.push(id);
-        } else if let Some(ids) = shared.model.carried_pieces().get(bytes) {
-            self.ids.extend_from_slice(ids);
-        } else {
-            self.merger.merge(
-                &shared.rules,
-                &shared.model,
-                text,
-                piece.clone(),
-                &mut self.ids,
-            );
+        if let Some(id) = long_token.or_else(as_a_whole) {
+            ids.push(id);
+        } else if let Some(known) = model.carried_pieces().get(bytes) {
+            ids.extend_from_slice(known);
+        } else if is_long || !by_characters(ids) {
+            self.merger.merge(rules, model, text, piece.clone(), ids);
         }
         self.known.insert(seeds, key, &text[piece], &self.ids);
         sink.take(&self.ids);
@@ -198,7 +201,7 @@ impl Worker {
     pub(super) fn encode_piece<S: Sink>(&mut self, shared: &Shared, piece: &[u8], sink: &mut S) {
         if !piece.is_empty() {
             let key = head_key(piece, 0..piece.len());
-            self.encode_rare(shared, key, piece, 0..piece.len(), sink);
+            self.encode_rare(shared, key, false, piece, 0..piece.len(), sink);
         }
     }
 }
