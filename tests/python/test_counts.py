@@ -453,7 +453,7 @@ def test_ctrl_c_breaks_counting_and_encoding_off():
         import tokenizer_py
         from tokenizer_py import Tokenizer, count_pieces, rustbpe
         text = "some words that are counted again and again, and %d more. " * 1000 % tuple(range(1000))
-        long = text * 20000
+        long, longer = text * 600, text * 6000
         tokenizer = Tokenizer.train(iterator=[text], vocab_size=300)
         slow = Tokenizer.train(iterator=[text], vocab_size=300, pattern=r"[a-z]+(?=[ ,.])| ")
         forever = lambda: iter(lambda: text, None)
@@ -461,8 +461,8 @@ def test_ctrl_c_breaks_counting_and_encoding_off():
             lambda: count_pieces(forever()),
             lambda: count_pieces([long] * 20),
             lambda: rustbpe.Tokenizer().train_from_iterator(forever(), 300),
-            lambda: tokenizer.encode_numpy(long),
-            lambda: tokenizer.encode_numpy(long, threads=2),
+            lambda: tokenizer.encode_numpy(longer),
+            lambda: tokenizer.encode_numpy(longer, threads=2),
             lambda: slow.encode_numpy(long),
             lambda: slow.count(long),
             lambda: slow.count_batch([long]),

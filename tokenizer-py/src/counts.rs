@@ -37,7 +37,7 @@ const BYTES: usize = 64 << 20;
 ///     >>> counts.items()
 ///     [(b' be', 2), (b' not', 1), (b' or', 1), (b' to', 1), (b'to', 1)]
 ///     >>> Tokenizer.train(counts=counts, vocab_size=257).merges
-///     [(b'b', b'e')]
+///     [(b' ', b'b')]
 #[pyclass(frozen, module = "tokenizer_py")]
 pub(crate) struct PieceCounts {
     pub(crate) counted: Arc<CountedPieces>,

@@ -140,7 +140,8 @@ impl Tokenizer {
     ///     UnicodeEncodeError: a document holds a lone surrogate.
     ///     Exception: whatever the iterator raises.
     ///
-    ///     >>> tokenizer.train_from_iterator(open("corpus.txt"), vocab_size=32768)
+    ///     >>> with open("corpus.txt") as lines:
+    ///     ...     tokenizer.train_from_iterator(lines, vocab_size=32768)
     #[pyo3(signature = (iterator, vocab_size, buffer_size = 8192, pattern = None))]
     fn train_from_iterator(
         &self,

@@ -129,8 +129,8 @@ impl EncodeStream {
 /// `Tokenizer.decode_stream`.
 ///
 ///     >>> stream = tokenizer.decode_stream()
-///     >>> [stream.push(id) for id in tokenizer.encode("h\u00e9 \U0001f98a")]
-///     ['h', 'é', '', '', ' 🦊']
+///     >>> [stream.push(id) for id in tokenizer.encode("hé 🦊")]
+///     ['h', 'é', ' ', '', '🦊']
 #[pyclass(frozen, module = "tokenizer_py")]
 pub(crate) struct DecodeStream {
     stream: Held<Decoder>,

@@ -392,7 +392,7 @@ impl BaseEncoding {
     ///     TypeError, ValueError: as ``encode``.
     ///
     /// >>> encoding.encode_with_unstable("hello fanta")
-    /// ([31373], [[277, 4910], [5113, 265], ..., [8842]])
+    /// ([31373], [[277, 4910], [5113, 265], ...])
     #[pyo3(
         signature = (text, *, allowed_special = Asked::Default, disallowed_special = Asked::Default),
         text_signature = "($self, text, *, allowed_special=frozenset(), disallowed_special='all')"
@@ -505,8 +505,8 @@ impl BaseEncoding {
     /// The ids of bytes that may end within a character: what is not UTF-8 goes with the last piece
     /// before it.
     ///
-    /// >>> encoding._encode_bytes("hello \u{6f22}".encode()[:-1])
-    /// [31373, 220, 162, 120]
+    /// >>> encoding._encode_bytes("hello 漢".encode()[:-1])
+    /// [31373, 10545, 120]
     fn _encode_bytes<'py>(&self, text: &Bound<'py, PyBytes>) -> PyResult<Bound<'py, PyList>> {
         guard(|| {
             let tables = self.tables()?;
