@@ -120,3 +120,49 @@ fn set(bits: &mut [u64], number: usize) {
 fn is_set(bits: &[u64], number: usize) -> bool {
     bits[number / 64] >> (number % 64) & 1 == 1
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vocab::Repeats;
+    use proptest::prelude::*;
+
+    /// Bytes of characters of one to four, so that most tokens hold borders or end within a character.
+    fn any_bytes(length: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u8>> {
+        let byte = prop::sample::select(&b"\xE4\xB8\xA9\xC3\xA9\xF0\x9F a"[..]);
+        prop::collection::vec(byte, length)
+    }
+
+    proptest! {
+        #[test]
+        fn no_token_reaches_across_a_certain_border(
+            tokens in prop::collection::hash_set(any_bytes(2..9), 0..30),
+            before in any_bytes(0..4),
+            behind in any_bytes(0..4),
+        ) {
+            let bytes: Vec<[u8; 1]> = (0..=255).map(|byte| [byte]).collect();
+            let all = bytes.iter().map(|byte| &byte[..]);
+            let all = all.chain(tokens.iter().map(Vec::as_slice));
+            let borders = Borders::new(&Vocab::new((0..).zip(all), Repeats::Refuse).unwrap());
+            for token in &tokens {
+                let text = [&before[..], token, &behind].concat();
+                for at in before.len() + 1..before.len() + token.len() {
+                    prop_assert!(!borders.is_certain(&text, at), "{text:?} at {at}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_border_that_no_token_has_is_certain() {
+        let bytes: Vec<[u8; 1]> = (0..=255).map(|byte| [byte]).collect();
+        let tokens = ["né", "中文", "文"].map(str::as_bytes);
+        let all = bytes.iter().map(|byte| &byte[..]).chain(tokens);
+        let borders = Borders::new(&Vocab::new((0..).zip(all), Repeats::Refuse).unwrap());
+        let text = "né中文 中".as_bytes();
+        let certain: Vec<usize> = (1..text.len())
+            .filter(|&at| borders.is_certain(text, at))
+            .collect();
+        assert_eq!(certain, [3, 9, 10]);
+    }
+}

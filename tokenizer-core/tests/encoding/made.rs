@@ -22,6 +22,19 @@ use super::ways::assert_ids;
 /// Few letters make ties and repetitions; these are such that every pattern cuts between some.
 const LETTERS: [u8; 10] = *b"abc d1\n'E\xC3";
 
+/// The bytes of characters of two to four, so that tokens end within them and reach over them.
+const FOREIGN: [u8; 10] = *b"\xE4\xB8\xA9\xC3\xA9\xE4 \xB8a\xF0";
+
+const ALL: [u8; 256] = {
+    let mut all = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        all[byte] = byte as u8;
+        byte += 1;
+    }
+    all
+};
+
 const MOST_TOKENS: usize = 200;
 const LONGEST_TOKEN: usize = 300;
 /// The definition takes the square of a piece.
@@ -58,7 +71,7 @@ pub fn check(input: &[u8]) {
 /// A model and what it was made of.
 struct Made {
     model: Model,
-    letters: usize,
+    letters: &'static [u8],
     /// By id.
     tokens: HashMap<TokenId, Vec<u8>>,
     /// Under `Ranks` none, and all joined bytes count.
@@ -83,9 +96,10 @@ impl Made {
     /// Reads a model.
     fn read(input: &mut Input) -> Self {
         let (kind, numbering, pattern) = (input.below(4), input.below(4), input.below(7));
-        let letters = match input.below(16) {
-            few @ 0..10 => few + 1,
-            _ => 256,
+        let letters: &[u8] = match input.below(32) {
+            few @ 0..10 => &LETTERS[..=few],
+            few @ 10..20 => &FOREIGN[..=few - 10],
+            _ => &ALL,
         };
         let by_ranks = kind < 2;
         let drafts = drafts(input, letters, !by_ranks);
@@ -225,15 +239,12 @@ impl Made {
     }
 }
 
-fn letter(letters: usize, byte: u8) -> u8 {
-    match letters {
-        256 => byte,
-        few => LETTERS[usize::from(byte) % few],
-    }
+fn letter(letters: &[u8], byte: u8) -> u8 {
+    letters[usize::from(byte) % letters.len()]
 }
 
 /// The single bytes, then tokens: of bytes, of two others, of one again and again.
-fn drafts(input: &mut Input, letters: usize, may_repeat: bool) -> Vec<Draft> {
+fn drafts(input: &mut Input, letters: &[u8], may_repeat: bool) -> Vec<Draft> {
     let mut drafts: Vec<Draft> = (0..=255)
         .map(|byte| Draft {
             bytes: vec![byte],
@@ -243,9 +254,10 @@ fn drafts(input: &mut Input, letters: usize, may_repeat: bool) -> Vec<Draft> {
         .collect();
     let mut seen: HashSet<Vec<u8>> = drafts.iter().map(|draft| draft.bytes.clone()).collect();
     // A single byte that occurs, or a later token.
-    let part = |input: &mut Input, made: usize| match input.below(letters.min(32) + made - 256) {
-        token if token < letters.min(32) => usize::from(letter(letters, token as u8)),
-        token => token - letters.min(32) + 256,
+    let singles = letters.len().min(32);
+    let part = |input: &mut Input, made: usize| match input.below(singles + made - 256) {
+        token if token < singles => usize::from(letter(letters, token as u8)),
+        token => token - singles + 256,
     };
     for _ in 0..input.below(MOST_TOKENS + 1) {
         if input.is_empty() {
