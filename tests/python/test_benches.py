@@ -48,7 +48,18 @@ def test_a_process_that_encodes_once():
     assert (result["tokens"], len(result["passes"])) == (known["tokens"], 2)
 
 
-@pytest.mark.parametrize("script", ["training.py", "growth.py", "encoding.py"])
+def test_the_package_side_by_side():
+    """Without the core, which may not be built."""
+    rows = ["list", "lines", "batch", "decode", "import", "first"]
+    arguments = [FIXTURES / "corpus.txt", "--runs", "1", "--rows", *rows]
+    command = [sys.executable, FOLDER / "package.py", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    for row in rows[:-1]:
+        assert f"\n| {row}" in done.stdout
+
+
+@pytest.mark.parametrize("script", ["training.py", "growth.py", "encoding.py", "package.py"])
 def test_usage(script):
     command = [sys.executable, FOLDER / script, "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import random
 import sys
 import sysconfig
@@ -510,6 +511,104 @@ def test_the_first_text_decides_which_exception(many, texts, options):
             for e in many
         )
         assert one == two
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+@pytest.mark.parametrize("failing", [[0], [399], [7, 8], [390, 12, 200]])
+def test_of_many_texts_the_first_that_fails_is_named(threads, failing):
+    encoding = make(pat_str=r"(?:a|a)+(?=c)|.")
+    texts = ["fine" * 1000] * 400
+    for text in failing:
+        texts[text] = "a" * 64
+    with pytest.raises(ValueError, match=f"^text {min(failing)}: .*byte 0"):
+        encoding.encode_ordinary_batch(texts, num_threads=threads)
+    with pytest.raises(ValueError, match=f"^text {min(failing)}: "):
+        encoding.encode_batch(texts, num_threads=threads, allowed_special="all")
+    texts[min(failing)] = "fine<|endoftext|>"
+    with pytest.raises(ValueError, match="disallowed special token"):
+        encoding.encode_batch(texts, num_threads=threads)
+
+
+def test_batches_of_uneven_texts(pair):
+    line = TEXT.strip() + "\n"
+    ids = pair[1].encode_ordinary(line)
+    chosen = random.Random(7)
+    sizes = [0, 1, 5, 50, 20_000, 0, 0] + [chosen.randrange(200) for _ in range(500)]
+    chosen.shuffle(sizes)
+    for threads in (1, 2, 5):
+        lists = pair[0].encode_ordinary_batch([line * size for size in sizes], num_threads=threads)
+        assert lists == [ids * size for size in sizes]
+
+
+def test_batches_from_many_python_threads(pair):
+    texts = [TEXT * size for size in range(100)]
+    want = pair[1].encode_ordinary_batch(texts)
+    right = []
+
+    def run():
+        right.append(pair[0].encode_ordinary_batch(texts, num_threads=3) == want)
+
+    threads = [threading.Thread(target=run) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert right == [True] * 8
+
+
+def test_other_threads_get_their_turn():
+    code = """
+        import threading, time
+        from tokenizer_py import tiktoken
+        ranks = {bytes([byte]): byte for byte in range(256)}
+        encoding = tiktoken.Encoding("x", pat_str=".", mergeable_ranks=ranks, special_tokens={})
+        turns, ended = [], threading.Event()
+        def count():
+            while not ended.is_set():
+                turns.append(time.monotonic())
+                time.sleep(0.001)
+        thread = threading.Thread(target=count)
+        thread.start()
+        time.sleep(0.05)
+        began = time.monotonic()
+        encoding.encode_ordinary_batch(["some words"] * 300_000, num_threads=4)
+        took = time.monotonic() - began
+        ended.set()
+        thread.join()
+        turns = [began, *(turn for turn in turns if turn > began), began + took]
+        longest = max(after - before for before, after in zip(turns, turns[1:]))
+        print(longest < 0.2 or longest < took / 3 or (longest, took))
+    """
+    assert run_python(code) == "True\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="signals are other ones here")
+def test_ctrl_c_breaks_a_batch_off():
+    code = """
+        import os, signal, sys, threading, time
+        from tokenizer_py import tiktoken
+        ranks = {bytes([byte]): byte for byte in range(256)}
+        encoding = tiktoken.Encoding(
+            "x", pat_str="(?=a|b).+", mergeable_ranks=ranks, special_tokens={}
+        )
+        texts = ["a few words " * 1000] * 200_000
+        started = []
+
+        def interrupt():
+            time.sleep(0.1)
+            started.append(time.monotonic())
+            os.kill(os.getpid(), signal.SIGINT)
+
+        for threads in (1, 3):
+            threading.Thread(target=interrupt).start()
+            try:
+                encoding.encode_ordinary_batch(texts, num_threads=threads)
+            except KeyboardInterrupt:
+                took = time.monotonic() - started.pop()
+                print("interrupted", took < 1 or took)
+                print(f"{took * 1000:.0f} ms", file=sys.stderr)
+    """
+    assert run_python(code) == "interrupted True\n" * 2
 
 
 def test_an_encoding_that_is_not_made():

@@ -47,6 +47,26 @@ def test_encoding(pattern, text):
     assert ours.decode(ids) == theirs.decode(ids)
 
 
+@pytest.mark.parametrize("pattern", PATTERNS)
+@settings(max_examples=60, deadline=None)
+@given(text=TELLING | VALID)
+def test_unstable_endings(pattern, text):
+    ours, theirs = PAIRS[pattern]
+    for allowed in ((), ("<|s|>",)):
+        rules = {"allowed_special": set(allowed), "disallowed_special": ()}
+        one, two = (e.encode_with_unstable(text, **rules) for e in (ours, theirs))
+        assert one[0] == two[0]
+        assert sorted(one[1]) == sorted(map(list, two[1]))
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+@SETTINGS
+@given(data=st.binary(max_size=20) | TELLING.map(lambda text: text.encode()[:-1]))
+def test_bytes_that_end_within_a_character(pattern, data):
+    ours, theirs = PAIRS[pattern]
+    assert ours._encode_bytes(data) == theirs._encode_bytes(data)
+
+
 @SETTINGS
 @given(ids=st.lists(st.integers(0, 2047), max_size=30))
 def test_decoding(ids):

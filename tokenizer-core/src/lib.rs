@@ -73,6 +73,7 @@ mod piece_key;
 pub mod reference;
 pub mod special;
 pub mod split;
+mod stop;
 mod threads;
 pub mod token;
 mod token_index;

@@ -75,7 +75,7 @@ pub(crate) fn save_error(py: Python<'_>, error: SaveError) -> PyErr {
 }
 
 /// The `OSError` that Python itself would raise, with `errno` and `filename`.
-fn file_error(py: Python<'_>, error: &FileError) -> PyErr {
+pub(crate) fn file_error(py: Python<'_>, error: &FileError) -> PyErr {
     let made = || -> PyResult<PyErr> {
         let errno: i32 = match error.error.raw_os_error() {
             Some(errno) => errno,

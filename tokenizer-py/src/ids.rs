@@ -1,8 +1,8 @@
 //! Ids as arrays, and ids that come from Python in any form.
 
 use numpy::{Element, PyArray1, PyArrayMethods};
-use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyList, PyTuple};
 use tokenizer_core::{Batch, TokenId};
 
@@ -13,11 +13,24 @@ use crate::lists;
 pub(crate) type IdsAndOffsets<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<i64>>);
 
 /// Ids as an array of `uint32` that takes over the vector: nothing is copied.
+pub(crate) fn array(py: Python<'_>, ids: Vec<TokenId>) -> PyResult<Bound<'_, PyArray1<u32>>> {
+    array_of(py, ids)
+}
+
+/// An array that takes over the vector.
 ///
 /// Numpy is imported here and not with the package.
-pub(crate) fn array(py: Python<'_>, ids: Vec<TokenId>) -> PyResult<Bound<'_, PyArray1<u32>>> {
-    py.import(intern!(py, "numpy"))?;
-    Ok(PyArray1::from_vec(py, ids))
+pub(crate) fn array_of<T: Element>(
+    py: Python<'_>,
+    mut values: Vec<T>,
+) -> PyResult<Bound<'_, PyArray1<T>>> {
+    static IMPORTED: PyOnceLock<()> = PyOnceLock::new();
+    IMPORTED.get_or_try_init(py, || py.import("numpy").map(drop))?;
+    // Room is given back when it is much: arrays may be kept for long.
+    if values.capacity() / 2 > values.len() {
+        values.shrink_to_fit();
+    }
+    Ok(PyArray1::from_vec(py, values))
 }
 
 /// A batch as one array of ids and one of `int64` offsets: text `n` has the ids from `offsets[n]`

@@ -10,7 +10,18 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 /// How long a signal may wait.
-const WAKE: Duration = Duration::from_millis(50);
+pub(crate) const WAKE: Duration = Duration::from_millis(50);
+
+/// To be called now and then where the interpreter is kept for long: lets other Python threads have
+/// their turn, and looks for Ctrl-C.
+///
+/// # Errors
+/// What a signal handler raises.
+pub(crate) fn take_turns(py: Python<'_>) -> PyResult<()> {
+    // Whoever waits for the interpreter gets it now; when nobody does, it takes some nanoseconds.
+    py.detach(|| ());
+    py.check_signals()
+}
 
 /// What the work knows of the one who waits for it.
 pub(crate) struct Caller<M> {
@@ -22,6 +33,11 @@ impl<M> Caller<M> {
     /// Is set when the work is to be broken off.
     pub(crate) fn stop(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.stop)
+    }
+
+    /// The same.
+    pub(crate) fn stop_flag(&self) -> &AtomicBool {
+        &self.stop
     }
 
     pub(crate) fn tell(&self, message: M) {

@@ -3,36 +3,54 @@
 //! | module | what it translates |
 //! | --- | --- |
 //! | `errors` | failures into Python's exceptions; the one place where panics are caught |
-//! | `text` | `str` and `bytes` without a copy; when to release the interpreter |
+//! | `interruptible` | long work that Ctrl-C can break off |
 //! | `memory` | room for long results |
+//! | `text` | `str` and `bytes` without a copy; when to release the interpreter |
 //! | `objects` | how lists and ints lie in memory |
 //! | `lists` | lists of ids, from ints that are made once |
+//! | `batches` | many texts to many lists, on threads |
 //! | `ids` | ids as arrays, and ids that come from Python in any form |
 //! | `specials` | the special tokens that a call allows or refuses |
-//! | `interruptible` | long work that Ctrl-C can break off |
-//! | `documents` | a Python iterator as a corpus |
+//! | `logging`, `progress` | how far long work is |
+//! | `documents`, `arrow` | documents of a Python iterator, of columns of Arrow |
+//! | `corpus` | what is counted, and the counting |
+//! | `counts` | `tokenizer_py.PieceCounts` and `tokenizer_py.count_pieces` |
+//! | `streams` | `tokenizer_py.EncodeStream` and `tokenizer_py.DecodeStream` |
 //! | `tokenizer` | `tokenizer_py.Tokenizer` |
 //! | `rustbpe` | `tokenizer_py.rustbpe.Tokenizer` |
+//! | `aliases` | special tokens that share an id |
 //! | `rules` | what tiktoken's `allowed_special` and `disallowed_special` mean |
+//! | `ranks` | a `.tiktoken` file as a dict |
+//! | `unstable` | tiktoken's `encode_with_unstable` |
 //! | `tiktoken` | what `tokenizer_py.tiktoken.Encoding` is derived from |
 //!
 //! Every class is frozen and may be used from many threads at once.
 
 #![deny(unsafe_code)]
 
+mod aliases;
+mod arrow;
+mod batches;
+mod corpus;
+mod counts;
 mod documents;
 mod errors;
 mod ids;
 mod interruptible;
 mod lists;
+mod logging;
 mod memory;
 mod objects;
+mod progress;
+mod ranks;
 mod rules;
 mod rustbpe;
 mod specials;
+mod streams;
 mod text;
 mod tiktoken;
 mod tokenizer;
+mod unstable;
 
 use pyo3::prelude::*;
 
@@ -43,9 +61,14 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<tokenizer::Tokenizer>()?;
+    module.add_class::<streams::EncodeStream>()?;
+    module.add_class::<streams::DecodeStream>()?;
+    module.add_class::<counts::PieceCounts>()?;
+    module.add_function(wrap_pyfunction!(counts::count_pieces, module)?)?;
     module.add("RustbpeTokenizer", py.get_type::<rustbpe::Tokenizer>())?;
     module.add_class::<tiktoken::BaseEncoding>()?;
     module.add_function(wrap_pyfunction!(objects::_layout, module)?)?;
+    module.add_function(wrap_pyfunction!(ranks::_parse_ranks, module)?)?;
     #[cfg(debug_assertions)]
     module.add_function(wrap_pyfunction!(errors::_panic, module)?)?;
     Ok(())

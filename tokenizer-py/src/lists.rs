@@ -26,7 +26,7 @@ use pyo3::exceptions::PyMemoryError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
-use tokenizer_core::{Batch, TokenId};
+use tokenizer_core::TokenId;
 
 use crate::memory;
 use crate::objects::{self, Layout, Objects, Python310, Python312};
@@ -80,22 +80,6 @@ impl Ints {
             }
             Ok(list.cast_into_unchecked())
         }
-    }
-
-    /// A batch as a list of lists.
-    ///
-    /// # Errors
-    /// `MemoryError`.
-    pub(crate) fn lists<'py>(
-        &self,
-        py: Python<'py>,
-        batch: &Batch,
-    ) -> PyResult<Bound<'py, PyList>> {
-        let lists: Vec<_> = batch
-            .iter()
-            .map(|ids| self.list(py, ids))
-            .collect::<PyResult<_>>()?;
-        PyList::new(py, lists)
     }
 
     fn table(&self) -> &[AtomicPtr<ffi::PyObject>] {

@@ -38,12 +38,3 @@ pub(crate) fn room<T>(count: usize) -> Vec<T> {
     unsafe { expect_writes(values.as_mut_ptr().cast(), bytes) };
     values
 }
-
-/// An empty vector with room for the ids of `bytes` bytes of text: a token has three bytes or more
-/// in almost every text. A short text gets none, since it has few ids.
-pub(crate) fn room_for_ids_of<T>(bytes: usize) -> Vec<T> {
-    match bytes / 3 * size_of::<T>() {
-        LARGE.. => room(bytes / 3),
-        _ => Vec::new(),
-    }
-}

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple, PyType};
@@ -11,15 +11,19 @@ use tokenizer_core::format::native;
 use tokenizer_core::train::train_with_progress;
 use tokenizer_core::{
     CountOptions, Encoder, Gaps, MAX_TOKEN_ID, Merges, Model, Pattern, PatternError, PatternName,
-    TokenId, TrainOptions, count_pieces,
+    TokenId, TrainOptions,
 };
 
-use crate::documents::Documents;
+use crate::batches::{self, Failure};
+use crate::corpus::{self, Source};
+use crate::documents::{Kinds, Puller};
 use crate::errors::{guard, value_error};
 use crate::ids::Ids;
 use crate::interruptible::{Caller, interruptible};
 use crate::lists::Ints;
-use crate::text::{detached, encoded, refuse_single_text, useful_threads};
+use crate::logging::Log;
+use crate::progress::Progress;
+use crate::text::{detached, encode_into, encoded, refuse_single_text};
 
 /// GPT-4's pattern as rustbpe spells it.
 const DEFAULT_PATTERN: &str = r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+";
@@ -86,26 +90,6 @@ pub(crate) fn dropping_pattern(source: &str) -> Result<Pattern, PatternError> {
     }
 }
 
-/// The logger of the package `rustbpe`.
-struct Log(Py<PyAny>);
-
-impl Log {
-    fn new(py: Python<'_>) -> PyResult<Self> {
-        let logging = py.import("logging")?;
-        Ok(Log(logging
-            .call_method1("getLogger", ("rustbpe",))?
-            .unbind()))
-    }
-
-    fn info(&self, py: Python<'_>, message: String) -> PyResult<()> {
-        self.0.call_method1(py, "info", (message,)).map(drop)
-    }
-
-    fn warning(&self, py: Python<'_>, message: String) -> PyResult<()> {
-        self.0.call_method1(py, "warning", (message,)).map(drop)
-    }
-}
-
 impl Tokenizer {
     fn tables(&self) -> Arc<Tables> {
         let tables = self.tables.read();
@@ -156,7 +140,8 @@ impl Tokenizer {
     ///     UnicodeEncodeError: a document holds a lone surrogate.
     ///     Exception: whatever the iterator raises.
     ///
-    ///     >>> tokenizer.train_from_iterator(open("corpus.txt"), vocab_size=32768)
+    ///     >>> with open("corpus.txt") as lines:
+    ///     ...     tokenizer.train_from_iterator(lines, vocab_size=32768)
     #[pyo3(signature = (iterator, vocab_size, buffer_size = 8192, pattern = None))]
     fn train_from_iterator(
         &self,
@@ -182,21 +167,13 @@ impl Tokenizer {
             let pattern = dropping_pattern(pattern.unwrap_or(DEFAULT_PATTERN))
                 .map_err(|error| value_error(format_args!("Invalid regex pattern: {error}")))?;
             let iterator = iterator.try_iter()?;
-            let log = Log::new(py)?;
+            let log = Log::new(py, "rustbpe")?;
 
-            let mut raised = None;
-            let documents = Documents::new(iterator, buffer_size, &mut raised);
+            let puller = Puller::new(iterator, buffer_size, Kinds::Str);
             log.info(py, format!("counting pieces (buffer_size: {buffer_size})"))?;
-            let words = py.detach(|| count_pieces(documents, &pattern, &CountOptions::default()));
-            // A document that failed came before the one at which the iterator raised, whichever
-            // was noticed first; an interrupt goes before both.
-            let interrupted = |error: &PyErr| error.is_instance_of::<PyKeyboardInterrupt>(py);
-            let words = match (words, raised) {
-                (_, Some(error)) if interrupted(&error) => return Err(error),
-                (Err(error), _) => return Err(value_error(error)),
-                (Ok(_), Some(error)) => return Err(error),
-                (Ok(words), None) => words,
-            };
+            let source = Source::Iterator(puller);
+            let options = CountOptions::default();
+            let words = corpus::count(py, source, &pattern, options, &Progress::default())?;
 
             let wanted = vocab_size as usize - 256;
             log.info(
@@ -293,7 +270,7 @@ impl Tokenizer {
             encoded(
                 py,
                 text.len(),
-                |ids| tables.encoder.encode_into(text.as_bytes(), ids),
+                |ids, stop| encode_into(&tables.encoder, text.as_bytes(), None, ids, stop),
                 value_error,
                 |ids| tables.ints.list(py, ids),
             )
@@ -320,9 +297,14 @@ impl Tokenizer {
     ) -> PyResult<Bound<'py, PyList>> {
         guard(|| {
             let tables = self.tables();
-            let threads = useful_threads(usize::MAX, &texts);
-            let batch = py.detach(|| tables.encoder.encode_batch(&texts, threads));
-            tables.ints.lists(py, &batch.map_err(value_error)?)
+            batches::encode(
+                py,
+                &texts,
+                usize::MAX,
+                &tables.ints,
+                |text, ids, stop| encode_into(&tables.encoder, text.as_bytes(), None, ids, stop),
+                |Failure { text, error }| value_error(format_args!("text {text}: {error}")),
+            )
         })
     }
 

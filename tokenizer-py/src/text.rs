@@ -1,15 +1,16 @@
 //! Text from Python, borrowed and not copied.
 
 use std::cell::Cell;
+use std::sync::atomic::AtomicBool;
 
 use pyo3::exceptions::{PyTypeError, PyUnicodeDecodeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyByteArray, PyBytes, PyString};
-use tokenizer_core::{CountOptions, TokenId};
+use tokenizer_core::{CountOptions, EncodeError, EncodeOptions, Encoder, SpecialSet, TokenId};
 
-use crate::memory;
+use crate::interruptible::{Caller, interruptible};
 
 /// Work on less than this many bytes takes a few microseconds. To release the interpreter for it
 /// costs more than it gives: another thread that takes it keeps it for milliseconds.
@@ -28,17 +29,39 @@ pub(crate) fn detached<T: Send>(
     }
 }
 
+/// Work on this many bytes may take so long that Ctrl-C would be waited for.
+const LONG: usize = 2 << 20;
+
+/// As [`detached`]; work that may take long looks at the flag that it is given, and ends soon when
+/// it is set.
+///
+/// # Errors
+/// What a signal handler raises.
+pub(crate) fn stoppable<T: Send>(
+    py: Python<'_>,
+    bytes: usize,
+    work: impl FnOnce(Option<&AtomicBool>) -> T + Send,
+) -> PyResult<T> {
+    if bytes < LONG {
+        return Ok(detached(py, bytes, || work(None)));
+    }
+    interruptible(
+        py,
+        |caller: &Caller<()>| work(Some(caller.stop_flag())),
+        |_, ()| Ok(()),
+    )
+}
+
 /// A vector that is kept for the next text holds no more than this many ids: a megabyte a thread.
 const KEPT: usize = 1 << 18;
 
-/// Runs `encode`, which appends the ids of `bytes` bytes of text, with the interpreter released if
-/// that is worth it; then `make` makes of the ids what Python gets.
+/// Runs `encode`, which appends the ids of `bytes` bytes of text, as [`stoppable`] does; then `make` makes of the ids what Python gets.
 ///
 /// The vector is kept from call to call, so a short text costs no allocation.
 pub(crate) fn encoded<'py, E: Send, T>(
     py: Python<'py>,
     bytes: usize,
-    encode: impl FnOnce(&mut Vec<TokenId>) -> Result<(), E> + Send,
+    encode: impl FnOnce(&mut Vec<TokenId>, Option<&AtomicBool>) -> Result<(), E> + Send,
     refuse: impl FnOnce(E) -> PyErr,
     make: impl FnOnce(&[TokenId]) -> PyResult<T>,
 ) -> PyResult<T> {
@@ -48,17 +71,42 @@ pub(crate) fn encoded<'py, E: Send, T>(
     // Taken and not borrowed: whatever runs meanwhile on this thread finds an empty one.
     let mut ids = IDS.take();
     ids.clear();
-    if bytes >= KEPT * size_of::<TokenId>() {
-        ids = memory::room_for_ids_of(bytes);
-    }
-    let made = match detached(py, bytes, || encode(&mut ids)) {
-        Ok(()) => make(&ids),
-        Err(error) => Err(refuse(error)),
+    let made = match stoppable(py, bytes, |stop| encode(&mut ids, stop)) {
+        Ok(Ok(())) => make(&ids),
+        Ok(Err(error)) => Err(refuse(error)),
+        Err(raised) => Err(raised),
     };
     if ids.capacity() <= KEPT {
         IDS.set(ids);
     }
     made
+}
+
+/// Appends the ids of `text`, until the flag is set.
+///
+/// # Errors
+/// As the encoder, and when the flag was set.
+pub(crate) fn encode_into(
+    encoder: &Encoder,
+    text: &[u8],
+    allowed: Option<&SpecialSet>,
+    ids: &mut Vec<TokenId>,
+    stop: Option<&AtomicBool>,
+) -> Result<(), EncodeError> {
+    if let (Some(stop), LONG..) = (stop, text.len()) {
+        let mut options = EncodeOptions::new().stop(stop);
+        options.allowed = allowed;
+        let more = encoder.encode_with(text, options)?;
+        match ids.is_empty() {
+            true => *ids = more,
+            false => ids.extend_from_slice(&more),
+        }
+        return Ok(());
+    }
+    match allowed {
+        Some(allowed) => encoder.encode_with_specials(text, allowed, ids),
+        None => encoder.encode_into(text, ids),
+    }
 }
 
 /// A thread with less text than this is not worth its making.
@@ -115,7 +163,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Argument<'a> {
     }
 }
 
-fn no_text(object: &Bound<'_, PyAny>) -> PyErr {
+pub(crate) fn no_text(object: &Bound<'_, PyAny>) -> PyErr {
     match object.get_type().name() {
         Ok(kind) => PyTypeError::new_err(format!("expected str or bytes, not {kind}")),
         Err(error) => error,

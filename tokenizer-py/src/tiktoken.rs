@@ -1,6 +1,7 @@
 //! What `tokenizer_py.tiktoken.Encoding` is derived from: its short calls, whole, and what its other
 //! methods stand on. Names, rules and exceptions are tiktoken's.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use numpy::PyArray1;
@@ -8,15 +9,18 @@ use pyo3::exceptions::{PyKeyError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
-use tokenizer_core::{Batch, EncodeError, Encoder, Model, SpecialSet, SpecialToken, TokenId};
+use tokenizer_core::{EncodeError, Encoder, Model, SpecialSet, SpecialToken, TokenId};
 
+use crate::aliases::Aliases;
+use crate::batches::{self, Failure};
 use crate::errors::{guard, value_error};
 use crate::ids::{self, Ids};
 use crate::lists::Ints;
 use crate::rules::{Asked, Disallowed, Rules, refusal, repaired};
 use crate::rustbpe::dropping_pattern;
 use crate::specials::Specials;
-use crate::text::{Argument, detached, encoded, string, useful_threads};
+use crate::text::{Argument, detached, encode_into, encoded, string};
+use crate::unstable;
 
 /// The methods of an encoding that do not need Python.
 #[pyclass(frozen, subclass, module = "tokenizer_py._native")]
@@ -30,6 +34,9 @@ struct Tables {
     encoder: Encoder,
     ints: Ints,
     specials: Specials,
+    aliases: Aliases,
+    /// Made when it is first asked for.
+    sorted_tokens: OnceLock<Box<[TokenId]>>,
 }
 
 /// One of several texts, with the interpreter not needed.
@@ -65,14 +72,32 @@ impl Tables {
         allowed: Option<&SpecialSet>,
         disallowed: Option<&SpecialSet>,
         ids: &mut Vec<TokenId>,
+        stop: Option<&AtomicBool>,
     ) -> Result<(), EncodeError> {
         let text = text.as_bytes();
         if let Some(disallowed) = disallowed {
             self.encoder.refuse_specials(text, disallowed)?;
         }
-        match allowed {
-            Some(allowed) => self.encoder.encode_with_specials(text, allowed, ids),
-            None => self.encoder.encode_into(text, ids),
+        let before = ids.len();
+        encode_into(&self.encoder, text, allowed, ids, stop)?;
+        if allowed.is_some() {
+            self.aliases.resolve(&mut ids[before..]);
+        }
+        Ok(())
+    }
+
+    /// Raises `ValueError` when what is disallowed stands in a text.
+    fn refuse(&self, text: &Bound<'_, PyString>, rules: &Rules<'_, '_>) -> PyResult<()> {
+        let utf8 = text.to_str().ok();
+        rules
+            .disallowed
+            .refuse_in_python(self.model(), text, utf8.is_some())?;
+        match (utf8, rules.disallowed.set()) {
+            (Some(utf8), Some(set)) => self
+                .encoder
+                .refuse_specials(utf8.as_bytes(), set)
+                .map_err(|error| refusal(text.py(), error)),
+            _ => Ok(()),
         }
     }
 
@@ -86,23 +111,22 @@ impl Tables {
         let py = text.py();
         let without = repaired(text)?;
         let is_utf8 = without.is_none();
+        if rules.problem.is_some() {
+            self.refuse(text, &rules)?;
+        }
+        if let Some(problem) = rules.problem {
+            return Err(problem);
+        }
         rules
             .disallowed
             .refuse_in_python(self.model(), text, is_utf8)?;
         let disallowed = rules.disallowed.set().filter(|_| is_utf8);
         let text = without.as_ref().unwrap_or(text).to_str()?;
-        if let Some(problem) = rules.problem {
-            let found = disallowed.map(|set| self.encoder.refuse_specials(text.as_bytes(), set));
-            return Err(match found {
-                Some(Err(error)) => refusal(py, error),
-                _ => problem,
-            });
-        }
         let allowed = rules.allowed.set();
         encoded(
             py,
             text.len(),
-            |ids| self.encode_by_rules(text, allowed, disallowed, ids),
+            |ids, stop| self.encode_by_rules(text, allowed, disallowed, ids, stop),
             |error| refusal(py, error),
             make,
         )
@@ -129,17 +153,21 @@ impl Tables {
         }
         let allowed = rules.allowed.set();
         let disallowed = rules.disallowed.set();
-        let threads = useful_threads(threads, &prepared);
-        let batch = py
-            .detach(|| self.encode_prepared(&prepared, threads, allowed, disallowed))
-            .map_err(|(number, error)| match error {
+        let lists = batches::encode(
+            py,
+            &prepared,
+            threads,
+            &self.ints,
+            |text, ids, stop| {
+                let disallowed = disallowed.filter(|_| !text.searched);
+                self.encode_by_rules(&text.text, allowed, disallowed, ids, stop)
+            },
+            |Failure { text, error }| match error {
                 EncodeError::SpecialNotAllowed { .. } => refusal(py, error),
-                error => value_error(format_args!("text {number}: {error}")),
-            })?;
-        match stopped {
-            Some(error) => Err(error),
-            None => self.ints.lists(py, &batch),
-        }
+                error => value_error(format_args!("text {text}: {error}")),
+            },
+        )?;
+        stopped.map_or(Ok(lists), Err)
     }
 
     fn prepare(
@@ -155,102 +183,6 @@ impl Tables {
             text: without.unwrap_or(text).try_into()?,
         })
     }
-
-    /// Fails with the number of a text and what is wrong with it.
-    fn encode_prepared(
-        &self,
-        texts: &[Prepared],
-        threads: usize,
-        allowed: Option<&SpecialSet>,
-        disallowed: Option<&SpecialSet>,
-    ) -> Result<Batch, (usize, EncodeError)> {
-        let refused = disallowed.and_then(|set| {
-            let searchable = texts.iter().enumerate().filter(|(_, text)| !text.searched);
-            searchable
-                .map(|(number, text)| (number, self.encoder.refuse_specials(text.as_ref(), set)))
-                .find_map(|(number, found)| Some((number, found.err()?)))
-        });
-        let before = refused.as_ref().map_or(texts.len(), |(number, _)| *number);
-        let texts = &texts[..before];
-        let batch = match allowed {
-            None => self
-                .encoder
-                .encode_batch(texts, threads)
-                .map_err(|error| (error.text, error.error))?,
-            Some(allowed) => encode_batch_with_specials(&self.encoder, texts, allowed, threads)?,
-        };
-        refused.map_or(Ok(batch), Err)
-    }
-}
-
-/// As [`Encoder::encode_batch`], with special tokens: each thread takes about the same number of
-/// bytes, in texts that stand side by side.
-fn encode_batch_with_specials(
-    encoder: &Encoder,
-    texts: &[Prepared],
-    allowed: &SpecialSet,
-    threads: usize,
-) -> Result<Batch, (usize, EncodeError)> {
-    let encode = |first: usize, texts: &[Prepared]| {
-        let mut batch = Batch {
-            ids: Vec::new(),
-            offsets: Vec::with_capacity(texts.len()),
-        };
-        for (number, text) in (first..).zip(texts) {
-            encoder
-                .encode_with_specials(text.as_ref(), allowed, &mut batch.ids)
-                .map_err(|error| (number, error))?;
-            batch.offsets.push(batch.ids.len());
-        }
-        Ok(batch)
-    };
-    let bytes: usize = texts.iter().map(|text| text.as_ref().len()).sum();
-    let share = bytes / threads.max(1) + 1;
-    let mut parts = Vec::new();
-    let (mut first, mut taken) = (0, 0);
-    for (number, text) in texts.iter().enumerate() {
-        taken += text.as_ref().len();
-        if taken >= share || number + 1 == texts.len() {
-            parts.push((first, &texts[first..=number]));
-            (first, taken) = (number + 1, 0);
-        }
-    }
-    let batches: Vec<Result<Batch, _>> = std::thread::scope(|scope| {
-        let encode = &encode;
-        let work: Vec<_> = parts
-            .iter()
-            .skip(1)
-            .map(|&(first, part)| {
-                let thread = std::thread::Builder::new();
-                (
-                    first,
-                    part,
-                    thread.spawn_scoped(scope, move || encode(first, part)),
-                )
-            })
-            .collect();
-        let first = parts.first().map(|&(first, part)| encode(first, part));
-        let others = work.into_iter().map(|(first, part, thread)| match thread {
-            Ok(thread) => thread
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            // No thread was to be had: it takes longer, no more.
-            Err(_) => encode(first, part),
-        });
-        first.into_iter().chain(others).collect()
-    });
-    let mut all = Batch {
-        ids: Vec::new(),
-        offsets: vec![0],
-    };
-    for batch in batches {
-        let batch = batch?;
-        let base = all.ids.len();
-        all.offsets
-            .extend(batch.offsets.iter().map(|end| base + end));
-        all.ids.extend_from_slice(&batch.ids);
-    }
-    Ok(all)
 }
 
 impl BaseEncoding {
@@ -268,10 +200,17 @@ impl BaseEncoding {
     }
 
     fn decoded(&self, py: Python<'_>, ids: &[TokenId]) -> PyResult<Vec<u8>> {
-        let model = self.tables()?.model();
-        detached(py, ids.len(), || model.decode(ids)).map_err(|unknown| {
-            PyKeyError::new_err(format!("Invalid token for decoding: {}", unknown.id))
-        })
+        let tables = self.tables()?;
+        let unknown =
+            |id: TokenId| PyKeyError::new_err(format!("Invalid token for decoding: {id}"));
+        let decode = |ids: &[TokenId]| {
+            detached(py, ids.len(), || tables.model().decode(ids))
+                .map_err(|error| unknown(error.id))
+        };
+        match tables.aliases.find(ids) {
+            None => decode(ids),
+            Some(place) => decode(&ids[..place]).and_then(|_| Err(unknown(ids[place]))),
+        }
     }
 }
 
@@ -303,10 +242,12 @@ impl BaseEncoding {
                 .iter()
                 .map(|(token, rank)| (token.as_bytes(), *rank))
                 .collect();
-            let specials: Vec<SpecialToken> = special_tokens
+            let mut specials: Vec<SpecialToken> = special_tokens
                 .iter()
                 .map(|(text, id)| Ok(SpecialToken::new(text.extract::<&str>()?, id.extract()?)))
                 .collect::<PyResult<_>>()?;
+            let highest = ranks.iter().map(|&(_, rank)| rank).max().unwrap_or(0);
+            let aliases = Aliases::separate(&mut specials, highest);
             let pattern = dropping_pattern(pat_str).map_err(value_error)?;
             let encoder =
                 py.detach(|| Model::from_ranks(pattern, ranks, specials).map(Encoder::new));
@@ -314,6 +255,8 @@ impl BaseEncoding {
             self.set(Arc::new(Tables {
                 ints: Ints::new(encoder.model().vocab().id_limit()),
                 specials: Specials::of(encoder.model()),
+                aliases,
+                sorted_tokens: OnceLock::new(),
                 encoder,
             }))
         })
@@ -356,7 +299,7 @@ impl BaseEncoding {
             encoded(
                 py,
                 text.len(),
-                |ids| tables.encoder.encode_into(text.as_bytes(), ids),
+                |ids, stop| encode_into(&tables.encoder, text.as_bytes(), None, ids, stop),
                 value_error,
                 |ids| tables.ints.list(py, ids),
             )
@@ -432,6 +375,61 @@ impl BaseEncoding {
         })
     }
 
+    /// The ids of a text that stay whatever follows it, and the possible beginnings of what follows
+    /// them.
+    ///
+    /// Args:
+    ///     text: the text.
+    ///     allowed_special: as in ``encode``.
+    ///     disallowed_special: as in ``encode``.
+    ///
+    /// Returns:
+    ///     The stable ids, whose text is a beginning of the text; and lists of ids, in no order, of
+    ///     which each, behind the stable ids, covers the text or more.
+    ///
+    /// Raises:
+    ///     UnicodeEncodeError: the text holds a lone surrogate.
+    ///     TypeError, ValueError: as ``encode``.
+    ///
+    /// >>> encoding.encode_with_unstable("hello fanta")
+    /// ([31373], [[277, 4910], [5113, 265], ...])
+    #[pyo3(
+        signature = (text, *, allowed_special = Asked::Default, disallowed_special = Asked::Default),
+        text_signature = "($self, text, *, allowed_special=frozenset(), disallowed_special='all')"
+    )]
+    fn encode_with_unstable<'py>(
+        &self,
+        text: &Bound<'py, PyString>,
+        allowed_special: Asked<'py>,
+        disallowed_special: Asked<'py>,
+    ) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyList>)> {
+        guard(|| {
+            let py = text.py();
+            let tables = self.tables()?;
+            let rules = tables.rules(py, allowed_special, disallowed_special)?;
+            tables.refuse(text, &rules)?;
+            if let Some(problem) = rules.problem {
+                return Err(problem);
+            }
+            let encoder = &tables.encoder;
+            let sorted = tables
+                .sorted_tokens
+                .get_or_init(|| unstable::sorted_tokens(encoder));
+            let text = text.to_str()?.as_bytes();
+            let (mut stable, completions) =
+                unstable::encode(py, encoder, sorted, text, rules.allowed.set())?;
+            tables.aliases.resolve(&mut stable);
+            let completions = completions
+                .iter()
+                .map(|ids| tables.ints.list(py, ids))
+                .collect::<PyResult<Vec<_>>>()?;
+            Ok((
+                tables.ints.list(py, &stable)?,
+                PyList::new(py, completions)?,
+            ))
+        })
+    }
+
     fn _encode_ordinary_batch<'py>(
         &self,
         texts: &Bound<'py, PyList>,
@@ -478,10 +476,11 @@ impl BaseEncoding {
         text_or_bytes: Argument<'_>,
     ) -> PyResult<TokenId> {
         let token = text_or_bytes.0;
-        self.tables()?
-            .model()
-            .id(token)
-            .ok_or_else(|| PyKeyError::new_err(PyBytes::new(py, token).unbind()))
+        let tables = self.tables()?;
+        match tables.model().id(token) {
+            Some(id) => Ok(tables.aliases.meaning(id)),
+            None => Err(PyKeyError::new_err(PyBytes::new(py, token).unbind())),
+        }
     }
 
     /// The ids of a text that is not split by the regex; special tokens are not recognised.
@@ -500,6 +499,22 @@ impl BaseEncoding {
                 tables.encoder.encode_single_piece(piece)
             });
             tables.ints.list(py, &ids)
+        })
+    }
+
+    /// The ids of bytes that may end within a character: what is not UTF-8 goes with the last piece
+    /// before it.
+    ///
+    /// >>> encoding._encode_bytes("hello 漢".encode()[:-1])
+    /// [31373, 10545, 120]
+    fn _encode_bytes<'py>(&self, text: &Bound<'py, PyBytes>) -> PyResult<Bound<'py, PyList>> {
+        guard(|| {
+            let tables = self.tables()?;
+            let bytes = text.as_bytes();
+            let ids = detached(text.py(), bytes.len(), || {
+                unstable::encode_bytes(&tables.encoder, bytes)
+            });
+            tables.ints.list(text.py(), &ids.map_err(value_error)?)
         })
     }
 
@@ -553,9 +568,10 @@ impl BaseEncoding {
         py: Python<'py>,
         token: TokenId,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        match self.tables()?.model().token(token) {
-            Some(bytes) => Ok(PyBytes::new(py, bytes)),
-            None => Err(PyKeyError::new_err(token.to_string())),
+        let tables = self.tables()?;
+        match tables.model().token(token) {
+            Some(bytes) if !tables.aliases.hold(token) => Ok(PyBytes::new(py, bytes)),
+            _ => Err(PyKeyError::new_err(token.to_string())),
         }
     }
 }

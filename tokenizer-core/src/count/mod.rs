@@ -10,11 +10,15 @@ mod merge;
 mod spill;
 mod table;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 pub use spill::{PieceCounter, SortedPieces, TemporaryStore};
 
 use self::merge::merge;
 use self::table::{PieceTable, Seeds};
 use crate::split::{Pattern, Spans, SplitError};
+use crate::stop::Stop;
 use crate::words::{Words, WordsError};
 
 /// How to count.
@@ -24,12 +28,22 @@ pub struct CountOptions {
     /// Threads that split and count, at least one, and no more than 1024 are used. Without the
     /// feature `parallel`, one is used.
     pub threads: usize,
+    /// When another thread sets this, counting ends with [`CountError::Stopped`], mostly within a
+    /// hundredth of a second: not while a piece without an end is split, nor while a document is
+    /// waited for.
+    pub stop: Option<Arc<AtomicBool>>,
 }
 
 impl CountOptions {
     /// With so many threads; 0 means 1.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads;
+        self
+    }
+
+    /// Breaks off when another thread sets `flag`.
+    pub fn stop(mut self, flag: Arc<AtomicBool>) -> Self {
+        self.stop = Some(flag);
         self
     }
 }
@@ -39,6 +53,7 @@ impl Default for CountOptions {
     fn default() -> Self {
         CountOptions {
             threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
+            stop: None,
         }
     }
 }
@@ -69,6 +84,9 @@ pub enum CountError {
         /// What was allowed, in bytes.
         max_memory: usize,
     },
+    /// [`CountOptions::stop`] was set.
+    #[error("counting was stopped")]
+    Stopped,
 }
 
 /// Splits every document by `pattern` and counts the pieces.
@@ -105,13 +123,20 @@ fn tables<D: AsRef<[u8]> + Send + Sync>(
     options: &CountOptions,
     make_room: &impl MakeRoom,
 ) -> Result<Vec<PieceTable>, CountError> {
-    let documents = documents.into_iter();
+    let stop = Stop::new(options.stop.clone());
+    let mut documents = documents.into_iter();
     #[cfg(feature = "parallel")]
     if options.threads > 1 {
-        return parallel::tables(documents, pattern, options.threads, make_room);
+        let texts = std::iter::from_fn(|| documents.next().filter(|_| !stop.is_set()));
+        let tables = parallel::tables(texts, pattern, options.threads, make_room, &stop);
+        // Documents that were not read may make it look as if all were done.
+        return match stop.is_set() {
+            true => Err(CountError::Stopped),
+            false => tables,
+        };
     }
-    let _ = options;
-    Ok(vec![table_of_this_thread(documents, pattern, make_room)?])
+    let table = table_of_this_thread(&mut documents, pattern, make_room, &stop)?;
+    Ok(vec![table])
 }
 
 /// See [`tables`].
@@ -123,6 +148,7 @@ fn table_of_this_thread<D: AsRef<[u8]>>(
     documents: impl Iterator<Item = D>,
     pattern: &Pattern,
     make_room: &impl MakeRoom,
+    stop: &Stop,
 ) -> Result<PieceTable, CountError> {
     let mut table = PieceTable::new(Seeds::new());
     for (number, document) in documents.enumerate() {
@@ -132,6 +158,7 @@ fn table_of_this_thread<D: AsRef<[u8]>>(
             pattern,
             &mut table,
             make_room,
+            stop,
         )?;
     }
     Ok(table)
@@ -144,11 +171,13 @@ fn count_text(
     pattern: &Pattern,
     table: &mut PieceTable,
     make_room: &impl MakeRoom,
+    stop: &Stop,
 ) -> Result<(), CountError> {
     let mut splitter = pattern.split(text);
     let mut spans = Spans::new();
     loop {
         match splitter.fill(&mut spans) {
+            Ok(true) if stop.is_set() => return Err(CountError::Stopped),
             Ok(true) => {
                 make_room(table, &spans)?;
                 table.add_run(text, &spans);
@@ -173,7 +202,7 @@ mod parallel {
     use std::sync::{Arc, Mutex};
     use std::thread::{Builder, ScopedJoinHandle};
 
-    use super::{CountError, MakeRoom, Pattern, PieceTable, Seeds, count_text};
+    use super::{CountError, MakeRoom, Pattern, PieceTable, Seeds, Stop, count_text};
     use crate::threads;
 
     /// Work travels in batches of about this many bytes: a hand-over costs about a microsecond,
@@ -196,6 +225,7 @@ mod parallel {
         pattern: &Pattern,
         threads: usize,
         make_room: &impl MakeRoom,
+        stop: &Stop,
     ) -> Result<Vec<PieceTable>, CountError> {
         let threads = threads.min(threads::MOST);
         let (sender, receiver) = sync_channel::<Batch<D>>(2 * threads);
@@ -210,7 +240,7 @@ mod parallel {
             for _ in 0..threads {
                 let (receiver, seeds) = (Arc::clone(&receiver), seeds.clone());
                 let progress = &progress;
-                let work = move || progress.work(&receiver, pattern, seeds, make_room);
+                let work = move || progress.work(&receiver, pattern, seeds, make_room, stop);
                 match Builder::new().spawn_scoped(scope, work) {
                     Ok(worker) => workers.push(worker),
                     // With fewer threads than wanted it takes longer, no more.
@@ -219,7 +249,7 @@ mod parallel {
             }
             if workers.is_empty() {
                 return Ok(vec![super::table_of_this_thread(
-                    documents, pattern, make_room,
+                    documents, pattern, make_room, stop,
                 )?]);
             }
             drop(receiver);
@@ -298,6 +328,7 @@ mod parallel {
             pattern: &Pattern,
             seeds: Seeds,
             make_room: &impl MakeRoom,
+            stop: &Stop,
         ) -> (PieceTable, Option<(usize, CountError)>) {
             let mut table = PieceTable::new(seeds);
             let mut failure = None;
@@ -309,7 +340,8 @@ mod parallel {
                     }
                     let place = (part.document_number, part.span.start);
                     let text = &(*part.document).as_ref()[part.span];
-                    if let Err(error) = count_text(text, place, pattern, &mut table, make_room) {
+                    let counted = count_text(text, place, pattern, &mut table, make_room, stop);
+                    if let Err(error) = counted {
                         self.first_failed.fetch_min(part.number, Ordering::Relaxed);
                         failure = Some((part.number, error));
                         break;
@@ -328,7 +360,11 @@ mod tests {
 
     fn counted(documents: &[String], threads: usize) -> Result<Vec<(Vec<u8>, u64)>, CountError> {
         let pattern = Pattern::named(PatternName::Cl100k);
-        let words = count_pieces(documents, &pattern, &CountOptions { threads })?;
+        let words = count_pieces(
+            documents,
+            &pattern,
+            &CountOptions::default().threads(threads),
+        )?;
         let mut all: Vec<_> = words.iter().map(|(p, c)| (p.to_vec(), c)).collect();
         all.sort();
         Ok(all)
@@ -383,7 +419,7 @@ mod tests {
         }
         let pattern = Pattern::named(PatternName::Cl100k);
         let documents = (0..10_000).map(|_| Broken);
-        let options = CountOptions { threads: 2 };
+        let options = CountOptions::default().threads(2);
         let count = || count_pieces(documents, &pattern, &options);
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(count)).is_err());
     }
@@ -395,11 +431,37 @@ mod tests {
         documents[5] = format!("x{}", "a".repeat(64));
         documents[9] = "a".repeat(64);
         for threads in [1, 2, 8] {
-            let error = count_pieces(&documents, &bomb, &CountOptions { threads }).unwrap_err();
+            let error = count_pieces(&documents, &bomb, &CountOptions::default().threads(threads))
+                .unwrap_err();
             let CountError::Split { document, error } = error else {
                 panic!("{error}")
             };
             assert_eq!((document, error.offset), (5, 1), "{threads} threads");
+        }
+    }
+
+    #[test]
+    fn a_stopped_count_is_an_error_soon() {
+        let pattern = Pattern::named(PatternName::Cl100k);
+        let document = "one document of some words, ".repeat(1000);
+        for threads in [1, 3] {
+            let stop = Arc::new(AtomicBool::new(false));
+            let options = CountOptions::default()
+                .threads(threads)
+                .stop(Arc::clone(&stop));
+            let mut read = 0_u64;
+            // There is no last one.
+            let documents = std::iter::repeat_with(|| {
+                read += 1;
+                stop.store(read > 50, std::sync::atomic::Ordering::Relaxed);
+                document.as_str()
+            });
+            let counted = count_pieces(documents, &pattern, &options);
+            assert_eq!(counted.unwrap_err(), CountError::Stopped);
+            assert!(read < 60, "{read}");
+            // One long document.
+            let long = count_pieces([document.repeat(100)], &pattern, &options);
+            assert_eq!(long.unwrap_err(), CountError::Stopped);
         }
     }
 }

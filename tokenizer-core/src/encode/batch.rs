@@ -87,7 +87,7 @@ impl Encoder {
             ends: Vec::with_capacity(texts.len() + 1),
         };
         whole.end_text();
-        self.gather(texts, options.allowed(), options.threads, &mut whole)?;
+        self.gather(texts, options, &mut whole)?;
         Ok(Batch {
             ids: whole.ids,
             offsets: whole.ends,
@@ -104,7 +104,7 @@ impl Encoder {
         options: EncodeOptions<'_>,
     ) -> Result<Vec<usize>, BatchError> {
         let mut whole = Gathered::<CountIds>::default();
-        self.gather(texts, options.allowed(), options.threads, &mut whole)?;
+        self.gather(texts, options, &mut whole)?;
         let mut before = 0;
         let counts = whole.ends.into_iter().map(|end| {
             let count = end - before;

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::worker::{CountIds, ROOM, Sink};
 use super::{EncodeError, Encoder};
+use crate::special::SpecialSet;
 use crate::token::TokenId;
 
 /// The beginning of a text. Made by [`Encoder::truncate`].
@@ -41,7 +42,8 @@ impl Encoder {
         limit: usize,
     ) -> Result<Option<usize>, EncodeError> {
         let mut sink = UntilLimit::new(limit, false);
-        self.encode_between(&mut self.worker(), text, 0, &Default::default(), &mut sink)?;
+        let allowed = SpecialSet::none();
+        self.encode_between(&mut self.worker(), text, 0, &allowed, None, &mut sink)?;
         Ok((!sink.is_over).then_some(sink.tokens))
     }
 

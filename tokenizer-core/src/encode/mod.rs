@@ -12,6 +12,7 @@
 //! Both kinds of model answer the same question, which two tokens merge and how early (`rules.rs`).
 
 mod batch;
+mod beginnings;
 mod borders;
 mod characters;
 mod heap;
@@ -24,11 +25,13 @@ mod parallel;
 mod parts;
 mod pieces;
 mod rules;
+mod stoppable;
 mod stream;
 mod worker;
 mod workers;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 pub use batch::{Batch, BatchError};
 pub use limit::Truncated;
@@ -37,6 +40,7 @@ pub use stream::EncodeStream;
 
 use self::parallel::Gathered;
 use self::rules::Rules;
+use self::stoppable::{Stoppable, check_stop};
 use self::worker::{CountIds, Sink, Worker};
 use self::workers::{Borrowed, Workers};
 use crate::arch::{Tier, advise_huge_pages};
@@ -124,6 +128,9 @@ pub struct EncodeOptions<'s> {
     /// How many threads may work, the caller's included. 0, the default, means 1. No answer depends
     /// on it, and no thread is started for less than 64 KiB of text.
     pub threads: usize,
+    /// When another thread sets this, encoding ends with [`EncodeError::Stopped`], mostly within a
+    /// hundredth of a second: a piece without an end is encoded first.
+    pub stop: Option<&'s AtomicBool>,
 }
 
 impl<'s> EncodeOptions<'s> {
@@ -141,6 +148,12 @@ impl<'s> EncodeOptions<'s> {
     /// On up to so many threads.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads;
+        self
+    }
+
+    /// Breaks off when another thread sets `flag`.
+    pub fn stop(mut self, flag: &'s AtomicBool) -> Self {
+        self.stop = Some(flag);
         self
     }
 
@@ -168,6 +181,9 @@ pub enum EncodeError {
         /// Where it begins, in bytes.
         offset: usize,
     },
+    /// [`EncodeOptions::stop`] was set.
+    #[error("encoding was stopped")]
+    Stopped,
 }
 
 impl EncodeError {
@@ -280,7 +296,7 @@ impl Encoder {
             ids: room_for(text.len()),
             ends: Vec::new(),
         };
-        self.gather(&[text], options.allowed(), options.threads, &mut whole)
+        self.gather(&[text], options, &mut whole)
             .map_err(|failure| failure.error)?;
         Ok(whole.ids)
     }
@@ -303,7 +319,7 @@ impl Encoder {
         options: EncodeOptions<'_>,
     ) -> Result<usize, EncodeError> {
         let mut whole = Gathered::<CountIds>::default();
-        self.gather(&[text], options.allowed(), options.threads, &mut whole)
+        self.gather(&[text], options, &mut whole)
             .map_err(|failure| failure.error)?;
         Ok(whole.ids.count)
     }
@@ -319,7 +335,7 @@ impl Encoder {
         allowed: &SpecialSet,
         ids: &mut Vec<TokenId>,
     ) -> Result<(), EncodeError> {
-        self.encode_text(&mut self.worker(), text, allowed, ids)
+        self.encode_text(&mut self.worker(), text, allowed, None, ids)
     }
 
     /// Gives the ids of `text` to `sink`.
@@ -328,13 +344,14 @@ impl Encoder {
         worker: &mut Worker,
         text: &[u8],
         allowed: &SpecialSet,
+        stop: Option<&AtomicBool>,
         sink: &mut S,
     ) -> Result<(), EncodeError> {
         for segment in allowed.raw.segments(text) {
             match segment {
                 Segment::Special(token, _) => sink.take(&[token.id]),
                 Segment::Text(part, offset) => {
-                    self.encode_between(worker, part, offset, allowed, sink)?;
+                    self.encode_between(worker, part, offset, allowed, stop, sink)?;
                 }
             }
         }
@@ -349,6 +366,7 @@ impl Encoder {
         text: &[u8],
         offset: usize,
         allowed: &SpecialSet,
+        stop: Option<&AtomicBool>,
         sink: &mut S,
     ) -> Result<(), EncodeError> {
         let normalizer = self.model().normalizer();
@@ -356,12 +374,32 @@ impl Encoder {
         for segment in allowed.normalized.segments(&text) {
             match segment {
                 Segment::Special(token, _) => sink.take(&[token.id]),
-                Segment::Text(part, start) => worker
-                    .encode(&self.shared, part, sink)
-                    .map_err(|error| EncodeError::in_whole(error, offset + start))?,
+                Segment::Text(part, start) => {
+                    self.encode_stretch(worker, part, offset + start, stop, sink)?;
+                }
             }
         }
         Ok(())
+    }
+
+    /// Encodes text without special tokens, normalised, that begins at `offset` of the whole.
+    fn encode_stretch<S: Sink>(
+        &self,
+        worker: &mut Worker,
+        text: &[u8],
+        offset: usize,
+        stop: Option<&AtomicBool>,
+        sink: &mut S,
+    ) -> Result<(), EncodeError> {
+        let done = match stop {
+            None => worker.encode(&self.shared, text, sink),
+            Some(stop) => {
+                let mut sink = Stoppable { sink, stop };
+                worker.encode(&self.shared, text, &mut sink)
+            }
+        };
+        done.map_err(|error| EncodeError::in_whole(error, offset))?;
+        check_stop(stop)
     }
 
     /// The ids of `piece` taken as one piece, whatever the pattern would make of it.

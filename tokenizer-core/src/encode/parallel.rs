@@ -17,8 +17,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use super::batch::BatchError;
 use super::parts::{BYTES_FOR_A_THREAD, MOST_BYTES, Part, Parts, Step};
 use super::worker::{CountIds, Sink, Worker};
-use super::{EncodeError, Encoder, room_for};
-use crate::special::SpecialSet;
+use super::{EncodeOptions, Encoder, room_for};
 use crate::threads;
 use crate::token::TokenId;
 
@@ -97,19 +96,22 @@ impl Encoder {
     pub(super) fn gather<S: Gather, T: AsRef<[u8]> + Sync>(
         &self,
         texts: &[T],
-        allowed: &SpecialSet,
-        threads: usize,
+        options: EncodeOptions<'_>,
         whole: &mut Gathered<S>,
     ) -> Result<(), BatchError> {
         let bytes = texts.iter().map(|text| text.as_ref().len()).sum();
-        let threads = self.useful_threads(bytes, threads);
+        let allowed = options.allowed();
+        let threads = self.useful_threads(bytes, options.threads);
         if threads > 1 {
             let parts = Parts::new(self.model(), allowed, texts, bytes, threads);
-            return self.gather_parts(parts, allowed, threads, whole);
+            let options = options.threads(threads);
+            return self.gather_parts(parts, options, whole);
         }
         let mut worker = self.worker();
         for (number, text) in texts.iter().enumerate() {
-            self.encode_text(&mut worker, text.as_ref(), allowed, &mut whole.ids)
+            let text = text.as_ref();
+            let ids = &mut whole.ids;
+            self.encode_text(&mut worker, text, allowed, options.stop, ids)
                 .map_err(|error| BatchError::new(number, error))?;
             whole.end_text();
         }
@@ -119,11 +121,11 @@ impl Encoder {
     fn gather_parts<S: Gather, T: AsRef<[u8]> + Sync>(
         &self,
         parts: Parts<'_, T>,
-        allowed: &SpecialSet,
-        threads: usize,
+        options: EncodeOptions<'_>,
         whole: &mut Gathered<S>,
     ) -> Result<(), BatchError> {
         let parts = Mutex::new(parts);
+        let threads = options.threads;
         let hall = Hall::new(std::mem::take(whole), 2 * threads + 2);
         threads::map(0..threads, |_| {
             let mut stop = StopOnPanic {
@@ -134,7 +136,7 @@ impl Encoder {
             let mut part = Part::new();
             while hall.may_take() && lock(&parts).next(&mut part) {
                 let mut place = hall.place_for(part.number);
-                let done = self.encode_part(&mut worker, &part, allowed, &mut place.gathered);
+                let done = self.encode_part(&mut worker, &part, options, &mut place.gathered);
                 hall.hand_in(part.number, place, done);
             }
             stop.armed = false;
@@ -149,7 +151,7 @@ impl Encoder {
         &self,
         worker: &mut Worker,
         part: &Part<'_>,
-        allowed: &SpecialSet,
+        options: EncodeOptions<'_>,
         gathered: &mut Gathered<S>,
     ) -> Result<(), BatchError> {
         let ended = gathered.ends.len();
@@ -157,11 +159,12 @@ impl Encoder {
             let ids = &mut gathered.ids;
             let done = match step {
                 Step::Split(stretch) => {
-                    let done = worker.encode(&self.shared, stretch.bytes(), ids);
-                    done.map_err(|error| EncodeError::in_whole(error, stretch.offset()))
+                    let (text, offset) = (stretch.bytes(), stretch.offset());
+                    self.encode_stretch(worker, text, offset, options.stop, ids)
                 }
                 Step::Prepare(text, offset) => {
-                    self.encode_between(worker, text, *offset, allowed, ids)
+                    let EncodeOptions { stop, .. } = options;
+                    self.encode_between(worker, text, *offset, options.allowed(), stop, ids)
                 }
                 Step::Special(id) => {
                     ids.take(&[*id]);
@@ -325,11 +328,11 @@ impl<S> Drop for StopOnPanic<'_, S> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::EncodeOptions;
+    use super::super::EncodeError;
     use super::*;
     use crate::model::Model;
     use crate::normalize::Normalizer;
-    use crate::special::SpecialToken;
+    use crate::special::{SpecialSet, SpecialToken};
     use crate::split::{Gaps, Pattern, PatternName, SplitError};
     use proptest::prelude::*;
 
@@ -485,7 +488,7 @@ mod tests {
             let texts: Vec<Panics> = (0..200).map(|n| Panics(0.into(), n == which)).collect();
             let mut whole = Gathered::<CountIds>::default();
             let run = std::panic::AssertUnwindSafe(|| {
-                encoder.gather(&texts, &SpecialSet::default(), 3, &mut whole)
+                encoder.gather(&texts, EncodeOptions::new().threads(3), &mut whole)
             });
             let panic = std::panic::catch_unwind(run).unwrap_err();
             assert_eq!(panic.downcast_ref(), Some(&"this text panics"));

@@ -27,12 +27,12 @@ use std::iter::Peekable;
 use std::slice;
 
 use crate::arch::prefetch;
+use crate::stop::Stop;
 use crate::threads;
 use crate::token::{Count, Pair, TokenId};
 use crate::words::Words;
 
 use super::neighbours::Neighbours;
-use super::stop::Stop;
 
 // Some limits are low in tests, so that small corpora pass them.
 

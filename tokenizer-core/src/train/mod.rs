@@ -17,7 +17,6 @@ mod neighbours;
 mod numbering;
 mod pair_table;
 mod pairs;
-mod stop;
 mod trainer;
 
 use std::ops::ControlFlow;
@@ -25,6 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::merges::Merges;
+use crate::stop::Stop;
 use crate::token::{Count, MAX_TOKEN_ID, Pair, TokenId};
 use crate::words::Words;
 
@@ -34,7 +34,6 @@ pub use self::numbering::TieBreak;
 
 use self::corpus::{Corpus, Unfit};
 use self::numbering::Spelled;
-use self::stop::Stop;
 use self::trainer::{Trainer, first_threshold};
 
 /// What to learn.

@@ -28,7 +28,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::corpus::{Corpus, Place, Run};
 use super::neighbours::List;
 use super::pair_table::{Occurrences, PairTable};
-use super::stop::Stop;
+use crate::stop::Stop;
 use crate::threads;
 use crate::token::{Candidate, Count, Pair, TokenId};
 

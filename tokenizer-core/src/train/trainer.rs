@@ -30,7 +30,7 @@ use super::candidates::Candidates;
 use super::corpus::{Corpus, Rule};
 use super::neighbours::Neighbours;
 use super::pairs::TrackedPairs;
-use super::stop::Stop;
+use crate::stop::Stop;
 use crate::threads;
 use crate::token::{Candidate, Count, Pair, TokenId};
 

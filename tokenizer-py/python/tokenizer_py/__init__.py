@@ -1,12 +1,30 @@
 """Byte-level BPE: train a vocabulary, encode and decode text.
 
-- ``Tokenizer``: a model from a file, with ids as lists or numpy arrays.
+- ``Tokenizer``: a model: trained, read from a file or from another package's tokenizer.
+- ``count_pieces``, ``PieceCounts``: what a model is trained on, counted anywhere.
 - ``tokenizer_py.rustbpe`` and ``tokenizer_py.tiktoken``: stand in for the packages of these names.
+- ``tokenizer_py.pickles``: reads nanochat's ``tokenizer.pkl`` without running it.
 
 >>> from tokenizer_py import Tokenizer, rustbpe, tiktoken
 """
 
 from . import rustbpe, tiktoken
-from ._native import Tokenizer, __version__
+from ._native import (
+    DecodeStream,
+    EncodeStream,
+    PieceCounts,
+    Tokenizer,
+    __version__,
+    count_pieces,
+)
 
-__all__ = ["Tokenizer", "__version__", "rustbpe", "tiktoken"]
+__all__ = [
+    "DecodeStream",
+    "EncodeStream",
+    "PieceCounts",
+    "Tokenizer",
+    "__version__",
+    "count_pieces",
+    "rustbpe",
+    "tiktoken",
+]

@@ -1,6 +1,8 @@
-"""Stands in for the package ``tiktoken``: the same class with the same ids.
+"""Stands in for the package ``tiktoken``: the same classes and functions with the same ids.
 
 >>> from tokenizer_py import tiktoken
+>>> tiktoken.get_encoding("cl100k_base").encode("hello world")
+[15339, 1917]
 >>> encoding = tiktoken.Encoding(
 ...     "bytes",
 ...     pat_str=r"\\w+|\\W+",
@@ -12,5 +14,16 @@
 """
 
 from .core import Encoding
+from .model import encoding_for_model, encoding_name_for_model
+from .registry import get_encoding, list_encoding_names
 
-__all__ = ["Encoding"]
+__version__ = "0.14.0"
+"""The version of tiktoken that it stands in for."""
+
+__all__ = [
+    "Encoding",
+    "encoding_for_model",
+    "encoding_name_for_model",
+    "get_encoding",
+    "list_encoding_names",
+]

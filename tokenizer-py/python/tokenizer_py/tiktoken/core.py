@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import copyreg
 import functools
-import re
 from typing import TYPE_CHECKING, Any
 
 from .._native import BaseEncoding
@@ -23,7 +22,8 @@ class Encoding(BaseEncoding):
     """Encodes text with a table of ranks; it stands in for ``tiktoken.Encoding``.
 
     It never changes, so any number of threads may use one object, and it can be pickled and copied.
-    Where a special token is the beginning of another, the longest that fits counts.
+    Where a special token is the beginning of another, the longest that fits counts. Of special tokens
+    that share an id, all encode to it and the first is what it decodes to.
 
     Args:
         name: what the encoding is called.
@@ -34,8 +34,9 @@ class Encoding(BaseEncoding):
         explicit_n_vocab: the number of all tokens, checked when it is given.
 
     Raises:
-        ValueError: the regex does not compile, two tokens share an id, a special token is empty or
-            has the id of another token, a single byte is no token, or an id passes 2^24 - 1.
+        ValueError: the regex does not compile, two ordinary tokens share an id, a special token is
+            empty or has the id of an ordinary one, a single byte is no token, or an id passes
+            2^24 - 1.
         TypeError: a token is no ``bytes``, a special token no ``str``, a rank no ``int``.
         OverflowError: a rank is negative or beyond 32 bits.
         AssertionError: ``explicit_n_vocab`` does not fit.
@@ -133,6 +134,13 @@ class Encoding(BaseEncoding):
         """
         threads = _checked_threads(num_threads)
         return self._encode_batch(list(text), threads, allowed_special, disallowed_special)
+
+    def _encode_only_native_bpe(self, text: str) -> list[int]:
+        """``encode_ordinary`` with the text split by the package ``regex``."""
+        import regex  # type: ignore[import-untyped,unused-ignore]
+
+        pieces = regex.findall(self._pat_str, text)
+        return [token for piece in pieces for token in self._encode_single_piece(piece)]
 
     # Decoding
 
@@ -232,7 +240,12 @@ class Encoding(BaseEncoding):
         # As pickling does by itself, but by every protocol.
         return copyreg.__newobj__, (type(self),), self.__getstate__()  # type: ignore[attr-defined]
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> str | dict[str, Any]:
+        from .registry import ENCODINGS
+
+        # What every process can get by its name is pickled by its name.
+        if ENCODINGS.get(self.name) is self:
+            return self.name
         return {
             "name": self.name,
             "pat_str": self._pat_str,
@@ -240,8 +253,15 @@ class Encoding(BaseEncoding):
             "special_tokens": self._special_tokens,
         }
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        Encoding.__init__(self, **state)
+    def __setstate__(self, state: str | dict[str, Any]) -> None:
+        if isinstance(state, str):
+            from .registry import get_encoding
+
+            encoding = get_encoding(state)
+            self._share(encoding)
+            self.__dict__.update(encoding.__dict__)
+        else:
+            Encoding.__init__(self, **state)
 
     def __copy__(self) -> Self:
         # The tables never change: a copy shares them.
@@ -276,6 +296,8 @@ def _checked_threads(num_threads: int | None) -> int:
 
 def _refuse(text: str, disallowed: AbstractSet[str]) -> None:
     """Raises ``ValueError`` when one of the texts occurs: of those at the first place the longest."""
+    import re
+
     longest_first = sorted(disallowed, key=len, reverse=True)
     found = re.search("|".join(map(re.escape, longest_first)), text)
     if found:

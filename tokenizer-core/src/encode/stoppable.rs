@@ -1,0 +1,98 @@
+//! Encoding that another thread may break off.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::EncodeError;
+use super::worker::{ROOM, Sink};
+use crate::token::TokenId;
+
+/// A sink that wants no more ids once the flag is set. It is looked at after a few pieces each time.
+pub(super) struct Stoppable<'s, S> {
+    pub(super) sink: &'s mut S,
+    pub(super) stop: &'s AtomicBool,
+}
+
+/// Fails when the flag is set.
+pub(super) fn check_stop(stop: Option<&AtomicBool>) -> Result<(), EncodeError> {
+    match stop {
+        Some(stop) if stop.load(Ordering::Relaxed) => Err(EncodeError::Stopped),
+        _ => Ok(()),
+    }
+}
+
+impl<S: Sink> Sink for Stoppable<'_, S> {
+    const ENDS: bool = true;
+
+    #[inline(always)]
+    fn room(&mut self) -> &mut [TokenId; ROOM] {
+        self.sink.room()
+    }
+
+    #[inline(always)]
+    fn take_room(&mut self, count: usize) {
+        self.sink.take_room(count);
+    }
+
+    #[inline(always)]
+    fn take(&mut self, ids: &[TokenId]) {
+        self.sink.take(ids);
+    }
+
+    #[inline(always)]
+    fn run_starts(&mut self, start: usize) {
+        self.sink.run_starts(start);
+    }
+
+    #[inline(always)]
+    fn one_by_one(&self) -> bool {
+        S::ENDS && self.sink.one_by_one()
+    }
+
+    #[inline(always)]
+    fn piece_ends(&mut self, end: usize) -> bool {
+        (!S::ENDS || self.sink.piece_ends(end)) && !self.stop.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::super::{EncodeOptions, Encoder};
+    use super::*;
+    use crate::merges::Merges;
+    use crate::model::Model;
+    use crate::split::{Gaps, Pattern, PatternName};
+
+    #[test]
+    fn a_flag_that_is_not_set_changes_nothing_and_one_that_is_ends_it_soon() {
+        let specials: [&str; 0] = [];
+        for pattern in [
+            Pattern::named(PatternName::Cl100k),
+            Pattern::regex(r"\w+(?=\b)|.", Gaps::Keep).unwrap(),
+        ] {
+            let model = Model::trained(pattern, Merges::default(), &specials).unwrap();
+            let encoder = Encoder::new(model);
+            let text = b"some words of a text, ".repeat(20_000);
+            let texts = [&text[..], b"short", &text];
+            for threads in [1, 3] {
+                let flag = AtomicBool::new(false);
+                let options = EncodeOptions::new().threads(threads).stop(&flag);
+                assert_eq!(encoder.encode_with(&text, options).unwrap(), {
+                    let ids = text.iter().map(|&byte| u32::from(byte));
+                    ids.collect::<Vec<_>>()
+                });
+                assert_eq!(encoder.count_with(&text, options), Ok(text.len()));
+                assert!(encoder.encode_batch_with(&texts, options).is_ok());
+                flag.store(true, Ordering::Relaxed);
+                let began = Instant::now();
+                let stopped = Err(EncodeError::Stopped);
+                assert_eq!(encoder.encode_with(&text, options).map(drop), stopped);
+                assert_eq!(encoder.count_with(&text, options).map(drop), stopped);
+                let batch = encoder.encode_batch_with(&texts, options);
+                assert_eq!(batch.unwrap_err().error, EncodeError::Stopped);
+                assert!(began.elapsed() < Duration::from_secs(1));
+            }
+        }
+    }
+}

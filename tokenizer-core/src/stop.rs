@@ -1,0 +1,20 @@
+//! Breaking off from outside.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether another thread wants the work to end. What is half done then is never looked at again.
+#[derive(Clone, Default)]
+pub(crate) struct Stop(Option<Arc<AtomicBool>>);
+
+impl Stop {
+    pub(crate) fn new(flag: Option<Arc<AtomicBool>>) -> Self {
+        Stop(flag)
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_set(&self) -> bool {
+        let flag = self.0.as_ref();
+        flag.is_some_and(|flag| flag.load(Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,44 @@
+"""What ``progress=True`` shows: a bar of tqdm, or lines when it is not installed."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+__all__ = ["Bar"]
+
+_UNITS = {"counting": "B", "merging": " merges"}
+
+
+class Bar:
+    """Called with the stage, what is done of it, and of how much (``None``: nobody knows)."""
+
+    def __init__(self) -> None:
+        self._stage: str | None = None
+        self._bar: Any = None
+        self._tenths = -1
+
+    def __call__(self, stage: str, done: int, total: int | None) -> None:
+        if stage != self._stage:
+            self.close()
+            self._stage = stage
+            self._bar = _tqdm(stage, total)
+            self._tenths = -1
+        if self._bar is not None:
+            self._bar.update(done - self._bar.n)
+        elif total and done * 10 // total > self._tenths:
+            self._tenths = done * 10 // total
+            print(f"{stage}: {done:,} of {total:,}", file=sys.stderr)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+def _tqdm(stage: str, total: int | None) -> Any:
+    try:
+        from tqdm.auto import tqdm  # type: ignore[import-untyped,unused-ignore]
+    except ImportError:
+        return None
+    return tqdm(desc=stage, total=total, unit=_UNITS.get(stage, ""), unit_scale=True)

@@ -1,0 +1,166 @@
+//! Ids to text.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use pyo3::exceptions::PyKeyError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+use tokenizer_core::decode::UnknownToken;
+use tokenizer_core::{DecodeStream as Decoder, TokenId};
+
+use super::Tokenizer;
+use crate::errors::guard;
+use crate::ids::Ids;
+use crate::interruptible::take_turns;
+use crate::streams::DecodeStream;
+use crate::text::{detached, string};
+
+impl Tokenizer {
+    /// The ids of the special tokens, ascending.
+    fn special_ids(&self) -> Vec<TokenId> {
+        let specials = self.model().specials().iter();
+        let mut ids: Vec<TokenId> = specials.map(|special| special.id).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    fn decoded(
+        &self,
+        py: Python<'_>,
+        ids: &[TokenId],
+        skip_special_tokens: bool,
+    ) -> PyResult<Vec<u8>> {
+        let decode = || {
+            let ids = match skip_special_tokens && !self.model().specials().is_empty() {
+                true => Cow::Owned(without(ids, &self.special_ids())),
+                false => Cow::Borrowed(ids),
+            };
+            self.model().decode(&ids)
+        };
+        let unknown = |error: UnknownToken| PyKeyError::new_err(error.to_string());
+        detached(py, ids.len(), decode).map_err(unknown)
+    }
+}
+
+/// The ids that are not among `others`, which ascend.
+fn without(ids: &[TokenId], others: &[TokenId]) -> Vec<TokenId> {
+    let is_other = |id: &TokenId| others.binary_search(id).is_ok();
+    ids.iter().copied().filter(|id| !is_other(id)).collect()
+}
+
+#[pymethods]
+impl Tokenizer {
+    /// The text of ids.
+    ///
+    /// Args:
+    ///     ids (Sequence[int]): the ids.
+    ///     errors (str): what to do with bytes that are not UTF-8, as in `bytes.decode`.
+    ///     skip_special_tokens (bool): leave out special tokens.
+    ///
+    /// Returns:
+    ///     str: the text.
+    ///
+    /// Raises:
+    ///     KeyError: there is no such id.
+    ///     OverflowError: an id is negative or beyond 32 bits.
+    ///     TypeError: an id is no integer.
+    ///     UnicodeDecodeError: under errors="strict".
+    ///
+    ///     >>> tokenizer.decode([100257, 15339, 1917])
+    ///     '<|bos|>hello world'
+    ///     >>> tokenizer.decode([100257, 15339, 1917], skip_special_tokens=True)
+    ///     'hello world'
+    #[pyo3(signature = (ids, errors = "replace", *, skip_special_tokens = false))]
+    fn decode<'py>(
+        &self,
+        py: Python<'py>,
+        ids: Ids,
+        errors: &str,
+        skip_special_tokens: bool,
+    ) -> PyResult<Bound<'py, PyString>> {
+        guard(|| string(py, &self.decoded(py, &ids, skip_special_tokens)?, errors))
+    }
+
+    /// The bytes of ids, which need not be UTF-8: a token may hold a part of a character.
+    ///
+    /// Args:
+    ///     ids (Sequence[int]): the ids.
+    ///     skip_special_tokens (bool): leave out special tokens.
+    ///
+    /// Returns:
+    ///     bytes: their bytes, one behind the other.
+    ///
+    /// Raises:
+    ///     KeyError, OverflowError, TypeError: as `decode`.
+    ///
+    ///     >>> tokenizer.decode_bytes([15339, 1917])
+    ///     b'hello world'
+    #[pyo3(signature = (ids, *, skip_special_tokens = false))]
+    fn decode_bytes<'py>(
+        &self,
+        py: Python<'py>,
+        ids: Ids,
+        skip_special_tokens: bool,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        guard(|| {
+            Ok(PyBytes::new(
+                py,
+                &self.decoded(py, &ids, skip_special_tokens)?,
+            ))
+        })
+    }
+
+    /// The texts of many lists of ids.
+    ///
+    /// Args:
+    ///     batch (Iterable[Sequence[int]]): the lists.
+    ///     errors, skip_special_tokens: as in `decode`.
+    ///
+    /// Returns:
+    ///     list[str]: the texts.
+    ///
+    /// Raises:
+    ///     KeyError, OverflowError, TypeError, UnicodeDecodeError: as `decode`.
+    ///
+    ///     >>> tokenizer.decode_batch([[15339, 1917], [15339]])
+    ///     ['hello world', 'hello']
+    #[pyo3(signature = (batch, errors = "replace", *, skip_special_tokens = false))]
+    fn decode_batch<'py>(
+        &self,
+        py: Python<'py>,
+        batch: &Bound<'py, PyAny>,
+        errors: &str,
+        skip_special_tokens: bool,
+    ) -> PyResult<Vec<Bound<'py, PyString>>> {
+        guard(|| {
+            let texts = batch.try_iter()?.map(|ids| {
+                take_turns(py)?;
+                let ids: Ids = ids?.extract()?;
+                string(py, &self.decoded(py, &ids, skip_special_tokens)?, errors)
+            });
+            texts.collect()
+        })
+    }
+
+    /// A decoder for ids that come one by one.
+    ///
+    /// Args:
+    ///     skip_special_tokens (bool): leave out special tokens.
+    ///
+    /// Returns:
+    ///     DecodeStream: its `push` takes an id, or several, and gives the text that they complete,
+    ///     never half a character; its `finish` gives the rest.
+    ///
+    ///     >>> stream = tokenizer.decode_stream()
+    ///     >>> "".join(stream.push(id) for id in [15339, 1917]) + stream.finish()
+    ///     'hello world'
+    #[pyo3(signature = (*, skip_special_tokens = false))]
+    fn decode_stream(&self, skip_special_tokens: bool) -> DecodeStream {
+        let skipped = match skip_special_tokens {
+            true => self.special_ids(),
+            false => Vec::new(),
+        };
+        DecodeStream::new(Decoder::new(Arc::clone(self.encoder.model())), skipped)
+    }
+}

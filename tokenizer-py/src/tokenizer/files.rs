@@ -1,0 +1,253 @@
+//! Models from files and to files.
+
+use std::fs::create_dir_all;
+use std::path::{Path, PathBuf};
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyString};
+use tokenizer_core::corpus::{FileError, load_model, save_model, write_atomically};
+use tokenizer_core::format::native;
+use tokenizer_core::{Model, Pattern, SpecialToken, TokenId};
+
+use super::{Tokenizer, no_special};
+use crate::errors::{file_error, guard, load_error, save_error, value_error};
+use crate::rustbpe::dropping_pattern;
+
+/// What transformers calls the special tokens that it has a use for.
+const ROLES: [&str; 7] = [
+    "bos_token",
+    "eos_token",
+    "unk_token",
+    "sep_token",
+    "pad_token",
+    "cls_token",
+    "mask_token",
+];
+
+#[pymethods]
+impl Tokenizer {
+    /// Reads a model from a file, whose ending tells its format: `.bpe`, `.json` (Hugging Face's
+    /// tokenizer.json, or GPT-2's vocab.json beside its merges.txt) or `.tiktoken`.
+    ///
+    /// Args:
+    ///     path (str | os.PathLike): the file.
+    ///     pattern (str | None): how text is split; wanted for `.tiktoken`, refused for the others,
+    ///         which hold their own. A name (gpt2, cl100k, o200k, nanochat) or a regex, whose gaps
+    ///         are kept.
+    ///
+    /// Returns:
+    ///     Tokenizer: the model.
+    ///
+    /// Raises:
+    ///     OSError: the file cannot be read (FileNotFoundError, IsADirectoryError, ...).
+    ///     ValueError: it holds no right model, or the pattern is none.
+    ///
+    ///     >>> tokenizer.save("model.bpe")
+    ///     >>> Tokenizer.from_file("model.bpe")
+    ///     <tokenizer_py.Tokenizer vocab_size=100258 pattern=cl100k, ranks, 1 special tokens>
+    #[staticmethod]
+    #[pyo3(signature = (path, pattern = None))]
+    fn from_file(py: Python<'_>, path: PathBuf, pattern: Option<&str>) -> PyResult<Self> {
+        guard(|| {
+            let pattern = pattern
+                .map(str::parse::<Pattern>)
+                .transpose()
+                .map_err(value_error)?;
+            py.detach(|| load_model(&path, pattern).map(Self::of))
+                .map_err(|error| load_error(py, error))
+        })
+    }
+
+    /// The model that `to_bytes` wrote: the content of a `.bpe` file.
+    ///
+    /// Args:
+    ///     data (bytes): the model.
+    ///
+    /// Raises:
+    ///     ValueError: the bytes are no model, were changed or cut short.
+    ///
+    ///     >>> Tokenizer.from_bytes(tokenizer.to_bytes()).vocab_size == tokenizer.vocab_size
+    ///     True
+    #[staticmethod]
+    fn from_bytes(py: Python<'_>, data: &[u8]) -> PyResult<Self> {
+        guard(|| {
+            py.detach(|| native::read(data).map(Self::of))
+                .map_err(value_error)
+        })
+    }
+
+    /// The model in a folder that transformers or `save_pretrained` wrote: its `tokenizer.json`, or
+    /// GPT-2's `vocab.json` with `merges.txt`.
+    ///
+    /// Args:
+    ///     directory (str | os.PathLike): the folder. Nothing is looked for elsewhere.
+    ///
+    /// Raises:
+    ///     OSError: there is no such file, or it cannot be read.
+    ///     ValueError: it holds no model that can be represented exactly.
+    ///
+    ///     >>> tokenizer.save_pretrained("folder")
+    ///     >>> Tokenizer.from_pretrained("folder").encode("hello world")
+    ///     [15339, 1917]
+    #[staticmethod]
+    fn from_pretrained(py: Python<'_>, directory: PathBuf) -> PyResult<Self> {
+        guard(|| {
+            let (whole, gpt2) = ("tokenizer.json", "vocab.json");
+            let is_there = |name: &str| directory.join(name).exists();
+            let name = match !is_there(whole) && is_there(gpt2) {
+                true => gpt2,
+                false => whole,
+            };
+            py.detach(|| load_model(&directory.join(name), None).map(Self::of))
+                .map_err(|error| load_error(py, error))
+        })
+    }
+
+    /// The model of an encoding: one of `tokenizer_py.tiktoken`, or of the package tiktoken.
+    ///
+    /// Args:
+    ///     encoding (tiktoken.Encoding): the encoding.
+    ///
+    /// Returns:
+    ///     Tokenizer: a model that gives the same ids. Its pattern leaves out what it does not
+    ///         match, as that of the encoding does.
+    ///
+    /// Raises:
+    ///     AttributeError, TypeError, OverflowError: it is no encoding.
+    ///     ValueError: its tables contradict themselves, or two special tokens share an id.
+    ///
+    ///     >>> Tokenizer.from_tiktoken(encoding).encode("hello world")
+    ///     [31373, 995]
+    #[staticmethod]
+    fn from_tiktoken(py: Python<'_>, encoding: &Bound<'_, PyAny>) -> PyResult<Self> {
+        guard(|| {
+            let table = |name: &str| -> PyResult<Bound<'_, PyDict>> {
+                Ok(encoding.getattr(name)?.cast_into()?)
+            };
+            let tokens: Vec<(Bound<'_, PyBytes>, TokenId)> = table("_mergeable_ranks")?
+                .iter()
+                .map(|(token, rank)| Ok((token.cast_into::<PyBytes>()?, rank.extract()?)))
+                .collect::<PyResult<_>>()?;
+            let ranks: Vec<(&[u8], TokenId)> = tokens
+                .iter()
+                .map(|(token, rank)| (token.as_bytes(), *rank))
+                .collect();
+            let specials: Vec<SpecialToken> = table("_special_tokens")?
+                .iter()
+                .map(|(text, id)| Ok(SpecialToken::new(text.extract::<&str>()?, id.extract()?)))
+                .collect::<PyResult<_>>()?;
+            let source = encoding.getattr("_pat_str")?.cast_into::<PyString>()?;
+            let pattern = dropping_pattern(source.to_str()?).map_err(value_error)?;
+            py.detach(|| Model::from_ranks(pattern, ranks, specials).map(Self::of))
+                .map_err(value_error)
+        })
+    }
+
+    /// Writes the model to a file, whole or not at all. The ending tells the format: `.bpe`
+    /// (everything), `.json` (tokenizer.json) or `.tiktoken` (bytes and ranks only).
+    ///
+    /// Args:
+    ///     path (str | os.PathLike): the file.
+    ///
+    /// Raises:
+    ///     OSError: the file cannot be written.
+    ///     ValueError: the format cannot hold this model, or the ending tells no format.
+    ///
+    ///     >>> tokenizer.save("model.bpe")
+    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        guard(|| {
+            py.detach(|| save_model(self.model(), &path))
+                .map_err(|error| save_error(py, error))
+        })
+    }
+
+    /// The model as bytes: the content of a `.bpe` file.
+    ///
+    /// Returns:
+    ///     bytes: the same for the same model.
+    ///
+    ///     >>> pathlib.Path("model.bpe").write_bytes(tokenizer.to_bytes()) > 0
+    ///     True
+    pub(super) fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        guard(|| Ok(PyBytes::new(py, &py.detach(|| native::write(self.model())))))
+    }
+
+    /// Writes the folder that transformers 4 and 5 load as `AutoTokenizer.from_pretrained(folder)`:
+    /// `tokenizer.json`, `tokenizer_config.json` and `special_tokens_map.json`.
+    ///
+    /// Args:
+    ///     directory (str | os.PathLike): the folder; made if it is not there.
+    ///     config (dict | None): more entries of `tokenizer_config.json`, such as `chat_template`
+    ///         and `model_max_length`. The entries bos_token, eos_token, unk_token, sep_token,
+    ///         pad_token, cls_token and mask_token must name special tokens of the model.
+    ///
+    /// Raises:
+    ///     OSError: a file cannot be written.
+    ///     ValueError: tokenizer.json cannot hold this model, or a special token is none.
+    ///     TypeError: an entry cannot be written as JSON.
+    ///
+    ///     >>> tokenizer.save_pretrained("folder", {"bos_token": "<|bos|>"})
+    #[pyo3(signature = (directory, config = None))]
+    fn save_pretrained(
+        &self,
+        py: Python<'_>,
+        directory: PathBuf,
+        config: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        guard(|| {
+            let entries = PyDict::new(py);
+            // Of version 5 both names are accepted.
+            entries.set_item("tokenizer_class", "PreTrainedTokenizerFast")?;
+            entries.set_item("clean_up_tokenization_spaces", false)?;
+            if let Some(config) = config {
+                entries.update(config.as_mapping())?;
+            }
+            let roles = PyDict::new(py);
+            for role in ROLES {
+                let Some(token) = entries.get_item(role)?.filter(|token| !token.is_none()) else {
+                    continue;
+                };
+                let token = token.cast_into::<PyString>()?;
+                if self
+                    .model()
+                    .specials()
+                    .by_content(token.to_str()?)
+                    .is_none()
+                {
+                    return Err(no_special(token.to_str()?));
+                }
+                roles.set_item(role, token)?;
+            }
+            let (entries, roles) = (json(&entries)?, json(&roles)?);
+            py.detach(|| create_dir_all(&directory))
+                .map_err(|error| file_error(py, &FileError::new(&directory, error)))?;
+            py.detach(|| save_model(self.model(), &directory.join("tokenizer.json")))
+                .map_err(|error| save_error(py, error))?;
+            write_whole(py, &directory.join("special_tokens_map.json"), &roles)?;
+            write_whole(py, &directory.join("tokenizer_config.json"), &entries)
+        })
+    }
+}
+
+fn json(entries: &Bound<'_, PyDict>) -> PyResult<String> {
+    let py = entries.py();
+    let options = PyDict::new(py);
+    options.set_item("indent", 2)?;
+    options.set_item("ensure_ascii", false)?;
+    options.set_item("allow_nan", false)?;
+    let text = py
+        .import("json")?
+        .call_method("dumps", (entries,), Some(&options))?;
+    let text: String = text.extract()?;
+    Ok(text + "\n")
+}
+
+fn write_whole(py: Python<'_>, path: &Path, text: &str) -> PyResult<()> {
+    let write = || {
+        write_atomically(path, |file| {
+            let written = file.write_all(text.as_bytes());
+            written.map_err(|error| FileError::new(path, error))
+        })
+    };
+    py.detach(write).map_err(|error| file_error(py, &error))
+}

@@ -1,0 +1,86 @@
+//! Ids, and where in the text each stands.
+
+use std::ops::Range;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyString};
+use tokenizer_core::SpecialSet;
+
+use super::Tokenizer;
+use crate::errors::{guard, value_error};
+use crate::text::{Argument, detached};
+
+#[pymethods]
+impl Tokenizer {
+    /// The ids of a text, and where in the text each stands.
+    ///
+    /// Args:
+    ///     text (str | bytes): the text.
+    ///     allowed_special: as in `encode`.
+    ///
+    /// Returns:
+    ///     tuple[list[int], list[tuple[int, int]]]: the ids, and for each where it begins and ends in
+    ///     the text: in characters of a `str`, in bytes of `bytes`. A token that holds a part of a
+    ///     character has the place of the whole character, so places of a `str` may overlap.
+    ///
+    /// Raises:
+    ///     TypeError, UnicodeEncodeError, ValueError: as `encode`.
+    ///
+    ///     >>> tokenizer.encode_with_offsets("hello world")
+    ///     ([15339, 1917], [(0, 5), (5, 11)])
+    #[pyo3(
+        signature = (text, *, allowed_special = None),
+        text_signature = "($self, text, *, allowed_special=())"
+    )]
+    fn encode_with_offsets<'py>(
+        &self,
+        text: &Bound<'py, PyAny>,
+        allowed_special: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyList>)> {
+        guard(|| {
+            let py = text.py();
+            let Argument(bytes) = text.extract()?;
+            let allowed = self.allowed(allowed_special)?;
+            let in_characters = text.is_instance_of::<PyString>();
+            let encoded = detached(py, bytes.len(), || {
+                let none = SpecialSet::default();
+                let allowed = allowed.set().unwrap_or(&none);
+                let mut encoded = self.encoder.encode_with_offsets(bytes, allowed)?;
+                if in_characters && !bytes.is_ascii() {
+                    count_characters(bytes, &mut encoded.ranges);
+                }
+                Ok(encoded)
+            });
+            let encoded =
+                encoded.map_err(|error: tokenizer_core::EncodeError| value_error(error))?;
+            let places = encoded.ranges.iter().map(|range| (range.start, range.end));
+            Ok((self.ints.list(py, &encoded.ids)?, PyList::new(py, places)?))
+        })
+    }
+}
+
+/// Makes of ranges in bytes of UTF-8 the ranges of the characters that they touch.
+fn count_characters(text: &[u8], ranges: &mut [Range<usize>]) {
+    let begins = |byte: u8| byte & 0xC0 != 0x80;
+    // How many characters begin before a byte. Ranges ascend nearly always, so it is counted on
+    // from the last place.
+    let (mut place, mut count) = (0, 0);
+    let mut begun_before = |byte: usize| {
+        while place < byte {
+            count += usize::from(begins(text[place]));
+            place += 1;
+        }
+        while place > byte {
+            place -= 1;
+            count -= usize::from(begins(text[place]));
+        }
+        count
+    };
+    for range in ranges {
+        let start = begun_before(range.start);
+        // What begins within a character stands at that character.
+        let within = text.get(range.start).is_some_and(|&byte| !begins(byte));
+        let end = begun_before(range.end);
+        *range = start - usize::from(within)..end;
+    }
+}

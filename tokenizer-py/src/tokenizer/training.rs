@@ -1,0 +1,215 @@
+//! Training a model.
+
+use std::ops::ControlFlow;
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
+use tokenizer_core::format::counts::CountedPieces;
+use tokenizer_core::train::train_with_progress;
+use tokenizer_core::{Count, MAX_TOKEN_ID, Model, Pattern, PatternName, TieBreak, TrainOptions};
+
+use super::Tokenizer;
+use crate::corpus::{self, Source, count_options};
+use crate::counts::{PieceCounts, paths, pattern_of};
+use crate::errors::{guard, value_error};
+use crate::interruptible::{Caller, interruptible};
+use crate::logging::Log;
+use crate::progress::Progress;
+use crate::text::refuse_single_text;
+
+#[pymethods]
+impl Tokenizer {
+    /// Learns a model from text.
+    ///
+    /// The documents are counted on threads while the next ones are read; of what an iterator gives,
+    /// a few megabytes are held. The same text gives the same model for any number of threads and
+    /// any order of documents. Ctrl-C breaks it off. What is done goes to the logger "tokenizer_py".
+    ///
+    /// Args:
+    ///     files (Iterable[str | os.PathLike]): files of plain text, each one document.
+    ///     iterator (Iterable[str | bytes] | Arrow): instead, documents; or what hands out Arrow, as
+    ///         in `count_pieces`.
+    ///     counts (PieceCounts | Arrow): instead, counted pieces, or a table of them as in
+    ///         `PieceCounts.from_arrow`.
+    ///     vocab_size (int): the number of all ids: 256 bytes, merges and special tokens. When the
+    ///         text has fewer pairs to merge, there are fewer, and a warning is logged.
+    ///     pattern (str | None): how text is split: a name (gpt2, cl100k, o200k, nanochat) or a
+    ///         regex, whose gaps are kept. By default cl100k, or that of the counts.
+    ///     special_tokens (Iterable[str]): special tokens, which take the ids after the merges.
+    ///     min_frequency (int): a pair that occurs fewer times is not merged.
+    ///     max_token_bytes (int | None): no token has more bytes.
+    ///     tie_break ("raw" | "huggingface"): of pairs that occur equally often, which goes first and
+    ///         how ids are given out: as rustbpe does, or as Hugging Face's trainer.
+    ///     column (str | None): of a table with several columns, the one with the documents.
+    ///     threads (int | None): how many threads work on it; by default, one for each processor.
+    ///     progress (bool | Callable): True shows a bar; what is called gets the stage ("counting"
+    ///         or "merging"), what is done of it (bytes or merges), and of how much, or None.
+    ///
+    /// Returns:
+    ///     Tokenizer: the model.
+    ///
+    /// Raises:
+    ///     TypeError: not exactly one of files, iterator and counts is given, or it is something
+    ///         else.
+    ///     ValueError: vocab_size has no room for the bytes and the special tokens, or is too large;
+    ///         the pattern is none, or gives up on a document; a special token is empty or given
+    ///         twice; a file is no plain text.
+    ///     UnicodeEncodeError: a document holds a lone surrogate.
+    ///     OSError: a file cannot be read.
+    ///     Exception: whatever the iterator or `progress` raises.
+    ///
+    ///     >>> trained = Tokenizer.train(iterator=["low lower lowest"] * 3, vocab_size=260)
+    ///     >>> trained.merges
+    ///     [(b'l', b'o'), (b'lo', b'w'), (b' ', b'low'), (b' low', b'e')]
+    #[staticmethod]
+    #[pyo3(signature = (
+        *, files = None, iterator = None, counts = None, vocab_size = 32768, pattern = None,
+        special_tokens = None, min_frequency = 1, max_token_bytes = None, tie_break = "raw",
+        column = None, threads = None, progress = None
+    ), text_signature = "(*, files=None, iterator=None, counts=None, vocab_size=32768, pattern=None, special_tokens=(), min_frequency=1, max_token_bytes=None, tie_break='raw', column=None, threads=None, progress=None)")]
+    #[allow(clippy::too_many_arguments)]
+    fn train(
+        py: Python<'_>,
+        files: Option<&Bound<'_, PyAny>>,
+        iterator: Option<&Bound<'_, PyAny>>,
+        counts: Option<&Bound<'_, PyAny>>,
+        vocab_size: usize,
+        pattern: Option<&str>,
+        special_tokens: Option<&Bound<'_, PyAny>>,
+        min_frequency: Count,
+        max_token_bytes: Option<usize>,
+        tie_break: &str,
+        column: Option<&str>,
+        threads: Option<usize>,
+        progress: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        guard(|| {
+            let specials = specials(special_tokens)?;
+            let merges = merges(vocab_size, specials.len())?;
+            let tie_break = match tie_break {
+                "raw" => TieBreak::Raw,
+                "huggingface" => TieBreak::HuggingFace,
+                other => {
+                    return Err(PyValueError::new_err(format!(
+                        "tie_break must be \"raw\" or \"huggingface\", not {other:?}"
+                    )));
+                }
+            };
+            let pattern = pattern_of(pattern)?;
+            let count_options = count_options(threads)?;
+            let mut options = TrainOptions::new(merges)
+                .min_frequency(min_frequency)
+                .max_token_bytes(max_token_bytes.unwrap_or(usize::MAX))
+                .tie_break(tie_break)
+                .specials(specials);
+            if let Some(threads) = threads {
+                options = options.threads(threads);
+            }
+            let source = match (files, iterator, counts) {
+                (Some(files), None, None) => Ok(Source::Files(paths(files)?)),
+                (None, Some(iterator), None) => {
+                    Ok(Source::of_documents(iterator, column, "iterator")?)
+                }
+                (None, None, Some(counts)) => Err(counts),
+                _ => {
+                    return Err(PyTypeError::new_err(
+                        "exactly one of files, iterator and counts must be given",
+                    ));
+                }
+            };
+            let log = Log::new(py, "tokenizer_py")?;
+            let progress = Progress::new(progress)?;
+            let learned = match source {
+                Err(counts) => {
+                    let counted = PieceCounts::of_argument(counts, pattern.as_ref())?;
+                    learn(py, &counted, &options, &log, &progress)
+                }
+                Ok(source) => {
+                    let named = || Pattern::named(PatternName::Cl100k);
+                    let pattern = pattern.unwrap_or_else(named);
+                    let count = corpus::count(py, source, &pattern, count_options, &progress);
+                    count.and_then(|words| {
+                        let counted = CountedPieces::new(pattern, words);
+                        learn(py, &counted, &options, &log, &progress)
+                    })
+                }
+            };
+            progress.close(py);
+            learned.map(Self::of)
+        })
+    }
+}
+
+fn specials(tokens: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<String>> {
+    let Some(tokens) = tokens else {
+        return Ok(Vec::new());
+    };
+    refuse_single_text(tokens, "special_tokens")?;
+    let tokens = tokens.try_iter()?.map(|token| {
+        let token: PyBackedStr = token?.extract()?;
+        Ok(token.to_string())
+    });
+    tokens.collect()
+}
+
+/// How many merges make a vocabulary of this size.
+fn merges(vocab_size: usize, specials: usize) -> PyResult<usize> {
+    let most = MAX_TOKEN_ID as usize + 1;
+    let least = 256 + specials;
+    if !(least..=most).contains(&vocab_size) {
+        return Err(PyValueError::new_err(format!(
+            "vocab_size must be from {least} (256 bytes and {specials} special tokens) to {most}, \
+             not {vocab_size}"
+        )));
+    }
+    Ok(vocab_size - least)
+}
+
+fn learn(
+    py: Python<'_>,
+    counted: &CountedPieces,
+    options: &TrainOptions,
+    log: &Log,
+    progress: &Progress,
+) -> PyResult<Model> {
+    let CountedPieces { pattern, words, .. } = counted;
+    let wanted = options.merges;
+    log.info(
+        py,
+        format!(
+            "training {wanted} merges on {} distinct pieces",
+            words.len()
+        ),
+    )?;
+    let work = |caller: &Caller<usize>| {
+        let options = options.clone().stop(caller.stop());
+        train_with_progress(words, &options, |learned| {
+            let done = learned.merges;
+            let percent = |merges: usize| merges * 100 / wanted;
+            if percent(done) > percent(done - 1) {
+                caller.tell(done);
+            }
+            ControlFlow::Continue(())
+        })
+    };
+    let trained = interruptible(py, work, |py, done| {
+        progress.tell(py, "merging", done as u64, Some(wanted as u64))
+    })?;
+    let merges = trained.map_err(value_error)?.merges;
+    let learned = merges.len();
+    let model = py.detach(|| Model::from_training(pattern.clone(), merges, options));
+    let model = model.map_err(value_error)?;
+    if learned < wanted {
+        log.warning(
+            py,
+            format!(
+                "only {learned} of {wanted} merges could be learned: no pair is left that may be \
+                 merged; vocab_size is {}",
+                model.id_limit()
+            ),
+        )?;
+    }
+    log.info(py, format!("finished training: {learned} merges"))?;
+    Ok(model)
+}

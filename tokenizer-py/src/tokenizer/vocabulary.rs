@@ -1,0 +1,175 @@
+//! What a model holds.
+
+use numpy::PyArray1;
+use pyo3::exceptions::PyKeyError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList};
+use tokenizer_core::reference::merge_piece;
+use tokenizer_core::{Merging, TokenId, Vocab};
+
+use super::Tokenizer;
+use crate::errors::guard;
+use crate::ids;
+use crate::text::Argument;
+
+type Pair<'py> = (Bound<'py, PyBytes>, Bound<'py, PyBytes>);
+
+#[pymethods]
+impl Tokenizer {
+    /// The id of a token, ordinary or special.
+    ///
+    /// Args:
+    ///     token (str | bytes): the token, whole.
+    ///
+    /// Raises:
+    ///     KeyError: there is no such token.
+    ///
+    ///     >>> tokenizer.token_to_id("hello")
+    ///     15339
+    fn token_to_id(&self, token: Argument<'_>) -> PyResult<TokenId> {
+        self.model().id(token.0).ok_or_else(|| {
+            let token = String::from_utf8_lossy(token.0).into_owned();
+            PyKeyError::new_err(token)
+        })
+    }
+
+    /// The bytes of one id, ordinary or special.
+    ///
+    /// Args:
+    ///     id (int): the id.
+    ///
+    /// Raises:
+    ///     KeyError: there is no such id.
+    ///     OverflowError: it is negative or beyond 32 bits.
+    ///
+    ///     >>> tokenizer.id_to_token(15339)
+    ///     b'hello'
+    fn id_to_token<'py>(&self, py: Python<'py>, id: TokenId) -> PyResult<Bound<'py, PyBytes>> {
+        match self.model().token(id) {
+            Some(token) => Ok(PyBytes::new(py, token)),
+            None => Err(PyKeyError::new_err(id)),
+        }
+    }
+
+    /// One more than the highest id, special tokens included: what an embedding table must have
+    /// rows for.
+    #[getter]
+    pub(super) fn vocab_size(&self) -> usize {
+        self.model().id_limit()
+    }
+
+    /// The regex by which text is split.
+    #[getter]
+    fn pattern(&self) -> &str {
+        self.model().pattern().source()
+    }
+
+    /// The special tokens with their ids, by ascending id: a new dict each time.
+    #[getter]
+    fn special_tokens<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let tokens = PyDict::new(py);
+        for special in self.model().specials().iter() {
+            tokens.set_item(&special.content, special.id)?;
+        }
+        Ok(tokens)
+    }
+
+    /// The ordinary tokens with their ids, by ascending id: a new dict each time. Of tokens with the
+    /// same bytes, which some models have, the last counts.
+    ///
+    ///     >>> tokenizer.vocab[b"hello"]
+    ///     15339
+    #[getter]
+    fn vocab<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        guard(|| {
+            let tokens = PyDict::new(py);
+            for (id, token) in self.model().vocab().iter() {
+                tokens.set_item(PyBytes::new(py, token), id)?;
+            }
+            Ok(tokens)
+        })
+    }
+
+    /// The merges in their order, as pairs of tokens: a new list each time.
+    ///
+    /// Of a model that has ranks and no list (tiktoken's kind), that is for each token of two bytes
+    /// or more the pair by which merging makes it; tokens that merging never makes are left out.
+    ///
+    ///     >>> tokenizer.merges[:3]
+    ///     [(b' ', b' '), (b'  ', b'  '), (b'i', b'n')]
+    #[getter]
+    fn merges<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        guard(|| {
+            let vocab = self.model().vocab();
+            let pairs: Vec<(TokenId, TokenId)> = match self.model().merging() {
+                Merging::Merges { merges, .. } => {
+                    merges.iter().map(|rule| (rule.left, rule.right)).collect()
+                }
+                Merging::Ranks => py.detach(|| last_merges(vocab)),
+            };
+            let bytes = |id| PyBytes::new(py, vocab.token(id).unwrap_or_default());
+            let pairs: Vec<Pair<'py>> = pairs
+                .into_iter()
+                .map(|(left, right)| (bytes(left), bytes(right)))
+                .collect();
+            PyList::new(py, pairs)
+        })
+    }
+
+    /// How many bytes each id stands for: what a loss per byte is computed with.
+    ///
+    /// Args:
+    ///     as_text (bool): count the bytes of what `decode` gives for the id alone, as nanochat's
+    ///         `token_bytes` does. A token that holds a part of a character then counts the three
+    ///         bytes of U+FFFD, and not its own.
+    ///
+    /// Returns:
+    ///     numpy.ndarray: int32, of shape (vocab_size,); 0 for special tokens and for ids that there
+    ///         are not.
+    ///
+    /// Raises:
+    ///     ImportError: numpy is not installed.
+    ///
+    ///     >>> lengths = tokenizer.token_bytes()
+    ///     >>> lengths[tokenizer.encode("hello world")]
+    ///     array([5, 6], dtype=int32)
+    #[pyo3(signature = (*, as_text = false))]
+    fn token_bytes<'py>(
+        &self,
+        py: Python<'py>,
+        as_text: bool,
+    ) -> PyResult<Bound<'py, PyArray1<i32>>> {
+        guard(|| {
+            let mut lengths = vec![0; self.model().id_limit()];
+            for (id, token) in self.model().vocab().iter() {
+                let length = match as_text {
+                    true => String::from_utf8_lossy(token).len(),
+                    false => token.len(),
+                };
+                lengths[id as usize] = i32::try_from(length).unwrap_or(i32::MAX);
+            }
+            ids::array_of(py, lengths)
+        })
+    }
+}
+
+/// Of each token of several bytes the two tokens that merging makes it of, by ascending id.
+fn last_merges(vocab: &Vocab) -> Vec<(TokenId, TokenId)> {
+    let of = |(id, token): (TokenId, &[u8])| {
+        // Merging ends just before: with the entries below it there are two tokens left.
+        let symbols = token
+            .iter()
+            .map(|&byte| vocab.byte_ids()[usize::from(byte)]);
+        let left = merge_piece(symbols.collect(), |pair| {
+            let joined = [vocab.token(pair.left())?, vocab.token(pair.right())?].concat();
+            let made = vocab.id(&joined).filter(|&made| made != id)?;
+            Some((made, made))
+        });
+        match left[..] {
+            [left, right] => Some((left, right)),
+            _ => None,
+        }
+    };
+    let several = vocab.iter().filter(|(_, token)| token.len() > 1);
+    several.filter_map(of).collect()
+}
