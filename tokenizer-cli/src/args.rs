@@ -43,6 +43,7 @@ pub(crate) enum Command {
     Decode(DecodeArguments),
     Count(CountArguments),
     Convert(ConvertArguments),
+    Compare(CompareArguments),
     Inspect(InspectArguments),
     Completions(CompletionsArguments),
     Man(ManArguments),
@@ -464,6 +465,35 @@ pub(crate) struct ConvertArguments {
     /// How many pieces to store [default: 8192].
     #[arg(long, value_name = "N", requires = "inputs")]
     pub(crate) known_pieces: Option<usize>,
+}
+
+/// Compare models on corpora: a table with a line for each corpus and model.
+///
+/// Every INPUT is a corpus, a folder too. A word is what stands between white space. The time is that
+/// of encoding alone, without reading; it depends on --threads.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tokenizer compare english.txt code/ -r -m a.bpe -m b.bpe
+  tokenizer compare corpus.txt -m model-4096.bpe -m model-8192.bpe -m model.bpe --html sizes.html")]
+pub(crate) struct CompareArguments {
+    #[command(flatten)]
+    pub(crate) documents: InputArguments,
+
+    /// A model: .bpe, .json or .tiktoken; may be given again.
+    #[arg(short, long = "model", value_name = "MODEL", value_parser = model_path(), required = true)]
+    pub(crate) models: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) pattern: ModelPatternArguments,
+
+    /// Write the comparison as JSON.
+    #[arg(long, conflicts_with = "html")]
+    pub(crate) json: bool,
+
+    /// Write the comparison as a page for a browser, with charts, whole in one file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
 }
 
 /// Show what a tokenizer does: a text token by token, how a piece is merged, what the vocabulary holds.

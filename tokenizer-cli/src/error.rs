@@ -105,6 +105,8 @@ pub(crate) enum UsageError {
     Specials(#[from] SpecialTokensError),
     #[error("standard input can be read only once, but `-` stands twice")]
     StandardInputTwice,
+    #[error("standard input can be read only once, and every model is to have it")]
+    StandardInputForEach,
     #[error("{}: the output would take the place of a file that is read", .0.display())]
     OutputIsRead(PathBuf),
     #[error("{}: two outputs cannot be one file", .0.display())]

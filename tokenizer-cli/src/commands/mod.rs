@@ -1,5 +1,6 @@
 //! One file for each command, and what several of them do.
 
+pub(crate) mod compare;
 pub(crate) mod convert;
 pub(crate) mod count;
 pub(crate) mod count_pieces;
@@ -32,6 +33,22 @@ fn load(path: &Path, pattern: Option<&Pattern>) -> Result<Model, CommandError> {
         }
         other => other.into(),
     })
+}
+
+/// Text in which nothing is markup, nor ends an attribute.
+fn escape_html(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
 }
 
 /// Warns of what a `.tiktoken` file at `output` does not hold of the model.

@@ -1,5 +1,6 @@
 //! The command line as its users meet it: exit codes, messages, files.
 
+mod compare;
 mod convert;
 mod count;
 mod counts;

@@ -10,6 +10,7 @@ fn help_has_an_example_for_each_command() {
         "decode",
         "count",
         "convert",
+        "compare",
         "inspect",
         "completions",
         "man",

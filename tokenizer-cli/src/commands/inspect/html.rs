@@ -6,6 +6,7 @@ use tokenizer_core::{Model, TokenId};
 
 use super::tokens;
 use super::visible::visible;
+use crate::commands::escape_html;
 
 const HEAD: &str = r#"<!DOCTYPE html>
 <html lang="en">
@@ -62,11 +63,6 @@ fn push_escaped(token: &[u8], page: &mut String) {
     let mut rest = text.chars().peekable();
     while let Some(character) = rest.next() {
         match character {
-            '&' => page.push_str("&amp;"),
-            '<' => page.push_str("&lt;"),
-            '>' => page.push_str("&gt;"),
-            '"' => page.push_str("&quot;"),
-            '\'' => page.push_str("&#39;"),
             '\\' => match rest.next() {
                 Some('n') => page.push_str("<i>↵</i><br>"),
                 Some('r') => page.push_str("<i>␍</i>"),
@@ -83,7 +79,7 @@ fn push_escaped(token: &[u8], page: &mut String) {
                 None => {}
             },
             ' ' => page.push_str("<i>·</i>"),
-            other => page.push(other),
+            other => page.push_str(&escape_html(other.encode_utf8(&mut [0; 4]))),
         }
     }
 }

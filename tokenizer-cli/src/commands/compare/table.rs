@@ -1,0 +1,115 @@
+//! A comparison as text and as JSON.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use super::Comparison;
+use crate::progress::number;
+
+const HEADS: [&str; 8] = [
+    "corpus",
+    "model",
+    "tokens",
+    "bytes/token",
+    "characters/token",
+    "tokens/word",
+    "vocabulary used",
+    "MB/s",
+];
+
+/// The cells of all rows, one for each corpus and model.
+pub(super) fn rows(comparison: &Comparison) -> Vec<[String; 8]> {
+    let mut rows = Vec::new();
+    for (corpus, row) in &comparison.corpora {
+        for (model, measured) in comparison.models.iter().zip(row) {
+            let share = 100.0 * measured.used as f64 / model.tokens.max(1) as f64;
+            rows.push([
+                corpus.clone(),
+                model.name.clone(),
+                number(measured.tokens).to_string(),
+                format!("{:.3}", measured.bytes_per_token()),
+                format!("{:.3}", measured.characters_per_token()),
+                format!("{:.3}", measured.tokens_per_word()),
+                format!(
+                    "{} of {}, {share:.1} %",
+                    number(measured.used as u64),
+                    number(model.tokens as u64)
+                ),
+                format!("{:.1}", measured.megabytes_per_second()),
+            ]);
+        }
+    }
+    rows
+}
+
+pub(super) fn heads() -> [&'static str; 8] {
+    HEADS
+}
+
+/// Columns under their heads, names to the left and numbers to the right.
+pub(super) fn text(comparison: &Comparison) -> String {
+    let rows = rows(comparison);
+    let escaped = |cell: &str| -> String {
+        let shown = |c: char| if c.is_control() { '?' } else { c };
+        cell.chars().map(shown).collect()
+    };
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([HEADS[column].len()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..HEADS.len()).map(width).collect();
+    let mut text = String::new();
+    let mut line = |cells: [&str; 8]| {
+        let mut line = String::new();
+        for (column, (cell, &width)) in cells.iter().zip(&widths).enumerate() {
+            let cell = escaped(cell);
+            // Writing to a string cannot fail.
+            let _ = match column {
+                0 | 1 => write!(line, "{cell:width$}  "),
+                _ => write!(line, "{cell:>width$}  "),
+            };
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    };
+    line(HEADS);
+    for row in &rows {
+        line(std::array::from_fn(|column| row[column].as_str()));
+    }
+    text
+}
+
+pub(super) fn json(comparison: &Comparison) -> String {
+    let models = comparison.models.iter().map(|model| {
+        json!({
+            "name": model.name,
+            "tokens": model.tokens,
+            "tokens_by_bytes": model.lengths,
+        })
+    });
+    let corpora = comparison.corpora.iter().map(|(corpus, row)| {
+        let models = comparison.models.iter().zip(row).map(|(model, measured)| {
+            json!({
+                "model": model.name,
+                "bytes": measured.bytes,
+                "characters": measured.characters,
+                "words": measured.words,
+                "tokens": measured.tokens,
+                "bytes_per_token": measured.bytes_per_token(),
+                "characters_per_token": measured.characters_per_token(),
+                "tokens_per_word": measured.tokens_per_word(),
+                "used_tokens": measured.used,
+                "unused_tokens": model.tokens.saturating_sub(measured.used),
+                "seconds": measured.took.as_secs_f64(),
+                "mb_per_second": measured.megabytes_per_second(),
+            })
+        });
+        json!({ "corpus": corpus, "models": models.collect::<Vec<Value>>() })
+    });
+    let report = json!({
+        "models": models.collect::<Vec<Value>>(),
+        "corpora": corpora.collect::<Vec<Value>>(),
+    });
+    format!("{report:#}\n")
+}
