@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::builder::{PathBufValueParser, RangedU64ValueParser, TypedValueParser};
+use clap::builder::{
+    NonEmptyStringValueParser, PathBufValueParser, RangedU64ValueParser, TypedValueParser,
+};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tokenizer_core::corpus::{CountsFormat, ModelFormat};
+use tokenizer_core::corpus::{CountsFormat, DocumentOptions, ModelFormat, Units};
 use tokenizer_core::{Count, CropOptions, MAX_TOKEN_ID, Pattern};
 
 use crate::ids::IdFormat;
@@ -41,14 +43,23 @@ pub(crate) enum Command {
     Decode(DecodeArguments),
     Count(CountArguments),
     Convert(ConvertArguments),
+    Inspect(InspectArguments),
+    Completions(CompletionsArguments),
+    Man(ManArguments),
 }
 
 /// The documents of a command.
 #[derive(Debug, Args)]
 pub(crate) struct InputArguments {
-    /// Text files, each one document with every byte of it; `-` is standard input.
+    /// Files of documents; `-` is standard input. gzip, Zstandard and Parquet are known by their
+    /// content, JSON lines by their name (.jsonl, .ndjson, also with .gz or .zst). A text file is one
+    /// document with every byte of it, unless an option says otherwise; a line of JSON is one, and so
+    /// is a row of Parquet.
     #[arg(value_name = "INPUT", required = true)]
     pub(crate) inputs: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) forms: FormArguments,
 
     /// What to do with bytes that are not UTF-8.
     #[arg(long, value_enum, default_value_t = InvalidText::Keep)]
@@ -57,6 +68,56 @@ pub(crate) struct InputArguments {
     /// Threads to work on [default: one for each processor].
     #[arg(long, value_name = "N", value_parser = thread_count())]
     threads: Option<usize>,
+}
+
+/// How inputs become documents.
+#[derive(Debug, Args)]
+pub(crate) struct FormArguments {
+    /// Take every file in an INPUT that is a folder, and in the folders below, in the order of their
+    /// paths. Hidden files, and links to folders, are left out.
+    #[arg(short, long)]
+    pub(crate) recursive: bool,
+
+    /// Take every line of a text file for a document, without its line feed.
+    #[arg(long, conflicts_with = "document_separator")]
+    pub(crate) per_line: bool,
+
+    /// Split text files into documents wherever this text stands, such as '<|endoftext|>', which
+    /// belongs to none of them.
+    #[arg(
+        long,
+        value_name = "TEXT",
+        allow_hyphen_values = true,
+        value_parser = NonEmptyStringValueParser::new()
+    )]
+    pub(crate) document_separator: Option<String>,
+
+    /// Take text for JSON lines, whatever its name: for standard input, and for files named .json.
+    #[arg(long)]
+    pub(crate) json_lines: bool,
+
+    /// The field of a line of JSON that holds the text.
+    #[arg(long, value_name = "NAME", default_value = "text")]
+    pub(crate) field: String,
+
+    /// The column of a Parquet table that holds the text; one within others is written with dots.
+    #[arg(long, value_name = "NAME", default_value = "text")]
+    pub(crate) column: String,
+}
+
+impl FormArguments {
+    pub(crate) fn options(&self) -> DocumentOptions {
+        let mut options = DocumentOptions::default();
+        options.units = match &self.document_separator {
+            Some(separator) => Units::Separated(separator.clone().into_bytes()),
+            None if self.per_line => Units::Lines,
+            None => Units::Whole,
+        };
+        options.json_lines = self.json_lines;
+        options.field.clone_from(&self.field);
+        options.column.clone_from(&self.column);
+        options
+    }
 }
 
 impl InputArguments {
@@ -130,8 +191,10 @@ pub(crate) struct ModelPatternArguments {
 Examples:
   tokenizer train corpus.txt -o model.bpe
   tokenizer train a.txt b.txt -o model.bpe --vocab-size 65536 --special '<|endoftext|>'
+  tokenizer train --recursive corpus/ --field content -o model.bpe
   tokenizer train corpus.txt -o ranks.tiktoken --pattern nanochat
   tokenizer train --from-counts counts/*.parquet -o model.bpe
+  tokenizer train corpus.txt -o model.bpe --checkpoint-sizes 4096,8192,16384 --report report.json
   tokenizer train medicine.txt --extend model.bpe -o larger.bpe --vocab-size 40000")]
 pub(crate) struct TrainArguments {
     #[command(flatten)]
@@ -144,7 +207,10 @@ pub(crate) struct TrainArguments {
         value_name = "FILE",
         num_args = 1..,
         value_parser = counts_path(),
-        conflicts_with_all = ["inputs", "errors", "max_chars", "doc_cap"]
+        conflicts_with_all = [
+            "inputs", "errors", "max_chars", "doc_cap", "recursive", "per_line",
+            "document_separator", "json_lines", "field", "column",
+        ]
     )]
     pub(crate) from_counts: Vec<PathBuf>,
 
@@ -196,6 +262,21 @@ pub(crate) struct TrainArguments {
     #[arg(long, value_name = "FILE.tsv")]
     pub(crate) frequencies: Option<PathBuf>,
 
+    /// Write what was done as JSON: inputs, options, counts and hashes of counts, merges and model, by
+    /// which it can be done again and proved; seconds of each stage; memory. `-` is standard output.
+    #[arg(long, value_name = "FILE.json")]
+    pub(crate) report: Option<PathBuf>,
+
+    /// Write models of these sizes too, smaller than --vocab-size, from the same training: each is what
+    /// training to that size gives. Their names are that of MODEL with the size before its ending.
+    #[arg(
+        long,
+        value_name = "N,N,...",
+        value_delimiter = ',',
+        conflicts_with = "extend"
+    )]
+    pub(crate) checkpoint_sizes: Vec<usize>,
+
     /// Store so many pieces with their ids in the model: the most frequent that are not one token.
     /// They change no id; 0 is for none. Only a .bpe model holds them [default: 8192].
     #[arg(long, value_name = "N")]
@@ -215,9 +296,9 @@ pub(crate) enum TieBreakRule {
 
 /// Split text and count its pieces, to train on them later or elsewhere.
 ///
-/// An INPUT named .tsv or .parquet holds pieces that were counted before, and is summed with the
-/// rest; it must have been split by the same pattern. All other INPUTs are text. The same counts
-/// give the same file, whatever was counted where and on how many threads.
+/// An INPUT named .tsv, or .parquet with the columns piece and count, holds pieces that were counted
+/// before, and is summed with the rest; it must have been split by the same pattern. All other INPUTs
+/// are text. The same counts give the same file, whatever was counted where and on how many threads.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -243,13 +324,18 @@ pub(crate) struct CountPiecesArguments {
 
 /// Encode text to ids.
 ///
-/// The text of special tokens is text like any other.
+/// The text of special tokens is text like any other, unless it is allowed. Beside a file of joined
+/// ids (.bin, .u16, .u32, .npy) stand OUT.json, which says what is in it, and OUT.index, which says
+/// behind how many ids each document ends (numbers of eight bytes).
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   tokenizer encode book.txt -m model.bpe
   echo 'hello world' | tokenizer encode - -m ranks.tiktoken --pattern cl100k
-  tokenizer encode shards/*.txt -m model.bpe -o ids.npy")]
+  tokenizer encode shards/*.txt -m model.bpe -o ids.npy
+  tokenizer encode dump.jsonl.zst --field content -m model.bpe -o ids.bin
+  tokenizer encode -r corpus/ -m model.bpe --append-special '<|endoftext|>' \\
+      --shard-tokens 100000000 -o train.bin --resume")]
 pub(crate) struct EncodeArguments {
     #[command(flatten)]
     pub(crate) documents: InputArguments,
@@ -261,10 +347,31 @@ pub(crate) struct EncodeArguments {
     #[arg(short, long, value_name = "OUT")]
     pub(crate) output: Option<PathBuf>,
 
-    /// How to write the ids [default: by the name of OUT (.jsonl, .npy, .u16, .u32; .bin is u16 if
-    /// all ids of the model fit, else u32), else text].
+    /// How to write the ids [default: by the name of OUT (.jsonl, .npy, .parquet, .u16, .u32; .bin is
+    /// u16 if all ids of the model fit, else u32), else text].
     #[arg(long, value_enum)]
     pub(crate) format: Option<IdFormat>,
+
+    /// Recognise the special tokens of the model in the text. Documents are then held in memory whole.
+    #[arg(long)]
+    pub(crate) allow_special: bool,
+
+    /// Put this special token before each document; may be given again.
+    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
+    pub(crate) prepend_special: Vec<String>,
+
+    /// Put this special token behind each document; may be given again.
+    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
+    pub(crate) append_special: Vec<String>,
+
+    /// Write several files, OUT-00000, OUT-00001 and so on (before the ending of OUT): each ends with
+    /// the document with which it has so many ids.
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
+    pub(crate) shard_tokens: Option<u64>,
+
+    /// Go on behind the shards that an earlier run of the same command left, which was ended.
+    #[arg(long, requires = "shard_tokens")]
+    pub(crate) resume: bool,
 }
 
 /// Decode ids to text: the bytes that were encoded, exactly.
@@ -313,13 +420,19 @@ pub(crate) struct CountArguments {
 #[command(
     mut_arg("inputs", |inputs| {
         let what = "Store the most frequent pieces of this corpus that are not one token in the model, \
-                    with their ids: text files, and pieces that were counted before (.tsv or \
-                    .parquet; see count-pieces). They change no id. Only a .bpe model holds them";
+                    with their ids: documents, and pieces that were counted before (see \
+                    count-pieces). They change no id. Only a .bpe model holds them";
         let inputs = inputs.long("warm").value_name("CORPUS").num_args(1..);
         inputs.required(false).help(what)
     }),
     mut_arg("errors", |errors| errors.requires("inputs")),
     mut_arg("threads", |threads| threads.requires("inputs")),
+    mut_arg("recursive", |recursive| recursive.requires("inputs")),
+    mut_arg("per_line", |per_line| per_line.requires("inputs")),
+    mut_arg("document_separator", |separator| separator.requires("inputs")),
+    mut_arg("json_lines", |json_lines| json_lines.requires("inputs")),
+    mut_arg("field", |field| field.requires("inputs")),
+    mut_arg("column", |column| column.requires("inputs")),
     mut_arg("max_chars", |max_chars| max_chars.requires("inputs")),
     mut_arg("doc_cap", |doc_cap| doc_cap.requires("inputs")),
     mut_arg("max_memory", |max_memory| max_memory.requires("inputs"))
@@ -351,6 +464,85 @@ pub(crate) struct ConvertArguments {
     /// How many pieces to store [default: 8192].
     #[arg(long, value_name = "N", requires = "inputs")]
     pub(crate) known_pieces: Option<usize>,
+}
+
+/// Show what a tokenizer does: a text token by token, how a piece is merged, what the vocabulary holds.
+///
+/// On a terminal a text is shown in colours, and elsewhere as a line for each token with its id, the
+/// byte where it begins and the token. What is not printed, and what would move the cursor, is
+/// escaped: \n, \xff, \u{202e}. NO_COLOR in the environment means --color never.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tokenizer inspect -m model.bpe 'I do not tokenize 12345'
+  tokenizer inspect -m model.bpe --html tokens.html < book.txt
+  tokenizer inspect -m model.bpe --merges ' tokenizer'
+  tokenizer inspect -m model.bpe --vocab")]
+pub(crate) struct InspectArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+
+    /// The text; without it, standard input.
+    #[arg(value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) text: Option<String>,
+
+    /// Write the text as a page for a browser, whole in one file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+
+    /// Show step by step how each piece of this text is merged.
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, conflicts_with_all = ["text", "html"])]
+    pub(crate) merges: Option<String>,
+
+    /// Say what the vocabulary holds: tokens by their length and by script, those that merging never
+    /// reaches, and those that differ by white space alone.
+    #[arg(long, conflicts_with_all = ["text", "html", "merges"])]
+    pub(crate) vocab: bool,
+
+    /// List all tokens where --vocab lists the first ones.
+    #[arg(long, requires = "vocab")]
+    pub(crate) all: bool,
+
+    /// Recognise the special tokens of the model in the text.
+    #[arg(long, conflicts_with_all = ["merges", "vocab"])]
+    pub(crate) allow_special: bool,
+
+    /// Whether to use colours.
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub(crate) color: Color,
+}
+
+/// When colours are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Everywhere.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+/// Write the completions of a shell to standard output.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  tokenizer completions bash > ~/.local/share/bash-completion/completions/tokenizer")]
+pub(crate) struct CompletionsArguments {
+    /// The shell.
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Write a manual page to standard output.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tokenizer man | man -l -
+  tokenizer man encode > tokenizer-encode.1")]
+pub(crate) struct ManArguments {
+    /// The command whose page is wanted; without it, that of the program.
+    pub(crate) command: Option<String>,
 }
 
 /// More threads than any machine has processors are a slip, and starting them could fail.

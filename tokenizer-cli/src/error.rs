@@ -4,7 +4,9 @@ use std::io;
 use std::path::PathBuf;
 
 use tokenizer_core::EncodeError;
-use tokenizer_core::corpus::{FileError, LoadCountsError, LoadError, SaveCountsError, SaveError};
+use tokenizer_core::corpus::{
+    DocumentError, FileError, LoadCountsError, LoadError, SaveCountsError, SaveError,
+};
 use tokenizer_core::count::CountError;
 use tokenizer_core::extend::ExtendError;
 use tokenizer_core::format::counts::CountsError;
@@ -14,7 +16,7 @@ use tokenizer_core::train::TrainError;
 
 use crate::args::MAX_VOCAB_SIZE;
 use crate::ids::IdFault;
-use crate::input::InputName;
+use crate::input::{InputName, TextName};
 
 /// A command failed. The message names the file.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +27,8 @@ pub(crate) enum CommandError {
     File(#[from] FileError),
     #[error("{0}: {1}")]
     Standard(InputName, #[source] io::Error),
+    #[error("no thread can be started: {0}")]
+    Thread(#[source] io::Error),
     #[error("standard output: {0}")]
     StandardOutput(#[source] io::Error),
     #[error(transparent)]
@@ -35,17 +39,15 @@ pub(crate) enum CommandError {
     LoadCounts(#[from] LoadCountsError),
     #[error(transparent)]
     SaveCounts(#[from] SaveCountsError),
-    #[error("{input}: {what} is not supported yet")]
-    Unsupported {
-        input: InputName,
-        what: &'static str,
-        hint: String,
-    },
-    #[error("{input}: byte {offset} is not UTF-8")]
-    NotUtf8 { input: InputName, offset: usize },
-    #[error("{input}: {error}")]
+    #[error("{0}: {1}")]
+    Document(InputName, #[source] DocumentError),
+    #[error("{}: is a directory", .0.display())]
+    Folder(PathBuf),
+    #[error("{text}: byte {offset} is not UTF-8")]
+    NotUtf8 { text: TextName, offset: u64 },
+    #[error("{text}: {error}")]
     Encode {
-        input: InputName,
+        text: TextName,
         #[source]
         error: EncodeError,
     },
@@ -64,6 +66,10 @@ pub(crate) enum CommandError {
         u16::MAX
     )]
     IdsTooHigh { output: String, highest: usize },
+    #[error("{}: shards are there already", .0.display())]
+    ShardsAreThere(PathBuf),
+    #[error("{}: this shard is of another run: of another model, other inputs or options", .0.display())]
+    OtherShards(PathBuf),
     #[error("{input}: {fault}")]
     Ids {
         input: InputName,
@@ -105,6 +111,25 @@ pub(crate) enum UsageError {
     OneFileTwice(PathBuf),
     #[error("standard output is a terminal, and {0} is not for reading")]
     BinaryToTerminal(&'static str),
+    #[error(
+        "--checkpoint-sizes: {size} is not between {first}, which is what there is without merges, and \
+         the {vocab_size} of --vocab-size"
+    )]
+    CheckpointSize {
+        size: usize,
+        first: usize,
+        vocab_size: usize,
+    },
+    #[error("there is no command {0:?}")]
+    NoCommand(String),
+    #[error("{0} needs a file")]
+    NeedsFile(&'static str),
+    #[error("{0}: the name of Megatron's file of ids ends in .bin; its index is named .idx")]
+    MegatronName(String),
+    #[error("shards are files, and standard output is none")]
+    ShardsToStandardOutput,
+    #[error("the model has no special token {name:?}")]
+    NoSpecial { name: String, specials: Vec<String> },
     #[error(transparent)]
     Pattern(LoadError),
     #[error(transparent)]
@@ -132,7 +157,13 @@ impl CommandError {
     /// What to do about it, when that is known.
     pub(crate) fn hint(&self) -> Option<String> {
         let hint = match self {
-            CommandError::Unsupported { hint, .. } => hint,
+            CommandError::Folder(_) => "--recursive takes the files in it",
+            CommandError::Document(_, DocumentError::Json { .. }) => {
+                "--field names the field that holds the text"
+            }
+            CommandError::Document(_, DocumentError::Table(_)) => {
+                "--column names the column that holds the text"
+            }
             CommandError::NotUtf8 { .. } => {
                 "--errors keep takes such bytes as they are, and they come back when decoded"
             }
@@ -142,7 +173,19 @@ impl CommandError {
             }
             CommandError::IdsTooHigh { .. } => "--format u32 holds every id",
             CommandError::Ids { fault, .. } => return fault.hint(),
-            CommandError::Usage(UsageError::BinaryToTerminal(_)) => "give a file with -o",
+            CommandError::Usage(
+                UsageError::BinaryToTerminal(_)
+                | UsageError::NeedsFile(_)
+                | UsageError::ShardsToStandardOutput,
+            ) => "give a file with -o",
+            CommandError::Usage(UsageError::NoSpecial { specials, .. }) => {
+                return Some(match specials.is_empty() {
+                    true => "it has none at all".to_owned(),
+                    false => format!("it has {}", specials.join(", ")),
+                });
+            }
+            CommandError::ShardsAreThere(_) => "--resume goes on behind them; or remove them",
+            CommandError::OtherShards(_) => "give what they were made with, or remove them",
             CommandError::Usage(UsageError::Pattern(LoadError::PatternMissing(_))) => {
                 "give the one it was made with, such as --pattern cl100k"
             }

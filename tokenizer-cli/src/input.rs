@@ -1,15 +1,17 @@
-//! The documents of a command: files and standard input.
+//! The documents of a command: files, folders and standard input.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use tokenizer_core::corpus::{Content, FileBytes, FileError, read_file};
-use tokenizer_core::normalize::Normalizer;
+use tokenizer_core::corpus::{
+    Content, DocumentError, DocumentOptions, Documents, FileBytes, FileError, Place, Stretch, Unit,
+    files_below, read_file,
+};
+use tokenizer_core::{EncodeError, Pattern};
 
-use crate::args::InvalidText;
+use crate::args::{FormArguments, InvalidText};
 use crate::error::{CommandError, UsageError};
 
 /// Where bytes come from, as messages name it.
@@ -65,16 +67,6 @@ pub(crate) enum InputBytes {
     File(FileBytes),
 }
 
-impl InputBytes {
-    /// The text as a model with this normaliser sees it.
-    pub(crate) fn normalized(self, normalizer: Option<Normalizer>) -> Self {
-        match normalizer.map(|normalizer| normalizer.apply(self.as_ref())) {
-            Some(Cow::Owned(text)) => InputBytes::Memory(text),
-            _ => self,
-        }
-    }
-}
-
 impl AsRef<[u8]> for InputBytes {
     fn as_ref(&self) -> &[u8] {
         match self {
@@ -84,31 +76,84 @@ impl AsRef<[u8]> for InputBytes {
     }
 }
 
+/// Where a text stands, as messages name it: the input, and the document of it.
+#[derive(Clone, Debug)]
+pub(crate) struct TextName {
+    input: InputName,
+    unit: Unit,
+}
+
+impl TextName {
+    /// All of an input.
+    pub(crate) fn whole(input: InputName) -> Self {
+        let unit = Unit::Whole;
+        TextName { input, unit }
+    }
+}
+
+impl fmt::Display for TextName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.unit {
+            Unit::Whole => self.input.fmt(f),
+            unit => write!(f, "{}: {unit}", self.input),
+        }
+    }
+}
+
+/// A document of an input, or a stretch of one.
+pub(crate) struct InputText {
+    /// The input, by its number.
+    pub(crate) input: usize,
+    pub(crate) stretch: Stretch,
+}
+
+impl AsRef<[u8]> for InputText {
+    fn as_ref(&self) -> &[u8] {
+        self.stretch.as_ref()
+    }
+}
+
 /// The documents of a command, in the order in which they were typed.
+#[derive(Clone, Debug)]
 pub(crate) struct Inputs {
     names: Vec<InputName>,
+    options: DocumentOptions,
     invalid_text: InvalidText,
 }
 
 impl Inputs {
     /// Looks at every input without reading it whole, so that a slip in the last name shows before
     /// the first hour of work.
-    pub(crate) fn open(paths: &[PathBuf], invalid_text: InvalidText) -> Result<Self, CommandError> {
-        let names: Vec<InputName> = paths.iter().map(|path| InputName::new(path)).collect();
-        let standard = names.iter().filter(|name| **name == InputName::Standard);
+    pub(crate) fn open(
+        paths: &[PathBuf],
+        forms: &FormArguments,
+        invalid_text: InvalidText,
+    ) -> Result<Self, CommandError> {
+        let standard = paths.iter().filter(|path| **path == Path::new("-"));
         if standard.count() > 1 {
             return Err(UsageError::StandardInputTwice.into());
         }
-        for name in &names {
-            if let Some(path) = name.path() {
-                let head = head(path).map_err(|error| FileError::new(path, error))?;
-                require_text(name, &head)?;
+        let mut names = Vec::new();
+        for path in paths {
+            let name = InputName::new(path);
+            if name.path().is_some_and(Path::is_dir) {
+                if !forms.recursive {
+                    return Err(CommandError::Folder(path.clone()));
+                }
+                names.extend(files_below(path)?.into_iter().map(InputName::File));
+            } else {
+                names.push(name);
             }
         }
-        Ok(Inputs {
+        let inputs = Inputs {
             names,
+            options: forms.options(),
             invalid_text,
-        })
+        };
+        for path in inputs.paths() {
+            head(path).map_err(|error| FileError::new(path, error))?;
+        }
+        Ok(inputs)
     }
 
     pub(crate) fn names(&self) -> &[InputName] {
@@ -120,37 +165,110 @@ impl Inputs {
         self.names.iter().filter_map(InputName::path)
     }
 
-    /// The bytes of all inputs together, if they are files and say so.
+    /// The bytes of all inputs together, if they are files of plain text.
     pub(crate) fn total_bytes(&self) -> Option<u64> {
         let length = |name: &InputName| {
-            let metadata = fs::metadata(name.path()?).ok()?;
-            metadata.is_file().then_some(metadata.len())
+            let path = name.path()?;
+            let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+            let is_text = Content::of(&head(path).ok()?, Some(path)) == Content::Text;
+            (is_text && !self.options.json_lines).then_some(metadata.len())
         };
         self.names.iter().map(length).sum()
     }
 
-    /// Reads one document. Large files are mapped and cost no memory of their own.
-    pub(crate) fn read(&self, name: &InputName) -> Result<InputBytes, CommandError> {
-        let document = name.read()?;
-        require_text(name, document.as_ref())?;
+    /// Reads all documents, one after another. Long ones come in stretches where there is a pattern
+    /// to cut them by. If `map`, plain files are mapped, and not cut. After an error there are no more.
+    pub(crate) fn documents(
+        &self,
+        cut: Option<&Pattern>,
+        map: bool,
+    ) -> impl Iterator<Item = Result<InputText, CommandError>> + use<> {
+        let mut options = self.options.clone();
+        (options.cut, options.map) = (cut.cloned(), map);
+        let inputs = self.clone();
+        let mut numbers = 0..self.names.len();
+        let mut under_way: Option<(usize, Documents)> = None;
+        std::iter::from_fn(move || {
+            loop {
+                if let Some((input, documents)) = &mut under_way {
+                    let name = &inputs.names[*input];
+                    match documents.next() {
+                        Some(Ok(stretch)) => {
+                            let input = *input;
+                            let checked = inputs.check(name, &stretch);
+                            return Some(checked.map(|()| InputText { input, stretch }));
+                        }
+                        Some(Err(error)) => return Some(Err(document_error(name, error))),
+                        None => {}
+                    }
+                }
+                let input = numbers.next()?;
+                let name = &inputs.names[input];
+                let documents = match name.path() {
+                    Some(path) => Documents::of_file(path, &options),
+                    None => Documents::of_stream(io::stdin(), &options),
+                };
+                match documents {
+                    Ok(documents) => under_way = Some((input, documents)),
+                    Err(error) => return Some(Err(document_error(name, error))),
+                }
+            }
+        })
+        .fuse()
+    }
+
+    /// A text that begins at `place` of an input could not be encoded.
+    pub(crate) fn encode_error(
+        &self,
+        input: usize,
+        place: Place,
+        mut error: EncodeError,
+    ) -> CommandError {
+        // A stretch of a document counts from its own beginning.
+        let before = usize::try_from(place.offset).unwrap_or(usize::MAX);
+        match &mut error {
+            EncodeError::Split(error) => error.offset = error.offset.saturating_add(before),
+            EncodeError::SpecialNotAllowed { offset, .. } => {
+                *offset = offset.saturating_add(before)
+            }
+            _ => {}
+        }
+        CommandError::Encode {
+            text: TextName {
+                input: self.names[input].clone(),
+                unit: place.unit,
+            },
+            error,
+        }
+    }
+
+    fn check(&self, name: &InputName, stretch: &Stretch) -> Result<(), CommandError> {
         if self.invalid_text == InvalidText::Strict
-            && let Err(error) = std::str::from_utf8(document.as_ref())
+            && let Err(error) = std::str::from_utf8(stretch.as_ref())
         {
             return Err(CommandError::NotUtf8 {
-                input: name.clone(),
-                offset: error.valid_up_to(),
+                text: TextName {
+                    input: name.clone(),
+                    unit: stretch.place.unit,
+                },
+                offset: stretch.place.offset + error.valid_up_to() as u64,
             });
         }
-        Ok(document)
+        Ok(())
+    }
+}
+
+fn document_error(input: &InputName, error: DocumentError) -> CommandError {
+    match (input, error) {
+        (InputName::File(path), DocumentError::Read(error)) => FileError::new(path, error).into(),
+        (input, DocumentError::Read(error)) => CommandError::Standard(input.clone(), error),
+        (input, error) => CommandError::Document(input.clone(), error),
     }
 }
 
 /// The first bytes of a file; of a pipe or a device none, since they could be read only once.
 fn head(path: &Path) -> io::Result<Vec<u8>> {
     let metadata = fs::metadata(path)?;
-    if metadata.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
     let mut head = Vec::new();
     if metadata.is_file() {
         File::open(path)?
@@ -158,31 +276,4 @@ fn head(path: &Path) -> io::Result<Vec<u8>> {
             .read_to_end(&mut head)?;
     }
     Ok(head)
-}
-
-/// Compressed bytes and tables must not be taken for text in silence.
-fn require_text(name: &InputName, bytes: &[u8]) -> Result<(), CommandError> {
-    let (what, decompress) = match Content::of(bytes, name.path()) {
-        Content::Text => return Ok(()),
-        Content::JsonLines => ("reading JSON lines", None),
-        Content::Gzip => ("reading gzip", Some("gzip -dc")),
-        Content::Zstd => ("reading Zstandard", Some("zstd -dc")),
-        Content::Parquet => ("reading Parquet", None),
-        _ => ("reading such a file", None),
-    };
-    let hint = match (decompress, name.path()) {
-        (Some(decompress), Some(path)) => {
-            format!(
-                "decompress it on the way: {decompress} {} | tokenizer ... -",
-                path.display()
-            )
-        }
-        (Some(decompress), None) => format!("decompress it on the way with {decompress}"),
-        (None, _) => "give its text as plain text".to_owned(),
-    };
-    Err(CommandError::Unsupported {
-        input: name.clone(),
-        what,
-        hint,
-    })
 }

@@ -53,5 +53,8 @@ fn run(arguments: &Arguments) -> Result<(), CommandError> {
         Command::Decode(arguments) => commands::decode::run(arguments, &progress),
         Command::Count(arguments) => commands::count::run(arguments, &progress),
         Command::Convert(arguments) => commands::convert::run(arguments, &progress),
+        Command::Inspect(arguments) => commands::inspect::run(arguments),
+        Command::Completions(arguments) => commands::manual::completions(arguments),
+        Command::Man(arguments) => commands::manual::man(arguments),
     }
 }

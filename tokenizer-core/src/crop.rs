@@ -93,6 +93,13 @@ pub struct Cropped<D> {
     length: usize,
 }
 
+impl<D> Cropped<D> {
+    /// The document, whole.
+    pub fn document(&self) -> &D {
+        &self.document
+    }
+}
+
 impl<D: AsRef<[u8]>> AsRef<[u8]> for Cropped<D> {
     fn as_ref(&self) -> &[u8] {
         &self.document.as_ref()[..self.length]

@@ -13,8 +13,11 @@
 //! text is encoded as if there were no list. To merge each listed piece when it is met first, and to
 //! compare then, would be as safe, but saves nothing: the merging is what the list is to save.
 //!
-//! **Cost.** To load, a copy, and a comparison of each piece with the tokens that are to spell it.
-//! The index is made when a piece is asked for first, a few nanoseconds for each one listed.
+//! **Cost.** To load, a copy, and a comparison of each piece with the tokens that are to spell it:
+//! 0.15 ms for 8,192. The index is made when a piece is asked for first, a few nanoseconds for each
+//! one listed. Asking costs as much as merging a short piece does, so a trusted list of 8,192 to
+//! 100,000 pieces left the first pass over prose and over twenty languages as fast as it was, or a few
+//! percent slower; it is for vocabularies and pieces where merging is slow.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};

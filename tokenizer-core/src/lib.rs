@@ -49,7 +49,8 @@
 //!
 //! `parallel` (counting and encoding on several threads), `files` (paths, mapped files, atomic
 //! writes) and `huggingface` (`tokenizer.json`) are on by default; the crate builds without them.
-//! `parquet` (counted pieces as Parquet) is not: it brings many crates along.
+//! Two are not, since they bring crates along: `documents` (JSON lines, gzip, Zstandard) and `parquet`
+//! (counted pieces, and with `documents` texts, as Parquet).
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]

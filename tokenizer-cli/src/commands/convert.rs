@@ -67,8 +67,8 @@ fn count(
         .inputs
         .iter()
         .cloned()
-        .partition(|path| CountsFormat::of_path(path).is_some());
-    let inputs = Inputs::open(&texts, corpus.errors)?;
+        .partition(|path| CountsFormat::of_file(path).is_some());
+    let inputs = Inputs::open(&texts, &corpus.forms, corpus.errors)?;
     let files = counts::open(&counted, None)?;
     if let Some(files) = &files
         && files.pattern() != model.pattern()

@@ -5,54 +5,98 @@ use std::ffi::OsStr;
 use tokenizer_core::{EncodeOptions, Encoder};
 
 use crate::args::CountArguments;
-use crate::commands::{encode_error, for_documents_together, load};
+use crate::commands::{load, pipeline};
 use crate::error::CommandError;
-use crate::input::{InputName, Inputs};
+use crate::input::{InputName, InputText, Inputs};
 use crate::output::{Output, OutputWriter};
 use crate::progress::Progress;
 
 pub(crate) fn run(arguments: &CountArguments, progress: &Progress) -> Result<(), CommandError> {
     let documents = &arguments.documents;
-    let inputs = Inputs::open(&documents.inputs, documents.errors)?;
+    let inputs = Inputs::open(&documents.inputs, &documents.forms, documents.errors)?;
     let model = load(
         &arguments.model.model,
         arguments.model.pattern.pattern.as_ref(),
     )?;
     let encoder = Encoder::new(model);
-    let (mut all_tokens, mut all_bytes) = (0, 0);
     let output = Output::Standard;
     output.write(|writer| {
         let stage = progress
-            .bytes("counting tokens")
+            .bytes_of("counting tokens", inputs.total_bytes())
             .unless(output.is_terminal());
         let options = EncodeOptions::new().threads(documents.threads());
-        for_documents_together(&inputs, &stage, |names, documents| {
-            let counts = encoder.count_batch_with(documents, options);
-            let counts = counts.map_err(|failure| encode_error(names, failure))?;
-            for ((name, document), tokens) in names.iter().zip(documents).zip(counts) {
-                let bytes = document.as_ref().len();
-                all_tokens += tokens;
-                all_bytes += bytes;
-                let name = match name {
-                    InputName::Standard => OsStr::new("-"),
-                    InputName::File(path) => path.as_os_str(),
-                };
-                line(writer, tokens, bytes, name)?;
+        let mut sums = Sums::new(&inputs);
+        let count = |texts: &[InputText]| encoder.count_batch_with(texts, options);
+        let cut = pipeline::cut_for(&encoder);
+        pipeline::run(&inputs, cut, 0, count, |texts, counts| {
+            for (text, tokens) in texts.iter().zip(counts) {
+                let bytes = text.as_ref().len();
+                sums.move_to(text.input, writer)?;
+                sums.add(tokens, bytes);
+                stage.advance(bytes as u64);
             }
             Ok(())
         })?;
-        if inputs.names().len() > 1 {
-            line(writer, all_tokens, all_bytes, OsStr::new("total"))?;
+        sums.finish(writer)
+    })
+}
+
+/// Sums for the input under way and for all.
+struct Sums<'i> {
+    names: &'i [InputName],
+    input: usize,
+    tokens: u64,
+    bytes: u64,
+    all: (u64, u64),
+}
+
+impl<'i> Sums<'i> {
+    fn new(inputs: &'i Inputs) -> Self {
+        Sums {
+            names: inputs.names(),
+            input: 0,
+            tokens: 0,
+            bytes: 0,
+            all: (0, 0),
+        }
+    }
+
+    fn add(&mut self, tokens: usize, bytes: usize) {
+        self.tokens += tokens as u64;
+        self.bytes += bytes as u64;
+    }
+
+    /// Writes the line of every input before this one.
+    fn move_to(&mut self, input: usize, writer: &mut OutputWriter<'_>) -> Result<(), CommandError> {
+        while self.input < input {
+            let name = match &self.names[self.input] {
+                InputName::Standard => OsStr::new("-"),
+                InputName::File(path) => path.as_os_str(),
+            };
+            let (tokens, bytes) = (self.tokens, self.bytes);
+            line(writer, tokens, bytes, name)?;
+            self.all = (self.all.0 + tokens, self.all.1 + bytes);
+            (self.tokens, self.bytes) = (0, 0);
+            self.input += 1;
         }
         Ok(())
-    })
+    }
+
+    fn finish(mut self, writer: &mut OutputWriter<'_>) -> Result<(), CommandError> {
+        self.move_to(self.names.len(), writer)?;
+        let (tokens, bytes) = self.all;
+        match self.names.len() {
+            1 => Ok(()),
+            _ => line(writer, tokens, bytes, OsStr::new("total")),
+        }
+    }
 }
 
 /// The name as the bytes it is made of, so that another program finds the file again.
 fn line(
     writer: &mut OutputWriter<'_>,
-    tokens: usize,
-    bytes: usize,
+    tokens: u64,
+    bytes: u64,
     name: &OsStr,
 ) -> Result<(), CommandError> {
     writer.write_all(format!("{tokens}\t{bytes}\t").as_bytes())?;

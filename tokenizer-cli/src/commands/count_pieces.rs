@@ -20,13 +20,13 @@ pub(crate) fn run(
         .inputs
         .iter()
         .cloned()
-        .partition(|path| CountsFormat::of_path(path).is_some());
+        .partition(|path| CountsFormat::of_file(path).is_some());
     check_place(&arguments.output)?;
     check_not_read(
         &arguments.output,
         documents.inputs.iter().map(PathBuf::as_ref),
     )?;
-    let inputs = Inputs::open(&texts, documents.errors)?;
+    let inputs = Inputs::open(&texts, &documents.forms, documents.errors)?;
     let files = counts::open(&counted, arguments.pattern.as_ref())?;
     let pattern = counts::pattern(files.as_ref(), arguments.pattern.as_ref());
     let counter = Counter::new(&pattern, None, &arguments.counting, documents.threads());

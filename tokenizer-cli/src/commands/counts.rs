@@ -1,5 +1,6 @@
 //! Counting pieces, and files of them, where several commands do it.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
@@ -12,9 +13,9 @@ use tokenizer_core::normalize::Normalizer;
 use tokenizer_core::{CountOptions, CropOptions, Pattern, PatternName, Words, count_pieces, crop};
 
 use crate::args::CountingArguments;
-use crate::commands::parts::{Part, Places};
+use crate::commands::parts::{InputPlace, Part, Places};
 use crate::error::{CommandError, UsageError};
-use crate::input::{InputBytes, Inputs};
+use crate::input::{InputText, Inputs};
 use crate::progress::{Progress, Stage};
 
 /// Opens files of counted pieces, whose pattern must be the one that was typed, if one was. `None`
@@ -144,25 +145,26 @@ impl<'a> Counter<'a> {
         &self,
         inputs: &Inputs,
         progress: &Progress,
-        count: impl FnOnce(&mut dyn Iterator<Item = Part<Cropped<InputBytes>>>) -> Result<R, CountError>,
+        count: impl FnOnce(&mut dyn Iterator<Item = Part<Cropped<Text>>>) -> Result<R, CountError>,
     ) -> Result<(R, u64), CommandError> {
         let stage = progress.bytes_of("counting pieces", inputs.total_bytes());
         let mut bytes = 0;
         let mut failure = None;
-        let documents = inputs
-            .names()
-            .iter()
-            .map_while(|name| match inputs.read(name) {
-                Ok(document) => Some(document.normalized(self.normalizer)),
-                Err(error) => {
-                    failure = Some(error);
-                    None
-                }
-            });
+        // What is done to whole documents needs them whole.
+        let is_cut = self.normalizer.is_none() && self.crop == CropOptions::default();
+        let cut = is_cut.then_some(self.pattern);
+        let documents = inputs.documents(cut, true).map_while(|text| match text {
+            Ok(text) => Some(Text::new(text, self.normalizer)),
+            Err(error) => {
+                failure = Some(error);
+                None
+            }
+        });
         let documents = crop(documents, &self.crop);
         let mut places = Places::default();
+        let place = |cropped: &Cropped<Text>| cropped.document().place;
         // Few of the parts that were taken are not counted yet.
-        let mut parts = places.cut(documents, self.pattern).inspect(|part| {
+        let mut parts = places.cut(documents, self.pattern, place).inspect(|part| {
             let length = part.as_ref().len() as u64;
             bytes += length;
             stage.advance(length);
@@ -171,22 +173,51 @@ impl<'a> Counter<'a> {
         drop(parts);
         // A document that cannot be counted stands before one that cannot be read.
         let counted = counted.map_err(|error| match error {
-            CountError::Split {
-                document,
-                mut error,
-            } => {
-                let (document, offset) = places.find(document, error.offset);
-                error.offset = offset;
-                CommandError::Encode {
-                    input: inputs.names()[document].clone(),
-                    error: error.into(),
-                }
+            CountError::Split { document, error } => {
+                let InputPlace { input, place } = places.find(document);
+                inputs.encode_error(input, place, error.into())
             }
             other => other.into(),
         })?;
         match failure {
             Some(failure) => Err(failure),
             None => Ok((counted, bytes)),
+        }
+    }
+}
+
+/// A text to be counted.
+struct Text {
+    place: InputPlace,
+    bytes: TextBytes,
+}
+
+enum TextBytes {
+    Read(InputText),
+    Normalized(Vec<u8>),
+}
+
+impl Text {
+    /// As a model with this normaliser sees it.
+    fn new(text: InputText, normalizer: Option<Normalizer>) -> Self {
+        let place = InputPlace {
+            input: text.input,
+            place: text.stretch.place,
+        };
+        let normalized = normalizer.map(|normalizer| normalizer.apply(text.as_ref()));
+        let bytes = match normalized {
+            Some(Cow::Owned(normalized)) => TextBytes::Normalized(normalized),
+            _ => TextBytes::Read(text),
+        };
+        Text { place, bytes }
+    }
+}
+
+impl AsRef<[u8]> for Text {
+    fn as_ref(&self) -> &[u8] {
+        match &self.bytes {
+            TextBytes::Read(text) => text.as_ref(),
+            TextBytes::Normalized(bytes) => bytes,
         }
     }
 }
@@ -218,6 +249,7 @@ pub(super) fn refuse_as_text(paths: &[PathBuf]) -> Result<(), UsageError> {
                         .is_ok();
                 read && head == tsv::PATTERN
             }
+            Some(CountsFormat::Parquet) => path.is_file() && CountsFormat::of_file(path).is_some(),
             _ => false,
         };
         if is_counts {

@@ -1,50 +1,99 @@
 //! `tokenizer encode`: documents to ids.
 
-use tokenizer_core::{Encoder, Model};
+use std::fmt::Write;
+use std::path::Path;
+
+use tokenizer_core::special::SpecialSet;
+use tokenizer_core::{EncodeOptions, Encoder, Model, TokenId};
 
 use crate::args::EncodeArguments;
-use crate::commands::{encode_error, for_documents_together, load};
+use crate::commands::shards::Shards;
+use crate::commands::{load, pipeline};
 use crate::error::{CommandError, UsageError};
-use crate::ids::{IdFormat, IdWriter};
-use crate::input::Inputs;
-use crate::output::Output;
+use crate::ids::{IdFormat, Run, beside};
+use crate::input::{InputText, Inputs};
+use crate::output::{Output, check_not_read};
 use crate::progress::{Progress, number};
 
 pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<(), CommandError> {
     let documents = &arguments.documents;
     let output = Output::new(arguments.output.as_deref());
-    let inputs = Inputs::open(&documents.inputs, documents.errors)?;
-    output.check(inputs.paths().chain([arguments.model.model.as_path()]))?;
+    let inputs = Inputs::open(&documents.inputs, &documents.forms, documents.errors)?;
+    let read = || inputs.paths().chain([arguments.model.model.as_path()]);
+    output.check(read())?;
     let model = load(
         &arguments.model.model,
         arguments.model.pattern.pattern.as_ref(),
     )?;
     let format = choose_format(arguments.format, &output, &model, progress)?;
+    if let Some(path) = output.path() {
+        for end in [".json", ".index"] {
+            check_not_read(&beside(path, end), read())?;
+        }
+        check_not_read(&path.with_extension("idx"), read())?;
+    }
+    let before = special_ids(&model, &arguments.prepend_special)?;
+    let behind = special_ids(&model, &arguments.append_special)?;
+
+    let run = Run::new(format, &model);
+    let mut shards = match (arguments.shard_tokens, output.path()) {
+        (None, _) => Shards::one(run, output.clone())?,
+        (Some(_), None) => return Err(UsageError::ShardsToStandardOutput.into()),
+        (Some(tokens), Some(path)) => {
+            let run = run.of_shards(&what_decides(arguments, &inputs, &before, &behind));
+            Shards::several(run, path, tokens, arguments.resume)?
+        }
+    };
+    let done = shards.documents_done();
+    if done > 0 {
+        progress.note(&format!(
+            "{output}: {} shards with {} documents are there already",
+            number(shards.complete()),
+            number(done)
+        ));
+    }
 
     let encoder = Encoder::new(model);
-    let (mut bytes, mut tokens) = (0, 0);
-    output.write(|writer| {
-        let mut writer = IdWriter::new(writer, format);
-        let stage = progress.bytes("encoding").unless(output.is_terminal());
-        let threads = documents.threads();
-        for_documents_together(&inputs, &stage, |names, documents| {
-            let batch = encoder.encode_batch(documents, threads);
-            let batch = batch.map_err(|failure| encode_error(names, failure))?;
-            for (document, ids) in documents.iter().zip(batch.iter()) {
-                bytes += document.as_ref().len() as u64;
-                tokens += ids.len() as u64;
-                writer.document(ids)?;
+    let allowed = match arguments.allow_special {
+        true => encoder.model().all_specials(),
+        false => SpecialSet::default(),
+    };
+    let options = EncodeOptions::new()
+        .threads(documents.threads())
+        .allow(&allowed);
+    let encode = |texts: &[InputText]| encoder.encode_batch_with(texts, options);
+    // Special tokens may stand where a text could be cut.
+    let cut = pipeline::cut_for(&encoder).filter(|_| !arguments.allow_special);
+    let stage = progress
+        .bytes_of("encoding", inputs.total_bytes())
+        .unless(output.is_terminal());
+    let (mut bytes, mut is_open) = (0, false);
+    pipeline::run(&inputs, cut, done, encode, |texts, batch| {
+        let mut read = 0;
+        for (text, ids) in texts.iter().zip(batch.iter()) {
+            read += text.as_ref().len() as u64;
+            let ends = text.stretch.ends_document;
+            if !is_open && !before.is_empty() {
+                shards.ids(&before, false)?;
             }
-            Ok(())
-        })?;
-        writer.finish()
+            shards.ids(ids, ends && behind.is_empty())?;
+            if ends && !behind.is_empty() {
+                shards.ids(&behind, true)?;
+            }
+            is_open = !ends;
+        }
+        bytes += read;
+        stage.advance(read);
+        Ok(())
     })?;
+    let written = shards.finish()?;
+    drop(stage);
     progress.close(
         &format!(
             "encoded {} bytes into {} tokens, {:.2} bytes per token,",
             number(bytes),
-            number(tokens),
-            bytes as f64 / tokens.max(1) as f64,
+            number(written.tokens),
+            bytes as f64 / written.tokens.max(1) as f64,
         ),
         bytes,
     );
@@ -67,8 +116,51 @@ fn choose_format(
     if format.is_binary() && output.is_terminal() {
         return Err(UsageError::BinaryToTerminal(format.as_str()).into());
     }
-    if wanted.is_none() && IdFormat::is_width_left_open(output.path()) {
+    if format.needs_file() && output.path().is_none() {
+        return Err(UsageError::NeedsFile(format.as_str()).into());
+    }
+    let is_bin = IdFormat::is_width_left_open(output.path());
+    if format == IdFormat::Megatron && !is_bin {
+        return Err(UsageError::MegatronName(output.to_string()).into());
+    }
+    if wanted.is_none() && is_bin {
         progress.note(&format!("{output}: ids are written as {}", format.as_str()));
     }
     Ok(format)
+}
+
+fn special_ids(model: &Model, names: &[String]) -> Result<Vec<TokenId>, UsageError> {
+    let specials = model.specials();
+    let id = |name: &String| {
+        let found = specials.iter().find(|special| special.content == *name);
+        found
+            .map(|special| special.id)
+            .ok_or_else(|| UsageError::NoSpecial {
+                name: name.clone(),
+                specials: specials.iter().map(|s| s.content.clone()).collect(),
+            })
+    };
+    names.iter().map(id).collect()
+}
+
+/// All that decides what is in the shards of a run, but for the model and the format.
+fn what_decides(
+    arguments: &EncodeArguments,
+    inputs: &Inputs,
+    before: &[TokenId],
+    behind: &[TokenId],
+) -> String {
+    let forms = &arguments.documents.forms;
+    let mut what = format!(
+        "{:?} {before:?} {behind:?} {} {:?}",
+        arguments.shard_tokens,
+        arguments.allow_special,
+        forms.options(),
+    );
+    for name in inputs.names() {
+        let length = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
+        // Writing to a string cannot fail.
+        let _ = write!(what, " {name:?} {}", name.path().map_or(0, length));
+    }
+    what
 }

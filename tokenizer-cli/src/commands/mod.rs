@@ -7,23 +7,23 @@ mod counts;
 pub(crate) mod decode;
 pub(crate) mod encode;
 mod frequencies;
+pub(crate) mod inspect;
 mod known_pieces;
+pub(crate) mod manual;
 mod parts;
+mod pipeline;
+mod report;
+mod shards;
 pub(crate) mod train;
 mod training;
 
 use std::path::Path;
 
 use tokenizer_core::corpus::{LoadError, ModelFormat, load_model};
-use tokenizer_core::{BatchError, Model, Pattern};
+use tokenizer_core::{Model, Pattern};
 
 use crate::error::{CommandError, UsageError};
-use crate::input::{InputBytes, InputName, Inputs};
-use crate::progress::{Stage, number, warn};
-
-/// Documents are read and encoded together until they have this many bytes: enough to keep many
-/// threads busy, few enough to be held in memory with their ids.
-const TOGETHER: usize = 64 << 20;
+use crate::progress::{number, warn};
 
 fn load(path: &Path, pattern: Option<&Pattern>) -> Result<Model, CommandError> {
     load_model(path, pattern.cloned()).map_err(|error| match error {
@@ -32,37 +32,6 @@ fn load(path: &Path, pattern: Option<&Pattern>) -> Result<Model, CommandError> {
         }
         other => other.into(),
     })
-}
-
-/// Reads the documents, some at a time, and hands their names and bytes to `each`, in order.
-fn for_documents_together(
-    inputs: &Inputs,
-    stage: &Stage,
-    mut each: impl FnMut(&[InputName], &[InputBytes]) -> Result<(), CommandError>,
-) -> Result<(), CommandError> {
-    let mut names = inputs.names();
-    while !names.is_empty() {
-        let mut documents = Vec::new();
-        let mut bytes = 0;
-        while bytes < TOGETHER && documents.len() < names.len() {
-            let document = inputs.read(&names[documents.len()])?;
-            bytes += document.as_ref().len();
-            documents.push(document);
-        }
-        let (these, rest) = names.split_at(documents.len());
-        names = rest;
-        each(these, &documents)?;
-        stage.advance(bytes as u64);
-    }
-    Ok(())
-}
-
-/// A document of those named could not be encoded.
-fn encode_error(names: &[InputName], failure: BatchError) -> CommandError {
-    CommandError::Encode {
-        input: names[failure.text].clone(),
-        error: failure.error,
-    }
 }
 
 /// Warns of what a `.tiktoken` file at `output` does not hold of the model.

@@ -1,5 +1,6 @@
 //! `tokenizer train`: documents to a model.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use tokenizer_core::corpus::save_model;
@@ -7,11 +8,12 @@ use tokenizer_core::extend::MovedSpecial;
 
 use crate::args::TrainArguments;
 use crate::commands::counts::{self, Counter};
+use crate::commands::report::Report;
 use crate::commands::training::{Outcome, Training};
 use crate::commands::{frequencies, known_pieces, warn_of_loss};
 use crate::error::{CommandError, UsageError};
 use crate::input::Inputs;
-use crate::output::{Output, check_not_read, check_place};
+use crate::output::{Output, check_place};
 use crate::progress::{Progress, number, warn};
 
 pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(), CommandError> {
@@ -28,23 +30,29 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(),
     let training = Training::new(arguments, counts.as_ref())?;
     let documents = &arguments.documents;
     counts::refuse_as_text(&documents.inputs)?;
-    let inputs = Inputs::open(&documents.inputs, documents.errors)?;
+    let inputs = Inputs::open(&documents.inputs, &documents.forms, documents.errors)?;
     let counted = arguments.from_counts.iter().map(PathBuf::as_ref);
     let read = || {
         let model = arguments.extend.as_deref();
         inputs.paths().chain(counted.clone()).chain(model)
     };
-    check_not_read(&arguments.output, read())?;
-    let frequencies = arguments
-        .frequencies
-        .as_deref()
-        .map(|path| Output::new(Some(path)));
-    if let Some(frequencies) = &frequencies {
-        frequencies.check(read())?;
-        if frequencies.path() == Some(&arguments.output) {
-            return Err(UsageError::OneFileTwice(arguments.output.clone()).into());
+    training.check_checkpoints(&arguments.checkpoint_sizes)?;
+    let checkpoints = arguments.checkpoint_sizes.iter();
+    let checkpoints: Vec<(usize, PathBuf)> = checkpoints
+        .map(|&size| (size, with_size(&arguments.output, size)))
+        .collect();
+    let outputs = [&arguments.frequencies, &arguments.report];
+    let mut written = vec![arguments.output.as_path()];
+    written.extend(checkpoints.iter().map(|(_, path)| path.as_path()));
+    written.extend(outputs.into_iter().flatten().map(PathBuf::as_path));
+    for (number, path) in written.iter().enumerate() {
+        let output = Output::new(Some(path));
+        output.check(read())?;
+        if written[..number].contains(path) {
+            return Err(UsageError::OneFileTwice(path.to_path_buf()).into());
         }
     }
+    let mut report = Report::new();
 
     let counter = Counter::new(
         training.pattern(),
@@ -60,6 +68,10 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(),
         }
     };
 
+    report.stage("counting", bytes);
+    if arguments.report.is_some() {
+        report.counted(&words, training.pattern(), bytes);
+    }
     let memory = training.memory(&words);
     counter.check_merging(words.memory() as u64 + memory)?;
     let memory = number(memory);
@@ -78,16 +90,25 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(),
         learned,
         moved,
     } = outcome;
-    if let Some(output) = frequencies {
-        frequencies::write(&output, &model, &learned)?;
+    report.stage("merging", None);
+    if let Some(path) = &arguments.frequencies {
+        frequencies::write(&Output::new(Some(path)), &model, &learned)?;
     }
-    let model = match known_pieces {
-        0 => model,
-        most => known_pieces::store(model, &words, most)?,
+    let store = |model| match known_pieces {
+        0 => Ok(model),
+        most => known_pieces::store(model, &words, most),
     };
+    for (size, path) in &checkpoints {
+        save_model(&store(training.checkpoint(&model, *size)?)?, path)?;
+    }
+    let model = store(model)?;
     save_model(&model, &arguments.output)?;
+    report.stage("writing", None);
 
     let learned = learned.len();
+    if let Some(path) = &arguments.report {
+        report.write(arguments, &inputs, &model, learned, path)?;
+    }
     if learned < training.merges() {
         warn(&format!(
             "{}: the vocabulary has {} ids, not {}: after {} merges no pair is left that may be \
@@ -117,6 +138,17 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(),
         None => progress.close_without_speed(&format!("trained {merges} merges on {pieces}")),
     }
     Ok(())
+}
+
+/// `model-4096.bpe` of `model.bpe`.
+fn with_size(path: &Path, size: usize) -> PathBuf {
+    let mut name = OsString::from(path.file_stem().unwrap_or_default());
+    name.push(format!("-{size}"));
+    if let Some(end) = path.extension() {
+        name.push(".");
+        name.push(end);
+    }
+    path.with_file_name(name)
 }
 
 /// Says which special tokens have new ids.

@@ -9,7 +9,9 @@ use tokenizer_core::format::huggingface;
 use tokenizer_core::model::ModelError;
 use tokenizer_core::normalize::Normalizer;
 use tokenizer_core::train::{Learned, estimate_memory, train_with_progress};
-use tokenizer_core::{Count, Merges, Model, Pattern, TieBreak, TokenId, TrainOptions, Words};
+use tokenizer_core::{
+    Count, Merges, Merging, Model, Pattern, TieBreak, TokenId, TrainOptions, Words,
+};
 
 use crate::args::{MAX_VOCAB_SIZE, TieBreakRule, TrainArguments};
 use crate::commands::{counts, load};
@@ -153,6 +155,39 @@ impl Training {
     /// How many merges are wanted.
     pub(super) fn merges(&self) -> usize {
         self.options.merges
+    }
+
+    /// The model of `size` ids of which the trained one is the continuation.
+    pub(super) fn checkpoint(&self, model: &Model, size: usize) -> Result<Model, CommandError> {
+        let (Start::Bytes(pattern), Merging::Merges { merges, .. }) =
+            (&self.start, model.merging())
+        else {
+            // The arguments refuse checkpoints of a model that is extended.
+            return Ok(model.clone());
+        };
+        let first = merges.iter().take(size - self.first_ids).copied();
+        let merges = Merges::new(first.collect()).map_err(ModelError::from)?;
+        Ok(Model::from_training(
+            pattern.clone(),
+            merges,
+            &self.options,
+        )?)
+    }
+
+    /// Refuses sizes that training does not pass.
+    pub(super) fn check_checkpoints(&self, sizes: &[usize]) -> Result<(), UsageError> {
+        let (first, vocab_size) = (self.first_ids, self.first_ids + self.options.merges);
+        let wrong = sizes
+            .iter()
+            .find(|&&size| size < first || size >= vocab_size);
+        match wrong {
+            Some(&size) => Err(UsageError::CheckpointSize {
+                size,
+                first,
+                vocab_size,
+            }),
+            None => Ok(()),
+        }
     }
 
     /// About how many bytes learning takes.

@@ -3,8 +3,8 @@
 use serde_json::Value;
 use tokenizer_core::{Model, TokenId};
 
-use super::IdFormat;
 use super::npy::{self, NpyFault, Width};
+use super::{IdFormat, Number};
 use crate::error::CommandError;
 use crate::input::InputName;
 
@@ -34,6 +34,8 @@ pub(crate) enum IdFault {
         length: usize,
         width: usize,
     },
+    #[error("ids in a Parquet table are not decoded")]
+    Parquet,
     #[error("every second id would be 0 as u16: these look like ids of four bytes")]
     LooksWider,
     #[error(transparent)]
@@ -83,6 +85,14 @@ pub(crate) fn decode_ids(
         IdFormat::Jsonl => decode_lines(model, bytes, ids_of_json, &mut hand_out)?,
         IdFormat::U16 => decode_numbers(model, bytes, Width::U16, &mut hand_out)?,
         IdFormat::U32 => decode_numbers(model, bytes, Width::U32, &mut hand_out)?,
+        IdFormat::Megatron => {
+            let width = match format.number(model.id_limit()) {
+                Some(Number::U16) => Width::U16,
+                _ => Width::I32,
+            };
+            decode_numbers(model, bytes, width, &mut hand_out)?;
+        }
+        IdFormat::Parquet => return Err(in_input(IdFault::Parquet)),
         IdFormat::Npy => {
             let (numbers, width) = npy::parse(bytes).map_err(|fault| in_input(fault.into()))?;
             decode_numbers(model, numbers, width, &mut hand_out)?;

@@ -217,7 +217,8 @@ fn a_corpus_is_refused_where_it_makes_no_sense() {
     ] {
         folder
             .run(&["convert", "m.bpe", "-o", "n.bpe", option, "1"])
-            .fails(2, &["required", "--warm"]);
+            .fails(2, &["required"])
+            .says(&["--warm <CORPUS>"]);
     }
     folder
         .run(&["convert", "m.bpe", "-o", "n.bpe", "--warm", "missing.txt"])

@@ -1,4 +1,4 @@
-use crate::support::Folder;
+use crate::support::{Folder, sha256};
 
 #[test]
 fn a_model_is_written_with_bytes_merges_and_specials() {
@@ -234,28 +234,6 @@ fn inputs_that_cannot_be_read_are_named() {
 }
 
 #[test]
-fn compressed_files_and_tables_are_not_taken_for_text() {
-    let folder = Folder::new();
-    folder.write("a.txt", b"\x1f\x8b\x08\0\0\0\0\0");
-    folder.write("b.txt", b"\x28\xb5\x2f\xfd\0\0\0\0");
-    folder.write("c.txt", b"PAR1\0\0\0\0PAR1");
-    folder.write("d.jsonl", "{\"text\": \"a\"}\n");
-    folder.write("e.parquet", "");
-    let train = |input: &str| folder.run(&["train", input, "-o", "m.bpe"]);
-    train("a.txt")
-        .fails(1, &["a.txt: reading gzip is not supported yet"])
-        .says(&["hint: decompress it on the way: gzip -dc a.txt | tokenizer"]);
-    train("b.txt").fails(1, &["b.txt: reading Zstandard is not supported yet"]);
-    train("c.txt").fails(1, &["c.txt: reading Parquet is not supported yet"]);
-    train("d.jsonl").fails(1, &["d.jsonl: reading JSON lines is not supported yet"]);
-    train("e.parquet").fails(1, &["e.parquet: reading Parquet"]);
-    folder
-        .run_with(*b"\x1f\x8b\x08\0", &["train", "-", "-o", "m.bpe"])
-        .fails(1, &["standard input: reading gzip"]);
-    assert!(!folder.exists("m.bpe"));
-}
-
-#[test]
 fn a_pattern_that_fails_on_a_document_names_the_byte() {
     let folder = Folder::new();
     folder.write("fine.txt", "b");
@@ -378,7 +356,7 @@ fn the_most_frequent_pieces_are_stored_in_the_model() {
     let folder = Folder::new();
     folder.write("a.txt", "aaab aaab aac aac aad aad aac once");
     let train = |output: &str, options: &[&str]| {
-        let arguments = ["train", "a.txt", "-q", "--vocab-size", "259", "-o", output];
+        let arguments = ["train", "a.txt", "-q", "--vocab-size", "258", "-o", output];
         folder.run(&[&arguments[..], options].concat())
     };
     let known = |name: &str| -> Vec<Vec<u8>> {
@@ -387,7 +365,8 @@ fn the_most_frequent_pieces_are_stored_in_the_model() {
         known.map(|(piece, _)| piece.to_vec()).collect()
     };
     train("m.bpe", &[]).succeeds();
-    // " aac" occurs three times, " aad" twice, and "aaab" is in front and behind a space.
+    // The merges are "aa" and " aa". Of what is no token, " aac" occurs three times, " aad" twice and
+    // all else once.
     assert_eq!(known("m.bpe"), [b" aac".to_vec(), b" aad".to_vec()]);
     train("one.bpe", &["--known-pieces", "1"]).succeeds();
     assert_eq!(known("one.bpe"), [b" aac".to_vec()]);
@@ -401,7 +380,7 @@ fn the_most_frequent_pieces_are_stored_in_the_model() {
         "--from-counts",
         "a.tsv",
         "--vocab-size",
-        "259",
+        "258",
         "-q",
         "-o",
     ];
@@ -428,4 +407,112 @@ fn the_most_frequent_pieces_are_stored_in_the_model() {
         .fails(2, &["n.json: only a .bpe model holds known pieces"]);
     train("n.json", &["--known-pieces", "0"]).succeeds();
     train("n.tiktoken", &[]).succeeds();
+}
+
+#[test]
+fn a_report_proves_what_was_trained() {
+    let folder = Folder::new();
+    folder.write(
+        "a.jsonl",
+        "{\"text\": \"low lower lowest\"}\n{\"text\": \"slow slower\"}\n",
+    );
+    let train = [
+        "train",
+        "a.jsonl",
+        "-o",
+        "m.bpe",
+        "--vocab-size",
+        "264",
+        "-q",
+    ];
+    let specials = [
+        "--special",
+        "<s>",
+        "--report",
+        "r.json",
+        "--known-pieces",
+        "0",
+    ];
+    folder.run(&[&train[..], &specials].concat()).succeeds();
+    let report: serde_json::Value = serde_json::from_slice(&folder.read("r.json")).unwrap();
+    let count = ["count-pieces", "a.jsonl", "-o", "c.tsv", "-q"];
+    folder.run(&count).succeeds();
+    assert_eq!(report["counts_sha256"], sha256(&folder.read("c.tsv")));
+    assert_eq!(report["model_sha256"], sha256(&folder.read("m.bpe")));
+    let merges = report["merges_sha256"].as_str().unwrap();
+    assert_eq!(merges.len(), 64);
+    assert_eq!(report["counts"]["bytes"], 27);
+    assert_eq!(report["counts"]["pieces"], 5);
+    assert_eq!(report["counts"]["distinct_pieces"], 5);
+    assert_eq!(report["model"]["ids"], 264);
+    assert_eq!(report["model"]["new_merges"], 7);
+    assert_eq!(report["inputs"][0]["name"], "a.jsonl");
+    assert_eq!(report["options"]["pattern"], "cl100k");
+    assert_eq!(report["options"]["special"][0], "<s>");
+    assert!(report["unicode_version"].as_str().unwrap().contains('.'));
+    let stages = report["stages"].as_array().unwrap();
+    let names: Vec<&str> = stages
+        .iter()
+        .filter_map(|stage| stage["stage"].as_str())
+        .collect();
+    assert_eq!(names, ["counting", "merging", "writing"]);
+    if cfg!(target_os = "linux") {
+        assert!(report["peak_memory_bytes"].as_u64().unwrap() > 1 << 20);
+    }
+    // Counted elsewhere, on other threads: the same hashes.
+    let counted = [
+        "train",
+        "--from-counts",
+        "c.tsv",
+        "-o",
+        "m.bpe",
+        "--vocab-size",
+        "264",
+        "-q",
+    ];
+    let run = [&counted[..], &specials, &["--threads", "3"]].concat();
+    folder.run(&run).succeeds();
+    let again: serde_json::Value = serde_json::from_slice(&folder.read("r.json")).unwrap();
+    for hash in ["counts_sha256", "merges_sha256", "model_sha256"] {
+        assert_eq!(report[hash], again[hash], "{hash}");
+    }
+    let same = [&train[..], &["--report", "m.bpe"]].concat();
+    folder.run(&same).fails(2, &["m.bpe: two outputs"]);
+}
+
+#[test]
+fn checkpoints_are_what_training_to_their_size_gives() {
+    let folder = Folder::new();
+    let words = "low lower lowest slow slower slowest below ";
+    folder.write("a.txt", words.repeat(20));
+    for options in [&["--tie-break", "raw"][..], &["--tie-break", "huggingface"]] {
+        let specials = ["--special", "<s>", "--special", "<t>"];
+        let train = |size: &str, output: &str, more: &[&str]| {
+            let start = ["train", "a.txt", "-q", "--vocab-size", size, "-o", output];
+            let run = [&start[..], &specials, options, more].concat();
+            folder.run(&run)
+        };
+        train("275", "m.bpe", &["--checkpoint-sizes", "258,262,270"]).succeeds();
+        for size in ["258", "262", "270"] {
+            train(size, "n.bpe", &[]).succeeds();
+            let checkpoint = folder.read(&format!("m-{size}.bpe"));
+            assert!(checkpoint == folder.read("n.bpe"), "{options:?} {size}");
+        }
+        for wrong in ["257", "275", "300,260"] {
+            train("275", "m.bpe", &["--checkpoint-sizes", wrong])
+                .fails(2, &["--checkpoint-sizes: ", " is not between 258"]);
+        }
+        train("275", "m.bpe", &["--checkpoint-sizes", "260,260"]).fails(2, &["two outputs"]);
+    }
+    let extend = [
+        "train",
+        "a.txt",
+        "--extend",
+        "m.bpe",
+        "-o",
+        "n.bpe",
+        "--checkpoint-sizes",
+        "9",
+    ];
+    folder.run(&extend).fails(2, &["cannot be used with"]);
 }

@@ -10,6 +10,9 @@ fn help_has_an_example_for_each_command() {
         "decode",
         "count",
         "convert",
+        "inspect",
+        "completions",
+        "man",
     ] {
         let run = folder.run(&[command, "--help"]).succeeds().says_nothing();
         let text = run.text();
@@ -71,4 +74,27 @@ fn messages_are_one_line_and_move_no_cursor() {
     let folder = Folder::with_model();
     let run = folder.run(&["count", "no\n\u{1b}[2Jthing", "-m", "m.bpe"]);
     run.fails(1, &["no\\n\\u{1b}[2Jthing: No such file"]);
+}
+
+#[test]
+fn shells_and_man_are_told_of_every_command() {
+    let folder = Folder::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let run = folder.run(&["completions", shell]).succeeds();
+        for word in ["count-pieces", "document-separator", "inspect"] {
+            assert!(run.text().contains(word), "{shell}: {word}");
+        }
+    }
+    let page = folder.run(&["man"]).succeeds();
+    assert!(page.text().contains(".TH tokenizer 1"), "{}", page.text());
+    let page = folder.run(&["man", "encode"]).succeeds();
+    assert!(
+        page.text().contains(".TH tokenizer-encode 1"),
+        "{}",
+        page.text()
+    );
+    assert!(page.text().contains("shard\\-tokens"), "{}", page.text());
+    folder
+        .run(&["man", "learn"])
+        .fails(2, &["no command \"learn\""]);
 }

@@ -4,7 +4,7 @@
 //! can remove them ([`stop_writing`]).
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -34,6 +34,7 @@ pub fn stop_writing() {
 }
 
 /// A place in the list, as long as this lives.
+#[derive(Debug)]
 struct UnderWay(PathBuf);
 
 impl UnderWay {
@@ -60,14 +61,138 @@ impl Drop for UnderWay {
     }
 }
 
-/// Calls `write` with a writer to a temporary file beside `path`, and then gives that file the name
-/// `path`. When anything fails, or the program is killed, `path` is as it was before; a program
-/// that is killed without a chance to call [`stop_writing`] may leave the temporary file, named
-/// `.tmp…`, behind.
+/// A file under way: written beside `path`, under whose name it stands once it is
+/// [complete](NewFile::complete). When it is dropped before, or the program is killed, `path` is as
+/// it was; a program that is killed without a chance to call [`stop_writing`] may leave the temporary
+/// file, named `.tmp…`, behind.
 ///
 /// A symbolic link is followed, and a file that is replaced keeps its rights (not its owner, nor
 /// other hard links to it). A pipe or a device is written to directly. Nothing is flushed to the
 /// disk: a power failure right after may still lose the file.
+#[derive(Debug)]
+pub struct NewFile {
+    path: PathBuf,
+    place: NewPlace,
+}
+
+#[derive(Debug)]
+enum NewPlace {
+    Temporary {
+        writer: BufWriter<NamedTempFile>,
+        target: PathBuf,
+        // Dropped after the file.
+        under_way: UnderWay,
+    },
+    Direct(BufWriter<fs::File>),
+}
+
+impl NewFile {
+    /// Begins the file at `path`.
+    ///
+    /// # Errors
+    /// When it cannot be made there.
+    pub fn create(path: &Path) -> Result<Self, FileError> {
+        let place = NewPlace::create(path).map_err(|error| FileError::new(path, error))?;
+        let path = path.to_owned();
+        Ok(NewFile { path, place })
+    }
+
+    /// Whether [`NewFile::write_head`] can be called: pipes and devices are not gone back in.
+    pub fn has_head(&self) -> bool {
+        matches!(self.place, NewPlace::Temporary { .. })
+    }
+
+    /// Writes over the first bytes, of which there must be as many.
+    ///
+    /// # Errors
+    /// When that fails, as on a pipe.
+    pub fn write_head(&mut self, head: &[u8]) -> Result<(), FileError> {
+        let written = match &mut self.place {
+            NewPlace::Temporary { writer, .. } => writer
+                .seek(SeekFrom::Start(0))
+                .and_then(|_| writer.write_all(head))
+                .and_then(|()| writer.seek(SeekFrom::End(0))),
+            NewPlace::Direct(_) => Err(io::ErrorKind::NotSeekable.into()),
+        };
+        written.map_err(|error| FileError::new(&self.path, error))?;
+        Ok(())
+    }
+
+    /// Gives the file its name.
+    ///
+    /// # Errors
+    /// When what is left cannot be written, or the name cannot be given.
+    pub fn complete(self) -> Result<(), FileError> {
+        let completed = match self.place {
+            NewPlace::Temporary {
+                writer,
+                target,
+                under_way,
+            } => writer
+                .into_inner()
+                .map_err(|error| error.into_error())
+                .and_then(|file| under_way.persist(file, &target)),
+            NewPlace::Direct(mut writer) => writer.flush(),
+        };
+        completed.map_err(|error| FileError::new(&self.path, error))
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.place {
+            NewPlace::Temporary { writer, .. } => writer.write(bytes),
+            NewPlace::Direct(writer) => writer.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.place {
+            NewPlace::Temporary { writer, .. } => writer.flush(),
+            NewPlace::Direct(writer) => writer.flush(),
+        }
+    }
+}
+
+impl NewPlace {
+    fn create(path: &Path) -> io::Result<Self> {
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => {
+                return Err(io::ErrorKind::IsADirectory.into());
+            }
+            Ok(metadata) if !metadata.is_file() => {
+                let file = OpenOptions::new().write(true).open(path)?;
+                return Ok(NewPlace::Direct(BufWriter::new(file)));
+            }
+            _ => {}
+        }
+        let target = fs::canonicalize(path).or_else(|_| where_link_points(path))?;
+        let folder = match target.parent() {
+            Some(folder) if folder != Path::new("") => folder.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".tmp");
+        #[cfg(unix)]
+        {
+            // As any new file: the umask takes away what it takes away.
+            use std::os::unix::fs::PermissionsExt;
+            builder.permissions(fs::Permissions::from_mode(0o666));
+        }
+        let (file, under_way) = UnderWay::make(|| builder.tempfile_in(folder))?;
+        if let Ok(existing) = fs::metadata(&target) {
+            file.as_file().set_permissions(existing.permissions())?;
+        }
+        Ok(NewPlace::Temporary {
+            writer: BufWriter::with_capacity(1 << 16, file),
+            target,
+            under_way,
+        })
+    }
+}
+
+/// Calls `write` with a [`NewFile`] at `path`, and completes it. When anything fails, `path` is as it
+/// was before.
 ///
 /// # Errors
 /// What `write` returns, or why the file cannot be written, with `path`.
@@ -75,46 +200,9 @@ pub fn write_atomically<E: From<FileError>>(
     path: &Path,
     write: impl FnOnce(&mut (dyn Write + Send)) -> Result<(), E>,
 ) -> Result<(), E> {
-    let fail = |error| FileError::new(path, error);
-    match fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => {
-            return Err(fail(io::ErrorKind::IsADirectory.into()).into());
-        }
-        Ok(metadata) if !metadata.is_file() => {
-            let file = OpenOptions::new().write(true).open(path).map_err(fail)?;
-            let mut writer = BufWriter::new(file);
-            write(&mut writer)?;
-            return Ok(writer.flush().map_err(fail)?);
-        }
-        _ => {}
-    }
-    let target = fs::canonicalize(path)
-        .or_else(|_| where_link_points(path))
-        .map_err(fail)?;
-    let folder = match target.parent() {
-        Some(folder) if folder != Path::new("") => folder.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".tmp");
-    #[cfg(unix)]
-    {
-        // As any new file: the umask takes away what it takes away.
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let (file, under_way) = UnderWay::make(|| builder.tempfile_in(folder)).map_err(fail)?;
-    if let Ok(existing) = fs::metadata(&target) {
-        file.as_file()
-            .set_permissions(existing.permissions())
-            .map_err(fail)?;
-    }
-    let mut writer = BufWriter::with_capacity(1 << 16, file);
-    write(&mut writer)?;
-    let file = writer
-        .into_inner()
-        .map_err(|error| fail(error.into_error()))?;
-    Ok(under_way.persist(file, &target).map_err(fail)?)
+    let mut file = NewFile::create(path)?;
+    write(&mut file)?;
+    Ok(file.complete()?)
 }
 
 /// Where a link that leads nowhere points, or the path itself if it is no link.
@@ -159,6 +247,24 @@ mod tests {
         );
         write_text(&path, "new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+
+    #[test]
+    fn a_head_is_written_last_and_what_is_not_complete_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let begun = || {
+            let mut file = NewFile::create(&path).unwrap();
+            assert!(file.has_head());
+            file.write_all(b"....text").unwrap();
+            file.write_head(b"head").unwrap();
+            file.write_all(b" more").unwrap();
+            file
+        };
+        drop(begun());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        begun().complete().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"headtext more");
     }
 
     #[test]

@@ -36,7 +36,7 @@ impl Content {
             _ => {}
         }
         match path.and_then(Path::extension).and_then(|end| end.to_str()) {
-            Some("jsonl") => Content::JsonLines,
+            Some("jsonl" | "ndjson") => Content::JsonLines,
             Some("parquet") => Content::Parquet,
             _ => Content::Text,
         }

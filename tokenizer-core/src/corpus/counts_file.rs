@@ -33,6 +33,20 @@ impl CountsFormat {
             _ => None,
         }
     }
+
+    /// As [`CountsFormat::of_path`], but a file named `.parquet` is looked into: a table without the
+    /// columns `piece` and `count` holds something else, and gives `None`.
+    pub fn of_file(path: &Path) -> Option<Self> {
+        let format = Self::of_path(path)?;
+        #[cfg(feature = "parquet")]
+        if format == CountsFormat::Parquet
+            && path.is_file()
+            && !read_file(path).is_ok_and(parquet::is_counts)
+        {
+            return None;
+        }
+        Some(format)
+    }
 }
 
 /// Counted pieces could not be read.

@@ -45,6 +45,12 @@ impl AsRef<[u8]> for FileBytes {
     }
 }
 
+impl From<Vec<u8>> for FileBytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        FileBytes(Content::Read(bytes))
+    }
+}
+
 impl std::ops::Deref for FileBytes {
     type Target = [u8];
 

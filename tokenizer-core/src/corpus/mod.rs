@@ -4,6 +4,8 @@
 //! | --- | --- |
 //! | [`mod@file`] | a file as bytes, mapped where that pays; the error that names a file |
 //! | [`content`] | what a file of documents holds: text, or compressed, or a table |
+//! | `documents` | documents out of files: compressed, lines, JSON lines, tables (feature `documents`) |
+//! | [`folder`] | the files of a folder, sorted |
 //! | [`atomic`] | a file written whole or not at all |
 //! | [`model_file`] | a model by the name of its file |
 //! | [`counts_file`] | counted pieces by the name of their file, and many such files as one |
@@ -12,16 +14,22 @@
 pub mod atomic;
 pub mod content;
 pub mod counts_file;
+#[cfg(feature = "documents")]
+pub mod documents;
 pub mod file;
+pub mod folder;
 pub mod model_file;
 pub mod temporary;
 
-pub use atomic::{stop_writing, write_atomically};
+pub use atomic::{NewFile, stop_writing, write_atomically};
 pub use content::Content;
 pub use counts_file::{
     CountsFiles, CountsFormat, CountsWriter, LoadCountsError, SaveCountsError, load_counts,
     save_counts, write_counts,
 };
+#[cfg(feature = "documents")]
+pub use documents::{DocumentError, DocumentOptions, Documents, Place, Stretch, Unit, Units};
 pub use file::{FileBytes, FileError, read_file};
+pub use folder::files_below;
 pub use model_file::{LoadError, ModelFormat, SaveError, load_model, save_model};
 pub use temporary::TemporaryFiles;

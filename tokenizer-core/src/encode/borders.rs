@@ -28,22 +28,15 @@ pub(super) struct Borders {
     inside: Vec<u64>,
     /// How far a hash is shifted down to be the number of a bit of `inside`.
     shift: u32,
-    /// Bytes of the longest token that is not ASCII, or 255, by a hash of its first four.
-    longest: Vec<u8>,
 }
 
 impl Borders {
     pub(super) fn new(vocab: &Vocab) -> Self {
         let mut near_an_end = vec![0; (1 << 16) / 64];
         let mut contexts = Vec::new();
-        let mut longest = vec![0; 1 << 16];
         for (_, token) in vocab.iter() {
             if token.is_ascii() {
                 continue;
-            }
-            if let Some(first) = token.first_chunk() {
-                let longest = &mut longest[first_four(first)];
-                *longest = (*longest).max(u8::try_from(token.len()).unwrap_or(u8::MAX));
             }
             for at in 1..token.len() {
                 if !may_count(token[at - 1], token[at]) {
@@ -70,7 +63,6 @@ impl Borders {
             near_an_end,
             inside,
             shift,
-            longest,
         }
     }
 
@@ -89,18 +81,6 @@ impl Borders {
             && !(is_set(&self.near_an_end, pair(before, behind))
                 | is_set(&self.inside, hash(around & FOUR, self.shift))
                 | is_set(&self.inside, hash(around & FIVE, self.shift)))
-    }
-
-    /// Whether `piece`, which has a character beyond ASCII, may be a token.
-    #[inline(always)]
-    pub(super) fn may_be_token(&self, piece: &[u8]) -> bool {
-        match piece.first_chunk() {
-            Some(first) => {
-                let longest = self.longest[first_four(first)];
-                longest == u8::MAX || piece.len() <= usize::from(longest)
-            }
-            None => true,
-        }
     }
 }
 
@@ -130,10 +110,6 @@ fn context(bytes: &[u8], count: usize) -> u64 {
 #[inline(always)]
 fn hash(context: u64, shift: u32) -> usize {
     (context.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> shift) as usize
-}
-
-fn first_four(bytes: &[u8; 4]) -> usize {
-    hash(u32::from_le_bytes(*bytes).into(), 64 - 16)
 }
 
 fn set(bits: &mut [u64], number: usize) {

@@ -12,6 +12,7 @@
 //! Both kinds of model answer the same question, which two tokens merge and how early (`rules.rs`).
 
 mod batch;
+mod beginnings;
 mod borders;
 mod characters;
 mod heap;

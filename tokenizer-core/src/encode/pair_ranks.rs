@@ -85,6 +85,7 @@ impl PairRanks {
         self.places[at] = Place { left, right, rank };
         self.misses += 1;
         if self.misses > self.places.len() && self.places.len() < MOST_PLACES {
+            rules.prepare_for_many(model);
             // What it held is asked for again: cheaper than to carry it over.
             self.places = vec![FREE; self.places.len() * 4];
             self.shift -= 2;

@@ -78,7 +78,7 @@ const COUNT: u32 = MAX_TOKEN_ID.trailing_ones();
 /// Set when the piece was met again.
 const MET: u32 = 1 << 31;
 
-/// Set in a line, at both pieces, when one of its pieces stands in the next line.
+/// Set in a line, at its first piece, when one that would stand there stands in its second line.
 const OVERFULL: u32 = 1 << 30;
 
 const _: () = assert!(MAX_TOKEN_ID.leading_zeros() + COUNT == 32 && INLINE_IDS < 1 << (30 - COUNT));
@@ -134,17 +134,45 @@ impl Ids {
         (self.0[0] >> COUNT) as usize % (2 * INLINE_IDS)
     }
 
-    /// The ids, and anything behind them.
+    /// Writes the ids, and anything behind them.
     #[inline(always)]
-    fn all(self) -> [TokenId; INLINE_IDS] {
-        let mut all = self.0;
-        all[0] &= MAX_TOKEN_ID;
-        all
+    fn write(&self, to: &mut [TokenId]) {
+        // All at once, and the first again.
+        to.copy_from_slice(&self.0);
+        to[0] = self.0[0] & MAX_TOKEN_ID;
+    }
+
+    /// Writes the ids if they are elsewhere, and gives their number; nothing if they are too many,
+    /// or if the piece has another tail.
+    #[inline(always)]
+    fn write_long(self, tail: Option<Tail>, many: &[TokenId], to: &mut [TokenId]) -> Option<usize> {
+        let count = self.count();
+        if count != ELSEWHERE {
+            return tail.is_none_or(|tail| self.has_tail(tail)).then_some(count);
+        }
+        let (start, count) = self.place();
+        let tail_words = if tail.is_some() { TAIL_WORDS } else { 0 };
+        let (tail_there, ids) = many.get(start..)?.split_at_checked(tail_words)?;
+        let other_tail = tail.is_some_and(|tail| tail_there != tail);
+        let ids = ids.first_chunk::<COPIED>()?;
+        if other_tail || count > COPIED {
+            return None;
+        }
+        to.copy_from_slice(ids);
+        Some(count)
     }
 
     #[inline(always)]
     fn is_met(self) -> bool {
         self.0[0] & MET != 0
+    }
+}
+
+impl Line {
+    /// Whether a piece that would stand here first stands in its second line.
+    #[inline(always)]
+    fn is_overfull(&self) -> bool {
+        self.ids[0].0[0] & OVERFULL != 0
     }
 }
 
@@ -224,14 +252,16 @@ impl PieceTable {
     ) -> bool {
         let tail = tail_of_head(key, piece);
         for line in self.lines_of(hash) {
-            let Line { keys, ids } = &mut self.lines[line];
-            let overfull = ids[0].0[0] & OVERFULL != 0;
+            let line = &mut self.lines[line];
+            let overfull = line.is_overfull();
+            let Line { keys, ids } = line;
             for (&there, ids) in keys.iter().zip(ids) {
                 if there & !SPELLED != key.0 {
                     continue;
                 }
                 let spelled = there & SPELLED != 0;
-                let inline = ids.all();
+                let mut inline = [0; INLINE_IDS];
+                ids.write(&mut inline);
                 let (tail_there, found) = match ids.count() {
                     ELSEWHERE => {
                         let (start, count) = ids.place();
@@ -413,16 +443,16 @@ fn tail(text: &[u8], end: usize) -> Tail {
     [bytes >> 32, bytes >> 64, bytes >> 96].map(|word| word as u32)
 }
 
+/// The ids of the piece in this line, which is met now.
 #[inline(always)]
-fn find_in<S: Simd>(simd: S, line: &mut Line, key: &Key) -> Option<Ids> {
+fn find_in<'l, S: Simd>(simd: S, line: &'l mut Line, key: &Key) -> Option<&'l Ids> {
     let which = simd.which(&line.keys, &key.0);
     if which == 0 {
         return None;
     }
-    let place = &mut line.ids[(which >> 1) as usize & 1];
-    let ids = *place;
+    let ids = &mut line.ids[(which >> 1) as usize & 1];
     if !ids.is_met() {
-        place.0[0] |= MET;
+        ids.0[0] |= MET;
     }
     Some(ids)
 }
@@ -445,7 +475,7 @@ const BEHIND: usize = TAIL_WORDS + COPIED;
 const MANY: usize = 64;
 
 /// Pieces that are looked up together.
-pub(super) const GROUP: usize = 32;
+pub(super) const GROUP: usize = 64;
 
 /// Ids of a group of known pieces, if few of them have many, and room for those that no one asked for.
 pub(super) const ROOM: usize = GROUP * INLINE_IDS + COPIED;
@@ -523,50 +553,35 @@ impl Kernel for LookUp<'_> {
         let mut absent = false;
         let mut found = 0;
         for (Prepared { key, line }, &end) in self.group.iter().zip(self.ends) {
+            if filled > ROOM - COPIED {
+                full = true;
+                break;
+            }
             let Some(first) = self.lines.get_mut(*line) else {
                 break;
             };
+            let overfull = first.is_overfull();
             let mut known = find_in(simd, first, key);
-            if known.is_none()
-                && first.ids[0].0[0] & OVERFULL != 0
-                && let second = second_line_of(self.seeds.hash(*key), self.lines.len())
-                && let Some(second) = self.lines.get_mut(second)
-            {
-                known = find_in(simd, second, key);
+            if known.is_none() && overfull {
+                let second = second_line_of(self.seeds.hash(*key), self.lines.len());
+                let second = self.lines.get_mut(second);
+                known = second.and_then(|second| find_in(simd, second, key));
             }
             let Some(known) = known else {
                 absent = true;
                 break;
             };
-            // Four are written, or sixteen, whatever their number.
-            if filled > ROOM - COPIED {
-                full = true;
-                break;
-            }
             let room = &mut self.ids[filled..];
-            let count = if known.count() == ELSEWHERE {
-                let (start, count) = known.place();
-                let tail_words = if key.is_head() { TAIL_WORDS } else { 0 };
-                let there = self.many.get(start..).unwrap_or_default();
-                let Some((tail_there, ids)) = there.split_at_checked(tail_words) else {
-                    break;
-                };
-                let Some(ids) = ids.first_chunk::<COPIED>() else {
-                    break;
-                };
-                let other_tail = key.is_head() && tail_there != tail(self.text, end);
-                if other_tail || count > COPIED {
-                    break;
+            let mut count = known.count();
+            // Four are written, whatever their number.
+            known.write(&mut room[..INLINE_IDS]);
+            if key.is_head() || count == ELSEWHERE {
+                let tail = key.is_head().then(|| tail(self.text, end));
+                match known.write_long(tail, self.many, &mut room[..COPIED]) {
+                    Some(written) => count = written,
+                    None => break,
                 }
-                room[..COPIED].copy_from_slice(ids);
-                count
-            } else {
-                if key.is_head() && !known.has_tail(tail(self.text, end)) {
-                    break;
-                }
-                room[..INLINE_IDS].copy_from_slice(&known.all());
-                known.count()
-            };
+            }
             filled += count;
             found += 1;
         }

@@ -15,6 +15,7 @@ use std::sync::OnceLock;
 use ahash::RandomState;
 use hashbrown::HashTable;
 
+use super::beginnings::Beginnings;
 use super::borders::Borders;
 use crate::merges::Merges;
 use crate::model::{Merging, Model};
@@ -38,6 +39,8 @@ pub(super) struct Rules {
     pub(super) whole_piece_first: bool,
     /// Made when it is asked for first.
     borders: OnceLock<Borders>,
+    /// Made when it is wanted.
+    beginnings: OnceLock<Beginnings>,
 }
 
 impl Rules {
@@ -50,6 +53,7 @@ impl Rules {
             longest: vocab.longest(),
             whole_piece_first: true,
             borders: OnceLock::new(),
+            beginnings: OnceLock::new(),
         };
         match model.merging() {
             Merging::Ranks => {
@@ -100,6 +104,21 @@ impl Rules {
         beyond_ascii.then(|| self.borders.get_or_init(|| Borders::new(model.vocab())))
     }
 
+    /// Makes the table that tells quickly what is no token, unless it is there.
+    pub(super) fn prepare_for_many(&self, model: &Model) {
+        self.beginnings
+            .get_or_init(|| Beginnings::new(model.vocab()));
+    }
+
+    /// Whether these bytes may be a token: no means no.
+    #[inline]
+    pub(super) fn may_be_token(&self, bytes: &[u8]) -> bool {
+        match self.beginnings.get() {
+            Some(beginnings) => beginnings.may_be_token(bytes),
+            None => true,
+        }
+    }
+
     /// The rank of the merge of two bytes, or [`NO_RANK`].
     #[inline(always)]
     pub(super) fn byte_rank(&self, first: u8, second: u8) -> u32 {
@@ -113,6 +132,7 @@ impl Rules {
             return NO_RANK;
         }
         match model.merging() {
+            Merging::Ranks if !self.may_be_token(&text[joined.clone()]) => NO_RANK,
             Merging::Ranks => {
                 let vocab = model.vocab();
                 let seeds = vocab.seeds();

@@ -155,8 +155,7 @@ impl Worker {
         let seeds = vocab.seeds();
         // What is looked at next is asked for together, and waited for once.
         let hash = seeds.hash(key);
-        let may_be_token =
-            rules.whole_piece_first && borders.is_none_or(|borders| borders.may_be_token(bytes));
+        let may_be_token = rules.whole_piece_first && rules.may_be_token(bytes);
         let whole = match key.is_head() && may_be_token {
             true => seeds.hash(seeds.key(text, piece.start, piece.end)),
             false => hash,

@@ -200,6 +200,17 @@ impl std::fmt::Debug for Table {
     }
 }
 
+/// Whether these bytes are a table with the columns of counted pieces, whatever their types.
+pub fn is_counts(bytes: impl AsRef<[u8]> + Send + 'static) -> bool {
+    let bytes = Bytes::from_owner(bytes);
+    let Ok(reader) = guarded(|| SerializedFileReader::new(bytes)) else {
+        return false;
+    };
+    let columns = reader.metadata().file_metadata().schema_descr().columns();
+    let has = |name| columns.iter().any(|column| column.path().string() == name);
+    has(PIECE) && has(COUNT)
+}
+
 /// Reads counted pieces; `wanted` is the pattern of a file that does not say its own.
 ///
 /// # Errors

@@ -1,0 +1,31 @@
+//! `tokenizer completions` and `tokenizer man`: what the arguments say, for shells and for `man`.
+
+use clap::CommandFactory;
+
+use crate::args::{Arguments, CompletionsArguments, ManArguments};
+use crate::error::{CommandError, UsageError};
+use crate::output::Output;
+
+pub(crate) fn completions(arguments: &CompletionsArguments) -> Result<(), CommandError> {
+    let mut script = Vec::new();
+    let mut command = Arguments::command();
+    clap_complete::generate(arguments.shell, &mut command, "tokenizer", &mut script);
+    Output::Standard.write(|writer| writer.write_all(&script))
+}
+
+pub(crate) fn man(arguments: &ManArguments) -> Result<(), CommandError> {
+    let mut program = Arguments::command();
+    program.build();
+    let command = match &arguments.command {
+        None => program,
+        Some(name) => {
+            let found = program.find_subcommand(name);
+            let command = found.ok_or_else(|| UsageError::NoCommand(name.clone()))?;
+            command.clone().display_name(format!("tokenizer-{name}"))
+        }
+    };
+    let mut page = Vec::new();
+    let rendered = clap_mangen::Man::new(command).render(&mut page);
+    rendered.map_err(CommandError::StandardOutput)?;
+    Output::Standard.write(|writer| writer.write_all(&page))
+}

@@ -1,0 +1,64 @@
+//! Megatron's index of documents, `.idx`: their lengths, and where they begin in the `.bin`.
+//!
+//! ```text
+//! 9 bytes  "MMIDIDX\0\0"
+//! u64      version, 1
+//! u8       type of the numbers: 8 uint16, 4 int32
+//! u64      sequences; here, documents
+//! u64      documents, and one
+//! i32 …    how many ids each sequence has
+//! i64 …    where each begins, in bytes
+//! i64 …    with which sequence each document begins, and at the end how many there are
+//! ```
+
+use std::io::{self, Write};
+
+use super::Number;
+
+const MAGIC: &[u8] = b"MMIDIDX\0\0";
+const VERSION: u64 = 1;
+
+/// Writes the index of documents of these lengths.
+pub(super) fn write(lengths: &[u32], number: Number, mut to: impl Write) -> io::Result<()> {
+    let (code, width) = match number {
+        Number::U16 => (8u8, 2),
+        Number::U32 | Number::I32 => (4, 4),
+    };
+    let documents = lengths.len() as u64;
+    to.write_all(MAGIC)?;
+    to.write_all(&VERSION.to_le_bytes())?;
+    to.write_all(&[code])?;
+    to.write_all(&documents.to_le_bytes())?;
+    to.write_all(&(documents + 1).to_le_bytes())?;
+    for length in lengths {
+        to.write_all(&length.to_le_bytes())?;
+    }
+    let mut start = 0u64;
+    for &length in lengths {
+        to.write_all(&start.to_le_bytes())?;
+        start += u64::from(length) * width;
+    }
+    for document in 0..=documents {
+        to.write_all(&document.to_le_bytes())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_layout_is_that_of_megatron() {
+        let mut bytes = Vec::new();
+        write(&[3, 0, 2], Number::U16, &mut bytes).unwrap();
+        let mut wanted = b"MMIDIDX\0\0\x01\0\0\0\0\0\0\0\x08".to_vec();
+        let numbers =
+            |numbers: &[u64]| -> Vec<u8> { numbers.iter().flat_map(|n| n.to_le_bytes()).collect() };
+        wanted.extend(numbers(&[3, 4]));
+        wanted.extend([3u32, 0, 2].iter().flat_map(|n| n.to_le_bytes()));
+        wanted.extend(numbers(&[0, 6, 6]));
+        wanted.extend(numbers(&[0, 1, 2, 3]));
+        assert_eq!(bytes, wanted);
+    }
+}

@@ -1,0 +1,310 @@
+//! Every form of input gives the same tokens.
+
+use std::io::Write;
+
+use crate::support::{Folder, fixture};
+
+const DOCUMENTS: [&str; 5] = [
+    "low lower\n\n",
+    "",
+    "slowest \"low\" é\\ 🙂",
+    "lower",
+    " low\t\r\n",
+];
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zstandard(bytes: &[u8]) -> Vec<u8> {
+    zstd::encode_all(bytes, 1).unwrap()
+}
+
+fn json_lines(field: &str) -> String {
+    let line = |text: &&str| serde_json::json!({ "id": 7, field: text }).to_string() + "\n";
+    DOCUMENTS.iter().map(line).collect()
+}
+
+/// With every document in a file of its own, `0.txt` and so on.
+fn folder() -> Folder {
+    let folder = Folder::with_model();
+    for (number, text) in DOCUMENTS.iter().enumerate() {
+        folder.write(&format!("{number}.txt"), text);
+    }
+    folder
+}
+
+const FILES: [&str; 5] = ["0.txt", "1.txt", "2.txt", "3.txt", "4.txt"];
+
+fn encode(folder: &Folder, arguments: &[&str]) -> String {
+    let options = ["-m", "m.bpe", "-q"];
+    let run = folder.run(&[&["encode"], arguments, &options].concat());
+    run.succeeds().says_nothing().text().to_owned()
+}
+
+/// The ids of the documents, a line for each.
+fn wanted(folder: &Folder) -> String {
+    let ids = encode(folder, &FILES);
+    assert_eq!(ids.lines().count(), DOCUMENTS.len());
+    ids
+}
+
+#[test]
+fn json_lines_and_compressed_files_give_the_same_ids() {
+    let folder = folder();
+    let wanted = wanted(&folder);
+    let lines = json_lines("text");
+    folder.write("a.jsonl", &lines);
+    folder.write("b.ndjson", lines.replace('\n', "\r\n\n"));
+    folder.write("c.jsonl.gz", gzip(lines.as_bytes()));
+    folder.write("d.jsonl.zst", zstandard(lines.as_bytes()));
+    for name in ["a.jsonl", "b.ndjson", "c.jsonl.gz", "d.jsonl.zst"] {
+        assert_eq!(encode(&folder, &[name]), wanted, "{name}");
+    }
+    folder.write("e.json", json_lines("content"));
+    let named = ["e.json", "--json-lines", "--field", "content"];
+    assert_eq!(encode(&folder, &named), wanted);
+    let stdin = ["encode", "-", "--json-lines", "-m", "m.bpe", "-q"];
+    for bytes in [
+        lines.clone().into(),
+        gzip(lines.as_bytes()),
+        zstandard(lines.as_bytes()),
+    ] {
+        let run = folder.run_with(bytes, &stdin).succeeds();
+        assert_eq!(run.text(), wanted);
+    }
+    // A compressed text is one document, whatever it is named.
+    folder.write("f", gzip(lines.as_bytes()));
+    folder.write("g", lines);
+    assert_eq!(encode(&folder, &["f"]), encode(&folder, &["g"]));
+}
+
+#[test]
+fn lines_and_separated_texts_give_the_same_ids() {
+    let folder = folder();
+    let wanted = wanted(&folder);
+    folder.write("a.txt", DOCUMENTS.join("<|end|>") + "<|end|>");
+    let separated = encode(&folder, &["a.txt", "--document-separator", "<|end|>"]);
+    assert_eq!(separated, wanted);
+    let lines = ["low", "", " lower\r"];
+    folder.write("b.txt", lines.join("\n"));
+    for (number, line) in lines.iter().enumerate() {
+        folder.write(&format!("line{number}"), line);
+    }
+    let wanted = encode(&folder, &["line0", "line1", "line2"]);
+    assert_eq!(encode(&folder, &["b.txt", "--per-line"]), wanted);
+    folder.write("b.gz", gzip(lines.join("\n").as_bytes()));
+    assert_eq!(encode(&folder, &["b.gz", "--per-line"]), wanted);
+    let both = [
+        "encode",
+        "b.txt",
+        "-m",
+        "m.bpe",
+        "--per-line",
+        "--document-separator",
+        "x",
+    ];
+    folder.run(&both).fails(2, &["cannot be used with"]);
+    let empty = ["encode", "b.txt", "-m", "m.bpe", "--document-separator", ""];
+    assert_eq!(folder.run(&empty).code, 2);
+}
+
+#[test]
+fn tables_give_the_ids_of_their_rows() {
+    let folder = Folder::with_model();
+    let table = fixture("documents/documents.parquet");
+    let lines = fixture("documents/documents.jsonl");
+    let (table, lines) = (table.to_str().unwrap(), lines.to_str().unwrap());
+    let wanted = encode(&folder, &[lines]);
+    assert!(wanted.lines().count() > 5);
+    assert_eq!(encode(&folder, &[table]), wanted);
+    let column = [table, "--column", "inner.content"];
+    assert_eq!(encode(&folder, &column), wanted);
+    let run = folder.run_with(
+        std::fs::read(table).unwrap(),
+        &["encode", "-", "-m", "m.bpe", "-q"],
+    );
+    assert_eq!(run.succeeds().text(), wanted);
+    folder
+        .run(&["encode", table, "-m", "m.bpe", "--column", "body"])
+        .fails(
+            1,
+            &[
+                "documents.parquet: there is no column \"body\"",
+                "inner.content",
+            ],
+        )
+        .says(&["hint: --column"]);
+    folder
+        .run(&["encode", table, "-m", "m.bpe", "--column", "id"])
+        .fails(1, &["the column \"id\" does not hold one text in each row"]);
+    folder
+        .run(&["encode", table, "-m", "m.bpe", "--column", "holes"])
+        .fails(1, &["row 2: the column \"holes\" is null there"]);
+    let count = ["count-pieces", table, "-o", "a.tsv", "-q"];
+    folder.run(&count).succeeds();
+    folder
+        .run(&["count-pieces", lines, "-o", "b.tsv", "-q"])
+        .succeeds();
+    assert_eq!(folder.read("a.tsv"), folder.read("b.tsv"));
+}
+
+#[test]
+fn folders_are_walked_in_order_when_asked() {
+    let folder = folder();
+    let wanted = wanted(&folder);
+    for name in ["all/b", "all/.git"] {
+        std::fs::create_dir_all(folder.path(name)).unwrap();
+    }
+    for (text, name) in DOCUMENTS
+        .iter()
+        .zip(["all/a", "all/b/1", "all/b/2\n", "all/c.txt"])
+    {
+        folder.write(name, text);
+    }
+    folder.write("all/.git/x", "hidden");
+    folder.write("all/d.zst", zstandard(DOCUMENTS[4].as_bytes()));
+    assert_eq!(encode(&folder, &["--recursive", "all"]), wanted);
+    folder
+        .run(&["encode", "all", "-m", "m.bpe"])
+        .fails(1, &["all: is a directory"])
+        .says(&["hint: --recursive"]);
+    std::fs::create_dir(folder.path("empty")).unwrap();
+    assert_eq!(encode(&folder, &["-r", "empty"]), "");
+    let run = folder.run(&["count", "-r", "all/b", "-m", "m.bpe"]);
+    let names: Vec<&str> = run
+        .text()
+        .lines()
+        .filter_map(|l| l.split('\t').nth(2))
+        .collect();
+    assert_eq!(names, ["all/b/1", "all/b/2", "total"]);
+}
+
+#[test]
+fn training_and_counting_are_the_same_on_every_form() {
+    let folder = folder();
+    let lines = json_lines("text").repeat(3);
+    folder.write("a.jsonl", &lines);
+    folder.write("a.jsonl.gz", gzip(lines.as_bytes()));
+    let train = |arguments: &[&str]| {
+        let options = ["-o", "n.bpe", "--vocab-size", "280", "-q"];
+        let run = folder.run(&[&["train"], arguments, &options].concat());
+        run.succeeds();
+        folder.read("n.bpe")
+    };
+    let wanted = train(&[FILES, FILES, FILES].concat());
+    assert!(train(&["a.jsonl"]) == wanted);
+    assert!(train(&["a.jsonl.gz"]) == wanted);
+    for threads in ["1", "3"] {
+        assert!(train(&["a.jsonl.gz", "--threads", threads]) == wanted);
+    }
+    let capped = train(&["a.jsonl", "--doc-cap", "3", "--max-chars", "20"]);
+    assert!(
+        train(&[&FILES[..], &FILES, &["--doc-cap", "3", "--max-chars", "20"]].concat()) == capped
+    );
+    let tokens = |name: &str| {
+        let run = folder.run(&["count", name, "-m", "m.bpe"]).succeeds();
+        let (tokens, rest) = run.text().split_once('\t').unwrap();
+        (
+            tokens.to_owned(),
+            rest.split('\t').next().unwrap().to_owned(),
+        )
+    };
+    assert_eq!(tokens("a.jsonl"), tokens("a.jsonl.gz"));
+    let bytes: usize = DOCUMENTS.iter().map(|text| text.len()).sum();
+    assert_eq!(tokens("a.jsonl").1, (3 * bytes).to_string());
+    folder
+        .run(&["convert", "m.bpe", "-o", "w.bpe", "-q", "--warm", "a.jsonl"])
+        .succeeds();
+}
+
+#[test]
+fn large_texts_are_cut_where_it_does_not_show() {
+    let folder = Folder::with_model();
+    let text = "slow and lower, lowest of all; \u{6771}\u{4eac} 12345\n".repeat(500_000);
+    folder.write("large.txt", &text);
+    folder.write("large.gz", gzip(text.as_bytes()));
+    let line = format!("{{\"text\": {}}}", serde_json::Value::from(text.clone()));
+    folder.write("large.jsonl", line);
+    let ids = |name: &str| encode(&folder, &[name, "--format", "jsonl"]);
+    let wanted = ids("large.jsonl");
+    assert_eq!(wanted.lines().count(), 1);
+    assert!(ids("large.txt") == wanted);
+    assert!(ids("large.gz") == wanted);
+    let counts = |name: &str| {
+        folder
+            .run(&["count-pieces", name, "-o", "c.tsv", "-q"])
+            .succeeds();
+        folder.read("c.tsv")
+    };
+    let wanted = counts("large.jsonl");
+    assert!(counts("large.txt") == wanted);
+    assert!(counts("large.gz") == wanted);
+}
+
+#[test]
+fn what_is_broken_names_the_file_and_the_line() {
+    let folder = Folder::with_model();
+    let compressed = gzip("low lower lowest ".repeat(1000).as_bytes());
+    folder.write("good.txt", "low");
+    folder.write("cut.gz", &compressed[..compressed.len() / 2]);
+    folder.write("cut.zst", &zstandard(&[b'a'; 1000])[..12]);
+    folder.write("cut.parquet", "PAR1");
+    folder.write("empty.parquet", "");
+    folder.write("a.jsonl", "{\"text\": \"a\"}\n{\"text\": 1}\n");
+    folder.write("b.jsonl", b"{\"text\": \"a\"}\n\n{\"text\": \"b\xff\"}\n");
+    for (name, words) in [
+        ("cut.gz", "the gzip data is broken or cut short"),
+        ("cut.zst", "the Zstandard data is broken or cut short"),
+        ("cut.parquet", "no Parquet that can be read"),
+        ("empty.parquet", "no Parquet that can be read"),
+        (
+            "a.jsonl",
+            "line 2, column 10: invalid type: integer `1`, expected a string",
+        ),
+    ] {
+        for command in ["train", "encode", "count-pieces"] {
+            let output = if command == "encode" { "ids" } else { "x.tsv" };
+            let output = if command == "train" { "x.bpe" } else { output };
+            let arguments = [command, "good.txt", name, "-o", output];
+            let model = ["-m", "m.bpe"];
+            let model = if command == "encode" { &model[..] } else { &[] };
+            let run = folder.run(&[&arguments[..], model].concat());
+            run.fails(1, &[name, words]);
+            assert!(!folder.exists(output), "{name}");
+        }
+    }
+    let strict = ["encode", "b.jsonl", "-m", "m.bpe", "--errors", "strict"];
+    folder
+        .run(&strict)
+        .fails(1, &["b.jsonl: line 3: byte 1 is not UTF-8"]);
+    assert!(encode(&folder, &["b.jsonl"]).ends_with(" 255\n"));
+}
+
+#[test]
+fn a_pattern_that_fails_names_the_line() {
+    let folder = Folder::new();
+    folder.write("fine.txt", "b");
+    let train = [
+        "train",
+        "fine.txt",
+        "-o",
+        "m.bpe",
+        "-q",
+        "--pattern",
+        "(?:a|a)+(?=c)|.",
+    ];
+    folder.run(&train).succeeds();
+    folder.write("bomb.txt", format!("b\n\nbb{}\n", "a".repeat(64)));
+    let words = ["bomb.txt: line 3: the pattern failed at byte 2:"];
+    folder
+        .run(&["encode", "bomb.txt", "--per-line", "-m", "m.bpe"])
+        .fails(1, &words);
+    let mut again = train;
+    (again[1], again[3]) = ("bomb.txt", "n.bpe");
+    folder
+        .run(&[&again[..], &["--per-line"]].concat())
+        .fails(1, &words);
+}

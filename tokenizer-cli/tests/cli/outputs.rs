@@ -1,0 +1,403 @@
+//! What `encode` writes, read back as its readers do it.
+
+use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::Field;
+use serde_json::Value;
+
+use crate::support::{Folder, program};
+
+/// Some documents as lines, one of them empty, and their ids.
+fn folder() -> (Folder, Vec<Vec<u32>>) {
+    let folder = Folder::with_model();
+    folder.write("a.txt", "low lower\n\nslowest of all <s> 東京\nlow\n");
+    let ids = lines(&folder, &["a.txt", "--per-line"]);
+    assert_eq!(ids.len(), 4);
+    assert!(ids[1].is_empty());
+    (folder, ids)
+}
+
+fn encode(folder: &Folder, arguments: &[&str]) {
+    let options = ["-m", "m.bpe", "-q"];
+    let run = folder.run(&[&["encode"], arguments, &options].concat());
+    run.succeeds().says_nothing();
+}
+
+/// The ids that a run writes as text.
+fn lines(folder: &Folder, arguments: &[&str]) -> Vec<Vec<u32>> {
+    let options = ["-m", "m.bpe", "-q"];
+    let run = folder.run(&[&["encode"], arguments, &options].concat());
+    let run = run.succeeds();
+    let line = |line: &str| {
+        line.split_whitespace()
+            .map(|id| id.parse().unwrap())
+            .collect()
+    };
+    run.text().lines().map(line).collect()
+}
+
+fn numbers<const N: usize>(bytes: &[u8], number: fn([u8; N]) -> u64) -> Vec<u64> {
+    assert_eq!(bytes.len() % N, 0);
+    let chunks = bytes.chunks_exact(N);
+    chunks
+        .map(|bytes| number(bytes.try_into().unwrap()))
+        .collect()
+}
+
+fn u16s(bytes: &[u8]) -> Vec<u64> {
+    numbers(bytes, |bytes| u16::from_le_bytes(bytes).into())
+}
+
+fn u32s(bytes: &[u8]) -> Vec<u64> {
+    numbers(bytes, |bytes| u32::from_le_bytes(bytes).into())
+}
+
+fn u64s(bytes: &[u8]) -> Vec<u64> {
+    numbers(bytes, u64::from_le_bytes)
+}
+
+fn joined(ids: &[Vec<u32>]) -> Vec<u64> {
+    ids.concat().into_iter().map(u64::from).collect()
+}
+
+fn ends(ids: &[Vec<u32>]) -> Vec<u64> {
+    let mut end = 0;
+    let end = |ids: &Vec<u32>| {
+        end += ids.len() as u64;
+        end
+    };
+    ids.iter().map(end).collect()
+}
+
+fn header(folder: &Folder, name: &str) -> Value {
+    serde_json::from_slice(&folder.read(name)).unwrap()
+}
+
+#[test]
+fn joined_ids_have_an_index_and_a_header() {
+    let (folder, ids) = folder();
+    let model = crate::support::sha256(&folder.read("m.bpe"));
+    for (name, format, number, start) in [
+        ("x.bin", "u16", "uint16", 0),
+        ("x.u32", "u32", "uint32", 0),
+        ("x.npy", "npy", "uint32", 128),
+    ] {
+        encode(&folder, &["a.txt", "--per-line", "-o", name]);
+        let bytes = &folder.read(name)[start..];
+        let found = if number == "uint16" {
+            u16s(bytes)
+        } else {
+            u32s(bytes)
+        };
+        assert_eq!(found, joined(&ids), "{name}");
+        let index = format!("{name}.index");
+        assert_eq!(u64s(&folder.read(&index)), ends(&ids), "{name}");
+        let header = header(&folder, &format!("{name}.json"));
+        assert_eq!(header["format"], format);
+        assert_eq!(header["dtype"], number);
+        assert_eq!(header["byte_order"], "little");
+        assert_eq!(header["tokens"], joined(&ids).len());
+        assert_eq!(header["documents"], 4);
+        assert_eq!(header["document_ends"], index);
+        assert_eq!(header["vocab_size"], 270);
+        // The model has no known pieces, so its file is all there is to it.
+        assert_eq!(header["model_sha256"], model);
+        assert_eq!(header.get("shard"), None);
+    }
+    let names = folder.names();
+    assert_eq!(names.len(), 3 + 9, "{names:?}");
+    // Lines need nothing beside them.
+    encode(&folder, &["a.txt", "-o", "x.jsonl"]);
+    assert_eq!(folder.names().len(), names.len() + 1);
+}
+
+#[test]
+fn megatron_finds_its_documents() {
+    let (folder, ids) = folder();
+    let options = ["a.txt", "--per-line", "-o", "x.bin", "--format", "megatron"];
+    encode(&folder, &options);
+    assert_eq!(u16s(&folder.read("x.bin")), joined(&ids));
+    let index = folder.read("x.idx");
+    let (head, rest) = index.split_at(34);
+    assert_eq!(head[..9], *b"MMIDIDX\0\0");
+    assert_eq!(u64s(&head[9..17]), [1]);
+    assert_eq!(head[17], 8, "uint16");
+    assert_eq!(u64s(&head[18..]), [4, 5]);
+    let (lengths, rest) = rest.split_at(16);
+    let (starts, documents) = rest.split_at(32);
+    let lengths = u32s(lengths);
+    let wanted: Vec<u64> = ids.iter().map(|ids| ids.len() as u64).collect();
+    assert_eq!(lengths, wanted);
+    let mut wanted: Vec<u64> = ends(&ids).iter().map(|end| 2 * end).collect();
+    wanted.insert(0, 0);
+    assert_eq!(u64s(starts), wanted[..4]);
+    assert_eq!(u64s(documents), [0, 1, 2, 3, 4]);
+    let back = [
+        "decode", "x.bin", "--format", "megatron", "-m", "m.bpe", "-q",
+    ];
+    let run = folder.run(&back).succeeds();
+    assert_eq!(
+        run.text().replace('\n', ""),
+        "low lowerslowest of all <s> 東京low"
+    );
+
+    let other = ["encode", "a.txt", "-m", "m.bpe", "--format", "megatron"];
+    folder.run(&other).fails(2, &["megatron needs a file"]);
+    folder
+        .run(&[&other[..], &["-o", "x.idx"]].concat())
+        .fails(2, &["ends in .bin"]);
+}
+
+/// The lists of a table of ids.
+fn lists(bytes: Vec<u8>) -> Vec<Vec<u32>> {
+    let bytes = bytes::Bytes::from(bytes);
+    let reader = SerializedFileReader::new(bytes).unwrap();
+    let rows = reader.get_row_iter(None).unwrap().map(|row| {
+        let row = row.unwrap();
+        let (_, field) = row.get_column_iter().next().unwrap();
+        let Field::ListInternal(list) = field else {
+            panic!("{field:?}")
+        };
+        let number = |field: &Field| match field {
+            Field::UShort(number) => u32::from(*number),
+            Field::UInt(number) => *number,
+            other => panic!("{other:?}"),
+        };
+        list.elements().iter().map(number).collect()
+    });
+    rows.collect()
+}
+
+#[test]
+fn tables_have_a_list_for_each_document() {
+    let (folder, ids) = folder();
+    encode(&folder, &["a.txt", "--per-line", "-o", "x.parquet"]);
+    assert_eq!(lists(folder.read("x.parquet")), ids);
+    // More than one group of rows, and a document that comes in several stretches.
+    folder.write("b.txt", "low lower slowest\n".repeat(300_000));
+    for option in [&["--per-line"][..], &[]] {
+        let arguments = [&["b.txt"], option].concat();
+        let wanted = lines(&folder, &arguments);
+        encode(&folder, &[&arguments[..], &["-o", "y.parquet"]].concat());
+        assert!(lists(folder.read("y.parquet")) == wanted);
+    }
+    folder
+        .run(&["decode", "x.parquet", "-m", "m.bpe"])
+        .fails(1, &["x.parquet: ids in a Parquet table are not decoded"]);
+    folder
+        .run(&["encode", "a.txt", "-m", "m.bpe", "--format", "parquet"])
+        .fails(2, &["parquet needs a file"]);
+}
+
+#[test]
+fn special_tokens_are_put_around_documents_and_found_when_allowed() {
+    let (folder, ids) = folder();
+    let around = ["--prepend-special", "<s>", "--append-special", "<s>"];
+    let with = lines(&folder, &[&["a.txt", "--per-line"], &around[..]].concat());
+    for (with, without) in with.iter().zip(&ids) {
+        assert_eq!(with[1..with.len() - 1], without[..]);
+        assert_eq!((with[0], with[with.len() - 1]), (269, 269));
+    }
+    assert!(!joined(&ids).contains(&269));
+    let allowed = lines(&folder, &["a.txt", "--per-line", "--allow-special"]);
+    let found: Vec<usize> = allowed
+        .iter()
+        .map(|ids| ids.iter().filter(|&&id| id == 269).count())
+        .collect();
+    assert_eq!(found, [0, 0, 1, 0]);
+    // A document that comes in stretches has them once.
+    folder.write("b.txt", "low lower slowest\n".repeat(600_000));
+    let large = lines(&folder, &[&["b.txt"], &around[..]].concat());
+    let places: Vec<usize> = (0..large[0].len())
+        .filter(|&n| large[0][n] == 269)
+        .collect();
+    assert_eq!(places, [0, large[0].len() - 1]);
+    folder
+        .run(&["encode", "a.txt", "-m", "m.bpe", "--append-special", "</s>"])
+        .fails(2, &["the model has no special token \"</s>\""])
+        .says(&["hint: it has <s>"]);
+}
+
+/// All files but the input and the model.
+fn written(folder: &Folder) -> BTreeMap<String, Vec<u8>> {
+    let names = folder.names().into_iter();
+    names
+        .filter(|name| name.starts_with("x-"))
+        .map(|name| (name.clone(), folder.read(&name)))
+        .collect()
+}
+
+fn clear(folder: &Folder) {
+    for name in written(folder).keys() {
+        std::fs::remove_file(folder.path(name)).unwrap();
+    }
+}
+
+#[test]
+fn shards_end_with_a_document_and_hold_everything() {
+    let (folder, _) = folder();
+    folder.write("b.txt", "low lower\nslow\n\nslowest\n".repeat(100));
+    let ids = lines(&folder, &["b.txt", "--per-line"]);
+    for (name, format) in [
+        ("x.bin", "u16"),
+        ("x.npy", "npy"),
+        ("x", "text"),
+        ("x.jsonl", "jsonl"),
+        ("x.parquet", "parquet"),
+        ("x.bin", "megatron"),
+    ] {
+        let options = ["b.txt", "--per-line", "--shard-tokens", "60", "-o", name];
+        encode(&folder, &[&options[..], &["--format", format]].concat());
+        let files = written(&folder);
+        let headers: Vec<Value> = files
+            .iter()
+            .filter(|(name, _)| name.ends_with(".json"))
+            .map(|(_, bytes)| serde_json::from_slice(bytes).unwrap())
+            .collect();
+        assert!(headers.len() > 5, "{format}");
+        let mut before = 0;
+        for (number, header) in headers.iter().enumerate() {
+            assert_eq!(header["shard"], number);
+            assert_eq!(header["first_document"], before);
+            assert_eq!(header["run"], headers[0]["run"]);
+            let documents = header["documents"].as_u64().unwrap();
+            let these = &ids[before as usize..(before + documents) as usize];
+            before += documents;
+            assert_eq!(header["tokens"], joined(these).len());
+            let is_last = number + 1 == headers.len();
+            let full = |ids: &[Vec<u32>]| joined(ids).len() >= 60;
+            assert!(is_last || full(these));
+            assert!(!full(&these[..these.len() - 1]), "ended before");
+            let end = name.strip_prefix('x').unwrap();
+            let bytes = &files[&format!("x-{number:05}{end}")];
+            match format {
+                "u16" | "megatron" => assert_eq!(u16s(bytes), joined(these)),
+                "npy" => assert_eq!(u32s(&bytes[128..]), joined(these)),
+                "parquet" => assert_eq!(lists(bytes.clone()), these),
+                _ => {
+                    let lines = bytes.iter().filter(|&&byte| byte == b'\n').count();
+                    assert_eq!(lines, these.len());
+                }
+            }
+        }
+        assert_eq!(before as usize, ids.len());
+        clear(&folder);
+    }
+    let options = ["encode", "b.txt", "-m", "m.bpe", "--shard-tokens", "60"];
+    folder.run(&options).fails(2, &["shards are files"]);
+    let resume = ["encode", "b.txt", "-m", "m.bpe", "-o", "x.bin", "--resume"];
+    assert_eq!(folder.run(&resume).code, 2);
+}
+
+#[test]
+fn a_run_goes_on_behind_what_is_complete() {
+    let (folder, _) = folder();
+    folder.write("b.txt", "low lower\nslow\n\nslowest\n".repeat(100));
+    let options = [
+        "encode",
+        "b.txt",
+        "--per-line",
+        "--shard-tokens",
+        "60",
+        "-o",
+        "x.bin",
+        "-m",
+        "m.bpe",
+        "--append-special",
+        "<s>",
+    ];
+    let resume = [&options[..], &["--resume"]].concat();
+    folder.run(&options).succeeds();
+    let wanted = written(&folder);
+    folder
+        .run(&options)
+        .fails(1, &["x-00000.bin: shards are there already"])
+        .says(&["hint: --resume"]);
+    let run = folder.run(&resume).succeeds();
+    run.says(&[
+        "shards with 400 documents are there already",
+        "into 0 tokens",
+    ]);
+    assert!(written(&folder) == wanted);
+    // The header is written last.
+    let last = wanted.keys().filter(|name| name.ends_with(".bin")).count() - 1;
+    for gone in [
+        &[(last, ".json")][..],
+        &[(last, ".json"), (last, ".index"), (last, "")],
+        &[(last, ".json"), (last - 1, ".json"), (last - 1, "")],
+    ] {
+        for (number, end) in gone {
+            std::fs::remove_file(folder.path(&format!("x-{number:05}.bin{end}"))).unwrap();
+        }
+        folder.run(&resume).succeeds();
+        assert!(written(&folder) == wanted);
+    }
+    let other = [&resume[..], &["--prepend-special", "<s>"]].concat();
+    folder
+        .run(&other)
+        .fails(1, &["x-00000.bin: this shard is of another run"]);
+    folder.write("b.txt", "low lower\nslow\n\nslowest\n".repeat(101));
+    folder
+        .run(&resume)
+        .fails(1, &["this shard is of another run"]);
+    folder.write("empty.txt", "");
+    let empty = [
+        "empty.txt",
+        "--per-line",
+        "--shard-tokens",
+        "9",
+        "-o",
+        "e.bin",
+    ];
+    encode(&folder, &empty);
+    assert_eq!(header(&folder, "e-00000.bin.json")["documents"], 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn killed_at_any_moment_and_resumed_it_is_the_same() {
+    let folder = Folder::with_model();
+    folder.write("b.txt", "low lower\nslow\n\nslowest\n".repeat(50_000));
+    let options = [
+        "encode",
+        "b.txt",
+        "--per-line",
+        "--shard-tokens",
+        "20000",
+        "-o",
+        "x.bin",
+        "-m",
+        "m.bpe",
+        "-q",
+        "--resume",
+    ];
+    folder.run(&options).succeeds();
+    let wanted = written(&folder);
+    clear(&folder);
+    let mut killed = 0;
+    for wait in [1, 5, 10, 15, 20, 30, 40, 60, 80, 120, 200, 400] {
+        let mut child = Command::new(program())
+            .args(options)
+            .current_dir(folder.path(""))
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(wait));
+        killed += u32::from(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // What has a header is as it is to be.
+        let files = written(&folder);
+        for name in files.keys().filter(|name| name.ends_with(".json")) {
+            let data = name.strip_suffix(".json").unwrap();
+            assert!(files[data] == wanted[data], "{name}");
+            assert!(files[name] == wanted[name], "{name}");
+        }
+    }
+    assert!(killed > 0);
+    folder.run(&options).succeeds();
+    assert!(written(&folder) == wanted);
+}

@@ -1,0 +1,59 @@
+//! A stream in blocks of some megabytes, cut where documents end, or may be cut.
+
+use super::DocumentError;
+use super::source::Source;
+
+/// Bytes that are read at a time.
+const BLOCK: usize = 4 << 20;
+
+/// A block in which there is no place to cut grows up to this.
+pub(super) const LONGEST: usize = 1 << 30;
+
+pub(super) struct Blocks {
+    source: Source,
+    /// What stands behind the last cut.
+    rest: Vec<u8>,
+    /// The last block was given out.
+    ended: bool,
+}
+
+impl Blocks {
+    pub(super) fn new(source: Source) -> Self {
+        Blocks {
+            source,
+            rest: Vec::new(),
+            ended: false,
+        }
+    }
+
+    /// The next block, and whether it is the last. There is one even of an empty stream. `cut` says
+    /// up to where a block may be given out when there is more to come; where it says nothing, more
+    /// is read, until it is `too_long`.
+    pub(super) fn next(
+        &mut self,
+        cut: impl Fn(&[u8]) -> Option<usize>,
+        too_long: impl FnOnce() -> DocumentError,
+    ) -> Result<Option<(Vec<u8>, bool)>, DocumentError> {
+        if self.ended {
+            return Ok(None);
+        }
+        let mut block = std::mem::take(&mut self.rest);
+        loop {
+            // Twice as much each time, so that it is looked through a few times only.
+            let wanted = BLOCK.max(block.len());
+            block.reserve(wanted);
+            if self.source.read(wanted, &mut block)? < wanted {
+                self.ended = true;
+                return Ok(Some((block, true)));
+            }
+            if let Some(at) = cut(&block).filter(|&at| at > 0) {
+                self.rest = block[at..].to_vec();
+                block.truncate(at);
+                return Ok(Some((block, false)));
+            }
+            if block.len() >= LONGEST {
+                return Err(too_long());
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! One field of each line of JSON.
+//!
+//! The text of a string is taken as bytes: what is not UTF-8 stays as it is, and so does half of a
+//! surrogate pair (`\ud800`), as the three bytes that UTF-8 would spell it with. Of a field that
+//! stands twice in an object, the last one counts, as in most readers of JSON.
+
+use std::fmt;
+
+use memchr::memchr_iter;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+
+use super::{DocumentError, Ends, Unit};
+
+/// The texts of all lines, one behind the other, and where each ends. Lines of white space alone are
+/// none. `number` counts lines.
+pub(super) fn texts(
+    lines: &[u8],
+    field: &str,
+    number: &mut u64,
+) -> Result<(Vec<u8>, Ends), DocumentError> {
+    let mut texts = Vec::with_capacity(lines.len());
+    let mut ends = Ends::new();
+    let mut start = 0;
+    let all = memchr_iter(b'\n', lines).chain((!lines.ends_with(b"\n")).then_some(lines.len()));
+    for end in all {
+        let line = &lines[start..end];
+        start = end + 1;
+        *number += 1;
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        push_text(line, field, &mut texts).map_err(|error| {
+            let message = error.to_string();
+            let place = format!(" at line {} column {}", error.line(), error.column());
+            DocumentError::Json {
+                line: *number,
+                column: error.column(),
+                message: message.strip_suffix(&place).unwrap_or(&message).to_owned(),
+            }
+        })?;
+        ends.push_back((texts.len(), Unit::Line(*number)));
+    }
+    Ok((texts, ends))
+}
+
+fn push_text(line: &[u8], field: &str, texts: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+    let mut json = serde_json::Deserializer::from_slice(line);
+    json.deserialize_map(Object { field, texts })?;
+    json.end()
+}
+
+/// Looks for the field.
+struct Object<'o> {
+    field: &'o str,
+    texts: &'o mut Vec<u8>,
+}
+
+impl<'de> Visitor<'de> for Object<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an object with the field {:?}", self.field)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let start = self.texts.len();
+        let mut is_found = false;
+        while let Some(is_it) = map.next_key_seed(Key(self.field))? {
+            if is_it {
+                self.texts.truncate(start);
+                map.next_value_seed(Text(self.texts))?;
+                is_found = true;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        match is_found {
+            true => Ok(()),
+            false => Err(A::Error::custom(format!(
+                "there is no field {:?}",
+                self.field
+            ))),
+        }
+    }
+}
+
+/// Whether a key is this one.
+struct Key<'k>(&'k str);
+
+impl<'de> DeserializeSeed<'de> for Key<'_> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_bytes(self)
+    }
+}
+
+impl Visitor<'_> for Key<'_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a field")
+    }
+
+    fn visit_bytes<E: Error>(self, key: &[u8]) -> Result<bool, E> {
+        Ok(key == self.0.as_bytes())
+    }
+
+    fn visit_str<E: Error>(self, key: &str) -> Result<bool, E> {
+        Ok(key == self.0)
+    }
+}
+
+/// Appends a string.
+struct Text<'t>(&'t mut Vec<u8>);
+
+impl<'de> DeserializeSeed<'de> for Text<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_bytes(self)
+    }
+}
+
+impl Visitor<'_> for Text<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_bytes<E: Error>(self, text: &[u8]) -> Result<(), E> {
+        self.0.extend_from_slice(text);
+        Ok(())
+    }
+}

@@ -1,0 +1,476 @@
+//! Documents out of files and streams: whole texts, lines, JSON lines, rows of Parquet, gzip and
+//! Zstandard.
+//!
+//! ```text
+//! file or stream ──decompress──▶ blocks ──▶ documents, or stretches of them
+//! ```
+//!
+//! The first bytes decide between gzip, Zstandard, Parquet and plain text; the name, without the
+//! ending that says how it is compressed, whether plain text is JSON lines.
+//!
+//! **Memory does not grow with the corpus.** Some megabytes are read at a time. A document that is
+//! longer than that comes in stretches, cut where the pattern certainly splits
+//! ([`DocumentOptions::cut`]), so that splitting each gives the pieces of the whole. Without a
+//! pattern, or where it says of no place that it certainly splits, a document is held whole, but not
+//! above a gibibyte: a compressed file of a few kilobytes may hold more than a machine.
+//!
+//! **Nothing is skipped.** A line without the field, a null, a stream that is cut short: each is an
+//! error that names the line or the row.
+
+mod blocks;
+mod json;
+mod source;
+#[cfg(feature = "parquet")]
+mod table;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use memchr::{memchr, memmem};
+
+use self::blocks::Blocks;
+use self::source::Source;
+use super::content::Content;
+use super::file::{FileBytes, read_file};
+use crate::split::Pattern;
+
+/// How files become documents.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DocumentOptions {
+    /// What a document is in plain text. Lines of JSON and rows of tables are documents in any case.
+    pub units: Units,
+    /// Plain text is JSON lines, whatever its name.
+    pub json_lines: bool,
+    /// The field of a JSON object that holds the text; `text` by default.
+    pub field: String,
+    /// The column of a table that holds the text; `text` by default. The name of a column within
+    /// others is written with dots.
+    pub column: String,
+    /// By which pattern documents may be cut that are too long to be held at once.
+    pub cut: Option<Pattern>,
+    /// Whether a plain file is mapped, and given whole or in lines out of the map. Otherwise it is
+    /// read like a stream, which takes up less of the memory that a process is said to use.
+    pub map: bool,
+}
+
+impl Default for DocumentOptions {
+    fn default() -> Self {
+        DocumentOptions {
+            units: Units::Whole,
+            json_lines: false,
+            field: "text".to_owned(),
+            column: "text".to_owned(),
+            cut: None,
+            map: true,
+        }
+    }
+}
+
+/// What a document is in plain text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Units {
+    /// All of it, every byte.
+    #[default]
+    Whole,
+    /// A line, without the line feed that ends it.
+    Lines,
+    /// What stands between two of these, and before the first and behind the last, if there is
+    /// anything behind it. Must not be empty.
+    Separated(Vec<u8>),
+}
+
+/// A document, or a stretch of one.
+#[derive(Clone, Debug)]
+pub struct Stretch {
+    bytes: Arc<FileBytes>,
+    span: Range<usize>,
+    /// Where it begins.
+    pub place: Place,
+    /// Whether its document ends with it.
+    pub ends_document: bool,
+}
+
+impl AsRef<[u8]> for Stretch {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[self.span.clone()]
+    }
+}
+
+/// A place in an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The document.
+    pub unit: Unit,
+    /// Bytes of the document before the place.
+    pub offset: u64,
+}
+
+/// A document of an input. Numbers count from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unit {
+    /// The whole input.
+    Whole,
+    /// A line.
+    Line(u64),
+    /// A row of a table.
+    Row(u64),
+    /// What stands between separators.
+    Document(u64),
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unit::Whole => f.write_str("the text"),
+            Unit::Line(number) => write!(f, "line {number}"),
+            Unit::Row(number) => write!(f, "row {number}"),
+            Unit::Document(number) => write!(f, "document {number}"),
+        }
+    }
+}
+
+/// No documents can be had from an input, or no more of them. Who reads it knows its name.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DocumentError {
+    /// The input could not be read.
+    #[error("{0}")]
+    Read(#[from] io::Error),
+    /// What is compressed in it is not right.
+    #[error("the {format} data is broken or cut short: {error}")]
+    Compressed {
+        /// How it is compressed.
+        format: &'static str,
+        /// What the decompressor says.
+        #[source]
+        error: io::Error,
+    },
+    /// A line is not a JSON object with the text in its field.
+    #[error("line {line}, column {column}: {message}")]
+    Json {
+        /// The line, from 1.
+        line: u64,
+        /// The byte of the line, from 1.
+        column: usize,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A table does not hold documents.
+    #[error("{0}")]
+    Table(String),
+    /// A row of a table holds no text.
+    #[error("row {row}: the column {column:?} is null there")]
+    Null {
+        /// The row, from 1.
+        row: u64,
+        /// The column.
+        column: String,
+    },
+    /// A document, or a line with one, is too long to be held, and there is no place to cut it.
+    #[error(
+        "{unit} is longer than {} bytes, and there is no place to cut it",
+        blocks::LONGEST
+    )]
+    TooLong {
+        /// Which one.
+        unit: Unit,
+    },
+    /// The crate was built without this format.
+    #[error("this program was built without the format")]
+    NotBuilt,
+}
+
+/// The documents of one input, in their order. After an error there are no more.
+///
+/// ```
+/// use tokenizer_core::corpus::{DocumentOptions, Documents};
+///
+/// let lines = &b"{\"text\": \"first\"}\n{\"text\": \"second\", \"id\": 2}\n"[..];
+/// let mut options = DocumentOptions::default();
+/// options.json_lines = true;
+/// let mut documents = Documents::of_stream(lines, &options)?;
+/// assert_eq!(documents.next().unwrap()?.as_ref(), b"first");
+/// assert_eq!(documents.next().unwrap()?.as_ref(), b"second");
+/// assert!(documents.next().is_none());
+/// # Ok::<(), tokenizer_core::corpus::DocumentError>(())
+/// ```
+#[derive(Debug)]
+pub struct Documents {
+    reader: Reader,
+    cut: Option<Pattern>,
+    units: Units,
+    field: String,
+    /// Documents that were read already.
+    ready: Ready,
+    /// How many documents, or lines, there were before what is read next.
+    number: u64,
+    /// Bytes of the document under way that were given.
+    offset: u64,
+    done: bool,
+}
+
+enum Reader {
+    /// All there is, read or mapped.
+    Held(Option<FileBytes>),
+    Text(Blocks),
+    JsonLines(Blocks),
+    #[cfg(feature = "parquet")]
+    Table(Box<table::TextColumn>),
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reader::Held(_) => "Held",
+            Reader::Text(_) => "Text",
+            Reader::JsonLines(_) => "JsonLines",
+            #[cfg(feature = "parquet")]
+            Reader::Table(_) => "Table",
+        })
+    }
+}
+
+/// Bytes that were read, and where in them the next document begins.
+#[derive(Debug)]
+struct Ready {
+    bytes: Arc<FileBytes>,
+    at: usize,
+    cut: Cut,
+}
+
+/// How documents stand in the bytes that were read.
+#[derive(Debug)]
+enum Cut {
+    /// They are used up.
+    Nothing,
+    /// All of them are one document, or a stretch of one that ends or goes on.
+    One {
+        ends: bool,
+    },
+    /// The block is looked through for the ends of documents, which the last one has not where the
+    /// input ends.
+    Lines,
+    Separated,
+    Listed(Ends),
+}
+
+/// Where documents end, and which they are.
+type Ends = VecDeque<(usize, Unit)>;
+
+impl Documents {
+    /// The documents of the file at `path`.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no table although it is named or begins as one.
+    pub fn of_file(path: &Path, options: &DocumentOptions) -> Result<Self, DocumentError> {
+        let source = Source::of_file(path)?;
+        let is_plain_file = source.is_plain_file();
+        match source.content(options.json_lines) {
+            Content::Text if is_plain_file && options.map => {
+                let bytes = read_file(path).map_err(|error| error.error)?;
+                Ok(Self::new(Reader::Held(Some(bytes)), options))
+            }
+            content => Self::of_source(source, content, options),
+        }
+    }
+
+    /// The documents of a stream.
+    ///
+    /// # Errors
+    /// When it cannot be read, or begins as a table and is none.
+    pub fn of_stream(
+        stream: impl Read + Send + 'static,
+        options: &DocumentOptions,
+    ) -> Result<Self, DocumentError> {
+        let source = Source::of_stream(Box::new(stream), None)?;
+        let content = source.content(options.json_lines);
+        Self::of_source(source, content, options)
+    }
+
+    fn of_source(
+        source: Source,
+        content: Content,
+        options: &DocumentOptions,
+    ) -> Result<Self, DocumentError> {
+        let reader = match content {
+            Content::JsonLines => Reader::JsonLines(Blocks::new(source)),
+            Content::Text => Reader::Text(Blocks::new(source)),
+            #[cfg(feature = "parquet")]
+            Content::Parquet => Reader::Table(Box::new(source.into_table(&options.column)?)),
+            _ => return Err(DocumentError::NotBuilt),
+        };
+        Ok(Self::new(reader, options))
+    }
+
+    fn new(reader: Reader, options: &DocumentOptions) -> Self {
+        Documents {
+            reader,
+            cut: options.cut.clone(),
+            units: options.units.clone(),
+            field: options.field.clone(),
+            ready: Ready {
+                bytes: Arc::new(Vec::new().into()),
+                at: 0,
+                cut: Cut::Nothing,
+            },
+            number: 0,
+            offset: 0,
+            done: false,
+        }
+    }
+
+    /// Reads the next block. `false` when there is none.
+    fn read(&mut self) -> Result<bool, DocumentError> {
+        let (bytes, cut) = match &mut self.reader {
+            Reader::Held(bytes) => match bytes.take() {
+                Some(bytes) => {
+                    let cut = match self.units {
+                        Units::Whole => Cut::One { ends: true },
+                        Units::Lines => Cut::Lines,
+                        Units::Separated(_) => Cut::Separated,
+                    };
+                    (bytes, cut)
+                }
+                None => return Ok(false),
+            },
+            Reader::Text(blocks) => {
+                let too_long = |unit: Unit| move || DocumentError::TooLong { unit };
+                let number = self.number + 1;
+                let block = match &self.units {
+                    Units::Whole => blocks.next(
+                        |text| self.cut.as_ref()?.last_settled_cut(text, 0),
+                        too_long(Unit::Whole),
+                    )?,
+                    Units::Lines => blocks.next(behind_last_line, too_long(Unit::Line(number)))?,
+                    Units::Separated(separator) => blocks.next(
+                        |text| behind_last(separator, text),
+                        too_long(Unit::Document(number)),
+                    )?,
+                };
+                let Some((bytes, is_last)) = block else {
+                    return Ok(false);
+                };
+                let cut = match self.units {
+                    Units::Whole => Cut::One { ends: is_last },
+                    Units::Lines => Cut::Lines,
+                    Units::Separated(_) => Cut::Separated,
+                };
+                (bytes.into(), cut)
+            }
+            Reader::JsonLines(blocks) => {
+                let unit = Unit::Line(self.number + 1);
+                let block = blocks.next(behind_last_line, || DocumentError::TooLong { unit })?;
+                let Some((lines, _)) = block else {
+                    return Ok(false);
+                };
+                let (texts, ends) = json::texts(&lines, &self.field, &mut self.number)?;
+                (texts.into(), Cut::Listed(ends))
+            }
+            #[cfg(feature = "parquet")]
+            Reader::Table(table) => match table.read(&mut self.number)? {
+                Some((texts, ends)) => (texts.into(), Cut::Listed(ends)),
+                None => return Ok(false),
+            },
+        };
+        self.ready = Ready {
+            bytes: Arc::new(bytes),
+            at: 0,
+            cut,
+        };
+        Ok(true)
+    }
+
+    /// The next document of those that were read.
+    fn next_ready(&mut self) -> Option<Stretch> {
+        let Ready { bytes, at, cut } = &mut self.ready;
+        let start = *at;
+        let rest = &bytes[start..];
+        let mut stretch = |length: usize, behind: usize, unit| {
+            *at = start + behind;
+            Stretch {
+                bytes: Arc::clone(bytes),
+                span: start..start + length,
+                place: Place { unit, offset: 0 },
+                ends_document: true,
+            }
+        };
+        match cut {
+            Cut::Nothing => None,
+            Cut::One { ends } => {
+                let mut stretch = stretch(rest.len(), rest.len(), Unit::Whole);
+                stretch.place.offset = self.offset;
+                stretch.ends_document = *ends;
+                self.offset += rest.len() as u64;
+                *cut = Cut::Nothing;
+                Some(stretch)
+            }
+            Cut::Lines | Cut::Separated if rest.is_empty() => None,
+            Cut::Lines => {
+                self.number += 1;
+                let line = memchr(b'\n', rest).unwrap_or(rest.len());
+                let behind = rest.len().min(line + 1);
+                Some(stretch(line, behind, Unit::Line(self.number)))
+            }
+            Cut::Separated => {
+                let Units::Separated(separator) = &self.units else {
+                    return None;
+                };
+                self.number += 1;
+                let unit = Unit::Document(self.number);
+                Some(match memmem::find(rest, separator) {
+                    Some(length) => stretch(length, length + separator.len(), unit),
+                    None => stretch(rest.len(), rest.len(), unit),
+                })
+            }
+            Cut::Listed(ends) => {
+                let (end, unit) = ends.pop_front()?;
+                Some(stretch(end - start, end - start, unit))
+            }
+        }
+    }
+}
+
+/// Where the line behind the last one that is complete begins.
+fn behind_last_line(text: &[u8]) -> Option<usize> {
+    Some(memchr::memrchr(b'\n', text)? + 1)
+}
+
+/// Where the document behind the last separator begins. They are looked for from the left: of two
+/// that overlap, the second is none.
+fn behind_last(separator: &[u8], text: &[u8]) -> Option<usize> {
+    Some(memmem::find_iter(text, separator).last()? + separator.len())
+}
+
+impl Iterator for Documents {
+    type Item = Result<Stretch, DocumentError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(stretch) = self.next_ready() {
+                return Some(Ok(stretch));
+            }
+            if self.done {
+                return None;
+            }
+            match self.read() {
+                Ok(true) => {}
+                Ok(false) => self.done = true,
+                Err(error) => {
+                    self.done = true;
+                    self.ready.cut = Cut::Nothing;
+                    return Some(Err(error));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,351 @@
+use std::io::Write;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::split::PatternName;
+
+fn options(units: Units) -> DocumentOptions {
+    DocumentOptions {
+        units,
+        ..DocumentOptions::default()
+    }
+}
+
+fn json_lines() -> DocumentOptions {
+    DocumentOptions {
+        json_lines: true,
+        ..DocumentOptions::default()
+    }
+}
+
+fn all(bytes: &[u8], options: &DocumentOptions) -> Result<Vec<Vec<u8>>, DocumentError> {
+    let documents = Documents::of_stream(io::Cursor::new(bytes.to_vec()), options)?;
+    documents
+        .map(|stretch| Ok(stretch?.as_ref().to_vec()))
+        .collect()
+}
+
+fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
+    texts.iter().map(|text| text.as_bytes().to_vec()).collect()
+}
+
+pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zstandard(bytes: &[u8]) -> Vec<u8> {
+    zstd::encode_all(bytes, 1).unwrap()
+}
+
+#[test]
+fn units_are_what_they_say() {
+    let lines = |text: &str| all(text.as_bytes(), &options(Units::Lines)).unwrap();
+    assert_eq!(lines("a\r\n\nb"), texts(&["a\r", "", "b"]));
+    assert_eq!(lines("a\n"), texts(&["a"]));
+    assert_eq!(lines(""), texts(&[]));
+    let separated = |text: &str, separator: &str| {
+        let units = Units::Separated(separator.into());
+        all(text.as_bytes(), &options(units)).unwrap()
+    };
+    assert_eq!(
+        separated("a<s>b<s><s>c", "<s>"),
+        texts(&["a", "b", "", "c"])
+    );
+    assert_eq!(separated("<s>a\n<s>", "<s>"), texts(&["", "a\n"]));
+    assert_eq!(separated("aaa", "aa"), texts(&["", "a"]));
+    assert_eq!(all(b"", &options(Units::Whole)).unwrap(), texts(&[""]));
+    assert_eq!(
+        all(b"\xffa\n", &options(Units::Whole)).unwrap(),
+        [b"\xffa\n"]
+    );
+}
+
+#[test]
+fn a_field_of_each_line_is_taken_as_it_stands() {
+    let lines = b"{\"id\":{\"text\":[1]},\"text\":\"a\\n\\u00e9\\ud83d\\ude42\"}\n \r\n\
+        {\"text\":\"x\",\"text\":\"y\"}\n{\"text\":\"\\ud800 \xff\"}";
+    let wanted: [&[u8]; 3] = ["a\né🙂".as_bytes(), b"y", b"\xed\xa0\x80 \xff"];
+    assert_eq!(all(lines, &json_lines()).unwrap(), wanted);
+    let mut other = json_lines();
+    other.field = "é".to_owned();
+    assert_eq!(
+        all("{\"é\":\"1\"}".as_bytes(), &other).unwrap(),
+        texts(&["1"])
+    );
+}
+
+#[test]
+fn lines_without_a_text_are_named() {
+    for (line, message) in [
+        (
+            "[1]",
+            "line 2, column 0: invalid type: sequence, expected an object",
+        ),
+        ("{\"text\":null}", "expected a string"),
+        ("{\"text\":3}", "expected a string"),
+        ("{\"text\":[97]}", "expected a string"),
+        ("{\"other\":\"\"}", "there is no field \"text\""),
+        (
+            "{\"text\":\"a\"} b",
+            "line 2, column 14: trailing characters",
+        ),
+        (
+            "{\"text\":\"a",
+            "line 2, column 10: EOF while parsing a string",
+        ),
+        ("text", "line 2, column 2: expected ident"),
+    ] {
+        let lines = format!("{{\"text\":\"\"}}\n{line}\n");
+        let error = all(lines.as_bytes(), &json_lines())
+            .unwrap_err()
+            .to_string();
+        assert!(error.starts_with("line 2, "), "{line}: {error}");
+        assert!(error.contains(message), "{line}: {error}");
+    }
+    let deep = format!("{{\"a\":{}", "[".repeat(1 << 20));
+    assert!(all(deep.as_bytes(), &json_lines()).is_err());
+}
+
+#[test]
+fn what_is_compressed_is_found_by_its_bytes() {
+    let text = "a b c ".repeat(1000);
+    for compressed in [gzip(text.as_bytes()), zstandard(text.as_bytes())] {
+        let whole = options(Units::Whole);
+        assert_eq!(all(&compressed, &whole).unwrap(), [text.as_bytes()]);
+        let twice = [compressed.clone(), compressed.clone()].concat();
+        assert_eq!(all(&twice, &whole).unwrap(), [text.repeat(2).as_bytes()]);
+        for cut in [5, compressed.len() / 2, compressed.len() - 1] {
+            let error = all(&compressed[..cut], &whole).unwrap_err();
+            assert!(
+                matches!(error, DocumentError::Compressed { .. }),
+                "{cut}: {error}"
+            );
+        }
+        let again = zstandard(&compressed);
+        let error = all(&again, &whole).unwrap_err().to_string();
+        assert!(error.contains("compressed twice"), "{error}");
+    }
+    let error = all(&gzip(b"PAR1"), &options(Units::Whole)).unwrap_err();
+    assert!(matches!(error, DocumentError::Table(_)), "{error}");
+}
+
+#[test]
+fn names_decide_what_text_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = b"{\"text\":\"a\"}\n";
+    for (name, bytes, is_json) in [
+        ("a.jsonl", lines.to_vec(), true),
+        ("a.ndjson", lines.to_vec(), true),
+        ("a.jsonl.gz", gzip(lines), true),
+        ("a.jsonl.zst", zstandard(lines), true),
+        ("a.jsonl", zstandard(lines), true),
+        ("a.txt", lines.to_vec(), false),
+        ("a.gz", gzip(lines), false),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        for map in [false, true] {
+            let mut options = options(Units::Whole);
+            options.map = map;
+            let documents = Documents::of_file(&path, &options).unwrap();
+            let texts: Vec<Stretch> = documents.collect::<Result<_, _>>().unwrap();
+            let wanted = if is_json { &b"a"[..] } else { lines };
+            assert_eq!(texts.len(), 1, "{name}");
+            assert_eq!(texts[0].as_ref(), wanted, "{name}");
+        }
+    }
+    assert!(Documents::of_file(folder.path(), &options(Units::Whole)).is_err());
+}
+
+fn lengths(pattern: &Pattern, text: &[u8]) -> Vec<usize> {
+    let mut lengths = Vec::new();
+    let each = |piece: &[u8]| {
+        lengths.push(piece.len());
+        Ok::<(), crate::SplitError>(())
+    };
+    pattern.for_each_piece(text, each).unwrap();
+    lengths
+}
+
+#[test]
+fn long_documents_come_in_stretches_that_are_the_whole() {
+    let text = "a word or two, 東京 and more.\n".repeat(600_000);
+    let mut options = options(Units::Whole);
+    for cut in [None, Some(Pattern::named(PatternName::Cl100k))] {
+        options.cut = cut;
+        let documents = Documents::of_stream(io::Cursor::new(text.clone()), &options).unwrap();
+        let stretches: Vec<Stretch> = documents.collect::<Result<_, _>>().unwrap();
+        assert_eq!(stretches.len() > 3, options.cut.is_some());
+        let (mut joined, mut pieces) = (Vec::new(), Vec::new());
+        let pattern = Pattern::named(PatternName::Cl100k);
+        for (number, stretch) in stretches.iter().enumerate() {
+            assert_eq!(stretch.place.offset, joined.len() as u64);
+            assert_eq!(stretch.ends_document, number + 1 == stretches.len());
+            joined.extend_from_slice(stretch.as_ref());
+            pieces.extend(lengths(&pattern, stretch.as_ref()));
+        }
+        assert!(joined == text.as_bytes());
+        assert!(pieces == lengths(&pattern, text.as_bytes()));
+    }
+}
+
+#[test]
+fn blocks_cut_no_document() {
+    let line = "x".repeat(1000);
+    let count = 12_345;
+    let text = format!("{line}aa").repeat(count) + "a";
+    let units = Units::Separated(b"aa".to_vec());
+    let separated = all(text.as_bytes(), &options(units)).unwrap();
+    assert_eq!(separated.len(), count + 1);
+    assert!(
+        separated[..count]
+            .iter()
+            .all(|text| text == line.as_bytes())
+    );
+    let lines = all(text.replace("aa", "\n").as_bytes(), &options(Units::Lines)).unwrap();
+    assert!(lines == separated);
+    let json: String = (0..count)
+        .map(|number| format!("{{\"n\": {number}, \"text\": \"{line}\"}}\n"))
+        .collect();
+    let documents = Documents::of_stream(io::Cursor::new(json), &json_lines()).unwrap();
+    for (number, document) in documents.enumerate() {
+        let document = document.unwrap();
+        assert_eq!(document.as_ref(), line.as_bytes());
+        assert_eq!(document.place.unit, Unit::Line(number as u64 + 1));
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_form_gives_the_same_documents(
+        wanted in prop::collection::vec(any::<String>(), 0..20),
+        level in 0..3,
+    ) {
+        let compress = |bytes: &[u8]| match level {
+            0 => bytes.to_vec(),
+            1 => gzip(bytes),
+            _ => zstandard(bytes),
+        };
+        let wanted_bytes: Vec<Vec<u8>> = wanted.iter().map(|text| text.clone().into_bytes()).collect();
+        let json: String = wanted
+            .iter()
+            .map(|text| serde_json::json!({ "id": 1, "text": text }).to_string() + "\n")
+            .collect();
+        prop_assert_eq!(&all(&compress(json.as_bytes()), &json_lines()).unwrap(), &wanted_bytes);
+        let one_line: Vec<String> = wanted.iter().map(|text| text.replace('\n', "")).collect();
+        let lines: String = one_line.iter().map(|text| format!("{text}\n")).collect();
+        let found = all(&compress(lines.as_bytes()), &options(Units::Lines)).unwrap();
+        prop_assert_eq!(found, one_line.iter().map(|text| text.clone().into_bytes()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..80), head in 0usize..5) {
+        let heads: [&[u8]; 5] = [b"", b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b"PAR1", b"{\"text\":\""];
+        let bytes = [heads[head], &bytes[..]].concat();
+        for options in [json_lines(), options(Units::Lines), options(Units::Whole)] {
+            let _ = all(&bytes, &options);
+        }
+    }
+}
+
+#[cfg(feature = "parquet")]
+mod tables {
+    use std::sync::Arc;
+
+    use ::parquet::data_type::{ByteArray, ByteArrayType};
+    use ::parquet::file::properties::WriterProperties;
+    use ::parquet::file::writer::SerializedFileWriter;
+    use ::parquet::schema::parser::parse_message_type;
+
+    use super::*;
+
+    /// A table of groups of rows, in which `None` is null.
+    fn table(schema: &str, groups: &[&[Option<&str>]]) -> Vec<u8> {
+        let schema = Arc::new(parse_message_type(schema).unwrap());
+        let properties = Arc::new(WriterProperties::builder().build());
+        let mut bytes = Vec::new();
+        let mut writer = SerializedFileWriter::new(&mut bytes, schema, properties).unwrap();
+        for rows in groups {
+            let mut group = writer.next_row_group().unwrap();
+            while let Some(mut column) = group.next_column().unwrap() {
+                let values: Vec<ByteArray> =
+                    rows.iter().flatten().map(|text| (*text).into()).collect();
+                let levels: Vec<i16> = rows.iter().map(|row| row.is_some().into()).collect();
+                let typed = column.typed::<ByteArrayType>();
+                typed.write_batch(&values, Some(&levels), None).unwrap();
+                column.close().unwrap();
+            }
+            group.close().unwrap();
+        }
+        writer.close().unwrap();
+        bytes
+    }
+
+    const OPTIONAL: &str = "message m { optional binary other; optional binary text (STRING); }";
+
+    #[test]
+    fn rows_of_a_column_are_documents() {
+        let many: Vec<Option<&str>> = vec![Some("long enough to be something"); 5000];
+        let groups: [&[Option<&str>]; 4] = [&[Some("a"), Some("")], &[], &[Some("東京")], &many];
+        let bytes = table(OPTIONAL, &groups);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("table");
+        std::fs::write(&path, &bytes).unwrap();
+        let options = DocumentOptions::default();
+        let wanted: Vec<Vec<u8>> = groups
+            .concat()
+            .iter()
+            .flatten()
+            .map(|text| text.as_bytes().to_vec())
+            .collect();
+        assert_eq!(all(&bytes, &options).unwrap(), wanted);
+        let documents = Documents::of_file(&path, &options).unwrap();
+        for (number, document) in documents.enumerate() {
+            let document = document.unwrap();
+            assert_eq!(document.as_ref(), wanted[number]);
+            assert_eq!(document.place.unit, Unit::Row(number as u64 + 1));
+        }
+        let other = DocumentOptions {
+            column: "other".to_owned(),
+            ..DocumentOptions::default()
+        };
+        assert_eq!(all(&bytes, &other).unwrap(), wanted);
+        let required = table("message m { required binary text; }", &[&[Some("x")]]);
+        assert_eq!(all(&required, &options).unwrap(), [b"x"]);
+    }
+
+    #[test]
+    fn what_holds_no_texts_is_refused() {
+        let options = DocumentOptions::default();
+        let message = |bytes: &[u8]| all(bytes, &options).unwrap_err().to_string();
+        let nulls = table(OPTIONAL, &[&[Some("a")], &[Some("b"), None]]);
+        assert_eq!(message(&nulls), "row 3: the column \"text\" is null there");
+        let other = table("message m { required binary a; required binary b; }", &[]);
+        assert_eq!(
+            message(&other),
+            "there is no column \"text\"; there are: a, b"
+        );
+        let lists = table("message m { repeated binary text; }", &[]);
+        assert!(message(&lists).contains("one text in each row"));
+        let numbers = table("message m { required int32 text; }", &[]);
+        assert!(message(&numbers).contains("one text in each row"));
+        let good = table(OPTIONAL, &[&[Some("a")]]);
+        for cut in [4, 20, good.len() - 1] {
+            assert!(message(&good[..cut]).contains("Parquet"), "{cut}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+        #[test]
+        fn broken_tables_never_panic(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+            let mut bytes = table(OPTIONAL, &[&[Some("abc"), Some("abc")], &[Some("d")]]);
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            let _ = all(&bytes, &DocumentOptions::default());
+        }
+    }
+}
