@@ -10,6 +10,7 @@ import tiktoken
 from conftest import PATTERNS, documents
 
 import tokenizer_py
+import tokenizer_py.pickles
 
 SPECIALS = ["<|bos|>"] + [
     f"<|{name}_{end}|>"
@@ -112,3 +113,40 @@ def test_special_tokens_in_text_are_text(both):
     text = "<|bos|> and <|user_start|>"
     assert both[0].encode(text) == both[1].encode(text)
     assert both[1].bos not in both[1].encode(text)
+
+
+def test_token_bytes(both):
+    """As nanochat computes them, with the package and with the native class."""
+    theirs, ours = (chat.enc for chat in both)
+    strings = [theirs.decode([id]) for id in range(theirs.n_vocab)]
+    lengths = [0 if text in SPECIALS else len(text.encode()) for text in strings]
+    native = tokenizer_py.Tokenizer.from_tiktoken(ours)
+    assert native.token_bytes(as_text=True).tolist() == lengths
+
+
+def test_an_old_checkpoint_is_taken_over(both, tmp_path, corpus):
+    """A pickle that the packages wrote, converted in place and loaded as nanochat loads it."""
+    path = tmp_path / "tokenizer.pkl"
+    both[0].save(path)
+    tokenizer_py.pickles.main([str(path), str(path)])
+    taken = ChatTokenizer.load(path)
+    assert type(taken.enc) is tokenizer_py.tiktoken.Encoding
+    assert taken.encode(corpus) == both[0].encode(corpus)
+    assert taken.bos == both[0].bos
+
+
+def test_the_native_class_does_it_all(both, corpus):
+    """What nanochat's class does by hand, in one call each."""
+    texts = [text[:10_000] for text in documents(corpus)]
+    native = tokenizer_py.Tokenizer.train(
+        iterator=texts, vocab_size=2000, pattern="nanochat", special_tokens=SPECIALS
+    )
+    theirs = both[0]
+    assert native.vocab == theirs.enc._mergeable_ranks
+    assert native.special_tokens == theirs.enc._special_tokens
+    rows = theirs.encode(texts, prepend=theirs.bos)
+    assert native.encode_batch(texts, threads=2, prepend="<|bos|>") == rows
+    matrix, lengths = native.encode_padded(texts, "<|bos|>", 64, prepend="<|bos|>")
+    for row, length, want in zip(matrix, lengths, rows):
+        assert row.tolist() == (want + [theirs.bos] * 64)[:64]
+        assert length == min(len(want), 64)

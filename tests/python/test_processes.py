@@ -10,7 +10,7 @@ from conftest import FIXTURES, GOLDEN, run_python
 SETUP = f"""
 import base64, json, os, sys, threading
 from pathlib import Path
-from tokenizer_py import Tokenizer, rustbpe, tiktoken
+from tokenizer_py import Tokenizer, count_pieces, rustbpe, tiktoken
 
 golden = Path({str(GOLDEN)!r})
 text = Path({str(FIXTURES / "corpus.txt")!r}).read_bytes().decode()
@@ -26,6 +26,11 @@ native = Tokenizer.from_file(golden / "cl100k.tiktoken", pattern="cl100k")
 trainer = rustbpe.Tokenizer()
 trainer.train_from_iterator(texts, 400)
 
+def streamed():
+    encoder, decoder = native.encode_stream(), native.decode_stream()
+    ids = encoder.push(text[:1000]) + encoder.push(text[1000:]) + encoder.finish()
+    return ids, decoder.push(ids) + decoder.finish() == text
+
 def work():
     return (
         encoding.encode_ordinary(text),
@@ -34,6 +39,14 @@ def work():
         encoding.encode("<|bos|>hello", disallowed_special=()),
         native.encode_numpy(text).tolist(),
         native.encode_batch_numpy(texts, threads=2)[0].tolist(),
+        native.encode_batch(texts, threads=3),
+        native.encode_padded(texts, 0, 20, threads=2)[0].tolist(),
+        native.encode_with_offsets(text),
+        native.count(text, threads=2),
+        native.decode_batch(native.encode_batch(texts[:50])),
+        streamed(),
+        count_pieces(texts, threads=2).items(),
+        Tokenizer.train(iterator=texts, vocab_size=300, threads=2).merges,
         trainer.batch_encode(texts[:100]),
         trainer.get_mergeable_ranks(),
     )
