@@ -29,6 +29,8 @@ pub(crate) enum CommandError {
     Standard(InputName, #[source] io::Error),
     #[error("no thread can be started: {0}")]
     Thread(#[source] io::Error),
+    #[error("the inputs could not be read to their end")]
+    Reader,
     #[error("standard output: {0}")]
     StandardOutput(#[source] io::Error),
     #[error(transparent)]

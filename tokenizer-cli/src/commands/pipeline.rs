@@ -8,6 +8,7 @@
 //! with the corpus. What is handed on does not depend on how fast anybody is.
 
 use std::mem::size_of;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
@@ -82,7 +83,6 @@ fn read(
     cut: Option<&Pattern>,
     mut done: u64,
 ) -> Result<Receiver<Result<Group, CommandError>>, CommandError> {
-    let (sender, groups) = sync_channel(WAITING);
     let documents = inputs.documents(cut, false);
     let documents = documents.filter(move |text| match text {
         Ok(text) if done > 0 => {
@@ -91,10 +91,20 @@ fn read(
         }
         _ => true,
     });
+    read_documents(documents)
+}
+
+fn read_documents(
+    documents: impl Iterator<Item = Result<InputText, CommandError>> + Send + 'static,
+) -> Result<Receiver<Result<Group, CommandError>>, CommandError> {
+    let (sender, groups) = sync_channel(WAITING);
     thread::Builder::new()
         .spawn(move || {
-            // When no one wants more, there is nothing left to do.
-            let _ = send_groups(documents, &sender);
+            // When no one wants more, there is nothing left to do. A panic must not look like the end.
+            let sent = catch_unwind(AssertUnwindSafe(|| send_groups(documents, &sender)));
+            if sent.is_err() {
+                let _ = sender.send(Err(CommandError::Reader));
+            }
         })
         .map_err(CommandError::Thread)?;
     Ok(groups)
@@ -130,4 +140,18 @@ fn send_groups(
 pub(super) fn cut_for(encoder: &Encoder) -> Option<&Pattern> {
     let model = encoder.model();
     model.normalizer().is_none().then_some(model.pattern())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_while_reading_is_no_end() {
+        let panics =
+            std::iter::from_fn(|| -> Option<Result<InputText, CommandError>> { panic!("a test") });
+        let groups = read_documents(panics).unwrap();
+        let last = groups.into_iter().last();
+        assert!(matches!(last, Some(Err(CommandError::Reader))));
+    }
 }

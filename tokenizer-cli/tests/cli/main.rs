@@ -8,6 +8,7 @@ mod decode;
 mod encode;
 mod extend;
 mod golden;
+mod guides;
 mod inputs;
 mod inspect;
 mod interrupt;
