@@ -197,7 +197,9 @@ impl PieceTable {
             most_lines: (line_bytes / size_of::<Line>()).max(FIRST_LINES),
             many: Vec::new(),
             filled: 0,
-            most_many: ((most_bytes - line_bytes) / size_of::<TokenId>()).max(FEWEST_MANY),
+            // A place in it is a word.
+            most_many: ((most_bytes - line_bytes) / size_of::<TokenId>())
+                .clamp(FEWEST_MANY, u32::MAX as usize),
         }
     }
 
