@@ -35,9 +35,9 @@ impl Encoder {
     /// Costs what [`Encoder::encode`] costs, and a look at each token; 16 bytes for a range.
     ///
     /// ```
-    /// use tokenizer_core::{Encoder, Merges, Model, SpecialSet};
+    /// use tokenizer_core::{Encoder, Merges, Model, Pair};
     ///
-    /// let merges = Merges::trained(&["ab".parse()?])?;
+    /// let merges = Merges::trained(&[Pair::new(97, 98)])?;
     /// let encoder = Encoder::new(Model::trained("gpt2".parse()?, merges, &["<|end|>"])?);
     /// let allowed = encoder.model().all_specials();
     /// let encoded = encoder.encode_with_offsets(b"cab<|end|>", &allowed)?;
