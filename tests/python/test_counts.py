@@ -180,12 +180,40 @@ def test_a_regex_that_gives_up_names_the_place(tmp_path):
         count_pieces(files=[tmp_path / "a.txt", tmp_path / "b.txt"], pattern=bomb)
 
 
-def test_files_that_are_no_text(tmp_path):
+def test_files_of_every_kind(tmp_path):
+    import gzip
+    import json
+
+    import pyarrow.parquet as pq
+
+    texts = ["to be or", " not to bé", ""]
+    want = count_pieces(texts)
+    lines = "".join(json.dumps({"n": 1, "text": text, "body": "x"}) + "\n" for text in texts)
+    (tmp_path / "a.jsonl").write_text(lines)
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
+    table = pa.table({"text": texts, "body": ["x"] * 3})
+    pq.write_table(table, tmp_path / "a.parquet")
+    (tmp_path / "a.txt").write_text(texts[0], "utf-8")
+    (tmp_path / "b.txt.gz").write_bytes(gzip.compress(texts[1].encode()))
+    for names in (["a.jsonl"], ["a.jsonl.gz"], ["a.parquet"], ["a.txt", "b.txt.gz"]):
+        assert count_pieces(files=[tmp_path / name for name in names]) == want, names
+    for name in ("a.jsonl", "a.parquet"):
+        got = count_pieces(files=[tmp_path / name], column="body")
+        assert got.items() == [(b"x", 3)]
+        with pytest.raises(ValueError, match=f"{name}: .*zzz"):
+            count_pieces(files=[tmp_path / name], column="zzz")
+    with pytest.raises(ValueError, match="a.jsonl: line 2: .*byte 1"):
+        (tmp_path / "a.jsonl").write_text('{"text": "b"}\n{"text": "x%s"}\n' % ("a" * 64))
+        count_pieces(files=[tmp_path / "a.jsonl"], pattern=r"(?:a|a)+(?=c)|.")
+
+
+def test_files_that_are_damaged(tmp_path):
     import gzip
 
-    (tmp_path / "a.gz").write_bytes(gzip.compress(b"text"))
-    (tmp_path / "a.jsonl").write_text('{"text": "a"}')
-    for name in ("a.gz", "a.jsonl"):
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"text" * 1000)[:-9])
+    (tmp_path / "b.jsonl").write_text('{"text": "a"}\n{"text": 3}\n')
+    (tmp_path / "c.parquet").write_bytes(b"PAR1")
+    for name in ("a.txt.gz", "b.jsonl", "c.parquet"):
         with pytest.raises(ValueError, match=name):
             count_pieces(files=[tmp_path / name])
 

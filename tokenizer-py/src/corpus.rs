@@ -3,32 +3,34 @@
 //! Counting is done on threads of its own, while the calling thread pulls documents, tells how far
 //! it is, and looks for Ctrl-C.
 
-use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_schema::ArrowError;
 use pyo3::exceptions::{PyKeyboardInterrupt, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use tokenizer_core::corpus::{Content, FileBytes, FileError, read_file};
+use tokenizer_core::corpus::{
+    Content, DocumentError, DocumentOptions, Documents, FileError, Place, Unit,
+};
 use tokenizer_core::count::CountError;
 use tokenizer_core::{CountOptions, Pattern, Words, count_pieces};
 
 use crate::arrow::{Arrays, Bytes, Texts};
-use crate::documents::{Batch, Documents, Kinds, Puller};
+use crate::documents::{Batch, Kinds, Pulled, Puller};
 use crate::errors::{file_error, value_error};
 use crate::interruptible::{Caller, interruptible};
 use crate::progress::Progress;
 use crate::text::refuse_single_text;
 
-/// A file is handed out in parts of this many bytes, so that it is known how far it is counted.
-const PART: usize = 4 << 20;
-
 /// What is counted.
 pub(crate) enum Source {
-    Files(Vec<PathBuf>),
+    /// With the field or the column that holds the text.
+    Files(Vec<PathBuf>, Option<String>),
     Iterator(Puller),
     Arrow(Texts),
 }
@@ -75,7 +77,9 @@ pub(crate) fn count(
     progress: &Progress,
 ) -> PyResult<Words> {
     match source {
-        Source::Files(paths) => count_files(py, &paths, pattern, options, progress),
+        Source::Files(paths, column) => {
+            count_files(py, &paths, column.as_deref(), pattern, options, progress)
+        }
         Source::Iterator(puller) => count_pulled(py, puller, pattern, options, progress),
         Source::Arrow(texts) => count_arrow(py, texts, pattern, options, progress),
     }
@@ -93,7 +97,7 @@ fn count_pulled(
     let mut bytes = 0;
     let work = |caller: &Caller<()>| {
         let options = options.stop(caller.stop());
-        count_pieces(Documents::new(caller, batches), pattern, &options)
+        count_pieces(Pulled::new(caller, batches), pattern, &options)
     };
     let counted = interruptible(py, work, |py, ()| {
         let batch = match puller.pull(py) {
@@ -120,85 +124,135 @@ fn count_pulled(
 fn count_files(
     py: Python<'_>,
     paths: &[PathBuf],
+    column: Option<&str>,
     pattern: &Pattern,
     options: CountOptions,
     progress: &Progress,
 ) -> PyResult<Words> {
-    let read = || -> Result<Vec<Arc<FileBytes>>, FileError> {
-        let files = paths.iter().map(|path| read_file(path).map(Arc::new));
-        files.collect()
-    };
-    let files = py.detach(read).map_err(|error| file_error(py, &error))?;
-    for (path, file) in paths.iter().zip(&files) {
-        require_text(path, (**file).as_ref())?;
+    let total = py
+        .detach(|| total_of_plain_text(paths))
+        .map_err(|error| file_error(py, &error))?;
+    let mut read_options = DocumentOptions::default();
+    if let Some(column) = column {
+        read_options.field = column.to_owned();
+        read_options.column = column.to_owned();
     }
-    let total: usize = files.iter().map(|file| (**file).as_ref().len()).sum();
-    // Where each part is that was handed out: in which file, at which byte.
-    let places = Mutex::new(Vec::new());
+    read_options.cut = Some(pattern.clone());
+    // Read in blocks and not mapped, so that it is known how far it is.
+    read_options.map = false;
+    let places = Mutex::new(Places::default());
+    let failure = Mutex::new(None);
     let work = |caller: &Caller<u64>| {
         let options = options.stop(caller.stop());
-        let mut done = 0;
-        let parts = files.iter().enumerate().flat_map(|(number, file)| {
-            let parts: Vec<Range<usize>> = pattern.parts((**file).as_ref(), PART).collect();
-            parts.into_iter().map(move |part| (number, file, part))
+        let fail = |file: usize, error: DocumentError| {
+            *lock(&failure) = Some((file, error));
+        };
+        let (mut done, mut told) = (0, 0);
+        let stretches = paths.iter().enumerate().map_while(|(file, path)| {
+            let documents = Documents::of_file(path, &read_options);
+            let documents = documents.map_err(|error| fail(file, error)).ok()?;
+            Some(documents.map(move |stretch| (file, stretch)))
         });
-        let documents = parts.map(|(number, file, place)| {
-            let mut places = places.lock().unwrap_or_else(PoisonError::into_inner);
-            places.push((number, place.start));
-            done += place.len() as u64;
-            caller.tell(done);
-            Part {
-                file: Arc::clone(file),
-                place,
+        let stretches = stretches.flatten().map_while(|(file, stretch)| {
+            let stretch = stretch.map_err(|error| fail(file, error)).ok()?;
+            lock(&places).add(file, stretch.place);
+            done += stretch.as_ref().len() as u64;
+            if done - told >= STEP {
+                told = done;
+                caller.tell(done);
             }
+            Some(stretch)
         });
-        count_pieces(documents, pattern, &options)
+        let counted = count_pieces(stretches, pattern, &options);
+        caller.tell(done);
+        counted
     };
     let counted = interruptible(py, work, |py, done| {
-        progress.tell(py, "counting", done, Some(total as u64))
+        progress.tell(py, "counting", done, total)
     })?;
-    counted.map_err(|error| {
-        let places = places.lock().unwrap_or_else(PoisonError::into_inner);
-        match error {
-            CountError::Split {
-                document,
-                mut error,
-            } if document < places.len() => {
-                let (file, start) = places[document];
-                error.offset += start;
-                value_error(format_args!("{}: {error}", paths[file].display()))
+    let failure = lock(&failure).take();
+    let places = lock(&places);
+    match (counted, failure) {
+        // What was counted came before what could not be read.
+        (Err(CountError::Split { document, error }), _) => Err(match places.get(document) {
+            Some((file, place)) => {
+                let mut error = error;
+                let offset = usize::try_from(place.offset).unwrap_or(usize::MAX);
+                error.offset = offset.saturating_add(error.offset);
+                let path = paths[file].display();
+                match place.unit {
+                    Unit::Whole => value_error(format_args!("{path}: {error}")),
+                    unit => value_error(format_args!("{path}: {unit}: {error}")),
+                }
             }
-            error => value_error(error),
+            None => value_error(error),
+        }),
+        (Err(error), _) => Err(value_error(error)),
+        (Ok(_), Some((file, DocumentError::Read(error)))) => {
+            Err(file_error(py, &FileError::new(&paths[file], error)))
         }
-    })
-}
-
-/// A part of a file.
-struct Part {
-    file: Arc<FileBytes>,
-    place: Range<usize>,
-}
-
-impl AsRef<[u8]> for Part {
-    fn as_ref(&self) -> &[u8] {
-        &(*self.file).as_ref()[self.place.clone()]
+        (Ok(_), Some((file, error))) => {
+            let path = paths[file].display();
+            Err(value_error(format_args!("{path}: {error}")))
+        }
+        (Ok(words), None) => Ok(words),
     }
 }
 
-/// Compressed bytes and tables must not be taken for text in silence.
-fn require_text(path: &Path, bytes: &[u8]) -> PyResult<()> {
-    let what = match Content::of(bytes, Some(path)) {
-        Content::Text => return Ok(()),
-        Content::JsonLines => "JSON lines",
-        Content::Gzip => "gzip",
-        Content::Zstd => "Zstandard",
-        Content::Parquet => "Parquet",
-        _ => "no text",
-    };
-    Err(PyValueError::new_err(format!(
-        "{}: this is {what}, and only plain text is read; give its documents as an iterator",
-        path.display()
-    )))
+/// So many bytes are counted before it is told again how far it is.
+const STEP: u64 = 4 << 20;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How many bytes the files have together, if all are plain text.
+fn total_of_plain_text(paths: &[PathBuf]) -> Result<Option<u64>, FileError> {
+    let mut total = Some(0);
+    for path in paths {
+        let look = || {
+            let file = File::open(path)?;
+            let metadata = file.metadata()?;
+            if metadata.is_dir() {
+                return Err(ErrorKind::IsADirectory.into());
+            }
+            let mut head = Vec::new();
+            if metadata.is_file() {
+                file.take(Content::HEAD as u64).read_to_end(&mut head)?;
+            }
+            let is_plain = metadata.is_file() && Content::of(&head, Some(path)) == Content::Text;
+            Ok(is_plain.then_some(metadata.len()))
+        };
+        let bytes = look().map_err(|error| FileError::new(path, error))?;
+        total = total.zip(bytes).map(|(total, bytes)| total + bytes);
+    }
+    Ok(total)
+}
+
+/// Where stretches are that were handed out lately: in which file, and at which place of it.
+#[derive(Default)]
+struct Places {
+    /// How many are not kept any more.
+    before: usize,
+    lately: VecDeque<(usize, Place)>,
+}
+
+impl Places {
+    /// More than are on their way at any time.
+    const MOST: usize = 1 << 18;
+
+    fn add(&mut self, file: usize, place: Place) {
+        if self.lately.len() == Places::MOST {
+            self.lately.pop_front();
+            self.before += 1;
+        }
+        self.lately.push_back((file, place));
+    }
+
+    fn get(&self, number: usize) -> Option<(usize, Place)> {
+        let number = number.checked_sub(self.before)?;
+        self.lately.get(number).copied()
+    }
 }
 
 fn count_arrow(

@@ -85,9 +85,11 @@ pub(crate) fn pattern_of(pattern: Option<&str>) -> PyResult<Option<Pattern>> {
 ///     documents (Iterable[str | bytes] | Arrow): the documents; pieces do not cross from one to the
 ///         next. What hands out Arrow (a table or column of pyarrow, Polars, pandas, DuckDB) is read
 ///         in place: text or binary, and rows that are null are passed over.
-///     files (Iterable[str | os.PathLike]): instead, files of plain text, each one document.
+///     files (Iterable[str | os.PathLike]): instead, files: plain text, each one document; JSON lines
+///         (.jsonl); Parquet; the first two also compressed with gzip or Zstandard.
 ///     pattern (str): a name (gpt2, cl100k, o200k, nanochat) or a regex, whose gaps are kept.
-///     column (str | None): of a table with several columns, the one to read; by default "text".
+///     column (str | None): the column to read of a table with several, or the field of JSON lines; by
+///         default "text".
 ///     threads (int | None): how many threads work on it; by default, one for each processor.
 ///     progress (bool | Callable): True shows a bar; what is called gets the stage ("counting"), the
 ///         bytes done, and the bytes of all, or None.
@@ -98,7 +100,7 @@ pub(crate) fn pattern_of(pattern: Option<&str>) -> PyResult<Option<Pattern>> {
 /// Raises:
 ///     TypeError: documents are something else; also, both or neither of them and files are given.
 ///     UnicodeEncodeError: a document holds a lone surrogate.
-///     ValueError: the pattern is none, or gives up on a document; a file is no plain text.
+///     ValueError: the pattern is none, or gives up on a document; a file is damaged, or has no such column or field.
 ///     OSError: a file cannot be read.
 ///     Exception: whatever the iterator or `progress` raises.
 ///
@@ -120,7 +122,7 @@ pub(crate) fn count_pieces(
         let options = count_options(threads)?;
         let source = match (documents, files) {
             (Some(documents), None) => Source::of_documents(documents, column, "documents")?,
-            (None, Some(files)) => Source::Files(paths(files)?),
+            (None, Some(files)) => Source::Files(paths(files)?, column.map(str::to_owned)),
             _ => {
                 return Err(PyTypeError::new_err(
                     "either documents or files must be given",

@@ -47,7 +47,7 @@ pub(crate) enum Kinds {
 /// Documents in the order of the iterator, on the thread that counts.
 ///
 /// **Invariant.** As long as it has not ended, one batch is asked for, or here.
-pub(crate) struct Documents<'c> {
+pub(crate) struct Pulled<'c> {
     caller: &'c Caller<()>,
     batches: Receiver<Batch>,
     batch: Batch,
@@ -160,11 +160,11 @@ impl Puller {
     }
 }
 
-impl<'c> Documents<'c> {
+impl<'c> Pulled<'c> {
     /// Each message to `caller` asks for a batch, which comes through `batches`.
     pub(crate) fn new(caller: &'c Caller<()>, batches: Receiver<Batch>) -> Self {
         caller.tell(());
-        Documents {
+        Pulled {
             caller,
             batches,
             batch: Batch::default(),
@@ -173,7 +173,7 @@ impl<'c> Documents<'c> {
     }
 }
 
-impl Iterator for Documents<'_> {
+impl Iterator for Pulled<'_> {
     type Item = Document;
 
     fn next(&mut self) -> Option<Document> {

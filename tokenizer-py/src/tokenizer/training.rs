@@ -27,7 +27,7 @@ impl Tokenizer {
     /// any order of documents. Ctrl-C breaks it off. What is done goes to the logger "tokenizer_py".
     ///
     /// Args:
-    ///     files (Iterable[str | os.PathLike]): files of plain text, each one document.
+    ///     files (Iterable[str | os.PathLike]): files, as in `count_pieces`.
     ///     iterator (Iterable[str | bytes] | Arrow): instead, documents; or what hands out Arrow, as
     ///         in `count_pieces`.
     ///     counts (PieceCounts | Arrow): instead, counted pieces, or a table of them as in
@@ -41,7 +41,7 @@ impl Tokenizer {
     ///     max_token_bytes (int | None): no token has more bytes.
     ///     tie_break ("raw" | "huggingface"): of pairs that occur equally often, which goes first and
     ///         how ids are given out: as rustbpe does, or as Hugging Face's trainer.
-    ///     column (str | None): of a table with several columns, the one with the documents.
+    ///     column (str | None): the column or field with the documents, as in `count_pieces`.
     ///     threads (int | None): how many threads work on it; by default, one for each processor.
     ///     progress (bool | Callable): True shows a bar; what is called gets the stage ("counting"
     ///         or "merging"), what is done of it (bytes or merges), and of how much, or None.
@@ -54,7 +54,7 @@ impl Tokenizer {
     ///         else.
     ///     ValueError: vocab_size has no room for the bytes and the special tokens, or is too large;
     ///         the pattern is none, or gives up on a document; a special token is empty or given
-    ///         twice; a file is no plain text.
+    ///         twice; a file is damaged, or has no such column or field.
     ///     UnicodeEncodeError: a document holds a lone surrogate.
     ///     OSError: a file cannot be read.
     ///     Exception: whatever the iterator or `progress` raises.
@@ -107,7 +107,9 @@ impl Tokenizer {
                 options = options.threads(threads);
             }
             let source = match (files, iterator, counts) {
-                (Some(files), None, None) => Ok(Source::Files(paths(files)?)),
+                (Some(files), None, None) => {
+                    Ok(Source::Files(paths(files)?, column.map(str::to_owned)))
+                }
                 (None, Some(iterator), None) => {
                     Ok(Source::of_documents(iterator, column, "iterator")?)
                 }
