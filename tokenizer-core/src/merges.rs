@@ -74,8 +74,13 @@ impl Merges {
     /// Rules in order of rank.
     ///
     /// # Errors
-    /// When a pair stands twice.
+    /// When a pair stands twice, or there are too many.
     pub fn new(rules: Vec<Merge>) -> Result<Self, MergesError> {
+        if rules.len() > MAX_TOKEN_ID as usize {
+            return Err(MergesError::TooMany {
+                merges: rules.len(),
+            });
+        }
         let mut first =
             hashbrown::HashMap::with_capacity_and_hasher(rules.len(), ahash::RandomState::new());
         for (rank, rule) in rules.iter().enumerate() {

@@ -9,7 +9,6 @@ use ahash::RandomState;
 use crate::arch::sixteen_bytes;
 
 /// See the module. Zero is the key of no piece: a piece has a length.
-///
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Key(pub(crate) u128);
 

@@ -6,8 +6,8 @@
 //! once and kept. The tokens of the piece are those of its chunks: no merge ever crosses a border.
 //!
 //! **Cost.** For each character three bits, and for each chunk the half line in which its tokens
-//! stand, found by its bytes; none waits for another. A chunk of more than 15 bytes or four tokens is
-//! merged in a line (`line.rs`) each time.
+//! stand, found by its bytes; none waits for another. A chunk of more than four tokens is merged in a
+//! line (`line.rs`) each time. A piece with a chunk of more than 15 bytes is left to the other ways.
 
 use std::ops::Range;
 
@@ -71,7 +71,7 @@ impl Characters {
         let mut start = piece.start;
         while start < piece.end {
             let mut end = start + length(text[start]);
-            while end < piece.end && !borders.is_certain(text, end) {
+            while end < piece.end && end - start <= BYTES && !borders.is_certain(text, end) {
                 end += length(text[end]);
             }
             let end = end.min(piece.end);

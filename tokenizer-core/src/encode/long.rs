@@ -24,8 +24,8 @@
 //! last of these, call it `y`, where the next window begins. If `y` is the first token of the next
 //! window too, then 1 (of the window before) and 2 let the two be put together. If it is not, the
 //! last token kept is given back, and the next window begins with it; it must come out first then.
-//! Where that brings nothing, a few times over, or a window has no second token to begin with,
-//! a larger one is taken.
+//! Where that brings nothing, four times as many are given back each time, and after a few times, or
+//! where a window has no second token to begin with, a larger window is taken.
 //!
 //! **Cost.** Windows of 64 bytes, of which 56 are kept, merged in a line (`line.rs`). Those that are
 //! too small for their tokens, mostly one character many times over, are merged as 4096 bytes on a
@@ -76,6 +76,12 @@ impl Merger {
             characters: Characters::default(),
             windows: Default::default(),
         }
+    }
+
+    /// Gives back the memory that a large piece took.
+    pub(super) fn forget_memory(&mut self) {
+        self.heap = Heap::default();
+        self.windows = Default::default();
     }
 
     /// Appends the ids that merging makes of the piece `text[piece]`, which is not empty.
@@ -163,11 +169,17 @@ impl Merger {
             let size = window_size(failures);
             let end = piece.end.min(at.saturating_add(size));
             let tokens = self.merge_window(rules, model, text, at..end);
-            if expected.is_some_and(|expected| expected != tokens[0].1)
-                && let Some(token) = ids.pop()
-            {
-                at -= model.vocab().token(token).map_or(0, <[u8]>::len);
-                expected = (ids.len() > first).then_some(token);
+            if expected.is_some_and(|expected| expected != tokens[0].1) {
+                // As the windows grow, so does what is given back: where no two windows ever meet,
+                // it is all given back after a few.
+                for _ in 0..given_back(failures).min(ids.len() - first) {
+                    expected = ids.pop();
+                    let given = expected.and_then(|token| model.vocab().token(token));
+                    at -= given.map_or(0, <[u8]>::len);
+                }
+                if ids.len() == first {
+                    expected = None;
+                }
                 failures += 1;
                 continue;
             }
@@ -190,6 +202,11 @@ impl Merger {
             }
         }
     }
+}
+
+/// How many tokens are given back after so many windows that brought nothing.
+fn given_back(failures: u32) -> usize {
+    1 << (2 * failures).min(40)
 }
 
 /// After a few windows that brought nothing, each next one is wider: places where windows do not

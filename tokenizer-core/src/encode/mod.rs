@@ -6,7 +6,9 @@
 //! 1. Most pieces were met before: their ids are in a table (`pieces.rs`), which a thread looks up
 //!    for some dozens of pieces at once (`worker.rs`).
 //! 2. A piece that is an entry of the vocabulary is that entry, if the model says so.
-//! 3. All others are merged: up to 64 bytes in a line (`line.rs`), longer ones window by window
+//! 3. One of characters beyond ASCII is mostly put together of theirs (`characters.rs`), where no
+//!    token reaches across the borders between them (`borders.rs`).
+//! 4. All others are merged: up to 64 bytes in a line (`line.rs`), longer ones window by window
 //!    (`long.rs`), so that a megabyte of one letter costs as much as a megabyte of short words.
 //!
 //! Both kinds of model answer the same question, which two tokens merge and how early (`rules.rs`).
@@ -79,8 +81,9 @@ struct Shared {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EncoderOptions {
-    /// Bytes that the table of known pieces of a thread may take; 24 MiB by default. The table
-    /// starts with 16 KiB and grows with the pieces met.
+    /// Bytes that the table of known pieces of a thread may take; 24 MiB by default, which only text
+    /// of hundreds of thousands of distinct pieces fills. The table starts with 16 KiB and grows with
+    /// the pieces met. What a thread needs beside it is up to 3 MiB.
     pub cache_bytes: usize,
     /// The instructions to use; the fastest by default.
     pub tier: Tier,
@@ -550,6 +553,25 @@ mod tests {
             error,
             Err(EncodeError::Split(SplitError { offset: 8, .. }))
         ));
+    }
+
+    #[test]
+    fn a_piece_whose_windows_never_meet_is_near_linear() {
+        // Every pair of bytes once, and the further right, the earlier it merges: so all tokens hang
+        // on the end, which is at an odd place, while that of every window is at an even one. With
+        // one token given back at a time this would take minutes.
+        let mut text: Vec<u8> = Vec::new();
+        for first in 0..200 {
+            text.push(first);
+            text.extend((first + 1..200).flat_map(|second| [first, second]));
+        }
+        text.truncate((text.len() - 1) | 1);
+        let pairs: Vec<&[u8]> = text.windows(2).rev().collect();
+        let ids = ranks(&pairs).encode(&text).unwrap();
+        let last = 256 + pairs.len() as TokenId;
+        let want = (256..last).step_by(2).rev();
+        assert_eq!(ids[0], TokenId::from(text[0]));
+        assert!(ids[1..].iter().copied().eq(want));
     }
 
     #[test]

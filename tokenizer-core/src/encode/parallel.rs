@@ -252,7 +252,9 @@ impl<S: Gather> Hall<S> {
     /// Where the ids of a part are to be written: to the result, if it is the next.
     fn place_for(&self, number: usize) -> Place<S> {
         let mut state = lock(&self.state);
+        // Nothing is written behind a failure.
         if number == state.appended
+            && state.failure.is_none()
             && let Some(whole) = state.whole.take()
         {
             return Place {
@@ -512,6 +514,22 @@ mod tests {
             assert!(panics.join().is_err());
             assert!(!waits.join().unwrap());
         });
+    }
+
+    #[test]
+    fn what_comes_behind_a_failure_does_not_hide_it() {
+        let hall = Hall::<Vec<TokenId>>::new(Gathered::default(), 9);
+        let failure = || BatchError::new(7, EncodeError::Stopped);
+        let first = hall.place_for(0);
+        assert!(first.is_whole);
+        hall.hand_in(0, first, Err(failure()));
+        let second = hall.place_for(1);
+        assert!(!second.is_whole);
+        hall.hand_in(1, second, Ok(()));
+        let third = hall.place_for(2);
+        hall.hand_in(2, third, Err(BatchError::new(8, EncodeError::Stopped)));
+        let state = hall.state.into_inner().unwrap();
+        assert_eq!(state.failure, Some(failure()));
     }
 
     #[test]

@@ -7,8 +7,9 @@
 //! second is looked at only where something may stand there. What is frequent comes early, and mostly
 //! found its first line free.
 //!
-//! What is not there is asked of the vocabulary, or merged, and then put there. So a table is ready
-//! at once, holds just what a text uses, and is never more than a copy of what the rules say.
+//! What is not there is asked of the vocabulary, or merged, and then put there, unless it is as quick
+//! to put it together again (`characters.rs`) or has very many ids. So a table is ready at once,
+//! holds just what a text uses, and is never more than a copy of what the rules say.
 //!
 //! **Long pieces.** Those of more than 15 bytes have the key of their head. Up to 27 bytes their last
 //! twelve are kept too: if they are one token, where the other ids would stand. Of those that are
@@ -21,8 +22,8 @@
 //! **Bound.** The lines take up to eleven sixteenths of the bytes allowed, the array the rest. When
 //! they are full, what comes takes the place of a piece of its lines that was not met since the last
 //! time one had to go. 24 MB of English prose fill 3 MB with 92,000 pieces; 18 MB in forty scripts,
-//! cut by cl100k, want 20 MB for their 300,000. There a bound of 16 MiB costs half of the speed of
-//! later passes, and 64 MiB gain nothing over 24.
+//! cut by cl100k, want 20 MB for their 300,000. There later passes with a bound of 16 MiB take half as
+//! long again, and 64 MiB gain nothing over 24.
 //!
 //! **What did not pay.** The neighbour of a line for its second one, which may come from memory with
 //! it: a tenth of the pieces had no place in a table filled to 60 %, against hardly one. Asking for
@@ -224,8 +225,8 @@ impl PieceTable {
         });
     }
 
-    /// Looks up pieces that were prepared, until one is not found in its first line or there is no
-    /// more room. Writes the ids of those found to the front of `ids`.
+    /// Looks up pieces that were prepared, until one is not found or there is no more room. Writes
+    /// the ids of those found to the front of `ids`.
     #[inline]
     pub(super) fn look_up(
         &mut self,
@@ -496,7 +497,8 @@ pub(super) struct Found {
     pub(super) ids: usize,
     /// Whether there was no room for those of the next piece.
     pub(super) full: bool,
-    /// Whether the next piece is certainly not in the table, if it is not longer than its key tells.
+    /// Whether the next piece, if it has up to 27 bytes, is not in its lines, as far as they are those
+    /// that were prepared.
     pub(super) absent: bool,
 }
 

@@ -101,13 +101,15 @@ impl Rules {
     pub(super) fn borders(&self, model: &Model, piece: &[u8]) -> Option<&Borders> {
         // The first character is often a space or a mark.
         let beyond_ascii = piece.iter().take(2).any(|byte| !byte.is_ascii());
-        beyond_ascii.then(|| self.borders.get_or_init(|| Borders::new(model.vocab())))
+        beyond_ascii.then(|| made_once(&self.borders, || Borders::new(model.vocab())))
     }
 
     /// Makes the table that tells quickly what is no token, unless it is there.
     pub(super) fn prepare_for_many(&self, model: &Model) {
-        self.beginnings
-            .get_or_init(|| Beginnings::new(model.vocab()));
+        let vocab_is_asked = self.whole_piece_first || matches!(model.merging(), Merging::Ranks);
+        if vocab_is_asked {
+            made_once(&self.beginnings, || Beginnings::new(model.vocab()));
+        }
     }
 
     /// Whether these bytes may be a token: no means no.
@@ -154,6 +156,19 @@ impl Rules {
         match model.merging() {
             Merging::Ranks => rank,
             Merging::Merges { merges, .. } => merges.iter().as_slice()[rank as usize].token,
+        }
+    }
+}
+
+/// What is in the cell, or is made now. Two threads may make it at once: so nobody waits for one that
+/// a fork left behind.
+#[inline]
+fn made_once<T>(cell: &OnceLock<T>, make: impl FnOnce() -> T) -> &T {
+    match cell.get() {
+        Some(made) => made,
+        None => {
+            let made = make();
+            cell.get_or_init(|| made)
         }
     }
 }

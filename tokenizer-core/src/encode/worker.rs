@@ -18,6 +18,9 @@ use crate::piece_key::Key;
 use crate::split::{Spans, SplitError};
 use crate::token::TokenId;
 
+/// A piece of more bytes is rare.
+const LARGE: usize = 1 << 20;
+
 /// What a thread encodes with; kept from text to text.
 pub(super) struct Worker {
     known: PieceTable,
@@ -192,8 +195,13 @@ impl Worker {
         } else if is_long || !by_characters(ids) {
             self.merger.merge(rules, model, text, piece.clone(), ids);
         }
-        self.known.insert(seeds, key, &text[piece], &self.ids);
+        self.known.insert(seeds, key, bytes, &self.ids);
         sink.take(&self.ids);
+        if bytes.len() > LARGE {
+            // What so large a piece took is not kept for the next one.
+            self.ids = Vec::new();
+            self.merger.forget_memory();
+        }
     }
 
     /// Gives the ids of one piece to `sink`, without splitting it.
