@@ -472,8 +472,10 @@ mod tests {
     }
 
     /// A text that panics when it is looked at for the second time.
+    #[cfg(feature = "parallel")]
     struct Panics(std::sync::atomic::AtomicUsize, bool);
 
+    #[cfg(feature = "parallel")]
     impl AsRef<[u8]> for Panics {
         fn as_ref(&self) -> &[u8] {
             let before = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
