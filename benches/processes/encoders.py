@@ -89,6 +89,10 @@ def fastokens(output):
 def ours(output):
     from tokenizer_py import Tokenizer
 
+    if output == "numpy":
+        # It is imported when it is needed first; gigatoken imports it with itself.
+        import numpy  # noqa: F401
+
     def load(path, pattern, regex):
         # The native format knows its pattern.
         named = {} if Path(path).suffix == ".bpe" else {"pattern": pattern}

@@ -17,10 +17,10 @@ for the encoding. Packages that are not installed are left out. The tables:
   load     a new process, from the path of a vocabulary to the ids of a first sentence
   rustbpe  `encode` of a vocabulary that the package trained itself
 
-**Time.** Each run is a process of its own, on one processor (`threads`: two). The encoders take
-turns, so that a machine that is slower for a while is so for all. A cell is the median of the runs;
-a ratio is the median of the ratios of the runs that stood beside each other, with the lowest behind
-it. The best of the others is chosen in each run anew.
+**Time.** Each run is a process of its own, on one processor (`threads`: two); imports, that of numpy
+included, are not in the time. The encoders take turns, so that a machine that is slower for a while
+is so for all. A cell is the median of the runs; a ratio is the median of the ratios of the runs that
+stood beside each other, with the lowest behind it. The best of the others is chosen in each run anew.
 
 **Ids** of all encoders are compared by their CRC; if they differ, the script says so and fails.
 """
