@@ -47,10 +47,12 @@ mod rules;
 mod rustbpe;
 mod specials;
 mod streams;
+mod strings;
 mod text;
 mod tiktoken;
 mod tokenizer;
 mod unstable;
+mod utf8;
 
 use pyo3::prelude::*;
 
@@ -68,6 +70,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("RustbpeTokenizer", py.get_type::<rustbpe::Tokenizer>())?;
     module.add_class::<tiktoken::BaseEncoding>()?;
     module.add_function(wrap_pyfunction!(objects::_layout, module)?)?;
+    module.add_function(wrap_pyfunction!(strings::_long_utf8, module)?)?;
     module.add_function(wrap_pyfunction!(ranks::_parse_ranks, module)?)?;
     #[cfg(debug_assertions)]
     module.add_function(wrap_pyfunction!(errors::_panic, module)?)?;

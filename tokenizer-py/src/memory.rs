@@ -38,3 +38,15 @@ pub(crate) fn room<T>(count: usize) -> Vec<T> {
     unsafe { expect_writes(values.as_mut_ptr().cast(), bytes) };
     values
 }
+
+/// So many zeros, to be written over in their order; `None` when there is not so much memory.
+pub(crate) fn zeros(count: usize) -> Option<Vec<u8>> {
+    let mut probe: Vec<u8> = Vec::new();
+    probe.try_reserve_exact(count).ok()?;
+    drop(probe);
+    // The kernel gives zeros, so none are written here.
+    let mut zeros = vec![0; count];
+    // SAFETY: the memory is that of the vector. What was written to it are zeros.
+    unsafe { expect_writes(zeros.as_mut_ptr(), count) };
+    Some(zeros)
+}

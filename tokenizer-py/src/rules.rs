@@ -3,6 +3,8 @@
 //! Nearly every call names special tokens only, or nothing, and has a text without surrogates: then
 //! Python is not needed. For the rest there are functions in `tokenizer_py.tiktoken.core`.
 
+use std::borrow::Cow;
+
 use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
@@ -12,6 +14,7 @@ use tokenizer_core::{EncodeError, Model, SpecialSet};
 
 use crate::errors::value_error;
 use crate::specials::{Choice, Specials};
+use crate::text::utf8;
 
 /// An argument `allowed_special` or `disallowed_special`.
 pub(crate) enum Asked<'py> {
@@ -183,6 +186,17 @@ pub(crate) fn repaired<'py>(text: &Bound<'py, PyString>) -> PyResult<Option<Boun
             Ok(Some(repaired.cast_into()?))
         }
         Err(error) => Err(error),
+    }
+}
+
+/// The text in UTF-8, with U+FFFD for its lone surrogates, and whether it had none.
+pub(crate) fn repaired_utf8<'a>(text: &'a Bound<'_, PyString>) -> PyResult<(Cow<'a, [u8]>, bool)> {
+    match utf8(text.as_borrowed()) {
+        Ok(text) => Ok((text, true)),
+        Err(error) => match repaired(text)? {
+            Some(text) => Ok((Cow::Owned(text.to_str()?.as_bytes().to_vec()), false)),
+            None => Err(error),
+        },
     }
 }
 

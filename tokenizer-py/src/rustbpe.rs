@@ -23,7 +23,7 @@ use crate::interruptible::{Caller, interruptible};
 use crate::lists::Ints;
 use crate::logging::Log;
 use crate::progress::Progress;
-use crate::text::{detached, encode_into, encoded, refuse_single_text};
+use crate::text::{detached, encode_into, encoded, refuse_single_text, utf8};
 
 /// GPT-4's pattern as rustbpe spells it.
 const DEFAULT_PATTERN: &str = r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+";
@@ -264,13 +264,15 @@ impl Tokenizer {
     ///
     ///     >>> tokenizer.encode("low")
     ///     [257]
-    fn encode<'py>(&self, py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyList>> {
+    fn encode<'py>(&self, text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyList>> {
         guard(|| {
+            let py = text.py();
             let tables = self.tables();
+            let text = utf8(text.as_borrowed())?;
             encoded(
                 py,
                 text.len(),
-                |ids, stop| encode_into(&tables.encoder, text.as_bytes(), None, ids, stop),
+                |ids, stop| encode_into(&tables.encoder, &text, None, ids, stop),
                 value_error,
                 |ids| tables.ints.list(py, ids),
             )

@@ -90,7 +90,7 @@ impl EncodeStream {
     ///     [15339, 1917]
     fn push<'py>(&self, py: Python<'py>, chunk: Argument<'_>) -> PyResult<Bound<'py, PyList>> {
         guard(|| {
-            let Argument(chunk) = chunk;
+            let chunk = &*chunk;
             let mut stream = self.0.take()?;
             let (pushed, ids, stream) = detached(py, chunk.len(), move || {
                 let mut ids = Vec::new();

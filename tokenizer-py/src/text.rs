@@ -1,7 +1,9 @@
-//! Text from Python, borrowed and not copied.
+//! Text from Python, mostly borrowed and not copied.
 
+use std::borrow::Cow;
 use std::cell::Cell;
-use std::sync::atomic::AtomicBool;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use pyo3::exceptions::{PyTypeError, PyUnicodeDecodeError};
 use pyo3::intern;
@@ -11,6 +13,7 @@ use pyo3::types::{PyByteArray, PyBytes, PyString};
 use tokenizer_core::{CountOptions, EncodeError, EncodeOptions, Encoder, SpecialSet, TokenId};
 
 use crate::interruptible::{Caller, interruptible};
+use crate::strings::long_utf8;
 
 /// Work on less than this many bytes takes a few microseconds. To release the interpreter for it
 /// costs more than it gives: another thread that takes it keeps it for milliseconds.
@@ -144,23 +147,52 @@ pub(crate) fn string<'py>(
 }
 
 /// A `str` or a `bytes` that is an argument: its bytes, as long as the call lasts.
-#[derive(Clone, Copy)]
-pub(crate) struct Argument<'a>(pub(crate) &'a [u8]);
+pub(crate) struct Argument<'a>(Cow<'a, [u8]>);
+
+impl Deref for Argument<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
 
 impl<'a, 'py> FromPyObject<'a, 'py> for Argument<'a> {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
         if object.is_instance_of::<PyString>() {
-            return object
-                .extract::<&str>()
-                .map(|text| Argument(text.as_bytes()));
+            let text = object.cast::<PyString>()?;
+            return Ok(Argument(utf8(text)?));
         }
         if object.is_instance_of::<PyBytes>() {
-            return Ok(Argument(object.extract()?));
+            return Ok(Argument(Cow::Borrowed(object.extract()?)));
         }
         Err(no_text(&object))
     }
+}
+
+/// The text in UTF-8, as long as the call lasts.
+///
+/// CPython keeps the UTF-8 that it makes with the `str`. A long text is given to a tokenizer once,
+/// mostly; so its UTF-8 is made here and not kept, until the same text comes again.
+///
+/// # Errors
+/// `UnicodeEncodeError` when it holds a lone surrogate.
+pub(crate) fn utf8<'a>(text: Borrowed<'a, '_, PyString>) -> PyResult<Cow<'a, [u8]>> {
+    /// Where the last one was whose UTF-8 was made here. What is there by now may be another text;
+    /// then its UTF-8 is kept sooner, no more.
+    static LAST: AtomicUsize = AtomicUsize::new(0);
+    let place = text.as_ptr().addr();
+    if LAST.load(Ordering::Relaxed) != place
+        && let Some(made) = long_utf8(text)
+    {
+        LAST.store(place, Ordering::Relaxed);
+        return Ok(Cow::Owned(made));
+    }
+    // The `str` keeps it, and is kept by the caller.
+    let text: &'a str = text.extract()?;
+    Ok(Cow::Borrowed(text.as_bytes()))
 }
 
 pub(crate) fn no_text(object: &Bound<'_, PyAny>) -> PyErr {

@@ -16,7 +16,7 @@ use crate::batches::{self, Failure};
 use crate::errors::{guard, value_error};
 use crate::ids::{self, Ids};
 use crate::lists::Ints;
-use crate::rules::{Asked, Disallowed, Rules, refusal, repaired};
+use crate::rules::{Asked, Disallowed, Rules, refusal, repaired, repaired_utf8};
 use crate::rustbpe::dropping_pattern;
 use crate::specials::Specials;
 use crate::text::{Argument, detached, encode_into, encoded, string};
@@ -68,13 +68,12 @@ impl Tables {
 
     fn encode_by_rules(
         &self,
-        text: &str,
+        text: &[u8],
         allowed: Option<&SpecialSet>,
         disallowed: Option<&SpecialSet>,
         ids: &mut Vec<TokenId>,
         stop: Option<&AtomicBool>,
     ) -> Result<(), EncodeError> {
-        let text = text.as_bytes();
         if let Some(disallowed) = disallowed {
             self.encoder.refuse_specials(text, disallowed)?;
         }
@@ -109,8 +108,7 @@ impl Tables {
         make: impl FnOnce(&[TokenId]) -> PyResult<T>,
     ) -> PyResult<T> {
         let py = text.py();
-        let without = repaired(text)?;
-        let is_utf8 = without.is_none();
+        let (utf8, is_utf8) = repaired_utf8(text)?;
         if rules.problem.is_some() {
             self.refuse(text, &rules)?;
         }
@@ -121,12 +119,11 @@ impl Tables {
             .disallowed
             .refuse_in_python(self.model(), text, is_utf8)?;
         let disallowed = rules.disallowed.set().filter(|_| is_utf8);
-        let text = without.as_ref().unwrap_or(text).to_str()?;
         let allowed = rules.allowed.set();
         encoded(
             py,
-            text.len(),
-            |ids, stop| self.encode_by_rules(text, allowed, disallowed, ids, stop),
+            utf8.len(),
+            |ids, stop| self.encode_by_rules(&utf8, allowed, disallowed, ids, stop),
             |error| refusal(py, error),
             make,
         )
@@ -160,7 +157,7 @@ impl Tables {
             &self.ints,
             |text, ids, stop| {
                 let disallowed = disallowed.filter(|_| !text.searched);
-                self.encode_by_rules(&text.text, allowed, disallowed, ids, stop)
+                self.encode_by_rules(text.as_ref(), allowed, disallowed, ids, stop)
             },
             |Failure { text, error }| match error {
                 EncodeError::SpecialNotAllowed { .. } => refusal(py, error),
@@ -288,18 +285,11 @@ impl BaseEncoding {
         guard(|| {
             let py = text.py();
             let tables = self.tables()?;
-            let without;
-            let text = match text.to_str() {
-                Ok(text) => text,
-                Err(_) => {
-                    without = repaired(text)?;
-                    without.as_ref().unwrap_or(text).to_str()?
-                }
-            };
+            let (text, _) = repaired_utf8(text)?;
             encoded(
                 py,
                 text.len(),
-                |ids, stop| encode_into(&tables.encoder, text.as_bytes(), None, ids, stop),
+                |ids, stop| encode_into(&tables.encoder, &text, None, ids, stop),
                 value_error,
                 |ids| tables.ints.list(py, ids),
             )
@@ -475,7 +465,7 @@ impl BaseEncoding {
         py: Python<'_>,
         text_or_bytes: Argument<'_>,
     ) -> PyResult<TokenId> {
-        let token = text_or_bytes.0;
+        let token = &*text_or_bytes;
         let tables = self.tables()?;
         match tables.model().id(token) {
             Some(id) => Ok(tables.aliases.meaning(id)),
@@ -494,7 +484,7 @@ impl BaseEncoding {
     ) -> PyResult<Bound<'py, PyList>> {
         guard(|| {
             let tables = self.tables()?;
-            let piece = text_or_bytes.0;
+            let piece = &*text_or_bytes;
             let ids = detached(py, piece.len(), || {
                 tables.encoder.encode_single_piece(piece)
             });

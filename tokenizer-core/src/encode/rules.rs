@@ -134,7 +134,6 @@ impl Rules {
             return NO_RANK;
         }
         match model.merging() {
-            Merging::Ranks if !self.may_be_token(&text[joined.clone()]) => NO_RANK,
             Merging::Ranks => {
                 let vocab = model.vocab();
                 let seeds = vocab.seeds();

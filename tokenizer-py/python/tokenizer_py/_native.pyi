@@ -16,6 +16,7 @@ __all__ = [
     "Tokenizer",
     "__version__",
     "_layout",
+    "_long_utf8",
     "_parse_ranks",
     "count_pieces",
 ]
@@ -272,4 +273,5 @@ class BaseEncoding:
     def decode_single_token_bytes(self, token: int) -> bytes: ...
 
 def _layout() -> str: ...
+def _long_utf8(text: str) -> bytes | None: ...
 def _parse_ranks(contents: bytes) -> dict[bytes, int] | None: ...

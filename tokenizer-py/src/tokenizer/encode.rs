@@ -162,7 +162,7 @@ impl Tokenizer {
         append: Option<Affix>,
     ) -> PyResult<Bound<'py, PyList>> {
         guard(|| {
-            let Argument(text) = text;
+            let text = &*text;
             let rules = self.rules(allowed_special, prepend, append)?;
             encoded(
                 py,
@@ -253,7 +253,7 @@ impl Tokenizer {
     ) -> PyResult<Bound<'py, PyArray1<u32>>> {
         guard(|| {
             refuse_no_threads(threads)?;
-            let Argument(text) = text;
+            let text = &*text;
             let rules = self.rules(allowed_special, prepend, append)?;
             if text.len() < LONG {
                 return encoded(
@@ -337,7 +337,7 @@ impl Tokenizer {
     ) -> PyResult<usize> {
         guard(|| {
             refuse_no_threads(threads)?;
-            let Argument(text) = text;
+            let text = &*text;
             let rules = self.rules(allowed_special, None, None)?;
             let threads = useful_threads(threads, &[text]);
             stoppable(py, text.len(), |stop| {
@@ -410,7 +410,7 @@ impl Tokenizer {
         limit: usize,
     ) -> PyResult<Option<usize>> {
         guard(|| {
-            let Argument(text) = text;
+            let text = &*text;
             detached(py, text.len(), || {
                 self.encoder.count_till_limit(text, limit)
             })
@@ -443,7 +443,8 @@ impl Tokenizer {
     ) -> PyResult<(Bound<'py, PyAny>, usize)> {
         guard(|| {
             let py = text.py();
-            let Argument(bytes) = text.extract()?;
+            let argument: Argument<'_> = text.extract()?;
+            let bytes = &*argument;
             let truncated = detached(py, bytes.len(), || self.encoder.truncate(bytes, limit))
                 .map_err(value_error)?;
             let beginning = &*truncated.text;

@@ -39,7 +39,8 @@ impl Tokenizer {
     ) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyList>)> {
         guard(|| {
             let py = text.py();
-            let Argument(bytes) = text.extract()?;
+            let argument: Argument<'_> = text.extract()?;
+            let bytes = &*argument;
             let allowed = self.allowed(allowed_special)?;
             let in_characters = text.is_instance_of::<PyString>();
             let encoded = detached(py, bytes.len(), || {

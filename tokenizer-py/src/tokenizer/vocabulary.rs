@@ -27,8 +27,8 @@ impl Tokenizer {
     ///     >>> tokenizer.token_to_id("hello")
     ///     15339
     fn token_to_id(&self, token: Argument<'_>) -> PyResult<TokenId> {
-        self.model().id(token.0).ok_or_else(|| {
-            let token = String::from_utf8_lossy(token.0).into_owned();
+        self.model().id(&token).ok_or_else(|| {
+            let token = String::from_utf8_lossy(&token).into_owned();
             PyKeyError::new_err(token)
         })
     }

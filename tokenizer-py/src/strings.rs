@@ -1,0 +1,166 @@
+//! How the characters of a `str` lie in memory.
+//!
+//! The stable ABI gives a `str` as UTF-8 only in a way that is slow and that keeps a copy with it (see
+//! `utf8`). In every CPython so far the characters of a `str` that is not all ASCII lie behind its
+//! header, each of as many bytes as the largest of them needs. Where that is so, they are read there.
+//!
+//! As with lists and ints (`objects`), that is looked at in the Python that runs, once. Where a `str`
+//! is made otherwise, nothing is read in place.
+
+#![allow(unsafe_code)]
+
+use std::slice;
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict, PyString, PyType};
+
+use crate::objects::Layout;
+use crate::utf8::utf8;
+
+/// Where the parts of a `str` are.
+#[derive(Clone, Copy)]
+struct Strings {
+    /// Words before the characters of one that is not all ASCII.
+    header: usize,
+    /// The word that points to its UTF-8, if that was made.
+    utf8: usize,
+    /// How far the kind is from the lowest bit of the state. Behind its three bits is one that tells
+    /// whether the characters lie behind the header, and then whether they are all ASCII.
+    kind: u32,
+}
+
+/// The words with the number of characters and with the state.
+const LENGTH: usize = 2;
+const STATE: usize = 4;
+
+/// A text of fewer characters is left to CPython.
+const LONG: usize = 1 << 14;
+
+/// The UTF-8 of a long text, if it has none yet and its characters can be read in place. `None` also
+/// where there is something to complain of: the usual way does.
+pub(crate) fn long_utf8(text: Borrowed<'_, '_, PyString>) -> Option<Vec<u8>> {
+    static STRINGS: PyOnceLock<Option<Strings>> = PyOnceLock::new();
+    let py = text.py();
+    if text.len().ok()? < LONG || Layout::of(py) == Layout::Unknown {
+        return None;
+    }
+    let strings = STRINGS.get_or_init(py, || Strings::look(py).unwrap_or(None));
+    let strings = strings.as_ref()?;
+    if strings.has_utf8(text) {
+        return None;
+    }
+    // SAFETY: the layout is the one that was found, and the characters stay as they are for as long
+    // as the `str` lives.
+    unsafe {
+        match strings.characters(text)? {
+            (1, first, length) => utf8(slice::from_raw_parts(first, length)),
+            (2, first, length) => utf8(slice::from_raw_parts(first.cast::<u16>(), length)),
+            (_, first, length) => utf8(slice::from_raw_parts(first.cast::<u32>(), length)),
+        }
+    }
+}
+
+impl Strings {
+    fn word(text: Borrowed<'_, '_, PyString>, number: usize) -> usize {
+        // SAFETY: a header has more words than those that are asked for.
+        unsafe { *text.as_ptr().cast::<usize>().add(number) }
+    }
+
+    /// Whether its UTF-8 was made. For a `str` that is not all ASCII.
+    fn has_utf8(&self, text: Borrowed<'_, '_, PyString>) -> bool {
+        Self::word(text, self.utf8) != 0
+    }
+
+    /// The size of a character, the first of them, and how many there are, of a `str` whose
+    /// characters lie behind its header and are not all ASCII.
+    fn characters(&self, text: Borrowed<'_, '_, PyString>) -> Option<(usize, *const u8, usize)> {
+        let state = Self::word(text, STATE) as u32 >> self.kind;
+        let (size, lies_behind, is_ascii) = (state & 7, state >> 3 & 1, state >> 4 & 1);
+        let exact = text.cast_exact::<PyString>().is_ok();
+        if !exact || (lies_behind, is_ascii) != (1, 0) || !matches!(size, 1 | 2 | 4) {
+            return None;
+        }
+        // SAFETY: the header is a part of the object.
+        let first = unsafe { text.as_ptr().cast::<usize>().add(self.header) };
+        Some((size as usize, first.cast(), Self::word(text, LENGTH)))
+    }
+
+    /// Where they are in the Python that runs, if it is as expected.
+    fn look(py: Python<'_>) -> PyResult<Option<Self>> {
+        let kind = py.get_type::<PyString>();
+        let bytes: usize = kind.getattr("__basicsize__")?.extract()?;
+        // Counted there: a pointer to characters that lie elsewhere.
+        let header = bytes / size_of::<usize>() - 1;
+        let utf8 = match header {
+            // Python 3.10 and 3.11; later ones have two words fewer.
+            9 => 7,
+            7 => 6,
+            _ => return Ok(None),
+        };
+        for kind in [2, 16] {
+            let strings = Strings { header, utf8, kind };
+            if strings.fits(py)? {
+                return Ok(Some(strings));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether strings of all kinds are as described.
+    fn fits(&self, py: Python<'_>) -> PyResult<bool> {
+        for (size, sample) in [
+            (1, "d\u{e9}j\u{e0} vu"),
+            (2, "\u{416}u\u{4e2d}"),
+            (4, "a\u{1f600}\u{e9}"),
+        ] {
+            let text = PyString::new(py, sample);
+            let there = text.as_borrowed();
+            let number = sample.chars().count();
+            let bytes: usize = text.call_method0("__sizeof__")?.extract()?;
+            // That it has no more than a header, the characters and a zero is looked at first: then
+            // what is read below belongs to it.
+            if bytes != self.header * size_of::<usize>() + (number + 1) * size
+                || self
+                    .characters(there)
+                    .map(|(size, _, number)| (size, number))
+                    != Some((size, number))
+                || self.has_utf8(there)
+            {
+                return Ok(false);
+            }
+            // SAFETY: so many characters of that size belong to the `str`.
+            let same = unsafe {
+                let first = text.as_ptr().cast::<usize>().add(self.header);
+                sample
+                    .chars()
+                    .map(u32::from)
+                    .enumerate()
+                    .all(|(at, character)| match size {
+                        1 => u32::from(*first.cast::<u8>().add(at)) == character,
+                        2 => u32::from(*first.cast::<u16>().add(at)) == character,
+                        _ => *first.cast::<u32>().add(at) == character,
+                    })
+            };
+            let made = text.to_str()?.as_ptr().addr();
+            if !same || Self::word(there, self.utf8) != made {
+                return Ok(false);
+            }
+        }
+        let ascii = PyString::new(py, "plain");
+        // One of a class that is derived has its characters elsewhere.
+        let derived = py
+            .get_type::<PyType>()
+            .call1(("Derived", (py.get_type::<PyString>(),), PyDict::new(py)))?
+            .call1(("d\u{e9}j\u{e0} vu",))?
+            .cast_into::<PyString>()?;
+        let state = Self::word(derived.as_borrowed(), STATE) as u32 >> self.kind;
+        Ok(self.characters(ascii.as_borrowed()).is_none() && state >> 3 & 1 == 0)
+    }
+}
+
+/// The UTF-8 of a long text if it is made here, for the tests.
+#[pyfunction]
+pub(crate) fn _long_utf8<'py>(text: &Bound<'py, PyString>) -> Option<Bound<'py, PyBytes>> {
+    long_utf8(text.as_borrowed()).map(|utf8| PyBytes::new(text.py(), &utf8))
+}
