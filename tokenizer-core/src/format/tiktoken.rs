@@ -276,7 +276,9 @@ mod tests {
             plain.replace('\n', "\n\n"),
             plain.replace(' ', "  "),
             lines().rev().map(|line| format!("{line}\n")).collect(),
-            lines().map(|line| line.replace(' ', " 00") + "\n").collect(),
+            lines()
+                .map(|line| line.replace(' ', " 00") + "\n")
+                .collect(),
         ];
         for text in &same {
             let read = read(text.as_bytes(), pattern.clone()).unwrap();
