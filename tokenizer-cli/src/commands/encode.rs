@@ -24,6 +24,7 @@ pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<()
     let model = load(
         &arguments.model.model,
         arguments.model.pattern.pattern.as_ref(),
+        progress,
     )?;
     let format = choose_format(arguments.format, &output, &model, progress)?;
     if let Some(path) = output.path() {
@@ -68,7 +69,7 @@ pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<()
         .bytes_of("encoding", inputs.total_bytes())
         .unless(output.is_terminal());
     let (mut bytes, mut is_open) = (0, false);
-    pipeline::run(&inputs, cut, done, encode, |texts, batch| {
+    let spent = pipeline::run(&inputs, cut, done, encode, |texts, batch| {
         let mut read = 0;
         for (text, ids) in texts.iter().zip(batch.iter()) {
             read += text.as_ref().len() as u64;
@@ -87,6 +88,8 @@ pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<()
         Ok(())
     })?;
     let written = shards.finish()?;
+    spent.say(progress, bytes, written.tokens);
+    stage.tokens(written.tokens);
     drop(stage);
     progress.close(
         &format!(

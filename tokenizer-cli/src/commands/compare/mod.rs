@@ -68,7 +68,7 @@ pub(crate) fn run(arguments: &CompareArguments, progress: &Progress) -> Result<(
         // The pattern is for those that do not say their own.
         let is_told = ModelFormat::of_path(path) == Some(ModelFormat::Tiktoken);
         let pattern = arguments.pattern.pattern.as_ref().filter(|_| is_told);
-        let encoder = Encoder::new(load(path, pattern)?);
+        let encoder = Encoder::new(load(path, pattern, progress)?);
         comparison.models.push(Compared::new(path, &encoder));
         let threads = documents.threads();
         for ((_, inputs), (_, row)) in corpora.iter().zip(&mut comparison.corpora) {
