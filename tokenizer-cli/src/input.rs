@@ -11,7 +11,7 @@ use tokenizer_core::corpus::{
 };
 use tokenizer_core::{EncodeError, Pattern};
 
-use crate::args::{FormArguments, InvalidText};
+use crate::args::{InputArguments, InvalidText};
 use crate::error::{CommandError, UsageError};
 
 /// Where bytes come from, as messages name it.
@@ -122,12 +122,13 @@ pub(crate) struct Inputs {
 }
 
 impl Inputs {
+    /// The inputs at `paths`, to be read as the arguments say, whichever these name themselves.
+    ///
     /// Looks at every input without reading it whole, so that a slip in the last name shows before
     /// the first hour of work.
     pub(crate) fn open(
         paths: &[PathBuf],
-        forms: &FormArguments,
-        invalid_text: InvalidText,
+        arguments: &InputArguments,
     ) -> Result<Self, CommandError> {
         let standard = paths.iter().filter(|path| **path == Path::new("-"));
         if standard.count() > 1 {
@@ -137,7 +138,7 @@ impl Inputs {
         for path in paths {
             let name = InputName::new(path);
             if name.path().is_some_and(Path::is_dir) {
-                if !forms.recursive {
+                if !arguments.forms.recursive {
                     return Err(CommandError::Folder(path.clone()));
                 }
                 names.extend(files_below(path)?.into_iter().map(InputName::File));
@@ -145,10 +146,12 @@ impl Inputs {
                 names.push(name);
             }
         }
+        let mut options = arguments.forms.options();
+        options.threads = arguments.threads();
         let inputs = Inputs {
             names,
-            options: forms.options(),
-            invalid_text,
+            options,
+            invalid_text: arguments.errors,
         };
         for path in inputs.paths() {
             head(path).map_err(|error| FileError::new(path, error))?;

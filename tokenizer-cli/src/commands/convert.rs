@@ -72,7 +72,7 @@ fn count(
         .iter()
         .cloned()
         .partition(|path| CountsFormat::of_file(path).is_some());
-    let inputs = Inputs::open(&texts, &corpus.forms, corpus.errors)?;
+    let inputs = Inputs::open(&texts, corpus)?;
     let files = counts::open(&counted, None)?;
     if let Some(files) = &files
         && files.pattern() != model.pattern()

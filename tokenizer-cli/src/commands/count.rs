@@ -13,7 +13,7 @@ use crate::progress::Progress;
 
 pub(crate) fn run(arguments: &CountArguments, progress: &Progress) -> Result<(), CommandError> {
     let documents = &arguments.documents;
-    let inputs = Inputs::open(&documents.inputs, &documents.forms, documents.errors)?;
+    let inputs = Inputs::open(&documents.inputs, documents)?;
     let model = load(
         &arguments.model.model,
         arguments.model.pattern.pattern.as_ref(),

@@ -18,7 +18,7 @@ use crate::progress::{Progress, number};
 pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<(), CommandError> {
     let documents = &arguments.documents;
     let output = Output::new(arguments.output.as_deref());
-    let inputs = Inputs::open(&documents.inputs, &documents.forms, documents.errors)?;
+    let inputs = Inputs::open(&documents.inputs, documents)?;
     let read = || inputs.paths().chain([arguments.model.model.as_path()]);
     output.check(read())?;
     let model = load(

@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(),
     let training = Training::new(arguments, counts.as_ref(), progress)?;
     let documents = &arguments.documents;
     counts::refuse_as_text(&documents.inputs)?;
-    let inputs = Inputs::open(&documents.inputs, &documents.forms, documents.errors)?;
+    let inputs = Inputs::open(&documents.inputs, documents)?;
     let counted = arguments.from_counts.iter().map(PathBuf::as_ref);
     let read = || {
         let model = arguments.extend.as_deref();

@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &CompareArguments, progress: &Progress) -> Result<(
     let mut corpora = Vec::new();
     for path in &documents.inputs {
         let paths = std::slice::from_ref(path);
-        let inputs = Inputs::open(paths, &documents.forms, documents.errors)?;
+        let inputs = Inputs::open(paths, documents)?;
         corpora.push((path.display().to_string(), inputs));
     }
     let html = arguments
