@@ -1,7 +1,6 @@
 //! `tokenizer encode`: documents to ids.
 
 use std::fmt::Write;
-use std::path::Path;
 
 use tokenizer_core::special::SpecialSet;
 use tokenizer_core::{EncodeOptions, Encoder, Model, TokenId};
@@ -41,8 +40,9 @@ pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<()
         (None, _) => Shards::one(run, output.clone())?,
         (Some(_), None) => return Err(UsageError::ShardsToStandardOutput.into()),
         (Some(tokens), Some(path)) => {
-            let run = run.of_shards(&what_decides(arguments, &inputs, &before, &behind));
-            Shards::several(run, path, tokens, arguments.resume)?
+            let what = what_decides(arguments, &inputs, &before, &behind);
+            let run = run.of_shards(&what, inputs.fingerprints()?);
+            Shards::several(run, path, tokens, arguments.resume, inputs.names())?
         }
     };
     let done = shards.documents_done();
@@ -146,7 +146,8 @@ fn special_ids(model: &Model, names: &[String]) -> Result<Vec<TokenId>, UsageErr
     names.iter().map(id).collect()
 }
 
-/// All that decides what is in the shards of a run, but for the model and the format.
+/// All that decides what is in the shards of a run, but for the model, the format and what stands in
+/// the inputs.
 fn what_decides(
     arguments: &EncodeArguments,
     inputs: &Inputs,
@@ -161,9 +162,8 @@ fn what_decides(
         forms.options(),
     );
     for name in inputs.names() {
-        let length = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
         // Writing to a string cannot fail.
-        let _ = write!(what, " {name:?} {}", name.path().map_or(0, length));
+        let _ = write!(what, " {name:?}");
     }
     what
 }
