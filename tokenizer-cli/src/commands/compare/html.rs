@@ -29,6 +29,7 @@ th:first-child, td:first-child { text-align: left; min-width: 8em; white-space: 
   overflow-wrap: anywhere; }
 .corpus th { padding-top: 1.2em; } .legend span { margin-right: 1.5em; overflow-wrap: anywhere; }
 svg { width: 100%; height: auto; } text { fill: var(--fore); font-size: 12px; }
+@media (max-width: 40em) { text { font-size: 18px; } }
 .axis { stroke: var(--line); fill: none; } .dim { fill: var(--dim); }
 </style>
 </head>

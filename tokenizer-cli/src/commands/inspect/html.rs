@@ -27,7 +27,7 @@ body { background: var(--back); color: var(--fore); margin: 2em auto; max-width:
   -webkit-box-decoration-break: clone; }
 .a { background: var(--a); } .b { background: var(--b); } .c { background: var(--c); }
 .d { background: var(--d); } .e { background: var(--e); }
-i { color: var(--dim); font-style: normal; }
+i { color: var(--dim); font-style: normal; display: inline-block; }
 .text span:hover { outline: 2px solid var(--fore); }
 </style>
 </head>
