@@ -33,6 +33,10 @@ pub(crate) struct Arguments {
     /// Show no progress and no closing line; warnings and errors are still shown.
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
+
+    /// Say for each stage of the work how much there was of it, how long it took and how fast it was.
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
 }
 
 #[derive(Debug, Subcommand)]

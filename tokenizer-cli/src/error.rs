@@ -72,6 +72,8 @@ pub(crate) enum CommandError {
     ShardsAreThere(PathBuf),
     #[error("{}: this shard is of another run: of another model, other inputs or options", .0.display())]
     OtherShards(PathBuf),
+    #[error("{input}: is not what it was when {} was written", .shard.display())]
+    InputChanged { input: InputName, shard: PathBuf },
     #[error("{input}: {fault}")]
     Ids {
         input: InputName,
@@ -190,6 +192,9 @@ impl CommandError {
             }
             CommandError::ShardsAreThere(_) => "--resume goes on behind them; or remove them",
             CommandError::OtherShards(_) => "give what they were made with, or remove them",
+            CommandError::InputChanged { .. } => {
+                "bring back what it was, or remove the shards and begin anew"
+            }
             CommandError::Usage(UsageError::Pattern(LoadError::PatternMissing(_))) => {
                 "give the one it was made with, such as --pattern cl100k"
             }

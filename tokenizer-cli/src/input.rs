@@ -2,16 +2,17 @@
 
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
 use tokenizer_core::corpus::{
     Content, DocumentError, DocumentOptions, Documents, FileBytes, FileError, Place, Stretch, Unit,
     files_below, read_file,
 };
 use tokenizer_core::{EncodeError, Pattern};
 
-use crate::args::{FormArguments, InvalidText};
+use crate::args::{InputArguments, InvalidText};
 use crate::error::{CommandError, UsageError};
 
 /// Where bytes come from, as messages name it.
@@ -122,12 +123,13 @@ pub(crate) struct Inputs {
 }
 
 impl Inputs {
+    /// The inputs at `paths`, to be read as the arguments say, whichever these name themselves.
+    ///
     /// Looks at every input without reading it whole, so that a slip in the last name shows before
     /// the first hour of work.
     pub(crate) fn open(
         paths: &[PathBuf],
-        forms: &FormArguments,
-        invalid_text: InvalidText,
+        arguments: &InputArguments,
     ) -> Result<Self, CommandError> {
         let standard = paths.iter().filter(|path| **path == Path::new("-"));
         if standard.count() > 1 {
@@ -137,7 +139,7 @@ impl Inputs {
         for path in paths {
             let name = InputName::new(path);
             if name.path().is_some_and(Path::is_dir) {
-                if !forms.recursive {
+                if !arguments.forms.recursive {
                     return Err(CommandError::Folder(path.clone()));
                 }
                 names.extend(files_below(path)?.into_iter().map(InputName::File));
@@ -145,10 +147,12 @@ impl Inputs {
                 names.push(name);
             }
         }
+        let mut options = arguments.forms.options();
+        options.threads = arguments.threads();
         let inputs = Inputs {
             names,
-            options: forms.options(),
-            invalid_text,
+            options,
+            invalid_text: arguments.errors,
         };
         for path in inputs.paths() {
             head(path).map_err(|error| FileError::new(path, error))?;
@@ -174,6 +178,20 @@ impl Inputs {
             (is_text && !self.options.json_lines).then_some(metadata.len())
         };
         self.names.iter().map(length).sum()
+    }
+
+    /// What each input is known by: its length, and a hash of its beginning, its end and some places
+    /// between them. Of standard input, pipes and devices nothing is known before they are read.
+    pub(crate) fn fingerprints(&self) -> Result<Vec<String>, CommandError> {
+        let fingerprint = |name: &InputName| match name.path() {
+            Some(path) => fingerprint(path).map_err(|error| FileError::new(path, error)),
+            None => Ok(String::new()),
+        };
+        Ok(self
+            .names
+            .iter()
+            .map(fingerprint)
+            .collect::<Result<_, _>>()?)
     }
 
     /// Reads all documents, one after another. Long ones come in stretches where there is a pattern
@@ -264,6 +282,38 @@ fn document_error(input: &InputName, error: DocumentError) -> CommandError {
         (input, DocumentError::Read(error)) => CommandError::Standard(input.clone(), error),
         (input, error) => CommandError::Document(input.clone(), error),
     }
+}
+
+/// Places of a file at which its fingerprint looks, the beginning and the end among them, and how many
+/// bytes it takes at each.
+const PLACES: u64 = 17;
+const AT_EACH: u64 = 1 << 14;
+
+/// Two files of the same length that differ only where it does not look have the same: this notices
+/// a file that was made anew, and costs the same for one of any size.
+fn fingerprint(path: &Path) -> io::Result<String> {
+    let mut file = match fs::metadata(path)? {
+        metadata if metadata.is_file() => File::open(path)?,
+        _ => return Ok(String::new()),
+    };
+    let length = file.metadata()?.len();
+    let mut digest = Sha256::new_with_prefix(length.to_le_bytes());
+    let last = length.saturating_sub(AT_EACH);
+    let mut bytes = Vec::new();
+    for place in 0..PLACES {
+        // No product of theirs, which could be too large.
+        let start = last / (PLACES - 1) * place;
+        let start = if place + 1 == PLACES { last } else { start };
+        bytes.clear();
+        file.seek(SeekFrom::Start(start))?;
+        file.by_ref().take(AT_EACH).read_to_end(&mut bytes)?;
+        digest.update(&bytes);
+        if last == 0 {
+            break;
+        }
+    }
+    let digest = digest.finalize();
+    Ok(digest[..8].iter().map(|b| format!("{b:02x}")).collect())
 }
 
 /// The first bytes of a file; of a pipe or a device none, since they could be read only once.

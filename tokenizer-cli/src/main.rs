@@ -45,7 +45,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), CommandError> {
-    let progress = Progress::new(arguments.quiet);
+    let progress = Progress::new(arguments.quiet, arguments.verbose);
     match &arguments.command {
         Command::Train(arguments) => commands::train::run(arguments, &progress),
         Command::CountPieces(arguments) => commands::count_pieces::run(arguments, &progress),
@@ -54,7 +54,7 @@ fn run(arguments: &Arguments) -> Result<(), CommandError> {
         Command::Count(arguments) => commands::count::run(arguments, &progress),
         Command::Convert(arguments) => commands::convert::run(arguments, &progress),
         Command::Compare(arguments) => commands::compare::run(arguments, &progress),
-        Command::Inspect(arguments) => commands::inspect::run(arguments),
+        Command::Inspect(arguments) => commands::inspect::run(arguments, &progress),
         Command::Completions(arguments) => commands::manual::completions(arguments),
         Command::Man(arguments) => commands::manual::man(arguments),
     }

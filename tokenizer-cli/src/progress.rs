@@ -1,5 +1,7 @@
 //! What is said on stderr, which is for people.
 
+use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -31,13 +33,38 @@ pub(crate) fn warn(message: &str) {
 /// Shows how far a command is, and closes with a line about what it did.
 pub(crate) struct Progress {
     quiet: bool,
+    verbose: bool,
     started: Instant,
 }
 
+/// What there was of a stage.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Amount {
+    pub(crate) bytes: Option<u64>,
+    pub(crate) tokens: Option<u64>,
+}
+
+impl Amount {
+    pub(crate) fn bytes(bytes: u64) -> Self {
+        let bytes = Some(bytes);
+        Amount {
+            bytes,
+            tokens: None,
+        }
+    }
+
+    pub(crate) fn tokens(self, tokens: u64) -> Self {
+        let tokens = Some(tokens);
+        Amount { tokens, ..self }
+    }
+}
+
 impl Progress {
-    pub(crate) fn new(quiet: bool) -> Self {
+    pub(crate) fn new(quiet: bool, verbose: bool) -> Self {
         Progress {
             quiet,
+            // They exclude each other, but one may stand before the command and the other behind it.
+            verbose: verbose && !quiet,
             started: Instant::now(),
         }
     }
@@ -50,19 +77,21 @@ impl Progress {
     }
 
     /// A bar for a stage of known length, counted in steps, with room for a detail.
-    pub(crate) fn steps(&self, what: &'static str, length: usize) -> Stage {
+    pub(crate) fn steps(&self, what: impl Into<Cow<'static, str>>, length: usize) -> Stage {
         let style = "{msg} {wide_bar} {human_pos}/{human_len}{prefix} [{elapsed}, {eta} left]";
-        self.stage(what, ProgressBar::new(length as u64), style)
+        let stage = self.stage(what, ProgressBar::new(length as u64), style);
+        stage.amount.set(Amount::default());
+        stage
     }
 
     /// A line for a stage whose end is not known, counted in bytes.
-    pub(crate) fn bytes(&self, what: &'static str) -> Stage {
+    pub(crate) fn bytes(&self, what: impl Into<Cow<'static, str>>) -> Stage {
         let style = "{spinner} {msg} {decimal_bytes} [{elapsed}, {decimal_bytes_per_sec}]";
         self.stage(what, ProgressBar::new_spinner(), style)
     }
 
     /// A bar for so many bytes, or a line when it is not known how many there will be.
-    pub(crate) fn bytes_of(&self, what: &'static str, total: Option<u64>) -> Stage {
+    pub(crate) fn bytes_of(&self, what: impl Into<Cow<'static, str>>, total: Option<u64>) -> Stage {
         let Some(total) = total else {
             return self.bytes(what);
         };
@@ -71,17 +100,32 @@ impl Progress {
         self.stage(what, ProgressBar::new(total), style)
     }
 
-    fn stage(&self, what: &'static str, bar: ProgressBar, style: &str) -> Stage {
-        if self.quiet || !std::io::stderr().is_terminal() {
-            return Stage(ProgressBar::hidden());
+    fn stage(&self, what: impl Into<Cow<'static, str>>, bar: ProgressBar, style: &str) -> Stage {
+        let what = what.into();
+        let is_shown = !self.quiet && std::io::stderr().is_terminal();
+        let stage = |bar| Stage {
+            bar,
+            what: self.verbose.then(|| what.clone()),
+            started: Instant::now(),
+            amount: Cell::new(Amount::bytes(0)),
+        };
+        if !is_shown {
+            return stage(ProgressBar::hidden());
         }
         bar.set_draw_target(ProgressDrawTarget::stderr());
         if let Ok(style) = ProgressStyle::with_template(style) {
             bar.set_style(style);
         }
-        bar.set_message(what);
+        bar.set_message(what.clone());
         bar.enable_steady_tick(Duration::from_millis(100));
-        Stage(bar)
+        stage(bar)
+    }
+
+    /// Part of a stage took so long, all its turns together; other parts went on at the same time.
+    pub(crate) fn part(&self, what: &str, amount: Amount, took: Duration) {
+        if self.verbose {
+            say_stage(what, amount, took);
+        }
     }
 
     /// `what` was done to `bytes` bytes: adds how long it took and how fast it was.
@@ -105,37 +149,74 @@ impl Progress {
     }
 }
 
+/// How much there was of a stage, how long it took and how fast it was.
+fn say_stage(what: &str, amount: Amount, took: Duration) {
+    let seconds = took.as_secs_f64();
+    let mut line = what.to_owned();
+    // Writing to a string cannot fail.
+    if let Some(bytes) = amount.bytes {
+        let _ = write!(line, ", {} bytes", number(bytes));
+    }
+    if let Some(tokens) = amount.tokens {
+        let _ = write!(line, ", {} tokens", number(tokens));
+    }
+    let _ = write!(line, ", {seconds:.3} s");
+    if let Some(bytes) = amount.bytes {
+        let speed = bytes as f64 / 1e6 / seconds.max(1e-9);
+        let _ = write!(line, ", {speed:.1} MB/s");
+    }
+    say("stage", &line);
+}
+
 /// A stage under way. Its line goes away when it is dropped, so that no message is drawn over.
-pub(crate) struct Stage(ProgressBar);
+pub(crate) struct Stage {
+    bar: ProgressBar,
+    /// How it is called when it has ended, if that is to be said.
+    what: Option<Cow<'static, str>>,
+    started: Instant,
+    amount: Cell<Amount>,
+}
 
 impl Stage {
     /// Hides the stage when data goes to the same terminal.
     pub(crate) fn unless(self, hidden: bool) -> Self {
         if hidden {
-            self.0.set_draw_target(ProgressDrawTarget::hidden());
+            self.bar.set_draw_target(ProgressDrawTarget::hidden());
         }
         self
     }
 
+    /// So many bytes more are done.
     pub(crate) fn advance(&self, by: u64) {
-        self.0.inc(by);
+        self.bar.inc(by);
+        let amount = self.amount.get();
+        let bytes = amount.bytes.map(|bytes| bytes + by);
+        self.amount.set(Amount { bytes, ..amount });
+    }
+
+    /// So many tokens were made or read in all.
+    pub(crate) fn tokens(&self, tokens: u64) {
+        self.amount.set(self.amount.get().tokens(tokens));
     }
 
     pub(crate) fn set(&self, position: usize) {
-        self.0.set_position(position as u64);
+        self.bar.set_position(position as u64);
     }
 
     /// Shows a detail behind the position.
     pub(crate) fn detail(&self, detail: impl FnOnce() -> String) {
-        if !self.0.is_hidden() {
-            self.0.set_prefix(detail());
+        if !self.bar.is_hidden() {
+            self.bar.set_prefix(detail());
         }
     }
 }
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
+        if let Some(what) = &self.what {
+            say_stage(what, self.amount.get(), self.started.elapsed());
+        }
     }
 }
 

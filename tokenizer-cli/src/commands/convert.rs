@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use tokenizer_core::corpus::{CountsFormat, ModelFormat, save_model};
+use tokenizer_core::corpus::{CountsFormat, ModelFormat};
 use tokenizer_core::{Merging, Model, Words};
 
 use crate::args::ConvertArguments;
 use crate::commands::counts::{self, Counter};
-use crate::commands::{known_pieces, load, warn_of_loss};
+use crate::commands::{known_pieces, load, save, warn_of_loss};
 use crate::error::{CommandError, UsageError};
 use crate::input::Inputs;
 use crate::output::{check_not_read, check_place};
@@ -21,7 +21,11 @@ pub(crate) fn run(arguments: &ConvertArguments, progress: &Progress) -> Result<(
         let corpus = arguments.warm.inputs.iter().map(PathBuf::as_ref);
         check_not_read(&arguments.output, corpus)?;
     }
-    let model = load(&arguments.model, arguments.pattern.pattern.as_ref())?;
+    let model = load(
+        &arguments.model,
+        arguments.pattern.pattern.as_ref(),
+        progress,
+    )?;
     let mut counted = None;
     let model = match is_warmed {
         false => model,
@@ -29,10 +33,10 @@ pub(crate) fn run(arguments: &ConvertArguments, progress: &Progress) -> Result<(
             let (words, bytes) = count(&model, arguments, progress)?;
             let most = arguments.known_pieces.unwrap_or(known_pieces::DEFAULT);
             counted = Some((words.len(), bytes));
-            known_pieces::store(model, &words, most)?
+            known_pieces::store(model, &words, most, progress)?
         }
     };
-    save_model(&model, &arguments.output)?;
+    save(&model, &arguments.output, progress)?;
     warn_of_loss(&model, &arguments.output);
     if ModelFormat::of_path(&arguments.output) == Some(ModelFormat::Tiktoken)
         && matches!(model.merging(), Merging::Merges { .. })
@@ -68,7 +72,7 @@ fn count(
         .iter()
         .cloned()
         .partition(|path| CountsFormat::of_file(path).is_some());
-    let inputs = Inputs::open(&texts, &corpus.forms, corpus.errors)?;
+    let inputs = Inputs::open(&texts, corpus)?;
     let files = counts::open(&counted, None)?;
     if let Some(files) = &files
         && files.pattern() != model.pattern()

@@ -13,10 +13,11 @@ use crate::progress::Progress;
 
 pub(crate) fn run(arguments: &CountArguments, progress: &Progress) -> Result<(), CommandError> {
     let documents = &arguments.documents;
-    let inputs = Inputs::open(&documents.inputs, &documents.forms, documents.errors)?;
+    let inputs = Inputs::open(&documents.inputs, documents)?;
     let model = load(
         &arguments.model.model,
         arguments.model.pattern.pattern.as_ref(),
+        progress,
     )?;
     let encoder = Encoder::new(model);
     let output = Output::Standard;
@@ -28,7 +29,7 @@ pub(crate) fn run(arguments: &CountArguments, progress: &Progress) -> Result<(),
         let mut sums = Sums::new(&inputs);
         let count = |texts: &[InputText]| encoder.count_batch_with(texts, options);
         let cut = pipeline::cut_for(&encoder);
-        pipeline::run(&inputs, cut, 0, count, |texts, counts| {
+        let spent = pipeline::run(&inputs, cut, 0, count, |texts, counts| {
             for (text, tokens) in texts.iter().zip(counts) {
                 let bytes = text.as_ref().len();
                 sums.move_to(text.input, writer)?;
@@ -37,7 +38,10 @@ pub(crate) fn run(arguments: &CountArguments, progress: &Progress) -> Result<(),
             }
             Ok(())
         })?;
-        sums.finish(writer)
+        let (tokens, bytes) = sums.finish(writer)?;
+        spent.say(progress, bytes, tokens);
+        stage.tokens(tokens);
+        Ok(())
     })
 }
 
@@ -82,13 +86,14 @@ impl<'i> Sums<'i> {
         Ok(())
     }
 
-    fn finish(mut self, writer: &mut OutputWriter<'_>) -> Result<(), CommandError> {
+    /// Writes what is left, and gives the tokens and bytes of all.
+    fn finish(mut self, writer: &mut OutputWriter<'_>) -> Result<(u64, u64), CommandError> {
         self.move_to(self.names.len(), writer)?;
         let (tokens, bytes) = self.all;
-        match self.names.len() {
-            1 => Ok(()),
-            _ => line(writer, tokens, bytes, OsStr::new("total")),
+        if self.names.len() != 1 {
+            line(writer, tokens, bytes, OsStr::new("total"))?;
         }
+        Ok(self.all)
     }
 }
 

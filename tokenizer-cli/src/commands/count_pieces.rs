@@ -26,7 +26,7 @@ pub(crate) fn run(
         &arguments.output,
         documents.inputs.iter().map(PathBuf::as_ref),
     )?;
-    let inputs = Inputs::open(&texts, &documents.forms, documents.errors)?;
+    let inputs = Inputs::open(&texts, documents)?;
     let files = counts::open(&counted, arguments.pattern.as_ref())?;
     let pattern = counts::pattern(files.as_ref(), arguments.pattern.as_ref());
     let counter = Counter::new(&pattern, None, &arguments.counting, documents.threads());

@@ -20,9 +20,13 @@ pub(crate) fn run(arguments: &DecodeArguments, progress: &Progress) -> Result<()
     let model = load(
         &arguments.model.model,
         arguments.model.pattern.pattern.as_ref(),
+        progress,
     )?;
+    let stage = progress.bytes("reading ids");
     let bytes = input.read()?;
     let bytes = bytes.as_ref();
+    stage.advance(bytes.len() as u64);
+    drop(stage);
 
     let format = match arguments.format {
         Some(format) => format,
@@ -46,6 +50,7 @@ pub(crate) fn run(arguments: &DecodeArguments, progress: &Progress) -> Result<()
             stage.advance(text.len() as u64);
             writer.write_all(text)
         })?;
+        stage.tokens(decoded.tokens);
         Ok(())
     })?;
     progress.close(

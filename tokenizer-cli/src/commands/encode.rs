@@ -1,7 +1,6 @@
 //! `tokenizer encode`: documents to ids.
 
 use std::fmt::Write;
-use std::path::Path;
 
 use tokenizer_core::special::SpecialSet;
 use tokenizer_core::{EncodeOptions, Encoder, Model, TokenId};
@@ -18,12 +17,13 @@ use crate::progress::{Progress, number};
 pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<(), CommandError> {
     let documents = &arguments.documents;
     let output = Output::new(arguments.output.as_deref());
-    let inputs = Inputs::open(&documents.inputs, &documents.forms, documents.errors)?;
+    let inputs = Inputs::open(&documents.inputs, documents)?;
     let read = || inputs.paths().chain([arguments.model.model.as_path()]);
     output.check(read())?;
     let model = load(
         &arguments.model.model,
         arguments.model.pattern.pattern.as_ref(),
+        progress,
     )?;
     let format = choose_format(arguments.format, &output, &model, progress)?;
     if let Some(path) = output.path() {
@@ -40,8 +40,9 @@ pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<()
         (None, _) => Shards::one(run, output.clone())?,
         (Some(_), None) => return Err(UsageError::ShardsToStandardOutput.into()),
         (Some(tokens), Some(path)) => {
-            let run = run.of_shards(&what_decides(arguments, &inputs, &before, &behind));
-            Shards::several(run, path, tokens, arguments.resume)?
+            let what = what_decides(arguments, &inputs, &before, &behind);
+            let run = run.of_shards(&what, inputs.fingerprints()?);
+            Shards::several(run, path, tokens, arguments.resume, inputs.names())?
         }
     };
     let done = shards.documents_done();
@@ -68,7 +69,7 @@ pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<()
         .bytes_of("encoding", inputs.total_bytes())
         .unless(output.is_terminal());
     let (mut bytes, mut is_open) = (0, false);
-    pipeline::run(&inputs, cut, done, encode, |texts, batch| {
+    let spent = pipeline::run(&inputs, cut, done, encode, |texts, batch| {
         let mut read = 0;
         for (text, ids) in texts.iter().zip(batch.iter()) {
             read += text.as_ref().len() as u64;
@@ -87,6 +88,8 @@ pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<()
         Ok(())
     })?;
     let written = shards.finish()?;
+    spent.say(progress, bytes, written.tokens);
+    stage.tokens(written.tokens);
     drop(stage);
     progress.close(
         &format!(
@@ -143,7 +146,8 @@ fn special_ids(model: &Model, names: &[String]) -> Result<Vec<TokenId>, UsageErr
     names.iter().map(id).collect()
 }
 
-/// All that decides what is in the shards of a run, but for the model and the format.
+/// All that decides what is in the shards of a run, but for the model, the format and what stands in
+/// the inputs.
 fn what_decides(
     arguments: &EncodeArguments,
     inputs: &Inputs,
@@ -158,9 +162,8 @@ fn what_decides(
         forms.options(),
     );
     for name in inputs.names() {
-        let length = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
         // Writing to a string cannot fail.
-        let _ = write!(what, " {name:?} {}", name.path().map_or(0, length));
+        let _ = write!(what, " {name:?}");
     }
     what
 }

@@ -20,19 +20,41 @@ mod training;
 
 use std::path::Path;
 
-use tokenizer_core::corpus::{LoadError, ModelFormat, load_model};
+use tokenizer_core::corpus::{LoadError, ModelFormat, load_model, save_model};
 use tokenizer_core::{Model, Pattern};
 
 use crate::error::{CommandError, UsageError};
-use crate::progress::{number, warn};
+use crate::progress::{Progress, Stage, number, warn};
 
-fn load(path: &Path, pattern: Option<&Pattern>) -> Result<Model, CommandError> {
-    load_model(path, pattern.cloned()).map_err(|error| match error {
+fn load(
+    path: &Path,
+    pattern: Option<&Pattern>,
+    progress: &Progress,
+) -> Result<Model, CommandError> {
+    let stage = progress.bytes("reading the model");
+    let loaded = load_model(path, pattern.cloned()).map_err(|error| match error {
         LoadError::PatternMissing(_) | LoadError::PatternGiven(_) => {
             UsageError::Pattern(error).into()
         }
-        other => other.into(),
-    })
+        other => CommandError::from(other),
+    });
+    end_with_model(&stage, path, loaded.as_ref().ok());
+    loaded
+}
+
+fn save(model: &Model, path: &Path, progress: &Progress) -> Result<(), CommandError> {
+    let stage = progress.bytes("writing the model");
+    save_model(model, path)?;
+    end_with_model(&stage, path, Some(model));
+    Ok(())
+}
+
+/// What there is of a model and of its file. Of a model of several files, it is the one at `path`.
+fn end_with_model(stage: &Stage, path: &Path, model: Option<&Model>) {
+    stage.advance(path.metadata().map_or(0, |metadata| metadata.len()));
+    if let Some(model) = model {
+        stage.tokens(model.vocab().len() as u64);
+    }
 }
 
 /// Text in which nothing is markup, nor ends an attribute.

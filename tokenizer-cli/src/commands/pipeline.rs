@@ -11,11 +11,13 @@ use std::mem::size_of;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use tokenizer_core::{BatchError, Encoder, Pattern};
 
 use crate::error::CommandError;
 use crate::input::{InputText, Inputs};
+use crate::progress::{Amount, Progress};
 
 /// Texts are encoded together until they have this many bytes: enough to keep many threads busy, few
 /// enough for some groups to be in memory with their ids.
@@ -24,27 +26,51 @@ const TOGETHER: usize = 8 << 20;
 /// Groups that wait for the next in line.
 const WAITING: usize = 1;
 
-/// Texts that are encoded together.
-type Group = Vec<InputText>;
+/// Texts that are encoded together, and how long it took to read them.
+#[derive(Default)]
+struct Group {
+    texts: Vec<InputText>,
+    took: Duration,
+}
+
+/// How long each of the three was at work. They work at the same time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Spent {
+    pub(super) reading: Duration,
+    pub(super) encoding: Duration,
+    pub(super) handing_on: Duration,
+}
+
+impl Spent {
+    /// Says so, if it is wanted, of texts of so many bytes and tokens.
+    pub(super) fn say(self, progress: &Progress, bytes: u64, tokens: u64) {
+        let (read, made) = (Amount::bytes(bytes), Amount::bytes(bytes).tokens(tokens));
+        progress.part("reading documents", read, self.reading);
+        progress.part("encoding documents", made, self.encoding);
+        progress.part("handing ids on", made, self.handing_on);
+    }
+}
 
 /// Reads all documents behind the first `done`, has `encode` make something of a group of them, and
-/// hands both to `each`, in order. Documents may be cut by `cut`, if there is a pattern.
+/// hands both to `each`, in order. Documents may be cut by `cut`, if there is a pattern. Gives how long
+/// that took.
 pub(super) fn run<T: Send>(
     inputs: &Inputs,
     cut: Option<&Pattern>,
     done: u64,
     encode: impl Fn(&[InputText]) -> Result<T, BatchError> + Send,
     mut each: impl FnMut(&[InputText], T) -> Result<(), CommandError>,
-) -> Result<(), CommandError> {
+) -> Result<Spent, CommandError> {
     let groups = read(inputs, cut, done)?;
     thread::scope(|scope| {
         let (sender, encoded) = sync_channel(WAITING);
         let encoding = move || {
             for group in groups {
-                let done = group.and_then(|group| match encode(&group) {
-                    Ok(ids) => Ok((group, ids)),
+                let started = Instant::now();
+                let done = group.and_then(|group| match encode(&group.texts) {
+                    Ok(ids) => Ok((group, ids, started.elapsed())),
                     Err(failure) => {
-                        let text = &group[failure.text];
+                        let text = &group.texts[failure.text];
                         let place = text.stretch.place;
                         Err(inputs.encode_error(text.input, place, failure.error))
                     }
@@ -58,9 +84,16 @@ pub(super) fn run<T: Send>(
         };
         let encoding = thread::Builder::new().spawn_scoped(scope, encoding);
         let encoding = encoding.map_err(CommandError::Thread)?;
+        let mut spent = Spent::default();
         let mut handed_on = Ok(());
         for done in encoded {
-            handed_on = done.and_then(|(group, ids)| each(&group, ids));
+            let started = Instant::now();
+            handed_on = done.and_then(|(group, ids, took)| {
+                spent.reading += group.took;
+                spent.encoding += took;
+                each(&group.texts, ids)
+            });
+            spent.handing_on += started.elapsed();
             if handed_on.is_err() {
                 break;
             }
@@ -69,9 +102,9 @@ pub(super) fn run<T: Send>(
             Ok(()) => {
                 let joined = encoding.join();
                 joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-                Ok(())
+                Ok(spent)
             }
-            failed => failed,
+            Err(failed) => Err(failed),
         }
     })
 }
@@ -114,11 +147,13 @@ fn send_groups(
     documents: impl Iterator<Item = Result<InputText, CommandError>>,
     sender: &SyncSender<Result<Group, CommandError>>,
 ) -> Result<(), std::sync::mpsc::SendError<Result<Group, CommandError>>> {
-    let (mut group, mut bytes) = (Group::new(), 0);
+    let (mut group, mut bytes) = (Group::default(), 0);
+    let mut started = Instant::now();
     for text in documents {
         let text = match text {
             Ok(text) => text,
             Err(error) => {
+                group.took = started.elapsed();
                 // What stands before it may fail too, and is named first then.
                 sender.send(Ok(group))?;
                 return sender.send(Err(error));
@@ -126,12 +161,16 @@ fn send_groups(
         };
         // A very short document is mostly what it is wrapped in.
         bytes += text.as_ref().len() + size_of::<InputText>();
-        group.push(text);
+        group.texts.push(text);
         if bytes >= TOGETHER {
             bytes = 0;
+            group.took = started.elapsed();
             sender.send(Ok(std::mem::take(&mut group)))?;
+            // Waiting for the others is no work.
+            started = Instant::now();
         }
     }
+    group.took = started.elapsed();
     sender.send(Ok(group))
 }
 

@@ -12,6 +12,7 @@ use tokenizer_core::TokenId;
 
 use crate::error::CommandError;
 use crate::ids::{Counts, Header, IdWriter, Run, beside};
+use crate::input::InputName;
 use crate::output::Output;
 
 /// How ids are spread over files.
@@ -45,12 +46,14 @@ impl Shards {
 
     /// Files of so many ids, beside each other. `resume` goes on behind those that are there.
     ///
-    /// Fails when there are any and it is not asked to, and when they are not of this run.
+    /// Fails when there are any and it is not asked to, and when they are not of this run, or an input,
+    /// of which these are the names, has changed.
     pub(super) fn several(
         run: Run,
         path: &Path,
         tokens: u64,
         resume: bool,
+        names: &[InputName],
     ) -> Result<Self, CommandError> {
         let mut shards = Shards {
             run,
@@ -74,11 +77,19 @@ impl Shards {
                 return Ok(shards);
             };
             let header = Header::read(&bytes)
-                .filter(|header| path.exists() && header.first_document == shards.documents)
-                .filter(|header| Some(header.run.as_str()) == shards.run.name());
+                .filter(|header| path.exists() && header.first_document == shards.documents);
             let Some(header) = header else {
                 return Err(CommandError::OtherShards(path));
             };
+            if Some(header.run.as_str()) != shards.run.name() {
+                return Err(match shards.run.changed_input(&header) {
+                    Some(input) => CommandError::InputChanged {
+                        input: names[input].clone(),
+                        shard: path,
+                    },
+                    None => CommandError::OtherShards(path),
+                });
+            }
             shards.number += 1;
             shards.documents += header.counts.documents;
         }

@@ -3,14 +3,13 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use tokenizer_core::corpus::save_model;
 use tokenizer_core::extend::MovedSpecial;
 
 use crate::args::TrainArguments;
 use crate::commands::counts::{self, Counter};
 use crate::commands::report::Report;
 use crate::commands::training::{Outcome, Training};
-use crate::commands::{frequencies, known_pieces, warn_of_loss};
+use crate::commands::{frequencies, known_pieces, save, warn_of_loss};
 use crate::error::{CommandError, UsageError};
 use crate::input::Inputs;
 use crate::output::{Output, check_place};
@@ -27,10 +26,10 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(),
         }
     };
     let counts = counts::open(&arguments.from_counts, arguments.pattern.as_ref())?;
-    let training = Training::new(arguments, counts.as_ref())?;
+    let training = Training::new(arguments, counts.as_ref(), progress)?;
     let documents = &arguments.documents;
     counts::refuse_as_text(&documents.inputs)?;
-    let inputs = Inputs::open(&documents.inputs, &documents.forms, documents.errors)?;
+    let inputs = Inputs::open(&documents.inputs, documents)?;
     let counted = arguments.from_counts.iter().map(PathBuf::as_ref);
     let read = || {
         let model = arguments.extend.as_deref();
@@ -84,6 +83,7 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(),
             stage.detail(|| format!(", now {} times each", number(learned.count)));
         }
     })?;
+    stage.tokens(outcome.learned.len() as u64);
     drop(stage);
     let Outcome {
         model,
@@ -96,13 +96,13 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(),
     }
     let store = |model| match known_pieces {
         0 => Ok(model),
-        most => known_pieces::store(model, &words, most),
+        most => known_pieces::store(model, &words, most, progress),
     };
     for (size, path) in &checkpoints {
-        save_model(&store(training.checkpoint(&model, *size)?)?, path)?;
+        save(&store(training.checkpoint(&model, *size)?)?, path, progress)?;
     }
     let model = store(model)?;
-    save_model(&model, &arguments.output)?;
+    save(&model, &arguments.output, progress)?;
     report.stage("writing", None);
 
     let learned = learned.len();

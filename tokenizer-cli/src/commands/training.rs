@@ -16,6 +16,7 @@ use tokenizer_core::{
 use crate::args::{MAX_VOCAB_SIZE, TieBreakRule, TrainArguments};
 use crate::commands::{counts, load};
 use crate::error::{CommandError, UsageError};
+use crate::progress::Progress;
 
 /// What is to be learned, and from where on.
 pub(super) struct Training {
@@ -44,6 +45,7 @@ impl Training {
     pub(super) fn new(
         arguments: &TrainArguments,
         counts: Option<&CountsFiles>,
+        progress: &Progress,
     ) -> Result<Self, CommandError> {
         let options = TrainOptions::new(0)
             .min_frequency(arguments.min_frequency)
@@ -59,7 +61,7 @@ impl Training {
             return Err(UsageError::VocabTooLarge { size }.into());
         }
         let mut training = match &arguments.extend {
-            Some(path) => Self::from_model(path, arguments, options)?,
+            Some(path) => Self::from_model(path, arguments, options, progress)?,
             None => Self::from_bytes(arguments, counts, options)?,
         };
         if let Some(counts) = counts
@@ -108,11 +110,12 @@ impl Training {
         path: &Path,
         arguments: &TrainArguments,
         options: TrainOptions,
+        progress: &Progress,
     ) -> Result<Self, CommandError> {
         // Where the model holds its pattern, the same one may be given once more.
         let is_told = ModelFormat::of_path(path) == Some(ModelFormat::Tiktoken);
         let given = arguments.pattern.as_ref();
-        let model = load(path, given.filter(|_| is_told))?;
+        let model = load(path, given.filter(|_| is_told), progress)?;
         if given.is_some_and(|pattern| pattern != model.pattern()) {
             return Err(UsageError::OtherPattern {
                 model: path.to_owned(),

@@ -13,13 +13,15 @@
 //!   "model_sha256": "…",
 //!   "shard": 0,
 //!   "first_document": 0,
-//!   "run": "…"
+//!   "run": "…",
+//!   "inputs": ["…"]
 //! }
 //! ```
 //!
 //! `document_ends` names a file of little-endian u64: behind how many ids each document ends. `shard`,
 //! `first_document` and `run` are there only for files that are one of several: `run` is the same for
-//! all files that belong together, and says of the next run whether it would have made them.
+//! all files that belong together, and says of the next run whether it would have made them; the first
+//! of them has a fingerprint of each input, so that one that changed can be named.
 
 use std::path::Path;
 
@@ -45,6 +47,8 @@ pub(crate) struct Run {
     model: String,
     /// Set where there are several files.
     name: Option<String>,
+    /// What the inputs are known by, in their order.
+    fingerprints: Vec<String>,
 }
 
 /// What a header says of one file of several.
@@ -53,6 +57,8 @@ pub(crate) struct Header {
     pub(crate) counts: Counts,
     pub(crate) first_document: u64,
     pub(crate) run: String,
+    /// Of the first of several files alone.
+    fingerprints: Vec<String>,
 }
 
 impl Run {
@@ -63,19 +69,30 @@ impl Run {
             id_limit: model.id_limit(),
             model: sha256(&[&bytes]),
             name: None,
+            fingerprints: Vec::new(),
         }
     }
 
-    /// A run that writes several files. `what` is all that decides what is in them, besides the model
-    /// and the format.
-    pub(crate) fn of_shards(mut self, what: &str) -> Self {
+    /// A run that writes several files. `what` is all that decides what is in them, besides the model,
+    /// the format and what stands in the inputs, of which there are fingerprints.
+    pub(crate) fn of_shards(mut self, what: &str, fingerprints: Vec<String>) -> Self {
         let format = self.format.as_str();
-        self.name = Some(sha256(&[
-            self.model.as_bytes(),
-            format.as_bytes(),
-            what.as_bytes(),
-        ]));
+        let inputs = fingerprints.join(" ");
+        let parts = [&self.model, format, what, &inputs];
+        self.name = Some(sha256(&parts.map(str::as_bytes)));
+        self.fingerprints = fingerprints;
         self
+    }
+
+    /// Which input is not what it was in the run that the header of a first file is of, if one differs
+    /// and there were as many.
+    pub(crate) fn changed_input(&self, header: &Header) -> Option<usize> {
+        let (now, before) = (&self.fingerprints, &header.fingerprints);
+        let is_other = |&input: &usize| now[input] != before[input];
+        match now.len() == before.len() {
+            true => (0..now.len()).find(is_other),
+            false => None,
+        }
     }
 
     pub(crate) fn name(&self) -> Option<&str> {
@@ -109,6 +126,9 @@ impl Run {
             header["shard"] = shard.into();
             header["first_document"] = first_document.into();
             header["run"] = run.as_str().into();
+            if shard == 0 {
+                header["inputs"] = self.fingerprints.clone().into();
+            }
         }
         let mut bytes = format!("{header:#}").into_bytes();
         bytes.push(b'\n');
@@ -121,6 +141,8 @@ impl Header {
     pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
         let header: Value = serde_json::from_slice(bytes).ok()?;
         let number = |name: &str| header.get(name)?.as_u64();
+        let inputs = header.get("inputs").and_then(Value::as_array);
+        let fingerprints = inputs.into_iter().flatten();
         Some(Header {
             counts: Counts {
                 tokens: number("tokens")?,
@@ -128,6 +150,9 @@ impl Header {
             },
             first_document: number("first_document")?,
             run: header.get("run")?.as_str()?.to_owned(),
+            fingerprints: fingerprints
+                .map(|fingerprint| fingerprint.as_str().map(str::to_owned))
+                .collect::<Option<_>>()?,
         })
     }
 }

@@ -151,6 +151,73 @@ fn tables_give_the_ids_of_their_rows() {
     assert_eq!(folder.read("a.tsv"), folder.read("b.tsv"));
 }
 
+/// A table of one column, which may hold nulls.
+fn table(groups: &[Vec<Option<String>>]) -> Vec<u8> {
+    use parquet::data_type::{ByteArray, ByteArrayType};
+    use parquet::file::writer::SerializedFileWriter;
+
+    let schema = "message m { optional binary text (STRING); }";
+    let schema = parquet::schema::parser::parse_message_type(schema).unwrap();
+    let mut bytes = Vec::new();
+    let mut writer =
+        SerializedFileWriter::new(&mut bytes, schema.into(), Default::default()).unwrap();
+    for rows in groups {
+        let values: Vec<ByteArray> = rows.iter().flatten().map(|s| s.as_str().into()).collect();
+        let levels: Vec<i16> = rows.iter().map(|row| row.is_some().into()).collect();
+        let mut group = writer.next_row_group().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        let typed = column.typed::<ByteArrayType>();
+        typed.write_batch(&values, Some(&levels), None).unwrap();
+        column.close().unwrap();
+        group.close().unwrap();
+    }
+    writer.close().unwrap();
+    bytes
+}
+
+#[test]
+fn groups_of_rows_give_the_same_ids_on_any_number_of_threads() {
+    let folder = Folder::with_model();
+    let row = |row: usize| Some(format!("low {row} ").repeat(row % 100));
+    let mut groups: Vec<Vec<_>> = [700, 1, 0, 60_000, 300]
+        .map(|rows| (0..rows).map(row).collect())
+        .into();
+    folder.write("a.parquet", table(&groups));
+    let lines: String = groups
+        .concat()
+        .into_iter()
+        .flatten()
+        .map(|text| text + "\n")
+        .collect();
+    folder.write("a.txt", lines);
+    let wanted = encode(&folder, &["a.txt", "--per-line"]);
+    for threads in ["1", "2", "3", "8"] {
+        let found = encode(&folder, &["a.parquet", "--threads", threads]);
+        assert!(found == wanted, "{threads} threads");
+    }
+    groups[3][50_000] = None;
+    groups[4][7] = None;
+    folder.write("b.parquet", table(&groups));
+    for threads in ["1", "2", "3", "8"] {
+        folder
+            .run(&[
+                "encode",
+                "b.parquet",
+                "-m",
+                "m.bpe",
+                "-o",
+                "x",
+                "--threads",
+                threads,
+            ])
+            .fails(
+                1,
+                &["b.parquet: row 50702: the column \"text\" is null there"],
+            );
+    }
+    assert!(!folder.exists("x"));
+}
+
 #[test]
 fn folders_are_walked_in_order_when_asked() {
     let folder = folder();

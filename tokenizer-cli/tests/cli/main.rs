@@ -1,5 +1,6 @@
 //! The command line as its users meet it: exit codes, messages, files.
 
+mod browser;
 mod compare;
 mod convert;
 mod count;

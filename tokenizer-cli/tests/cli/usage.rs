@@ -99,3 +99,81 @@ fn shells_and_man_are_told_of_every_command() {
         .run(&["man", "learn"])
         .fails(2, &["no command \"learn\""]);
 }
+
+/// The names of the stages that were told of, each of which must say how long it took.
+#[track_caller]
+fn stages(said: &str) -> Vec<&str> {
+    said.lines()
+        .filter_map(|line| line.strip_prefix("stage: "))
+        .map(|line| {
+            let seconds = line.split(", ").filter_map(|part| part.strip_suffix(" s"));
+            let seconds: Vec<f64> = seconds.map(|n| n.parse().unwrap()).collect();
+            assert_eq!(seconds.len(), 1, "{line}");
+            line.split(',').next().unwrap()
+        })
+        .collect()
+}
+
+#[test]
+fn verbose_tells_of_each_stage_and_changes_no_data() {
+    let folder = Folder::with_model();
+    folder.write("ids", "104 105\n");
+    let documents = ["reading documents", "encoding documents", "handing ids on"];
+    let encoding = |last| [&["reading the model"], &documents[..], &[last]].concat();
+    for (arguments, wanted) in [
+        (
+            &["train", "corpus.txt", "-o", "n.bpe", "--vocab-size", "260"][..],
+            vec![
+                "counting pieces",
+                "merging",
+                "choosing known pieces",
+                "writing the model",
+            ],
+        ),
+        (
+            &["count-pieces", "corpus.txt", "-o", "n.tsv"],
+            vec!["counting pieces", "writing counts"],
+        ),
+        (
+            &["train", "--from-counts", "n.tsv", "-o", "n.tiktoken"],
+            vec!["reading counts", "merging", "writing the model"],
+        ),
+        (
+            &["encode", "corpus.txt", "-m", "m.bpe"],
+            encoding("encoding"),
+        ),
+        (
+            &["count", "corpus.txt", "-m", "m.bpe"],
+            encoding("counting tokens"),
+        ),
+        (
+            &["compare", "corpus.txt", "-m", "m.bpe", "--json"],
+            encoding("comparing"),
+        ),
+        (
+            &["decode", "ids", "-m", "m.bpe"],
+            vec!["reading the model", "reading ids", "decoding"],
+        ),
+        (
+            &["convert", "m.bpe", "-o", "n.json"],
+            vec!["reading the model", "writing the model"],
+        ),
+        (
+            &["inspect", "-m", "m.bpe", "low lower"],
+            vec!["reading the model", "encoding"],
+        ),
+    ] {
+        let plain = folder.run(arguments).succeeds();
+        assert!(stages(&plain.stderr).is_empty(), "{}", plain.stderr);
+        for verbose in ["-v", "--verbose"] {
+            let run = folder.run(&[arguments, &[verbose]].concat()).succeeds();
+            assert_eq!(stages(&run.stderr), wanted, "{}", run.stderr);
+            // Of a comparison, seconds are data.
+            assert!(arguments[0] == "compare" || run.stdout == plain.stdout);
+        }
+        let both = folder.run(&[arguments, &["-v", "-q"]].concat());
+        both.fails(2, &["cannot be used with"]);
+    }
+    let run = folder.run(&["-v", "encode", "corpus.txt", "-m", "m.bpe"]);
+    run.says(&["stage: encoding, 333 bytes, ", " tokens, ", " MB/s"]);
+}

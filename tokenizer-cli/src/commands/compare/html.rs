@@ -6,6 +6,7 @@ use std::fmt::Write;
 use super::table::{heads, rows};
 use super::{Comparison, LENGTHS};
 use crate::commands::escape_html;
+use crate::progress::number;
 
 const HEAD: &str = r#"<!DOCTYPE html>
 <html lang="en">
@@ -21,10 +22,14 @@ const HEAD: &str = r#"<!DOCTYPE html>
   --c5: #b0b0b0; } }
 body { background: var(--back); color: var(--fore); margin: 2em auto; max-width: 62em;
   padding: 0 1em; font: 15px/1.5 system-ui, sans-serif; }
-table { border-collapse: collapse; width: 100%; }
-th, td { border-bottom: 1px solid var(--line); padding: .3em .6em; text-align: right; }
-th:nth-child(-n+2), td:nth-child(-n+2) { text-align: left; overflow-wrap: anywhere; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
+th, td { border-bottom: 1px solid var(--line); padding: .3em .6em; text-align: right;
+  white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; min-width: 8em; white-space: normal;
+  overflow-wrap: anywhere; }
+.corpus th { padding-top: 1.2em; } .legend span { margin-right: 1.5em; overflow-wrap: anywhere; }
 svg { width: 100%; height: auto; } text { fill: var(--fore); font-size: 12px; }
+@media (max-width: 40em) { text { font-size: 18px; } }
 .axis { stroke: var(--line); fill: none; } .dim { fill: var(--dim); }
 </style>
 </head>
@@ -38,22 +43,13 @@ const LEFT: f64 = 50.0;
 const BOTTOM: f64 = 40.0;
 const TOP: f64 = 20.0;
 
+/// About as wide is a letter.
+const LETTER: f64 = 7.5;
+
 pub(super) fn page(comparison: &Comparison) -> String {
     let mut page = HEAD.to_owned();
-    page.push_str("<h1>Tokenizers compared</h1>\n<table>\n<tr>");
-    // Writing to a string cannot fail, here and below.
-    for head in heads() {
-        let _ = write!(page, "<th>{head}</th>");
-    }
-    page.push_str("</tr>\n");
-    for row in rows(comparison) {
-        page.push_str("<tr>");
-        for cell in row {
-            let _ = write!(page, "<td>{}</td>", escape_html(&cell));
-        }
-        page.push_str("</tr>\n");
-    }
-    page.push_str("</table>\n");
+    page.push_str("<h1>Tokenizers compared</h1>\n");
+    table(comparison, &mut page);
     legend(comparison, &mut page);
     bars(comparison, &mut page);
     lengths(comparison, &mut page);
@@ -66,16 +62,54 @@ fn color(model: usize) -> String {
     format!("var(--c{})", model % 6)
 }
 
+/// The rows of each corpus under its name.
+fn table(comparison: &Comparison, page: &mut String) {
+    let [_, heads @ ..] = heads();
+    page.push_str("<div class=\"wide\"><table>\n<tr>");
+    // Writing to a string cannot fail, here and below.
+    for head in heads {
+        let _ = write!(page, "<th>{head}</th>");
+    }
+    page.push_str("</tr>\n");
+    for (place, [corpus, cells @ ..]) in rows(comparison).iter().enumerate() {
+        if place % comparison.models.len().max(1) == 0 {
+            let (columns, corpus) = (heads.len(), escape_html(corpus));
+            let _ = writeln!(
+                page,
+                "<tr class=\"corpus\"><th colspan=\"{columns}\">{corpus}</th></tr>"
+            );
+        }
+        page.push_str("<tr>");
+        for cell in cells {
+            let _ = write!(page, "<td>{}</td>", escape_html(cell));
+        }
+        page.push_str("</tr>\n");
+    }
+    page.push_str("</table></div>\n");
+}
+
 fn legend(comparison: &Comparison, page: &mut String) {
-    page.push_str("<p>");
+    page.push_str("<p class=\"legend\">");
     for (number, model) in comparison.models.iter().enumerate() {
         let (color, name) = (color(number), escape_html(&model.name));
         let _ = write!(
             page,
-            "<span style=\"color: {color}\">■</span> {name} &nbsp; "
+            "<span><b style=\"color: {color}\">■</b> {name}</span> "
         );
     }
     page.push_str("</p>\n");
+}
+
+/// The distance of the lines of a chart whose values go up to `most`: 1, 2 or 5, or ten times as much
+/// and so on, so that there are few of them.
+fn step(most: f64) -> f64 {
+    let least = most.max(1e-9) / 5.0;
+    let ten = 10f64.powf(least.log10().floor());
+    let steps = [1.0, 2.0, 5.0, 10.0].map(|step| step * ten);
+    steps
+        .into_iter()
+        .find(|&step| step >= least)
+        .unwrap_or(least)
 }
 
 /// Begins a chart whose values go up to `most`, with lines at some of them.
@@ -84,17 +118,34 @@ fn begin(page: &mut String, title: &str, most: f64) {
         page,
         "<h2>{title}</h2>\n<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{title}\">\n"
     );
-    for step in 0..=4 {
-        let value = most * f64::from(step) / 4.0;
+    let step = step(most);
+    let digits = if step < 1.0 { 1 } else { 0 };
+    for line in 0..=(most / step) as u32 {
+        let value = step * f64::from(line);
         let y = height(value, most);
         let _ = writeln!(
             page,
             "<path class=\"axis\" d=\"M{LEFT} {y:.1}H{WIDTH}\"/>\
-             <text class=\"dim\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{value:.1}</text>",
+             <text class=\"dim\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{value:.digits$}</text>",
             LEFT - 6.0,
             y + 4.0
         );
     }
+}
+
+/// The last part of a path, as much of it as there is room for, in units of the chart.
+fn short_name(path: &str, room: f64) -> String {
+    let name = path
+        .trim_end_matches('/')
+        .rsplit('/')
+        .next()
+        .unwrap_or(path);
+    let most = ((room / LETTER) as usize).max(2);
+    if name.chars().count() <= most {
+        return name.to_owned();
+    }
+    let beginning: String = name.chars().take(most - 1).collect();
+    beginning + "…"
 }
 
 fn height(value: f64, most: f64) -> f64 {
@@ -126,9 +177,10 @@ fn bars(comparison: &Comparison, page: &mut String) {
         }
         let _ = writeln!(
             page,
-            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}<title>{}</title></text>",
             start + group * 0.4,
             HEIGHT - BOTTOM + 18.0,
+            escape_html(&short_name(corpus, group)),
             escape_html(corpus)
         );
     }
@@ -198,9 +250,11 @@ fn sizes(comparison: &Comparison, page: &mut String) {
     let sizes = (0..values.len()).map(size);
     let (least, largest) = sizes.fold((f64::MAX, 0.0f64), |(a, b), s| (a.min(s), b.max(s)));
     let span = (largest - least).max(1e-9);
-    for (number, &value) in values.iter().enumerate() {
+    // Labels of sizes that are nearly the same would stand in each other.
+    let mut labels: Vec<f64> = Vec::new();
+    for (place, &value) in values.iter().enumerate() {
         let share = if largest > least {
-            (size(number) - least) / span
+            (size(place) - least) / span
         } else {
             0.5
         };
@@ -208,16 +262,54 @@ fn sizes(comparison: &Comparison, page: &mut String) {
             LEFT + 60.0 + share * (WIDTH - LEFT - 120.0),
             height(value, most),
         );
-        let model = &comparison.models[number];
+        let model = &comparison.models[place];
+        let tokens = number(model.tokens as u64);
         let _ = writeln!(
             page,
-            "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"5\" fill=\"{}\"><title>{}: {value:.3}</title></circle>\
-             <text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
-            color(number),
+            "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"5\" fill=\"{}\">\
+             <title>{}, {tokens} tokens: {value:.3}</title></circle>",
+            color(place),
             escape_html(&model.name),
-            HEIGHT - BOTTOM + 18.0,
-            model.tokens
         );
+        if labels.iter().all(|label| (label - x).abs() > 8.0 * LETTER) {
+            labels.push(x);
+            let _ = writeln!(
+                page,
+                "<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{tokens}</text>",
+                HEIGHT - BOTTOM + 18.0
+            );
+        }
     }
     page.push_str("</svg>\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_stand_at_round_values() {
+        for (most, distance) in [
+            (4.1, 1.0),
+            (55.0, 20.0),
+            (1.1, 0.5),
+            (24.0, 5.0),
+            (2.3, 0.5),
+        ] {
+            assert!(
+                (step(most) - distance).abs() < 1e-9,
+                "{most}: {}",
+                step(most)
+            );
+        }
+        assert!(step(0.0) > 0.0);
+    }
+
+    #[test]
+    fn names_are_cut_to_the_room_there_is() {
+        assert_eq!(short_name("a/b/corpus.txt", 200.0), "corpus.txt");
+        assert_eq!(short_name("a/b/", 200.0), "b");
+        assert_eq!(short_name("東京の電車.txt", 40.0), "東京の電…");
+        assert_eq!(short_name("corpus", 0.0), "c…");
+    }
 }

@@ -1,6 +1,6 @@
 //! One model on one corpus.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokenizer_core::Encoder;
 
@@ -55,15 +55,10 @@ pub(super) fn measure(
     let mut measured = Measured::default();
     let mut is_used = vec![false; encoder.model().id_limit()];
     let mut text_counts = TextCounts::default();
-    let encode = |texts: &[InputText]| {
-        let started = Instant::now();
-        let batch = encoder.encode_batch(texts, threads)?;
-        Ok((batch, started.elapsed()))
-    };
+    let encode = |texts: &[InputText]| encoder.encode_batch(texts, threads);
     let stage = progress.bytes_of("comparing", inputs.total_bytes());
     let cut = pipeline::cut_for(encoder);
-    pipeline::run(inputs, cut, 0, encode, |texts, (batch, took)| {
-        measured.took += took;
+    let spent = pipeline::run(inputs, cut, 0, encode, |texts, batch| {
         measured.tokens += batch.ids.len() as u64;
         for &id in &batch.ids {
             if let Some(used) = is_used.get_mut(id as usize) {
@@ -77,6 +72,9 @@ pub(super) fn measure(
         }
         Ok(())
     })?;
+    measured.took = spent.encoding;
+    spent.say(progress, measured.bytes, measured.tokens);
+    stage.tokens(measured.tokens);
     measured.characters = text_counts.characters;
     measured.words = text_counts.words;
     measured.used = is_used.iter().filter(|&&used| used).count();

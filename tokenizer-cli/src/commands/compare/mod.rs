@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &CompareArguments, progress: &Progress) -> Result<(
     let mut corpora = Vec::new();
     for path in &documents.inputs {
         let paths = std::slice::from_ref(path);
-        let inputs = Inputs::open(paths, &documents.forms, documents.errors)?;
+        let inputs = Inputs::open(paths, documents)?;
         corpora.push((path.display().to_string(), inputs));
     }
     let html = arguments
@@ -68,7 +68,7 @@ pub(crate) fn run(arguments: &CompareArguments, progress: &Progress) -> Result<(
         // The pattern is for those that do not say their own.
         let is_told = ModelFormat::of_path(path) == Some(ModelFormat::Tiktoken);
         let pattern = arguments.pattern.pattern.as_ref().filter(|_| is_told);
-        let encoder = Encoder::new(load(path, pattern)?);
+        let encoder = Encoder::new(load(path, pattern, progress)?);
         comparison.models.push(Compared::new(path, &encoder));
         let threads = documents.threads();
         for ((_, inputs), (_, row)) in corpora.iter().zip(&mut comparison.corpora) {

@@ -7,6 +7,7 @@ use tokenizer_core::{Model, TokenId};
 use super::tokens;
 use super::visible::visible;
 use crate::commands::escape_html;
+use crate::progress::number;
 
 const HEAD: &str = r#"<!DOCTYPE html>
 <html lang="en">
@@ -15,17 +16,18 @@ const HEAD: &str = r#"<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Tokens</title>
 <style>
-:root { color-scheme: light dark; --back: #fff; --fore: #1b1b1b; --dim: #6a6a6a;
+:root { color-scheme: light dark; --back: #fff; --fore: #1b1b1b; --dim: #5c5c5c;
   --a: #cfe4ff; --b: #ffe7b3; --c: #cdf2d0; --d: #ffd3d3; --e: #e7d6ff; }
-@media (prefers-color-scheme: dark) { :root { --back: #16181b; --fore: #ececec; --dim: #9a9a9a;
-  --a: #1d4470; --b: #5f4a10; --c: #1f5527; --d: #6b2b2b; --e: #4b3370; } }
+@media (prefers-color-scheme: dark) { :root { --back: #16181b; --fore: #ececec;
+  --a: #1d4470; --b: #5f4a10; --c: #1f5527; --d: #6b2b2b; --e: #4b3370; --dim: #c8c8c8; } }
 body { background: var(--back); color: var(--fore); margin: 2em auto; max-width: 60em;
   padding: 0 1em; font: 16px/1.7 system-ui, sans-serif; }
 .text { font-family: ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
-.text span { border-radius: 3px; padding: 2px 0; }
+.text span { border-radius: 3px; padding: 2px 0; box-decoration-break: clone;
+  -webkit-box-decoration-break: clone; }
 .a { background: var(--a); } .b { background: var(--b); } .c { background: var(--c); }
 .d { background: var(--d); } .e { background: var(--e); }
-i { color: var(--dim); font-style: normal; }
+i { color: var(--dim); font-style: normal; display: inline-block; }
 .text span:hover { outline: 2px solid var(--fore); }
 </style>
 </head>
@@ -43,11 +45,12 @@ pub(super) fn page(model: &Model, ids: &[TokenId]) -> String {
     // Writing to a string cannot fail.
     let _ = write!(
         page,
-        "<p>{} tokens, {bytes} bytes, {per_token:.2} bytes per token</p>\n<div class=\"text\">",
-        ids.len(),
+        "<p>{} tokens, {} bytes, {per_token:.2} bytes per token</p>\n<div class=\"text\">",
+        number(ids.len() as u64),
+        number(bytes as u64),
     );
-    for (number, (id, at, token)) in tokens(model, ids).enumerate() {
-        let class = CLASSES[number % CLASSES.len()];
+    for (place, (id, at, token)) in tokens(model, ids).enumerate() {
+        let class = CLASSES[place % CLASSES.len()];
         let _ = write!(page, "<span class=\"{class}\" title=\"{id} (byte {at})\">");
         push_escaped(token, &mut page);
         page.push_str("</span>");

@@ -16,8 +16,9 @@ use crate::commands::load;
 use crate::error::CommandError;
 use crate::input::{InputBytes, InputName, TextName};
 use crate::output::{Output, OutputWriter};
+use crate::progress::Progress;
 
-pub(crate) fn run(arguments: &InspectArguments) -> Result<(), CommandError> {
+pub(crate) fn run(arguments: &InspectArguments, progress: &Progress) -> Result<(), CommandError> {
     let html = arguments
         .html
         .as_deref()
@@ -28,6 +29,7 @@ pub(crate) fn run(arguments: &InspectArguments) -> Result<(), CommandError> {
     let model = load(
         &arguments.model.model,
         arguments.model.pattern.pattern.as_ref(),
+        progress,
     )?;
     if arguments.vocab {
         let most = if arguments.all { usize::MAX } else { 20 };
@@ -53,11 +55,15 @@ pub(crate) fn run(arguments: &InspectArguments) -> Result<(), CommandError> {
         false => SpecialSet::default(),
     };
     let options = EncodeOptions::new().allow(&allowed);
+    let stage = progress.bytes("encoding");
     let ids = encoder.encode_with(text.as_ref(), options);
     let ids = ids.map_err(|error| CommandError::Encode {
         text: TextName::whole(InputName::Standard),
         error,
     })?;
+    stage.advance(text.as_ref().len() as u64);
+    stage.tokens(ids.len() as u64);
+    drop(stage);
     if let Some(html) = html {
         let page = html::page(encoder.model(), &ids);
         return html.write(|writer| writer.write_all(page.as_bytes()));

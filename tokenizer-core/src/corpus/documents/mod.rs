@@ -56,6 +56,9 @@ pub struct DocumentOptions {
     /// Whether a plain file is mapped, and given whole or in lines out of the map. Otherwise it is
     /// read like a stream, which takes up less of the memory that a process is said to use.
     pub map: bool,
+    /// Threads that read and decompress the rows of a table, each some megabytes ahead; the documents
+    /// and their order are the same for any number. 1 by default: they are read where they are taken.
+    pub threads: usize,
 }
 
 impl Default for DocumentOptions {
@@ -67,6 +70,7 @@ impl Default for DocumentOptions {
             column: "text".to_owned(),
             cut: None,
             map: true,
+            threads: 1,
         }
     }
 }
@@ -303,7 +307,9 @@ impl Documents {
             Content::JsonLines => Reader::JsonLines(Blocks::new(source)),
             Content::Text => Reader::Text(Blocks::new(source)),
             #[cfg(feature = "parquet")]
-            Content::Parquet => Reader::Table(Box::new(source.into_table(&options.column)?)),
+            Content::Parquet => Reader::Table(Box::new(
+                source.into_table(&options.column, options.threads)?,
+            )),
             _ => return Err(DocumentError::NotBuilt),
         };
         Ok(Self::new(reader, options))
@@ -374,7 +380,7 @@ impl Documents {
                 (texts.into(), Cut::Listed(ends))
             }
             #[cfg(feature = "parquet")]
-            Reader::Table(table) => match table.read(&mut self.number)? {
+            Reader::Table(table) => match table.read()? {
                 Some((texts, ends)) => (texts.into(), Cut::Listed(ends)),
                 None => return Ok(false),
             },

@@ -115,14 +115,15 @@ impl Source {
     pub(super) fn into_table(
         mut self,
         column: &str,
+        threads: usize,
     ) -> Result<super::table::TextColumn, DocumentError> {
         match &self.file {
-            Some(path) => super::table::TextColumn::open(File::open(path)?, column),
+            Some(path) => super::table::TextColumn::of_file(File::open(path)?, column, threads),
             None => {
                 // The description of a table stands at its end.
                 let mut bytes = Vec::new();
                 self.reader.read_to_end(&mut bytes)?;
-                super::table::TextColumn::open(bytes::Bytes::from(bytes), column)
+                super::table::TextColumn::open(bytes::Bytes::from(bytes), column, threads)
             }
         }
     }

@@ -317,6 +317,87 @@ mod tables {
         assert_eq!(all(&required, &options).unwrap(), [b"x"]);
     }
 
+    /// What several threads make of a table: the documents before an error, and the error.
+    fn on_threads(bytes: &[u8], threads: usize) -> (Vec<(Unit, Vec<u8>)>, Option<String>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("table");
+        std::fs::write(&path, bytes).unwrap();
+        let options = DocumentOptions {
+            threads,
+            ..DocumentOptions::default()
+        };
+        let documents = match Documents::of_file(&path, &options) {
+            Ok(documents) => documents,
+            Err(error) => return (Vec::new(), Some(error.to_string())),
+        };
+        let (mut texts, mut failure) = (Vec::new(), None);
+        for document in documents {
+            assert!(failure.is_none(), "there is something behind an error");
+            match document {
+                Ok(text) => texts.push((text.place.unit, text.as_ref().to_vec())),
+                Err(error) => failure = Some(error.to_string()),
+            }
+        }
+        (texts, failure)
+    }
+
+    #[test]
+    fn threads_change_no_document() {
+        // A group that is divided, of rows of very different lengths, among small and empty ones.
+        let long: Vec<String> = (0..60_000)
+            .map(|row| format!("{row} ").repeat(1 + row % 150))
+            .collect();
+        let long: Vec<Option<&str>> = long.iter().map(|text| Some(text.as_str())).collect();
+        let short: Vec<Option<&str>> = vec![Some("東京"), Some(""), Some("a")];
+        let groups: Vec<&[Option<&str>]> =
+            vec![&short, &[], &long, &short, &long[..9], &[], &short];
+        let bytes = table(OPTIONAL, &groups);
+        let (wanted, failure) = on_threads(&bytes, 1);
+        assert_eq!(failure, None);
+        assert_eq!(wanted.len(), 60_000 + 9 + 9);
+        assert_eq!(wanted[60_002].1, long[59_999].unwrap().as_bytes());
+        for threads in [2, 3, 8, 100] {
+            let found = on_threads(&bytes, threads);
+            assert!(found == (wanted.clone(), None), "{threads} threads");
+        }
+        // A stream is read by threads as well.
+        let options = DocumentOptions {
+            threads: 3,
+            ..DocumentOptions::default()
+        };
+        let texts: Vec<&[u8]> = wanted.iter().map(|(_, text)| &text[..]).collect();
+        assert!(all(&bytes, &options).unwrap() == texts);
+        // Documents that no one takes keep no one waiting.
+        let mut documents = Documents::of_stream(io::Cursor::new(bytes), &options).unwrap();
+        assert_eq!(
+            documents.next().unwrap().unwrap().as_ref(),
+            "東京".as_bytes()
+        );
+    }
+
+    #[test]
+    fn threads_change_no_error() {
+        let long: Vec<String> = (0..60_000)
+            .map(|row| format!("{row} ").repeat(60))
+            .collect();
+        let mut long: Vec<Option<&str>> = long.iter().map(|text| Some(text.as_str())).collect();
+        long[50_000] = None;
+        let short = [Some("a"), Some("b")];
+        let null = [Some("c"), None, Some("d")];
+        for groups in [
+            vec![&long[..], &short, &null],
+            vec![&short, &null, &long, &short],
+            vec![&short, &short, &short, &null],
+        ] {
+            let bytes = table(OPTIONAL, &groups);
+            let wanted = on_threads(&bytes, 1);
+            assert!(wanted.1.as_ref().unwrap().starts_with("row "));
+            for threads in [2, 3, 8] {
+                assert!(on_threads(&bytes, threads) == wanted, "{threads} threads");
+            }
+        }
+    }
+
     #[test]
     fn what_holds_no_texts_is_refused() {
         let options = DocumentOptions::default();
@@ -345,7 +426,8 @@ mod tables {
             let mut bytes = table(OPTIONAL, &[&[Some("abc"), Some("abc")], &[Some("d")]]);
             let at = at.index(bytes.len());
             bytes[at] = byte;
-            let _ = all(&bytes, &DocumentOptions::default());
+            let wanted = on_threads(&bytes, 1);
+            prop_assert_eq!(on_threads(&bytes, 2), wanted);
         }
     }
 }
