@@ -82,9 +82,44 @@ impl Ints {
         }
     }
 
+    /// As [`Ints::list`], one of many.
+    ///
+    /// # Errors
+    /// `MemoryError`.
+    pub(crate) fn hidden_list<'py>(
+        &self,
+        py: Python<'py>,
+        ids: &[TokenId],
+    ) -> PyResult<HiddenList<'py>> {
+        let list = self.list(py, ids)?;
+        if !cfg!(Py_GIL_DISABLED) {
+            // SAFETY: the list is one that the collector knows.
+            unsafe { ffi::PyObject_GC_UnTrack(list.as_ptr().cast()) };
+        }
+        Ok(HiddenList(list))
+    }
+
     fn table(&self) -> &[AtomicPtr<ffi::PyObject>] {
         self.made
             .get_or_init(|| (0..self.ids).map(|_| AtomicPtr::default()).collect())
+    }
+}
+
+/// A new list that the garbage collector does not look at until it is shown.
+///
+/// Each few hundred lists the collector comes by and looks twice at every element of those made since,
+/// and later again: where many are made, that takes a fifth of all time, and there is nothing to collect.
+pub(crate) struct HiddenList<'py>(Bound<'py, PyList>);
+
+impl<'py> HiddenList<'py> {
+    /// The list, as any other.
+    pub(crate) fn show(self) -> Bound<'py, PyList> {
+        if !cfg!(Py_GIL_DISABLED) {
+            // SAFETY: the list is whole, and the collector does not know it: it was told to forget it
+            // when it was made, and nobody else had it since.
+            unsafe { ffi::PyObject_GC_Track(self.0.as_ptr().cast()) };
+        }
+        self.0
     }
 }
 

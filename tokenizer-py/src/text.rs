@@ -13,7 +13,7 @@ use pyo3::types::{PyByteArray, PyBytes, PyString};
 use tokenizer_core::{CountOptions, EncodeError, EncodeOptions, Encoder, SpecialSet, TokenId};
 
 use crate::interruptible::{Caller, interruptible};
-use crate::strings::long_utf8;
+use crate::strings::{long_utf8, new_string};
 
 /// Work on less than this many bytes takes a few microseconds. To release the interpreter for it
 /// costs more than it gives: another thread that takes it keeps it for milliseconds.
@@ -137,6 +137,9 @@ pub(crate) fn string<'py>(
     errors: &str,
 ) -> PyResult<Bound<'py, PyString>> {
     // Nearly always they are UTF-8; then nothing is copied in between.
+    if let Some(made) = new_string(py, bytes)? {
+        return Ok(made);
+    }
     match PyString::from_bytes(py, bytes) {
         Err(error) if error.is_instance_of::<PyUnicodeDecodeError>(py) => PyBytes::new(py, bytes)
             .call_method1(intern!(py, "decode"), (intern!(py, "utf-8"), errors))?
