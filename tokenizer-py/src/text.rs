@@ -10,9 +10,12 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyByteArray, PyBytes, PyString};
-use tokenizer_core::{CountOptions, EncodeError, EncodeOptions, Encoder, SpecialSet, TokenId};
+use tokenizer_core::decode::UnknownToken;
+use tokenizer_core::{
+    CountOptions, EncodeError, EncodeOptions, Encoder, Model, SpecialSet, TokenId,
+};
 
-use crate::interruptible::{Caller, interruptible};
+use crate::interruptible::{Caller, interruptible, take_turns};
 use crate::strings::{long_utf8, new_string};
 
 /// Work on less than this many bytes takes a few microseconds. To release the interpreter for it
@@ -127,6 +130,32 @@ pub(crate) fn useful_threads(wanted: usize, texts: &[impl AsRef<[u8]>]) -> usize
         // To count processors takes longer than to encode a few short texts.
         threads => threads.min(CountOptions::default().threads),
     }
+}
+
+/// Ids that are decoded between two looks for Ctrl-C.
+const IDS: usize = 1 << 23;
+
+/// The bytes of `ids`, or the first that there is none of.
+///
+/// # Errors
+/// What a signal handler raises.
+pub(crate) fn decoded(
+    py: Python<'_>,
+    model: &Model,
+    ids: &[TokenId],
+) -> PyResult<Result<Vec<u8>, UnknownToken>> {
+    let mut bytes = Vec::new();
+    for (number, some) in ids.chunks(IDS).enumerate() {
+        if number > 0 {
+            take_turns(py)?;
+        }
+        let done = detached(py, some.len(), || model.decode_into(some, &mut bytes));
+        if let Err(mut error) = done {
+            error.position += number * IDS;
+            return Ok(Err(error));
+        }
+    }
+    Ok(Ok(bytes))
 }
 
 /// What decoding gave as a `str`; `errors` tells what becomes of bytes that are not UTF-8, as in
