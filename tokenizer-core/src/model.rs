@@ -112,7 +112,7 @@ impl Model {
     ) -> Result<Self, ModelError> {
         let (bytes, ends) = merges.trained_arena()?;
         let first = ends.len() as TokenId;
-        let vocab = Vocab::from_arena(&bytes, &ends, Repeats::LowestId)?;
+        let vocab = Vocab::from_arena(bytes, ends, Repeats::LowestId)?;
         let specials = specials
             .iter()
             .zip(first..)

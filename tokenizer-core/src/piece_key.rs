@@ -86,9 +86,12 @@ impl ShortSeeds {
     }
 }
 
+/// The longest of which the key of a head tells the length.
+const LONGEST_HEAD: usize = 127;
+
 /// The bits of so many bytes, but of no more than 15.
-static HEADS: [u128; 32] = {
-    let mut heads = [0; 32];
+static HEADS: [u128; LONGEST_HEAD + 1] = {
+    let mut heads = [0; LONGEST_HEAD + 1];
     let mut length = 1;
     while length < heads.len() {
         heads[length] = match length <= INLINE {
@@ -102,11 +105,10 @@ static HEADS: [u128; 32] = {
 
 impl Key {
     /// The key of the piece that is `text[start..end]`, as [`Seeds::key`] has it, if it has up to 15
-    /// bytes. Of a longer one the first 15, with its length up to `longest`: the key of no piece.
+    /// bytes. Of a longer one the first 15, with its length up to 127: the key of no piece.
     #[inline(always)]
-    pub(crate) fn of_head(text: &[u8], start: usize, end: usize, longest: usize) -> Key {
-        debug_assert!(longest > INLINE && longest < HEADS.len());
-        let length = (end - start).min(longest);
+    pub(crate) fn of_head(text: &[u8], start: usize, end: usize) -> Key {
+        let length = (end - start).min(LONGEST_HEAD);
         Key(sixteen_bytes(text, start) & HEADS[length] | (length as u128) << LENGTH)
     }
 
@@ -153,6 +155,17 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn heads_of_one_byte_many_times_differ_by_their_lengths() {
+        let text = [b'-'; 200];
+        let key = |length| Key::of_head(&text, 10, 10 + length);
+        for length in 1..LONGEST_HEAD {
+            assert!(key(length) != key(length + 1), "{length}");
+            assert_eq!(key(length).is_head(), length > INLINE);
+        }
+        assert!(key(LONGEST_HEAD) == key(LONGEST_HEAD + 1));
     }
 
     #[test]

@@ -121,9 +121,14 @@ impl Vocab {
     ///
     /// # Errors
     /// See [`VocabError`].
-    pub fn from_arena(bytes: &[u8], ends: &[u32], repeats: Repeats) -> Result<Self, VocabError> {
+    pub fn from_arena(
+        bytes: impl Into<Vec<u8>>,
+        ends: impl Into<Vec<u32>>,
+        repeats: Repeats,
+    ) -> Result<Self, VocabError> {
+        let (bytes, mut ends) = (bytes.into(), ends.into());
         let mut start = 0;
-        for (id, &end) in (0..).zip(ends) {
+        for (id, &end) in (0..).zip(&ends) {
             if end < start || end as usize > bytes.len() {
                 return Err(VocabError::BrokenArena { id });
             }
@@ -138,8 +143,8 @@ impl Vocab {
         }
         // Holes behind the last token are no ids.
         let used = ends.partition_point(|&end| end < start) + 1;
-        let ends = ends[..used.min(ends.len())].to_vec();
-        Self::index(bytes.to_vec(), ends, repeats)
+        ends.truncate(used);
+        Self::index(bytes, ends, repeats)
     }
 
     /// Finds the tokens of an arena by their bytes from now on. The last id has a token.

@@ -19,12 +19,12 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyString, PyType};
 
-use crate::characters::{self, Character};
+use crate::characters;
 use crate::interruptible::take_turns;
 use crate::memory;
 use crate::objects::Layout;
 use crate::text::detached;
-use crate::utf8::utf8;
+use crate::utf8::{Character, put_all, room, utf8};
 
 /// Where the parts of a `str` are.
 #[derive(Clone, Copy)]
@@ -45,9 +45,17 @@ const STATE: usize = 4;
 /// A text of fewer characters is left to CPython.
 const LONG: usize = 1 << 14;
 
-/// The UTF-8 of a long text, if it has none yet and its characters can be read in place. `None` also
-/// where there is something to complain of: the usual way does.
-pub(crate) fn long_utf8(text: Borrowed<'_, '_, PyString>) -> Option<Vec<u8>> {
+/// The characters of a text, as they lie in memory.
+#[derive(Clone, Copy)]
+pub(crate) enum Characters<'a> {
+    One(&'a [u8]),
+    Two(&'a [u16]),
+    Four(&'a [u32]),
+}
+
+/// The characters of a long text that has no UTF-8 yet, if they can be read in place. The usual way
+/// is there for all others.
+pub(crate) fn long_characters<'a>(text: Borrowed<'a, '_, PyString>) -> Option<Characters<'a>> {
     if text.len().ok()? < LONG {
         return None;
     }
@@ -58,12 +66,63 @@ pub(crate) fn long_utf8(text: Borrowed<'_, '_, PyString>) -> Option<Vec<u8>> {
     // SAFETY: the layout is the one that was found, and the characters stay as they are for as long
     // as the `str` lives.
     unsafe {
-        match strings.characters(text)? {
-            (1, first, length) => utf8(slice::from_raw_parts(first, length)),
-            (2, first, length) => utf8(slice::from_raw_parts(first.cast::<u16>(), length)),
-            (_, first, length) => utf8(slice::from_raw_parts(first.cast::<u32>(), length)),
+        Some(match strings.characters(text)? {
+            (1, first, length) => Characters::One(slice::from_raw_parts(first, length)),
+            (2, first, length) => Characters::Two(slice::from_raw_parts(first.cast(), length)),
+            (_, first, length) => Characters::Four(slice::from_raw_parts(first.cast(), length)),
+        })
+    }
+}
+
+impl Characters<'_> {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Characters::One(characters) => characters.len(),
+            Characters::Two(characters) => characters.len(),
+            Characters::Four(characters) => characters.len(),
         }
     }
+
+    /// The text in UTF-8; `None` when it holds a lone surrogate, or there is no memory.
+    pub(crate) fn utf8(&self) -> Option<Vec<u8>> {
+        match self {
+            Characters::One(characters) => utf8(characters),
+            Characters::Two(characters) => utf8(characters),
+            Characters::Four(characters) => utf8(characters),
+        }
+    }
+
+    /// Gives the text in UTF-8 to `each`, so many characters at a time, in memory that is used again.
+    /// `None`, when there was a lone surrogate.
+    ///
+    /// # Errors
+    /// The first that `each` gives.
+    pub(crate) fn utf8_in_parts<E>(
+        &self,
+        characters: usize,
+        each: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<Option<()>, E> {
+        match self {
+            Characters::One(all) => in_parts(all, characters, each),
+            Characters::Two(all) => in_parts(all, characters, each),
+            Characters::Four(all) => in_parts(all, characters, each),
+        }
+    }
+}
+
+fn in_parts<C: Character, E>(
+    all: &[C],
+    characters: usize,
+    mut each: impl FnMut(&[u8]) -> Result<(), E>,
+) -> Result<Option<()>, E> {
+    let mut text = vec![0; room::<C>(characters).unwrap_or(0)];
+    for part in all.chunks(characters) {
+        match put_all(part, &mut text) {
+            Some(end) => each(&text[..end])?,
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(()))
 }
 
 /// A text of fewer bytes is made by CPython.
@@ -111,7 +170,7 @@ impl Strings {
     }
 
     /// Makes a `str` of `length` characters, as wide as those of `seed`, and writes those of `text`.
-    fn write<'py, C: Character>(
+    fn write<'py, C: characters::Character>(
         &self,
         py: Python<'py>,
         seed: &str,
@@ -256,7 +315,8 @@ impl Strings {
 /// The UTF-8 of a long text if it is made here, for the tests.
 #[pyfunction]
 pub(crate) fn _long_utf8<'py>(text: &Bound<'py, PyString>) -> Option<Bound<'py, PyBytes>> {
-    long_utf8(text.as_borrowed()).map(|utf8| PyBytes::new(text.py(), &utf8))
+    let utf8 = long_characters(text.as_borrowed())?.utf8()?;
+    Some(PyBytes::new(text.py(), &utf8))
 }
 
 /// The `str` of a text in UTF-8 if it is made here, for the tests.

@@ -15,8 +15,10 @@ use tokenizer_core::{
     CountOptions, EncodeError, EncodeOptions, Encoder, Model, SpecialSet, TokenId,
 };
 
+use crate::errors::value_error;
 use crate::interruptible::{Caller, interruptible, take_turns};
-use crate::strings::{long_utf8, new_string};
+use crate::memory;
+use crate::strings::{Characters, long_characters, new_string};
 
 /// Work on less than this many bytes takes a few microseconds. To release the interpreter for it
 /// costs more than it gives: another thread that takes it keeps it for milliseconds.
@@ -206,25 +208,99 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Argument<'a> {
 
 /// The text in UTF-8, as long as the call lasts.
 ///
-/// CPython keeps the UTF-8 that it makes with the `str`. A long text is given to a tokenizer once,
-/// mostly; so its UTF-8 is made here and not kept, until the same text comes again.
-///
 /// # Errors
 /// `UnicodeEncodeError` when it holds a lone surrogate.
 pub(crate) fn utf8<'a>(text: Borrowed<'a, '_, PyString>) -> PyResult<Cow<'a, [u8]>> {
-    /// Where the last one was whose UTF-8 was made here. What is there by now may be another text;
-    /// then its UTF-8 is kept sooner, no more.
-    static LAST: AtomicUsize = AtomicUsize::new(0);
-    let place = text.as_ptr().addr();
-    if LAST.load(Ordering::Relaxed) != place
-        && let Some(made) = long_utf8(text)
-    {
-        LAST.store(place, Ordering::Relaxed);
+    if let Some(made) = new_characters(text).and_then(|characters| characters.utf8()) {
         return Ok(Cow::Owned(made));
     }
     // The `str` keeps it, and is kept by the caller.
     let text: &'a str = text.extract()?;
     Ok(Cow::Borrowed(text.as_bytes()))
+}
+
+/// The characters of a text that is long and was not met the last time.
+///
+/// CPython keeps the UTF-8 that it makes with the `str`. A long text is given to a tokenizer once,
+/// mostly; so its UTF-8 is made here and not kept, until the same text comes again.
+fn new_characters<'a>(text: Borrowed<'a, '_, PyString>) -> Option<Characters<'a>> {
+    /// Where the last one was. What is there by now may be another text; then its UTF-8 is kept
+    /// sooner, no more.
+    static LAST: AtomicUsize = AtomicUsize::new(0);
+    let place = text.as_ptr().addr();
+    if LAST.load(Ordering::Relaxed) == place {
+        return None;
+    }
+    let characters = long_characters(text)?;
+    LAST.store(place, Ordering::Relaxed);
+    Some(characters)
+}
+
+/// Characters that are turned into UTF-8 at a time: it stays in the second-level cache until it is
+/// encoded.
+const PART: usize = 1 << 15;
+
+/// The ids of a long text whose characters are read where they lie, some at a time, so that there is
+/// never all of it in UTF-8. `None` for any other, and where a lone surrogate is found.
+///
+/// # Errors
+/// When the pattern fails on the text, and what a signal handler raises.
+pub(crate) fn encode_in_place(
+    text: Borrowed<'_, '_, PyString>,
+    encoder: &Encoder,
+    allowed: Option<&SpecialSet>,
+) -> PyResult<Option<Vec<TokenId>>> {
+    // Other patterns must see all of a text before they can cut it.
+    if !encoder.model().pattern().has_scanner() {
+        return Ok(None);
+    }
+    let Some(characters) = new_characters(text) else {
+        return Ok(None);
+    };
+    let encode = |stop: Option<&AtomicBool>| {
+        let none = SpecialSet::default();
+        let mut stream = encoder.stream_with_specials(allowed.unwrap_or(&none));
+        let mut ids = memory::room(characters.len() / 4);
+        let done = characters.utf8_in_parts(PART, |part| match stop {
+            Some(stop) if stop.load(Ordering::Relaxed) => Err(EncodeError::Stopped),
+            _ => stream.push(part, &mut ids),
+        })?;
+        stream.finish(&mut ids)?;
+        Ok(done.map(|()| ids))
+    };
+    stoppable(text.py(), characters.len(), encode)?.map_err(|error: EncodeError| value_error(error))
+}
+
+/// A `str` or a `bytes` that is an argument and is not read yet.
+pub(crate) struct Unread<'a, 'py>(Borrowed<'a, 'py, PyAny>);
+
+impl<'a, 'py> Unread<'a, 'py> {
+    pub(crate) fn read(&self) -> PyResult<Argument<'a>> {
+        self.0.extract()
+    }
+
+    /// As the function of that name.
+    pub(crate) fn encode_in_place(
+        &self,
+        encoder: &Encoder,
+        allowed: Option<&SpecialSet>,
+    ) -> PyResult<Option<Vec<TokenId>>> {
+        match self.0.cast::<PyString>() {
+            Ok(text) => encode_in_place(text, encoder, allowed),
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Unread<'a, 'py> {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        match object.is_instance_of::<PyString>() || object.is_instance_of::<PyBytes>() {
+            true => Ok(Unread(object)),
+            false => Err(no_text(&object)),
+        }
+    }
 }
 
 pub(crate) fn no_text(object: &Bound<'_, PyAny>) -> PyErr {

@@ -19,7 +19,7 @@ use crate::lists::Ints;
 use crate::rules::{Asked, Disallowed, Rules, refusal, repaired, repaired_utf8};
 use crate::rustbpe::dropping_pattern;
 use crate::specials::Specials;
-use crate::text::{Argument, decoded, detached, encode_into, encoded, string};
+use crate::text::{Argument, decoded, detached, encode_in_place, encode_into, encoded, string};
 use crate::unstable;
 
 /// The methods of an encoding that do not need Python.
@@ -283,6 +283,9 @@ impl BaseEncoding {
         guard(|| {
             let py = text.py();
             let tables = self.tables()?;
+            if let Some(ids) = encode_in_place(text.as_borrowed(), &tables.encoder, None)? {
+                return tables.ints.list(py, &ids);
+            }
             let (text, _) = repaired_utf8(text)?;
             encoded(
                 py,

@@ -50,8 +50,20 @@ const ROOM: usize = 4 * BLOCK + 4;
 
 /// The text in UTF-8; `None` when it holds a lone surrogate, which has none, or there is no memory.
 pub(crate) fn utf8<C: Character>(characters: &[C]) -> Option<Vec<u8>> {
-    let most = characters.len().checked_mul(C::MOST)?;
-    let mut text = memory::zeros(most.checked_add(ROOM)?)?;
+    let mut text = memory::zeros(room::<C>(characters.len())?)?;
+    let end = put_all(characters, &mut text)?;
+    text.truncate(end);
+    Some(text)
+}
+
+/// Bytes of memory in which so many characters can be written.
+pub(crate) fn room<C: Character>(characters: usize) -> Option<usize> {
+    characters.checked_mul(C::MOST)?.checked_add(ROOM)
+}
+
+/// Writes characters to the beginning of `text`, which has [`room`] for them, and gives the bytes
+/// written; `None` when one is a lone surrogate.
+pub(crate) fn put_all<C: Character>(characters: &[C], text: &mut [u8]) -> Option<usize> {
     let mut end = 0;
     let mut surrogates = false;
     let (blocks, rest) = characters.as_chunks::<BLOCK>();
@@ -79,8 +91,7 @@ pub(crate) fn utf8<C: Character>(characters: &[C]) -> Option<Vec<u8>> {
         end += put::<4>(&[character], text[end..].first_chunk_mut()?);
         surrogates |= is_surrogate(character);
     }
-    text.truncate(end);
-    (!surrogates).then_some(text)
+    (!surrogates).then_some(end)
 }
 
 /// Writes characters of three bytes each; gives the bytes written.

@@ -352,7 +352,10 @@ impl Encoder {
     ) -> Result<(), EncodeError> {
         for segment in allowed.raw.segments(text) {
             match segment {
-                Segment::Special(token, _) => sink.take(&[token.id]),
+                Segment::Special(token, _) => {
+                    check_stop(stop)?;
+                    sink.take(&[token.id]);
+                }
                 Segment::Text(part, offset) => {
                     self.encode_between(worker, part, offset, allowed, stop, sink)?;
                 }
@@ -376,7 +379,10 @@ impl Encoder {
         let text = normalizer.map_or(text.into(), |normalizer| normalizer.apply(text));
         for segment in allowed.normalized.segments(&text) {
             match segment {
-                Segment::Special(token, _) => sink.take(&[token.id]),
+                Segment::Special(token, _) => {
+                    check_stop(stop)?;
+                    sink.take(&[token.id]);
+                }
                 Segment::Text(part, start) => {
                     self.encode_stretch(worker, part, offset + start, stop, sink)?;
                 }

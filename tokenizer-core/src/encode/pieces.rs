@@ -11,7 +11,9 @@
 //! to put it together again (`characters.rs`) or has very many ids. So a table is ready at once,
 //! holds just what a text uses, and is never more than a copy of what the rules say.
 //!
-//! **Long pieces.** Those of more than 15 bytes have the key of their head. Up to 27 bytes their last
+//! **Long pieces.** Those of more than 15 bytes have the key of their head and of their length, up to
+//! 127: without it all lines of dashes and all deep indentations want the same two lines of the table,
+//! and later passes over source code take 6 % longer, over web pages 9 %. Up to 27 bytes their last
 //! twelve are kept too: if they are one token, where the other ids would stand. Of those that are
 //! longer still the ids tell whether it is the same piece: they must spell it.
 //!
@@ -185,7 +187,7 @@ impl Line {
 
 /// The key of the head of a piece.
 pub(super) fn head_key(text: &[u8], piece: Range<usize>) -> Key {
-    Key::of_head(text, piece.start, piece.end, LONGEST)
+    Key::of_head(text, piece.start, piece.end)
 }
 
 impl PieceTable {
@@ -533,7 +535,7 @@ impl Kernel for Prepare<'_> {
     fn run<S: Simd>(self, _: S) {
         let mut start = self.start;
         for (prepared, &end) in self.group.iter_mut().zip(self.ends) {
-            let key = Key::of_head(self.text, start, end, LONGEST);
+            let key = Key::of_head(self.text, start, end);
             let line = line_of(self.seeds.hash(key), self.lines.len());
             prefetch(self.lines, line);
             *prepared = Prepared { key, line };

@@ -105,6 +105,7 @@ mod tests {
             }
         }
     }
+
     #[test]
     fn a_piece_without_an_end_is_broken_off_and_not_kept() {
         let specials: [&str; 0] = [];
@@ -135,5 +136,20 @@ mod tests {
             // What was found by then is not taken for the ids of the piece.
             assert!(encoder.encode(&text).unwrap() == want);
         }
+    }
+
+    #[test]
+    fn a_text_of_special_tokens_only_is_stopped_too() {
+        let pattern = Pattern::named(PatternName::Cl100k);
+        let model = Model::trained(pattern, Merges::default(), &["<s>"]).unwrap();
+        let encoder = Encoder::new(model);
+        let all = encoder.model().all_specials();
+        let flag = AtomicBool::new(false);
+        let options = EncodeOptions::new().allow(&all).stop(&flag);
+        let text = b"<s>".repeat(1000);
+        assert_eq!(encoder.encode_with(&text, options).unwrap(), [256; 1000]);
+        flag.store(true, Ordering::Relaxed);
+        let stopped = encoder.encode_with(&text, options);
+        assert_eq!(stopped, Err(EncodeError::Stopped));
     }
 }

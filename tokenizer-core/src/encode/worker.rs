@@ -185,16 +185,21 @@ impl Worker {
                     .merge_characters(borders, rules, model, text, piece.clone(), ids)
             })
         };
-        // Of a long piece the chunks are found sooner than the piece itself, and far more often.
+        // Of a long piece a token is found as quickly each time, and so are its chunks, which come
+        // far more often: neither takes the place of another in the table.
         let is_long = bytes.len() >= LONGEST;
-        let long_token = is_long.then(as_a_whole).flatten();
-        if is_long && long_token.is_none() && by_characters(ids) {
-            return sink.take(ids);
+        if is_long {
+            if let Some(id) = as_a_whole() {
+                return sink.take(&[id]);
+            }
+            if by_characters(ids) {
+                return sink.take(ids);
+            }
         }
         if (is_long || !absent) && self.known.find(vocab, key, hash, bytes, ids) {
             return sink.take(ids);
         }
-        if let Some(id) = long_token.or_else(as_a_whole) {
+        if let Some(id) = if is_long { None } else { as_a_whole() } {
             ids.push(id);
         } else if let Some(known) = model.carried_pieces().get(bytes) {
             ids.extend_from_slice(known);

@@ -183,7 +183,7 @@ pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
         Merging::Merges { .. } => Repeats::LowestId,
     };
     let ends = sections.get("ends")?.u32s()?;
-    let vocab = Vocab::from_arena(sections.get("tokens")?.bytes, &ends, repeats)?;
+    let vocab = Vocab::from_arena(sections.get("tokens")?.bytes, ends, repeats)?;
     let specials = read_specials(sections.get("specials")?)?;
     let mut extras = sections.get("extras")?;
     let normalizer = match extras.u32()? {

@@ -5,15 +5,16 @@
 //! is written here and read again may encode some texts differently: see [`crate::model`].
 
 use std::fmt::Write as _;
-use std::ops::Range;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use memchr::memchr;
 
 use crate::model::{Merging, Model, ModelError};
+use crate::special::SpecialTokens;
 use crate::split::Pattern;
-use crate::token::TokenId;
+use crate::token::{MAX_TOKEN_ID, TokenId};
+use crate::vocab::{Repeats, Vocab};
 
 /// Tokens with their ranks, as they stand in a file.
 pub type RankList = Vec<(Vec<u8>, TokenId)>;
@@ -115,26 +116,15 @@ pub fn read_ranks(bytes: &[u8]) -> Result<RankList, TiktokenError> {
 /// # Errors
 /// As [`read_ranks`]; also when a single byte is missing or a rank is too high.
 pub fn read(bytes: &[u8], pattern: Pattern) -> Result<Model, TiktokenError> {
-    // Tokens one behind the other; the vocabulary finds out whether one stands twice.
-    let mut arena = Vec::with_capacity(bytes.len());
-    let mut tokens: Vec<(TokenId, Range<usize>)> = Vec::new();
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let end = memchr(b'\n', rest).unwrap_or(rest.len());
-        let start = arena.len();
-        let Some(rank) = read_plain_line(&rest[..end], &mut arena) else {
-            return read_listed(bytes, pattern);
-        };
-        tokens.push((rank, start..arena.len()));
-        rest = rest.get(end + 1..).unwrap_or_default();
-    }
-    let ranks = tokens
-        .iter()
-        .map(|(id, token)| (&arena[token.clone()], *id));
-    match Model::from_ranks(pattern.clone(), ranks, []) {
-        Ok(model) => Ok(model),
-        // Whatever it is, the lines tell it better.
-        Err(_) => read_listed(bytes, pattern),
+    // Whatever is unusual or wrong, the lines tell it better.
+    let vocab = read_plain_lines(bytes)
+        .and_then(|(arena, ends)| Vocab::from_arena(arena, ends, Repeats::Refuse).ok());
+    match vocab {
+        Some(vocab) => {
+            let specials = SpecialTokens::default();
+            Ok(Model::new(pattern, vocab, Merging::Ranks, specials)?)
+        }
+        None => read_listed(bytes, pattern),
     }
 }
 
@@ -145,19 +135,40 @@ fn read_listed(bytes: &[u8], pattern: Pattern) -> Result<Model, TiktokenError> {
     Ok(Model::from_ranks(pattern, tokens, [])?)
 }
 
-/// Appends the token of a line as programs write it, and gives its rank. `None` for any other line.
-fn read_plain_line(line: &[u8], arena: &mut Vec<u8>) -> Option<TokenId> {
-    let space = memchr(b' ', line)?;
-    let (token, rank) = (&line[..space], &line[space + 1..]);
-    if token.is_empty() || rank.is_empty() || rank.len() > 9 {
-        return None;
+/// The arena of a vocabulary and its ends, from lines as programs write them, with ascending ranks.
+/// `None` for any other lines.
+fn read_plain_lines(bytes: &[u8]) -> Option<(Vec<u8>, Vec<u32>)> {
+    // Base64 is longer than what it stands for.
+    let mut arena = vec![0; bytes.len()];
+    let mut end = 0;
+    let mut ends = Vec::with_capacity(bytes.len() / 16);
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let space = memchr(b' ', rest)?;
+        let (token, line) = (&rest[..space], &rest[space + 1..]);
+        let digits = line.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if !(1..=9).contains(&digits) || line.get(digits).is_some_and(|&byte| byte != b'\n') {
+            return None;
+        }
+        let digit = |byte: &u8| u32::from(byte - b'0');
+        let rank = line[..digits]
+            .iter()
+            .fold(0, |rank, byte| rank * 10 + digit(byte));
+        if (rank as usize) < ends.len() || rank > MAX_TOKEN_ID {
+            return None;
+        }
+        // Ranks that are passed over are holes.
+        ends.resize(rank as usize, u32::try_from(end).ok()?);
+        let written = STANDARD.decode_slice(token, &mut arena[end..]).ok()?;
+        if written == 0 {
+            return None;
+        }
+        end += written;
+        ends.push(u32::try_from(end).ok()?);
+        rest = line.get(digits + 1..).unwrap_or_default();
     }
-    STANDARD.decode_vec(token, arena).ok()?;
-    rank.iter().try_fold(0, |rank, digit| {
-        digit
-            .is_ascii_digit()
-            .then(|| rank * 10 + u32::from(digit - b'0'))
-    })
+    arena.truncate(end);
+    Some((arena, ends))
 }
 
 /// A model that cannot be written as ranks: the order of its merges is not the order of ids.
@@ -250,6 +261,45 @@ mod tests {
         assert_eq!(fault("YQ== 0\nYQ== 1"), (2, repeated));
         let repeated = LineFault::RepeatedRank { rank: 0, first: 1 };
         assert_eq!(fault("YQ== 0\r\nYg== 0"), (2, repeated));
+    }
+
+    #[test]
+    fn however_lines_are_written_the_vocabulary_is_the_same() {
+        let merges = Merges::trained(&[Pair::new(97, 98), Pair::new(256, 99)]).unwrap();
+        let pattern = Pattern::named(PatternName::Gpt2);
+        let model = Model::trained(pattern.clone(), merges, &[] as &[&str]).unwrap();
+        let plain = String::from_utf8(write(&model).unwrap()).unwrap();
+        let lines = || plain.lines();
+        let same = [
+            plain.trim_end().to_string(),
+            plain.replace('\n', "\r\n"),
+            plain.replace('\n', "\n\n"),
+            plain.replace(' ', "  "),
+            lines().rev().map(|line| format!("{line}\n")).collect(),
+            lines()
+                .map(|line| line.replace(' ', " 00") + "\n")
+                .collect(),
+        ];
+        for text in &same {
+            let read = read(text.as_bytes(), pattern.clone()).unwrap();
+            assert_eq!(read.vocab(), model.vocab(), "{text}");
+        }
+        // With a hole before the last.
+        let holes = plain.replace(" 257\n", " 300\n");
+        let read = |text: &str| read(text.as_bytes(), pattern.clone());
+        assert_eq!(read(&holes).unwrap().vocab().token(300), Some(&b"abc"[..]));
+        assert_eq!(read(&holes).unwrap().vocab().len(), 258);
+        for (from, to, line) in [
+            (" 257\n", " 256\n", "line 258: "),
+            ("YWJj", "YWI=", "line 258: "),
+            ("YWJj", "YWJ=", "line 258: "),
+            (" 257\n", " 257 1\n", "line 258: "),
+            (" 257\n", " 4294967296\n", "line 258: "),
+            (" 257\n", " 16777216\n", "16777216"),
+        ] {
+            let error = read(&plain.replace(from, to)).unwrap_err().to_string();
+            assert!(error.contains(line), "{error}");
+        }
     }
 
     #[test]

@@ -14,7 +14,8 @@ use crate::ids::{self, IdsAndOffsets};
 use crate::specials::Choice;
 use crate::streams::EncodeStream;
 use crate::text::{
-    Argument, Text, detached, encode_into, encoded, stoppable, string, texts, useful_threads,
+    Argument, Text, Unread, detached, encode_into, encoded, stoppable, string, texts,
+    useful_threads,
 };
 
 /// The ids of a text of this many bytes go into the array that they are written to; those of a
@@ -66,6 +67,21 @@ impl Rules<'_> {
         options
     }
 
+    /// The ids of a long text that is read in place; `None` for any other.
+    fn encode_in_place(&self, text: &Unread<'_, '_>) -> PyResult<Option<Vec<TokenId>>> {
+        let ids = text.encode_in_place(&self.tokenizer.encoder, self.allowed.set())?;
+        Ok(ids.map(|ids| self.around(ids)))
+    }
+
+    /// The ids with what stands around them.
+    fn around(&self, mut ids: Vec<TokenId>) -> Vec<TokenId> {
+        if let Some(before) = self.before {
+            ids.insert(0, before);
+        }
+        ids.extend(self.after);
+        ids
+    }
+
     fn has_affixes(&self) -> bool {
         self.before.is_some() || self.after.is_some()
     }
@@ -78,12 +94,8 @@ impl Rules<'_> {
         stop: Option<&AtomicBool>,
     ) -> Result<Vec<TokenId>, EncodeError> {
         let options = self.options(threads, stop);
-        let mut ids = self.tokenizer.encoder.encode_with(text, options)?;
-        if let Some(before) = self.before {
-            ids.insert(0, before);
-        }
-        ids.extend(self.after);
-        Ok(ids)
+        let ids = self.tokenizer.encoder.encode_with(text, options)?;
+        Ok(self.around(ids))
     }
 
     /// The ids of many texts, on threads.
@@ -156,14 +168,17 @@ impl Tokenizer {
     fn encode<'py>(
         &self,
         py: Python<'py>,
-        text: Argument<'_>,
+        text: Unread<'_, 'py>,
         allowed_special: Option<&Bound<'py, PyAny>>,
         prepend: Option<Affix>,
         append: Option<Affix>,
     ) -> PyResult<Bound<'py, PyList>> {
         guard(|| {
-            let text = &*text;
             let rules = self.rules(allowed_special, prepend, append)?;
+            if let Some(ids) = rules.encode_in_place(&text)? {
+                return self.ints.list(py, &ids);
+            }
+            let text = &*text.read()?;
             encoded(
                 py,
                 text.len(),
@@ -245,7 +260,7 @@ impl Tokenizer {
     fn encode_numpy<'py>(
         &self,
         py: Python<'py>,
-        text: Argument<'_>,
+        text: Unread<'_, 'py>,
         threads: usize,
         allowed_special: Option<&Bound<'py, PyAny>>,
         prepend: Option<Affix>,
@@ -253,8 +268,13 @@ impl Tokenizer {
     ) -> PyResult<Bound<'py, PyArray1<u32>>> {
         guard(|| {
             refuse_no_threads(threads)?;
-            let text = &*text;
             let rules = self.rules(allowed_special, prepend, append)?;
+            if threads == 1
+                && let Some(ids) = rules.encode_in_place(&text)?
+            {
+                return ids::array(py, ids);
+            }
+            let text = &*text.read()?;
             if text.len() < LONG {
                 return encoded(
                     py,
