@@ -132,7 +132,7 @@ pub struct EncodeOptions<'s> {
     /// on it, and no thread is started for less than 64 KiB of text.
     pub threads: usize,
     /// When another thread sets this, encoding ends with [`EncodeError::Stopped`], mostly within a
-    /// hundredth of a second: a piece without an end is encoded first.
+    /// hundredth of a second, in a piece without an end too. It must stay set until then.
     pub stop: Option<&'s AtomicBool>,
 }
 
