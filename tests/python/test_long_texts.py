@@ -205,3 +205,66 @@ def test_a_text_of_several_portions():
     for fill in ("\u00e9", "x\u4e2d", "xy\U0001f600", "plain\u0416"):
         text = fill * (20_000_000 // len(fill.encode()))
         assert _native._new_string(text.encode()) == text
+
+
+def in_many_parts(alphabet, end="<|endoftext|>"):
+    """More than is turned into UTF-8 at a time, with special tokens everywhere."""
+    parts = [texts(alphabet, seed) + end[: seed % 14] + end for seed in range(12)]
+    return "".join(parts)
+
+
+@pytest.mark.parametrize("alphabet", ALPHABETS.values(), ids=ALPHABETS)
+def test_texts_of_many_parts(alphabet):
+    """Read in place once, by way of `bytes` and on threads: the ids are the same."""
+    tokenizer = Tokenizer.from_file(GOLDEN / "cl100k.tiktoken", pattern="cl100k")
+    text = in_many_parts(alphabet)
+    ids = tokenizer.encode(text.encode())
+    assert tokenizer.encode(text) == ids
+    assert tokenizer.encode_numpy(text[:-1] + text[-1:]).tolist() == ids
+    assert tokenizer.encode_numpy(text[:-1] + text[-1:], threads=2).tolist() == ids
+    encoding = tiktoken.Encoding(
+        "x",
+        pat_str=PATTERNS["cl100k"],
+        mergeable_ranks=golden_ranks("cl100k"),
+        special_tokens={"<|endoftext|>": 5000},
+    )
+    assert encoding.encode_ordinary(text[:-1] + text[-1:]) == ids
+    allowed = encoding.encode(text, allowed_special="all")
+    assert encoding.decode(allowed) == text
+    assert allowed.count(5000) >= 12
+
+
+@pytest.mark.parametrize("unit", [" ", "\n", ",", "\u0663", "\u4e2d", "a", "1", " \n"])
+def test_texts_that_can_hardly_be_cut(unit):
+    """Endless pieces, also behind text that is cut well: they are left to the usual way."""
+    tokenizer = Tokenizer.from_file(GOLDEN / "cl100k.tiktoken", pattern="cl100k")
+    endless = unit * (400_000 // len(unit))
+    for text in ("\u00e9" + endless, texts(ALPHABETS["cyrillic"], 1) * 5 + endless + " end"):
+        ids = tokenizer.encode(text.encode())
+        assert tokenizer.encode(text) == ids
+        assert tokenizer.encode_numpy(text[:-1] + text[-1:]).tolist() == ids
+
+
+def test_a_surrogate_in_a_later_part():
+    tokenizer = Tokenizer.from_file(GOLDEN / "cl100k.tiktoken", pattern="cl100k")
+    encoding = tiktoken.Encoding(
+        "x",
+        pat_str=PATTERNS["cl100k"],
+        mergeable_ranks=golden_ranks("cl100k"),
+        special_tokens={},
+    )
+    text = in_many_parts(ALPHABETS["chinese"])
+    broken, repaired = text + "\udc80" + text, text + "\ufffd" + text
+    with pytest.raises(UnicodeEncodeError):
+        tokenizer.encode(broken)
+    assert encoding.encode_ordinary(broken) == encoding.encode_ordinary(repaired)
+
+
+def test_a_derived_str_may_say_anything_of_its_length():
+    class Derived(str):
+        def __len__(self):
+            raise RuntimeError("not asked for")
+
+    tokenizer = Tokenizer.from_file(GOLDEN / "cl100k.tiktoken", pattern="cl100k")
+    text = "\u00e9" * LONG
+    assert tokenizer.encode(Derived(text)) == tokenizer.encode(text)

@@ -56,7 +56,8 @@ pub(crate) enum Characters<'a> {
 /// The characters of a long text that has no UTF-8 yet, if they can be read in place. The usual way
 /// is there for all others.
 pub(crate) fn long_characters<'a>(text: Borrowed<'a, '_, PyString>) -> Option<Characters<'a>> {
-    if text.len().ok()? < LONG {
+    // What is derived from `str` may say anything of its length.
+    if text.cast_exact::<PyString>().is_err() || text.len().ok()? < LONG {
         return None;
     }
     let strings = Strings::of(text.py())?;
@@ -74,7 +75,7 @@ pub(crate) fn long_characters<'a>(text: Borrowed<'a, '_, PyString>) -> Option<Ch
     }
 }
 
-impl Characters<'_> {
+impl<'a> Characters<'a> {
     pub(crate) fn len(&self) -> usize {
         match self {
             Characters::One(characters) => characters.len(),
@@ -92,37 +93,67 @@ impl Characters<'_> {
         }
     }
 
-    /// Gives the text in UTF-8 to `each`, so many characters at a time, in memory that is used again.
-    /// `None`, when there was a lone surrogate.
-    ///
-    /// # Errors
-    /// The first that `each` gives.
-    pub(crate) fn utf8_in_parts<E>(
-        &self,
-        characters: usize,
-        each: impl FnMut(&[u8]) -> Result<(), E>,
-    ) -> Result<Option<()>, E> {
+    /// Bytes in memory.
+    pub(crate) fn bytes(&self) -> usize {
         match self {
-            Characters::One(all) => in_parts(all, characters, each),
-            Characters::Two(all) => in_parts(all, characters, each),
-            Characters::Four(all) => in_parts(all, characters, each),
+            Characters::One(characters) => size_of_val(*characters),
+            Characters::Two(characters) => size_of_val(*characters),
+            Characters::Four(characters) => size_of_val(*characters),
+        }
+    }
+
+    /// So many characters from one on, fewer at the end.
+    fn part(&self, start: usize, most: usize) -> Self {
+        let range = start..self.len().min(start + most);
+        match self {
+            Characters::One(characters) => Characters::One(&characters[range]),
+            Characters::Two(characters) => Characters::Two(&characters[range]),
+            Characters::Four(characters) => Characters::Four(&characters[range]),
+        }
+    }
+
+    /// The text in UTF-8, so many characters at a time, in memory that is used again.
+    pub(crate) fn utf8_in_parts(self, characters: usize) -> Utf8Parts<'a> {
+        Utf8Parts {
+            all: self,
+            taken: 0,
+            characters,
+            text: Vec::new(),
         }
     }
 }
 
-fn in_parts<C: Character, E>(
-    all: &[C],
+/// See [`Characters::utf8_in_parts`].
+pub(crate) struct Utf8Parts<'a> {
+    all: Characters<'a>,
+    taken: usize,
     characters: usize,
-    mut each: impl FnMut(&[u8]) -> Result<(), E>,
-) -> Result<Option<()>, E> {
-    let mut text = vec![0; room::<C>(characters).unwrap_or(0)];
-    for part in all.chunks(characters) {
-        match put_all(part, &mut text) {
-            Some(end) => each(&text[..end])?,
-            None => return Ok(None),
+    text: Vec<u8>,
+}
+
+impl Utf8Parts<'_> {
+    /// The next part, and in it `None` when it holds a lone surrogate.
+    pub(crate) fn next(&mut self) -> Option<Option<&[u8]>> {
+        if self.taken == self.all.len() {
+            return None;
         }
+        let part = self.all.part(self.taken, self.characters);
+        self.taken += part.len();
+        let end = match part {
+            Characters::One(characters) => put_part(characters, &mut self.text),
+            Characters::Two(characters) => put_part(characters, &mut self.text),
+            Characters::Four(characters) => put_part(characters, &mut self.text),
+        };
+        Some(end.map(|end| &self.text[..end]))
     }
-    Ok(Some(()))
+}
+
+fn put_part<C: Character>(characters: &[C], text: &mut Vec<u8>) -> Option<usize> {
+    let room = room::<C>(characters.len())?;
+    if text.len() < room {
+        text.resize(room, 0);
+    }
+    put_all(characters, text)
 }
 
 /// A text of fewer bytes is made by CPython.

@@ -229,6 +229,8 @@ fn new_characters<'a>(text: Borrowed<'a, '_, PyString>) -> Option<Characters<'a>
     static LAST: AtomicUsize = AtomicUsize::new(0);
     let place = text.as_ptr().addr();
     if LAST.load(Ordering::Relaxed) == place {
+        // From now on it has its UTF-8; the next one there may be another.
+        LAST.store(0, Ordering::Relaxed);
         return None;
     }
     let characters = long_characters(text)?;
@@ -240,8 +242,13 @@ fn new_characters<'a>(text: Borrowed<'a, '_, PyString>) -> Option<Characters<'a>
 /// encoded.
 const PART: usize = 1 << 15;
 
+/// After so many parts in a row without an id the text is one that can hardly be cut, as one letter
+/// many times: held parts are looked at again and again then, up to five times as slow as all at once.
+const BARREN: usize = 4;
+
 /// The ids of a long text whose characters are read where they lie, some at a time, so that there is
-/// never all of it in UTF-8. `None` for any other, and where a lone surrogate is found.
+/// never all of it in UTF-8. `None` for any other, for one that can hardly be cut, and where a lone
+/// surrogate is found.
 ///
 /// # Errors
 /// When the pattern fails on the text, and what a signal handler raises.
@@ -261,14 +268,23 @@ pub(crate) fn encode_in_place(
         let none = SpecialSet::default();
         let mut stream = encoder.stream_with_specials(allowed.unwrap_or(&none));
         let mut ids = memory::room(characters.len() / 4);
-        let done = characters.utf8_in_parts(PART, |part| match stop {
-            Some(stop) if stop.load(Ordering::Relaxed) => Err(EncodeError::Stopped),
-            _ => stream.push(part, &mut ids),
-        })?;
+        let mut barren = 0;
+        let mut parts = characters.utf8_in_parts(PART);
+        while let Some(part) = parts.next() {
+            if stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+                return Err(EncodeError::Stopped);
+            }
+            let Some(part) = part.filter(|_| barren < BARREN) else {
+                return Ok(None);
+            };
+            let before = ids.len();
+            stream.push(part, &mut ids)?;
+            barren = if ids.len() == before { barren + 1 } else { 0 };
+        }
         stream.finish(&mut ids)?;
-        Ok(done.map(|()| ids))
+        Ok(Some(ids))
     };
-    stoppable(text.py(), characters.len(), encode)?.map_err(|error: EncodeError| value_error(error))
+    stoppable(text.py(), characters.bytes(), encode)?.map_err(value_error)
 }
 
 /// A `str` or a `bytes` that is an argument and is not read yet.

@@ -189,15 +189,13 @@ impl Merger {
             let tokens = self.merge_window(rules, model, text, at..end);
             if expected.is_some_and(|expected| expected != tokens[0].1) {
                 // As the windows grow, so does what is given back: where no two windows ever meet,
-                // it is all given back after a few. It stays well below the window, so that this
-                // comes further than the one before.
+                // it is all given back after a few. It is the smaller part of a window, so that the
+                // windows come further.
                 let to = at.saturating_sub(size / 8);
-                while let Some(token) = (ids.len() > first).then(|| ids.pop()).flatten() {
-                    expected = Some(token);
-                    at -= model.vocab().token(token).map_or(0, <[u8]>::len);
-                    if at <= to {
-                        break;
-                    }
+                while ids.len() > first && at > to {
+                    expected = ids.pop();
+                    let given = expected.and_then(|token| model.vocab().token(token));
+                    at -= given.map_or(0, <[u8]>::len);
                 }
                 if ids.len() == first {
                     expected = None;
