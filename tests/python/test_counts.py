@@ -471,6 +471,46 @@ def test_parquet_of_the_command_line(tmp_path, program, pieces):
     assert counts == count_pieces(files=[FIXTURES / "corpus.txt"], pattern="nanochat")
 
 
+def test_files_of_both_forms_are_loaded_and_added_up(tmp_path):
+    one, two = count_pieces(["to be or"], pattern="gpt2"), count_pieces(["to do"], pattern="gpt2")
+    one.save(tmp_path / "one.tsv")
+    two.save(tmp_path / "two.parquet")
+    assert (tmp_path / "two.parquet").read_bytes()[:4] == b"PAR1"
+    assert PieceCounts.load(tmp_path / "two.parquet") == two
+    both = PieceCounts.load(tmp_path / "one.tsv", str(tmp_path / "two.parquet"), pattern="gpt2")
+    assert both == one + two and both.pattern == "gpt2"
+    for name in ("one.tsv", "two.parquet"):
+        with pytest.raises(ValueError, match="another pattern: gpt2"):
+            PieceCounts.load(tmp_path / name, pattern="cl100k")
+
+
+def test_a_file_of_arrow_without_a_pattern_is_loaded_with_one(tmp_path):
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "counts.parquet"
+    pq.write_table(pa.table({"piece": pa.array([b"to"]), "count": pa.array([2])}), path)
+    with pytest.raises(ValueError, match="pattern"):
+        PieceCounts.load(path)
+    assert PieceCounts.load(path, pattern="cl100k").items() == [(b"to", 2)]
+
+
+@pytest.mark.parametrize("bytes", [b"", b"PAR1", b"PAR1" + bytes(64) + b"PAR1"])
+def test_a_damaged_file_of_counts(tmp_path, bytes):
+    path = tmp_path / "counts.parquet"
+    path.write_bytes(bytes)
+    with pytest.raises(ValueError, match="counts.parquet"):
+        PieceCounts.load(path, pattern="cl100k")
+
+
+def test_what_is_no_file_of_counts(tmp_path):
+    with pytest.raises(TypeError, match="at least one file"):
+        PieceCounts.load()
+    with pytest.raises(ValueError, match="counts.csv"):
+        PieceCounts.load(tmp_path / "counts.csv")
+    with pytest.raises(FileNotFoundError):
+        PieceCounts.load(tmp_path / "counts.parquet")
+
+
 # Manners
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import gc
 import os
 import random
 import sys
 import sysconfig
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -628,3 +630,41 @@ def test_an_encoding_is_made_once(pair):
     with pytest.raises(RuntimeError, match="made once"):
         pair[0].__setstate__(pair[0].__getstate__())
     assert pair[0].encode("a") == pair[1].encode("a")
+
+
+@pytest.mark.parametrize("maker", ["tiktoken", "native"])
+def test_the_collector_knows_the_lists_of_a_batch(maker):
+    """It does not look at them while they are made, and does afterwards."""
+    tokenizer = MAKERS[maker]()
+    encode = tokenizer.encode_batch if maker == "native" else tokenizer.encode_ordinary_batch
+    rows = encode([TEXT] * 3000)
+    assert all(map(gc.is_tracked, rows)) and gc.is_tracked(rows)
+    gc.collect()
+    # One that holds itself is collected like any other.
+    row = rows.pop()
+    row.append(Marked(row))
+    marked = weakref.ref(row[-1])
+    del row
+    gc.collect()
+    assert marked() is None
+
+
+class Marked:
+    def __init__(self, held):
+        self.held = held
+
+
+def test_lists_of_a_batch_that_fails_are_dropped():
+    pattern = r"(?:x|x)+(?=y)|(?s:.)"
+    encoding = tiktoken.Encoding(
+        "x",
+        pat_str=pattern,
+        mergeable_ranks={bytes([byte]): byte for byte in range(256)},
+        special_tokens={},
+    )
+    before = len(gc.get_objects())
+    for _ in range(5):
+        with pytest.raises(ValueError, match="text 3000"):
+            encoding.encode_ordinary_batch(["plain"] * 3000 + ["x" * 64], num_threads=2)
+    gc.collect()
+    assert len(gc.get_objects()) < before + 1000

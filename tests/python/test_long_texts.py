@@ -1,4 +1,4 @@
-"""Long texts, whose characters are read where they lie."""
+"""Long texts, whose characters are read and written where they lie."""
 
 from __future__ import annotations
 
@@ -114,3 +114,94 @@ def test_surrogates_of_long_texts():
     for call in (tokenizer.encode, tokenizer.encode_numpy, tokenizer.count):
         with pytest.raises(UnicodeEncodeError):
             call(text)
+
+
+@IN_PLACE
+@pytest.mark.parametrize("alphabet", ALPHABETS.values(), ids=ALPHABETS)
+def test_characters_are_written_in_place(alphabet):
+    for seed in range(40):
+        text = texts(alphabet, seed)
+        made = _native._new_string(text.encode())
+        assert made == (None if text.isascii() else text)
+        if made is not None:
+            # It is as wide as any other, hashes alike, and ends with a zero.
+            assert sys.getsizeof(made) == sys.getsizeof(text)
+            assert hash(made) == hash(text)
+            assert (made + "!").encode() == text.encode() + b"!"
+            assert {made: 1}[text] == 1
+
+
+@IN_PLACE
+@settings(deadline=None)
+@given(st.binary(max_size=40), st.sampled_from(["", "plain", "\u00e9", "\u4e2d\u6587", "\U0001f600"]))
+def test_any_bytes_are_written_in_place_or_left_to_python(some, fill):
+    """At every place within a block."""
+    for before in range(0, 20, 3):
+        whole = b"x" * before + fill.encode() * 70 + some + fill.encode() * 70
+        if len(whole) < 256:
+            continue
+        made = _native._new_string(whole)
+        try:
+            text = whole.decode()
+        except UnicodeDecodeError:
+            assert made is None
+        else:
+            assert made == (None if text.isascii() else text)
+
+
+@IN_PLACE
+def test_every_character_is_written():
+    characters = [chr(n) for n in range(0x110000) if not 0xD800 <= n < 0xE000]
+    for step in (1, 3, 0x1000):
+        ordered = "".join("".join(characters[start::step]) for start in range(step))
+        assert _native._new_string(ordered.encode()) == ordered
+
+
+@IN_PLACE
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        b"\x80",
+        b"\xc1\xbf",
+        b"\xe0\x9f\xbf",
+        b"\xed\xa0\x80",
+        b"\xed\xbf\xbf",
+        b"\xf0\x8f\xbf\xbf",
+        b"\xf4\x90\x80\x80",
+        b"\xf8\x88\x80\x80\x80",
+        b"\xff",
+        b"\xe4\xb8",
+        b"\xf0\x9f\x98",
+    ],
+)
+def test_what_is_not_utf8_is_left_to_python(wrong):
+    tokenizer = Tokenizer.from_file(GOLDEN / "cl100k.tiktoken", pattern="cl100k")
+    for fill in ("x", "\u00e9", "\u4e2d", "\U0001f600"):
+        for before in range(20):
+            for times in (1, 2, 4, 5):
+                whole = b"x" * before + fill.encode() * 99 + wrong * times + fill.encode() * 99
+                assert _native._new_string(whole) is None
+        assert tokenizer.decode(list(tokenizer.encode(whole))) == whole.decode(errors="replace")
+        with pytest.raises(UnicodeDecodeError):
+            tokenizer.decode(tokenizer.encode(whole), "strict")
+
+
+def test_the_stable_abi_writes_nothing_in_place():
+    code = """
+        from tokenizer_py import Tokenizer, _native
+        print(_native._new_string(b"\\xc3\\xa9" * 20_000))
+    """
+    assert run_python(code, TOKENIZER_PY_STABLE_ABI="1").strip() == "None"
+
+
+def test_short_and_plain_texts_are_made_by_python():
+    assert _native._new_string("\u00e9".encode() * 100) is None
+    assert _native._new_string(b"plain" * LONG) is None
+
+
+@IN_PLACE
+def test_a_text_of_several_portions():
+    """Between two of them Ctrl-C is looked for; characters lie across the places."""
+    for fill in ("\u00e9", "x\u4e2d", "xy\U0001f600", "plain\u0416"):
+        text = fill * (20_000_000 // len(fill.encode()))
+        assert _native._new_string(text.encode()) == text

@@ -418,3 +418,46 @@ def test_no_id_leaks_a_reference(pair):
     for _ in range(100):
         pair[0].encode_ordinary("hello world")
     assert sys.getrefcount(pair[0]) <= before + 1
+
+
+def test_the_private_core(pair):
+    """`_core_bpe` is not promised by tiktoken, and read by others all the same."""
+    cores = [encoding._core_bpe for encoding in pair]
+    public = [{name for name in dir(core) if not name.startswith("__")} for core in cores]
+    assert public[1] <= public[0]
+    calls = [
+        lambda core: core.encode_ordinary("hello <|bos|>"),
+        lambda core: core.encode_ordinary(5),
+        lambda core: core.encode("hello <|bos|>", {"<|bos|>"}),
+        lambda core: core.encode("hello <|bos|>", set()),
+        lambda core: core.encode("hello <|bos|>", allowed_special={"<|bos|>"}),
+        lambda core: core.encode("hello"),
+        lambda core: bytes(memoryview(core.encode_to_tiktoken_buffer("hello", set()))),
+        lambda core: np.frombuffer(core.encode_to_tiktoken_buffer("a b", set()), np.uint32).tolist(),
+        lambda core: core._encode_bytes(b" hello \xe4\xb8"),
+        lambda core: core.encode_with_unstable("hello fan", set())[0],
+        lambda core: {tuple(ids) for ids in core.encode_with_unstable("hello fan", set())[1]},
+        lambda core: core.encode_single_token(b"<|bos|>"),
+        lambda core: core.encode_single_token(b"ab"),
+        lambda core: core.encode_single_token(b"no token at all"),
+        lambda core: core.encode_single_piece(b"helloqqqq"),
+        lambda core: core.decode_bytes([104, 2060]),
+        lambda core: core.decode_bytes([2055]),
+        lambda core: core.decode_single_token_bytes(2060),
+        lambda core: core.decode_single_token_bytes(2055),
+        lambda core: core.token_byte_values(),
+    ]
+    for call in calls:
+        ours_, theirs_ = (outcome(lambda core=core: call(core)) for core in cores)
+        assert ours_ == theirs_
+    assert copy.copy(pair[0])._core_bpe.encode_ordinary("hello") == pair[0].encode("hello")
+
+
+def test_the_educational_class_on_our_tables(pair):
+    educational = pytest.importorskip("tiktoken._educational")
+    bpe = educational.SimpleBytePairEncoding(
+        pat_str=pair[0]._pat_str, mergeable_ranks=pair[0]._mergeable_ranks
+    )
+    for text in ("hello world", "d\u00e9j\u00e0 vu, 123"):
+        assert bpe.encode(text, visualise=None) == pair[0].encode(text)
+        assert bpe.decode(pair[0].encode(text)) == text

@@ -16,7 +16,7 @@ use pyo3::types::PyList;
 use tokenizer_core::{EncodeError, TokenId};
 
 use crate::interruptible::{WAKE, take_turns};
-use crate::lists::Ints;
+use crate::lists::{HiddenList, Ints};
 use crate::text::{stoppable, useful_threads};
 
 /// A portion has no more bytes of text than this, if it is more than one text: then its ids stay in
@@ -92,7 +92,12 @@ pub(crate) fn encode<'py, T: AsRef<[u8]> + Sync>(
     })?;
     match lists.failure {
         Some(failure) => Err(refuse(failure)),
-        None => PyList::new(py, lists.made.into_iter().flatten()),
+        None => {
+            let lists: Vec<_> = (lists.made.into_iter().flatten())
+                .map(HiddenList::show)
+                .collect();
+            PyList::new(py, lists)
+        }
     }
 }
 
@@ -184,7 +189,7 @@ impl<T: AsRef<[u8]>, E: Encode<T>> Work<'_, T, E> {
 /// What is made so far.
 struct Lists<'py> {
     /// By text.
-    made: Vec<Option<Bound<'py, PyList>>>,
+    made: Vec<Option<HiddenList<'py>>>,
     /// That of the first text that failed.
     failure: Option<Failure>,
 }
@@ -230,7 +235,7 @@ impl<'py> Lists<'py> {
         let first = portions[portion.number].start;
         let mut start = 0;
         for (list, &end) in self.made[first..].iter_mut().zip(&portion.ends) {
-            *list = Some(ints.list(py, &portion.ids[start..end])?);
+            *list = Some(ints.hidden_list(py, &portion.ids[start..end])?);
             start = end;
         }
         if let Some(failure) = portion.failure

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arrow_array::{ArrayRef, BinaryArray, RecordBatch, RecordBatchIterator, UInt64Array};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
@@ -18,7 +19,8 @@ use tokenizer_core::{Count, Pattern, Words};
 use crate::arrow::{self, Arrays};
 use crate::corpus::{self, Source, count_options};
 use crate::errors::{file_error, guard, value_error};
-use crate::interruptible::take_turns;
+use crate::interruptible::{Caller, interruptible, take_turns};
+use crate::lists::pairs;
 use crate::progress::Progress;
 
 /// Rows of a table that is handed out together.
@@ -172,6 +174,39 @@ fn from_arrow(table: &Bound<'_, PyAny>, pattern: Option<&Pattern>) -> PyResult<P
     Ok(PieceCounts::new(pattern, words))
 }
 
+/// The sums of all files. What it gives when the caller wants to stop is never looked at.
+fn sums(files: &CountsFiles, caller: &Caller<()>) -> Result<Words, LoadCountsError> {
+    let mut words = Words::new();
+    let (mut row, mut stopped) = (0_usize, false);
+    files.for_each_row(|piece, count| {
+        row += 1;
+        stopped |= row.is_multiple_of(ROWS) && caller.stop_flag().load(Ordering::Relaxed);
+        match stopped {
+            true => Ok(()),
+            false => Ok(words.add(piece, count)?),
+        }
+    })?;
+    Ok(words)
+}
+
+/// The counts of both together.
+fn sum(py: Python<'_>, all: [&Words; 2]) -> PyResult<Words> {
+    let mut words = Words::new();
+    for other in all {
+        let mut rows = other.iter();
+        // Some at a time: between them Ctrl-C is looked for.
+        while rows.len() > 0 {
+            take_turns(py)?;
+            let added = py.detach(|| {
+                let mut some = rows.by_ref().take(ROWS);
+                some.try_for_each(|(piece, count)| words.add(piece, count))
+            });
+            added.map_err(value_error)?;
+        }
+    }
+    Ok(words)
+}
+
 /// Adds the rows of a table. `row` counts those before.
 fn add_rows(
     words: &mut Words,
@@ -228,16 +263,16 @@ impl PieceCounts {
         guard(|| from_arrow(table, pattern_of(pattern)?.as_ref()))
     }
 
-    /// The counts in `.tsv` files, added up: what `save` and the command `tokenizer count-pieces`
-    /// write. (Parquet files are read by way of Arrow: see `from_arrow`.)
+    /// The counts in files, added up: what `save` and the command `tokenizer count-pieces` write.
     ///
     /// Args:
-    ///     paths (str | os.PathLike): the files.
+    ///     paths (str | os.PathLike): the files, `.tsv` or `.parquet`, one or several.
     ///     pattern (str | None): what the pieces of files were split by that do not say it.
     ///
     /// Raises:
     ///     OSError: a file cannot be read.
-    ///     ValueError: a line is wrong, or the files say different patterns.
+    ///     ValueError: a line or a row is wrong, no pattern is known, the files say different
+    ///         patterns, or a name ends in neither.
     ///     TypeError: no file is given.
     ///
     ///     >>> tokenizer_py.count_pieces(["to be"]).save("counts.tsv")
@@ -249,11 +284,11 @@ impl PieceCounts {
         guard(|| {
             let paths: Vec<PathBuf> = paths.extract()?;
             let pattern = pattern_of(pattern)?;
-            let read = || match CountsFiles::open(&paths, pattern.as_ref())? {
-                Some(files) => Ok(Some((files.words()?, files.pattern().clone()))),
+            let read = |caller: &Caller<()>| match CountsFiles::open(&paths, pattern.as_ref())? {
+                Some(files) => Ok(Some((sums(&files, caller)?, files.pattern().clone()))),
                 None => Ok(None),
             };
-            match py.detach(read) {
+            match interruptible(py, read, |_, ()| Ok(()))? {
                 Ok(Some((words, pattern))) => Ok(PieceCounts::new(pattern, words)),
                 Ok(None) => Err(PyTypeError::new_err("at least one file must be given")),
                 Err(LoadCountsError::File(error)) => Err(file_error(py, &error)),
@@ -262,14 +297,14 @@ impl PieceCounts {
         })
     }
 
-    /// Writes the counts to a `.tsv` file, whole or not at all, by the bytes of the pieces.
+    /// Writes the counts to a file, whole or not at all, by the bytes of the pieces.
     ///
     /// Args:
-    ///     path (str | os.PathLike): the file.
+    ///     path (str | os.PathLike): the file, `.tsv` or `.parquet`.
     ///
     /// Raises:
     ///     OSError: the file cannot be written.
-    ///     ValueError: its name does not end in .tsv.
+    ///     ValueError: its name ends in neither.
     ///
     ///     >>> tokenizer_py.count_pieces(["to be"]).save("counts.tsv")
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
@@ -302,11 +337,11 @@ impl PieceCounts {
     fn items<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         guard(|| {
             let rows = py.detach(|| self.in_order());
-            let rows: Vec<(Bound<'py, PyBytes>, Count)> = rows
-                .into_iter()
-                .map(|(piece, count)| (PyBytes::new(py, piece), count))
-                .collect();
-            PyList::new(py, rows)
+            let rows = rows.into_iter();
+            pairs(
+                py,
+                rows.map(|(piece, count)| (PyBytes::new(py, piece), count)),
+            )
         })
     }
 
@@ -324,14 +359,8 @@ impl PieceCounts {
                     pattern_text::write(&other.pattern)
                 )));
             }
-            let added = py.detach(|| {
-                let mut words = one.words.clone();
-                words.merge(&other.words).map(|()| words)
-            });
-            Ok(PieceCounts::new(
-                one.pattern.clone(),
-                added.map_err(value_error)?,
-            ))
+            let words = sum(py, [&one.words, &other.words])?;
+            Ok(PieceCounts::new(one.pattern.clone(), words))
         })
     }
 

@@ -7,6 +7,8 @@
 //! | `memory` | room for long results |
 //! | `text` | `str` and `bytes` without a copy; when to release the interpreter |
 //! | `objects` | how lists and ints lie in memory |
+//! | `strings` | how the characters of a `str` do; they are read and written there |
+//! | `utf8`, `characters` | such characters to UTF-8, and UTF-8 to such characters |
 //! | `lists` | lists of ids, from ints that are made once |
 //! | `batches` | many texts to many lists, on threads |
 //! | `ids` | ids as arrays, and ids that come from Python in any form |
@@ -31,6 +33,7 @@
 mod aliases;
 mod arrow;
 mod batches;
+mod characters;
 mod corpus;
 mod counts;
 mod documents;
@@ -71,6 +74,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<tiktoken::BaseEncoding>()?;
     module.add_function(wrap_pyfunction!(objects::_layout, module)?)?;
     module.add_function(wrap_pyfunction!(strings::_long_utf8, module)?)?;
+    module.add_function(wrap_pyfunction!(strings::_new_string, module)?)?;
     module.add_function(wrap_pyfunction!(ranks::_parse_ranks, module)?)?;
     #[cfg(debug_assertions)]
     module.add_function(wrap_pyfunction!(errors::_panic, module)?)?;

@@ -28,8 +28,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use tokenizer_core::TokenId;
 
+use crate::interruptible::take_turns;
 use crate::memory;
 use crate::objects::{self, Layout, Objects, Python310, Python312};
+
+/// Elements that are written or read between two looks for Ctrl-C.
+const PORTION: usize = 1 << 20;
 
 /// The ints of a tokenizer's ids.
 ///
@@ -53,38 +57,90 @@ impl Ints {
     /// A new list of `ids`.
     ///
     /// # Errors
-    /// `MemoryError`.
+    /// `MemoryError`, and what a signal handler raises while a long one is made.
     pub(crate) fn list<'py>(
         &self,
         py: Python<'py>,
         ids: &[TokenId],
     ) -> PyResult<Bound<'py, PyList>> {
+        Ok(self.hidden_list(py, ids)?.show())
+    }
+
+    /// As [`Ints::list`], one of many.
+    ///
+    /// # Errors
+    /// As [`Ints::list`].
+    pub(crate) fn hidden_list<'py>(
+        &self,
+        py: Python<'py>,
+        ids: &[TokenId],
+    ) -> PyResult<HiddenList<'py>> {
         if cfg!(Py_GIL_DISABLED) {
-            return PyList::new(py, ids);
+            return PyList::new(py, ids).map(HiddenList);
         }
         let Ok(length) = ffi::Py_ssize_t::try_from(ids.len()) else {
             return Err(PyMemoryError::new_err(()));
         };
         // SAFETY: the interpreter is attached. The result is a new reference to a list, or null
-        // with an exception set.
-        let list = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyList_New(length))? };
-        // SAFETY: the list is new, has a place for each id, and nobody else knows it: no Python code
-        // runs until it is filled, since nothing is made but ints, which the collector does not
-        // count. After an error the places left are null, as they are in a new list.
-        unsafe {
-            let table = self.table();
-            match Layout::of(py) {
-                Layout::Unknown => fill_by_calls(py, table, list.as_ptr(), ids)?,
-                Layout::Python310 => fill::<Python310>(py, table, list.as_ptr(), ids)?,
-                Layout::Python312 => fill::<Python312>(py, table, list.as_ptr(), ids)?,
+        // with an exception set. The collector knows the list, and is told to forget it.
+        let list = unsafe {
+            let list = Bound::from_owned_ptr_or_err(py, ffi::PyList_New(length))?;
+            ffi::PyObject_GC_UnTrack(list.as_ptr().cast());
+            list
+        };
+        let table = self.table();
+        let layout = Layout::of(py);
+        for (start, some) in (0..).step_by(PORTION).zip(ids.chunks(PORTION)) {
+            if start > 0 {
+                take_turns(py)?;
+            } else if layout != Layout::Unknown {
+                // SAFETY: the layout is known, the elements are those of the list, and nothing was
+                // written there when they are many.
+                unsafe {
+                    let elements = objects::elements(list.as_ptr());
+                    memory::expect_writes(elements.cast(), ids.len() * size_of::<usize>());
+                }
             }
-            Ok(list.cast_into_unchecked())
+            // SAFETY: the list is new, has a place for each id, and nobody else knows it, nor does
+            // the collector: so no Python code finds it before it is filled. After an error the
+            // places left are null, as they are in a new list.
+            unsafe {
+                match layout {
+                    Layout::Unknown => fill_by_calls(py, table, list.as_ptr(), start, some)?,
+                    Layout::Python310 => {
+                        fill::<Python310>(py, table, list.as_ptr(), start, some)?;
+                    }
+                    Layout::Python312 => {
+                        fill::<Python312>(py, table, list.as_ptr(), start, some)?;
+                    }
+                }
+            }
         }
+        // SAFETY: what was made is a list.
+        Ok(HiddenList(unsafe { list.cast_into_unchecked() }))
     }
 
     fn table(&self) -> &[AtomicPtr<ffi::PyObject>] {
         self.made
             .get_or_init(|| (0..self.ids).map(|_| AtomicPtr::default()).collect())
+    }
+}
+
+/// A new list that the garbage collector does not look at until it is shown.
+///
+/// Each few hundred lists the collector comes by and looks twice at every element of those made since,
+/// and later again: where many are made, that takes a fifth of all time, and there is nothing to collect.
+pub(crate) struct HiddenList<'py>(Bound<'py, PyList>);
+
+impl<'py> HiddenList<'py> {
+    /// The list, as any other.
+    pub(crate) fn show(self) -> Bound<'py, PyList> {
+        if !cfg!(Py_GIL_DISABLED) {
+            // SAFETY: the list is whole, and the collector does not know it: it was told to forget it
+            // when it was made, and nobody else had it since.
+            unsafe { ffi::PyObject_GC_Track(self.0.as_ptr().cast()) };
+        }
+        self.0
     }
 }
 
@@ -161,14 +217,15 @@ fn make_at(
 }
 
 /// # Safety
-/// `list` is a new list with `ids.len()` places that nobody else knows.
+/// `list` is a new list that nobody else knows, with `ids.len()` places from `start` on that are null.
 unsafe fn fill_by_calls(
     py: Python<'_>,
     table: &[AtomicPtr<ffi::PyObject>],
     list: *mut ffi::PyObject,
+    start: ffi::Py_ssize_t,
     ids: &[TokenId],
 ) -> PyResult<()> {
-    for (place, &id) in (0..).zip(ids) {
+    for (place, &id) in (start..).zip(ids) {
         // SAFETY: the pointer is that of an int; the list takes over the reference, and has the
         // place.
         unsafe {
@@ -185,21 +242,46 @@ unsafe fn fill<O: Objects>(
     py: Python<'_>,
     table: &[AtomicPtr<ffi::PyObject>],
     list: *mut ffi::PyObject,
+    start: ffi::Py_ssize_t,
     ids: &[TokenId],
 ) -> PyResult<()> {
-    // SAFETY: the layout is known. The elements belong to the list, and were not touched when they
-    // are many.
-    let elements = unsafe {
-        let elements = objects::elements(list);
-        memory::expect_writes(elements.cast(), ids.len() * size_of::<usize>());
-        elements
-    };
+    // SAFETY: the layout is known, and the list has that place.
+    let elements = unsafe { objects::elements(list).offset(start) };
     for (place, &id) in ids.iter().enumerate() {
         // SAFETY: what is counted is an int; the list has the place, which was null, and takes over
         // the reference.
         unsafe { *elements.add(place) = int(py, table, id, |int| O::count(int))? };
     }
     Ok(())
+}
+
+/// A new list of tuples of two ints, or of `bytes` and an int.
+///
+/// The garbage collector forgets such tuples when it first comes by. These it never sees, which takes a
+/// quarter of the time.
+///
+/// # Errors
+/// `MemoryError`, and what a signal handler raises.
+pub(crate) fn pairs<'py, A, B>(
+    py: Python<'py>,
+    mut pairs: impl ExactSizeIterator<Item = (A, B)>,
+) -> PyResult<Bound<'py, PyList>>
+where
+    (A, B): IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
+{
+    let list = PyList::empty(py);
+    while pairs.len() > 0 {
+        take_turns(py)?;
+        for pair in pairs.by_ref().take(PORTION >> 4) {
+            let pair = pair.into_pyobject(py)?;
+            if !cfg!(Py_GIL_DISABLED) {
+                // SAFETY: the tuple is an object that the collector counts.
+                unsafe { ffi::PyObject_GC_UnTrack(pair.as_ptr().cast()) };
+            }
+            list.append(pair)?;
+        }
+    }
+    Ok(list)
 }
 
 /// The ids of a list.
@@ -270,19 +352,26 @@ unsafe fn read(
     let mut ids = memory::room(end.try_into().unwrap_or(0));
     let mut place = 0;
     while place < end {
-        let object = element(place);
-        match value(object) {
-            Some(id) => ids.push(id),
-            None => {
-                // SAFETY: no other code has run since the pointer was borrowed; here it becomes a
-                // reference of our own.
-                let object = unsafe { Bound::from_borrowed_ptr(py, object) };
-                ids.push(object.extract()?);
-                // What is no plain int runs code of its own, which may have changed the list.
-                end = length();
+        let portion = end.min(place + PORTION as ffi::Py_ssize_t);
+        while place < portion {
+            let object = element(place);
+            place += 1;
+            if let Some(id) = value(object) {
+                ids.push(id);
+                continue;
             }
+            // SAFETY: no other code has run since the pointer was borrowed; here it becomes a
+            // reference of our own.
+            let object = unsafe { Bound::from_borrowed_ptr(py, object) };
+            ids.push(object.extract()?);
+            // What is no plain int runs code of its own, which may have changed the list.
+            break;
         }
-        place += 1;
+        end = length();
+        if place == portion && place < end {
+            take_turns(py)?;
+            end = length();
+        }
     }
     Ok(ids)
 }

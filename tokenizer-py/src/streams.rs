@@ -3,6 +3,7 @@
 //! What a stream holds is taken out of it for the time of a call. So no lock is held while the
 //! interpreter is released; a second thread that comes meanwhile is told so.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyValueError};
@@ -13,7 +14,11 @@ use tokenizer_core::{DecodeStream as Decoder, EncodeStream as Encoder, TokenId};
 
 use crate::errors::{guard, value_error};
 use crate::ids::Ids;
-use crate::text::{Argument, detached};
+use crate::interruptible::take_turns;
+use crate::text::{Argument, detached, stoppable};
+
+/// Bytes that are encoded, and ids that are decoded, between two looks for Ctrl-C.
+const PORTION: usize = 1 << 20;
 
 /// What a stream holds between calls.
 enum State<S> {
@@ -85,6 +90,7 @@ impl EncodeStream {
     ///     UnicodeEncodeError: the `str` holds a lone surrogate.
     ///     ValueError: the stream is finished, or the regex gives up on the text.
     ///     RuntimeError: another thread is using the stream.
+    ///     KeyboardInterrupt: the stream is finished, and its ids are lost.
     ///
     ///     >>> tokenizer.encode_stream().push("hello world and")
     ///     [15339, 1917]
@@ -92,10 +98,27 @@ impl EncodeStream {
         guard(|| {
             let chunk = &*chunk;
             let mut stream = self.0.take()?;
-            let (pushed, ids, stream) = detached(py, chunk.len(), move || {
+            let pushed = stoppable(py, chunk.len(), move |stop| {
                 let mut ids = Vec::new();
-                (stream.push(chunk, &mut ids), ids, stream)
+                let mut pushed = Ok(());
+                for some in chunk.chunks(PORTION) {
+                    if stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+                        break;
+                    }
+                    pushed = stream.push(some, &mut ids);
+                    if pushed.is_err() {
+                        break;
+                    }
+                }
+                (pushed, ids, stream)
             });
+            let (pushed, ids, stream) = match pushed {
+                Ok(pushed) => pushed,
+                Err(raised) => {
+                    self.0.replace(State::Finished);
+                    return Err(raised);
+                }
+            };
             self.0.replace(State::Open(stream));
             pushed.map_err(value_error)?;
             PyList::new(py, ids)
@@ -164,6 +187,7 @@ impl DecodeStream {
     ///     TypeError: an id is no integer.
     ///     ValueError: the stream is finished.
     ///     RuntimeError: another thread is using the stream.
+    ///     KeyboardInterrupt: the stream is finished, and its text is lost.
     ///
     ///     >>> tokenizer.decode_stream().push([15339, 1917])
     ///     'hello world'
@@ -182,15 +206,22 @@ impl DecodeStream {
                 }
             };
             let mut stream = self.stream.take()?;
-            let (pushed, text, stream) = detached(py, ids.len(), move || {
-                let mut text = String::new();
-                let wanted = |id: &&TokenId| self.skipped.binary_search(id).is_err();
-                let pushed = ids
-                    .iter()
-                    .filter(wanted)
-                    .try_for_each(|&id| stream.push(id, &mut text));
-                (pushed, text, stream)
-            });
+            let mut text = String::new();
+            let mut pushed = Ok(());
+            for some in ids.chunks(PORTION) {
+                pushed = detached(py, some.len(), || {
+                    let wanted = |id: &&TokenId| self.skipped.binary_search(id).is_err();
+                    let mut wanted = some.iter().filter(wanted);
+                    wanted.try_for_each(|&id| stream.push(id, &mut text))
+                });
+                if pushed.is_err() || ids.len() <= PORTION {
+                    break;
+                }
+                if let Err(raised) = take_turns(py) {
+                    self.stream.replace(State::Finished);
+                    return Err(raised);
+                }
+            }
             self.stream.replace(State::Open(stream));
             pushed.map_err(|error: UnknownToken| PyKeyError::new_err(error.to_string()))?;
             Ok(text)

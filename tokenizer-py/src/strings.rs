@@ -2,20 +2,28 @@
 //!
 //! The stable ABI gives a `str` as UTF-8 only in a way that is slow and that keeps a copy with it (see
 //! `utf8`). In every CPython so far the characters of a `str` that is not all ASCII lie behind its
-//! header, each of as many bytes as the largest of them needs. Where that is so, they are read there.
+//! header, each of as many bytes as the largest of them needs. Where that is so, they are read there, and
+//! written there when ids are decoded (`characters`): into a new `str` that is made longer, which nobody
+//! else knows until it is filled.
 //!
 //! As with lists and ints (`objects`), that is looked at in the Python that runs, once. Where a `str`
-//! is made otherwise, nothing is read in place.
+//! is made otherwise, nothing is read or written in place.
 
 #![allow(unsafe_code)]
 
+use std::mem::MaybeUninit;
 use std::slice;
 
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyString, PyType};
 
+use crate::characters;
+use crate::interruptible::take_turns;
+use crate::memory;
 use crate::objects::Layout;
+use crate::text::detached;
 use crate::utf8::{Character, put_all, room, utf8};
 
 /// Where the parts of a `str` are.
@@ -48,13 +56,10 @@ pub(crate) enum Characters<'a> {
 /// The characters of a long text that has no UTF-8 yet, if they can be read in place. The usual way
 /// is there for all others.
 pub(crate) fn long_characters<'a>(text: Borrowed<'a, '_, PyString>) -> Option<Characters<'a>> {
-    static STRINGS: PyOnceLock<Option<Strings>> = PyOnceLock::new();
-    let py = text.py();
-    if text.len().ok()? < LONG || Layout::of(py) == Layout::Unknown {
+    if text.len().ok()? < LONG {
         return None;
     }
-    let strings = STRINGS.get_or_init(py, || Strings::look(py).unwrap_or(None));
-    let strings = strings.as_ref()?;
+    let strings = Strings::of(text.py())?;
     if strings.has_utf8(text) {
         return None;
     }
@@ -120,7 +125,96 @@ fn in_parts<C: Character, E>(
     Ok(Some(()))
 }
 
+/// A text of fewer bytes is made by CPython.
+const MADE_HERE: usize = 256;
+
+/// Bytes that are written between two looks for Ctrl-C.
+const PORTION: usize = 8 << 20;
+
+/// A new `str` of a text in UTF-8 that is not all ASCII, if it can be written in place. `None` also when
+/// it is not UTF-8.
+///
+/// # Errors
+/// `MemoryError`, and what a signal handler raises.
+pub(crate) fn new_string<'py>(
+    py: Python<'py>,
+    text: &[u8],
+) -> PyResult<Option<Bound<'py, PyString>>> {
+    if text.len() < MADE_HERE {
+        return Ok(None);
+    }
+    let (length, highest) = characters::measure(text);
+    if highest < 0x80 {
+        return Ok(None);
+    }
+    let Some(strings) = Strings::of(py) else {
+        return Ok(None);
+    };
+    // By the first byte of the highest character. The seeds are as wide as that.
+    match highest {
+        0x80..0xC4 => strings.write::<u8>(py, "\u{e9}\u{e8}", text, length),
+        0xC4..0xF0 => strings.write::<u16>(py, "\u{4e00}\u{4e01}", text, length),
+        _ => strings.write::<u32>(py, "\u{1f600}\u{1f601}", text, length),
+    }
+}
+
 impl Strings {
+    /// Those of the Python that runs.
+    fn of(py: Python<'_>) -> Option<&'static Strings> {
+        static STRINGS: PyOnceLock<Option<Strings>> = PyOnceLock::new();
+        if Layout::of(py) == Layout::Unknown {
+            return None;
+        }
+        let look = || Strings::look(py).unwrap_or(None);
+        STRINGS.get_or_init(py, look).as_ref()
+    }
+
+    /// Makes a `str` of `length` characters, as wide as those of `seed`, and writes those of `text`.
+    fn write<'py, C: characters::Character>(
+        &self,
+        py: Python<'py>,
+        seed: &str,
+        mut text: &[u8],
+        length: usize,
+    ) -> PyResult<Option<Bound<'py, PyString>>> {
+        let mut made = PyString::new(py, seed).into_ptr();
+        let wanted = length as ffi::Py_ssize_t;
+        // SAFETY: the interpreter is attached, and `made` is a reference of our own to a `str`. So it is
+        // afterwards: to one that is longer, or after an error to the one that was given.
+        let (made, result) = unsafe {
+            let result = ffi::PyUnicode_Resize(&mut made, wanted);
+            (Bound::from_owned_ptr(py, made), result)
+        };
+        if result != 0 {
+            return Err(PyErr::fetch(py));
+        }
+        let made = made.cast_into::<PyString>()?;
+        let Some((size, first, there)) = self.characters(made.as_borrowed()) else {
+            return Ok(None);
+        };
+        if (size, there) != (size_of::<C>(), length) {
+            return Ok(None);
+        }
+        // SAFETY: so many characters of that size belong to the `str`. Nobody else knows it, so none is
+        // read or written elsewhere while this slice lives.
+        let mut to = unsafe {
+            let first = first.cast_mut();
+            memory::expect_writes(first, length * size);
+            slice::from_raw_parts_mut(first.cast::<MaybeUninit<C>>(), length)
+        };
+        while text.len() > PORTION {
+            let inside = text[PORTION..].iter().position(|byte| byte & 0xC0 != 0x80);
+            let (some, rest) = text.split_at(PORTION + inside.unwrap_or(0));
+            let Some(written) = py.detach(|| characters::write(some, to)) else {
+                return Ok(None);
+            };
+            (text, to) = (rest, &mut to[written..]);
+            take_turns(py)?;
+        }
+        let written = detached(py, text.len(), || characters::write(text, to));
+        Ok((written == Some(to.len())).then_some(made))
+    }
+
     fn word(text: Borrowed<'_, '_, PyString>, number: usize) -> usize {
         // SAFETY: a header has more words than those that are asked for.
         unsafe { *text.as_ptr().cast::<usize>().add(number) }
@@ -223,4 +317,12 @@ impl Strings {
 pub(crate) fn _long_utf8<'py>(text: &Bound<'py, PyString>) -> Option<Bound<'py, PyBytes>> {
     let utf8 = long_characters(text.as_borrowed())?.utf8()?;
     Some(PyBytes::new(text.py(), &utf8))
+}
+
+/// The `str` of a text in UTF-8 if it is made here, for the tests.
+#[pyfunction]
+pub(crate) fn _new_string<'py>(
+    text: &Bound<'py, PyBytes>,
+) -> PyResult<Option<Bound<'py, PyString>>> {
+    new_string(text.py(), text.as_bytes())
 }

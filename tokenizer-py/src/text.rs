@@ -10,12 +10,15 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyByteArray, PyBytes, PyString};
-use tokenizer_core::{CountOptions, EncodeError, EncodeOptions, Encoder, SpecialSet, TokenId};
+use tokenizer_core::decode::UnknownToken;
+use tokenizer_core::{
+    CountOptions, EncodeError, EncodeOptions, Encoder, Model, SpecialSet, TokenId,
+};
 
 use crate::errors::value_error;
-use crate::interruptible::{Caller, interruptible};
+use crate::interruptible::{Caller, interruptible, take_turns};
 use crate::memory;
-use crate::strings::{Characters, long_characters};
+use crate::strings::{Characters, long_characters, new_string};
 
 /// Work on less than this many bytes takes a few microseconds. To release the interpreter for it
 /// costs more than it gives: another thread that takes it keeps it for milliseconds.
@@ -131,6 +134,32 @@ pub(crate) fn useful_threads(wanted: usize, texts: &[impl AsRef<[u8]>]) -> usize
     }
 }
 
+/// Ids that are decoded between two looks for Ctrl-C.
+const IDS: usize = 1 << 23;
+
+/// The bytes of `ids`, or the first that there is none of.
+///
+/// # Errors
+/// What a signal handler raises.
+pub(crate) fn decoded(
+    py: Python<'_>,
+    model: &Model,
+    ids: &[TokenId],
+) -> PyResult<Result<Vec<u8>, UnknownToken>> {
+    let mut bytes = Vec::new();
+    for (number, some) in ids.chunks(IDS).enumerate() {
+        if number > 0 {
+            take_turns(py)?;
+        }
+        let done = detached(py, some.len(), || model.decode_into(some, &mut bytes));
+        if let Err(mut error) = done {
+            error.position += number * IDS;
+            return Ok(Err(error));
+        }
+    }
+    Ok(Ok(bytes))
+}
+
 /// What decoding gave as a `str`; `errors` tells what becomes of bytes that are not UTF-8, as in
 /// `bytes.decode`.
 pub(crate) fn string<'py>(
@@ -139,6 +168,9 @@ pub(crate) fn string<'py>(
     errors: &str,
 ) -> PyResult<Bound<'py, PyString>> {
     // Nearly always they are UTF-8; then nothing is copied in between.
+    if let Some(made) = new_string(py, bytes)? {
+        return Ok(made);
+    }
     match PyString::from_bytes(py, bytes) {
         Err(error) if error.is_instance_of::<PyUnicodeDecodeError>(py) => PyBytes::new(py, bytes)
             .call_method1(intern!(py, "decode"), (intern!(py, "utf-8"), errors))?

@@ -19,7 +19,7 @@ use crate::lists::Ints;
 use crate::rules::{Asked, Disallowed, Rules, refusal, repaired, repaired_utf8};
 use crate::rustbpe::dropping_pattern;
 use crate::specials::Specials;
-use crate::text::{Argument, detached, encode_in_place, encode_into, encoded, string};
+use crate::text::{Argument, decoded, detached, encode_in_place, encode_into, encoded, string};
 use crate::unstable;
 
 /// The methods of an encoding that do not need Python.
@@ -200,10 +200,8 @@ impl BaseEncoding {
         let tables = self.tables()?;
         let unknown =
             |id: TokenId| PyKeyError::new_err(format!("Invalid token for decoding: {id}"));
-        let decode = |ids: &[TokenId]| {
-            detached(py, ids.len(), || tables.model().decode(ids))
-                .map_err(|error| unknown(error.id))
-        };
+        let decode =
+            |ids: &[TokenId]| decoded(py, tables.model(), ids)?.map_err(|error| unknown(error.id));
         match tables.aliases.find(ids) {
             None => decode(ids),
             Some(place) => decode(&ids[..place]).and_then(|_| Err(unknown(ids[place]))),

@@ -34,6 +34,7 @@
 //! one before has its tokens.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::borders::Borders;
 use super::characters::Characters;
@@ -90,7 +91,8 @@ impl Merger {
         self.windows = Default::default();
     }
 
-    /// Appends the ids that merging makes of the piece `text[piece]`, which is not empty.
+    /// Appends the ids that merging makes of the piece `text[piece]`, which is not empty. Says whether
+    /// these are all of them, and not `stop` was set before.
     #[inline]
     pub(super) fn merge(
         &mut self,
@@ -99,12 +101,14 @@ impl Merger {
         text: &[u8],
         piece: Range<usize>,
         ids: &mut Vec<TokenId>,
-    ) {
+        stop: Option<&AtomicBool>,
+    ) -> bool {
         if piece.len() > LINE {
-            return self.merge_long(rules, model, text, piece, ids);
+            return self.merge_long(rules, model, text, piece, ids, stop);
         }
         let begins = self.line.merge(rules, model, text, piece);
         self.line.append(begins, ids);
+        true
     }
 
     /// As [`Merger::merge`], if the piece falls into short chunks (`characters.rs`). Says whether.
@@ -166,7 +170,8 @@ impl Merger {
         text: &[u8],
         piece: Range<usize>,
         ids: &mut Vec<TokenId>,
-    ) {
+        stop: Option<&AtomicBool>,
+    ) -> bool {
         let first = ids.len();
         // The tokens of `text[piece.start..at]` are in `ids` from `first` on, and `expected` stands
         // behind them in the window that the last of them is from.
@@ -176,6 +181,9 @@ impl Merger {
         let mut furthest = at;
         let mut failures = 0;
         loop {
+            if stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+                return false;
+            }
             let size = window_size(failures);
             let end = piece.end.min(at.saturating_add(size));
             let tokens = self.merge_window(rules, model, text, at..end);
@@ -199,7 +207,7 @@ impl Merger {
             }
             if end == piece.end {
                 ids.extend(tokens.iter().map(|&(_, id)| id));
-                return;
+                return true;
             }
             // The first token begins at 0, so there is one at least.
             let kept = tokens.partition_point(|&(place, _)| place < kept_part(size)) - 1;
@@ -250,7 +258,7 @@ mod tests {
         }
         let mut merger = Merger::new(Tier::best());
         let mut ids = Vec::new();
-        merger.merge(&rules, &model, &text, 0..text.len(), &mut ids);
+        assert!(merger.merge(&rules, &model, &text, 0..text.len(), &mut ids, None));
         let long = (0..2000).map(|number| 1 + number % 7).sum::<usize>();
         assert_eq!(ids.len(), 2000 * size_of::<usize>() + long);
         let cost = merger.merged as f64 / text.len() as f64;

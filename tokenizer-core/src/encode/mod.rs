@@ -132,7 +132,7 @@ pub struct EncodeOptions<'s> {
     /// on it, and no thread is started for less than 64 KiB of text.
     pub threads: usize,
     /// When another thread sets this, encoding ends with [`EncodeError::Stopped`], mostly within a
-    /// hundredth of a second: a piece without an end is encoded first.
+    /// hundredth of a second, in a piece without an end too. It must stay set until then.
     pub stop: Option<&'s AtomicBool>,
 }
 
@@ -352,7 +352,10 @@ impl Encoder {
     ) -> Result<(), EncodeError> {
         for segment in allowed.raw.segments(text) {
             match segment {
-                Segment::Special(token, _) => sink.take(&[token.id]),
+                Segment::Special(token, _) => {
+                    check_stop(stop)?;
+                    sink.take(&[token.id]);
+                }
                 Segment::Text(part, offset) => {
                     self.encode_between(worker, part, offset, allowed, stop, sink)?;
                 }
@@ -376,7 +379,10 @@ impl Encoder {
         let text = normalizer.map_or(text.into(), |normalizer| normalizer.apply(text));
         for segment in allowed.normalized.segments(&text) {
             match segment {
-                Segment::Special(token, _) => sink.take(&[token.id]),
+                Segment::Special(token, _) => {
+                    check_stop(stop)?;
+                    sink.take(&[token.id]);
+                }
                 Segment::Text(part, start) => {
                     self.encode_stretch(worker, part, offset + start, stop, sink)?;
                 }

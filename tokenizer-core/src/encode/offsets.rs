@@ -4,10 +4,12 @@
 //! the lengths of the tokens; pieces that touch need one beginning together.
 
 use std::ops::Range;
+use std::sync::atomic::AtomicBool;
 
+use super::stoppable::{Stoppable, check_stop};
 use super::worker::{ROOM, Sink};
-use super::{EncodeError, Encoder, room_for};
-use crate::special::{Segment, SpecialSet};
+use super::{EncodeError, EncodeOptions, Encoder, room_for};
+use crate::special::Segment;
 use crate::token::TokenId;
 
 /// Ids, and where in the text each stands. Made by [`Encoder::encode_with_offsets`].
@@ -20,8 +22,8 @@ pub struct IdsWithOffsets {
 }
 
 impl Encoder {
-    /// The ids of `text`, in which the special tokens of `allowed` are recognised, and the bytes
-    /// of the text that each stands for.
+    /// The ids of `text`, with the special tokens that `options` allow, and the bytes of the text
+    /// that each stands for. One thread does it, whatever `options` say.
     ///
     /// The ranges ascend, and each begins where the one before ends, unless the pattern drops what
     /// lies between its matches. A range may begin or end within a character, as tokens do.
@@ -35,12 +37,13 @@ impl Encoder {
     /// Costs what [`Encoder::encode`] costs, and a look at each token; 16 bytes for a range.
     ///
     /// ```
-    /// use tokenizer_core::{Encoder, Merges, Model, Pair};
+    /// use tokenizer_core::{EncodeOptions, Encoder, Merges, Model, Pair};
     ///
     /// let merges = Merges::trained(&[Pair::new(97, 98)])?;
     /// let encoder = Encoder::new(Model::trained("gpt2".parse()?, merges, &["<|end|>"])?);
     /// let allowed = encoder.model().all_specials();
-    /// let encoded = encoder.encode_with_offsets(b"cab<|end|>", &allowed)?;
+    /// let options = EncodeOptions::new().allow(&allowed);
+    /// let encoded = encoder.encode_with_offsets(b"cab<|end|>", options)?;
     /// assert_eq!(encoded.ids, [99, 256, 257]);
     /// assert_eq!(encoded.ranges, [0..1, 1..3, 3..10]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -51,8 +54,9 @@ impl Encoder {
     pub fn encode_with_offsets(
         &self,
         text: &[u8],
-        allowed: &SpecialSet,
+        options: EncodeOptions<'_>,
     ) -> Result<IdsWithOffsets, EncodeError> {
+        let (allowed, stop) = (options.allowed(), options.stop);
         let mut worker = self.worker();
         let mut sink = Runs {
             ids: room_for(text.len()),
@@ -81,9 +85,19 @@ impl Encoder {
                     }
                     Segment::Text(stretch, start) => {
                         sink.runs.clear();
-                        let done = worker.encode(&self.shared, stretch, &mut sink);
+                        let done = match stop {
+                            None => worker.encode(&self.shared, stretch, &mut sink),
+                            Some(stop) => {
+                                let mut sink = Stoppable {
+                                    sink: &mut sink,
+                                    stop,
+                                };
+                                worker.encode(&self.shared, stretch, &mut sink)
+                            }
+                        };
                         done.map_err(|error| EncodeError::in_whole(error, offset + start))?;
-                        self.add_ranges(&sink, start, &mut ranges);
+                        check_stop(stop)?;
+                        self.add_ranges(&sink, start, stop, &mut ranges)?;
                     }
                 }
             }
@@ -99,11 +113,18 @@ impl Encoder {
     }
 
     /// Adds the ranges of the ids of the runs, in text that begins at `offset`.
-    fn add_ranges(&self, sink: &Runs, offset: usize, ranges: &mut Vec<Range<usize>>) {
+    fn add_ranges(
+        &self,
+        sink: &Runs,
+        offset: usize,
+        stop: Option<&AtomicBool>,
+        ranges: &mut Vec<Range<usize>>,
+    ) -> Result<(), EncodeError> {
         let vocab = self.model().vocab();
         let ends = sink.runs.iter().skip(1).map(|&(first, _)| first);
         let ends = ends.chain([sink.ids.len()]);
         for (&(first, start), end) in sink.runs.iter().zip(ends) {
+            check_stop(stop)?;
             let mut start = offset + start;
             ranges.extend(sink.ids[first..end].iter().map(|&id| {
                 let token = vocab.token(id).unwrap_or_default();
@@ -112,6 +133,7 @@ impl Encoder {
                 range
             }));
         }
+        Ok(())
     }
 }
 
@@ -145,7 +167,7 @@ mod tests {
     use super::*;
     use crate::model::Model;
     use crate::normalize::Normalizer;
-    use crate::special::SpecialToken;
+    use crate::special::{SpecialSet, SpecialToken};
     use crate::split::{Gaps, Pattern, PatternName};
     use proptest::prelude::*;
 
@@ -171,6 +193,10 @@ mod tests {
         Pattern::named(PatternName::Cl100k)
     }
 
+    fn allowing(allowed: &SpecialSet) -> EncodeOptions<'_> {
+        EncodeOptions::new().allow(allowed)
+    }
+
     fn any_text() -> impl Strategy<Value = Vec<u8>> {
         let some = prop_oneof![
             3 => "[ a-z0-9'\r\n.,]{0,40}".prop_map(String::into_bytes),
@@ -192,7 +218,7 @@ mod tests {
                 let keeps = pattern.has_scanner();
                 let encoder = encoder(pattern, None);
                 let allowed = encoder.model().all_specials();
-                let got = encoder.encode_with_offsets(&text, &allowed).unwrap();
+                let got = encoder.encode_with_offsets(&text, allowing(&allowed)).unwrap();
                 let mut ids = Vec::new();
                 encoder.encode_with_specials(&text, &allowed, &mut ids).unwrap();
                 prop_assert_eq!(&got.ids, &ids);
@@ -219,7 +245,7 @@ mod tests {
         fn ranges_of_normalised_text_cover_the_text_as_given(text in any_text()) {
             let encoder = encoder(cl100k(), Some(Normalizer::Nfc));
             let allowed = encoder.model().all_specials();
-            let got = encoder.encode_with_offsets(&text, &allowed).unwrap();
+            let got = encoder.encode_with_offsets(&text, allowing(&allowed)).unwrap();
             let mut ids = Vec::new();
             encoder.encode_with_specials(&text, &allowed, &mut ids).unwrap();
             prop_assert_eq!(&got.ids, &ids);
@@ -239,7 +265,7 @@ mod tests {
         let encoder = encoder(cl100k(), Some(Normalizer::Nfc));
         let text = "the e\u{301} x\u{301} \u{958}";
         let got = encoder
-            .encode_with_offsets(text.as_bytes(), &SpecialSet::default())
+            .encode_with_offsets(text.as_bytes(), EncodeOptions::new())
             .unwrap();
         let ranges: Vec<_> = got.ids.iter().copied().zip(got.ranges).collect();
         // The letters at 4 and 9 have a mark of two bytes behind them; that at 13 is of three bytes

@@ -103,8 +103,8 @@ impl Encoder {
         let allowed = options.allowed();
         let threads = self.useful_threads(bytes, options.threads);
         if threads > 1 {
-            let parts = Parts::new(self.model(), allowed, texts, bytes, threads);
             let options = options.threads(threads);
+            let parts = Parts::new(self.model(), texts, bytes, options);
             return self.gather_parts(parts, options, whole);
         }
         let mut worker = self.worker();

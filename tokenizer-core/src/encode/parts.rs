@@ -15,7 +15,9 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::EncodeOptions;
 use crate::model::Model;
 use crate::special::{Segment, Segments, SpecialSet};
 use crate::token::TokenId;
@@ -33,6 +35,8 @@ pub(super) const BYTES_FOR_A_THREAD: usize = if cfg!(test) { 32 } else { 1 << 16
 pub(super) struct Parts<'t, T> {
     model: &'t Model,
     allowed: &'t SpecialSet,
+    /// When it is set, what is found does not matter any more.
+    stop: Option<&'t AtomicBool>,
     texts: std::slice::Iter<'t, T>,
     /// How many texts have ended.
     ended: usize,
@@ -124,14 +128,14 @@ impl<'t, T: AsRef<[u8]>> Parts<'t, T> {
     /// `bytes` are those of all texts together.
     pub(super) fn new(
         model: &'t Model,
-        allowed: &'t SpecialSet,
         texts: &'t [T],
         bytes: usize,
-        threads: usize,
+        options: EncodeOptions<'t>,
     ) -> Self {
         Parts {
             model,
-            allowed,
+            allowed: options.allowed(),
+            stop: options.stop,
             texts: texts.iter(),
             ended: 0,
             segments: None,
@@ -139,7 +143,7 @@ impl<'t, T: AsRef<[u8]>> Parts<'t, T> {
             stretch: None,
             taken: 0,
             bytes_left: bytes,
-            threads,
+            threads: options.threads,
         }
     }
 
@@ -168,12 +172,15 @@ impl<'t, T: AsRef<[u8]>> Parts<'t, T> {
 
     /// The next thing to be done, of little more than `wanted` bytes if possible.
     fn step(&mut self, wanted: usize) -> Option<Step<'t>> {
+        let stop = self.stop;
+        let is_stopped = || stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
         loop {
             if let Some(stretch) = &mut self.stretch {
                 let rest = stretch.bytes();
                 // What would be left of it is not worth a part.
                 if rest.len() > wanted + FEWEST_BYTES / 2
-                    && let Some(cut) = self.model.pattern().first_cut(rest, wanted)
+                    && let Some(cut) =
+                        (self.model.pattern()).first_cut_unless(rest, wanted, is_stopped)
                     && cut < rest.len()
                 {
                     return Some(Step::Split(stretch.cut_off(cut)));

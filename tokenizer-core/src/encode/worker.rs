@@ -8,6 +8,7 @@
 //! What becomes of the ids is up to a [`Sink`]: they are written, or counted only.
 
 use std::ops::Range;
+use std::sync::atomic::AtomicBool;
 
 use super::Shared;
 use super::long::Merger;
@@ -47,6 +48,11 @@ pub(super) trait Sink {
 
     /// Pieces that touch follow, of which the first begins at `start`.
     fn run_starts(&mut self, _start: usize) {}
+
+    /// When this is set it wants no more, not even of one piece.
+    fn stop(&self) -> Option<&AtomicBool> {
+        None
+    }
 
     /// Whether it is to be told of each piece now, and not only of groups of them, which have at
     /// most [`ROOM`] ids. Asked only if it wants to be told.
@@ -197,8 +203,12 @@ impl Worker {
             ids.push(id);
         } else if let Some(known) = model.carried_pieces().get(bytes) {
             ids.extend_from_slice(known);
-        } else if is_long || !by_characters(ids) {
-            self.merger.merge(rules, model, text, piece.clone(), ids);
+        } else if (is_long || !by_characters(ids))
+            && !(self.merger).merge(rules, model, text, piece.clone(), ids, sink.stop())
+        {
+            // These are not all of its ids.
+            self.ids = Vec::new();
+            return;
         }
         self.known.insert(seeds, key, bytes, &self.ids);
         sink.take(&self.ids);

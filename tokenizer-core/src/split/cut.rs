@@ -29,9 +29,9 @@
 use super::scan::{Family, contraction};
 use crate::unicode::{self, LETTER, LOWER, MARK, NEWLINE, NUMBER, SPACE, UPPER};
 
-/// The first place behind the character at `at` where `text` may be cut; `None` when there is none.
-/// Costs the distance.
-pub(super) fn first_cut(family: Family, text: &[u8], at: usize) -> Option<usize> {
+/// The first place behind the character at `at` where `text` may be cut; `None` when there is none
+/// up to the character at `last`, or behind it. Costs the distance.
+pub(super) fn first_cut(family: Family, text: &[u8], at: usize, last: usize) -> Option<usize> {
     // The nearest byte that begins a character, or an invalid sequence.
     let mut at = at
         + text
@@ -44,6 +44,9 @@ pub(super) fn first_cut(family: Family, text: &[u8], at: usize) -> Option<usize>
     while let Some(behind) = Character::at(text, at) {
         if may_cut(family, text, at, before, behind) {
             return Some(at);
+        }
+        if at > last {
+            break;
         }
         (before, at) = (behind, at + behind.length);
     }

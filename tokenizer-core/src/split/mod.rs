@@ -228,10 +228,24 @@ impl Pattern {
     /// assert_eq!(cut, "今天天气很好".len().into());
     /// ```
     pub fn first_cut(&self, text: &[u8], at: usize) -> Option<usize> {
-        match self.shared.engine {
-            Engine::Scanner(family) => cut::first_cut(family, text, at),
-            Engine::Regex(_) => None,
-        }
+        self.first_cut_unless(text, at, || false)
+    }
+
+    /// As [`Pattern::first_cut`]; `None` also when `gives_up` says so, which is asked after each
+    /// megabyte.
+    pub(crate) fn first_cut_unless(
+        &self,
+        text: &[u8],
+        at: usize,
+        gives_up: impl Fn() -> bool,
+    ) -> Option<usize> {
+        let Engine::Scanner(family) = self.shared.engine else {
+            return None;
+        };
+        let windows = (at..text.len()).step_by(1 << 20);
+        windows
+            .take_while(|_| !gives_up())
+            .find_map(|at| cut::first_cut(family, text, at, at.saturating_add(1 << 20)))
     }
 
     /// The last place, `from` or behind it, in bytes, where a text that begins with `text` may be

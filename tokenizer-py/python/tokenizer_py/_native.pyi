@@ -17,6 +17,7 @@ __all__ = [
     "__version__",
     "_layout",
     "_long_utf8",
+    "_new_string",
     "_parse_ranks",
     "count_pieces",
 ]
@@ -274,4 +275,5 @@ class BaseEncoding:
 
 def _layout() -> str: ...
 def _long_utf8(text: str) -> bytes | None: ...
+def _new_string(text: bytes) -> str | None: ...
 def _parse_ranks(contents: bytes) -> dict[bytes, int] | None: ...

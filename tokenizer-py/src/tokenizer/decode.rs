@@ -14,7 +14,7 @@ use crate::errors::guard;
 use crate::ids::Ids;
 use crate::interruptible::take_turns;
 use crate::streams::DecodeStream;
-use crate::text::{detached, string};
+use crate::text::{decoded, detached, string};
 
 impl Tokenizer {
     /// The ids of the special tokens, ascending.
@@ -31,15 +31,15 @@ impl Tokenizer {
         ids: &[TokenId],
         skip_special_tokens: bool,
     ) -> PyResult<Vec<u8>> {
-        let decode = || {
-            let ids = match skip_special_tokens && !self.model().specials().is_empty() {
-                true => Cow::Owned(without(ids, &self.special_ids())),
-                false => Cow::Borrowed(ids),
-            };
-            self.model().decode(&ids)
+        let ids = match skip_special_tokens && !self.model().specials().is_empty() {
+            true => {
+                let specials = self.special_ids();
+                Cow::Owned(detached(py, ids.len(), || without(ids, &specials)))
+            }
+            false => Cow::Borrowed(ids),
         };
         let unknown = |error: UnknownToken| PyKeyError::new_err(error.to_string());
-        detached(py, ids.len(), decode).map_err(unknown)
+        decoded(py, self.model(), &ids)?.map_err(unknown)
     }
 }
 

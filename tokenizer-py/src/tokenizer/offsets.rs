@@ -1,14 +1,19 @@
 //! Ids, and where in the text each stands.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
-use tokenizer_core::SpecialSet;
+use tokenizer_core::{EncodeError, EncodeOptions};
 
 use super::Tokenizer;
 use crate::errors::{guard, value_error};
-use crate::text::{Argument, detached};
+use crate::lists::pairs;
+use crate::text::{Argument, stoppable};
+
+/// Ranges that are counted between two looks at the flag.
+const PORTION: usize = 1 << 16;
 
 #[pymethods]
 impl Tokenizer {
@@ -43,25 +48,29 @@ impl Tokenizer {
             let bytes = &*argument;
             let allowed = self.allowed(allowed_special)?;
             let in_characters = text.is_instance_of::<PyString>();
-            let encoded = detached(py, bytes.len(), || {
-                let none = SpecialSet::default();
-                let allowed = allowed.set().unwrap_or(&none);
-                let mut encoded = self.encoder.encode_with_offsets(bytes, allowed)?;
+            let encoded = stoppable(py, bytes.len(), |stop| {
+                let mut options = EncodeOptions::new();
+                (options.allowed, options.stop) = (allowed.set(), stop);
+                let mut encoded = self.encoder.encode_with_offsets(bytes, options)?;
                 if in_characters && !bytes.is_ascii() {
-                    count_characters(bytes, &mut encoded.ranges);
+                    count_characters(bytes, &mut encoded.ranges, stop)?;
                 }
                 Ok(encoded)
-            });
-            let encoded =
-                encoded.map_err(|error: tokenizer_core::EncodeError| value_error(error))?;
+            })?;
+            let encoded = encoded.map_err(|error: EncodeError| value_error(error))?;
             let places = encoded.ranges.iter().map(|range| (range.start, range.end));
-            Ok((self.ints.list(py, &encoded.ids)?, PyList::new(py, places)?))
+            Ok((self.ints.list(py, &encoded.ids)?, pairs(py, places)?))
         })
     }
 }
 
-/// Makes of ranges in bytes of UTF-8 the ranges of the characters that they touch.
-fn count_characters(text: &[u8], ranges: &mut [Range<usize>]) {
+/// Makes of ranges in bytes of UTF-8 the ranges of the characters that they touch, until the flag is
+/// set.
+fn count_characters(
+    text: &[u8],
+    ranges: &mut [Range<usize>],
+    stop: Option<&AtomicBool>,
+) -> Result<(), EncodeError> {
     let begins = |byte: u8| byte & 0xC0 != 0x80;
     // How many characters begin before a byte. Ranges ascend nearly always, so it is counted on
     // from the last place.
@@ -77,11 +86,17 @@ fn count_characters(text: &[u8], ranges: &mut [Range<usize>]) {
         }
         count
     };
-    for range in ranges {
-        let start = begun_before(range.start);
-        // What begins within a character stands at that character.
-        let within = text.get(range.start).is_some_and(|&byte| !begins(byte));
-        let end = begun_before(range.end);
-        *range = start - usize::from(within)..end;
+    for some in ranges.chunks_mut(PORTION) {
+        if stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+            return Err(EncodeError::Stopped);
+        }
+        for range in some {
+            let start = begun_before(range.start);
+            // What begins within a character stands at that character.
+            let within = text.get(range.start).is_some_and(|&byte| !begins(byte));
+            let end = begun_before(range.end);
+            *range = start - usize::from(within)..end;
+        }
     }
+    Ok(())
 }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .._native import BaseEncoding
 
 if TYPE_CHECKING:
+    import array
     from collections.abc import Collection, Iterable, Sequence
     from collections.abc import Set as AbstractSet
     from typing import Literal
@@ -234,6 +235,11 @@ class Encoding(BaseEncoding):
         """The highest id plus one."""
         return self.max_token_value + 1
 
+    @property
+    def _core_bpe(self) -> CoreBPE:
+        """What tiktoken's own ``Encoding`` stands on: a private name that others read."""
+        return CoreBPE(self)
+
     # Pickling and copying
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -276,6 +282,56 @@ class Encoding(BaseEncoding):
         for name, value in self.__dict__.items():
             new.__dict__[name] = copy.deepcopy(value, memo)
         return new
+
+
+class CoreBPE:
+    """The calls of ``tiktoken._tiktoken.CoreBPE``: without defaults, and nothing is disallowed."""
+
+    __slots__ = ("_encoding",)
+
+    def __init__(self, encoding: Encoding) -> None:
+        self._encoding = encoding
+
+    def encode_ordinary(self, text: str) -> list[int]:
+        return self._encoding.encode_ordinary(text)
+
+    def encode(self, text: str, allowed_special: AbstractSet[str]) -> list[int]:
+        return self._encoding.encode(
+            text, allowed_special=allowed_special, disallowed_special=()
+        )
+
+    def encode_to_tiktoken_buffer(
+        self, text: str, allowed_special: AbstractSet[str]
+    ) -> array.array[int]:
+        """The ids as a buffer of 32 bits each."""
+        import array
+
+        return array.array("I", self.encode(text, allowed_special))
+
+    def _encode_bytes(self, bytes: bytes) -> list[int]:
+        return self._encoding._encode_bytes(bytes)
+
+    def encode_with_unstable(
+        self, text: str, allowed_special: AbstractSet[str]
+    ) -> tuple[list[int], list[list[int]]]:
+        return self._encoding.encode_with_unstable(
+            text, allowed_special=allowed_special, disallowed_special=()
+        )
+
+    def encode_single_token(self, piece: bytes) -> int:
+        return self._encoding.encode_single_token(piece)
+
+    def encode_single_piece(self, piece: bytes) -> list[int]:
+        return self._encoding._encode_single_piece(piece)
+
+    def decode_bytes(self, tokens: Sequence[int]) -> bytes:
+        return self._encoding.decode_bytes(tokens)
+
+    def decode_single_token_bytes(self, token: int) -> bytes:
+        return self._encoding.decode_single_token_bytes(token)
+
+    def token_byte_values(self) -> list[bytes]:
+        return self._encoding.token_byte_values()
 
 
 # What the native half leaves to Python
