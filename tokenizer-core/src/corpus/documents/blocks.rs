@@ -4,7 +4,7 @@ use super::DocumentError;
 use super::source::Source;
 
 /// Bytes that are read at a time.
-const BLOCK: usize = 4 << 20;
+pub(super) const BLOCK: usize = 4 << 20;
 
 /// A block in which there is no place to cut grows up to this.
 pub(super) const LONGEST: usize = 1 << 30;
@@ -28,16 +28,17 @@ impl Blocks {
 
     /// The next block, and whether it is the last. There is one even of an empty stream. `cut` says
     /// up to where a block may be given out when there is more to come; where it says nothing, more
-    /// is read, until it is `too_long`.
+    /// is read, until it is `too_long`. It is told up to where it said nothing before.
     pub(super) fn next(
         &mut self,
-        cut: impl Fn(&[u8]) -> Option<usize>,
+        cut: impl Fn(&[u8], usize) -> Option<usize>,
         too_long: impl FnOnce() -> DocumentError,
     ) -> Result<Option<(Vec<u8>, bool)>, DocumentError> {
         if self.ended {
             return Ok(None);
         }
         let mut block = std::mem::take(&mut self.rest);
+        let mut searched = 0;
         loop {
             // Twice as much each time, so that it is looked through a few times only.
             let wanted = BLOCK.max(block.len());
@@ -46,11 +47,12 @@ impl Blocks {
                 self.ended = true;
                 return Ok(Some((block, true)));
             }
-            if let Some(at) = cut(&block).filter(|&at| at > 0) {
+            if let Some(at) = cut(&block, searched).filter(|&at| at > 0) {
                 self.rest = block[at..].to_vec();
                 block.truncate(at);
                 return Ok(Some((block, false)));
             }
+            searched = block.len();
             if block.len() >= LONGEST {
                 return Err(too_long());
             }

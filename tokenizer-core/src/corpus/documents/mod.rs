@@ -241,6 +241,9 @@ impl fmt::Debug for Reader {
     }
 }
 
+/// More bytes than the end of a text has in which a cut may turn out to be one when more text comes.
+const UNSETTLED: usize = 16;
+
 /// Bytes that were read, and where in them the next document begins.
 #[derive(Debug)]
 struct Ready {
@@ -351,12 +354,16 @@ impl Documents {
                 let number = self.number + 1;
                 let block = match &self.units {
                     Units::Whole => blocks.next(
-                        |text| self.cut.as_ref()?.last_settled_cut(text, 0),
+                        // The last characters were not settled yet.
+                        |text, searched| {
+                            let from = searched.saturating_sub(UNSETTLED);
+                            self.cut.as_ref()?.last_settled_cut(text, from)
+                        },
                         too_long(Unit::Whole),
                     )?,
                     Units::Lines => blocks.next(behind_last_line, too_long(Unit::Line(number)))?,
                     Units::Separated(separator) => blocks.next(
-                        |text| behind_last(separator, text),
+                        |text, _| behind_last(separator, text),
                         too_long(Unit::Document(number)),
                     )?,
                 };
@@ -443,9 +450,9 @@ impl Documents {
     }
 }
 
-/// Where the line behind the last one that is complete begins.
-fn behind_last_line(text: &[u8]) -> Option<usize> {
-    Some(memchr::memrchr(b'\n', text)? + 1)
+/// Where the line behind the last one that is complete begins, if one ends behind what was searched.
+fn behind_last_line(text: &[u8], searched: usize) -> Option<usize> {
+    Some(searched + memchr::memrchr(b'\n', &text[searched..])? + 1)
 }
 
 /// Where the document behind the last separator begins. They are looked for from the left: of two

@@ -193,6 +193,33 @@ fn long_documents_come_in_stretches_that_are_the_whole() {
 }
 
 #[test]
+fn places_to_cut_are_found_behind_what_was_searched() {
+    use super::blocks::BLOCK;
+
+    let rest = "y".repeat(3 * BLOCK);
+    for name in [PatternName::Cl100k, PatternName::O200k, PatternName::Gpt2] {
+        let pattern = Pattern::named(name);
+        for before in BLOCK - 6..=BLOCK + 1 {
+            // The only places to cut are where the first block ends.
+            let text = "x".repeat(before) + "'s a1 東 " + &rest;
+            let mut options = options(Units::Whole);
+            options.cut = Some(pattern.clone());
+            let documents = Documents::of_stream(io::Cursor::new(text.clone()), &options).unwrap();
+            let stretches: Vec<Stretch> = documents.collect::<Result<_, _>>().unwrap();
+            assert!(stretches.len() > 1, "{before}");
+            let pieces = stretches.iter().flat_map(|s| lengths(&pattern, s.as_ref()));
+            let pieces: Vec<usize> = pieces.collect();
+            assert!(pieces == lengths(&pattern, text.as_bytes()), "{before}");
+        }
+    }
+    for before in BLOCK - 2..=BLOCK + 1 {
+        let lines = ["x".repeat(before), rest.clone()];
+        let found = all(lines.join("\n").as_bytes(), &options(Units::Lines)).unwrap();
+        assert!(found == lines.map(String::into_bytes), "{before}");
+    }
+}
+
+#[test]
 fn blocks_cut_no_document() {
     let line = "x".repeat(1000);
     let count = 12_345;

@@ -10,8 +10,8 @@ use std::thread;
 
 use super::{Batch, Column, DocumentError, RowStretch};
 
-/// Batches of a thread that wait to be taken.
-const WAITING: usize = 2;
+/// Batches of a thread that wait to be taken: with the one in its hands, about a part of a large group.
+const WAITING: usize = 3;
 
 /// More threads than this would have nothing to do: a text is read several times as fast as anything is
 /// made of it.

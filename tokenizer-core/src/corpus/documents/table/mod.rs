@@ -31,10 +31,10 @@ use super::{DocumentError, Ends, Unit};
 
 /// Rows that are read together, if they are short: about so many bytes of them are gathered.
 const ROWS: usize = 256;
-const BYTES: usize = 4 << 20;
+const BYTES: usize = 1 << 20;
 
 /// Parts into which a group is divided at most.
-const MOST_PARTS: u64 = 64;
+const MOST_PARTS: u64 = 128;
 
 /// Texts one behind the other, and where each ends.
 pub(super) type Batch = (Vec<u8>, Ends);
@@ -210,12 +210,12 @@ impl Column {
         stretches
     }
 
-    /// Into how many parts a group is divided: each is about two batches, but there are not many, since
+    /// Into how many parts a group is divided: each is a few batches, but there are not many, since
     /// for each of them the heads of all pages before it are read.
     fn parts(&self, group: &RowGroupMetaData) -> u64 {
         let bytes = group.column(self.place).uncompressed_size();
         let bytes = u64::try_from(bytes).unwrap_or(0);
-        (bytes / (2 * BYTES as u64)).min(MOST_PARTS)
+        (bytes / (4 * BYTES as u64)).min(MOST_PARTS)
     }
 
     /// Begins to read a stretch of rows.
