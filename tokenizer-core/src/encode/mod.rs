@@ -3,7 +3,7 @@
 //! Text is cut at the special tokens that the caller allows, split into pieces by the model's
 //! pattern, and the ids of each piece stand on their own:
 //!
-//! 1. Most pieces were met before: their ids are in a table (`pieces.rs`), which a thread looks up
+//! 1. Most pieces were met before: their ids are in a table (`pieces`), which a thread looks up
 //!    for some dozens of pieces at once (`worker.rs`).
 //! 2. A piece that is an entry of the vocabulary is that entry, if the model says so.
 //! 3. One of characters beyond ASCII is mostly put together of theirs (`characters.rs`), where no

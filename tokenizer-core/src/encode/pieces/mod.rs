@@ -33,10 +33,14 @@
 //! slower. Keeping long pieces only when they are met a second time within 4096: 10 MB less, a quarter
 //! slower. Groups of 32 pieces: 4 to 10 % slower than 64; of 128: the same.
 
+mod look_up;
+
 use std::ops::Range;
 
-use crate::arch::{Kernel, Simd, Tier, advise_huge_pages, prefetch, sixteen_bytes};
-use crate::piece_key::{INLINE, Key, Seeds, ShortSeeds};
+pub(super) use self::look_up::{GROUP, Prepared, ROOM};
+
+use crate::arch::{advise_huge_pages, sixteen_bytes};
+use crate::piece_key::{INLINE, Key, Seeds};
 use crate::token::{MAX_TOKEN_ID, TokenId};
 use crate::vocab::Vocab;
 
@@ -204,50 +208,6 @@ impl PieceTable {
             most_many: ((most_bytes - line_bytes) / size_of::<TokenId>())
                 .clamp(FEWEST_MANY, u32::MAX as usize),
         }
-    }
-
-    /// Makes the keys of a group of pieces that touch, and asks for their first lines from memory.
-    #[inline]
-    pub(super) fn prepare(
-        &self,
-        tier: Tier,
-        seeds: &Seeds,
-        text: &[u8],
-        start: usize,
-        ends: &[usize],
-        group: &mut [Prepared; GROUP],
-    ) {
-        tier.run(Prepare {
-            lines: &self.lines,
-            seeds: seeds.short(),
-            text,
-            start,
-            ends,
-            group,
-        });
-    }
-
-    /// Looks up pieces that were prepared, until one is not found or there is no more room. Writes
-    /// the ids of those found to the front of `ids`.
-    #[inline]
-    pub(super) fn look_up(
-        &mut self,
-        tier: Tier,
-        seeds: &Seeds,
-        text: &[u8],
-        ends: &[usize],
-        group: &[Prepared],
-        ids: &mut [TokenId; ROOM],
-    ) -> Found {
-        tier.run(LookUp {
-            lines: &mut self.lines,
-            seeds: seeds.short(),
-            many: &self.many,
-            text,
-            ends,
-            group,
-            ids,
-        })
     }
 
     /// Appends the ids of a piece to `to`, wherever it stands, and says whether it is known. `key` is
@@ -454,20 +414,6 @@ fn tail(text: &[u8], end: usize) -> Tail {
     [bytes >> 32, bytes >> 64, bytes >> 96].map(|word| word as u32)
 }
 
-/// The ids of the piece in this line, which is met now.
-#[inline(always)]
-fn find_in<'l, S: Simd>(simd: S, line: &'l mut Line, key: &Key) -> Option<&'l Ids> {
-    let which = simd.which(&line.keys, &key.0);
-    if which == 0 {
-        return None;
-    }
-    let ids = &mut line.ids[(which >> 1) as usize & 1];
-    if !ids.is_met() {
-        ids.0[0] |= MET;
-    }
-    Some(ids)
-}
-
 /// The length in the key of a piece whose head and tail are not all of it: 28 bytes and more.
 pub(super) const LONGEST: usize = INLINE + 4 * (INLINE_IDS - 1) + 1;
 
@@ -484,127 +430,6 @@ const BEHIND: usize = TAIL_WORDS + COPIED;
 
 /// A piece with more ids is not kept: it hardly comes again.
 const MANY: usize = 64;
-
-/// Pieces that are looked up together.
-pub(super) const GROUP: usize = 64;
-
-/// Ids of a group of known pieces, if few of them have many, and room for those that no one asked for.
-pub(super) const ROOM: usize = GROUP * INLINE_IDS + COPIED;
-
-/// What came of looking up pieces.
-pub(super) struct Found {
-    /// How many were found.
-    pub(super) pieces: usize,
-    /// How many ids they have.
-    pub(super) ids: usize,
-    /// Whether there was no room for those of the next piece.
-    pub(super) full: bool,
-    /// Whether the next piece, if it has up to 27 bytes, is not in its lines, as far as they are those
-    /// that were prepared.
-    pub(super) absent: bool,
-}
-
-/// A piece whose line was asked for.
-#[derive(Clone, Copy)]
-pub(super) struct Prepared {
-    pub(super) key: Key,
-    line: usize,
-}
-
-impl Prepared {
-    pub(super) const NONE: Self = Prepared {
-        key: Key(0),
-        line: 0,
-    };
-}
-
-/// See [`PieceTable::prepare`].
-struct Prepare<'p> {
-    lines: &'p [Line],
-    seeds: ShortSeeds,
-    text: &'p [u8],
-    start: usize,
-    ends: &'p [usize],
-    group: &'p mut [Prepared; GROUP],
-}
-
-impl Kernel for Prepare<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        let mut start = self.start;
-        for (prepared, &end) in self.group.iter_mut().zip(self.ends) {
-            let key = Key::of_head(self.text, start, end);
-            let line = line_of(self.seeds.hash(key), self.lines.len());
-            prefetch(self.lines, line);
-            *prepared = Prepared { key, line };
-            start = end;
-        }
-    }
-}
-
-/// See [`PieceTable::look_up`].
-struct LookUp<'l> {
-    lines: &'l mut [Line],
-    seeds: ShortSeeds,
-    many: &'l [TokenId],
-    text: &'l [u8],
-    ends: &'l [usize],
-    group: &'l [Prepared],
-    ids: &'l mut [TokenId; ROOM],
-}
-
-impl Kernel for LookUp<'_> {
-    type Output = Found;
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> Found {
-        let mut filled = 0;
-        let mut full = false;
-        let mut absent = false;
-        let mut found = 0;
-        for (Prepared { key, line }, &end) in self.group.iter().zip(self.ends) {
-            if filled > ROOM - COPIED {
-                full = true;
-                break;
-            }
-            let Some(first) = self.lines.get_mut(*line) else {
-                break;
-            };
-            let overfull = first.is_overfull();
-            let mut known = find_in(simd, first, key);
-            if known.is_none() && overfull {
-                let second = second_line_of(self.seeds.hash(*key), self.lines.len());
-                let second = self.lines.get_mut(second);
-                known = second.and_then(|second| find_in(simd, second, key));
-            }
-            let Some(known) = known else {
-                absent = true;
-                break;
-            };
-            let room = &mut self.ids[filled..];
-            let mut count = known.count();
-            // Four are written, whatever their number.
-            known.write(&mut room[..INLINE_IDS]);
-            if key.is_head() || count == ELSEWHERE {
-                let tail = key.is_head().then(|| tail(self.text, end));
-                match known.write_long(tail, self.many, &mut room[..COPIED]) {
-                    Some(written) => count = written,
-                    None => break,
-                }
-            }
-            filled += count;
-            found += 1;
-        }
-        Found {
-            pieces: found,
-            ids: filled,
-            full,
-            absent,
-        }
-    }
-}
 
 /// What stands at a place, the best to be taken first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -624,6 +449,7 @@ fn free_lines(count: usize) -> Vec<Line> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arch::Tier;
     use crate::vocab::{Repeats, Vocab};
     use proptest::prelude::*;
     use std::collections::HashMap;
