@@ -32,6 +32,19 @@ ALPHABETS = {
 }
 
 
+def native():
+    return Tokenizer.from_file(GOLDEN / "cl100k.tiktoken", pattern="cl100k")
+
+
+def stand_in(special_tokens=None):
+    return tiktoken.Encoding(
+        "x",
+        pat_str=PATTERNS["cl100k"],
+        mergeable_ranks=golden_ranks("cl100k"),
+        special_tokens=special_tokens or {},
+    )
+
+
 def texts(alphabet, seed):
     """Single characters, runs of one, and blocks of plain text between them."""
     chance = random.Random(seed)
@@ -90,13 +103,8 @@ def test_the_stable_abi_reads_nothing_in_place():
 
 def test_once_and_again():
     """A text that comes again is known by CPython; the ids are the same."""
-    tokenizer = Tokenizer.from_file(GOLDEN / "cl100k.tiktoken", pattern="cl100k")
-    encoding = tiktoken.Encoding(
-        "x",
-        pat_str=PATTERNS["cl100k"],
-        mergeable_ranks=golden_ranks("cl100k"),
-        special_tokens={},
-    )
+    tokenizer = native()
+    encoding = stand_in()
     for alphabet in ALPHABETS.values():
         text = texts(alphabet, 3)
         ids = tokenizer.encode(text.encode())
@@ -109,7 +117,7 @@ def test_once_and_again():
 
 
 def test_surrogates_of_long_texts():
-    tokenizer = Tokenizer.from_file(GOLDEN / "cl100k.tiktoken", pattern="cl100k")
+    tokenizer = native()
     text = "\u4e2d" * LONG + "\udc80"
     for call in (tokenizer.encode, tokenizer.encode_numpy, tokenizer.count):
         with pytest.raises(UnicodeEncodeError):
@@ -175,7 +183,7 @@ def test_every_character_is_written():
     ],
 )
 def test_what_is_not_utf8_is_left_to_python(wrong):
-    tokenizer = Tokenizer.from_file(GOLDEN / "cl100k.tiktoken", pattern="cl100k")
+    tokenizer = native()
     for fill in ("x", "\u00e9", "\u4e2d", "\U0001f600"):
         for before in range(20):
             for times in (1, 2, 4, 5):
@@ -216,18 +224,13 @@ def in_many_parts(alphabet, end="<|endoftext|>"):
 @pytest.mark.parametrize("alphabet", ALPHABETS.values(), ids=ALPHABETS)
 def test_texts_of_many_parts(alphabet):
     """Read in place once, by way of `bytes` and on threads: the ids are the same."""
-    tokenizer = Tokenizer.from_file(GOLDEN / "cl100k.tiktoken", pattern="cl100k")
+    tokenizer = native()
     text = in_many_parts(alphabet)
     ids = tokenizer.encode(text.encode())
     assert tokenizer.encode(text) == ids
     assert tokenizer.encode_numpy(text[:-1] + text[-1:]).tolist() == ids
     assert tokenizer.encode_numpy(text[:-1] + text[-1:], threads=2).tolist() == ids
-    encoding = tiktoken.Encoding(
-        "x",
-        pat_str=PATTERNS["cl100k"],
-        mergeable_ranks=golden_ranks("cl100k"),
-        special_tokens={"<|endoftext|>": 5000},
-    )
+    encoding = stand_in({"<|endoftext|>": 5000})
     assert encoding.encode_ordinary(text[:-1] + text[-1:]) == ids
     allowed = encoding.encode(text, allowed_special="all")
     assert encoding.decode(allowed) == text
@@ -237,7 +240,7 @@ def test_texts_of_many_parts(alphabet):
 @pytest.mark.parametrize("unit", [" ", "\n", ",", "\u0663", "\u4e2d", "a", "1", " \n"])
 def test_texts_that_can_hardly_be_cut(unit):
     """Endless pieces, also behind text that is cut well: they are left to the usual way."""
-    tokenizer = Tokenizer.from_file(GOLDEN / "cl100k.tiktoken", pattern="cl100k")
+    tokenizer = native()
     endless = unit * (400_000 // len(unit))
     for text in ("\u00e9" + endless, texts(ALPHABETS["cyrillic"], 1) * 5 + endless + " end"):
         ids = tokenizer.encode(text.encode())
@@ -246,13 +249,8 @@ def test_texts_that_can_hardly_be_cut(unit):
 
 
 def test_a_surrogate_in_a_later_part():
-    tokenizer = Tokenizer.from_file(GOLDEN / "cl100k.tiktoken", pattern="cl100k")
-    encoding = tiktoken.Encoding(
-        "x",
-        pat_str=PATTERNS["cl100k"],
-        mergeable_ranks=golden_ranks("cl100k"),
-        special_tokens={},
-    )
+    tokenizer = native()
+    encoding = stand_in()
     text = in_many_parts(ALPHABETS["chinese"])
     broken, repaired = text + "\udc80" + text, text + "\ufffd" + text
     with pytest.raises(UnicodeEncodeError):
@@ -265,6 +263,6 @@ def test_a_derived_str_may_say_anything_of_its_length():
         def __len__(self):
             raise RuntimeError("not asked for")
 
-    tokenizer = Tokenizer.from_file(GOLDEN / "cl100k.tiktoken", pattern="cl100k")
+    tokenizer = native()
     text = "\u00e9" * LONG
     assert tokenizer.encode(Derived(text)) == tokenizer.encode(text)

@@ -9,6 +9,10 @@
 //!
 //! **Cost.** One cache line a question; 12 bytes a place. The table starts small and grows with the
 //! questions that it could not answer.
+//!
+//! **What did not pay.** Eight bytes a place (the ids multiplied to a number of which the place tells
+//! the upper part), and carrying over what it held when it grows: within 1 % of the cost by counted
+//! instructions and misses, and as fast.
 
 use std::ops::Range;
 
