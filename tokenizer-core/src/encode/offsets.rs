@@ -66,6 +66,7 @@ impl Encoder {
         for segment in allowed.raw.segments(text) {
             let (part, offset) = match segment {
                 Segment::Special(token, span) => {
+                    check_stop(stop)?;
                     sink.ids.push(token.id);
                     ranges.push(span);
                     continue;
@@ -80,6 +81,7 @@ impl Encoder {
             for segment in allowed.normalized.segments(&part) {
                 match segment {
                     Segment::Special(token, span) => {
+                        check_stop(stop)?;
                         sink.ids.push(token.id);
                         ranges.push(span);
                     }

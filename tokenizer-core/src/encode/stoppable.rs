@@ -151,5 +151,7 @@ mod tests {
         flag.store(true, Ordering::Relaxed);
         let stopped = encoder.encode_with(&text, options);
         assert_eq!(stopped, Err(EncodeError::Stopped));
+        let stopped = encoder.encode_with_offsets(&text, options);
+        assert_eq!(stopped.map(drop), Err(EncodeError::Stopped));
     }
 }
