@@ -11,7 +11,7 @@ from conftest import GOLDEN, PATTERNS, golden_ranks, run_python
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokenizer_py import Tokenizer, _native, tiktoken
+from tokenizer_py import Tokenizer, _native, rustbpe, tiktoken
 
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 IN_PLACE = pytest.mark.skipif(
@@ -114,6 +114,29 @@ def test_once_and_again():
             assert tokenizer.count(text) == len(ids)
             assert encoding.encode_ordinary(text) == ids
             assert encoding.encode(text) == ids
+
+
+@IN_PLACE
+@pytest.mark.parametrize(
+    "encode",
+    [
+        lambda: native().encode,
+        lambda: native().encode_numpy,
+        lambda: stand_in().encode_ordinary,
+        lambda: rustbpe.Tokenizer().encode,
+    ],
+    ids=["encode", "encode_numpy", "encode_ordinary", "rustbpe"],
+)
+def test_a_text_that_comes_again_keeps_its_utf8(encode):
+    """The first time nothing is kept with it; the second time CPython makes its UTF-8, and later
+    none is made."""
+    encode, text = encode(), texts(ALPHABETS["cyrillic"], 4)
+    size, utf8 = sys.getsizeof(text), len(text.encode())
+    sizes = []
+    for _ in range(3):
+        encode(text)
+        sizes.append(sys.getsizeof(text) - size)
+    assert sizes == [0, utf8 + 1, utf8 + 1]
 
 
 def test_surrogates_of_long_texts():

@@ -14,7 +14,6 @@ use tokenizer_core::{EncodeError, Model, SpecialSet};
 
 use crate::errors::value_error;
 use crate::specials::{Choice, Specials};
-use crate::text::utf8;
 
 /// An argument `allowed_special` or `disallowed_special`.
 pub(crate) enum Asked<'py> {
@@ -189,14 +188,21 @@ pub(crate) fn repaired<'py>(text: &Bound<'py, PyString>) -> PyResult<Option<Boun
     }
 }
 
-/// The text in UTF-8, with U+FFFD for its lone surrogates, and whether it had none.
-pub(crate) fn repaired_utf8<'a>(text: &'a Bound<'_, PyString>) -> PyResult<(Cow<'a, [u8]>, bool)> {
-    match utf8(text.as_borrowed()) {
-        Ok(text) => Ok((text, true)),
-        Err(error) => match repaired(text)? {
-            Some(text) => Ok((Cow::Owned(text.to_str()?.as_bytes().to_vec()), false)),
-            None => Err(error),
-        },
+/// The text in UTF-8, with U+FFFD for its lone surrogates if that was refused for them, and whether it
+/// had none.
+pub(crate) fn or_repaired<'a>(
+    utf8: PyResult<Cow<'a, [u8]>>,
+    text: &Bound<'_, PyString>,
+) -> PyResult<(Cow<'a, [u8]>, bool)> {
+    match utf8 {
+        Ok(utf8) => Ok((utf8, true)),
+        Err(error) if error.is_instance_of::<PyUnicodeEncodeError>(text.py()) => {
+            match repaired(text)? {
+                Some(text) => Ok((Cow::Owned(text.to_str()?.as_bytes().to_vec()), false)),
+                None => Err(error),
+            }
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -23,7 +23,7 @@ use crate::interruptible::{Caller, interruptible};
 use crate::lists::Ints;
 use crate::logging::Log;
 use crate::progress::Progress;
-use crate::text::{detached, encode_in_place, encode_into, encoded, refuse_single_text, utf8};
+use crate::text::{InPlace, detached, encode_in_place, encode_into, encoded, refuse_single_text};
 
 /// GPT-4's pattern as rustbpe spells it.
 const DEFAULT_PATTERN: &str = r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+";
@@ -268,10 +268,10 @@ impl Tokenizer {
         guard(|| {
             let py = text.py();
             let tables = self.tables();
-            if let Some(ids) = encode_in_place(text.as_borrowed(), &tables.encoder, None)? {
-                return tables.ints.list(py, &ids);
-            }
-            let text = utf8(text.as_borrowed())?;
+            let text = match encode_in_place(text.as_borrowed(), &tables.encoder, None)? {
+                InPlace::Ids(ids) => return tables.ints.list(py, &ids),
+                InPlace::Text(text) => text,
+            };
             encoded(
                 py,
                 text.len(),

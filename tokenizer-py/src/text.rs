@@ -214,6 +214,14 @@ pub(crate) fn utf8<'a>(text: Borrowed<'a, '_, PyString>) -> PyResult<Cow<'a, [u8
     if let Some(made) = new_characters(text).and_then(|characters| characters.utf8()) {
         return Ok(Cow::Owned(made));
     }
+    kept_utf8(text)
+}
+
+/// The text in UTF-8 that CPython makes and keeps with it.
+///
+/// # Errors
+/// As [`utf8`].
+fn kept_utf8<'a>(text: Borrowed<'a, '_, PyString>) -> PyResult<Cow<'a, [u8]>> {
     // The `str` keeps it, and is kept by the caller.
     let text: &'a str = text.extract()?;
     Ok(Cow::Borrowed(text.as_bytes()))
@@ -246,53 +254,76 @@ const PART: usize = 1 << 15;
 /// many times: held parts are looked at again and again then, up to five times as slow as all at once.
 const BARREN: usize = 4;
 
-/// The ids of a long text whose characters are read where they lie, some at a time, so that there is
-/// never all of it in UTF-8. `None` for any other, for one that can hardly be cut, and where a lone
-/// surrogate is found.
+/// What came of reading a text in place.
+pub(crate) enum InPlace<'a> {
+    /// It is long, and these are its ids.
+    Ids(Vec<TokenId>),
+    /// Any other text, in UTF-8.
+    Text(Cow<'a, [u8]>),
+}
+
+/// Encodes a long text whose characters are read where they lie, some at a time, so that there is
+/// never all of it in UTF-8. Any other is given back in UTF-8, and so is one that can hardly be cut.
 ///
 /// # Errors
-/// When the pattern fails on the text, and what a signal handler raises.
-pub(crate) fn encode_in_place(
-    text: Borrowed<'_, '_, PyString>,
+/// When the pattern fails on the text, what a signal handler raises, and `UnicodeEncodeError` when it
+/// holds a lone surrogate.
+pub(crate) fn encode_in_place<'a>(
+    text: Borrowed<'a, '_, PyString>,
     encoder: &Encoder,
     allowed: Option<&SpecialSet>,
-) -> PyResult<Option<Vec<TokenId>>> {
-    // Other patterns must see all of a text before they can cut it.
-    if !encoder.model().pattern().has_scanner() {
-        return Ok(None);
-    }
+) -> PyResult<InPlace<'a>> {
     let Some(characters) = new_characters(text) else {
-        return Ok(None);
+        return kept_utf8(text).map(InPlace::Text);
     };
-    let encode = |stop: Option<&AtomicBool>| {
-        let none = SpecialSet::default();
-        let mut stream = encoder.stream_with_specials(allowed.unwrap_or(&none));
-        let mut ids = memory::room(characters.len() / 4);
-        let mut barren = 0;
-        let mut parts = characters.utf8_in_parts(PART);
-        while let Some(part) = parts.next() {
-            if stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
-                return Err(EncodeError::Stopped);
-            }
-            let Some(part) = part.filter(|_| barren < BARREN) else {
-                return Ok(None);
-            };
-            let before = ids.len();
-            stream.push(part, &mut ids)?;
-            barren = if ids.len() == before { barren + 1 } else { 0 };
+    // Other patterns must see all of a text before they can cut it.
+    if encoder.model().pattern().has_scanner() {
+        let encode = |stop: Option<&AtomicBool>| encode_parts(characters, encoder, allowed, stop);
+        let encoded = stoppable(text.py(), characters.bytes(), encode)?;
+        if let Some(ids) = encoded.map_err(value_error)? {
+            return Ok(InPlace::Ids(ids));
         }
-        stream.finish(&mut ids)?;
-        Ok(Some(ids))
-    };
-    stoppable(text.py(), characters.bytes(), encode)?.map_err(value_error)
+    }
+    match characters.utf8() {
+        Some(made) => Ok(InPlace::Text(Cow::Owned(made))),
+        None => kept_utf8(text).map(InPlace::Text),
+    }
+}
+
+/// The ids of a text that is turned into UTF-8 some characters at a time; `None` for one that can
+/// hardly be cut, and where a lone surrogate is found.
+fn encode_parts(
+    characters: Characters<'_>,
+    encoder: &Encoder,
+    allowed: Option<&SpecialSet>,
+    stop: Option<&AtomicBool>,
+) -> Result<Option<Vec<TokenId>>, EncodeError> {
+    let none = SpecialSet::default();
+    let mut stream = encoder.stream_with_specials(allowed.unwrap_or(&none));
+    let mut ids = memory::room(characters.len() / 4);
+    let mut barren = 0;
+    let mut parts = characters.utf8_in_parts(PART);
+    while let Some(part) = parts.next() {
+        if stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+            return Err(EncodeError::Stopped);
+        }
+        let Some(part) = part.filter(|_| barren < BARREN) else {
+            return Ok(None);
+        };
+        let before = ids.len();
+        stream.push(part, &mut ids)?;
+        barren = if ids.len() == before { barren + 1 } else { 0 };
+    }
+    stream.finish(&mut ids)?;
+    Ok(Some(ids))
 }
 
 /// A `str` or a `bytes` that is an argument and is not read yet.
 pub(crate) struct Unread<'a, 'py>(Borrowed<'a, 'py, PyAny>);
 
 impl<'a, 'py> Unread<'a, 'py> {
-    pub(crate) fn read(&self) -> PyResult<Argument<'a>> {
-        self.0.extract()
+    pub(crate) fn read(&self) -> PyResult<Cow<'a, [u8]>> {
+        self.0.extract().map(|Argument(text)| text)
     }
 
     /// As the function of that name.
@@ -300,10 +331,10 @@ impl<'a, 'py> Unread<'a, 'py> {
         &self,
         encoder: &Encoder,
         allowed: Option<&SpecialSet>,
-    ) -> PyResult<Option<Vec<TokenId>>> {
+    ) -> PyResult<InPlace<'a>> {
         match self.0.cast::<PyString>() {
             Ok(text) => encode_in_place(text, encoder, allowed),
-            Err(_) => Ok(None),
+            Err(_) => self.read().map(InPlace::Text),
         }
     }
 }

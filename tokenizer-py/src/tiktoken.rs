@@ -16,10 +16,12 @@ use crate::batches::{self, Failure};
 use crate::errors::{guard, value_error};
 use crate::ids::{self, Ids};
 use crate::lists::Ints;
-use crate::rules::{Asked, Disallowed, Rules, refusal, repaired, repaired_utf8};
+use crate::rules::{Asked, Disallowed, Rules, or_repaired, refusal, repaired};
 use crate::rustbpe::dropping_pattern;
 use crate::specials::Specials;
-use crate::text::{Argument, decoded, detached, encode_in_place, encode_into, encoded, string};
+use crate::text::{
+    Argument, InPlace, decoded, detached, encode_in_place, encode_into, encoded, string, utf8,
+};
 use crate::unstable;
 
 /// The methods of an encoding that do not need Python.
@@ -108,7 +110,7 @@ impl Tables {
         make: impl FnOnce(&[TokenId]) -> PyResult<T>,
     ) -> PyResult<T> {
         let py = text.py();
-        let (utf8, is_utf8) = repaired_utf8(text)?;
+        let (utf8, is_utf8) = or_repaired(utf8(text.as_borrowed()), text)?;
         if rules.problem.is_some() {
             self.refuse(text, &rules)?;
         }
@@ -283,10 +285,12 @@ impl BaseEncoding {
         guard(|| {
             let py = text.py();
             let tables = self.tables()?;
-            if let Some(ids) = encode_in_place(text.as_borrowed(), &tables.encoder, None)? {
-                return tables.ints.list(py, &ids);
-            }
-            let (text, _) = repaired_utf8(text)?;
+            let utf8 = match encode_in_place(text.as_borrowed(), &tables.encoder, None) {
+                Ok(InPlace::Ids(ids)) => return tables.ints.list(py, &ids),
+                Ok(InPlace::Text(utf8)) => Ok(utf8),
+                Err(error) => Err(error),
+            };
+            let (text, _) = or_repaired(utf8, text)?;
             encoded(
                 py,
                 text.len(),

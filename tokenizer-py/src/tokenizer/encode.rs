@@ -14,7 +14,7 @@ use crate::ids::{self, IdsAndOffsets};
 use crate::specials::Choice;
 use crate::streams::EncodeStream;
 use crate::text::{
-    Argument, Text, Unread, detached, encode_into, encoded, stoppable, string, texts,
+    Argument, InPlace, Text, Unread, detached, encode_into, encoded, stoppable, string, texts,
     useful_threads,
 };
 
@@ -67,10 +67,13 @@ impl Rules<'_> {
         options
     }
 
-    /// The ids of a long text that is read in place; `None` for any other.
-    fn encode_in_place(&self, text: &Unread<'_, '_>) -> PyResult<Option<Vec<TokenId>>> {
-        let ids = text.encode_in_place(&self.tokenizer.encoder, self.allowed.set())?;
-        Ok(ids.map(|ids| self.around(ids)))
+    /// The ids of a long text that is read in place; any other in UTF-8.
+    fn encode_in_place<'a>(&self, text: &Unread<'a, '_>) -> PyResult<InPlace<'a>> {
+        let encoder = &self.tokenizer.encoder;
+        Ok(match text.encode_in_place(encoder, self.allowed.set())? {
+            InPlace::Ids(ids) => InPlace::Ids(self.around(ids)),
+            text => text,
+        })
     }
 
     /// The ids with what stands around them.
@@ -175,14 +178,14 @@ impl Tokenizer {
     ) -> PyResult<Bound<'py, PyList>> {
         guard(|| {
             let rules = self.rules(allowed_special, prepend, append)?;
-            if let Some(ids) = rules.encode_in_place(&text)? {
-                return self.ints.list(py, &ids);
-            }
-            let text = &*text.read()?;
+            let text = match rules.encode_in_place(&text)? {
+                InPlace::Ids(ids) => return self.ints.list(py, &ids),
+                InPlace::Text(text) => text,
+            };
             encoded(
                 py,
                 text.len(),
-                |ids, stop| rules.encode_into(text, ids, stop),
+                |ids, stop| rules.encode_into(&text, ids, stop),
                 value_error,
                 |ids| self.ints.list(py, ids),
             )
@@ -269,12 +272,15 @@ impl Tokenizer {
         guard(|| {
             refuse_no_threads(threads)?;
             let rules = self.rules(allowed_special, prepend, append)?;
-            if threads == 1
-                && let Some(ids) = rules.encode_in_place(&text)?
-            {
-                return ids::array(py, ids);
-            }
-            let text = &*text.read()?;
+            let text = match threads {
+                1 => rules.encode_in_place(&text)?,
+                _ => InPlace::Text(text.read()?),
+            };
+            let text = match text {
+                InPlace::Ids(ids) => return ids::array(py, ids),
+                InPlace::Text(text) => text,
+            };
+            let text = &*text;
             if text.len() < LONG {
                 return encoded(
                     py,
