@@ -300,7 +300,8 @@ fn encode_parts(
 ) -> Result<Option<Vec<TokenId>>, EncodeError> {
     let none = SpecialSet::default();
     let mut stream = encoder.stream_with_specials(allowed.unwrap_or(&none));
-    let mut ids = memory::room(characters.len() / 4);
+    // Scripts that a vocabulary hardly knows have an id for each character.
+    let mut ids = memory::room(characters.len());
     let mut barren = 0;
     let mut parts = characters.utf8_in_parts(PART);
     while let Some(part) = parts.next() {

@@ -201,8 +201,10 @@ impl EncodeError {
 
 /// Memory for the ids of so many bytes of text.
 fn room_for(bytes: usize) -> Vec<TokenId> {
-    // Prose has four bytes or a little more for each id.
-    let mut ids = Vec::with_capacity(bytes / 4 + worker::ROOM);
+    // Prose has four bytes or a little more for each id, other scripts down to two. What is not
+    // written to costs nothing; to move what was written because it grows takes as long as a
+    // seventh of the encoding.
+    let mut ids = Vec::with_capacity(bytes / 2 + worker::ROOM);
     advise_huge_pages(ids.spare_capacity_mut());
     ids
 }
