@@ -83,6 +83,23 @@ def test_any_text_is_read_in_place(text):
     assert _native._long_utf8(text) == utf8
 
 
+@IN_PLACE
+def test_characters_are_read_alike_without_vectors():
+    """Every character, and blocks with every mix of lengths."""
+    code = """
+        import itertools
+        from tokenizer_py import _native
+        every = "".join(chr(n) for n in range(0x110000) if not 0xD800 <= n < 0xE000)
+        mixed = "".join("".join(mix) * 3 for mix in itertools.product("a\u00e9\u4e2d\U0001f600", repeat=6))
+        for text in (every, every[1:0xD000], every[0x80:0x100] * 200, mixed, mixed[5:]):
+            assert _native._long_utf8(text) == text.encode()
+            for place in range(20):
+                assert _native._long_utf8(text[:place] + "\udfff" + text[place:]) is None
+    """
+    for tier in ("scalar", ""):
+        run_python(code, TOKENIZER_SIMD=tier)
+
+
 def test_what_is_left_to_python():
     class Derived(str):
         pass

@@ -31,6 +31,7 @@
 #![deny(unsafe_code)]
 
 mod aliases;
+mod arch;
 mod arrow;
 mod batches;
 mod characters;
