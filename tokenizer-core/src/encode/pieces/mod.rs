@@ -296,8 +296,12 @@ impl PieceTable {
         let start = self.filled;
         if self.many.len() < start + words + BEHIND {
             let end = self.many.len() * 2;
-            self.many
-                .resize(end.clamp(start + words + BEHIND, self.most_many), 0);
+            let end = end.clamp(start + words + BEHIND, self.most_many);
+            let mut more = Vec::with_capacity(end);
+            advise_huge_pages(more.spare_capacity_mut());
+            more.extend_from_slice(&self.many);
+            more.resize(end, 0);
+            self.many = more;
         }
         let words = tail.iter().flatten().chain(ids);
         for (there, &word) in self.many[start..].iter_mut().zip(words) {
