@@ -16,33 +16,73 @@ pub(crate) fn map<T: Send, R: Send>(
     items: impl IntoIterator<Item = T>,
     work: impl Fn(T) -> R + Sync,
 ) -> Vec<R> {
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Mutex, PoisonError};
 
-    let take = |item: &Mutex<Option<T>>| item.lock().unwrap_or_else(PoisonError::into_inner).take();
+    /// What became of an item, or the panic.
+    enum Place<T, R> {
+        Waits(T),
+        Taken,
+        Done(std::thread::Result<R>),
+    }
+
     let mut items = items.into_iter();
     if items.size_hint() == (1, Some(1)) {
         return items.next().map(work).into_iter().collect();
     }
-    let items: Vec<_> = items.map(|item| Mutex::new(Some(item))).collect();
+    let places: Vec<_> = items.map(|item| Mutex::new(Place::Waits(item))).collect();
+    let done = AtomicUsize::new(0);
+    // Whoever takes an item works on it: a thread that could not be started has taken none.
+    let run = |place: &Mutex<Place<T, R>>| {
+        let lock = || place.lock().unwrap_or_else(PoisonError::into_inner);
+        let Place::Waits(item) = std::mem::replace(&mut *lock(), Place::Taken) else {
+            return;
+        };
+        let result = catch_unwind(AssertUnwindSafe(|| work(item)));
+        *lock() = Place::Done(result);
+        done.fetch_add(1, Ordering::Release);
+    };
     std::thread::scope(|scope| {
-        let (take, work) = (&take, &work);
-        // Whoever takes an item works on it: a thread that could not be started has taken none.
-        let run = move |item| take(item).map(work);
-        let others: Vec<_> = (items.iter().skip(1))
-            .map(|item| std::thread::Builder::new().spawn_scoped(scope, move || run(item)))
-            .collect();
-        let mut results: Vec<R> = items.first().and_then(run).into_iter().collect();
-        for (item, thread) in items.iter().skip(1).zip(others) {
-            let result = match thread {
-                Ok(thread) => thread
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-                Err(_) => run(item),
-            };
-            results.extend(result);
+        let run = &run;
+        let mut left_here = Vec::new();
+        for place in places.iter().skip(1) {
+            let started = std::thread::Builder::new().spawn_scoped(scope, move || run(place));
+            left_here.extend(started.is_err().then_some(place));
         }
-        results
-    })
+        places.iter().take(1).chain(left_here).for_each(run);
+        wait_a_moment(|| done.load(Ordering::Acquire) == places.len());
+    });
+    let results = places.into_iter().map(|place| {
+        match place.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Place::Done(Ok(result)) => result,
+            Place::Done(Err(panic)) => resume_unwind(panic),
+            Place::Waits(_) | Place::Taken => unreachable!("all threads of a scope have ended"),
+        }
+    });
+    results.collect()
+}
+
+/// Waits until something is so, but not for long: who lies down to sleep is woken late.
+///
+/// Threads end at about the same time, mostly. The first to be done finds the others done after some
+/// microseconds; to be woken takes thirty.
+#[cfg(feature = "parallel")]
+fn wait_a_moment(is_so: impl Fn() -> bool) {
+    use std::time::{Duration, Instant};
+
+    const MOMENT: Duration = Duration::from_micros(50);
+    const LOOKS: usize = 32;
+
+    let start = Instant::now();
+    loop {
+        let so = is_so();
+        // A few more when it is so: a thread still has to leave.
+        (0..LOOKS).for_each(|_| std::hint::spin_loop());
+        if so || start.elapsed() > MOMENT {
+            return;
+        }
+    }
 }
 
 /// What `work` makes of every item, in their order.

@@ -205,6 +205,8 @@ struct State<S> {
     failure: Option<BatchError>,
     /// No more parts are to be taken.
     stopped: bool,
+    /// How many threads wait. To tell nobody costs a call of the system too.
+    waiting: usize,
 }
 
 /// Where the ids of a part are written to.
@@ -229,6 +231,7 @@ impl<S: Gather> Hall<S> {
                 spare: Vec::new(),
                 failure: None,
                 stopped: false,
+                waiting: 0,
             }),
             moved: Condvar::new(),
             most_ahead,
@@ -242,8 +245,10 @@ impl<S: Gather> Hall<S> {
     fn may_take(&self) -> bool {
         let mut state = lock(&self.state);
         while !state.stopped && state.taken - state.appended >= self.most_ahead {
+            state.waiting += 1;
             let waited = self.moved.wait(state);
             state = waited.unwrap_or_else(PoisonError::into_inner);
+            state.waiting -= 1;
         }
         state.taken += 1;
         !state.stopped
@@ -309,7 +314,9 @@ impl<S: Gather> Hall<S> {
             }
         }
         state.whole = Some(whole);
-        self.moved.notify_all();
+        if state.waiting > 0 {
+            self.moved.notify_all();
+        }
     }
 }
 
