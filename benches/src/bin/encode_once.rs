@@ -1,6 +1,6 @@
 //! Loads a model and encodes a text, in a process of its own, and prints what it took as JSON.
 //!
-//!     cargo run --release -p benches --bin encode_once -- MODEL PATTERN TEXT PASSES
+//!     cargo run --release -p benches --bin encode_once -- MODEL PATTERN TEXT PASSES [THREADS]
 //!
 //! `PATTERN` is that of a `.tiktoken` file, and `-` for a model that knows its own. The model and the
 //! text are files; times are in seconds:
@@ -21,7 +21,7 @@ use std::time::Instant;
 
 use benches::encoding::SENTENCE;
 use tokenizer_core::corpus::load_model;
-use tokenizer_core::{Encoder, Pattern};
+use tokenizer_core::{EncodeOptions, Encoder, Pattern};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -35,10 +35,11 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
-    let [model, pattern, text, passes] = arguments else {
-        return Err("usage: encode_once MODEL PATTERN TEXT PASSES".into());
+    let [model, pattern, text, passes, threads @ ..] = arguments else {
+        return Err("usage: encode_once MODEL PATTERN TEXT PASSES [THREADS]".into());
     };
     let passes: usize = passes.parse()?;
+    let threads = threads.first().map_or(Ok(1), |threads| threads.parse())?;
     let text = fs::read(text).map_err(|error| format!("{text}: {error}"))?;
 
     let start = Instant::now();
@@ -58,7 +59,7 @@ fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
         // To give the ids of the last pass back is not timed.
         drop(std::mem::take(&mut ids));
         let start = Instant::now();
-        ids = encoder.encode(&text)?;
+        ids = encoder.encode_with(&text, EncodeOptions::new().threads(threads))?;
         times.push(start.elapsed().as_secs_f64());
     }
     let mut crc = crc32fast::Hasher::new();

@@ -25,19 +25,27 @@ pub(crate) fn run(arguments: &CountArguments, progress: &Progress) -> Result<(),
         let stage = progress
             .bytes_of("counting tokens", inputs.total_bytes())
             .unless(output.is_terminal());
-        let options = EncodeOptions::new().threads(documents.threads());
         let mut sums = Sums::new(&inputs);
-        let count = |texts: &[InputText]| encoder.count_batch_with(texts, options);
+        let count = |texts: &[InputText], threads| {
+            encoder.count_batch_with(texts, EncodeOptions::new().threads(threads))
+        };
         let cut = pipeline::cut_for(&encoder);
-        let spent = pipeline::run(&inputs, cut, 0, count, |texts, counts| {
-            for (text, tokens) in texts.iter().zip(counts) {
-                let bytes = text.as_ref().len();
-                sums.move_to(text.input, writer)?;
-                sums.add(tokens, bytes);
-                stage.advance(bytes as u64);
-            }
-            Ok(())
-        })?;
+        let spent = pipeline::run(
+            &inputs,
+            cut,
+            0,
+            documents.threads(),
+            count,
+            |texts, counts| {
+                for (text, tokens) in texts.iter().zip(counts) {
+                    let bytes = text.as_ref().len();
+                    sums.move_to(text.input, writer)?;
+                    sums.add(tokens, bytes);
+                    stage.advance(bytes as u64);
+                }
+                Ok(())
+            },
+        )?;
         let (tokens, bytes) = sums.finish(writer)?;
         spent.say(progress, bytes, tokens);
         stage.tokens(tokens);

@@ -1,6 +1,7 @@
 //! `tokenizer encode`: documents to ids.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use tokenizer_core::special::SpecialSet;
 use tokenizer_core::{EncodeOptions, Encoder, Model, TokenId};
@@ -35,7 +36,8 @@ pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<()
     let before = special_ids(&model, &arguments.prepend_special)?;
     let behind = special_ids(&model, &arguments.append_special)?;
 
-    let run = Run::new(format, &model);
+    let model = Arc::new(model);
+    let run = Run::new(format, Arc::clone(&model));
     let mut shards = match (arguments.shard_tokens, output.path()) {
         (None, _) => Shards::one(run, output.clone())?,
         (Some(_), None) => return Err(UsageError::ShardsToStandardOutput.into()),
@@ -59,34 +61,40 @@ pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<()
         true => encoder.model().all_specials(),
         false => SpecialSet::default(),
     };
-    let options = EncodeOptions::new()
-        .threads(documents.threads())
-        .allow(&allowed);
-    let encode = |texts: &[InputText]| encoder.encode_batch_with(texts, options);
+    let options = EncodeOptions::new().allow(&allowed);
+    let encode =
+        |texts: &[InputText], threads| encoder.encode_batch_with(texts, options.threads(threads));
     // Special tokens may stand where a text could be cut.
     let cut = pipeline::cut_for(&encoder).filter(|_| !arguments.allow_special);
     let stage = progress
         .bytes_of("encoding", inputs.total_bytes())
         .unless(output.is_terminal());
     let (mut bytes, mut is_open) = (0, false);
-    let spent = pipeline::run(&inputs, cut, done, encode, |texts, batch| {
-        let mut read = 0;
-        for (text, ids) in texts.iter().zip(batch.iter()) {
-            read += text.as_ref().len() as u64;
-            let ends = text.stretch.ends_document;
-            if !is_open && !before.is_empty() {
-                shards.ids(&before, false)?;
+    let spent = pipeline::run(
+        &inputs,
+        cut,
+        done,
+        documents.threads(),
+        encode,
+        |texts, batch| {
+            let mut read = 0;
+            for (text, ids) in texts.iter().zip(batch.iter()) {
+                read += text.as_ref().len() as u64;
+                let ends = text.stretch.ends_document;
+                if !is_open && !before.is_empty() {
+                    shards.ids(&before, false)?;
+                }
+                shards.ids(ids, ends && behind.is_empty())?;
+                if ends && !behind.is_empty() {
+                    shards.ids(&behind, true)?;
+                }
+                is_open = !ends;
             }
-            shards.ids(ids, ends && behind.is_empty())?;
-            if ends && !behind.is_empty() {
-                shards.ids(&behind, true)?;
-            }
-            is_open = !ends;
-        }
-        bytes += read;
-        stage.advance(read);
-        Ok(())
-    })?;
+            bytes += read;
+            stage.advance(read);
+            Ok(())
+        },
+    )?;
     let written = shards.finish()?;
     spent.say(progress, bytes, written.tokens);
     stage.tokens(written.tokens);

@@ -1,16 +1,22 @@
 //! Documents read, encoded and handed on at the same time, in their order.
 //!
 //! ```text
-//! one thread reads ──groups──▶ many encode a group ──ids──▶ this one hands on
+//! one thread reads ──groups──▶ many encode one each ──ids──▶ this one hands on
 //! ```
 //!
-//! A group is some megabytes of documents, and few of them are under way, so memory does not grow
-//! with the corpus. What is handed on does not depend on how fast anybody is.
+//! A group is a megabyte of documents, or one that is longer. With each goes a place for what becomes of
+//! it, and the places stand in a queue: so what is handed on does not depend on how fast anybody is, and
+//! nobody waits for anybody until too many bytes are under way. So memory does not grow with the corpus.
+//!
+//! **What did not pay.** Groups of eight megabytes, shared out to threads that are started for each: two
+//! of them are often put on one processor, and when one makes its table larger, the others soon wait.
 
 use std::mem::size_of;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
 use tokenizer_core::{BatchError, Encoder, Pattern};
@@ -19,24 +25,18 @@ use crate::error::CommandError;
 use crate::input::{InputText, Inputs};
 use crate::progress::{Amount, Progress};
 
-/// Texts are encoded together until they have this many bytes: enough to keep many threads busy, few
-/// enough for some groups to be in memory with their ids.
-const TOGETHER: usize = 8 << 20;
+/// Texts are encoded together until they have this many bytes: enough to be worth the handing over, few
+/// enough for groups of many threads to be in memory with their ids.
+const TOGETHER: usize = 1 << 20;
 
-/// Groups that wait for the next in line.
-const WAITING: usize = 1;
-
-/// Texts that are encoded together, and how long it took to read them.
-#[derive(Default)]
-struct Group {
-    texts: Vec<InputText>,
-    took: Duration,
-}
+/// A group of more bytes holds a document that could not be cut: all threads work on it.
+const LARGE: usize = 8 * TOGETHER;
 
 /// How long each of the three was at work. They work at the same time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Spent {
     pub(super) reading: Duration,
+    /// While anybody encoded.
     pub(super) encoding: Duration,
     pub(super) handing_on: Duration,
 }
@@ -51,71 +51,195 @@ impl Spent {
     }
 }
 
-/// Reads all documents behind the first `done`, has `encode` make something of a group of them, and
-/// hands both to `each`, in order. Documents may be cut by `cut`, if there is a pattern. Gives how long
-/// that took.
-pub(super) fn run<T: Send>(
+/// Texts that are encoded together, and how long it took to read them.
+#[derive(Default)]
+struct Group {
+    texts: Vec<InputText>,
+    bytes: usize,
+    took: Duration,
+}
+
+/// What was made of a group.
+type Made<T> = Result<(Group, T), CommandError>;
+
+/// What is waiting for a thread that encodes.
+enum Work<T> {
+    /// A group, and the place for what is made of it.
+    Group(Group, SyncSender<Made<T>>),
+    Stop,
+}
+
+/// Reads all documents behind the first `done`, has `encode` make something of a group of them, with so
+/// many threads, and hands both to `each`, in order. Documents may be cut by `cut`, if there is a
+/// pattern. Gives how long that took.
+pub(super) fn run<T: Send + 'static>(
     inputs: &Inputs,
     cut: Option<&Pattern>,
     done: u64,
-    encode: impl Fn(&[InputText]) -> Result<T, BatchError> + Send,
+    threads: usize,
+    encode: impl Fn(&[InputText], usize) -> Result<T, BatchError> + Sync,
     mut each: impl FnMut(&[InputText], T) -> Result<(), CommandError>,
 ) -> Result<Spent, CommandError> {
-    let groups = read(inputs, cut, done)?;
-    thread::scope(|scope| {
-        let (sender, encoded) = sync_channel(WAITING);
-        let encoding = move || {
-            for group in groups {
+    let threads = threads.max(1);
+    let encode = |group: Group| {
+        let threads = if group.bytes > LARGE { threads } else { 1 };
+        match encode(&group.texts, threads) {
+            Ok(made) => Ok((group, made)),
+            Err(failure) => {
+                let text = &group.texts[failure.text];
+                Err(inputs.encode_error(text.input, text.stretch.place, failure.error))
+            }
+        }
+    };
+    let (work, waiting) = channel();
+    let room = Arc::new(Room::new((2 * threads + 2) * TOGETHER));
+    let places = read(inputs, cut, done, work.clone(), Arc::clone(&room))?;
+    let encoders = Encoders {
+        encode,
+        waiting: Mutex::new(waiting),
+        started: AtomicUsize::new(1),
+        most: threads,
+        busy: Mutex::default(),
+    };
+    let mut spent = Spent::default();
+    let handed_on = thread::scope(|scope| {
+        let first = thread::Builder::new().spawn_scoped(scope, || encoders.work(scope));
+        let hand_on = || {
+            first.map_err(CommandError::Thread)?;
+            for place in &places {
+                // Without an answer somebody panicked, which goes on when all threads have ended.
+                let Ok(made) = place.recv() else { break };
                 let started = Instant::now();
-                let done = group.and_then(|group| match encode(&group.texts) {
-                    Ok(ids) => Ok((group, ids, started.elapsed())),
-                    Err(failure) => {
-                        let text = &group.texts[failure.text];
-                        let place = text.stretch.place;
-                        Err(inputs.encode_error(text.input, place, failure.error))
-                    }
-                });
-                let failed = done.is_err();
-                // Whoever takes them may have failed, and gone.
-                if sender.send(done).is_err() || failed {
-                    return;
-                }
-            }
-        };
-        let encoding = thread::Builder::new().spawn_scoped(scope, encoding);
-        let encoding = encoding.map_err(CommandError::Thread)?;
-        let mut spent = Spent::default();
-        let mut handed_on = Ok(());
-        for done in encoded {
-            let started = Instant::now();
-            handed_on = done.and_then(|(group, ids, took)| {
+                let (group, made) = made?;
                 spent.reading += group.took;
-                spent.encoding += took;
-                each(&group.texts, ids)
-            });
-            spent.handing_on += started.elapsed();
-            if handed_on.is_err() {
-                break;
+                each(&group.texts, made)?;
+                room.give_back(group.bytes);
+                spent.handing_on += started.elapsed();
             }
+            Ok(())
+        };
+        let handed_on = hand_on();
+        room.close();
+        // The thread that reads may never come back from a pipe, and no one waits for it.
+        for _ in 0..threads {
+            let _ = work.send(Work::Stop);
         }
-        match handed_on {
-            Ok(()) => {
-                let joined = encoding.join();
-                joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-                Ok(spent)
-            }
-            Err(failed) => Err(failed),
-        }
-    })
+        handed_on
+    });
+    spent.encoding = lock(&encoders.busy).total;
+    handed_on.map(|()| spent)
 }
 
-/// Groups of documents in order; after an error there are no more. They are read on a thread that no
-/// one waits for: it may be waiting itself, for a pipe, when the program is to end.
-fn read(
+/// Threads that encode a group each.
+struct Encoders<T, E> {
+    encode: E,
+    waiting: Mutex<Receiver<Work<T>>>,
+    /// How many threads there are, and may be.
+    started: AtomicUsize,
+    most: usize,
+    busy: Mutex<Busy>,
+}
+
+impl<T: Send, E: Fn(Group) -> Made<T> + Sync> Encoders<T, E> {
+    fn work<'s>(&'s self, scope: &'s Scope<'s, '_>) {
+        loop {
+            let work = lock(&self.waiting).recv();
+            let Ok(Work::Group(group, place)) = work else {
+                return;
+            };
+            // There may be another group to come, for another thread.
+            if self.started.fetch_add(1, Ordering::Relaxed) < self.most {
+                // Where none can be started, those that are there do the work.
+                let _ = thread::Builder::new().spawn_scoped(scope, || self.work(scope));
+            }
+            lock(&self.busy).begin();
+            let made = (self.encode)(group);
+            lock(&self.busy).end();
+            // Whoever hands on may have failed, and gone.
+            let _ = place.send(made);
+        }
+    }
+}
+
+/// How long at least one of several was at work.
+#[derive(Default)]
+struct Busy {
+    now: usize,
+    since: Option<Instant>,
+    total: Duration,
+}
+
+impl Busy {
+    fn begin(&mut self) {
+        self.now += 1;
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    fn end(&mut self) {
+        self.now -= 1;
+        if self.now == 0 {
+            self.total += self
+                .since
+                .take()
+                .map_or(Duration::ZERO, |since| since.elapsed());
+        }
+    }
+}
+
+/// Bounds the bytes under way.
+struct Room {
+    /// How many there are, and whether no more are wanted.
+    taken: Mutex<(usize, bool)>,
+    changed: Condvar,
+    most: usize,
+}
+
+impl Room {
+    fn new(most: usize) -> Self {
+        Room {
+            taken: Mutex::new((0, false)),
+            changed: Condvar::new(),
+            most,
+        }
+    }
+
+    /// Waits until there is room for so many bytes, or nothing under way. Whether they are wanted.
+    fn take(&self, bytes: usize) -> bool {
+        let is_full = |&mut (taken, closed): &mut (usize, bool)| {
+            !closed && taken > 0 && taken + bytes > self.most
+        };
+        let taken = self.changed.wait_while(lock(&self.taken), is_full);
+        let mut taken = taken.unwrap_or_else(PoisonError::into_inner);
+        taken.0 += bytes;
+        !taken.1
+    }
+
+    fn give_back(&self, bytes: usize) {
+        lock(&self.taken).0 -= bytes;
+        self.changed.notify_all();
+    }
+
+    fn close(&self) {
+        lock(&self.taken).1 = true;
+        self.changed.notify_all();
+    }
+}
+
+/// Nobody leaves anything half done under a lock.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Sends groups of documents to those who encode, and gives the places for what becomes of them, in
+/// order. After an error there are no more. They are read on a thread that no one waits for: it may be
+/// waiting itself, for a pipe, when the program is to end.
+fn read<T: Send + 'static>(
     inputs: &Inputs,
     cut: Option<&Pattern>,
     mut done: u64,
-) -> Result<Receiver<Result<Group, CommandError>>, CommandError> {
+    work: Sender<Work<T>>,
+    room: Arc<Room>,
+) -> Result<Receiver<Receiver<Made<T>>>, CommandError> {
     let documents = inputs.documents(cut, false);
     let documents = documents.filter(move |text| match text {
         Ok(text) if done > 0 => {
@@ -124,30 +248,47 @@ fn read(
         }
         _ => true,
     });
-    read_documents(documents)
+    read_documents(documents, work, room)
 }
 
-fn read_documents(
+fn read_documents<T: Send + 'static>(
     documents: impl Iterator<Item = Result<InputText, CommandError>> + Send + 'static,
-) -> Result<Receiver<Result<Group, CommandError>>, CommandError> {
-    let (sender, groups) = sync_channel(WAITING);
+    work: Sender<Work<T>>,
+    room: Arc<Room>,
+) -> Result<Receiver<Receiver<Made<T>>>, CommandError> {
+    let (places, in_order) = channel();
+    let send_error = |error: CommandError, places: &Sender<Receiver<Made<T>>>| {
+        let (place, made) = sync_channel(1);
+        // The one who hands on may be gone.
+        let _ = place.send(Err(error));
+        let _ = places.send(made);
+    };
+    let read = move || {
+        let send = |group: Group| {
+            let (place, made) = sync_channel(1);
+            let wanted = room.take(group.bytes);
+            wanted && places.send(made).is_ok() && work.send(Work::Group(group, place)).is_ok()
+        };
+        // When no one wants more, there is nothing left to do. A panic must not look like the end.
+        let sent = catch_unwind(AssertUnwindSafe(|| send_groups(documents, send)));
+        match sent {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => send_error(error, &places),
+            Err(_) => send_error(CommandError::Reader, &places),
+        }
+    };
     thread::Builder::new()
-        .spawn(move || {
-            // When no one wants more, there is nothing left to do. A panic must not look like the end.
-            let sent = catch_unwind(AssertUnwindSafe(|| send_groups(documents, &sender)));
-            if sent.is_err() {
-                let _ = sender.send(Err(CommandError::Reader));
-            }
-        })
+        .spawn(read)
         .map_err(CommandError::Thread)?;
-    Ok(groups)
+    Ok(in_order)
 }
 
+/// Sends documents in groups, until no more are wanted.
 fn send_groups(
     documents: impl Iterator<Item = Result<InputText, CommandError>>,
-    sender: &SyncSender<Result<Group, CommandError>>,
-) -> Result<(), std::sync::mpsc::SendError<Result<Group, CommandError>>> {
-    let (mut group, mut bytes) = (Group::default(), 0);
+    send: impl Fn(Group) -> bool,
+) -> Result<(), CommandError> {
+    let mut group = Group::default();
     let mut started = Instant::now();
     for text in documents {
         let text = match text {
@@ -155,23 +296,25 @@ fn send_groups(
             Err(error) => {
                 group.took = started.elapsed();
                 // What stands before it may fail too, and is named first then.
-                sender.send(Ok(group))?;
-                return sender.send(Err(error));
+                send(group);
+                return Err(error);
             }
         };
         // A very short document is mostly what it is wrapped in.
-        bytes += text.as_ref().len() + size_of::<InputText>();
+        group.bytes += text.as_ref().len() + size_of::<InputText>();
         group.texts.push(text);
-        if bytes >= TOGETHER {
-            bytes = 0;
+        if group.bytes >= TOGETHER {
             group.took = started.elapsed();
-            sender.send(Ok(std::mem::take(&mut group)))?;
+            if !send(std::mem::take(&mut group)) {
+                return Ok(());
+            }
             // Waiting for the others is no work.
             started = Instant::now();
         }
     }
     group.took = started.elapsed();
-    sender.send(Ok(group))
+    send(group);
+    Ok(())
 }
 
 /// By which pattern documents may be cut for this encoder so that each part has the ids that it has
@@ -189,8 +332,37 @@ mod tests {
     fn a_panic_while_reading_is_no_end() {
         let panics =
             std::iter::from_fn(|| -> Option<Result<InputText, CommandError>> { panic!("a test") });
-        let groups = read_documents(panics).unwrap();
-        let last = groups.into_iter().last();
+        let (work, _waiting) = channel::<Work<()>>();
+        let places = read_documents(panics, work, Arc::new(Room::new(0))).unwrap();
+        let last = places.into_iter().last().map(|place| place.recv().unwrap());
         assert!(matches!(last, Some(Err(CommandError::Reader))));
+    }
+
+    #[test]
+    fn there_is_room_for_one_in_any_case_and_none_when_it_is_closed() {
+        let room = Room::new(10);
+        assert!(room.take(99));
+        room.give_back(99);
+        assert!(room.take(4) && room.take(6));
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| room.take(1));
+            room.give_back(4);
+            assert!(waits.join().unwrap());
+            let waits = scope.spawn(|| room.take(5));
+            room.close();
+            assert!(!waits.join().unwrap());
+        });
+    }
+
+    #[test]
+    fn busy_is_as_long_as_anybody_is() {
+        let mut busy = Busy::default();
+        busy.begin();
+        busy.begin();
+        busy.end();
+        assert_eq!(busy.total, Duration::ZERO);
+        thread::sleep(Duration::from_millis(2));
+        busy.end();
+        assert!(busy.total >= Duration::from_millis(2) && busy.since.is_none());
     }
 }

@@ -24,6 +24,8 @@
 //! of them has a fingerprint of each input, so that one that changed can be named.
 
 use std::path::Path;
+use std::sync::{Arc, LazyLock};
+use std::thread;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -44,7 +46,7 @@ pub(crate) struct Counts {
 pub(crate) struct Run {
     pub(crate) format: IdFormat,
     pub(crate) id_limit: usize,
-    model: String,
+    model: ModelHash,
     /// Set where there are several files.
     name: Option<String>,
     /// What the inputs are known by, in their order.
@@ -61,13 +63,31 @@ pub(crate) struct Header {
     fingerprints: Vec<String>,
 }
 
+/// The hash of a model. It is made while documents are read: of a large vocabulary it takes as long as
+/// to encode three megabytes.
+type ModelHash = Arc<LazyLock<String, Box<dyn FnOnce() -> String + Send>>>;
+
+fn hash_of(model: Arc<Model>) -> ModelHash {
+    let make = move || {
+        let known_pieces_left_out = Model::clone(&model).without_known_pieces();
+        sha256(&[&native::write(&known_pieces_left_out)])
+    };
+    let hash: ModelHash = Arc::new(LazyLock::new(Box::new(make)));
+    let made = Arc::clone(&hash);
+    // Without a thread for it, it is made when it is asked for.
+    let make = move || {
+        LazyLock::force(&made);
+    };
+    let _ = thread::Builder::new().spawn(make);
+    hash
+}
+
 impl Run {
-    pub(crate) fn new(format: IdFormat, model: &Model) -> Self {
-        let bytes = native::write(&model.clone().without_known_pieces());
+    pub(crate) fn new(format: IdFormat, model: Arc<Model>) -> Self {
         Run {
             format,
             id_limit: model.id_limit(),
-            model: sha256(&[&bytes]),
+            model: hash_of(model),
             name: None,
             fingerprints: Vec::new(),
         }
@@ -78,7 +98,7 @@ impl Run {
     pub(crate) fn of_shards(mut self, what: &str, fingerprints: Vec<String>) -> Self {
         let format = self.format.as_str();
         let inputs = fingerprints.join(" ");
-        let parts = [&self.model, format, what, &inputs];
+        let parts = [self.model.as_str(), format, what, &inputs];
         self.name = Some(sha256(&parts.map(str::as_bytes)));
         self.fingerprints = fingerprints;
         self
@@ -113,7 +133,7 @@ impl Run {
             "tokens": counts.tokens,
             "documents": counts.documents,
             "vocab_size": self.id_limit,
-            "model_sha256": self.model,
+            "model_sha256": self.model.as_str(),
         });
         if let Some(number) = self.format.number(self.id_limit) {
             header["dtype"] = number.as_str().into();

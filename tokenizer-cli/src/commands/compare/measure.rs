@@ -55,10 +55,10 @@ pub(super) fn measure(
     let mut measured = Measured::default();
     let mut is_used = vec![false; encoder.model().id_limit()];
     let mut text_counts = TextCounts::default();
-    let encode = |texts: &[InputText]| encoder.encode_batch(texts, threads);
+    let encode = |texts: &[InputText], threads| encoder.encode_batch(texts, threads);
     let stage = progress.bytes_of("comparing", inputs.total_bytes());
     let cut = pipeline::cut_for(encoder);
-    let spent = pipeline::run(inputs, cut, 0, encode, |texts, batch| {
+    let spent = pipeline::run(inputs, cut, 0, threads, encode, |texts, batch| {
         measured.tokens += batch.ids.len() as u64;
         for &id in &batch.ids {
             if let Some(used) = is_used.get_mut(id as usize) {

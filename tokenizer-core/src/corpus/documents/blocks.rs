@@ -1,10 +1,10 @@
-//! A stream in blocks of some megabytes, cut where documents end, or may be cut.
+//! A stream in blocks of a megabyte, cut where documents end, or may be cut.
 
 use super::DocumentError;
 use super::source::Source;
 
 /// Bytes that are read at a time.
-pub(super) const BLOCK: usize = 4 << 20;
+pub(super) const BLOCK: usize = 1 << 20;
 
 /// A block in which there is no place to cut grows up to this.
 pub(super) const LONGEST: usize = 1 << 30;

@@ -1,0 +1,205 @@
+#!/usr/bin/env python3
+"""Prints `tokenizer encode` as a process: beside a script with tiktoken, beside the core, on other inputs.
+
+    cargo build --release -p tokenizer-cli -p benches --bins
+    pip install tiktoken==0.14.0 numpy pyarrow
+    python benches/processes/command.py [CORPUS...] [--runs N] [--large]
+
+Corpora are files of UTF-8; without any, the large ones of `../shared/data`, or the text of `fixtures`.
+All of it is with two threads and the vocabulary from its `.tiktoken` file. The columns:
+
+  command   the whole process, from its start to its end, from a text to a `.bin` of numbers of four bytes
+  tiktoken  the same by a script of a few lines, which is this file too (`--as-tiktoken`)
+  core      loading and the first pass in one process, without reading, writing and starting
+  lines     the command again, on JSON lines of documents of about 4 KB
+  parquet   and on a Parquet table of these
+
+Runs take turns, so that a machine that is slower for a while is so for all. A cell is the median of the
+runs; a ratio is the median of the ratios of the runs that stood beside each other. What a run wrote is
+compared with what the others wrote.
+
+With `--large`: what memory the command takes for 2 GB of text that `large_corpus` makes, and its speed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from growth import large_corpus
+from program import PROGRAM, ROOT, SHARED, default_corpora, find_program, memory_status
+
+ENCODE_ONCE = ROOT / "target" / "release" / "encode_once"
+THREADS = 2
+DOCUMENT = 4096
+LARGE_MEGABYTES = 2000
+
+
+def as_tiktoken(vocabulary, regex, text, output):
+    """What people write who have no command: the file in two parts, a thread for each."""
+    import numpy as np
+    import tiktoken
+    from tiktoken.load import load_tiktoken_bpe
+
+    encoding = tiktoken.Encoding(
+        "x", pat_str=regex, mergeable_ranks=load_tiktoken_bpe(vocabulary), special_tokens={}
+    )
+    text = Path(text).read_bytes().decode()
+    cut = cuttable(text, len(text) // 2)
+    parts = encoding.encode_ordinary_batch([text[:cut], text[cut:]], num_threads=THREADS)
+    with open(output, "wb") as file:
+        for part in parts:
+            np.array(part, dtype=np.uint32).tofile(file)
+
+
+def cuttable(text, at):
+    """A place from there on where no piece goes on: behind a line feed, in front of a letter."""
+    while at < len(text) and not (text[at - 1] == "\n" and text[at].isalpha()):
+        at += 1
+    return at
+
+
+def documents(text):
+    start = 0
+    while start < len(text):
+        end = cuttable(text, start + DOCUMENT)
+        yield text[start:end]
+        start = end
+
+
+class Bench:
+    """What is measured with, in a folder for what is written."""
+
+    def __init__(self, chosen, folder):
+        self.chosen = chosen
+        self.folder = Path(folder)
+        shared = SHARED / "vocabs" / "cl100k_base.tiktoken"
+        self.vocabulary = shared if shared.exists() else ROOT / "fixtures/golden/cl100k.tiktoken"
+        regexes = json.loads((ROOT / "fixtures/golden/patterns.json").read_text())
+        self.regex = regexes["cl100k"]
+
+    def command(self, text, output):
+        threads = str(THREADS)
+        model = ["--model", self.vocabulary, "--pattern", "cl100k"]
+        how = ["--threads", threads, "--quiet", "--format", "u32"]
+        return [self.chosen.program, "encode", *model, *how, "-o", output, text]
+
+    def timed(self, command, output):
+        """The seconds of a process, and what it wrote."""
+        start = time.perf_counter()
+        subprocess.run(command, check=True)
+        taken = time.perf_counter() - start
+        written = output.read_bytes()
+        output.unlink()
+        return taken, written
+
+    def core(self, text):
+        command = [ENCODE_ONCE, self.vocabulary, "cl100k", text, "1", str(THREADS)]
+        run = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+        return run["load"] + run["passes"][0]
+
+    def inputs(self, path):
+        """The text as JSON lines, and as a Parquet table if that can be written here."""
+        texts = list(documents(path.read_bytes().decode()))
+        lines = self.folder / f"{path.stem}.jsonl"
+        lines.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+        try:
+            import pyarrow
+            import pyarrow.parquet
+        except ImportError:
+            return lines, None
+        table = self.folder / f"{path.stem}.parquet"
+        pyarrow.parquet.write_table(pyarrow.table({"text": texts}), table, row_group_size=500)
+        return lines, table
+
+    def row(self, path):
+        lines, table = self.inputs(path)
+        output = self.folder / "ids.bin"
+        script = [sys.executable, __file__, "--as-tiktoken"]
+        ways = {
+            "command": self.command(path, output),
+            "tiktoken": [*script, self.vocabulary, self.regex, path, output],
+            "lines": self.command(lines, output),
+            "parquet": table and self.command(table, output),
+        }
+        seconds = {way: [] for way in (*ways, "core")}
+        for _ in range(self.chosen.runs):
+            seconds["core"].append(self.core(path))
+            written = {}
+            for way, command in ways.items():
+                if command:
+                    taken, written[way] = self.timed(command, output)
+                    seconds[way].append(taken)
+            # Documents were cut where no piece goes on.
+            different = [way for way in written if written[way] != written["command"]]
+            if different:
+                sys.exit(f"{path.stem}: {', '.join(different)} wrote other ids than the command")
+        ours = seconds["command"]
+        cells = [path.stem, f"{path.stat().st_size / 1e6:.1f}", f"{statistics.median(ours):.3f}"]
+        for way in ("tiktoken", "core", "lines", "parquet"):
+            theirs = seconds[way]
+            if not theirs:
+                cells += ["-", "-"]
+                continue
+            pairs = zip(ours, theirs) if way == "core" else zip(theirs, ours)
+            ratios = [one / other for one, other in pairs]
+            cells.append(f"{statistics.median(theirs):.3f}")
+            cells.append(f"**{statistics.median(ratios):.2f}** ({min(ratios):.2f}-{max(ratios):.2f})")
+        print("| " + " | ".join(cells) + " |", flush=True)
+
+    def large(self):
+        text = large_corpus("text", LARGE_MEGABYTES, default_corpora())
+        output = self.folder / "large.bin"
+        start = time.perf_counter()
+        highest = anonymous = 0
+        with subprocess.Popen(self.command(text, output)) as process:
+            while process.poll() is None:
+                try:
+                    highest = max(highest, memory_status("VmHWM", process.pid))
+                    anonymous = max(anonymous, memory_status("RssAnon", process.pid))
+                except OSError:
+                    pass  # it has ended in between, or this is no Linux
+                time.sleep(0.002)
+        taken = time.perf_counter() - start
+        if process.returncode:
+            sys.exit("the command failed")
+        size = text.stat().st_size
+        print(
+            f"\n{size / 1e6:.0f} MB in {taken:.1f} s, {size / taken / 1e6:.0f} MB/s; at most "
+            f"{highest / 1e6:.0f} MB of memory, {anonymous / 1e6:.0f} without the pages of files"
+        )
+
+
+def main():
+    if sys.argv[1:2] == ["--as-tiktoken"]:
+        return as_tiktoken(*sys.argv[2:])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("corpora", nargs="*", type=Path, metavar="CORPUS")
+    parser.add_argument("--runs", type=int, default=5, metavar="N", help="of each [default: 5]")
+    parser.add_argument("--large", action="store_true", help="2 GB too, for its memory")
+    parser.add_argument("--program", default=PROGRAM, metavar="FILE", help="the command")
+    chosen = parser.parse_args()
+    if chosen.runs < 1:
+        parser.error("there must be a run")
+    find_program(chosen.program)
+    heads = ["text", "MB", "command, s", "tiktoken, s", "times as fast", "core, s", "of the core's"]
+    heads += ["JSON lines, s", "of the text's", "Parquet, s", "of the text's"]
+    print("| " + " | ".join(heads) + " |")
+    print("| --- |" + " ---: |" * (len(heads) - 1), flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(chosen, folder)
+        for path in chosen.corpora or default_corpora():
+            bench.row(path)
+        if chosen.large:
+            bench.large()
+    return None
+
+
+if __name__ == "__main__":
+    main()
