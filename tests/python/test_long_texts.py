@@ -86,7 +86,7 @@ def test_any_text_is_read_in_place(text):
 @IN_PLACE
 def test_characters_are_read_alike_without_vectors():
     """Every character, and blocks with every mix of lengths."""
-    code = """
+    code = r"""
         import itertools
         from tokenizer_py import _native
         every = "".join(chr(n) for n in range(0x110000) if not 0xD800 <= n < 0xE000)
@@ -148,6 +148,9 @@ def test_a_text_that_comes_again_keeps_its_utf8(encode):
     """The first time nothing is kept with it; the second time CPython makes its UTF-8, and later
     none is made."""
     encode, text = encode(), texts(ALPHABETS["cyrillic"], 4)
+    # One of another place, which may be where a text of another test was.
+    other = texts(ALPHABETS["cyrillic"], 5)
+    encode(other)
     size, utf8 = sys.getsizeof(text), len(text.encode())
     sizes = []
     for _ in range(3):

@@ -20,27 +20,18 @@ pub(crate) fn map<T: Send, R: Send>(
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Mutex, PoisonError};
 
-    /// What became of an item, or the panic.
-    enum Place<T, R> {
-        Waits(T),
-        Taken,
-        Done(std::thread::Result<R>),
-    }
-
     let mut items = items.into_iter();
     if items.size_hint() == (1, Some(1)) {
         return items.next().map(work).into_iter().collect();
     }
-    let places: Vec<_> = items.map(|item| Mutex::new(Place::Waits(item))).collect();
+    // An item, and what became of it, or the panic.
+    let places: Vec<_> = items.map(|item| Mutex::new((Some(item), None))).collect();
     let done = AtomicUsize::new(0);
-    // Whoever takes an item works on it: a thread that could not be started has taken none.
-    let run = |place: &Mutex<Place<T, R>>| {
+    let run = |place: &Mutex<(Option<T>, Option<_>)>| {
         let lock = || place.lock().unwrap_or_else(PoisonError::into_inner);
-        let Place::Waits(item) = std::mem::replace(&mut *lock(), Place::Taken) else {
-            return;
-        };
-        let result = catch_unwind(AssertUnwindSafe(|| work(item)));
-        *lock() = Place::Done(result);
+        let item = lock().0.take();
+        let result = item.map(|item| catch_unwind(AssertUnwindSafe(|| work(item))));
+        lock().1 = result;
         done.fetch_add(1, Ordering::Release);
     };
     std::thread::scope(|scope| {
@@ -53,12 +44,9 @@ pub(crate) fn map<T: Send, R: Send>(
         places.iter().take(1).chain(left_here).for_each(run);
         wait_a_moment(|| done.load(Ordering::Acquire) == places.len());
     });
-    let results = places.into_iter().map(|place| {
-        match place.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            Place::Done(Ok(result)) => result,
-            Place::Done(Err(panic)) => resume_unwind(panic),
-            Place::Waits(_) | Place::Taken => unreachable!("all threads of a scope have ended"),
-        }
+    let results = places.into_iter().filter_map(|place| {
+        let (_, result) = place.into_inner().unwrap_or_else(PoisonError::into_inner);
+        result.map(|result| result.unwrap_or_else(|panic| resume_unwind(panic)))
     });
     results.collect()
 }
@@ -72,17 +60,18 @@ fn wait_a_moment(is_so: impl Fn() -> bool) {
     use std::time::{Duration, Instant};
 
     const MOMENT: Duration = Duration::from_micros(50);
-    const LOOKS: usize = 32;
 
-    let start = Instant::now();
-    loop {
-        let so = is_so();
-        // A few more when it is so: a thread still has to leave.
-        (0..LOOKS).for_each(|_| std::hint::spin_loop());
-        if so || start.elapsed() > MOMENT {
-            return;
+    let spin = || (0..32).for_each(|_| std::hint::spin_loop());
+    if !is_so() {
+        let start = Instant::now();
+        while !is_so() && start.elapsed() < MOMENT {
+            spin();
+            // The one that is waited for may need this processor.
+            std::thread::yield_now();
         }
     }
+    // A thread that is done still has to leave.
+    spin();
 }
 
 /// What `work` makes of every item, in their order.

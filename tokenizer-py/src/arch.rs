@@ -5,22 +5,17 @@
 #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
 use tokenizer_core::arch::Tier;
 
-use crate::utf8::{BLOCK, Character};
+use crate::utf8::{self, BLOCK, Character};
 
-/// As [`utf8::put_blocks`](crate::utf8::put_blocks), if the processor has instructions for it.
-#[inline]
-pub(crate) fn put_blocks<C: Character>(
-    blocks: &[[C; BLOCK]],
-    text: &mut [u8],
-) -> Option<Option<usize>> {
+/// As [`utf8::put_blocks`], with the best instructions that the processor has for it.
+pub(crate) fn put_blocks<C: Character>(blocks: &[[C; BLOCK]], text: &mut [u8]) -> Option<usize> {
     #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
     if Tier::best() == Tier::Avx512Vbmi2 {
-        // SAFETY: the tier is the best only where the processor has its instructions, or where
-        // someone asks for it and the processor has them.
-        return Some(unsafe { x86_64::put_blocks(blocks, text) });
+        // SAFETY: only a tier whose instructions the processor has is the best: of this one they are
+        // AVX-512 F, BW, VL and VBMI2, and POPCNT.
+        return unsafe { x86_64::put_blocks(blocks, text) };
     }
-    let _ = (blocks, text);
-    None
+    utf8::put_blocks(blocks, text)
 }
 
 #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]

@@ -26,8 +26,8 @@ pub(crate) fn array_of<T: Element>(
 ) -> PyResult<Bound<'_, PyArray1<T>>> {
     static IMPORTED: PyOnceLock<()> = PyOnceLock::new();
     IMPORTED.get_or_try_init(py, || py.import("numpy").map(drop))?;
-    // Room is given back when it is much: arrays may be kept for long.
-    if values.capacity() / 2 > values.len() {
+    // Room is given back when it is much: arrays may be kept for long. Prose takes half of it.
+    if values.capacity() / 3 > values.len() {
         values.shrink_to_fit();
     }
     Ok(PyArray1::from_vec(py, values))

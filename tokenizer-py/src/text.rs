@@ -254,11 +254,11 @@ const PART: usize = 1 << 15;
 /// many times: held parts are looked at again and again then, up to five times as slow as all at once.
 const BARREN: usize = 4;
 
-/// What came of reading a text in place.
+/// What came of a text that was to be encoded in place.
 pub(crate) enum InPlace<'a> {
     /// It is long, and these are its ids.
     Ids(Vec<TokenId>),
-    /// Any other text, in UTF-8.
+    /// It was not: here it is in UTF-8.
     Text(Cow<'a, [u8]>),
 }
 

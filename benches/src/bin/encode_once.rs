@@ -23,6 +23,8 @@ use benches::encoding::SENTENCE;
 use tokenizer_core::corpus::load_model;
 use tokenizer_core::{EncodeOptions, Encoder, Pattern};
 
+const USAGE: &str = "usage: encode_once MODEL PATTERN TEXT PASSES [THREADS]";
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match run(&arguments) {
@@ -36,10 +38,14 @@ fn main() -> ExitCode {
 
 fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     let [model, pattern, text, passes, threads @ ..] = arguments else {
-        return Err("usage: encode_once MODEL PATTERN TEXT PASSES [THREADS]".into());
+        return Err(USAGE.into());
     };
     let passes: usize = passes.parse()?;
-    let threads = threads.first().map_or(Ok(1), |threads| threads.parse())?;
+    let threads = match threads {
+        [] => 1,
+        [threads] => threads.parse()?,
+        _ => return Err(USAGE.into()),
+    };
     let text = fs::read(text).map_err(|error| format!("{text}: {error}"))?;
 
     let start = Instant::now();

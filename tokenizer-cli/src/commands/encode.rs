@@ -38,6 +38,9 @@ pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<()
 
     let model = Arc::new(model);
     let run = Run::new(format, Arc::clone(&model));
+    if output.path().is_some() {
+        run.prepare();
+    }
     let mut shards = match (arguments.shard_tokens, output.path()) {
         (None, _) => Shards::one(run, output.clone())?,
         (Some(_), None) => return Err(UsageError::ShardsToStandardOutput.into()),

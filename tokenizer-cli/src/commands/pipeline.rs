@@ -12,7 +12,7 @@
 //! of them are often put on one processor, and when one makes its table larger, the others soon wait.
 
 use std::mem::size_of;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -29,14 +29,15 @@ use crate::progress::{Amount, Progress};
 /// enough for groups of many threads to be in memory with their ids.
 const TOGETHER: usize = 1 << 20;
 
-/// A group of more bytes holds a document that could not be cut: all threads work on it.
-const LARGE: usize = 8 * TOGETHER;
+/// A group of more bytes holds a document that could not be cut: all threads work on it, and on nothing
+/// else.
+const LARGE: usize = 4 * TOGETHER;
 
 /// How long each of the three was at work. They work at the same time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Spent {
     pub(super) reading: Duration,
-    /// While anybody encoded.
+    /// Of all threads together, divided by how many there were.
     pub(super) encoding: Duration,
     pub(super) handing_on: Duration,
 }
@@ -59,8 +60,8 @@ struct Group {
     took: Duration,
 }
 
-/// What was made of a group.
-type Made<T> = Result<(Group, T), CommandError>;
+/// What was made of a group, or the panic.
+type Made<T> = thread::Result<Result<(Group, T), CommandError>>;
 
 /// What is waiting for a thread that encodes.
 enum Work<T> {
@@ -81,14 +82,11 @@ pub(super) fn run<T: Send + 'static>(
     mut each: impl FnMut(&[InputText], T) -> Result<(), CommandError>,
 ) -> Result<Spent, CommandError> {
     let threads = threads.max(1);
-    let encode = |group: Group| {
-        let threads = if group.bytes > LARGE { threads } else { 1 };
-        match encode(&group.texts, threads) {
-            Ok(made) => Ok((group, made)),
-            Err(failure) => {
-                let text = &group.texts[failure.text];
-                Err(inputs.encode_error(text.input, text.stretch.place, failure.error))
-            }
+    let encode = |group: Group, threads| match encode(&group.texts, threads) {
+        Ok(made) => Ok((group, made)),
+        Err(failure) => {
+            let text = &group.texts[failure.text];
+            Err(inputs.encode_error(text.input, text.stretch.place, failure.error))
         }
     };
     let (work, waiting) = channel();
@@ -97,107 +95,151 @@ pub(super) fn run<T: Send + 'static>(
     let encoders = Encoders {
         encode,
         waiting: Mutex::new(waiting),
+        room: &room,
         started: AtomicUsize::new(1),
-        most: threads,
-        busy: Mutex::default(),
+        threads,
+        at_work: Mutex::default(),
     };
     let mut spent = Spent::default();
     let handed_on = thread::scope(|scope| {
-        let first = thread::Builder::new().spawn_scoped(scope, || encoders.work(scope));
-        let hand_on = || {
-            first.map_err(CommandError::Thread)?;
-            for place in &places {
-                // Without an answer somebody panicked, which goes on when all threads have ended.
-                let Ok(made) = place.recv() else { break };
-                let started = Instant::now();
-                let (group, made) = made?;
-                spent.reading += group.took;
-                each(&group.texts, made)?;
-                room.give_back(group.bytes);
-                spent.handing_on += started.elapsed();
-            }
-            Ok(())
+        let _stop = StopAtEnd {
+            room: &room,
+            work,
+            threads,
         };
-        let handed_on = hand_on();
-        room.close();
-        // The thread that reads may never come back from a pipe, and no one waits for it.
-        for _ in 0..threads {
-            let _ = work.send(Work::Stop);
+        let first = thread::Builder::new().spawn_scoped(scope, || encoders.work(scope));
+        first.map_err(CommandError::Thread)?;
+        for place in places {
+            // Each place is answered, unless no more are wanted.
+            let made = place.recv().map_err(|_| CommandError::Reader)?;
+            let started = Instant::now();
+            let (group, made) = made.unwrap_or_else(|panic| resume_unwind(panic))?;
+            spent.reading += group.took;
+            each(&group.texts, made)?;
+            room.give_back(group.room());
+            spent.handing_on += started.elapsed();
         }
-        handed_on
+        Ok(())
     });
-    spent.encoding = lock(&encoders.busy).total;
+    spent.encoding = lock(&encoders.at_work).each();
     handed_on.map(|()| spent)
 }
 
-/// Threads that encode a group each.
-struct Encoders<T, E> {
-    encode: E,
-    waiting: Mutex<Receiver<Work<T>>>,
-    /// How many threads there are, and may be.
-    started: AtomicUsize,
-    most: usize,
-    busy: Mutex<Busy>,
+/// When this goes, all threads end, whatever the reason. The one that reads may never come back from a
+/// pipe, and no one waits for it.
+struct StopAtEnd<'r, T> {
+    room: &'r Room,
+    work: Sender<Work<T>>,
+    threads: usize,
 }
 
-impl<T: Send, E: Fn(Group) -> Made<T> + Sync> Encoders<T, E> {
+impl<T> Drop for StopAtEnd<'_, T> {
+    fn drop(&mut self) {
+        self.room.close();
+        for _ in 0..self.threads {
+            let _ = self.work.send(Work::Stop);
+        }
+    }
+}
+
+impl Group {
+    /// The room that it takes: a large one all of it.
+    fn room(&self) -> usize {
+        match self.bytes {
+            ..=LARGE => self.bytes,
+            _ => usize::MAX,
+        }
+    }
+}
+
+/// Threads that encode a group each.
+struct Encoders<'r, T, E> {
+    /// Makes something of a group, with so many threads.
+    encode: E,
+    waiting: Mutex<Receiver<Work<T>>>,
+    room: &'r Room,
+    /// How many threads were started.
+    started: AtomicUsize,
+    /// How many there may be.
+    threads: usize,
+    at_work: Mutex<AtWork>,
+}
+
+impl<T, E> Encoders<'_, T, E>
+where
+    T: Send,
+    E: Fn(Group, usize) -> Result<(Group, T), CommandError> + Sync,
+{
     fn work<'s>(&'s self, scope: &'s Scope<'s, '_>) {
         loop {
             let work = lock(&self.waiting).recv();
             let Ok(Work::Group(group, place)) = work else {
                 return;
             };
+            if self.room.is_closed() {
+                return;
+            }
             // There may be another group to come, for another thread.
-            if self.started.fetch_add(1, Ordering::Relaxed) < self.most {
+            if self.started.fetch_add(1, Ordering::Relaxed) < self.threads {
                 // Where none can be started, those that are there do the work.
                 let _ = thread::Builder::new().spawn_scoped(scope, || self.work(scope));
             }
-            lock(&self.busy).begin();
-            let made = (self.encode)(group);
-            lock(&self.busy).end();
+            let threads = if group.bytes > LARGE { self.threads } else { 1 };
+            lock(&self.at_work).begin(threads);
+            let started = Instant::now();
+            let made = catch_unwind(AssertUnwindSafe(|| (self.encode)(group, threads)));
+            lock(&self.at_work).end(threads, started.elapsed());
             // Whoever hands on may have failed, and gone.
             let _ = place.send(made);
         }
     }
 }
 
-/// How long at least one of several was at work.
+/// How many threads are at work, and how long they were.
 #[derive(Default)]
-struct Busy {
+struct AtWork {
     now: usize,
-    since: Option<Instant>,
-    total: Duration,
+    /// How many there were at most.
+    most: usize,
+    /// Of all together.
+    took: Duration,
 }
 
-impl Busy {
-    fn begin(&mut self) {
-        self.now += 1;
-        self.since.get_or_insert_with(Instant::now);
+impl AtWork {
+    fn begin(&mut self, threads: usize) {
+        self.now += threads;
+        self.most = self.most.max(self.now);
     }
 
-    fn end(&mut self) {
-        self.now -= 1;
-        if self.now == 0 {
-            self.total += self
-                .since
-                .take()
-                .map_or(Duration::ZERO, |since| since.elapsed());
-        }
+    fn end(&mut self, threads: usize, took: Duration) {
+        self.now -= threads;
+        self.took += took * threads as u32;
+    }
+
+    /// What each of them took, had they shared the work evenly.
+    fn each(&self) -> Duration {
+        self.took / self.most.max(1) as u32
     }
 }
 
 /// Bounds the bytes under way.
 struct Room {
-    /// How many there are, and whether no more are wanted.
-    taken: Mutex<(usize, bool)>,
+    taken: Mutex<Taken>,
     changed: Condvar,
     most: usize,
+}
+
+#[derive(Default)]
+struct Taken {
+    bytes: usize,
+    /// No more are wanted.
+    closed: bool,
 }
 
 impl Room {
     fn new(most: usize) -> Self {
         Room {
-            taken: Mutex::new((0, false)),
+            taken: Mutex::default(),
             changed: Condvar::new(),
             most,
         }
@@ -205,23 +247,28 @@ impl Room {
 
     /// Waits until there is room for so many bytes, or nothing under way. Whether they are wanted.
     fn take(&self, bytes: usize) -> bool {
-        let is_full = |&mut (taken, closed): &mut (usize, bool)| {
-            !closed && taken > 0 && taken + bytes > self.most
+        let is_full = |taken: &mut Taken| {
+            let together = taken.bytes.saturating_add(bytes);
+            !taken.closed && taken.bytes > 0 && together > self.most
         };
         let taken = self.changed.wait_while(lock(&self.taken), is_full);
         let mut taken = taken.unwrap_or_else(PoisonError::into_inner);
-        taken.0 += bytes;
-        !taken.1
+        taken.bytes = taken.bytes.saturating_add(bytes);
+        !taken.closed
     }
 
     fn give_back(&self, bytes: usize) {
-        lock(&self.taken).0 -= bytes;
+        lock(&self.taken).bytes -= bytes;
         self.changed.notify_all();
     }
 
     fn close(&self) {
-        lock(&self.taken).1 = true;
+        lock(&self.taken).closed = true;
         self.changed.notify_all();
+    }
+
+    fn is_closed(&self) -> bool {
+        lock(&self.taken).closed
     }
 }
 
@@ -260,13 +307,13 @@ fn read_documents<T: Send + 'static>(
     let send_error = |error: CommandError, places: &Sender<Receiver<Made<T>>>| {
         let (place, made) = sync_channel(1);
         // The one who hands on may be gone.
-        let _ = place.send(Err(error));
+        let _ = place.send(Ok(Err(error)));
         let _ = places.send(made);
     };
     let read = move || {
         let send = |group: Group| {
             let (place, made) = sync_channel(1);
-            let wanted = room.take(group.bytes);
+            let wanted = room.take(group.room());
             wanted && places.send(made).is_ok() && work.send(Work::Group(group, place)).is_ok()
         };
         // When no one wants more, there is nothing left to do. A panic must not look like the end.
@@ -326,7 +373,12 @@ pub(super) fn cut_for(encoder: &Encoder) -> Option<&Pattern> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+
+    use clap::Parser;
+
     use super::*;
+    use crate::args::{Arguments, Command};
 
     #[test]
     fn a_panic_while_reading_is_no_end() {
@@ -335,7 +387,7 @@ mod tests {
         let (work, _waiting) = channel::<Work<()>>();
         let places = read_documents(panics, work, Arc::new(Room::new(0))).unwrap();
         let last = places.into_iter().last().map(|place| place.recv().unwrap());
-        assert!(matches!(last, Some(Err(CommandError::Reader))));
+        assert!(matches!(last, Some(Ok(Err(CommandError::Reader)))));
     }
 
     #[test]
@@ -355,14 +407,60 @@ mod tests {
     }
 
     #[test]
-    fn busy_is_as_long_as_anybody_is() {
-        let mut busy = Busy::default();
-        busy.begin();
-        busy.begin();
-        busy.end();
-        assert_eq!(busy.total, Duration::ZERO);
-        thread::sleep(Duration::from_millis(2));
-        busy.end();
-        assert!(busy.total >= Duration::from_millis(2) && busy.since.is_none());
+    fn time_at_work_is_divided_by_those_at_work_at_once() {
+        let second = Duration::from_secs(1);
+        let mut at_work = AtWork::default();
+        assert_eq!(at_work.each(), Duration::ZERO);
+        at_work.begin(1);
+        at_work.begin(1);
+        at_work.end(1, 2 * second);
+        at_work.end(1, 4 * second);
+        at_work.begin(2);
+        at_work.end(2, second);
+        assert_eq!(at_work.each(), 4 * second);
+    }
+
+    /// Runs over lines of a text of several groups, a document each.
+    fn run_over(
+        text: &str,
+        threads: usize,
+        each: impl FnMut(&[InputText], usize) -> Result<(), CommandError>,
+    ) -> Result<Spent, CommandError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("text.txt");
+        std::fs::write(&path, text).unwrap();
+        let arguments = ["tokenizer", "count", "--per-line", "-m", "no.bpe"].map(OsStr::new);
+        let arguments = arguments.into_iter().chain([path.as_os_str()]);
+        let Command::Count(arguments) = Arguments::parse_from(arguments).command else {
+            panic!("another command");
+        };
+        let inputs = Inputs::open(&arguments.documents.inputs, &arguments.documents).unwrap();
+        let encode = |texts: &[InputText], _| Ok(texts.len());
+        run(&inputs, None, 0, threads, encode, each)
+    }
+
+    #[test]
+    fn documents_come_in_order_from_any_number_of_threads() {
+        let lines: Vec<String> = (0..20_000).map(|n| format!("{n:500}")).collect();
+        let text = lines.join("\n");
+        for threads in [1, 2, 8] {
+            let mut found = Vec::new();
+            let each = |texts: &[InputText], count| {
+                assert_eq!(texts.len(), count);
+                found.extend(texts.iter().map(|text| text.as_ref().to_vec()));
+                Ok(())
+            };
+            run_over(&text, threads, each).unwrap();
+            assert!(found.iter().eq(lines.iter().map(String::as_bytes)));
+        }
+    }
+
+    #[test]
+    fn a_failure_or_a_panic_of_who_takes_them_ends_all() {
+        let text = "a line\n".repeat(2_000_000);
+        let failed = run_over(&text, 3, |_, _| Err(CommandError::Reader));
+        assert!(matches!(failed, Err(CommandError::Reader)));
+        let panics = catch_unwind(|| run_over(&text, 3, |_, _| panic!("a test")));
+        assert!(panics.is_err());
     }
 }

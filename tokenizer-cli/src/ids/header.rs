@@ -63,8 +63,8 @@ pub(crate) struct Header {
     fingerprints: Vec<String>,
 }
 
-/// The hash of a model. It is made while documents are read: of a large vocabulary it takes as long as
-/// to encode three megabytes.
+/// The hash of a model, made when it is asked for: of a large vocabulary that takes as long as to encode
+/// three megabytes.
 type ModelHash = Arc<LazyLock<String, Box<dyn FnOnce() -> String + Send>>>;
 
 fn hash_of(model: Arc<Model>) -> ModelHash {
@@ -72,14 +72,7 @@ fn hash_of(model: Arc<Model>) -> ModelHash {
         let known_pieces_left_out = Model::clone(&model).without_known_pieces();
         sha256(&[&native::write(&known_pieces_left_out)])
     };
-    let hash: ModelHash = Arc::new(LazyLock::new(Box::new(make)));
-    let made = Arc::clone(&hash);
-    // Without a thread for it, it is made when it is asked for.
-    let make = move || {
-        LazyLock::force(&made);
-    };
-    let _ = thread::Builder::new().spawn(make);
-    hash
+    Arc::new(LazyLock::new(Box::new(make)))
 }
 
 impl Run {
@@ -91,6 +84,16 @@ impl Run {
             name: None,
             fingerprints: Vec::new(),
         }
+    }
+
+    /// Has the hash of the model made on a thread of its own, while something else is done.
+    pub(crate) fn prepare(&self) {
+        let hash = Arc::clone(&self.model);
+        let force = move || {
+            LazyLock::force(&hash);
+        };
+        // Without a thread it is made when it is asked for.
+        let _ = thread::Builder::new().spawn(force);
     }
 
     /// A run that writes several files. `what` is all that decides what is in them, besides the model,

@@ -185,7 +185,7 @@ fn threads_change_nothing() {
     for (number, name) in names.iter().enumerate() {
         folder.write(
             name,
-            format!("slow {number} lowest\n").repeat(3000 * (number % 4)),
+            format!("slow {number} lowest\n").repeat(12_000 * (number % 4)),
         );
         arguments.push(name);
     }
@@ -206,29 +206,23 @@ fn one_large_document_is_the_same_on_any_number_of_threads() {
     let folder = Folder::with_model();
     folder.write(
         "large.txt",
-        "slow 1 lowest, \u{6771}\u{4eac}\n".repeat(20_000),
+        "slow 1 lowest, \u{6771}\u{4eac}\n".repeat(300_000),
     );
-    let with = |command, threads| {
-        let arguments = [
-            command,
-            "large.txt",
-            "-m",
-            "m.bpe",
-            "-q",
-            "--threads",
-            threads,
-        ];
-        folder.run(&arguments).succeeds().stdout
+    let with = |command: &[_], threads| {
+        let rest = ["large.txt", "-m", "m.bpe", "-q", "--threads", threads];
+        folder.run(&[command, &rest].concat()).succeeds().stdout
     };
-    for command in ["encode", "count"] {
+    // Where special tokens may stand in it, it is not cut.
+    for command in [&["encode"][..], &["encode", "--allow-special"], &["count"]] {
         let one = with(command, "1");
         for threads in ["2", "3", "8"] {
             assert!(
                 with(command, threads) == one,
-                "{command}: {threads} threads"
+                "{command:?}: {threads} threads"
             );
         }
     }
+    assert!(with(&["encode"], "2") == with(&["encode", "--allow-special"], "2"));
 }
 
 #[test]
@@ -252,6 +246,24 @@ fn a_pattern_that_fails_names_the_byte_and_leaves_no_file() {
     ]);
     run.fails(1, &["bomb.txt: the pattern failed at byte 2:"]);
     assert_eq!(folder.names(), ["bomb.txt", "fine.txt", "m.bpe"]);
+
+    // The first of several is named, whoever finds one first.
+    folder.write("long.txt", "b".repeat(3 << 20));
+    for threads in ["1", "3", "8"] {
+        let run = folder.run(&[
+            "count",
+            "long.txt",
+            "bomb.txt",
+            "long.txt",
+            "fine.txt",
+            "bomb.txt",
+            "-m",
+            "m.bpe",
+            "--threads",
+            threads,
+        ]);
+        run.fails(1, &["bomb.txt: the pattern failed at byte 2:"]);
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@
 //! The first bytes decide between gzip, Zstandard, Parquet and plain text; the name, without the
 //! ending that says how it is compressed, whether plain text is JSON lines.
 //!
-//! **Memory does not grow with the corpus.** Some megabytes are read at a time. A document that is
+//! **Memory does not grow with the corpus.** A megabyte is read at a time. A document that is
 //! longer than that comes in stretches, cut where the pattern certainly splits
 //! ([`DocumentOptions::cut`]), so that splitting each gives the pieces of the whole. Without a
 //! pattern, or where it says of no place that it certainly splits, a document is held whole, but not

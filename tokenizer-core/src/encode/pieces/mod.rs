@@ -297,6 +297,7 @@ impl PieceTable {
         if self.many.len() < start + words + BEHIND {
             let end = self.many.len() * 2;
             let end = end.clamp(start + words + BEHIND, self.most_many);
+            // What is made longer in place keeps the small pages that it has.
             let mut more = Vec::with_capacity(end);
             advise_huge_pages(more.spare_capacity_mut());
             more.extend_from_slice(&self.many);
