@@ -34,7 +34,7 @@ import zlib
 from pathlib import Path
 
 from growth import large_corpus
-from program import PROGRAM, ROOT, SHARED, default_corpora, find_program, memory_status
+from program import PROGRAM, ROOT, SHARED, default_corpora, find_program, peaks
 
 ENCODE_ONCE = ROOT / "target" / "release" / "encode_once"
 THREADS = 2
@@ -160,15 +160,8 @@ class Bench:
         text = large_corpus("text", LARGE_MEGABYTES, default_corpora())
         output = self.folder / "large.bin"
         start = time.perf_counter()
-        highest = anonymous = 0
         with subprocess.Popen(self.command(text, output)) as process:
-            while process.poll() is None:
-                try:
-                    highest = max(highest, memory_status("VmHWM", process.pid))
-                    anonymous = max(anonymous, memory_status("RssAnon", process.pid))
-                except OSError:
-                    pass  # it has ended in between, or this is no Linux
-                time.sleep(0.002)
+            highest, anonymous = peaks(process)
         taken = time.perf_counter() - start
         if process.returncode:
             sys.exit("the command failed")

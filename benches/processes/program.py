@@ -75,6 +75,13 @@ def train(program, path, vocab_size, watch=False, seconds=None):
 
 def peak_above_file(process, path, seconds):
     """What a process takes above its input, watched until its end."""
+    highest, anonymous = peaks(process, seconds)
+    return max(highest - Path(path).stat().st_size, anonymous) if highest else None
+
+
+def peaks(process, seconds=None):
+    """The most memory that a process has, and the most without the pages of files, watched until its
+    end; zeros where that cannot be seen."""
     highest = anonymous = 0
     start = time.perf_counter()
     while process.poll() is None:
@@ -86,7 +93,7 @@ def peak_above_file(process, path, seconds):
         except OSError:
             pass  # it has ended in between, or this is no Linux
         time.sleep(0.002)
-    return max(highest - Path(path).stat().st_size, anonymous) if highest else None
+    return highest, anonymous
 
 
 def memory_status(field, process="self"):
