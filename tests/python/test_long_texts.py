@@ -309,3 +309,30 @@ def test_a_derived_str_may_say_anything_of_its_length():
     tokenizer = native()
     text = "\u00e9" * LONG
     assert tokenizer.encode(Derived(text)) == tokenizer.encode(text)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_memory_of_an_array_comes_back_when_it_goes(threads):
+    tokenizer = native()
+    texts = [word.encode() * 40_000 for word in (" some", " other", " words,", " yet more")]
+    want = [tokenizer.encode(text) for text in texts]
+    # All of them are kept: none may stand in the memory of another.
+    arrays = [tokenizer.encode_numpy(text, threads) for text in texts]
+    parts = [array[1000:2000] for array in arrays]
+    arrays[0][:] = 7
+    assert arrays[0].tolist() == [7] * len(want[0])
+    for array, ids in zip(arrays[1:], want[1:]):
+        assert array.tolist() == ids
+    places = {array.ctypes.data for array in arrays}
+    # A part of an array keeps its memory.
+    del array, arrays
+    again = tokenizer.encode_numpy(texts[1], threads)
+    assert again.ctypes.data not in places
+    assert [part.tolist() for part in parts[1:]] == [ids[1000:2000] for ids in want[1:]]
+    del parts
+    for text, ids in zip(texts, want):
+        array = tokenizer.encode_numpy(text, threads)
+        assert array.ctypes.data in places
+        assert array.tolist() == ids
+    del tokenizer
+    assert array.tolist() == want[-1]

@@ -3,6 +3,9 @@
 //! Threads are started for the work at hand and are gone when it is done: nothing is kept that a
 //! fork could break. Starting one costs some 20 microseconds.
 
+#[cfg(feature = "parallel")]
+use crate::arch::side_by_side;
+
 /// More than any machine has processors. Each thread has tables of its own, and the system refuses
 /// some.
 pub(crate) const MOST: usize = 1024;
@@ -17,7 +20,6 @@ pub(crate) fn map<T: Send, R: Send>(
     work: impl Fn(T) -> R + Sync,
 ) -> Vec<R> {
     use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Mutex, PoisonError};
 
     let mut items = items.into_iter();
@@ -26,52 +28,21 @@ pub(crate) fn map<T: Send, R: Send>(
     }
     // An item, and what became of it, or the panic.
     let places: Vec<_> = items.map(|item| Mutex::new((Some(item), None))).collect();
-    let done = AtomicUsize::new(0);
-    let run = |place: &Mutex<(Option<T>, Option<_>)>| {
-        let lock = || place.lock().unwrap_or_else(PoisonError::into_inner);
+    side_by_side(places.len(), |number| {
+        let lock = || {
+            places[number]
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
         let item = lock().0.take();
         let result = item.map(|item| catch_unwind(AssertUnwindSafe(|| work(item))));
         lock().1 = result;
-        done.fetch_add(1, Ordering::Release);
-    };
-    std::thread::scope(|scope| {
-        let run = &run;
-        let mut left_here = Vec::new();
-        for place in places.iter().skip(1) {
-            let started = std::thread::Builder::new().spawn_scoped(scope, move || run(place));
-            left_here.extend(started.is_err().then_some(place));
-        }
-        places.iter().take(1).chain(left_here).for_each(run);
-        wait_a_moment(|| done.load(Ordering::Acquire) == places.len());
     });
     let results = places.into_iter().filter_map(|place| {
         let (_, result) = place.into_inner().unwrap_or_else(PoisonError::into_inner);
         result.map(|result| result.unwrap_or_else(|panic| resume_unwind(panic)))
     });
     results.collect()
-}
-
-/// Waits until something is so, but not for long: who lies down to sleep is woken late.
-///
-/// Threads end at about the same time, mostly. The first to be done finds the others done after some
-/// microseconds; to be woken takes thirty.
-#[cfg(feature = "parallel")]
-fn wait_a_moment(is_so: impl Fn() -> bool) {
-    use std::time::{Duration, Instant};
-
-    const MOMENT: Duration = Duration::from_micros(50);
-
-    let spin = || (0..32).for_each(|_| std::hint::spin_loop());
-    if !is_so() {
-        let start = Instant::now();
-        while !is_so() && start.elapsed() < MOMENT {
-            spin();
-            // The one that is waited for may need this processor.
-            std::thread::yield_now();
-        }
-    }
-    // A thread that is done still has to leave.
-    spin();
 }
 
 /// What `work` makes of every item, in their order.

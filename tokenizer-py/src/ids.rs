@@ -18,19 +18,25 @@ pub(crate) fn array(py: Python<'_>, ids: Vec<TokenId>) -> PyResult<Bound<'_, PyA
 }
 
 /// An array that takes over the vector.
-///
-/// Numpy is imported here and not with the package.
 pub(crate) fn array_of<T: Element>(
     py: Python<'_>,
-    mut values: Vec<T>,
+    values: Vec<T>,
 ) -> PyResult<Bound<'_, PyArray1<T>>> {
+    Ok(PyArray1::from_vec(py, no_larger_than_needed(py, values)?))
+}
+
+/// The vector, for an array to take over: room is given back when it is much, as arrays may be kept
+/// for long. Prose takes half of it.
+///
+/// # Errors
+/// When there is no numpy; it is imported here and not with the package.
+pub(crate) fn no_larger_than_needed<T>(py: Python<'_>, mut values: Vec<T>) -> PyResult<Vec<T>> {
     static IMPORTED: PyOnceLock<()> = PyOnceLock::new();
     IMPORTED.get_or_try_init(py, || py.import("numpy").map(drop))?;
-    // Room is given back when it is much: arrays may be kept for long. Prose takes half of it.
     if values.capacity() / 3 > values.len() {
         values.shrink_to_fit();
     }
-    Ok(PyArray1::from_vec(py, values))
+    Ok(values)
 }
 
 /// A batch as one array of ids and one of `int64` offsets: text `n` has the ids from `offsets[n]`

@@ -32,6 +32,7 @@
 
 mod aliases;
 mod arch;
+mod array_memory;
 mod arrow;
 mod batches;
 mod characters;

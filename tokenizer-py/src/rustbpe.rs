@@ -22,6 +22,7 @@ use crate::ids::Ids;
 use crate::interruptible::{Caller, interruptible};
 use crate::lists::Ints;
 use crate::logging::Log;
+use crate::memory;
 use crate::progress::Progress;
 use crate::text::{InPlace, detached, encode_in_place, encode_into, encoded, refuse_single_text};
 
@@ -268,10 +269,11 @@ impl Tokenizer {
         guard(|| {
             let py = text.py();
             let tables = self.tables();
-            let text = match encode_in_place(text.as_borrowed(), &tables.encoder, None)? {
-                InPlace::Ids(ids) => return tables.ints.list(py, &ids),
-                InPlace::Text(text) => text,
-            };
+            let text =
+                match encode_in_place(text.as_borrowed(), &tables.encoder, None, &memory::room)? {
+                    InPlace::Ids(ids) => return tables.ints.list(py, &ids),
+                    InPlace::Text(text) => text,
+                };
             encoded(
                 py,
                 text.len(),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::ops::Deref;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use pyo3::exceptions::{PyTypeError, PyUnicodeDecodeError};
@@ -17,7 +18,6 @@ use tokenizer_core::{
 
 use crate::errors::value_error;
 use crate::interruptible::{Caller, interruptible, take_turns};
-use crate::memory;
 use crate::strings::{Characters, long_characters, new_string};
 
 /// Work on less than this many bytes takes a few microseconds. To release the interpreter for it
@@ -127,10 +127,12 @@ pub(crate) fn useful_threads(wanted: usize, texts: &[impl AsRef<[u8]>]) -> usize
         return wanted;
     }
     let bytes: usize = texts.iter().map(|text| text.as_ref().len()).sum();
+    // To count them, files of the system are read: that takes as long as to encode some kilobytes.
+    static PROCESSORS: OnceLock<usize> = OnceLock::new();
+    let processors = || *PROCESSORS.get_or_init(|| CountOptions::default().threads);
     match wanted.min(bytes / PORTION + 1) {
         1 => 1,
-        // To count processors takes longer than to encode a few short texts.
-        threads => threads.min(CountOptions::default().threads),
+        threads => threads.min(processors()),
     }
 }
 
@@ -262,6 +264,15 @@ pub(crate) enum InPlace<'a> {
     Text(Cow<'a, [u8]>),
 }
 
+/// Makes an empty vector for so many ids.
+pub(crate) type Room<'r> = &'r (dyn Fn(usize) -> Vec<TokenId> + Sync);
+
+/// For how many ids room is made for so many bytes of text: prose has four bytes or a little more for
+/// each, other scripts down to two. What is not written to costs nothing, and to move it does.
+pub(crate) fn room_for(bytes: usize) -> usize {
+    bytes / 2 + 64
+}
+
 /// Encodes a long text whose characters are read where they lie, some at a time, so that there is
 /// never all of it in UTF-8. Any other is given back in UTF-8, and so is one that can hardly be cut.
 ///
@@ -272,13 +283,21 @@ pub(crate) fn encode_in_place<'a>(
     text: Borrowed<'a, '_, PyString>,
     encoder: &Encoder,
     allowed: Option<&SpecialSet>,
+    room: Room<'_>,
 ) -> PyResult<InPlace<'a>> {
     let Some(characters) = new_characters(text) else {
         return kept_utf8(text).map(InPlace::Text);
     };
     // Other patterns must see all of a text before they can cut it.
     if encoder.model().pattern().has_scanner() {
-        let encode = |stop: Option<&AtomicBool>| encode_parts(characters, encoder, allowed, stop);
+        let encode = |stop: Option<&AtomicBool>| {
+            let ids = match characters {
+                Characters::One(bytes) => room(room_for(bytes.len())),
+                // Scripts that a vocabulary hardly knows have an id for each character.
+                _ => room(characters.len()),
+            };
+            encode_parts(characters, encoder, allowed, stop, ids)
+        };
         let encoded = stoppable(text.py(), characters.bytes(), encode)?;
         if let Some(ids) = encoded.map_err(value_error)? {
             return Ok(InPlace::Ids(ids));
@@ -291,17 +310,16 @@ pub(crate) fn encode_in_place<'a>(
 }
 
 /// The ids of a text that is turned into UTF-8 some characters at a time; `None` for one that can
-/// hardly be cut, and where a lone surrogate is found.
+/// hardly be cut, and where a lone surrogate is found. `ids` is empty, with room.
 fn encode_parts(
     characters: Characters<'_>,
     encoder: &Encoder,
     allowed: Option<&SpecialSet>,
     stop: Option<&AtomicBool>,
+    mut ids: Vec<TokenId>,
 ) -> Result<Option<Vec<TokenId>>, EncodeError> {
     let none = SpecialSet::default();
     let mut stream = encoder.stream_with_specials(allowed.unwrap_or(&none));
-    // Scripts that a vocabulary hardly knows have an id for each character.
-    let mut ids = memory::room(characters.len());
     let mut barren = 0;
     let mut parts = characters.utf8_in_parts(PART);
     while let Some(part) = parts.next() {
@@ -332,9 +350,10 @@ impl<'a, 'py> Unread<'a, 'py> {
         &self,
         encoder: &Encoder,
         allowed: Option<&SpecialSet>,
+        room: Room<'_>,
     ) -> PyResult<InPlace<'a>> {
         match self.0.cast::<PyString>() {
-            Ok(text) => encode_in_place(text, encoder, allowed),
+            Ok(text) => encode_in_place(text, encoder, allowed, room),
             Err(_) => self.read().map(InPlace::Text),
         }
     }

@@ -16,6 +16,7 @@ use crate::batches::{self, Failure};
 use crate::errors::{guard, value_error};
 use crate::ids::{self, Ids};
 use crate::lists::Ints;
+use crate::memory;
 use crate::rules::{Asked, Disallowed, Rules, or_repaired, refusal, repaired};
 use crate::rustbpe::dropping_pattern;
 use crate::specials::Specials;
@@ -285,11 +286,12 @@ impl BaseEncoding {
         guard(|| {
             let py = text.py();
             let tables = self.tables()?;
-            let utf8 = match encode_in_place(text.as_borrowed(), &tables.encoder, None) {
-                Ok(InPlace::Ids(ids)) => return tables.ints.list(py, &ids),
-                Ok(InPlace::Text(utf8)) => Ok(utf8),
-                Err(error) => Err(error),
-            };
+            let utf8 =
+                match encode_in_place(text.as_borrowed(), &tables.encoder, None, &memory::room) {
+                    Ok(InPlace::Ids(ids)) => return tables.ints.list(py, &ids),
+                    Ok(InPlace::Text(utf8)) => Ok(utf8),
+                    Err(error) => Err(error),
+                };
             let (text, _) = or_repaired(utf8, text)?;
             encoded(
                 py,

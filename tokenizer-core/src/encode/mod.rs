@@ -27,6 +27,7 @@ mod parallel;
 mod parts;
 mod pieces;
 mod rules;
+mod spare;
 mod stoppable;
 mod stream;
 mod worker;
@@ -42,6 +43,7 @@ pub use stream::EncodeStream;
 
 use self::parallel::Gathered;
 use self::rules::Rules;
+use self::spare::Spare;
 use self::stoppable::{Stoppable, check_stop};
 use self::worker::{CountIds, Sink, Worker};
 use self::workers::{Borrowed, Workers};
@@ -75,6 +77,7 @@ struct Shared {
     rules: Rules,
     options: EncoderOptions,
     workers: Workers,
+    spare: Spare,
 }
 
 /// How an [`Encoder`] works. Nothing here changes an id.
@@ -226,6 +229,7 @@ impl Encoder {
                 model,
                 options,
                 workers: Workers::new(),
+                spare: Spare::new(),
             }),
         }
     }
@@ -297,13 +301,32 @@ impl Encoder {
         text: &[u8],
         options: EncodeOptions<'_>,
     ) -> Result<Vec<TokenId>, EncodeError> {
+        let mut ids = room_for(text.len());
+        self.encode_with_into(text, options, &mut ids)?;
+        Ok(ids)
+    }
+
+    /// As [`Encoder::encode_with`], appending to `ids`. After an error `ids` holds the ids of some
+    /// text before it.
+    ///
+    /// A vector that is used again for the next text is filled faster than a new one: the pages of
+    /// a large one are fresh, and each costs as much as the encoding of a kilobyte.
+    ///
+    /// # Errors
+    /// As [`Encoder::encode`].
+    pub fn encode_with_into(
+        &self,
+        text: &[u8],
+        options: EncodeOptions<'_>,
+        ids: &mut Vec<TokenId>,
+    ) -> Result<(), EncodeError> {
         let mut whole = Gathered {
-            ids: room_for(text.len()),
+            ids: std::mem::take(ids),
             ends: Vec::new(),
         };
-        self.gather(&[text], options, &mut whole)
-            .map_err(|failure| failure.error)?;
-        Ok(whole.ids)
+        let done = self.gather(&[text], options, &mut whole);
+        *ids = whole.ids;
+        done.map_err(|failure| failure.error)
     }
 
     /// How many ids `text` has, without special tokens. No ids are kept.

@@ -15,16 +15,20 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::batch::BatchError;
-use super::parts::{BYTES_FOR_A_THREAD, MOST_BYTES, Part, Parts, Step};
+use super::parts::{BYTES_FOR_A_THREAD, Part, Parts, Step};
+use super::spare::Spare;
 use super::worker::{CountIds, Sink, Worker};
-use super::{EncodeOptions, Encoder, room_for};
+use super::{EncodeOptions, Encoder};
 use crate::threads;
 use crate::token::TokenId;
 
 /// A sink whose ids can be handed on to another.
 pub(super) trait Gather: Sink + Default + Send {
-    /// One with memory for the ids of so many bytes of text.
-    fn with_room(bytes: usize) -> Self;
+    /// One with memory for the ids of a part.
+    fn from_spare(spare: &Spare) -> Self;
+
+    /// Its memory, if it has any.
+    fn into_spare(self) -> Option<Vec<TokenId>>;
 
     /// How many ids it has taken.
     fn taken(&self) -> usize;
@@ -34,8 +38,12 @@ pub(super) trait Gather: Sink + Default + Send {
 }
 
 impl Gather for Vec<TokenId> {
-    fn with_room(bytes: usize) -> Self {
-        room_for(bytes)
+    fn from_spare(spare: &Spare) -> Self {
+        spare.take()
+    }
+
+    fn into_spare(self) -> Option<Vec<TokenId>> {
+        Some(self)
     }
 
     fn taken(&self) -> usize {
@@ -49,8 +57,12 @@ impl Gather for Vec<TokenId> {
 }
 
 impl Gather for CountIds {
-    fn with_room(_: usize) -> Self {
+    fn from_spare(_: &Spare) -> Self {
         Self::default()
+    }
+
+    fn into_spare(self) -> Option<Vec<TokenId>> {
+        None
     }
 
     fn taken(&self) -> usize {
@@ -135,7 +147,7 @@ impl Encoder {
             let mut worker = self.worker();
             let mut part = Part::new();
             while hall.may_take() && lock(&parts).next(&mut part) {
-                let mut place = hall.place_for(part.number);
+                let mut place = hall.place_for(part.number, &self.shared.spare);
                 let done = self.encode_part(&mut worker, &part, options, &mut place.gathered);
                 hall.hand_in(part.number, place, done);
             }
@@ -144,6 +156,8 @@ impl Encoder {
         let state = hall.state.into_inner();
         let state = state.unwrap_or_else(PoisonError::into_inner);
         *whole = state.whole.unwrap_or_default();
+        let spare = state.spare.into_iter();
+        (self.shared.spare).give(spare.filter_map(|part| part.ids.into_spare()));
         state.failure.map_or(Ok(()), Err)
     }
 
@@ -255,7 +269,7 @@ impl<S: Gather> Hall<S> {
     }
 
     /// Where the ids of a part are to be written: to the result, if it is the next.
-    fn place_for(&self, number: usize) -> Place<S> {
+    fn place_for(&self, number: usize, more: &Spare) -> Place<S> {
         let mut state = lock(&self.state);
         // Nothing is written behind a failure.
         if number == state.appended
@@ -271,7 +285,7 @@ impl<S: Gather> Hall<S> {
         drop(state);
         Place {
             gathered: spare.unwrap_or_else(|| Gathered {
-                ids: S::with_room(MOST_BYTES + MOST_BYTES / 4),
+                ids: S::from_spare(more),
                 ends: Vec::new(),
             }),
             is_whole: false,
@@ -529,13 +543,14 @@ mod tests {
     fn what_comes_behind_a_failure_does_not_hide_it() {
         let hall = Hall::<Vec<TokenId>>::new(Gathered::default(), 9);
         let failure = || BatchError::new(7, EncodeError::Stopped);
-        let first = hall.place_for(0);
+        let spare = Spare::new();
+        let first = hall.place_for(0, &spare);
         assert!(first.is_whole);
         hall.hand_in(0, first, Err(failure()));
-        let second = hall.place_for(1);
+        let second = hall.place_for(1, &spare);
         assert!(!second.is_whole);
         hall.hand_in(1, second, Ok(()));
-        let third = hall.place_for(2);
+        let third = hall.place_for(2, &spare);
         hall.hand_in(2, third, Err(BatchError::new(8, EncodeError::Stopped)));
         let state = hall.state.into_inner().unwrap();
         assert_eq!(state.failure, Some(failure()));
@@ -543,6 +558,7 @@ mod tests {
 
     #[test]
     fn parts_are_appended_in_order_whenever_they_come() {
+        let spare = Spare::new();
         let hall = Hall::<Vec<TokenId>>::new(Gathered::default(), 9);
         let hand_in = |number: TokenId, mut place: Place<Vec<TokenId>>| {
             place.gathered.ids.push(number);
@@ -552,7 +568,7 @@ mod tests {
         };
         for numbers in [&[2, 1, 0][..], &[4, 3]] {
             let places: Vec<_> = (numbers.iter())
-                .map(|&number| hall.place_for(number as usize))
+                .map(|&number| hall.place_for(number as usize, &spare))
                 .collect();
             for (&number, place) in numbers.iter().zip(places) {
                 assert_eq!(place.is_whole, [0, 3].contains(&number));

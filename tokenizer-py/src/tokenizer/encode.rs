@@ -14,8 +14,8 @@ use crate::ids::{self, IdsAndOffsets};
 use crate::specials::Choice;
 use crate::streams::EncodeStream;
 use crate::text::{
-    Argument, InPlace, Text, Unread, detached, encode_into, encoded, stoppable, string, texts,
-    useful_threads,
+    Argument, InPlace, Text, Unread, detached, encode_into, encoded, room_for, stoppable, string,
+    texts, useful_threads,
 };
 
 /// The ids of a text of this many bytes go into the array that they are written to; those of a
@@ -69,11 +69,16 @@ impl Rules<'_> {
 
     /// The ids of a long text that is read in place; any other in UTF-8.
     fn encode_in_place<'a>(&self, text: &Unread<'a, '_>) -> PyResult<InPlace<'a>> {
-        let encoder = &self.tokenizer.encoder;
-        Ok(match text.encode_in_place(encoder, self.allowed.set())? {
-            InPlace::Ids(ids) => InPlace::Ids(self.around(ids)),
-            text => text,
-        })
+        let Tokenizer {
+            encoder, memory, ..
+        } = self.tokenizer;
+        let room = |ids| memory.room(ids);
+        Ok(
+            match text.encode_in_place(encoder, self.allowed.set(), &room)? {
+                InPlace::Ids(ids) => InPlace::Ids(self.around(ids)),
+                text => text,
+            },
+        )
     }
 
     /// The ids with what stands around them.
@@ -97,8 +102,14 @@ impl Rules<'_> {
         stop: Option<&AtomicBool>,
     ) -> Result<Vec<TokenId>, EncodeError> {
         let options = self.options(threads, stop);
-        let ids = self.tokenizer.encoder.encode_with(text, options)?;
-        Ok(self.around(ids))
+        let Tokenizer {
+            encoder, memory, ..
+        } = self.tokenizer;
+        let mut ids = memory.room(room_for(text.len()));
+        ids.extend(self.before);
+        encoder.encode_with_into(text, options, &mut ids)?;
+        ids.extend(self.after);
+        Ok(ids)
     }
 
     /// The ids of many texts, on threads.
@@ -277,7 +288,7 @@ impl Tokenizer {
                 _ => InPlace::Text(text.read()?),
             };
             let text = match text {
-                InPlace::Ids(ids) => return ids::array(py, ids),
+                InPlace::Ids(ids) => return self.memory.array(py, ids),
                 InPlace::Text(text) => text,
             };
             let text = &*text;
@@ -292,7 +303,7 @@ impl Tokenizer {
             }
             let threads = useful_threads(threads, &[text]);
             let encoded = stoppable(py, text.len(), |stop| rules.encode(text, threads, stop))?;
-            ids::array(py, encoded.map_err(value_error)?)
+            self.memory.array(py, encoded.map_err(value_error)?)
         })
     }
 

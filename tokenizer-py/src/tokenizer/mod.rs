@@ -18,12 +18,15 @@ mod offsets;
 mod training;
 mod vocabulary;
 
+use std::sync::Arc;
+
 use pyo3::exceptions::{PyKeyError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyBytes, PyString, PyType};
 use tokenizer_core::{Encoder, Merging, Model, TokenId};
 
+use crate::array_memory::ArrayMemory;
 use crate::lists::Ints;
 use crate::specials::{Choice, Specials};
 
@@ -45,6 +48,7 @@ use crate::specials::{Choice, Specials};
 #[pyclass(frozen, module = "tokenizer_py")]
 pub(crate) struct Tokenizer {
     encoder: Encoder,
+    memory: Arc<ArrayMemory>,
     ints: Ints,
     specials: Specials,
 }
@@ -55,6 +59,7 @@ impl Tokenizer {
             ints: Ints::new(model.vocab().id_limit()),
             specials: Specials::of(&model),
             encoder: Encoder::new(model),
+            memory: ArrayMemory::new(),
         }
     }
 
