@@ -14,7 +14,6 @@
 //! Both kinds of model answer the same question, which two tokens merge and how early (`rules.rs`).
 
 mod batch;
-mod beginnings;
 mod borders;
 mod characters;
 mod heap;
@@ -30,6 +29,7 @@ mod rules;
 mod spare;
 mod stoppable;
 mod stream;
+mod token_filter;
 mod worker;
 mod workers;
 

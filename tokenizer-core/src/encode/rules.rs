@@ -15,8 +15,8 @@ use std::sync::OnceLock;
 use ahash::RandomState;
 use hashbrown::HashTable;
 
-use super::beginnings::Beginnings;
 use super::borders::Borders;
+use super::token_filter::TokenFilter;
 use crate::merges::Merges;
 use crate::model::{Merging, Model};
 use crate::token::{MAX_TOKEN_ID, Pair, TokenId};
@@ -40,7 +40,7 @@ pub(super) struct Rules {
     /// Made when it is asked for first.
     borders: OnceLock<Borders>,
     /// Made when it is wanted.
-    beginnings: OnceLock<Beginnings>,
+    filter: OnceLock<TokenFilter>,
 }
 
 impl Rules {
@@ -53,7 +53,7 @@ impl Rules {
             longest: vocab.longest(),
             whole_piece_first: true,
             borders: OnceLock::new(),
-            beginnings: OnceLock::new(),
+            filter: OnceLock::new(),
         };
         match model.merging() {
             Merging::Ranks => {
@@ -108,15 +108,15 @@ impl Rules {
     pub(super) fn prepare_for_many(&self, model: &Model) {
         let vocab_is_asked = self.whole_piece_first || matches!(model.merging(), Merging::Ranks);
         if vocab_is_asked {
-            made_once(&self.beginnings, || Beginnings::new(model.vocab()));
+            made_once(&self.filter, || TokenFilter::new(model.vocab()));
         }
     }
 
     /// Whether these bytes may be a token: no means no.
     #[inline]
     pub(super) fn may_be_token(&self, bytes: &[u8]) -> bool {
-        match self.beginnings.get() {
-            Some(beginnings) => beginnings.may_be_token(bytes),
+        match self.filter.get() {
+            Some(filter) => filter.may_be_token(bytes),
             None => true,
         }
     }
