@@ -7,7 +7,7 @@ It prints one JSON object. The modes:
   whole    a text in one call: loading, the first pass, later passes; ids, peak memory
   lines    short lines, one call each: first pass, later passes, the time of every call of these
   load     from the path of a vocabulary to the ids of one sentence
-  threads  the beginning of a text on one thread and on two, by turns; only ours
+  threads  the beginning of a text on one thread and on two processors, by turns; only ours
   rustbpe  `encode` of a vocabulary that the package trains itself, on documents
 
 Importing a package is not timed, nor is giving back the ids of the pass before. The process keeps
@@ -16,8 +16,10 @@ to the processors that it is told. The memory is the highest resident size, text
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
+import multiprocessing
 import os
 import sys
 import time
@@ -182,22 +184,66 @@ def load_time(load, vocabulary, text, passes):
     return {"load": seconds, **crc_of([ids])}
 
 
-def threads(load, vocabulary, text, passes):
-    """The ratio of one thread to two, in pairs of passes that stood beside each other."""
+def threads(load, vocabulary, text, passes, processors):
+    """One thread on each of two processors, both of these at once, and two threads, by turns.
+
+    Two processors of a machine that others share differ in speed by a third, change it by the minute,
+    and together do as much as twice one of them, or little more than one. So it is measured in each
+    pass what they do at once for two processes that share nothing: no threads can do more.
+    """
     import numpy
 
     encode = load(*vocabulary)
     data = text.encode()
-    times = {1: [], 2: []}
     once = encode(data, threads=1)
-    # Enough calls in a pass for the clock, and pairs enough for a median.
+    # Enough calls in a pass for the clock, and passes enough for a median.
     calls = max(1, 4_000_000 // len(data))
-    for _ in range(passes):
-        for count, taken in times.items():
-            seconds, ids = timed(lambda: [encode(data, threads=count) for _ in range(calls)])
-            taken.append(seconds / calls)
-            assert all(numpy.array_equal(each, once) for each in ids), "threads change the ids"
-    return {"bytes": len(data), "one": times[1], "two": times[2], **crc_of([once])}
+
+    def seconds(count, on):
+        os.sched_setaffinity(0, on)
+        # What is known lies in the caches of the processor that had it last.
+        ids = encode(data, threads=count)
+        taken = 0
+        for _ in range(calls):
+            some, ids = timed(lambda: encode(data, threads=count))
+            taken += some
+            assert numpy.array_equal(ids, once), "threads change the ids"
+        return taken / calls
+
+    first, second = ({processor} for processor in processors)
+    with beside(lambda: seconds(1, second)) as ask:
+        times = {"one": [], "apart": [], "two": []}
+        for _ in range(passes):
+            alone = [seconds(1, first), seconds(1, second)]
+            times["one"].append(2 / sum(1 / each for each in alone))
+            other = ask()
+            apart = [seconds(1, first), other()]
+            times["apart"].append(1 / sum(1 / each for each in apart))
+            times["two"].append(seconds(2, first | second))
+    return {"bytes": len(data), **times, **crc_of([once])}
+
+
+@contextlib.contextmanager
+def beside(work):
+    """A copy of this process that does the work when it is asked to, and tells what came of it."""
+    here, there = multiprocessing.Pipe()
+
+    def serve():
+        while there.recv():
+            there.send(work())
+
+    process = multiprocessing.get_context("fork").Process(target=serve)
+    process.start()
+
+    def ask():
+        here.send(True)
+        return here.recv
+
+    try:
+        yield ask
+    finally:
+        here.send(False)
+        process.join()
 
 
 def rustbpe(package, regex, text, passes, vocab_size):
@@ -232,7 +278,8 @@ def main():
     vocabulary = (job["vocabulary"], job["pattern"], job["regex"])
     modes = {"whole": whole, "lines": lines, "load": load_time, "threads": threads}
     try:
-        result = modes[job["mode"]](load, vocabulary, text, job["passes"])
+        more = [job["processors"]] if job["mode"] == "threads" else []
+        result = modes[job["mode"]](load, vocabulary, text, job["passes"], *more)
     except BaseException as error:  # noqa: BLE001
         # tiktoken's regex engine gives up on a million spaces, with a panic.
         if type(error).__name__ != "PanicException":

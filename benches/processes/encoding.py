@@ -13,7 +13,8 @@ for the encoding. Packages that are not installed are left out. The tables:
            later pass, and the peak memory of the process
   hostile  the first pass over megabytes that were made to be hard
   lines    20,000 short lines, one call each, with the time that a call takes
-  threads  ours on two threads beside one, for 256 KB, 1 MB and the whole file
+  threads  ours on two threads beside one, for 256 KB, 1 MB and the whole file; and beside two
+           processes that share nothing, which is as much as the machine has in that moment
   load     a new process, from the path of a vocabulary to the ids of a first sentence
   rustbpe  `encode` of a vocabulary that the package trained itself
 
@@ -249,20 +250,26 @@ def lines_table(bench, corpora):
 
 
 def threads_table(bench, corpora):
-    if len(bench.processors) < 2 or "ours, numpy" not in bench.encoders:
+    can_choose = hasattr(os, "sched_setaffinity") and len(bench.processors) > 1
+    if not can_choose or "ours, numpy" not in bench.encoders:
         return
     heads = ["corpus", "MB", "one thread, MB/s", "two, MB/s", "times as fast"]
-    begin_table("Ours on two threads, numpy", heads)
+    begin_table("Ours on two threads, numpy", [*heads, "two processes", "of these"])
     for path in corpora:
         whole = path.stat().st_size
         for limit in (*(size for size in (1 << 18, 1 << 20) if size < whole), whole):
             taken = bench.one(
                 "ours, numpy", "threads", path, bench.chosen.passes * 2, processors=2, limit=limit
             )
-            pairs = [one / two for one, two in zip(taken["one"], taken["two"])]
+            one, apart, two = (taken[key] for key in ("one", "apart", "two"))
             size = taken["bytes"] / 1e6
-            speed = [number_cell(size / min(taken[key])) for key in ("one", "two")]
-            row([path.stem, f"{size:.2f}", *speed, ratio_cell(pairs)])
+            speeds = [number_cell(size / min(times)) for times in (one, two)]
+            pairs = [(one, two), (one, apart), (apart, two)]
+            row([path.stem, f"{size:.2f}", *speeds, *(ratio_cell(quotients(*p)) for p in pairs)])
+
+
+def quotients(these, those):
+    return [this / that for this, that in zip(these, those)]
 
 
 def load_table(bench, corpora):
