@@ -27,7 +27,7 @@ mod x86_64;
 use std::fmt;
 use std::sync::OnceLock;
 
-pub(crate) use huge_pages::advise_huge_pages;
+pub(crate) use huge_pages::{HugeTable, advise_huge_pages};
 pub(crate) use short_tokens::{SHORT, append_short_tokens};
 #[cfg(feature = "parallel")]
 pub(crate) use side_by_side::side_by_side;

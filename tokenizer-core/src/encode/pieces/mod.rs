@@ -39,14 +39,14 @@ use std::ops::Range;
 
 pub(super) use self::look_up::{GROUP, Prepared, ROOM};
 
-use crate::arch::{advise_huge_pages, sixteen_bytes};
+use crate::arch::{HugeTable, advise_huge_pages, sixteen_bytes};
 use crate::piece_key::{INLINE, Key, Seeds};
 use crate::token::{MAX_TOKEN_ID, TokenId};
 use crate::vocab::Vocab;
 
 /// See the module.
 pub(super) struct PieceTable {
-    lines: Vec<Line>,
+    lines: HugeTable<Line>,
     used: usize,
     most_lines: usize,
     /// The tails and ids of pieces that have more than a slot holds, and something behind them, so
@@ -199,7 +199,7 @@ impl PieceTable {
     pub(super) fn new(most_bytes: usize) -> Self {
         let line_bytes = most_bytes / 16 * 11;
         PieceTable {
-            lines: free_lines(FIRST_LINES),
+            lines: HugeTable::filled(FIRST_LINES, FREE),
             used: 0,
             most_lines: (line_bytes / size_of::<Line>()).max(FIRST_LINES),
             many: Vec::new(),
@@ -315,7 +315,7 @@ impl PieceTable {
     /// Forgets the pieces whose ids stand in this part of the array.
     #[cold]
     fn forget_many(&mut self, part: Range<usize>) {
-        for line in &mut self.lines {
+        for line in &mut *self.lines {
             for (key, ids) in line.keys.iter_mut().zip(&line.ids) {
                 if *key != 0 && ids.count() == ELSEWHERE && part.contains(&ids.place().0) {
                     *key = 0;
@@ -372,9 +372,9 @@ impl PieceTable {
     #[cold]
     fn grow(&mut self, seeds: &Seeds) {
         let lines = (self.lines.len() * 4).min(self.most_lines);
-        let old = std::mem::replace(&mut self.lines, free_lines(lines));
+        let old = std::mem::replace(&mut self.lines, HugeTable::filled(lines, FREE));
         self.used = 0;
-        for line in &old {
+        for line in &*old {
             for (&key, &(mut ids)) in line.keys.iter().zip(&line.ids) {
                 if key != 0 {
                     ids.0[0] &= !OVERFULL;
@@ -442,13 +442,6 @@ enum Choice {
     Free,
     Unmet,
     Met,
-}
-
-fn free_lines(count: usize) -> Vec<Line> {
-    let mut lines = Vec::with_capacity(count);
-    advise_huge_pages(lines.spare_capacity_mut());
-    lines.resize(count, FREE);
-    lines
 }
 
 #[cfg(test)]
