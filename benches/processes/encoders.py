@@ -229,11 +229,14 @@ def beside(work):
     here, there = multiprocessing.Pipe()
 
     def serve():
+        here.close()
         while there.recv():
             there.send(work())
 
     process = multiprocessing.get_context("fork").Process(target=serve)
     process.start()
+    # So that the end of the other process is seen.
+    there.close()
 
     def ask():
         here.send(True)

@@ -314,7 +314,7 @@ def test_a_derived_str_may_say_anything_of_its_length():
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_memory_of_an_array_comes_back_when_it_goes(threads):
     tokenizer = native()
-    texts = [word.encode() * 40_000 for word in (" some", " other", " words,", " yet more")]
+    texts = [word.encode() * 40_000 for word in (" some", " text", " and,", " word")]
     want = [tokenizer.encode(text) for text in texts]
     # All of them are kept: none may stand in the memory of another.
     arrays = [tokenizer.encode_numpy(text, threads) for text in texts]
@@ -336,3 +336,32 @@ def test_the_memory_of_an_array_comes_back_when_it_goes(threads):
         assert array.tolist() == ids
     del tokenizer
     assert array.tolist() == want[-1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel how much memory there is")
+def test_the_memory_that_waits_for_arrays_has_a_bound():
+    code = """
+import gc
+from conftest import GOLDEN
+from tokenizer_py import Tokenizer
+
+def megabytes():
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+
+tokenizer = Tokenizer.from_file(GOLDEN / "cl100k.tiktoken", pattern="cl100k")
+text = b" word" * 400_000
+tokenizer.encode_numpy(text)
+before = megabytes()
+# All ids of one array take two megabytes or more.
+arrays = [tokenizer.encode_numpy(text) for _ in range(100)]
+size = sum(array.nbytes for array in arrays) / (1 << 20)
+during = megabytes()
+del arrays
+gc.collect()
+print(before, during, megabytes(), size)
+"""
+    before, during, after, size = map(float, run_python(code).split())
+    assert size > 150
+    assert during - before > size - 70
+    assert after - before < 80

@@ -7,7 +7,6 @@
 
 #![allow(unsafe_code)]
 
-use std::mem::ManuallyDrop;
 use std::sync::{Arc, Mutex, Weak};
 
 use numpy::PyArray1;
@@ -39,6 +38,13 @@ fn bytes(list: &Vec<TokenId>) -> usize {
     list.capacity() * size_of::<TokenId>()
 }
 
+/// A little more than `count`, so that texts of about the same length can use the same memory: there
+/// are four sizes between one power of two and the next.
+fn size(count: usize) -> usize {
+    let step = 1 << (count | 4).ilog2() >> 2;
+    count.checked_next_multiple_of(step).unwrap_or(count)
+}
+
 impl ArrayMemory {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(ArrayMemory {
@@ -48,6 +54,7 @@ impl ArrayMemory {
 
     /// An empty vector with room for `count` ids, as [`memory::room`]; mostly one that came back.
     pub(crate) fn room(&self, count: usize) -> Vec<TokenId> {
+        let count = size(count);
         self.take(count).unwrap_or_else(|| memory::room(count))
     }
 
@@ -55,14 +62,16 @@ impl ArrayMemory {
     fn take(&self, count: usize) -> Option<Vec<TokenId>> {
         // Never waits: a process that was forked at any moment goes on.
         let mut waiting = self.waiting.try_lock().ok()?;
-        let fits = |list: &Vec<_>| (count..=count.saturating_mul(2)).contains(&list.capacity());
+        let fits =
+            |list: &Vec<_>| (count..=count.saturating_add(count / 4)).contains(&list.capacity());
         let place = waiting.lists.iter().rposition(fits)?;
         let list = waiting.lists.remove(place);
         waiting.bytes -= bytes(&list);
         Some(list)
     }
 
-    fn give(&self, mut list: Vec<TokenId>) {
+    /// Keeps a vector for later.
+    pub(crate) fn give(&self, mut list: Vec<TokenId>) {
         list.clear();
         let size = bytes(&list);
         if !(SMALL..=MOST).contains(&size) {
@@ -79,51 +88,42 @@ impl ArrayMemory {
         }
     }
 
-    /// An array of the ids, of whose memory nothing is copied, and which comes back.
+    /// An array of the ids, of whose memory nothing is copied. It comes back, if what it has room for
+    /// is mostly used.
     pub(crate) fn array<'py>(
         self: &Arc<Self>,
         py: Python<'py>,
-        ids: Vec<TokenId>,
+        mut ids: Vec<TokenId>,
     ) -> PyResult<Bound<'py, PyArray1<u32>>> {
-        let ids = ids::no_larger_than_needed(py, ids)?;
-        if bytes(&ids) < SMALL {
-            return Ok(PyArray1::from_vec(py, ids));
+        if bytes(&ids) < SMALL || ids::has_much_room(&ids) {
+            return ids::array_of(py, ids);
         }
-        let mut ids = ManuallyDrop::new(ids);
+        ids::import_numpy(py)?;
         let (first, count) = (ids.as_mut_ptr(), ids.len());
         let lent = Lent {
-            first: first.expose_provenance(),
-            count,
-            room: ids.capacity(),
+            ids,
             owner: Arc::downgrade(self),
         };
         let lent = Bound::new(py, lent)?.into_any();
-        // SAFETY: so many ids are there, and `lent` keeps them until it is dropped.
+        // SAFETY: so many ids are there. `lent` has them until it is dropped, and does not touch them
+        // before; they stay where they are when it is moved.
         let ids = unsafe { ArrayView1::from_shape_ptr(count, first) };
-        // SAFETY: the array keeps `lent`, and nobody else reads or writes the ids meanwhile.
+        // SAFETY: the array keeps `lent`. Any bits that are written to it are ids.
         Ok(unsafe { PyArray1::borrow_from_array(&ids, lent) })
     }
 }
 
-/// The memory of an array: its `base`.
-#[pyclass(frozen, name = "ArrayMemory", module = "tokenizer_py")]
+/// The ids of an array: its `base`.
+#[pyclass(frozen, name = "ArrayIds", module = "tokenizer_py")]
 struct Lent {
-    /// The address of the first id: that of a vector which was taken apart, with so many ids and
-    /// room for so many.
-    first: usize,
-    count: usize,
-    room: usize,
+    ids: Vec<TokenId>,
     owner: Weak<ArrayMemory>,
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        let first = std::ptr::with_exposed_provenance_mut(self.first);
-        // SAFETY: this is the vector that was taken apart, and it is put together once. Any bits
-        // that are written to its ids are ids.
-        let list: Vec<TokenId> = unsafe { Vec::from_raw_parts(first, self.count, self.room) };
         if let Some(owner) = self.owner.upgrade() {
-            owner.give(list);
+            owner.give(std::mem::take(&mut self.ids));
         }
     }
 }

@@ -17,26 +17,29 @@ pub(crate) fn array(py: Python<'_>, ids: Vec<TokenId>) -> PyResult<Bound<'_, PyA
     array_of(py, ids)
 }
 
-/// An array that takes over the vector.
+/// An array that takes over the vector. Room is given back when it is much: arrays may be kept for
+/// long.
 pub(crate) fn array_of<T: Element>(
     py: Python<'_>,
-    values: Vec<T>,
+    mut values: Vec<T>,
 ) -> PyResult<Bound<'_, PyArray1<T>>> {
-    Ok(PyArray1::from_vec(py, no_larger_than_needed(py, values)?))
-}
-
-/// The vector, for an array to take over: room is given back when it is much, as arrays may be kept
-/// for long. Prose takes half of it.
-///
-/// # Errors
-/// When there is no numpy; it is imported here and not with the package.
-pub(crate) fn no_larger_than_needed<T>(py: Python<'_>, mut values: Vec<T>) -> PyResult<Vec<T>> {
-    static IMPORTED: PyOnceLock<()> = PyOnceLock::new();
-    IMPORTED.get_or_try_init(py, || py.import("numpy").map(drop))?;
-    if values.capacity() / 3 > values.len() {
+    import_numpy(py)?;
+    if has_much_room(&values) {
         values.shrink_to_fit();
     }
-    Ok(values)
+    Ok(PyArray1::from_vec(py, values))
+}
+
+/// Whether less than a quarter of the vector is used. Prose uses half of the room that it is given.
+pub(crate) fn has_much_room<T>(values: &Vec<T>) -> bool {
+    values.capacity() / 4 > values.len()
+}
+
+/// Imports numpy: now, and not with the package.
+pub(crate) fn import_numpy(py: Python<'_>) -> PyResult<()> {
+    static IMPORTED: PyOnceLock<()> = PyOnceLock::new();
+    IMPORTED.get_or_try_init(py, || py.import("numpy").map(drop))?;
+    Ok(())
 }
 
 /// A batch as one array of ids and one of `int64` offsets: text `n` has the ids from `offsets[n]`

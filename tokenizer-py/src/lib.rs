@@ -5,6 +5,7 @@
 //! | `errors` | failures into Python's exceptions; the one place where panics are caught |
 //! | `interruptible` | long work that Ctrl-C can break off |
 //! | `memory` | room for long results |
+//! | `processors` | how many threads are of use |
 //! | `text` | `str` and `bytes` without a copy; when to release the interpreter |
 //! | `objects` | how lists and ints lie in memory |
 //! | `strings` | how the characters of a `str` do; they are read and written there |
@@ -12,6 +13,7 @@
 //! | `lists` | lists of ids, from ints that are made once |
 //! | `batches` | many texts to many lists, on threads |
 //! | `ids` | ids as arrays, and ids that come from Python in any form |
+//! | `array_memory` | the memory of such arrays, which comes back |
 //! | `specials` | the special tokens that a call allows or refuses |
 //! | `logging`, `progress` | how far long work is |
 //! | `documents`, `arrow` | documents of a Python iterator, of columns of Arrow |
@@ -46,6 +48,7 @@ mod lists;
 mod logging;
 mod memory;
 mod objects;
+mod processors;
 mod progress;
 mod ranks;
 mod rules;

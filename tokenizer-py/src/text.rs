@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::ops::Deref;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use pyo3::exceptions::{PyTypeError, PyUnicodeDecodeError};
@@ -12,12 +11,11 @@ use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyByteArray, PyBytes, PyString};
 use tokenizer_core::decode::UnknownToken;
-use tokenizer_core::{
-    CountOptions, EncodeError, EncodeOptions, Encoder, Model, SpecialSet, TokenId,
-};
+use tokenizer_core::{EncodeError, EncodeOptions, Encoder, Model, SpecialSet, TokenId};
 
 use crate::errors::value_error;
 use crate::interruptible::{Caller, interruptible, take_turns};
+use crate::processors;
 use crate::strings::{Characters, long_characters, new_string};
 
 /// Work on less than this many bytes takes a few microseconds. To release the interpreter for it
@@ -127,12 +125,9 @@ pub(crate) fn useful_threads(wanted: usize, texts: &[impl AsRef<[u8]>]) -> usize
         return wanted;
     }
     let bytes: usize = texts.iter().map(|text| text.as_ref().len()).sum();
-    // To count them, files of the system are read: that takes as long as to encode some kilobytes.
-    static PROCESSORS: OnceLock<usize> = OnceLock::new();
-    let processors = || *PROCESSORS.get_or_init(|| CountOptions::default().threads);
     match wanted.min(bytes / PORTION + 1) {
         1 => 1,
-        threads => threads.min(processors()),
+        threads => threads.min(processors::usable()),
     }
 }
 
@@ -268,9 +263,10 @@ pub(crate) enum InPlace<'a> {
 pub(crate) type Room<'r> = &'r (dyn Fn(usize) -> Vec<TokenId> + Sync);
 
 /// For how many ids room is made for so many bytes of text: prose has four bytes or a little more for
-/// each, other scripts down to two. What is not written to costs nothing, and to move it does.
+/// each, other scripts down to two; and the encoder wants room for some hundred more. What is not
+/// written to costs nothing, and to move it does.
 pub(crate) fn room_for(bytes: usize) -> usize {
-    bytes / 2 + 64
+    bytes / 2 + 512
 }
 
 /// Encodes a long text whose characters are read where they lie, some at a time, so that there is

@@ -51,10 +51,13 @@ fn advise<T>(memory: std::ops::Range<*const T>) {
     let _ = unsafe { libc::madvise(start.cast_mut().cast(), length, libc::MADV_HUGEPAGE) };
 }
 
-/// Bytes of a huge page of x86-64, and of most 64-bit ARM systems.
+/// Where large tables begin: a multiple of the bytes of a huge page, of x86-64 and of most 64-bit ARM
+/// systems.
+#[cfg(target_os = "linux")]
 const HUGE_PAGE: usize = 2 << 20;
 
-/// So many items as it was made with, in whole huge pages if they fill one.
+/// So many items as it was made with. Where huge pages can be asked for, those of a large table begin
+/// with one.
 ///
 /// What a vector gets from its allocator begins somewhere in a huge page, so up to its first and last
 /// two megabytes are in small ones: that is half of a table of 4 MiB. A table that is read here and
@@ -87,12 +90,12 @@ impl<T: Copy> HugeTable<T> {
 
     fn layout(count: usize) -> Layout {
         let layout = Layout::array::<T>(count).expect("tables are smaller than the memory");
-        match layout.size() {
-            0..HUGE_PAGE => layout,
-            _ => layout
-                .align_to(HUGE_PAGE)
-                .expect("tables are smaller than the memory"),
+        #[cfg(target_os = "linux")]
+        if layout.size() >= WORTH_IT {
+            let aligned = layout.align_to(HUGE_PAGE);
+            return aligned.expect("tables are smaller than the memory");
         }
+        layout
     }
 }
 
@@ -144,7 +147,8 @@ mod tests {
                 *last = 8;
                 assert_eq!(table[count - 1], 8);
             }
-            if size_of_val(&table[..]) >= HUGE_PAGE {
+            #[cfg(target_os = "linux")]
+            if size_of_val(&table[..]) >= WORTH_IT {
                 assert!(table.as_ptr().addr().is_multiple_of(HUGE_PAGE));
             }
         }

@@ -9,9 +9,8 @@
 //! The environment variable `TOKENIZER_SIMD` (`scalar`, `avx2`, `avx512`, `avx512vbmi2`, `neon`)
 //! forces a tier, if the machine has it.
 //!
-//! What is written for one kind of system stands here too (`huge_pages.rs`,
-//! `side_by_side.rs`), and what is written
-//! for no kind but takes memory by address (`short_tokens.rs`).
+//! What is written for one kind of system stands here too (`huge_pages.rs`, `side_by_side.rs`), and
+//! what is written for no kind but takes memory by address (`short_tokens.rs`).
 
 mod huge_pages;
 mod scalar;

@@ -86,7 +86,8 @@ struct Shared {
 pub struct EncoderOptions {
     /// Bytes that the table of known pieces of a thread may take; 24 MiB by default, which only text
     /// of hundreds of thousands of distinct pieces fills. The table starts with 16 KiB and grows with
-    /// the pieces met. What a thread needs beside it is up to 3 MiB.
+    /// the pieces met. What a thread needs beside it is up to 3 MiB, and all threads together keep up
+    /// to 8 MiB for the ids of parts of long texts.
     pub cache_bytes: usize,
     /// The instructions to use; the fastest by default.
     pub tier: Tier,
@@ -306,8 +307,8 @@ impl Encoder {
         Ok(ids)
     }
 
-    /// As [`Encoder::encode_with`], appending to `ids`. After an error `ids` holds the ids of some
-    /// text before it.
+    /// As [`Encoder::encode_with`], appending to `ids`. After an error what was in `ids` is still
+    /// there, and behind it the ids of some text before the error.
     ///
     /// A vector that is used again for the next text is filled faster than a new one: the pages of
     /// a large one are fresh, and each costs as much as the encoding of a kilobyte.

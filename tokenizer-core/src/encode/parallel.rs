@@ -269,7 +269,7 @@ impl<S: Gather> Hall<S> {
     }
 
     /// Where the ids of a part are to be written: to the result, if it is the next.
-    fn place_for(&self, number: usize, more: &Spare) -> Place<S> {
+    fn place_for(&self, number: usize, kept: &Spare) -> Place<S> {
         let mut state = lock(&self.state);
         // Nothing is written behind a failure.
         if number == state.appended
@@ -285,7 +285,7 @@ impl<S: Gather> Hall<S> {
         drop(state);
         Place {
             gathered: spare.unwrap_or_else(|| Gathered {
-                ids: S::from_spare(more),
+                ids: S::from_spare(kept),
                 ends: Vec::new(),
             }),
             is_whole: false,

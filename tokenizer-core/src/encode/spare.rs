@@ -13,7 +13,7 @@ use crate::token::TokenId;
 /// Scripts with less than two bytes an id are few.
 const ROOM: usize = (MOST_BYTES + MOST_BYTES / 4) / 2 + worker::ROOM;
 
-/// How many there are at most: those of a few threads, some 160 KiB each.
+/// How many there are at most: those of a few threads, 160 to 320 KiB each.
 const MOST: usize = 24;
 
 /// See the module.
@@ -42,6 +42,7 @@ impl Spare {
             let usual = |list: &Vec<_>| (ROOM..=2 * ROOM).contains(&list.capacity());
             let places = MOST - lists.len();
             lists.extend(given.into_iter().filter(usual).take(places));
+            lists.iter_mut().for_each(Vec::clear);
         }
     }
 }

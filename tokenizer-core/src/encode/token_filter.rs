@@ -1,6 +1,6 @@
 //! Whether some bytes may be a token.
 //!
-//! Two of three questions whether some bytes are a token are answered with no, and to say so takes a
+//! Three of four questions whether some bytes are a token are answered with no, and to say so takes a
 //! look into the vocabulary's index, which is larger than the caches that are near. Here each token has
 //! a bit, at a hash of its first four bytes, its last four, and its length. Whose bit is not set is no
 //! token; of those whose bit is set, one in ten is none.

@@ -190,7 +190,11 @@ impl Tokenizer {
         guard(|| {
             let rules = self.rules(allowed_special, prepend, append)?;
             let text = match rules.encode_in_place(&text)? {
-                InPlace::Ids(ids) => return self.ints.list(py, &ids),
+                InPlace::Ids(ids) => {
+                    let list = self.ints.list(py, &ids);
+                    self.memory.give(ids);
+                    return list;
+                }
                 InPlace::Text(text) => text,
             };
             encoded(
@@ -251,7 +255,8 @@ impl Tokenizer {
 
     /// The ids of a text, as an array.
     ///
-    /// Nothing is copied on the way into the array.
+    /// Nothing is copied on the way into the array. When a large array goes, the tokenizer keeps its
+    /// memory for the next, up to 64 MiB.
     ///
     /// Args:
     ///     text (str | bytes): the text.
