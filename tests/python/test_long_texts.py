@@ -340,16 +340,15 @@ def test_the_memory_of_an_array_comes_back_when_it_goes(threads):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel how much memory there is")
 def test_the_memory_that_waits_for_arrays_has_a_bound():
-    code = """
+    code = f"""
 import gc
-from conftest import GOLDEN
 from tokenizer_py import Tokenizer
 
 def megabytes():
     lines = open("/proc/self/status").read().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
 
-tokenizer = Tokenizer.from_file(GOLDEN / "cl100k.tiktoken", pattern="cl100k")
+tokenizer = Tokenizer.from_file({str(GOLDEN / "cl100k.tiktoken")!r}, pattern="cl100k")
 text = b" word" * 400_000
 tokenizer.encode_numpy(text)
 before = megabytes()

