@@ -7,8 +7,8 @@ use tokenizer_core::CountOptions;
 /// As many as work can be spread over: those that are allowed, and of which a container has time.
 ///
 /// On Linux files are read to know the container's share, which takes as long as to encode some
-/// kilobytes. So they are read again only when other processors are allowed than the last time; nobody
-/// waits for another thread here.
+/// kilobytes. So they are read again only when more or fewer processors are allowed than the last time;
+/// nobody waits for another thread here.
 #[cfg(target_os = "linux")]
 pub(crate) fn usable() -> usize {
     use std::sync::atomic::{AtomicU64, Ordering};

@@ -12,8 +12,8 @@
 //! rules' square, all others in [`PairRanks`].
 //!
 //! **What did not pay.** The two lowest keys at once, where neither merge touches what the other asks
-//! and no new key is lower: as fast, though seven of ten merges came in twos. That the token of a merge
-//! is handed to the questions, and not read back from where it was just written, does pay: a twelfth.
+//! and no new key is lower: as fast. That the token of a merge is handed to the questions, and not read
+//! back from where it was just written, does pay: a twelfth.
 
 use std::ops::Range;
 
