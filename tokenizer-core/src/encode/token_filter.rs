@@ -1,9 +1,10 @@
 //! Whether some bytes may be a token.
 //!
 //! Three of four questions whether some bytes are a token are answered with no (of one word of random
-//! letters; half of them in text of many scripts), and to say so takes a look into the vocabulary's index, which is larger than the caches that are near. Here each token has
-//! a bit, at a hash of its first four bytes, its last four, and its length. Whose bit is not set is no
-//! token; of those whose bit is set, one in ten is none.
+//! letters; half of them in text of many scripts), and to say so takes a look into the vocabulary's
+//! index, which is larger than the caches that are near. Here each token has a bit, at a hash of its
+//! first four bytes, its last four, and its length. Whose bit is not set is no token; of those whose
+//! bit is set, one in ten is none.
 //!
 //! **Cost.** Sixteen to 32 bits a token (256 KiB for 100,000), and a look at each token to set them:
 //! half a millisecond. So it is made when a thread has asked some thousand times.
