@@ -403,6 +403,10 @@ pub(crate) struct DecodeArguments {
     /// How the ids are written [default: by the name of INPUT, as for encode].
     #[arg(long, value_enum)]
     pub(crate) format: Option<IdFormat>,
+
+    /// Leave out special tokens. Added tokens that are not special are kept.
+    #[arg(long)]
+    pub(crate) skip_special: bool,
 }
 
 /// Count tokens: a line for each input with tokens, bytes and the name, between tabs.

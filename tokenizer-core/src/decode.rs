@@ -69,6 +69,37 @@ impl Model {
         Ok(())
     }
 
+    /// As [`Model::decode`], without the ids in `skipped`, which ascend: those of
+    /// [`Model::skipped_ids`], for example.
+    ///
+    /// # Errors
+    /// As [`Model::decode`].
+    ///
+    /// ```
+    /// use tokenizer_core::{Merges, Model, Pattern};
+    ///
+    /// let model = Model::trained("cl100k".parse::<Pattern>()?, Merges::default(), &["<|end|>"])?;
+    /// assert_eq!(model.decode_without(&[104, 256, 105], &model.skipped_ids())?, b"hi");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn decode_without(
+        &self,
+        ids: &[TokenId],
+        skipped: &[TokenId],
+    ) -> Result<Vec<u8>, UnknownToken> {
+        let mut bytes = Vec::new();
+        let mut start = 0;
+        for run in ids.split(|id| skipped.binary_search(id).is_ok()) {
+            let decoded = self.decode_into(run, &mut bytes);
+            decoded.map_err(|error| UnknownToken {
+                position: start + error.position,
+                ..error
+            })?;
+            start += run.len() + 1;
+        }
+        Ok(bytes)
+    }
+
     /// About as many bytes as `ids` have, rather more, by a sample: looking at each id would take
     /// half as long as decoding it.
     fn estimate(&self, ids: &[TokenId]) -> usize {

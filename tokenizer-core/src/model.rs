@@ -201,7 +201,7 @@ impl Model {
         for special in specials.iter() {
             // A special token may be an entry of the vocabulary too when both mean the same bytes.
             if let Some(token) = vocab.token(special.id)
-                && token != special.content.as_bytes()
+                && token != special.bytes()
             {
                 return Err(ModelError::SpecialIsToken {
                     content: special.content.clone(),
@@ -349,7 +349,7 @@ impl Model {
     pub fn token(&self, id: TokenId) -> Option<&[u8]> {
         self.vocab
             .token(id)
-            .or_else(|| self.specials.by_id(id).map(|s| s.content.as_bytes()))
+            .or_else(|| self.specials.by_id(id).map(SpecialToken::bytes))
     }
 
     /// The id of bytes, special tokens included (and first); `None` when there is no such token.
@@ -367,19 +367,36 @@ impl Model {
         specials.unwrap_or(0).max(self.vocab.id_limit())
     }
 
-    /// Every special token, to be recognised when encoding.
+    /// Every special and added token, to be recognised when encoding.
     pub fn all_specials(&self) -> SpecialSet {
         self.specials.select(self.normalizer, |_| true)
     }
 
-    /// Some special tokens, to be recognised when encoding. A text that is no special token is
-    /// passed over, as tiktoken does.
+    /// These special tokens, and the added tokens that are found always, to be recognised when
+    /// encoding. A string that is not a special token is ignored, as in tiktoken.
     pub fn special_set(&self, contents: &[impl AsRef<str>]) -> SpecialSet {
         let wanted: hashbrown::HashSet<&str, ahash::RandomState> =
             contents.iter().map(AsRef::as_ref).collect();
         self.specials.select(self.normalizer, |token| {
             wanted.contains(token.content.as_str())
         })
+    }
+
+    /// The ids that `skip_special_tokens` leaves out when decoding, ascending: special tokens, but
+    /// not other added tokens.
+    ///
+    /// `tokenizers` looks up what an id decodes to among the contents of the special tokens, which
+    /// differs from the flag where normalization changes the content of an added token.
+    pub fn skipped_ids(&self) -> Vec<TokenId> {
+        let is_skipped = |token: &&SpecialToken| {
+            let content = token.normalized_content(self.normalizer);
+            let special = std::str::from_utf8(&content)
+                .ok()
+                .and_then(|content| self.specials.by_content(content));
+            special.is_some_and(|special| special.control)
+        };
+        let skipped = self.specials.iter().filter(is_skipped);
+        skipped.map(|token| token.id).collect()
     }
 }
 

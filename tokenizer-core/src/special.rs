@@ -1,14 +1,19 @@
-//! Special tokens: text that stands for one id and is never split or merged.
+//! Special and added tokens: strings that map to one id and are never split or merged.
 //!
-//! Which of them are recognised in a text is the caller's choice, made once as a [`SpecialSet`].
-//! Where several of those begin at the same place, the longest counts, always; one that is not in
-//! the set is text, and what it holds is looked through.
+//! A **special token** ([`SpecialToken::control`]) is recognised in a text only if the caller allows
+//! it. Any other **added token** is part of the vocabulary and always found. A [`SpecialSet`] holds
+//! the tokens to recognise; it is built once and used for many texts.
 //!
-//! The flags are those of the added tokens of a `tokenizer.json`; tiktoken's special tokens have
-//! none of them set.
+//! Matching is leftmost-longest. If a model has added tokens that are always found, a special token
+//! that is not allowed still hides the added tokens that overlap its text, as in `tokenizers` with
+//! `encode_special_tokens`; otherwise a token that is not allowed is plain text, as in `tiktoken`.
+//!
+//! The flags are those of `added_tokens` in a `tokenizer.json`; tiktoken's special tokens have the
+//! first one only.
 
 mod streamed;
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -22,14 +27,17 @@ pub(crate) use streamed::StreamedCut;
 use crate::normalize::Normalizer;
 use crate::token::TokenId;
 
-/// One special token.
+/// A special token, or another added token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpecialToken {
-    /// The text that it is recognised by, and that it decodes to. Never empty.
+    /// The text that it is recognised by. Never empty.
     pub content: String,
     /// Its id.
     pub id: TokenId,
-    /// Whether it is a control token, which decoding may leave out, or merely an added word.
+    /// The bytes that it decodes to, if they are not those of `content`.
+    pub decoded: Option<Vec<u8>>,
+    /// `special` of a `tokenizer.json`: recognised only where allowed, and left out by
+    /// `skip_special_tokens`. An added token without it is always found and always decoded.
     pub control: bool,
     /// Looked for in the normalised text, behind all that are looked for in the text as it is.
     pub normalized: bool,
@@ -42,11 +50,12 @@ pub struct SpecialToken {
 }
 
 impl SpecialToken {
-    /// A control token that is recognised exactly as it is written.
+    /// A special token (`control`) without other flags.
     pub fn new(content: impl Into<String>, id: TokenId) -> Self {
         SpecialToken {
             content: content.into(),
             id,
+            decoded: None,
             control: true,
             normalized: false,
             left_strip: false,
@@ -54,9 +63,17 @@ impl SpecialToken {
             single_word: false,
         }
     }
+
+    /// The bytes that it decodes to.
+    pub fn bytes(&self) -> &[u8] {
+        match &self.decoded {
+            Some(bytes) => bytes,
+            None => self.content.as_bytes(),
+        }
+    }
 }
 
-/// The special tokens of a model.
+/// The special and added tokens of a model.
 #[derive(Clone, Debug, Default)]
 pub struct SpecialTokens {
     /// By ascending id.
@@ -149,21 +166,22 @@ impl SpecialTokens {
         self.by_id.get(&id).map(|&place| &self.tokens[place])
     }
 
-    /// Those that `wanted` picks, ready to be looked for. Costs time in the length of their texts:
-    /// make it once, not for each text.
+    /// The set of the special tokens that `allowed` picks and all other added tokens. Linear in the
+    /// length of their texts: build it once, not for each text.
     pub(crate) fn select(
         &self,
         normalizer: Option<Normalizer>,
-        wanted: impl Fn(&SpecialToken) -> bool,
+        allowed: impl Fn(&SpecialToken) -> bool,
     ) -> SpecialSet {
         let matcher = |normalized: bool| {
-            let tokens: Vec<SpecialToken> = self
-                .tokens
-                .iter()
-                .filter(|token| token.normalized == normalized && wanted(token))
-                .cloned()
-                .collect();
-            Matcher::new(tokens, normalizer.filter(|_| normalized))
+            let tokens = || self.tokens.iter().filter(|t| t.normalized == normalized);
+            let hides = tokens().any(|token| !token.control);
+            let sought = tokens().map(|token| Sought {
+                token: token.clone(),
+                is_allowed: !token.control || allowed(token),
+            });
+            let sought = sought.filter(|sought| sought.is_allowed || hides);
+            Matcher::new(sought.collect(), normalizer.filter(|_| normalized))
         };
         SpecialSet {
             raw: matcher(false),
@@ -180,58 +198,51 @@ impl PartialEq for SpecialTokens {
 
 impl Eq for SpecialTokens {}
 
-/// Special tokens to be recognised in a text. Made by [`Model::special_set`](crate::Model::special_set)
-/// and its siblings.
-#[derive(Clone, Debug, Default)]
+/// The special and added tokens to recognise in a text. Made by
+/// [`Model::special_set`](crate::Model::special_set) and
+/// [`Model::all_specials`](crate::Model::all_specials).
+#[derive(Clone, Debug)]
 pub struct SpecialSet {
     pub(crate) raw: Matcher,
     pub(crate) normalized: Matcher,
 }
 
-impl SpecialSet {
-    pub(crate) const fn none() -> Self {
-        SpecialSet {
-            raw: Matcher::NONE,
-            normalized: Matcher::NONE,
-        }
-    }
-}
-
-/// Finds some special tokens in a text. Cheap to clone.
+/// Finds special and added tokens in a text. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Matcher {
-    /// Nothing, when there are none.
+    /// `None` if there is nothing to find.
     wanted: Option<Arc<Wanted>>,
 }
 
-/// The special tokens that a [`Matcher`] finds.
+/// The tokens that a [`Matcher`] looks for.
 #[derive(Debug)]
 struct Wanted {
-    tokens: Vec<SpecialToken>,
+    tokens: Vec<Sought>,
     automaton: AhoCorasick,
     beginnings: Beginnings,
 }
 
-impl Matcher {
-    const NONE: Self = Matcher { wanted: None };
+/// A token that a [`Matcher`] looks for.
+#[derive(Debug)]
+struct Sought {
+    token: SpecialToken,
+    /// `false` for a special token that only hides the added tokens that overlap it.
+    is_allowed: bool,
+}
 
-    fn new(tokens: Vec<SpecialToken>, normalizer: Option<Normalizer>) -> Self {
-        if tokens.is_empty() {
+impl Matcher {
+    fn new(tokens: Vec<Sought>, normalizer: Option<Normalizer>) -> Self {
+        if tokens.iter().all(|sought| !sought.is_allowed) {
             return Self::default();
         }
-        let contents: Vec<Vec<u8>> = tokens
-            .iter()
-            .map(|token| match normalizer {
-                Some(normalizer) => normalizer.apply(token.content.as_bytes()).into_owned(),
-                None => token.content.as_bytes().into(),
-            })
-            .collect();
+        let content = |sought: &Sought| sought.token.normalized_content(normalizer).into_owned();
+        let contents: Vec<Vec<u8>> = tokens.iter().map(content).collect();
         // The builder fails only beyond 2^31 states: two gigabytes of special tokens.
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
             .build(&contents)
             .ok();
-        let left_strip = tokens.iter().any(|token| token.left_strip);
+        let left_strip = tokens.iter().any(|sought| sought.token.left_strip);
         let wanted = automaton.map(|automaton| Wanted {
             tokens,
             automaton,
@@ -242,21 +253,17 @@ impl Matcher {
         }
     }
 
-    fn tokens(&self) -> &[SpecialToken] {
-        self.wanted.as_ref().map_or(&[], |wanted| &wanted.tokens)
-    }
-
-    /// `text` as special tokens and what lies between them, in order. Looks no further ahead than
-    /// the next special token.
+    /// `text` as special tokens and the text between them, in order. Looks no further ahead than
+    /// the next token.
     pub(crate) fn segments<'m, 't>(&'m self, text: &'t [u8]) -> Segments<'m, 't> {
+        let found = self.wanted.as_ref().map(|wanted| {
+            let found = wanted.automaton.find_iter(text);
+            (&wanted.tokens[..], found)
+        });
         Segments {
-            matcher: self,
-            found: self
-                .wanted
-                .as_ref()
-                .map(|wanted| wanted.automaton.find_iter(text)),
+            found,
             text,
-            done: 0,
+            walk: Walk::default(),
             next: None,
         }
     }
@@ -269,37 +276,40 @@ impl Matcher {
 
 /// Made by [`Matcher::segments`].
 pub(crate) struct Segments<'m, 't> {
-    matcher: &'m Matcher,
-    found: Option<FindIter<'m, 't>>,
+    found: Option<(&'m [Sought], FindIter<'m, 't>)>,
     text: &'t [u8],
-    /// Where the last segment ended.
-    done: usize,
-    /// A special token that was found behind text.
+    walk: Walk,
+    /// A token that was found behind text.
     next: Option<(&'m SpecialToken, Range<usize>)>,
+}
+
+impl<'m, 't> Segments<'m, 't> {
+    fn next_special(&mut self) -> Option<(&'m SpecialToken, Range<usize>)> {
+        let (tokens, found) = self.found.as_mut()?;
+        found.find_map(|found| {
+            let sought = &tokens[found.pattern()];
+            let span = self.walk.span(sought, self.text, found.range())?;
+            Some((&sought.token, span))
+        })
+    }
 }
 
 impl<'m, 't> Iterator for Segments<'m, 't> {
     type Item = Segment<'m, 't>;
 
     fn next(&mut self) -> Option<Segment<'m, 't>> {
-        let special = self.next.take().or_else(|| {
-            self.found.iter_mut().flatten().find_map(|found| {
-                let token = &self.matcher.tokens()[found.pattern()];
-                let span = token.span(self.text, found.range(), self.done)?;
-                Some((token, span))
-            })
-        });
+        let special = self.next.take().or_else(|| self.next_special());
         let end = special
             .as_ref()
             .map_or(self.text.len(), |special| special.1.start);
-        if self.done < end {
+        if self.walk.done < end {
             self.next = special;
-            let text = self.done..end;
-            self.done = end;
+            let text = self.walk.done..end;
+            self.walk.done = end;
             return Some(Segment::Text(&self.text[text.clone()], text.start));
         }
         let (token, span) = special?;
-        self.done = span.end;
+        self.walk.done = span.end;
         Some(Segment::Special(token, span))
     }
 }
@@ -308,39 +318,77 @@ impl<'m, 't> Iterator for Segments<'m, 't> {
 pub(crate) enum Segment<'m, 't> {
     /// Text without a special token in it, and where it begins. Never empty.
     Text(&'t [u8], usize),
-    /// A special token and what it takes of the text.
+    /// A special token and the bytes of the text that it covers: its content, and white space that
+    /// its flags strip. If a token that strips white space behind it is followed by a token that
+    /// begins in this white space, both cover it.
     Special(&'m SpecialToken, Range<usize>),
 }
 
-impl SpecialToken {
-    /// What the token takes of the text where its content was found; `None` when its flags say that
-    /// it does not count there. Nothing before `done` is taken.
-    fn span(&self, text: &[u8], found: Range<usize>, done: usize) -> Option<Range<usize>> {
+/// How far a walk from token to token has come.
+#[derive(Clone, Debug, Default)]
+struct Walk {
+    /// Where the last token ended, white space included; the text between two tokens begins here.
+    done: usize,
+    /// White space that was scanned last for a token that strips on the right. Every byte is
+    /// scanned once, however many tokens begin in it.
+    space: Range<usize>,
+}
+
+impl Walk {
+    /// What the token covers where its content was found; `None` if it does not count there.
+    fn span(&mut self, sought: &Sought, text: &[u8], found: Range<usize>) -> Option<Range<usize>> {
+        let token = &sought.token;
         let (before, behind) = (&text[..found.start], &text[found.end..]);
-        if self.single_word
-            && (last_char(before).is_some_and(is_word) || first_char(behind).is_some_and(is_word))
+        if !sought.is_allowed
+            || token.single_word
+                && (last_char(before).is_some_and(is_word)
+                    || first_char(behind).is_some_and(is_word))
         {
             return None;
         }
         let (mut start, mut end) = (found.start, found.end);
-        if end <= done {
-            return None;
-        }
-        if self.left_strip {
-            // What was taken before is not walked over again, so all walks together are linear.
-            while let Some(c) =
-                last_char(&text[done.min(start)..start]).filter(|c| c.is_whitespace())
+        if token.left_strip {
+            // White space that a token has taken already is not scanned again.
+            while start > self.done
+                && let Some(c) = last_char(&text[self.done..start]).filter(|c| c.is_whitespace())
             {
                 start -= c.len_utf8();
             }
+            start = start.max(self.done);
         }
-        if self.right_strip {
-            while let Some(c) = first_char(&text[end..]).filter(|c| c.is_whitespace()) {
-                end += c.len_utf8();
-            }
+        if token.right_strip {
+            end = self.space_end(text, end);
         }
-        let start = start.max(done);
+        // Two tokens that strip the same white space: the second has none left.
         (start < end).then_some(start..end)
+    }
+
+    /// The first `bytes` of the text were dropped.
+    fn forget(&mut self, bytes: usize) {
+        self.done -= bytes;
+        self.space.start = self.space.start.saturating_sub(bytes);
+        self.space.end = self.space.end.saturating_sub(bytes);
+    }
+
+    /// The end of the white space that begins at `from`, as far as `text` goes.
+    fn space_end(&mut self, text: &[u8], from: usize) -> usize {
+        if from < self.space.start || from > self.space.end {
+            self.space = from..from;
+        }
+        while let Some(c) = first_char(&text[self.space.end..]).filter(|c| c.is_whitespace()) {
+            self.space.end += c.len_utf8();
+        }
+        self.space.end
+    }
+}
+
+impl SpecialToken {
+    /// Its content as it is looked for in a normalized text.
+    pub(crate) fn normalized_content(&self, normalizer: Option<Normalizer>) -> Cow<'_, [u8]> {
+        match normalizer.filter(|_| self.normalized) {
+            Some(normalizer) => normalizer.apply(self.content.as_bytes()),
+            None => self.content.as_bytes().into(),
+        }
     }
 }
 
@@ -421,11 +469,59 @@ mod tests {
     }
 
     #[test]
-    fn white_space_that_takes_white_space_is_walked_over_once() {
-        // With a walk for each it would take minutes.
+    fn a_run_of_white_space_is_scanned_once() {
+        // With a scan for each token it would take minutes.
         let mut newline = SpecialToken::new("\n", 1);
-        (newline.left_strip, newline.right_strip) = (true, true);
-        assert_eq!(cut(&[newline], &"\n".repeat(500_000)), ["#1@0"]);
+        newline.right_strip = true;
+        let set = SpecialTokens::new([newline.clone()]).unwrap();
+        let set = set.select(None, |_| true);
+        let text = "\n".repeat(500_000);
+        assert_eq!(set.raw.segments(text.as_bytes()).count(), text.len());
+        newline.left_strip = true;
+        assert_eq!(cut(&[newline], &text), ["#1@0"]);
+    }
+
+    #[test]
+    fn a_token_may_begin_in_white_space_that_another_covers() {
+        let mut strips = SpecialToken::new("<s>", 1);
+        strips.right_strip = true;
+        let set = SpecialTokens::new([strips, SpecialToken::new("  ", 2)]).unwrap();
+        let set = set.select(None, |_| true);
+        let parts = set.raw.segments(b"a<s>   b").map(|segment| match segment {
+            Segment::Text(text, start) => (None, start..start + text.len()),
+            Segment::Special(token, span) => (Some(token.id), span),
+        });
+        let parts: Vec<_> = parts.collect();
+        let want = [(None, 0..1), (Some(1), 1..7), (Some(2), 4..6), (None, 6..8)];
+        assert_eq!(parts, want);
+    }
+
+    #[test]
+    fn added_tokens_are_found_always_but_in_special_tokens() {
+        let added = |content, id| {
+            let mut token = SpecialToken::new(content, id);
+            token.control = false;
+            token
+        };
+        let special = SpecialToken::new("<a b>", 1);
+        let cut = |tokens: &[SpecialToken], allowed: bool, text: &str| {
+            let set = SpecialTokens::new(tokens.to_vec()).unwrap();
+            let set = set.select(None, |_| allowed);
+            let segments = set.raw.segments(text.as_bytes());
+            let found = segments.filter_map(|segment| match segment {
+                Segment::Special(token, span) => Some((token.id, span.start)),
+                Segment::Text(..) => None,
+            });
+            found.collect::<Vec<_>>()
+        };
+        let tokens = [special.clone(), added("a", 2), added("b>.", 3)];
+        assert_eq!(cut(&tokens, true, "a<a b>."), [(2, 0), (1, 1)]);
+        assert_eq!(cut(&tokens, false, "a<a b>."), [(2, 0)]);
+        assert_eq!(
+            cut(&tokens[1..], false, "a<a b>."),
+            [(2, 0), (2, 2), (3, 4)]
+        );
+        assert_eq!(cut(&[special], false, "<a b>"), []);
     }
 
     #[test]

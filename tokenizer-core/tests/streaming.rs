@@ -61,6 +61,11 @@ const O200K: Option<PatternName> = Some(PatternName::O200k);
 /// The ids and what went wrong, of the whole text and of its chunks.
 type Encoded = (Vec<TokenId>, Result<(), EncodeError>);
 
+/// The set that allows no special token; it holds the other added tokens.
+fn no_specials(encoder: &Encoder) -> SpecialSet {
+    encoder.model().special_set(&[] as &[&str])
+}
+
 fn whole(encoder: &Encoder, specials: &SpecialSet, text: &[u8]) -> Encoded {
     let mut ids = Vec::new();
     let done = encoder.encode_with_specials(text, specials, &mut ids);
@@ -152,17 +157,19 @@ fn chunks<'t>(text: &'t [u8], sizes: &[usize]) -> Vec<&'t [u8]> {
 }
 
 fn special_tokens() -> impl Strategy<Value = Vec<SpecialToken>> {
-    let flags = prop::array::uniform4(prop::bool::weighted(0.25));
+    let flags = prop::array::uniform5(prop::bool::weighted(0.25));
     let token = (prop::sample::select(&CONTENTS[..]), flags);
     prop::collection::btree_map(0..CONTENTS.len(), token, 0..6).prop_map(|tokens| {
         let mut contents = Vec::new();
         let mut specials = Vec::new();
-        for (content, [normalized, left_strip, right_strip, single_word]) in tokens.into_values() {
+        for (content, flags) in tokens.into_values() {
+            let [added, normalized, left_strip, right_strip, single_word] = flags;
             if contents.contains(&content) {
                 continue;
             }
             contents.push(content);
             let mut token = SpecialToken::new(content, 3000 + contents.len() as TokenId);
+            token.control = !added;
             token.normalized = normalized;
             token.left_strip = left_strip;
             token.right_strip = right_strip;
@@ -186,8 +193,8 @@ proptest! {
 
     #[test]
     fn chunks_give_the_ids_of_the_whole(text in hard_text(), sizes in sizes()) {
-        let none = SpecialSet::default();
         for encoder in encoders() {
+            let none = no_specials(encoder);
             let got = in_chunks(encoder, &none, chunks(&text, &sizes));
             prop_assert_eq!(&got, &whole(encoder, &none, &text), "{:?}", encoder.model());
         }
@@ -207,9 +214,12 @@ proptest! {
         let pattern = model.pattern().clone();
         let encoder = Model::new(pattern, vocab, merging, specials).unwrap();
         let encoder = Encoder::new(encoder.with_normalizer(model.normalizer()));
-        let all = encoder.model().all_specials();
-        let got = in_chunks(&encoder, &all, chunks(&text, &sizes));
-        prop_assert_eq!(got, whole(&encoder, &all, &text), "{:?}", encoder.model());
+        let model = encoder.model();
+        let some = model.special_set(&[CONTENTS[0], CONTENTS[2], CONTENTS[8]]);
+        for allowed in [model.all_specials(), some, no_specials(&encoder)] {
+            let got = in_chunks(&encoder, &allowed, chunks(&text, &sizes));
+            prop_assert_eq!(got, whole(&encoder, &allowed, &text), "{:?}", model);
+        }
     }
 }
 
@@ -321,10 +331,10 @@ fn every_corpus_in_chunks_gives_the_ids_of_the_whole() {
         .filter(|encoder| encoder.model().pattern().has_scanner())
         .filter(|encoder| plain(encoder) || encoder.model().pattern().name() == O200K)
         .collect();
-    let none = SpecialSet::default();
     for path in files {
         let text = std::fs::read(&path).unwrap();
         for encoder in &encoders {
+            let none = no_specials(encoder);
             // Byte by byte, a page at a time, and all at once.
             for (most, size) in [(20_000, 1), (200_000, 4096), (200_000, usize::MAX)] {
                 let text = &text[..text.len().min(most)];

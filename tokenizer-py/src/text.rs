@@ -314,8 +314,10 @@ fn encode_parts(
     stop: Option<&AtomicBool>,
     mut ids: Vec<TokenId>,
 ) -> Result<Option<Vec<TokenId>>, EncodeError> {
-    let none = SpecialSet::default();
-    let mut stream = encoder.stream_with_specials(allowed.unwrap_or(&none));
+    let mut stream = match allowed {
+        Some(allowed) => encoder.stream_with_specials(allowed),
+        None => encoder.stream(),
+    };
     let mut barren = 0;
     let mut parts = characters.utf8_in_parts(PART);
     while let Some(part) = parts.next() {

@@ -3,7 +3,7 @@
 use crate::args::DecodeArguments;
 use crate::commands::load;
 use crate::error::CommandError;
-use crate::ids::{Decoded, IdFault, IdFormat, decode_ids, look_wider};
+use crate::ids::{Decoded, Decoding, IdFault, IdFormat, decode_ids, look_wider};
 use crate::input::InputName;
 use crate::output::Output;
 use crate::progress::{Progress, number};
@@ -22,6 +22,14 @@ pub(crate) fn run(arguments: &DecodeArguments, progress: &Progress) -> Result<()
         arguments.model.pattern.pattern.as_ref(),
         progress,
     )?;
+    let skipped = match arguments.skip_special {
+        true => model.skipped_ids(),
+        false => Vec::new(),
+    };
+    let decoding = Decoding {
+        model: &model,
+        skipped: &skipped,
+    };
     let stage = progress.bytes("reading ids");
     let bytes = input.read()?;
     let bytes = bytes.as_ref();
@@ -46,7 +54,7 @@ pub(crate) fn run(arguments: &DecodeArguments, progress: &Progress) -> Result<()
     let mut decoded = Decoded::default();
     output.write(|writer| {
         let stage = progress.bytes("decoding").unless(output.is_terminal());
-        decoded = decode_ids(&model, &input, bytes, format, |text| {
+        decoded = decode_ids(decoding, &input, bytes, format, |text| {
             stage.advance(text.len() as u64);
             writer.write_all(text)
         })?;

@@ -3,7 +3,6 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use tokenizer_core::special::SpecialSet;
 use tokenizer_core::{EncodeOptions, Encoder, Model, TokenId};
 
 use crate::args::EncodeArguments;
@@ -60,11 +59,9 @@ pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<()
     }
 
     let encoder = Encoder::new(model);
-    let allowed = match arguments.allow_special {
-        true => encoder.model().all_specials(),
-        false => SpecialSet::default(),
-    };
-    let options = EncodeOptions::new().allow(&allowed);
+    let allowed = (arguments.allow_special).then(|| encoder.model().all_specials());
+    let mut options = EncodeOptions::new();
+    options.allowed = allowed.as_ref();
     let encode =
         |texts: &[InputText], threads| encoder.encode_batch_with(texts, options.threads(threads));
     // Special tokens may stand where a text could be cut.

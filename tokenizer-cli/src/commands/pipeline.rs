@@ -364,11 +364,12 @@ fn send_groups(
     Ok(())
 }
 
-/// By which pattern documents may be cut for this encoder so that each part has the ids that it has
-/// within the whole: none if text is normalised first, for which it is needed whole.
+/// The pattern by which documents may be cut so that each part has the ids that it has within the
+/// whole; `None` if the whole text is needed, since it is normalized or may hold added tokens.
 pub(super) fn cut_for(encoder: &Encoder) -> Option<&Pattern> {
     let model = encoder.model();
-    model.normalizer().is_none().then_some(model.pattern())
+    let has_added = model.specials().iter().any(|token| !token.control);
+    (model.normalizer().is_none() && !has_added).then_some(model.pattern())
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use std::path::Path;
 use clap::ValueEnum;
 
 pub(crate) use header::{Counts, Header, Run};
-pub(crate) use read::{Decoded, IdFault, decode_ids, look_wider};
+pub(crate) use read::{Decoded, Decoding, IdFault, decode_ids, look_wider};
 pub(crate) use write::{IdWriter, beside};
 
 /// How ids are written.

@@ -1,6 +1,7 @@
 //! Reading ids and decoding them.
 
 use serde_json::Value;
+use tokenizer_core::decode::UnknownToken;
 use tokenizer_core::{Model, TokenId};
 
 use super::npy::{self, NpyFault, Width};
@@ -60,10 +61,24 @@ pub(crate) struct Decoded {
     pub(crate) bytes: u64,
 }
 
+/// What ids are decoded with.
+#[derive(Clone, Copy)]
+pub(crate) struct Decoding<'m> {
+    pub(crate) model: &'m Model,
+    /// Ids that are left out, ascending.
+    pub(crate) skipped: &'m [TokenId],
+}
+
+impl Decoding<'_> {
+    fn decode(&self, ids: &[TokenId]) -> Result<Vec<u8>, UnknownToken> {
+        self.model.decode_without(ids, self.skipped)
+    }
+}
+
 /// Decodes the ids of `bytes`, which are those of `input`, and hands their text to `each`, part by
 /// part.
 pub(crate) fn decode_ids(
-    model: &Model,
+    decoding: Decoding<'_>,
     input: &InputName,
     bytes: &[u8],
     format: IdFormat,
@@ -81,21 +96,21 @@ pub(crate) fn decode_ids(
         each(&text)
     };
     match format {
-        IdFormat::Text => decode_lines(model, bytes, ids_of_words, &mut hand_out)?,
-        IdFormat::Jsonl => decode_lines(model, bytes, ids_of_json, &mut hand_out)?,
-        IdFormat::U16 => decode_numbers(model, bytes, Width::U16, &mut hand_out)?,
-        IdFormat::U32 => decode_numbers(model, bytes, Width::U32, &mut hand_out)?,
+        IdFormat::Text => decode_lines(decoding, bytes, ids_of_words, &mut hand_out)?,
+        IdFormat::Jsonl => decode_lines(decoding, bytes, ids_of_json, &mut hand_out)?,
+        IdFormat::U16 => decode_numbers(decoding, bytes, Width::U16, &mut hand_out)?,
+        IdFormat::U32 => decode_numbers(decoding, bytes, Width::U32, &mut hand_out)?,
         IdFormat::Megatron => {
-            let width = match format.number(model.id_limit()) {
+            let width = match format.number(decoding.model.id_limit()) {
                 Some(Number::U16) => Width::U16,
                 _ => Width::I32,
             };
-            decode_numbers(model, bytes, width, &mut hand_out)?;
+            decode_numbers(decoding, bytes, width, &mut hand_out)?;
         }
         IdFormat::Parquet => return Err(in_input(IdFault::Parquet)),
         IdFormat::Npy => {
             let (numbers, width) = npy::parse(bytes).map_err(|fault| in_input(fault.into()))?;
-            decode_numbers(model, numbers, width, &mut hand_out)?;
+            decode_numbers(decoding, numbers, width, &mut hand_out)?;
         }
     }
     Ok(decoded)
@@ -105,7 +120,7 @@ pub(crate) fn decode_ids(
 type HandOut<'h> = dyn FnMut(Result<(usize, Vec<u8>), IdFault>) -> Result<(), CommandError> + 'h;
 
 fn decode_lines(
-    model: &Model,
+    decoding: Decoding<'_>,
     bytes: &[u8],
     ids_of: impl Fn(&[u8], usize, &mut Vec<TokenId>) -> Result<(), IdFault>,
     hand_out: &mut HandOut<'_>,
@@ -114,7 +129,7 @@ fn decode_lines(
     for (text, line) in bytes.split(|&byte| byte == b'\n').zip(1..) {
         ids.clear();
         hand_out(ids_of(text, line, &mut ids).and_then(|()| {
-            let text = model
+            let text = decoding
                 .decode(&ids)
                 .map_err(|unknown| IdFault::UnknownInLine {
                     line,
@@ -128,7 +143,7 @@ fn decode_lines(
 }
 
 fn decode_numbers(
-    model: &Model,
+    decoding: Decoding<'_>,
     bytes: &[u8],
     width: Width,
     hand_out: &mut HandOut<'_>,
@@ -157,7 +172,7 @@ fn decode_numbers(
                 Ok(())
             });
         hand_out(read.and_then(|()| {
-            let text = model
+            let text = decoding
                 .decode(&ids)
                 .map_err(|fault| unknown(fault.id.into(), fault.position))?;
             Ok((ids.len(), text))

@@ -30,6 +30,39 @@ fn text_is_read_as_people_write_it() {
 }
 
 #[test]
+fn special_tokens_are_left_out_on_request_and_other_added_tokens_are_kept() {
+    let folder = Folder::with_model();
+    let convert = ["convert", "m.bpe", "-o", "m.json"];
+    folder.run(&convert).succeeds();
+    let json = String::from_utf8(folder.read("m.json")).unwrap();
+    let special = r#""special": true"#;
+    assert_eq!(json.matches(special).count(), 1);
+    folder.write("added.json", json.replace(special, r#""special": false"#));
+    for (model, want) in [("m.bpe", "hi"), ("m.json", "hi"), ("added.json", "h<s>i")] {
+        let decode = |skip: &[&str], ids: &str| {
+            let arguments = ["decode", "-", "-m", model, "-q"];
+            folder.run_with(ids, &[&arguments[..], skip].concat())
+        };
+        assert_eq!(decode(&[], "104 269 105").succeeds().text(), "h<s>i");
+        let skipped = decode(&["--skip-special"], "104 269 105").succeeds();
+        assert_eq!(skipped.text(), want, "{model}");
+        decode(&["--skip-special"], "104 269 105 270")
+            .fails(1, &["there is no token 270 (at position 3 of the line)"]);
+    }
+    let encode = |model: &str| {
+        let encode = ["encode", "-", "-m", model, "-q"];
+        folder
+            .run_with("a<s>b", &encode)
+            .succeeds()
+            .text()
+            .to_owned()
+    };
+    assert_eq!(encode("m.bpe"), encode("m.json"));
+    assert!(!encode("m.json").contains("269"));
+    assert!(encode("added.json").contains(" 269 "));
+}
+
+#[test]
 fn faults_of_text_name_the_line() {
     let folder = Folder::with_model();
     let decode = |ids: &str| folder.run_with(ids, &["decode", "-", "-m", "m.bpe", "-o", "out"]);

@@ -7,7 +7,6 @@ use std::borrow::Cow;
 
 use super::worker::{CountIds, ROOM, Sink};
 use super::{EncodeError, Encoder};
-use crate::special::SpecialSet;
 use crate::token::TokenId;
 
 /// The beginning of a text. Made by [`Encoder::truncate`].
@@ -42,8 +41,8 @@ impl Encoder {
         limit: usize,
     ) -> Result<Option<usize>, EncodeError> {
         let mut sink = UntilLimit::new(limit, false);
-        let allowed = SpecialSet::none();
-        self.encode_between(&mut self.worker(), text, 0, &allowed, None, &mut sink)?;
+        let added = &self.shared.added;
+        self.encode_text(&mut self.worker(), text, added, None, &mut sink)?;
         Ok((!sink.is_over).then_some(sink.tokens))
     }
 

@@ -74,6 +74,8 @@ pub struct Encoder {
 /// What all threads encode with.
 struct Shared {
     model: Arc<Model>,
+    /// The added tokens that are found always.
+    added: SpecialSet,
     rules: Rules,
     options: EncoderOptions,
     workers: Workers,
@@ -130,7 +132,8 @@ impl EncoderOptions {
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct EncodeOptions<'s> {
-    /// The special tokens that are recognised; none by default.
+    /// The special tokens that are recognised; none by default. Added tokens that are not special
+    /// are found always.
     pub allowed: Option<&'s SpecialSet>,
     /// How many threads may work, the caller's included. 0, the default, means 1. No answer depends
     /// on it, and no thread is started for less than 64 KiB of text.
@@ -162,11 +165,6 @@ impl<'s> EncodeOptions<'s> {
     pub fn stop(mut self, flag: &'s AtomicBool) -> Self {
         self.stop = Some(flag);
         self
-    }
-
-    fn allowed(&self) -> &'s SpecialSet {
-        static NONE: SpecialSet = SpecialSet::none();
-        self.allowed.unwrap_or(&NONE)
     }
 }
 
@@ -227,6 +225,7 @@ impl Encoder {
         Encoder {
             shared: Arc::new(Shared {
                 rules: Rules::new(&model),
+                added: model.special_set(&[] as &[&str]),
                 model,
                 options,
                 workers: Workers::new(),
@@ -262,7 +261,7 @@ impl Encoder {
     /// # Errors
     /// As [`Encoder::encode`].
     pub fn encode_into(&self, text: &[u8], ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
-        self.encode_with_specials(text, &SpecialSet::default(), ids)
+        self.encode_with_specials(text, &self.shared.added, ids)
     }
 
     /// As [`Encoder::encode`], on up to `threads` threads (0 means 1). The ids are the same for any
@@ -452,7 +451,8 @@ impl Encoder {
         }
     }
 
-    /// Fails when `text` holds one of `forbidden`: tiktoken's `disallowed_special`.
+    /// Fails when `text` holds a special token of `forbidden`: tiktoken's `disallowed_special`. Added
+    /// tokens that are not special cannot be forbidden.
     ///
     /// Special tokens that are looked for in normalised text are looked for there, and the offset
     /// of one is that in the normalised text.
@@ -462,8 +462,10 @@ impl Encoder {
     pub fn refuse_specials(&self, text: &[u8], forbidden: &SpecialSet) -> Result<(), EncodeError> {
         let first = |matcher: &Matcher, text: &[u8]| {
             matcher.segments(text).find_map(|segment| match segment {
-                Segment::Text(..) => None,
-                Segment::Special(token, span) => Some((span.start, token.content.clone())),
+                Segment::Special(token, span) if token.control => {
+                    Some((span.start, token.content.clone()))
+                }
+                Segment::Special(..) | Segment::Text(..) => None,
             })
         };
         let normalized = match self.model().normalizer() {
@@ -564,7 +566,7 @@ mod tests {
         assert_eq!(with(&all, "x<|a|><|b|>y<|a|>"), [120, 257, 121, 256]);
         let one = encoder.model().special_set(&["<|a|>", "never heard of"]);
         assert_eq!(with(&one, "<|a|>!<|a|><|b|>")[..3], [256, 33, 256]);
-        assert_eq!(with(&SpecialSet::default(), "<|a|>").len(), 5);
+        assert_eq!(with(&encoder.shared.added, "<|a|>").len(), 5);
         let refused = encoder.refuse_specials(b"ab<|a|>", &all).unwrap_err();
         assert!(matches!(
             refused,

@@ -56,7 +56,8 @@ impl Encoder {
         text: &[u8],
         options: EncodeOptions<'_>,
     ) -> Result<IdsWithOffsets, EncodeError> {
-        let (allowed, stop) = (options.allowed(), options.stop);
+        let allowed = options.allowed.unwrap_or(&self.shared.added);
+        let stop = options.stop;
         let mut worker = self.worker();
         let mut sink = Runs {
             ids: room_for(text.len()),

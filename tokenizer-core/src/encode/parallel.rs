@@ -112,11 +112,11 @@ impl Encoder {
         whole: &mut Gathered<S>,
     ) -> Result<(), BatchError> {
         let bytes = texts.iter().map(|text| text.as_ref().len()).sum();
-        let allowed = options.allowed();
+        let allowed = options.allowed.unwrap_or(&self.shared.added);
         let threads = self.useful_threads(bytes, options.threads);
         if threads > 1 {
-            let options = options.threads(threads);
-            let parts = Parts::new(self.model(), texts, bytes, options);
+            let options = options.allow(allowed).threads(threads);
+            let parts = Parts::new(self.model(), allowed, texts, bytes, options);
             return self.gather_parts(parts, options, whole);
         }
         let mut worker = self.worker();
@@ -177,8 +177,9 @@ impl Encoder {
                     self.encode_stretch(worker, text, offset, options.stop, ids)
                 }
                 Step::Prepare(text, offset) => {
-                    let EncodeOptions { stop, .. } = options;
-                    self.encode_between(worker, text, *offset, options.allowed(), stop, ids)
+                    let EncodeOptions { allowed, stop, .. } = options;
+                    let allowed = allowed.unwrap_or(&self.shared.added);
+                    self.encode_between(worker, text, *offset, allowed, stop, ids)
                 }
                 Step::Special(id) => {
                     ids.take(&[*id]);
@@ -423,7 +424,8 @@ mod tests {
         #[test]
         fn ids_do_not_depend_on_threads(texts in prop::collection::vec(hard_text(), 0..6)) {
             for name in [PatternName::Gpt2, PatternName::Cl100k, PatternName::O200k] {
-                check(&encoder(Pattern::named(name), vec![]), &texts, &SpecialSet::default());
+                let encoder = encoder(Pattern::named(name), vec![]);
+                check(&encoder, &texts, &encoder.shared.added);
             }
         }
 

@@ -128,13 +128,14 @@ impl<'t, T: AsRef<[u8]>> Parts<'t, T> {
     /// `bytes` are those of all texts together.
     pub(super) fn new(
         model: &'t Model,
+        allowed: &'t SpecialSet,
         texts: &'t [T],
         bytes: usize,
         options: EncodeOptions<'t>,
     ) -> Self {
         Parts {
             model,
-            allowed: options.allowed(),
+            allowed,
             stop: options.stop,
             texts: texts.iter(),
             ended: 0,

@@ -63,7 +63,7 @@ pub struct EncodeStream {
 impl Encoder {
     /// An encoder for text that comes in chunks. Gives the ids of [`Encoder::encode`].
     pub fn stream(&self) -> EncodeStream {
-        self.stream_with_specials(&SpecialSet::default())
+        self.stream_with_specials(&self.shared.added)
     }
 
     /// An encoder for text that comes in chunks, in which the special tokens of `allowed` are
@@ -252,15 +252,26 @@ impl Stage for Splitting {
             .held
             .cut(|text, from| pattern.last_settled_cut(text, from))
         {
-            self.encoder.encode_into(&self.held.text[..cut], ids)?;
-            self.held.drop(cut);
+            self.encode(cut, ids)?;
         }
         Ok(())
     }
 
     fn end(&mut self, ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
-        self.encoder.encode_into(&self.held.text, ids)?;
-        self.held.drop(self.held.text.len());
+        self.encode(self.held.text.len(), ids)
+    }
+}
+
+impl Splitting {
+    /// Encodes the first `length` bytes of what is held, in which there is nothing left to match or
+    /// to normalize.
+    fn encode(&mut self, length: usize, ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
+        let text = &self.held.text[..length];
+        let mut worker = self.encoder.worker();
+        self.encoder
+            .encode_stretch(&mut worker, text, 0, None, ids)?;
+        drop(worker);
+        self.held.drop(length);
         Ok(())
     }
 }

@@ -19,7 +19,7 @@
 //! | `ends`, `tokens` | where the token of each id ends (u32; a hole repeats the one before), their bytes |
 //! | `merging` | u32: 0 ranks, 1 merges, 2 merges with the whole piece first |
 //! | `merges` | u32 left, right, token by rank; empty under ranks |
-//! | `specials` | u32 how many, then for each u32 id, u32 flags and the text |
+//! | `specials` | u32 count, then for each token u32 id, u32 flags and the text; behind it the bytes that it decodes to, if bit 5 of the flags is set |
 //! | `extras` | u32 normaliser (0 none, 1 NFC), then the ids before and behind a text, each with their number in front |
 //! | `known` | the known pieces, if there are any: u32 how many, then where the bytes of each end, where its ids end, the ids of all (u32), the bytes of all |
 //!
@@ -210,9 +210,9 @@ fn u32s(numbers: impl IntoIterator<Item = u32>) -> Vec<u8> {
     numbers.into_iter().flat_map(u32::to_le_bytes).collect()
 }
 
-fn push_string(bytes: &mut Vec<u8>, text: &str) {
-    bytes.extend_from_slice(&(text.len() as u32).to_le_bytes());
-    bytes.extend_from_slice(text.as_bytes());
+fn push_string(bytes: &mut Vec<u8>, text: impl AsRef<[u8]>) {
+    bytes.extend_from_slice(&(text.as_ref().len() as u32).to_le_bytes());
+    bytes.extend_from_slice(text.as_ref());
 }
 
 fn pattern_section(pattern: &Pattern) -> Vec<u8> {
@@ -265,6 +265,9 @@ fn merges_section(merging: &Merging) -> Vec<u8> {
     }
 }
 
+/// The flag of a special token that decodes to other bytes than its text.
+const HAS_DECODED: u32 = 1 << 5;
+
 /// The flags of a special token, by the bit that stands for each.
 fn flags(token: &mut SpecialToken) -> [&mut bool; 5] {
     [
@@ -280,9 +283,13 @@ fn specials_section(specials: &SpecialTokens) -> Vec<u8> {
     let mut bytes = u32s([specials.len() as u32]);
     for mut token in specials.iter().cloned() {
         let bits = flags(&mut token).into_iter().zip(0..);
-        let bits = bits.map(|(flag, bit)| u32::from(*flag) << bit).sum();
-        bytes.extend(u32s([token.id, bits]));
+        let bits: u32 = bits.map(|(flag, bit)| u32::from(*flag) << bit).sum();
+        let has_decoded = token.decoded.as_ref().map_or(0, |_| HAS_DECODED);
+        bytes.extend(u32s([token.id, bits | has_decoded]));
         push_string(&mut bytes, &token.content);
+        if let Some(decoded) = &token.decoded {
+            push_string(&mut bytes, decoded);
+        }
     }
     bytes
 }
@@ -292,8 +299,11 @@ fn read_specials(mut section: Section<'_>) -> Result<SpecialTokens, NativeError>
     for _ in 0..section.u32()? {
         let (id, bits) = (section.u32()?, section.u32()?);
         let mut token = SpecialToken::new(section.string()?, id);
-        if bits >> 5 != 0 {
+        if bits >> 6 != 0 {
             return Err(section.fault("has flags that are not known"));
+        }
+        if bits & HAS_DECODED != 0 {
+            token.decoded = Some(section.counted_bytes()?.to_vec());
         }
         for (flag, bit) in flags(&mut token).into_iter().zip(0..) {
             *flag = bits >> bit & 1 == 1;
@@ -456,9 +466,13 @@ impl<'b> Section<'b> {
         Ok(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
     }
 
-    fn string(&mut self) -> Result<&'b str, NativeError> {
+    fn counted_bytes(&mut self) -> Result<&'b [u8], NativeError> {
         let length = self.u32()? as usize;
-        let bytes = self.take(length)?;
+        self.take(length)
+    }
+
+    fn string(&mut self) -> Result<&'b str, NativeError> {
+        let bytes = self.counted_bytes()?;
         std::str::from_utf8(bytes).map_err(|_| self.fault("holds text that is not UTF-8"))
     }
 
@@ -510,6 +524,7 @@ mod tests {
         let model = Model::trained(Pattern::sequence(stages), merges, &["<s>", "é"]).unwrap();
         let mut flagged = SpecialToken::new("[x]", 300);
         (flagged.control, flagged.right_strip) = (false, true);
+        flagged.decoded = Some(b"\xFF[x".to_vec());
         let specials = model.specials().iter().cloned().chain([flagged]);
         let specials = SpecialTokens::new(specials).unwrap();
         let parts = (model.pattern().clone(), model.vocab().clone());

@@ -1,17 +1,16 @@
 //! Special tokens in a text that comes in chunks.
 //!
-//! The text is cut as [`Matcher::cut`] cuts the whole. What is held back is what more text could
-//! change: a beginning of a special token at the end, white space at the end if some token takes
-//! the white space before it along, and a token that must be a single word as long as the character
-//! behind it is not known. All else is given out at once.
+//! The text is cut as [`Matcher::segments`] cuts the whole. Only what more text could change is held
+//! back: a prefix of a token at the end, white space at the end if some token strips the white space
+//! before it, a token that strips the white space behind it until that ends, and a token that must
+//! be a single word until the character behind it is known.
 //!
-//! A token that was found is final when it begins before the first place from which the rest of
-//! the text is the beginning of a token: nothing longer can begin where it does then, and nothing
-//! before it.
+//! A token that was found is final if it begins before the first place from which the rest of the
+//! text is a prefix of a token: no longer token can begin where it does, and none before it.
 
 use aho_corasick::Input;
 
-use super::{Matcher, Segment, first_char, last_char};
+use super::{Matcher, Segment, Walk, last_char};
 
 /// Given-out bytes that are kept, for the character before a token: a single word looks at it.
 const CONTEXT: usize = 4;
@@ -24,14 +23,12 @@ pub(crate) struct StreamedCut {
     held: Vec<u8>,
     /// Bytes of the text that were dropped before `held`.
     dropped: usize,
-    /// Where the text begins that was not given out.
-    done: usize,
+    /// The text that was not given out begins at `walk.done`.
+    walk: Walk,
     /// Where the next token begins at the earliest.
     search: usize,
     /// From `done` up to here, if that is behind it, all is white space.
     spaces: usize,
-    /// The white space at `done`, perhaps more to come, belongs to the token before it.
-    stripping: bool,
 }
 
 impl StreamedCut {
@@ -84,7 +81,6 @@ impl StreamedCut {
             return Ok(());
         };
         loop {
-            self.strip(at_end);
             let unfinished = match at_end {
                 true => self.held.len(),
                 false => wanted.beginnings.first_unfinished(&self.held, self.search),
@@ -97,65 +93,61 @@ impl StreamedCut {
                 self.search = unfinished;
                 break;
             };
-            let token = &wanted.tokens[found.pattern()];
-            let behind = &self.held[found.end()..];
-            if token.single_word && !at_end && !begins_with_whole_char(behind) {
-                self.search = found.start();
-                break;
+            let sought = &wanted.tokens[found.pattern()];
+            let token = &sought.token;
+            if !at_end && sought.is_allowed {
+                let behind = match token.right_strip {
+                    true => self.walk.space_end(&self.held, found.end()),
+                    false => found.end(),
+                };
+                let is_needed = token.right_strip || token.single_word;
+                if is_needed && !begins_with_whole_char(&self.held[behind..]) {
+                    self.search = found.start();
+                    break;
+                }
             }
             self.search = found.end();
-            let Some(span) = token.span(&self.held, found.range(), self.done) else {
+            let Some(span) = self.walk.span(sought, &self.held, found.range()) else {
                 continue;
             };
-            if self.done < span.start {
-                let text = &self.held[self.done..span.start];
-                each(Segment::Text(text, self.dropped + self.done))?;
+            if self.walk.done < span.start {
+                let text = &self.held[self.walk.done..span.start];
+                each(Segment::Text(text, self.dropped + self.walk.done))?;
             }
             let place = self.dropped + span.start..self.dropped + span.end;
             each(Segment::Special(token, place))?;
-            self.done = span.end;
-            self.stripping = token.right_strip;
+            self.walk.done = span.end;
         }
         let (start, end) = (
-            self.done,
+            self.walk.done,
             self.settled_text(wanted.beginnings.left_strip, at_end),
         );
         if start < end {
             each(Segment::Text(&self.held[start..end], self.dropped + start))?;
-            self.done = end;
+            self.walk.done = end;
         }
-        let keep = self.done.min(self.search).saturating_sub(CONTEXT);
+        let keep = self.walk.done.min(self.search).saturating_sub(CONTEXT);
         if keep > 0 {
             self.held.drain(..keep);
             self.dropped += keep;
-            self.done -= keep;
             self.search -= keep;
             self.spaces = self.spaces.saturating_sub(keep);
+            self.walk.forget(keep);
         }
         Ok(())
     }
 
-    /// Passes over the white space that the token found last takes along.
-    fn strip(&mut self, at_end: bool) {
-        while self.stripping {
-            match first_char(&self.held[self.done..]) {
-                Some(c) if c.is_whitespace() => self.done += c.len_utf8(),
-                _ if !at_end && !begins_with_whole_char(&self.held[self.done..]) => return,
-                _ => self.stripping = false,
-            }
-        }
-    }
-
     /// The end of the text that no token will take anything of.
     fn settled_text(&mut self, left_strip: bool, at_end: bool) -> usize {
-        if self.stripping || self.search <= self.done {
-            return self.done;
+        let done = self.walk.done;
+        if self.search <= done {
+            return done;
         }
         if at_end || !left_strip {
             return self.search;
         }
         // White space that was looked at before is not looked at again.
-        let looked_at = self.spaces.max(self.done);
+        let looked_at = self.spaces.max(done);
         let known = whole_chars(&self.held[..self.search]).max(looked_at);
         let mut end = known;
         while let Some(c) = last_char(&self.held[looked_at..end]).filter(|c| c.is_whitespace()) {
@@ -163,7 +155,7 @@ impl StreamedCut {
         }
         self.spaces = known;
         match end == looked_at {
-            true => self.done,
+            true => done,
             false => end,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use tokenizer_core::{Encoder, SpecialSet, TokenId};
+use tokenizer_core::{Encoder, TokenId};
 
 /// Fails unless `encoder` gives `want` for `text` in every way that it has, on 1, 2 and 3 threads,
 /// and again now that it knows the pieces.
@@ -19,7 +19,7 @@ pub fn assert_ids(encoder: &Encoder, text: &[u8], want: &[TokenId], about: impl 
         is(&behind[3..], "encode_into");
 
         let mut plain = Vec::new();
-        let none = SpecialSet::default();
+        let none = encoder.model().special_set(&[] as &[&str]);
         encoder
             .encode_with_specials(text, &none, &mut plain)
             .expect("it splits");

@@ -1,6 +1,7 @@
 """Byte-level BPE: train a vocabulary, encode and decode text.
 
 - ``Tokenizer``: a model: trained, read from a file or from another package's tokenizer.
+- ``AddedToken``: a special or other added token of a model, with its flags.
 - ``count_pieces``, ``PieceCounts``: what a model is trained on, counted anywhere.
 - ``tokenizer_py.rustbpe`` and ``tokenizer_py.tiktoken``: stand in for the packages of these names.
 - ``tokenizer_py.pickles``: reads nanochat's ``tokenizer.pkl`` without running it.
@@ -10,6 +11,7 @@
 
 from . import rustbpe, tiktoken
 from ._native import (
+    AddedToken,
     DecodeStream,
     EncodeStream,
     PieceCounts,
@@ -19,6 +21,7 @@ from ._native import (
 )
 
 __all__ = [
+    "AddedToken",
     "DecodeStream",
     "EncodeStream",
     "PieceCounts",

@@ -17,14 +17,6 @@ use crate::streams::DecodeStream;
 use crate::text::{decoded, detached, string};
 
 impl Tokenizer {
-    /// The ids of the special tokens, ascending.
-    fn special_ids(&self) -> Vec<TokenId> {
-        let specials = self.model().specials().iter();
-        let mut ids: Vec<TokenId> = specials.map(|special| special.id).collect();
-        ids.sort_unstable();
-        ids
-    }
-
     fn decoded(
         &self,
         py: Python<'_>,
@@ -33,7 +25,7 @@ impl Tokenizer {
     ) -> PyResult<Vec<u8>> {
         let ids = match skip_special_tokens && !self.model().specials().is_empty() {
             true => {
-                let specials = self.special_ids();
+                let specials = self.model().skipped_ids();
                 Cow::Owned(detached(py, ids.len(), || without(ids, &specials)))
             }
             false => Cow::Borrowed(ids),
@@ -56,7 +48,7 @@ impl Tokenizer {
     /// Args:
     ///     ids (Sequence[int]): the ids.
     ///     errors (str): what to do with bytes that are not UTF-8, as in `bytes.decode`.
-    ///     skip_special_tokens (bool): leave out special tokens.
+    ///     skip_special_tokens (bool): leave out special tokens; other added tokens are kept.
     ///
     /// Returns:
     ///     str: the text.
@@ -86,7 +78,7 @@ impl Tokenizer {
     ///
     /// Args:
     ///     ids (Sequence[int]): the ids.
-    ///     skip_special_tokens (bool): leave out special tokens.
+    ///     skip_special_tokens (bool): leave out special tokens; other added tokens are kept.
     ///
     /// Returns:
     ///     bytes: their bytes, one behind the other.
@@ -146,7 +138,7 @@ impl Tokenizer {
     /// A decoder for ids that come one by one.
     ///
     /// Args:
-    ///     skip_special_tokens (bool): leave out special tokens.
+    ///     skip_special_tokens (bool): leave out special tokens; other added tokens are kept.
     ///
     /// Returns:
     ///     DecodeStream: its `push` takes an id, or several, and gives the text that they complete,
@@ -158,7 +150,7 @@ impl Tokenizer {
     #[pyo3(signature = (*, skip_special_tokens = false))]
     fn decode_stream(&self, skip_special_tokens: bool) -> DecodeStream {
         let skipped = match skip_special_tokens {
-            true => self.special_ids(),
+            true => self.model().skipped_ids(),
             false => Vec::new(),
         };
         DecodeStream::new(Decoder::new(Arc::clone(self.encoder.model())), skipped)

@@ -9,7 +9,9 @@
 //! | `offsets` | ids, and where each stands in the text |
 //! | `decode` | ids to text |
 //! | `vocabulary` | what the model holds |
+//! | `added_token` | `AddedToken` |
 
+mod added_token;
 mod decode;
 mod encode;
 mod files;
@@ -26,6 +28,7 @@ use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyBytes, PyString, PyType};
 use tokenizer_core::{Encoder, Merging, Model, TokenId};
 
+pub(crate) use self::added_token::AddedToken;
 use crate::array_memory::ArrayMemory;
 use crate::lists::Ints;
 use crate::specials::{Choice, Specials};
@@ -157,7 +160,11 @@ impl Tokenizer {
         format!(
             "<tokenizer_py.Tokenizer vocab_size={} pattern={pattern}, {merging}, {} special tokens>",
             self.vocab_size(),
-            model.specials().len(),
+            model
+                .specials()
+                .iter()
+                .filter(|token| token.control)
+                .count(),
         )
     }
 

@@ -7,7 +7,7 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 use tokenizer_core::reference::merge_piece;
 use tokenizer_core::{Merging, TokenId, Vocab};
 
-use super::Tokenizer;
+use super::{AddedToken, Tokenizer};
 use crate::errors::guard;
 use crate::ids;
 use crate::text::Argument;
@@ -64,14 +64,25 @@ impl Tokenizer {
         self.model().pattern().source()
     }
 
-    /// The special tokens with their ids, by ascending id: a new dict each time.
+    /// The special tokens with their ids, by ascending id: a new dict each time. Added tokens that
+    /// are not special are listed by `added_tokens` only.
     #[getter]
     fn special_tokens<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let tokens = PyDict::new(py);
-        for special in self.model().specials().iter() {
-            tokens.set_item(&special.content, special.id)?;
+        for token in self.model().specials().iter().filter(|t| t.control) {
+            tokens.set_item(&token.content, token.id)?;
         }
         Ok(tokens)
+    }
+
+    /// All added tokens, special ones included, by ascending id: a new list each time.
+    ///
+    ///     >>> tokenizer.added_tokens[0]
+    ///     AddedToken(content='<|bos|>', id=100257, special=True, normalized=False, lstrip=False, rstrip=False, single_word=False)
+    #[getter]
+    fn added_tokens(&self) -> Vec<AddedToken> {
+        let tokens = self.model().specials().iter();
+        tokens.map(AddedToken::of).collect()
     }
 
     /// The ordinary tokens with their ids, by ascending id: a new dict each time. Of tokens with the
@@ -141,12 +152,23 @@ impl Tokenizer {
     ) -> PyResult<Bound<'py, PyArray1<i32>>> {
         guard(|| {
             let mut lengths = vec![0; self.model().id_limit()];
-            for (id, token) in self.model().vocab().iter() {
+            let model = self.model();
+            let is_special = |id| {
+                model
+                    .specials()
+                    .by_id(id)
+                    .is_some_and(|token| token.control)
+            };
+            for (id, place) in (0..).zip(&mut lengths) {
+                let token = match is_special(id) {
+                    true => continue,
+                    false => model.token(id).unwrap_or_default(),
+                };
                 let length = match as_text {
                     true => String::from_utf8_lossy(token).len(),
                     false => token.len(),
                 };
-                lengths[id as usize] = i32::try_from(length).unwrap_or(i32::MAX);
+                *place = i32::try_from(length).unwrap_or(i32::MAX);
             }
             ids::array_of(py, lengths)
         })

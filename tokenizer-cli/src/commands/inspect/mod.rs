@@ -7,7 +7,6 @@ mod vocabulary;
 
 use std::io::IsTerminal;
 
-use tokenizer_core::special::SpecialSet;
 use tokenizer_core::{EncodeOptions, Encoder, Model, TokenId};
 
 use self::visible::visible;
@@ -50,11 +49,9 @@ pub(crate) fn run(arguments: &InspectArguments, progress: &Progress) -> Result<(
         Some(text) => InputBytes::Memory(text.clone().into_bytes()),
         None => InputName::Standard.read()?,
     };
-    let allowed = match arguments.allow_special {
-        true => encoder.model().all_specials(),
-        false => SpecialSet::default(),
-    };
-    let options = EncodeOptions::new().allow(&allowed);
+    let allowed = (arguments.allow_special).then(|| encoder.model().all_specials());
+    let mut options = EncodeOptions::new();
+    options.allowed = allowed.as_ref();
     let stage = progress.bytes("encoding");
     let ids = encoder.encode_with(text.as_ref(), options);
     let ids = ids.map_err(|error| CommandError::Encode {

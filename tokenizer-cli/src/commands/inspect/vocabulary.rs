@@ -14,12 +14,18 @@ use crate::progress::number;
 pub(super) fn report(model: &Model, most: usize) -> String {
     let vocab = model.vocab();
     let mut report = String::new();
+    let special = model.specials().iter().filter(|token| token.control);
+    let special = special.count();
+    let added = match model.specials().len() - special {
+        0 => String::new(),
+        added => format!(", {} other added tokens", number(added as u64)),
+    };
     // Writing to a string cannot fail.
     let _ = writeln!(
         report,
-        "{} tokens, {} special tokens, ids below {}\n",
+        "{} tokens, {} special tokens{added}, ids below {}\n",
         number(vocab.len() as u64),
-        number(model.specials().len() as u64),
+        number(special as u64),
         number(model.id_limit() as u64),
     );
 

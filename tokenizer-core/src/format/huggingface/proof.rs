@@ -4,9 +4,9 @@
 //! model that is written: a fault becomes an error and not a file that is wrong.
 
 use super::HuggingFaceError;
-use crate::encode::Encoder;
+use crate::encode::{EncodeOptions, Encoder};
 use crate::model::Model;
-use crate::special::SpecialSet;
+use crate::special::{SpecialSet, SpecialToken};
 
 /// Texts on which splitting and merging go wrong first.
 const HARD_TEXTS: [&str; 14] = [
@@ -29,7 +29,12 @@ const HARD_TEXTS: [&str; 14] = [
 /// Fails with a text for which the two models differ.
 pub(super) fn prove(model: &Model, made: Model) -> Result<(), HuggingFaceError> {
     let differ = |text: String| Err(HuggingFaceError::NotProven { text });
-    if made.specials() != model.specials() {
+    let matched = |token: &SpecialToken| SpecialToken {
+        decoded: None,
+        ..token.clone()
+    };
+    let [made_tokens, tokens] = [&made, model].map(|model| model.specials().iter().map(matched));
+    if !made_tokens.eq(tokens) {
         return differ("the special tokens".into());
     }
     if (made.normalizer(), made.affixes()) != (model.normalizer(), model.affixes()) {
@@ -37,7 +42,8 @@ pub(super) fn prove(model: &Model, made: Model) -> Result<(), HuggingFaceError> 
     }
     let limit = model.id_limit().max(made.id_limit());
     for id in 0..limit as u32 {
-        if made.token(id) != model.token(id) {
+        // The decoder of `tokenizers` may read the content of an added token in another way.
+        if model.specials().by_id(id).is_none() && made.token(id) != model.token(id) {
             return differ(format!("the token {id}"));
         }
     }
@@ -52,12 +58,11 @@ pub(super) fn prove(model: &Model, made: Model) -> Result<(), HuggingFaceError> 
     let all: [SpecialSet; 2] = [&model, &made].map(|encoder| encoder.model().all_specials());
     for text in HARD_TEXTS.map(str::to_owned).into_iter().chain(contents) {
         let ids = |encoder: &Encoder, specials: &SpecialSet| {
-            let mut ids = Vec::new();
-            let encoded = encoder.encode_with_specials(text.as_bytes(), specials, &mut ids);
-            encoded.map(|()| ids).ok()
+            let plain = encoder.encode(text.as_bytes()).ok();
+            let options = EncodeOptions::new().allow(specials);
+            (plain, encoder.encode_with(text.as_bytes(), options).ok())
         };
-        let none = SpecialSet::default();
-        if ids(&made, &none) != ids(&model, &none) || ids(&made, &all[1]) != ids(&model, &all[0]) {
+        if ids(&made, &all[1]) != ids(&model, &all[0]) {
             return differ(text);
         }
     }

@@ -4,6 +4,7 @@ use super::json::{At, Json};
 use super::pre_tokenizer::{check_byte_level, read_pre_tokenizer};
 use super::vocabulary::Spellings;
 use super::{HuggingFaceError, MAX_BYTES, MergeFault};
+use crate::byte_level::bytes_of;
 use crate::merges::Merge;
 use crate::model::{Affixes, Model};
 use crate::normalize::Normalizer;
@@ -49,7 +50,7 @@ pub fn read(bytes: &[u8]) -> Result<Model, HuggingFaceError> {
     let pattern = read_pre_tokenizer(&root.field("pre_tokenizer"))?;
     let affixes = read_post_processor(&root.field("post_processor"))?.unwrap_or_default();
     check_decoder(&root.field("decoder"))?;
-    let added = read_added_tokens(&root.field("added_tokens"))?;
+    let added = read_added_tokens(&root.field("added_tokens"), normalizer)?;
     let model = read_model(&root.field("model"), pattern, added)?;
     Ok(model.with_normalizer(normalizer).with_affixes(affixes)?)
 }
@@ -163,7 +164,10 @@ fn check_decoder(at: &At<'_>) -> Result<(), HuggingFaceError> {
     }
 }
 
-fn read_added_tokens(at: &At<'_>) -> Result<Vec<SpecialToken>, HuggingFaceError> {
+fn read_added_tokens(
+    at: &At<'_>,
+    normalizer: Option<Normalizer>,
+) -> Result<Vec<SpecialToken>, HuggingFaceError> {
     if at.is_null() {
         return Ok(Vec::new());
     }
@@ -179,17 +183,30 @@ fn read_added_tokens(at: &At<'_>) -> Result<Vec<SpecialToken>, HuggingFaceError>
             "special",
         ])?;
         let id = token.field("id");
-        tokens.push(SpecialToken {
+        let mut token = SpecialToken {
             content: token.field("content").text()?.to_owned(),
             id: TokenId::try_from(id.integer()?).map_err(|_| id.expected("an id"))?,
+            decoded: None,
             control: token.field("special").flag()?,
             normalized: token.field("normalized").flag()?,
             left_strip: token.field("lstrip").flag()?,
             right_strip: token.field("rstrip").flag()?,
             single_word: token.field("single_word").flag()?,
-        });
+        };
+        token.decoded = decoded(&token, normalizer);
+        tokens.push(token);
     }
     Ok(tokens)
+}
+
+/// What `tokenizers` decodes an added token to, if that differs from its content: its `ByteLevel`
+/// decoder takes the normalized content for a spelling of bytes wherever it can be one, so `é`
+/// decodes to the byte 0xE9.
+fn decoded(token: &SpecialToken, normalizer: Option<Normalizer>) -> Option<Vec<u8>> {
+    let content = token.normalized_content(normalizer);
+    let spelled = std::str::from_utf8(&content).ok().and_then(bytes_of);
+    let bytes = spelled.unwrap_or_else(|| content.into_owned());
+    (bytes != token.content.as_bytes()).then_some(bytes)
 }
 
 fn read_model(

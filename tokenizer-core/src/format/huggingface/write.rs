@@ -202,7 +202,7 @@ fn vocabulary(
             Err(HuggingFaceError::SpecialNotTold { content, id, why })
         };
         let bytes = bytes_of(&token.content);
-        let meant = bytes.as_deref() == Some(token.content.as_bytes());
+        let meant = bytes.as_deref() == Some(token.bytes());
         match bytes.as_ref().and_then(|bytes| vocab.id(bytes)) {
             // It stands there already, as the same bytes under the same id.
             Some(id) if id == token.id && meant => continue,
@@ -346,6 +346,7 @@ mod tests {
             let token = |(content, place): (String, u32)| SpecialToken {
                 content,
                 id: 400 + place * step,
+                decoded: None,
                 control: flags[0],
                 normalized: flags[1],
                 left_strip: flags[2],
