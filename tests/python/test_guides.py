@@ -15,6 +15,9 @@ from tokenizer_py import Tokenizer
 
 SPECIAL = "<|endoftext|>"
 
+# Of the model below, as the command line computes it: see tokenizer-cli/tests/cli/headers.rs.
+DECODING_SHA256 = "71f15be9b86d0c35386300c5f219da7fa1081e4e408afc5cdbeb1c8cbf4fd227"
+
 
 @pytest.fixture
 def model(tmp_path, monkeypatch):
@@ -53,7 +56,9 @@ def test_numpy_reads_shards(model, tmp_path):
     joined = numpy.array(sum(ids, []), dtype="<u2")
     joined.tofile(tmp_path / "train.bin")
     numpy.cumsum([len(one) for one in ids]).astype("<u8").tofile(tmp_path / "train.bin.index")
-    (tmp_path / "train.bin.json").write_text(json.dumps({"dtype": "uint16"}))
+    model.save(tmp_path / "model.bpe")
+    header = {"dtype": "uint16", "decoding_sha256": DECODING_SHA256}
+    (tmp_path / "train.bin.json").write_text(json.dumps(header))
     names = run("shards.md")
     starts = [0, *names["ends"][:-1]]
     read = [names["ids"][start:end].tolist() for start, end in zip(starts, names["ends"])]

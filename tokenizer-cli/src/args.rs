@@ -330,8 +330,8 @@ pub(crate) struct CountPiecesArguments {
 /// Encode text to ids.
 ///
 /// The text of special tokens is text like any other, unless it is allowed. Beside a file of joined
-/// ids (.bin, .u16, .u32, .npy) stand OUT.json, which says what is in it, and OUT.index, which says
-/// behind how many ids each document ends (numbers of eight bytes).
+/// ids (.bin, .u16, .u32, .npy) are OUT.json, its header, which names format and model, and OUT.index,
+/// with the number of ids up to the end of each document (numbers of eight bytes).
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -382,7 +382,8 @@ pub(crate) struct EncodeArguments {
 /// Decode ids to text: the bytes that were encoded, exactly.
 ///
 /// Reads what `encode` writes. The texts of several documents follow each other with nothing
-/// between them.
+/// between them. A header beside INPUT (INPUT.json) decides the format, and a model that decodes
+/// otherwise than the one of the header is refused.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -400,7 +401,7 @@ pub(crate) struct DecodeArguments {
     #[arg(short, long, value_name = "OUT")]
     pub(crate) output: Option<PathBuf>,
 
-    /// How the ids are written [default: by the name of INPUT, as for encode].
+    /// How the ids are written [default: by the header, else by the name of INPUT, as for encode].
     #[arg(long, value_enum)]
     pub(crate) format: Option<IdFormat>,
 

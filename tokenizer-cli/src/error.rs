@@ -15,7 +15,7 @@ use tokenizer_core::special::SpecialTokensError;
 use tokenizer_core::train::TrainError;
 
 use crate::args::MAX_VOCAB_SIZE;
-use crate::ids::IdFault;
+use crate::ids::{HeaderFault, IdFault};
 use crate::input::{InputName, TextName};
 
 /// A command failed. The message names the file.
@@ -74,6 +74,17 @@ pub(crate) enum CommandError {
     OtherShards(PathBuf),
     #[error("{input}: is not what it was when {} was written", .shard.display())]
     InputChanged { input: InputName, shard: PathBuf },
+    #[error(
+        "{}: this shard was encoded with a model that decodes otherwise: {difference}",
+        .shard.display()
+    )]
+    ShardOfOtherModel { shard: PathBuf, difference: String },
+    #[error("{}: {fault}", .path.display())]
+    Header {
+        path: PathBuf,
+        #[source]
+        fault: HeaderFault,
+    },
     #[error("{input}: {fault}")]
     Ids {
         input: InputName,
@@ -132,6 +143,12 @@ pub(crate) enum UsageError {
     NeedsFile(&'static str),
     #[error("{0}: the name of Megatron's file of ids ends in .bin; its index is named .idx")]
     MegatronName(String),
+    #[error("{}: the ids are {format}, and --format is {given}", .header.display())]
+    OtherFormat {
+        header: PathBuf,
+        format: &'static str,
+        given: &'static str,
+    },
     #[error("shards are files, and standard output is none")]
     ShardsToStandardOutput,
     #[error("the model has no special token {name:?}")]
@@ -191,7 +208,11 @@ impl CommandError {
                 });
             }
             CommandError::ShardsAreThere(_) => "--resume goes on behind them; or remove them",
-            CommandError::OtherShards(_) => "give what they were made with, or remove them",
+            CommandError::Header { fault, .. } => return Some(fault.hint()),
+            CommandError::Usage(UsageError::OtherFormat { .. }) => "leave --format out",
+            CommandError::OtherShards(_) | CommandError::ShardOfOtherModel { .. } => {
+                "give what they were made with, or remove them"
+            }
             CommandError::InputChanged { .. } => {
                 "bring back what it was, or remove the shards and begin anew"
             }

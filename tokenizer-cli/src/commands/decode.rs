@@ -3,7 +3,9 @@
 use crate::args::DecodeArguments;
 use crate::commands::load;
 use crate::error::CommandError;
-use crate::ids::{Decoded, Decoding, IdFault, IdFormat, decode_ids, look_wider};
+use crate::ids::{
+    Decoded, Decoding, Header, IdFault, IdFormat, beside, decode_ids, look_wider,
+};
 use crate::input::InputName;
 use crate::output::Output;
 use crate::progress::{Progress, number};
@@ -11,10 +13,12 @@ use crate::progress::{Progress, number};
 pub(crate) fn run(arguments: &DecodeArguments, progress: &Progress) -> Result<(), CommandError> {
     let input = InputName::new(&arguments.input);
     let output = Output::new(arguments.output.as_deref());
+    let header = input.path().map(|path| beside(path, ".json"));
     output.check(
         input
             .path()
             .into_iter()
+            .chain(header.as_deref())
             .chain([arguments.model.model.as_path()]),
     )?;
     let model = load(
@@ -36,9 +40,14 @@ pub(crate) fn run(arguments: &DecodeArguments, progress: &Progress) -> Result<()
     stage.advance(bytes.len() as u64);
     drop(stage);
 
-    let format = match arguments.format {
-        Some(format) => format,
-        None => {
+    let header = Header::of_input(&input, &arguments.model.model)?;
+    if let Some(header) = &header {
+        header.check(&input, arguments.format, &model, &arguments.model.model)?;
+    }
+    let format = match (&header, arguments.format) {
+        (Some(header), _) => header.format,
+        (None, Some(format)) => format,
+        (None, None) => {
             let format = IdFormat::of_path(input.path(), model.id_limit());
             if IdFormat::is_width_left_open(input.path()) {
                 if format == IdFormat::U16 && look_wider(bytes) {
@@ -54,7 +63,7 @@ pub(crate) fn run(arguments: &DecodeArguments, progress: &Progress) -> Result<()
     let mut decoded = Decoded::default();
     output.write(|writer| {
         let stage = progress.bytes("decoding").unless(output.is_terminal());
-        decoded = decode_ids(decoding, &input, bytes, format, |text| {
+        decoded = decode_ids(decoding, &input, bytes, format, header.as_ref(), |text| {
             stage.advance(text.len() as u64);
             writer.write_all(text)
         })?;

@@ -5,7 +5,6 @@
 //! documents they hold, and the next run goes on with the document behind them.
 
 use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use tokenizer_core::TokenId;
@@ -73,16 +72,21 @@ impl Shards {
         }
         loop {
             let path = numbered(path, shards.number);
-            let Ok(bytes) = fs::read(beside(&path, ".json")) else {
+            let Some(header) = Header::beside(&path)? else {
                 return Ok(shards);
             };
-            let header = Header::read(&bytes)
-                .filter(|header| path.exists() && header.first_document == shards.documents);
-            let Some(header) = header else {
+            if let Some(difference) = shards.run.difference(&header) {
+                let shard = path;
+                return Err(CommandError::ShardOfOtherModel { shard, difference });
+            }
+            let shard = header.shard.as_ref();
+            let shard =
+                shard.filter(|shard| path.exists() && shard.first_document == shards.documents);
+            let Some(shard) = shard else {
                 return Err(CommandError::OtherShards(path));
             };
-            if Some(header.run.as_str()) != shards.run.name() {
-                return Err(match shards.run.changed_input(&header) {
+            if Some(shard.run.as_str()) != shards.run.name() {
+                return Err(match shards.run.changed_input(shard) {
                     Some(input) => CommandError::InputChanged {
                         input: names[input].clone(),
                         shard: path,

@@ -11,9 +11,14 @@
 //! i64 …    with which sequence each document begins, and at the end how many there are
 //! ```
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
+
+use tokenizer_core::corpus::FileError;
 
 use super::Number;
+use crate::error::CommandError;
+use crate::input::InputName;
 
 const MAGIC: &[u8] = b"MMIDIDX\0\0";
 const VERSION: u64 = 1;
@@ -42,6 +47,28 @@ pub(super) fn write(lengths: &[u32], number: Number, mut to: impl Write) -> io::
         to.write_all(&document.to_le_bytes())?;
     }
     Ok(())
+}
+
+/// How the ids of `input` are stored, from the index beside it, if there is one.
+pub(super) fn number_beside(input: &InputName) -> Result<Option<Number>, CommandError> {
+    let Some(path) = input.path().map(|path| path.with_extension("idx")) else {
+        return Ok(None);
+    };
+    let mut head = [0; MAGIC.len() + size_of::<u64>() + 1];
+    match File::open(&path).and_then(|mut file| file.read_exact(&mut head)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(FileError::new(&path, error).into()),
+        Ok(()) => {}
+    }
+    match head.strip_prefix(MAGIC) {
+        Some([1, 0, 0, 0, 0, 0, 0, 0, 8]) => Ok(Some(Number::U16)),
+        Some([1, 0, 0, 0, 0, 0, 0, 0, 4]) => Ok(Some(Number::I32)),
+        _ => {
+            let message = "not an index of Megatron with ids of uint16 or int32";
+            let error = io::Error::new(io::ErrorKind::InvalidData, message);
+            Err(FileError::new(&path, error).into())
+        }
+    }
 }
 
 #[cfg(test)]

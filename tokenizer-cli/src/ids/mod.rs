@@ -13,6 +13,7 @@
 //! are, and of which model. It is written last, so where it is, all is.
 
 mod header;
+mod identity;
 mod index;
 mod npy;
 mod parquet;
@@ -23,7 +24,7 @@ use std::path::Path;
 
 use clap::ValueEnum;
 
-pub(crate) use header::{Counts, Header, Run};
+pub(crate) use header::{Counts, Header, HeaderFault, Run};
 pub(crate) use read::{Decoded, Decoding, IdFault, decode_ids, look_wider};
 pub(crate) use write::{IdWriter, beside};
 
@@ -66,6 +67,18 @@ impl Number {
             Number::I32 => "int32",
         }
     }
+
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        let all = [Number::U16, Number::U32, Number::I32];
+        all.into_iter().find(|number| number.as_str() == name)
+    }
+
+    pub(crate) fn bytes(self) -> u64 {
+        match self {
+            Number::U16 => 2,
+            Number::U32 | Number::I32 => 4,
+        }
+    }
 }
 
 impl IdFormat {
@@ -105,6 +118,17 @@ impl IdFormat {
             IdFormat::Megatron => Some(Number::I32),
             IdFormat::Parquet if IdFormat::U16.holds(id_limit) => Some(Number::U16),
             IdFormat::Parquet => Some(Number::U32),
+        }
+    }
+
+    /// Whether a file of this format can hold ids as `number`.
+    pub(crate) fn can_store(self, number: Number) -> bool {
+        match self {
+            IdFormat::Text | IdFormat::Jsonl => false,
+            IdFormat::U16 => number == Number::U16,
+            IdFormat::U32 | IdFormat::Npy => number == Number::U32,
+            IdFormat::Megatron => number != Number::U32,
+            IdFormat::Parquet => number != Number::I32,
         }
     }
 

@@ -1,11 +1,14 @@
 //! Reading ids and decoding them.
 
+use std::path::PathBuf;
+
 use serde_json::Value;
 use tokenizer_core::decode::UnknownToken;
 use tokenizer_core::{Model, TokenId};
 
+use super::header::Header;
 use super::npy::{self, NpyFault, Width};
-use super::{IdFormat, Number};
+use super::{IdFormat, Number, index};
 use crate::error::CommandError;
 use crate::input::InputName;
 
@@ -35,6 +38,27 @@ pub(crate) enum IdFault {
         length: usize,
         width: usize,
     },
+    #[error(
+        "{} has {tokens} ids of {width} bytes, and the file has {found} bytes of ids: it was cut short \
+         or added to, or is of another run",
+        .header.display()
+    )]
+    OtherLength {
+        header: PathBuf,
+        tokens: u64,
+        width: u64,
+        found: u64,
+    },
+    #[error(
+        "{} has {tokens} ids, and the file has {found}: it was cut short or added to, or is of another \
+         run",
+        .header.display()
+    )]
+    OtherTokens {
+        header: PathBuf,
+        tokens: u64,
+        found: u64,
+    },
     #[error("ids in a Parquet table are not decoded")]
     Parquet,
     #[error("every second id would be 0 as u16: these look like ids of four bytes")]
@@ -48,6 +72,9 @@ impl IdFault {
         match self {
             IdFault::LooksWider => {
                 Some("give --format u32, or --format u16 if they are right".to_owned())
+            }
+            IdFault::OtherLength { .. } | IdFault::OtherTokens { .. } => {
+                Some("encode again, or rename the header if it is not that of the file".to_owned())
             }
             _ => None,
         }
@@ -76,18 +103,26 @@ impl Decoding<'_> {
 }
 
 /// Decodes the ids of `bytes`, which are those of `input`, and hands their text to `each`, part by
-/// part.
+/// part. `header` is that of the file, if it has one.
 pub(crate) fn decode_ids(
     decoding: Decoding<'_>,
     input: &InputName,
     bytes: &[u8],
     format: IdFormat,
+    header: Option<&Header>,
     mut each: impl FnMut(&[u8]) -> Result<(), CommandError>,
 ) -> Result<Decoded, CommandError> {
     let in_input = |fault| CommandError::Ids {
         input: input.clone(),
         fault,
     };
+    let check_length = |numbers: &[u8]| match header {
+        Some(header) => header.check_length(numbers.len() as u64).map_err(in_input),
+        None => Ok(()),
+    };
+    if matches!(format, IdFormat::U16 | IdFormat::U32 | IdFormat::Megatron) {
+        check_length(bytes)?;
+    }
     let mut decoded = Decoded::default();
     let mut hand_out = |part: Result<(usize, Vec<u8>), IdFault>| {
         let (tokens, text) = part.map_err(in_input)?;
@@ -101,7 +136,11 @@ pub(crate) fn decode_ids(
         IdFormat::U16 => decode_numbers(decoding, bytes, Width::U16, &mut hand_out)?,
         IdFormat::U32 => decode_numbers(decoding, bytes, Width::U32, &mut hand_out)?,
         IdFormat::Megatron => {
-            let width = match format.number(decoding.model.id_limit()) {
+            let number = match header {
+                Some(header) => header.number,
+                None => index::number_beside(input)?.or(format.number(decoding.model.id_limit())),
+            };
+            let width = match number {
                 Some(Number::U16) => Width::U16,
                 _ => Width::I32,
             };
@@ -110,8 +149,12 @@ pub(crate) fn decode_ids(
         IdFormat::Parquet => return Err(in_input(IdFault::Parquet)),
         IdFormat::Npy => {
             let (numbers, width) = npy::parse(bytes).map_err(|fault| in_input(fault.into()))?;
+            check_length(numbers)?;
             decode_numbers(decoding, numbers, width, &mut hand_out)?;
         }
+    }
+    if let Some(header) = header {
+        header.check_tokens(decoded.tokens).map_err(in_input)?;
     }
     Ok(decoded)
 }
@@ -225,7 +268,7 @@ fn ids_of_json(text: &[u8], line: usize, ids: &mut Vec<TokenId>) -> Result<(), I
 }
 
 /// A word for a message; one that goes on for ever is cut.
-fn shown(word: &[u8]) -> String {
+pub(super) fn shown(word: &[u8]) -> String {
     let text = String::from_utf8_lossy(word);
     match text.char_indices().nth(40) {
         Some((end, _)) => format!("{}…", &text[..end]),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tokenizer_core::TokenId;
 use tokenizer_core::corpus::{FileError, NewFile};
 
-use super::header::{Counts, Run};
+use super::header::{Counts, Header, Run};
 use super::parquet::TableWriter;
 use super::{IdFormat, Number, index, npy};
 use crate::error::CommandError;
@@ -208,9 +208,11 @@ impl IdWriter {
             return Ok(self.counts);
         }
         let header = beside(&path, ".json");
-        let has_header = self.run.format.is_flat() || self.run.name().is_some();
-        if has_header {
-            // That of an older file would speak of this one.
+        let format = self.run.format;
+        let has_header =
+            format.is_flat() || format == IdFormat::Megatron || self.run.name().is_some();
+        // The header of an older file would describe this one. A file that is not a header stays.
+        if has_header || Header::beside(&path).is_ok_and(|header| header.is_some()) {
             remove(&header)?;
         }
         file.complete()?;

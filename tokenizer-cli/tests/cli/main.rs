@@ -10,6 +10,7 @@ mod encode;
 mod extend;
 mod golden;
 mod guides;
+mod headers;
 mod inputs;
 mod inspect;
 mod interrupt;

@@ -1,0 +1,108 @@
+//! Hashes by which a header names its model, and what differs between two models.
+//!
+//! `decoding_sha256` covers what decides decoding and nothing else: pattern, merges, normalizer and file
+//! format leave it unchanged. Its definition is public, in `docs/shards.md`.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+use tokenizer_core::format::native;
+use tokenizer_core::{Model, TokenId};
+
+/// Special tokens by id.
+pub(super) type SpecialTokens = BTreeMap<TokenId, String>;
+
+/// How a header names its model.
+#[derive(Clone, Debug)]
+pub(super) struct Identity {
+    pub(super) model: String,
+    pub(super) decoding: String,
+    pub(super) specials: SpecialTokens,
+}
+
+impl Identity {
+    pub(super) fn of(model: &Model) -> Self {
+        let specials = special_tokens(model);
+        Identity {
+            model: model_sha256(model),
+            decoding: decoding_sha256(model, &specials),
+            specials,
+        }
+    }
+}
+
+/// The special tokens of a model: those that decoding can skip.
+pub(super) fn special_tokens(model: &Model) -> SpecialTokens {
+    let specials = model.specials().iter().filter(|special| special.control);
+    specials
+        .map(|special| (special.id, special.content.clone()))
+        .collect()
+}
+
+/// Everything that decides ids, as the bytes of a `.bpe` file without known pieces.
+pub(super) fn model_sha256(model: &Model) -> String {
+    let without_known_pieces = Model::clone(model).without_known_pieces();
+    hex(Sha256::digest(native::write(&without_known_pieces)))
+}
+
+/// A record for each id that has a token, in ascending order: the id (u32), 1 if it is special and else
+/// 0 (u8), the length of the token (u32), its bytes. `specials` take the place of the model's own.
+pub(super) fn decoding_sha256(model: &Model, specials: &SpecialTokens) -> String {
+    let added = model.specials().iter().filter(|added| !added.control);
+    let ordinary = model.vocab().iter().map(|(id, _)| id);
+    let mut ids: Vec<TokenId> = ordinary.chain(added.map(|added| added.id)).collect();
+    ids.extend(specials.keys());
+    ids.sort_unstable();
+    ids.dedup();
+    let mut digest = Sha256::new();
+    for id in ids {
+        let (is_special, token) = match specials.get(&id) {
+            Some(content) => (true, content.as_bytes()),
+            None => (false, model.token(id).unwrap_or_default()),
+        };
+        digest.update(id.to_le_bytes());
+        digest.update([u8::from(is_special)]);
+        digest.update((token.len() as u32).to_le_bytes());
+        digest.update(token);
+    }
+    hex(digest.finalize())
+}
+
+/// How `theirs`, the special tokens of a header, differ from those of `model`: the first ids.
+pub(super) fn special_difference(theirs: &SpecialTokens, model: &Model) -> String {
+    const SHOWN: usize = 3;
+    let ours = special_tokens(model);
+    let mut ids: Vec<TokenId> = theirs.keys().chain(ours.keys()).copied().collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids.retain(|id| theirs.get(id) != ours.get(id));
+    let describe = |id: &TokenId| {
+        let (header, ours) = (theirs.get(id), ours.get(id));
+        let here = match (ours, model.token(*id)) {
+            (Some(ours), _) => quoted(ours),
+            (None, Some(_)) => "not special".to_owned(),
+            (None, None) => "not a token".to_owned(),
+        };
+        let there = header.map_or_else(|| "not special".to_owned(), |token| quoted(token));
+        format!("id {id} is {there} in the header and {here} in the model")
+    };
+    let shown: Vec<String> = ids.iter().take(SHOWN).map(describe).collect();
+    let mut difference = shown.join(", ");
+    if ids.len() > SHOWN {
+        difference += &format!(", and {} more special tokens differ", ids.len() - SHOWN);
+    }
+    difference
+}
+
+/// A token for a message, cut after 40 characters.
+fn quoted(token: &str) -> String {
+    match token.char_indices().nth(40) {
+        Some((end, _)) => format!("{:?}…", &token[..end]),
+        None => format!("{token:?}"),
+    }
+}
+
+pub(super) fn hex(digest: impl AsRef<[u8]>) -> String {
+    let digits = digest.as_ref().iter().map(|byte| format!("{byte:02x}"));
+    digits.collect()
+}
