@@ -1,5 +1,7 @@
 //! What can be typed.
 
+mod models;
+
 use std::path::PathBuf;
 
 use clap::builder::{
@@ -9,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokenizer_core::corpus::{CountsFormat, DocumentOptions, ModelFormat, Units};
 use tokenizer_core::{Count, CropOptions, MAX_TOKEN_ID, Pattern};
 
+pub(crate) use self::models::{ModelChoice, ModelsArguments};
 use crate::ids::IdFormat;
 
 const MODEL_NAMES: &str = "\
@@ -484,17 +487,14 @@ pub(crate) struct ConvertArguments {
 #[command(after_help = "\
 Examples:
   tokenizer compare english.txt code/ -r -m a.bpe -m b.bpe
+  tokenizer compare english.txt -m a.tiktoken --pattern cl100k -m b.tiktoken --pattern o200k
   tokenizer compare corpus.txt -m model-4096.bpe -m model-8192.bpe -m model.bpe --html sizes.html")]
 pub(crate) struct CompareArguments {
     #[command(flatten)]
     pub(crate) documents: InputArguments,
 
-    /// A model: .bpe, .json or .tiktoken; may be given again.
-    #[arg(short, long = "model", value_name = "MODEL", value_parser = model_path(), required = true)]
-    pub(crate) models: Vec<PathBuf>,
-
     #[command(flatten)]
-    pub(crate) pattern: ModelPatternArguments,
+    pub(crate) models: ModelsArguments,
 
     /// Write the comparison as JSON.
     #[arg(long, conflicts_with = "html")]

@@ -149,6 +149,13 @@ pub(crate) enum UsageError {
         format: &'static str,
         given: &'static str,
     },
+    #[error("{0} precedes every -m, and belongs to the -m before it")]
+    OptionBeforeModels(&'static str),
+    #[error("{}: {option} is given twice for this model", .model.display())]
+    OptionTwice {
+        option: &'static str,
+        model: PathBuf,
+    },
     #[error("shards are files, and standard output is none")]
     ShardsToStandardOutput,
     #[error("the model has no special token {name:?}")]
@@ -231,6 +238,9 @@ impl CommandError {
             CommandError::Usage(
                 UsageError::Pattern(LoadError::PatternGiven(_)) | UsageError::OtherPattern { .. },
             ) => "leave --pattern out",
+            CommandError::Usage(
+                UsageError::OptionBeforeModels(_) | UsageError::OptionTwice { .. },
+            ) => "give it once, after the -m of its model",
             _ => return None,
         };
         Some(hint.to_owned())

@@ -94,3 +94,217 @@ fn a_page_has_charts_and_no_markup_of_names() {
     let page = String::from_utf8(folder.read("page.html")).unwrap();
     assert!(!page.contains("NaN") && !page.contains("inf"), "{page}");
 }
+
+/// Two models of ranks from the same text, `a.tiktoken` split by gpt2, `b.tiktoken` by o200k.
+fn folder_with_ranks() -> Folder {
+    let folder = folder();
+    folder.write(
+        "numbers.txt",
+        "12345 1234 it's IT'S\n\n  123456789 東京".repeat(20),
+    );
+    for (name, pattern) in [("a.tiktoken", "gpt2"), ("b.tiktoken", "o200k")] {
+        let arguments = [
+            "train",
+            "numbers.txt",
+            "-q",
+            "-o",
+            name,
+            "--pattern",
+            pattern,
+        ];
+        folder
+            .run(&[&arguments[..], &["--vocab-size", "300"]].concat())
+            .succeeds();
+    }
+    folder
+}
+
+/// The number of tokens of each model on the one corpus of a report.
+fn tokens(report: &Value) -> Vec<u64> {
+    let models = report["corpora"][0]["models"].as_array().unwrap();
+    models
+        .iter()
+        .map(|model| model["tokens"].as_u64().unwrap())
+        .collect()
+}
+
+fn count(folder: &Folder, corpus: &str, model: &[&str]) -> u64 {
+    let run = folder
+        .run(&[&["count", corpus, "-m"], model].concat())
+        .succeeds();
+    run.text().split('\t').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_pattern_belongs_to_the_model_before_it() {
+    let folder = folder_with_ranks();
+    let alone =
+        |model: &str, pattern: &str| count(&folder, "numbers.txt", &[model, "--pattern", pattern]);
+    let [a, b] = [alone("a.tiktoken", "gpt2"), alone("b.tiktoken", "o200k")];
+    let crossed = [alone("a.tiktoken", "o200k"), alone("b.tiktoken", "gpt2")];
+    let native = count(&folder, "numbers.txt", &["m.bpe"]);
+    assert!(a != crossed[0] && b != crossed[1]);
+    let compared = |arguments: &[&str]| {
+        let arguments = [&["numbers.txt"], arguments].concat();
+        tokens(&json(&folder, &arguments))
+    };
+    let both = [
+        "-m",
+        "a.tiktoken",
+        "--pattern",
+        "gpt2",
+        "-m",
+        "b.tiktoken",
+        "--pattern",
+        "o200k",
+    ];
+    assert_eq!(compared(&both), [a, b]);
+    let reversed = [
+        "--model=b.tiktoken",
+        "--pattern=o200k",
+        "-ma.tiktoken",
+        "--pattern=gpt2",
+    ];
+    assert_eq!(compared(&reversed), [b, a]);
+    let crossed_over = [
+        "-m",
+        "a.tiktoken",
+        "--pattern",
+        "o200k",
+        "-m",
+        "b.tiktoken",
+        "--pattern",
+        "gpt2",
+    ];
+    assert_eq!(compared(&crossed_over), crossed);
+    // Other options between them, models that have their own pattern, the same model twice.
+    let mixed = [
+        "-m",
+        "m.bpe",
+        "-m",
+        "a.tiktoken",
+        "--threads",
+        "1",
+        "--pattern",
+        "gpt2",
+        "-m",
+        "m.bpe",
+        "-m",
+        "a.tiktoken",
+        "--pattern",
+        "o200k",
+    ];
+    assert_eq!(compared(&mixed), [native, a, native, crossed[0]]);
+    // A regex may begin with a hyphen.
+    let regex = [
+        "-m",
+        "a.tiktoken",
+        "--pattern",
+        "-?[0-9]|[^0-9]",
+        "-m",
+        "m.bpe",
+    ];
+    assert_eq!(compared(&regex)[1], native);
+    // With one model the order is free.
+    assert_eq!(compared(&["--pattern", "gpt2", "-m", "a.tiktoken"]), [a]);
+    let run = folder.run(&[
+        "compare",
+        "--pattern",
+        "o200k",
+        "-m",
+        "b.tiktoken",
+        "numbers.txt",
+    ]);
+    run.succeeds().says_nothing();
+}
+
+#[test]
+fn a_pattern_without_its_model_is_refused() {
+    let folder = folder_with_ranks();
+    let refused = |arguments: &[&str], words: &[&str], hint: &str| {
+        let arguments = [&["compare", "numbers.txt", "--html", "page"], arguments].concat();
+        folder.run(&arguments).fails(2, words).says(&[hint]);
+        assert!(!folder.exists("page"));
+    };
+    let (first, second) = (["-m", "a.tiktoken"], ["-m", "b.tiktoken"]);
+    let (gpt2, o200k) = (["--pattern", "gpt2"], ["--pattern", "o200k"]);
+    let after = "hint: give it once, after the -m of its model";
+    refused(
+        &[gpt2, first, second, o200k].concat(),
+        &["--pattern precedes every -m"],
+        after,
+    );
+    refused(
+        &[first, gpt2, o200k, second].concat(),
+        &["a.tiktoken: --pattern is given twice"],
+        after,
+    );
+    refused(
+        &[gpt2, first, o200k].concat(),
+        &["a.tiktoken: --pattern is given twice"],
+        after,
+    );
+    refused(
+        &[&first[..], &second, &o200k].concat(),
+        &["a.tiktoken: a .tiktoken file does not hold its pattern"],
+        "--pattern cl100k",
+    );
+    refused(
+        &[first, gpt2, second].concat(),
+        &["b.tiktoken: a .tiktoken file does not hold its pattern"],
+        "--pattern cl100k",
+    );
+    for models in [
+        &[
+            "-m",
+            "a.tiktoken",
+            "--pattern",
+            "gpt2",
+            "-m",
+            "m.bpe",
+            "--pattern",
+            "gpt2",
+        ][..],
+        &["-m", "m.bpe", "--pattern", "gpt2"],
+        &["--pattern", "gpt2", "-m", "m.bpe"],
+    ] {
+        let words = ["m.bpe: the model holds its own pattern"];
+        refused(models, &words, "hint: leave --pattern out");
+    }
+    refused(
+        &[first, ["--pattern", "cl100q"]].concat(),
+        &["cl100q"],
+        "--pattern",
+    );
+}
+
+#[test]
+fn published_ranks_are_compared_under_their_own_patterns() {
+    let folder = Folder::new();
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/vocabs");
+    let names = ["cl100k_base.tiktoken", "o200k_base.tiktoken"];
+    let [cl100k, o200k] = names.map(|name| format!("{data}/{name}"));
+    if !std::path::Path::new(&cl100k).exists() || !std::path::Path::new(&o200k).exists() {
+        return;
+    }
+    let corpus = fixture("corpus.txt");
+    let corpus = corpus.to_str().unwrap();
+    let models = [
+        "-m",
+        &cl100k,
+        "--pattern",
+        "cl100k",
+        "-m",
+        &o200k,
+        "--pattern",
+        "o200k",
+    ];
+    let report = json(&folder, &[&[corpus], &models[..]].concat());
+    let alone = [
+        count(&folder, corpus, &[&cl100k, "--pattern", "cl100k"]),
+        count(&folder, corpus, &[&o200k, "--pattern", "o200k"]),
+    ];
+    assert_eq!(tokens(&report), alone);
+    let other = count(&folder, corpus, &[&o200k, "--pattern", "cl100k"]);
+    assert_ne!(other, alone[1]);
+}

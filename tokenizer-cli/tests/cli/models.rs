@@ -109,6 +109,37 @@ fn a_tiktoken_model_wants_its_pattern_and_others_have_their_own() {
 }
 
 #[test]
+fn a_pattern_may_precede_the_only_model() {
+    let folder = Folder::with_model();
+    folder.write("r.tiktoken", fixture_text("golden/gpt2.tiktoken"));
+    folder.write("low", "low lower 12345");
+    let (model, pattern) = (["-m", "r.tiktoken"], ["--pattern", "gpt2"]);
+    for command in [
+        &["encode", "low"][..],
+        &["count", "low"],
+        &["inspect", "low 12345"],
+    ] {
+        let after = folder.run(&[command, &model, &pattern].concat()).succeeds();
+        let before = folder.run(&[command, &pattern, &model].concat()).succeeds();
+        assert_eq!(before.stdout, after.stdout);
+        for twice in [
+            [command, &model, &pattern, &pattern].concat(),
+            [command, &model, &model, &pattern].concat(),
+        ] {
+            folder
+                .run(&twice)
+                .fails(2, &["cannot be used multiple times"]);
+        }
+    }
+    for order in [
+        ["--pattern", "gpt2", "r.tiktoken", "-o", "r.bpe"],
+        ["r.tiktoken", "-o", "r.bpe", "--pattern", "gpt2"],
+    ] {
+        folder.run(&[&["convert"], &order[..]].concat()).succeeds();
+    }
+}
+
+#[test]
 fn models_that_cannot_be_read_are_named() {
     let folder = Folder::new();
     count_with(&folder, "missing.bpe").fails(1, &["missing.bpe: No such file"]);

@@ -7,10 +7,9 @@ mod table;
 use std::path::Path;
 
 use tokenizer_core::Encoder;
-use tokenizer_core::corpus::ModelFormat;
 
 use self::measure::{Measured, measure};
-use crate::args::CompareArguments;
+use crate::args::{CompareArguments, ModelChoice};
 use crate::commands::load;
 use crate::error::{CommandError, UsageError};
 use crate::input::Inputs;
@@ -38,7 +37,8 @@ struct Comparison {
 pub(crate) fn run(arguments: &CompareArguments, progress: &Progress) -> Result<(), CommandError> {
     let documents = &arguments.documents;
     let is_standard = |path: &std::path::PathBuf| path == Path::new("-");
-    if arguments.models.len() > 1 && documents.inputs.iter().any(is_standard) {
+    let models = arguments.models.choices()?;
+    if models.len() > 1 && documents.inputs.iter().any(is_standard) {
         return Err(UsageError::StandardInputForEach.into());
     }
     // A folder is one corpus, whatever is in it.
@@ -54,7 +54,7 @@ pub(crate) fn run(arguments: &CompareArguments, progress: &Progress) -> Result<(
         .map(|path| Output::new(Some(path)));
     if let Some(html) = &html {
         let read = corpora.iter().flat_map(|(_, inputs)| inputs.paths());
-        html.check(read.chain(arguments.models.iter().map(AsRef::as_ref)))?;
+        html.check(read.chain(models.iter().map(|model| model.path.as_path())))?;
     }
 
     let mut comparison = Comparison {
@@ -64,11 +64,8 @@ pub(crate) fn run(arguments: &CompareArguments, progress: &Progress) -> Result<(
             .map(|(name, _)| (name.clone(), Vec::new()))
             .collect(),
     };
-    for path in &arguments.models {
-        // The pattern is for those that do not say their own.
-        let is_told = ModelFormat::of_path(path) == Some(ModelFormat::Tiktoken);
-        let pattern = arguments.pattern.pattern.as_ref().filter(|_| is_told);
-        let encoder = Encoder::new(load(path, pattern, progress)?);
+    for ModelChoice { path, pattern } in &models {
+        let encoder = Encoder::new(load(path, pattern.as_ref(), progress)?);
         comparison.models.push(Compared::new(path, &encoder));
         let threads = documents.threads();
         for ((_, inputs), (_, row)) in corpora.iter().zip(&mut comparison.corpora) {
