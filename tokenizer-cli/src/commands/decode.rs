@@ -3,9 +3,7 @@
 use crate::args::DecodeArguments;
 use crate::commands::load;
 use crate::error::CommandError;
-use crate::ids::{
-    Decoded, Decoding, Header, IdFault, IdFormat, beside, decode_ids, look_wider,
-};
+use crate::ids::{Decoded, Decoding, Header, IdFault, IdFormat, beside, decode_ids, look_wider};
 use crate::input::InputName;
 use crate::output::Output;
 use crate::progress::{Progress, number};

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 use tokenizer_core::format::native;
-use tokenizer_core::{Model, TokenId};
+use tokenizer_core::{Model, SpecialToken, TokenId};
 
 /// Special tokens by id.
 pub(super) type SpecialTokens = BTreeMap<TokenId, String>;
@@ -57,7 +57,11 @@ pub(super) fn decoding_sha256(model: &Model, specials: &SpecialTokens) -> String
     let mut digest = Sha256::new();
     for id in ids {
         let (is_special, token) = match specials.get(&id) {
-            Some(content) => (true, content.as_bytes()),
+            Some(content) => {
+                let own = model.specials().by_id(id);
+                let own = own.filter(|own| own.content == *content);
+                (true, own.map_or(content.as_bytes(), SpecialToken::bytes))
+            }
             None => (false, model.token(id).unwrap_or_default()),
         };
         digest.update(id.to_le_bytes());
