@@ -6,6 +6,7 @@ import collections
 import logging
 import os
 
+import numpy as np
 import pytest
 import rustbpe
 from conftest import FIXTURES, PATTERNS, documents, run_python
@@ -216,6 +217,172 @@ def test_files_that_are_damaged(tmp_path):
     for name in ("a.txt.gz", "b.jsonl", "c.parquet"):
         with pytest.raises(ValueError, match=name):
             count_pieces(files=[tmp_path / name])
+
+
+def tar_of(data):
+    import io
+    import tarfile
+
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        member = tarfile.TarInfo("a.txt")
+        member.size = len(data)
+        archive.addfile(member, io.BytesIO(data))
+    return out.getvalue()
+
+
+def zip_of(data):
+    import io
+    import zipfile
+
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("a.txt", data)
+    return out.getvalue()
+
+
+def arrow_of(stream):
+    table = pa.table({"text": ["low"]})
+    out = pa.BufferOutputStream()
+    new = pa.ipc.new_stream if stream else pa.ipc.new_file
+    with new(out, table.schema) as writer:
+        writer.write_table(table)
+    return out.getvalue().to_pybytes()
+
+
+def npy_of():
+    import io
+
+    out = io.BytesIO()
+    np.save(out, np.arange(9, dtype=np.uint16))
+    return out.getvalue()
+
+
+def test_files_are_read_by_content_and_name_or_refused(tmp_path):
+    """Every content under every extension, made by the programs that make such files."""
+    import bz2
+    import gzip
+    import lzma
+
+    lines = b'{"text": "low"}\n{"text": "lower"}\n'
+    records = count_pieces(["low", "lower"])
+    never = {
+        "zip": (zip_of(lines), "a zip archive"),
+        "tar": (tar_of(lines), "a tar archive"),
+        "arrow file": (arrow_of(stream=False), "an Arrow IPC file"),
+        "arrow stream": (arrow_of(stream=True), "an Arrow IPC stream"),
+        "npy": (npy_of(), "a NumPy array"),
+        "utf-16": ("low".encode("utf-16"), "UTF-16"),
+        "utf-32": ("low".encode("utf-32"), "UTF-32"),
+        "model": (Tokenizer.train(iterator=["low"], vocab_size=257).to_bytes(), "a .bpe model"),
+        "xz": (lzma.compress(lines), "xz compression"),
+        "bz2": (bz2.compress(lines), "bzip2 compression"),
+        "empty bz2": (bz2.compress(b""), "bzip2 compression"),
+    }
+    json = {
+        "array": b'[{"text": "low"}]',
+        "indented": b'{\n "text": "low"\n}\n',
+        "broken": b'{"text": "lo\n',
+        "text": b"low lower",
+    }
+    plain = {"a", "a.txt", "a.md"}
+    for name in ("a", "a.txt", "a.md", "a.json", "a.JSON", "a.jsonl", "a.Jl", "a.ndjson", "a.jsonlines"):
+        for end, compress in (("", bytes), (".GZ", gzip.compress)):
+            path = tmp_path / (name + end)
+
+            def read(data, path=path, compress=compress, **how):
+                path.write_bytes(compress(data))
+                return count_pieces(files=[path], **how)
+
+            for kind, (data, words) in never.items():
+                for how in ({}, {"text": True}, {"json_lines": True}):
+                    words = "twice" if end and "compression" in words else words
+                    with pytest.raises(ValueError, match=f"{path.name}: .*{words}"):
+                        read(data, **how)
+            assert read(lines, json_lines=True) == records
+            assert read(lines, text=True) == count_pieces([lines])
+            if name in plain:
+                with pytest.raises(ValueError, match="json_lines=True or text=True"):
+                    read(lines)
+            else:
+                assert read(lines) == records
+            for kind, data in json.items():
+                assert read(data, text=True) == count_pieces([data])
+                if name in plain:
+                    assert read(data) == count_pieces([data]), kind
+                else:
+                    words = "text=True" if "json" == name[2:].lower() else "line 1"
+                    with pytest.raises(ValueError, match=words):
+                        read(data)
+    with pytest.raises(ValueError, match="both"):
+        count_pieces(files=[], text=True, json_lines=True)
+    for how in ({"text": True}, {"json_lines": True}, {"recursive": True}, {"include": ["*"]}):
+        with pytest.raises(TypeError, match="are for files"):
+            count_pieces(["low"], **how)
+        with pytest.raises(TypeError, match="are for files"):
+            Tokenizer.train(iterator=["low"], vocab_size=256, **how)
+
+
+def test_files_of_folders(tmp_path):
+    folder = tmp_path / "all"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "a.txt").write_text("low")
+    (folder / "deep" / "b.txt").write_text("lower")
+    (folder / "deep" / "c.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (folder / "d.json").write_text("[1]")
+    with pytest.raises(IsADirectoryError):
+        count_pieces(files=[folder])
+    with pytest.raises(ValueError, match="2 files are refused: .*d.json: .*c.png: a PNG") as error:
+        Tokenizer.train(files=[folder], recursive=True)
+    assert "b.txt" not in str(error.value)
+
+    def read(**how):
+        return count_pieces(files=[folder], recursive=True, **how)
+
+    assert read(include=["*.txt"]) == count_pieces(["low", "lower"])
+    assert read(exclude=["deep/*", "*.json"]) == count_pieces(["low"])
+    assert read(include=("**/b.*",), exclude=[]) == count_pieces(["lower"])
+    trained = Tokenizer.train(files=[folder], recursive=True, include=["*.txt"], vocab_size=258)
+    assert trained.vocab == Tokenizer.train(iterator=["low", "lower"], vocab_size=258).vocab
+    with pytest.raises(ValueError, match="no file matches"):
+        read(include=["*.md"])
+    with pytest.raises(ValueError, match="invalid glob"):
+        read(include=["[a"])
+    with pytest.raises(ValueError, match="recursive=True"):
+        count_pieces(files=[folder], include=["*"])
+    with pytest.raises(TypeError, match="include"):
+        read(include="*.txt")
+
+
+def test_files_that_may_not_be_text_are_warned_of(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"low\0")
+    (tmp_path / "b.txt").write_text("世界" * 100, "gbk")
+    (tmp_path / "c.txt").write_text("low")
+    with pytest.warns(UserWarning) as warned:
+        count_pieces(files=[tmp_path / name for name in ("a.txt", "b.txt", "c.txt")])
+    messages = [str(warning.message) for warning in warned]
+    assert len(messages) == 2
+    assert messages[0].endswith("a.txt: may not be text: NUL at byte 3")
+    assert "b.txt: may not be text: " in messages[1]
+
+
+def test_lone_surrogates_in_json_are_repaired_as_tiktoken_does(tmp_path):
+    import json
+    import random
+
+    random = random.Random(5)
+    parts = [r"\ud83d", r"\uDE42", r"\udbff", r"\udc00", r"\u0041", r"\\\\", r"\n", "é", "🙂", "ud83d"]
+    texts = ["".join(random.choices(parts, k=random.randrange(9))) for _ in range(5000)]
+    lines = [f'{{"{text}": 1, "text": "{text}"}}' for text in texts]
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(lines), "utf-8")
+
+    def repaired(text):
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+    want = [repaired(json.loads(f'"{text}"')) for text in texts]
+    whole = r"(?s).+"
+    assert count_pieces(files=[path], pattern=whole) == count_pieces(want, pattern=whole)
 
 
 def test_large_files_are_counted_as_one_document(tmp_path, corpus):

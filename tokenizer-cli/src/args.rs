@@ -8,10 +8,11 @@ use clap::builder::{
     NonEmptyStringValueParser, PathBufValueParser, RangedU64ValueParser, TypedValueParser,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tokenizer_core::corpus::{CountsFormat, DocumentOptions, ModelFormat, Units};
+use tokenizer_core::corpus::{CountsFormat, DocumentOptions, Globs, ModelFormat, ReadAs, Units};
 use tokenizer_core::{Count, CropOptions, MAX_TOKEN_ID, Pattern};
 
 pub(crate) use self::models::{ModelChoice, ModelsArguments};
+use crate::error::UsageError;
 use crate::ids::IdFormat;
 
 const MODEL_NAMES: &str = "\
@@ -59,10 +60,12 @@ pub(crate) enum Command {
 /// The documents of a command.
 #[derive(Debug, Args)]
 pub(crate) struct InputArguments {
-    /// Files of documents; `-` is standard input. gzip, Zstandard and Parquet are known by their
-    /// content, JSON lines by their name (.jsonl, .ndjson, also with .gz or .zst). A text file is one
-    /// document with every byte of it, unless an option says otherwise; a line of JSON is one, and so
-    /// is a row of Parquet.
+    /// Files of documents; `-` is standard input. gzip, Zstandard and Parquet are recognised by their
+    /// content. Files named .jsonl, .ndjson, .json, .jsonlines or .jl (also before .gz or .zst) are
+    /// JSON lines; JSON objects, one a line, under another name are refused unless --json-lines or
+    /// --text is given, and so are archives, images, models and other files that are not text. A text
+    /// file is one document with every byte of it, unless an option says otherwise; a line of JSON is
+    /// one, and so is a row of Parquet.
     #[arg(value_name = "INPUT", required = true)]
     pub(crate) inputs: Vec<PathBuf>,
 
@@ -82,9 +85,29 @@ pub(crate) struct InputArguments {
 #[derive(Debug, Args)]
 pub(crate) struct FormArguments {
     /// Take every file in an INPUT that is a folder, and in the folders below, in the order of their
-    /// paths. Hidden files, and links to folders, are left out.
+    /// paths. Hidden files and folders, links to folders, pipes and devices are left out.
     #[arg(short, long)]
     pub(crate) recursive: bool,
+
+    /// Take only files in a folder that match this glob; may be given again. It matches the path
+    /// relative to INPUT, or the file name if it has no `/`: '*.txt', 'data/*.jsonl', '**/en/*'. `*`
+    /// and `?` do not match `/`.
+    #[arg(
+        long,
+        value_name = "GLOB",
+        requires = "recursive",
+        allow_hyphen_values = true
+    )]
+    include: Vec<String>,
+
+    /// Leave out files in a folder that match this glob; may be given again.
+    #[arg(
+        long,
+        value_name = "GLOB",
+        requires = "recursive",
+        allow_hyphen_values = true
+    )]
+    exclude: Vec<String>,
 
     /// Take every line of a text file for a document, without its line feed.
     #[arg(long, conflicts_with = "document_separator")]
@@ -100,9 +123,13 @@ pub(crate) struct FormArguments {
     )]
     pub(crate) document_separator: Option<String>,
 
-    /// Take text for JSON lines, whatever its name: for standard input, and for files named .json.
-    #[arg(long)]
+    /// Read text as JSON lines, whatever its name: also standard input.
+    #[arg(long, conflicts_with = "text")]
     pub(crate) json_lines: bool,
+
+    /// Read JSON as text, whatever its name.
+    #[arg(long)]
+    pub(crate) text: bool,
 
     /// The field of a line of JSON that holds the text.
     #[arg(long, value_name = "NAME", default_value = "text")]
@@ -121,10 +148,19 @@ impl FormArguments {
             None if self.per_line => Units::Lines,
             None => Units::Whole,
         };
-        options.json_lines = self.json_lines;
+        options.read_as = match (self.json_lines, self.text) {
+            (true, _) => ReadAs::JsonLines,
+            (_, true) => ReadAs::Text,
+            _ => ReadAs::Detect,
+        };
         options.field.clone_from(&self.field);
         options.column.clone_from(&self.column);
         options
+    }
+
+    /// The files of a folder that are taken.
+    pub(crate) fn globs(&self) -> Result<Globs, UsageError> {
+        Ok(Globs::new(&self.include, &self.exclude)?)
     }
 }
 
@@ -217,7 +253,7 @@ pub(crate) struct TrainArguments {
         value_parser = counts_path(),
         conflicts_with_all = [
             "inputs", "errors", "max_chars", "doc_cap", "recursive", "per_line",
-            "document_separator", "json_lines", "field", "column",
+            "document_separator", "json_lines", "text", "include", "exclude", "field", "column",
         ]
     )]
     pub(crate) from_counts: Vec<PathBuf>,
@@ -444,6 +480,7 @@ pub(crate) struct CountArguments {
     mut_arg("per_line", |per_line| per_line.requires("inputs")),
     mut_arg("document_separator", |separator| separator.requires("inputs")),
     mut_arg("json_lines", |json_lines| json_lines.requires("inputs")),
+    mut_arg("text", |text| text.requires("inputs")),
     mut_arg("field", |field| field.requires("inputs")),
     mut_arg("column", |column| column.requires("inputs")),
     mut_arg("max_chars", |max_chars| max_chars.requires("inputs")),

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use tokenizer_core::EncodeError;
 use tokenizer_core::corpus::{
-    DocumentError, FileError, LoadCountsError, LoadError, SaveCountsError, SaveError,
+    DocumentError, FileError, GlobError, LoadCountsError, LoadError, Refused, SaveCountsError,
+    SaveError,
 };
 use tokenizer_core::count::CountError;
 use tokenizer_core::extend::ExtendError;
@@ -45,8 +46,16 @@ pub(crate) enum CommandError {
     Document(InputName, #[source] DocumentError),
     #[error("{}: is a directory", .0.display())]
     Folder(PathBuf),
-    #[error("{text}: byte {offset} is not UTF-8")]
-    NotUtf8 { text: TextName, offset: u64 },
+    #[error("{}", refused(.0))]
+    Refused(Vec<(PathBuf, Refused)>),
+    #[error("{}: no file matches --include and --exclude", .0.display())]
+    NoFileChosen(PathBuf),
+    #[error("{text}: byte {offset} is not UTF-8{}", if *.is_surrogate { ": a lone surrogate" } else { "" })]
+    NotUtf8 {
+        text: TextName,
+        offset: u64,
+        is_surrogate: bool,
+    },
     #[error("{text}: {error}")]
     Encode {
         text: TextName,
@@ -168,6 +177,40 @@ pub(crate) enum UsageError {
     KnownPiecesNotHeld(PathBuf),
     #[error("{}: these are counted pieces, not text", .0.display())]
     CountsAsText(PathBuf),
+    #[error(transparent)]
+    Glob(#[from] GlobError),
+}
+
+/// Inputs that are refused, and why.
+fn refused(inputs: &[(PathBuf, Refused)]) -> String {
+    let each = |(path, why): &(PathBuf, Refused)| format!("{}: {why}", path.display());
+    let all: Vec<String> = inputs.iter().map(each).collect();
+    match all.len() {
+        1 => all.concat(),
+        count => format!("{count} inputs are refused: {}", all.join("; ")),
+    }
+}
+
+/// What to do about an input that is refused.
+fn remedy(refused: Refused) -> Option<&'static str> {
+    Some(match refused {
+        Refused::UnnamedJsonLines | Refused::OtherJson => {
+            "--json-lines reads every line as a record, --text reads all of it as text"
+        }
+        Refused::JsonArray => {
+            "write its elements one a line, as `jq -c '.[]'` does, or read all of it with --text; \
+             --json-lines is for objects one a line"
+        }
+        Refused::Compression(_) => {
+            "decompress it, also into a pipe: an INPUT of `-` is standard input"
+        }
+        Refused::Container(_) | Refused::CompressedContainer { .. } => {
+            "give the texts that it holds as files or on standard input"
+        }
+        Refused::Encoding(_) => "convert it, as with `iconv -f UTF-16 -t UTF-8`",
+        Refused::Ids => "`tokenizer decode` turns ids into text",
+        _ => return None,
+    })
 }
 
 impl CommandError {
@@ -189,10 +232,27 @@ impl CommandError {
         let hint = match self {
             CommandError::Folder(_) => "--recursive takes the files in it",
             CommandError::Document(_, DocumentError::Json { .. }) => {
-                "--field names the field that holds the text"
+                "--field names the field that holds the text; --text reads all of the input as text"
+            }
+            CommandError::Document(_, DocumentError::Refused(refused)) => remedy(*refused)?,
+            CommandError::Refused(inputs) => match &inputs[..] {
+                [(_, refused)] => remedy(*refused)?,
+                _ => {
+                    "--exclude GLOB leaves files of a folder out; --json-lines and --text decide how \
+                     JSON is read"
+                }
+            },
+            CommandError::NoFileChosen(_) => {
+                "a glob with `/` matches the path relative to the folder, one without it the name"
             }
             CommandError::Document(_, DocumentError::Table(_)) => {
                 "--column names the column that holds the text"
+            }
+            CommandError::NotUtf8 {
+                is_surrogate: true, ..
+            } => {
+                "--errors keep puts U+FFFD in the place of such an escape of JSON, and takes other \
+                 bytes as they are"
             }
             CommandError::NotUtf8 { .. } => {
                 "--errors keep takes such bytes as they are, and they come back when decoded"

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 use tokenizer_core::corpus::{
-    Content, DocumentError, DocumentOptions, Documents, FileBytes, FileError, Place, Stretch, Unit,
-    files_below, read_file,
+    DocumentError, DocumentOptions, Documents, FileBytes, FileError, Place, ReadAs, Stretch, Unit,
+    read_file,
 };
 use tokenizer_core::{EncodeError, Pattern};
 
 use crate::args::{InputArguments, InvalidText};
 use crate::error::{CommandError, UsageError};
+use crate::progress::warn;
 
 /// Where bytes come from, as messages name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +78,28 @@ impl AsRef<[u8]> for InputBytes {
     }
 }
 
+/// All of standard input as one text: decompressed if need be, with JSON as it stands.
+pub(crate) fn standard_text() -> Result<Vec<u8>, CommandError> {
+    let name = InputName::Standard;
+    let mut options = DocumentOptions::default();
+    options.read_as = ReadAs::Text;
+    let fail = |error| document_error(&name, error);
+    let documents = Documents::of_stream(io::stdin(), &options).map_err(fail)?;
+    if let Some(doubt) = documents.doubt() {
+        warn(&format!("{name}: {doubt}"));
+    }
+    let mut text = Vec::new();
+    for stretch in documents {
+        let stretch = stretch.map_err(fail)?;
+        if stretch.place.unit != Unit::Whole {
+            let message = "a table, not one text".to_owned();
+            return Err(fail(DocumentError::Table(message)));
+        }
+        text.extend_from_slice(stretch.as_ref());
+    }
+    Ok(text)
+}
+
 /// Where a text stands, as messages name it: the input, and the document of it.
 #[derive(Clone, Debug)]
 pub(crate) struct TextName {
@@ -120,13 +143,15 @@ pub(crate) struct Inputs {
     names: Vec<InputName>,
     options: DocumentOptions,
     invalid_text: InvalidText,
+    /// The bytes of all inputs together, if they are files of plain text.
+    total_bytes: Option<u64>,
 }
 
 impl Inputs {
     /// The inputs at `paths`, to be read as the arguments say, whichever these name themselves.
     ///
     /// Looks at every input without reading it whole, so that a slip in the last name shows before
-    /// the first hour of work.
+    /// the first hour of work. All files whose content is refused are listed in one error.
     pub(crate) fn open(
         paths: &[PathBuf],
         arguments: &InputArguments,
@@ -142,22 +167,26 @@ impl Inputs {
                 if !arguments.forms.recursive {
                     return Err(CommandError::Folder(path.clone()));
                 }
-                names.extend(files_below(path)?.into_iter().map(InputName::File));
+                let globs = arguments.forms.globs()?;
+                let files = globs.files_below(path)?;
+                if files.is_empty() && !globs.is_empty() {
+                    return Err(CommandError::NoFileChosen(path.clone()));
+                }
+                names.extend(files.into_iter().map(InputName::File));
             } else {
                 names.push(name);
             }
         }
         let mut options = arguments.forms.options();
         options.threads = arguments.threads();
-        let inputs = Inputs {
+        options.repair_surrogates = arguments.errors == InvalidText::Keep;
+        let total_bytes = look_at(&names, &options)?;
+        Ok(Inputs {
             names,
             options,
             invalid_text: arguments.errors,
-        };
-        for path in inputs.paths() {
-            head(path).map_err(|error| FileError::new(path, error))?;
-        }
-        Ok(inputs)
+            total_bytes,
+        })
     }
 
     pub(crate) fn names(&self) -> &[InputName] {
@@ -171,13 +200,7 @@ impl Inputs {
 
     /// The bytes of all inputs together, if they are files of plain text.
     pub(crate) fn total_bytes(&self) -> Option<u64> {
-        let length = |name: &InputName| {
-            let path = name.path()?;
-            let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
-            let is_text = Content::of(&head(path).ok()?, Some(path)) == Content::Text;
-            (is_text && !self.options.json_lines).then_some(metadata.len())
-        };
-        self.names.iter().map(length).sum()
+        self.total_bytes
     }
 
     /// What each input is known by: its length, and a hash of its beginning, its end and some places
@@ -227,7 +250,15 @@ impl Inputs {
                     None => Documents::of_stream(io::stdin(), &options),
                 };
                 match documents {
-                    Ok(documents) => under_way = Some((input, documents)),
+                    Ok(documents) => {
+                        // A regular file was looked at before.
+                        if let Some(doubt) = documents.doubt()
+                            && !name.path().is_some_and(Path::is_file)
+                        {
+                            warn(&format!("{name}: {doubt}"));
+                        }
+                        under_way = Some((input, documents));
+                    }
                     Err(error) => return Some(Err(document_error(name, error))),
                 }
             }
@@ -264,15 +295,55 @@ impl Inputs {
         if self.invalid_text == InvalidText::Strict
             && let Err(error) = std::str::from_utf8(stretch.as_ref())
         {
+            // Invalid only where an escape of JSON was not repaired, or where it is spelled out.
+            let is_surrogate = matches!(
+                stretch.as_ref()[error.valid_up_to()..],
+                [0xED, 0xA0..=0xBF, 0x80..=0xBF, ..]
+            );
             return Err(CommandError::NotUtf8 {
                 text: TextName {
                     input: name.clone(),
                     unit: stretch.place.unit,
                 },
                 offset: stretch.place.offset + error.valid_up_to() as u64,
+                is_surrogate,
             });
         }
         Ok(())
+    }
+}
+
+/// Looks at the regular files among the inputs, and warns of those that may not be text. Gives their
+/// bytes together, if all inputs are files of plain text.
+fn look_at(names: &[InputName], options: &DocumentOptions) -> Result<Option<u64>, CommandError> {
+    let (mut total, mut refused) = (Some(0), Vec::new());
+    for name in names {
+        let Some(path) = name.path() else {
+            total = None;
+            continue;
+        };
+        let bytes = match Documents::look(path, options) {
+            Ok(look) => {
+                if let Some(doubt) = look.and_then(|look| look.doubt) {
+                    warn(&format!("{name}: {doubt}"));
+                }
+                let metadata = fs::metadata(path).ok();
+                let is_plain_text = look.is_some_and(|look| look.is_plain_text);
+                metadata
+                    .filter(|_| is_plain_text)
+                    .map(|metadata| metadata.len())
+            }
+            Err(DocumentError::Refused(why)) => {
+                refused.push((path.to_owned(), why));
+                None
+            }
+            Err(error) => return Err(document_error(name, error)),
+        };
+        total = total.zip(bytes).map(|(total, bytes)| total + bytes);
+    }
+    match refused.is_empty() {
+        true => Ok(total),
+        false => Err(CommandError::Refused(refused)),
     }
 }
 
@@ -314,16 +385,4 @@ fn fingerprint(path: &Path) -> io::Result<String> {
     }
     let digest = digest.finalize();
     Ok(digest[..8].iter().map(|b| format!("{b:02x}")).collect())
-}
-
-/// The first bytes of a file; of a pipe or a device none, since they could be read only once.
-fn head(path: &Path) -> io::Result<Vec<u8>> {
-    let metadata = fs::metadata(path)?;
-    let mut head = Vec::new();
-    if metadata.is_file() {
-        File::open(path)?
-            .take(Content::HEAD as u64)
-            .read_to_end(&mut head)?;
-    }
-    Ok(head)
 }

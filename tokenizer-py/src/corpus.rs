@@ -4,18 +4,17 @@
 //! it is, and looks for Ctrl-C.
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{ErrorKind, Read};
-use std::path::PathBuf;
+use std::ffi::CString;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_schema::ArrowError;
-use pyo3::exceptions::{PyKeyboardInterrupt, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyTypeError, PyUserWarning, PyValueError};
 use pyo3::prelude::*;
 use tokenizer_core::corpus::{
-    Content, DocumentError, DocumentOptions, Documents, FileError, Place, Unit,
+    DocumentError, DocumentOptions, Documents, FileError, Globs, Place, ReadAs, Refused, Unit,
 };
 use tokenizer_core::count::CountError;
 use tokenizer_core::{CountOptions, Pattern, Words, count_pieces};
@@ -29,10 +28,84 @@ use crate::text::refuse_single_text;
 
 /// What is counted.
 pub(crate) enum Source {
-    /// With the field or the column that holds the text.
-    Files(Vec<PathBuf>, Option<String>),
+    Files(Files),
     Iterator(Puller),
     Arrow(Texts),
+}
+
+/// Files and folders, and how they are read.
+pub(crate) struct Files {
+    paths: Vec<PathBuf>,
+    options: DocumentOptions,
+    recursive: bool,
+    globs: Globs,
+}
+
+/// The arguments that say how files are read.
+pub(crate) struct FileArguments<'a, 'py> {
+    pub(crate) text: bool,
+    pub(crate) json_lines: bool,
+    pub(crate) recursive: bool,
+    pub(crate) include: Option<&'a Bound<'py, PyAny>>,
+    pub(crate) exclude: Option<&'a Bound<'py, PyAny>>,
+}
+
+impl FileArguments<'_, '_> {
+    /// Files, of which `column` is the column or the field that holds the text.
+    ///
+    /// # Errors
+    /// `TypeError` and `ValueError` when the arguments contradict each other or are something else.
+    pub(crate) fn files(self, paths: Vec<PathBuf>, column: Option<&str>) -> PyResult<Files> {
+        let mut options = DocumentOptions::default();
+        options.read_as = match (self.text, self.json_lines) {
+            (true, true) => {
+                return Err(PyValueError::new_err(
+                    "text and json_lines must not both be true",
+                ));
+            }
+            (true, false) => ReadAs::Text,
+            (false, true) => ReadAs::JsonLines,
+            (false, false) => ReadAs::Detect,
+        };
+        if let Some(column) = column {
+            options.field = column.to_owned();
+            options.column = column.to_owned();
+        }
+        if !self.recursive && (self.include.is_some() || self.exclude.is_some()) {
+            return Err(PyValueError::new_err(
+                "include and exclude choose files in a folder, and need recursive=True",
+            ));
+        }
+        let globs = |globs: Option<&Bound<'_, PyAny>>, argument| -> PyResult<Vec<String>> {
+            let Some(globs) = globs else {
+                return Ok(Vec::new());
+            };
+            refuse_single_text(globs, argument)?;
+            globs.try_iter()?.map(|glob| glob?.extract()).collect()
+        };
+        let include = globs(self.include, "include")?;
+        let exclude = globs(self.exclude, "exclude")?;
+        Ok(Files {
+            paths,
+            options,
+            recursive: self.recursive,
+            globs: Globs::new(include, exclude).map_err(value_error)?,
+        })
+    }
+
+    /// Refuses them where there are no files.
+    ///
+    /// # Errors
+    /// `TypeError` when one is given.
+    pub(crate) fn refuse(self) -> PyResult<()> {
+        let flags = self.text || self.json_lines || self.recursive;
+        match flags || self.include.is_some() || self.exclude.is_some() {
+            true => Err(PyTypeError::new_err(
+                "text, json_lines, recursive, include and exclude are for files",
+            )),
+            false => Ok(()),
+        }
+    }
 }
 
 impl Source {
@@ -77,9 +150,7 @@ pub(crate) fn count(
     progress: &Progress,
 ) -> PyResult<Words> {
     match source {
-        Source::Files(paths, column) => {
-            count_files(py, &paths, column.as_deref(), pattern, options, progress)
-        }
+        Source::Files(files) => count_files(py, files, pattern, options, progress),
         Source::Iterator(puller) => count_pulled(py, puller, pattern, options, progress),
         Source::Arrow(texts) => count_arrow(py, texts, pattern, options, progress),
     }
@@ -123,23 +194,23 @@ fn count_pulled(
 
 fn count_files(
     py: Python<'_>,
-    paths: &[PathBuf],
-    column: Option<&str>,
+    files: Files,
     pattern: &Pattern,
     options: CountOptions,
     progress: &Progress,
 ) -> PyResult<Words> {
-    let total = py
-        .detach(|| total_of_plain_text(paths))
-        .map_err(|error| file_error(py, &error))?;
-    let mut read_options = DocumentOptions::default();
-    if let Some(column) = column {
-        read_options.field = column.to_owned();
-        read_options.column = column.to_owned();
-    }
+    let looked = py.detach(|| files.look());
+    let Looked {
+        paths,
+        total,
+        doubts,
+    } = looked.map_err(|error| error.raised(py))?;
+    warn(py, doubts)?;
+    let mut read_options = files.options;
     read_options.cut = Some(pattern.clone());
     // Read in blocks and not mapped, so that it is known how far it is.
     read_options.map = false;
+    let late_doubts = Mutex::new(Vec::new());
     let places = Mutex::new(Places::default());
     let failure = Mutex::new(None);
     let work = |caller: &Caller<u64>| {
@@ -151,6 +222,12 @@ fn count_files(
         let stretches = paths.iter().enumerate().map_while(|(file, path)| {
             let documents = Documents::of_file(path, &read_options);
             let documents = documents.map_err(|error| fail(file, error)).ok()?;
+            // A regular file was looked at before.
+            if let Some(doubt) = documents.doubt()
+                && !path.is_file()
+            {
+                lock(&late_doubts).push(format!("{}: {doubt}", path.display()));
+            }
             Some(documents.map(move |stretch| (file, stretch)))
         });
         let stretches = stretches.flatten().map_while(|(file, stretch)| {
@@ -188,15 +265,30 @@ fn count_files(
             None => value_error(error),
         }),
         (Err(error), _) => Err(value_error(error)),
-        (Ok(_), Some((file, DocumentError::Read(error)))) => {
-            Err(file_error(py, &FileError::new(&paths[file], error)))
+        (Ok(_), Some((file, error))) => Err(NotRead::new(&paths[file], error).raised(py)),
+        (Ok(words), None) => {
+            warn(
+                py,
+                late_doubts
+                    .into_inner()
+                    .unwrap_or_else(PoisonError::into_inner),
+            )?;
+            Ok(words)
         }
-        (Ok(_), Some((file, error))) => {
-            let path = paths[file].display();
-            Err(value_error(format_args!("{path}: {error}")))
-        }
-        (Ok(words), None) => Ok(words),
     }
+}
+
+/// `UserWarning` for each message.
+///
+/// # Errors
+/// What the filter of warnings raises.
+fn warn(py: Python<'_>, messages: Vec<String>) -> PyResult<()> {
+    for message in messages {
+        // A path holds no NUL.
+        let message = CString::new(message).unwrap_or_default();
+        PyErr::warn(py, &py.get_type::<PyUserWarning>(), &message, 1)?;
+    }
+    Ok(())
 }
 
 /// So many bytes are counted before it is told again how far it is.
@@ -206,27 +298,113 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How many bytes the files have together, if all are plain text.
-fn total_of_plain_text(paths: &[PathBuf]) -> Result<Option<u64>, FileError> {
-    let mut total = Some(0);
-    for path in paths {
-        let look = || {
-            let file = File::open(path)?;
-            let metadata = file.metadata()?;
-            if metadata.is_dir() {
-                return Err(ErrorKind::IsADirectory.into());
-            }
-            let mut head = Vec::new();
-            if metadata.is_file() {
-                file.take(Content::HEAD as u64).read_to_end(&mut head)?;
-            }
-            let is_plain = metadata.is_file() && Content::of(&head, Some(path)) == Content::Text;
-            Ok(is_plain.then_some(metadata.len()))
-        };
-        let bytes = look().map_err(|error| FileError::new(path, error))?;
-        total = total.zip(bytes).map(|(total, bytes)| total + bytes);
+/// What was seen of files without reading them whole.
+struct Looked {
+    /// Files, also those in folders.
+    paths: Vec<PathBuf>,
+    /// How many bytes they have together, if all are plain text.
+    total: Option<u64>,
+    /// Which may not be text.
+    doubts: Vec<String>,
+}
+
+/// Why files are not read.
+enum NotRead {
+    File(FileError),
+    Document(PathBuf, DocumentError),
+    Refused(Vec<(PathBuf, Refused)>),
+    NothingChosen(PathBuf),
+}
+
+impl NotRead {
+    fn new(path: &Path, error: DocumentError) -> Self {
+        match error {
+            DocumentError::Read(error) => NotRead::File(FileError::new(path, error)),
+            DocumentError::Refused(refused) => NotRead::Refused(vec![(path.to_owned(), refused)]),
+            error => NotRead::Document(path.to_owned(), error),
+        }
     }
-    Ok(total)
+
+    fn raised(self, py: Python<'_>) -> PyErr {
+        match self {
+            NotRead::File(error) => file_error(py, &error),
+            NotRead::Document(path, error) => {
+                value_error(format_args!("{}: {error}", path.display()))
+            }
+            NotRead::Refused(files) => {
+                let each = |(path, refused): &(PathBuf, Refused)| match refused {
+                    Refused::UnnamedJsonLines | Refused::OtherJson => {
+                        let path = path.display();
+                        format!("{path}: {refused} (json_lines=True or text=True decides)")
+                    }
+                    Refused::JsonArray => {
+                        let path = path.display();
+                        format!("{path}: {refused} (write its elements one a line, or text=True)")
+                    }
+                    _ => format!("{}: {refused}", path.display()),
+                };
+                let all: Vec<String> = files.iter().map(each).collect();
+                match all.len() {
+                    1 => value_error(all.concat()),
+                    count => value_error(format_args!(
+                        "{count} files are refused: {}",
+                        all.join("; ")
+                    )),
+                }
+            }
+            NotRead::NothingChosen(path) => value_error(format_args!(
+                "{}: no file matches include and exclude",
+                path.display()
+            )),
+        }
+    }
+}
+
+impl Files {
+    /// Looks at every file. All whose content is refused are listed in one error.
+    fn look(&self) -> Result<Looked, NotRead> {
+        let mut paths = Vec::new();
+        for path in &self.paths {
+            if self.recursive && path.is_dir() {
+                let files = self.globs.files_below(path).map_err(NotRead::File)?;
+                if files.is_empty() && !self.globs.is_empty() {
+                    return Err(NotRead::NothingChosen(path.clone()));
+                }
+                paths.extend(files);
+            } else {
+                paths.push(path.clone());
+            }
+        }
+        let (mut total, mut doubts, mut refused) = (Some(0), Vec::new(), Vec::new());
+        for path in &paths {
+            let bytes = match Documents::look(path, &self.options) {
+                Ok(look) => {
+                    if let Some(doubt) = look.and_then(|look| look.doubt) {
+                        doubts.push(format!("{}: {doubt}", path.display()));
+                    }
+                    let metadata = path.metadata().ok();
+                    let is_plain_text = look.is_some_and(|look| look.is_plain_text);
+                    metadata
+                        .filter(|_| is_plain_text)
+                        .map(|metadata| metadata.len())
+                }
+                Err(DocumentError::Refused(why)) => {
+                    refused.push((path.clone(), why));
+                    None
+                }
+                Err(error) => return Err(NotRead::new(path, error)),
+            };
+            total = total.zip(bytes).map(|(total, bytes)| total + bytes);
+        }
+        match refused.is_empty() {
+            true => Ok(Looked {
+                paths,
+                total,
+                doubts,
+            }),
+            false => Err(NotRead::Refused(refused)),
+        }
+    }
 }
 
 /// Where stretches are that were handed out lately: in which file, and at which place of it.

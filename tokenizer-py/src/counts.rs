@@ -17,7 +17,7 @@ use tokenizer_core::format::counts::{
 use tokenizer_core::{Count, Pattern, Words};
 
 use crate::arrow::{self, Arrays};
-use crate::corpus::{self, Source, count_options};
+use crate::corpus::{self, FileArguments, Source, count_options};
 use crate::errors::{file_error, guard, value_error};
 use crate::interruptible::{Caller, interruptible, take_turns};
 use crate::lists::pairs;
@@ -88,10 +88,20 @@ pub(crate) fn pattern_of(pattern: Option<&str>) -> PyResult<Option<Pattern>> {
 ///         next. What hands out Arrow (a table or column of pyarrow, Polars, pandas, DuckDB) is read
 ///         in place: text or binary, and rows that are null are passed over.
 ///     files (Iterable[str | os.PathLike]): instead, files: plain text, each one document; JSON lines
-///         (.jsonl); Parquet; the first two also compressed with gzip or Zstandard.
+///         (.jsonl, .ndjson, .json, .jsonlines, .jl); Parquet; the first two also compressed with gzip
+///         or Zstandard. Other files, such as archives, images and models, are refused, and so are
+///         JSON objects, one a line, under another name, unless text or json_lines is given. A text
+///         with NUL bytes, or of which much is not UTF-8, gives a UserWarning.
 ///     pattern (str): a name (gpt2, cl100k, o200k, nanochat) or a regex, whose gaps are kept.
 ///     column (str | None): the column to read of a table with several, or the field of JSON lines; by
 ///         default "text".
+///     text (bool): JSON is read as text, whatever the file's name.
+///     json_lines (bool): text is read as JSON lines, whatever the file's name.
+///     recursive (bool): a folder among the files stands for the files in it and in the folders below,
+///         without hidden ones.
+///     include (Iterable[str] | None): globs; only files in a folder that match one are read. A glob
+///         with a slash matches the path relative to the folder, one without it the name.
+///     exclude (Iterable[str] | None): globs of files in a folder that are not read.
 ///     threads (int | None): how many threads work on it; by default, one for each processor.
 ///     progress (bool | Callable): True shows a bar; what is called gets the stage ("counting"), the
 ///         bytes done, and the bytes of all, or None.
@@ -102,29 +112,46 @@ pub(crate) fn pattern_of(pattern: Option<&str>) -> PyResult<Option<Pattern>> {
 /// Raises:
 ///     TypeError: documents are something else; also, both or neither of them and files are given.
 ///     UnicodeEncodeError: a document holds a lone surrogate.
-///     ValueError: the pattern is none, or gives up on a document; a file is damaged, or has no such column or field.
+///     ValueError: the pattern is none, or gives up on a document; a file is damaged, is not text, or
+///         has no such column or field; text and json_lines are both true.
 ///     OSError: a file cannot be read.
 ///     Exception: whatever the iterator or `progress` raises.
 ///
 ///     >>> tokenizer_py.count_pieces(["to be", "to do"]).items()
 ///     [(b' be', 1), (b' do', 1), (b'to', 2)]
 #[pyfunction]
-#[pyo3(signature = (documents = None, *, files = None, pattern = "cl100k", column = None, threads = None, progress = None))]
+#[pyo3(signature = (documents = None, *, files = None, pattern = "cl100k", column = None, text = false, json_lines = false, recursive = false, include = None, exclude = None, threads = None, progress = None))]
+#[allow(clippy::too_many_arguments)]
 pub(crate) fn count_pieces(
     py: Python<'_>,
     documents: Option<&Bound<'_, PyAny>>,
     files: Option<&Bound<'_, PyAny>>,
     pattern: &str,
     column: Option<&str>,
+    text: bool,
+    json_lines: bool,
+    recursive: bool,
+    include: Option<&Bound<'_, PyAny>>,
+    exclude: Option<&Bound<'_, PyAny>>,
     threads: Option<usize>,
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<PieceCounts> {
     guard(|| {
         let pattern: Pattern = pattern.parse().map_err(value_error)?;
         let options = count_options(threads)?;
+        let arguments = FileArguments {
+            text,
+            json_lines,
+            recursive,
+            include,
+            exclude,
+        };
         let source = match (documents, files) {
-            (Some(documents), None) => Source::of_documents(documents, column, "documents")?,
-            (None, Some(files)) => Source::Files(paths(files)?, column.map(str::to_owned)),
+            (Some(documents), None) => {
+                arguments.refuse()?;
+                Source::of_documents(documents, column, "documents")?
+            }
+            (None, Some(files)) => Source::Files(arguments.files(paths(files)?, column)?),
             _ => {
                 return Err(PyTypeError::new_err(
                     "either documents or files must be given",

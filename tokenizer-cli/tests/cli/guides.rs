@@ -42,5 +42,5 @@ fn every_command_of_the_guides_runs() {
         assert!(output.status.success(), "{}: {stderr}", path.display());
         run += 1;
     }
-    assert_eq!(run, 4);
+    assert_eq!(run, 5);
 }

@@ -63,8 +63,8 @@ fn json_lines_and_compressed_files_give_the_same_ids() {
     for name in ["a.jsonl", "b.ndjson", "c.jsonl.gz", "d.jsonl.zst"] {
         assert_eq!(encode(&folder, &[name]), wanted, "{name}");
     }
-    folder.write("e.json", json_lines("content"));
-    let named = ["e.json", "--json-lines", "--field", "content"];
+    folder.write("e.txt", json_lines("content"));
+    let named = ["e.txt", "--json-lines", "--field", "content"];
     assert_eq!(encode(&folder, &named), wanted);
     let stdin = ["encode", "-", "--json-lines", "-m", "m.bpe", "-q"];
     for bytes in [
@@ -78,7 +78,393 @@ fn json_lines_and_compressed_files_give_the_same_ids() {
     // A compressed text is one document, whatever it is named.
     folder.write("f", gzip(lines.as_bytes()));
     folder.write("g", lines);
-    assert_eq!(encode(&folder, &["f"]), encode(&folder, &["g"]));
+    assert_eq!(
+        encode(&folder, &["f", "--text"]),
+        encode(&folder, &["g", "--text"])
+    );
+}
+
+/// How an input is expected to be read.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Records,
+    /// JSON of another form, with what is said of it as a `.json` file.
+    Json(&'static str),
+    /// Refused whatever its name and the options, with what is said of it.
+    Never(&'static str),
+}
+
+/// Every content under every extension, plain and compressed, as a file and as standard input.
+#[test]
+fn inputs_are_read_by_content_and_name_or_refused() {
+    let folder = Folder::with_model();
+    let record = |text: &str| format!("{{\"text\": \"{text}\"}}\n");
+    let lines = record("low") + &record("slower");
+    folder.write("low", "low");
+    folder.write("slower", "slower");
+    let records = encode(&folder, &["low", "slower"]);
+    let mut tar = vec![0; 1536];
+    tar[..3].copy_from_slice(b"low");
+    tar[257..265].copy_from_slice(b"ustar  \0");
+    let contents: Vec<(&str, Vec<u8>, Kind)> = vec![
+        ("records", lines.clone().into_bytes(), Kind::Records),
+        (
+            "array",
+            b"[\n{\"text\": \"low\"}]\n".to_vec(),
+            Kind::Json("a JSON array of objects"),
+        ),
+        (
+            "number",
+            b"12\n".to_vec(),
+            Kind::Json("a .json file that does not start"),
+        ),
+        (
+            "broken",
+            b"{\"text\": \"low\n".to_vec(),
+            Kind::Json("a .json file that does not start"),
+        ),
+        (
+            "code",
+            b"{\n  int low;\n}\n".to_vec(),
+            Kind::Json("a .json file that does not start"),
+        ),
+        (
+            "text",
+            b"low lower\n".to_vec(),
+            Kind::Json("a .json file that does not start"),
+        ),
+        ("tar", tar, Kind::Never("a tar archive")),
+        (
+            "zip",
+            b"PK\x03\x04\x14\0".to_vec(),
+            Kind::Never("a zip archive"),
+        ),
+        (
+            "npy",
+            b"\x93NUMPY\x01\0".to_vec(),
+            Kind::Never("a NumPy array"),
+        ),
+        (
+            "png",
+            b"\x89PNG\r\n\x1a\n".to_vec(),
+            Kind::Never("a PNG image"),
+        ),
+        (
+            "arrow",
+            b"ARROW1\0\0".to_vec(),
+            Kind::Never("an Arrow IPC file"),
+        ),
+        (
+            "utf16",
+            b"\xff\xfel\0o\0w\0".to_vec(),
+            Kind::Never("text as UTF-16"),
+        ),
+        ("model", folder.read("m.bpe"), Kind::Never("a .bpe model")),
+    ];
+    let names = [
+        "a",
+        "a.txt",
+        "a.bin",
+        "a.json",
+        "a.JSON",
+        "a.jsonl",
+        "a.JSONL",
+        "a.ndjson",
+        "a.jsonlines",
+        "a.jl",
+    ];
+    const LINES: [&str; 5] = ["a.jsonl", "a.JSONL", "a.ndjson", "a.jsonlines", "a.jl"];
+    for (what, bytes, kind) in contents {
+        // As text, whatever it is: the reference has a name that says nothing.
+        folder.write("whole", &bytes);
+        let text = match kind {
+            Kind::Never(_) => String::new(),
+            _ => encode(&folder, &["whole", "--text"]),
+        };
+        let plain = bytes.clone();
+        for (end, written) in [("", plain), (".GZ", gzip(&bytes))] {
+            for name in names {
+                let file = format!("{name}{end}");
+                folder.write(&file, &written);
+                let run = |options: &[&str]| {
+                    let arguments = ["encode", &file, "-m", "m.bpe", "-o", "ids", "-q"];
+                    let run = folder.run(&[&arguments[..], options].concat());
+                    assert_eq!(run.code == 0, folder.exists("ids"), "{what} as {file}");
+                    let ids = folder.exists("ids").then(|| folder.read("ids"));
+                    let _ = std::fs::remove_file(folder.path("ids"));
+                    (run, ids.map(|ids| String::from_utf8(ids).unwrap()))
+                };
+                let is_json = name.to_lowercase().ends_with(".json");
+                let is_lines = LINES.contains(&name);
+                let (detected, ids) = run(&[]);
+                match kind {
+                    Kind::Never(words) => {
+                        detected.fails(1, &[&file, words]);
+                        run(&["--text"]).0.fails(1, &[&file, words]);
+                        run(&["--json-lines"]).0.fails(1, &[&file, words]);
+                        continue;
+                    }
+                    Kind::Records if is_json || is_lines => assert_eq!(ids, Some(records.clone())),
+                    Kind::Records => drop(
+                        detected
+                            .fails(1, &[&file, "JSON objects, one a line"])
+                            .says(&["hint: ", "--json-lines", "--text"]),
+                    ),
+                    Kind::Json(words) if is_json => drop(
+                        detected
+                            .fails(1, &[&file, words])
+                            .says(&["--json-lines", "--text"]),
+                    ),
+                    Kind::Json(_) if is_lines => {
+                        drop(detected.fails(1, &[&file, "line 1, column"]))
+                    }
+                    _ => assert_eq!(ids, Some(text.clone()), "{what} as {file}"),
+                }
+                assert_eq!(run(&["--text"]).1, Some(text.clone()), "{what} as {file}");
+                match kind {
+                    Kind::Records => {
+                        assert_eq!(
+                            run(&["--json-lines"]).1,
+                            Some(records.clone()),
+                            "{what} as {file}"
+                        );
+                    }
+                    _ => drop(
+                        run(&["--json-lines"])
+                            .0
+                            .fails(1, &[&file, "line 1, column"]),
+                    ),
+                }
+            }
+            let standard = |options: &[&str]| {
+                let arguments = ["encode", "-", "-m", "m.bpe", "-q"];
+                folder.run_with(written.clone(), &[&arguments[..], options].concat())
+            };
+            match kind {
+                Kind::Never(words) => {
+                    drop(standard(&["--text"]).fails(1, &["standard input", words]))
+                }
+                Kind::Records => {
+                    let words = ["standard input: ", "JSON objects, one a line"];
+                    standard(&[])
+                        .fails(1, &words)
+                        .says(&["--json-lines", "--text"]);
+                    assert_eq!(standard(&["--json-lines"]).succeeds().text(), records);
+                    assert_eq!(standard(&["--text"]).succeeds().text(), text);
+                }
+                _ => assert_eq!(standard(&[]).succeeds().text(), text, "{what}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn compressions_and_ids_that_are_not_read_are_named() {
+    let folder = Folder::with_model();
+    for (name, bytes, words) in [
+        ("a.xz", &b"\xfd7zXZ\0\0\x04"[..], "xz compression"),
+        ("a.bz2", b"BZh91AY&SY", "bzip2 compression"),
+        ("a.lz4", b"\x04\x22\x4d\x18\x64\x40", "lz4 compression"),
+    ] {
+        folder.write(name, bytes);
+        folder
+            .run(&["count", name, "-m", "m.bpe"])
+            .fails(1, &[name, words])
+            .says(&["hint: decompress it"]);
+    }
+    folder.write(
+        "a.tar.gz",
+        gzip(&{
+            let mut tar = vec![0; 1024];
+            tar[257..263].copy_from_slice(b"ustar\0");
+            tar
+        }),
+    );
+    let words = ["a.tar.gz: a tar archive compressed with gzip"];
+    folder
+        .run(&["count", "a.tar.gz", "-m", "m.bpe"])
+        .fails(1, &words);
+    for name in ["ids.bin", "ids.u16", "ids.u32", "ids.npy"] {
+        folder
+            .run(&["encode", "corpus.txt", "-m", "m.bpe", "-o", name, "-q"])
+            .succeeds();
+        for name in [name, &format!("{name}.index")] {
+            folder
+                .run(&["encode", name, "-m", "m.bpe", "-o", "again.txt"])
+                .fails(1, &[name, "token ids, not text"])
+                .says(&["hint: `tokenizer decode`"]);
+        }
+    }
+    assert!(!folder.exists("again.txt"));
+    // As text for people to look at, JSON is text; other things are refused all the same.
+    let inspect = ["inspect", "-m", "m.bpe"];
+    folder.run_with("{\"a\": 1}", &inspect).succeeds();
+    folder
+        .run_with(folder.read("m.bpe"), &inspect)
+        .fails(1, &["standard input: a .bpe model"]);
+}
+
+#[test]
+fn every_command_refuses_before_it_writes() {
+    let folder = Folder::with_model();
+    for name in ["all", "all/deep"] {
+        std::fs::create_dir(folder.path(name)).unwrap();
+    }
+    folder.write("all/a.txt", "low");
+    folder.write("all/b.json", "[{\"text\": \"low\"}]");
+    folder.write(
+        "all/deep/c.txt",
+        "{\"text\": \"low\"}\n{\"text\": \"low\"}\n",
+    );
+    folder.write("all/deep/d.png", b"\x89PNG\r\n\x1a\n");
+    folder.write("all/e.txt.xz", b"\xfd7zXZ\0\0\x04");
+    folder.write("all/f.jsonl", "{\"text\": \"low\"}\n");
+    let all = [
+        "4 inputs are refused: all/b.json: a JSON array of objects",
+        "; all/deep/c.txt: starts with JSON objects, one a line",
+        "; all/deep/d.png: a PNG image, not text; all/e.txt.xz: xz compression",
+    ];
+    let before = folder.names();
+    for command in [
+        &["train", "-o", "x.bpe"][..],
+        &["count-pieces", "-o", "x.tsv"],
+        &["encode", "-m", "m.bpe", "-o", "x.txt"],
+        &[
+            "encode",
+            "-m",
+            "m.bpe",
+            "-o",
+            "x.bin",
+            "--shard-tokens",
+            "1",
+        ],
+        &["count", "-m", "m.bpe"],
+        &["compare", "-m", "m.bpe", "--html", "x.html"],
+        &["convert", "m.bpe", "-o", "x.bpe", "--warm"],
+    ] {
+        let run = folder.run(&[command, &["all", "-r"]].concat());
+        run.fails(1, &all).says(&["hint: --exclude GLOB"]);
+        assert_eq!(folder.names(), before, "{command:?}");
+    }
+    let count = |options: &[&str]| {
+        let arguments = ["count", "-r", "all", "-m", "m.bpe"];
+        let run = folder.run(&[&arguments[..], options].concat()).succeeds();
+        let lines = run
+            .text()
+            .lines()
+            .filter_map(|line| line.split('\t').nth(2));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let excluded = [
+        "--exclude",
+        "*.png",
+        "--exclude",
+        "*.xz",
+        "--exclude",
+        "b.json",
+    ];
+    let chosen = ["all/a.txt", "all/deep/c.txt", "all/f.jsonl", "total"];
+    assert_eq!(count(&[&excluded[..], &["--text"]].concat()), chosen);
+    assert_eq!(
+        count(&["--include", "*.txt", "--exclude", "deep/*"]),
+        ["all/a.txt"]
+    );
+    assert_eq!(
+        count(&["--include", "a.*", "--include", "/f*"]),
+        ["all/a.txt", "all/f.jsonl", "total"]
+    );
+    assert_eq!(
+        count(&["--include", "**/c.txt", "--json-lines"]),
+        ["all/deep/c.txt"]
+    );
+    for glob in ["*.md", "a", "all/a.txt", "deep/a.txt"] {
+        folder
+            .run(&["count", "-r", "all", "-m", "m.bpe", "--include", glob])
+            .fails(1, &["all: no file matches --include and --exclude"]);
+    }
+    for (arguments, words) in [
+        (&["-r", "--include", "[a"][..], "invalid glob \"[a\""),
+        (&["--include", "*"], "--recursive"),
+        (&["--text", "--json-lines"], "cannot be used with"),
+    ] {
+        let run = folder.run(&[&["count", "all", "-m", "m.bpe"], arguments].concat());
+        assert_eq!(run.code, 2, "{arguments:?}");
+        run.says(&[words]);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_in_a_folder_that_leads_nowhere_is_missed() {
+    let folder = Folder::with_model();
+    std::fs::create_dir(folder.path("all")).unwrap();
+    folder.write("all/a.txt", "low");
+    std::os::unix::fs::symlink("nowhere", folder.path("all/b.txt")).unwrap();
+    folder
+        .run(&["count", "-r", "all", "-m", "m.bpe"])
+        .fails(1, &["all/b.txt: No such file"]);
+    folder
+        .run(&["count", "-r", "all", "-m", "m.bpe", "--exclude", "b.*"])
+        .succeeds();
+}
+
+#[test]
+fn texts_that_may_not_be_text_are_warned_of() {
+    let folder = Folder::with_model();
+    folder.write("nul.txt", "low\0lower");
+    folder.write("gbk.txt", b"\xc4\xe3\xba\xc3\xca\xc0\xbd\xe7".repeat(100));
+    folder.write("latin.txt", b"Gr\xfc\xdfe aus M\xfcnchen".repeat(100));
+    let nul = "warning: nul.txt: may not be text: NUL at byte 3\n";
+    for command in [
+        &["encode", "-m", "m.bpe", "-o", "x.txt"][..],
+        &["train", "-o", "x.bpe", "--vocab-size", "256"],
+        &["compare", "-m", "m.bpe", "-m", "m.bpe"],
+    ] {
+        let run = folder.run(&[command, &["nul.txt", "latin.txt", "gbk.txt", "-q"]].concat());
+        let run = run.succeeds();
+        assert_eq!(run.stderr.matches("warning: ").count(), 2, "{}", run.stderr);
+        assert!(run.stderr.starts_with(nul), "{}", run.stderr);
+        run.says(&["gbk.txt: may not be text: ", "characters are not UTF-8"]);
+    }
+    for arguments in [
+        &["encode", "-", "-m", "m.bpe", "-q"][..],
+        &["inspect", "-m", "m.bpe"],
+    ] {
+        folder
+            .run_with("low\0", arguments)
+            .succeeds()
+            .says(&["warning: standard input: may not be text: NUL at byte 3\n"]);
+    }
+}
+
+#[test]
+fn lone_surrogates_are_replaced_or_refused() {
+    let folder = Folder::with_model();
+    let lines = [
+        r#"{"text": "low"}"#,
+        r#"{"\ud800": 1, "text": "a\ud83dz \ude42\ud83d"}"#,
+    ];
+    folder.write("a.jsonl", lines.join("\n"));
+    folder.write("low", "low");
+    folder.write("b", "a\u{fffd}z \u{fffd}\u{fffd}");
+    assert_eq!(
+        encode(&folder, &["a.jsonl"]),
+        encode(&folder, &["low", "b"])
+    );
+    let strict = |name: &str| {
+        folder.run(&[
+            "encode", name, "-m", "m.bpe", "--errors", "strict", "-o", "x",
+        ])
+    };
+    strict("a.jsonl")
+        .fails(
+            1,
+            &["a.jsonl: line 2: byte 1 is not UTF-8: a lone surrogate"],
+        )
+        .says(&["hint: --errors keep puts U+FFFD"]);
+    let good = [lines[0], r#"{"\ud800": 1, "text": "\ud83d\ude42 \\ud83d"}"#];
+    folder.write("c.jsonl", good.join("\n"));
+    strict("c.jsonl").succeeds();
 }
 
 #[test]

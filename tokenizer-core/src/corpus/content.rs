@@ -1,9 +1,28 @@
 //! What a file of documents holds.
+//!
+//! The first bytes decide between compression, tables, other containers and text; the name, without
+//! the extension of a compression, whether text is JSON lines. [`ReadAs`] overrides the name.
+//!
+//! | content | name | result |
+//! | --- | --- | --- |
+//! | Parquet | any | a table |
+//! | starts with JSON objects, one a line | [`JSON_NAMES`] and `.json`, in any case | JSON lines |
+//! | the same | any other, or none | refused |
+//! | anything else | [`JSON_NAMES`] | JSON lines, which then fail with the number of the line |
+//! | nothing, or white space | `.json` | JSON lines without a record |
+//! | any other JSON, or broken JSON | `.json` | refused |
+//! | text | any other, or none | text |
+//! | another container | any | refused by its name |
+//!
+//! A text *starts with JSON objects, one a line*, if its first line that is not blank begins with `{`
+//! and a key (or `{}`) and ends with `}`, and the next such line, if there is one, begins with `{`.
+//! The lines need not be valid JSON: a broken record is reported with its line and not trained on as
+//! text. A first line that does not end within a mebibyte is judged by its beginning. C, LaTeX, templates (`{{name}}`) and indented JSON do not match.
 
+use std::fmt;
 use std::path::Path;
 
-/// What stands in a file of documents. The first bytes decide between compressed files, Parquet and
-/// plain text; the name decides whether plain text is JSON lines.
+/// The contents of a file of documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Content {
@@ -17,47 +36,339 @@ pub enum Content {
     Zstd,
     /// A Parquet table.
     Parquet,
+    /// None of these, and not read as text.
+    Refused(Refused),
 }
 
-impl Content {
-    /// How many bytes of a file's beginning decide.
-    pub const HEAD: usize = 4;
+/// How the form of a text is chosen. Compression, tables and containers are recognised in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReadAs {
+    /// By its beginning and by the name of the file.
+    #[default]
+    Detect,
+    /// Text.
+    Text,
+    /// JSON lines.
+    JsonLines,
+}
 
-    /// The content of a file that begins with `head` and is named `path`; a stream has no name.
-    pub fn of(head: &[u8], path: Option<&Path>) -> Self {
-        match head {
-            // 8 is deflate, the only method there is.
-            [0x1F, 0x8B, 8, ..] => return Content::Gzip,
-            [0x28, 0xB5, 0x2F, 0xFD, ..] => return Content::Zstd,
-            // A frame to be skipped, with which parallel compressors begin.
-            [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => return Content::Zstd,
-            // Without a look at the end, so that a table that was cut short is not taken for text.
-            [b'P', b'A', b'R', b'1', ..] => return Content::Parquet,
+/// The contents of an input that is not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refused {
+    /// JSON objects, one a line, under a name that promises something else.
+    UnnamedJsonLines,
+    /// A `.json` file with one array of objects.
+    JsonArray,
+    /// A `.json` file with something else.
+    OtherJson,
+    /// A compression that cannot be read yet.
+    Compression(&'static str),
+    /// A container that holds something else than text, or many texts.
+    Container(&'static str),
+    /// The same, compressed.
+    CompressedContainer {
+        /// What it is.
+        container: &'static str,
+        /// How it is compressed.
+        compression: &'static str,
+    },
+    /// Text as UTF-16 or UTF-32.
+    Encoding(&'static str),
+    /// Token ids, as a command of this project writes them.
+    Ids,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refused::UnnamedJsonLines => f.write_str(
+                "starts with JSON objects, one a line, under a name that does not end in .jsonl",
+            ),
+            Refused::JsonArray => f.write_str("a JSON array of objects, which cannot be read yet"),
+            Refused::OtherJson => {
+                f.write_str("a .json file that does not start with JSON objects, one a line")
+            }
+            Refused::Compression(name) => write!(f, "{name} compression, which cannot be read yet"),
+            Refused::Container(name) => write!(f, "{name}, not text"),
+            Refused::CompressedContainer {
+                container,
+                compression,
+            } => write!(f, "{container} compressed with {compression}, not text"),
+            Refused::Encoding(name) => write!(f, "text as {name}, not UTF-8"),
+            Refused::Ids => f.write_str("token ids, not text"),
+        }
+    }
+}
+
+/// Extensions that promise JSON lines, in lower case. `.json` promises JSON of any form.
+pub const JSON_NAMES: [&str; 4] = ["jsonl", "ndjson", "jsonlines", "jl"];
+
+/// Extensions of compressed files, in lower case.
+const COMPRESSION_NAMES: [&str; 8] = ["gz", "gzip", "zst", "zstd", "xz", "bz2", "lz4", "lz"];
+
+/// Beginnings of files that are refused as containers, and what they are.
+const CONTAINERS: [(&[u8], &str); 28] = [
+    (b"PK\x03\x04", "a zip archive"),
+    (b"PK\x05\x06", "a zip archive"),
+    (b"PK\x07\x08", "a zip archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
+    (b"ARROW1\0\0", "an Arrow IPC file"),
+    (b"Obj\x01", "an Avro file"),
+    (b"\x93NUMPY", "a NumPy array"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    (b"SQLite format 3\0", "an SQLite database"),
+    (b"\x89PNG\r\n\x1a\n", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Office document"),
+    (b"OggS\0", "an Ogg file"),
+    (b"fLaC\0", "a FLAC file"),
+    (b"ID3\x02", "an MP3 file"),
+    (b"ID3\x03", "an MP3 file"),
+    (b"ID3\x04", "an MP3 file"),
+    (b"\x7fELF", "an ELF file"),
+    (b"GGUF\x01", "a GGUF model"),
+    (b"GGUF\x02", "a GGUF model"),
+    (b"GGUF\x03", "a GGUF model"),
+    // Pickles of protocol 4 and 5: a frame, whose length has eight bytes.
+    (b"\x80\x04\x95", "a pickle"),
+    (b"\x80\x05\x95", "a pickle"),
+    (&crate::format::native::MAGIC, "a .bpe model"),
+    (b"MMIDIDX\0\0", "the index of Megatron's token ids"),
+    (b"\xed\xab\xee\xdb", "an RPM package"),
+    (b"\0asm", "a WebAssembly module"),
+];
+
+/// Compressions that are recognised and not read.
+const COMPRESSIONS: [(&[u8], &str); 6] = [
+    (b"\xfd7zXZ\0", "xz"),
+    (b"\x04\x22\x4d\x18", "lz4"),
+    (b"\x02\x21\x4c\x18", "lz4"),
+    (b"LZIP\x01", "lzip"),
+    (b"\x1f\x9d", "compress (.Z)"),
+    (b"\xff\x06\0\0sNaPpY", "Snappy"),
+];
+
+/// The byte order mark of UTF-8.
+pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The beginning of an input.
+pub(crate) struct Head {
+    pub(crate) bytes: Vec<u8>,
+    /// Whether the input ends with it.
+    pub(crate) is_all: bool,
+}
+
+impl Head {
+    /// Bytes that decide about everything but the first lines of JSON.
+    pub(crate) const LENGTH: usize = 1 << 16;
+    /// Bytes that decide.
+    pub(crate) const LONGEST: usize = 1 << 20;
+
+    /// Whether more bytes, up to [`Head::LONGEST`], are needed to decide.
+    pub(crate) fn is_too_short(&self) -> bool {
+        !self.is_all && self.bytes.len() < Self::LONGEST && self.starts_with_records().is_none()
+    }
+
+    /// Without the byte order mark and white space.
+    fn text(&self) -> &[u8] {
+        let bytes = &self.bytes[..];
+        let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+        text.trim_ascii_start()
+    }
+
+    /// Whether it starts with JSON objects, one a line; `None` if that depends on the bytes behind it.
+    fn starts_with_records(&self) -> Option<bool> {
+        let text = self.text();
+        let (first, rest) = match memchr::memchr(b'\n', text) {
+            Some(end) => (&text[..end], text[end..].trim_ascii_start().first()),
+            None if self.is_all => (text, None),
+            None => return begins_object(text).filter(|begins| !begins),
+        };
+        if begins_object(first) != Some(true) || !first.trim_ascii_end().ends_with(b"}") {
+            return Some(false);
+        }
+        match rest {
+            Some(byte) => Some(*byte == b'{'),
+            None => self.is_all.then_some(true),
+        }
+    }
+
+    /// The same, judged by these bytes alone.
+    fn has_records(&self) -> bool {
+        let decided = self.starts_with_records();
+        decided.unwrap_or_else(|| begins_object(self.text()) == Some(true))
+    }
+
+    /// The content of the input that is named `path`; a stream has no name.
+    pub(crate) fn content(&self, path: Option<&Path>, read_as: ReadAs) -> Content {
+        if let Some(content) = by_magic(&self.bytes) {
+            return content;
+        }
+        match (read_as, extension(path).as_str()) {
+            (ReadAs::Text, _) => Content::Text,
+            (ReadAs::JsonLines, _) => Content::JsonLines,
+            // It was cut short, or never was a table.
+            (ReadAs::Detect, "parquet") => Content::Parquet,
+            (ReadAs::Detect, "json") => self.json(),
+            (ReadAs::Detect, name) if JSON_NAMES.contains(&name) => Content::JsonLines,
+            (ReadAs::Detect, _) if self.has_records() => {
+                Content::Refused(Refused::UnnamedJsonLines)
+            }
+            (ReadAs::Detect, _) => Content::Text,
+        }
+    }
+
+    /// The content of a `.json` file.
+    fn json(&self) -> Content {
+        let text = self.text();
+        match text.split_first() {
+            None if self.is_all => Content::JsonLines,
+            _ if self.has_records() => Content::JsonLines,
+            Some((b'[', rest)) if rest.trim_ascii_start().starts_with(b"{") => {
+                Content::Refused(Refused::JsonArray)
+            }
+            _ => Content::Refused(Refused::OtherJson),
+        }
+    }
+}
+
+/// Whether a line begins with `{` and a key, or with `{}`; `None` if it ends before that is decided.
+fn begins_object(line: &[u8]) -> Option<bool> {
+    let mut bytes = line.iter().copied();
+    let mut next_solid = || bytes.find(|byte| !byte.is_ascii_whitespace());
+    if next_solid()? != b'{' {
+        return Some(false);
+    }
+    match next_solid()? {
+        b'"' => {}
+        other => return Some(other == b'}'),
+    }
+    loop {
+        match bytes.next()? {
+            b'"' => break,
+            b'\\' => drop(bytes.next()?),
             _ => {}
         }
-        match path.and_then(Path::extension).and_then(|end| end.to_str()) {
-            Some("jsonl" | "ndjson") => Content::JsonLines,
-            Some("parquet") => Content::Parquet,
-            _ => Content::Text,
-        }
+    }
+    let colon = bytes.find(|byte| !byte.is_ascii_whitespace())?;
+    Some(colon == b':')
+}
+
+/// The extension of a name, in lower case, without that of a compression: `jsonl` of `a.JSONL.gz`.
+fn extension(path: Option<&Path>) -> String {
+    let lower = |path: &Path| {
+        let end = path.extension().and_then(|end| end.to_str());
+        end.unwrap_or_default().to_ascii_lowercase()
+    };
+    let Some(path) = path else {
+        return String::new();
+    };
+    let end = lower(path);
+    match COMPRESSION_NAMES.contains(&end.as_str()) {
+        true => lower(&path.with_extension("")),
+        false => end,
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_come_before_names() {
-        let of = |head: &[u8], name: &str| Content::of(head, Some(Path::new(name)));
-        assert_eq!(of(b"\x1f\x8b\x08\0", "a.txt"), Content::Gzip);
-        assert_eq!(of(b"\x28\xb5\x2f\xfd", "a.jsonl"), Content::Zstd);
-        assert_eq!(of(b"\x52\x2a\x4d\x18", "a"), Content::Zstd);
-        assert_eq!(of(b"PAR1", "a.txt"), Content::Parquet);
-        assert_eq!(of(b"cut ", "a.parquet"), Content::Parquet);
-        assert_eq!(of(b"{\"te", "a.jsonl"), Content::JsonLines);
-        assert_eq!(of(b"{\"te", "a.txt.gz"), Content::Text);
-        assert_eq!(of(b"", "a.txt"), Content::Text);
-        assert_eq!(Content::of(b"{\"te", None), Content::Text);
+fn by_magic(head: &[u8]) -> Option<Content> {
+    let refused = |refused| Some(Content::Refused(refused));
+    match head {
+        // 8 is deflate, the only method there is.
+        [0x1F, 0x8B, 8, ..] => return Some(Content::Gzip),
+        [0x28, 0xB5, 0x2F, 0xFD, ..] => return Some(Content::Zstd),
+        // A frame to be skipped, with which parallel compressors begin.
+        [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => return Some(Content::Zstd),
+        // Without a look at the end, so that a table that was cut short is not taken for text.
+        [b'P', b'A', b'R', b'1', ..] => return Some(Content::Parquet),
+        // A size from 1 to 9, and a block or the end of the stream.
+        [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, ..]
+        | [b'B', b'Z', b'h', b'1'..=b'9', 0x17, 0x72, 0x45, 0x38, ..] => {
+            return refused(Refused::Compression("bzip2"));
+        }
+        [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..] => {
+            return refused(Refused::Encoding("UTF-32"));
+        }
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => return refused(Refused::Encoding("UTF-16")),
+        _ => {}
     }
+    let find = |magics: &[(&[u8], &'static str)]| {
+        let mut magics = magics.iter();
+        magics.find_map(|(magic, name)| head.starts_with(magic).then_some(*name))
+    };
+    if let Some(name) = find(&COMPRESSIONS) {
+        return refused(Refused::Compression(name));
+    }
+    let is_riff = head.starts_with(b"RIFF") && head.len() >= 12;
+    let container = find(&CONTAINERS).or_else(|| match head.get(8..12) {
+        _ if head.starts_with(b"GIF8") && is_gif(head) => Some("a GIF image"),
+        _ if head.starts_with(b"%PDF-") && is_pdf(head) => Some("a PDF document"),
+        Some(b"WEBP") if is_riff => Some("a WebP image"),
+        Some(b"WAVE") if is_riff => Some("a WAVE file"),
+        Some(b"AVI ") if is_riff => Some("an AVI file"),
+        _ if head.get(257..263) == Some(b"ustar\0") => Some("a tar archive"),
+        _ if head.get(257..265) == Some(b"ustar  \0") => Some("a tar archive"),
+        _ if head.starts_with(&[0; 3]) && head.get(4..8) == Some(b"ftyp") => Some("an MP4 file"),
+        _ if is_arrow_stream(head) => Some("an Arrow IPC stream"),
+        _ if is_ranks(head) => Some("a .tiktoken model"),
+        _ if is_counts(head) => Some("counted pieces"),
+        _ => None,
+    });
+    container.map(|name| Content::Refused(Refused::Container(name)))
+}
+
+/// The version and, behind it, sizes: bytes that no text has.
+fn is_gif(head: &[u8]) -> bool {
+    let is_text = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n');
+    let version = head.get(4..6);
+    (version == Some(b"7a") || version == Some(b"9a"))
+        && !head[6..head.len().min(13)].iter().all(is_text)
+}
+
+fn is_pdf(head: &[u8]) -> bool {
+    matches!(head.get(5..8), Some([b'1'..=b'9', b'.', b'0'..=b'9']))
+}
+
+/// A continuation, the length of the schema, and where in it its root is.
+fn is_arrow_stream(head: &[u8]) -> bool {
+    let number = |at: usize| {
+        let bytes = head.get(at..at + 4)?;
+        Some(u32::from_le_bytes(bytes.try_into().ok()?))
+    };
+    match (number(0), number(4), number(8)) {
+        (Some(u32::MAX), Some(length), Some(root)) => {
+            length > 0 && length.is_multiple_of(8) && root < length
+        }
+        _ => false,
+    }
+}
+
+/// The first three ranks, of single bytes in base64.
+fn is_ranks(head: &[u8]) -> bool {
+    let is_rank = |line: &[u8], rank: u8| {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        matches!(line, [_, _, b'=', b'=', b' ', digit] if *digit == rank)
+    };
+    let mut lines = head.split(|&byte| byte == b'\n');
+    (b'0'..b'3').all(|rank| lines.next().is_some_and(|line| is_rank(line, rank)))
+}
+
+/// The pattern, and a piece in base64 with its count.
+fn is_counts(head: &[u8]) -> bool {
+    let mut lines = head.split(|&byte| byte == b'\n');
+    let pattern = lines.next().unwrap_or_default();
+    let row = lines.next().unwrap_or_default();
+    let mut fields = row.split(|&byte| byte == b'\t');
+    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
+    pattern.starts_with(crate::format::counts::tsv::PATTERN)
+        && fields
+            .next()
+            .is_some_and(|piece| piece.iter().all(is_base64))
+        && fields.next().is_some_and(|count| {
+            let count = count.strip_suffix(b"\r").unwrap_or(count);
+            !count.is_empty() && count.iter().all(u8::is_ascii_digit)
+        })
+        && fields.next().is_none()
 }

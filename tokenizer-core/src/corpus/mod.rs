@@ -3,7 +3,7 @@
 //! | module | what it does |
 //! | --- | --- |
 //! | [`mod@file`] | a file as bytes, mapped where that pays; the error that names a file |
-//! | [`content`] | what a file of documents holds: text, or compressed, or a table |
+//! | `content` | what a file of documents holds: text, JSON lines, a table, or what is refused (feature `documents`) |
 //! | `documents` | documents out of files: compressed, lines, JSON lines, tables (feature `documents`) |
 //! | [`folder`] | the files of a folder, sorted |
 //! | [`atomic`] | a file written whole or not at all |
@@ -12,6 +12,7 @@
 //! | [`temporary`] | temporary files, for counts that do not fit in memory |
 
 pub mod atomic;
+#[cfg(feature = "documents")]
 pub mod content;
 pub mod counts_file;
 #[cfg(feature = "documents")]
@@ -22,14 +23,19 @@ pub mod model_file;
 pub mod temporary;
 
 pub use atomic::{NewFile, stop_writing, write_atomically};
-pub use content::Content;
+#[cfg(feature = "documents")]
+pub use content::{Content, ReadAs, Refused};
 pub use counts_file::{
     CountsFiles, CountsFormat, CountsWriter, LoadCountsError, SaveCountsError, load_counts,
     save_counts, write_counts,
 };
 #[cfg(feature = "documents")]
-pub use documents::{DocumentError, DocumentOptions, Documents, Place, Stretch, Unit, Units};
+pub use documents::{
+    DocumentError, DocumentOptions, Documents, Doubt, Look, Place, Stretch, Unit, Units,
+};
 pub use file::{FileBytes, FileError, read_file};
 pub use folder::files_below;
+#[cfg(feature = "documents")]
+pub use folder::{GlobError, Globs};
 pub use model_file::{LoadError, ModelFormat, SaveError, load_model, save_model};
 pub use temporary::TemporaryFiles;

@@ -61,6 +61,11 @@ class Tokenizer:
         max_token_bytes: int | None = None,
         tie_break: Literal["raw", "huggingface"] = "raw",
         column: str | None = None,
+        text: bool = False,
+        json_lines: bool = False,
+        recursive: bool = False,
+        include: Iterable[str] | None = None,
+        exclude: Iterable[str] | None = None,
         threads: int | None = None,
         progress: _Progress = None,
     ) -> Tokenizer: ...
@@ -222,6 +227,11 @@ def count_pieces(
     files: Iterable[_Path] | None = None,
     pattern: str = "cl100k",
     column: str | None = None,
+    text: bool = False,
+    json_lines: bool = False,
+    recursive: bool = False,
+    include: Iterable[str] | None = None,
+    exclude: Iterable[str] | None = None,
     threads: int | None = None,
     progress: _Progress = None,
 ) -> PieceCounts: ...

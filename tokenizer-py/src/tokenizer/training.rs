@@ -10,7 +10,7 @@ use tokenizer_core::train::train_with_progress;
 use tokenizer_core::{Count, MAX_TOKEN_ID, Model, Pattern, PatternName, TieBreak, TrainOptions};
 
 use super::Tokenizer;
-use crate::corpus::{self, Source, count_options};
+use crate::corpus::{self, FileArguments, Source, count_options};
 use crate::counts::{PieceCounts, paths, pattern_of};
 use crate::errors::{guard, value_error};
 use crate::interruptible::{Caller, interruptible};
@@ -42,6 +42,8 @@ impl Tokenizer {
     ///     tie_break ("raw" | "huggingface"): of pairs that occur equally often, which goes first and
     ///         how ids are given out: as rustbpe does, or as Hugging Face's trainer.
     ///     column (str | None): the column or field with the documents, as in `count_pieces`.
+    ///     text, json_lines, recursive, include, exclude: how files are read, and which in a folder,
+    ///         as in `count_pieces`.
     ///     threads (int | None): how many threads work on it; by default, one for each processor.
     ///     progress (bool | Callable): True shows a bar; what is called gets the stage ("counting"
     ///         or "merging"), what is done of it (bytes or merges), and of how much, or None.
@@ -54,7 +56,7 @@ impl Tokenizer {
     ///         else.
     ///     ValueError: vocab_size has no room for the bytes and the special tokens, or is too large;
     ///         the pattern is none, or gives up on a document; a special token is empty or given
-    ///         twice; a file is damaged, or has no such column or field.
+    ///         twice; a file is damaged, is not text, or has no such column or field.
     ///     UnicodeEncodeError: a document holds a lone surrogate.
     ///     OSError: a file cannot be read.
     ///     Exception: whatever the iterator or `progress` raises.
@@ -66,8 +68,9 @@ impl Tokenizer {
     #[pyo3(signature = (
         *, files = None, iterator = None, counts = None, vocab_size = 32768, pattern = None,
         special_tokens = None, min_frequency = 1, max_token_bytes = None, tie_break = "raw",
-        column = None, threads = None, progress = None
-    ), text_signature = "(*, files=None, iterator=None, counts=None, vocab_size=32768, pattern=None, special_tokens=(), min_frequency=1, max_token_bytes=None, tie_break='raw', column=None, threads=None, progress=None)")]
+        column = None, text = false, json_lines = false, recursive = false, include = None,
+        exclude = None, threads = None, progress = None
+    ), text_signature = "(*, files=None, iterator=None, counts=None, vocab_size=32768, pattern=None, special_tokens=(), min_frequency=1, max_token_bytes=None, tie_break='raw', column=None, text=False, json_lines=False, recursive=False, include=None, exclude=None, threads=None, progress=None)")]
     #[allow(clippy::too_many_arguments)]
     fn train(
         py: Python<'_>,
@@ -81,6 +84,11 @@ impl Tokenizer {
         max_token_bytes: Option<usize>,
         tie_break: &str,
         column: Option<&str>,
+        text: bool,
+        json_lines: bool,
+        recursive: bool,
+        include: Option<&Bound<'_, PyAny>>,
+        exclude: Option<&Bound<'_, PyAny>>,
         threads: Option<usize>,
         progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
@@ -106,14 +114,25 @@ impl Tokenizer {
             if let Some(threads) = threads {
                 options = options.threads(threads);
             }
+            let arguments = FileArguments {
+                text,
+                json_lines,
+                recursive,
+                include,
+                exclude,
+            };
             let source = match (files, iterator, counts) {
                 (Some(files), None, None) => {
-                    Ok(Source::Files(paths(files)?, column.map(str::to_owned)))
+                    Ok(Source::Files(arguments.files(paths(files)?, column)?))
                 }
                 (None, Some(iterator), None) => {
+                    arguments.refuse()?;
                     Ok(Source::of_documents(iterator, column, "iterator")?)
                 }
-                (None, None, Some(counts)) => Err(counts),
+                (None, None, Some(counts)) => {
+                    arguments.refuse()?;
+                    Err(counts)
+                }
                 _ => {
                     return Err(PyTypeError::new_err(
                         "exactly one of files, iterator and counts must be given",

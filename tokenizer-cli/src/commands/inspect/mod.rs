@@ -13,7 +13,7 @@ use self::visible::visible;
 use crate::args::{Color, InspectArguments};
 use crate::commands::load;
 use crate::error::CommandError;
-use crate::input::{InputBytes, InputName, TextName};
+use crate::input::{InputName, TextName, standard_text};
 use crate::output::{Output, OutputWriter};
 use crate::progress::Progress;
 
@@ -46,19 +46,19 @@ pub(crate) fn run(arguments: &InspectArguments, progress: &Progress) -> Result<(
     }
 
     let text = match &arguments.text {
-        Some(text) => InputBytes::Memory(text.clone().into_bytes()),
-        None => InputName::Standard.read()?,
+        Some(text) => text.clone().into_bytes(),
+        None => standard_text()?,
     };
     let allowed = (arguments.allow_special).then(|| encoder.model().all_specials());
     let mut options = EncodeOptions::new();
     options.allowed = allowed.as_ref();
     let stage = progress.bytes("encoding");
-    let ids = encoder.encode_with(text.as_ref(), options);
+    let ids = encoder.encode_with(&text, options);
     let ids = ids.map_err(|error| CommandError::Encode {
         text: TextName::whole(InputName::Standard),
         error,
     })?;
-    stage.advance(text.as_ref().len() as u64);
+    stage.advance(text.len() as u64);
     stage.tokens(ids.len() as u64);
     drop(stage);
     if let Some(html) = html {

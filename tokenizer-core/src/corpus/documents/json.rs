@@ -1,15 +1,17 @@
 //! One field of each line of JSON.
 //!
-//! The text of a string is taken as bytes: what is not UTF-8 stays as it is, and so does half of a
-//! surrogate pair (`\ud800`), as the three bytes that UTF-8 would spell it with. Of a field that
-//! stands twice in an object, the last one counts, as in most readers of JSON.
+//! The text of a string is taken as bytes: what is not UTF-8 stays as it is. Half of a surrogate pair
+//! (`\ud800`) is replaced by U+FFFD before the lines are parsed, as Python's `json` and tiktoken do
+//! together; where it is not, the parser gives the three bytes that UTF-8 would spell it with. Of a
+//! field that stands twice in an object, the last one counts, as in most readers of JSON.
 
 use std::fmt;
 
-use memchr::memchr_iter;
+use memchr::{memchr, memchr_iter, memmem};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 use super::{DocumentError, Ends, Unit};
+use crate::corpus::content::BYTE_ORDER_MARK;
 
 /// The texts of all lines, one behind the other, and where each ends. Lines of white space alone are
 /// none. `number` counts lines.
@@ -23,9 +25,15 @@ pub(super) fn texts(
     let mut start = 0;
     let all = memchr_iter(b'\n', lines).chain((!lines.ends_with(b"\n")).then_some(lines.len()));
     for end in all {
-        let line = &lines[start..end];
+        let mut line = &lines[start..end];
         start = end + 1;
         *number += 1;
+        let mut marked = 0;
+        if *number == 1
+            && let Some(behind) = line.strip_prefix(BYTE_ORDER_MARK)
+        {
+            (line, marked) = (behind, BYTE_ORDER_MARK.len());
+        }
         if line.trim_ascii().is_empty() {
             continue;
         }
@@ -34,13 +42,63 @@ pub(super) fn texts(
             let place = format!(" at line {} column {}", error.line(), error.column());
             DocumentError::Json {
                 line: *number,
-                column: error.column(),
+                column: error.column() + marked,
                 message: message.strip_suffix(&place).unwrap_or(&message).to_owned(),
             }
         })?;
         ends.push_back((texts.len(), Unit::Line(*number)));
     }
     Ok((texts, ends))
+}
+
+/// Replaces the escape of half of a surrogate pair by that of U+FFFD, which is as long. What is not
+/// JSON stays an error, at the same place: nothing but such escapes is changed.
+pub(super) fn repair_surrogates(lines: &mut [u8]) {
+    let has = |escape: &str| memmem::find(lines, escape.as_bytes()).is_some();
+    if !has("\\ud") && !has("\\uD") {
+        return;
+    }
+    let mut at = 0;
+    while let Some(before) = memchr(b'\\', &lines[at..]) {
+        at += before;
+        let (length, is_alone) = match surrogate(&lines[at..]) {
+            Some(Half::High) => match surrogate(&lines[at + ESCAPE..]) {
+                Some(Half::Low) => (2 * ESCAPE, false),
+                _ => (ESCAPE, true),
+            },
+            Some(Half::Low) => (ESCAPE, true),
+            // The second byte may be a backslash that escapes nothing.
+            None => (2.min(lines.len() - at), false),
+        };
+        if is_alone {
+            lines[at..at + ESCAPE].copy_from_slice(b"\\ufffd");
+        }
+        at += length;
+    }
+}
+
+/// Bytes of an escape `\ud800`.
+const ESCAPE: usize = 6;
+
+enum Half {
+    High,
+    Low,
+}
+
+/// Which half of a surrogate pair is escaped at the beginning of `text`.
+fn surrogate(text: &[u8]) -> Option<Half> {
+    match text {
+        [b'\\', b'u', b'd' | b'D', third, x, y, ..]
+            if x.is_ascii_hexdigit() && y.is_ascii_hexdigit() =>
+        {
+            match third {
+                b'8' | b'9' | b'a' | b'b' | b'A' | b'B' => Some(Half::High),
+                b'c'..=b'f' | b'C'..=b'F' => Some(Half::Low),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
 }
 
 fn push_text(line: &[u8], field: &str, texts: &mut Vec<u8>) -> Result<(), serde_json::Error> {

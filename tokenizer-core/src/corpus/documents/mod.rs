@@ -5,8 +5,9 @@
 //! file or stream ──decompress──▶ blocks ──▶ documents, or stretches of them
 //! ```
 //!
-//! The first bytes decide between gzip, Zstandard, Parquet and plain text; the name, without the
-//! ending that says how it is compressed, whether plain text is JSON lines.
+//! The first bytes decide between compression, tables, containers that are refused, and text; the
+//! name, without the extension of a compression, whether text is JSON lines: see
+//! [`content`](super::content).
 //!
 //! **Memory does not grow with the corpus.** A megabyte is read at a time. A document that is
 //! longer than that comes in stretches, cut where the pattern certainly splits
@@ -34,7 +35,7 @@ use memchr::{memchr, memmem};
 
 use self::blocks::Blocks;
 use self::source::Source;
-use super::content::Content;
+use super::content::{Content, ReadAs, Refused};
 use super::file::{FileBytes, read_file};
 use crate::split::Pattern;
 
@@ -44,8 +45,12 @@ use crate::split::Pattern;
 pub struct DocumentOptions {
     /// What a document is in plain text. Lines of JSON and rows of tables are documents in any case.
     pub units: Units,
-    /// Plain text is JSON lines, whatever its name.
-    pub json_lines: bool,
+    /// Whether text is JSON lines: decided by its beginning and its name, or set.
+    pub read_as: ReadAs,
+    /// Whether half of a surrogate pair in a JSON string (`"\ud800"`) becomes U+FFFD, as it does by
+    /// default. Otherwise it becomes the three bytes that UTF-8 would spell it with, which are not
+    /// valid, so that a check for UTF-8 finds them.
+    pub repair_surrogates: bool,
     /// The field of a JSON object that holds the text; `text` by default.
     pub field: String,
     /// The column of a table that holds the text; `text` by default. The name of a column within
@@ -65,7 +70,8 @@ impl Default for DocumentOptions {
     fn default() -> Self {
         DocumentOptions {
             units: Units::Whole,
-            json_lines: false,
+            read_as: ReadAs::Detect,
+            repair_surrogates: true,
             field: "text".to_owned(),
             column: "text".to_owned(),
             cut: None,
@@ -156,6 +162,9 @@ pub enum DocumentError {
         #[source]
         error: io::Error,
     },
+    /// The input is none of what is read.
+    #[error("{0}")]
+    Refused(Refused),
     /// A line is not a JSON object with the text in its field.
     #[error("line {line}, column {column}: {message}")]
     Json {
@@ -191,14 +200,81 @@ pub enum DocumentError {
     NotBuilt,
 }
 
+impl From<Refused> for DocumentError {
+    fn from(refused: Refused) -> Self {
+        DocumentError::Refused(refused)
+    }
+}
+
+/// What can be seen of a file without reading it whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Look {
+    /// Whether its bytes are the text: it is not compressed, and neither JSON lines nor a table.
+    pub is_plain_text: bool,
+    /// Why its text may be something else.
+    pub doubt: Option<Doubt>,
+}
+
+/// Why a text may be something else, by its first 64 KiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Doubt {
+    /// There is a NUL byte.
+    Nul {
+        /// Bytes before the first.
+        offset: usize,
+    },
+    /// More than three in ten characters are not UTF-8; a maximal invalid sequence is one.
+    NotUtf8 {
+        /// How many are not.
+        invalid: usize,
+        /// Of how many.
+        characters: usize,
+    },
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Doubt::Nul { offset } => write!(f, "may not be text: NUL at byte {offset}"),
+            Doubt::NotUtf8 {
+                invalid,
+                characters,
+            } => write!(
+                f,
+                "may not be text: {invalid} of the first {characters} characters are not UTF-8"
+            ),
+        }
+    }
+}
+
+impl Doubt {
+    fn of(beginning: &[u8]) -> Option<Self> {
+        if let Some(offset) = memchr(0, beginning) {
+            return Some(Doubt::Nul { offset });
+        }
+        let (mut characters, mut invalid) = (0, 0);
+        for chunk in beginning.utf8_chunks() {
+            characters += chunk.valid().chars().count();
+            invalid += usize::from(!chunk.invalid().is_empty());
+        }
+        characters += invalid;
+        (10 * invalid > 3 * characters).then_some(Doubt::NotUtf8 {
+            invalid,
+            characters,
+        })
+    }
+}
+
 /// The documents of one input, in their order. After an error there are no more.
 ///
 /// ```
-/// use tokenizer_core::corpus::{DocumentOptions, Documents};
+/// use tokenizer_core::corpus::{DocumentOptions, Documents, ReadAs};
 ///
 /// let lines = &b"{\"text\": \"first\"}\n{\"text\": \"second\", \"id\": 2}\n"[..];
 /// let mut options = DocumentOptions::default();
-/// options.json_lines = true;
+/// options.read_as = ReadAs::JsonLines;
 /// let mut documents = Documents::of_stream(lines, &options)?;
 /// assert_eq!(documents.next().unwrap()?.as_ref(), b"first");
 /// assert_eq!(documents.next().unwrap()?.as_ref(), b"second");
@@ -211,6 +287,8 @@ pub struct Documents {
     cut: Option<Pattern>,
     units: Units,
     field: String,
+    repair_surrogates: bool,
+    doubt: Option<Doubt>,
     /// Documents that were read already.
     ready: Ready,
     /// How many documents, or lines, there were before what is read next.
@@ -272,41 +350,53 @@ enum Cut {
 type Ends = VecDeque<(usize, Unit)>;
 
 impl Documents {
+    /// Looks at the beginning of the file at `path`. `None` for pipes and devices, which could be read
+    /// only once.
+    ///
+    /// # Errors
+    /// When it cannot be opened or decompressed, or its content is refused.
+    pub fn look(path: &Path, options: &DocumentOptions) -> Result<Option<Look>, DocumentError> {
+        let metadata = std::fs::metadata(path)?;
+        if !metadata.is_file() && !metadata.is_dir() {
+            return Ok(None);
+        }
+        let source = Source::of_file(path, options.read_as)?;
+        Ok(Some(Look {
+            is_plain_text: source.is_plain_file() && source.content() == Content::Text,
+            doubt: source.doubt(),
+        }))
+    }
+
     /// The documents of the file at `path`.
     ///
     /// # Errors
-    /// When it cannot be read, or is no table although it is named or begins as one.
+    /// When it cannot be read, its content is refused, or it is no table although it is named or
+    /// begins as one.
     pub fn of_file(path: &Path, options: &DocumentOptions) -> Result<Self, DocumentError> {
-        let source = Source::of_file(path)?;
-        let is_plain_file = source.is_plain_file();
-        match source.content(options.json_lines) {
-            Content::Text if is_plain_file && options.map => {
-                let bytes = read_file(path).map_err(|error| error.error)?;
-                Ok(Self::new(Reader::Held(Some(bytes)), options))
-            }
-            content => Self::of_source(source, content, options),
+        let source = Source::of_file(path, options.read_as)?;
+        if source.content() == Content::Text && source.is_plain_file() && options.map {
+            let bytes = read_file(path).map_err(|error| error.error)?;
+            let reader = Reader::Held(Some(bytes));
+            return Ok(Self::new(reader, source.doubt(), options));
         }
+        Self::of_source(source, options)
     }
 
     /// The documents of a stream.
     ///
     /// # Errors
-    /// When it cannot be read, or begins as a table and is none.
+    /// When it cannot be read, its content is refused, or it begins as a table and is none.
     pub fn of_stream(
         stream: impl Read + Send + 'static,
         options: &DocumentOptions,
     ) -> Result<Self, DocumentError> {
-        let source = Source::of_stream(Box::new(stream), None)?;
-        let content = source.content(options.json_lines);
-        Self::of_source(source, content, options)
+        let source = Source::of_stream(Box::new(stream), None, options.read_as)?;
+        Self::of_source(source, options)
     }
 
-    fn of_source(
-        source: Source,
-        content: Content,
-        options: &DocumentOptions,
-    ) -> Result<Self, DocumentError> {
-        let reader = match content {
+    fn of_source(source: Source, options: &DocumentOptions) -> Result<Self, DocumentError> {
+        let doubt = source.doubt();
+        let reader = match source.content() {
             Content::JsonLines => Reader::JsonLines(Blocks::new(source)),
             Content::Text => Reader::Text(Blocks::new(source)),
             #[cfg(feature = "parquet")]
@@ -315,15 +405,22 @@ impl Documents {
             )),
             _ => return Err(DocumentError::NotBuilt),
         };
-        Ok(Self::new(reader, options))
+        Ok(Self::new(reader, doubt, options))
     }
 
-    fn new(reader: Reader, options: &DocumentOptions) -> Self {
+    /// Why the text may be something else.
+    pub fn doubt(&self) -> Option<Doubt> {
+        self.doubt
+    }
+
+    fn new(reader: Reader, doubt: Option<Doubt>, options: &DocumentOptions) -> Self {
         Documents {
             reader,
             cut: options.cut.clone(),
             units: options.units.clone(),
             field: options.field.clone(),
+            repair_surrogates: options.repair_surrogates,
+            doubt,
             ready: Ready {
                 bytes: Arc::new(Vec::new().into()),
                 at: 0,
@@ -380,9 +477,12 @@ impl Documents {
             Reader::JsonLines(blocks) => {
                 let unit = Unit::Line(self.number + 1);
                 let block = blocks.next(behind_last_line, || DocumentError::TooLong { unit })?;
-                let Some((lines, _)) = block else {
+                let Some((mut lines, _)) = block else {
                     return Ok(false);
                 };
+                if self.repair_surrogates {
+                    json::repair_surrogates(&mut lines);
+                }
                 let (texts, ends) = json::texts(&lines, &self.field, &mut self.number)?;
                 (texts.into(), Cut::Listed(ends))
             }

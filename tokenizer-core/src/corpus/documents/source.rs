@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
-use super::DocumentError;
-use crate::corpus::content::Content;
+use super::{DocumentError, Doubt};
+use crate::corpus::content::{Content, Head, ReadAs, Refused};
 
 /// A stream of plain bytes, and what it is known to hold.
 pub(super) struct Source {
     reader: Box<dyn Read + Send>,
     content: Content,
+    doubt: Option<Doubt>,
     /// How it was compressed.
     compressed: Option<&'static str>,
     /// What it was opened from, if that is a regular file.
@@ -23,13 +24,16 @@ pub(super) struct Source {
 const BUFFER: usize = 1 << 18;
 
 impl Source {
-    pub(super) fn of_file(path: &Path) -> Result<Self, DocumentError> {
+    pub(super) fn of_file(path: &Path, read_as: ReadAs) -> Result<Self, DocumentError> {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
         if metadata.is_dir() {
             return Err(io::Error::from(io::ErrorKind::IsADirectory).into());
         }
-        let mut source = Self::of_stream(Box::new(file), Some(path))?;
+        if metadata.is_file() && ids::is_written_by_encode(path) {
+            return Err(Refused::Ids.into());
+        }
+        let mut source = Self::of_stream(Box::new(file), Some(path), read_as)?;
         source.file = metadata.is_file().then(|| path.to_owned());
         Ok(source)
     }
@@ -38,58 +42,75 @@ impl Source {
     pub(super) fn of_stream(
         mut stream: Box<dyn Read + Send>,
         name: Option<&Path>,
+        read_as: ReadAs,
     ) -> Result<Self, DocumentError> {
-        let head = take_head(&mut stream)?;
-        let content = Content::of(&head, name);
-        let stream = Cursor::new(head).chain(stream);
+        let head = read_head(&mut stream)?;
+        let content = head.content(name, read_as);
         let (format, mut reader): (_, Box<dyn Read + Send>) = match content {
             Content::Gzip => {
+                let stream = Cursor::new(head.bytes).chain(stream);
                 let stream = io::BufReader::with_capacity(BUFFER, stream);
                 ("gzip", Box::new(MultiGzDecoder::new(stream)))
             }
             Content::Zstd => {
+                let stream = Cursor::new(head.bytes).chain(stream);
                 let stream = io::BufReader::with_capacity(BUFFER, stream);
                 let decoder = zstd::stream::read::Decoder::with_buffer(stream)?;
                 ("Zstandard", Box::new(decoder))
             }
-            _ => {
-                return Ok(Source {
-                    reader: Box::new(stream),
-                    content,
-                    compressed: None,
-                    file: None,
-                });
-            }
+            Content::Refused(refused) => return Err(refused.into()),
+            content => return Ok(Self::new(head, stream, content, None)),
         };
         let head =
-            take_head(&mut reader).map_err(|error| DocumentError::Compressed { format, error })?;
-        let stem = name.map(without_compression);
-        let content = match Content::of(&head, stem.as_deref()) {
-            content @ (Content::Text | Content::JsonLines) => content,
+            read_head(&mut reader).map_err(|error| DocumentError::Compressed { format, error })?;
+        match head.content(name, read_as) {
+            content @ (Content::Text | Content::JsonLines) => {
+                Ok(Self::new(head, reader, content, Some(format)))
+            }
             Content::Parquet => {
                 let message = format!("a Parquet table inside of {format} cannot be read");
-                return Err(DocumentError::Table(message));
+                Err(DocumentError::Table(message))
             }
-            // Compressed twice: what is inside is text to us, and no one means that.
-            _ => {
+            // What is inside is text to us, and no one means that.
+            Content::Gzip | Content::Zstd | Content::Refused(Refused::Compression(_)) => {
                 let error = io::Error::other("it is compressed twice");
-                return Err(DocumentError::Compressed { format, error });
+                Err(DocumentError::Compressed { format, error })
             }
-        };
-        Ok(Source {
-            reader: Box::new(Cursor::new(head).chain(reader)),
-            content,
-            compressed: Some(format),
-            file: None,
-        })
+            Content::Refused(Refused::Container(container)) => {
+                Err(DocumentError::Refused(Refused::CompressedContainer {
+                    container,
+                    compression: format,
+                }))
+            }
+            Content::Refused(refused) => Err(refused.into()),
+        }
     }
 
-    /// What it holds once it is decompressed.
-    pub(super) fn content(&self, json_lines: bool) -> Content {
-        match self.content {
-            Content::Text if json_lines => Content::JsonLines,
-            content => content,
+    fn new(
+        head: Head,
+        rest: Box<dyn Read + Send>,
+        content: Content,
+        compressed: Option<&'static str>,
+    ) -> Self {
+        let beginning = &head.bytes[..head.bytes.len().min(Head::LENGTH)];
+        let is_text = content == Content::Text;
+        Source {
+            doubt: is_text.then(|| Doubt::of(beginning)).flatten(),
+            reader: Box::new(Cursor::new(head.bytes).chain(rest)),
+            content,
+            compressed,
+            file: None,
         }
+    }
+
+    /// What it holds once it is decompressed: no compression, and nothing that is refused.
+    pub(super) fn content(&self) -> Content {
+        self.content
+    }
+
+    /// Why its text may be something else.
+    pub(super) fn doubt(&self) -> Option<Doubt> {
+        self.doubt
     }
 
     /// Whether it is a regular file whose bytes are the text.
@@ -130,16 +151,66 @@ impl Source {
 }
 
 /// The first bytes of a stream, as many as decide what it holds, if there are so many.
-fn take_head(stream: &mut impl Read) -> io::Result<Vec<u8>> {
-    let mut head = Vec::new();
-    stream.take(Content::HEAD as u64).read_to_end(&mut head)?;
+fn read_head(stream: &mut impl Read) -> io::Result<Head> {
+    let mut head = Head {
+        bytes: Vec::new(),
+        is_all: false,
+    };
+    for length in [Head::LENGTH, Head::LONGEST] {
+        let missing = (length - head.bytes.len()) as u64;
+        stream.take(missing).read_to_end(&mut head.bytes)?;
+        head.is_all = head.bytes.len() < length;
+        if !head.is_too_short() {
+            break;
+        }
+    }
     Ok(head)
 }
 
-/// `a.jsonl` of `a.jsonl.gz`.
-fn without_compression(name: &Path) -> PathBuf {
-    match name.extension().and_then(|end| end.to_str()) {
-        Some("gz" | "gzip" | "zst" | "zstd") => name.with_extension(""),
-        _ => name.to_owned(),
+/// Files of ids, which are known by the header beside them.
+mod ids {
+    use std::ffi::OsString;
+    use std::fs::File;
+    use std::io::Read;
+    use std::path::{Path, PathBuf};
+
+    use serde_json::Value;
+
+    /// More bytes than a header has, unless it lists very many inputs.
+    const LONGEST_HEADER: u64 = 1 << 24;
+
+    /// Whether a file holds ids, or is the index of such a file.
+    pub(super) fn is_written_by_encode(path: &Path) -> bool {
+        if has_header(path, |_| true) {
+            return true;
+        }
+        let is_index = path.extension().is_some_and(|end| end == "index");
+        is_index
+            && has_header(&path.with_extension(""), |header| {
+                let name = header.get("document_ends").and_then(Value::as_str);
+                name.is_some() && name == path.file_name().and_then(|name| name.to_str())
+            })
+    }
+
+    /// Whether a header stands beside the file at `path`, for which `is_right` holds.
+    fn has_header(path: &Path, is_right: impl Fn(&Value) -> bool) -> bool {
+        let mut name = OsString::from(path);
+        name.push(".json");
+        // It is a file of its own right, which is looked at where it is read.
+        let Ok(file) = File::open(PathBuf::from(name)) else {
+            return false;
+        };
+        let mut bytes = Vec::new();
+        let read = file.take(LONGEST_HEADER).read_to_end(&mut bytes);
+        let header = serde_json::from_slice::<Value>(&bytes).ok();
+        let Some(header) = header.filter(|_| read.is_ok()) else {
+            return false;
+        };
+        let program = header.get("program").and_then(Value::as_str);
+        program.is_some_and(|program| program.starts_with("tokenizer "))
+            && ["format", "tokens", "model_sha256"]
+                .iter()
+                .all(|name| header.get(name).is_some())
+            && is_right(&header)
     }
 }

@@ -14,7 +14,7 @@ fn options(units: Units) -> DocumentOptions {
 
 fn json_lines() -> DocumentOptions {
     DocumentOptions {
-        json_lines: true,
+        read_as: ReadAs::JsonLines,
         ..DocumentOptions::default()
     }
 }
@@ -67,7 +67,7 @@ fn units_are_what_they_say() {
 fn a_field_of_each_line_is_taken_as_it_stands() {
     let lines = b"{\"id\":{\"text\":[1]},\"text\":\"a\\n\\u00e9\\ud83d\\ude42\"}\n \r\n\
         {\"text\":\"x\",\"text\":\"y\"}\n{\"text\":\"\\ud800 \xff\"}";
-    let wanted: [&[u8]; 3] = ["a\né🙂".as_bytes(), b"y", b"\xed\xa0\x80 \xff"];
+    let wanted: [&[u8]; 3] = ["a\né🙂".as_bytes(), b"y", b"\xef\xbf\xbd \xff"];
     assert_eq!(all(lines, &json_lines()).unwrap(), wanted);
     let mut other = json_lines();
     other.field = "é".to_owned();
@@ -142,8 +142,8 @@ fn names_decide_what_text_is() {
         ("a.jsonl.gz", gzip(lines), true),
         ("a.jsonl.zst", zstandard(lines), true),
         ("a.jsonl", zstandard(lines), true),
-        ("a.txt", lines.to_vec(), false),
-        ("a.gz", gzip(lines), false),
+        ("a.txt", b"a {\"text\":\"a\"}\n".to_vec(), false),
+        ("a.gz", gzip(b"a {\"text\":\"a\"}\n"), false),
     ] {
         let path = folder.path().join(name);
         std::fs::write(&path, bytes).unwrap();
@@ -152,12 +152,376 @@ fn names_decide_what_text_is() {
             options.map = map;
             let documents = Documents::of_file(&path, &options).unwrap();
             let texts: Vec<Stretch> = documents.collect::<Result<_, _>>().unwrap();
-            let wanted = if is_json { &b"a"[..] } else { lines };
+            let wanted = if is_json {
+                &b"a"[..]
+            } else {
+                b"a {\"text\":\"a\"}\n"
+            };
             assert_eq!(texts.len(), 1, "{name}");
             assert_eq!(texts[0].as_ref(), wanted, "{name}");
         }
     }
     assert!(Documents::of_file(folder.path(), &options(Units::Whole)).is_err());
+}
+
+/// What an input gives: its documents, or the error.
+fn read(path: &std::path::Path, options: &DocumentOptions) -> Result<Vec<Vec<u8>>, String> {
+    let looked = Documents::look(path, options);
+    let documents = Documents::of_file(path, options).map_err(|error| error.to_string());
+    if let Err(error) = &documents {
+        assert_eq!(looked.unwrap_err().to_string(), *error, "{path:?}");
+    } else {
+        assert!(looked.unwrap().is_some(), "{path:?}");
+    }
+    documents?
+        .map(|stretch| match stretch {
+            Ok(stretch) => Ok(stretch.as_ref().to_vec()),
+            Err(error) => Err(error.to_string()),
+        })
+        .collect()
+}
+
+/// Inputs by what they hold.
+fn contents() -> Vec<(&'static str, Vec<u8>)> {
+    let mut tar = vec![0; 1024];
+    tar[..5].copy_from_slice(b"a.txt");
+    tar[257..263].copy_from_slice(b"ustar\0");
+    let utf16 = |text: &str, mark: [u8; 2]| {
+        let units = text.encode_utf16();
+        let bytes: Vec<u8> = units.flat_map(u16::to_le_bytes).collect();
+        [&mark[..], &bytes].concat()
+    };
+    let long = "x".repeat((1 << 20) + 9);
+    vec![
+        ("records", b"{\"text\":\"a\"}\n{\"text\":\"b\"}\n".to_vec()),
+        (
+            "records",
+            b"\n {\"text\": \"a\"} \r\n\r\n{\"text\":\"b\"}".to_vec(),
+        ),
+        (
+            "records",
+            b"\xef\xbb\xbf{\"text\":\"a\"}\n{\"text\":\"b\"}\n".to_vec(),
+        ),
+        ("record", b"{\"text\":\"a\"}".to_vec()),
+        ("record", b"{\"n\\\"\":[{}], \"text\":\"a\"}\n\n".to_vec()),
+        (
+            "long record",
+            format!("{{\"text\":\"{long}\"}}\n{{\"text\":\"b\"}}\n").into_bytes(),
+        ),
+        ("broken record", b"{\"text\":\"a\"}\n{\"text\":\"b".to_vec()),
+        ("nothing", Vec::new()),
+        ("nothing", b" \n\n".to_vec()),
+        ("array", b"[\n {\"text\": \"a\"}\n]\n".to_vec()),
+        ("array", b"[{\"text\":\"a\"},{\"text\":\"b\"}]".to_vec()),
+        ("json", b"[1, 2]\n".to_vec()),
+        ("json", b"{\n  \"text\": \"a\"\n}\n".to_vec()),
+        ("json", b"{\"text\": \"a\",\n \"n\": 1}\n".to_vec()),
+        ("json", b"\"text\"\n".to_vec()),
+        ("text", b"a text\n".to_vec()),
+        ("text", b"{\"text\":\"a\"}\nand more\n".to_vec()),
+        ("text", b"{\"text\":\"a\n".to_vec()),
+        ("text", b"{{name}} of {{town}}\n{{name}}\n".to_vec()),
+        ("text", b"{\"a\", \"b\"},\n{\"c\"},\n".to_vec()),
+        ("text", b"{\\bf a}\n{\\it b}\n".to_vec()),
+        ("text", b"{\n  return x;\n}\n".to_vec()),
+        ("text", b"{'a': 1}\n{'b': 2}\n".to_vec()),
+        ("text", b"{".to_vec()),
+        ("text", b"{\"".to_vec()),
+        ("text", format!("{{\"{long}").into_bytes()),
+        (
+            "text",
+            format!("{}{{\"a\": 1}}\n", " ".repeat((1 << 20) + 9)).into_bytes(),
+        ),
+        ("text", b"PK ustar GIF89a is an image\n".to_vec()),
+        ("text", b"GIF89a is an image\n".to_vec()),
+        ("text", b"%PDF-files\n".to_vec()),
+        ("text", b"The ftyp box\n".to_vec()),
+        ("text", b"IQ 0\nIg 1\nIw 2\n".to_vec()),
+        ("text", b"# pattern: of speech\nby\tme\n".to_vec()),
+        ("text", b"\xef\xbb\xbftext\r\n".to_vec()),
+        ("a tar archive", tar),
+        ("a zip archive", b"PK\x03\x04\x14\0".to_vec()),
+        ("a zip archive", b"PK\x05\x06".to_vec()),
+        ("a 7z archive", b"7z\xbc\xaf\x27\x1c\0\x04".to_vec()),
+        ("a NumPy array", b"\x93NUMPY\x01\0v\0{'descr'".to_vec()),
+        ("a PNG image", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec()),
+        ("a JPEG image", b"\xff\xd8\xff\xe0\0\x10JFIF\0".to_vec()),
+        ("a GIF image", b"GIF89a\x01\0\x01\0\x80\0\0".to_vec()),
+        ("a PDF document", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n".to_vec()),
+        ("an Arrow IPC file", b"ARROW1\0\0\xff\xff\xff\xff".to_vec()),
+        (
+            "an Arrow IPC stream",
+            b"\xff\xff\xff\xff\x70\0\0\0\x10\0\0\0\0\0".to_vec(),
+        ),
+        ("a .bpe model", crate::format::native::MAGIC.to_vec()),
+        ("a .tiktoken model", b"IQ== 0\nIg== 1\nIw== 2\n".to_vec()),
+        (
+            "counted pieces",
+            b"# pattern: cl100k\nIGNhdA==\t12\n".to_vec(),
+        ),
+        ("Megatron's token ids", b"MMIDIDX\0\0\x01".to_vec()),
+        ("UTF-16", utf16("a text", [0xFF, 0xFE])),
+        ("UTF-16", b"\xfe\xff\0a\0b".to_vec()),
+        ("UTF-32", b"\xff\xfe\0\0a\0\0\0".to_vec()),
+        ("xz", b"\xfd7zXZ\0\0\x04".to_vec()),
+        ("bzip2", b"BZh91AY&SY".to_vec()),
+        ("lz4", b"\x04\x22\x4d\x18\x64\x40".to_vec()),
+    ]
+}
+
+const NAMES: [&str; 13] = [
+    "x",
+    "x.txt",
+    "x.JSON",
+    "x.json",
+    "x.jsonl",
+    "x.JSONL",
+    "x.ndjson",
+    "x.jsonlines",
+    "x.Jl",
+    "x.md",
+    "x.jsonl.txt",
+    "x.bin",
+    "jsonl",
+];
+
+fn is_json_lines(name: &str) -> bool {
+    [".jsonl", ".ndjson", ".jsonlines", ".jl"]
+        .iter()
+        .any(|end| name.to_lowercase().ends_with(end))
+}
+
+/// The table of inputs, by its rows.
+#[test]
+fn every_content_under_every_name_is_read_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let refusal = |found: &Result<Vec<Vec<u8>>, String>, words: &str, case: &str| {
+        let error = found.as_ref().expect_err(case);
+        assert!(error.contains(words), "{case}: {error}");
+    };
+    for (kind, bytes) in contents() {
+        for compression in ["", "gz", "ZST"] {
+            let written = match compression {
+                "" => bytes.clone(),
+                "gz" => gzip(&bytes),
+                _ => zstandard(&bytes),
+            };
+            // A compressed file may also be named as if it were none.
+            let ends = [format!(".{compression}"), String::new()];
+            for end in &ends[usize::from(compression.is_empty())..] {
+                for name in NAMES {
+                    let path = folder.path().join(format!("{name}{end}"));
+                    std::fs::write(&path, &written).unwrap();
+                    let head = String::from_utf8_lossy(&bytes[..bytes.len().min(30)]);
+                    let case = format!("{kind} {head:?} as {name}{end} ({compression})");
+                    let found = |read_as| {
+                        let options = DocumentOptions {
+                            read_as,
+                            ..options(Units::Whole)
+                        };
+                        read(&path, &options)
+                    };
+                    let (detected, text) = (found(ReadAs::Detect), found(ReadAs::Text));
+                    let lines = found(ReadAs::JsonLines);
+                    let is_json_name = name.to_lowercase().ends_with(".json");
+                    let whole = || Ok(vec![bytes.clone()]);
+                    match kind {
+                        "records" | "record" | "long record" | "broken record" => {
+                            assert!(text == whole(), "{case}");
+                            match kind {
+                                "records" => assert_eq!(lines, Ok(texts(&["a", "b"])), "{case}"),
+                                "record" => assert_eq!(lines, Ok(texts(&["a"])), "{case}"),
+                                "long record" => assert_eq!(lines.as_ref().unwrap().len(), 2),
+                                _ => refusal(&lines, "line 2, column", &case),
+                            }
+                            match is_json_lines(name) || is_json_name {
+                                true => assert!(detected == lines, "{case}"),
+                                false => refusal(&detected, "JSON objects, one a line", &case),
+                            }
+                        }
+                        "nothing" => {
+                            assert!(text == whole(), "{case}");
+                            assert_eq!(lines, Ok(vec![]), "{case}");
+                            let is_json = is_json_lines(name) || is_json_name;
+                            assert!(detected == if is_json { lines } else { text }, "{case}");
+                        }
+                        "array" | "json" | "text" => {
+                            assert!(text == whole(), "{case}");
+                            refusal(&lines, "line ", &case);
+                            match (is_json_lines(name), is_json_name) {
+                                (true, _) => refusal(&detected, "line ", &case),
+                                (_, true) if kind == "array" => {
+                                    refusal(&detected, "a JSON array of objects", &case);
+                                }
+                                (_, true) => refusal(&detected, "a .json file that does", &case),
+                                _ => assert!(detected == text, "{case}"),
+                            }
+                        }
+                        _ => {
+                            let is_compression = ["xz", "bzip2", "lz4"].contains(&kind);
+                            let words = match is_compression && !compression.is_empty() {
+                                true => "compressed twice",
+                                false => kind,
+                            };
+                            for found in [&detected, &text, &lines] {
+                                refusal(found, words, &case);
+                            }
+                        }
+                    }
+                    if end.is_empty() && name == "x" {
+                        // Standard input has no name.
+                        let whole = options(Units::Whole);
+                        let found = all(&written, &whole).map_err(|error| error.to_string());
+                        assert!(found == detected, "{case}");
+                    }
+                    std::fs::remove_file(&path).unwrap();
+                }
+            }
+        }
+    }
+}
+
+/// A stream is not read further than needed before its first document is given out.
+#[test]
+fn a_stream_is_looked_at_and_not_read_whole() {
+    struct Endless(&'static [u8], usize);
+    impl Read for Endless {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            assert!(self.1 < 16 << 20, "all of it is read");
+            for byte in buffer.iter_mut() {
+                *byte = self.0[self.1 % self.0.len()];
+                self.1 += 1;
+            }
+            Ok(buffer.len())
+        }
+    }
+    let lines = Endless(b"{\"text\":\"a\"}\n", 0);
+    let error = Documents::of_stream(lines, &options(Units::Whole)).unwrap_err();
+    assert!(matches!(
+        error,
+        DocumentError::Refused(Refused::UnnamedJsonLines)
+    ));
+    let lines = Endless(b"{\"text\":\"a\"}\n", 0);
+    let mut documents = Documents::of_stream(lines, &json_lines()).unwrap();
+    assert_eq!(documents.next().unwrap().unwrap().as_ref(), b"a");
+    let mut documents = Documents::of_stream(Endless(b"{a\n", 0), &options(Units::Lines)).unwrap();
+    assert_eq!(documents.next().unwrap().unwrap().as_ref(), b"{a");
+}
+
+#[test]
+fn ids_are_refused_by_the_header_beside_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let header = "{\"program\": \"tokenizer 0.1.0\", \"format\": \"u16\", \"tokens\": 2, \
+                  \"model_sha256\": \"0\", \"document_ends\": \"a.bin.index\"}";
+    for name in ["a.bin", "a.bin.index", "b.bin", "b.bin.index"] {
+        std::fs::write(path(name), "text").unwrap();
+    }
+    std::fs::write(path("a.bin.json"), header).unwrap();
+    std::fs::write(path("b.bin.json"), "{\"program\": \"another\"}").unwrap();
+    for read_as in [ReadAs::Detect, ReadAs::Text, ReadAs::JsonLines] {
+        let options = DocumentOptions {
+            read_as,
+            ..options(Units::Whole)
+        };
+        for name in ["a.bin", "a.bin.index"] {
+            let error = read(&path(name), &options).unwrap_err();
+            assert_eq!(error, "token ids, not text");
+        }
+    }
+    for name in ["b.bin", "b.bin.index"] {
+        assert_eq!(
+            read(&path(name), &options(Units::Whole)),
+            Ok(texts(&["text"]))
+        );
+    }
+}
+
+#[test]
+fn texts_that_may_be_something_else_are_doubted() {
+    let doubt = |bytes: &[u8]| {
+        let documents =
+            Documents::of_stream(io::Cursor::new(bytes.to_vec()), &options(Units::Whole));
+        documents.unwrap().doubt()
+    };
+    let text = "text, Text und Wörter; 東京 🙂 \u{fffd}".repeat(9000);
+    assert_eq!(doubt(text.as_bytes()), None);
+    assert_eq!(doubt(b""), None);
+    // Latin-1, with some invalid characters.
+    assert_eq!(doubt(b"Gr\xfc\xdfe aus M\xfcnchen"), None);
+    assert_eq!(doubt(b"ab\0c\0"), Some(Doubt::Nul { offset: 2 }));
+    assert_eq!(doubt(&gzip(b"ab\0c\0")), Some(Doubt::Nul { offset: 2 }));
+    let invalid = Some(Doubt::NotUtf8 {
+        invalid: 2,
+        characters: 6,
+    });
+    assert_eq!(doubt(b"ab\xff\xe2\x82cd"), invalid);
+    // Only the beginning is looked at.
+    assert_eq!(doubt(&[&[b'a'; 1 << 16][..], b"\0"].concat()), None);
+    let random: Vec<u8> = (1..100_000u32)
+        .map(|n| (n.wrapping_mul(0x9E37_79B9) >> 24) as u8)
+        .collect();
+    let random: Vec<u8> = random.into_iter().filter(|&byte| byte != 0).collect();
+    assert!(matches!(doubt(&random), Some(Doubt::NotUtf8 { .. })));
+    // Lines of JSON hold no NUL, or are an error.
+    let documents = Documents::of_stream(io::Cursor::new(b"{\"text\":\"\\u0000\"}"), &json_lines());
+    assert_eq!(documents.unwrap().doubt(), None);
+}
+
+#[test]
+fn lone_surrogates_are_replaced_one_by_one() {
+    // As Python gives: json.loads(line)["text"].encode("utf-16", "surrogatepass").decode("utf-16", "replace").
+    for (text, wanted, offset) in [
+        (r"a\ud83dz", "a\u{fffd}z", Some(1)),
+        (r"\ud83d\ud83d", "\u{fffd}\u{fffd}", Some(0)),
+        (r"\ude42\ud83d", "\u{fffd}\u{fffd}", Some(0)),
+        (r"a\ud83d", "a\u{fffd}", Some(1)),
+        (r"\ud83d\ud83d\ude42", "\u{fffd}🙂", Some(0)),
+        (r"\uD83D\uDE42\uD83D", "🙂\u{fffd}", Some(4)),
+        (r"\ud83d\u0041", "\u{fffd}A", Some(0)),
+        (r"\ud83d\n\ude42", "\u{fffd}\n\u{fffd}", Some(0)),
+        (r"\ud83d\\ude42", "\u{fffd}\\ude42", Some(0)),
+        (r"\\ud83d", "\\ud83d", None),
+        (r"\\\ud83d", "\\\u{fffd}", Some(1)),
+        (r"\u005cud83d", "\\ud83d", None),
+        (r"\ud83d\ude42", "🙂", None),
+        (
+            r"\ud7ff\ue000\uDBFF\uDFFF",
+            "\u{d7ff}\u{e000}\u{10ffff}",
+            None,
+        ),
+    ] {
+        let line = format!("{{\"\\ud800\": \"\\udc00\", \"text\": \"{text}\"}}\n").repeat(2);
+        assert_eq!(
+            all(line.as_bytes(), &json_lines()).unwrap(),
+            texts(&[wanted; 2]),
+            "{text}"
+        );
+        let kept = DocumentOptions {
+            repair_surrogates: false,
+            ..json_lines()
+        };
+        let kept = all(line.as_bytes(), &kept).unwrap();
+        let invalid = std::str::from_utf8(&kept[0]).map_err(|error| error.valid_up_to());
+        assert_eq!(invalid.err(), offset, "{text}");
+    }
+    // Bytes that are not UTF-8 are no escapes.
+    let spelled_out = b"{\"text\":\"\\ud800\xed\xa0\x80\"}";
+    let wanted: &[u8] = b"\xef\xbf\xbd\xed\xa0\x80";
+    assert_eq!(all(spelled_out, &json_lines()).unwrap(), [wanted]);
+    for (line, message) in [
+        (
+            r#"{"text":"\ud83d\"}"#,
+            "column 18: EOF while parsing a string",
+        ),
+        (r#"{"text":"\ud83d\x"}"#, "column 17: invalid escape"),
+        (r#"{"text":"\ud83"}"#, "line 1, column"),
+        (r#"{"text":"\ud83d"#, "EOF while parsing a string"),
+        (r#"{"text":"\"#, "EOF while parsing a string"),
+    ] {
+        let error = all(line.as_bytes(), &json_lines()).unwrap_err().to_string();
+        assert!(error.contains(message), "{line}: {error}");
+    }
 }
 
 fn lengths(pattern: &Pattern, text: &[u8]) -> Vec<usize> {
