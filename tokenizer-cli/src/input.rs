@@ -1,5 +1,6 @@
 //! The documents of a command: files, folders and standard input.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -316,7 +317,7 @@ impl Inputs {
 /// Looks at the regular files among the inputs, and warns of those that may not be text. Gives their
 /// bytes together, if all inputs are files of plain text.
 fn look_at(names: &[InputName], options: &DocumentOptions) -> Result<Option<u64>, CommandError> {
-    let (mut total, mut refused) = (Some(0), Vec::new());
+    let (mut total, mut refused, mut warned) = (Some(0), Vec::new(), HashSet::new());
     for name in names {
         let Some(path) = name.path() else {
             total = None;
@@ -324,7 +325,11 @@ fn look_at(names: &[InputName], options: &DocumentOptions) -> Result<Option<u64>
         };
         let bytes = match Documents::look(path, options) {
             Ok(look) => {
-                if let Some(doubt) = look.and_then(|look| look.doubt) {
+                let doubt = look.and_then(|look| look.doubt);
+                // A file may be given several times.
+                if let Some(doubt) = doubt
+                    && warned.insert(path)
+                {
                     warn(&format!("{name}: {doubt}"));
                 }
                 let metadata = fs::metadata(path).ok();

@@ -379,9 +379,10 @@ impl Files {
         for path in &paths {
             let bytes = match Documents::look(path, &self.options) {
                 Ok(look) => {
-                    if let Some(doubt) = look.and_then(|look| look.doubt) {
-                        doubts.push(format!("{}: {doubt}", path.display()));
-                    }
+                    let doubt = look.and_then(|look| look.doubt);
+                    let doubt = doubt.map(|doubt| format!("{}: {doubt}", path.display()));
+                    // A file may be given several times.
+                    doubts.extend(doubt.filter(|doubt| !doubts.contains(doubt)));
                     let metadata = path.metadata().ok();
                     let is_plain_text = look.is_some_and(|look| look.is_plain_text);
                     metadata

@@ -12,7 +12,7 @@ use crate::commands::training::{Outcome, Training};
 use crate::commands::{frequencies, known_pieces, save, warn_of_loss};
 use crate::error::{CommandError, UsageError};
 use crate::input::Inputs;
-use crate::output::{Output, check_place};
+use crate::output::{Output, check_not_read, check_place};
 use crate::progress::{Progress, number, warn};
 
 pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(), CommandError> {
@@ -29,6 +29,11 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(),
     let training = Training::new(arguments, counts.as_ref(), progress)?;
     let documents = &arguments.documents;
     counts::refuse_as_text(&documents.inputs)?;
+    // Wrong usage is reported before the content of an input.
+    check_not_read(
+        &arguments.output,
+        documents.inputs.iter().map(PathBuf::as_ref),
+    )?;
     let inputs = Inputs::open(&documents.inputs, documents)?;
     let counted = arguments.from_counts.iter().map(PathBuf::as_ref);
     let read = || {

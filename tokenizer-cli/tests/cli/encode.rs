@@ -12,7 +12,10 @@ fn every_format_round_trips_any_bytes() {
     for format in ["text", "jsonl", "u16", "u32", "npy"] {
         let options = ["-m", "m.bpe", "-q", "--format", format];
         let arguments = [&["encode"][..], &documents, &options, &["-o", "ids"]].concat();
-        folder.run(&arguments).succeeds().says_nothing();
+        let run = folder.run(&arguments).succeeds();
+        let warnings = "warning: bytes: may not be text: NUL at byte 20\n\
+                        warning: all: may not be text: NUL at byte 0\n";
+        assert_eq!(run.stderr, warnings);
         let arguments = [&["decode", "ids"][..], &options, &["-o", "back"]].concat();
         folder.run(&arguments).succeeds().says_nothing();
         assert_eq!(folder.read("back"), joined, "{format}");
