@@ -86,7 +86,7 @@ fn warn_of_loss(model: &Model, output: &Path) {
             .map(|s| s.content.as_str())
             .collect();
         warn(&format!(
-            "{file}: a .tiktoken file holds no special or added tokens: {} left out",
+            "{file}: a .tiktoken file holds no special tokens: {} left out",
             specials.join(", ")
         ));
     }
