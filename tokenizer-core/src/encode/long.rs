@@ -28,10 +28,12 @@
 //! An eighth of the window is given back at once; where that brings nothing a few times, or where a
 //! window has no second token to begin with, a larger window is taken, and more is given back.
 //!
-//! **Cost.** Windows of 64 bytes, of which 56 are kept, merged in a line (`line.rs`). Those that are
-//! too small for their tokens, mostly one character many times over, are merged as 4096 bytes on a
-//! heap (`heap.rs`), and as four times as many where that does not do. A window with the bytes of the
-//! one before has its tokens.
+//! **Cost.** Windows of 64 bytes, of which 56 are kept, merged in a line (`line.rs`). A direct-mapped
+//! cache has the tokens of 256 windows. Where a token of 56 bytes or more is expected, a window has at
+//! least eight times its bytes; after one with a single token, the next is four times as wide. Where
+//! windows do not meet, 4096 bytes are merged, and four times as many where that does not do. Windows
+//! of more than 64 bytes, mostly one character many times over, are merged as runs (`runs.rs`), and
+//! others on a heap (`heap.rs`).
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,6 +43,7 @@ use super::characters::Characters;
 use super::heap::Heap;
 use super::line::{LINE, Line};
 use super::rules::Rules;
+use super::runs::Runs;
 use crate::arch::Tier;
 use crate::model::Model;
 use crate::token::TokenId;
@@ -48,10 +51,13 @@ use crate::token::TokenId;
 /// What merging works with; used again from piece to piece.
 pub(super) struct Merger {
     line: Line,
+    runs: Runs,
     heap: Heap,
     characters: Characters,
-    /// The last window in a line, and the last one on the heap.
-    windows: [Window; 2],
+    /// A direct-mapped cache of windows; empty before the first long piece.
+    windows: Vec<Window>,
+    /// The last window that is wider than those in the cache.
+    wide_window: Window,
     /// Bytes of all windows that were merged.
     #[cfg(test)]
     merged: usize,
@@ -67,9 +73,22 @@ struct Window {
 /// Bytes of the smallest window on the heap.
 const WIDE: usize = 4096;
 
+/// Bytes of a token that a window in a line is too small for: it keeps those that begin before.
+const SHORT: usize = kept_part(LINE);
+
+/// Windows whose tokens are kept. With the last one alone, text with runs of 128 letters took 8 times
+/// as long as prose.
+const WINDOWS: usize = 256;
+
+/// Bytes of the widest of them: together they take up to 5 MiB, and hardly ever a tenth of it.
+const WIDEST_HASHED: usize = 1 << 10;
+
+/// A wider window is not compared with the next one: its runs are merged as quickly.
+const WIDEST_KEPT: usize = 1 << 16;
+
 /// Tokens are kept that begin in the first seven eighths of a window. Three quarters were 8 to 10 %
 /// slower: it is rare that a token further on comes out otherwise.
-fn kept_part(window: usize) -> usize {
+const fn kept_part(window: usize) -> usize {
     window - window / 8
 }
 
@@ -77,9 +96,11 @@ impl Merger {
     pub(super) fn new(tier: Tier) -> Self {
         Merger {
             line: Line::new(tier),
+            runs: Runs::default(),
             heap: Heap::default(),
             characters: Characters::default(),
-            windows: Default::default(),
+            windows: Vec::new(),
+            wide_window: Window::default(),
             #[cfg(test)]
             merged: 0,
         }
@@ -87,8 +108,9 @@ impl Merger {
 
     /// Gives back the memory that a large piece took.
     pub(super) fn forget_memory(&mut self) {
+        self.runs = Runs::default();
         self.heap = Heap::default();
-        self.windows = Default::default();
+        self.wide_window = Window::default();
     }
 
     /// Appends the ids that merging makes of the piece `text[piece]`, which is not empty. Says whether
@@ -135,31 +157,44 @@ impl Merger {
         text: &[u8],
         window: Range<usize>,
     ) -> &[(usize, TokenId)] {
-        let wide = window.len() > LINE;
-        if self.windows[usize::from(wide)].bytes != text[window.clone()] {
-            let mut made = std::mem::take(&mut self.windows[usize::from(wide)]);
-            made.bytes.clear();
-            made.bytes.extend_from_slice(&text[window.clone()]);
-            made.tokens.clear();
-            #[cfg(test)]
-            {
-                self.merged += made.bytes.len();
-            }
-            if wide {
-                self.heap
-                    .merge(rules, model, &mut self.line.pairs, text, window);
-                made.tokens.extend(self.heap.tokens());
-            } else {
-                let mut begins = self.line.merge(rules, model, text, window);
-                while begins != 0 {
-                    let at = begins.trailing_zeros();
-                    made.tokens.push((at as usize, self.line.id(at)));
-                    begins &= begins - 1;
-                }
-            }
-            self.windows[usize::from(wide)] = made;
+        let bytes = &text[window.clone()];
+        let made = if bytes.len() > WIDEST_HASHED {
+            &mut self.wide_window
+        } else {
+            self.windows.resize_with(WINDOWS, Window::default);
+            let seeds = model.vocab().seeds();
+            let hash = seeds.hash(seeds.key(text, window.start, window.end));
+            &mut self.windows[hash as usize % WINDOWS]
+        };
+        if made.bytes == bytes {
+            return &made.tokens;
         }
-        &self.windows[usize::from(wide)].tokens
+        #[cfg(test)]
+        {
+            self.merged += bytes.len();
+        }
+        made.bytes.clear();
+        if bytes.len() <= WIDEST_KEPT {
+            made.bytes.extend_from_slice(bytes);
+        }
+        made.tokens.clear();
+        if bytes.len() <= LINE {
+            let mut begins = self.line.merge(rules, model, text, window);
+            while begins != 0 {
+                let at = begins.trailing_zeros();
+                made.tokens.push((at as usize, self.line.id(at)));
+                begins &= begins - 1;
+            }
+            return &made.tokens;
+        }
+        let pairs = &mut self.line.pairs;
+        if (self.runs).merge(rules, model, pairs, text, window.clone()) {
+            made.tokens.extend(self.runs.tokens(model));
+        } else {
+            self.heap.merge(rules, model, pairs, text, window);
+            made.tokens.extend(self.heap.tokens());
+        }
+        &made.tokens
     }
 
     #[cold]
@@ -180,11 +215,12 @@ impl Merger {
         // How far windows have come, and how many in a row brought nothing.
         let mut furthest = at;
         let mut failures = 0;
+        let mut least = LINE;
         loop {
             if stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
                 return false;
             }
-            let size = window_size(failures);
+            let size = window_size(failures).max(least);
             let end = piece.end.min(at.saturating_add(size));
             let tokens = self.merge_window(rules, model, text, at..end);
             if expected.is_some_and(|expected| expected != tokens[0].1) {
@@ -200,6 +236,7 @@ impl Merger {
                 if ids.len() == first {
                     expected = None;
                 }
+                least = expected.map_or(LINE, |token| least_window(model, token));
                 failures += 1;
                 continue;
             }
@@ -214,6 +251,10 @@ impl Merger {
                 ids.extend(tokens[..kept].iter().map(|&(_, id)| id));
                 at += place;
                 expected = Some(next);
+                least = least_window(model, next);
+            } else {
+                // The same window would have the same tokens.
+                least = 4 * size;
             }
             if at > furthest {
                 (furthest, failures) = (at, 0);
@@ -230,6 +271,15 @@ fn window_size(failures: u32) -> usize {
     match failures {
         0..4 => LINE,
         _ => WIDE.saturating_mul(1 << (2 * (failures - 4)).min(40)),
+    }
+}
+
+/// The smallest window that is worth merging where `first` is expected to begin: one that is no longer
+/// than the token cannot have a second one.
+fn least_window(model: &Model, first: TokenId) -> usize {
+    match model.vocab().token(first).map_or(0, <[u8]>::len) {
+        0..SHORT => LINE,
+        length => length.saturating_mul(8).next_power_of_two(),
     }
 }
 

@@ -9,7 +9,8 @@
 //! 3. One of characters beyond ASCII is mostly put together of theirs (`characters.rs`), where no
 //!    token reaches across the borders between them (`borders.rs`).
 //! 4. All others are merged: up to 64 bytes in a line (`line.rs`), longer ones window by window
-//!    (`long.rs`), so that a megabyte of one letter costs as much as a megabyte of short words.
+//!    (`long.rs`), and what repeats as runs (`runs.rs`), so that a megabyte of one letter costs as
+//!    much as a megabyte of short words.
 //!
 //! Both kinds of model answer the same question, which two tokens merge and how early (`rules.rs`).
 
@@ -26,6 +27,7 @@ mod parallel;
 mod parts;
 mod pieces;
 mod rules;
+mod runs;
 mod spare;
 mod stoppable;
 mod stream;

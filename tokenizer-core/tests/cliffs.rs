@@ -1,0 +1,249 @@
+//! No speed cliffs: text with runs of one unit is encoded in at most 4 times the time that prose takes
+//! for a byte, whatever the length of the runs. The tests allow twice that.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokenizer_core::format::tiktoken;
+use tokenizer_core::{Encoder, Gaps, Merges, Model, Pair, Pattern, PatternName};
+
+const MOST_TIMES_PROSE: f64 = 8.0;
+
+/// Bytes of text that are timed at once.
+const TEXT: usize = 1 << 18;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn prose() -> Vec<u8> {
+    let text = std::fs::read(root().join("fixtures/corpus.txt")).unwrap();
+    text[..TEXT].to_vec()
+}
+
+/// The shortest of some times for a byte, of the first pass and of later ones.
+#[derive(Clone, Copy)]
+struct Passes {
+    first: f64,
+    later: f64,
+}
+
+impl Passes {
+    const SLOWEST: Self = Passes {
+        first: f64::INFINITY,
+        later: f64::INFINITY,
+    };
+
+    fn is_near(&self, prose: &Self) -> bool {
+        self.first <= MOST_TIMES_PROSE * prose.first && self.later <= MOST_TIMES_PROSE * prose.later
+    }
+
+    fn time(&mut self, model: &Arc<Model>, text: &[u8]) {
+        let encoder = Encoder::new(model.clone());
+        let mut ids = Vec::with_capacity(text.len());
+        for shortest in [&mut self.first, &mut self.later] {
+            ids.clear();
+            let start = Instant::now();
+            encoder.encode_into(text, &mut ids).unwrap();
+            let time = start.elapsed().as_secs_f64() / text.len() as f64;
+            *shortest = shortest.min(time);
+        }
+        if text.len() <= TEXT * 2 {
+            assert!(encoder.model().decode(&ids).unwrap() == text);
+        }
+    }
+}
+
+/// Runs of about `length` bytes with words between them. Unless they are short or very long, their
+/// lengths differ.
+fn runs(unit: &str, length: usize) -> Vec<u8> {
+    let words = [" the word ", "x one", "\nof", " is"];
+    let mut text = Vec::new();
+    for number in 0.. {
+        if text.len() >= TEXT {
+            break;
+        }
+        let spread = if (11..TEXT / 4).contains(&length) {
+            length / 2
+        } else {
+            0
+        };
+        let length = length - spread / 2 + number * 7919 % (spread + 1);
+        text.extend(unit.bytes().cycle().take(length));
+        text.extend(words[number % 4].bytes());
+    }
+    text
+}
+
+/// Fails if text with runs takes too long, in the best of five rounds.
+fn assert_no_cliff(name: &str, model: Model, units: &[&str]) {
+    let model = Arc::new(model);
+    let prose_text = prose();
+    let mut prose = Passes::SLOWEST;
+    for _ in 0..5 {
+        prose.time(&model, &prose_text);
+    }
+    let lengths = (1..10).chain([15, 33, 64, 65, 113, 129, 201, 357, 701, 1_024, 2_049, 4_097]);
+    let lengths = lengths.chain([6_427, 10_001, 30_011, 131_071, 1_000_000]);
+    for length in lengths {
+        for unit in units {
+            let text = runs(unit, length);
+            let mut passes = Passes::SLOWEST;
+            passes.time(&model, &text);
+            if passes.is_near(&prose) {
+                continue;
+            }
+            // Another process may have slowed it down: both are timed again, in turn.
+            let mut prose = Passes::SLOWEST;
+            let slow = (0..5).all(|_| {
+                prose.time(&model, &prose_text);
+                passes.time(&model, &text);
+                !passes.is_near(&prose)
+            });
+            assert!(
+                !slow,
+                "{name}: runs of {length} bytes of {unit:?} take {:.1} times as long as prose in the \
+                 first pass, {:.1} times in later ones",
+                passes.first / prose.first,
+                passes.later / prose.later,
+            );
+        }
+    }
+}
+
+/// The table of a fixture, trained on 330 kB, and other tokens behind its own.
+fn made_up(pattern: Pattern, more: impl IntoIterator<Item = Vec<u8>>) -> Model {
+    let file = std::fs::read(root().join("fixtures/golden/cl100k.tiktoken")).unwrap();
+    let table = tiktoken::read(&file, pattern.clone()).unwrap();
+    let mut tokens: Vec<Vec<u8>> = table
+        .vocab()
+        .iter()
+        .map(|(_, token)| token.to_vec())
+        .collect();
+    for token in more {
+        if table.vocab().id(&token).is_none() {
+            tokens.push(token);
+        }
+    }
+    Model::from_ranks(pattern, tokens.iter().map(Vec::as_slice).zip(0..), []).unwrap()
+}
+
+/// 2 to `longest` times each byte of `bytes`, doubling.
+fn doublings(bytes: &[u8], longest: usize) -> impl Iterator<Item = Vec<u8>> {
+    let lengths = (1..)
+        .map(|power| 1 << power)
+        .take_while(move |&length| length <= longest);
+    let lengths: Vec<usize> = lengths.collect();
+    let bytes = bytes.to_vec();
+    (lengths.into_iter())
+        .flat_map(move |length| bytes.clone().into_iter().map(move |b| vec![b; length]))
+}
+
+#[test]
+fn a_long_token_makes_no_run_slow() {
+    let whole_text = || Pattern::regex("(?s).+", Gaps::Keep).unwrap();
+    for longest in [64, 512, 1_024, 4_096] {
+        // The prose is one piece too.
+        let model = Arc::new(made_up(whole_text(), doublings(b"-", longest)));
+        let (mut prose, mut dashes) = (Passes::SLOWEST, Passes::SLOWEST);
+        let slow = (0..5).all(|_| {
+            prose.time(&model, &self::prose());
+            dashes.time(&model, &vec![b'-'; 1_000_000]);
+            dashes.first > prose.first || dashes.later > prose.later
+        });
+        assert!(
+            !slow,
+            "with {longest}: {} of {} s a byte",
+            dashes.later, prose.later
+        );
+    }
+}
+
+#[test]
+fn runs_are_as_fast_with_tables_of_runs() {
+    let pattern = || Pattern::named(PatternName::Cl100k);
+    let units = ["-", "=", " ", "a", "\0", "-="];
+    assert_no_cliff(
+        "doublings",
+        made_up(pattern(), doublings(b"-= a\0", 4_096)),
+        &units,
+    );
+    let all = (2..=1_100).map(|length| vec![b'-'; length]);
+    assert_no_cliff("all lengths", made_up(pattern(), all), &["-"]);
+}
+
+#[test]
+fn runs_are_as_fast_with_public_tables() {
+    let units = [
+        "-", "=", " ", "\n", "\t", "a", "0", "\0", "的", "-=", "ab", "\r\n",
+    ];
+    for (file, pattern) in [
+        ("cl100k_base", PatternName::Cl100k),
+        ("o200k_base", PatternName::O200k),
+        ("r50k_base", PatternName::Gpt2),
+    ] {
+        let path = root().join(format!("../shared/data/vocabs/{file}.tiktoken"));
+        if let Ok(table) = std::fs::read(path) {
+            let model = tiktoken::read(&table, Pattern::named(pattern)).unwrap();
+            assert_no_cliff(file, model, &units);
+        }
+    }
+}
+
+const MEASURE: &str = "TOKENIZER_MEASURE_A_LONG_RUN";
+
+/// In the process that is measured; nothing elsewhere.
+#[test]
+fn measured() {
+    if std::env::var_os(MEASURE).is_none() {
+        return;
+    }
+    // The merges that training on 50 MB of NUL makes first: the longest token has 32 MiB.
+    let ids = [0].into_iter().chain(256..).take(25);
+    let merges: Vec<Pair> = ids.map(|id| Pair::new(id, id)).collect();
+    let merges = Merges::trained(&merges).unwrap();
+    let specials: [&str; 0] = [];
+    let model = Model::trained(Pattern::named(PatternName::Cl100k), merges, &specials).unwrap();
+    let encoder = Encoder::new(model);
+    let text = vec![0; 50_000_000];
+    let start = Instant::now();
+    let ids = encoder.encode(&text).unwrap();
+    let time = start.elapsed();
+    // One token for each bit of the length.
+    let powers = (0..26).rev().filter(|power| 50_000_000 >> power & 1 == 1);
+    let want: Vec<u32> = powers
+        .map(|power| if power == 0 { 0 } else { 255 + power })
+        .collect();
+    assert_eq!(ids, want);
+    println!("measured {}", time.as_millis());
+}
+
+/// On the heap it took 2.6 GB and a minute.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_run_of_50_mb_takes_neither_long_nor_much_memory() {
+    let shortest = (0..5).map(|_| {
+        let output = Command::new("sh")
+            .args([
+                "-c",
+                "ulimit -v 600000; exec \"$0\" --exact measured --nocapture --test-threads 1",
+            ])
+            .arg(std::env::current_exe().unwrap())
+            .env(MEASURE, "1")
+            .output()
+            .unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        let mut lines = stdout.lines();
+        let time = lines.find_map(|line| line.rsplit_once("measured ")?.1.parse().ok());
+        let time =
+            time.unwrap_or_else(|| panic!("{stdout}{}", String::from_utf8_lossy(&output.stderr)));
+        Duration::from_millis(time)
+    });
+    assert!(
+        shortest
+            .into_iter()
+            .any(|time| time < Duration::from_secs(20))
+    );
+}
