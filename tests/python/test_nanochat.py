@@ -116,7 +116,22 @@ def test_special_tokens_in_text_are_text(both):
 
 
 def test_token_bytes(both):
-    """As nanochat computes them, with the package and with the native class."""
+    """As nanochat computes them, with the package and with the native class: the lengths of the
+    bytes, and 0 for special tokens."""
+    theirs, ours = (chat.enc for chat in both)
+    native = tokenizer_py.Tokenizer.from_tiktoken(ours)
+    for encoding in (theirs, ours):
+        lengths = [
+            0 if encoding.is_special_token(id) else len(encoding.decode_single_token_bytes(id))
+            for id in range(encoding.n_vocab)
+        ]
+        assert native.token_bytes().tolist() == lengths
+    # A part of a character has one byte, and not the three of U+FFFD.
+    assert lengths[128:256] == [1] * 128
+
+
+def test_token_bytes_as_text(both):
+    """As nanochat computed them before July 2026."""
     theirs, ours = (chat.enc for chat in both)
     strings = [theirs.decode([id]) for id in range(theirs.n_vocab)]
     lengths = [0 if text in SPECIALS else len(text.encode()) for text in strings]

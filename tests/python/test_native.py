@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tiktoken
 import tokenizers
-from conftest import GOLDEN, PATTERNS, documents, golden_ranks, hard_cases, run_python
+from conftest import GOLDEN, PATTERNS, documents, golden_ranks, hard_cases, run_python, shared
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -232,11 +232,50 @@ def test_limits(text, limit):
     beginning, tokens = TOKENIZER.truncate(text, limit)
     assert text.startswith(beginning)
     assert tokens <= limit
-    assert TOKENIZER.encode(text)[:tokens] == TOKENIZER.encode(text)[:tokens]
+    assert len(TOKENIZER.encode(beginning)) == tokens
     assert TOKENIZER.truncate(text.encode(), limit) == (beginning.encode(), tokens)
     if count <= limit:
         assert (beginning, tokens) == (text, count)
-    assert TOKENIZER.decode(TOKENIZER.encode(text)[:tokens]) == beginning
+    # The definition.
+    longer = range(len(beginning) + 1, len(text) + 1)
+    assert all(len(REFERENCE.encode_ordinary(text[:end])) > limit for end in longer)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+@settings(max_examples=100, deadline=None)
+@given(text=st.binary(max_size=60), limit=st.integers(0, 40))
+def test_truncate_bytes(pattern, text, limit):
+    """Each maximal invalid sequence is a character."""
+    tokenizer = Tokenizer.from_tiktoken(encoding(pattern))
+    ends = [0]
+    while ends[-1] < len(text):
+        rest = text[ends[-1] :]
+        # The shortest beginning that is one character, whole, or invalid whatever follows it.
+        one = (n for n in range(1, 5) if len(rest[:n].decode("utf-8", "replace")) == 1)
+        ends.append(ends[-1] + max((n for n in one if n <= len(rest)), default=1))
+    fits = [end for end in ends if tokenizer.count(text[:end]) <= limit]
+    assert tokenizer.truncate(text, limit) == (text[: fits[-1]], tokenizer.count(text[: fits[-1]]))
+
+
+def test_truncate_a_long_piece(tokenizer):
+    text = "这是一个没有标点的很长的中文句子"
+    for limit in range(3, 60):
+        for times in (1, 1000, 60_000):
+            beginning, tokens = tokenizer.truncate(text * times, limit)
+            assert beginning and (text * times).startswith(beginning)
+            assert tokens == len(REFERENCE.encode_ordinary(beginning)) <= limit
+            if len(beginning) < len(text):
+                assert len(REFERENCE.encode_ordinary(text[: len(beginning) + 1])) > limit
+
+
+def test_truncate_by_the_published_encoding():
+    ranks = shared("vocabs", "cl100k_base.tiktoken")
+    tokenizer = Tokenizer.from_file(ranks, pattern="cl100k")
+    beginning, tokens = tokenizer.truncate("这是一个没有标点的很长的中文句子", 8)
+    assert (beginning, tokens) == ("这是一个没有标点的", 7)
+    assert tokenizer.count(beginning) == 7
+    # The ninth character is the seventh id, the tenth makes nine.
+    assert tokenizer.count("这是一个没有标点的很") == 9
 
 
 def test_limits_refuse(tokenizer):

@@ -14,6 +14,8 @@ tokenizers = pytest.importorskip("tokenizers")
 
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers  # noqa: E402
 
+import tokenizer_py  # noqa: E402
+
 
 class Case:
     """A folder in which both train on the same documents."""
@@ -85,7 +87,7 @@ def test_patterns(case, corpus, pattern):
     case([corpus]).assert_same(3000, pattern=pattern)
 
 
-@pytest.mark.parametrize("max_token_bytes", [None, 2, 3, 5, 16])
+@pytest.mark.parametrize("max_token_bytes", [None, 1, 2, 3, 5, 16])
 @pytest.mark.parametrize("min_frequency", [0, 2, 20])
 @pytest.mark.parametrize("specials", [[], ["<|bos|>", "<|eos|>"]])
 def test_options(case, corpus, max_token_bytes, min_frequency, specials):
@@ -158,9 +160,90 @@ def test_a_special_token_that_spells_another_byte_is_refused(case):
         case(["abc"]).ours(300, specials=["\u00e9"])
 
 
-def test_a_limit_of_one_byte_is_where_the_two_differ(case):
-    one = case(["abab abab"])
-    ours = one.ours(300, max_token_bytes=1)
-    assert model(ours)["merges"] == []
-    theirs = one.theirs(300, ours.pre_tokenizer, max_token_length=2)
-    assert model(theirs)["merges"] == [["a", "b"]]
+def test_a_limit_of_one_byte_is_one_of_two(case):
+    """Their trainer does not check the length of pairs of bytes."""
+    made = case(["abab abab"]).assert_same(300, max_token_bytes=1)
+    assert made["merges"] == [["a", "b"]]
+
+
+WORDS = ["a", "aa", "ab", "0", "00", "0a", "\u00e9", "\u6771", " ", "<s>", "0-0", "a0a0"]
+
+
+def random_case(seed: int):
+    """Documents, special tokens and options that bring out the limits."""
+    chosen = random.Random(seed)
+    texts = [
+        " ".join("".join(chosen.choices(WORDS, k=chosen.randrange(1, 8))) for _ in range(8))
+        for _ in range(chosen.randrange(1, 5))
+    ]
+    # Of one printable byte, of several, with spaces, and not in the byte-level alphabet.
+    specials = ["<s>", "0", "a", "-", "<", "~~", "[PAD]", "a b", " ", "\u6771", "\t"]
+    return {
+        "texts": texts,
+        "specials": chosen.sample(specials, chosen.choice([0, 1, 1, 2, 5])),
+        "more": chosen.choice([0, 1, 2, 3, 10, 60, 500]),
+        "max_token_length": chosen.choice([None, 1, 2, 3, 4, 5, 6]),
+        "min_frequency": chosen.choice([0, 1, 2, 3]),
+    }
+
+
+def learned(texts, specials, vocab_size, max_token_length, min_frequency):
+    limit = None if max_token_length is None else max_token_length - 1
+    ours = tokenizer_py.Tokenizer.train(
+        iterator=texts,
+        vocab_size=vocab_size,
+        pattern="gpt2",
+        special_tokens=specials,
+        max_token_bytes=limit,
+        min_frequency=min_frequency,
+        tie_break="huggingface",
+    )
+    theirs = Tokenizer(models.BPE())
+    theirs.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=specials,
+        max_token_length=max_token_length,
+        min_frequency=min_frequency,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    theirs.train_from_iterator(texts, trainer)
+    return ours, theirs
+
+
+@pytest.mark.parametrize("start", range(0, 600, 100))
+def test_vocabularies_of_random_cases(start, tmp_path):
+    for seed in range(start, start + 100):
+        drawn = random_case(seed)
+        shared_bytes = sum(len(token) == 1 and "!" <= token <= "~" for token in drawn["specials"])
+        least = 256 + len(drawn["specials"]) - shared_bytes
+        ours, theirs = learned(
+            drawn["texts"],
+            drawn["specials"],
+            least + drawn["more"],
+            drawn["max_token_length"],
+            drawn["min_frequency"],
+        )
+        ours.save(tmp_path / "tokenizer.json")
+        one = model(Tokenizer.from_file(str(tmp_path / "tokenizer.json")))
+        two = model(theirs)
+        assert one["merges"] == two["merges"], seed
+        vocab = Tokenizer.from_file(str(tmp_path / "tokenizer.json")).get_vocab()
+        assert vocab == theirs.get_vocab(), seed
+        assert ours.vocab_size == theirs.get_vocab_size()
+
+
+def test_a_special_token_of_one_byte_is_counted_once():
+    ours, theirs = learned(["low lower lowest"] * 3, ["0"], 260, None, 1)
+    assert ours.vocab_size == theirs.get_vocab_size() == 260
+    assert ours.special_tokens == {"0": 0}
+
+
+def test_a_vocabulary_has_room_for_the_bytes_and_the_special_tokens():
+    """Their trainer passes over a size that is too small for them; ours refuses it."""
+    for specials, least in ([], 256), (["0"], 256), (["<s>", "0", "\u6771"], 258):
+        ours, theirs = learned(["ab ab"], specials, least, None, 1)
+        assert ours.vocab_size == theirs.get_vocab_size() == least
+        with pytest.raises(ValueError, match=f"must be from {least} "):
+            learned(["ab ab"], specials, least - 1, None, 1)

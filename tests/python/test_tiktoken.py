@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 import pickle
@@ -10,8 +11,12 @@ import sys
 import numpy as np
 import pytest
 import tiktoken as theirs
+import tiktoken.load
+import tokenizers
 from conftest import GOLDEN, PATTERNS, golden_ranks, hard_cases, outcome
 
+import tokenizer_py.tiktoken.load
+from tokenizer_py import Tokenizer
 from tokenizer_py import tiktoken as ours
 
 SPECIALS = {"<|endoftext|>": 2048, "<|bos|>": 2060}
@@ -272,7 +277,6 @@ def test_the_same_refusals(changes):
     [
         ({"mergeable_ranks": {b"a": 0}}, "single byte"),
         ({"mergeable_ranks": {**BYTES, b"ab": 97}}, "id 97"),
-        ({"mergeable_ranks": {**BYTES, b"": 256}}, "empty"),
         ({"mergeable_ranks": {**BYTES, b"ab": 1 << 24}}, "above"),
         ({"special_tokens": {"": 9000}}, "empty"),
         ({"special_tokens": {"<s>": 65}}, "<s>"),
@@ -461,3 +465,133 @@ def test_the_educational_class_on_our_tables(pair):
     for text in ("hello world", "d\u00e9j\u00e0 vu, 123"):
         assert bpe.encode(text, visualise=None) == pair[0].encode(text)
         assert bpe.decode(pair[0].encode(text)) == text
+
+
+# An empty token, as in Whisper's multilingual vocabulary
+
+
+def whisper_file(tmp_path, pattern="gpt2"):
+    """A small file of the form of Whisper's: an empty token, spelled "=", behind all others."""
+    ranks = golden_ranks(pattern)
+    empty = max(ranks.values()) + 1
+    path = tmp_path / "multilingual.tiktoken"
+    path.write_bytes((GOLDEN / f"{pattern}.tiktoken").read_bytes() + f"= {empty}\n".encode())
+    return path, empty
+
+
+def whisper(module, path):
+    """Made as whisper/tokenizer.py makes it."""
+    with open(path) as file:
+        lines = (line.split() for line in file if line)
+        ranks = {base64.b64decode(token): int(rank) for token, rank in lines}
+    n_vocab = len(ranks)
+    specials = {}
+    for token in ["<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|0.00|>"]:
+        specials[token] = n_vocab
+        n_vocab += 1
+    return module.Encoding(
+        name=path.name,
+        explicit_n_vocab=n_vocab,
+        pat_str=PATTERNS["gpt2"],
+        mergeable_ranks=ranks,
+        special_tokens=specials,
+    )
+
+
+EMPTY_CALLS = """
+(e.n_vocab, e.max_token_value, e.special_tokens_set)
+e.encode("")
+e.encode("a few words, and \u6771\u4eac <|en|>", disallowed_special=())
+e.encode(" words<|en|>", allowed_special="all")
+e.encode_ordinary_batch(["", "two words"])
+e.decode([i])
+e.decode([i, i, 64, i, e.eot_token, i])
+e.decode_bytes([64, i, i, 65])
+e.decode_single_token_bytes(i)
+e.decode_tokens_bytes([64, i, 65])
+e.decode_with_offsets([64, 65])
+e.decode_with_offsets([64, i, 65])
+e.decode_batch([[i], [64, i]])
+e.encode_single_token(b"")
+e.encode_single_token("")
+e.token_byte_values()
+e.is_special_token(i)
+e._encode_single_piece("")
+e._encode_single_piece("and")
+e._encode_bytes(b"")
+e._encode_bytes(b"\\xe6\\x9d")
+sorted(e.encode_with_unstable("")[1])
+(lambda stable, more: (stable, sorted(more)))(*e.encode_with_unstable("a wor"))
+e.decode_single_token_bytes(i + 5)
+pickle.loads(pickle.dumps(e)).decode([64, i])
+copy.deepcopy(e).encode_single_token(b"")
+"""
+
+
+@pytest.mark.parametrize("call", EMPTY_CALLS.strip().splitlines())
+def test_an_empty_token(tmp_path, call):
+    path, empty = whisper_file(tmp_path)
+    names = {"i": empty, "pickle": pickle, "copy": copy}
+    one, two = (
+        outcome(lambda module=module: eval(call, {**names, "e": whisper(module, path)}))
+        for module in (ours, theirs)
+    )
+    assert one == two
+
+
+def test_an_empty_token_is_counted(tmp_path):
+    path, empty = whisper_file(tmp_path)
+    for module in (ours, theirs):
+        encoding = whisper(module, path)
+        with pytest.raises(AssertionError):
+            module.Encoding(**{**encoding.__getstate__(), "explicit_n_vocab": empty})
+
+
+def test_files_with_an_empty_token(tmp_path, monkeypatch):
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", "")
+    path, empty = whisper_file(tmp_path)
+    ranks = theirs.load.load_tiktoken_bpe(str(path))
+    assert ranks[b""] == empty
+    assert ours.load.load_tiktoken_bpe(str(path)) == ranks
+    other = tmp_path / "other.tiktoken"
+    ours.load.dump_tiktoken_bpe(ranks, str(other))
+    assert other.read_bytes() == path.read_bytes()
+    other.write_bytes(path.read_bytes().replace(b"\n= ", b"\n=== "))
+    assert ours.load.load_tiktoken_bpe(str(other)) == ranks
+    # A line with nothing before the rank.
+    other.write_bytes(path.read_bytes().replace(b"\n= ", b"\n "))
+    for module in (ours, theirs):
+        with pytest.raises(ValueError, match="Error parsing line"):
+            module.load.load_tiktoken_bpe(str(other))
+
+
+def test_models_with_an_empty_token(tmp_path):
+    """The native class reads the file, and keeps the token in all formats."""
+    path, empty = whisper_file(tmp_path)
+    reference = whisper(theirs, path)
+    text = "a few words, and \u6771\u4eac"
+    made = Tokenizer.from_file(path, pattern="gpt2")
+    for name in ("m.bpe", "m.tiktoken", "tokenizer.json"):
+        made.save(tmp_path / name)
+        pattern = {"pattern": "gpt2"} if name.endswith(".tiktoken") else {}
+        again = Tokenizer.from_file(tmp_path / name, **pattern)
+        for tokenizer in (made, again, pickle.loads(pickle.dumps(again))):
+            assert tokenizer.encode(text) == reference.encode(text)
+            assert tokenizer.decode([64, empty, 65]) == reference.decode([64, empty, 65])
+            assert tokenizer.decode([empty]) == ""
+            assert tokenizer.id_to_token(empty) == b""
+            assert tokenizer.token_to_id(b"") == empty
+            assert tokenizer.vocab == reference._mergeable_ranks
+            assert tokenizer.vocab_size == empty + 1
+            assert tokenizer.token_bytes()[empty] == 0
+            assert tokenizer.encode_with_offsets(text)[0] == tokenizer.encode(text)
+            stream = tokenizer.decode_stream()
+            assert stream.push(empty) + stream.push(64) + stream.finish() == reference.decode([64])
+    assert (tmp_path / "m.tiktoken").read_bytes() == path.read_bytes()
+    theirs_json = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    assert theirs_json.encode(text).ids == made.encode(text)
+    assert theirs_json.decode([64, empty, 65]) == made.decode([64, empty, 65])
+    assert theirs_json.get_vocab_size() == empty + 1
+    encoding = Tokenizer.from_tiktoken(whisper(ours, path))
+    assert encoding.decode([empty, 64]) == reference.decode([64])
+    assert encoding.special_tokens["<|en|>"] == empty + 3

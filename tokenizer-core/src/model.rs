@@ -212,9 +212,11 @@ impl Model {
         }
         if let Merging::Merges { merges, .. } = &merging {
             for (rank, merge) in merges.iter().enumerate() {
-                let joined = vocab.token(merge.token).and_then(|token| {
-                    let rest = token.strip_prefix(vocab.token(merge.left)?)?;
-                    Some(rest == vocab.token(merge.right)?)
+                // No merge has to do with the empty token.
+                let token = |id| vocab.token(id).filter(|token| !token.is_empty());
+                let joined = token(merge.token).and_then(|joined| {
+                    let rest = joined.strip_prefix(token(merge.left)?)?;
+                    Some(rest == token(merge.right)?)
                 });
                 if joined != Some(true) {
                     return Err(ModelError::MergeOutside {

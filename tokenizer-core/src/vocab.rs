@@ -1,7 +1,8 @@
 //! Vocab: the bytes of every id, and the id of bytes.
 //!
 //! All tokens stand one behind another in one arena. An id without a token (p50k has one) is an
-//! empty span: no token is empty, so nothing else is needed to mark a hole.
+//! empty span. One token may be empty (Whisper's rank file has one, the last): its id is stored
+//! separately, to tell it from a hole.
 
 use crate::piece_key::Seeds;
 use crate::token::{MAX_TOKEN_ID, TokenId};
@@ -20,6 +21,8 @@ pub struct Vocab {
     byte_ids: [TokenId; 256],
     tokens: usize,
     longest: usize,
+    /// The id of the token without bytes. It is not in `index`.
+    empty: Option<TokenId>,
 }
 
 /// Tokens whose slots in the index are asked for together.
@@ -38,12 +41,6 @@ pub enum Repeats {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VocabError {
-    /// A token has no bytes.
-    #[error("token {id} is empty")]
-    EmptyToken {
-        /// Its id.
-        id: TokenId,
-    },
     /// Two ids have the same bytes.
     #[error("tokens {first} and {id} are both \"{}\"", .bytes.escape_ascii())]
     RepeatedToken {
@@ -84,7 +81,8 @@ pub enum VocabError {
 }
 
 impl Vocab {
-    /// Tokens in any order.
+    /// Tokens in any order. One of them may be empty: an id that decodes to nothing, and that no
+    /// text is encoded to.
     ///
     /// # Errors
     /// See [`VocabError`].
@@ -98,22 +96,26 @@ impl Vocab {
         }
         let mut bytes: Vec<u8> = Vec::with_capacity(tokens.iter().map(|(_, t)| t.len()).sum());
         let mut ends: Vec<u32> = Vec::with_capacity(tokens.len());
+        let mut empty = None;
         for &(id, token) in &tokens {
             if id > MAX_TOKEN_ID {
                 return Err(VocabError::IdTooHigh { id: id.into() });
             }
-            if token.is_empty() {
-                return Err(VocabError::EmptyToken { id });
-            }
             if (id as usize) < ends.len() {
                 return Err(VocabError::RepeatedId { id });
+            }
+            if token.is_empty()
+                && let Some(first) = empty.replace(id)
+            {
+                let bytes = Vec::new();
+                return Err(VocabError::RepeatedToken { bytes, first, id });
             }
             // Ids that are passed over are holes: they end where the token before them does.
             ends.resize(id as usize, bytes.len() as u32);
             bytes.extend_from_slice(token);
             ends.push(u32::try_from(bytes.len()).map_err(|_| VocabError::TooLarge)?);
         }
-        Self::index(bytes, ends, repeats)
+        Self::index(bytes, ends, empty, repeats)
     }
 
     /// A vocabulary from its arena: the bytes of all tokens by id, and where each ends. An id whose
@@ -124,6 +126,20 @@ impl Vocab {
     pub fn from_arena(
         bytes: impl Into<Vec<u8>>,
         ends: impl Into<Vec<u32>>,
+        repeats: Repeats,
+    ) -> Result<Self, VocabError> {
+        Self::from_arena_with_empty(bytes, ends, None, repeats)
+    }
+
+    /// As [`Vocab::from_arena`], with the id of the empty token, if there is one: an id whose end is
+    /// that of the one before, and no hole.
+    ///
+    /// # Errors
+    /// See [`VocabError`]. `empty` must have an end, and no bytes.
+    pub fn from_arena_with_empty(
+        bytes: impl Into<Vec<u8>>,
+        ends: impl Into<Vec<u32>>,
+        empty: Option<TokenId>,
         repeats: Repeats,
     ) -> Result<Self, VocabError> {
         let (bytes, mut ends) = (bytes.into(), ends.into());
@@ -142,19 +158,35 @@ impl Vocab {
             return Err(VocabError::BrokenArena { id });
         }
         // Holes behind the last token are no ids.
-        let used = ends.partition_point(|&end| end < start) + 1;
+        let mut used = ends.partition_point(|&end| end < start) + 1;
+        if let Some(id) = empty {
+            let has_no_bytes = (id as usize) < ends.len() && span(&bytes, &ends, id).is_empty();
+            if !has_no_bytes {
+                return Err(VocabError::BrokenArena { id });
+            }
+            if id > MAX_TOKEN_ID {
+                return Err(VocabError::IdTooHigh { id: id.into() });
+            }
+            used = used.max(id as usize + 1);
+        }
         ends.truncate(used);
-        Self::index(bytes, ends, repeats)
+        Self::index(bytes, ends, empty, repeats)
     }
 
     /// Finds the tokens of an arena by their bytes from now on. The last id has a token.
-    fn index(bytes: Vec<u8>, ends: Vec<u32>, repeats: Repeats) -> Result<Self, VocabError> {
+    fn index(
+        bytes: Vec<u8>,
+        ends: Vec<u32>,
+        empty: Option<TokenId>,
+        repeats: Repeats,
+    ) -> Result<Self, VocabError> {
         let mut vocab = Vocab {
             index: TokenIndex::with_capacity(ends.len()),
             seeds: Seeds::new(),
             byte_ids: [0; 256],
-            tokens: 0,
+            tokens: usize::from(empty.is_some()),
             longest: 0,
+            empty,
             bytes,
             ends,
         };
@@ -220,7 +252,8 @@ impl Vocab {
     /// Ids whose bytes have a lower id too. Only merges from a file can make them, training never does.
     pub fn repeated(&self) -> impl Iterator<Item = TokenId> + '_ {
         // Mostly there are none, which shows in how many tokens were found to be different.
-        let all = (self.index.len() < self.tokens).then(|| self.iter());
+        let indexed = self.tokens - usize::from(self.empty.is_some());
+        let all = (self.index.len() < indexed).then(|| self.iter());
         all.into_iter()
             .flatten()
             .filter(|&(id, token)| self.id(token) != Some(id))
@@ -230,7 +263,7 @@ impl Vocab {
     /// The id of `token`, or `None` when it is not in the vocabulary.
     pub fn id(&self, token: &[u8]) -> Option<TokenId> {
         match token {
-            [] => None,
+            [] => self.empty,
             _ => self.id_of_hash(hash(&self.seeds, token), token),
         }
     }
@@ -253,13 +286,20 @@ impl Vocab {
         &self.seeds
     }
 
-    /// The bytes of `id`, or `None` when there is no such token. Never empty.
+    /// The bytes of `id`, or `None` when there is no such token. Empty for one id at most.
     #[inline]
     pub fn token(&self, id: TokenId) -> Option<&[u8]> {
         if id as usize >= self.ends.len() {
             return None;
         }
-        Some(span(&self.bytes, &self.ends, id)).filter(|token| !token.is_empty())
+        Some(span(&self.bytes, &self.ends, id))
+            .filter(|token| !token.is_empty() || self.empty == Some(id))
+    }
+
+    /// The id of the empty token, if there is one: it decodes to nothing, and no text is encoded to
+    /// it.
+    pub fn empty_id(&self) -> Option<TokenId> {
+        self.empty
     }
 
     /// The ids of the 256 single bytes.
@@ -307,7 +347,7 @@ fn span<'a>(bytes: &'a [u8], ends: &[u32], id: TokenId) -> &'a [u8] {
 
 impl PartialEq for Vocab {
     fn eq(&self, other: &Self) -> bool {
-        self.bytes == other.bytes && self.ends == other.ends
+        (&self.bytes, &self.ends, self.empty) == (&other.bytes, &other.ends, other.empty)
     }
 }
 
@@ -348,6 +388,49 @@ mod tests {
     }
 
     #[test]
+    fn one_token_may_be_empty() {
+        // Before, between and behind the others.
+        for id in [0, 200, 400] {
+            let shifted = bytes().into_iter().map(|(id, token)| (id + 1, token));
+            let mut tokens: Vec<_> = shifted.filter(|(_, token)| token != &[199]).collect();
+            tokens.extend([(300, vec![199]), (id, Vec::new())]);
+            let vocab = vocab(&tokens, Repeats::Refuse).unwrap();
+            assert_eq!((vocab.id(b""), vocab.token(id)), (Some(id), Some(&b""[..])));
+            assert_eq!((vocab.token(299), vocab.token(500)), (None, None));
+            assert_eq!(
+                (vocab.len(), vocab.id_limit()),
+                (257, id.max(300) as usize + 1)
+            );
+            assert_eq!(
+                vocab.iter().filter(|(_, token)| token.is_empty()).count(),
+                1
+            );
+            assert_eq!(vocab.repeated().count(), 0);
+            let arena = |empty, behind| {
+                let ends = [vocab.ends(), behind].concat();
+                Vocab::from_arena_with_empty(vocab.arena(), ends, empty, Repeats::Refuse)
+            };
+            assert_eq!(arena(Some(id), &[256; 9]).as_ref(), Ok(&vocab));
+            assert_ne!(
+                arena(None, &[]).as_ref(),
+                Ok(&vocab),
+                "a hole is another thing"
+            );
+            for other in [300, 1 << 20] {
+                let fault = arena(Some(other), &[]);
+                assert_eq!(fault, Err(VocabError::BrokenArena { id: other }));
+            }
+            tokens.push((500, Vec::new()));
+            let fault = VocabError::RepeatedToken {
+                bytes: Vec::new(),
+                first: id,
+                id: 500,
+            };
+            assert_eq!(super::tests::vocab(&tokens, Repeats::LowestId), Err(fault));
+        }
+    }
+
+    #[test]
     fn faults_are_named() {
         let with = |id, token: &[u8]| {
             let mut tokens = bytes();
@@ -356,7 +439,6 @@ mod tests {
         };
         use VocabError::*;
         let fault = |tokens: &[_]| vocab(tokens, Repeats::Refuse).unwrap_err();
-        assert_eq!(fault(&with(256, b"")), EmptyToken { id: 256 });
         assert_eq!(fault(&with(65, b"xy")), RepeatedId { id: 65 });
         assert_eq!(
             fault(&with(256, b"A")),

@@ -9,7 +9,7 @@ use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyFrozenSet, PySet, PyString};
+use pyo3::types::{PyFrozenSet, PySet, PyString, PyTuple};
 use tokenizer_core::{EncodeError, Model, SpecialSet};
 
 use crate::errors::value_error;
@@ -71,6 +71,10 @@ impl<'s, 'py> Rules<'s, 'py> {
         let allowed = match allowed {
             Asked::Default => Choice::Nothing,
             Asked::All => specials.all(),
+            // The default that the signature shows: there is no literal for an empty set.
+            Asked::For(names) if names.cast::<PyTuple>().is_ok_and(|names| names.is_empty()) => {
+                Choice::Nothing
+            }
             Asked::For(names) => {
                 if !names.is_instance_of::<PySet>() && !names.is_instance_of::<PyFrozenSet>() {
                     let kind = names.get_type().name()?;

@@ -327,7 +327,7 @@ impl BaseEncoding {
     /// [27, 91, 437, 1659, 5239, 91, 29]
     #[pyo3(
         signature = (text, *, allowed_special = Asked::Default, disallowed_special = Asked::Default),
-        text_signature = "($self, text, *, allowed_special=frozenset(), disallowed_special='all')"
+        text_signature = "($self, text, *, allowed_special=(), disallowed_special='all')"
     )]
     fn encode<'py>(
         &self,
@@ -356,7 +356,7 @@ impl BaseEncoding {
     /// array([31373,   995], dtype=uint32)
     #[pyo3(
         signature = (text, *, allowed_special = Asked::Default, disallowed_special = Asked::Default),
-        text_signature = "($self, text, *, allowed_special=frozenset(), disallowed_special='all')"
+        text_signature = "($self, text, *, allowed_special=(), disallowed_special='all')"
     )]
     fn encode_to_numpy<'py>(
         &self,
@@ -392,7 +392,7 @@ impl BaseEncoding {
     /// ([31373], [[277, 4910], [5113, 265], ...])
     #[pyo3(
         signature = (text, *, allowed_special = Asked::Default, disallowed_special = Asked::Default),
-        text_signature = "($self, text, *, allowed_special=frozenset(), disallowed_special='all')"
+        text_signature = "($self, text, *, allowed_special=(), disallowed_special='all')"
     )]
     fn encode_with_unstable<'py>(
         &self,

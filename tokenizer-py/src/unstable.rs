@@ -148,7 +148,11 @@ fn last_ids(
         last = piece;
         Ok::<_, EncodeError>(())
     })?;
-    let mut count = encoder.encode_single_piece(last).len();
+    // Nothing at all is no piece, though a model may have a token for it.
+    let mut count = match last {
+        [] => 0,
+        last => encoder.encode_single_piece(last).len(),
+    };
     let is_space = |id: TokenId| {
         let token = model.vocab().token(id);
         token.is_some_and(|token| token.iter().all(|byte| b" \n\t".contains(byte)))

@@ -149,3 +149,48 @@ fn models_that_cannot_be_read_are_named() {
     folder.write("m.json", "{}");
     count_with(&folder, "m.json").fails(1, &["m.json: "]);
 }
+
+/// Whisper's multilingual file ends with one, spelled `=`.
+#[test]
+fn an_empty_token_is_kept_by_every_command() {
+    let folder = Folder::new();
+    let golden = fixture_text("golden/gpt2.tiktoken");
+    folder.write("m.tiktoken", format!("{golden}= 2048\n"));
+    folder.write("a.txt", "low lower lowest, low lower lowest\n");
+    let pattern = ["--pattern", "gpt2"];
+    let run = |arguments: &[&str]| folder.run(arguments).succeeds();
+    let with = |arguments: &[&'static str]| [arguments, &pattern[..]].concat();
+    for output in ["m.bpe", "tokenizer.json"] {
+        run(&with(&["convert", "m.tiktoken", "-o", output]));
+        run(&["convert", output, "-o", "again.tiktoken", "-q"]);
+        assert!(
+            folder.read("again.tiktoken") == folder.read("m.tiktoken"),
+            "{output}"
+        );
+        let decoded = folder.run_with("72 2048 2048 73", &["decode", "-", "-m", output, "-q"]);
+        assert_eq!(decoded.succeeds().text(), "hi");
+        let ids = run(&["encode", "a.txt", "-m", output, "-q"]).stdout;
+        assert!(ids == run(&with(&["encode", "a.txt", "-q", "-m", "m.tiktoken"])).stdout);
+    }
+    let report = run(&["inspect", "-m", "m.bpe", "--vocab", "--all"]);
+    for part in [
+        "2,049 tokens, 0 special tokens, ids below 2,049\n",
+        "bytes\ttokens\n0\t1\n1\t256\n",
+        "none, empty\t1\n",
+        "2048\t\"\"",
+    ] {
+        let report = report.text();
+        assert!(report.contains(part), "{part:?} is not in {report}");
+    }
+    let compared = run(&["compare", "--json", "a.txt", "-m", "m.bpe"]);
+    let compared: serde_json::Value = serde_json::from_str(compared.text()).unwrap();
+    assert_eq!(compared["models"][0]["tokens"], 2049);
+    assert_eq!(compared["models"][0]["tokens_by_bytes"][0], 256);
+    for output in ["more.bpe", "more.tiktoken"] {
+        let size = ["--extend", "m.bpe", "--vocab-size", "2060", "-q"];
+        run(&[&["train", "a.txt", "-o", output], &size[..]].concat());
+    }
+    run(&["convert", "more.bpe", "-o", "again.tiktoken", "-q"]);
+    assert!(folder.read("again.tiktoken") == folder.read("more.tiktoken"));
+    assert!(String::from_utf8_lossy(&folder.read("again.tiktoken")).contains("\n= 2048\n"));
+}

@@ -1,19 +1,41 @@
 //! Texts that are to have no more than so many ids.
 //!
-//! No ids are kept, and what lies behind the limit is not looked at: the cost is that of counting
-//! the ids up to the limit. (A model with a normaliser normalises the whole text first.)
-
-use std::borrow::Cow;
+//! No ids are kept, and what lies behind the limit is hardly looked at: the cost is about that of
+//! counting the ids up to the limit.
+//!
+//! # Truncation
+//!
+//! The number of ids of a beginning does not grow with its length: `a` a thousand times may be ten
+//! ids, and with one letter more a single one. So the longest beginning that fits is found in two
+//! steps.
+//!
+//! 1. **Cuts.** At a place where the pattern certainly splits, [`Pattern::first_cut`](crate::Pattern::first_cut), every longer
+//!    beginning has the ids of the part before the cut and those of the part behind it. So the
+//!    numbers of ids grow from cut to cut, and only the stretch between the last cut that fits and
+//!    the next one is searched: a few words, or a piece of a million letters.
+//! 2. **Search.** In the stretch, galloping and bisection give a beginning that fits, with which one
+//!    more character is too much. Behind it all ends are tried, the last first, as long as
+//!    [`BUDGET`] bytes are not encoded again for it, and [`LEAST_TRIED`] in any case.
+//!
+//! A pattern without a scanner, a text that the normaliser changes, and a model whose added tokens
+//! are part of its vocabulary have no cuts: there the whole text is the stretch.
 
 use super::worker::{CountIds, ROOM, Sink};
 use super::{EncodeError, Encoder};
 use crate::token::TokenId;
 
+/// How many bytes are encoded again, at most, to find a longer beginning than bisection did. Half a
+/// millisecond or two; enough for every end in a stretch of 360 bytes.
+const BUDGET: usize = 1 << 16;
+
+/// How many ends are tried behind that of bisection, however much is encoded again for it.
+const LEAST_TRIED: usize = 16;
+
 /// The beginning of a text. Made by [`Encoder::truncate`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Truncated<'t> {
-    /// The text, or that of it which is left; as the normaliser leaves it, if the model has one.
-    pub text: Cow<'t, [u8]>,
+    /// The beginning.
+    pub text: &'t [u8],
     /// How many ids it has.
     pub tokens: usize,
 }
@@ -22,7 +44,8 @@ impl Encoder {
     /// How many ids `text` has, if there are no more than `limit`: what [`Encoder::count`] gives,
     /// or `None`. The text of special tokens is text like any other.
     ///
-    /// Costs as much as `limit` ids, however long the text.
+    /// Costs as much as `limit` ids, however long the text. (A model with a normaliser normalises
+    /// the whole text first.)
     ///
     /// ```
     /// use tokenizer_core::{Encoder, Merges, Model};
@@ -46,44 +69,190 @@ impl Encoder {
         Ok((!sink.is_over).then_some(sink.tokens))
     }
 
-    /// The longest beginning of `text` that ends where a piece ends and has no more than `limit`
-    /// ids: the whole text, if it has no more. The text of special tokens is text like any other.
+    /// The longest beginning of `text` that ends where a character ends and has, encoded on its own,
+    /// no more than `limit` ids: the whole text, if it has no more. Bytes that are not UTF-8 are
+    /// characters too, each maximal invalid sequence one. The text of special tokens is text like
+    /// any other.
     ///
-    /// Its ids are the first of those of the whole text. Encoded on its own it has the same ids,
-    /// but for white space at its end, which may be taken together where no word follows it. It is
-    /// empty when already the first piece has more ids.
+    /// It is the longest of all for a named pattern and for most texts. It need not be where
+    /// finding it would cost too much: in a stretch without a place where the pattern certainly
+    /// splits (one word, a run of spaces, Chinese without punctuation) of which more than some
+    /// hundred bytes fit; with a regex of one's own; where the normaliser changes the text; and with
+    /// added tokens that are not special. There it fits, with one character more it does not, and
+    /// none of the next 16 ends does.
     ///
-    /// Costs as much as `limit` ids, however long the text.
+    /// Costs about as much as `limit` ids, however long the text, and some dozen times as much where
+    /// it need not be the longest.
     ///
     /// ```
     /// use tokenizer_core::{Encoder, Merges, Model};
     ///
     /// let encoder = Encoder::new(Model::trained("gpt2".parse()?, Merges::default(), &["<|end|>"])?);
     /// let truncated = encoder.truncate(b"one two three", 10)?;
-    /// assert_eq!((&*truncated.text, truncated.tokens), (&b"one two"[..], 7));
+    /// assert_eq!((truncated.text, truncated.tokens), (&b"one two th"[..], 10));
+    /// // A character of three bytes, which are three ids here.
+    /// let truncated = encoder.truncate("没有标点".as_bytes(), 8)?;
+    /// assert_eq!((truncated.text, truncated.tokens), ("没有".as_bytes(), 6));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// As [`Encoder::encode`], if the pattern fails before the limit.
+    /// As [`Encoder::encode`], if the pattern fails on a beginning that is tried.
     pub fn truncate<'t>(&self, text: &'t [u8], limit: usize) -> Result<Truncated<'t>, EncodeError> {
-        let mut text = match self.model().normalizer() {
-            Some(normalizer) => normalizer.apply(text),
-            None => text.into(),
+        let model = self.model();
+        // What is looked at; longer beginnings have more ids.
+        let most = limit.saturating_mul(model.vocab().longest());
+        let near = &text[..start_of_character(text, text.len().min(most.saturating_add(1)))];
+        let has_cuts = model.pattern().has_scanner()
+            && model.specials().iter().all(|token| token.control)
+            && (model.normalizer()).is_none_or(|normalizer| *normalizer.apply(near) == *near);
+        let (end, tokens) = match has_cuts {
+            true => self.truncate_at_cuts(text, limit)?,
+            false => match self.count_till_limit(text, limit)? {
+                Some(tokens) => (text.len(), tokens),
+                None => self.longest_beginning(text, limit.saturating_mul(4), limit)?,
+            },
         };
+        let text = &text[..end];
+        Ok(Truncated { text, tokens })
+    }
+
+    /// [`Encoder::truncate`] where the pattern has a scanner and works on the text as it is. So all
+    /// bytes are in pieces, and `n` ids have `n` times as many bytes as the longest token at most.
+    fn truncate_at_cuts(&self, text: &[u8], limit: usize) -> Result<(usize, usize), EncodeError> {
+        let pattern = self.model().pattern();
+        let longest = self.model().vocab().longest();
+        let most = |ids: usize| ids.saturating_mul(longest).min(text.len());
+        // A little more than `limit` ids are mostly in there; a single piece may be all of the text.
+        let near = limit.saturating_mul(16).saturating_add(256).min(text.len());
         let mut sink = UntilLimit::new(limit, true);
-        self.worker().encode(&self.shared, &text, &mut sink)?;
-        if sink.is_over {
-            match &mut text {
-                Cow::Borrowed(text) => *text = &text[..sink.end],
-                Cow::Owned(text) => text.truncate(sink.end),
+        for length in [near, most(limit).saturating_add(1).min(text.len())] {
+            sink = UntilLimit::new(limit, true);
+            let part = &text[..length.max(near)];
+            self.worker().encode(&self.shared, part, &mut sink)?;
+            if sink.is_over {
+                break;
+            }
+            if part.len() == text.len() {
+                return Ok((text.len(), sink.tokens));
             }
         }
-        Ok(Truncated {
-            text,
-            tokens: sink.tokens,
-        })
+        // All longer beginnings have the ids before the cut.
+        let mut start = pattern.last_settled_cut(&text[..sink.end], 0).unwrap_or(0);
+        let mut tokens = match sink.ends.iter().find(|&&(end, _)| end == start) {
+            Some(&(_, tokens)) => tokens,
+            None => self.count(&text[..start])?,
+        };
+        loop {
+            let left = limit - tokens;
+            let bound = start.saturating_add(most(left)).min(text.len());
+            // Cuts at the end of what is looked at may need to see more.
+            let seen = &text[..bound.saturating_add(16).min(text.len())];
+            let cut = pattern.first_cut(seen, start).filter(|&cut| cut <= bound);
+            let end = start_of_character(text, cut.unwrap_or(bound));
+            match self.count_till_limit(&text[start..end], left)? {
+                Some(more) if end > start => {
+                    (start, tokens) = (end, tokens + more);
+                    if cut.is_none() {
+                        return Ok((start, tokens));
+                    }
+                }
+                _ => {
+                    let stretch = &text[start..end];
+                    let guess = sink.end.saturating_sub(start);
+                    let (more, ids) = self.longest_beginning(stretch, guess, left)?;
+                    return Ok((start + more, tokens + ids));
+                }
+            }
+        }
     }
+
+    /// A long beginning of `text` with no more than `limit` ids, which all of the text has not: see
+    /// the module. Where it ends, and its ids. `guess` is where it may end.
+    fn longest_beginning(
+        &self,
+        text: &[u8],
+        guess: usize,
+        limit: usize,
+    ) -> Result<(usize, usize), EncodeError> {
+        let count = |end: usize| self.count_till_limit(&text[..end], limit);
+        // The best that fits, and an end that does not.
+        let (mut best, mut over) = ((0, 0), text.len());
+        let mut step = 1;
+        let mut end = start_of_character(text, guess.min(text.len()));
+        while best.0 < end && end < over {
+            match count(end)? {
+                Some(tokens) => {
+                    best = (end, tokens);
+                    end = start_of_character(text, end.saturating_add(step).min(text.len()));
+                    if end == best.0 {
+                        end = end_of_character(text, end);
+                    }
+                }
+                None => {
+                    over = end;
+                    end = start_of_character(text, end.saturating_sub(step));
+                }
+            }
+            step *= 2;
+        }
+        loop {
+            let middle = start_of_character(text, best.0 + (over - best.0) / 2);
+            let middle = match middle > best.0 {
+                true => middle,
+                false => end_of_character(text, best.0),
+            };
+            if middle >= over {
+                break;
+            }
+            match count(middle)? {
+                Some(tokens) => best = (middle, tokens),
+                None => over = middle,
+            }
+        }
+        let mut ends = Vec::new();
+        let mut bytes = 0;
+        let mut end = end_of_character(text, over);
+        while end < text.len() && (bytes < BUDGET || ends.len() < LEAST_TRIED) {
+            bytes += end;
+            ends.push(end);
+            end = end_of_character(text, end);
+        }
+        for &end in ends.iter().rev() {
+            if let Some(tokens) = count(end)? {
+                return Ok((end, tokens));
+            }
+        }
+        Ok(best)
+    }
+}
+
+/// Where the character ends that begins at `at`, before the end of the text.
+fn end_of_character(text: &[u8], at: usize) -> usize {
+    let nearest = &text[at..text.len().min(at + 4)];
+    let length = nearest.utf8_chunks().next().map_or(1, |chunk| {
+        let first = chunk.valid().chars().next();
+        first.map_or(chunk.invalid().len(), char::len_utf8)
+    });
+    at + length
+}
+
+/// The last place, up to `at`, where a character begins or the text ends.
+fn start_of_character(text: &[u8], at: usize) -> usize {
+    let goes_on = |at: usize| text.get(at).is_some_and(|byte| byte & 0xC0 == 0x80);
+    // Bytes that go on with nothing are characters of their own.
+    let mut start = (at.saturating_sub(3)..=at)
+        .rev()
+        .find(|&at| !goes_on(at))
+        .unwrap_or(at);
+    while start < at {
+        let end = end_of_character(text, start);
+        if end > at {
+            break;
+        }
+        start = end;
+    }
+    start
 }
 
 /// Counts ids until there are too many.
@@ -96,6 +265,8 @@ struct UntilLimit {
     end: usize,
     /// How many ids there are up to there.
     tokens: usize,
+    /// The last ends of pieces before that, and how many ids there are up to each.
+    ends: Vec<(usize, usize)>,
     is_over: bool,
 }
 
@@ -107,6 +278,7 @@ impl UntilLimit {
             exactly,
             end: 0,
             tokens: 0,
+            ends: Vec::new(),
             is_over: false,
         }
     }
@@ -136,6 +308,9 @@ impl Sink for UntilLimit {
         self.is_over = self.count.count > self.limit;
         if !self.is_over {
             (self.end, self.tokens) = (end, self.count.count);
+            if self.one_by_one() {
+                self.ends.push((self.end, self.tokens));
+            }
         }
         !self.is_over
     }
@@ -146,60 +321,151 @@ mod tests {
     use super::*;
     use crate::model::Model;
     use crate::normalize::Normalizer;
+    use crate::special::SpecialToken;
     use crate::split::{Gaps, Pattern, PatternName};
     use proptest::prelude::*;
 
-    fn encoder(pattern: Pattern, normalizer: Option<Normalizer>) -> Encoder {
-        let tokens = [b"th".as_slice(), b"the", b" t", b"  ", b"aa"];
-        let bytes: Vec<[u8; 1]> = (0..=255).map(|byte| [byte]).collect();
-        let all = bytes.iter().map(|byte| &byte[..]).chain(tokens);
-        let model = Model::from_ranks(pattern, all.zip(0..), []).unwrap();
+    fn with_tokens(
+        tokens: &[Vec<u8>],
+        pattern: Pattern,
+        normalizer: Option<Normalizer>,
+    ) -> Encoder {
+        let bytes: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).collect();
+        let all = bytes.iter().chain(tokens).map(Vec::as_slice);
+        let special = [SpecialToken::new("<|end|>", 10_000)];
+        let model = Model::from_ranks(pattern, all.zip(0..), special).unwrap();
         Encoder::new(model.with_normalizer(normalizer))
     }
 
-    /// The definition: all pieces, each on its own, until one is too many.
-    fn check(encoder: &Encoder, text: &[u8], limit: usize) {
-        let normalizer = encoder.model().normalizer();
-        let text_then = normalizer.map_or(text.into(), |normalizer| normalizer.apply(text));
-        let (mut end, mut tokens) = (text_then.len(), 0);
-        let mut last = 0;
-        for piece in encoder.model().pattern().split(&text_then) {
-            let piece = piece.unwrap();
-            let more = encoder.encode_single_piece(&text_then[piece.clone()]);
-            if tokens + more.len() > limit {
-                end = last;
-                break;
+    fn encoder(pattern: Pattern, normalizer: Option<Normalizer>) -> Encoder {
+        let tokens = [
+            "th", "the", " t", "  ", "aa", "aaaa", "aaaaaaaa", "\u{6771}", "1 ",
+        ];
+        let tokens = tokens.map(|token| token.as_bytes().to_vec());
+        with_tokens(&tokens, pattern, normalizer)
+    }
+
+    /// The ends of characters, from 0 on.
+    fn ends(text: &[u8]) -> Vec<usize> {
+        let mut ends = vec![0];
+        for chunk in text.utf8_chunks() {
+            let characters = chunk.valid().chars().map(char::len_utf8);
+            let invalid = chunk.invalid().len();
+            for length in characters.chain((invalid > 0).then_some(invalid)) {
+                ends.push(ends[ends.len() - 1] + length);
             }
-            tokens += more.len();
-            last = piece.end;
         }
+        ends
+    }
+
+    /// The definition: every beginning, the longest first, until one has not too many ids.
+    fn check(encoder: &Encoder, text: &[u8], limit: usize) {
+        let want = ends(text).into_iter().rev().find_map(|end| {
+            let tokens = encoder.count(&text[..end]).unwrap();
+            (tokens <= limit).then_some((&text[..end], tokens))
+        });
         let truncated = encoder.truncate(text, limit).unwrap();
-        assert_eq!(truncated.tokens, tokens);
-        assert_eq!(truncated.text, &text_then[..end]);
+        assert_eq!(Some((truncated.text, truncated.tokens)), want, "{limit}");
+        check_count(encoder, text, limit);
+    }
+
+    fn check_count(encoder: &Encoder, text: &[u8], limit: usize) {
         let all = encoder.count(text).unwrap();
         let count = encoder.count_till_limit(text, limit).unwrap();
         assert_eq!(count, (all <= limit).then_some(all));
     }
 
-    fn any_text() -> impl Strategy<Value = Vec<u8>> {
+    /// Whether it fits, and none of the next ends does, however long the text.
+    fn check_near(encoder: &Encoder, text: &[u8], limit: usize) {
+        let truncated = encoder.truncate(text, limit).unwrap();
+        let (end, tokens) = (truncated.text.len(), truncated.tokens);
+        assert!(text.starts_with(truncated.text) && tokens <= limit);
+        assert_eq!(encoder.count(truncated.text).unwrap(), tokens);
+        let ends = ends(text);
+        let place = ends.binary_search(&end).expect("it is one of them");
+        for &end in ends[place + 1..].iter().take(LEAST_TRIED) {
+            assert!(encoder.count(&text[..end]).unwrap() > limit, "{end}");
+        }
+    }
+
+    /// Short enough that every end is tried.
+    fn short_text() -> impl Strategy<Value = Vec<u8>> {
         let some = prop_oneof![
-            3 => "[ a-z0-9'\r\n.,]{0,40}".prop_map(String::into_bytes),
-            2 => "(the |th  |aaaa){0,90}".prop_map(String::into_bytes),
-            1 => prop::collection::vec(any::<u8>(), 0..20),
-            1 => Just("\u{6771}\u{4eac}\u{3002}e\u{301} ".as_bytes().repeat(5)),
+            3 => "[ a-z0-9'\r\n.,]{0,20}".prop_map(String::into_bytes),
+            2 => "(the |th  |aaaa){0,12}".prop_map(String::into_bytes),
+            1 => prop::collection::vec(any::<u8>(), 0..12),
+            1 => "\\PC{0,8}".prop_map(String::into_bytes),
+            1 => Just("\u{6771}\u{4eac}\u{3002}e\u{301} ".as_bytes().repeat(2)),
+            1 => "(<\\|end\\|>|'LL|'l|1234|/\n){0,3}".prop_map(String::into_bytes),
         ];
-        prop::collection::vec(some, 0..12).prop_map(|some| some.concat())
+        prop::collection::vec(some, 0..8).prop_map(|some| {
+            let mut text = some.concat();
+            text.truncate(250);
+            text
+        })
+    }
+
+    fn long_text() -> impl Strategy<Value = Vec<u8>> {
+        let some = prop_oneof![
+            short_text(),
+            (short_text(), 1..40usize).prop_map(|(text, times)| text.repeat(times)),
+            (prop::sample::select(&b"a \n1-\xff"[..]), 1..2000usize)
+                .prop_map(|(byte, times)| vec![byte; times]),
+        ];
+        prop::collection::vec(some, 0..4).prop_map(|some| some.concat())
+    }
+
+    fn any_tokens() -> impl Strategy<Value = Vec<Vec<u8>>> {
+        let token = prop_oneof![
+            prop::collection::vec(prop::sample::select(&b"aeht 01\n'"[..]), 2..9),
+            prop::collection::vec(
+                prop::sample::select("\u{6771}\u{4eac}e\u{301}".as_bytes()),
+                2..7
+            ),
+        ];
+        prop::collection::hash_set(token, 0..60).prop_map(|tokens| tokens.into_iter().collect())
+    }
+
+    fn patterns() -> Vec<Pattern> {
+        let names = PatternName::ALL.into_iter().map(Pattern::named);
+        let regexes = [
+            Pattern::regex("[a-z]+", Gaps::Drop).unwrap(),
+            Pattern::regex(r"\w+(?= )|\s+|.", Gaps::Keep).unwrap(),
+            Pattern::sequence([]),
+        ];
+        names.chain(regexes).collect()
     }
 
     proptest! {
         #[test]
-        fn limits_are_those_of_the_definition(text in any_text(), limit in 0..400usize) {
-            for name in [PatternName::Gpt2, PatternName::Cl100k, PatternName::O200k] {
-                check(&encoder(Pattern::named(name), None), &text, limit);
+        fn the_longest_beginning_is_found(text in short_text(), limit in 0..80usize) {
+            for pattern in patterns() {
+                check(&encoder(pattern.clone(), None), &text, limit);
+                check(&encoder(pattern, Some(Normalizer::Nfc)), &text, limit);
             }
-            check(&encoder(Pattern::named(PatternName::Cl100k), Some(Normalizer::Nfc)), &text, limit);
-            let drops = Pattern::regex("[a-z]+", Gaps::Drop).unwrap();
-            check(&encoder(drops, None), &text, limit);
+        }
+
+        #[test]
+        fn with_any_tokens_too(tokens in any_tokens(), text in short_text(), limit in 0..30usize) {
+            for pattern in patterns() {
+                check(&with_tokens(&tokens, pattern, None), &text, limit);
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+        #[test]
+        fn of_long_texts_what_is_left_fits(
+            tokens in any_tokens(),
+            text in long_text(),
+            limit in prop_oneof![0..40usize, 0..4000usize],
+        ) {
+            for pattern in patterns() {
+                let encoder = with_tokens(&tokens, pattern, Some(Normalizer::Nfc));
+                check_near(&encoder, &text, limit);
+                check_count(&encoder, &text, limit);
+            }
         }
     }
 
@@ -209,7 +475,62 @@ mod tests {
         let encoder = encoder(Pattern::named(PatternName::Cl100k), None);
         let all = encoder.count(text.as_bytes()).unwrap();
         for limit in (0..500).chain(all - 5..all + 5).chain([usize::MAX]) {
-            check(&encoder, text.as_bytes(), limit);
+            check_near(&encoder, text.as_bytes(), limit);
+            check_count(&encoder, text.as_bytes(), limit);
+        }
+    }
+
+    #[test]
+    fn a_longer_beginning_may_have_fewer_ids() {
+        let encoder = encoder(Pattern::named(PatternName::Cl100k), None);
+        // Seven letters are three ids, and eight are one.
+        for (limit, length) in [(0, 0), (1, 8), (2, 16), (3, 24)] {
+            let truncated = encoder.truncate(&[b'a'; 100], limit).unwrap();
+            assert_eq!((truncated.text.len(), truncated.tokens), (length, limit));
+        }
+    }
+
+    #[test]
+    fn characters_end_where_they_do_in_the_whole() {
+        let text = "a\u{e9}\u{6771}\u{1f600}".as_bytes();
+        let invalid = [text, b"\x80\x80\x80\x80\x80\xe6\x9d\xf0\x9f\x98a\xff\xc3"].concat();
+        for text in [text, &invalid] {
+            let ends = ends(text);
+            for at in 0..=text.len() {
+                let start = ends.iter().rev().find(|&&end| end <= at);
+                assert_eq!(Some(&start_of_character(text, at)), start, "{at}");
+            }
+            for pair in ends.windows(2) {
+                assert_eq!(end_of_character(text, pair[0]), pair[1]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_piece_without_an_end_is_near_linear() {
+        // With a look at every end this would take hours.
+        let runs = [
+            "\u{6771}",
+            "a",
+            " ",
+            "\n",
+            "1",
+            "-",
+            "\u{301}",
+            "a\u{6771}",
+            " a",
+        ];
+        for run in runs {
+            let text = run.repeat(1_000_000);
+            for name in [PatternName::Cl100k, PatternName::O200k] {
+                let encoder = encoder(Pattern::named(name), None);
+                for limit in [8, 1000, 50_000] {
+                    let truncated = encoder.truncate(text.as_bytes(), limit).unwrap();
+                    assert!(!truncated.text.is_empty(), "{run:?}, {limit}");
+                    assert_eq!(encoder.count(truncated.text).unwrap(), truncated.tokens);
+                    assert!(limit - truncated.tokens <= 3, "{run:?}: {truncated:?}");
+                }
+            }
         }
     }
 }

@@ -439,8 +439,14 @@ impl Encoder {
     }
 
     /// The ids of `piece` taken as one piece, whatever the pattern would make of it.
+    ///
+    /// An empty piece, which no pattern gives, is the empty token if there is one and whole pieces
+    /// come first.
     pub fn encode_single_piece(&self, piece: &[u8]) -> Vec<TokenId> {
-        self.piece_by_piece()(piece)
+        match self.model().vocab().empty_id() {
+            Some(id) if piece.is_empty() && self.shared.rules.whole_piece_first => vec![id],
+            _ => self.piece_by_piece()(piece),
+        }
     }
 
     /// The ids of pieces, one after the other: as [`Encoder::encode_single_piece`].

@@ -21,12 +21,13 @@
 //! | `merges` | u32 left, right, token by rank; empty under ranks |
 //! | `specials` | u32 count, then for each token u32 id, u32 flags and the text; behind it the bytes that it decodes to, if bit 5 of the flags is set |
 //! | `extras` | u32 normaliser (0 none, 1 NFC), then the ids before and behind a text, each with their number in front |
+//! | `empty` | u32 the id of the empty token, if there is one; in `ends` it looks like a hole |
 //! | `known` | the known pieces, if there are any: u32 how many, then where the bytes of each end, where its ids end, the ids of all (u32), the bytes of all |
 //!
-//! A reader takes its own version only, and refuses a section that it does not know. Without known
-//! pieces there is no section `known`, so a model without them is read also by programs that were
-//! made before it was thought of, and one with them is refused there. What is in it need not be
-//! true: see [`mod@crate::known_pieces`].
+//! A reader takes its own version only, and refuses a section that it does not know. The sections
+//! `empty` and `known` are written only for models that have an empty token or known pieces: other
+//! models are read by older programs too, and these models are refused there. What is in `known`
+//! need not be true: see [`mod@crate::known_pieces`].
 
 use crate::known_pieces::{KnownPieces, KnownPiecesError};
 use crate::merges::{Merge, Merges, MergesError};
@@ -123,6 +124,9 @@ pub fn write(model: &Model) -> Vec<u8> {
         ("specials", specials_section(model.specials())),
         ("extras", extras_section(model)),
     ];
+    if let Some(id) = model.vocab().empty_id() {
+        sections.push(("empty", u32s([id])));
+    }
     if !model.known_pieces().is_empty() {
         sections.push(("known", known_section(model.known_pieces())));
     }
@@ -183,7 +187,16 @@ pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
         Merging::Merges { .. } => Repeats::LowestId,
     };
     let ends = sections.get("ends")?.u32s()?;
-    let vocab = Vocab::from_arena(sections.get("tokens")?.bytes, ends, repeats)?;
+    let empty = match sections.find("empty") {
+        Some(mut section) => {
+            let id = section.u32()?;
+            section.end()?;
+            Some(id)
+        }
+        None => None,
+    };
+    let tokens = sections.get("tokens")?.bytes;
+    let vocab = Vocab::from_arena_with_empty(tokens, ends, empty, repeats)?;
     let specials = read_specials(sections.get("specials")?)?;
     let mut extras = sections.get("extras")?;
     let normalizer = match extras.u32()? {
@@ -350,8 +363,8 @@ fn read_known(mut section: Section<'_>) -> Result<KnownPieces, NativeError> {
     }
 }
 
-const SECTION_NAMES: [&str; 8] = [
-    "pattern", "ends", "tokens", "merging", "merges", "specials", "extras", "known",
+const SECTION_NAMES: [&str; 9] = [
+    "pattern", "ends", "tokens", "merging", "merges", "specials", "extras", "empty", "known",
 ];
 
 /// The sections of a file whose header was found right.
@@ -602,6 +615,35 @@ mod tests {
         other[offset..offset + 4].fill(0);
         let error = read(&sealed(other)).unwrap_err();
         assert!(error.to_string().contains("holds no pieces"), "{error}");
+    }
+
+    #[test]
+    fn an_empty_token_comes_back() {
+        let bytes: Vec<[u8; 1]> = (0..=255).map(|byte| [byte]).collect();
+        let ranks = |empty: Option<u32>| {
+            let bytes = bytes.iter().map(|byte| &byte[..]).zip(0..);
+            let empty = empty.map(|id| (&b""[..], id));
+            let ranks = bytes.chain([(&b"ab"[..], 300)]).chain(empty);
+            Model::from_ranks(Pattern::sequence([]), ranks, []).unwrap()
+        };
+        for id in [256, 400] {
+            let model = ranks(Some(id));
+            let bytes = write(&model);
+            let again = read(&bytes).unwrap();
+            assert_eq!((again.token(id), &again), (Some(&b""[..]), &model));
+            assert_eq!(write(&again), bytes);
+            let at = HEADER + 7 * SECTION_ENTRY;
+            assert!(bytes[at..].starts_with(b"empty\0\0\0"));
+            let offset = u64::from_le_bytes(bytes[at + 8..at + 16].try_into().unwrap()) as usize;
+            for wrong in [97, 300, 401, u32::MAX] {
+                let mut other = bytes.clone();
+                other[offset..offset + 4].copy_from_slice(&wrong.to_le_bytes());
+                let error = read(&sealed(other)).unwrap_err().to_string();
+                assert!(error.contains("outside the vocabulary"), "{wrong}: {error}");
+            }
+        }
+        let without = write(&ranks(None));
+        assert!(!without.windows(6).any(|bytes| bytes == b"empty\0"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `.tiktoken`: one token a line, its bytes in base64, a space, its rank.
 //!
+//! One token may be empty, an id that decodes to nothing; it is spelled `=`, as in Whisper's files.
+//!
 //! The file holds neither the pattern nor special tokens; who reads it must know them. Its tokens
 //! merge by the rank of their joined bytes ([`Merging::Ranks`]), so a model of listed merges that
 //! is written here and read again may encode some texts differently: see [`crate::model`].
@@ -49,9 +51,6 @@ pub enum LineFault {
     /// The second word is no number that fits.
     #[error("{0:?} is no rank")]
     Rank(String),
-    /// The token has no bytes.
-    #[error("the token is empty")]
-    Empty,
     /// The token stands in an earlier line.
     #[error("the token \"{}\" stands in line {first} already", .token.escape_ascii())]
     RepeatedToken {
@@ -88,18 +87,19 @@ pub fn read_ranks(bytes: &[u8]) -> Result<RankList, TiktokenError> {
             (Some(token), Some(rank), None) => (token, rank),
             _ => return Err(fail(LineFault::Form)),
         };
-        let decoded = STANDARD
-            .decode(token)
-            .map_err(|error| fail(LineFault::Base64(error.to_string())))?;
-        if decoded.is_empty() {
-            return Err(fail(LineFault::Empty));
-        }
+        let decoded = match is_empty_token(token) {
+            true => Vec::new(),
+            false => STANDARD
+                .decode(token)
+                .map_err(|error| fail(LineFault::Base64(error.to_string())))?,
+        };
         let rank: TokenId = std::str::from_utf8(rank)
             .ok()
             .and_then(|rank| rank.parse().ok())
             .ok_or_else(|| fail(LineFault::Rank(String::from_utf8_lossy(rank).into_owned())))?;
-        // Base64 is read strictly, so equal tokens are equal words.
-        if let Some(first) = by_token.insert(token, line) {
+        // Base64 is read strictly, so equal tokens are equal words, except for the empty one.
+        let word = if decoded.is_empty() { b"" } else { token };
+        if let Some(first) = by_token.insert(word, line) {
             let token = decoded;
             return Err(fail(LineFault::RepeatedToken { token, first }));
         }
@@ -111,14 +111,20 @@ pub fn read_ranks(bytes: &[u8]) -> Result<RankList, TiktokenError> {
     Ok(ranks)
 }
 
+/// Whether a word is padding only, which Python's base64 decodes to nothing.
+fn is_empty_token(word: &[u8]) -> bool {
+    !word.is_empty() && word.iter().all(|&byte| byte == b'=')
+}
+
 /// Reads a model: the ranks with `pattern` and no special tokens.
 ///
 /// # Errors
 /// As [`read_ranks`]; also when a single byte is missing or a rank is too high.
 pub fn read(bytes: &[u8], pattern: Pattern) -> Result<Model, TiktokenError> {
     // Whatever is unusual or wrong, the lines tell it better.
-    let vocab = read_plain_lines(bytes)
-        .and_then(|(arena, ends)| Vocab::from_arena(arena, ends, Repeats::Refuse).ok());
+    let vocab = read_plain_lines(bytes).and_then(|(arena, ends, empty)| {
+        Vocab::from_arena_with_empty(arena, ends, empty, Repeats::Refuse).ok()
+    });
     match vocab {
         Some(vocab) => {
             let specials = SpecialTokens::default();
@@ -135,12 +141,13 @@ fn read_listed(bytes: &[u8], pattern: Pattern) -> Result<Model, TiktokenError> {
     Ok(Model::from_ranks(pattern, tokens, [])?)
 }
 
-/// The arena of a vocabulary and its ends, from lines as programs write them, with ascending ranks.
-/// `None` for any other lines.
-fn read_plain_lines(bytes: &[u8]) -> Option<(Vec<u8>, Vec<u32>)> {
+/// The arena of a vocabulary, its ends and the id of the empty token, from lines as programs write
+/// them, with ascending ranks. `None` for any other lines.
+fn read_plain_lines(bytes: &[u8]) -> Option<(Vec<u8>, Vec<u32>, Option<TokenId>)> {
     // Base64 is longer than what it stands for.
     let mut arena = vec![0; bytes.len()];
     let mut end = 0;
+    let mut empty = None;
     let mut ends = Vec::with_capacity(bytes.len() / 16);
     let mut rest = bytes;
     while !rest.is_empty() {
@@ -159,16 +166,22 @@ fn read_plain_lines(bytes: &[u8]) -> Option<(Vec<u8>, Vec<u32>)> {
         }
         // Ranks that are passed over are holes.
         ends.resize(rank as usize, u32::try_from(end).ok()?);
-        let written = STANDARD.decode_slice(token, &mut arena[end..]).ok()?;
-        if written == 0 {
-            return None;
+        if token == b"=" {
+            if empty.replace(rank).is_some() {
+                return None;
+            }
+        } else {
+            let written = STANDARD.decode_slice(token, &mut arena[end..]).ok()?;
+            if written == 0 {
+                return None;
+            }
+            end += written;
         }
-        end += written;
         ends.push(u32::try_from(end).ok()?);
         rest = line.get(digits + 1..).unwrap_or_default();
     }
     arena.truncate(end);
-    Some((arena, ends))
+    Some((arena, ends, empty))
 }
 
 /// A model that cannot be written as ranks: the order of its merges is not the order of ids.
@@ -212,7 +225,11 @@ pub fn write(model: &Model) -> Result<Vec<u8>, NotRanks> {
     let mut text = String::new();
     for (id, token) in vocab.iter() {
         if highest.is_empty() || highest.get(token).is_none_or(|&highest| highest == id) {
-            STANDARD.encode_string(token, &mut text);
+            match token {
+                // Nothing at all would leave one word in the line.
+                [] => text.push('='),
+                _ => STANDARD.encode_string(token, &mut text),
+            }
             // Writing to a string cannot fail.
             let _ = writeln!(text, " {id}");
         }
@@ -300,6 +317,37 @@ mod tests {
             let error = read(&plain.replace(from, to)).unwrap_err().to_string();
             assert!(error.contains(line), "{error}");
         }
+    }
+
+    #[test]
+    fn an_empty_token_is_read_and_written() {
+        let bytes: String = (0..=255u8)
+            .map(|byte| format!("{} {byte}\n", STANDARD.encode([byte])))
+            .collect();
+        let pattern = Pattern::named(PatternName::Gpt2);
+        let read = |text: &str| read(text.as_bytes(), pattern.clone());
+        // At the end and not, alone and before a hole, in the usual form and in others.
+        for (place, lines) in [
+            (256, "= 256\n"),
+            (256, "= 256"),
+            (300, "YWI= 299\n= 300\n"),
+            (256, "= 256\nYWI= 259\n"),
+            (256, "==  256\r\n"),
+        ] {
+            let model = read(&format!("{bytes}{lines}")).unwrap();
+            assert_eq!(model.token(place), Some(&b""[..]));
+            assert_eq!(model.id(b""), Some(place));
+            assert_eq!(model.decode(&[97, place, 98, place]).unwrap(), b"ab");
+            let written = write(&model).unwrap();
+            let line = format!("\n= {place}\n");
+            assert!(String::from_utf8_lossy(&written).contains(&line));
+            let again = super::read(&written, pattern.clone()).unwrap();
+            assert_eq!(again, model);
+        }
+        let repeated = read(&format!("{bytes}= 256\n== 257\n")).unwrap_err();
+        let message = "line 258: the token \"\" stands in line 257 already";
+        assert_eq!(repeated.to_string(), message);
+        assert_eq!(fault("\n 256\n"), (2, LineFault::Form));
     }
 
     #[test]

@@ -45,7 +45,8 @@ pub struct TrainOptions {
     pub merges: usize,
     /// A pair that occurs fewer times is not merged. 0 means 1.
     pub min_frequency: Count,
-    /// No merge makes a token of more bytes than this.
+    /// No merge makes a token of more bytes than this. With [`TieBreak::HuggingFace`], less than 2
+    /// means 2.
     pub max_token_bytes: usize,
     /// When another thread sets this, training ends with [`TrainError::Stopped`], mostly within a
     /// hundredth of a second: one piece of hundreds of megabytes is read to its end first.
@@ -103,6 +104,33 @@ impl TrainOptions {
     pub fn tie_break(mut self, tie_break: TieBreak) -> Self {
         self.tie_break = tie_break;
         self
+    }
+
+    /// How many ids the vocabulary has before the first merge: those of the bytes and of the special
+    /// tokens. With [`TieBreak::HuggingFace`] a special token that is the text of a single byte
+    /// shares that byte's id.
+    ///
+    /// ```
+    /// use tokenizer_core::{TieBreak, TrainOptions};
+    ///
+    /// let options = TrainOptions::new(0).specials(["<s>", "0"]);
+    /// assert_eq!(options.initial_ids(), 258);
+    /// assert_eq!(options.tie_break(TieBreak::HuggingFace).initial_ids(), 257);
+    /// ```
+    pub fn initial_ids(&self) -> usize {
+        match self.tie_break {
+            TieBreak::Raw => 256 + self.specials.len(),
+            TieBreak::HuggingFace => Numbering::new(self.tie_break, &self.specials).len(),
+        }
+    }
+
+    /// The longest token that a merge may make.
+    fn longest_token(&self) -> usize {
+        match self.tie_break {
+            TieBreak::Raw => self.max_token_bytes,
+            // That trainer does not check pairs of two bytes.
+            TieBreak::HuggingFace => self.max_token_bytes.max(2),
+        }
     }
 
     /// With these special tokens.
@@ -224,6 +252,7 @@ pub fn train_with_progress(
         });
     }
     let corpus = Corpus::new(words, numbering.symbols())?;
+    let options = &options.clone().max_token_bytes(options.longest_token());
     let threshold = first_threshold(&corpus, options);
     let mut trainer = Trainer::new(corpus, vec![1; 256], options, threshold);
     let mut spelled = match options.tie_break {
@@ -392,7 +421,7 @@ mod tests {
             let piece: Vec<u8> = piece.iter().map(symbol).collect();
             symbols.add(&piece, count).unwrap();
         }
-        let (merges, length) = (options.merges, options.max_token_bytes);
+        let (merges, length) = (options.merges, options.max_token_bytes.max(2));
         let pairs = reference::train(&symbols, merges, options.min_frequency, length);
         let id = |pair: &Pair| Pair::new(numbering.id(pair.left()), numbering.id(pair.right()));
         pairs.iter().map(id).collect()
@@ -429,7 +458,7 @@ mod tests {
             words in small_corpus(),
             merges in 0usize..80,
             min_frequency in 0u64..5,
-            max_token_bytes in prop_oneof![Just(usize::MAX), 1usize..9],
+            max_token_bytes in prop_oneof![Just(usize::MAX), 0usize..9],
             specials in prop::collection::btree_set("[<ab]", 0..3),
         ) {
             let options = TrainOptions::new(merges)

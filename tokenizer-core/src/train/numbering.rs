@@ -24,8 +24,8 @@ pub enum TieBreak {
     ///
     /// Its `max_token_length` is exclusive and
     /// [`max_token_bytes`](super::TrainOptions::max_token_bytes) is not: theirs is one more than
-    /// ours. (A limit of one byte, theirs of 2, is the exception: it makes no merge here, and there
-    /// all that join two bytes, which that trainer never checks.)
+    /// ours. That trainer never checks the length of a pair of two bytes, so a limit below two bytes
+    /// (theirs below 3) means two.
     ///
     /// A special token and a token of the text that are spelled alike have one id there. Here that
     /// is refused as soon as such a token is learned, except for the single bytes: a special token

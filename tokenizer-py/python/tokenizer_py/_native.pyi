@@ -271,21 +271,21 @@ class BaseEncoding:
         self,
         text: str,
         *,
-        allowed_special: Literal["all"] | AbstractSet[str] = ...,
+        allowed_special: Literal["all"] | AbstractSet[str] | tuple[()] = (),
         disallowed_special: Literal["all"] | Collection[str] = "all",
     ) -> list[int]: ...
     def encode_to_numpy(
         self,
         text: str,
         *,
-        allowed_special: Literal["all"] | AbstractSet[str] = ...,
+        allowed_special: Literal["all"] | AbstractSet[str] | tuple[()] = (),
         disallowed_special: Literal["all"] | Collection[str] = "all",
     ) -> npt.NDArray[np.uint32]: ...
     def encode_with_unstable(
         self,
         text: str,
         *,
-        allowed_special: Literal["all"] | AbstractSet[str] = ...,
+        allowed_special: Literal["all"] | AbstractSet[str] | tuple[()] = (),
         disallowed_special: Literal["all"] | Collection[str] = "all",
     ) -> tuple[list[int], list[list[int]]]: ...
     def _encode_ordinary_batch(self, texts: list[str], threads: int) -> list[list[int]]: ...

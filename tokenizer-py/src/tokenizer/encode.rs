@@ -460,11 +460,15 @@ impl Tokenizer {
         })
     }
 
-    /// The longest beginning of a text that ends where a piece ends and has no more than `limit` ids.
+    /// The longest beginning of a text that ends where a character ends and has, encoded on its own,
+    /// no more than `limit` ids.
     ///
-    /// Its ids are the first of those of the whole text. It is empty when already the first piece
-    /// has more ids. What lies behind the limit is not looked at. The text of special tokens is text
-    /// like any other.
+    /// In `bytes` that are not UTF-8, each maximal invalid sequence is a character. Where finding the
+    /// longest would cost too much, the beginning fits, and with one more character, or with any
+    /// number up to 17, it does not: in a stretch of more than some hundred bytes without a place to
+    /// split (a word, a run of spaces, Chinese without punctuation), with a regex of one's own, in
+    /// text that a normaliser changes, and with added tokens that are not special. The text of
+    /// special tokens is text like any other.
     ///
     /// Args:
     ///     text (str | bytes): the text.
@@ -478,6 +482,8 @@ impl Tokenizer {
     ///
     ///     >>> tokenizer.truncate("hello world, hello all", 3)
     ///     ('hello world,', 3)
+    ///     >>> tokenizer.truncate("这是一个没有标点的很长的中文句子", 8)
+    ///     ('这是一个没有标点的', 7)
     fn truncate<'py>(
         &self,
         text: &Bound<'py, PyAny>,
@@ -493,7 +499,7 @@ impl Tokenizer {
             let left = if beginning == bytes {
                 text.clone()
             } else if text.is_instance_of::<PyString>() {
-                // A piece ends where a character ends, but in a regex that says otherwise.
+                // A beginning ends where a character ends.
                 string(py, beginning, "replace")?.into_any()
             } else {
                 PyBytes::new(py, beginning).into_any()

@@ -36,9 +36,12 @@ impl Tokenizer {
     ///         text has fewer pairs to merge, there are fewer, and a warning is logged.
     ///     pattern (str | None): how text is split: a name (gpt2, cl100k, o200k, nanochat) or a
     ///         regex, whose gaps are kept. By default cl100k, or that of the counts.
-    ///     special_tokens (Iterable[str]): special tokens, which take the ids after the merges.
+    ///     special_tokens (Iterable[str]): special tokens, which take the ids after the merges; with
+    ///         tie_break "huggingface" the first ids, and the text of a single byte is one id with
+    ///         that byte.
     ///     min_frequency (int): a pair that occurs fewer times is not merged.
-    ///     max_token_bytes (int | None): no token has more bytes.
+    ///     max_token_bytes (int | None): no token has more bytes. With tie_break "huggingface", less
+    ///         than 2 means 2, and Hugging Face's `max_token_length` is one more.
     ///     tie_break ("raw" | "huggingface"): of pairs that occur equally often, which goes first and
     ///         how ids are given out: as rustbpe does, or as Hugging Face's trainer.
     ///     column (str | None): the column or field with the documents, as in `count_pieces`.
@@ -94,7 +97,6 @@ impl Tokenizer {
     ) -> PyResult<Self> {
         guard(|| {
             let specials = specials(special_tokens)?;
-            let merges = merges(vocab_size, specials.len())?;
             let tie_break = match tie_break {
                 "raw" => TieBreak::Raw,
                 "huggingface" => TieBreak::HuggingFace,
@@ -106,11 +108,12 @@ impl Tokenizer {
             };
             let pattern = pattern_of(pattern)?;
             let count_options = count_options(threads)?;
-            let mut options = TrainOptions::new(merges)
+            let mut options = TrainOptions::new(0)
                 .min_frequency(min_frequency)
                 .max_token_bytes(max_token_bytes.unwrap_or(usize::MAX))
                 .tie_break(tie_break)
                 .specials(specials);
+            options.merges = merges(vocab_size, options.initial_ids())?;
             if let Some(threads) = threads {
                 options = options.threads(threads);
             }
@@ -174,14 +177,13 @@ fn specials(tokens: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<String>> {
     tokens.collect()
 }
 
-/// How many merges make a vocabulary of this size.
-fn merges(vocab_size: usize, specials: usize) -> PyResult<usize> {
+/// How many merges make a vocabulary of this size. `least` is that of one without merges.
+fn merges(vocab_size: usize, least: usize) -> PyResult<usize> {
     let most = MAX_TOKEN_ID as usize + 1;
-    let least = 256 + specials;
     if !(least..=most).contains(&vocab_size) {
         return Err(PyValueError::new_err(format!(
-            "vocab_size must be from {least} (256 bytes and {specials} special tokens) to {most}, \
-             not {vocab_size}"
+            "vocab_size must be from {least} (the bytes and the special tokens) to {most}, not \
+             {vocab_size}"
         )));
     }
     Ok(vocab_size - least)

@@ -127,11 +127,12 @@ impl Tokenizer {
         })
     }
 
-    /// How many bytes each id stands for: what a loss per byte is computed with.
+    /// How many bytes each id stands for: what a loss per byte is computed with. These are the numbers
+    /// that nanochat stores in `token_bytes.pt`.
     ///
     /// Args:
-    ///     as_text (bool): count the bytes of what `decode` gives for the id alone, as nanochat's
-    ///         `token_bytes` does. A token that holds a part of a character then counts the three
+    ///     as_text (bool): count the bytes of what `decode` gives for the id alone, as nanochat did
+    ///         before July 2026. A token that holds a part of a character then counts the three
     ///         bytes of U+FFFD, and not its own.
     ///
     /// Returns:

@@ -88,7 +88,8 @@ impl Compared {
     fn new(path: &Path, encoder: &Encoder) -> Self {
         let vocab = encoder.model().vocab();
         let mut lengths = [0; LENGTHS];
-        for (_, token) in vocab.iter() {
+        // One token may be empty: it has no length that is counted.
+        for (_, token) in vocab.iter().filter(|(_, token)| !token.is_empty()) {
             lengths[token.len().min(LENGTHS) - 1] += 1;
         }
         Compared {

@@ -131,6 +131,7 @@ fn script(token: &[u8]) -> &'static str {
     }
     match found {
         Some(script) => script.full_name(),
+        None if text.is_empty() => "none, empty",
         None if text.chars().any(char::is_numeric) => "none, numbers",
         None if text.chars().all(char::is_whitespace) => "none, white space",
         None => "none, signs",

@@ -30,7 +30,8 @@ class Encoding(BaseEncoding):
         name: what the encoding is called.
         pat_str: the regex whose matches are the pieces; text between two matches is left out.
         mergeable_ranks: the tokens with their ranks, which are their ids. All 256 single bytes must
-            be there; other ranks may be left out.
+            be there; other ranks may be left out. A token may be empty, as in Whisper's vocabulary:
+            it decodes to nothing, and no text is encoded to it.
         special_tokens: the special tokens with their ids.
         explicit_n_vocab: the number of all tokens, checked when it is given.
 

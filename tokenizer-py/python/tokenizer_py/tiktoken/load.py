@@ -133,7 +133,8 @@ def load_tiktoken_bpe(tiktoken_bpe_file: str, expected_hash: str | None = None) 
 def dump_tiktoken_bpe(bpe_ranks: dict[bytes, int], tiktoken_bpe_file: str) -> None:
     """Writes tokens and ranks as a ``.tiktoken`` file, by ascending rank.
 
-    A file of this machine is written whole or not at all; for addresses the package ``blobfile`` is
+    An empty token is written as ``=``, as in Whisper's file: tiktoken writes nothing there, and
+    cannot read the line again. A file of this machine is written whole or not at all; for addresses the package ``blobfile`` is
     needed.
 
     Raises:
@@ -143,7 +144,7 @@ def dump_tiktoken_bpe(bpe_ranks: dict[bytes, int], tiktoken_bpe_file: str) -> No
     import base64
 
     lines = [
-        b"%s %d\n" % (base64.b64encode(token), rank)
+        b"%s %d\n" % (base64.b64encode(token) or b"=", rank)
         for token, rank in sorted(bpe_ranks.items(), key=lambda entry: entry[1])
     ]
     if "://" in tiktoken_bpe_file:
