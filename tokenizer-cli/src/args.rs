@@ -17,7 +17,8 @@ use crate::ids::IdFormat;
 
 const MODEL_NAMES: &str = "\
 A model's name tells its format: .bpe (this program's own, one file with everything), .json \
-(Hugging Face's tokenizer.json), .tiktoken (ranks only; then --pattern says how text is split).";
+(Hugging Face's tokenizer.json), .tiktoken (ranks only; then --pattern says how text is split). A \
+folder in Hugging Face's layout is read too.";
 
 const EXIT_CODES: &str = "\
 Data goes to standard output, messages go to standard error.
@@ -209,8 +210,8 @@ pub(crate) enum InvalidText {
 /// The model a command reads.
 #[derive(Debug, Args)]
 pub(crate) struct ModelArguments {
-    /// The model: .bpe, .json or .tiktoken.
-    #[arg(short, long, value_name = "MODEL", value_parser = model_path())]
+    /// The model: .bpe, .json, .tiktoken or a folder in Hugging Face's layout.
+    #[arg(short, long, value_name = "MODEL", value_parser = read_model_path())]
     pub(crate) model: PathBuf,
 
     #[command(flatten)]
@@ -296,7 +297,7 @@ pub(crate) struct TrainArguments {
     #[arg(
         long,
         value_name = "MODEL",
-        value_parser = model_path(),
+        value_parser = read_model_path(),
         conflicts_with_all = ["specials", "tie_break"]
     )]
     pub(crate) extend: Option<PathBuf>,
@@ -493,8 +494,8 @@ Examples:
   tokenizer convert tokenizer.json -o model.bpe
   tokenizer convert ranks.tiktoken --pattern o200k --warm corpus.txt -o model.bpe")]
 pub(crate) struct ConvertArguments {
-    /// The model to read: .bpe, .json or .tiktoken.
-    #[arg(value_name = "MODEL", value_parser = model_path())]
+    /// The model to read: .bpe, .json, .tiktoken or a folder in Hugging Face's layout.
+    #[arg(value_name = "MODEL", value_parser = read_model_path())]
     pub(crate) model: PathBuf,
 
     /// Where to write it: .bpe, .json or .tiktoken.
@@ -649,6 +650,14 @@ fn model_path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|path| match ModelFormat::of_path(&path) {
         Some(_) => Ok(path),
         None => Err("a model's name ends in .bpe, .json or .tiktoken"),
+    })
+}
+
+/// A model to read: a file, or a folder in Hugging Face's layout.
+fn read_model_path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| match ModelFormat::of_path(&path) {
+        None if !path.is_dir() => Err("a model's name ends in .bpe, .json or .tiktoken"),
+        _ => Ok(path),
     })
 }
 

@@ -22,7 +22,7 @@ use hashbrown::HashSet;
 
 use crate::encode::Encoder;
 use crate::merges::{Merge, Merges};
-use crate::model::{Affixes, Merging, Model, ModelError};
+use crate::model::{Affixes, CallSettings, Merging, Model, ModelError};
 use crate::special::{SpecialToken, SpecialTokens};
 use crate::token::{Count, MAX_TOKEN_ID, Pair, TokenId};
 use crate::train::{Learned, TrainError, TrainOptions, train_on};
@@ -217,9 +217,15 @@ fn with_rules(
         after: now(&model.affixes().after),
     };
     let pattern = model.pattern().clone();
+    // Padding names the id of a special token, so it is kept only where all of them stay.
+    let settings = match moved.is_empty() {
+        true => model.call_settings().clone(),
+        false => CallSettings::default(),
+    };
     let model = Model::new(pattern, vocab, merging, SpecialTokens::new(specials)?)?
         .with_normalizer(model.normalizer())
-        .with_affixes(affixes)?;
+        .with_affixes(affixes)?
+        .with_call_settings(settings);
     Ok((model, moved))
 }
 

@@ -96,7 +96,7 @@ pub use extend::{Extended, extend};
 pub use frequent::most_frequent;
 pub use known_pieces::KnownPieces;
 pub use merges::{Merge, Merges};
-pub use model::{Affixes, Merging, Model};
+pub use model::{Affixes, CallSettings, Merging, Model};
 pub use special::{SpecialSet, SpecialToken, SpecialTokens};
 pub use split::{Gaps, Pattern, PatternError, PatternName, Spans, SplitError, Splitter};
 pub use token::{Count, MAX_TOKEN_ID, Pair, TokenId};

@@ -39,9 +39,20 @@ pub struct Affixes {
     pub after: Vec<TokenId>,
 }
 
+/// `truncation` and `padding` of a `tokenizer.json`, each the text of a JSON object. They are kept
+/// and written back, and never applied.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallSettings {
+    /// Where a call of `tokenizers` cuts its ids; `None` when it does not.
+    pub truncation: Option<String>,
+    /// To which length it fills them up; `None` when it does not.
+    pub padding: Option<String>,
+}
+
 /// A tokenizer as data: pattern, vocabulary, rule of merging, special tokens.
 ///
-/// Equal models give every text equal ids: known pieces, which decide about none, are not compared.
+/// Equal models give every text equal ids: known pieces and call settings, which change none, are
+/// not compared.
 #[derive(Clone)]
 pub struct Model {
     pattern: Pattern,
@@ -51,6 +62,7 @@ pub struct Model {
     normalizer: Option<Normalizer>,
     affixes: Affixes,
     known_pieces: Arc<CarriedPieces>,
+    call_settings: CallSettings,
 }
 
 /// The parts do not make a model.
@@ -236,6 +248,7 @@ impl Model {
             normalizer: None,
             affixes: Affixes::default(),
             known_pieces: Arc::default(),
+            call_settings: CallSettings::default(),
         })
     }
 
@@ -288,6 +301,12 @@ impl Model {
         self
     }
 
+    /// The same model with other call settings; they change no id.
+    pub fn with_call_settings(mut self, settings: CallSettings) -> Self {
+        self.call_settings = settings;
+        self
+    }
+
     /// The same model with another pattern.
     pub fn with_pattern(mut self, pattern: Pattern) -> Self {
         self.pattern = pattern;
@@ -334,6 +353,12 @@ impl Model {
     /// Ids put around every text when special tokens are asked for.
     pub fn affixes(&self) -> &Affixes {
         &self.affixes
+    }
+
+    /// Truncation and padding of the `tokenizer.json` that the model was read from: kept, not
+    /// applied.
+    pub fn call_settings(&self) -> &CallSettings {
+        &self.call_settings
     }
 
     /// Pieces of which the ids are known before any text is seen.
@@ -420,6 +445,7 @@ impl std::fmt::Debug for Model {
             .field("normalizer", &self.normalizer)
             .field("affixes", &self.affixes)
             .field("known_pieces", self.known_pieces())
+            .field("call_settings", &self.call_settings)
             .finish()
     }
 }

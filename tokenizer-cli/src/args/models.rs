@@ -6,7 +6,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use tokenizer_core::Pattern;
 use tokenizer_core::corpus::{LoadError, ModelFormat};
 
-use super::{model_path, pattern};
+use super::{pattern, read_model_path};
 use crate::error::UsageError;
 
 /// A model and its options.
@@ -32,8 +32,8 @@ struct Placed<T> {
 
 #[derive(Debug, Args)]
 struct ModelsOptions {
-    /// A model: .bpe, .json or .tiktoken; may be given again.
-    #[arg(short, long = "model", value_name = "MODEL", value_parser = model_path(), required = true)]
+    /// A model: .bpe, .json, .tiktoken or a folder in Hugging Face's layout; may be given again.
+    #[arg(short, long = "model", value_name = "MODEL", value_parser = read_model_path(), required = true)]
     models: Vec<PathBuf>,
 
     /// How text is split, for the .tiktoken model of the -m before it: gpt2 (also r50k, p50k),

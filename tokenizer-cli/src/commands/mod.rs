@@ -20,7 +20,9 @@ mod training;
 
 use std::path::Path;
 
-use tokenizer_core::corpus::{LoadError, ModelFormat, load_model, save_model};
+use tokenizer_core::corpus::{
+    LoadError, ModelFormat, load_folder, load_model_with_notes, save_model,
+};
 use tokenizer_core::{Model, Pattern};
 
 use crate::error::{CommandError, UsageError};
@@ -32,14 +34,27 @@ fn load(
     progress: &Progress,
 ) -> Result<Model, CommandError> {
     let stage = progress.bytes("reading the model");
-    let loaded = load_model(path, pattern.cloned()).map_err(|error| match error {
+    let loaded = match path.is_dir() {
+        true if pattern.is_some() => Err(LoadError::PatternGiven(path.to_owned())),
+        true => load_folder(path),
+        false => load_model_with_notes(path, pattern.cloned()),
+    };
+    let loaded = loaded.map_err(|error| match error {
         LoadError::PatternMissing(_) | LoadError::PatternGiven(_) => {
             UsageError::Pattern(error).into()
         }
         other => CommandError::from(other),
     });
-    end_with_model(&stage, path, loaded.as_ref().ok());
-    loaded
+    end_with_model(
+        &stage,
+        path,
+        loaded.as_ref().ok().map(|loaded| &loaded.model),
+    );
+    let loaded = loaded?;
+    for note in &loaded.notes {
+        warn(&note.to_string());
+    }
+    Ok(loaded.model)
 }
 
 fn save(model: &Model, path: &Path, progress: &Progress) -> Result<(), CommandError> {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokenizer_core::format::counts::{pattern_text, tsv};
 use tokenizer_core::format::native;
-use tokenizer_core::{Merging, Model, Pattern, UNICODE_VERSION, Words};
+use tokenizer_core::{CallSettings, Merging, Model, Pattern, UNICODE_VERSION, Words};
 
 use crate::args::TrainArguments;
 use crate::error::CommandError;
@@ -139,7 +139,12 @@ fn merges_sha256(model: &Model) -> Option<String> {
 
 /// Of the `.bpe` file without known pieces.
 fn model_sha256(model: &Model) -> String {
-    let bytes = native::write(&model.clone().without_known_pieces());
+    let bytes = native::write(
+        &model
+            .clone()
+            .without_known_pieces()
+            .with_call_settings(CallSettings::default()),
+    );
     hex(Sha256::new_with_prefix(bytes))
 }
 

@@ -194,3 +194,52 @@ fn an_empty_token_is_kept_by_every_command() {
     assert!(folder.read("again.tiktoken") == folder.read("more.tiktoken"));
     assert!(String::from_utf8_lossy(&folder.read("again.tiktoken")).contains("\n= 2048\n"));
 }
+
+/// GPT-2's pair of files, and what names its class.
+fn pair() -> Folder {
+    let folder = Folder::new();
+    for name in ["vocab.json", "merges.txt"] {
+        folder.write(name, fixture_text(&format!("gpt2_style/{name}")));
+    }
+    folder
+}
+
+#[test]
+fn a_pair_without_a_class_is_reported_to_be_taken_for_gpt2s() {
+    let folder = pair();
+    let note = ["warning", "vocab.json: read as GPT-2's"];
+    count_with(&folder, "vocab.json").succeeds().says(&note);
+    folder.write("config.json", r#"{"model_type": "gpt2"}"#);
+    let run = count_with(&folder, "vocab.json").succeeds();
+    assert!(!run.stderr.contains("read as"), "{}", run.stderr);
+    folder.write(
+        "tokenizer_config.json",
+        r#"{"tokenizer_class": "Qwen2Tokenizer"}"#,
+    );
+    let words = ["tokenizer_config.json: tokenizer_class \"Qwen2Tokenizer\""];
+    count_with(&folder, "vocab.json").fails(1, &words);
+}
+
+#[test]
+fn a_folder_is_read_with_the_tokens_of_all_its_files() {
+    let folder = pair();
+    let directory = folder.path("").to_str().unwrap().to_owned();
+    count_with(&folder, &directory)
+        .succeeds()
+        .says(&["read as GPT-2's"]);
+    folder
+        .run(&["convert", "vocab.json", "-o", "tokenizer.json"])
+        .succeeds();
+    folder.write("tokenizer_config.json", r#"{"pad_token": "<pad>"}"#);
+    folder
+        .run(&["convert", &directory, "-o", "m.bpe"])
+        .succeeds();
+    let ids = ["encode", "-", "--allow-special", "-m"];
+    let with = |model: &str| {
+        let run = folder.run_with("<pad>", &[&ids[..], &[model]].concat());
+        run.succeeds().text().trim().to_owned()
+    };
+    assert_eq!(with("m.bpe"), "1001");
+    assert_eq!(with(&directory), "1001");
+    assert_ne!(with("tokenizer.json"), "1001", "the file is read alone");
+}

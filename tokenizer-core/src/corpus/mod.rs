@@ -37,5 +37,10 @@ pub use file::{FileBytes, FileError, read_file};
 pub use folder::files_below;
 #[cfg(feature = "documents")]
 pub use folder::{GlobError, Globs};
-pub use model_file::{LoadError, ModelFormat, SaveError, load_model, save_model};
+#[cfg(feature = "huggingface")]
+pub use model_file::load_folder;
+pub use model_file::{
+    LoadError, LoadNote, LoadedModel, ModelFormat, SaveError, load_model, load_model_with_notes,
+    save_model,
+};
 pub use temporary::TemporaryFiles;

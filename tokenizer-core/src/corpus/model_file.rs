@@ -1,5 +1,8 @@
 //! A model by the name of its file.
 
+use std::fmt;
+#[cfg(feature = "huggingface")]
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::atomic::write_atomically;
@@ -87,34 +90,128 @@ pub enum SaveError {
     HuggingFace(PathBuf, #[source] huggingface::HuggingFaceError),
 }
 
+/// A model that was read, and what its files leave open.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LoadedModel {
+    /// The model.
+    pub model: Model,
+    /// What was assumed, for the user to know.
+    pub notes: Vec<LoadNote>,
+}
+
+/// Something that was assumed because the files do not tell it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LoadNote {
+    /// A `vocab.json` with `merges.txt` that no file beside them gives a class.
+    AssumedGpt2(PathBuf),
+}
+
+impl fmt::Display for LoadNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LoadNote::AssumedGpt2(path) => write!(
+                f,
+                "{}: read as GPT-2's, with its pattern: no tokenizer_config.json or config.json \
+                 beside it names another tokenizer",
+                path.display()
+            ),
+        }
+    }
+}
+
+/// Reads the model in a folder of Hugging Face's layout: its `tokenizer.json`, or GPT-2's
+/// `vocab.json` with `merges.txt`, and the added tokens that `tokenizer_config.json`,
+/// `special_tokens_map.json` and `added_tokens.json` name, as transformers reads them.
+///
+/// # Errors
+/// When a file cannot be read or is refused; the error names the file.
+#[cfg(feature = "huggingface")]
+pub fn load_folder(directory: &Path) -> Result<LoadedModel, LoadError> {
+    let [whole, vocab] = ["tokenizer.json", "vocab.json"].map(|name| directory.join(name));
+    if !whole.exists() && vocab.exists() {
+        return load_model_with_notes(&vocab, None);
+    }
+    let bytes = read_file(&whole)?;
+    let model = huggingface::read_folder(&bytes, &companions(directory)?)
+        .map_err(|error| LoadError::HuggingFace(whole, error))?;
+    let notes = Vec::new();
+    Ok(LoadedModel { model, notes })
+}
+
+/// GPT-2's pair of files.
+#[cfg(feature = "huggingface")]
+fn load_pair(path: &Path, vocab: &[u8]) -> Result<LoadedModel, LoadError> {
+    let merges = read_file(&path.with_file_name("merges.txt"))?;
+    let companions = companions(path.parent().unwrap_or(Path::new("")))?;
+    let (model, assumed) = huggingface::read_gpt2_folder(vocab, &merges, &companions)
+        .map_err(|error| LoadError::HuggingFace(path.to_owned(), error))?;
+    let note = assumed.then(|| LoadNote::AssumedGpt2(path.to_owned()));
+    Ok(LoadedModel {
+        model,
+        notes: note.into_iter().collect(),
+    })
+}
+
+/// The files beside a tokenizer that are there.
+#[cfg(feature = "huggingface")]
+fn companions(directory: &Path) -> Result<huggingface::Companions, LoadError> {
+    let mut companions = huggingface::Companions::default();
+    for (name, place) in companions.by_name() {
+        match read_file(&directory.join(name)) {
+            Ok(bytes) => *place = Some(bytes.to_vec()),
+            Err(error) if error.error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(companions)
+}
+
 /// Reads the model at `path`. `pattern` is wanted for `.tiktoken` and refused elsewhere.
 ///
-/// A `.json` file that is GPT-2's `vocab.json` is read with the `merges.txt` beside it.
+/// A `.json` file that is GPT-2's `vocab.json` is read with the `merges.txt` beside it, and with what
+/// the files of [`load_folder`] name there; a `tokenizer.json` is read alone.
 ///
 /// # Errors
 /// When the file cannot be read or holds no right model; the error names the file.
 pub fn load_model(path: &Path, pattern: Option<Pattern>) -> Result<Model, LoadError> {
+    load_model_with_notes(path, pattern).map(|loaded| loaded.model)
+}
+
+/// As [`load_model`], with what was assumed.
+///
+/// # Errors
+/// As [`load_model`].
+pub fn load_model_with_notes(
+    path: &Path,
+    pattern: Option<Pattern>,
+) -> Result<LoadedModel, LoadError> {
     let own = || path.to_owned();
+    let plain = |model| LoadedModel {
+        model,
+        notes: Vec::new(),
+    };
     let format = ModelFormat::of_path(path).ok_or_else(|| LoadError::UnknownFormat(own()))?;
     let bytes = read_file(path)?;
     if format == ModelFormat::Tiktoken {
         let pattern = pattern.ok_or_else(|| LoadError::PatternMissing(own()))?;
-        return tiktoken::read(&bytes, pattern).map_err(|error| LoadError::Tiktoken(own(), error));
+        let model = tiktoken::read(&bytes, pattern).map(plain);
+        return model.map_err(|error| LoadError::Tiktoken(own(), error));
     }
     if pattern.is_some() {
         return Err(LoadError::PatternGiven(own()));
     }
     if format == ModelFormat::Native {
-        return native::read(&bytes).map_err(|error| LoadError::Native(own(), error));
+        let model = native::read(&bytes).map(plain);
+        return model.map_err(|error| LoadError::Native(own(), error));
     }
     #[cfg(feature = "huggingface")]
     {
-        let model = if huggingface::is_vocab(&bytes) {
-            let merges = read_file(&path.with_file_name("merges.txt"))?;
-            huggingface::read_gpt2(&bytes, &merges)
-        } else {
-            huggingface::read(&bytes)
-        };
+        if huggingface::is_vocab(&bytes) {
+            return load_pair(path, &bytes);
+        }
+        let model = huggingface::read(&bytes).map(plain);
         model.map_err(|error| LoadError::HuggingFace(own(), error))
     }
     #[cfg(not(feature = "huggingface"))]

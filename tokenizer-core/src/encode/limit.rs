@@ -66,7 +66,9 @@ impl Encoder {
         let mut sink = UntilLimit::new(limit, false);
         let added = &self.shared.added;
         self.encode_text(&mut self.worker(), text, added, None, &mut sink)?;
-        Ok((!sink.is_over).then_some(sink.tokens))
+        // An added token may be the last to be counted, which ends no piece.
+        let tokens = sink.count.count;
+        Ok((tokens <= limit).then_some(tokens))
     }
 
     /// The longest beginning of `text` that ends where a character ends and has, encoded on its own,

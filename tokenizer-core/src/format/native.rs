@@ -23,15 +23,16 @@
 //! | `extras` | u32 normaliser (0 none, 1 NFC), then the ids before and behind a text, each with their number in front |
 //! | `empty` | u32 the id of the empty token, if there is one; in `ends` it looks like a hole |
 //! | `known` | the known pieces, if there are any: u32 how many, then where the bytes of each end, where its ids end, the ids of all (u32), the bytes of all |
+//! | `settings` | truncation and padding of the `tokenizer.json` it came from, if it had one of them: the JSON of each, empty for none |
 //!
 //! A reader takes its own version only, and refuses a section that it does not know. The sections
-//! `empty` and `known` are written only for models that have an empty token or known pieces: other
-//! models are read by older programs too, and these models are refused there. What is in `known`
-//! need not be true: see [`mod@crate::known_pieces`].
+//! `empty`, `known` and `settings` are written only for models that have an empty token, known pieces
+//! or settings: older programs read other models, and refuse these. Known pieces need not be true: see
+//! [`mod@crate::known_pieces`].
 
 use crate::known_pieces::{KnownPieces, KnownPiecesError};
 use crate::merges::{Merge, Merges, MergesError};
-use crate::model::{Affixes, Merging, Model, ModelError};
+use crate::model::{Affixes, CallSettings, Merging, Model, ModelError};
 use crate::normalize::Normalizer;
 use crate::special::{SpecialToken, SpecialTokens, SpecialTokensError};
 use crate::split::{Gaps, Pattern, PatternError};
@@ -130,6 +131,9 @@ pub fn write(model: &Model) -> Vec<u8> {
     if !model.known_pieces().is_empty() {
         sections.push(("known", known_section(model.known_pieces())));
     }
+    if *model.call_settings() != CallSettings::default() {
+        sections.push(("settings", settings_section(model.call_settings())));
+    }
     let mut body = Vec::new();
     let mut table = Vec::new();
     let start = HEADER + sections.len() * SECTION_ENTRY;
@@ -210,9 +214,11 @@ pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
     };
     extras.end()?;
     code.end()?;
+    let settings = sections.find("settings").map(read_settings).transpose()?;
     let model = Model::new(pattern, vocab, merging, specials)?
         .with_normalizer(normalizer)
-        .with_affixes(affixes)?;
+        .with_affixes(affixes)?
+        .with_call_settings(settings.unwrap_or_default());
     match sections.find("known") {
         Some(known) => Ok(model.with_known_pieces(read_known(known)?)?),
         None => Ok(model),
@@ -341,6 +347,30 @@ fn extras_section(model: &Model) -> Vec<u8> {
     bytes
 }
 
+fn settings_section(settings: &CallSettings) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for json in [&settings.truncation, &settings.padding] {
+        push_string(&mut bytes, json.as_deref().unwrap_or_default());
+    }
+    bytes
+}
+
+fn read_settings(mut section: Section<'_>) -> Result<CallSettings, NativeError> {
+    let mut json = || -> Result<Option<String>, NativeError> {
+        let text = section.string()?;
+        Ok((!text.is_empty()).then(|| text.to_owned()))
+    };
+    let settings = CallSettings {
+        truncation: json()?,
+        padding: json()?,
+    };
+    section.end()?;
+    match settings == CallSettings::default() {
+        true => Err(section.fault("is there, but holds no settings")),
+        false => Ok(settings),
+    }
+}
+
 fn known_section(known: &KnownPieces) -> Vec<u8> {
     let ((bytes, ends), (ids, id_ends)) = (known.bytes(), known.ids());
     let mut section = u32s([known.len() as u32]);
@@ -363,8 +393,9 @@ fn read_known(mut section: Section<'_>) -> Result<KnownPieces, NativeError> {
     }
 }
 
-const SECTION_NAMES: [&str; 9] = [
+const SECTION_NAMES: [&str; 10] = [
     "pattern", "ends", "tokens", "merging", "merges", "specials", "extras", "empty", "known",
+    "settings",
 ];
 
 /// The sections of a file whose header was found right.
@@ -658,6 +689,31 @@ mod tests {
         let nothing = Pattern::regex("", Gaps::Drop).unwrap();
         let model = model.with_pattern(nothing);
         assert_eq!(read(&write(&model)).unwrap(), model);
+    }
+
+    #[test]
+    fn call_settings_are_kept_in_a_section_of_their_own() {
+        let settings = CallSettings {
+            truncation: None,
+            padding: Some(r#"{"pad_id":0}"#.into()),
+        };
+        let model = with_known(model());
+        let plain = write(&model);
+        let carrying = write(&model.with_call_settings(settings.clone()));
+        assert_eq!(read(&carrying).unwrap().call_settings(), &settings);
+        assert_eq!(read(&carrying).unwrap(), read(&plain).unwrap());
+        assert!(!plain.windows(8).any(|bytes| bytes == b"settings"));
+        let text = carrying.len() - 16;
+        for (at, value, message) in [
+            (text - 4, u32::MAX, "is cut short"),
+            (text - 4, 8, "is longer"),
+            (text - 8, 1, "is cut short"),
+        ] {
+            let mut other = carrying.clone();
+            other[at..at + 4].copy_from_slice(&value.to_le_bytes());
+            let error = read(&sealed(other)).unwrap_err().to_string();
+            assert!(error.contains(message), "{value}: {error}");
+        }
     }
 
     #[test]

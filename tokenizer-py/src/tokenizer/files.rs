@@ -1,11 +1,16 @@
 //! Models from files and to files.
 
+use std::ffi::CString;
 use std::fs::create_dir_all;
 use std::path::{Path, PathBuf};
 
+use pyo3::exceptions::PyUserWarning;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
-use tokenizer_core::corpus::{FileError, load_model, save_model, write_atomically};
+use tokenizer_core::corpus::{
+    FileError, LoadError, LoadedModel, load_folder, load_model_with_notes, save_model,
+    write_atomically,
+};
 use tokenizer_core::format::native;
 use tokenizer_core::{Model, Pattern, SpecialToken, TokenId};
 
@@ -29,6 +34,9 @@ impl Tokenizer {
     /// Reads a model from a file, whose ending tells its format: `.bpe`, `.json` (Hugging Face's
     /// tokenizer.json, or GPT-2's vocab.json beside its merges.txt) or `.tiktoken`.
     ///
+    /// A tokenizer.json is read by itself. Beside a vocab.json, tokenizer_config.json,
+    /// special_tokens_map.json, added_tokens.json and config.json are read as `from_pretrained` does.
+    ///
     /// Args:
     ///     path (str | os.PathLike): the file.
     ///     pattern (str | None): how text is split; wanted for `.tiktoken`, refused for the others,
@@ -42,6 +50,9 @@ impl Tokenizer {
     ///     OSError: the file cannot be read (FileNotFoundError, IsADirectoryError, ...).
     ///     ValueError: it holds no right model, or the pattern is none.
     ///
+    /// Warns:
+    ///     UserWarning: a vocab.json is taken for GPT-2's, since no file beside it names a class.
+    ///
     ///     >>> tokenizer.save("model.bpe")
     ///     >>> Tokenizer.from_file("model.bpe")
     ///     <tokenizer_py.Tokenizer vocab_size=100258 pattern=cl100k, ranks, 1 special tokens>
@@ -53,8 +64,8 @@ impl Tokenizer {
                 .map(str::parse::<Pattern>)
                 .transpose()
                 .map_err(value_error)?;
-            py.detach(|| load_model(&path, pattern).map(Self::of))
-                .map_err(|error| load_error(py, error))
+            let loaded = py.detach(|| load_model_with_notes(&path, pattern));
+            Self::loaded(py, loaded)
         })
     }
 
@@ -77,14 +88,20 @@ impl Tokenizer {
     }
 
     /// The model in a folder that transformers or `save_pretrained` wrote: its `tokenizer.json`, or
-    /// GPT-2's `vocab.json` with `merges.txt`.
+    /// GPT-2's `vocab.json` with `merges.txt`, and the added tokens that `tokenizer_config.json`,
+    /// `special_tokens_map.json` and `added_tokens.json` name. The ids are those of transformers'
+    /// `AutoTokenizer.from_pretrained`.
     ///
     /// Args:
     ///     directory (str | os.PathLike): the folder. Nothing is looked for elsewhere.
     ///
     /// Raises:
     ///     OSError: there is no such file, or it cannot be read.
-    ///     ValueError: it holds no model that can be represented exactly.
+    ///     ValueError: it holds no model that can be represented exactly, or its tokenizer class is
+    ///         one that is not supported.
+    ///
+    /// Warns:
+    ///     UserWarning: a vocab.json is taken for GPT-2's, since no file beside it names a class.
     ///
     ///     >>> tokenizer.save_pretrained("folder")
     ///     >>> Tokenizer.from_pretrained("folder").encode("hello world")
@@ -92,14 +109,8 @@ impl Tokenizer {
     #[staticmethod]
     fn from_pretrained(py: Python<'_>, directory: PathBuf) -> PyResult<Self> {
         guard(|| {
-            let (whole, gpt2) = ("tokenizer.json", "vocab.json");
-            let is_there = |name: &str| directory.join(name).exists();
-            let name = match !is_there(whole) && is_there(gpt2) {
-                true => gpt2,
-                false => whole,
-            };
-            py.detach(|| load_model(&directory.join(name), None).map(Self::of))
-                .map_err(|error| load_error(py, error))
+            let loaded = py.detach(|| load_folder(&directory));
+            Self::loaded(py, loaded)
         })
     }
 
@@ -226,6 +237,18 @@ impl Tokenizer {
             write_whole(py, &directory.join("special_tokens_map.json"), &roles)?;
             write_whole(py, &directory.join("tokenizer_config.json"), &entries)
         })
+    }
+}
+
+impl Tokenizer {
+    /// The model that was read; what was assumed becomes a `UserWarning`.
+    fn loaded(py: Python<'_>, loaded: Result<LoadedModel, LoadError>) -> PyResult<Self> {
+        let loaded = loaded.map_err(|error| load_error(py, error))?;
+        for note in &loaded.notes {
+            let note = CString::new(note.to_string()).map_err(value_error)?;
+            PyErr::warn(py, &py.get_type::<PyUserWarning>(), &note, 1)?;
+        }
+        Ok(py.detach(|| Self::of(loaded.model)))
     }
 }
 

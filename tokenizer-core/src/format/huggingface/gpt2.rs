@@ -4,8 +4,10 @@
 use hashbrown::HashSet;
 
 use super::json::{At, Json};
+use super::read::with_decoded;
 use super::vocabulary::Spellings;
 use super::{HuggingFaceError, MAX_BYTES, MergeFault};
+use crate::merges::Merge;
 use crate::model::Model;
 use crate::special::SpecialToken;
 use crate::split::{Pattern, PatternName};
@@ -38,6 +40,15 @@ pub fn is_vocab(bytes: &[u8]) -> bool {
 /// # Errors
 /// When the files are not of this form or contradict each other; the error names the line.
 pub fn read_gpt2(vocab: &[u8], merges: &[u8]) -> Result<Model, HuggingFaceError> {
+    read_gpt2_with(vocab, merges, framed)
+}
+
+/// Reads GPT-2's pair of files; `settle` gives the added tokens of a vocabulary and its merges.
+pub(super) fn read_gpt2_with(
+    vocab: &[u8],
+    merges: &[u8],
+    settle: impl FnOnce(&Spellings<'_>, &[Merge]) -> Result<Vec<SpecialToken>, HuggingFaceError>,
+) -> Result<Model, HuggingFaceError> {
     let bytes = vocab.len().max(merges.len());
     if bytes > MAX_BYTES {
         return Err(HuggingFaceError::TooLarge { bytes });
@@ -78,18 +89,25 @@ pub fn read_gpt2(vocab: &[u8], merges: &[u8]) -> Result<Model, HuggingFaceError>
         }
     }
 
+    let added = with_decoded(settle(&spellings, &rules)?, None);
+    let pattern = Pattern::named(PatternName::Gpt2);
+    spellings.model(pattern, rules, false, &added)
+}
+
+/// The tokens of the form `<|...|>` that no merge makes.
+pub(super) fn framed(
+    spellings: &Spellings<'_>,
+    rules: &[Merge],
+) -> Result<Vec<SpecialToken>, HuggingFaceError> {
     let made: HashSet<TokenId, ahash::RandomState> = rules.iter().map(|rule| rule.token).collect();
     let is_special = |&(spelling, id): &(&str, TokenId)| {
         let framed = spelling.len() > 4 && spelling.starts_with("<|") && spelling.ends_with("|>");
         framed && !made.contains(&id)
     };
-    let specials: Vec<SpecialToken> = spellings
-        .iter()
-        .filter(is_special)
+    let special = spellings.iter().filter(is_special);
+    Ok(special
         .map(|(spelling, id)| SpecialToken::new(spelling, id))
-        .collect();
-    let pattern = Pattern::named(PatternName::Gpt2);
-    spellings.model(pattern, rules, false, &specials)
+        .collect())
 }
 
 #[cfg(test)]

@@ -250,6 +250,18 @@ impl<'j> At<'j> {
         }
     }
 
+    /// The fields of an object, in its order.
+    pub(super) fn fields(&self) -> Result<Vec<(&'j str, At<'j>)>, HuggingFaceError> {
+        let at = |(name, value): &'j (String, Json)| {
+            let path = match self.path.as_str() {
+                "" => name.clone(),
+                path => format!("{path}.{name}"),
+            };
+            (name.as_str(), At { value, path })
+        };
+        Ok(self.entries()?.iter().map(at).collect())
+    }
+
     /// A field of an object, `null` when it is not there.
     pub(super) fn field(&self, name: &str) -> At<'j> {
         static ABSENT: Json = Json::Null;
@@ -263,6 +275,14 @@ impl<'j> At<'j> {
                 "" => name.to_owned(),
                 path => format!("{path}.{name}"),
             },
+        }
+    }
+
+    /// Whether an object has a field, if only with `null`.
+    pub(super) fn has(&self, name: &str) -> bool {
+        match self.value {
+            Json::Object(fields) => fields.iter().any(|(key, _)| key == name),
+            _ => false,
         }
     }
 

@@ -10,7 +10,7 @@
 //! | `post_processor` | none, `ByteLevel`, one `TemplateProcessing`, a `Sequence` of these | `ByteLevel` or `TemplateProcessing` |
 //! | `decoder` | `ByteLevel`; none, which then decodes as if it were there | `ByteLevel` |
 //! | `added_tokens` | with all their flags | the same |
-//! | `truncation`, `padding` | none | none |
+//! | `truncation`, `padding` | any object: kept, not applied | as it was read |
 //!
 //! Everything else is refused by its name, and so is a field that is not known: a component that is
 //! passed over would give other ids. Fields that change offsets only, as `trim_offsets`, count for
@@ -19,7 +19,12 @@
 //! A model comes in with the ids that `tokenizers` itself would give to texts in which it looks for
 //! added tokens, as it does by default. For that it must number them as the file says; it numbers
 //! them anew on reading, so a file where the two differ is refused.
+//!
+//! The files beside it in a folder name more tokens, and a class: see [`read_folder`].
 
+mod added;
+mod class;
+mod folder;
 mod gpt2;
 mod json;
 mod pre_tokenizer;
@@ -30,6 +35,7 @@ mod regex_dialect;
 mod vocabulary;
 mod write;
 
+pub use folder::{Companions, read_folder, read_gpt2_folder};
 pub use gpt2::{is_vocab, read_gpt2};
 pub use read::read;
 pub use regex_dialect::DialectError;
@@ -110,6 +116,33 @@ pub enum HuggingFaceError {
         id: TokenId,
         /// The id it would get.
         numbered: TokenId,
+    },
+    /// Something is wrong in a file beside the tokenizer.
+    #[error("{file}: {error}")]
+    Companion {
+        /// The name of the file.
+        file: &'static str,
+        /// What is wrong.
+        #[source]
+        error: Box<HuggingFaceError>,
+    },
+    /// The folder is of a class whose tokenizer cannot be had here.
+    #[error("{file}: {field} {name:?} is not supported: {why}")]
+    Class {
+        /// The file that names the class.
+        file: &'static str,
+        /// The field that names it.
+        field: &'static str,
+        /// Its name.
+        name: String,
+        /// Why it is refused, and what to do.
+        why: &'static str,
+    },
+    /// One file has a token as special, another as an ordinary added token.
+    #[error("the added token {content:?} is special in one file and not in another")]
+    SpecialAndNot {
+        /// Its text.
+        content: String,
     },
     /// A regex that means something else, or may do so, in the other regex engine.
     #[error("the regex {source_text:?}: {error}")]

@@ -40,6 +40,9 @@ pub(super) fn prove(model: &Model, made: Model) -> Result<(), HuggingFaceError> 
     if (made.normalizer(), made.affixes()) != (model.normalizer(), model.affixes()) {
         return differ("what is done before and after".into());
     }
+    if made.call_settings() != model.call_settings() {
+        return differ("truncation and padding".into());
+    }
     let limit = model.id_limit().max(made.id_limit());
     for id in 0..limit as u32 {
         // The decoder of `tokenizers` may read the content of an added token in another way.

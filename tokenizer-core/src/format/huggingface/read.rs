@@ -6,7 +6,7 @@ use super::vocabulary::Spellings;
 use super::{HuggingFaceError, MAX_BYTES, MergeFault};
 use crate::byte_level::bytes_of;
 use crate::merges::Merge;
-use crate::model::{Affixes, Model};
+use crate::model::{Affixes, CallSettings, Model};
 use crate::normalize::Normalizer;
 use crate::special::SpecialToken;
 use crate::split::Pattern;
@@ -18,6 +18,24 @@ use crate::token::TokenId;
 /// When a component or a field is not supported, or the parts contradict each other; the error names
 /// the place. See the text of this module for what is supported.
 pub fn read(bytes: &[u8]) -> Result<Model, HuggingFaceError> {
+    read_with(bytes, |parts| Ok(parts.added))
+}
+
+/// What is known of a `tokenizer.json` when its added tokens are settled.
+pub(super) struct Parts<'p> {
+    pub(super) spellings: &'p Spellings<'p>,
+    pub(super) added: Vec<SpecialToken>,
+    pub(super) normalizer: Option<Normalizer>,
+    pub(super) pattern: &'p Pattern,
+    pub(super) whole_piece_first: bool,
+    pub(super) padding: At<'p>,
+}
+
+/// Reads a `tokenizer.json` whose added tokens `settle` replaces.
+pub(super) fn read_with(
+    bytes: &[u8],
+    settle: impl FnOnce(Parts<'_>) -> Result<Vec<SpecialToken>, HuggingFaceError>,
+) -> Result<Model, HuggingFaceError> {
     if bytes.len() > MAX_BYTES {
         return Err(HuggingFaceError::TooLarge { bytes: bytes.len() });
     }
@@ -41,21 +59,42 @@ pub fn read(bytes: &[u8]) -> Result<Model, HuggingFaceError> {
     if !version.is_null() && version.text()? != "1.0" {
         return Err(version.unsupported("only version \"1.0\" is"));
     }
-    for name in ["truncation", "padding"] {
-        if !root.field(name).is_null() {
-            return Err(root.field(name).refused(name));
-        }
-    }
+    let settings = CallSettings {
+        truncation: read_setting(&root.field("truncation"))?,
+        padding: read_setting(&root.field("padding"))?,
+    };
     let normalizer = read_normalizer(&root.field("normalizer"))?;
     let pattern = read_pre_tokenizer(&root.field("pre_tokenizer"))?;
     let affixes = read_post_processor(&root.field("post_processor"))?.unwrap_or_default();
     check_decoder(&root.field("decoder"))?;
-    let added = read_added_tokens(&root.field("added_tokens"), normalizer)?;
-    let model = read_model(&root.field("model"), pattern, added)?;
-    Ok(model.with_normalizer(normalizer).with_affixes(affixes)?)
+    let added = read_added_tokens(&root.field("added_tokens"))?;
+    let settle = |spellings: &Spellings<'_>, pattern: &Pattern, whole_piece_first| {
+        spellings.check_numbering(&added)?;
+        let settled = settle(Parts {
+            spellings,
+            added,
+            normalizer,
+            pattern,
+            whole_piece_first,
+            padding: root.field("padding"),
+        })?;
+        Ok(with_decoded(settled, normalizer))
+    };
+    let model = read_model(&root.field("model"), pattern, settle)?;
+    let model = model.with_normalizer(normalizer).with_affixes(affixes)?;
+    Ok(model.with_call_settings(settings))
 }
 
-fn read_normalizer(at: &At<'_>) -> Result<Option<Normalizer>, HuggingFaceError> {
+/// The text of `truncation` or `padding`, which is kept as it is.
+fn read_setting(at: &At<'_>) -> Result<Option<String>, HuggingFaceError> {
+    if at.is_null() {
+        return Ok(None);
+    }
+    at.entries()?;
+    Ok(Some(serde_json::to_string(at.value)?))
+}
+
+pub(super) fn read_normalizer(at: &At<'_>) -> Result<Option<Normalizer>, HuggingFaceError> {
     if at.is_null() {
         return Ok(None);
     }
@@ -164,10 +203,7 @@ fn check_decoder(at: &At<'_>) -> Result<(), HuggingFaceError> {
     }
 }
 
-fn read_added_tokens(
-    at: &At<'_>,
-    normalizer: Option<Normalizer>,
-) -> Result<Vec<SpecialToken>, HuggingFaceError> {
+fn read_added_tokens(at: &At<'_>) -> Result<Vec<SpecialToken>, HuggingFaceError> {
     if at.is_null() {
         return Ok(Vec::new());
     }
@@ -183,7 +219,7 @@ fn read_added_tokens(
             "special",
         ])?;
         let id = token.field("id");
-        let mut token = SpecialToken {
+        tokens.push(SpecialToken {
             content: token.field("content").text()?.to_owned(),
             id: TokenId::try_from(id.integer()?).map_err(|_| id.expected("an id"))?,
             decoded: None,
@@ -192,27 +228,30 @@ fn read_added_tokens(
             left_strip: token.field("lstrip").flag()?,
             right_strip: token.field("rstrip").flag()?,
             single_word: token.field("single_word").flag()?,
-        };
-        token.decoded = decoded(&token, normalizer);
-        tokens.push(token);
+        });
     }
     Ok(tokens)
 }
 
-/// What `tokenizers` decodes an added token to, if that differs from its content: its `ByteLevel`
-/// decoder takes the normalized content for a spelling of bytes wherever it can be one, so `é`
-/// decodes to the byte 0xE9.
-fn decoded(token: &SpecialToken, normalizer: Option<Normalizer>) -> Option<Vec<u8>> {
-    let content = token.normalized_content(normalizer);
-    let spelled = std::str::from_utf8(&content).ok().and_then(bytes_of);
-    let bytes = spelled.unwrap_or_else(|| content.into_owned());
-    (bytes != token.content.as_bytes()).then_some(bytes)
+/// The tokens with what `tokenizers` decodes them to: its `ByteLevel` decoder takes the normalized
+/// content for a spelling of bytes wherever it can be one, so `é` decodes to the byte 0xE9.
+pub(super) fn with_decoded(
+    mut tokens: Vec<SpecialToken>,
+    normalizer: Option<Normalizer>,
+) -> Vec<SpecialToken> {
+    for token in &mut tokens {
+        let content = token.normalized_content(normalizer);
+        let spelled = std::str::from_utf8(&content).ok().and_then(bytes_of);
+        let bytes = spelled.unwrap_or_else(|| content.into_owned());
+        token.decoded = (bytes != token.content.as_bytes()).then_some(bytes);
+    }
+    tokens
 }
 
 fn read_model(
     at: &At<'_>,
     pattern: Pattern,
-    added: Vec<SpecialToken>,
+    settle: impl FnOnce(&Spellings<'_>, &Pattern, bool) -> Result<Vec<SpecialToken>, HuggingFaceError>,
 ) -> Result<Model, HuggingFaceError> {
     let name = at.field("type");
     at.entries()?;
@@ -264,7 +303,7 @@ fn read_model(
         }
     }
     let spellings = Spellings::new(entries)?;
-    spellings.check_numbering(&added)?;
+    let added = settle(&spellings, &pattern, whole_piece_first)?;
     let merges = at.field("merges");
     let Json::List(list) = merges.value else {
         return Err(merges.expected("a list"));
@@ -444,12 +483,8 @@ mod tests {
     fn what_is_not_supported_is_named() {
         let cases = [
             ("version", "\"2.0\"", "version: \"2.0\" is not supported"),
-            (
-                "truncation",
-                "{}",
-                "truncation: truncation is not supported",
-            ),
-            ("padding", "{}", "padding: padding is not supported"),
+            ("truncation", "[]", "truncation: expected an object"),
+            ("padding", "7", "padding: expected an object, found 7"),
             ("extra", "1", "extra: this field is not known"),
             (
                 "normalizer",

@@ -29,6 +29,11 @@ impl<'s> Spellings<'s> {
         Ok(Spellings { ids })
     }
 
+    /// The size of the vocabulary.
+    pub(super) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
     pub(super) fn id(&self, spelling: &str) -> Option<TokenId> {
         self.ids.get(spelling).copied()
     }

@@ -28,10 +28,11 @@ pub fn write(model: &Model) -> Result<Vec<u8>, HuggingFaceError> {
         return Err(HuggingFaceError::RepeatedBytes { bytes, first, id });
     }
     let added = model.specials().iter().map(added_token).collect();
+    let settings = model.call_settings();
     let json = object([
         ("version", "1.0".into()),
-        ("truncation", Json::Null),
-        ("padding", Json::Null),
+        ("truncation", setting(&settings.truncation)?),
+        ("padding", setting(&settings.padding)?),
         ("added_tokens", Json::List(added)),
         ("normalizer", normalizer(model.normalizer())),
         ("pre_tokenizer", pre_tokenizer(model.pattern())?),
@@ -42,6 +43,14 @@ pub fn write(model: &Model) -> Result<Vec<u8>, HuggingFaceError> {
     let bytes = json.pretty()?;
     prove(model, read(&bytes)?)?;
     Ok(bytes)
+}
+
+/// `truncation` or `padding`, as it was read.
+fn setting(json: &Option<String>) -> Result<Json, HuggingFaceError> {
+    match json {
+        None => Ok(Json::Null),
+        Some(json) => Ok(Json::parse(json.as_bytes())?),
+    }
 }
 
 fn added_token(token: &SpecialToken) -> Json {

@@ -1,0 +1,666 @@
+//! The added tokens of a folder: those that transformers adds to the ones of the tokenizer itself
+//! when `AutoTokenizer.from_pretrained` loads it.
+//!
+//! Follows `PreTrainedTokenizerBase._from_pretrained` and `TokenizersBackend.__init__` of
+//! transformers 5 step by step, with the same order, so that new tokens get the same ids: a token
+//! whose text is in the vocabulary has its id from there, the others are numbered from the size of
+//! the vocabulary on. The ids that the files themselves name decide about the order alone.
+
+use std::collections::BTreeMap;
+
+use hashbrown::{HashMap, HashSet};
+
+use super::HuggingFaceError;
+use super::json::{At, Json};
+use super::vocabulary::Spellings;
+use crate::special::SpecialToken;
+use crate::token::TokenId;
+
+/// The special tokens that transformers knows by a name of their own, in its order.
+const NAMED: [&str; 7] = [
+    "bos_token",
+    "eos_token",
+    "unk_token",
+    "sep_token",
+    "pad_token",
+    "cls_token",
+    "mask_token",
+];
+
+/// Entries of a `tokenizer_config.json` that would replace parts of the tokenizer.
+const REPLACING: [&str; 9] = [
+    "gguf_file",
+    "merges",
+    "post_processor",
+    "tokenizer_object",
+    "tokenizer_padding",
+    "tokenizer_truncation",
+    "vocab",
+    "_json_padding",
+    "_json_truncation",
+];
+
+/// `AddedToken` of tokenizers.
+#[derive(Clone, Debug)]
+struct Token {
+    content: String,
+    single_word: bool,
+    lstrip: bool,
+    rstrip: bool,
+    /// `None` follows `special`, also when that changes later.
+    normalized: Option<bool>,
+    special: bool,
+}
+
+impl Token {
+    /// The `AddedToken` of an object. `special`, if given, stands in for its own flag.
+    fn read(at: &At<'_>, special: Option<bool>) -> Result<Token, HuggingFaceError> {
+        at.only(&[
+            "__type",
+            "content",
+            "single_word",
+            "lstrip",
+            "rstrip",
+            "normalized",
+            "special",
+        ])?;
+        let normalized = at.field("normalized");
+        let normalized = match normalized.is_null() {
+            true => None,
+            false => Some(normalized.flag()?),
+        };
+        Ok(Token {
+            content: at.field("content").text()?.to_owned(),
+            single_word: at.field("single_word").flag_or(false)?,
+            lstrip: at.field("lstrip").flag_or(false)?,
+            rstrip: at.field("rstrip").flag_or(false)?,
+            normalized,
+            special: match special {
+                Some(special) => special,
+                None => at.field("special").flag_or(false)?,
+            },
+        })
+    }
+
+    fn plain(content: &str, special: bool) -> Token {
+        Token {
+            content: content.to_owned(),
+            single_word: false,
+            lstrip: false,
+            rstrip: false,
+            normalized: None,
+            special,
+        }
+    }
+
+    fn of(token: &SpecialToken) -> Token {
+        Token {
+            content: token.content.clone(),
+            single_word: token.single_word,
+            lstrip: token.left_strip,
+            rstrip: token.right_strip,
+            normalized: Some(token.normalized),
+            special: token.control,
+        }
+    }
+
+    fn numbered(&self, id: TokenId) -> SpecialToken {
+        SpecialToken {
+            content: self.content.clone(),
+            id,
+            decoded: None,
+            control: self.special,
+            normalized: self.normalized.unwrap_or(!self.special),
+            left_strip: self.lstrip,
+            right_strip: self.rstrip,
+            single_word: self.single_word,
+        }
+    }
+}
+
+/// A special token by its text or with flags.
+#[derive(Clone, Debug)]
+enum Value {
+    Text(String),
+    Token(Token),
+    /// A token of `tokenizer_config.json`, which transformers leaves as a dictionary until the
+    /// other files are read.
+    Late(Token),
+}
+
+impl Value {
+    fn read(at: &At<'_>) -> Result<Value, HuggingFaceError> {
+        match at.value {
+            Json::Text(text) => Ok(Value::Text(text.clone())),
+            Json::Object(_) if is_typed(at) => Token::read(at, None).map(Value::Late),
+            _ => Err(at.expected("a string or an object with \"__type\": \"AddedToken\"")),
+        }
+    }
+
+    fn content(&self) -> &str {
+        match self {
+            Value::Text(text) => text,
+            Value::Token(token) | Value::Late(token) => &token.content,
+        }
+    }
+
+    /// Python's `==`: a string equals no `AddedToken`.
+    fn equals(&self, other: &Value) -> bool {
+        match (self, other) {
+            (Value::Text(text), Value::Text(other)) => text == other,
+            (Value::Text(_), _) | (_, Value::Text(_)) => false,
+            (
+                Value::Token(token) | Value::Late(token),
+                Value::Token(other) | Value::Late(other),
+            ) => token.numbered(0) == other.numbered(0),
+        }
+    }
+}
+
+fn is_typed(at: &At<'_>) -> bool {
+    *at.field("__type").value == Json::from("AddedToken")
+}
+
+/// Values by name, in the order in which the names came first, as a `dict` of Python.
+#[derive(Default)]
+struct Table {
+    order: Vec<(String, Option<Value>)>,
+    places: HashMap<String, usize, ahash::RandomState>,
+}
+
+impl Table {
+    fn set(&mut self, name: &str, value: Option<Value>) {
+        match self.places.get(name) {
+            Some(&place) => self.order[place].1 = value,
+            None => {
+                self.places.insert(name.to_owned(), self.order.len());
+                self.order.push((name.to_owned(), value));
+            }
+        }
+    }
+
+    /// Whether the name is there, if only with `None`.
+    fn has(&self, name: &str) -> bool {
+        self.places.contains_key(name)
+    }
+
+    fn get(&self, name: &str) -> Option<&Value> {
+        self.order[*self.places.get(name)?].1.as_ref()
+    }
+
+    fn values(&self) -> impl Iterator<Item = &Value> {
+        self.order.iter().filter_map(|(_, value)| value.as_ref())
+    }
+
+    /// What `dict.update` does with an object of tokens.
+    fn update(&mut self, at: &At<'_>) -> Result<(), HuggingFaceError> {
+        for (name, at) in at.fields()? {
+            self.set(name, Some(Value::read(&at)?));
+        }
+        Ok(())
+    }
+}
+
+/// A list without a value that equals one before it.
+#[derive(Default)]
+struct Distinct {
+    values: Vec<Value>,
+    /// Where the values with a text are.
+    places: HashMap<String, Vec<usize>, ahash::RandomState>,
+}
+
+impl Distinct {
+    fn push(&mut self, value: Value) {
+        let places = self.places.entry(value.content().to_owned()).or_default();
+        if !places
+            .iter()
+            .any(|&place| self.values[place].equals(&value))
+        {
+            places.push(self.values.len());
+            self.values.push(value);
+        }
+    }
+}
+
+/// A list of tokens; `None` for `null`.
+type List = Option<Vec<Value>>;
+
+fn read_list(at: &At<'_>) -> Result<List, HuggingFaceError> {
+    match at.is_null() {
+        true => Ok(None),
+        false => at
+            .list()?
+            .iter()
+            .map(Value::read)
+            .collect::<Result<_, _>>()
+            .map(Some),
+    }
+}
+
+/// What a class of transformers itself names, and how it starts.
+pub(super) struct ClassTokens {
+    /// Special tokens where the files name no other.
+    pub(super) defaults: &'static [(&'static str, Option<&'static str>)],
+    /// Whether all special tokens are added once more, without flags.
+    pub(super) again: bool,
+}
+
+/// What the files beside a tokenizer say of its tokens; one that is missing is `null`.
+pub(super) struct Files<'f> {
+    pub(super) tokenizer_config: At<'f>,
+    pub(super) special_tokens_map: At<'f>,
+    pub(super) added_tokens: At<'f>,
+}
+
+/// `added_tokens_decoder` while it is made.
+#[derive(Default)]
+struct Listed {
+    by_place: BTreeMap<u64, Token>,
+    /// The last of each text, also when its place was taken by another.
+    by_content: HashMap<String, Token, ahash::RandomState>,
+}
+
+impl Listed {
+    fn insert(&mut self, place: u64, token: Token) {
+        self.by_content.insert(token.content.clone(), token.clone());
+        self.by_place.insert(place, token);
+    }
+}
+
+/// The tokens that all files name, before they are numbered.
+pub(super) struct Named {
+    /// `added_tokens_decoder`, by the ids that the files name.
+    listed: BTreeMap<u64, Token>,
+    /// By what they are used for; first those of [`NAMED`].
+    specials: Table,
+    extra: Vec<Value>,
+}
+
+impl Named {
+    /// Gathers the tokens. `of_file` are those of the `tokenizer.json`, `pad_token` is what its
+    /// padding fills up with.
+    pub(super) fn gather(
+        files: &Files<'_>,
+        of_file: Option<&[SpecialToken]>,
+        pad_token: Option<&str>,
+        class: &ClassTokens,
+    ) -> Result<Named, HuggingFaceError> {
+        let mut arguments = Arguments::read(&files.tokenizer_config)?;
+        let mut listed = Listed::default();
+        let decoder = files.tokenizer_config.field("added_tokens_decoder");
+        if files.tokenizer_config.has("added_tokens_decoder") {
+            for (index, at) in decoder.fields()? {
+                let place = index.parse();
+                let place = place.map_err(|_| at.expected("an id as its name"))?;
+                listed.insert(place, Token::read(&at, None)?);
+            }
+        } else {
+            in_file(
+                SPECIAL_TOKENS_MAP,
+                arguments.merge(&files.special_tokens_map),
+            )?;
+            if !files.added_tokens.is_null() {
+                let tokens = arguments.legacy(&files.added_tokens);
+                for (place, token) in in_file(ADDED_TOKENS, tokens)? {
+                    listed.insert(place, token);
+                }
+            }
+            for token in of_file.unwrap_or_default() {
+                listed.insert(token.id.into(), Token::of(token));
+            }
+        }
+        arguments.convert();
+        arguments.take_flags(&listed.by_content);
+        for (name, default) in class.defaults {
+            if !arguments.table.has(name) {
+                let value = default.map(|text| Value::Text(text.to_owned()));
+                arguments.table.set(name, value);
+            }
+        }
+        if let Some(pad_token) = pad_token
+            && !arguments.table.has("pad_token")
+        {
+            let value = Value::Text(pad_token.to_owned());
+            arguments.table.set("pad_token", Some(value));
+        }
+        let mut specials = Table::default();
+        for name in NAMED {
+            specials.set(name, arguments.table.get(name).cloned());
+        }
+        for (name, value) in arguments
+            .table
+            .order
+            .into_iter()
+            .chain(arguments.specific.order)
+        {
+            if !NAMED.contains(&name.as_str()) || value.is_some() {
+                specials.set(&name, value);
+            }
+        }
+        let extra = match arguments.extra {
+            Some(extra) => extra,
+            None => arguments.additional.flatten(),
+        };
+        Ok(Named {
+            listed: listed.by_place,
+            specials,
+            extra: extra.unwrap_or_default(),
+        })
+    }
+
+    /// The text of a special token by its use.
+    pub(super) fn special(&self, name: &str) -> Option<&str> {
+        self.specials.get(name).map(Value::content)
+    }
+
+    /// All added tokens with their ids. `added` are those that the tokenizer has before.
+    pub(super) fn add_to(
+        &self,
+        added: &[SpecialToken],
+        spellings: &Spellings<'_>,
+        class: &ClassTokens,
+    ) -> Result<Vec<SpecialToken>, HuggingFaceError> {
+        let listed = self.listed.values();
+        let present: HashSet<&str, ahash::RandomState> = added
+            .iter()
+            .map(|token| token.content.as_str())
+            .chain(listed.clone().map(|token| token.content.as_str()))
+            .collect();
+        let mut new = Distinct::default();
+        for value in self.specials.values().chain(&self.extra) {
+            if !present.contains(value.content()) {
+                new.push(value.clone());
+            }
+        }
+        let tokens = listed.cloned().map(Value::Token).chain(new.values);
+        let names: HashSet<&str, ahash::RandomState> =
+            self.specials.values().map(Value::content).collect();
+        let mut adding = Adding::new(added, spellings);
+        adding.add(tokens.map(|value| match value {
+            Value::Text(text) => Token::plain(&text, true),
+            Value::Token(token) | Value::Late(token) => Token {
+                special: token.special || names.contains(token.content.as_str()),
+                ..token
+            },
+        }));
+        if class.again {
+            let all = self.specials.values().chain(&self.extra);
+            adding.add(all.map(|value| Token::plain(value.content(), true)));
+        }
+        adding.finish()
+    }
+}
+
+/// The arguments of a tokenizer's constructor that name tokens.
+struct Arguments {
+    /// Every `*_token`.
+    table: Table,
+    /// `model_specific_special_tokens`.
+    specific: Table,
+    /// `extra_special_tokens`, if it is there.
+    extra: Option<List>,
+    /// `additional_special_tokens`, if it is there.
+    additional: Option<List>,
+}
+
+impl Arguments {
+    /// Those in a `tokenizer_config.json`.
+    fn read(config: &At<'_>) -> Result<Arguments, HuggingFaceError> {
+        let mut arguments = Arguments {
+            table: Table::default(),
+            specific: Table::default(),
+            extra: None,
+            additional: None,
+        };
+        if config.is_null() {
+            return Ok(arguments);
+        }
+        for name in REPLACING {
+            if !config.field(name).is_null() {
+                return Err(config
+                    .field(name)
+                    .unsupported("it replaces a part of the tokenizer"));
+            }
+        }
+        refuse_other_files(config)?;
+        let mut specific = Table::default();
+        for (name, at) in config.fields()? {
+            let is_named = NAMED.contains(&name);
+            match at.value {
+                Json::Null if is_named => arguments.table.set(name, None),
+                _ if is_named => arguments.table.set(name, Some(Value::read(&at)?)),
+                Json::Text(text) if name.ends_with("_token") => {
+                    specific.set(name, Some(Value::Text(text.clone())));
+                }
+                Json::Object(_) if name.ends_with("_token") && is_typed(&at) => {
+                    arguments.table.set(name, Some(Value::read(&at)?));
+                }
+                _ => {}
+            }
+        }
+        let [mut extra, additional] =
+            ["extra_special_tokens", "additional_special_tokens"].map(|name| {
+                let at = config.field(name);
+                config.has(name).then_some(at)
+            });
+        let is_empty = |at: &At<'_>| match at.value {
+            Json::List(values) => values.is_empty(),
+            Json::Object(fields) => fields.is_empty(),
+            _ => at.is_null(),
+        };
+        if additional.is_some() && extra.as_ref().is_none_or(is_empty) {
+            extra = additional;
+        } else if let Some(additional) = additional {
+            arguments.additional = Some(read_list(&additional)?);
+        }
+        match extra {
+            Some(at) if matches!(at.value, Json::Object(_)) => specific.update(&at)?,
+            Some(at) => arguments.extra = Some(read_list(&at)?),
+            None => {}
+        }
+        if specific.order.is_empty() && !config.field("model_specific_special_tokens").is_null() {
+            specific.update(&config.field("model_specific_special_tokens"))?;
+        }
+        arguments.specific = specific;
+        Ok(arguments)
+    }
+
+    /// Adds those of a `special_tokens_map.json`.
+    fn merge(&mut self, map: &At<'_>) -> Result<(), HuggingFaceError> {
+        if map.is_null() {
+            return Ok(());
+        }
+        for (name, at) in map.fields()? {
+            let is_token = name.ends_with("_token");
+            match (name, at.value) {
+                ("extra_special_tokens", Json::List(_)) => {
+                    let mut list = Distinct::default();
+                    for value in self.extra.take().flatten().unwrap_or_default() {
+                        list.push(value);
+                    }
+                    for token in at.list()? {
+                        let value = match token.value {
+                            Json::Object(_) if token.has("special") => {
+                                return Err(token
+                                    .field("special")
+                                    .unsupported("it is always true"));
+                            }
+                            Json::Object(_) => Value::Token(Token::read(&token, Some(true))?),
+                            _ => Value::Text(token.text()?.to_owned()),
+                        };
+                        list.push(value);
+                    }
+                    self.extra = Some(Some(list.values));
+                }
+                ("extra_special_tokens", Json::Object(_)) => {
+                    self.extra = None;
+                    self.specific.update(&at)?;
+                }
+                ("extra_special_tokens", _) => self.extra = Some(read_list(&at)?),
+                ("additional_special_tokens", _) => self.additional = Some(read_list(&at)?),
+                (_, Json::Object(_)) if is_token => {
+                    let token = Token::read(&at, Some(true))?;
+                    self.table.set(name, Some(Value::Token(token)));
+                }
+                (_, Json::Text(text)) if is_token => {
+                    self.table.set(name, Some(Value::Text(text.clone())));
+                }
+                (_, Json::Null) if is_token => self.table.set(name, None),
+                (_, _) if NAMED.contains(&name) => {
+                    return Err(at.expected("a string or an object"));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The tokens of an `added_tokens.json`, which are special where another file names them so.
+    fn legacy(&self, added: &At<'_>) -> Result<Vec<(u64, Token)>, HuggingFaceError> {
+        let known = |value: &&Value| !matches!(value, Value::Late(_));
+        let named = NAMED.iter().filter_map(|name| self.table.get(name));
+        let extra = self.extra.iter().flatten().flatten();
+        let special: HashSet<&str, ahash::RandomState> = named
+            .chain(extra)
+            .filter(known)
+            .map(Value::content)
+            .collect();
+        let mut tokens = Vec::new();
+        for (content, at) in added.fields()? {
+            let special = special.contains(content);
+            let token = Token {
+                normalized: Some(!special),
+                ..Token::plain(content, special)
+            };
+            tokens.push((at.integer()?, token));
+        }
+        Ok(tokens)
+    }
+
+    /// A special token that is listed has the flags that it has there.
+    fn take_flags(&mut self, by_content: &HashMap<String, Token, ahash::RandomState>) {
+        for name in NAMED {
+            let found = self.table.get(name);
+            if let Some(token) = found.and_then(|value| by_content.get(value.content())) {
+                self.table.set(name, Some(Value::Token(token.clone())));
+            }
+        }
+    }
+
+    /// What was left as a dictionary becomes a token.
+    fn convert(&mut self) {
+        let tables = [&mut self.table, &mut self.specific].map(|table| table.order.iter_mut());
+        let values = tables
+            .into_iter()
+            .flatten()
+            .filter_map(|(_, value)| value.as_mut());
+        let lists = [&mut self.extra, &mut self.additional];
+        let listed = lists.into_iter().flatten().flatten().flatten();
+        for value in values.chain(listed) {
+            if let Value::Late(token) = value {
+                *value = Value::Token(token.clone());
+            }
+        }
+    }
+}
+
+/// Fails where a `tokenizer_config.json` sends its reader to other files or another pattern.
+fn refuse_other_files(config: &At<'_>) -> Result<(), HuggingFaceError> {
+    let files = config.field("fast_tokenizer_files");
+    if !files.is_null() {
+        for file in files.list()? {
+            if file.text()? != "tokenizer.json" {
+                return Err(file.unsupported("only tokenizer.json is read"));
+            }
+        }
+    }
+    let inputs = config.field("init_inputs");
+    if !inputs.is_null() && !inputs.list()?.is_empty() {
+        return Err(inputs.unsupported("only a list without entries is"));
+    }
+    let fix = config.field("fix_mistral_regex");
+    match fix.flag_or(false)? {
+        true => Err(fix.unsupported("it replaces the pattern; save the tokenizer as it is then")),
+        false => Ok(()),
+    }
+}
+
+pub(super) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+pub(super) const SPECIAL_TOKENS_MAP: &str = "special_tokens_map.json";
+pub(super) const ADDED_TOKENS: &str = "added_tokens.json";
+
+/// Names the file in which something is wrong.
+pub(super) fn in_file<T>(
+    file: &'static str,
+    result: Result<T, HuggingFaceError>,
+) -> Result<T, HuggingFaceError> {
+    result.map_err(|error| match error {
+        named @ HuggingFaceError::Companion { .. } => named,
+        error => HuggingFaceError::Companion {
+            file,
+            error: Box::new(error),
+        },
+    })
+}
+
+/// The added tokens of `tokenizers`, to which more are added.
+struct Adding<'a, 's> {
+    spellings: &'a Spellings<'s>,
+    ids: HashMap<String, TokenId, ahash::RandomState>,
+    tokens: BTreeMap<TokenId, SpecialToken>,
+    /// All that were special once: `tokenizers` leaves them out of decoded text for good.
+    were_special: HashSet<String, ahash::RandomState>,
+}
+
+impl<'a, 's> Adding<'a, 's> {
+    fn new(added: &[SpecialToken], spellings: &'a Spellings<'s>) -> Self {
+        let mut adding = Adding {
+            spellings,
+            ids: HashMap::default(),
+            tokens: BTreeMap::new(),
+            were_special: HashSet::default(),
+        };
+        for token in added {
+            adding.insert(token.clone());
+        }
+        adding
+    }
+
+    fn insert(&mut self, token: SpecialToken) {
+        if token.control {
+            self.were_special.insert(token.content.clone());
+        }
+        self.ids.insert(token.content.clone(), token.id);
+        self.tokens.insert(token.id, token);
+    }
+
+    /// One call of `add_tokens`.
+    fn add(&mut self, tokens: impl IntoIterator<Item = Token>) {
+        let size = self.spellings.len() as TokenId;
+        let last = self.tokens.last_key_value();
+        let mut next = last.map_or(size, |(&last, _)| size.max(last + 1));
+        for token in tokens {
+            if token.content.is_empty() {
+                continue;
+            }
+            let known = self.ids.get(&token.content).copied();
+            let id = known.or_else(|| self.spellings.id(&token.content));
+            let id = id.unwrap_or_else(|| {
+                next += 1;
+                next - 1
+            });
+            self.insert(token.numbered(id));
+        }
+    }
+
+    fn finish(self) -> Result<Vec<SpecialToken>, HuggingFaceError> {
+        let is_both =
+            |token: &&SpecialToken| !token.control && self.were_special.contains(&token.content);
+        match self.tokens.values().find(is_both) {
+            Some(token) => Err(HuggingFaceError::SpecialAndNot {
+                content: token.content.clone(),
+            }),
+            None => Ok(self.tokens.into_values().collect()),
+        }
+    }
+}

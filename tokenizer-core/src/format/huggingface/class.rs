@@ -1,0 +1,195 @@
+//! Which class of transformers reads a folder, as `AutoTokenizer` of transformers 5 chooses it.
+//!
+//! Most classes take a `tokenizer.json` as it is. Others keep its vocabulary and merges and set
+//! normalizer, pattern and added tokens themselves; of these two are known here.
+
+use super::HuggingFaceError;
+use super::added::{ClassTokens, TOKENIZER_CONFIG, in_file};
+use super::json::At;
+
+pub(super) const CONFIG: &str = "config.json";
+
+/// A kind of tokenizer class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// Takes a `tokenizer.json` as it is.
+    AsFile,
+    /// `GPT2Tokenizer`.
+    Gpt2,
+    /// `Qwen2Tokenizer`.
+    Qwen2,
+    /// Any other.
+    Other,
+}
+
+/// The class that a folder names, and where.
+pub(super) struct NamedClass {
+    pub(super) class: Class,
+    file: &'static str,
+    field: &'static str,
+    name: String,
+}
+
+impl NamedClass {
+    /// The class is refused.
+    pub(super) fn refused(&self, why: &'static str) -> HuggingFaceError {
+        HuggingFaceError::Class {
+            file: self.file,
+            field: self.field,
+            name: self.name.clone(),
+            why,
+        }
+    }
+}
+
+impl Class {
+    /// The special tokens of the class itself.
+    pub(super) fn tokens(self) -> ClassTokens {
+        const END: Option<&str> = Some("<|endoftext|>");
+        let defaults: &[(&str, Option<&str>)] = match self {
+            Class::Gpt2 => &[
+                ("unk_token", END),
+                ("bos_token", END),
+                ("eos_token", END),
+                ("pad_token", None),
+            ],
+            Class::Qwen2 => &[
+                ("unk_token", END),
+                ("bos_token", None),
+                ("eos_token", END),
+                ("pad_token", END),
+            ],
+            Class::AsFile | Class::Other => &[],
+        };
+        ClassTokens {
+            defaults,
+            again: self == Class::Qwen2,
+        }
+    }
+
+    /// Normalizer and pre-tokenizer that the class sets, as a `tokenizer.json` has them.
+    pub(super) fn pipeline(self) -> Option<&'static str> {
+        match self {
+            Class::Gpt2 => Some(
+                r#"{"normalizer": null, "pre_tokenizer": {"type": "ByteLevel",
+                "add_prefix_space": false, "trim_offsets": true, "use_regex": true}}"#,
+            ),
+            Class::Qwen2 => Some(
+                r#"{"normalizer": {"type": "NFC"}, "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+                {"type": "Split", "behavior": "Isolated", "invert": false, "pattern": {"Regex":
+                "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"}},
+                {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false}]}}"#,
+            ),
+            Class::AsFile | Class::Other => None,
+        }
+    }
+
+    fn of_name(name: &str) -> Class {
+        match name.strip_suffix("Fast").unwrap_or(name) {
+            "GPT2Tokenizer" => Class::Gpt2,
+            "Qwen2Tokenizer" => Class::Qwen2,
+            // Llama's class leaves a `tokenizer.json` of byte-level BPE as it is.
+            "TokenizersBackend"
+            | "PreTrainedTokenizer"
+            | "PythonBackend"
+            | "BloomTokenizer"
+            | "LlamaTokenizer" => Class::AsFile,
+            _ => Class::Other,
+        }
+    }
+
+    /// The class that transformers has for a kind of model; `None` for a kind that is not listed.
+    fn of_model_type(model_type: &str) -> Option<Class> {
+        match model_type {
+            name if AS_FILE.contains(&name) => Some(Class::AsFile),
+            name if GPT2.contains(&name) => Some(Class::Gpt2),
+            name if QWEN2.contains(&name) => Some(Class::Qwen2),
+            name if NAMED_WRONG.contains(&name) => Some(Class::Other),
+            _ => None,
+        }
+    }
+}
+
+/// The class that a `tokenizer_config.json` and a `config.json` name; `None` when neither does.
+pub(super) fn named_class(
+    tokenizer_config: &At<'_>,
+    config: &At<'_>,
+) -> Result<Option<NamedClass>, HuggingFaceError> {
+    let text = |file, at: At<'_>| match at.is_null() {
+        true => Ok(None),
+        false => in_file(file, at.text()).map(|text| Some(text.to_owned())),
+    };
+    let code = tokenizer_config.field("auto_map").field("AutoTokenizer");
+    if !code.is_null() {
+        let why = "it names code of its own, which is not run";
+        return in_file(TOKENIZER_CONFIG, Err(code.unsupported(why)));
+    }
+    let mut found = None;
+    for (file, at) in [(TOKENIZER_CONFIG, tokenizer_config), (CONFIG, config)] {
+        if found.is_none() {
+            let name = text(file, at.field("tokenizer_class"))?;
+            found = name.map(|name| (file, "tokenizer_class", name));
+        }
+    }
+    let model_type = text(CONFIG, config.field("model_type"))?;
+    let registered = model_type.as_deref().and_then(Class::of_model_type);
+    let named_wrong = model_type
+        .as_deref()
+        .is_some_and(|name| NAMED_WRONG.contains(&name));
+    let class = match (&found, registered) {
+        // Some kinds of model have another class than the one in their files.
+        (_, Some(class)) if class == Class::AsFile || named_wrong => class,
+        (Some((_, _, name)), _) => Class::of_name(name),
+        (None, Some(class)) => class,
+        (None, None) => Class::Other,
+    };
+    let found = found.or_else(|| model_type.map(|name| (CONFIG, "model_type", name)));
+    Ok(found.map(|(file, field, name)| NamedClass {
+        class,
+        file,
+        field,
+        name,
+    }))
+}
+
+/// Kinds of models for which transformers 5.23 takes a `tokenizer.json` as it is, whatever class is
+/// named.
+#[rustfmt::skip]
+const AS_FILE: &[&str] = &[
+    "EvollaModel", "arctic", "aria", "beam", "bigbird_pegasus", "camembertv2-base", "canary",
+    "chatlm", "cohere_asr", "ernie4_5", "ernie4_5_moe", "flex_olmo", "fuyu", "glm", "glm4",
+    "glm4_moe", "glm4_moe_lite", "glm4v", "glm4v_moe", "glm_image", "glmasr", "got_ocr2",
+    "gpt_bigcode", "gradium_phonon_tts", "granite", "granitemoe", "granitemoehybrid",
+    "granitemoeshared", "h2ovl_chat", "hyperclovax", "hyperclovax_vlm", "internlm2", "internlm3",
+    "iquestcoder", "jamba", "kimi_k25", "kimi_linear", "kosmos-2", "llava", "llava_next",
+    "mimo_v2_flash", "minicpm3", "minicpm_ocr", "minicpmv", "minicpmv4_6", "minicpmv4_7",
+    "minimax_m2", "ministral", "ministral3", "mistral", "mistral3", "mistral_large4", "mixtral",
+    "modernbert", "modernbert-decoder", "molmo", "molmo2", "nemo_speechlm", "nemotron", "nvfp4",
+    "nystromformer", "olmo2", "olmo3", "olmo_hybrid", "opencua", "openvla", "paddleocr_vl",
+    "pegasus_x", "persimmon", "phi3", "phi3_v", "phimoe", "pix2struct", "pixtral", "pocket_tts",
+    "smolvlm", "stablelm", "step3_vl", "umt5", "vipllava", "voxtral", "voxtral_realtime",
+    "xlm-roberta-xl",
+];
+
+/// Kinds of models whose class is `GPT2Tokenizer`.
+#[rustfmt::skip]
+const GPT2: &[&str] = &[
+    "blip-2", "codegen", "dbrx", "emu3", "gpt2", "gpt_neo", "gptj", "hyperclovax_vision_v2",
+    "instructblip", "instructblipvideo", "jais2", "opt", "phi", "starcoder2",
+];
+
+/// Kinds of models whose class is `Qwen2Tokenizer`.
+#[rustfmt::skip]
+const QWEN2: &[&str] = &[
+    "audioflamingo3", "colqwen2", "cosmos3_omni", "dots3_note", "fun_asr_nano", "hunyuan_vl",
+    "internvl", "lighton_ocr", "moss_transcribe_diarize", "ovis2", "qianfan_ocr", "qwen2",
+    "qwen2_5_omni", "qwen2_5_vl", "qwen2_audio", "qwen2_moe", "qwen2_vl", "qwen3", "qwen3_asr",
+    "qwen3_moe", "qwen3_next", "qwen3_omni_moe", "qwen3_vl", "qwen3_vl_moe", "vibevoice",
+];
+
+/// Kinds of models for which transformers 5.23 takes its own class, not the one that is named.
+#[rustfmt::skip]
+const NAMED_WRONG: &[&str] = &[
+    "hyperclovax_vision_v2", "qwen2", "qwen3_5", "qwen3_5_moe", "qwen3_5_moe_text", "qwen4_exp",
+    "siglip2",
+];
