@@ -28,7 +28,7 @@ use crate::text::refuse_single_text;
 
 /// What is counted.
 pub(crate) enum Source {
-    Files(Files),
+    Files(Box<Files>),
     Iterator(Puller),
     Arrow(Texts),
 }
@@ -150,7 +150,7 @@ pub(crate) fn count(
     progress: &Progress,
 ) -> PyResult<Words> {
     match source {
-        Source::Files(files) => count_files(py, files, pattern, options, progress),
+        Source::Files(files) => count_files(py, *files, pattern, options, progress),
         Source::Iterator(puller) => count_pulled(py, puller, pattern, options, progress),
         Source::Arrow(texts) => count_arrow(py, texts, pattern, options, progress),
     }

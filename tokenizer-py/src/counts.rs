@@ -151,7 +151,7 @@ pub(crate) fn count_pieces(
                 arguments.refuse()?;
                 Source::of_documents(documents, column, "documents")?
             }
-            (None, Some(files)) => Source::Files(arguments.files(paths(files)?, column)?),
+            (None, Some(files)) => Source::Files(Box::new(arguments.files(paths(files)?, column)?)),
             _ => {
                 return Err(PyTypeError::new_err(
                     "either documents or files must be given",

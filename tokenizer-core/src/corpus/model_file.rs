@@ -171,7 +171,7 @@ fn companions(directory: &Path) -> Result<huggingface::Companions, LoadError> {
 /// Reads the model at `path`. `pattern` is wanted for `.tiktoken` and refused elsewhere.
 ///
 /// A `.json` file that is GPT-2's `vocab.json` is read with the `merges.txt` beside it, and with what
-/// the files of [`load_folder`] name there; a `tokenizer.json` is read alone.
+/// the files of `load_folder` name there; a `tokenizer.json` is read alone.
 ///
 /// # Errors
 /// When the file cannot be read or holds no right model; the error names the file.

@@ -495,7 +495,7 @@ impl Tokenizer {
             let bytes = &*argument;
             let truncated = detached(py, bytes.len(), || self.encoder.truncate(bytes, limit))
                 .map_err(value_error)?;
-            let beginning = &*truncated.text;
+            let beginning = truncated.text;
             let left = if beginning == bytes {
                 text.clone()
             } else if text.is_instance_of::<PyString>() {

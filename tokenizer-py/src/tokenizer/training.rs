@@ -125,9 +125,9 @@ impl Tokenizer {
                 exclude,
             };
             let source = match (files, iterator, counts) {
-                (Some(files), None, None) => {
-                    Ok(Source::Files(arguments.files(paths(files)?, column)?))
-                }
+                (Some(files), None, None) => Ok(Source::Files(Box::new(
+                    arguments.files(paths(files)?, column)?,
+                ))),
                 (None, Some(iterator), None) => {
                     arguments.refuse()?;
                     Ok(Source::of_documents(iterator, column, "iterator")?)
