@@ -110,6 +110,13 @@ def test_ids_and_text_are_those_of_tokenizers(tmp_path):
                     panics += 1
                     continue
                 assert ids == want, (text, special, *about)
+                if not special:
+                    assert ours.count_till_limit(text, len(want)) == len(want)
+                    assert not want or ours.count_till_limit(text, len(want) - 1) is None
+                    limit = chosen.randint(0, 5)
+                    beginning, count = ours.truncate(text, limit)
+                    assert text.startswith(beginning) and count <= limit, (text, limit, *about)
+                    assert len(ours.encode(beginning)) == count, (text, limit, *about)
                 stream = ours.encode_stream(allowed_special=allowed)
                 cut = chosen.randint(0, len(text))
                 pushed = stream.push(text[:cut]) + stream.push(text[cut:])
