@@ -207,7 +207,7 @@ fn remedy(refused: Refused) -> Option<&'static str> {
         Refused::Container(_) | Refused::CompressedContainer { .. } => {
             "give the texts that it holds as files or on standard input"
         }
-        Refused::Encoding(_) => "convert it, as with `iconv -f UTF-16 -t UTF-8`",
+        Refused::Encoding(_) => "convert it to UTF-8, as with `iconv -t UTF-8`",
         Refused::Ids => "`tokenizer decode` turns ids into text",
         _ => return None,
     })

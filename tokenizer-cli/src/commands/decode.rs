@@ -38,7 +38,9 @@ pub(crate) fn run(arguments: &DecodeArguments, progress: &Progress) -> Result<()
     stage.advance(bytes.len() as u64);
     drop(stage);
 
-    let header = Header::of_input(&input, &arguments.model.model)?;
+    let by_name = IdFormat::of_path(input.path(), model.id_limit());
+    let is_binary = arguments.format.unwrap_or(by_name).is_binary();
+    let header = Header::of_input(&input, &arguments.model.model, is_binary)?;
     if let Some(header) = &header {
         header.check(&input, arguments.format, &model, &arguments.model.model)?;
     }
@@ -46,7 +48,7 @@ pub(crate) fn run(arguments: &DecodeArguments, progress: &Progress) -> Result<()
         (Some(header), _) => header.format,
         (None, Some(format)) => format,
         (None, None) => {
-            let format = IdFormat::of_path(input.path(), model.id_limit());
+            let format = by_name;
             if IdFormat::is_width_left_open(input.path()) {
                 if format == IdFormat::U16 && look_wider(bytes) {
                     let fault = IdFault::LooksWider;

@@ -94,15 +94,22 @@ fn warn_of_loss(model: &Model, output: &Path) {
         return;
     }
     let file = output.display();
-    if !model.specials().is_empty() {
-        let specials: Vec<&str> = model
-            .specials()
-            .iter()
-            .map(|s| s.content.as_str())
-            .collect();
+    let contents = |special: bool| {
+        let tokens = model.specials().iter().filter(|t| t.control == special);
+        let contents: Vec<&str> = tokens.map(|token| token.content.as_str()).collect();
+        contents
+    };
+    let (special, added) = (contents(true), contents(false));
+    if !special.is_empty() {
         warn(&format!(
             "{file}: a .tiktoken file holds no special tokens: {} left out",
-            specials.join(", ")
+            special.join(", ")
+        ));
+    }
+    if !added.is_empty() {
+        warn(&format!(
+            "{file}: a .tiktoken file holds no added tokens: {added:?} left out; texts that have \
+             them get other ids"
         ));
     }
     let repeated = model.vocab().repeated().count();

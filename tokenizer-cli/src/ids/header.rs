@@ -228,14 +228,39 @@ impl Run {
     }
 }
 
+/// Whether this program wrote the header at `path`.
+fn is_ours(path: &Path) -> bool {
+    let header = std::fs::read(path).ok();
+    let header = header.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    let program = header
+        .as_ref()
+        .and_then(|header| header["program"].as_str());
+    program.is_some_and(|program| program.starts_with("tokenizer "))
+}
+
 impl Header {
-    /// The header beside a file of ids, if there is one. A file of that name that is read as the model
-    /// is not a header.
-    pub(crate) fn of_input(input: &InputName, model: &Path) -> Result<Option<Self>, CommandError> {
-        match input.path() {
-            Some(path) if !is_same_file(&beside(path, ".json"), model) => Self::beside(path),
-            _ => Ok(None),
+    /// The header beside a file of ids, or beside the file that it links to, if there is one. A file of
+    /// that name that is read as the model is not a header. Beside ids that are not binary, neither is
+    /// one that no program of this name wrote.
+    pub(crate) fn of_input(
+        input: &InputName,
+        model: &Path,
+        is_binary: bool,
+    ) -> Result<Option<Self>, CommandError> {
+        let Some(path) = input.path() else {
+            return Ok(None);
+        };
+        let target = std::fs::canonicalize(path).ok();
+        for data in [Some(path), target.as_deref()].into_iter().flatten() {
+            let header = beside(data, ".json");
+            if is_same_file(&header, model) || !is_binary && !is_ours(&header) {
+                continue;
+            }
+            if let Some(header) = Self::beside(data)? {
+                return Ok(Some(header));
+            }
         }
+        Ok(None)
     }
 
     /// The header beside the file at `data`, if there is one.

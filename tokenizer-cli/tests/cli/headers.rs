@@ -491,3 +491,26 @@ fn a_run_does_not_go_on_with_another_model() {
     after.retain(|name| name != "pattern.bpe");
     assert_eq!(after, names);
 }
+
+#[cfg(unix)]
+#[test]
+fn the_header_is_found_through_a_link() {
+    let folder = folder();
+    encode(&folder, &["-m", "m.bpe", "-o", "t.bin"]);
+    std::fs::create_dir(folder.path("links")).unwrap();
+    std::os::unix::fs::symlink(folder.path("t.bin"), folder.path("links/ln.bin")).unwrap();
+    decode(&folder, &["links/ln.bin", "-m", "other.bpe"]).fails(1, &["decodes otherwise"]);
+    let decoded = decode(&folder, &["links/ln.bin", "-m", "m.bpe"]).succeeds();
+    assert_eq!(decoded.text(), TEXT);
+}
+
+#[test]
+fn a_json_file_beside_ids_as_text_is_not_their_header() {
+    let folder = folder();
+    folder.write("ids", "104 105\n");
+    for json in ["{}", "not JSON", r#"{"format": "photo"}"#] {
+        folder.write("ids.json", json);
+        let decoded = decode(&folder, &["ids", "-m", "m.bpe"]).succeeds();
+        assert_eq!(decoded.text(), "hi", "{json}");
+    }
+}

@@ -17,7 +17,8 @@
 //! A text *starts with JSON objects, one a line*, if its first line that is not blank begins with `{`
 //! and a key (or `{}`) and ends with `}`, and the next such line, if there is one, begins with `{`.
 //! The lines need not be valid JSON: a broken record is reported with its line and not trained on as
-//! text. A first line that does not end within a mebibyte is judged by its beginning. C, LaTeX, templates (`{{name}}`) and indented JSON do not match.
+//! text. A first line that does not end within a mebibyte is judged by its beginning. C, LaTeX,
+//! templates (`{{name}}`) and indented JSON do not match.
 
 use std::fmt;
 use std::path::Path;
@@ -57,7 +58,7 @@ pub enum ReadAs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refused {
-    /// JSON objects, one a line, under a name that promises something else.
+    /// JSON objects, one a line, under the name of another kind of file or none.
     UnnamedJsonLines,
     /// A `.json` file with one array of objects.
     JsonArray,
@@ -84,7 +85,7 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refused::UnnamedJsonLines => f.write_str(
-                "starts with JSON objects, one a line, under a name that does not end in .jsonl",
+                "starts with JSON objects, one a line, but is not named .jsonl, .ndjson, .json, .jsonlines or .jl",
             ),
             Refused::JsonArray => f.write_str("a JSON array of objects, which cannot be read yet"),
             Refused::OtherJson => {
@@ -314,9 +315,28 @@ fn by_magic(head: &[u8]) -> Option<Content> {
         _ if is_arrow_stream(head) => Some("an Arrow IPC stream"),
         _ if is_ranks(head) => Some("a .tiktoken model"),
         _ if is_counts(head) => Some("counted pieces"),
+        _ if is_tokenizer_json(head) => Some("a tokenizer.json"),
         _ => None,
     });
     container.map(|name| Content::Refused(Refused::Container(name)))
+}
+
+/// Whether the first two fields are `version` and `truncation`, as `tokenizers` writes them.
+fn is_tokenizer_json(head: &[u8]) -> bool {
+    let mut rest = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
+    let parts: [&[u8]; 7] = [
+        b"{",
+        b"\"version\"",
+        b":",
+        b"\"1.0\"",
+        b",",
+        b"\"truncation\"",
+        b":",
+    ];
+    parts.iter().all(|part| {
+        let behind = rest.trim_ascii_start().strip_prefix(*part);
+        behind.inspect(|behind| rest = behind).is_some()
+    })
 }
 
 /// The version and, behind it, sizes: bytes that no text has.

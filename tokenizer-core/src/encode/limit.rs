@@ -28,6 +28,9 @@ use crate::token::TokenId;
 /// millisecond or two; enough for every end in a stretch of 360 bytes.
 const BUDGET: usize = 1 << 16;
 
+/// Bytes behind a text that may compose with it: a few marks.
+const COMPOSED: usize = 64;
+
 /// How many ends are tried behind that of bisection, however much is encoded again for it.
 const LEAST_TRIED: usize = 16;
 
@@ -44,8 +47,8 @@ impl Encoder {
     /// How many ids `text` has, if there are no more than `limit`: what [`Encoder::count`] gives,
     /// or `None`. The text of special tokens is text like any other.
     ///
-    /// Costs as much as `limit` ids, however long the text. (A model with a normaliser normalises
-    /// the whole text first.)
+    /// Costs as much as `limit` ids, however long the text. (A model with a normalizer normalizes
+    /// the whole text first, and added tokens are searched in all of it.)
     ///
     /// ```
     /// use tokenizer_core::{Encoder, Merges, Model};
@@ -104,7 +107,9 @@ impl Encoder {
         let model = self.model();
         // What is looked at; longer beginnings have more ids.
         let most = limit.saturating_mul(model.vocab().longest());
-        let near = &text[..start_of_character(text, text.len().min(most.saturating_add(1)))];
+        // A little further, since what follows may compose with its last characters.
+        let near = text.len().min(most.saturating_add(1 + COMPOSED));
+        let near = &text[..start_of_character(text, near)];
         let has_cuts = model.pattern().has_scanner()
             && model.specials().iter().all(|token| token.control)
             && (model.normalizer()).is_none_or(|normalizer| *normalizer.apply(near) == *near);
@@ -489,6 +494,22 @@ mod tests {
         for (limit, length) in [(0, 0), (1, 8), (2, 16), (3, 24)] {
             let truncated = encoder.truncate(&[b'a'; 100], limit).unwrap();
             assert_eq!((truncated.text.len(), truncated.tokens), (length, limit));
+        }
+    }
+
+    #[test]
+    fn what_follows_may_compose() {
+        let encoder = with_tokens(
+            &[],
+            Pattern::named(PatternName::Cl100k),
+            Some(Normalizer::Nfc),
+        );
+        let text = "\u{1100}\u{1161}".repeat(3);
+        for limit in 0..12 {
+            let truncated = encoder.truncate(text.as_bytes(), limit).unwrap();
+            // Each syllable of 6 bytes is one character of 3 bytes, which are ids here.
+            assert!(truncated.text.len() >= limit / 3 * 6, "{limit}");
+            assert!(truncated.tokens <= limit);
         }
     }
 

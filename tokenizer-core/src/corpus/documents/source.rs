@@ -63,6 +63,12 @@ impl Source {
         };
         let head =
             read_head(&mut reader).map_err(|error| DocumentError::Compressed { format, error })?;
+        let within = |container| {
+            DocumentError::Refused(Refused::CompressedContainer {
+                container,
+                compression: format,
+            })
+        };
         match head.content(name, read_as) {
             content @ (Content::Text | Content::JsonLines) => {
                 Ok(Self::new(head, reader, content, Some(format)))
@@ -71,16 +77,10 @@ impl Source {
                 let message = format!("a Parquet table inside of {format} cannot be read");
                 Err(DocumentError::Table(message))
             }
-            // What is inside is text to us, and no one means that.
-            Content::Gzip | Content::Zstd | Content::Refused(Refused::Compression(_)) => {
-                let error = io::Error::other("it is compressed twice");
-                Err(DocumentError::Compressed { format, error })
-            }
-            Content::Refused(Refused::Container(container)) => {
-                Err(DocumentError::Refused(Refused::CompressedContainer {
-                    container,
-                    compression: format,
-                }))
+            Content::Gzip => Err(within("gzip data")),
+            Content::Zstd => Err(within("Zstandard data")),
+            Content::Refused(Refused::Compression(inner) | Refused::Container(inner)) => {
+                Err(within(inner))
             }
             Content::Refused(refused) => Err(refused.into()),
         }

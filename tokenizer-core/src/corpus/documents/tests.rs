@@ -126,7 +126,7 @@ fn what_is_compressed_is_found_by_its_bytes() {
         }
         let again = zstandard(&compressed);
         let error = all(&again, &whole).unwrap_err().to_string();
-        assert!(error.contains("compressed twice"), "{error}");
+        assert!(error.contains("compressed with"), "{error}");
     }
     let error = all(&gzip(b"PAR1"), &options(Units::Whole)).unwrap_err();
     assert!(matches!(error, DocumentError::Table(_)), "{error}");
@@ -360,7 +360,7 @@ fn every_content_under_every_name_is_read_or_refused() {
                         _ => {
                             let is_compression = ["xz", "bzip2", "lz4"].contains(&kind);
                             let words = match is_compression && !compression.is_empty() {
-                                true => "compressed twice",
+                                true => "compressed with",
                                 false => kind,
                             };
                             for found in [&detected, &text, &lines] {
@@ -821,4 +821,19 @@ mod tables {
             prop_assert_eq!(on_threads(&bytes, 2), wanted);
         }
     }
+}
+
+#[test]
+fn a_tokenizer_json_is_refused_under_any_name() {
+    let compact = br#"{"version":"1.0","truncation":null,"padding":null}"#;
+    let pretty = b"{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n";
+    for model in [&compact[..], pretty] {
+        for options in [options(Units::Whole), options(Units::Lines)] {
+            let error = all(model, &options).unwrap_err().to_string();
+            assert!(error.contains("a tokenizer.json, not text"), "{error}");
+        }
+    }
+    let record = br#"{"version":"1.0","text":"a"}"#;
+    let error = all(record, &options(Units::Whole)).unwrap_err().to_string();
+    assert!(error.contains("starts with JSON objects"), "{error}");
 }
