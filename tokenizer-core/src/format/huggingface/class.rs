@@ -136,13 +136,14 @@ pub(super) fn named_class(
     let named_wrong = model_type
         .as_deref()
         .is_some_and(|name| NAMED_WRONG.contains(&name));
-    let class = match (&found, registered) {
-        // Some kinds of model have another class than the one in their files.
-        (_, Some(class)) if class == Class::AsFile || named_wrong => class,
-        (Some((_, _, name)), _) => Class::of_name(name),
-        (None, Some(class)) => class,
-        (None, None) => Class::Other,
+    // Some kinds of model have another class than the one in their files.
+    let overriding = registered.filter(|&class| class == Class::AsFile || named_wrong);
+    let class = match (overriding, &found) {
+        (Some(class), _) => class,
+        (None, Some((_, _, name))) => Class::of_name(name),
+        (None, None) => registered.unwrap_or(Class::Other),
     };
+    let found = found.filter(|_| overriding.is_none());
     let found = found.or_else(|| model_type.map(|name| (CONFIG, "model_type", name)));
     Ok(found.map(|(file, field, name)| NamedClass {
         class,
