@@ -34,7 +34,8 @@ fn load(
     progress: &Progress,
 ) -> Result<Model, CommandError> {
     let stage = progress.bytes("reading the model");
-    let loaded = match path.is_dir() {
+    let is_folder = ModelFormat::of_path(path).is_none() && path.is_dir();
+    let loaded = match is_folder {
         true if pattern.is_some() => Err(LoadError::PatternGiven(path.to_owned())),
         true => load_folder(path),
         false => load_model_with_notes(path, pattern.cloned()),

@@ -144,7 +144,7 @@ fn models_that_cannot_be_read_are_named() {
     let folder = Folder::new();
     count_with(&folder, "missing.bpe").fails(1, &["missing.bpe: No such file"]);
     std::fs::create_dir(folder.path("d.bpe")).unwrap();
-    count_with(&folder, "d.bpe").fails(1, &["d.bpe/tokenizer.json: No such file"]);
+    count_with(&folder, "d.bpe").fails(1, &["d.bpe: is a directory"]);
     count_with(&folder, "model.txt").fails(2, &["model.txt", ".bpe, .json or .tiktoken"]);
     folder.write("m.json", "{}");
     count_with(&folder, "m.json").fails(1, &["m.json: "]);
