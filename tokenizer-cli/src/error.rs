@@ -191,7 +191,7 @@ fn refused(inputs: &[(PathBuf, Refused)]) -> String {
     }
 }
 
-/// What to do about an input that is refused.
+/// The remedy for a refused input.
 fn remedy(refused: Refused) -> Option<&'static str> {
     Some(match refused {
         Refused::UnnamedJsonLines | Refused::OtherJson => {

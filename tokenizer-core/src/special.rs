@@ -335,7 +335,7 @@ struct Walk {
 }
 
 impl Walk {
-    /// What the token covers where its content was found; `None` if it does not count there.
+    /// The bytes that a token covers where its content was found; `None` if it does not count there.
     fn span(&mut self, sought: &Sought, text: &[u8], found: Range<usize>) -> Option<Range<usize>> {
         let token = &sought.token;
         let (before, behind) = (&text[..found.start], &text[found.end..]);

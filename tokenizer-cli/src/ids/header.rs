@@ -86,7 +86,7 @@ pub(crate) struct Header {
     pub(crate) shard: Option<Shard>,
 }
 
-/// What a header says of one file of several.
+/// The fields of a shard's header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Shard {
     pub(crate) first_document: u64,

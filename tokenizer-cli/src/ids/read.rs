@@ -88,7 +88,7 @@ pub(crate) struct Decoded {
     pub(crate) bytes: u64,
 }
 
-/// What ids are decoded with.
+/// A model, and the ids to leave out.
 #[derive(Clone, Copy)]
 pub(crate) struct Decoding<'m> {
     pub(crate) model: &'m Model,

@@ -195,7 +195,7 @@ fn another_model_is_refused() {
         let arguments = [name, "-m", "other.bpe", "--format", format];
         assert_ne!(decode(&folder, &arguments).succeeds().text(), TEXT);
     }
-    // What is not a file has no header.
+    // Only a file has a header.
     encode(&folder, &["-m", "m.bpe", "-o", "x.u16"]);
     let arguments = ["decode", "-", "-m", "other.bpe", "-q", "--format", "u16"];
     folder.run_with(folder.read("x.u16"), &arguments).succeeds();
@@ -449,7 +449,7 @@ fn a_header_does_not_outlive_its_file() {
     encode(&folder, &["-m", "m.bpe", "-o", "x.bin"]);
     decode(&folder, &["x.bin", "-m", "m.bpe", "-o", "x.bin.json"])
         .fails(2, &["x.bin.json: the output would take the place"]);
-    // What is not a header stays.
+    // Other files are kept.
     folder.write("x.json", "{\"format\": \"u16\"}");
     encode(&folder, &["-m", "other.bpe", "-o", "x", "--format", "text"]);
     assert!(folder.exists("x.json"));

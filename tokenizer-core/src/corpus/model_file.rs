@@ -96,7 +96,7 @@ pub enum SaveError {
 pub struct LoadedModel {
     /// The model.
     pub model: Model,
-    /// What was assumed, for the user to know.
+    /// Assumptions to report to the user.
     pub notes: Vec<LoadNote>,
 }
 

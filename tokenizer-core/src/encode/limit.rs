@@ -105,7 +105,7 @@ impl Encoder {
     /// As [`Encoder::encode`], if the pattern fails on a beginning that is tried.
     pub fn truncate<'t>(&self, text: &'t [u8], limit: usize) -> Result<Truncated<'t>, EncodeError> {
         let model = self.model();
-        // What is looked at; longer beginnings have more ids.
+        // Longer beginnings have more ids, so no more is read.
         let most = limit.saturating_mul(model.vocab().longest());
         // A little further, since what follows may compose with its last characters.
         let near = text.len().min(most.saturating_add(1 + COMPOSED));

@@ -162,7 +162,7 @@ pub enum DocumentError {
         #[source]
         error: io::Error,
     },
-    /// The input is none of what is read.
+    /// The content cannot be read.
     #[error("{0}")]
     Refused(Refused),
     /// A line is not a JSON object with the text in its field.
@@ -206,7 +206,7 @@ impl From<Refused> for DocumentError {
     }
 }
 
-/// What can be seen of a file without reading it whole.
+/// The result of a look at the beginning of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Look {
@@ -370,7 +370,7 @@ impl Documents {
     /// The documents of the file at `path`.
     ///
     /// # Errors
-    /// When it cannot be read, its content is refused, or it is no table although it is named or
+    /// When it cannot be read, its content is refused, or it is not a table although it is named or
     /// begins as one.
     pub fn of_file(path: &Path, options: &DocumentOptions) -> Result<Self, DocumentError> {
         let source = Source::of_file(path, options.read_as)?;
@@ -385,7 +385,7 @@ impl Documents {
     /// The documents of a stream.
     ///
     /// # Errors
-    /// When it cannot be read, its content is refused, or it begins as a table and is none.
+    /// When it cannot be read, its content is refused, or it begins as a table and is not one.
     pub fn of_stream(
         stream: impl Read + Send + 'static,
         options: &DocumentOptions,

@@ -103,7 +103,7 @@ impl Source {
         }
     }
 
-    /// What it holds once it is decompressed: no compression, and nothing that is refused.
+    /// The content after decompression; never a compression, and never refused.
     pub(super) fn content(&self) -> Content {
         self.content
     }
@@ -192,7 +192,7 @@ mod ids {
             })
     }
 
-    /// Whether a header stands beside the file at `path`, for which `is_right` holds.
+    /// Whether the file at `path` has a header beside it for which `is_right` holds.
     fn has_header(path: &Path, is_right: impl Fn(&Value) -> bool) -> bool {
         let mut name = OsString::from(path);
         name.push(".json");

@@ -164,7 +164,7 @@ fn names_decide_what_text_is() {
     assert!(Documents::of_file(folder.path(), &options(Units::Whole)).is_err());
 }
 
-/// What an input gives: its documents, or the error.
+/// The documents of an input, or the error.
 fn read(path: &std::path::Path, options: &DocumentOptions) -> Result<Vec<Vec<u8>>, String> {
     let looked = Documents::look(path, options);
     let documents = Documents::of_file(path, options).map_err(|error| error.to_string());

@@ -192,7 +192,7 @@ impl Table {
         self.order.iter().filter_map(|(_, value)| value.as_ref())
     }
 
-    /// What `dict.update` does with an object of tokens.
+    /// Inserts or replaces tokens, as Python's `dict.update` does.
     fn update(&mut self, at: &At<'_>) -> Result<(), HuggingFaceError> {
         for (name, at) in at.fields()? {
             self.set(name, Some(Value::read(&at)?));
@@ -237,7 +237,7 @@ fn read_list(at: &At<'_>) -> Result<List, HuggingFaceError> {
     }
 }
 
-/// What a class of transformers itself names, and how it starts.
+/// The special tokens that a class of transformers names itself, and how it starts.
 pub(super) struct ClassTokens {
     /// Special tokens where the files name no other.
     pub(super) defaults: &'static [(&'static str, Option<&'static str>)],
@@ -245,7 +245,7 @@ pub(super) struct ClassTokens {
     pub(super) again: bool,
 }
 
-/// What the files beside a tokenizer say of its tokens; one that is missing is `null`.
+/// The files beside a tokenizer that name tokens; a missing one is `null`.
 pub(super) struct Files<'f> {
     pub(super) tokenizer_config: At<'f>,
     pub(super) special_tokens_map: At<'f>,
@@ -547,7 +547,7 @@ impl Arguments {
         }
     }
 
-    /// What was left as a dictionary becomes a token.
+    /// The dictionaries that are left become tokens.
     fn convert(&mut self) {
         let tables = [&mut self.table, &mut self.specific].map(|table| table.order.iter_mut());
         let values = tables

@@ -21,7 +21,7 @@ pub fn read(bytes: &[u8]) -> Result<Model, HuggingFaceError> {
     read_with(bytes, |parts| Ok(parts.added))
 }
 
-/// What is known of a `tokenizer.json` when its added tokens are settled.
+/// The parts of a `tokenizer.json` by which its added tokens are settled.
 pub(super) struct Parts<'p> {
     pub(super) spellings: &'p Spellings<'p>,
     pub(super) added: Vec<SpecialToken>,
