@@ -8,6 +8,7 @@ import numpy.typing as npt
 from typing_extensions import CapsuleType, Self, disjoint_base
 
 __all__ = [
+    "AddedToken",
     "BaseEncoding",
     "DecodeStream",
     "EncodeStream",
