@@ -296,7 +296,7 @@ def test_files_are_read_by_content_and_name_or_refused(tmp_path):
 
             for kind, (data, words) in never.items():
                 for how in ({}, {"text": True}, {"json_lines": True}):
-                    words = "twice" if end and "compression" in words else words
+                    words = "compressed with" if end and "compression" in words else words
                     with pytest.raises(ValueError, match=f"{path.name}: .*{words}"):
                         read(data, **how)
             assert read(lines, json_lines=True) == records
