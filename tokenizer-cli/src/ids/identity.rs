@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 use tokenizer_core::format::native;
-use tokenizer_core::{CallSettings, Model, SpecialToken, TokenId};
+use tokenizer_core::{Model, SpecialToken, TokenId};
 
 /// Special tokens by id.
 pub(super) type SpecialTokens = BTreeMap<TokenId, String>;
@@ -41,10 +41,7 @@ pub(super) fn special_tokens(model: &Model) -> SpecialTokens {
 
 /// Everything that decides ids, as the bytes of a `.bpe` file without known pieces and settings of calls.
 pub(super) fn model_sha256(model: &Model) -> String {
-    let deciding = Model::clone(model)
-        .without_known_pieces()
-        .with_call_settings(CallSettings::default());
-    hex(Sha256::digest(native::write(&deciding)))
+    hex(Sha256::digest(native::write_deciding(model)))
 }
 
 /// A record for each id that has a token, in ascending order: the id (u32), 1 if it is special and else

@@ -30,6 +30,8 @@
 //! or settings: older programs read other models, and refuse these. Known pieces need not be true: see
 //! [`mod@crate::known_pieces`].
 
+use std::borrow::Cow;
+
 use crate::known_pieces::{KnownPieces, KnownPiecesError};
 use crate::merges::{Merge, Merges, MergesError};
 use crate::model::{Affixes, CallSettings, Merging, Model, ModelError};
@@ -116,44 +118,61 @@ impl From<SpecialTokensError> for NativeError {
 
 /// The model as bytes. The same model gives the same bytes.
 pub fn write(model: &Model) -> Vec<u8> {
-    let mut sections = vec![
-        ("pattern", pattern_section(model.pattern())),
-        ("ends", u32s(model.vocab().ends().iter().copied())),
-        ("tokens", model.vocab().arena().to_vec()),
-        ("merging", u32s([merging_code(model.merging())])),
-        ("merges", merges_section(model.merging())),
-        ("specials", specials_section(model.specials())),
-        ("extras", extras_section(model)),
-    ];
-    if let Some(id) = model.vocab().empty_id() {
-        sections.push(("empty", u32s([id])));
-    }
+    let mut sections = deciding_sections(model);
     if !model.known_pieces().is_empty() {
-        sections.push(("known", known_section(model.known_pieces())));
+        sections.push(("known", known_section(model.known_pieces()).into()));
     }
     if *model.call_settings() != CallSettings::default() {
-        sections.push(("settings", settings_section(model.call_settings())));
+        let settings = settings_section(model.call_settings());
+        sections.push(("settings", settings.into()));
     }
-    let mut body = Vec::new();
+    assemble(&sections)
+}
+
+/// As [`write()`], without known pieces and settings, which decide no id: equal models have equal
+/// bytes. Takes the memory of the result alone.
+pub fn write_deciding(model: &Model) -> Vec<u8> {
+    assemble(&deciding_sections(model))
+}
+
+fn deciding_sections(model: &Model) -> Vec<(&'static str, Cow<'_, [u8]>)> {
+    let mut sections = vec![
+        ("pattern", pattern_section(model.pattern()).into()),
+        ("ends", u32s(model.vocab().ends().iter().copied()).into()),
+        ("tokens", model.vocab().arena().into()),
+        ("merging", u32s([merging_code(model.merging())]).into()),
+        ("merges", merges_section(model.merging()).into()),
+        ("specials", specials_section(model.specials()).into()),
+        ("extras", extras_section(model).into()),
+    ];
+    if let Some(id) = model.vocab().empty_id() {
+        sections.push(("empty", u32s([id]).into()));
+    }
+    sections
+}
+
+fn assemble(sections: &[(&'static str, Cow<'_, [u8]>)]) -> Vec<u8> {
     let mut table = Vec::new();
-    let start = HEADER + sections.len() * SECTION_ENTRY;
-    for (name, content) in &sections {
+    let mut end = HEADER + sections.len() * SECTION_ENTRY;
+    for (name, content) in sections {
         let mut padded = [0; 8];
         padded[..name.len()].copy_from_slice(name.as_bytes());
         table.extend_from_slice(&padded);
-        table.extend_from_slice(&((start + body.len()) as u64).to_le_bytes());
+        table.extend_from_slice(&(end as u64).to_le_bytes());
         table.extend_from_slice(&(content.len() as u64).to_le_bytes());
-        body.extend_from_slice(content);
-        body.resize(body.len().next_multiple_of(8), 0);
+        end += content.len().next_multiple_of(8);
     }
-    let mut bytes = Vec::with_capacity(start + body.len());
+    let mut bytes = Vec::with_capacity(end);
     bytes.extend_from_slice(&MAGIC);
     bytes.extend_from_slice(&VERSION.to_le_bytes());
     bytes.extend_from_slice(&[0; 4]);
-    bytes.extend_from_slice(&((start + body.len()) as u64).to_le_bytes());
+    bytes.extend_from_slice(&(end as u64).to_le_bytes());
     bytes.extend_from_slice(&(sections.len() as u64).to_le_bytes());
     bytes.extend_from_slice(&table);
-    bytes.extend_from_slice(&body);
+    for (_, content) in sections {
+        bytes.extend_from_slice(content);
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+    }
     let checksum = crc32fast::hash(&bytes[16..]);
     bytes[12..16].copy_from_slice(&checksum.to_le_bytes());
     bytes
