@@ -20,7 +20,7 @@ FLAGS = ("special", "normalized", "lstrip", "rstrip", "single_word")
 ALPHABET = sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())
 MERGES = [("t", "h"), ("th", "e"), ("Ġ", "t"), ("Ġ", "Ġ"), ("ĠĠ", "ĠĠ"), ("Ã", "©"), ("<", "x")]
 
-# Spaces of several kinds; letters, digits and marks around which a token is no single word;
+# Spaces of several kinds; letters, digits and marks, beside which a token is not a single word;
 # characters that compose, and characters that are themselves the spelling of a byte.
 PARTS = (
     ["a", "b", "the", " t", " ", "  ", "    ", "\n", "\t", "\u3000", "<x>", "<x", "x>", "<s>", "s>b"]

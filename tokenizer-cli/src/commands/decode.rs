@@ -48,15 +48,8 @@ pub(crate) fn run(arguments: &DecodeArguments, progress: &Progress) -> Result<()
         (Some(header), _) => header.format,
         (None, Some(format)) => format,
         (None, None) => {
-            let format = by_name;
-            if IdFormat::is_width_left_open(input.path()) {
-                if format == IdFormat::U16 && look_wider(bytes) {
-                    let fault = IdFault::LooksWider;
-                    return Err(CommandError::Ids { input, fault });
-                }
-                progress.note(&format!("{input}: ids are read as {}", format.as_str()));
-            }
-            format
+            check_width(&input, by_name, bytes, progress)?;
+            by_name
         }
     };
 
@@ -79,5 +72,25 @@ pub(crate) fn run(arguments: &DecodeArguments, progress: &Progress) -> Result<()
         ),
         decoded.bytes,
     );
+    Ok(())
+}
+
+/// Reports the width that ids have by the size of the model, where neither name nor header tells it.
+fn check_width(
+    input: &InputName,
+    format: IdFormat,
+    bytes: &[u8],
+    progress: &Progress,
+) -> Result<(), CommandError> {
+    if !IdFormat::is_width_left_open(input.path()) {
+        return Ok(());
+    }
+    if format == IdFormat::U16 && look_wider(bytes) {
+        return Err(CommandError::Ids {
+            input: input.clone(),
+            fault: IdFault::LooksWider,
+        });
+    }
+    progress.note(&format!("{input}: ids are read as {}", format.as_str()));
     Ok(())
 }

@@ -172,11 +172,7 @@ impl Pass<'_> {
                 }
                 self.at += length;
                 run.count -= 1;
-                let next = if run.count > 0 {
-                    Some(&run)
-                } else {
-                    runs.peek()
-                };
+                let next = (run.count > 0).then_some(&run).or_else(|| runs.peek());
                 let next = next.map(|next| next.id);
                 if !self.push_merged(token, 1, next, merged) {
                     return false;
@@ -191,11 +187,7 @@ impl Pass<'_> {
                     return false;
                 }
                 self.at += 2 * length * (made as usize - 1);
-                let next = if run.count > 0 {
-                    Some(&run)
-                } else {
-                    runs.peek()
-                };
+                let next = (run.count > 0).then_some(&run).or_else(|| runs.peek());
                 let next = next.map(|next| next.id);
                 if !self.push_merged(token, made, next, merged) {
                     return false;

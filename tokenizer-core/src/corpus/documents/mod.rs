@@ -346,6 +346,17 @@ enum Cut {
     Listed(Ends),
 }
 
+impl Cut {
+    /// The cut of a block of text, which the input ends with if `is_last`.
+    fn of(units: &Units, is_last: bool) -> Self {
+        match units {
+            Units::Whole => Cut::One { ends: is_last },
+            Units::Lines => Cut::Lines,
+            Units::Separated(_) => Cut::Separated,
+        }
+    }
+}
+
 /// Where documents end, and which they are.
 type Ends = VecDeque<(usize, Unit)>;
 
@@ -436,14 +447,7 @@ impl Documents {
     fn read(&mut self) -> Result<bool, DocumentError> {
         let (bytes, cut) = match &mut self.reader {
             Reader::Held(bytes) => match bytes.take() {
-                Some(bytes) => {
-                    let cut = match self.units {
-                        Units::Whole => Cut::One { ends: true },
-                        Units::Lines => Cut::Lines,
-                        Units::Separated(_) => Cut::Separated,
-                    };
-                    (bytes, cut)
-                }
+                Some(bytes) => (bytes, Cut::of(&self.units, true)),
                 None => return Ok(false),
             },
             Reader::Text(blocks) => {
@@ -467,12 +471,7 @@ impl Documents {
                 let Some((bytes, is_last)) = block else {
                     return Ok(false);
                 };
-                let cut = match self.units {
-                    Units::Whole => Cut::One { ends: is_last },
-                    Units::Lines => Cut::Lines,
-                    Units::Separated(_) => Cut::Separated,
-                };
-                (bytes.into(), cut)
+                (bytes.into(), Cut::of(&self.units, is_last))
             }
             Reader::JsonLines(blocks) => {
                 let unit = Unit::Line(self.number + 1);
