@@ -186,8 +186,8 @@ def main():
     find_program(chosen.program)
     if not ENCODE_ONCE.exists():
         sys.exit(f"{ENCODE_ONCE} is missing: cargo build --release -p benches --bins")
-    heads = ["text", "MB", "command, s", "tiktoken, s", "times as fast", "core, s", "of the core's"]
-    heads += ["JSON lines, s", "of the text's", "Parquet, s", "of the text's"]
+    heads = ["corpus", "MB", "command, s", "tiktoken, s", "tiktoken / command", "core, s"]
+    heads += ["command / core", "JSON lines, s", "JSON lines / text", "Parquet, s", "Parquet / text"]
     print("| " + " | ".join(heads) + " |")
     print("| --- |" + " ---: |" * (len(heads) - 1), flush=True)
     with tempfile.TemporaryDirectory() as folder:

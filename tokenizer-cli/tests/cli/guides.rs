@@ -24,6 +24,11 @@ fn every_command_of_the_guides_runs() {
             continue;
         }
         let script = script(&std::fs::read_to_string(&path).unwrap());
+        // `benchmarks.md` has no commands for a shell.
+        if path.ends_with("benchmarks.md") {
+            assert!(script.is_empty());
+            continue;
+        }
         assert!(script.contains("tokenizer "), "{}", path.display());
         let folder = Folder::new();
         folder.write("corpus.txt", fixture_text("corpus.txt"));

@@ -10,7 +10,7 @@
 //! run is read ahead at most once. So a text costs one pass, whatever it holds.
 //!
 //! **Cost.** The same few dozen operations for every block of ASCII, whatever it holds, and a decoding
-//! and a look-up in two tables for each character outside ASCII. The figures are in the README.
+//! and a look-up in two tables for each character outside ASCII. Figures: `docs/benchmarks.md`.
 
 mod block;
 mod cl100k;
