@@ -34,9 +34,20 @@ import zlib
 from pathlib import Path
 
 from growth import large_corpus
-from program import PROGRAM, ROOT, SHARED, default_corpora, find_program, peaks
+from program import (
+    ENCODE_ONCE,
+    PROGRAM,
+    ROOT,
+    default_corpora,
+    encode_once,
+    find_program,
+    peaks,
+    ratio_cell,
+    table_head,
+    table_row,
+    vocabulary,
+)
 
-ENCODE_ONCE = ROOT / "target" / "release" / "encode_once"
 THREADS = 2
 DOCUMENT = 4096
 LARGE_MEGABYTES = 2000
@@ -80,8 +91,7 @@ class Bench:
     def __init__(self, chosen, folder):
         self.chosen = chosen
         self.folder = Path(folder)
-        shared = SHARED / "vocabs" / "cl100k_base.tiktoken"
-        self.vocabulary = shared if shared.exists() else ROOT / "fixtures/golden/cl100k.tiktoken"
+        self.vocabulary = vocabulary("cl100k_base")
         regexes = json.loads((ROOT / "fixtures/golden/patterns.json").read_text())
         self.regex = regexes["cl100k"]
 
@@ -101,8 +111,7 @@ class Bench:
         return taken, written
 
     def core(self, text):
-        command = [ENCODE_ONCE, self.vocabulary, "cl100k", text, "1", str(THREADS)]
-        run = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+        run = encode_once(self.vocabulary, "cl100k", text, 1, THREADS)
         return run["load"] + run["sentence"] + run["passes"][0], run["crc"]
 
     def inputs(self, path):
@@ -151,10 +160,9 @@ class Bench:
                 cells += ["-", "-"]
                 continue
             pairs = zip(ours, theirs) if way == "core" else zip(theirs, ours)
-            ratios = [one / other for one, other in pairs]
             cells.append(f"{statistics.median(theirs):.3f}")
-            cells.append(f"**{statistics.median(ratios):.2f}** ({min(ratios):.2f}-{max(ratios):.2f})")
-        print("| " + " | ".join(cells) + " |", flush=True)
+            cells.append(ratio_cell([one / other for one, other in pairs]))
+        table_row(cells)
 
     def large(self):
         text = large_corpus("text", LARGE_MEGABYTES, default_corpora())
@@ -184,12 +192,10 @@ def main():
     if chosen.runs < 1:
         parser.error("there must be a run")
     find_program(chosen.program)
-    if not ENCODE_ONCE.exists():
-        sys.exit(f"{ENCODE_ONCE} is missing: cargo build --release -p benches --bins")
+    find_program(ENCODE_ONCE)
     heads = ["corpus", "MB", "command, s", "tiktoken, s", "tiktoken / command", "core, s"]
     heads += ["command / core", "JSON lines, s", "JSON lines / text", "Parquet, s", "Parquet / text"]
-    print("| " + " | ".join(heads) + " |")
-    print("| --- |" + " ---: |" * (len(heads) - 1), flush=True)
+    table_head(heads)
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(chosen, folder)
         for path in chosen.corpora or default_corpora():

@@ -21,7 +21,7 @@ for the encoding. Packages that are not installed are left out. The tables:
 **Time.** Each run is a process of its own, on one processor (`threads`: two); imports, that of numpy
 included, are not in the time. The encoders take turns, so that a machine that is slower for a while
 is so for all. A cell is the median of the runs; a ratio is the median of the ratios of the runs that
-stood beside each other, with the lowest behind it. The best of the others is chosen in each run anew.
+stood beside each other, with the lowest and the highest. The best of the others is chosen in each run anew.
 
 **Ids** of all encoders are compared by their CRC; if they differ, the script says so and fails.
 """
@@ -41,10 +41,19 @@ import time
 from pathlib import Path
 
 from encoders import ENCODERS, SENTENCE
-from program import ROOT, SHARED, default_corpora
+from program import (
+    ENCODE_ONCE,
+    PATTERNS,
+    ROOT,
+    SHARED,
+    default_corpora,
+    encode_once,
+    ratio_cell,
+    table_head,
+    table_row,
+    vocabulary,
+)
 
-ENCODE_ONCE = ROOT / "target" / "release" / "encode_once"
-PATTERNS = {"r50k_base": "gpt2", "cl100k_base": "cl100k", "o200k_base": "o200k"}
 CORPORA = ("english_prose", "multilingual", "source_code", "web_mix")
 HOSTILE = ("one_letter", "long_word", "fibonacci_word", "spaces", "newlines", "digits")
 RUSTBPE_BYTES, RUSTBPE_TOKENS = 4_000_000, 8192
@@ -58,9 +67,7 @@ class Bench:
         self.pattern = PATTERNS[chosen.encoding]
         regexes = json.loads((ROOT / "fixtures/golden/patterns.json").read_text())
         self.regex, self.nanochat = regexes[self.pattern], regexes["nanochat"]
-        shared = SHARED / "vocabs" / f"{chosen.encoding}.tiktoken"
-        fixture = ROOT / f"fixtures/golden/{self.pattern}.tiktoken"
-        self.vocabulary = shared if shared.exists() else fixture
+        self.vocabulary = vocabulary(chosen.encoding)
         self.native = Path(folder) / "model.bpe"
         self.encoders = {}
         for name in ENCODERS:
@@ -132,10 +139,6 @@ def ratios(ours, others):
     return made
 
 
-def ratio_cell(numbers):
-    return "-" if numbers is None else f"**{statistics.median(numbers):.2f}** ({min(numbers):.2f})"
-
-
 def number_cell(number, digits=0):
     return "-" if number is None else f"{number:.{digits}f}"
 
@@ -152,14 +155,9 @@ def is_ours(encoder):
     return encoder.startswith("ours")
 
 
-def begin_table(title, heads):
+def begin_titled(title, heads):
     print(f"\n{title}\n")
-    print("| " + " | ".join(heads) + " |")
-    print("| --- |" + " ---: |" * (len(heads) - 1), flush=True)
-
-
-def row(cells):
-    print("| " + " | ".join(cells) + " |", flush=True)
+    table_head(heads)
 
 
 # ---------------------------------------------------------------- tables
@@ -167,8 +165,8 @@ def row(cells):
 
 def whole_table(bench, corpora):
     encoders = list(bench.encoders)
-    heads = ["MB/s: loaded and first pass / first pass / best later pass", *encoders]
-    begin_table("Whole files", heads)
+    heads = ["MB/s: load and first pass / first pass / best later pass", *encoders]
+    begin_titled("Whole files", heads)
     rows = []
     for path in corpora:
         size = path.stat().st_size
@@ -182,7 +180,7 @@ def whole_table(bench, corpora):
             " / ".join(number_cell(median(kind[encoder])) for kind in kinds)
             for encoder in encoders
         ]
-        row([f"{path.stem}, {size / 1e6:.1f} MB", *cells])
+        table_row([f"{path.stem}, {size / 1e6:.0f} MB", *cells])
         peaks = [
             number_cell(max(run["peak"] for run in runs) / 1e6) if runs[0]["peak"] else "-"
             for runs in results.values()
@@ -191,7 +189,7 @@ def whole_table(bench, corpora):
 
     ours = [encoder for encoder in encoders if is_ours(encoder)]
     heads = ["times as fast as the best of the others", "encoder"]
-    begin_table(
+    begin_titled(
         "Ours beside the best of the others, and lists beside those of tiktoken",
         [*heads, "loaded and first", "first", "later", "tiktoken, first", "tiktoken, later"],
     )
@@ -204,11 +202,11 @@ def whole_table(bench, corpora):
             for kind in kinds[1:]:
                 beside = [kind["tiktoken"]] if "tiktoken" in kind and "numpy" not in encoder else []
                 cells.append(ratio_cell(ratios(kind[encoder], beside)))
-            row([corpus, encoder, *cells])
+            table_row([corpus, encoder, *cells])
 
-    begin_table("Peak memory of the process, text included, MB", ["corpus", *encoders])
+    begin_titled("Peak memory of the process, text included, MB", ["corpus", *encoders])
     for corpus, _, peaks in rows:
-        row([corpus, *peaks])
+        table_row([corpus, *peaks])
 
 
 def hostile_table(bench, corpora):
@@ -219,7 +217,7 @@ def hostile_table(bench, corpora):
     encoders = list(bench.encoders)
     ours = [encoder for encoder in encoders if is_ours(encoder)]
     beside = [f"{encoder}: ratio" for encoder in ours]
-    begin_table("Hostile megabytes, first pass", ["MB/s", *encoders, *beside])
+    begin_titled("Hostile megabytes, first pass", ["MB/s", *encoders, *beside])
     for path in found:
         size = path.stat().st_size
         results = bench.side_by_side(encoders, "whole", path)
@@ -227,13 +225,13 @@ def hostile_table(bench, corpora):
         others = [runs for name, runs in speed.items() if not is_ours(name)]
         cells = [number_cell(median(speed[encoder]), 1) for encoder in encoders]
         cells += [ratio_cell(ratios(speed[encoder], others)) for encoder in ours]
-        row([path.stem, *cells])
+        table_row([path.stem, *cells])
 
 
 def lines_table(bench, corpora):
     heads = ["20,000 lines, one call each", "encoder", "first pass, MB/s", "later, MB/s"]
     heads += ["p50, µs", "p95, µs", "p99, µs", "later: ratio"]
-    begin_table("Short lines", heads)
+    begin_titled("Short lines", heads)
     for path in corpora:
         encoders = list(bench.encoders)
         results = bench.side_by_side(encoders, "lines", path, passes=bench.chosen.passes)
@@ -246,7 +244,7 @@ def lines_table(bench, corpora):
             cells = [number_cell(median(kind[encoder]), 1) for kind in (first, later)]
             cells += [number_cell(median(part), 2) for part in latencies]
             cells.append(ratio_cell(ratios(later[encoder], others)) if is_ours(encoder) else "")
-            row([path.stem, encoder, *cells])
+            table_row([path.stem, encoder, *cells])
 
 
 def threads_table(bench, corpora):
@@ -254,7 +252,7 @@ def threads_table(bench, corpora):
     if not can_choose or "ours, numpy" not in bench.encoders:
         return
     heads = ["corpus", "MB", "one thread, MB/s", "two, MB/s", "times as fast"]
-    begin_table("Ours on two threads, numpy", [*heads, "two processes", "of these"])
+    begin_titled("Ours on two threads, numpy", [*heads, "two processes", "of these"])
     for path in corpora:
         whole = path.stat().st_size
         for limit in (*(size for size in (1 << 18, 1 << 20) if size < whole), whole):
@@ -265,7 +263,7 @@ def threads_table(bench, corpora):
             size = taken["bytes"] / 1e6
             speeds = [number_cell(size / min(times)) for times in (one, two)]
             pairs = [(one, two), (one, apart), (apart, two)]
-            row([path.stem, f"{size:.2f}", *speeds, *(ratio_cell(quotients(*p)) for p in pairs)])
+            table_row([path.stem, f"{size:.2f}", *speeds, *(ratio_cell(quotients(*p)) for p in pairs)])
 
 
 def quotients(these, those):
@@ -276,7 +274,7 @@ def load_table(bench, corpora):
     from tokenizer_py import Tokenizer
 
     Tokenizer.from_file(bench.vocabulary, pattern=bench.pattern).save(bench.native)
-    begin_table(
+    begin_titled(
         "A new process: from the path of a vocabulary to the ids of one sentence",
         ["ms", "median", "lowest", "whole process, median"],
     )
@@ -287,11 +285,11 @@ def load_table(bench, corpora):
         if name not in ("tiktoken, numpy", "gigatoken, list", "fastokens, list"):
             taken = [bench.one(name, "load", text) for _ in range(runs)]
             measured[f"{name}, .tiktoken"] = taken
-            row([f"{name}, .tiktoken", *load_cells([run["load"] for run in taken])])
+            table_row([f"{name}, .tiktoken", *load_cells([run["load"] for run in taken])])
     name = "ours, numpy"
     taken = [bench.one(name, "load", text, vocabulary=str(bench.native)) for _ in range(runs)]
     measured[f"{name}, .bpe"] = taken
-    row([f"{name}, .bpe", *load_cells([run["load"] for run in taken])])
+    table_row([f"{name}, .bpe", *load_cells([run["load"] for run in taken])])
     if ENCODE_ONCE.exists():
         sentence = bench.native.with_name("sentence.txt")
         sentence.write_text(SENTENCE)
@@ -299,14 +297,12 @@ def load_table(bench, corpora):
             name = f"Rust, {file.suffix}"
             measured[name], outside = [], []
             for _ in range(runs):
-                command = [ENCODE_ONCE, file, pattern, sentence, "1"]
                 start = time.perf_counter()
-                done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+                measured[name].append(encode_once(file, pattern, sentence, 1))
                 outside.append(time.perf_counter() - start)
-                measured[name].append(json.loads(done.stdout))
             inside = [run["load"] + run["sentence"] for run in measured[name]]
             whole = f"{statistics.median(outside) * 1e3:.1f}"
-            row([name, *load_cells(inside)[:2], whole])
+            table_row([name, *load_cells(inside)[:2], whole])
     bench.compare("load", measured)
 
 
@@ -320,7 +316,7 @@ def rustbpe_table(bench, corpora):
         return
     heads = ["documents of 4 KB, one call each: first pass / best later pass, MB/s", *packages]
     title = f"rustbpe's encode, {RUSTBPE_TOKENS:,} tokens that it trained, nanochat's pattern"
-    begin_table(title, [*heads, "first: ratio", "later: ratio"])
+    begin_titled(title, [*heads, "first: ratio", "later: ratio"])
     for path in corpora:
         results = {}
         for name, package in packages.items():
@@ -337,7 +333,7 @@ def rustbpe_table(bench, corpora):
         ]
         cells = [" / ".join(number_cell(median(kind[name]), 1) for kind in kinds) for name in packages]
         theirs = [ratios(kind["ours as rustbpe"], [kind["rustbpe"]]) for kind in kinds]
-        row([path.stem, *cells, *(ratio_cell(each) for each in theirs)])
+        table_row([path.stem, *cells, *(ratio_cell(each) for each in theirs)])
 
 
 TABLES = {

@@ -25,7 +25,18 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from program import PROGRAM, ROOT, SHARED, TooLong, default_corpora, find_program, made, train
+from program import (
+    PROGRAM,
+    ROOT,
+    SHARED,
+    TooLong,
+    default_corpora,
+    find_program,
+    made,
+    table_head,
+    table_row,
+    train,
+)
 
 PROSE_MEGABYTES = [1, 2, 4, 8, 16, 24]
 LARGE_MEGABYTES = [4, 16, 64, 256, 1000]
@@ -81,7 +92,7 @@ def row(path, chosen, before):
     except TooLong:
         cells = [path.stem, f"{size / 1e6:.0f}", "-", "-", "-", f"> {chosen.timeout}"]
         cells += [f"> {chosen.timeout / size * 1e9:.0f}", "-", "-"]
-        print("| " + " | ".join(cells) + " |", flush=True)
+        table_row(cells)
         return None
     assert len({one.crc for one in [*trainings, watched]}) == 1, "not the same merges each time"
     seconds = statistics.median(one.seconds for one in trainings)
@@ -93,7 +104,7 @@ def row(path, chosen, before):
     cells = [path.stem, f"{size / 1e6:.0f}", f"{watched.distinct:,}", exponent]
     cells += [f"{watched.tokens - 256:,}", f"{seconds:.3f}", f"{seconds / size * 1e9:.1f}"]
     cells += [f"{memory / 1e6:.0f}", f"{memory / size:.2f}"] if memory else ["-", "-"]
-    print("| " + " | ".join(cells) + " |", flush=True)
+    table_row(cells)
     return now
 
 
@@ -114,8 +125,7 @@ def main():
 
     heads = ["corpus", "MB", "distinct pieces", "exponent", "merges", "seconds", "ns a byte"]
     heads += ["memory, MB", "bytes a byte"]
-    print("| " + " | ".join(heads) + " |")
-    print("| --- |" + " ---: |" * (len(heads) - 1), flush=True)
+    table_head(heads)
     for group in corpora(chosen.kinds or KINDS):
         before = None
         for path in group:

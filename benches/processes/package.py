@@ -44,10 +44,20 @@ import zlib
 from pathlib import Path
 
 from encoders import LINES, SENTENCE, read_ranks
-from program import ROOT, SHARED, default_corpora
+from program import (
+    ENCODE_ONCE,
+    PATTERNS,
+    ROOT,
+    SHARED,
+    default_corpora,
+    encode_once,
+    find_program,
+    ratio_cell,
+    table_head,
+    table_row,
+    vocabulary,
+)
 
-ENCODE_ONCE = ROOT / "target" / "release" / "encode_once"
-PATTERNS = {"r50k_base": "gpt2", "cl100k_base": "cl100k", "o200k_base": "o200k"}
 REGEXES = json.loads((ROOT / "fixtures/golden/patterns.json").read_text())
 CUT, TOKENS, BATCH, PASSES = 10_000, 32_768, 4096, 4
 WANTED = {
@@ -152,8 +162,7 @@ def decode(package, path, vocabulary, pattern, **_):
 
 def to_numpy(package, path, vocabulary, pattern, **_):
     if package == "core":
-        command = [ENCODE_ONCE, vocabulary, pattern, path, str(PASSES)]
-        done = json.loads(subprocess.check_output(command))
+        done = encode_once(vocabulary, pattern, path, PASSES)
         return {"seconds": min(done["passes"][1:]), "crc": done["crc"]}
     tokenizer = importlib.import_module(package).Tokenizer.from_file(vocabulary, pattern)
     data = Path(path).read_bytes()
@@ -225,9 +234,7 @@ def print_row(title, wanted, size, ours, theirs, differ):
     for side in seconds:
         middle = statistics.median(side)
         cells.append(f"{size / 1e6 / middle:.1f} MB/s" if size else f"{middle * 1e3:.1f} ms")
-    spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
-    ratio = f"**{statistics.median(ratios):.2f}** ({spread})"
-    print("| " + " | ".join([title, *cells, ratio, wanted]) + " |", flush=True)
+    table_row([title, *cells, ratio_cell(ratios), wanted])
 
 
 def warm_cache(folder, name):
@@ -257,18 +264,17 @@ def main():
     chosen = arguments()
     if chosen.one:
         return in_this_process(json.loads(chosen.one))
-    if "numpy" in chosen.rows and not ENCODE_ONCE.exists():
-        sys.exit(f"{ENCODE_ONCE} is missing: cargo build --release -p benches --bin encode_once")
+    if "numpy" in chosen.rows:
+        find_program(ENCODE_ONCE)
     pattern = PATTERNS[chosen.encoding]
     differ = []
     with tempfile.TemporaryDirectory() as folder:
         cached = warm_cache(folder, chosen.encoding)
-        vocabulary = cached or ROOT / f"fixtures/golden/{pattern}.tiktoken"
-        model = {"vocabulary": str(vocabulary), "pattern": pattern}
+        table = vocabulary(chosen.encoding)
+        model = {"vocabulary": str(table), "pattern": pattern}
         measure = functools.partial(side_by_side, chosen.runs, cache=folder)
-        print(f"{platform.machine()}, {os.cpu_count()} processors, {vocabulary.name}\n")
-        print("| | ours | theirs | times as fast (lowest to highest) | wanted |")
-        print("| --- | ---: | ---: | ---: | ---: |", flush=True)
+        print(f"{platform.machine()}, {os.cpu_count()} processors, {table.name}\n")
+        table_head(["", "ours", "theirs", "times as fast (lowest to highest)", "wanted"])
         for row in chosen.rows:
             if row == "import" or (row == "first" and cached):
                 sides = measure(row=row, name=chosen.encoding)

@@ -1,4 +1,4 @@
-"""`tokenizer train` as a process: its time, its memory, what it made. And where corpora are.
+"""What the scripts of this folder share: programs, corpora, vocabularies, `tokenizer train`, tables.
 
 **Memory** is what it takes above its input. It maps its file, whose pages count as resident without
 being taken from anyone: so its highest resident size (VmHWM) minus the size of the file; or, if
@@ -9,8 +9,10 @@ if the peak is short. Nothing is taken off for the program itself. Linux only.
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import statistics
 import struct
 import subprocess
 import sys
@@ -22,9 +24,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SHARED = ROOT.parent / "shared" / "data"
+SHARED = Path(os.environ.get("TOKENIZER_SHARED_DATA", ROOT.parent / "shared" / "data"))
 MADE = ROOT / "target" / "corpora"
 PROGRAM = ROOT / "target" / "release" / "tokenizer"
+ENCODE_ONCE = ROOT / "target" / "release" / "encode_once"
+PATTERNS = {"r50k_base": "gpt2", "cl100k_base": "cl100k", "o200k_base": "o200k"}
 
 
 @dataclass
@@ -40,7 +44,20 @@ class Training:
 
 def find_program(program):
     if not Path(program).exists():
-        sys.exit(f"{program} is missing: cargo build --release -p tokenizer-cli")
+        sys.exit(f"no {program}: cargo build --release -p tokenizer-cli -p benches --bins")
+
+
+def vocabulary(encoding):
+    """The published table of an encoding; without it, the small one of the repository."""
+    published = SHARED / "vocabs" / f"{encoding}.tiktoken"
+    small = ROOT / "fixtures" / "golden" / f"{PATTERNS[encoding]}.tiktoken"
+    return published if published.exists() else small
+
+
+def encode_once(model, pattern, text, passes, threads=1, program=ENCODE_ONCE, **options):
+    """One run of the program of that name: loading, a sentence and passes over the text, in seconds."""
+    command = [program, model, pattern, text, str(passes), str(threads)]
+    return json.loads(subprocess.check_output(command, **options))
 
 
 class TooLong(Exception):
@@ -110,6 +127,23 @@ def crc(tokens):
     for token in tokens:
         value = zlib.crc32(token, zlib.crc32(struct.pack("<I", len(token)), value))
     return value
+
+
+def table_head(heads):
+    print("| " + " | ".join(heads) + " |")
+    print("| --- |" + " ---: |" * (len(heads) - 1), flush=True)
+
+
+def table_row(cells):
+    print("| " + " | ".join(cells) + " |", flush=True)
+
+
+def ratio_cell(ratios, digits=2):
+    """The median of ratios, with the lowest and the highest; `-` for None."""
+    if ratios is None:
+        return "-"
+    middle, *ends = (f"{each:.{digits}f}" for each in (statistics.median(ratios), min(ratios), max(ratios)))
+    return f"**{middle}** ({' to '.join(ends)})"
 
 
 def default_corpora(names=("english_prose", "multilingual", "source_code")):

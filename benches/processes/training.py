@@ -39,7 +39,18 @@ import sys
 import time
 from pathlib import Path
 
-from program import PROGRAM, ROOT, crc, default_corpora, find_program, memory_status, train
+from program import (
+    PROGRAM,
+    ROOT,
+    crc,
+    default_corpora,
+    find_program,
+    memory_status,
+    ratio_cell,
+    table_head,
+    table_row,
+    train,
+)
 
 VOCAB_SIZES = [4096, 32_768, 131_072]
 DOCUMENT_CHARACTERS = 4096
@@ -146,16 +157,15 @@ def compare(program, path, vocab_size, runs):
     cells.append(f"{statistics.median(taken['rustbpe']):.3f}")
     for column in COLUMNS[1:]:
         ratios = [theirs / ours for theirs, ours in zip(taken["rustbpe"], taken[column])]
-        spread = f"{min(ratios):.1f} to {max(ratios):.1f}"
         cells.append(f"{statistics.median(taken[column]):.3f}")
-        cells.append(f"**{statistics.median(ratios):.1f}** ({spread})")
+        cells.append(ratio_cell(ratios, 1))
     for column in COLUMNS:
         cells.append(f"{memory[column] / 1e6:.0f}" if memory[column] else "-")
     for column in COLUMNS[1:]:
         known = memory[column] and memory["rustbpe"]
         cells.append(f"{memory[column] / memory['rustbpe']:.2f}" if known else "-")
     cells.append(f"{max(tables)[0] - 256:,}" if same else "**they differ**")
-    print("| " + " | ".join(cells) + " |", flush=True)
+    table_row(cells)
     return same
 
 
@@ -176,11 +186,10 @@ def main():
     chosen = arguments()
     find_program(chosen.program)
     print(f"{os.cpu_count()} processors, {platform.machine()}, {chosen.runs} runs of each\n")
-    heads = ["corpus", "tokens", "rustbpe, s", "iterator, s", "times as fast", "file, s"]
-    heads += ["times as fast", "rustbpe, MB", "iterator, MB", "file, MB"]
-    heads += ["iterator, share", "file, share", "equal merges"]
-    print("| " + " | ".join(heads) + " |")
-    print("| --- |" + " ---: |" * (len(heads) - 1), flush=True)
+    heads = ["corpus", "tokens", "rustbpe, s", "iterator, s", "rustbpe / iterator", "file, s"]
+    heads += ["rustbpe / file", "rustbpe, MB", "iterator, MB", "file, MB"]
+    heads += ["iterator / rustbpe, MB", "file / rustbpe, MB", "equal merges"]
+    table_head(heads)
     corpora = chosen.corpora or default_corpora()
     rows = [(path, size) for path in corpora for size in chosen.vocab_size]
     same = [compare(chosen.program, path, size, chosen.runs) for path, size in rows]

@@ -68,3 +68,56 @@ def test_usage(script):
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("usage:")
+
+
+BENCHMARK = ROOT / "scripts" / "benchmark"
+
+
+def benchmark(tmp_path, *arguments):
+    """Runs `scripts/benchmark` on the corpus of the repository."""
+    command = [sys.executable, BENCHMARK, "--data", tmp_path, "--pairs", "2", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return [line.split("|")[1:-1] for line in done.stdout.splitlines() if "|" in line], done.stderr
+
+
+@pytest.mark.skipif(not PROGRAM.exists(), reason="the command line is not built")
+def test_two_builds_side_by_side(tmp_path):
+    builds = ["--before", PROGRAM, "--after", PROGRAM.parent]
+    rows, said = benchmark(tmp_path, *builds, "encode", "count/corpus/o200k", "decode", "train", "python")
+    names = [row[0].strip() for row in rows[2:]]
+    assert names == [
+        "encode/corpus/cl100k/u32",
+        "decode/corpus/cl100k",
+        "encode/corpus/o200k/u32",
+        "count/corpus/o200k",
+        "decode/corpus/o200k",
+        "encode/corpus/gpt2/u16",
+        "train/corpus/32768",
+    ]
+    assert all(" MB/s " in row[1] and " to " in row[3] for row in rows[2:])
+    assert said == "benchmark: rows python left out: no python\n"
+
+
+def test_two_interpreters_side_by_side(tmp_path):
+    interpreters = ["--before-python", sys.executable, "--after-python", sys.executable]
+    rows, _ = benchmark(tmp_path, *interpreters, "python/*st/corpus", "python/batch")
+    assert [row[0].strip() for row in rows[2:]] == ["python/list/corpus", "python/batch/corpus"]
+
+
+def test_rows_of_the_page(tmp_path):
+    rows, _ = benchmark(tmp_path, "encoding")
+    page = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
+    heads = [cell.strip() for cell in rows[0]]
+    assert heads[-2:] == ["ours, list", "ours, numpy"]
+    assert all(f"| {head} |" in page for head in heads)
+    assert rows[2][0].strip() == "corpus, 0 MB"
+
+
+def test_names_of_rows():
+    done = subprocess.run([BENCHMARK, "--list"], capture_output=True, text=True, check=True)
+    names = done.stdout.split()
+    for name in ("training", "splitting", "core", "load", "python"):
+        assert any(each.startswith(f"{name}/") for each in names), name
+    done = subprocess.run([BENCHMARK, "nothing"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "benchmark: no row 'nothing': see --list\n")
