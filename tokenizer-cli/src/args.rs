@@ -322,9 +322,8 @@ pub(crate) struct TrainArguments {
     )]
     pub(crate) checkpoint_sizes: Vec<usize>,
 
-    /// Store so many pieces with their ids in the model: the most frequent that are not one token.
-    /// They change no id; 0 is for none. Only a .bpe model holds them [default: 8192].
-    #[arg(long, value_name = "N")]
+    /// Has no effect. Models held a list of pieces once.
+    #[arg(long, value_name = "N", hide = true)]
     pub(crate) known_pieces: Option<usize>,
 }
 
@@ -468,31 +467,16 @@ pub(crate) struct CountArguments {
 /// Write a model in another format.
 #[derive(Debug, Args)]
 #[command(
-    mut_arg("inputs", |inputs| {
-        let what = "Store the most frequent pieces of this corpus that are not one token in the model, \
-                    with their ids: documents, and pieces that were counted before (see \
-                    count-pieces). They change no id. Only a .bpe model holds them";
-        let inputs = inputs.long("warm").value_name("CORPUS").num_args(1..);
-        inputs.required(false).help(what)
-    }),
-    mut_arg("errors", |errors| errors.requires("inputs")),
-    mut_arg("threads", |threads| threads.requires("inputs")),
-    mut_arg("recursive", |recursive| recursive.requires("inputs")),
-    mut_arg("per_line", |per_line| per_line.requires("inputs")),
-    mut_arg("document_separator", |separator| separator.requires("inputs")),
-    mut_arg("json_lines", |json_lines| json_lines.requires("inputs")),
-    mut_arg("text", |text| text.requires("inputs")),
-    mut_arg("field", |field| field.requires("inputs")),
-    mut_arg("column", |column| column.requires("inputs")),
-    mut_arg("max_chars", |max_chars| max_chars.requires("inputs")),
-    mut_arg("doc_cap", |doc_cap| doc_cap.requires("inputs")),
-    mut_arg("max_memory", |max_memory| max_memory.requires("inputs"))
+    mut_args(|arg| match arg.get_id().as_str() {
+        "model" | "output" | "pattern" => arg,
+        "inputs" => arg.long("warm").value_name("CORPUS").num_args(1..).required(false).hide(true),
+        _ => arg.requires("inputs").hide(true),
+    })
 )]
 #[command(after_help = "\
 Examples:
   tokenizer convert ranks.tiktoken --pattern o200k -o model.bpe
-  tokenizer convert tokenizer.json -o model.bpe
-  tokenizer convert ranks.tiktoken --pattern o200k --warm corpus.txt -o model.bpe")]
+  tokenizer convert tokenizer.json -o model.bpe")]
 pub(crate) struct ConvertArguments {
     /// The model to read: .bpe, .json, .tiktoken or a folder in Hugging Face's layout.
     #[arg(value_name = "MODEL", value_parser = read_model_path())]
@@ -505,16 +489,15 @@ pub(crate) struct ConvertArguments {
     #[command(flatten)]
     pub(crate) pattern: ModelPatternArguments,
 
-    /// The corpus of `--warm`.
+    /// The corpus of `--warm`, which has no effect, and how it would be read.
     #[command(flatten)]
     pub(crate) warm: InputArguments,
 
     #[command(flatten)]
-    pub(crate) counting: CountingArguments,
+    _counting: CountingArguments,
 
-    /// How many pieces to store [default: 8192].
-    #[arg(long, value_name = "N", requires = "inputs")]
-    pub(crate) known_pieces: Option<usize>,
+    #[arg(long = "known-pieces", value_name = "N")]
+    _known_pieces: Option<usize>,
 }
 
 /// Compare models on corpora: a table with a line for each corpus and model.

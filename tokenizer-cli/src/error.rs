@@ -173,8 +173,6 @@ pub(crate) enum UsageError {
     Pattern(LoadError),
     #[error(transparent)]
     CountsPattern(LoadCountsError),
-    #[error("{}: only a .bpe model holds known pieces", .0.display())]
-    KnownPiecesNotHeld(PathBuf),
     #[error("{}: these are counted pieces, not text", .0.display())]
     CountsAsText(PathBuf),
     #[error(transparent)]

@@ -20,10 +20,8 @@
 //! | [`merges`], [`mod@train`] | [`Merges`]: which pair becomes which token |
 //! | [`mod@reference`] | BPE by its definition, the judge of the rest |
 //! | `token_index`, [`vocab`], [`special`] | ids and bytes of tokens |
-//! | [`known_pieces`] | pieces with their ids, which a model may carry |
 //! | [`model`] | [`Model`]: everything that decides about ids |
 //! | [`encode`], [`decode`] | [`Encoder`], and back |
-//! | [`frequent`] | the most frequent pieces of a corpus, to be known |
 //! | [`mod@extend`] | a model learns more merges |
 //! | [`mod@format`] | a model as bytes: `.bpe`, `.tiktoken`, `tokenizer.json`; counted pieces |
 //! | `corpus` | paths and files (feature `files`) |
@@ -64,8 +62,6 @@ pub mod decode;
 pub mod encode;
 pub mod extend;
 pub mod format;
-pub mod frequent;
-pub mod known_pieces;
 pub mod merges;
 pub mod model;
 pub mod normalize;
@@ -93,8 +89,6 @@ pub use encode::{
     IdsWithOffsets, Truncated,
 };
 pub use extend::{Extended, extend};
-pub use frequent::most_frequent;
-pub use known_pieces::KnownPieces;
 pub use merges::{Merge, Merges};
 pub use model::{Affixes, CallSettings, Merging, Model};
 pub use special::{SpecialSet, SpecialToken, SpecialTokens};

@@ -1,8 +1,5 @@
 //! Model: everything that decides which ids a text has. Immutable.
 
-use std::sync::Arc;
-
-use crate::known_pieces::{CarriedPieces, KnownPieces, KnownPiecesError};
 use crate::merges::{Merges, MergesError};
 use crate::normalize::Normalizer;
 use crate::special::{SpecialSet, SpecialToken, SpecialTokens, SpecialTokensError};
@@ -51,8 +48,7 @@ pub struct CallSettings {
 
 /// A tokenizer as data: pattern, vocabulary, rule of merging, special tokens.
 ///
-/// Equal models give every text equal ids: known pieces and call settings, which change none, are
-/// not compared.
+/// Equal models give every text equal ids: call settings, which change none, are not compared.
 #[derive(Clone)]
 pub struct Model {
     pattern: Pattern,
@@ -61,7 +57,6 @@ pub struct Model {
     specials: SpecialTokens,
     normalizer: Option<Normalizer>,
     affixes: Affixes,
-    known_pieces: Arc<CarriedPieces>,
     call_settings: CallSettings,
 }
 
@@ -104,9 +99,6 @@ pub enum ModelError {
         /// The id.
         id: TokenId,
     },
-    /// The known pieces contradict the vocabulary.
-    #[error(transparent)]
-    KnownPieces(#[from] KnownPiecesError),
     /// Merges that were not numbered by training, or whose tokens are too long.
     #[error(transparent)]
     Merges(#[from] MergesError),
@@ -247,7 +239,6 @@ impl Model {
             specials,
             normalizer: None,
             affixes: Affixes::default(),
-            known_pieces: Arc::default(),
             call_settings: CallSettings::default(),
         })
     }
@@ -270,35 +261,6 @@ impl Model {
         }
         self.affixes = affixes;
         Ok(self)
-    }
-
-    /// The same model with pieces of which the ids are known, in the place of those it had. They are
-    /// used from when they are known to be true, and change no id: see
-    /// [`mod@crate::known_pieces`].
-    ///
-    /// # Errors
-    /// When the ids of a piece do not exist or do not spell it.
-    pub fn with_known_pieces(mut self, known: KnownPieces) -> Result<Self, ModelError> {
-        self.known_pieces = Arc::new(CarriedPieces::new(known, &self.vocab)?);
-        Ok(self)
-    }
-
-    /// The same model without known pieces.
-    pub fn without_known_pieces(mut self) -> Self {
-        self.known_pieces = Arc::default();
-        self
-    }
-
-    /// The same model, whose known pieces are taken to be true without merging them: for a list made
-    /// by [`most_frequent`](crate::most_frequent()) for this model, or a file that this program wrote
-    /// and no one else could change. It holds for clones of the model too.
-    ///
-    /// If the list lies after all, text that holds a listed piece has ids that spell it, but not those
-    /// of merging. [`Encoder::check_known_pieces`](crate::Encoder::check_known_pieces) is for lists
-    /// from elsewhere.
-    pub fn trust_known_pieces(self) -> Self {
-        self.known_pieces.set_true();
-        self
     }
 
     /// The same model with other call settings; they change no id.
@@ -359,17 +321,6 @@ impl Model {
     /// applied.
     pub fn call_settings(&self) -> &CallSettings {
         &self.call_settings
-    }
-
-    /// Pieces of which the ids are known before any text is seen.
-    pub fn known_pieces(&self) -> &KnownPieces {
-        self.known_pieces.known()
-    }
-
-    /// The known pieces, which are asked only when they are known to be true.
-    #[inline]
-    pub(crate) fn carried_pieces(&self) -> &CarriedPieces {
-        &self.known_pieces
     }
 
     /// The bytes of an id, special tokens included; `None` when there is no such token.
@@ -444,7 +395,6 @@ impl std::fmt::Debug for Model {
             .field("specials", &self.specials)
             .field("normalizer", &self.normalizer)
             .field("affixes", &self.affixes)
-            .field("known_pieces", self.known_pieces())
             .field("call_settings", &self.call_settings)
             .finish()
     }

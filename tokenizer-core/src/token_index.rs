@@ -1,4 +1,4 @@
-//! From the bytes of a token to its id, or from those of a known piece to its number.
+//! From the bytes of a token to its id.
 //!
 //! A slot is an id with eight bits of the token's hash above it, so of bytes that are no token all
 //! but one in 250 are turned away by the slot alone. The slots of a run of tokens are asked for from

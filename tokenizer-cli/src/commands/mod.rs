@@ -9,7 +9,6 @@ pub(crate) mod decode;
 pub(crate) mod encode;
 mod frequencies;
 pub(crate) mod inspect;
-mod known_pieces;
 pub(crate) mod manual;
 mod parts;
 mod pipeline;
@@ -87,6 +86,13 @@ fn escape_html(text: &str) -> String {
         }
     }
     escaped
+}
+
+/// Warns that an option for known pieces, which models no longer hold, has no effect.
+fn warn_of_known_pieces(option: &str) {
+    warn(&format!(
+        "{option} has no effect: models no longer store known pieces, which gained no speed"
+    ));
 }
 
 /// Warns of what a `.tiktoken` file at `output` does not hold of the model.

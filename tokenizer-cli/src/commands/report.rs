@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokenizer_core::format::counts::{pattern_text, tsv};
 use tokenizer_core::format::native;
-use tokenizer_core::{CallSettings, Merging, Model, Pattern, UNICODE_VERSION, Words};
+use tokenizer_core::{Merging, Model, Pattern, UNICODE_VERSION, Words};
 
 use crate::args::TrainArguments;
 use crate::error::CommandError;
@@ -114,10 +114,9 @@ impl Report {
                 "tokens": model.vocab().len(),
                 "new_merges": learned,
                 "longest_token_bytes": model.vocab().iter().map(|(_, token)| token.len()).max(),
-                "known_pieces": model.known_pieces().len(),
             },
             "merges_sha256": merges_sha256(model),
-            "model_sha256": model_sha256(model),
+            "model_sha256": hex(Sha256::new_with_prefix(native::write_deciding(model))),
             "stages": self.stages,
             "peak_memory_bytes": peak_memory(),
         });
@@ -135,17 +134,6 @@ fn merges_sha256(model: &Model) -> Option<String> {
         let _ = writeln!(digest, "{} {}", merge.left, merge.right);
     }
     Some(hex(digest))
-}
-
-/// Of the `.bpe` file without known pieces.
-fn model_sha256(model: &Model) -> String {
-    let bytes = native::write(
-        &model
-            .clone()
-            .without_known_pieces()
-            .with_call_settings(CallSettings::default()),
-    );
-    hex(Sha256::new_with_prefix(bytes))
 }
 
 fn hex(digest: Sha256) -> String {

@@ -9,7 +9,7 @@ use crate::args::TrainArguments;
 use crate::commands::counts::{self, Counter};
 use crate::commands::report::Report;
 use crate::commands::training::{Outcome, Training};
-use crate::commands::{frequencies, known_pieces, save, warn_of_loss};
+use crate::commands::{frequencies, save, warn_of_known_pieces, warn_of_loss};
 use crate::error::{CommandError, UsageError};
 use crate::input::Inputs;
 use crate::output::{Output, check_not_read, check_place};
@@ -17,14 +17,9 @@ use crate::progress::{Progress, number, warn};
 
 pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(), CommandError> {
     check_place(&arguments.output)?;
-    let known_pieces = match arguments.known_pieces {
-        None if known_pieces::is_held(&arguments.output) => known_pieces::DEFAULT,
-        None | Some(0) => 0,
-        Some(most) => {
-            known_pieces::check_held(&arguments.output)?;
-            most
-        }
-    };
+    if arguments.known_pieces.is_some() {
+        warn_of_known_pieces("--known-pieces");
+    }
     let counts = counts::open(&arguments.from_counts, arguments.pattern.as_ref())?;
     let training = Training::new(arguments, counts.as_ref(), progress)?;
     let documents = &arguments.documents;
@@ -99,14 +94,9 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(),
     if let Some(path) = &arguments.frequencies {
         frequencies::write(&Output::new(Some(path)), &model, &learned)?;
     }
-    let store = |model| match known_pieces {
-        0 => Ok(model),
-        most => known_pieces::store(model, &words, most, progress),
-    };
     for (size, path) in &checkpoints {
-        save(&store(training.checkpoint(&model, *size)?)?, path, progress)?;
+        save(&training.checkpoint(&model, *size)?, path, progress)?;
     }
-    let model = store(model)?;
     save(&model, &arguments.output, progress)?;
     report.stage("writing", None);
 

@@ -39,7 +39,7 @@ pub(super) fn special_tokens(model: &Model) -> SpecialTokens {
         .collect()
 }
 
-/// Everything that decides ids, as the bytes of a `.bpe` file without known pieces and settings of calls.
+/// Everything that decides ids, as the bytes of a `.bpe` file without settings of calls.
 pub(super) fn model_sha256(model: &Model) -> String {
     hex(Sha256::digest(native::write_deciding(model)))
 }

@@ -1,4 +1,4 @@
-use tokenizer_core::corpus::{load_model, save_model};
+use tokenizer_core::corpus::save_model;
 use tokenizer_core::{Merges, Model, Pair, Pattern, PatternName};
 
 use crate::support::{Folder, fixture};
@@ -85,150 +85,38 @@ fn tokens_with_the_same_bytes_are_said_to_be_left_out() {
         ]);
 }
 
-/// Some words that are not one token for [`fixture`] `golden/gpt2.tiktoken`, and some that are.
-const CORPUS: &str = "the the the xylo xylo xylo zzyzx zzyzx the once unheard";
-
-fn golden() -> String {
-    fixture("golden/gpt2.tiktoken").to_str().unwrap().to_owned()
-}
-
-fn known(folder: &Folder, model: &str) -> Vec<Vec<u8>> {
-    let model = load_model(&folder.path(model), None).unwrap();
-    let known = model.known_pieces().iter();
-    known.map(|(piece, _)| piece.to_vec()).collect()
-}
-
 #[test]
-fn a_model_is_warmed_by_a_corpus() {
-    let folder = Folder::new();
-    folder.write("a.txt", CORPUS);
-    let golden = golden();
-    let convert = ["convert", &golden, "--pattern", "gpt2", "-o"];
-    folder
-        .run(&[&convert[..], &["plain.bpe"]].concat())
-        .succeeds();
-    let warm = |output: &str, more: &[&str]| {
-        let options = [output, "--warm", "a.txt"];
-        folder.run(&[&convert[..], &options, more].concat())
-    };
-    warm("warm.bpe", &[])
-        .succeeds()
-        .says(&["counted 55 bytes", "stored 2 of them"]);
-    assert_eq!(
-        known(&folder, "warm.bpe"),
-        [b" xylo".to_vec(), b" zzyzx".to_vec()]
-    );
-    warm("one.bpe", &["--known-pieces", "1", "-q"])
-        .succeeds()
-        .says_nothing();
-    assert_eq!(known(&folder, "one.bpe"), [b" xylo".to_vec()]);
-    warm("less.bpe", &["--max-chars", "8", "--threads", "1", "-q"]).succeeds();
-    warm("none.bpe", &["--known-pieces", "0", "-q"]).succeeds();
-    assert_eq!(folder.read("none.bpe"), folder.read("plain.bpe"));
-
-    let ids = |model: &str| {
-        let run = folder
-            .run(&["encode", "a.txt", "-q", "-m", model])
-            .succeeds();
-        run.text().to_owned()
-    };
-    assert_eq!(ids("warm.bpe"), ids("plain.bpe"));
-
-    // What is stored goes along, and away when it is replaced.
-    folder
-        .run(&["convert", "warm.bpe", "-o", "again.bpe"])
-        .succeeds()
-        .says_nothing();
-    assert_eq!(folder.read("again.bpe"), folder.read("warm.bpe"));
-    folder.write("empty.txt", "");
-    folder
-        .run(&[
-            "convert",
-            "warm.bpe",
-            "--warm",
-            "empty.txt",
-            "-o",
-            "again.bpe",
-            "-q",
-        ])
-        .succeeds();
-    assert_eq!(folder.read("again.bpe"), folder.read("plain.bpe"));
-    folder
-        .run(&["convert", "warm.bpe", "-o", "again.tiktoken"])
-        .succeeds();
-    assert_eq!(
-        folder.read("again.tiktoken"),
-        std::fs::read(&golden).unwrap()
-    );
-}
-
-#[test]
-fn a_model_is_warmed_by_pieces_that_were_counted_before() {
-    let folder = Folder::new();
-    folder.write("a.txt", CORPUS);
-    let golden = golden();
-    let count = |pattern: &str, output: &str| {
-        let options = ["--pattern", pattern, "-o", output, "-q"];
-        folder
-            .run(&[&["count-pieces", "a.txt"][..], &options].concat())
-            .succeeds();
-    };
-    count("gpt2", "a.tsv");
-    count("cl100k", "b.tsv");
-    let warm = |corpus: &[&str], output: &str| {
-        let model = [
-            "convert",
-            &golden,
-            "--pattern",
-            "gpt2",
-            "-q",
-            "-o",
-            output,
-            "--warm",
-        ];
-        folder.run_with(CORPUS, &[&model[..], corpus].concat())
-    };
-    warm(&["a.txt", "a.txt"], "texts.bpe").succeeds();
-    warm(&["a.tsv", "-"], "both.bpe").succeeds();
-    assert_eq!(folder.read("texts.bpe"), folder.read("both.bpe"));
-    assert_eq!(
-        known(&folder, "both.bpe").len(),
-        4,
-        "all of them occur twice now"
-    );
-    warm(&["b.tsv"], "m.bpe").fails(2, &["the counts are of pieces split by"]);
-}
-
-#[test]
-fn a_corpus_is_refused_where_it_makes_no_sense() {
+fn a_corpus_to_warm_a_model_has_no_effect() {
     let folder = Folder::with_model();
-    folder.write("a.txt", CORPUS);
-    for output in ["n.tiktoken", "n.json"] {
+    let convert = [
+        "convert", "m.bpe", "-o", "n.bpe", "-q", "--warm", "a.txt", "-",
+    ];
+    for more in [&[][..], &["--known-pieces", "1", "--threads", "1"]] {
         folder
-            .run(&["convert", "m.bpe", "-o", output, "--warm", "a.txt"])
-            .fails(2, &[output, "only a .bpe model holds known pieces"]);
+            .run(&[&convert[..], more].concat())
+            .succeeds()
+            .says(&["warning: --warm has no effect"]);
+        assert_eq!(folder.read("m.bpe"), folder.read("n.bpe"));
     }
-    for option in [
-        "--known-pieces",
-        "--threads",
-        "--max-chars",
-        "--doc-cap",
-        "--max-memory",
-    ] {
+    for option in ["--known-pieces", "--threads", "--max-memory"] {
         folder
             .run(&["convert", "m.bpe", "-o", "n.bpe", option, "1"])
             .fails(2, &["required"])
             .says(&["--warm <CORPUS>"]);
     }
+}
+
+#[test]
+fn known_pieces_are_left_out_of_a_model_that_has_them() {
+    let folder = Folder::new();
+    let without = std::fs::read(fixture("models/before_known_pieces.bpe")).unwrap();
+    let with = fixture("models/known_pieces.bpe");
+    assert_ne!(std::fs::read(&with).unwrap(), without);
     folder
-        .run(&["convert", "m.bpe", "-o", "n.bpe", "--warm", "missing.txt"])
-        .fails(1, &["missing.txt: No such file"]);
-    folder.write("bad.txt", b"a \xFF");
-    folder
-        .run(&[
-            "convert", "m.bpe", "-o", "n.bpe", "--warm", "bad.txt", "--errors", "strict",
-        ])
-        .fails(1, &["bad.txt: byte 2 is not UTF-8"]);
+        .run(&["convert", with.to_str().unwrap(), "-o", "m.bpe"])
+        .succeeds()
+        .says_nothing();
+    assert_eq!(folder.read("m.bpe"), without);
 }
 
 #[test]

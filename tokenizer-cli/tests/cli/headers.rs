@@ -127,10 +127,10 @@ fn the_hash_is_of_ids_bytes_and_special_tokens_alone() {
     assert_eq!(wanted, decoding_sha256(&tokens));
     assert_eq!(specials, json!({"<s>": 257, "</s>": 258}));
 
-    // Another format, another pattern, known pieces: the same.
+    // Another format, another pattern: the same.
     folder.run(&["convert", "m.bpe", "-o", "m.json"]).succeeds();
     assert_eq!(hash(&["-m", "m.json"]).0, wanted);
-    let pattern = [&with[..], &["--pattern", "gpt2", "--known-pieces", "0"]].concat();
+    let pattern = [&with[..], &["--pattern", "gpt2"]].concat();
     train("b.txt", "p.bpe", &pattern);
     assert_eq!(hash(&["-m", "p.bpe"]).0, wanted);
     // Ranks have no special tokens, so fewer ids.

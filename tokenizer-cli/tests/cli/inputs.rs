@@ -340,7 +340,6 @@ fn every_command_refuses_before_it_writes() {
         ],
         &["count", "-m", "m.bpe"],
         &["compare", "-m", "m.bpe", "--html", "x.html"],
-        &["convert", "m.bpe", "-o", "x.bpe", "--warm"],
     ] {
         let run = folder.run(&[command, &["all", "-r"]].concat());
         run.fails(1, &all).says(&["hint: --exclude GLOB"]);
@@ -668,9 +667,6 @@ fn training_and_counting_are_the_same_on_every_form() {
     assert_eq!(tokens("a.jsonl"), tokens("a.jsonl.gz"));
     let bytes: usize = DOCUMENTS.iter().map(|text| text.len()).sum();
     assert_eq!(tokens("a.jsonl").1, (3 * bytes).to_string());
-    folder
-        .run(&["convert", "m.bpe", "-o", "w.bpe", "-q", "--warm", "a.jsonl"])
-        .succeeds();
 }
 
 #[test]

@@ -103,7 +103,6 @@ fn joined_ids_have_an_index_and_a_header() {
         assert_eq!(header["documents"], 4);
         assert_eq!(header["document_ends"], index);
         assert_eq!(header["vocab_size"], 270);
-        // The model has no known pieces, so its file is all there is to it.
         assert_eq!(header["model_sha256"], model);
         assert_eq!(header.get("shard"), None);
     }

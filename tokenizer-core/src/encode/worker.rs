@@ -201,8 +201,6 @@ impl Worker {
         }
         if let Some(id) = if is_long { None } else { as_a_whole() } {
             ids.push(id);
-        } else if let Some(known) = model.carried_pieces().get(bytes) {
-            ids.extend_from_slice(known);
         } else if (is_long || !by_characters(ids))
             && !(self.merger).merge(rules, model, text, piece.clone(), ids, sink.stop())
         {

@@ -22,17 +22,15 @@
 //! | `specials` | u32 count, then for each token u32 id, u32 flags and the text; behind it the bytes that it decodes to, if bit 5 of the flags is set |
 //! | `extras` | u32 normaliser (0 none, 1 NFC), then the ids before and behind a text, each with their number in front |
 //! | `empty` | u32 the id of the empty token, if there is one; in `ends` it looks like a hole |
-//! | `known` | the known pieces, if there are any: u32 how many, then where the bytes of each end, where its ids end, the ids of all (u32), the bytes of all |
+//! | `known` | ignored, and not written: a list of pieces with their ids that earlier programs stored |
 //! | `settings` | truncation and padding of the `tokenizer.json` it came from, if it had one of them: the JSON of each, empty for none |
 //!
 //! A reader takes its own version only, and refuses a section that it does not know. The sections
-//! `empty`, `known` and `settings` are written only for models that have an empty token, known pieces
-//! or settings: older programs read other models, and refuse these. Known pieces need not be true: see
-//! [`mod@crate::known_pieces`].
+//! `empty` and `settings` are written only for models that have an empty token or settings: older
+//! programs read other models, and refuse these.
 
 use std::borrow::Cow;
 
-use crate::known_pieces::{KnownPieces, KnownPiecesError};
 use crate::merges::{Merge, Merges, MergesError};
 use crate::model::{Affixes, CallSettings, Merging, Model, ModelError};
 use crate::normalize::Normalizer;
@@ -104,12 +102,6 @@ impl From<VocabError> for NativeError {
     }
 }
 
-impl From<KnownPiecesError> for NativeError {
-    fn from(error: KnownPiecesError) -> Self {
-        NativeError::Model(error.into())
-    }
-}
-
 impl From<SpecialTokensError> for NativeError {
     fn from(error: SpecialTokensError) -> Self {
         NativeError::Model(error.into())
@@ -119,9 +111,6 @@ impl From<SpecialTokensError> for NativeError {
 /// The model as bytes. The same model gives the same bytes.
 pub fn write(model: &Model) -> Vec<u8> {
     let mut sections = deciding_sections(model);
-    if !model.known_pieces().is_empty() {
-        sections.push(("known", known_section(model.known_pieces()).into()));
-    }
     if *model.call_settings() != CallSettings::default() {
         let settings = settings_section(model.call_settings());
         sections.push(("settings", settings.into()));
@@ -129,8 +118,7 @@ pub fn write(model: &Model) -> Vec<u8> {
     assemble(&sections)
 }
 
-/// As [`write()`], without known pieces and settings, which decide no id: equal models have equal
-/// bytes. Takes the memory of the result alone.
+/// As [`write()`], without settings, which decide no id: equal models have equal bytes. Takes the memory of the result alone.
 pub fn write_deciding(model: &Model) -> Vec<u8> {
     assemble(&deciding_sections(model))
 }
@@ -234,14 +222,10 @@ pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
     extras.end()?;
     code.end()?;
     let settings = sections.find("settings").map(read_settings).transpose()?;
-    let model = Model::new(pattern, vocab, merging, specials)?
+    Ok(Model::new(pattern, vocab, merging, specials)?
         .with_normalizer(normalizer)
         .with_affixes(affixes)?
-        .with_call_settings(settings.unwrap_or_default());
-    match sections.find("known") {
-        Some(known) => Ok(model.with_known_pieces(read_known(known)?)?),
-        None => Ok(model),
-    }
+        .with_call_settings(settings.unwrap_or_default()))
 }
 
 fn u32s(numbers: impl IntoIterator<Item = u32>) -> Vec<u8> {
@@ -390,28 +374,6 @@ fn read_settings(mut section: Section<'_>) -> Result<CallSettings, NativeError> 
     }
 }
 
-fn known_section(known: &KnownPieces) -> Vec<u8> {
-    let ((bytes, ends), (ids, id_ends)) = (known.bytes(), known.ids());
-    let mut section = u32s([known.len() as u32]);
-    for numbers in [ends, id_ends, ids] {
-        section.extend(u32s(numbers.iter().copied()));
-    }
-    section.extend_from_slice(bytes);
-    section
-}
-
-fn read_known(mut section: Section<'_>) -> Result<KnownPieces, NativeError> {
-    let count = section.u32()? as usize;
-    let ends = section.some_u32s(count)?;
-    let id_ends = section.some_u32s(count)?;
-    let ids = section.some_u32s(id_ends.last().map_or(0, |&end| end as usize))?;
-    let known = KnownPieces::from_arenas(section.bytes.to_vec(), ends, ids, id_ends)?;
-    match known.is_empty() {
-        true => Err(section.fault("is there, but holds no pieces")),
-        false => Ok(known),
-    }
-}
-
 const SECTION_NAMES: [&str; 10] = [
     "pattern", "ends", "tokens", "merging", "merges", "specials", "extras", "empty", "known",
     "settings",
@@ -542,11 +504,6 @@ impl<'b> Section<'b> {
     /// As many numbers as the number in front says.
     fn counted_u32s(&mut self) -> Result<Vec<u32>, NativeError> {
         let count = self.u32()? as usize;
-        self.some_u32s(count)
-    }
-
-    /// The next so many numbers.
-    fn some_u32s(&mut self, count: usize) -> Result<Vec<u32>, NativeError> {
         let length = count
             .checked_mul(4)
             .ok_or_else(|| self.fault("is cut short"))?;
@@ -619,52 +576,24 @@ mod tests {
         assert_eq!(write(&again), bytes);
     }
 
-    fn with_known(model: Model) -> Model {
-        let pieces: [(&[u8], &[u32]); 2] = [(b"xabc", &[120, 257]), (b"abab", &[256, 256])];
-        let known = KnownPieces::new(pieces).unwrap();
-        model.with_known_pieces(known).unwrap()
+    /// The model as earlier programs wrote it, with a section of known pieces.
+    fn with_known<'m>(model: &'m Model, content: &'m [u8]) -> Vec<u8> {
+        let mut sections = deciding_sections(model);
+        sections.push(("known", content.into()));
+        assemble(&sections)
     }
 
     #[test]
-    fn known_pieces_come_back_and_leave_the_rest_as_it_was() {
-        let bytes = write(&with_known(model()));
-        let again = read(&bytes).unwrap();
-        assert_eq!(again.known_pieces(), with_known(model()).known_pieces());
-        assert_eq!(write(&again), bytes);
-        let without = again.with_known_pieces(KnownPieces::default()).unwrap();
-        assert_eq!(write(&without), write(&model()));
-        assert_eq!(read(&write(&model())).unwrap().known_pieces().len(), 0);
-    }
-
-    #[test]
-    fn known_pieces_that_do_not_fit_are_refused() {
-        let bytes = write(&with_known(model()));
-        let at = HEADER + 7 * SECTION_ENTRY;
-        assert!(bytes[at..].starts_with(b"known\0\0\0"));
-        let offset = u64::from_le_bytes(bytes[at + 8..at + 16].try_into().unwrap()) as usize;
-        // The number, the ends, the ends of the ids, the ids, the bytes.
-        let faults: [(usize, u32, &str); 8] = [
-            (0, u32::MAX, "is cut short"),
-            (0, 0, "lie outside"),
-            (1, 9, "known piece 1 lie outside"),
-            (2, 7, "known piece 2 lie outside"),
-            (4, u32::MAX, "is cut short"),
-            (3, 1, "piece 0 has fewer than two ids"),
-            (5, 121, "\"xabc\" do not spell it"),
-            (8, u32::MAX, "\"abab\" do not spell it"),
-        ];
-        for (number, value, message) in faults {
-            let mut other = bytes.clone();
-            let at = offset + 4 * number;
-            other[at..at + 4].copy_from_slice(&value.to_le_bytes());
-            let error = read(&sealed(other)).unwrap_err().to_string();
-            assert!(error.contains(message), "{number}: {error}");
+    fn known_pieces_are_ignored() {
+        let model = model();
+        for content in [&[][..], &[0xFF; 8], b"\x01\0\0\0"] {
+            let again = read(&with_known(&model, content)).unwrap();
+            assert_eq!(again, model);
+            assert_eq!(write(&again), write(&model));
         }
-        let mut other = bytes.clone();
-        other[at + 16] = 4;
-        other[offset..offset + 4].fill(0);
-        let error = read(&sealed(other)).unwrap_err();
-        assert!(error.to_string().contains("holds no pieces"), "{error}");
+        let mut damaged = with_known(&model, &[0; 16]);
+        *damaged.last_mut().unwrap() = 1;
+        assert_eq!(read(&damaged), Err(NativeError::Checksum));
     }
 
     #[test]
@@ -716,7 +645,7 @@ mod tests {
             truncation: None,
             padding: Some(r#"{"pad_id":0}"#.into()),
         };
-        let model = with_known(model());
+        let model = model();
         let plain = write(&model);
         let carrying = write(&model.with_call_settings(settings.clone()));
         assert_eq!(read(&carrying).unwrap().call_settings(), &settings);
@@ -784,24 +713,20 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #![proptest_config(ProptestConfig::with_cases(1000))]
         #[test]
         fn changed_bytes_under_a_right_checksum_never_panic(
             changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
         ) {
-            let mut bytes = write(&with_known(model()));
-            let known = bytes.len() - known_section(with_known(model()).known_pieces()).len();
+            let mut bytes = write(&model());
             for (at, byte) in changes {
-                // Mostly the numbers that lengths and offsets are made of, and known pieces.
-                let places = [0..HEADER + 8 * SECTION_ENTRY, known..bytes.len(), 0..bytes.len()];
-                let place = places[usize::from(byte) % 3].clone();
+                // Mostly the numbers that lengths and offsets are made of.
+                let places = [0..HEADER + 8 * SECTION_ENTRY, 0..bytes.len()];
+                let place = places[usize::from(byte) % 2].clone();
                 bytes[place.start + at.index(place.len())] = byte;
             }
             if let Ok(model) = read(&sealed(bytes)) {
                 prop_assert!(read(&write(&model)).is_ok());
-                let known = model.trust_known_pieces();
-                let ids = known.carried_pieces().get(b"xabc").unwrap_or_default();
-                prop_assert!(ids.iter().all(|&id| known.token(id).is_some()));
             }
         }
     }
