@@ -184,7 +184,7 @@ pub(crate) struct CountingArguments {
     doc_cap: Option<u64>,
 
     /// Count within so much memory, such as 2GB or 512MiB: what does not fit goes to temporary files
-    /// (in TMPDIR), and the result is the same. Documents that are not mapped files come on top.
+    /// (in TMPDIR), and the result is the same. Documents that are read come on top.
     #[arg(long, value_name = "SIZE", value_parser = memory_size)]
     pub(crate) max_memory: Option<usize>,
 }

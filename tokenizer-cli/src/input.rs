@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 use tokenizer_core::corpus::{
-    DocumentError, DocumentOptions, Documents, FileBytes, FileError, Place, ReadAs, Stretch, Unit,
-    read_file,
+    DocumentError, DocumentOptions, Documents, FileError, Place, ReadAs, Stretch, Unit, read_file,
 };
 use tokenizer_core::{EncodeError, Pattern};
 
@@ -42,15 +41,15 @@ impl InputName {
     }
 
     /// All bytes, whatever they are.
-    pub(crate) fn read(&self) -> Result<InputBytes, CommandError> {
+    pub(crate) fn read(&self) -> Result<Vec<u8>, CommandError> {
         match self {
             InputName::Standard => {
                 let mut bytes = Vec::new();
                 let read = io::stdin().lock().read_to_end(&mut bytes);
                 read.map_err(|error| CommandError::Standard(self.clone(), error))?;
-                Ok(InputBytes::Memory(bytes))
+                Ok(bytes)
             }
-            InputName::File(path) => Ok(InputBytes::File(read_file(path)?)),
+            InputName::File(path) => Ok(read_file(path)?),
         }
     }
 }
@@ -60,21 +59,6 @@ impl fmt::Display for InputName {
         match self {
             InputName::Standard => f.write_str("standard input"),
             InputName::File(path) => path.display().fmt(f),
-        }
-    }
-}
-
-/// What was read.
-pub(crate) enum InputBytes {
-    Memory(Vec<u8>),
-    File(FileBytes),
-}
-
-impl AsRef<[u8]> for InputBytes {
-    fn as_ref(&self) -> &[u8] {
-        match self {
-            InputBytes::Memory(bytes) => bytes,
-            InputBytes::File(bytes) => bytes,
         }
     }
 }
@@ -219,14 +203,13 @@ impl Inputs {
     }
 
     /// Reads all documents, one after another. Long ones come in stretches where there is a pattern
-    /// to cut them by. If `map`, plain files are mapped, and not cut. After an error there are no more.
+    /// to cut them by. After an error there are no more.
     pub(crate) fn documents(
         &self,
         cut: Option<&Pattern>,
-        map: bool,
     ) -> impl Iterator<Item = Result<InputText, CommandError>> + use<> {
         let mut options = self.options.clone();
-        (options.cut, options.map) = (cut.cloned(), map);
+        options.cut = cut.cloned();
         let inputs = self.clone();
         let mut numbers = 0..self.names.len();
         let mut under_way: Option<(usize, Documents)> = None;

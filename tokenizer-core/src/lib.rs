@@ -45,8 +45,7 @@
 //!
 //! # Features
 //!
-//! `parallel` (counting and encoding on several threads), `files` (paths, mapped files, atomic
-//! writes) and `huggingface` (`tokenizer.json`) are on by default; the crate builds without them.
+//! `parallel` (counting and encoding on several threads), `files` (paths, atomic writes) and `huggingface` (`tokenizer.json`) are on by default; the crate builds without them.
 //! Two are not, since they bring crates along: `documents` (JSON lines, gzip, Zstandard) and `parquet`
 //! (counted pieces, and with `documents` texts, as Parquet).
 

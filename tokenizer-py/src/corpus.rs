@@ -208,8 +208,6 @@ fn count_files(
     warn(py, doubts)?;
     let mut read_options = files.options;
     read_options.cut = Some(pattern.clone());
-    // Read in blocks and not mapped, so that it is known how far it is.
-    read_options.map = false;
     let late_doubts = Mutex::new(Vec::new());
     let places = Mutex::new(Places::default());
     let failure = Mutex::new(None);

@@ -153,7 +153,7 @@ impl<'a> Counter<'a> {
         // What is done to whole documents needs them whole.
         let is_cut = self.normalizer.is_none() && self.crop == CropOptions::default();
         let cut = is_cut.then_some(self.pattern);
-        let documents = inputs.documents(cut, true).map_while(|text| match text {
+        let documents = inputs.documents(cut).map_while(|text| match text {
             Ok(text) => Some(Text::new(text, self.normalizer)),
             Err(error) => {
                 failure = Some(error);

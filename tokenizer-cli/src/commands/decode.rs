@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &DecodeArguments, progress: &Progress) -> Result<()
     };
     let stage = progress.bytes("reading ids");
     let bytes = input.read()?;
-    let bytes = bytes.as_ref();
+    let bytes = &bytes[..];
     stage.advance(bytes.len() as u64);
     drop(stage);
 

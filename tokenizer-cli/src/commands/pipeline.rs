@@ -287,7 +287,7 @@ fn read<T: Send + 'static>(
     work: Sender<Work<T>>,
     room: Arc<Room>,
 ) -> Result<Receiver<Receiver<Made<T>>>, CommandError> {
-    let documents = inputs.documents(cut, false);
+    let documents = inputs.documents(cut);
     let documents = documents.filter(move |text| match text {
         Ok(text) if done > 0 => {
             done -= u64::from(text.stretch.ends_document);

@@ -80,7 +80,7 @@ fn while_standard_input_is_read() {
 fn while_pieces_are_counted() {
     let folder = Folder::new();
     folder.write("a.txt", random_words(4 << 20));
-    // The same file many times: it is mapped, and counting it takes seconds.
+    // The same file many times: counting it takes seconds.
     let inputs = vec!["a.txt"; 1000];
     for (signal, code) in SIGNALS {
         for threads in ["1", "3"] {

@@ -1,10 +1,12 @@
 //! Counted pieces by the name of their file, and many such files as one.
 
+#[cfg(feature = "parquet")]
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::atomic::write_atomically;
-use super::file::{FileBytes, FileError, read_file};
+use super::file::{FileError, read_file};
 #[cfg(feature = "parquet")]
 use crate::format::counts::parquet;
 use crate::format::counts::{
@@ -41,7 +43,7 @@ impl CountsFormat {
         #[cfg(feature = "parquet")]
         if format == CountsFormat::Parquet
             && path.is_file()
-            && !read_file(path).is_ok_and(parquet::is_counts)
+            && !File::open(path).is_ok_and(parquet::is_counts)
         {
             return None;
         }
@@ -103,9 +105,10 @@ pub struct CountsFiles {
 
 #[derive(Debug)]
 enum Rows {
-    Tsv(FileBytes),
+    /// The bytes of a pipe; a file is read again when its rows are.
+    Tsv(Option<Vec<u8>>),
     #[cfg(feature = "parquet")]
-    Parquet(Box<parquet::Table>),
+    Parquet(parquet::Table),
 }
 
 impl CountsFiles {
@@ -156,7 +159,8 @@ impl CountsFiles {
     ) -> Result<(), LoadCountsError> {
         for (path, rows) in &self.files {
             let read = match rows {
-                Rows::Tsv(bytes) => tsv::for_each_row(bytes, &mut each),
+                Rows::Tsv(Some(bytes)) => tsv::for_each_row(bytes, &mut each),
+                Rows::Tsv(None) => tsv::for_each_row(&read_file(path)?, &mut each),
                 #[cfg(feature = "parquet")]
                 Rows::Parquet(table) => table.for_each_row(&mut each),
             };
@@ -182,12 +186,20 @@ impl Rows {
         match CountsFormat::of_path(path) {
             Some(CountsFormat::Tsv) => {
                 let bytes = read_file(path)?;
-                Ok((tsv::pattern(&bytes).map_err(fail)?, Rows::Tsv(bytes)))
+                let pattern = tsv::pattern(&bytes).map_err(fail)?;
+                Ok((pattern, Rows::Tsv((!path.is_file()).then_some(bytes))))
             }
             #[cfg(feature = "parquet")]
             Some(CountsFormat::Parquet) => {
-                let table = parquet::Table::open(read_file(path)?).map_err(fail)?;
-                Ok((table.pattern().cloned(), Rows::Parquet(Box::new(table))))
+                let table = match path.is_file() {
+                    true => {
+                        let file = File::open(path).map_err(|error| FileError::new(path, error))?;
+                        parquet::Table::open(file)
+                    }
+                    false => parquet::Table::open(bytes::Bytes::from(read_file(path)?)),
+                };
+                let table = table.map_err(fail)?;
+                Ok((table.pattern().cloned(), Rows::Parquet(table)))
             }
             #[cfg(not(feature = "parquet"))]
             Some(CountsFormat::Parquet) => Err(LoadCountsError::NotBuilt(path.to_owned())),

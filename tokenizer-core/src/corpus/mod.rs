@@ -2,7 +2,7 @@
 //!
 //! | module | what it does |
 //! | --- | --- |
-//! | [`mod@file`] | a file as bytes, mapped where that pays; the error that names a file |
+//! | [`mod@file`] | a file as bytes; the error that names a file |
 //! | `content` | what a file of documents holds: text, JSON lines, a table, or what is refused (feature `documents`) |
 //! | `documents` | documents out of files: compressed, lines, JSON lines, tables (feature `documents`) |
 //! | [`folder`] | the files of a folder, sorted |
@@ -33,7 +33,7 @@ pub use counts_file::{
 pub use documents::{
     DocumentError, DocumentOptions, Documents, Doubt, Look, Place, Stretch, Unit, Units,
 };
-pub use file::{FileBytes, FileError, read_file};
+pub use file::{FileError, read_file};
 pub use folder::files_below;
 #[cfg(feature = "documents")]
 pub use folder::{GlobError, Globs};

@@ -160,7 +160,7 @@ fn companions(directory: &Path) -> Result<huggingface::Companions, LoadError> {
     let mut companions = huggingface::Companions::default();
     for (name, place) in companions.by_name() {
         match read_file(&directory.join(name)) {
-            Ok(bytes) => *place = Some(bytes.to_vec()),
+            Ok(bytes) => *place = Some(bytes),
             Err(error) if error.error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error.into()),
         }

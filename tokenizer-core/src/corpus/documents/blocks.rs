@@ -6,7 +6,7 @@ use super::source::Source;
 /// Bytes that are read at a time.
 pub(super) const BLOCK: usize = 1 << 20;
 
-/// A block in which there is no place to cut grows up to this.
+/// A block in which there is no place to cut grows up to this, except in a plain file.
 pub(super) const LONGEST: usize = 1 << 30;
 
 pub(super) struct Blocks {
@@ -53,7 +53,7 @@ impl Blocks {
                 return Ok(Some((block, false)));
             }
             searched = block.len();
-            if block.len() >= LONGEST {
+            if block.len() >= LONGEST && !self.source.is_plain_file() {
                 return Err(too_long());
             }
         }

@@ -13,10 +13,11 @@
 //! longer than that comes in stretches, cut where the pattern certainly splits
 //! ([`DocumentOptions::cut`]), so that splitting each gives the pieces of the whole. Without a
 //! pattern, or where it says of no place that it certainly splits, a document is held whole, but not
-//! above a gibibyte: a compressed file of a few kilobytes may hold more than a machine.
+//! above a gibibyte unless it is a plain file: a compressed file of a few kilobytes may hold more than
+//! a machine.
 //!
 //! **Nothing is skipped.** A line without the field, a null, a stream that is cut short: each is an
-//! error that names the line or the row.
+//! error that names the line or the row. A plain file that is cut short while it is read is one too.
 
 mod blocks;
 mod json;
@@ -36,7 +37,6 @@ use memchr::{memchr, memmem};
 use self::blocks::Blocks;
 use self::source::Source;
 use super::content::{Content, ReadAs, Refused};
-use super::file::{FileBytes, read_file};
 use crate::split::Pattern;
 
 /// How files become documents.
@@ -58,9 +58,6 @@ pub struct DocumentOptions {
     pub column: String,
     /// By which pattern documents may be cut that are too long to be held at once.
     pub cut: Option<Pattern>,
-    /// Whether a plain file is mapped, and given whole or in lines out of the map. Otherwise it is
-    /// read like a stream, which takes up less of the memory that a process is said to use.
-    pub map: bool,
     /// Threads that read and decompress the rows of a table, each some megabytes ahead; the documents
     /// and their order are the same for any number. 1 by default: they are read where they are taken.
     pub threads: usize,
@@ -75,7 +72,6 @@ impl Default for DocumentOptions {
             field: "text".to_owned(),
             column: "text".to_owned(),
             cut: None,
-            map: true,
             threads: 1,
         }
     }
@@ -98,7 +94,7 @@ pub enum Units {
 /// A document, or a stretch of one.
 #[derive(Clone, Debug)]
 pub struct Stretch {
-    bytes: Arc<FileBytes>,
+    bytes: Arc<Vec<u8>>,
     span: Range<usize>,
     /// Where it begins.
     pub place: Place,
@@ -299,8 +295,6 @@ pub struct Documents {
 }
 
 enum Reader {
-    /// All there is, read or mapped.
-    Held(Option<FileBytes>),
     Text(Blocks),
     JsonLines(Blocks),
     #[cfg(feature = "parquet")]
@@ -310,7 +304,6 @@ enum Reader {
 impl fmt::Debug for Reader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Reader::Held(_) => "Held",
             Reader::Text(_) => "Text",
             Reader::JsonLines(_) => "JsonLines",
             #[cfg(feature = "parquet")]
@@ -325,7 +318,7 @@ const UNSETTLED: usize = 16;
 /// Bytes that were read, and where in them the next document begins.
 #[derive(Debug)]
 struct Ready {
-    bytes: Arc<FileBytes>,
+    bytes: Arc<Vec<u8>>,
     at: usize,
     cut: Cut,
 }
@@ -384,13 +377,7 @@ impl Documents {
     /// When it cannot be read, its content is refused, or it is not a table although it is named or
     /// begins as one.
     pub fn of_file(path: &Path, options: &DocumentOptions) -> Result<Self, DocumentError> {
-        let source = Source::of_file(path, options.read_as)?;
-        if source.content() == Content::Text && source.is_plain_file() && options.map {
-            let bytes = read_file(path).map_err(|error| error.error)?;
-            let reader = Reader::Held(Some(bytes));
-            return Ok(Self::new(reader, source.doubt(), options));
-        }
-        Self::of_source(source, options)
+        Self::of_source(Source::of_file(path, options.read_as)?, options)
     }
 
     /// The documents of a stream.
@@ -433,7 +420,7 @@ impl Documents {
             repair_surrogates: options.repair_surrogates,
             doubt,
             ready: Ready {
-                bytes: Arc::new(Vec::new().into()),
+                bytes: Arc::default(),
                 at: 0,
                 cut: Cut::Nothing,
             },
@@ -446,10 +433,6 @@ impl Documents {
     /// Reads the next block. `false` when there is none.
     fn read(&mut self) -> Result<bool, DocumentError> {
         let (bytes, cut) = match &mut self.reader {
-            Reader::Held(bytes) => match bytes.take() {
-                Some(bytes) => (bytes, Cut::of(&self.units, true)),
-                None => return Ok(false),
-            },
             Reader::Text(blocks) => {
                 let too_long = |unit: Unit| move || DocumentError::TooLong { unit };
                 let number = self.number + 1;
@@ -471,7 +454,7 @@ impl Documents {
                 let Some((bytes, is_last)) = block else {
                     return Ok(false);
                 };
-                (bytes.into(), Cut::of(&self.units, is_last))
+                (bytes, Cut::of(&self.units, is_last))
             }
             Reader::JsonLines(blocks) => {
                 let unit = Unit::Line(self.number + 1);
@@ -483,11 +466,11 @@ impl Documents {
                     json::repair_surrogates(&mut lines);
                 }
                 let (texts, ends) = json::texts(&lines, &self.field, &mut self.number)?;
-                (texts.into(), Cut::Listed(ends))
+                (texts, Cut::Listed(ends))
             }
             #[cfg(feature = "parquet")]
             Reader::Table(table) => match table.read()? {
-                Some((texts, ends)) => (texts.into(), Cut::Listed(ends)),
+                Some((texts, ends)) => (texts, Cut::Listed(ends)),
                 None => return Ok(false),
             },
         };

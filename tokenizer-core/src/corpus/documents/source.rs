@@ -18,6 +18,10 @@ pub(super) struct Source {
     compressed: Option<&'static str>,
     /// What it was opened from, if that is a regular file.
     file: Option<PathBuf>,
+    /// Bytes of that file when it was opened.
+    length: u64,
+    /// Bytes that were read.
+    taken: u64,
 }
 
 /// Bytes that a decompressor is given at a time.
@@ -35,6 +39,7 @@ impl Source {
         }
         let mut source = Self::of_stream(Box::new(file), Some(path), read_as)?;
         source.file = metadata.is_file().then(|| path.to_owned());
+        source.length = metadata.len();
         Ok(source)
     }
 
@@ -100,6 +105,8 @@ impl Source {
             content,
             compressed,
             file: None,
+            length: 0,
+            taken: 0,
         }
     }
 
@@ -125,10 +132,29 @@ impl Source {
         buffer: &mut Vec<u8>,
     ) -> Result<usize, DocumentError> {
         let read = self.reader.by_ref().take(most as u64).read_to_end(buffer);
-        read.map_err(|error| match self.compressed {
+        let read = read.map_err(|error| match self.compressed {
             Some(format) => DocumentError::Compressed { format, error },
             None => error.into(),
-        })
+        })?;
+        self.taken += read as u64;
+        if read < most {
+            self.check_length()?;
+        }
+        Ok(read)
+    }
+
+    /// Fails if the file ended earlier than when it was opened. Files of the kernel may have another
+    /// length than they report.
+    fn check_length(&self) -> Result<(), DocumentError> {
+        let Some(path) = self.file.as_ref().filter(|_| self.is_plain_file()) else {
+            return Ok(());
+        };
+        let (taken, length) = (self.taken, self.length);
+        if taken >= length || path.metadata().is_ok_and(|now| now.len() == length) {
+            return Ok(());
+        }
+        let message = format!("cut short while it was read: {taken} of {length} bytes");
+        Err(io::Error::new(io::ErrorKind::UnexpectedEof, message).into())
     }
 
     /// The table that it is.

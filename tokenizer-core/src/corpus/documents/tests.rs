@@ -147,21 +147,40 @@ fn names_decide_what_text_is() {
     ] {
         let path = folder.path().join(name);
         std::fs::write(&path, bytes).unwrap();
-        for map in [false, true] {
-            let mut options = options(Units::Whole);
-            options.map = map;
-            let documents = Documents::of_file(&path, &options).unwrap();
-            let texts: Vec<Stretch> = documents.collect::<Result<_, _>>().unwrap();
-            let wanted = if is_json {
-                &b"a"[..]
-            } else {
-                b"a {\"text\":\"a\"}\n"
-            };
-            assert_eq!(texts.len(), 1, "{name}");
-            assert_eq!(texts[0].as_ref(), wanted, "{name}");
-        }
+        let documents = Documents::of_file(&path, &options(Units::Whole)).unwrap();
+        let texts: Vec<Stretch> = documents.collect::<Result<_, _>>().unwrap();
+        let wanted = if is_json {
+            &b"a"[..]
+        } else {
+            b"a {\"text\":\"a\"}\n"
+        };
+        assert_eq!(texts.len(), 1, "{name}");
+        assert_eq!(texts[0].as_ref(), wanted, "{name}");
     }
     assert!(Documents::of_file(folder.path(), &options(Units::Whole)).is_err());
+}
+
+#[test]
+fn a_file_that_is_cut_short_while_it_is_read_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.txt");
+    std::fs::write(&path, "a line\n".repeat(1 << 19)).unwrap();
+    for units in [Units::Lines, Units::Whole] {
+        let mut options = options(units);
+        options.cut = Some(Pattern::named(PatternName::Gpt2));
+        let mut documents = Documents::of_file(&path, &options).unwrap();
+        assert!(documents.next().unwrap().is_ok());
+        let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        let length = file.metadata().unwrap().len() - 8;
+        file.set_len(length).unwrap();
+        let error = documents.find_map(Result::err).unwrap().to_string();
+        let wanted = format!(
+            "cut short while it was read: {length} of {} bytes",
+            length + 8
+        );
+        assert_eq!(error, wanted);
+        assert!(documents.next().is_none());
+    }
 }
 
 /// The documents of an input, or the error.

@@ -21,7 +21,7 @@ use ::parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64T
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::{KeyValue, RowGroupMetaData};
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
-use ::parquet::file::reader::{FileReader, SerializedFileReader};
+use ::parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
 use ::parquet::file::writer::SerializedFileWriter;
 use ::parquet::schema::types::{ColumnDescriptor, ColumnPath, Type};
 use bytes::Bytes;
@@ -49,7 +49,7 @@ const LONGEST_PIECE: usize = 1 << 30;
 
 /// A Parquet table of counted pieces whose form was found right; its rows have not been read.
 pub struct Table {
-    reader: SerializedFileReader<Bytes>,
+    reader: Box<dyn FileReader>,
     piece: usize,
     count: usize,
     counts: Counts,
@@ -66,15 +66,14 @@ enum Counts {
 }
 
 impl Table {
-    /// Looks at the form of a table. The bytes may be a mapped file.
+    /// Looks at the form of a table, which is a file or bytes.
     ///
     /// # Errors
-    /// When they are no Parquet, when a column is missing or has a wrong type, and when the pattern
+    /// When it is no Parquet, when a column is missing or has a wrong type, and when the pattern
     /// cannot be used.
-    pub fn open(bytes: impl AsRef<[u8]> + Send + 'static) -> Result<Self, CountsError> {
-        let bytes = Bytes::from_owner(bytes);
-        let length = bytes.len() as u64;
-        let reader = guarded(|| SerializedFileReader::new(bytes))?;
+    pub fn open(source: impl ChunkReader + 'static) -> Result<Self, CountsError> {
+        let length = source.len();
+        let reader = guarded(|| SerializedFileReader::new(source))?;
         let file = reader.metadata().file_metadata();
         let columns = file.schema_descr().columns();
         let find = |column, wanted| {
@@ -129,7 +128,7 @@ impl Table {
             .find_map(|entry| entry.value.as_deref());
         let pattern = text.map(pattern_text::read).transpose()?;
         Ok(Table {
-            reader,
+            reader: Box::new(reader),
             piece,
             count,
             counts,
@@ -200,10 +199,9 @@ impl std::fmt::Debug for Table {
     }
 }
 
-/// Whether these bytes are a table with the columns of counted pieces, whatever their types.
-pub fn is_counts(bytes: impl AsRef<[u8]> + Send + 'static) -> bool {
-    let bytes = Bytes::from_owner(bytes);
-    let Ok(reader) = guarded(|| SerializedFileReader::new(bytes)) else {
+/// Whether a file or bytes are a table with the columns of counted pieces, whatever their types.
+pub fn is_counts(source: impl ChunkReader + 'static) -> bool {
+    let Ok(reader) = guarded(|| SerializedFileReader::new(source)) else {
         return false;
     };
     let columns = reader.metadata().file_metadata().schema_descr().columns();
@@ -220,7 +218,7 @@ pub fn read(
     bytes: impl AsRef<[u8]> + Send + 'static,
     wanted: Option<&Pattern>,
 ) -> Result<CountedPieces, CountsError> {
-    let table = Table::open(bytes)?;
+    let table = Table::open(Bytes::from_owner(bytes))?;
     let pattern = agreed_pattern(table.pattern().cloned(), wanted)?;
     let mut words = Words::new();
     table.for_each_row(|piece, count| Ok::<(), CountsError>(words.add(piece, count)?))?;
@@ -616,7 +614,7 @@ mod tests {
         }
         let counted = CountedPieces::new(gpt2(), words);
         let bytes = written(&counted);
-        let table = Table::open(bytes.clone()).unwrap();
+        let table = Table::open(Bytes::from(bytes.clone())).unwrap();
         assert!(table.reader.num_row_groups() > 3);
         let read = read(bytes, None).unwrap();
         assert!(rows_of(&read.words) == rows_of(&counted.words));
