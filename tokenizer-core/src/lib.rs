@@ -21,6 +21,7 @@
 //! | [`mod@reference`] | BPE by its definition, the judge of the rest |
 //! | `token_index`, [`vocab`], [`special`] | ids and bytes of tokens |
 //! | [`model`] | [`Model`]: everything that decides about ids |
+//! | [`merge_steps`], [`mod@rank_merges`] | how a piece is merged, and the pair that makes each token |
 //! | [`encode`], [`decode`] | [`Encoder`], and back |
 //! | [`mod@extend`] | a model learns more merges |
 //! | [`mod@format`] | a model as bytes: `.bpe`, `.tiktoken`, `tokenizer.json`; counted pieces |
@@ -61,10 +62,12 @@ pub mod decode;
 pub mod encode;
 pub mod extend;
 pub mod format;
+pub mod merge_steps;
 pub mod merges;
 pub mod model;
 pub mod normalize;
 mod piece_key;
+pub mod rank_merges;
 pub mod reference;
 pub mod special;
 pub mod split;
@@ -88,8 +91,10 @@ pub use encode::{
     IdsWithOffsets, Truncated,
 };
 pub use extend::{Extended, extend};
+pub use merge_steps::{MergeRule, MergeStep};
 pub use merges::{Merge, Merges};
 pub use model::{Affixes, CallSettings, Merging, Model};
+pub use rank_merges::rank_merges;
 pub use special::{SpecialSet, SpecialToken, SpecialTokens};
 pub use split::{Gaps, Pattern, PatternError, PatternName, Spans, SplitError, Splitter};
 pub use token::{Count, MAX_TOKEN_ID, Pair, TokenId};

@@ -13,8 +13,7 @@
 use std::collections::BTreeSet;
 
 use pyo3::prelude::*;
-use tokenizer_core::reference::merge_piece;
-use tokenizer_core::{EncodeError, Encoder, SpecialSet, TokenId};
+use tokenizer_core::{EncodeError, Encoder, MergeRule, SpecialSet, TokenId};
 
 use crate::errors::value_error;
 use crate::interruptible::take_turns;
@@ -187,13 +186,7 @@ fn merged(encoder: &Encoder, bytes: &[u8]) -> Vec<TokenId> {
     if vocab.id(bytes).is_none() {
         return encoder.encode_single_piece(bytes);
     }
-    let symbols = bytes
-        .iter()
-        .map(|&byte| vocab.byte_ids()[usize::from(byte)]);
-    merge_piece(symbols.collect(), |pair| {
-        let joined = [vocab.token(pair.left())?, vocab.token(pair.right())?].concat();
-        vocab.id(&joined).map(|id| (id, id))
-    })
+    MergeRule::ranks(vocab).merge(bytes, |_| {})
 }
 
 fn last_char(bytes: &[u8]) -> Option<char> {

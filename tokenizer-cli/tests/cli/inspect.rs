@@ -1,3 +1,8 @@
+use std::time::{Duration, Instant};
+
+use tokenizer_core::corpus::save_model;
+use tokenizer_core::{Merges, Model, Pair, Pattern, PatternName};
+
 use crate::support::{Folder, fixture};
 
 fn inspect(folder: &Folder, arguments: &[&str]) -> String {
@@ -150,4 +155,35 @@ fn a_vocabulary_is_summed_up() {
     );
     let all = folder.run(&[&vocab[..], &["--all"]].concat()).succeeds();
     assert!(all.text().lines().count() > report.text().lines().count() + 100);
+}
+
+#[test]
+fn a_model_of_long_tokens_is_looked_at_in_linear_time() {
+    let folder = Folder::new();
+    let pairs = (0..17u32).map(|n| match n {
+        0 => Pair::new(97, 97),
+        n => Pair::new(255 + n, 255 + n),
+    });
+    let merges = Merges::trained(&pairs.collect::<Vec<_>>()).unwrap();
+    let pattern = Pattern::named(PatternName::Gpt2);
+    let model = Model::trained(pattern, merges, &[""; 0]).unwrap();
+    save_model(&model, &folder.path("m.bpe")).unwrap();
+    let started = Instant::now();
+    let report = inspect(&folder, &["--vocab"]);
+    assert!(report.contains("never reached by merging: 0\n"), "{report}");
+    // A piece may be as long as an argument, and its lines are cut.
+    let shown = inspect(&folder, &["--merges", &"a".repeat(100_000)]);
+    assert!(
+        started.elapsed() < Duration::from_secs(60),
+        "{:?}",
+        started.elapsed()
+    );
+    assert!(shown.len() < 100_000 * 1000, "{}", shown.len());
+    assert_eq!(shown.lines().count(), 100_000 - 6 + 4);
+    // 100,000 has six bits that are set, and so many tokens stay.
+    assert!(
+        shown.ends_with("      ids 271 270 265 264 262 260\n\n"),
+        "{}",
+        &shown[shown.len() - 100..]
+    );
 }

@@ -4,8 +4,7 @@ use numpy::PyArray1;
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
-use tokenizer_core::reference::merge_piece;
-use tokenizer_core::{Merging, TokenId, Vocab};
+use tokenizer_core::{Merging, TokenId, rank_merges};
 
 use super::{AddedToken, Tokenizer};
 use crate::errors::guard;
@@ -112,16 +111,14 @@ impl Tokenizer {
     fn merges<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         guard(|| {
             let vocab = self.model().vocab();
-            let pairs: Vec<(TokenId, TokenId)> = match self.model().merging() {
-                Merging::Merges { merges, .. } => {
-                    merges.iter().map(|rule| (rule.left, rule.right)).collect()
-                }
-                Merging::Ranks => py.detach(|| last_merges(vocab)),
+            let rules: Vec<_> = match self.model().merging() {
+                Merging::Merges { merges, .. } => merges.iter().copied().collect(),
+                Merging::Ranks => py.detach(|| rank_merges(vocab).rules),
             };
             let bytes = |id| PyBytes::new(py, vocab.token(id).unwrap_or_default());
-            let pairs: Vec<Pair<'py>> = pairs
-                .into_iter()
-                .map(|(left, right)| (bytes(left), bytes(right)))
+            let pairs: Vec<Pair<'py>> = rules
+                .iter()
+                .map(|rule| (bytes(rule.left), bytes(rule.right)))
                 .collect();
             PyList::new(py, pairs)
         })
@@ -174,25 +171,4 @@ impl Tokenizer {
             ids::array_of(py, lengths)
         })
     }
-}
-
-/// Of each token of several bytes the two tokens that merging makes it of, by ascending id.
-fn last_merges(vocab: &Vocab) -> Vec<(TokenId, TokenId)> {
-    let of = |(id, token): (TokenId, &[u8])| {
-        // Merging ends just before: with the entries below it there are two tokens left.
-        let symbols = token
-            .iter()
-            .map(|&byte| vocab.byte_ids()[usize::from(byte)]);
-        let left = merge_piece(symbols.collect(), |pair| {
-            let joined = [vocab.token(pair.left())?, vocab.token(pair.right())?].concat();
-            let made = vocab.id(&joined).filter(|&made| made != id)?;
-            Some((made, made))
-        });
-        match left[..] {
-            [left, right] => Some((left, right)),
-            _ => None,
-        }
-    };
-    let several = vocab.iter().filter(|(_, token)| token.len() > 1);
-    several.filter_map(of).collect()
 }

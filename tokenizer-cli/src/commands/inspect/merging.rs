@@ -1,111 +1,94 @@
-//! How the pieces of a text are merged, step by step, by the definition.
+//! How the pieces of a text are merged, step by step.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use tokenizer_core::{Encoder, Merging, Model, Pair, SplitError, TokenId};
+use tokenizer_core::{Encoder, MergeRule, Merging, Model, SplitError, TokenId};
 
 use super::visible::visible;
 
-/// The rule of a model: the rank of a pair, and the token that it makes.
-pub(super) struct Rule<'m> {
-    model: &'m Model,
-    /// Where the model lists its pairs.
-    pairs: HashMap<Pair, (u32, TokenId)>,
-    /// Whether a piece that is an entry is that entry before any merging.
-    whole_piece_first: bool,
-}
+/// A line shows at most so many tokens on each side of the one that was made: of a long piece, all
+/// of them in every line would be the square of its length.
+const AROUND: usize = 64;
 
-impl<'m> Rule<'m> {
-    pub(super) fn new(model: &'m Model) -> Self {
-        let (pairs, whole_piece_first) = match model.merging() {
-            Merging::Ranks => (HashMap::new(), true),
-            Merging::Merges {
-                merges,
-                whole_piece_first,
-            } => {
-                let mut pairs = HashMap::new();
-                for (merge, rank) in merges.iter().zip(0..) {
-                    pairs.entry(merge.pair()).or_insert((rank, merge.token));
-                }
-                (pairs, *whole_piece_first)
-            }
-        };
-        Rule {
-            model,
-            pairs,
-            whole_piece_first,
-        }
-    }
-
-    /// The ids of the bytes of a piece.
-    pub(super) fn bytes(&self, piece: &[u8]) -> Vec<TokenId> {
-        let ids = self.model.vocab().byte_ids();
-        piece.iter().map(|&byte| ids[usize::from(byte)]).collect()
-    }
-
-    /// The rank of two tokens beside each other, and the token they make.
-    pub(super) fn merge(&self, pair: Pair) -> Option<(u32, TokenId)> {
-        match self.model.merging() {
-            Merging::Ranks => {
-                let vocab = self.model.vocab();
-                let joined = [vocab.token(pair.left())?, vocab.token(pair.right())?].concat();
-                let token = vocab.id(&joined)?;
-                Some((token, token))
-            }
-            _ => self.pairs.get(&pair).copied(),
-        }
-    }
-}
+/// A longer token is cut in a line.
+const LONGEST: usize = 64;
 
 /// All pieces of a text, each with its bytes and what every merge makes of them.
 pub(super) fn steps(encoder: &Encoder, text: &[u8]) -> Result<String, SplitError> {
     let model = encoder.model();
-    let rule = Rule::new(model);
+    let rule = MergeRule::new(model);
     let mut shown = String::new();
     let normalized = model.normalizer().map(|normalizer| normalizer.apply(text));
     let text = normalized.as_deref().unwrap_or(text);
     model.pattern().for_each_piece(text, |piece| {
-        show(&rule, piece, &mut shown);
+        show(model, &rule, piece, &mut shown);
         Ok::<(), SplitError>(())
     })?;
     Ok(shown)
 }
 
-fn show(rule: &Rule<'_>, piece: &[u8], shown: &mut String) {
-    let model = rule.model;
+fn show(model: &Model, rule: &MergeRule<'_>, piece: &[u8], shown: &mut String) {
     // Writing to a string cannot fail.
     let _ = writeln!(shown, "piece \"{}\"", visible(piece));
-    let whole = model.vocab().id(piece).filter(|_| rule.whole_piece_first);
-    if let Some(id) = whole {
+    let whole_piece_first = match model.merging() {
+        Merging::Ranks => true,
+        Merging::Merges {
+            whole_piece_first, ..
+        } => *whole_piece_first,
+    };
+    if let Some(id) = model.vocab().id(piece).filter(|_| whole_piece_first) {
         let _ = writeln!(shown, "      the whole piece is the token {id}\n");
         return;
     }
-    let token = |id: TokenId| visible(model.token(id).unwrap_or_default());
-    let line = |ids: &[TokenId]| {
-        let tokens: Vec<String> = ids.iter().map(|&id| token(id)).collect();
-        tokens.join("|")
-    };
-    let mut ids = rule.bytes(piece);
-    let _ = writeln!(shown, "      {}", line(&ids));
-    loop {
-        let pairs = ids.windows(2).enumerate();
-        let best = pairs
-            .filter_map(|(at, two)| {
-                let (rank, made) = rule.merge(Pair::new(two[0], two[1]))?;
-                Some((rank, at, made))
-            })
-            .min();
-        let Some((rank, at, made)) = best else { break };
-        let (left, right) = (token(ids[at]), token(ids[at + 1]));
-        ids[at] = made;
-        ids.remove(at + 1);
+    let bytes: Vec<String> = piece.chunks(1).map(visible).collect();
+    let _ = writeln!(shown, "      {}", bytes.join("|"));
+    let byte_ids = model.vocab().byte_ids();
+    let byte_ids = piece.iter().map(|&byte| byte_ids[usize::from(byte)]);
+    let mut tokens: BTreeMap<usize, TokenId> = byte_ids.enumerate().collect();
+    let ids = rule.merge(piece, |step| {
+        tokens.remove(&step.middle);
+        tokens.insert(step.span.start, step.token);
         let _ = writeln!(
             shown,
-            "      {}    rank {rank}: \"{left}\" and \"{right}\" make {made}",
-            line(&ids)
+            "      {}    rank {}: \"{}\" and \"{}\" make {}",
+            line(model, &tokens, step.span.start),
+            step.rank,
+            shortened(model, step.pair.left()),
+            shortened(model, step.pair.right()),
+            step.token,
         );
-    }
+    });
     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
     let _ = writeln!(shown, "      ids {}\n", ids.join(" "));
+}
+
+/// The tokens of a piece near the one that begins at `made`.
+fn line(model: &Model, tokens: &BTreeMap<usize, TokenId>, made: usize) -> String {
+    let mut before: Vec<TokenId> = (tokens.range(..made).rev())
+        .map(|(_, &id)| id)
+        .take(AROUND + 1)
+        .collect();
+    before.reverse();
+    let mut parts: Vec<String> = before.iter().map(|&id| shortened(model, id)).collect();
+    if parts.len() > AROUND {
+        parts[0] = "…".to_owned();
+    }
+    let mut from = tokens.range(made..).map(|(_, &id)| shortened(model, id));
+    parts.extend(from.by_ref().take(AROUND + 1));
+    if from.next().is_some() {
+        parts.push("…".to_owned());
+    }
+    parts.join("|")
+}
+
+/// A token, cut if it is long.
+fn shortened(model: &Model, id: TokenId) -> String {
+    let token = model.token(id).unwrap_or_default();
+    // A character has at most four bytes.
+    let text = visible(&token[..token.len().min(4 * LONGEST)]);
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
 }

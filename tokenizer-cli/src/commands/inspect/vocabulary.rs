@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use tokenizer_core::{Model, TokenId, reference};
+use tokenizer_core::{MergeRule, Model, TokenId};
 use unicode_script::{Script, UnicodeScript};
 
-use super::merging::Rule;
 use super::visible::visible;
 use crate::progress::number;
 
@@ -87,13 +86,10 @@ fn list(
 
 /// Tokens that merging their own bytes does not give.
 fn unreached(model: &Model) -> Vec<TokenId> {
-    let rule = Rule::new(model);
-    let is_reached = |id, token: &[u8]| {
-        reference::merge_piece(rule.bytes(token), |pair| rule.merge(pair)) == [id]
-    };
+    let rule = MergeRule::new(model);
     let tokens = model.vocab().iter();
     tokens
-        .filter(|&(id, token)| !is_reached(id, token))
+        .filter(|&(id, token)| rule.merge(token, |_| {}) != [id])
         .map(|(id, _)| id)
         .collect()
 }

@@ -29,7 +29,6 @@ mod gpt2;
 mod json;
 mod pre_tokenizer;
 mod proof;
-mod rank_merges;
 mod read;
 mod regex_dialect;
 mod vocabulary;

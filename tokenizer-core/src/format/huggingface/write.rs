@@ -2,13 +2,13 @@
 
 use super::json::{Json, object};
 use super::proof::prove;
-use super::rank_merges::rank_merges;
 use super::regex_dialect::to_oniguruma;
 use super::{HuggingFaceError, read};
 use crate::byte_level::{bytes_of, spell};
 use crate::merges::Merge;
 use crate::model::{Affixes, Merging, Model};
 use crate::normalize::Normalizer;
+use crate::rank_merges::rank_merges;
 use crate::special::SpecialToken;
 use crate::split::{Gaps, Pattern};
 use crate::token::TokenId;

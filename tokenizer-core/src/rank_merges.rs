@@ -18,29 +18,30 @@
 //! the place in the text decide between two merges just as the rank and the place do, because no two
 //! merges of the list have the same rank.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
+use crate::merge_steps::MergeRule;
 use crate::merges::Merge;
 use crate::token::TokenId;
 use crate::vocab::Vocab;
 
 /// A list of merges.
-pub(super) struct RankMerges {
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RankMerges {
     /// In the order of rank.
-    pub(super) rules: Vec<Merge>,
+    pub rules: Vec<Merge>,
     /// Whether merging reaches every entry, so that looking up whole pieces changes nothing.
-    pub(super) reaches_all: bool,
+    pub reaches_all: bool,
 }
 
 /// The merges of a vocabulary whose ids are ranks.
-pub(super) fn rank_merges(vocab: &Vocab) -> RankMerges {
+pub fn rank_merges(vocab: &Vocab) -> RankMerges {
     let mut list = RankMerges {
         rules: Vec::new(),
         reaches_all: true,
     };
+    let rule = MergeRule::ranks(vocab);
     for (id, token) in vocab.iter().filter(|(_, token)| token.len() > 1) {
-        match last_merge(vocab, token) {
+        match last_merge(&rule, token) {
             Some((left, right)) => list.rules.push(Merge {
                 left,
                 right,
@@ -52,41 +53,15 @@ pub(super) fn rank_merges(vocab: &Vocab) -> RankMerges {
     list
 }
 
-/// The last two tokens of which merging makes `token`, if it does. Costs `n log n` look-ups.
-fn last_merge(vocab: &Vocab, token: &[u8]) -> Option<(TokenId, TokenId)> {
-    // Where the part that begins at a byte ends, 0 where none begins; and where the one before it
-    // begins.
-    let mut ends: Vec<usize> = (1..=token.len()).collect();
-    let mut before: Vec<usize> = (0..token.len()).map(|at| at.saturating_sub(1)).collect();
-    let mut waiting = BinaryHeap::new();
-    let look_up = |waiting: &mut BinaryHeap<_>, start: usize, end: usize| {
-        if let Some(rank) = vocab.id(&token[start..end]) {
-            waiting.push(Reverse((rank, start, end)));
+/// The last two tokens of which merging makes `token`, if it does.
+fn last_merge(rule: &MergeRule<'_>, token: &[u8]) -> Option<(TokenId, TokenId)> {
+    let mut last = None;
+    rule.merge(token, |step| {
+        if step.span == (0..token.len()) {
+            last = Some((step.pair.left(), step.pair.right()));
         }
-    };
-    for start in 0..token.len() - 1 {
-        look_up(&mut waiting, start, start + 2);
-    }
-    while let Some(Reverse((_, start, end))) = waiting.pop() {
-        let middle = ends[start];
-        // A pair whose tokens have changed since is another pair.
-        if middle == 0 || middle >= end || ends[middle] != end {
-            continue;
-        }
-        if (start, end) == (0, token.len()) {
-            return vocab.id(&token[..middle]).zip(vocab.id(&token[middle..]));
-        }
-        ends[start] = end;
-        ends[middle] = 0;
-        if end < token.len() {
-            before[end] = start;
-            look_up(&mut waiting, start, ends[end]);
-        }
-        if start > 0 {
-            look_up(&mut waiting, before[start], end);
-        }
-    }
-    None
+    });
+    last
 }
 
 #[cfg(test)]

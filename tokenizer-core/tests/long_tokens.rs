@@ -1,0 +1,63 @@
+//! Looking at a model takes near-linear time, whatever its tokens are.
+
+use std::time::{Duration, Instant};
+
+use tokenizer_core::vocab::{Repeats, Vocab};
+use tokenizer_core::{MergeRule, Merges, Model, Pair, Pattern, PatternName, TokenId, rank_merges};
+
+/// In a debug build on a slow machine. A scan of the piece for each merge takes hours.
+const MOST: Duration = Duration::from_secs(30);
+
+const DOUBLINGS: u32 = 18;
+
+/// Bytes that no merges shorten much.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 1u64;
+    let byte = || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1);
+        (state >> 56) as u8
+    };
+    std::iter::repeat_with(byte).take(length).collect()
+}
+
+#[test]
+fn the_pairs_of_long_tokens_are_found() {
+    let bytes = (0..=255u8).map(|byte| vec![byte]);
+    let doubled = (1..=DOUBLINGS).map(|n| vec![b'a'; 1 << n]);
+    let noise = noise(100_000);
+    // Part of the noise can be merged, so that the rest is looked at again and again.
+    let parts = (2..200).map(|length| noise[..length].to_vec());
+    let tokens: Vec<Vec<u8>> = bytes
+        .chain(doubled)
+        .chain(parts)
+        .chain([noise.clone()])
+        .collect();
+    let pairs = (0..).zip(tokens.iter().map(Vec::as_slice));
+    let vocab = Vocab::new(pairs, Repeats::Refuse).unwrap();
+    let started = Instant::now();
+    let list = rank_merges(&vocab);
+    assert!(started.elapsed() < MOST, "{:?}", started.elapsed());
+    assert!(!list.reaches_all, "nothing makes the noise");
+    let doubled = list.rules.iter().take(DOUBLINGS as usize);
+    let ids: Vec<TokenId> = doubled.map(|rule| rule.token).collect();
+    assert!(ids.into_iter().eq(256..256 + DOUBLINGS));
+    assert_eq!((list.rules[1].left, list.rules[1].right), (256, 256));
+}
+
+#[test]
+fn the_steps_of_a_long_piece_are_found() {
+    let pairs = (0..DOUBLINGS).map(|n| match n {
+        0 => Pair::new(97, 97),
+        n => Pair::new(255 + n, 255 + n),
+    });
+    let merges = Merges::trained(&pairs.collect::<Vec<_>>()).unwrap();
+    let pattern = Pattern::named(PatternName::Gpt2);
+    let model = Model::trained(pattern, merges, &[""; 0]).unwrap();
+    let piece = vec![b'a'; 1 << DOUBLINGS];
+    let started = Instant::now();
+    let mut steps = 0;
+    let ids = MergeRule::new(&model).merge(&piece, |_| steps += 1);
+    assert!(started.elapsed() < MOST, "{:?}", started.elapsed());
+    assert_eq!(ids, [255 + DOUBLINGS]);
+    assert_eq!(steps, piece.len() - 1);
+}
