@@ -1,11 +1,11 @@
 //! A regex in the words of the other engine.
 //!
 //! A `tokenizer.json` is split by Oniguruma, in its Ruby syntax; patterns here are those of
-//! `fancy-regex`. The two read most regexes alike and some not. So a regex is parsed in the dialect
-//! it comes from into a tree of constructs that mean the same in both, and the tree is told in the
-//! other dialect. What the tree has no word for is refused by its name, never guessed.
-//!
-//! A spelling that both dialects read as the same tree stays as it is, letter for letter.
+//! `fancy-regex`. The two read most regexes alike and some not. So a regex is read from left to right
+//! in the dialect it comes from: a construct that means the same in both stays letter for letter, the
+//! others are told in other words (`translate`). What the engines agree on only in parts is found in
+//! the tree that `fancy-regex` makes of the regex (`check`). All else is refused by its name, never
+//! guessed.
 //!
 //! | construct | Oniguruma | here | |
 //! | --- | --- | --- | --- |
@@ -31,13 +31,11 @@
 //! That classes, properties and case folding agree was shown by running both engines over every
 //! character; the tables of the two are of the same Unicode version.
 
-mod parse;
-mod print;
-mod syntax;
+mod check;
+mod translate;
 
-use parse::parse;
-use print::print;
-use syntax::{Mode, Node};
+use check::check;
+use translate::{spelled, translate};
 
 /// Whose syntax.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,69 +70,21 @@ impl DialectError {
 
 /// A regex of a `tokenizer.json` as a pattern here.
 pub(super) fn from_oniguruma(source: &str) -> Result<String, DialectError> {
-    translate(source, Dialect::Oniguruma, Dialect::Own)
+    let own = translate(source, Dialect::Oniguruma)?;
+    check(&own)?;
+    Ok(own)
 }
 
 /// A pattern as a regex of a `tokenizer.json`.
 pub(super) fn to_oniguruma(source: &str) -> Result<String, DialectError> {
-    translate(source, Dialect::Own, Dialect::Oniguruma)
+    let told = translate(source, Dialect::Own)?;
+    check(source)?;
+    Ok(told)
 }
 
 /// A regex, in both dialects, that matches just `text`.
 pub(super) fn literal(text: &str) -> String {
-    let tree = Node::Sequence(text.chars().map(Node::Char).collect());
-    print(&tree, Dialect::Own)
-}
-
-fn translate(source: &str, from: Dialect, to: Dialect) -> Result<String, DialectError> {
-    let mut tree = parse(source, from)?;
-    tree.check()?;
-    if parse(source, to).is_ok_and(|other| other == tree) {
-        return Ok(source.to_owned());
-    }
-    if to == Dialect::Oniguruma {
-        spell_out_possessive_intervals(&mut tree);
-    }
-    let told = print(&tree, to);
-    // What was told must be read as what was meant.
-    match parse(&told, to) {
-        Ok(read) if read == tree => Ok(told),
-        _ => Err(DialectError::new(0, "this regex as a whole")),
-    }
-}
-
-/// Replaces possessive intervals, for which Oniguruma has no word: see the text above.
-fn spell_out_possessive_intervals(tree: &mut Node) {
-    if let Node::Alternatives(alternatives) = tree {
-        alternatives.iter_mut().for_each(make_end_greedy);
-    } else {
-        make_end_greedy(tree);
-    }
-    make_atomic(tree);
-}
-
-fn make_end_greedy(alternative: &mut Node) {
-    match alternative {
-        Node::Sequence(parts) => parts.last_mut().into_iter().for_each(make_greedy),
-        node => make_greedy(node),
-    }
-}
-
-fn make_greedy(node: &mut Node) {
-    if node.is_possessive_interval()
-        && let Node::Repeat { mode, .. } = node
-    {
-        *mode = Mode::Greedy;
-    }
-}
-
-fn make_atomic(node: &mut Node) {
-    node.children_mut().for_each(make_atomic);
-    if node.is_possessive_interval() {
-        make_greedy(node);
-        let greedy = std::mem::replace(node, Node::Any);
-        *node = Node::Atomic(Box::new(greedy));
-    }
+    text.chars().map(|c| spelled(c, false)).collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,415 @@
+//! A regex read from left to right, and told construct by construct in the other dialect.
+
+use super::{Dialect, DialectError};
+
+/// Longer regexes are refused; the longest published ones have a few hundred bytes.
+const MAX_LENGTH: usize = 1 << 16;
+
+/// Groups deeper than this are refused, so that no regex exhausts the stack.
+const MAX_DEPTH: usize = 64;
+
+/// Repetitions of more times are refused.
+const MAX_REPEAT: u32 = 1000;
+
+/// The properties for which both engines were seen to hold the same characters.
+const PROPERTIES: &str = "L Lu Ll Lt Lm Lo M Mn Mc Me N Nd Nl No P Pc Pd Ps Pe Pi Pf Po S Sm Sc Sk So \
+    Z Zs Zl Zp C Cc Cf Co Cn Han Hiragana Katakana Hangul Latin Cyrillic Greek Thai Arabic Hebrew \
+    Devanagari Armenian Bengali Georgian Tamil Telugu Khmer Lao Tibetan Ethiopic Mongolian Bopomofo \
+    Common Inherited";
+
+/// The groups that mean the same in both dialects, but for the one that captures.
+const GROUPS: [&str; 7] = ["(?:", "(?>", "(?i:", "(?=", "(?!", "(?<=", "(?<!"];
+
+/// The regex in the other dialect's words.
+pub(super) fn translate(source: &str, from: Dialect) -> Result<String, DialectError> {
+    if source.len() > MAX_LENGTH {
+        let construct = format!("a regex of more than {MAX_LENGTH} bytes");
+        return Err(DialectError::new(0, construct));
+    }
+    let translator = Translator {
+        source,
+        at: 0,
+        from,
+        told: String::with_capacity(source.len()),
+        groups: Vec::new(),
+    };
+    translator.regex()
+}
+
+struct Translator<'s> {
+    source: &'s str,
+    /// In bytes.
+    at: usize,
+    from: Dialect,
+    /// The translation of what is before.
+    told: String,
+    /// The groups that are open.
+    groups: Vec<Group>,
+}
+
+#[derive(Clone, Copy)]
+struct Group {
+    /// Where it begins, in the source and in the translation.
+    start: usize,
+    told: usize,
+    /// Whether it is within a look-behind.
+    looks_behind: bool,
+}
+
+impl<'s> Translator<'s> {
+    fn rest(&self) -> &'s str {
+        &self.source[self.at..]
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.rest().chars().next()
+    }
+
+    fn next(&mut self) -> Option<char> {
+        let c = self.peek()?;
+        self.at += c.len_utf8();
+        Some(c)
+    }
+
+    /// Tells the next character as it is.
+    fn copy(&mut self) -> Option<char> {
+        let c = self.next()?;
+        self.told.push(c);
+        Some(c)
+    }
+
+    /// Refuses what stands from `start` to here.
+    fn refuse_from(&self, start: usize) -> DialectError {
+        DialectError::new(start, &self.source[start..self.at])
+    }
+
+    fn regex(mut self) -> Result<String, DialectError> {
+        // Where in the translation the atom begins that a quantifier would repeat.
+        let mut atom = None;
+        while let Some(c) = self.peek() {
+            let (start, told) = (self.at, self.told.len());
+            atom = match c {
+                '*' | '+' | '?' | '{' => match atom {
+                    Some(atom) => self.quantifier(atom)?,
+                    None => {
+                        self.next();
+                        return Err(self.refuse_from(start));
+                    }
+                },
+                '|' => {
+                    self.copy();
+                    None
+                }
+                '(' if !self.is_line_end() => {
+                    self.open()?;
+                    None
+                }
+                ')' => {
+                    self.copy();
+                    let group = self.groups.pop();
+                    let unmatched = || DialectError::new(start, "an unmatched )");
+                    Some(group.ok_or_else(unmatched)?.told)
+                }
+                _ => {
+                    self.atom()?;
+                    Some(told)
+                }
+            };
+        }
+        match self.groups.last() {
+            Some(group) => Err(DialectError::new(group.start, "a group without an end")),
+            None => Ok(self.told),
+        }
+    }
+
+    /// The end of a line, which has a sign of its own in Oniguruma only.
+    fn is_line_end(&self) -> bool {
+        self.from == Dialect::Own && self.rest().starts_with("(?m:$)")
+    }
+
+    fn atom(&mut self) -> Result<(), DialectError> {
+        let start = self.at;
+        let told = match (self.peek(), self.from) {
+            (Some('['), _) => return self.class(),
+            (Some('\\'), _) => return self.escape(false).map(|_| ()),
+            (Some('$'), Dialect::Oniguruma) => "(?m:$)",
+            (Some('$'), Dialect::Own) => r"\z",
+            (Some('^'), Dialect::Own) => r"\A",
+            (Some('('), _) => {
+                self.at += "(?m:$)".len() - 1;
+                "$"
+            }
+            (Some('^' | '}' | ']'), _) => {
+                self.next();
+                return Err(self.refuse_from(start));
+            }
+            _ => {
+                self.copy();
+                return Ok(());
+            }
+        };
+        self.next();
+        self.told.push_str(told);
+        Ok(())
+    }
+
+    fn open(&mut self) -> Result<(), DialectError> {
+        let start = self.at;
+        if self.groups.len() == MAX_DEPTH {
+            let construct = format!("more than {MAX_DEPTH} groups within each other");
+            return Err(DialectError::new(start, construct));
+        }
+        let within = self.groups.last().is_some_and(|group| group.looks_behind);
+        let known = GROUPS.iter().find(|open| self.rest().starts_with(**open));
+        let group = Group {
+            start,
+            told: self.told.len(),
+            looks_behind: within || known.is_some_and(|open| open.starts_with("(?<")),
+        };
+        let told = match known {
+            Some(open) => *open,
+            None if self.rest().starts_with("(?") || self.rest().starts_with("(*") => {
+                let end = self.rest().find([':', ')', '>']).map(|end| end + 1);
+                self.at += end.unwrap_or(self.rest().len());
+                return Err(self.refuse_from(start));
+            }
+            None if within && self.from == Dialect::Oniguruma => {
+                let construct = "a capturing group within a look-behind";
+                return Err(DialectError::new(start, construct));
+            }
+            None if within => "(?:",
+            None => "(",
+        };
+        self.at += known.map_or(1, |open| open.len());
+        self.told.push_str(told);
+        self.groups.push(group);
+        Ok(())
+    }
+
+    /// A quantifier of the atom whose translation begins at `atom`. Behind it there is nothing that
+    /// could be repeated.
+    fn quantifier(&mut self, atom: usize) -> Result<Option<usize>, DialectError> {
+        let start = self.at;
+        let is_interval = self.peek() == Some('{');
+        let exact = is_interval && self.interval()?;
+        if !is_interval {
+            self.next();
+        }
+        let sign = self.source[start..self.at].replace("{,", "{0,");
+        self.told.push_str(&sign);
+        match (self.peek(), self.from) {
+            // Oniguruma takes it for a question mark behind the interval.
+            (Some('?'), Dialect::Oniguruma) if exact => {
+                self.next();
+                return Err(self.refuse_from(start));
+            }
+            // There is nothing to be lazy about.
+            (Some('?'), Dialect::Own) if exact => self.at += 1,
+            (Some('+'), Dialect::Oniguruma) if is_interval => {
+                self.at += 1;
+                self.told.insert_str(atom, "(?:");
+                self.told.push_str(")+");
+            }
+            (Some('+'), Dialect::Own) if is_interval => {
+                self.at += 1;
+                let is_end = matches!(self.peek(), None | Some('|')) && self.groups.is_empty();
+                if !is_end {
+                    self.told.insert_str(atom, "(?>");
+                    self.told.push(')');
+                }
+            }
+            (Some('?' | '+'), _) => {
+                self.copy();
+            }
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    /// Passes `{n}`, `{n,}`, `{n,m}`, and in Oniguruma's dialect `{,m}`. Returns whether it is the
+    /// first.
+    fn interval(&mut self) -> Result<bool, DialectError> {
+        let start = self.at;
+        let Some(length) = self.rest().find('}') else {
+            return Err(DialectError::new(start, "a { that begins no interval"));
+        };
+        self.at += length + 1;
+        let number = |text: &str| {
+            let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+            let number: Option<u32> = if digits { text.parse().ok() } else { None };
+            number.filter(|&number| number <= MAX_REPEAT)
+        };
+        let inside = &self.source[start + 1..start + length];
+        let bounds = match inside.split_once(',') {
+            None => number(inside).map(|n| (n, n)),
+            Some((min, "")) => number(min).map(|min| (min, MAX_REPEAT)),
+            Some(("", max)) if self.from == Dialect::Oniguruma => number(max).map(|max| (0, max)),
+            Some((min, max)) => number(min).zip(number(max)),
+        };
+        match bounds {
+            Some((min, max)) if min <= max && max > 0 => Ok(!inside.contains(',')),
+            _ => Err(self.refuse_from(start)),
+        }
+    }
+
+    fn class(&mut self) -> Result<(), DialectError> {
+        let start = self.at;
+        self.copy();
+        if self.peek() == Some('^') {
+            self.copy();
+        }
+        let first = self.at;
+        loop {
+            let here = self.at;
+            match self.peek() {
+                Some(']') if here == first => {
+                    return Err(DialectError::new(start, "a class that begins with ]"));
+                }
+                Some(']') => {
+                    self.copy();
+                    return Ok(());
+                }
+                // A hyphen is one only as the first or the last.
+                Some('-') if here != first && !self.rest().starts_with("-]") => {
+                    return Err(DialectError::new(here, "a - in the middle of a class"));
+                }
+                _ => {}
+            }
+            let low = self.class_item(start)?;
+            if self.rest().starts_with('-') && !self.rest().starts_with("-]") {
+                self.copy();
+                let high = match self.peek() {
+                    Some('-') => None,
+                    _ => self.class_item(start)?,
+                };
+                if low.is_none() || high.is_none() || low > high {
+                    return Err(self.refuse_from(here));
+                }
+            }
+        }
+    }
+
+    /// A character of a class, or a set of them, which is `None`.
+    fn class_item(&mut self, class: usize) -> Result<Option<char>, DialectError> {
+        for (sign, construct) in [
+            ("&&", "&& in a class"),
+            ("--", "-- in a class"),
+            ("~~", "~~ in a class"),
+            ("[", "a class within a class"),
+        ] {
+            if self.rest().starts_with(sign) {
+                return Err(DialectError::new(self.at, construct));
+            }
+        }
+        match self.peek() {
+            Some('\\') => self.escape(true),
+            Some(_) => Ok(self.copy()),
+            None => Err(DialectError::new(class, "a class without an end")),
+        }
+    }
+
+    /// A backslash and what follows it. `None` if that is no character, but a place or a set.
+    fn escape(&mut self, in_class: bool) -> Result<Option<char>, DialectError> {
+        let start = self.at;
+        self.next();
+        let c = match self.next() {
+            Some('n') => Some('\n'),
+            Some('r') => Some('\r'),
+            Some('t') => Some('\t'),
+            Some('f') => Some('\x0C'),
+            Some('v') => Some('\x0B'),
+            Some('a') => Some('\x07'),
+            Some('e') => Some('\x1B'),
+            Some('s' | 'S' | 'd' | 'D' | 'h') => None,
+            Some('A' | 'z') if !in_class => None,
+            Some(sign @ ('p' | 'P')) => {
+                self.property(start, sign)?;
+                return Ok(None);
+            }
+            Some('x') => Some(self.code_point(start, 2)?),
+            Some('u') => Some(self.code_point(start, 4)?),
+            Some(' ') if self.from == Dialect::Oniguruma => {
+                self.told.push(' ');
+                return Ok(Some(' '));
+            }
+            // One of the engines gives < and > a meaning of their own.
+            Some(c) if c.is_ascii_punctuation() && !"<>'`_".contains(c) => Some(c),
+            _ => return Err(self.refuse_from(start)),
+        };
+        let spelling = &self.source[start..self.at];
+        match c {
+            // Oniguruma knows braces only behind x.
+            Some(c) if spelling.starts_with(r"\u{") => self.told.push_str(&spelled(c, in_class)),
+            _ => self.told.push_str(spelling),
+        }
+        Ok(c)
+    }
+
+    fn property(&mut self, start: usize, sign: char) -> Result<(), DialectError> {
+        let name = match self.peek() {
+            Some('{') => self.in_braces(),
+            // One letter without braces is a property here only.
+            Some(_) if self.from == Dialect::Own => {
+                self.next();
+                &self.source[start + 2..self.at]
+            }
+            _ => "",
+        };
+        if !PROPERTIES.split(' ').any(|known| known == name) {
+            return Err(self.refuse_from(start));
+        }
+        self.told.push_str(&format!(r"\{sign}{{{name}}}"));
+        Ok(())
+    }
+
+    /// Passes what is in braces.
+    fn in_braces(&mut self) -> &'s str {
+        let start = self.at + 1;
+        let length = self.source[start..].find('}');
+        let end = length.map_or(self.source.len(), |length| start + length);
+        self.at = (end + 1).min(self.source.len());
+        &self.source[start..end]
+    }
+
+    /// `\x41`, `\u0041` with a number of digits, or in braces.
+    fn code_point(&mut self, start: usize, digits: usize) -> Result<char, DialectError> {
+        // Oniguruma knows braces only behind x.
+        let braces = digits == 2 || self.from == Dialect::Own;
+        let hex = if braces && self.peek() == Some('{') {
+            self.in_braces()
+        } else {
+            let hex = self.at;
+            for _ in 0..digits {
+                self.next();
+            }
+            match &self.source[hex..self.at] {
+                // Two digits are a byte to Oniguruma.
+                byte if digits == 2 && !byte.starts_with(|c: char| ('0'..='7').contains(&c)) => "",
+                hex if hex.len() == digits => hex,
+                _ => "",
+            }
+        };
+        let valid = (1..=6).contains(&hex.len()) && hex.bytes().all(|b| b.is_ascii_hexdigit());
+        let c = u32::from_str_radix(hex, 16).ok().filter(|_| valid);
+        let c = c.and_then(char::from_u32);
+        c.ok_or_else(|| self.refuse_from(start))
+    }
+}
+
+/// A character as both dialects read it.
+pub(super) fn spelled(c: char, in_class: bool) -> String {
+    let special = if in_class {
+        r"\[]^-&~"
+    } else {
+        r"\.+*?()|[]{}^$"
+    };
+    match c {
+        '\n' => r"\n".to_owned(),
+        '\r' => r"\r".to_owned(),
+        '\t' => r"\t".to_owned(),
+        ' ' => c.to_string(),
+        c if c.is_control() || c.is_whitespace() => format!(r"\x{{{:X}}}", u32::from(c)),
+        c if special.contains(c) => format!(r"\{c}"),
+        c => c.to_string(),
+    }
+}
