@@ -18,7 +18,7 @@
 //! | `piece_key`, [`words`], [`count`] | [`Words`]: distinct pieces with their counts |
 //! | `byte_level` | GPT-2's spelling of bytes, and the order of the bytes in it |
 //! | [`merges`], [`mod@train`] | [`Merges`]: which pair becomes which token |
-//! | [`mod@reference`] | BPE by its definition, the judge of the rest |
+//! | `reference` | BPE by its definition, which tests compare the rest with (feature `internals`) |
 //! | `token_index`, [`vocab`], [`special`] | ids and bytes of tokens |
 //! | [`model`] | [`Model`]: everything that decides about ids |
 //! | [`merge_steps`], [`mod@rank_merges`] | how a piece is merged, and the pair that makes each token |
@@ -68,6 +68,7 @@ pub mod model;
 pub mod normalize;
 mod piece_key;
 pub mod rank_merges;
+#[cfg(any(test, feature = "internals"))]
 pub mod reference;
 pub mod special;
 pub mod split;

@@ -1,6 +1,6 @@
 //! Training at work.
 //!
-//! The loop is the definition (see [`crate::reference::train`]) with bookkeeping instead of
+//! The loop is the definition (see `reference::train`) with bookkeeping instead of
 //! recounting. Kept up to date are
 //!
 //! - the symbols of every distinct piece (`corpus.rs`),
