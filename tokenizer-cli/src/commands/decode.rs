@@ -3,7 +3,7 @@
 use crate::args::DecodeArguments;
 use crate::commands::load;
 use crate::error::CommandError;
-use crate::ids::{Decoded, Decoding, Header, IdFault, IdFormat, beside, decode_ids, look_wider};
+use crate::ids::{Decoded, Decoding, Header, IdBytes, IdFault, IdFormat, beside, decode_ids};
 use crate::input::InputName;
 use crate::output::Output;
 use crate::progress::{Progress, number};
@@ -33,9 +33,8 @@ pub(crate) fn run(arguments: &DecodeArguments, progress: &Progress) -> Result<()
         skipped: &skipped,
     };
     let stage = progress.bytes("reading ids");
-    let bytes = input.read()?;
-    let bytes = &bytes[..];
-    stage.advance(bytes.len() as u64);
+    let mut bytes = IdBytes::open(&input)?;
+    stage.advance(bytes.left());
     drop(stage);
 
     let by_name = IdFormat::of_path(input.path(), model.id_limit());
@@ -48,7 +47,7 @@ pub(crate) fn run(arguments: &DecodeArguments, progress: &Progress) -> Result<()
         (Some(header), _) => header.format,
         (None, Some(format)) => format,
         (None, None) => {
-            check_width(&input, by_name, bytes, progress)?;
+            check_width(&input, by_name, &mut bytes, progress)?;
             by_name
         }
     };
@@ -56,7 +55,7 @@ pub(crate) fn run(arguments: &DecodeArguments, progress: &Progress) -> Result<()
     let mut decoded = Decoded::default();
     output.write(|writer| {
         let stage = progress.bytes("decoding").unless(output.is_terminal());
-        decoded = decode_ids(decoding, &input, bytes, format, header.as_ref(), |text| {
+        decoded = decode_ids(decoding, &mut bytes, format, header.as_ref(), |text| {
             stage.advance(text.len() as u64);
             writer.write_all(text)
         })?;
@@ -79,13 +78,13 @@ pub(crate) fn run(arguments: &DecodeArguments, progress: &Progress) -> Result<()
 fn check_width(
     input: &InputName,
     format: IdFormat,
-    bytes: &[u8],
+    bytes: &mut IdBytes,
     progress: &Progress,
 ) -> Result<(), CommandError> {
     if !IdFormat::is_width_left_open(input.path()) {
         return Ok(());
     }
-    if format == IdFormat::U16 && look_wider(bytes) {
+    if format == IdFormat::U16 && bytes.look_wider()? {
         return Err(CommandError::Ids {
             input: input.clone(),
             fault: IdFault::LooksWider,

@@ -25,7 +25,7 @@ use std::path::Path;
 use clap::ValueEnum;
 
 pub(crate) use header::{Counts, Header, HeaderFault, Run};
-pub(crate) use read::{Decoded, Decoding, IdFault, decode_ids, look_wider};
+pub(crate) use read::{Decoded, Decoding, IdBytes, IdFault, decode_ids};
 pub(crate) use write::{IdWriter, beside};
 
 /// How ids are written.

@@ -69,18 +69,23 @@ pub(super) fn header(length: usize) -> Vec<u8> {
     header
 }
 
-/// The numbers of a file, and how wide they are.
-pub(super) fn parse(bytes: &[u8]) -> Result<(&[u8], Width), NpyFault> {
-    let rest = bytes.strip_prefix(MAGIC).ok_or(NpyFault::Magic)?;
-    let (length, rest) = match rest {
+/// More bytes than what stands in front of ids has.
+pub(super) const HEAD: usize = 1 << 17;
+
+/// Where the numbers of a file of `length` bytes begin, and how wide they are. `head` is its first
+/// [`HEAD`] bytes.
+pub(super) fn parse(head: &[u8], length: u64) -> Result<(u64, Width), NpyFault> {
+    let rest = head.strip_prefix(MAGIC).ok_or(NpyFault::Magic)?;
+    let (header_length, rest) = match rest {
         [1, _, a, b, rest @ ..] => (u16::from_le_bytes([*a, *b]).into(), rest),
         [2 | 3, _, a, b, c, d, rest @ ..] => (u32::from_le_bytes([*a, *b, *c, *d]), rest),
         _ => return Err(NpyFault::Header),
     };
     let (header, numbers) = rest
-        .split_at_checked(length as usize)
+        .split_at_checked(header_length as usize)
         .ok_or(NpyFault::Header)?;
     let header = std::str::from_utf8(header).map_err(|_| NpyFault::Header)?;
+    let start = (head.len() - numbers.len()) as u64;
 
     let width = match value(header, "descr", ['\'', '\'']).or(value(header, "descr", ['"', '"'])) {
         Some("<u2") => Width::U16,
@@ -93,16 +98,16 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(&[u8], Width), NpyFault> {
     };
     let shape = value(header, "shape", ['(', ')']).ok_or(NpyFault::Header)?;
     let one_dimension = shape.trim_end().strip_suffix(',').unwrap_or_default();
-    let length: u64 = one_dimension
+    let ids: u64 = one_dimension
         .trim()
         .parse()
         .map_err(|_| NpyFault::Shape(shape.to_owned()))?;
-    let expected = length.saturating_mul(width.bytes() as u64);
-    if expected != numbers.len() as u64 {
-        let found = numbers.len() as u64;
+    let expected = ids.saturating_mul(width.bytes() as u64);
+    let found = length - start;
+    if expected != found {
         return Err(NpyFault::Length { expected, found });
     }
-    Ok((numbers, width))
+    Ok((start, width))
 }
 
 /// What stands between `brackets` behind a key of the header.
@@ -120,6 +125,11 @@ fn value<'h>(header: &'h str, key: &str, brackets: [char; 2]) -> Option<&'h str>
 mod tests {
     use super::*;
 
+    fn parsed(bytes: &[u8]) -> Result<(&[u8], Width), NpyFault> {
+        let (start, width) = parse(bytes, bytes.len() as u64)?;
+        Ok((&bytes[start as usize..], width))
+    }
+
     fn file(dict: &str, numbers: &[u8]) -> Vec<u8> {
         let mut file = MAGIC.to_vec();
         file.extend_from_slice(&[2, 0]);
@@ -135,7 +145,7 @@ mod tests {
             let mut bytes = header(length);
             assert_eq!(bytes.len() % ALIGNMENT, 0);
             bytes.resize(bytes.len() + 4 * length, 7);
-            let (numbers, width) = parse(&bytes).unwrap();
+            let (numbers, width) = parsed(&bytes).unwrap();
             assert_eq!((numbers.len(), width), (4 * length, Width::U32));
         }
     }
@@ -144,13 +154,13 @@ mod tests {
     fn other_headers_are_read_or_refused() {
         let dict = "{'descr': '<i8', 'fortran_order': False, 'shape': (1,)}";
         let bytes = file(dict, &(-5i64).to_le_bytes());
-        let (numbers, width) = parse(&bytes).unwrap();
+        let (numbers, width) = parsed(&bytes).unwrap();
         assert_eq!(width.number(numbers), -5);
         let swapped = r#"{"shape": (2,), "descr": "<u2", "fortran_order": True}"#;
         let bytes = file(swapped, &[1, 0, 2, 0]);
-        assert_eq!(parse(&bytes).unwrap(), (&[1, 0, 2, 0][..], Width::U16));
+        assert_eq!(parsed(&bytes).unwrap(), (&[1, 0, 2, 0][..], Width::U16));
 
-        let fault = |dict: &str, numbers: &[u8]| parse(&file(dict, numbers)).unwrap_err();
+        let fault = |dict: &str, numbers: &[u8]| parsed(&file(dict, numbers)).unwrap_err();
         let big_endian = "{'descr': '>u2', 'fortran_order': False, 'shape': (1,)}";
         assert_eq!(fault(big_endian, &[0, 1]), NpyFault::Type(">u2".into()));
         for shape in ["2, 2", "", "-1,", "x,"] {
@@ -160,7 +170,7 @@ mod tests {
         let dict = format!("{{'descr': '<u4', 'shape': ({},)}}", u64::MAX);
         assert!(matches!(fault(&dict, &[0; 4]), NpyFault::Length { .. }));
         assert_eq!(fault("{}", &[]), NpyFault::Header);
-        assert_eq!(parse(b"text"), Err(NpyFault::Magic));
-        assert_eq!(parse(&header(3)[..20]), Err(NpyFault::Header));
+        assert_eq!(parsed(b"text"), Err(NpyFault::Magic));
+        assert_eq!(parsed(&header(3)[..20]), Err(NpyFault::Header));
     }
 }

@@ -1,8 +1,11 @@
 //! Reading ids and decoding them.
 
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
 use serde_json::Value;
+use tokenizer_core::corpus::FileError;
 use tokenizer_core::decode::UnknownToken;
 use tokenizer_core::{Model, TokenId};
 
@@ -102,26 +105,126 @@ impl Decoding<'_> {
     }
 }
 
-/// Decodes the ids of `bytes`, which are those of `input`, and hands their text to `each`, part by
-/// part. `header` is that of the file, if it has one.
+/// The bytes of an input: a file is read in parts, anything else whole.
+pub(crate) struct IdBytes {
+    input: InputName,
+    reader: Box<dyn BufReadSeek>,
+    /// How many are to come.
+    left: u64,
+}
+
+trait BufReadSeek: BufRead + Seek {}
+
+impl<R: BufRead + Seek> BufReadSeek for R {}
+
+impl IdBytes {
+    pub(crate) fn open(input: &InputName) -> Result<Self, CommandError> {
+        let (reader, left): (Box<dyn BufReadSeek>, u64) = match input.path() {
+            Some(path) if path.is_file() => {
+                let fail = |error| FileError::new(path, error);
+                let file = File::open(path).map_err(fail)?;
+                let length = file.metadata().map_err(fail)?.len();
+                (Box::new(BufReader::with_capacity(PART, file)), length)
+            }
+            _ => {
+                let bytes = input.read()?;
+                let length = bytes.len() as u64;
+                (Box::new(Cursor::new(bytes)), length)
+            }
+        };
+        Ok(IdBytes {
+            input: input.clone(),
+            reader,
+            left,
+        })
+    }
+
+    /// How many bytes are to come.
+    pub(crate) fn left(&self) -> u64 {
+        self.left
+    }
+
+    fn fail(&self, error: io::Error) -> CommandError {
+        match self.input.path() {
+            Some(path) => FileError::new(path, error).into(),
+            None => CommandError::Standard(self.input.clone(), error),
+        }
+    }
+
+    /// Replaces `part` with the next `most` bytes, or with those that are left.
+    fn part(&mut self, most: usize, part: &mut Vec<u8>) -> Result<(), CommandError> {
+        part.clear();
+        let wanted = self.left.min(most as u64);
+        let read = self.reader.by_ref().take(wanted).read_to_end(part);
+        let read = read.map_err(|error| self.fail(error))? as u64;
+        self.left -= read;
+        match read == wanted {
+            true => Ok(()),
+            false => Err(self.cut_short()),
+        }
+    }
+
+    /// Replaces `line` with the next line. `false` when there is none.
+    fn line(&mut self, line: &mut Vec<u8>) -> Result<bool, CommandError> {
+        line.clear();
+        let read = self.reader.by_ref().take(self.left).read_until(b'\n', line);
+        let read = read.map_err(|error| self.fail(error))? as u64;
+        self.left -= read;
+        match read > 0 || self.left == 0 {
+            true => Ok(read > 0),
+            false => Err(self.cut_short()),
+        }
+    }
+
+    fn cut_short(&self) -> CommandError {
+        let message = format!(
+            "cut short while it was read: {} bytes are missing",
+            self.left
+        );
+        self.fail(io::Error::new(io::ErrorKind::UnexpectedEof, message))
+    }
+
+    /// Goes to a place of the input, which has `length` bytes.
+    fn go_to(&mut self, place: u64, length: u64) -> Result<(), CommandError> {
+        let moved = self.reader.seek(SeekFrom::Start(place));
+        moved.map_err(|error| self.fail(error))?;
+        self.left = length - place;
+        Ok(())
+    }
+
+    /// Whether what is taken for ids of two bytes is more likely ids of four, below 65536.
+    pub(crate) fn look_wider(&mut self) -> Result<bool, CommandError> {
+        let (length, mut part) = (self.left, Vec::new());
+        let mut is_wider = length > 0 && length.is_multiple_of(4);
+        while is_wider && self.left > 0 {
+            self.part(4 * PART, &mut part)?;
+            is_wider = part.chunks_exact(4).all(|wide| wide[2..] == [0, 0]);
+        }
+        self.go_to(0, length)?;
+        Ok(is_wider)
+    }
+}
+
+/// Decodes the ids of `bytes` and hands their text to `each`, part by part. `header` is that of the
+/// file, if it has one.
 pub(crate) fn decode_ids(
     decoding: Decoding<'_>,
-    input: &InputName,
-    bytes: &[u8],
+    bytes: &mut IdBytes,
     format: IdFormat,
     header: Option<&Header>,
     mut each: impl FnMut(&[u8]) -> Result<(), CommandError>,
 ) -> Result<Decoded, CommandError> {
+    let input = bytes.input.clone();
     let in_input = |fault| CommandError::Ids {
         input: input.clone(),
         fault,
     };
-    let check_length = |numbers: &[u8]| match header {
-        Some(header) => header.check_length(numbers.len() as u64).map_err(in_input),
+    let check_length = |numbers: u64| match header {
+        Some(header) => header.check_length(numbers).map_err(in_input),
         None => Ok(()),
     };
     if matches!(format, IdFormat::U16 | IdFormat::U32 | IdFormat::Megatron) {
-        check_length(bytes)?;
+        check_length(bytes.left())?;
     }
     let mut decoded = Decoded::default();
     let mut hand_out = |part: Result<(usize, Vec<u8>), IdFault>| {
@@ -138,7 +241,7 @@ pub(crate) fn decode_ids(
         IdFormat::Megatron => {
             let number = match header {
                 Some(header) => header.number,
-                None => index::number_beside(input)?.or(format.number(decoding.model.id_limit())),
+                None => index::number_beside(&input)?.or(format.number(decoding.model.id_limit())),
             };
             let width = match number {
                 Some(Number::U16) => Width::U16,
@@ -148,9 +251,13 @@ pub(crate) fn decode_ids(
         }
         IdFormat::Parquet => return Err(in_input(IdFault::Parquet)),
         IdFormat::Npy => {
-            let (numbers, width) = npy::parse(bytes).map_err(|fault| in_input(fault.into()))?;
-            check_length(numbers)?;
-            decode_numbers(decoding, numbers, width, &mut hand_out)?;
+            let (length, mut head) = (bytes.left(), Vec::new());
+            bytes.part(npy::HEAD, &mut head)?;
+            let parsed = npy::parse(&head, length);
+            let (start, width) = parsed.map_err(|fault| in_input(fault.into()))?;
+            check_length(length - start)?;
+            bytes.go_to(start, length)?;
+            decode_numbers(decoding, bytes, width, &mut hand_out)?;
         }
     }
     if let Some(header) = header {
@@ -164,13 +271,16 @@ type HandOut<'h> = dyn FnMut(Result<(usize, Vec<u8>), IdFault>) -> Result<(), Co
 
 fn decode_lines(
     decoding: Decoding<'_>,
-    bytes: &[u8],
+    bytes: &mut IdBytes,
     ids_of: impl Fn(&[u8], usize, &mut Vec<TokenId>) -> Result<(), IdFault>,
     hand_out: &mut HandOut<'_>,
 ) -> Result<(), CommandError> {
-    let mut ids = Vec::new();
-    for (text, line) in bytes.split(|&byte| byte == b'\n').zip(1..) {
+    let (mut ids, mut text) = (Vec::new(), Vec::new());
+    let mut line = 0;
+    while bytes.line(&mut text)? {
+        line += 1;
         ids.clear();
+        let text = text.strip_suffix(b"\n").unwrap_or(&text);
         hand_out(ids_of(text, line, &mut ids).and_then(|()| {
             let text = decoding
                 .decode(&ids)
@@ -187,20 +297,22 @@ fn decode_lines(
 
 fn decode_numbers(
     decoding: Decoding<'_>,
-    bytes: &[u8],
+    bytes: &mut IdBytes,
     width: Width,
     hand_out: &mut HandOut<'_>,
 ) -> Result<(), CommandError> {
     let size = width.bytes();
-    if !bytes.len().is_multiple_of(size) {
+    let length = usize::try_from(bytes.left()).unwrap_or(usize::MAX);
+    if !length.is_multiple_of(size) {
         return hand_out(Err(IdFault::CutShort {
-            position: bytes.len() / size,
-            length: bytes.len(),
+            position: length / size,
+            length,
             width: size,
         }));
     }
-    let mut ids = Vec::with_capacity(PART);
-    for (part, start) in bytes.chunks(PART * size).zip((0..).step_by(PART)) {
+    let (mut ids, mut part) = (Vec::with_capacity(PART), Vec::new());
+    for start in (0..length / size).step_by(PART) {
+        bytes.part(PART * size, &mut part)?;
         ids.clear();
         let unknown = |id, position| IdFault::Unknown {
             id,
@@ -222,13 +334,6 @@ fn decode_numbers(
         }))?;
     }
     Ok(())
-}
-
-/// Whether what is taken for ids of two bytes is more likely ids of four, below 65536.
-pub(crate) fn look_wider(bytes: &[u8]) -> bool {
-    !bytes.is_empty()
-        && bytes.len().is_multiple_of(4)
-        && bytes.chunks_exact(4).all(|wide| wide[2..] == [0, 0])
 }
 
 fn ids_of_words(text: &[u8], line: usize, ids: &mut Vec<TokenId>) -> Result<(), IdFault> {
