@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -405,6 +406,26 @@ def test_merges_are_those_of_the_training(corpus):
     )
     assert len(trained.merges) == 344
     assert ranks.merges == trained.merges
+
+
+def test_long_tokens_are_looked_at_in_linear_time():
+    tokens = [bytes([byte]) for byte in range(256)]
+    tokens += ["é".encode() * 2**n for n in range(16)]
+    # Parts of "é" go on with these; what they make is not UTF-8, and a token.
+    whole = [("é" * 2**n).encode() + b"\xc3" for n in range(16)]
+    tokens += whole + [token[1:] for token in whole]
+    ranks = {token: rank for rank, token in enumerate(tokens)}
+    rules = {"pat_str": PATTERNS["gpt2"], "mergeable_ranks": ranks, "special_tokens": {}}
+    ours, theirs = (module.Encoding("x", **rules) for module in (tokenizer_py.tiktoken, tiktoken))
+    started = time.monotonic()
+    merges = Tokenizer.from_tiktoken(ours).merges
+    stable, completions = ours.encode_with_unstable("é")
+    assert time.monotonic() - started < 30
+    assert (("é" * 2**14).encode(), ("é" * 2**14).encode()) in merges
+    assert (("é" * 2**15).encode(), b"\xc3") in merges
+    want_stable, want = theirs.encode_with_unstable("é")
+    assert stable == want_stable
+    assert sorted(completions) == sorted(map(list, want))
 
 
 def test_token_bytes(tokenizer):
