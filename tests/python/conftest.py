@@ -93,8 +93,11 @@ def outcome(call):
 
 @pytest.fixture(scope="session")
 def program() -> str:
-    """The command line, built when it is not up to date."""
-    command = ["cargo", "build", "--quiet", "-p", "tokenizer-cli", "--message-format=json"]
+    """The command line: the one that `./test` has built, or else built here if it is not up to date."""
+    if built := os.environ.get("TOKENIZER_PROGRAM"):
+        return built
+    # With the features of the whole workspace, so that no dependency is compiled again.
+    command = ["cargo", "build", "--quiet", "--workspace", "--bin", "tokenizer", "--message-format=json"]
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     except FileNotFoundError:

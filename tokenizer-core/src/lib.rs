@@ -15,7 +15,7 @@
 //! | `unicode`, `arch` | instruction sets; classes of characters |
 //! | [`split`] | [`Pattern`]: text into pieces |
 //! | [`mod@crop`] | documents cut to so many characters |
-//! | `piece_key`, [`words`], [`count`] | [`Words`]: distinct pieces with their counts |
+//! | `hash`, [`words`], [`count`] | [`Words`]: distinct pieces with their counts |
 //! | `byte_level` | GPT-2's spelling of bytes, and the order of the bytes in it |
 //! | [`merges`], [`mod@train`] | [`Merges`]: which pair becomes which token |
 //! | `reference` | BPE by its definition, which tests compare the rest with (feature `internals`) |
@@ -62,14 +62,15 @@ pub mod decode;
 pub mod encode;
 pub mod extend;
 pub mod format;
+mod hash;
 pub mod merge_steps;
 pub mod merges;
 pub mod model;
 pub mod normalize;
-mod piece_key;
 pub mod rank_merges;
 #[cfg(any(test, feature = "internals"))]
 pub mod reference;
+mod segments;
 pub mod special;
 pub mod split;
 mod stop;

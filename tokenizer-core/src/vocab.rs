@@ -4,7 +4,8 @@
 //! empty span. One token may be empty (Whisper's rank file has one, the last): its id is stored
 //! separately, to tell it from a hole.
 
-use crate::piece_key::Seeds;
+use crate::arch::sixteen_bytes;
+use crate::hash::JoinHash;
 use crate::token::{MAX_TOKEN_ID, TokenId};
 use crate::token_index::TokenIndex;
 
@@ -17,12 +18,33 @@ pub struct Vocab {
     /// Where the token of an id ends; it starts where the one before ends.
     ends: Vec<u32>,
     index: TokenIndex,
-    seeds: Seeds,
+    hash: JoinHash,
     byte_ids: [TokenId; 256],
     tokens: usize,
     longest: usize,
     /// The id of the token without bytes. It is not in `index`.
     empty: Option<TokenId>,
+}
+
+/// A token as a part of joined bytes: see [`Vocab::id_of_joined`].
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Part {
+    pub(crate) id: TokenId,
+    /// Bytes.
+    pub(crate) length: u32,
+    hash: u64,
+}
+
+impl Part {
+    /// The token `id`, whose bytes are those of two others.
+    #[inline(always)]
+    pub(crate) fn joined(vocab: &Vocab, id: TokenId, left: Part, right: Part) -> Part {
+        Part {
+            id,
+            length: left.length + right.length,
+            hash: vocab.joined_hash(left, right),
+        }
+    }
 }
 
 /// Tokens whose slots in the index are asked for together.
@@ -182,7 +204,7 @@ impl Vocab {
     ) -> Result<Self, VocabError> {
         let mut vocab = Vocab {
             index: TokenIndex::with_capacity(ends.len()),
-            seeds: Seeds::new(),
+            hash: JoinHash::new(),
             byte_ids: [0; 256],
             tokens: usize::from(empty.is_some()),
             longest: 0,
@@ -192,24 +214,21 @@ impl Vocab {
         };
         let Vocab {
             index,
-            seeds,
+            hash,
             tokens,
             longest,
             bytes,
             ends,
             ..
         } = &mut vocab;
-        let (bytes, ends, seeds) = (&*bytes, &*ends, &*seeds);
+        let (bytes, ends, hash) = (&*bytes, &*ends, &*hash);
         let mut start = 0;
         let mut group = [const { (0..0, 0u64) }; GROUP];
         for (some, first) in ends.chunks(GROUP).zip((0..).step_by(GROUP)) {
             for (entry, &end) in group.iter_mut().zip(some) {
                 let token = start as usize..end as usize;
                 start = end;
-                let hash = match token.is_empty() {
-                    true => 0,
-                    false => seeds.hash(seeds.key(bytes, token.start, token.end)),
-                };
+                let hash = hash.of(&bytes[token.clone()]);
                 index.prefetch(hash);
                 *entry = (token, hash);
             }
@@ -264,26 +283,66 @@ impl Vocab {
     pub fn id(&self, token: &[u8]) -> Option<TokenId> {
         match token {
             [] => self.empty,
-            _ => self.id_of_hash(hash(&self.seeds, token), token),
+            _ => self.index.find(self.hash.of(token), |id| {
+                span(&self.bytes, &self.ends, id) == token
+            }),
         }
     }
 
-    /// As [`Vocab::id`], with the hash of the token by [`Vocab::seeds`].
+    /// As [`Vocab::id`] of `text[start..end]`, which is not empty.
     #[inline]
-    pub(crate) fn id_of_hash(&self, hash: u64, token: &[u8]) -> Option<TokenId> {
-        self.index
-            .find(hash, |id| span(&self.bytes, &self.ends, id) == token)
+    pub(crate) fn id_at(&self, text: &[u8], start: usize, end: usize) -> Option<TokenId> {
+        if end - start > self.longest {
+            return None;
+        }
+        self.id_of_hash(self.hash.of(&text[start..end]), text, start, end - start)
     }
 
-    /// Asks from memory for what [`Vocab::id_of_hash`] looks at first.
-    #[inline]
-    pub(crate) fn prefetch(&self, hash: u64) {
-        self.index.prefetch(hash);
+    /// The id of the token with this hash whose bytes are the `length` bytes at `text[at]`.
+    #[inline(always)]
+    fn id_of_hash(&self, hash: u64, text: &[u8], at: usize, length: usize) -> Option<TokenId> {
+        // Most tokens are short: they are compared without a call.
+        let mask = u128::MAX >> (8 * 16_usize.saturating_sub(length));
+        let head = sixteen_bytes(text, at);
+        self.index.find(hash, |id| {
+            let before = id.checked_sub(1).map_or(0, |id| self.ends[id as usize]);
+            let (start, end) = (before as usize, self.ends[id as usize] as usize);
+            end - start == length
+                && (sixteen_bytes(&self.bytes, start) ^ head) & mask == 0
+                && (length <= 16 || self.bytes[start..end] == text[at..at + length])
+        })
     }
 
-    /// What the hashes of this vocabulary depend on.
-    pub(crate) fn seeds(&self) -> &Seeds {
-        &self.seeds
+    /// A token as a part of joined bytes.
+    pub(crate) fn part(&self, id: TokenId) -> Part {
+        let token = span(&self.bytes, &self.ends, id);
+        Part {
+            id,
+            length: token.len() as u32,
+            hash: self.hash.of(token),
+        }
+    }
+
+    /// The hash of the joined bytes of two tokens.
+    #[inline(always)]
+    pub(crate) fn joined_hash(&self, left: Part, right: Part) -> u64 {
+        self.hash.join(left.hash, right.hash, right.length as usize)
+    }
+
+    /// The id of the token whose bytes are those of two tokens, which begin at `text[at]`.
+    #[inline(always)]
+    pub(crate) fn id_of_joined(
+        &self,
+        left: Part,
+        right: Part,
+        text: &[u8],
+        at: usize,
+    ) -> Option<TokenId> {
+        let length = (left.length + right.length) as usize;
+        if length > self.longest {
+            return None;
+        }
+        self.id_of_hash(self.joined_hash(left, right), text, at, length)
     }
 
     /// The bytes of `id`, or `None` when there is no such token. Empty for one id at most.
@@ -331,11 +390,6 @@ impl Vocab {
     pub fn iter(&self) -> impl Iterator<Item = (TokenId, &[u8])> {
         (0..self.ends.len() as TokenId).filter_map(|id| Some((id, self.token(id)?)))
     }
-}
-
-/// The hash of a token, which is not empty.
-fn hash(seeds: &Seeds, token: &[u8]) -> u64 {
-    seeds.hash(seeds.key(token, 0, token.len()))
 }
 
 #[inline]

@@ -26,7 +26,7 @@ mod x86_64;
 use std::fmt;
 use std::sync::OnceLock;
 
-pub(crate) use huge_pages::{HugeTable, advise_huge_pages};
+pub(crate) use huge_pages::advise_huge_pages;
 pub(crate) use short_tokens::{SHORT, append_short_tokens};
 #[cfg(feature = "parallel")]
 pub(crate) use side_by_side::side_by_side;
@@ -232,6 +232,54 @@ pub(crate) fn sixteen_bytes(text: &[u8], start: usize) -> u128 {
         u128::from_le(bytes)
     } else {
         last_bytes(text, start)
+    }
+}
+
+/// Appends ids four at a time: all four are written with one store, whatever the number that counts.
+pub(crate) struct Appender<'v> {
+    ids: &'v mut Vec<u32>,
+    /// Ids so far: a register, where the length of the vector is memory.
+    filled: usize,
+    /// There is room for four more ids up to here.
+    last: usize,
+}
+
+impl<'v> Appender<'v> {
+    /// Makes room for `pushes` pushes.
+    #[inline(always)]
+    pub(crate) fn new(ids: &'v mut Vec<u32>, pushes: usize) -> Self {
+        if ids.capacity() - ids.len() < 4 * pushes {
+            ids.reserve((4 * pushes).max(ids.len() / 4));
+        }
+        Appender {
+            filled: ids.len(),
+            last: ids.len() + 4 * (pushes - 1),
+            ids,
+        }
+    }
+
+    /// Appends the first `count` of four ids, the first in the lowest bits. Does nothing after more
+    /// pushes than there is room for.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, four: u128, count: usize) {
+        if self.filled > self.last {
+            return;
+        }
+        // SAFETY: `new` made room for four words at `last`, which is not before `filled`; they need no
+        // alignment.
+        unsafe {
+            let end = self.ids.as_mut_ptr().add(self.filled);
+            end.cast::<u128>().write_unaligned(four.to_le());
+        }
+        self.filled += count.min(4);
+    }
+}
+
+impl Drop for Appender<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: all words before `filled` are written: each push wrote four and counted at most four.
+        unsafe { self.ids.set_len(self.filled) }
     }
 }
 

@@ -238,7 +238,7 @@ mod parallel {
             let receiver = Arc::new(Mutex::new(receiver));
             let mut workers = Vec::new();
             for _ in 0..threads {
-                let (receiver, seeds) = (Arc::clone(&receiver), seeds.clone());
+                let (receiver, seeds) = (Arc::clone(&receiver), seeds);
                 let progress = &progress;
                 let work = move || progress.work(&receiver, pattern, seeds, make_room, stop);
                 match Builder::new().spawn_scoped(scope, work) {

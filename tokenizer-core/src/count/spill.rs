@@ -194,7 +194,7 @@ impl<S: TemporaryStore> Spill<'_, S> {
         if table.memory_with(pieces, bytes) <= share || table.is_empty() {
             return Ok(());
         }
-        let empty = PieceTable::new(table.seeds().clone());
+        let empty = PieceTable::new(*table.seeds());
         let full = std::mem::replace(table, empty).into_sorted();
         self.write_run(full)
     }

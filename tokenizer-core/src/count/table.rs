@@ -1,6 +1,6 @@
 //! The table in which one thread counts pieces.
 //!
-//! A slot is 32 bytes, two to a cache line: a key of 16 bytes (`piece_key.rs`), the count, and a
+//! A slot is 32 bytes, two to a cache line: a key of 16 bytes (`hash.rs`), the count, and a
 //! place in the arena, where the bytes of a piece stand that is longer than its key.
 //!
 //! Pieces come in runs from the splitter. The keys of a group of them are made first, and their
@@ -14,8 +14,8 @@ mod sorted;
 pub(super) use self::sorted::SortedTable;
 
 use crate::arch::prefetch;
-use crate::piece_key::Key;
-pub(super) use crate::piece_key::Seeds;
+use crate::hash::Key;
+pub(super) use crate::hash::Seeds;
 use crate::split::Spans;
 use crate::token::Count;
 
@@ -231,7 +231,7 @@ mod tests {
         let seeds = Seeds::new();
         let table = |numbers: std::ops::Range<u32>| {
             let text: String = numbers.map(|number| format!("{number}\n")).collect();
-            let mut table = PieceTable::new(seeds.clone());
+            let mut table = PieceTable::new(seeds);
             let mut splitter = pattern.split(text.as_bytes());
             let mut spans = Spans::new();
             while splitter.fill(&mut spans).unwrap() {
@@ -272,7 +272,7 @@ mod tests {
             }
             let seeds = Seeds::new();
             let table = || {
-                let mut table = PieceTable::new(seeds.clone());
+                let mut table = PieceTable::new(seeds);
                 let mut splitter = pattern.split(&text);
                 let mut spans = Spans::new();
                 while splitter.fill(&mut spans).unwrap() {
@@ -282,13 +282,13 @@ mod tests {
             };
             let mut all: Vec<PieceTable> = (0..tables).map(|_| table()).collect();
             // One that is smaller than the others, and one that is empty.
-            let mut small = PieceTable::new(seeds.clone());
+            let mut small = PieceTable::new(seeds);
             let mut splitter = pattern.split(b"a\n");
             let mut spans = Spans::new();
             splitter.fill(&mut spans).unwrap();
             small.add_run(b"a\n", &spans);
             all.push(small);
-            all.push(PieceTable::new(seeds.clone()));
+            all.push(PieceTable::new(seeds));
             for count in want.values_mut() {
                 *count *= tables as Count;
             }

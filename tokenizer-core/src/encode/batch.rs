@@ -1,7 +1,6 @@
 //! Many texts at once: ids one behind the other, on several threads.
 
 use super::parallel::Gathered;
-use super::worker::CountIds;
 use super::{EncodeError, EncodeOptions, Encoder, room_for};
 use crate::token::TokenId;
 
@@ -82,10 +81,7 @@ impl Encoder {
         options: EncodeOptions<'_>,
     ) -> Result<Batch, BatchError> {
         let bytes = texts.iter().map(|text| text.as_ref().len()).sum();
-        let mut whole = Gathered {
-            ids: room_for(bytes),
-            ends: Vec::with_capacity(texts.len() + 1),
-        };
+        let mut whole = Gathered::of_ids(room_for(bytes));
         whole.end_text();
         self.gather(texts, options, &mut whole)?;
         Ok(Batch {
@@ -103,7 +99,7 @@ impl Encoder {
         texts: &[T],
         options: EncodeOptions<'_>,
     ) -> Result<Vec<usize>, BatchError> {
-        let mut whole = Gathered::<CountIds>::default();
+        let mut whole = Gathered::of_counts();
         self.gather(texts, options, &mut whole)?;
         let mut before = 0;
         let counts = whole.ends.into_iter().map(|end| {

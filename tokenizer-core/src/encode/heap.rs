@@ -7,11 +7,9 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::ops::Range;
 
-use super::pair_ranks::PairRanks;
-use super::rules::{NO_RANK, Rules};
-use crate::model::Model;
+use super::pair_ranks::NO_RANK;
+use super::rules::Rules;
 use crate::token::TokenId;
 
 /// The state of one stretch; its allocations are used again for the next.
@@ -44,21 +42,12 @@ struct Entry {
 const GONE: TokenId = TokenId::MAX;
 
 impl Heap {
-    /// Merges `text[range]`, which is not empty. The tokens are in [`Heap::tokens`] then.
-    pub(super) fn merge(
-        &mut self,
-        rules: &Rules,
-        model: &Model,
-        pairs: &mut PairRanks,
-        text: &[u8],
-        range: Range<usize>,
-    ) {
-        let piece = &text[range];
-        let byte_ids = model.vocab().byte_ids();
+    /// Merges `piece`, which is not empty. The tokens are in [`Heap::tokens`] then.
+    pub(super) fn merge(&mut self, rules: &Rules, piece: &[u8]) {
         self.links.clear();
         self.links
             .extend(piece.iter().enumerate().map(|(at, &byte)| Link {
-                id: byte_ids[usize::from(byte)],
+                id: rules.bytes[usize::from(byte)].id,
                 before: at.wrapping_sub(1),
                 next: at + 1,
             }));
@@ -77,7 +66,7 @@ impl Heap {
                 continue;
             }
             self.links[next].id = GONE;
-            self.links[entry.at].id = rules.token(model, entry.rank);
+            self.links[entry.at].id = rules.token(entry.rank);
             self.links[entry.at].next = entry.end;
             if let Some(behind) = self.links.get_mut(entry.end) {
                 behind.before = entry.at;
@@ -94,7 +83,7 @@ impl Heap {
                 else {
                     continue;
                 };
-                let rank = pairs.rank(rules, model, (id, right), piece, at..end);
+                let rank = rules.rank_of_ids(id, right);
                 if rank != NO_RANK {
                     self.heap.push(Reverse(Entry { rank, at, end }));
                 }

@@ -20,9 +20,7 @@
 //! A pattern without a scanner, a text that the normaliser changes, and a model whose added tokens
 //! are part of its vocabulary have no cuts: there the whole text is the stretch.
 
-use super::worker::{CountIds, ROOM, Sink};
 use super::{EncodeError, Encoder};
-use crate::token::TokenId;
 
 /// How many bytes are encoded again, at most, to find a longer beginning than bisection did. Half a
 /// millisecond or two; enough for every end in a stretch of 360 bytes.
@@ -66,12 +64,8 @@ impl Encoder {
         text: &[u8],
         limit: usize,
     ) -> Result<Option<usize>, EncodeError> {
-        let mut sink = UntilLimit::new(limit, false);
         let added = &self.shared.added;
-        self.encode_text(&mut self.worker(), text, added, None, &mut sink)?;
-        // An added token may be the last to be counted, which ends no piece.
-        let tokens = sink.count.count;
-        Ok((tokens <= limit).then_some(tokens))
+        self.count_text(&mut self.session(), text, added, None, limit)
     }
 
     /// The longest beginning of `text` that ends where a character ends and has, encoded on its own,
@@ -132,21 +126,20 @@ impl Encoder {
         let most = |ids: usize| ids.saturating_mul(longest).min(text.len());
         // A little more than `limit` ids are mostly in there; a single piece may be all of the text.
         let near = limit.saturating_mul(16).saturating_add(256).min(text.len());
-        let mut sink = UntilLimit::new(limit, true);
+        let mut fits = Fits::default();
         for length in [near, most(limit).saturating_add(1).min(text.len())] {
-            sink = UntilLimit::new(limit, true);
             let part = &text[..length.max(near)];
-            self.worker().encode(&self.shared, part, &mut sink)?;
-            if sink.is_over {
+            fits = self.fitting_pieces(part, limit)?;
+            if fits.is_over {
                 break;
             }
             if part.len() == text.len() {
-                return Ok((text.len(), sink.tokens));
+                return Ok((text.len(), fits.tokens));
             }
         }
         // All longer beginnings have the ids before the cut.
-        let mut start = pattern.last_settled_cut(&text[..sink.end], 0).unwrap_or(0);
-        let mut tokens = match sink.ends.iter().find(|&&(end, _)| end == start) {
+        let mut start = pattern.last_settled_cut(&text[..fits.end], 0).unwrap_or(0);
+        let mut tokens = match fits.ends.iter().find(|&&(end, _)| end == start) {
             Some(&(_, tokens)) => tokens,
             None => self.count(&text[..start])?,
         };
@@ -166,7 +159,7 @@ impl Encoder {
                 }
                 _ => {
                     let stretch = &text[start..end];
-                    let guess = sink.end.saturating_sub(start);
+                    let guess = fits.end.saturating_sub(start);
                     let (more, ids) = self.longest_beginning(stretch, guess, left)?;
                     return Ok((start + more, tokens + ids));
                 }
@@ -262,64 +255,50 @@ fn start_of_character(text: &[u8], at: usize) -> usize {
     start
 }
 
-/// Counts ids until there are too many.
-struct UntilLimit {
-    count: CountIds,
-    limit: usize,
-    /// Whether the end is wanted to the piece.
-    exactly: bool,
-    /// Where the last piece ends with which there are not too many.
+/// The pieces of the beginning of a text that have no more than so many ids.
+#[derive(Default)]
+struct Fits {
+    /// Where the last of them ends.
     end: usize,
-    /// How many ids there are up to there.
+    /// How many ids they have.
     tokens: usize,
-    /// The last ends of pieces before that, and how many ids there are up to each.
+    /// The ends of those of the last run, and how many ids there are up to each.
     ends: Vec<(usize, usize)>,
+    /// Whether the next piece has too many.
     is_over: bool,
 }
 
-impl UntilLimit {
-    fn new(limit: usize, exactly: bool) -> Self {
-        UntilLimit {
-            count: CountIds::default(),
-            limit,
-            exactly,
-            end: 0,
-            tokens: 0,
-            ends: Vec::new(),
-            is_over: false,
-        }
-    }
-}
-
-impl Sink for UntilLimit {
-    const ENDS: bool = true;
-
-    fn room(&mut self) -> &mut [TokenId; ROOM] {
-        self.count.room()
-    }
-
-    fn take_room(&mut self, count: usize) {
-        self.count.take_room(count);
-    }
-
-    fn take(&mut self, ids: &[TokenId]) {
-        self.count.take(ids);
-    }
-
-    /// Where a group of pieces could have too many ids.
-    fn one_by_one(&self) -> bool {
-        self.exactly && self.limit - self.tokens < ROOM
-    }
-
-    fn piece_ends(&mut self, end: usize) -> bool {
-        self.is_over = self.count.count > self.limit;
-        if !self.is_over {
-            (self.end, self.tokens) = (end, self.count.count);
-            if self.one_by_one() {
-                self.ends.push((self.end, self.tokens));
+impl Encoder {
+    /// The pieces of `text` with no more than `limit` ids, which has no special tokens.
+    fn fitting_pieces(&self, text: &[u8], limit: usize) -> Result<Fits, EncodeError> {
+        let vocab = self.model().vocab();
+        let mut session = self.session();
+        let mut runs = session.runs(&self.shared, text, 0, None);
+        let mut fits = Fits::default();
+        let mut ids = Vec::new();
+        while !fits.is_over && runs.encode(&mut ids)? {
+            fits.ends.clear();
+            let mut at = runs.spans().start();
+            let mut left = ids.iter();
+            for &end in runs.spans().ends() {
+                let tokens = fits.tokens;
+                while at < end
+                    && let Some(&id) = left.next()
+                {
+                    at += vocab.token(id).map_or(0, <[u8]>::len);
+                    fits.tokens += 1;
+                }
+                if fits.tokens > limit {
+                    fits.tokens = tokens;
+                    fits.is_over = true;
+                    break;
+                }
+                fits.end = end;
+                fits.ends.push((end, fits.tokens));
             }
+            ids.clear();
         }
-        !self.is_over
+        Ok(fits)
     }
 }
 

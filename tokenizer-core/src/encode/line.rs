@@ -15,21 +15,18 @@
 //! and no new key is lower: as fast. That the token of a merge is handed to the questions, and not read
 //! back from where it was just written, does pay: a twelfth.
 
-use std::ops::Range;
-
-use super::pair_ranks::PairRanks;
-use super::rules::{NO_RANK, Rules};
+use super::pair_ranks::NO_RANK;
+use super::rules::Rules;
 use crate::arch::{Kernel, Simd, Tier};
-use crate::model::Model;
 use crate::token::TokenId;
+use crate::vocab::Part;
 
 /// Bytes that a line holds.
 pub(super) const LINE: usize = 64;
 
 /// See the module. Its memory is used again from one stretch to the next.
 pub(super) struct Line {
-    ids: [TokenId; LINE],
-    pub(super) pairs: PairRanks,
+    parts: [Part; LINE],
     tier: Tier,
 }
 
@@ -42,35 +39,25 @@ const PLACE_BITS: u32 = LINE.trailing_zeros();
 impl Line {
     pub(super) fn new(tier: Tier) -> Self {
         Line {
-            ids: [0; LINE],
-            pairs: PairRanks::new(),
+            parts: [Part::default(); LINE],
             tier,
         }
     }
 
-    /// Merges `text[stretch]`, 1 to 64 bytes, and gives the bits of the bytes where tokens begin.
-    pub(super) fn merge(
-        &mut self,
-        rules: &Rules,
-        model: &Model,
-        text: &[u8],
-        stretch: Range<usize>,
-    ) -> u64 {
+    /// Merges `piece`, 1 to 64 bytes, and gives the bits of the bytes where tokens begin.
+    pub(super) fn merge(&mut self, rules: &Rules, piece: &[u8]) -> u64 {
+        let parts = &mut self.parts;
         self.tier.run(MergeLine {
-            ids: &mut self.ids,
-            pairs: &mut self.pairs,
+            parts,
             rules,
-            model,
-            text,
-            start: stretch.start,
-            end: stretch.end,
+            piece,
         })
     }
 
     /// The token that begins at a byte of the stretch merged last.
     #[inline(always)]
     pub(super) fn id(&self, at: u32) -> TokenId {
-        self.ids[at as usize]
+        self.parts[at as usize].id
     }
 
     /// Appends the tokens that begin at these bytes of the stretch merged last.
@@ -85,13 +72,9 @@ impl Line {
 
 /// See [`Line::merge`].
 struct MergeLine<'m> {
-    ids: &'m mut [TokenId; LINE],
-    pairs: &'m mut PairRanks,
+    parts: &'m mut [Part; LINE],
     rules: &'m Rules,
-    model: &'m Model,
-    text: &'m [u8],
-    start: usize,
-    end: usize,
+    piece: &'m [u8],
 }
 
 impl Kernel for MergeLine<'_> {
@@ -99,7 +82,7 @@ impl Kernel for MergeLine<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> u64 {
-        match self.end - self.start {
+        match self.piece.len() {
             0..=16 => self.merge::<S, 1>(simd),
             17..=32 => self.merge::<S, 2>(simd),
             _ => self.merge::<S, 4>(simd),
@@ -112,30 +95,26 @@ impl MergeLine<'_> {
     #[inline(always)]
     fn merge<S: Simd, const N: usize>(self, simd: S) -> u64 {
         let MergeLine {
-            ids,
-            pairs,
+            parts,
             rules,
-            model,
-            text,
-            start,
-            end,
+            piece,
         } = self;
-        let piece = &text[start..end];
         let length = piece.len();
         assert!((1..=16 * N).contains(&length));
-        let byte_ids = model.vocab().byte_ids();
         let mut first_keys = [NO_KEY; LINE];
-        ids[0] = byte_ids[usize::from(piece[0])];
+        parts[0] = rules.bytes[usize::from(piece[0])];
         for (at, bytes) in piece.windows(2).enumerate() {
-            ids[at + 1] = byte_ids[usize::from(bytes[1])];
+            parts[at + 1] = rules.bytes[usize::from(bytes[1])];
             first_keys[at] = key(rules.byte_rank(bytes[0], bytes[1]), at as u32);
         }
         let mut keys = simd.numbers::<N>(&first_keys);
 
         let mut begins = u64::MAX >> (LINE - length);
-        let mut ask = |ids: (TokenId, TokenId), begin: u32, end: u32| {
-            let joined = start + begin as usize..start + end as usize;
-            key(pairs.rank(rules, model, ids, text, joined), begin)
+        // With room behind the last byte for loads of 16 bytes.
+        let mut padded = [0; LINE + 16];
+        padded[..length].copy_from_slice(piece);
+        let ask = |left: Part, right: Part, begin: u32| {
+            key(rules.rank(left, right, &padded, begin as usize), begin)
         };
         loop {
             let lowest = simd.smallest(&keys);
@@ -143,38 +122,34 @@ impl MergeLine<'_> {
                 return begins;
             }
             let at = lowest % LINE as u32;
-            let token = rules.token(model, lowest >> PLACE_BITS);
             let behind = begins & (u64::MAX << at) & !(1 << at);
             let next = behind & behind.wrapping_neg();
             let behind = behind ^ next;
-            // Where the new token ends, and where the one after it does.
-            let token_end = first_bit(behind, length);
+            let second = next.trailing_zeros();
+            let token = rules.merged(
+                lowest >> PLACE_BITS,
+                parts[at as usize],
+                parts[second as usize % LINE],
+            );
             let new_key = match behind {
                 0 => NO_KEY,
                 _ => {
-                    let right = ids[token_end as usize % LINE];
-                    let right_end = first_bit(behind & (behind - 1), length);
-                    ask((token, right), at, right_end)
+                    let right = parts[behind.trailing_zeros() as usize % LINE];
+                    ask(token, right, at)
                 }
             };
             let ahead = begins & ((1 << at) - 1);
             if ahead != 0 {
                 let left = ahead.ilog2();
-                let left_key = ask((ids[left as usize], token), left, token_end);
+                let left_key = ask(parts[left as usize], token, left);
                 simd.set_number(&mut keys, left, left_key);
             }
-            simd.set_number(&mut keys, next.trailing_zeros(), NO_KEY);
+            simd.set_number(&mut keys, second, NO_KEY);
             simd.set_number(&mut keys, at, new_key);
-            ids[at as usize] = token;
+            parts[at as usize] = token;
             begins ^= next;
         }
     }
-}
-
-/// The place of the lowest bit, or the length of the stretch if there is none.
-#[inline(always)]
-fn first_bit(bits: u64, length: usize) -> u32 {
-    bits.trailing_zeros().min(length as u32)
 }
 
 #[inline(always)]

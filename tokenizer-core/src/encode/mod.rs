@@ -1,42 +1,42 @@
 //! Encoding: text to ids.
 //!
-//! Text is cut at the special tokens that the caller allows, split into pieces by the model's
-//! pattern, and the ids of each piece stand on their own:
+//! A text is a sequence of segments (`segments.rs`): special and added tokens, and the text between
+//! them. The pattern splits that text into runs of at most a thousand pieces, and
+//! `Runs::encode` appends the ids of a run to a vector. Encoding, counting,
+//! offsets, truncation, batches and streams are loops over segments and runs.
 //!
-//! 1. Most pieces were met before: their ids are in a table (`pieces`), which a thread looks up
-//!    for some dozens of pieces at once (`worker.rs`).
-//! 2. A piece that is an entry of the vocabulary is that entry, if the model says so.
-//! 3. One of characters beyond ASCII is mostly put together of theirs (`characters.rs`), where no
-//!    token reaches across the borders between them (`borders.rs`).
-//! 4. All others are merged: up to 64 bytes in a line (`line.rs`), longer ones window by window
-//!    (`long.rs`), and what repeats as runs (`runs.rs`), so that a megabyte of one letter costs as
-//!    much as a megabyte of short words.
+//! Within a run (`session.rs`):
+//!
+//! 1. Long pieces are cut into chunks at boundaries that no token crosses (`chunks.rs`, `boundaries.rs`).
+//! 2. Most chunks were met before: their ids are in one table (`piece_table.rs`), which is looked up for
+//!    a group of chunks whose cache lines are fetched together.
+//! 3. A piece that is a token is that token, if the model says so.
+//! 4. All others are merged (`merge.rs`): up to 64 bytes in a vector register (`line.rs`), longer ones
+//!    window by window, and runs of equal tokens as runs (`runs.rs`), so that a megabyte of one letter
+//!    costs as much as a megabyte of short words.
 //!
 //! Both kinds of model answer the same question, which two tokens merge and how early (`rules.rs`).
 
 mod batch;
-mod borders;
-mod characters;
+mod boundaries;
+mod chunks;
 mod heap;
 mod limit;
 mod line;
-mod long;
+mod merge;
 mod offsets;
 mod pair_ranks;
 mod parallel;
 mod parts;
-mod pieces;
+mod piece_table;
 mod rules;
 mod runs;
-mod spare;
-mod stoppable;
+mod session;
 mod stream;
-mod token_filter;
-mod worker;
 mod workers;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use batch::{Batch, BatchError};
 pub use limit::Truncated;
@@ -45,13 +45,12 @@ pub use stream::EncodeStream;
 
 use self::parallel::Gathered;
 use self::rules::Rules;
-use self::spare::Spare;
-use self::stoppable::{Stoppable, check_stop};
-use self::worker::{CountIds, Sink, Worker};
+use self::session::Session;
 use self::workers::{Borrowed, Workers};
 use crate::arch::{Tier, advise_huge_pages};
 use crate::model::Model;
-use crate::special::{Matcher, Segment, SpecialSet};
+use crate::segments::{Segment, Segments};
+use crate::special::SpecialSet;
 use crate::split::SplitError;
 use crate::token::TokenId;
 
@@ -81,7 +80,6 @@ struct Shared {
     rules: Rules,
     options: EncoderOptions,
     workers: Workers,
-    spare: Spare,
 }
 
 /// How an [`Encoder`] works. Nothing here changes an id.
@@ -208,7 +206,7 @@ fn room_for(bytes: usize) -> Vec<TokenId> {
     // Prose has four bytes or a little more for each id, other scripts down to two. What is not
     // written to costs nothing; to move what was written because it grows takes as long as a
     // seventh of the encoding.
-    let mut ids = Vec::with_capacity(bytes / 2 + worker::ROOM);
+    let mut ids = Vec::with_capacity(bytes / 2 + 256);
     advise_huge_pages(ids.spare_capacity_mut());
     ids
 }
@@ -226,20 +224,17 @@ impl Encoder {
         let model = model.into();
         Encoder {
             shared: Arc::new(Shared {
-                rules: Rules::new(&model),
+                rules: Rules::new(Arc::clone(&model)),
                 added: model.special_set(&[] as &[&str]),
                 model,
                 options,
                 workers: Workers::new(),
-                spare: Spare::new(),
             }),
         }
     }
 
-    fn worker(&self) -> Borrowed<'_> {
-        let EncoderOptions { cache_bytes, tier } = self.shared.options;
-        let new = || Worker::new(tier, cache_bytes);
-        self.shared.workers.take(new)
+    fn session(&self) -> Borrowed<'_> {
+        self.shared.workers.take(|| Session::new(&self.shared))
     }
 
     /// The model.
@@ -322,10 +317,7 @@ impl Encoder {
         options: EncodeOptions<'_>,
         ids: &mut Vec<TokenId>,
     ) -> Result<(), EncodeError> {
-        let mut whole = Gathered {
-            ids: std::mem::take(ids),
-            ends: Vec::new(),
-        };
+        let mut whole = Gathered::of_ids(std::mem::take(ids));
         let done = self.gather(&[text], options, &mut whole);
         *ids = whole.ids;
         done.map_err(|failure| failure.error)
@@ -348,10 +340,10 @@ impl Encoder {
         text: &[u8],
         options: EncodeOptions<'_>,
     ) -> Result<usize, EncodeError> {
-        let mut whole = Gathered::<CountIds>::default();
+        let mut whole = Gathered::of_counts();
         self.gather(&[text], options, &mut whole)
             .map_err(|failure| failure.error)?;
-        Ok(whole.ids.count)
+        Ok(whole.taken())
     }
 
     /// Appends the ids of `text`, in which the special tokens of `allowed` are recognised. The text
@@ -365,77 +357,68 @@ impl Encoder {
         allowed: &SpecialSet,
         ids: &mut Vec<TokenId>,
     ) -> Result<(), EncodeError> {
-        self.encode_text(&mut self.worker(), text, allowed, None, ids)
+        self.encode_text(&mut self.session(), text, allowed, None, ids)
     }
 
-    /// Gives the ids of `text` to `sink`.
-    fn encode_text<S: Sink>(
+    /// The segments of a text.
+    fn segments<'m, 't>(&self, text: &'t [u8], allowed: &'m SpecialSet) -> Segments<'m, 't> {
+        Segments::new(text, allowed, self.model().normalizer())
+    }
+
+    /// Appends the ids of a text.
+    fn encode_text(
         &self,
-        worker: &mut Worker,
+        session: &mut Session,
         text: &[u8],
         allowed: &SpecialSet,
         stop: Option<&AtomicBool>,
-        sink: &mut S,
+        ids: &mut Vec<TokenId>,
     ) -> Result<(), EncodeError> {
-        for segment in allowed.raw.segments(text) {
+        for segment in self.segments(text, allowed) {
             match segment {
                 Segment::Special(token, _) => {
                     check_stop(stop)?;
-                    sink.take(&[token.id]);
+                    ids.push(token.id);
                 }
-                Segment::Text(part, offset) => {
-                    self.encode_between(worker, part, offset, allowed, stop, sink)?;
+                Segment::Text(text, place) => {
+                    let mut runs = session.runs(&self.shared, &text, place.start(), stop);
+                    while runs.encode(ids)? {}
                 }
             }
         }
         Ok(())
     }
 
-    /// Encodes text that begins at `offset` of the whole: normalises it, cuts it at the special
-    /// tokens that are looked for only then, and splits what is left.
-    fn encode_between<S: Sink>(
+    /// How many ids a text has, or `None` when there are more than `limit`. No ids are kept.
+    fn count_text(
         &self,
-        worker: &mut Worker,
+        session: &mut Session,
         text: &[u8],
-        offset: usize,
         allowed: &SpecialSet,
         stop: Option<&AtomicBool>,
-        sink: &mut S,
-    ) -> Result<(), EncodeError> {
-        let normalizer = self.model().normalizer();
-        let text = normalizer.map_or(text.into(), |normalizer| normalizer.apply(text));
-        for segment in allowed.normalized.segments(&text) {
+        limit: usize,
+    ) -> Result<Option<usize>, EncodeError> {
+        let mut count = 0;
+        let mut ids = Vec::new();
+        for segment in self.segments(text, allowed) {
             match segment {
-                Segment::Special(token, _) => {
+                Segment::Special(..) => {
                     check_stop(stop)?;
-                    sink.take(&[token.id]);
+                    count += 1;
                 }
-                Segment::Text(part, start) => {
-                    self.encode_stretch(worker, part, offset + start, stop, sink)?;
+                Segment::Text(text, place) => {
+                    let mut runs = session.runs(&self.shared, &text, place.start(), stop);
+                    while count <= limit && runs.encode(&mut ids)? {
+                        count += ids.len();
+                        ids.clear();
+                    }
                 }
+            }
+            if count > limit {
+                return Ok(None);
             }
         }
-        Ok(())
-    }
-
-    /// Encodes text without special tokens, normalised, that begins at `offset` of the whole.
-    fn encode_stretch<S: Sink>(
-        &self,
-        worker: &mut Worker,
-        text: &[u8],
-        offset: usize,
-        stop: Option<&AtomicBool>,
-        sink: &mut S,
-    ) -> Result<(), EncodeError> {
-        let done = match stop {
-            None => worker.encode(&self.shared, text, sink),
-            Some(stop) => {
-                let mut sink = Stoppable { sink, stop };
-                worker.encode(&self.shared, text, &mut sink)
-            }
-        };
-        done.map_err(|error| EncodeError::in_whole(error, offset))?;
-        check_stop(stop)
+        Ok(Some(count))
     }
 
     /// The ids of `piece` taken as one piece, whatever the pattern would make of it.
@@ -451,10 +434,10 @@ impl Encoder {
 
     /// The ids of pieces, one after the other: as [`Encoder::encode_single_piece`].
     pub(crate) fn piece_by_piece(&self) -> impl FnMut(&[u8]) -> Vec<TokenId> {
-        let mut worker = self.worker();
+        let mut session = self.session();
         move |piece| {
             let mut ids = Vec::new();
-            worker.encode_piece(&self.shared, piece, &mut ids);
+            session.encode_piece(&self.shared, piece, &mut ids);
             ids
         }
     }
@@ -468,26 +451,23 @@ impl Encoder {
     /// # Errors
     /// At the first of them in the text.
     pub fn refuse_specials(&self, text: &[u8], forbidden: &SpecialSet) -> Result<(), EncodeError> {
-        let first = |matcher: &Matcher, text: &[u8]| {
-            matcher.segments(text).find_map(|segment| match segment {
-                Segment::Special(token, span) if token.control => {
-                    Some((span.start, token.content.clone()))
-                }
-                Segment::Special(..) | Segment::Text(..) => None,
-            })
-        };
-        let normalized = match self.model().normalizer() {
-            Some(normalizer) => first(&forbidden.normalized, &normalizer.apply(text)),
-            None => first(&forbidden.normalized, text),
-        };
-        match [first(&forbidden.raw, text), normalized]
-            .into_iter()
-            .flatten()
-            .min()
-        {
-            Some((offset, content)) => Err(EncodeError::SpecialNotAllowed { content, offset }),
-            None => Ok(()),
-        }
+        let mut segments = self.segments(text, forbidden).aligned();
+        let first = segments.find_map(|segment| match segment {
+            Segment::Special(token, span) if token.control => Some((token, span.start)),
+            Segment::Special(..) | Segment::Text(..) => None,
+        });
+        first.map_or(Ok(()), |(token, offset)| {
+            let content = token.content.clone();
+            Err(EncodeError::SpecialNotAllowed { content, offset })
+        })
+    }
+}
+
+/// Fails when the flag is set.
+fn check_stop(stop: Option<&AtomicBool>) -> Result<(), EncodeError> {
+    match stop {
+        Some(stop) if stop.load(Ordering::Relaxed) => Err(EncodeError::Stopped),
+        _ => Ok(()),
     }
 }
 
@@ -713,5 +693,101 @@ mod tests {
                 prop_assert_eq!(encoder.count(&text).unwrap(), ids.len());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod stop_tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::merges::Merges;
+    use crate::model::Model;
+    use crate::split::{Gaps, Pattern, PatternName};
+    use crate::token::Pair;
+
+    #[test]
+    fn a_flag_that_is_not_set_changes_nothing_and_one_that_is_ends_it_soon() {
+        let specials: [&str; 0] = [];
+        for pattern in [
+            Pattern::named(PatternName::Cl100k),
+            Pattern::regex(r"\w+(?=\b)|.", Gaps::Keep).unwrap(),
+        ] {
+            let model = Model::trained(pattern, Merges::default(), &specials).unwrap();
+            let encoder = Encoder::new(model);
+            let text = b"some words of a text, ".repeat(20_000);
+            let texts = [&text[..], b"short", &text];
+            for threads in [1, 3] {
+                let flag = AtomicBool::new(false);
+                let options = EncodeOptions::new().threads(threads).stop(&flag);
+                assert_eq!(encoder.encode_with(&text, options).unwrap(), {
+                    let ids = text.iter().map(|&byte| u32::from(byte));
+                    ids.collect::<Vec<_>>()
+                });
+                assert_eq!(encoder.count_with(&text, options), Ok(text.len()));
+                let offsets = encoder.encode_with_offsets(&text, options).unwrap();
+                assert_eq!(offsets.ranges.len(), text.len());
+                assert!(encoder.encode_batch_with(&texts, options).is_ok());
+                flag.store(true, Ordering::Relaxed);
+                let began = Instant::now();
+                let stopped = Err(EncodeError::Stopped);
+                assert_eq!(encoder.encode_with(&text, options).map(drop), stopped);
+                assert_eq!(encoder.count_with(&text, options).map(drop), stopped);
+                let offsets = encoder.encode_with_offsets(&text, options);
+                assert_eq!(offsets.map(drop), stopped);
+                let batch = encoder.encode_batch_with(&texts, options);
+                assert_eq!(batch.unwrap_err().error, EncodeError::Stopped);
+                assert!(began.elapsed() < Duration::from_secs(1));
+            }
+        }
+    }
+
+    #[test]
+    fn a_piece_without_an_end_is_broken_off_and_not_kept() {
+        let specials: [&str; 0] = [];
+        let pattern = Pattern::named(PatternName::Cl100k);
+        let merges = [(97, 98), (256, 99), (98, 97)].map(|(left, right)| Pair::new(left, right));
+        let merges = Merges::trained(&merges).unwrap();
+        let encoder = Encoder::new(Model::trained(pattern, merges, &specials).unwrap());
+        // No window has the bytes of the one before.
+        let letter = |place: u32| b'a' + (place.wrapping_mul(0x9E37_79B9) >> 29) as u8 % 3;
+        let text: Vec<u8> = (0..8 << 20).map(letter).collect();
+        let want = Encoder::new(encoder.model().clone()).encode(&text).unwrap();
+        for threads in [1, 2] {
+            for wait in [0, 1, 5, 20] {
+                let flag = AtomicBool::new(wait == 0);
+                let options = EncodeOptions::new().threads(threads).stop(&flag);
+                std::thread::scope(|scope| {
+                    scope.spawn(|| {
+                        std::thread::sleep(Duration::from_millis(wait));
+                        flag.store(true, Ordering::Relaxed);
+                    });
+                    let began = Instant::now();
+                    let got = encoder.encode_with(&text, options);
+                    assert!(began.elapsed() < Duration::from_secs(1));
+                    // It may be done before.
+                    assert!(got.is_err_and(|error| error == EncodeError::Stopped) || wait > 0);
+                });
+            }
+            // What was found by then is not taken for the ids of the piece.
+            assert!(encoder.encode(&text).unwrap() == want);
+        }
+    }
+
+    #[test]
+    fn a_text_of_special_tokens_only_is_stopped_too() {
+        let pattern = Pattern::named(PatternName::Cl100k);
+        let model = Model::trained(pattern, Merges::default(), &["<s>"]).unwrap();
+        let encoder = Encoder::new(model);
+        let all = encoder.model().all_specials();
+        let flag = AtomicBool::new(false);
+        let options = EncodeOptions::new().allow(&all).stop(&flag);
+        let text = b"<s>".repeat(1000);
+        assert_eq!(encoder.encode_with(&text, options).unwrap(), [256; 1000]);
+        flag.store(true, Ordering::Relaxed);
+        let stopped = encoder.encode_with(&text, options);
+        assert_eq!(stopped, Err(EncodeError::Stopped));
+        let stopped = encoder.encode_with_offsets(&text, options);
+        assert_eq!(stopped.map(drop), Err(EncodeError::Stopped));
     }
 }

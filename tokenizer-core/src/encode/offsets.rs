@@ -4,12 +4,9 @@
 //! the lengths of the tokens; pieces that touch need one beginning together.
 
 use std::ops::Range;
-use std::sync::atomic::AtomicBool;
 
-use super::stoppable::{Stoppable, check_stop};
-use super::worker::{ROOM, Sink};
-use super::{EncodeError, EncodeOptions, Encoder, room_for};
-use crate::special::Segment;
+use super::{EncodeError, EncodeOptions, Encoder, check_stop, room_for};
+use crate::segments::Segment;
 use crate::token::TokenId;
 
 /// Ids, and where in the text each stands. Made by [`Encoder::encode_with_offsets`].
@@ -57,111 +54,30 @@ impl Encoder {
         options: EncodeOptions<'_>,
     ) -> Result<IdsWithOffsets, EncodeError> {
         let allowed = options.allowed.unwrap_or(&self.shared.added);
-        let stop = options.stop;
-        let mut worker = self.worker();
-        let mut sink = Runs {
-            ids: room_for(text.len()),
-            runs: Vec::new(),
-        };
-        let mut ranges: Vec<Range<usize>> = Vec::with_capacity(sink.ids.capacity());
-        for segment in allowed.raw.segments(text) {
-            let (part, offset) = match segment {
-                Segment::Special(token, span) => {
-                    check_stop(stop)?;
-                    sink.ids.push(token.id);
-                    ranges.push(span);
-                    continue;
-                }
-                Segment::Text(part, offset) => (part, offset),
-            };
-            let first = ranges.len();
-            let (part, alignment) = match self.model().normalizer() {
-                Some(normalizer) => normalizer.apply_aligned(part),
-                None => (part.into(), Default::default()),
-            };
-            for segment in allowed.normalized.segments(&part) {
-                match segment {
-                    Segment::Special(token, span) => {
-                        check_stop(stop)?;
-                        sink.ids.push(token.id);
-                        ranges.push(span);
-                    }
-                    Segment::Text(stretch, start) => {
-                        sink.runs.clear();
-                        let done = match stop {
-                            None => worker.encode(&self.shared, stretch, &mut sink),
-                            Some(stop) => {
-                                let mut sink = Stoppable {
-                                    sink: &mut sink,
-                                    stop,
-                                };
-                                worker.encode(&self.shared, stretch, &mut sink)
-                            }
-                        };
-                        done.map_err(|error| EncodeError::in_whole(error, offset + start))?;
-                        check_stop(stop)?;
-                        self.add_ranges(&sink, start, stop, &mut ranges)?;
-                    }
-                }
-            }
-            for range in &mut ranges[first..] {
-                let original = alignment.original(range.clone());
-                *range = offset + original.start..offset + original.end;
-            }
-        }
-        Ok(IdsWithOffsets {
-            ids: sink.ids,
-            ranges,
-        })
-    }
-
-    /// Adds the ranges of the ids of the runs, in text that begins at `offset`.
-    fn add_ranges(
-        &self,
-        sink: &Runs,
-        offset: usize,
-        stop: Option<&AtomicBool>,
-        ranges: &mut Vec<Range<usize>>,
-    ) -> Result<(), EncodeError> {
         let vocab = self.model().vocab();
-        let ends = sink.runs.iter().skip(1).map(|&(first, _)| first);
-        let ends = ends.chain([sink.ids.len()]);
-        for (&(first, start), end) in sink.runs.iter().zip(ends) {
-            check_stop(stop)?;
-            let mut start = offset + start;
-            ranges.extend(sink.ids[first..end].iter().map(|&id| {
-                let token = vocab.token(id).unwrap_or_default();
-                let range = start..start + token.len();
-                start = range.end;
-                range
-            }));
+        let mut session = self.session();
+        let mut ids = room_for(text.len());
+        let mut ranges: Vec<Range<usize>> = Vec::with_capacity(ids.capacity());
+        for segment in self.segments(text, allowed).aligned() {
+            match segment {
+                Segment::Special(token, span) => {
+                    check_stop(options.stop)?;
+                    ids.push(token.id);
+                    ranges.push(span);
+                }
+                Segment::Text(text, place) => {
+                    let mut runs = session.runs(&self.shared, &text, place.start(), options.stop);
+                    while runs.encode(&mut ids)? {
+                        let mut start = runs.spans().start();
+                        ranges.extend(ids[ranges.len()..].iter().map(|&id| {
+                            let end = start + vocab.token(id).map_or(0, <[u8]>::len);
+                            place.original(std::mem::replace(&mut start, end)..end)
+                        }));
+                    }
+                }
+            }
         }
-        Ok(())
-    }
-}
-
-/// Ids, and where the runs of pieces begin that they are from.
-struct Runs {
-    ids: Vec<TokenId>,
-    /// How many ids there were before, and the byte of the text.
-    runs: Vec<(usize, usize)>,
-}
-
-impl Sink for Runs {
-    fn room(&mut self) -> &mut [TokenId; ROOM] {
-        self.ids.room()
-    }
-
-    fn take_room(&mut self, count: usize) {
-        self.ids.take_room(count);
-    }
-
-    fn take(&mut self, ids: &[TokenId]) {
-        self.ids.take(ids);
-    }
-
-    fn run_starts(&mut self, start: usize) {
-        self.runs.push((self.ids.len(), start));
+        Ok(IdsWithOffsets { ids, ranges })
     }
 }
 

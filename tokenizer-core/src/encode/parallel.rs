@@ -12,86 +12,66 @@
 //! When a thread panics, the others stop after their part, and the panic goes on in the caller.
 
 use std::collections::VecDeque;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::batch::BatchError;
-use super::parts::{BYTES_FOR_A_THREAD, Part, Parts, Step};
-use super::spare::Spare;
-use super::worker::{CountIds, Sink, Worker};
-use super::{EncodeOptions, Encoder};
+use super::parts::{BYTES_FOR_A_THREAD, MOST_BYTES, Part, Parts, Step};
+use super::session::Session;
+use super::{EncodeError, EncodeOptions, Encoder};
+use crate::segments::{self, Segment};
+use crate::special::SpecialSet;
 use crate::threads;
 use crate::token::TokenId;
 
-/// A sink whose ids can be handed on to another.
-pub(super) trait Gather: Sink + Default + Send {
-    /// One with memory for the ids of a part.
-    fn from_spare(spare: &Spare) -> Self;
-
-    /// Its memory, if it has any.
-    fn into_spare(self) -> Option<Vec<TokenId>>;
-
-    /// How many ids it has taken.
-    fn taken(&self) -> usize;
-
-    /// Takes all ids of `part`, which has none then, but keeps its memory.
-    fn append(&mut self, part: &mut Self);
-}
-
-impl Gather for Vec<TokenId> {
-    fn from_spare(spare: &Spare) -> Self {
-        spare.take()
-    }
-
-    fn into_spare(self) -> Option<Vec<TokenId>> {
-        Some(self)
-    }
-
-    fn taken(&self) -> usize {
-        self.len()
-    }
-
-    fn append(&mut self, part: &mut Self) {
-        self.take(part);
-        part.clear();
-    }
-}
-
-impl Gather for CountIds {
-    fn from_spare(_: &Spare) -> Self {
-        Self::default()
-    }
-
-    fn into_spare(self) -> Option<Vec<TokenId>> {
-        None
-    }
-
-    fn taken(&self) -> usize {
-        self.count
-    }
-
-    fn append(&mut self, part: &mut Self) {
-        self.count += std::mem::take(&mut part.count);
-    }
-}
-
 /// The ids of texts, or how many there are.
 #[derive(Default)]
-pub(super) struct Gathered<S> {
-    pub(super) ids: S,
+pub(super) struct Gathered {
+    pub(super) ids: Vec<TokenId>,
+    /// Ids that were counted and dropped.
+    counted: usize,
+    only_counts: bool,
     /// After how many ids each text ends.
     pub(super) ends: Vec<usize>,
 }
 
-impl<S: Gather> Gathered<S> {
-    pub(super) fn end_text(&mut self) {
-        self.ends.push(self.ids.taken());
+impl Gathered {
+    pub(super) fn of_ids(ids: Vec<TokenId>) -> Self {
+        Gathered {
+            ids,
+            ..Self::default()
+        }
     }
 
-    fn append(&mut self, part: &mut Self) {
-        let before = self.ids.taken();
-        self.ends
-            .extend(part.ends.drain(..).map(|end| before + end));
-        self.ids.append(&mut part.ids);
+    pub(super) fn of_counts() -> Self {
+        Gathered {
+            only_counts: true,
+            ..Self::default()
+        }
+    }
+
+    /// How many ids there are.
+    pub(super) fn taken(&self) -> usize {
+        self.counted + self.ids.len()
+    }
+
+    pub(super) fn end_text(&mut self) {
+        self.ends.push(self.taken());
+    }
+
+    /// Drops the ids, if only their number is wanted.
+    fn count(&mut self) {
+        if self.only_counts {
+            self.counted += self.ids.len();
+            self.ids.clear();
+        }
+    }
+
+    fn append(&mut self, part: Self) {
+        let before = self.taken();
+        self.ends.extend(part.ends.iter().map(|end| before + end));
+        self.ids.extend_from_slice(&part.ids);
+        self.counted += part.counted;
     }
 }
 
@@ -105,11 +85,11 @@ impl Encoder {
     }
 
     /// Appends the ids of all texts to `whole`.
-    pub(super) fn gather<S: Gather, T: AsRef<[u8]> + Sync>(
+    pub(super) fn gather<T: AsRef<[u8]> + Sync>(
         &self,
         texts: &[T],
         options: EncodeOptions<'_>,
-        whole: &mut Gathered<S>,
+        whole: &mut Gathered,
     ) -> Result<(), BatchError> {
         let bytes = texts.iter().map(|text| text.as_ref().len()).sum();
         let allowed = options.allowed.unwrap_or(&self.shared.added);
@@ -119,22 +99,27 @@ impl Encoder {
             let parts = Parts::new(self.model(), allowed, texts, bytes, options);
             return self.gather_parts(parts, options, whole);
         }
-        let mut worker = self.worker();
+        let mut session = self.session();
         for (number, text) in texts.iter().enumerate() {
-            let text = text.as_ref();
-            let ids = &mut whole.ids;
-            self.encode_text(&mut worker, text, allowed, options.stop, ids)
-                .map_err(|error| BatchError::new(number, error))?;
+            let (text, stop) = (text.as_ref(), options.stop);
+            let done = match whole.only_counts {
+                true => {
+                    let count = self.count_text(&mut session, text, allowed, stop, usize::MAX);
+                    count.map(|count| whole.counted += count.unwrap_or_default())
+                }
+                false => self.encode_text(&mut session, text, allowed, stop, &mut whole.ids),
+            };
+            done.map_err(|error| BatchError::new(number, error))?;
             whole.end_text();
         }
         Ok(())
     }
 
-    fn gather_parts<S: Gather, T: AsRef<[u8]> + Sync>(
+    fn gather_parts<T: AsRef<[u8]> + Sync>(
         &self,
         parts: Parts<'_, T>,
         options: EncodeOptions<'_>,
-        whole: &mut Gathered<S>,
+        whole: &mut Gathered,
     ) -> Result<(), BatchError> {
         let parts = Mutex::new(parts);
         let threads = options.threads;
@@ -144,11 +129,11 @@ impl Encoder {
                 hall: &hall,
                 armed: true,
             };
-            let mut worker = self.worker();
+            let mut session = self.session();
             let mut part = Part::new();
             while hall.may_take() && lock(&parts).next(&mut part) {
-                let mut place = hall.place_for(part.number, &self.shared.spare);
-                let done = self.encode_part(&mut worker, &part, options, &mut place.gathered);
+                let mut place = hall.place_for(part.number);
+                let done = self.encode_part(&mut session, &part, options, &mut place.gathered);
                 hall.hand_in(part.number, place, done);
             }
             stop.armed = false;
@@ -156,33 +141,35 @@ impl Encoder {
         let state = hall.state.into_inner();
         let state = state.unwrap_or_else(PoisonError::into_inner);
         *whole = state.whole.unwrap_or_default();
-        let spare = state.spare.into_iter();
-        (self.shared.spare).give(spare.filter_map(|part| part.ids.into_spare()));
         state.failure.map_or(Ok(()), Err)
     }
 
-    fn encode_part<S: Gather>(
+    fn encode_part(
         &self,
-        worker: &mut Worker,
+        session: &mut Session,
         part: &Part<'_>,
         options: EncodeOptions<'_>,
-        gathered: &mut Gathered<S>,
+        gathered: &mut Gathered,
     ) -> Result<(), BatchError> {
         let ended = gathered.ends.len();
         for step in &part.steps {
+            let EncodeOptions { allowed, stop, .. } = options;
             let ids = &mut gathered.ids;
             let done = match step {
                 Step::Split(stretch) => {
                     let (text, offset) = (stretch.bytes(), stretch.offset());
-                    self.encode_stretch(worker, text, offset, options.stop, ids)
+                    let mut runs = session.runs(&self.shared, text, offset, stop);
+                    std::iter::from_fn(|| {
+                        runs.encode(ids).map(|more| more.then_some(())).transpose()
+                    })
+                    .collect()
                 }
                 Step::Prepare(text, offset) => {
-                    let EncodeOptions { allowed, stop, .. } = options;
                     let allowed = allowed.unwrap_or(&self.shared.added);
-                    self.encode_between(worker, text, *offset, allowed, stop, ids)
+                    self.encode_between(session, text, *offset, allowed, stop, ids)
                 }
                 Step::Special(id) => {
-                    ids.take(&[*id]);
+                    ids.push(*id);
                     Ok(())
                 }
                 Step::TextEnds => {
@@ -190,6 +177,7 @@ impl Encoder {
                     Ok(())
                 }
             };
+            gathered.count();
             let text = part.text + (gathered.ends.len() - ended);
             done.map_err(|error| BatchError::new(text, error))?;
         }
@@ -197,27 +185,50 @@ impl Encoder {
     }
 }
 
+impl Encoder {
+    /// Appends the ids of text between two tokens of the text as it is.
+    fn encode_between(
+        &self,
+        session: &mut Session,
+        text: &[u8],
+        offset: usize,
+        allowed: &SpecialSet,
+        stop: Option<&AtomicBool>,
+        ids: &mut Vec<TokenId>,
+    ) -> Result<(), EncodeError> {
+        for segment in segments::between(text, offset, allowed, self.model().normalizer()) {
+            match segment {
+                Segment::Special(token, _) => ids.push(token.id),
+                Segment::Text(text, place) => {
+                    let mut runs = session.runs(&self.shared, &text, place.start(), stop);
+                    while runs.encode(ids)? {}
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Where parts are handed in.
-struct Hall<S> {
-    state: Mutex<State<S>>,
+struct Hall {
+    state: Mutex<State>,
     /// Told when parts were appended, and when it is over.
     moved: Condvar,
     /// How many parts may be taken and not yet appended.
     most_ahead: usize,
 }
 
-struct State<S> {
+struct State {
     /// The result so far. Gone while someone writes to it.
-    whole: Option<Gathered<S>>,
+    whole: Option<Gathered>,
     /// How many parts were, or may be, taken.
     taken: usize,
     /// How many parts were appended, or are being.
     appended: usize,
     /// Parts behind those that were appended, as far as they are done.
-    done: VecDeque<Option<Result<Gathered<S>, BatchError>>>,
-    /// Memory for parts.
-    spare: Vec<Gathered<S>>,
+    done: VecDeque<Option<Result<Gathered, BatchError>>>,
     failure: Option<BatchError>,
+    only_counts: bool,
     /// No more parts are to be taken.
     stopped: bool,
     /// How many threads wait. To tell nobody costs a call of the system too.
@@ -225,8 +236,8 @@ struct State<S> {
 }
 
 /// Where the ids of a part are written to.
-struct Place<S> {
-    gathered: Gathered<S>,
+struct Place {
+    gathered: Gathered,
     is_whole: bool,
 }
 
@@ -235,16 +246,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<S: Gather> Hall<S> {
-    fn new(whole: Gathered<S>, most_ahead: usize) -> Self {
+impl Hall {
+    fn new(whole: Gathered, most_ahead: usize) -> Self {
+        let only_counts = whole.only_counts;
         Hall {
             state: Mutex::new(State {
                 whole: Some(whole),
                 taken: 0,
                 appended: 0,
                 done: VecDeque::new(),
-                spare: Vec::new(),
                 failure: None,
+                only_counts,
                 stopped: false,
                 waiting: 0,
             }),
@@ -270,7 +282,7 @@ impl<S: Gather> Hall<S> {
     }
 
     /// Where the ids of a part are to be written: to the result, if it is the next.
-    fn place_for(&self, number: usize, kept: &Spare) -> Place<S> {
+    fn place_for(&self, number: usize) -> Place {
         let mut state = lock(&self.state);
         // Nothing is written behind a failure.
         if number == state.appended
@@ -282,19 +294,20 @@ impl<S: Gather> Hall<S> {
                 is_whole: true,
             };
         }
-        let spare = state.spare.pop();
+        let only_counts = state.only_counts;
         drop(state);
+        let gathered = match only_counts {
+            true => Gathered::of_counts(),
+            false => Gathered::of_ids(Vec::with_capacity(MOST_BYTES / 3)),
+        };
         Place {
-            gathered: spare.unwrap_or_else(|| Gathered {
-                ids: S::from_spare(kept),
-                ends: Vec::new(),
-            }),
+            gathered,
             is_whole: false,
         }
     }
 
     /// Hands in what became of a part, and appends what is next.
-    fn hand_in(&self, number: usize, place: Place<S>, result: Result<(), BatchError>) {
+    fn hand_in(&self, number: usize, place: Place, result: Result<(), BatchError>) {
         let mut state = lock(&self.state);
         // Those behind a failure are not wanted; those before it have been taken.
         state.stopped |= result.is_err();
@@ -319,11 +332,10 @@ impl<S: Gather> Hall<S> {
             let next = state.done.pop_front().flatten();
             state.appended += 1;
             match next.expect("it was looked at") {
-                Ok(mut part) => {
+                Ok(part) => {
                     drop(state);
-                    whole.append(&mut part);
+                    whole.append(part);
                     state = lock(&self.state);
-                    state.spare.push(part);
                 }
                 Err(failure) => state.failure = Some(failure),
             }
@@ -336,12 +348,12 @@ impl<S: Gather> Hall<S> {
 }
 
 /// Stops all threads when one panics: they would wait for its part for ever.
-struct StopOnPanic<'h, S> {
-    hall: &'h Hall<S>,
+struct StopOnPanic<'h> {
+    hall: &'h Hall,
     armed: bool,
 }
 
-impl<S> Drop for StopOnPanic<'_, S> {
+impl Drop for StopOnPanic<'_> {
     fn drop(&mut self) {
         if self.armed {
             lock(&self.hall.state).stopped = true;
@@ -513,7 +525,7 @@ mod tests {
         let encoder = encoder(cl100k(), vec![]);
         for which in [0, 1, 50, 199] {
             let texts: Vec<Panics> = (0..200).map(|n| Panics(0.into(), n == which)).collect();
-            let mut whole = Gathered::<CountIds>::default();
+            let mut whole = Gathered::of_counts();
             let run = std::panic::AssertUnwindSafe(|| {
                 encoder.gather(&texts, EncodeOptions::new().threads(3), &mut whole)
             });
@@ -525,7 +537,7 @@ mod tests {
     #[cfg(feature = "parallel")]
     #[test]
     fn who_waits_for_a_part_is_woken_by_a_panic() {
-        let hall = Hall::<CountIds>::new(Gathered::default(), 2);
+        let hall = Hall::new(Gathered::of_counts(), 2);
         std::thread::scope(|scope| {
             assert!(hall.may_take() && hall.may_take());
             let waits = scope.spawn(|| hall.may_take());
@@ -543,16 +555,15 @@ mod tests {
 
     #[test]
     fn what_comes_behind_a_failure_does_not_hide_it() {
-        let hall = Hall::<Vec<TokenId>>::new(Gathered::default(), 9);
+        let hall = Hall::new(Gathered::default(), 9);
         let failure = || BatchError::new(7, EncodeError::Stopped);
-        let spare = Spare::new();
-        let first = hall.place_for(0, &spare);
+        let first = hall.place_for(0);
         assert!(first.is_whole);
         hall.hand_in(0, first, Err(failure()));
-        let second = hall.place_for(1, &spare);
+        let second = hall.place_for(1);
         assert!(!second.is_whole);
         hall.hand_in(1, second, Ok(()));
-        let third = hall.place_for(2, &spare);
+        let third = hall.place_for(2);
         hall.hand_in(2, third, Err(BatchError::new(8, EncodeError::Stopped)));
         let state = hall.state.into_inner().unwrap();
         assert_eq!(state.failure, Some(failure()));
@@ -560,9 +571,8 @@ mod tests {
 
     #[test]
     fn parts_are_appended_in_order_whenever_they_come() {
-        let spare = Spare::new();
-        let hall = Hall::<Vec<TokenId>>::new(Gathered::default(), 9);
-        let hand_in = |number: TokenId, mut place: Place<Vec<TokenId>>| {
+        let hall = Hall::new(Gathered::default(), 9);
+        let hand_in = |number: TokenId, mut place: Place| {
             place.gathered.ids.push(number);
             place.gathered.end_text();
             place.gathered.ids.push(number);
@@ -570,7 +580,7 @@ mod tests {
         };
         for numbers in [&[2, 1, 0][..], &[4, 3]] {
             let places: Vec<_> = (numbers.iter())
-                .map(|&number| hall.place_for(number as usize, &spare))
+                .map(|&number| hall.place_for(number as usize))
                 .collect();
             for (&number, place) in numbers.iter().zip(places) {
                 assert_eq!(place.is_whole, [0, 3].contains(&number));

@@ -19,7 +19,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::EncodeOptions;
 use crate::model::Model;
-use crate::special::{Segment, Segments, SpecialSet};
+use crate::segments::{self, Segment};
+use crate::special::{Segment as Raw, Segments, SpecialSet};
 use crate::token::TokenId;
 
 /// Bytes of the largest parts: some hundred times what it costs to take one.
@@ -197,8 +198,8 @@ impl<'t, T: AsRef<[u8]>> Parts<'t, T> {
                 None => {}
             }
             match self.segments.as_mut().map(Iterator::next) {
-                Some(Some(Segment::Special(token, _))) => return Some(Step::Special(token.id)),
-                Some(Some(Segment::Text(text, offset))) => {
+                Some(Some(Raw::Special(token, _))) => return Some(Step::Special(token.id)),
+                Some(Some(Raw::Text(text, offset))) => {
                     let prepares =
                         self.model.normalizer().is_some() || !self.allowed.normalized.is_empty();
                     if prepares && text.len() <= MOST_BYTES {
@@ -227,24 +228,20 @@ impl<'t, T: AsRef<[u8]>> Parts<'t, T> {
         }
     }
 
-    /// Normalises text that begins at `offset` and finds the special tokens in it.
+    /// Normalizes text that begins at `offset` and finds the special tokens in it.
     fn prepare(&mut self, text: &'t [u8], offset: usize) {
-        let normalized = match self.model.normalizer().map(|form| form.apply(text)) {
-            Some(Cow::Owned(text)) => Shared::Normalized(text.into()),
-            _ => Shared::Borrowed(text),
-        };
-        let bytes = match &normalized {
-            Shared::Borrowed(text) => text,
-            Shared::Normalized(text) => &text[..],
-        };
-        let steps = self.allowed.normalized.segments(bytes);
-        self.found = steps
+        let normalizer = self.model.normalizer();
+        let found = segments::between(text, offset, self.allowed, normalizer).into_iter();
+        self.found = found
             .map(|segment| match segment {
                 Segment::Special(token, _) => Step::Special(token.id),
-                Segment::Text(bytes, start) => Step::Split(Stretch {
-                    text: normalized.clone(),
-                    range: start..start + bytes.len(),
-                    offset,
+                Segment::Text(text, place) => Step::Split(Stretch {
+                    range: 0..text.len(),
+                    text: match text {
+                        Cow::Borrowed(text) => Shared::Borrowed(text),
+                        Cow::Owned(text) => Shared::Normalized(text.into()),
+                    },
+                    offset: place.start(),
                 }),
             })
             .collect();

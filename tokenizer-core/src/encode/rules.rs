@@ -1,65 +1,48 @@
-//! Which two tokens merge, how early, and into what: one question for both kinds of model.
+//! The rules of merging: which two tokens merge, how early, and what they become.
 //!
-//! * **Ranks** (tiktoken's kind): two tokens merge where their joined bytes are an entry. The joined
-//!   bytes stand in the piece, so the question goes to the vocabulary itself, and no table of pairs
-//!   is made: an entry of ten bytes could be made of nine pairs, and to list them all takes longer
-//!   than to encode the first megabytes.
-//! * **Merges**: the listed pairs, in a table from a pair to its place in the list.
-//!
-//! Two single bytes are asked for most of all. Their answers stand in a square of 256 by 256, found
-//! by the bytes themselves.
+//! Under [`Merging::Ranks`] any two tokens merge whose joined bytes are a token, the one with the lowest id
+//! first: the vocabulary is asked, by a hash that follows from those of both tokens. Listed merges are in
+//! a table of pairs (`pair_ranks.rs`). Two single bytes, which every merge begins with, have a direct
+//! table of 65,536.
 
-use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use ahash::RandomState;
-use hashbrown::HashTable;
-
-use super::borders::Borders;
-use super::token_filter::TokenFilter;
-use crate::merges::Merges;
+use super::boundaries::Boundaries;
+use super::pair_ranks::{NO_RANK, PairRanks};
 use crate::model::{Merging, Model};
-use crate::token::{MAX_TOKEN_ID, Pair, TokenId};
-
-/// The rank of a pair that does not merge. Ranks are lower than [`MAX_TOKEN_ID`], and there is room
-/// above it.
-pub(super) const NO_RANK: u32 = (1 << 26) - 1;
-
-const _: () = assert!(MAX_TOKEN_ID < NO_RANK);
+use crate::token::TokenId;
+use crate::vocab::{Part, Vocab};
 
 /// See the module.
 pub(super) struct Rules {
+    model: Arc<Model>,
+    pub(super) bytes: [Part; 256],
     /// The rank of two bytes, at `first * 256 + second`.
-    byte_pairs: Vec<u32>,
-    /// Of listed merges, where each pair stands in the list. Empty under ranks.
-    pairs: HashTable<u32>,
-    hasher: RandomState,
-    /// Bytes of the longest token: no merge makes a longer one.
-    longest: usize,
+    byte_ranks: Vec<u32>,
+    /// Listed merges: the rank of each pair, and the token that each rank makes.
+    listed: Option<(PairRanks, Vec<TokenId>)>,
+    /// Whether a piece that is a token is that token, without merging.
     pub(super) whole_piece_first: bool,
-    /// Made when it is asked for first.
-    borders: OnceLock<Borders>,
-    /// Made when it is wanted.
-    filter: OnceLock<TokenFilter>,
+    /// Made when the first piece is to be cut.
+    boundaries: OnceLock<Boundaries>,
 }
 
 impl Rules {
-    pub(super) fn new(model: &Model) -> Self {
+    pub(super) fn new(model: Arc<Model>) -> Self {
         let vocab = model.vocab();
         let mut rules = Rules {
-            byte_pairs: vec![NO_RANK; 1 << 16],
-            pairs: HashTable::new(),
-            hasher: RandomState::new(),
-            longest: vocab.longest(),
+            bytes: vocab.byte_ids().map(|id| vocab.part(id)),
+            byte_ranks: vec![NO_RANK; 1 << 16],
+            listed: None,
             whole_piece_first: true,
-            borders: OnceLock::new(),
-            filter: OnceLock::new(),
+            boundaries: OnceLock::new(),
+            model: Arc::clone(&model),
         };
         match model.merging() {
             Merging::Ranks => {
                 for (id, token) in vocab.iter() {
                     if let [first, second] = *token {
-                        rules.byte_pairs[square(first, second)] = id;
+                        rules.byte_ranks[square(first, second)] = id;
                     }
                 }
             }
@@ -68,99 +51,83 @@ impl Rules {
                 whole_piece_first,
             } => {
                 rules.whole_piece_first = *whole_piece_first;
-                rules.list(merges);
+                let made = merges.iter().map(|merge| merge.token).collect();
                 let byte = |id| match vocab.token(id) {
                     Some(&[byte]) if vocab.byte_ids()[usize::from(byte)] == id => Some(byte),
                     _ => None,
                 };
+                let mut pairs = PairRanks::new(merges.len(), vocab.id_limit());
                 for (merge, rank) in merges.iter().zip(0..) {
+                    pairs.insert(merge.left, merge.right, rank);
                     if let (Some(first), Some(second)) = (byte(merge.left), byte(merge.right)) {
-                        rules.byte_pairs[square(first, second)] = rank;
+                        rules.byte_ranks[square(first, second)] = rank;
                     }
                 }
+                rules.listed = Some((pairs, made));
             }
         }
         rules
     }
 
-    fn list(&mut self, merges: &Merges) {
-        let hash = |rank: u32| {
-            let pair = merges.iter().as_slice()[rank as usize].pair();
-            self.hasher.hash_one(pair)
-        };
-        self.pairs.reserve(merges.len(), |&rank| hash(rank));
-        for rank in 0..merges.len() as u32 {
-            // No pair stands twice.
-            self.pairs
-                .insert_unique(hash(rank), rank, |&rank| hash(rank));
-        }
-    }
-
-    /// The borders that no token reaches across, for a piece of characters beyond ASCII.
-    #[inline]
-    pub(super) fn borders(&self, model: &Model, piece: &[u8]) -> Option<&Borders> {
-        // The first character is often a space or a mark.
-        let beyond_ascii = piece.iter().take(2).any(|byte| !byte.is_ascii());
-        beyond_ascii.then(|| made_once(&self.borders, || Borders::new(model.vocab())))
-    }
-
-    /// Makes the table that tells quickly what is no token, unless it is there.
-    pub(super) fn prepare_for_many(&self, model: &Model) {
-        let vocab_is_asked = self.whole_piece_first || matches!(model.merging(), Merging::Ranks);
-        if vocab_is_asked {
-            made_once(&self.filter, || TokenFilter::new(model.vocab()));
-        }
-    }
-
-    /// Whether these bytes may be a token: no means no.
-    #[inline]
-    pub(super) fn may_be_token(&self, bytes: &[u8]) -> bool {
-        match self.filter.get() {
-            Some(filter) => filter.may_be_token(bytes),
-            None => true,
-        }
+    pub(super) fn vocab(&self) -> &Vocab {
+        self.model.vocab()
     }
 
     /// The rank of the merge of two bytes, or [`NO_RANK`].
     #[inline(always)]
     pub(super) fn byte_rank(&self, first: u8, second: u8) -> u32 {
-        self.byte_pairs[square(first, second)]
+        self.byte_ranks[square(first, second)]
     }
 
-    /// The rank of the merge of two tokens, or [`NO_RANK`]. Their joined bytes are `text[joined]`.
-    #[inline]
-    pub(super) fn rank(&self, model: &Model, pair: Pair, text: &[u8], joined: Range<usize>) -> u32 {
-        if joined.len() > self.longest {
-            return NO_RANK;
+    /// The rank of the merge of two tokens, or [`NO_RANK`]. Their joined bytes begin at `text[at]`.
+    #[inline(always)]
+    pub(super) fn rank(&self, left: Part, right: Part, text: &[u8], at: usize) -> u32 {
+        match &self.listed {
+            None => {
+                let id = self.vocab().id_of_joined(left, right, text, at);
+                id.unwrap_or(NO_RANK)
+            }
+            Some((pairs, _)) => pairs.get(left.id, right.id),
         }
-        match model.merging() {
-            Merging::Ranks => {
-                let vocab = model.vocab();
-                let seeds = vocab.seeds();
-                let hash = seeds.hash(seeds.key(text, joined.start, joined.end));
-                vocab.id_of_hash(hash, &text[joined]).unwrap_or(NO_RANK)
+    }
+
+    /// As [`Rules::rank`], by ids alone.
+    pub(super) fn rank_of_ids(&self, left: TokenId, right: TokenId) -> u32 {
+        match &self.listed {
+            None => {
+                let vocab = self.vocab();
+                let bytes = |id| vocab.token(id).unwrap_or_default();
+                let joined = [bytes(left), bytes(right)].concat();
+                vocab.id(&joined).unwrap_or(NO_RANK)
             }
-            Merging::Merges { merges, .. } => {
-                let rules = merges.iter().as_slice();
-                let same = |&rank: &u32| rules[rank as usize].pair() == pair;
-                let rank = self.pairs.find(self.hasher.hash_one(pair), same);
-                rank.copied().unwrap_or(NO_RANK)
-            }
+            Some((pairs, _)) => pairs.get(left, right),
         }
     }
 
     /// The token that the merge of a rank makes.
     #[inline(always)]
-    pub(super) fn token(&self, model: &Model, rank: u32) -> TokenId {
-        match model.merging() {
-            Merging::Ranks => rank,
-            Merging::Merges { merges, .. } => merges.iter().as_slice()[rank as usize].token,
+    pub(super) fn token(&self, rank: u32) -> TokenId {
+        match &self.listed {
+            None => rank,
+            Some((_, made)) => made[rank as usize],
         }
+    }
+
+    /// The token that a merge of two tokens makes.
+    #[inline(always)]
+    pub(super) fn merged(&self, rank: u32, left: Part, right: Part) -> Part {
+        Part::joined(self.vocab(), self.token(rank), left, right)
+    }
+
+    /// The boundaries that no token crosses.
+    #[inline]
+    pub(super) fn boundaries(&self) -> &Boundaries {
+        made_once(&self.boundaries, || Boundaries::new(self.vocab()))
     }
 }
 
-/// What is in the cell, or is made now. Two threads may make it at once: so nobody waits for one that
-/// a fork left behind.
+/// What is in the cell, or is made now. Two threads may make it at once, so that no thread waits for one
+/// that a fork left behind.
 #[inline]
 fn made_once<T>(cell: &OnceLock<T>, make: impl FnOnce() -> T) -> &T {
     match cell.get() {

@@ -13,12 +13,10 @@
 //! heap (`heap.rs`). Passes have to pay with merges: a stretch that repeats up to 16 bytes loses one
 //! sixteenth of its tokens at least in each pass until it is a run; prose fails the test after two.
 
-use std::ops::Range;
-
-use super::pair_ranks::PairRanks;
-use super::rules::{NO_RANK, Rules};
-use crate::model::Model;
+use super::pair_ranks::NO_RANK;
+use super::rules::Rules;
 use crate::token::TokenId;
+use crate::vocab::Vocab;
 
 /// The state of one stretch; its allocations are used again for the next.
 #[derive(Default)]
@@ -39,36 +37,22 @@ struct Run {
 const RUNS_PER_MERGE: usize = 16;
 
 impl Runs {
-    /// Merges `text[stretch]`, which is not empty. If it returns true, the tokens are in
+    /// Merges `bytes`, which are not empty. If it returns true, the tokens are in
     /// [`Runs::tokens`]; otherwise the stretch has too few repetitions, or the order of the ranks
     /// demands single steps.
-    pub(super) fn merge(
-        &mut self,
-        rules: &Rules,
-        model: &Model,
-        pairs: &mut PairRanks,
-        text: &[u8],
-        stretch: Range<usize>,
-    ) -> bool {
-        let bytes = &text[stretch.clone()];
+    pub(super) fn merge(&mut self, rules: &Rules, bytes: &[u8]) -> bool {
         if u32::try_from(bytes.len()).is_err() {
             return false;
         }
-        let byte_ids = model.vocab().byte_ids();
         let single_bytes = bytes.chunk_by(|one, next| one == next).map(|run| Run {
-            id: byte_ids[usize::from(run[0])],
+            id: rules.bytes[usize::from(run[0])].id,
             count: run.len() as u32,
         });
         let byte_ranks = bytes.windows(2).map(|two| rules.byte_rank(two[0], two[1]));
         let mut pass = Pass {
             lowest: byte_ranks.min().unwrap_or(NO_RANK),
-            start: stretch.start,
-            at: stretch.start,
             merges: 0,
             rules,
-            model,
-            pairs,
-            text,
         };
         self.runs.clear();
         if pass.lowest == NO_RANK {
@@ -100,7 +84,7 @@ impl Runs {
     /// The tokens of the stretch merged last, with the places of their first bytes.
     pub(super) fn tokens<'m>(
         &'m self,
-        model: &'m Model,
+        vocab: &'m Vocab,
     ) -> impl Iterator<Item = (usize, TokenId)> + 'm {
         let ids = self
             .runs
@@ -108,7 +92,7 @@ impl Runs {
             .flat_map(|run| (0..run.count).map(|_| run.id));
         ids.scan(0, |end, id| {
             let place = *end;
-            *end += length(model, id);
+            *end += vocab.token(id).map_or(0, <[u8]>::len);
             Some((place, id))
         })
     }
@@ -118,59 +102,34 @@ impl Runs {
 struct Pass<'m> {
     /// The rank, which is the lowest of all pairs.
     lowest: u32,
-    /// Where the stretch begins.
-    start: usize,
-    /// Where the next run to be read begins.
-    at: usize,
     /// How many merges all passes made.
     merges: usize,
     rules: &'m Rules,
-    model: &'m Model,
-    pairs: &'m mut PairRanks,
-    text: &'m [u8],
 }
 
 impl Pass<'_> {
-    /// The rank of two tokens that touch at `border`.
-    #[inline(always)]
-    fn rank(&mut self, left: TokenId, right: TokenId, border: usize) -> u32 {
-        let joined = border - length(self.model, left)..border + length(self.model, right);
-        (self.pairs).rank(self.rules, self.model, (left, right), self.text, joined)
-    }
-
     /// The lowest rank of two tokens that touch.
-    fn lowest_rank(&mut self, runs: &[Run]) -> u32 {
-        let mut end = self.start;
-        let mut lowest = NO_RANK;
-        for (run, next) in runs.iter().zip(runs.iter().skip(1).map(Some).chain([None])) {
-            let length = length(self.model, run.id);
-            if run.count > 1 {
-                lowest = lowest.min(self.rank(run.id, run.id, end + length));
-            }
-            end += run.count as usize * length;
-            if let Some(next) = next {
-                lowest = lowest.min(self.rank(run.id, next.id, end));
-            }
-        }
-        lowest
+    fn lowest_rank(&self, runs: &[Run]) -> u32 {
+        let within = runs.iter().filter(|run| run.count > 1);
+        let within = within.map(|run| self.rules.rank_of_ids(run.id, run.id));
+        let between = runs.windows(2);
+        let between = between.map(|two| self.rules.rank_of_ids(two[0].id, two[1].id));
+        within.chain(between).min().unwrap_or(NO_RANK)
     }
 
     /// Appends the runs that merging makes of `runs` to `merged`. Says whether no pair that came up
     /// should have been merged earlier.
     fn merge(&mut self, runs: impl Iterator<Item = Run>, merged: &mut Vec<Run>) -> bool {
-        let token = self.rules.token(self.model, self.lowest);
-        self.at = self.start;
+        let token = self.rules.token(self.lowest);
         let mut runs = runs.peekable();
         while let Some(mut run) = runs.next() {
-            let length = length(self.model, run.id);
             if let Some(last) = merged.last_mut()
-                && self.rank(last.id, run.id, self.at) == self.lowest
+                && self.rules.rank_of_ids(last.id, run.id) == self.lowest
             {
                 last.count -= 1;
                 if last.count == 0 {
                     merged.pop();
                 }
-                self.at += length;
                 run.count -= 1;
                 let next = (run.count > 0).then_some(&run).or_else(|| runs.peek());
                 let next = next.map(|next| next.id);
@@ -178,15 +137,13 @@ impl Pass<'_> {
                     return false;
                 }
             }
-            if run.count > 1 && self.rank(run.id, run.id, self.at + length) == self.lowest {
+            if run.count > 1 && self.rules.rank_of_ids(run.id, run.id) == self.lowest {
                 let made = run.count / 2;
                 run.count %= 2;
-                self.at += 2 * length;
                 // While a pair of the run is left, its first token is behind the merged one.
-                if made > 1 && self.rank(token, run.id, self.at) <= self.lowest {
+                if made > 1 && self.rules.rank_of_ids(token, run.id) <= self.lowest {
                     return false;
                 }
-                self.at += 2 * length * (made as usize - 1);
                 let next = (run.count > 0).then_some(&run).or_else(|| runs.peek());
                 let next = next.map(|next| next.id);
                 if !self.push_merged(token, made, next, merged) {
@@ -194,14 +151,13 @@ impl Pass<'_> {
                 }
             }
             if run.count > 0 {
-                self.at += run.count as usize * length;
                 push(run, merged);
             }
         }
         true
     }
 
-    /// Appends merged tokens, which end at `self.at`. Says whether none of them merges with another,
+    /// Appends merged tokens. Says whether none of them merges with another,
     /// or with the token before or the next one, as early as they were merged.
     fn push_merged(
         &mut self,
@@ -211,17 +167,15 @@ impl Pass<'_> {
         merged: &mut Vec<Run>,
     ) -> bool {
         self.merges += count as usize;
-        let length = length(self.model, id);
-        let begin = self.at - count as usize * length;
         let mut lowest = NO_RANK;
         if let Some(last) = merged.last() {
-            lowest = lowest.min(self.rank(last.id, id, begin));
+            lowest = lowest.min(self.rules.rank_of_ids(last.id, id));
         }
         if count > 1 {
-            lowest = lowest.min(self.rank(id, id, begin + length));
+            lowest = lowest.min(self.rules.rank_of_ids(id, id));
         }
         if let Some(next) = next {
-            lowest = lowest.min(self.rank(id, next, self.at));
+            lowest = lowest.min(self.rules.rank_of_ids(id, next));
         }
         push(Run { id, count }, merged);
         lowest > self.lowest
@@ -236,21 +190,17 @@ fn push(run: Run, runs: &mut Vec<Run>) {
     }
 }
 
-/// Bytes of a token.
-#[inline(always)]
-fn length(model: &Model, id: TokenId) -> usize {
-    model.vocab().token(id).map_or(0, <[u8]>::len)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::heap::Heap;
-    use super::super::long::Merger;
+    use super::super::merge::Merger;
     use super::*;
     use crate::arch::Tier;
+    use crate::model::Model;
     use crate::reference;
     use crate::split::{Pattern, PatternName};
     use proptest::prelude::*;
+    use std::sync::Arc;
 
     /// One unit many times.
     fn any_run(longest: usize) -> impl Strategy<Value = Vec<u8>> {
@@ -300,12 +250,11 @@ mod tests {
     proptest! {
         #[test]
         fn tokens_are_those_of_the_definition(model in any_model(), text in any_text(90)) {
-            let rules = Rules::new(&model);
+            let rules = Rules::new(Arc::new(model.clone()));
             let want = by_definition(&model, &text);
             let mut runs = Runs::default();
-            let mut pairs = PairRanks::new();
-            if runs.merge(&rules, &model, &mut pairs, &text, 0..text.len()) {
-                let tokens: Vec<_> = runs.tokens(&model).collect();
+            if runs.merge(&rules, &text) {
+                let tokens: Vec<_> = runs.tokens(model.vocab()).collect();
                 let mut place = 0;
                 for &(at, id) in &tokens {
                     prop_assert_eq!(at, place);
@@ -314,7 +263,7 @@ mod tests {
                 prop_assert_eq!(&ids(tokens.into_iter()), &want);
             }
             let mut heap = Heap::default();
-            heap.merge(&rules, &model, &mut pairs, &text, 0..text.len());
+            heap.merge(&rules, &text);
             prop_assert_eq!(ids(heap.tokens()), want);
         }
 
@@ -323,13 +272,13 @@ mod tests {
             model in any_model(),
             text in prop_oneof![any_text(5_000), any_text(700), any_run(40_000)],
         ) {
-            let rules = Rules::new(&model);
+            let rules = Rules::new(Arc::new(model.clone()));
             let mut heap = Heap::default();
-            heap.merge(&rules, &model, &mut PairRanks::new(), &text, 0..text.len());
+            heap.merge(&rules, &text);
             let mut merger = Merger::new(Tier::best());
             for _ in 0..2 {
                 let mut got = Vec::new();
-                prop_assert!(merger.merge(&rules, &model, &text, 0..text.len(), &mut got, None));
+                prop_assert!(merger.merge(&rules, &text, &mut got, None));
                 prop_assert_eq!(got, ids(heap.tokens()));
             }
         }
@@ -350,12 +299,12 @@ mod tests {
             let tokens: Vec<Vec<u8>> = bytes.chain(runs).collect();
             let ranks = tokens.iter().map(Vec::as_slice).zip(0..);
             let model = Model::from_ranks(Pattern::named(PatternName::Cl100k), ranks, []).unwrap();
-            let rules = Rules::new(&model);
+            let rules = Rules::new(Arc::new(model.clone()));
             let mut merger = Merger::new(Tier::best());
             for length in (1..260).chain([511, 640, 1023, 1025, 1500, 2047, 3001]) {
                 let text = vec![b'-'; length];
                 let mut got = Vec::new();
-                assert!(merger.merge(&rules, &model, &text, 0..length, &mut got, None));
+                assert!(merger.merge(&rules, &text, &mut got, None));
                 assert_eq!(got, by_definition(&model, &text), "{length} of {lengths:?}");
             }
         }
@@ -370,11 +319,8 @@ mod tests {
         let tokens: Vec<Vec<u8>> = tokens.chain(words.map(|word| word.into())).collect();
         let ranks = tokens.iter().map(Vec::as_slice).zip(0..);
         let model = Model::from_ranks(Pattern::named(PatternName::Cl100k), ranks, []).unwrap();
-        let rules = Rules::new(&model);
-        let merge = |text: &[u8]| {
-            let pairs = &mut PairRanks::new();
-            Runs::default().merge(&rules, &model, pairs, text, 0..text.len())
-        };
+        let rules = Rules::new(Arc::new(model.clone()));
+        let merge = |text: &[u8]| Runs::default().merge(&rules, text);
         assert!(merge(&b"-".repeat(1000)));
         assert!(merge(&b"ab".repeat(1000)));
         assert!(merge(&b"one----------".repeat(100)));

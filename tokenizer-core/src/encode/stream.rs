@@ -267,10 +267,10 @@ impl Splitting {
     /// to normalize.
     fn encode(&mut self, length: usize, ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
         let text = &self.held.text[..length];
-        let mut worker = self.encoder.worker();
-        self.encoder
-            .encode_stretch(&mut worker, text, 0, None, ids)?;
-        drop(worker);
+        let mut session = self.encoder.session();
+        let mut runs = session.runs(&self.encoder.shared, text, 0, None);
+        while runs.encode(ids)? {}
+        drop(session);
         self.held.drop(length);
         Ok(())
     }

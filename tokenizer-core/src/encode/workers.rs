@@ -14,18 +14,18 @@ use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 use std::sync::Mutex;
 
-use super::worker::Worker;
+use super::session::Session;
 
 /// See the module.
 pub(super) struct Workers {
-    places: [Mutex<Option<Box<Worker>>>; PLACES],
+    places: [Mutex<Option<Box<Session>>>; PLACES],
 }
 
 const PLACES: usize = 32;
 
 /// A worker for one text, which goes back when it is dropped.
 pub(super) struct Borrowed<'w> {
-    worker: Option<Box<Worker>>,
+    worker: Option<Box<Session>>,
     workers: &'w Workers,
 }
 
@@ -42,7 +42,7 @@ impl Workers {
     }
 
     /// A worker that waits, or else a new one.
-    pub(super) fn take(&self, new: impl FnOnce() -> Worker) -> Borrowed<'_> {
+    pub(super) fn take(&self, new: impl FnOnce() -> Session) -> Borrowed<'_> {
         let own = LEFT.get();
         let waiting = own.into_iter().chain((0..PLACES).rev()).find_map(|place| {
             let worker = self.places[place].try_lock().ok()?.take()?;
@@ -57,15 +57,15 @@ impl Workers {
 }
 
 impl Deref for Borrowed<'_> {
-    type Target = Worker;
+    type Target = Session;
 
-    fn deref(&self) -> &Worker {
+    fn deref(&self) -> &Session {
         self.worker.as_ref().expect("it is there until dropped")
     }
 }
 
 impl DerefMut for Borrowed<'_> {
-    fn deref_mut(&mut self) -> &mut Worker {
+    fn deref_mut(&mut self) -> &mut Session {
         self.worker.as_mut().expect("it is there until dropped")
     }
 }
@@ -92,14 +92,19 @@ impl Drop for Borrowed<'_> {
 mod tests {
     use std::sync::Barrier;
 
+    use super::super::Encoder;
     use super::*;
-    use crate::arch::Tier;
+    use crate::merges::Merges;
+    use crate::model::Model;
 
     #[test]
     fn a_thread_finds_the_worker_that_it_left() {
         let workers = Workers::new();
-        let new = || Worker::new(Tier::best(), 0);
-        let address = |worker: &Borrowed<'_>| std::ptr::from_ref::<Worker>(worker).addr();
+        let specials: [&str; 0] = [];
+        let pattern = "cl100k".parse().unwrap();
+        let encoder = Encoder::new(Model::trained(pattern, Merges::default(), &specials).unwrap());
+        let new = || Session::new(&encoder.shared);
+        let address = |worker: &Borrowed<'_>| std::ptr::from_ref::<Session>(worker).addr();
         let mine = workers.take(new);
         let mine_is = address(&mine);
         let together = Barrier::new(2);

@@ -35,25 +35,21 @@
 //! of more than 64 bytes, mostly one character many times over, are merged as runs (`runs.rs`), and
 //! others on a heap (`heap.rs`).
 
-use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::borders::Borders;
-use super::characters::Characters;
 use super::heap::Heap;
 use super::line::{LINE, Line};
 use super::rules::Rules;
 use super::runs::Runs;
 use crate::arch::Tier;
-use crate::model::Model;
+use crate::hash::Seeds;
 use crate::token::TokenId;
+use crate::vocab::Vocab;
 
-/// What merging works with; used again from piece to piece.
+/// Merges pieces; its memory is used again from piece to piece.
 pub(super) struct Merger {
-    line: Line,
-    runs: Runs,
-    heap: Heap,
-    characters: Characters,
+    seeds: Seeds,
+    stretch: Stretch,
     /// A direct-mapped cache of windows; empty before the first long piece.
     windows: Vec<Window>,
     /// The last window that is wider than those in the cache.
@@ -61,6 +57,32 @@ pub(super) struct Merger {
     /// Bytes of all windows that were merged.
     #[cfg(test)]
     merged: usize,
+}
+
+/// Merges a stretch as a whole.
+struct Stretch {
+    line: Line,
+    runs: Runs,
+    heap: Heap,
+}
+
+impl Stretch {
+    /// Appends the tokens of `bytes`, with the places of their first bytes.
+    fn merge(&mut self, rules: &Rules, bytes: &[u8], tokens: &mut Vec<(usize, TokenId)>) {
+        if bytes.len() <= LINE {
+            let mut begins = self.line.merge(rules, bytes);
+            while begins != 0 {
+                let at = begins.trailing_zeros();
+                tokens.push((at as usize, self.line.id(at)));
+                begins &= begins - 1;
+            }
+        } else if self.runs.merge(rules, bytes) {
+            tokens.extend(self.runs.tokens(rules.vocab()));
+        } else {
+            self.heap.merge(rules, bytes);
+            tokens.extend(self.heap.tokens());
+        }
+    }
 }
 
 /// The tokens of a stretch of text, with the places of their first bytes in it.
@@ -95,10 +117,12 @@ const fn kept_part(window: usize) -> usize {
 impl Merger {
     pub(super) fn new(tier: Tier) -> Self {
         Merger {
-            line: Line::new(tier),
-            runs: Runs::default(),
-            heap: Heap::default(),
-            characters: Characters::default(),
+            seeds: Seeds::new(),
+            stretch: Stretch {
+                line: Line::new(tier),
+                runs: Runs::default(),
+                heap: Heap::default(),
+            },
             windows: Vec::new(),
             wide_window: Window::default(),
             #[cfg(test)]
@@ -108,62 +132,36 @@ impl Merger {
 
     /// Gives back the memory that a large piece took.
     pub(super) fn forget_memory(&mut self) {
-        self.runs = Runs::default();
-        self.heap = Heap::default();
+        self.stretch.runs = Runs::default();
+        self.stretch.heap = Heap::default();
         self.wide_window = Window::default();
     }
 
-    /// Appends the ids that merging makes of the piece `text[piece]`, which is not empty. Says whether
-    /// these are all of them, and not `stop` was set before.
+    /// Appends the ids that merging makes of `piece`, which is not empty. Says whether these are all of
+    /// them, and not `stop` was set before.
     #[inline]
     pub(super) fn merge(
         &mut self,
         rules: &Rules,
-        model: &Model,
-        text: &[u8],
-        piece: Range<usize>,
+        piece: &[u8],
         ids: &mut Vec<TokenId>,
         stop: Option<&AtomicBool>,
     ) -> bool {
         if piece.len() > LINE {
-            return self.merge_long(rules, model, text, piece, ids, stop);
+            return self.merge_long(rules, piece, ids, stop);
         }
-        let begins = self.line.merge(rules, model, text, piece);
-        self.line.append(begins, ids);
+        let begins = self.stretch.line.merge(rules, piece);
+        self.stretch.line.append(begins, ids);
         true
     }
 
-    /// As [`Merger::merge`], if the piece falls into short chunks (`characters.rs`). Says whether.
-    #[inline]
-    pub(super) fn merge_characters(
-        &mut self,
-        borders: &Borders,
-        rules: &Rules,
-        model: &Model,
-        text: &[u8],
-        piece: Range<usize>,
-        ids: &mut Vec<TokenId>,
-    ) -> bool {
-        let line = &mut self.line;
-        self.characters
-            .merge(borders, line, rules, model, text, piece, ids)
-    }
-
     /// The tokens of a window.
-    fn merge_window(
-        &mut self,
-        rules: &Rules,
-        model: &Model,
-        text: &[u8],
-        window: Range<usize>,
-    ) -> &[(usize, TokenId)] {
-        let bytes = &text[window.clone()];
+    fn merge_window(&mut self, rules: &Rules, bytes: &[u8]) -> &[(usize, TokenId)] {
         let made = if bytes.len() > WIDEST_HASHED {
             &mut self.wide_window
         } else {
             self.windows.resize_with(WINDOWS, Window::default);
-            let seeds = model.vocab().seeds();
-            let hash = seeds.hash(seeds.key(text, window.start, window.end));
+            let hash = self.seeds.hash(self.seeds.key(bytes, 0, bytes.len()));
             &mut self.windows[hash as usize % WINDOWS]
         };
         if made.bytes == bytes {
@@ -178,22 +176,7 @@ impl Merger {
             made.bytes.extend_from_slice(bytes);
         }
         made.tokens.clear();
-        if bytes.len() <= LINE {
-            let mut begins = self.line.merge(rules, model, text, window);
-            while begins != 0 {
-                let at = begins.trailing_zeros();
-                made.tokens.push((at as usize, self.line.id(at)));
-                begins &= begins - 1;
-            }
-            return &made.tokens;
-        }
-        let pairs = &mut self.line.pairs;
-        if (self.runs).merge(rules, model, pairs, text, window.clone()) {
-            made.tokens.extend(self.runs.tokens(model));
-        } else {
-            self.heap.merge(rules, model, pairs, text, window);
-            made.tokens.extend(self.heap.tokens());
-        }
+        self.stretch.merge(rules, bytes, &mut made.tokens);
         &made.tokens
     }
 
@@ -201,16 +184,14 @@ impl Merger {
     fn merge_long(
         &mut self,
         rules: &Rules,
-        model: &Model,
-        text: &[u8],
-        piece: Range<usize>,
+        piece: &[u8],
         ids: &mut Vec<TokenId>,
         stop: Option<&AtomicBool>,
     ) -> bool {
         let first = ids.len();
-        // The tokens of `text[piece.start..at]` are in `ids` from `first` on, and `expected` stands
+        // The tokens of `piece[..at]` are in `ids` from `first` on, and `expected` stands
         // behind them in the window that the last of them is from.
-        let mut at = piece.start;
+        let mut at: usize = 0;
         let mut expected: Option<TokenId> = None;
         // How far windows have come, and how many in a row brought nothing.
         let mut furthest = at;
@@ -221,8 +202,8 @@ impl Merger {
                 return false;
             }
             let size = window_size(failures).max(least);
-            let end = piece.end.min(at.saturating_add(size));
-            let tokens = self.merge_window(rules, model, text, at..end);
+            let end = piece.len().min(at.saturating_add(size));
+            let tokens = self.merge_window(rules, &piece[at..end]);
             if expected.is_some_and(|expected| expected != tokens[0].1) {
                 // As the windows grow, so does what is given back: where no two windows ever meet,
                 // it is all given back after a few. It is the smaller part of a window, so that the
@@ -230,17 +211,17 @@ impl Merger {
                 let to = at.saturating_sub(size / 8);
                 while ids.len() > first && at > to {
                     expected = ids.pop();
-                    let given = expected.and_then(|token| model.vocab().token(token));
+                    let given = expected.and_then(|token| rules.vocab().token(token));
                     at -= given.map_or(0, <[u8]>::len);
                 }
                 if ids.len() == first {
                     expected = None;
                 }
-                least = expected.map_or(LINE, |token| least_window(model, token));
+                least = expected.map_or(LINE, |token| least_window(rules.vocab(), token));
                 failures += 1;
                 continue;
             }
-            if end == piece.end {
+            if end == piece.len() {
                 ids.extend(tokens.iter().map(|&(_, id)| id));
                 return true;
             }
@@ -251,7 +232,7 @@ impl Merger {
                 ids.extend(tokens[..kept].iter().map(|&(_, id)| id));
                 at += place;
                 expected = Some(next);
-                least = least_window(model, next);
+                least = least_window(rules.vocab(), next);
             } else {
                 // The same window would have the same tokens.
                 least = 4 * size;
@@ -276,8 +257,8 @@ fn window_size(failures: u32) -> usize {
 
 /// The smallest window that is worth merging where `first` is expected to begin: one that is no longer
 /// than the token cannot have a second one.
-fn least_window(model: &Model, first: TokenId) -> usize {
-    match model.vocab().token(first).map_or(0, <[u8]>::len) {
+fn least_window(vocab: &Vocab, first: TokenId) -> usize {
+    match vocab.token(first).map_or(0, <[u8]>::len) {
         0..SHORT => LINE,
         length => length.saturating_mul(8).next_power_of_two(),
     }
@@ -286,6 +267,9 @@ fn least_window(model: &Model, first: TokenId) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+
+    use crate::model::Model;
     use crate::split::{Pattern, PatternName};
 
     #[test]
@@ -297,7 +281,7 @@ mod tests {
         let tokens: Vec<Vec<u8>> = bytes.chain(runs).collect();
         let ranks = tokens.iter().map(Vec::as_slice).zip(0..);
         let model = Model::from_ranks(Pattern::named(PatternName::Cl100k), ranks, []).unwrap();
-        let rules = Rules::new(&model);
+        let rules = Rules::new(Arc::new(model));
         // No two windows have the same bytes.
         let mut text = Vec::new();
         for number in 0..2000_usize {
@@ -306,7 +290,7 @@ mod tests {
         }
         let mut merger = Merger::new(Tier::best());
         let mut ids = Vec::new();
-        assert!(merger.merge(&rules, &model, &text, 0..text.len(), &mut ids, None));
+        assert!(merger.merge(&rules, &text, &mut ids, None));
         let long = (0..2000).map(|number| 1 + number % 7).sum::<usize>();
         assert_eq!(ids.len(), 2000 * size_of::<usize>() + long);
         let cost = merger.merged as f64 / text.len() as f64;

@@ -1,0 +1,165 @@
+//! Boundaries between characters that no token reaches across.
+//!
+//! **The idea.** A merge that crosses a boundary makes a token that has the boundary inside. So where no
+//! token of the vocabulary has, inside, the few bytes that stand around a boundary, merging never
+//! crosses it: what is before it and what is behind can be merged apart. In most scripts a vocabulary
+//! has few tokens of several characters. Of the boundaries between two Chinese characters cl100k's
+//! tokens leave 91 % certain, between two letters of Greek 80 %, of Arabic 58 %; o200k's leave 79 %
+//! of the first and hardly any of the others.
+//!
+//! **What is kept.** Two sets of bits. One has the two bytes around each boundary of a token that is
+//! one byte from its start or end; the other, by a hash, the two bytes before and two or three behind
+//! for all others. Three questions tell whether a boundary is certain; a hash that two contexts share
+//! leaves one uncertain that need not be.
+//!
+//! Only boundaries with a character beyond ASCII on one side count: between two letters of ASCII there
+//! is almost always some token.
+//!
+//! **Cost.** Made when the first piece is to be cut: a look at each token, a millisecond for cl100k, and
+//! 136 KiB.
+
+use crate::hash::FIBONACCI;
+use crate::vocab::Vocab;
+
+/// See the module.
+pub(super) struct Boundaries {
+    /// By the two bytes around.
+    near_an_end: Box<[u64; (1 << 16) / 64]>,
+    inside: Box<[u64; (1 << INSIDE_BITS) / 64]>,
+}
+
+/// 16 bits for each of 60,000 contexts, so that one in 16 is found that is not there.
+const INSIDE_BITS: u32 = 20;
+
+impl Boundaries {
+    pub(super) fn new(vocab: &Vocab) -> Self {
+        let mut boundaries = Boundaries {
+            near_an_end: bits(),
+            inside: bits(),
+        };
+        let beyond_ascii = vocab.iter().filter(|(_, token)| !token.is_ascii());
+        for (_, token) in beyond_ascii {
+            for at in 1..token.len() {
+                if !may_count(token[at - 1], token[at]) {
+                    continue;
+                }
+                if at == 1 || at == token.len() - 1 {
+                    let pair = pair(token[at - 1], token[at]);
+                    set(&mut boundaries.near_an_end[..], pair);
+                } else {
+                    let around = &token[at - 2..];
+                    let context = context(around, around.len().min(5));
+                    set(&mut boundaries.inside[..], hash(context));
+                }
+            }
+        }
+        boundaries
+    }
+
+    /// Whether no token crosses the boundary between the second and the third of eight bytes, the first
+    /// in the lowest bits: a boundary between characters of which one is beyond ASCII. Bytes outside of
+    /// the piece, or of the text, may make it unsafe, never safe.
+    #[inline(always)]
+    pub(super) fn is_safe(&self, around: u64) -> bool {
+        let four = hash(around & FOUR);
+        let five = hash(around & FIVE);
+        !(is_set(&self.near_an_end, (around >> 8) as u16 as usize)
+            | is_set(&self.inside, four)
+            | is_set(&self.inside, five))
+    }
+}
+
+const FOUR: u64 = u32::MAX as u64;
+const FIVE: u64 = (1 << 40) - 1;
+
+/// Whether two bytes are on the sides of a boundary between characters of which one is beyond ASCII.
+fn may_count(before: u8, behind: u8) -> bool {
+    let continues = behind & 0xC0 == 0x80;
+    !continues && (before | behind) & 0x80 != 0
+}
+
+fn pair(before: u8, behind: u8) -> usize {
+    usize::from(u16::from_le_bytes([before, behind]))
+}
+
+/// The first bytes as a number, the first in the lowest bits.
+fn context(bytes: &[u8], count: usize) -> u64 {
+    let mut number = [0; 8];
+    number[..count].copy_from_slice(&bytes[..count]);
+    u64::from_le_bytes(number)
+}
+
+#[inline(always)]
+fn hash(context: u64) -> usize {
+    (context.wrapping_mul(FIBONACCI) >> (64 - INSIDE_BITS)) as usize
+}
+
+fn bits<const N: usize>() -> Box<[u64; N]> {
+    let bits = vec![0; N].into_boxed_slice();
+    bits.try_into().expect("of this length")
+}
+
+fn set(bits: &mut [u64], number: usize) {
+    bits[number / 64] |= 1 << (number % 64);
+}
+
+#[inline(always)]
+fn is_set<const N: usize>(bits: &[u64; N], number: usize) -> bool {
+    bits[number / 64 % N] >> (number % 64) & 1 == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_safe(boundaries: &Boundaries, text: &[u8], at: usize) -> bool {
+        let mut around = [0; 8];
+        let before = at.min(2);
+        let rest = &text[at - before..];
+        let length = rest.len().min(6 + before);
+        around[2 - before..][..length].copy_from_slice(&rest[..length]);
+        may_count(text[at - 1], text[at]) && boundaries.is_safe(u64::from_le_bytes(around))
+    }
+
+    use crate::vocab::Repeats;
+    use proptest::prelude::*;
+
+    /// Bytes of characters of one to four, so that most tokens hold boundaries or end within a character.
+    fn any_bytes(length: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u8>> {
+        let byte = prop::sample::select(&b"\xE4\xB8\xA9\xC3\xA9\xF0\x9F a"[..]);
+        prop::collection::vec(byte, length)
+    }
+
+    proptest! {
+        #[test]
+        fn no_token_reaches_across_a_certain_boundary(
+            tokens in prop::collection::hash_set(any_bytes(2..9), 0..30),
+            before in any_bytes(0..4),
+            behind in any_bytes(0..4),
+        ) {
+            let bytes: Vec<[u8; 1]> = (0..=255).map(|byte| [byte]).collect();
+            let all = bytes.iter().map(|byte| &byte[..]);
+            let all = all.chain(tokens.iter().map(Vec::as_slice));
+            let boundaries = Boundaries::new(&Vocab::new((0..).zip(all), Repeats::Refuse).unwrap());
+            for token in &tokens {
+                let text = [&before[..], token, &behind].concat();
+                for at in before.len() + 1..before.len() + token.len() {
+                    prop_assert!(!is_safe(&boundaries, &text, at), "{text:?} at {at}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_boundary_that_no_token_has_is_certain() {
+        let bytes: Vec<[u8; 1]> = (0..=255).map(|byte| [byte]).collect();
+        let tokens = ["né", "中文", "文"].map(str::as_bytes);
+        let all = bytes.iter().map(|byte| &byte[..]).chain(tokens);
+        let boundaries = Boundaries::new(&Vocab::new((0..).zip(all), Repeats::Refuse).unwrap());
+        let text = "né中文 中".as_bytes();
+        let certain: Vec<usize> = (1..text.len())
+            .filter(|&at| is_safe(&boundaries, text, at))
+            .collect();
+        assert_eq!(certain, [3, 9, 10]);
+    }
+}

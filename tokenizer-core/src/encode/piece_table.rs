@@ -1,0 +1,463 @@
+//! The table of pieces: the ids of what a session has encoded lately.
+//!
+//! One open-addressing table with linear probing. A slot is 32 bytes, two to a cache line: the key of
+//! a piece (`hash.rs`) and up to four ids in 16 bytes, their number in the top byte of the first. More
+//! ids, and the bytes of a piece of more than 15, are in an arena. A hit is one cache line, one
+//! comparison and one 16-byte store, whatever the number of ids.
+//!
+//! **Invariant.** The table holds copies of what the rules say: nothing depends on what it holds.
+//!
+//! **Bound.** The table doubles when it is half full, up to three quarters of the bytes
+//! allowed; then a piece that finds no free slot within [`PROBES`] lines replaces one there, in turn.
+//! The arena has two halves, filled in turn; the slots that point to a half go when it is filled again.
+
+use super::boundaries::Boundaries;
+use super::chunks::Chunks;
+use crate::arch::{Appender, Kernel, Simd, Tier, advise_huge_pages, prefetch};
+use crate::hash::{Key, Seeds};
+use crate::token::{MAX_TOKEN_ID, TokenId};
+
+/// See the module.
+pub(super) struct PieceTable {
+    seeds: Seeds,
+    /// [`PROBES`] - 1 more than are addressed, so that no probe leaves the table.
+    lines: Vec<Line>,
+    /// Slots in use.
+    used: usize,
+    most_lines: usize,
+    arena: Vec<u8>,
+    /// Where the next entry of the arena begins.
+    filled: usize,
+    /// Bytes of half the arena when it is full.
+    half: usize,
+    /// The slot that is replaced next, among those of a full stretch.
+    victim: usize,
+}
+
+/// A cache line: two slots. The first is filled first.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Line {
+    keys: [u128; 2],
+    ids: [Ids; 2],
+}
+
+/// Up to four ids, the first in the lowest bits, or the entry of the arena that has them.
+#[derive(Clone, Copy)]
+struct Ids(u128);
+
+/// Ids in a slot.
+const INLINE_IDS: usize = 4;
+
+/// The number of ids, in the top byte of the first: above any id.
+const COUNT: u32 = MAX_TOKEN_ID.trailing_ones();
+
+/// Instead of the number of ids: they are in the arena. Then the slot has the place, the number of
+/// ids, and the number of bytes behind them.
+const ELSEWHERE: u32 = 255;
+
+/// Pieces that are looked up together, so that their cache lines are fetched side by side.
+pub(super) const GROUP: usize = 32;
+
+/// Lines in which a piece may be.
+const PROBES: usize = 4;
+
+/// 16 KiB.
+const FIRST_LINES: usize = 1 << 8;
+
+/// Marks the key of a part of a piece: a part that is a token is not that token where merging does
+/// not reach it, and a piece is.
+pub(super) const PART: u128 = 1 << 127;
+
+/// The key of a slot whose entry in the arena is gone.
+const GONE: u128 = u128::MAX;
+
+const FREE: Line = Line {
+    keys: [0; 2],
+    ids: [Ids(0); 2],
+};
+
+impl Ids {
+    fn new(words: [u32; INLINE_IDS], count: u32) -> Self {
+        let words = words.iter().rev();
+        let all = words.fold(0, |all, &word| all << 32 | u128::from(word));
+        Ids(all | u128::from(count) << COUNT)
+    }
+
+    /// How many there are, or [`ELSEWHERE`].
+    #[inline(always)]
+    fn count(self) -> u32 {
+        self.0 as u32 >> COUNT
+    }
+
+    /// The ids without their number.
+    #[inline(always)]
+    fn ids(self) -> u128 {
+        self.0 & !(0xFF << COUNT)
+    }
+
+    /// Word `number` of four.
+    fn word(self, number: u32) -> usize {
+        (self.ids() >> (32 * number)) as u32 as usize
+    }
+}
+
+/// A chunk whose cache line is being fetched.
+#[derive(Clone, Copy)]
+pub(super) struct Prepared {
+    key: u128,
+    line: usize,
+    pub(super) end: End,
+}
+
+impl Prepared {
+    pub(super) const NONE: Self = Prepared {
+        key: 0,
+        line: 0,
+        end: End(0),
+    };
+}
+
+/// The end of a chunk of text: of a piece, or of a part of one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct End(usize);
+
+impl End {
+    #[inline(always)]
+    pub(super) fn new(place: usize, is_part: bool) -> Self {
+        End(place << 1 | usize::from(is_part))
+    }
+
+    #[inline(always)]
+    pub(super) fn place(self) -> usize {
+        self.0 >> 1
+    }
+
+    /// Whether this is the end of a part of a piece, and not of a whole piece.
+    #[inline(always)]
+    pub(super) fn is_part(self) -> bool {
+        self.0 & 1 == 1
+    }
+}
+
+impl PieceTable {
+    /// A table that takes up to `bytes`, but at least 16 KiB.
+    pub(super) fn new(bytes: usize) -> Self {
+        let line_bytes = bytes / 4 * 3;
+        PieceTable {
+            seeds: Seeds::new(),
+            lines: table(FIRST_LINES),
+            used: 0,
+            most_lines: (line_bytes / size_of::<Line>()).max(FIRST_LINES),
+            arena: Vec::new(),
+            filled: 0,
+            half: ((bytes - line_bytes) / 2).clamp(1 << 12, u32::MAX as usize / 2),
+            victim: 0,
+        }
+    }
+
+    /// Lines that are addressed.
+    fn addressed(&self) -> usize {
+        self.lines.len() - (PROBES - 1)
+    }
+
+    /// Makes the keys of the next chunks and fetches their lines. How many there are: none at the end
+    /// of the run. The table does not move until the next group.
+    #[inline]
+    pub(super) fn prepare<'b>(
+        &mut self,
+        tier: Tier,
+        boundaries: &'b dyn Fn() -> &'b Boundaries,
+        chunks: &mut Chunks,
+        group: &mut [Prepared; GROUP],
+    ) -> usize {
+        if self.used + GROUP > self.addressed() && self.addressed() < self.most_lines {
+            self.grow();
+        }
+        let mut filled = 0;
+        while filled < GROUP && !chunks.is_done() {
+            let table = &*self;
+            let left = &mut group[filled..];
+            filled += match chunks.is_in_piece() {
+                true => 0,
+                false => tier.run(ShortPieces {
+                    table,
+                    chunks,
+                    group: left,
+                }),
+            };
+            let left = &mut group[filled..];
+            if !left.is_empty() && !chunks.is_done() {
+                filled += self.prepare_cut(tier, boundaries, chunks, left);
+            }
+        }
+        filled
+    }
+
+    /// Makes the keys of the next chunks of one piece, up to its end. How many there are.
+    pub(super) fn prepare_cut<'b>(
+        &self,
+        tier: Tier,
+        boundaries: &'b dyn Fn() -> &'b Boundaries,
+        chunks: &mut Chunks,
+        group: &mut [Prepared],
+    ) -> usize {
+        tier.run(Cut {
+            table: self,
+            boundaries,
+            chunks,
+            group,
+        })
+    }
+
+    /// Appends the ids of the first chunks of a group to `ids`, up to one that is not found in a slot.
+    /// How many there are.
+    #[inline]
+    pub(super) fn look_up(&self, tier: Tier, group: &[Prepared], ids: &mut Vec<TokenId>) -> usize {
+        let lines = &self.lines;
+        tier.run(LookUp { lines, group, ids })
+    }
+
+    /// Appends the ids of a chunk wherever they are. Whether it is known.
+    #[inline]
+    pub(super) fn append(&self, prepared: Prepared, chunk: &[u8], ids: &mut Vec<TokenId>) -> bool {
+        for line in &self.lines[prepared.line..prepared.line + PROBES] {
+            for (&key, &found) in line.keys.iter().zip(&line.ids) {
+                if key == 0 {
+                    return false;
+                }
+                if key == prepared.key && self.append_found(found, chunk, ids) {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Appends the ids of a slot, unless it is that of another long chunk.
+    fn append_found(&self, found: Ids, chunk: &[u8], ids: &mut Vec<TokenId>) -> bool {
+        if found.count() != ELSEWHERE {
+            Appender::new(ids, 1).push(found.ids(), found.count() as usize);
+            return true;
+        }
+        let (place, count, bytes) = (found.word(1), found.word(2), found.word(3));
+        let (made, rest) = self.arena[place..].split_at(4 * count);
+        if bytes > 0 && &rest[..bytes] != chunk {
+            return false;
+        }
+        let words = made.chunks_exact(4);
+        ids.extend(words.map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]])));
+        true
+    }
+
+    /// Keeps the ids of a chunk that is not known, unless they are very many.
+    pub(super) fn insert(&mut self, prepared: Prepared, chunk: &[u8], ids: &[TokenId]) {
+        let is_long = Key(prepared.key & !PART).is_long();
+        let found = match ids.len() {
+            1..=INLINE_IDS if !is_long => {
+                let mut words = [0; INLINE_IDS];
+                words[..ids.len()].copy_from_slice(ids);
+                Ids::new(words, ids.len() as u32)
+            }
+            count => {
+                let bytes = if is_long { chunk } else { &[] };
+                // A sixteenth of a half, so that one chunk never displaces many.
+                if 4 * count + bytes.len() > self.half / 16 {
+                    return;
+                }
+                let place = self.keep(bytes, ids) as u32;
+                Ids::new([0, place, count as u32, bytes.len() as u32], ELSEWHERE)
+            }
+        };
+        self.put(prepared.line, prepared.key, found);
+    }
+
+    /// Writes an entry of the arena: ids, and the bytes of a long chunk.
+    fn keep(&mut self, bytes: &[u8], ids: &[TokenId]) -> usize {
+        let needed = 4 * ids.len() + bytes.len();
+        let in_second = self.filled > self.half;
+        let end = if in_second { 2 * self.half } else { self.half };
+        if self.filled + needed > end {
+            self.filled = if in_second { 0 } else { self.half + 1 };
+            self.forget(self.filled);
+        }
+        let place = self.filled;
+        if self.arena.len() < place + needed {
+            let length = (2 * (place + needed)).min(2 * self.half + 1);
+            self.arena.resize(length.max(place + needed), 0);
+        }
+        let (made, rest) = self.arena[place..place + needed].split_at_mut(4 * ids.len());
+        for (word, id) in made.chunks_exact_mut(4).zip(ids) {
+            word.copy_from_slice(&id.to_le_bytes());
+        }
+        rest.copy_from_slice(bytes);
+        self.filled += needed;
+        place
+    }
+
+    /// Empties the slots whose entries are in the half of the arena that begins at `start`.
+    #[cold]
+    fn forget(&mut self, start: usize) {
+        let gone = start..start + self.half;
+        for line in &mut self.lines {
+            for (key, ids) in line.keys.iter_mut().zip(&line.ids) {
+                if ids.count() == ELSEWHERE && gone.contains(&ids.word(1)) {
+                    *key = GONE;
+                }
+            }
+        }
+    }
+
+    fn put(&mut self, home: usize, key: u128, ids: Ids) {
+        let free = (2 * home..2 * (home + PROBES))
+            .map(|slot| (slot / 2, slot % 2))
+            .find(|&(line, place)| matches!(self.lines[line].keys[place], 0 | GONE));
+        let (line, place) = free.unwrap_or_else(|| {
+            self.victim = self.victim.wrapping_add(1);
+            (home + self.victim / 2 % PROBES, self.victim % 2)
+        });
+        let slot = &mut self.lines[line];
+        self.used += usize::from(slot.keys[place] == 0);
+        slot.keys[place] = key;
+        slot.ids[place] = ids;
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let addressed = (2 * self.addressed()).min(self.most_lines);
+        let old = std::mem::replace(&mut self.lines, table(addressed));
+        self.used = 0;
+        for line in &old {
+            for (&key, &ids) in line.keys.iter().zip(&line.ids) {
+                if key != 0 && key != GONE {
+                    self.put(line_of(self.seeds, key, addressed), key, ids);
+                }
+            }
+        }
+    }
+}
+
+/// Free lines, in huge pages where the system has them: with small ones, the page walks take a fifth of
+/// the time of a later pass.
+fn table(addressed: usize) -> Vec<Line> {
+    let lines = addressed + PROBES - 1;
+    let mut table = Vec::with_capacity(lines);
+    advise_huge_pages(table.spare_capacity_mut());
+    table.resize(lines, FREE);
+    table
+}
+
+/// The first line of a key: its hash as a fraction of all lines.
+#[inline(always)]
+fn line_of(seeds: Seeds, key: u128, lines: usize) -> usize {
+    let hash = u128::from(seeds.hash(Key(key)));
+    ((hash * lines as u128) >> 64) as usize
+}
+
+/// Prepares pieces of up to 15 bytes. How many there were.
+struct ShortPieces<'p, 'c, 't> {
+    table: &'p PieceTable,
+    chunks: &'c mut Chunks<'t>,
+    group: &'p mut [Prepared],
+}
+
+impl Kernel for ShortPieces<'_, '_, '_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> usize {
+        // Copies that stay in registers.
+        let PieceTable {
+            seeds, ref lines, ..
+        } = *self.table;
+        let (lines, addressed) = (&lines[..], self.table.addressed());
+        let room = self.group.len();
+        let mut left = self.group.iter_mut();
+        self.chunks.short_pieces(|key, end| match left.next() {
+            Some(prepared) => {
+                *prepared = prepare(seeds, lines, addressed, key, end);
+                true
+            }
+            None => false,
+        });
+        room - left.len()
+    }
+}
+
+/// Prepares the chunks of a piece, up to its end. How many there were.
+struct Cut<'p, 'c, 't, 'b> {
+    table: &'p PieceTable,
+    boundaries: &'b dyn Fn() -> &'b Boundaries,
+    chunks: &'c mut Chunks<'t>,
+    group: &'p mut [Prepared],
+}
+
+impl Kernel for Cut<'_, '_, '_, '_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> usize {
+        let PieceTable {
+            seeds, ref lines, ..
+        } = *self.table;
+        let (lines, addressed) = (&lines[..], self.table.addressed());
+        let room = self.group.len();
+        let mut left = self.group.iter_mut();
+        self.chunks
+            .cut(simd, seeds, self.boundaries, |key, end| match left.next() {
+                Some(prepared) => {
+                    *prepared = prepare(seeds, lines, addressed, key, end);
+                    true
+                }
+                None => false,
+            });
+        room - left.len()
+    }
+}
+
+#[inline(always)]
+fn prepare(seeds: Seeds, lines: &[Line], addressed: usize, key: u128, end: End) -> Prepared {
+    let line = line_of(seeds, key, addressed);
+    prefetch(lines, line);
+    Prepared { key, line, end }
+}
+
+/// See [`PieceTable::look_up`].
+struct LookUp<'l> {
+    lines: &'l [Line],
+    group: &'l [Prepared],
+    ids: &'l mut Vec<TokenId>,
+}
+
+impl Kernel for LookUp<'_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> usize {
+        let mut ids = Appender::new(self.ids, GROUP);
+        let mut known = 0;
+        for Prepared { key, line, .. } in self.group {
+            let found = find(simd, &self.lines[*line..*line + PROBES], key);
+            let Some(found) = found.filter(|found| found.count() != ELSEWHERE) else {
+                break;
+            };
+            ids.push(found.ids(), found.count() as usize);
+            known += 1;
+        }
+        known
+    }
+}
+
+#[inline(always)]
+fn find<'l, S: Simd>(simd: S, lines: &'l [Line], key: &u128) -> Option<&'l Ids> {
+    for line in lines {
+        let which = simd.which(&line.keys, key);
+        if which != 0 {
+            return Some(&line.ids[(which >> 1) as usize & 1]);
+        }
+        if line.keys[1] == 0 {
+            return None;
+        }
+    }
+    None
+}

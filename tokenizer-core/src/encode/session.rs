@@ -1,0 +1,222 @@
+//! Pieces to ids: the core of encoding.
+//!
+//! [`Runs::encode`] encodes one run of at most a thousand pieces into a vector and returns. Its
+//! caller checks the stop flag, compares a limit, adds offsets or counts, and calls again.
+
+use std::sync::atomic::AtomicBool;
+
+use super::chunks::Chunks;
+use super::merge::Merger;
+use super::piece_table::{GROUP, PieceTable, Prepared};
+use super::rules::Rules;
+use super::{EncodeError, Shared, check_stop};
+use crate::arch::Tier;
+use crate::hash::INLINE;
+use crate::split::{Spans, Splitter};
+use crate::token::TokenId;
+
+/// A piece of more bytes is rare, and the memory that it takes is not kept.
+const LARGE: usize = 1 << 20;
+
+/// What a thread encodes with; kept from text to text.
+pub(super) struct Session {
+    coder: Coder,
+    spans: Spans,
+}
+
+/// The runs of pieces of a text. Made by [`Session::runs`].
+pub(super) struct Runs<'s, 't> {
+    coder: &'s mut Coder,
+    spans: &'s mut Spans,
+    shared: &'s Shared,
+    splitter: Splitter<'t>,
+    text: &'t [u8],
+    offset: usize,
+    stop: Option<&'s AtomicBool>,
+}
+
+impl Runs<'_, '_> {
+    /// Appends the ids of the next run to `ids`. Whether there was one. A stop flag that was set is an
+    /// error.
+    pub(super) fn encode(&mut self, ids: &mut Vec<TokenId>) -> Result<bool, EncodeError> {
+        check_stop(self.stop)?;
+        let more = self.splitter.fill(self.spans);
+        if !more.map_err(|error| EncodeError::in_whole(error, self.offset))? {
+            return Ok(false);
+        }
+        let all = (self.coder).encode_run(self.shared, self.text, self.spans, ids, self.stop);
+        if all {
+            Ok(true)
+        } else {
+            Err(EncodeError::Stopped)
+        }
+    }
+
+    /// The run that was encoded last, as places in the text of the segment.
+    pub(super) fn spans(&self) -> &Spans {
+        self.spans
+    }
+}
+
+/// Encodes runs.
+struct Coder {
+    table: PieceTable,
+    merger: Merger,
+    /// The ids of a chunk that was not known.
+    made: Vec<TokenId>,
+    tier: Tier,
+}
+
+impl Session {
+    pub(super) fn new(shared: &Shared) -> Self {
+        Session {
+            coder: Coder::new(shared),
+            spans: Spans::new(),
+        }
+    }
+
+    /// The runs of pieces of a text without special tokens, which begins at `offset` of another, for
+    /// errors.
+    pub(super) fn runs<'s, 't: 's>(
+        &'s mut self,
+        shared: &'t Shared,
+        text: &'t [u8],
+        offset: usize,
+        stop: Option<&'s AtomicBool>,
+    ) -> Runs<'s, 't> {
+        Runs {
+            coder: &mut self.coder,
+            spans: &mut self.spans,
+            shared,
+            splitter: shared.model.pattern().split_on(shared.options.tier, text),
+            text,
+            offset,
+            stop,
+        }
+    }
+
+    /// Appends the ids of one piece, without splitting it.
+    pub(super) fn encode_piece(&mut self, shared: &Shared, piece: &[u8], ids: &mut Vec<TokenId>) {
+        let rules = &shared.rules;
+        match rules.vocab().id(piece).filter(|_| rules.whole_piece_first) {
+            Some(id) => ids.push(id),
+            None if piece.is_empty() => {}
+            None => _ = self.coder.merger.merge(rules, piece, ids, None),
+        }
+    }
+}
+
+impl Coder {
+    fn new(shared: &Shared) -> Self {
+        Coder {
+            table: PieceTable::new(shared.options.cache_bytes),
+            merger: Merger::new(shared.options.tier),
+            made: Vec::new(),
+            tier: shared.options.tier,
+        }
+    }
+
+    /// Appends the ids of a run of pieces of `text` to `ids`. Says whether these are all of them, and
+    /// not `stop` was set before; it is looked at within long pieces only.
+    fn encode_run(
+        &mut self,
+        shared: &Shared,
+        text: &[u8],
+        spans: &Spans,
+        ids: &mut Vec<TokenId>,
+        stop: Option<&AtomicBool>,
+    ) -> bool {
+        let mut group = [Prepared::NONE; GROUP];
+        let mut chunks = Chunks::new(text, spans);
+        let boundaries = || shared.rules.boundaries();
+        let mut start = spans.start();
+        loop {
+            let filled = (self.table).prepare(self.tier, &boundaries, &mut chunks, &mut group);
+            if filled == 0 {
+                return true;
+            }
+            let mut done = 0;
+            loop {
+                done += self.table.look_up(self.tier, &group[done..filled], ids);
+                if done > 0 {
+                    start = group[done - 1].end.place();
+                }
+                if done == filled {
+                    break;
+                }
+                if !self.resolve(shared, group[done], text, start, ids, stop) {
+                    return false;
+                }
+                done += 1;
+            }
+        }
+    }
+
+    /// Appends the ids of a chunk that is not in a slot of the table, and keeps them. Says whether these
+    /// are all of them.
+    #[inline(never)]
+    fn resolve(
+        &mut self,
+        shared: &Shared,
+        prepared: Prepared,
+        text: &[u8],
+        start: usize,
+        ids: &mut Vec<TokenId>,
+        stop: Option<&AtomicBool>,
+    ) -> bool {
+        let end = prepared.end.place();
+        let chunk = &text[start..end];
+        if self.table.append(prepared, chunk, ids) {
+            return true;
+        }
+        let mut made = std::mem::take(&mut self.made);
+        made.clear();
+        let rules = &shared.rules;
+        let whole = match rules.whole_piece_first && !prepared.end.is_part() {
+            true => rules.vocab().id_at(text, start, end),
+            false => None,
+        };
+        let all = match whole {
+            Some(id) => {
+                made.push(id);
+                true
+            }
+            None if prepared.end.is_part() || chunk.len() > INLINE || chunk.is_ascii() => {
+                self.merger.merge(rules, chunk, &mut made, stop)
+            }
+            None => self.merge_in_chunks(rules, chunk, &mut made),
+        };
+        if all {
+            self.table.insert(prepared, chunk, &made);
+        }
+        ids.extend_from_slice(&made);
+        if chunk.len() <= LARGE {
+            self.made = made;
+        } else {
+            self.merger.forget_memory();
+        }
+        all
+    }
+
+    /// Merges a piece of up to 15 bytes chunk by chunk, and keeps the ids of each.
+    fn merge_in_chunks(&mut self, rules: &Rules, piece: &[u8], ids: &mut Vec<TokenId>) -> bool {
+        let boundaries = || rules.boundaries();
+        let mut group = [Prepared::NONE; GROUP];
+        let end = piece.len();
+        let mut chunks = Chunks::of_piece(piece, &end);
+        let filled = (self.table).prepare_cut(self.tier, &boundaries, &mut chunks, &mut group);
+        let mut start = 0;
+        for &prepared in &group[..filled] {
+            let chunk = &piece[start..prepared.end.place()];
+            start = prepared.end.place();
+            if filled == 1 || !self.table.append(prepared, chunk, ids) {
+                let before = ids.len();
+                self.merger.merge(rules, chunk, ids, None);
+                if filled > 1 {
+                    self.table.insert(prepared, chunk, &ids[before..]);
+                }
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,229 @@
+//! Hashing: the keys of pieces, and the one hash function of all tables.
+//!
+//! A piece of up to 15 bytes *is* its key (its bytes, with its length above them): it is hashed from
+//! one 16-byte load, compared as one integer, and nothing else is read. The key of a longer piece is
+//! its hash and its length; the bytes of pieces with equal keys must be compared.
+//!
+//! The hash is a folded multiplication (both halves of a 128-bit product, as in wyhash), seeded at
+//! random: whoever writes a text cannot choose pieces that collide.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use crate::arch::sixteen_bytes;
+
+/// The key of a piece, see the module. Never zero.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Key(pub(crate) u128);
+
+/// Bytes of the longest piece that is its own key.
+pub(crate) const INLINE: usize = 15;
+
+/// 2^64 divided by the golden ratio: the multiplier of Fibonacci hashing (Knuth), for tables whose
+/// keys nobody chooses.
+pub(crate) const FIBONACCI: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// Where the length of a short piece is; zero in the key of a long piece.
+const LENGTH: u32 = 120;
+
+/// Where the length of a long piece is, above its hash.
+const LONG_LENGTH: u32 = 64;
+
+/// The seeds of the hash. Tables that are merged share them.
+#[derive(Clone, Copy)]
+pub(crate) struct Seeds {
+    low: u64,
+    high: u64,
+}
+
+impl Seeds {
+    pub(crate) fn new() -> Self {
+        let random = || RandomState::new().build_hasher().finish();
+        Seeds {
+            low: random(),
+            high: random(),
+        }
+    }
+
+    /// The key of the piece `text[start..end]`, which is not empty.
+    #[inline(always)]
+    pub(crate) fn key(self, text: &[u8], start: usize, end: usize) -> Key {
+        let length = end - start;
+        match Key::short(text, start, length) {
+            Some(key) => key,
+            None => self.long_key(&text[start..end]),
+        }
+    }
+
+    #[inline(never)]
+    fn long_key(self, piece: &[u8]) -> Key {
+        let mut hash = u128::from(self.hash(Key(piece.len() as u128)));
+        // The last block overlaps the one before it.
+        for start in (0..piece.len() - 16).step_by(16).chain([piece.len() - 16]) {
+            hash = u128::from(self.hash(Key(sixteen_bytes(piece, start) ^ hash)));
+        }
+        // No piece has 2^56 bytes.
+        Key((piece.len() as u128) << LONG_LENGTH | hash)
+    }
+
+    #[inline(always)]
+    pub(crate) fn hash(self, key: Key) -> u64 {
+        let low = key.0 as u64 ^ self.low;
+        let high = (key.0 >> 64) as u64 ^ self.high;
+        let product = u128::from(low) * u128::from(high);
+        product as u64 ^ (product >> 64) as u64
+    }
+}
+
+/// The mask of the first `n` bytes of a piece.
+static HEADS: [u128; INLINE + 1] = {
+    let mut heads = [0; INLINE + 1];
+    let mut length = 1;
+    while length <= INLINE {
+        heads[length] = heads[length - 1] << 8 | 0xFF;
+        length += 1;
+    }
+    heads
+};
+
+impl Key {
+    /// The key of the piece of `length` bytes that begins at `start`, if it is its own key.
+    #[inline(always)]
+    pub(crate) fn short(text: &[u8], start: usize, length: usize) -> Option<Key> {
+        let head = HEADS.get(length)?;
+        Some(Key(
+            sixteen_bytes(text, start) & head | (length as u128) << LENGTH
+        ))
+    }
+
+    /// Whether this is the key of a piece of more than 15 bytes.
+    #[inline(always)]
+    pub(crate) fn is_long(self) -> bool {
+        self.0 >> LENGTH == 0
+    }
+
+    /// Bytes of the piece.
+    pub(crate) fn length(self) -> usize {
+        match self.is_long() {
+            true => (self.0 >> LONG_LENGTH) as usize,
+            false => (self.0 >> LENGTH) as usize,
+        }
+    }
+}
+
+/// A polynomial hash of bytes modulo 2^64, with a random odd base. The hash of two strings joined follows
+/// from their hashes and the length of the second: nobody has to join them.
+#[derive(Clone)]
+pub(crate) struct JoinHash {
+    /// The powers of the base, from 0.
+    powers: [u64; 256],
+}
+
+impl JoinHash {
+    pub(crate) fn new() -> Self {
+        let base = RandomState::new().build_hasher().finish() | 1;
+        let mut powers = [1; 256];
+        for n in 1..powers.len() {
+            powers[n] = base.wrapping_mul(powers[n - 1]);
+        }
+        JoinHash { powers }
+    }
+
+    /// A sum of products that do not wait for one another.
+    #[inline]
+    pub(crate) fn of(&self, bytes: &[u8]) -> u64 {
+        bytes.chunks(self.powers.len()).fold(0, |hash, chunk| {
+            let powers = self.powers[..chunk.len()].iter().rev();
+            let products = chunk.iter().zip(powers);
+            let products = products.map(|(&byte, power)| power.wrapping_mul(1 + u64::from(byte)));
+            let chunk_hash = products.fold(0, u64::wrapping_add);
+            self.join(hash, chunk_hash, chunk.len())
+        })
+    }
+
+    /// The hash of two strings joined, the second of `length` bytes.
+    #[inline(always)]
+    pub(crate) fn join(&self, left: u64, right: u64, length: usize) -> u64 {
+        let power = match self.powers.get(length) {
+            Some(&power) => power,
+            None => self.power(length),
+        };
+        left.wrapping_mul(power).wrapping_add(right)
+    }
+
+    /// The base to a high power, by squaring.
+    #[cold]
+    fn power(&self, exponent: usize) -> u64 {
+        let longest = self.powers.len() - 1;
+        let (times, rest) = (exponent / longest, exponent % longest);
+        let mut power = self.powers[rest];
+        let mut square = self.powers[longest];
+        let mut bits = times;
+        while bits > 0 {
+            if bits & 1 == 1 {
+                power = power.wrapping_mul(square);
+            }
+            square = square.wrapping_mul(square);
+            bits >>= 1;
+        }
+        power
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_knows_its_length() {
+        let seeds = Seeds::new();
+        let text: Vec<u8> = (0..=255).cycle().take(600).collect();
+        for start in [0, 7, 580] {
+            for end in start + 1..text.len() {
+                let key = seeds.key(&text, start, end);
+                assert_eq!(key.length(), end - start);
+                assert_eq!(key.is_long(), end - start > INLINE);
+                assert!(key.0 != 0);
+                let alone = text[start..end].to_vec();
+                assert!(seeds.key(&alone, 0, alone.len()) == key);
+                assert_eq!(
+                    seeds.hash(key),
+                    seeds.hash(seeds.key(&alone, 0, alone.len()))
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn zeros_at_the_end_are_part_of_a_piece() {
+        let seeds = Seeds::new();
+        let text = [b'a', 0, 0, 0];
+        let keys: Vec<_> = (1..=4).map(|end| seeds.key(&text, 0, end).0).collect();
+        assert!(keys.windows(2).all(|two| two[0] != two[1]));
+    }
+
+    #[test]
+    fn every_byte_of_a_long_piece_counts() {
+        let seeds = Seeds::new();
+        let text: Vec<u8> = (0..100).collect();
+        for length in 16..100 {
+            let key = seeds.key(&text, 0, length);
+            for at in 0..length {
+                let mut other = text.clone();
+                other[at] ^= 1;
+                assert!(seeds.key(&other, 0, length) != key, "byte {at} of {length}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_hash_of_joined_strings_follows_from_theirs() {
+        let hash = JoinHash::new();
+        let text: Vec<u8> = (0..2000u32).map(|n| ((n * n) >> 3) as u8).collect();
+        for (left, right) in [(0, 1), (1, 2), (3, 255), (10, 256), (500, 1500), (7, 1021)] {
+            let (left, right) = (&text[..left], &text[left..left + right]);
+            let joined = hash.join(hash.of(left), hash.of(right), right.len());
+            assert_eq!(joined, hash.of(&[left, right].concat()));
+        }
+        assert_ne!(hash.of(b"\0a"), hash.of(b"a"));
+    }
+}
