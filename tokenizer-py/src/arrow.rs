@@ -126,10 +126,11 @@ fn require_bytes(field: &Field) -> PyResult<()> {
     use DataType::{Binary, BinaryView, LargeBinary, LargeUtf8, Utf8, Utf8View};
     match field.data_type() {
         Utf8 | LargeUtf8 | Utf8View | Binary | LargeBinary | BinaryView => Ok(()),
-        other => Err(PyTypeError::new_err(format!(
-            "{:?} must be text or binary, not {other}; cast it",
-            field.name()
-        ))),
+        other => {
+            let name = field.name();
+            let message = format!("{name:?} must be text or binary, not {other}; cast it");
+            Err(PyTypeError::new_err(message))
+        }
     }
 }
 
@@ -154,30 +155,23 @@ pub(crate) fn bytes_at(array: &ArrayRef, row: usize) -> Option<&[u8]> {
 /// # Errors
 /// `ValueError` when one is not there, `TypeError` when one is of another type.
 pub(crate) fn piece_and_count(arrays: &Arrays) -> PyResult<(usize, usize)> {
+    use DataType::{Binary, BinaryView, Int32, Int64, LargeBinary, UInt32, UInt64};
+    let refused = |message: String| Err(PyTypeError::new_err(message));
     let Some(columns) = arrays.columns() else {
-        return Err(PyTypeError::new_err(
-            "counted pieces are a table with the columns \"piece\" and \"count\"",
-        ));
+        let message = "counted pieces are a table with the columns \"piece\" and \"count\"";
+        return refused(message.to_owned());
     };
     let find = |name| place(columns, name).ok_or_else(|| no_column(name, columns));
     let (piece, count) = (find("piece")?, find("count")?);
-    match columns[piece].data_type() {
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => {}
-        other => {
-            return Err(PyTypeError::new_err(format!(
-                "\"piece\" must be binary, not {other}: text cannot hold every piece"
-            )));
-        }
+    match (columns[piece].data_type(), columns[count].data_type()) {
+        (Binary | LargeBinary | BinaryView, Int32 | Int64 | UInt32 | UInt64) => Ok((piece, count)),
+        (Binary | LargeBinary | BinaryView, other) => refused(format!(
+            "\"count\" must be an integer of 32 or 64 bits, not {other}"
+        )),
+        (other, _) => refused(format!(
+            "\"piece\" must be binary, not {other}: text cannot hold every piece"
+        )),
     }
-    match columns[count].data_type() {
-        DataType::Int32 | DataType::Int64 | DataType::UInt32 | DataType::UInt64 => {}
-        other => {
-            return Err(PyTypeError::new_err(format!(
-                "\"count\" must be an integer of 32 or 64 bits, not {other}"
-            )));
-        }
-    }
-    Ok((piece, count))
 }
 
 /// The integer of a row; `None` when it is null or negative.

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 use tokenizer_core::{Batch, BatchError};
 
+use crate::errors::value_error;
 use crate::ids::Ints;
 use crate::interruptible::{Caller, interruptible, stoppable, take_turns};
 use crate::request::{Request, bytes_of, useful_threads};
@@ -16,18 +17,17 @@ use crate::text::Text;
 /// Bytes of text in a portion, for each thread: with fewer, the threads wait for each other too often.
 const PORTION: usize = 1 << 19;
 
-/// The lists of the ids of `texts`, encoded on up to `threads` threads; or why the first text that
-/// cannot be encoded is none.
+/// The lists of the ids of `texts`, encoded on up to `threads` threads.
 ///
 /// # Errors
-/// `MemoryError`, and what a signal handler raises.
+/// `ValueError` for the first text that cannot be encoded, `MemoryError`, and what a signal handler raises.
 pub(crate) fn lists<'py>(
     py: Python<'py>,
     texts: &[Text],
     threads: usize,
     ints: &Ints,
     request: &Request<'_>,
-) -> PyResult<Result<Bound<'py, PyList>, BatchError>> {
+) -> PyResult<Bound<'py, PyList>> {
     let threads = useful_threads(threads, bytes_of(texts));
     let portions = portions(texts, |text| text.len(), PORTION * threads.max(1));
     let mut lists: Vec<Py<PyList>> = Vec::with_capacity(texts.len());
@@ -38,38 +38,30 @@ pub(crate) fn lists<'py>(
         Ok::<_, PyErr>(())
     };
     let mut start = 0;
-    let mut done = Ok(());
+    let failed = |start: usize, mut error: BatchError| {
+        error.text += start;
+        value_error(error)
+    };
     if threads <= 1 {
         for portion in portions {
             take_turns(py)?;
-            match stoppable(py, bytes_of(portion), |stop| {
-                request.encode_batch(portion, 1, stop)
-            })? {
-                Ok(batch) => add(py, batch)?,
-                Err(error) => {
-                    done = Err(error);
-                    break;
-                }
-            }
+            let encode = |stop: Option<&_>| request.encode_batch(portion, 1, stop);
+            let batch = stoppable(py, bytes_of(portion), encode)?;
+            add(py, batch.map_err(|error| failed(start, error))?)?;
             start += portion.len();
         }
     } else {
         let encode = |caller: &Caller<Batch>| {
             for portion in portions {
-                caller.tell(request.encode_batch(portion, threads, Some(caller.stop_flag()))?);
+                let batch = request.encode_batch(portion, threads, Some(caller.stop_flag()));
+                caller.tell(batch.map_err(|error| failed(start, error))?);
                 start += portion.len();
             }
-            Ok(())
+            Ok::<_, PyErr>(())
         };
-        done = interruptible(py, encode, add)?;
+        interruptible(py, encode, add)??;
     }
-    match done {
-        Ok(()) => PyList::new(py, lists).map(Ok),
-        Err(mut error) => {
-            error.text += start;
-            Ok(Err(error))
-        }
-    }
+    PyList::new(py, lists)
 }
 
 /// The items in portions, each of which is complete when its weight is `enough`.

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::ArrayRef;
 use arrow_schema::ArrowError;
-use pyo3::exceptions::{PyKeyboardInterrupt, PyTypeError, PyUserWarning, PyValueError};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyTypeError, PyUserWarning};
 use pyo3::prelude::*;
 use tokenizer_core::corpus::{
     DocumentError, DocumentOptions, Documents, FileError, Globs, Place, ReadAs, Refused, Unit,
@@ -62,9 +62,7 @@ impl FileArguments<'_, '_> {
         let mut options = DocumentOptions::default();
         options.read_as = match (self.text, self.json_lines) {
             (true, true) => {
-                return Err(PyValueError::new_err(
-                    "text and json_lines must not both be true",
-                ));
+                return Err(value_error("text and json_lines must not both be true"));
             }
             (true, false) => ReadAs::Text,
             (false, true) => ReadAs::JsonLines,
@@ -75,7 +73,7 @@ impl FileArguments<'_, '_> {
             options.column = column.to_owned();
         }
         if !self.recursive && (self.include.is_some() || self.exclude.is_some()) {
-            return Err(PyValueError::new_err(
+            return Err(value_error(
                 "include and exclude choose files in a folder, and need recursive=True",
             ));
         }
@@ -140,17 +138,20 @@ impl Source {
         Ok(Some(Source::Iterator(puller)))
     }
 
-    /// Splits every document and counts the pieces. `progress` is told bytes.
+    /// Splits every document and counts the pieces, on so many threads or on one for each processor.
+    /// `progress` is told bytes.
     ///
     /// # Errors
-    /// `ValueError` when the regex gives up, `OSError`, and what an iterator or a signal handler raises.
+    /// `ValueError` for no threads and when the regex gives up, `OSError`, and what an iterator or a signal handler raises.
     pub(crate) fn count(
         self,
         py: Python<'_>,
         pattern: Pattern,
-        options: CountOptions,
+        threads: Option<usize>,
         progress: &Progress,
     ) -> PyResult<Arc<CountedPieces>> {
+        let mut options = CountOptions::default();
+        options.threads = checked(threads)?.unwrap_or(options.threads);
         let words = match self {
             Source::Files(files) => count_files(py, *files, &pattern, options, progress),
             Source::Iterator(puller) => count_pulled(py, puller, &pattern, options, progress),
@@ -398,10 +399,8 @@ fn count_arrow(
     let counted = interruptible(py, work, |py, done| {
         progress.tell(py, "counting", done, None)
     })?;
-    match lock(&failure).take() {
-        Some(failure) => Err(value_error(failure)),
-        None => counted.map_err(value_error),
-    }
+    let failure = lock(&failure).take().map(value_error);
+    failure.map_or(counted.map_err(value_error), Err)
 }
 
 /// A row of a column; where it is null, nothing.
@@ -413,14 +412,13 @@ impl AsRef<[u8]> for Row {
     }
 }
 
-/// So many threads, or as many as there are processors.
+/// Refuses no threads.
 ///
 /// # Errors
-/// `ValueError` for 0.
-pub(crate) fn count_options(threads: Option<usize>) -> PyResult<CountOptions> {
+/// `ValueError`.
+pub(crate) fn checked(threads: Option<usize>) -> PyResult<Option<usize>> {
     match threads {
-        None => Ok(CountOptions::default()),
-        Some(0) => Err(PyValueError::new_err("threads must be at least 1, not 0")),
-        Some(threads) => Ok(CountOptions::default().threads(threads)),
+        Some(0) => Err(value_error("threads must be at least 1, not 0")),
+        threads => Ok(threads),
     }
 }

@@ -19,7 +19,7 @@ use tokenizer_core::{Count, Pattern, Words};
 
 use crate::arrow::{self, Arrays};
 use crate::batches::portions;
-use crate::corpus::{FileArguments, Source, count_options};
+use crate::corpus::{FileArguments, Source};
 use crate::errors::{file_error, guard, value_error};
 use crate::ids::long_list;
 use crate::interruptible::{Caller, interruptible, take_turns};
@@ -140,7 +140,6 @@ pub(crate) fn count_pieces(
 ) -> PyResult<PieceCounts> {
     guard(|| {
         let pattern: Pattern = pattern.parse().map_err(value_error)?;
-        let options = count_options(threads)?;
         let arguments = FileArguments {
             text,
             json_lines,
@@ -152,7 +151,7 @@ pub(crate) fn count_pieces(
             let message = "either documents or files must be given";
             return Err(PyTypeError::new_err(message));
         };
-        let counted = source.count(py, pattern, options, &Progress::new(py, progress)?)?;
+        let counted = source.count(py, pattern, threads, &Progress::new(py, progress)?)?;
         Ok(PieceCounts { counted })
     })
 }
@@ -194,10 +193,10 @@ fn sums(files: &CountsFiles, caller: &Caller<()>) -> Result<Words, LoadCountsErr
     files.for_each_row(|piece, count| {
         row += 1;
         stopped |= row.is_multiple_of(ROWS) && caller.stop_flag().load(Ordering::Relaxed);
-        match stopped {
-            true => Ok(()),
-            false => Ok(words.add(piece, count)?),
+        if !stopped {
+            words.add(piece, count)?;
         }
+        Ok(())
     })?;
     Ok(words)
 }

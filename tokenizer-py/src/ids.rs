@@ -6,7 +6,7 @@ use numpy::{Element, PyArray1, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyInt, PyList};
-use tokenizer_core::{Batch, TokenId};
+use tokenizer_core::TokenId;
 
 use crate::cpython::ids_of_list;
 use crate::errors::guard;
@@ -75,9 +75,6 @@ pub(crate) fn long_list<'py, T: IntoPyObject<'py>>(
     Ok(list)
 }
 
-/// Ids, and where each text's begin and end among them.
-pub(crate) type IdsAndOffsets<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<i64>>);
-
 /// An array that takes over the vector: nothing is copied. Most of its room is given back when it is
 /// used less than to a quarter: arrays may be kept for long.
 pub(crate) fn array<T: Element>(
@@ -91,14 +88,6 @@ pub(crate) fn array<T: Element>(
         values.shrink_to_fit();
     }
     Ok(PyArray1::from_vec(py, values))
-}
-
-/// A batch as one array of ids and one of `int64` offsets: text `n` has the ids from `offsets[n]`
-/// to `offsets[n + 1]`.
-pub(crate) fn arrays(py: Python<'_>, batch: Batch) -> PyResult<IdsAndOffsets<'_>> {
-    let ids = array(py, batch.ids)?;
-    let offsets = batch.offsets.into_iter().map(|offset| offset as i64);
-    Ok((ids, PyArray1::from_vec(py, offsets.collect())))
 }
 
 /// Ids as an argument: a list, a tuple, an array of numpy or any other sequence of integers.
@@ -128,7 +117,7 @@ impl FromPyObject<'_, '_> for Ids {
 }
 
 /// The ids in an array of integers that has one dimension and lies in one piece. `None` for anything
-/// else, and when an element is no id.
+/// else, for narrower types, and when an element is no id.
 fn of_array(object: &Bound<'_, PyAny>) -> PyResult<Option<Vec<TokenId>>> {
     // Numpy is asked only about what is an array by name: without it there are none.
     let kind = object.get_type();
@@ -139,9 +128,7 @@ fn of_array(object: &Bound<'_, PyAny>) -> PyResult<Option<Vec<TokenId>>> {
         .or_else(|| elements::<i64>(object))
         .or_else(|| elements::<u16>(object))
         .or_else(|| elements::<i32>(object))
-        .or_else(|| elements::<u64>(object))
-        .or_else(|| elements::<i16>(object))
-        .or_else(|| elements::<u8>(object)))
+        .or_else(|| elements::<u64>(object)))
 }
 
 /// The ids in an array of this type.

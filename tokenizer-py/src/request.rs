@@ -153,8 +153,5 @@ pub(crate) fn bytes_of(texts: &[Text]) -> usize {
 /// thread with less than 64 KiB of text is not worth its making.
 pub(crate) fn useful_threads(wanted: usize, bytes: usize) -> usize {
     static PROCESSORS: LazyLock<usize> = LazyLock::new(|| CountOptions::default().threads);
-    match wanted.min((bytes >> 16) + 1) {
-        threads @ 0..=1 => threads,
-        threads => threads.min(*PROCESSORS),
-    }
+    wanted.min((bytes >> 16) + 1).min(*PROCESSORS)
 }

@@ -78,9 +78,8 @@ impl Specials {
 
     /// Those that `choice` leaves.
     pub(crate) fn others(&self, model: &Model, choice: &Choice) -> Choice {
-        let (all, some) = match (&self.all, choice) {
-            (Some(all), Some(some)) => (all, some),
-            (all, _) => return all.clone(),
+        let (Some(all), Some(some)) = (&self.all, choice) else {
+            return self.all();
         };
         let is_other = |id: &&TokenId| some.ids.binary_search(id).is_err();
         self.choose(model, all.ids.iter().filter(is_other).copied().collect())

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
-use tokenizer_core::DecodeStream as Decoder;
+use tokenizer_core::decode::UnknownToken;
+use tokenizer_core::{DecodeStream as Decoder, TokenId};
 
 use super::Tokenizer;
 use crate::errors::guard;
@@ -18,13 +19,17 @@ use crate::text::string;
 const PORTION: usize = 1 << 23;
 
 impl Tokenizer {
+    fn skipped(&self, skip_special_tokens: bool) -> Vec<TokenId> {
+        match skip_special_tokens {
+            true => self.model().skipped_ids(),
+            false => Vec::new(),
+        }
+    }
+
     fn decoded(&self, ids: &Bound<'_, PyAny>, skip_special_tokens: bool) -> PyResult<Vec<u8>> {
         let py = ids.py();
         let Ids(ids) = ids.extract()?;
-        let skipped = match skip_special_tokens {
-            true => self.model().skipped_ids(),
-            false => Vec::new(),
-        };
+        let skipped = self.skipped(skip_special_tokens);
         let mut bytes = Vec::new();
         for (number, some) in ids.chunks(PORTION).enumerate() {
             if number > 0 {
@@ -32,11 +37,16 @@ impl Tokenizer {
             }
             let done = detached(py, some.len(), || match skipped[..] {
                 [] => self.model().decode_into(some, &mut bytes),
-                _ => some
-                    .split(|id| skipped.binary_search(id).is_ok())
-                    .try_for_each(|run| self.model().decode_into(run, &mut bytes)),
+                _ => {
+                    let decoded = self.model().decode_without(some, &skipped)?;
+                    bytes.extend_from_slice(&decoded);
+                    Ok(())
+                }
             });
-            done.map_err(|error| PyKeyError::new_err(error.to_string()))?;
+            done.map_err(|mut error: UnknownToken| {
+                error.position += number * PORTION;
+                PyKeyError::new_err(error.to_string())
+            })?;
         }
         Ok(bytes)
     }
@@ -144,13 +154,9 @@ impl Tokenizer {
     ///     'hello world'
     #[pyo3(signature = (*, skip_special_tokens = false))]
     fn decode_stream(&self, skip_special_tokens: bool) -> DecodeStream {
-        let skipped = match skip_special_tokens {
-            true => self.model().skipped_ids(),
-            false => Vec::new(),
-        };
         DecodeStream {
             stream: Held::new(Decoder::new(Arc::clone(self.encoder.model()))),
-            skipped,
+            skipped: self.skipped(skip_special_tokens),
         }
     }
 }

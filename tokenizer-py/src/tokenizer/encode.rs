@@ -3,11 +3,12 @@
 use numpy::PyArray1;
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyBytes, PyList, PyString};
+use tokenizer_core::Batch;
 
 use super::{Affix, Tokenizer, encoded};
 use crate::batches;
 use crate::errors::{guard, value_error};
-use crate::ids::{self, IdsAndOffsets};
+use crate::ids;
 use crate::interruptible::{detached, stoppable};
 use crate::request::{bytes_of, room_for};
 use crate::streams::{EncodeStream, Held};
@@ -58,8 +59,7 @@ impl Tokenizer {
     ) -> PyResult<Bound<'py, PyList>> {
         guard(|| {
             let request = self.request(1, allowed_special, prepend, append)?;
-            let encoded = encoded(py, &request, &text, |ids| self.ints.list(py, ids))?;
-            encoded.map_err(value_error)
+            encoded(py, &request, &text, |ids| self.ints.list(py, ids))
         })
     }
 
@@ -97,8 +97,7 @@ impl Tokenizer {
     ) -> PyResult<Bound<'py, PyList>> {
         guard(|| {
             let request = self.request(threads, allowed_special, prepend, append)?;
-            let lists = batches::lists(py, &self::texts(texts)?, threads, &self.ints, &request)?;
-            lists.map_err(value_error)
+            batches::lists(py, &self::texts(texts)?, threads, &self.ints, &request)
         })
     }
 
@@ -136,8 +135,7 @@ impl Tokenizer {
         guard(|| {
             let request = self.request(threads, allowed_special, prepend, append)?;
             if text.len() < LONG {
-                let made = encoded(py, &request, &text, |ids| ids::array(py, ids.to_vec()))?;
-                return made.map_err(value_error);
+                return encoded(py, &request, &text, |ids| ids::array(py, ids.to_vec()));
             }
             let mut ids = Vec::with_capacity(room_for(text.len()));
             let encode = |stop: Option<&_>| request.encode_into(&text, threads, stop, &mut ids);
@@ -179,14 +177,16 @@ impl Tokenizer {
         allowed_special: Option<&Bound<'py, PyAny>>,
         prepend: Option<Affix>,
         append: Option<Affix>,
-    ) -> PyResult<IdsAndOffsets<'py>> {
+    ) -> PyResult<(Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<i64>>)> {
         guard(|| {
             let request = self.request(threads, allowed_special, prepend, append)?;
             let texts = self::texts(texts)?;
             let batch = stoppable(py, bytes_of(&texts), |stop| {
                 request.encode_batch(&texts, threads, stop)
             })?;
-            ids::arrays(py, batch.map_err(value_error)?)
+            let Batch { ids, offsets } = batch.map_err(value_error)?;
+            let offsets = offsets.into_iter().map(|offset| offset as i64).collect();
+            Ok((ids::array(py, ids)?, ids::array(py, offsets)?))
         })
     }
 

@@ -8,12 +8,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 use tokenizer_core::Pattern;
 use tokenizer_core::corpus::{
-    LoadError, LoadedModel, load_folder, load_model_with_notes, save_model,
+    LoadError, LoadedModel, SaveError, load_folder, load_model_with_notes, save_model,
 };
 use tokenizer_core::format::native;
 
 use super::Tokenizer;
-use crate::errors::{guard, load_error, save_error, value_error};
+use crate::errors::{file_error, guard, value_error};
 
 #[pymethods]
 impl Tokenizer {
@@ -140,8 +140,11 @@ impl Tokenizer {
     ///     >>> tokenizer.save("model.bpe")
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
         guard(|| {
-            py.detach(|| save_model(self.model(), &path))
-                .map_err(|error| save_error(py, error))
+            let saved = py.detach(|| save_model(self.model(), &path));
+            saved.map_err(|error| match error {
+                SaveError::File(error) => file_error(py, &error),
+                error => value_error(error),
+            })
         })
     }
 
@@ -186,7 +189,10 @@ impl Tokenizer {
 impl Tokenizer {
     /// The model that was read; what was assumed becomes a `UserWarning`.
     fn loaded(py: Python<'_>, loaded: Result<LoadedModel, LoadError>) -> PyResult<Self> {
-        let loaded = loaded.map_err(|error| load_error(py, error))?;
+        let loaded = loaded.map_err(|error| match error {
+            LoadError::File(error) => file_error(py, &error),
+            error => value_error(error),
+        })?;
         for note in &loaded.notes {
             let note = CString::new(note.to_string()).map_err(value_error)?;
             PyErr::warn(py, &py.get_type::<PyUserWarning>(), &note, 1)?;

@@ -121,11 +121,9 @@ impl Tokenizer {
             }
             let filled = py.detach(|| fill(&batch, around, &shape));
             let Some((matrix, lengths)) = filled else {
-                return Err(PyMemoryError::new_err(format!(
-                    "no memory for {} rows of {} ids",
-                    texts.len(),
-                    shape.width
-                )));
+                let (rows, width) = (texts.len(), shape.width);
+                let message = format!("no memory for {rows} rows of {width} ids");
+                return Err(PyMemoryError::new_err(message));
             };
             let matrix = ids::array(py, matrix)?.reshape([texts.len(), shape.width])?;
             Ok((matrix, ids::array(py, lengths)?))

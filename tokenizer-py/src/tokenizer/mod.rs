@@ -28,9 +28,11 @@ use pyo3::exceptions::{PyKeyError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyBytes, PyString, PyType};
-use tokenizer_core::{EncodeError, Encoder, Merging, Model, TokenId};
+use tokenizer_core::{Encoder, Merging, Model, TokenId};
 
 pub(crate) use self::added_token::AddedToken;
+use crate::corpus::checked;
+use crate::errors::value_error;
 use crate::ids::Ints;
 use crate::interruptible::stoppable;
 use crate::request::{Request, room_for};
@@ -109,9 +111,7 @@ impl Tokenizer {
         prepend: Option<Affix>,
         append: Option<Affix>,
     ) -> PyResult<Request<'_>> {
-        if threads == 0 {
-            return Err(PyValueError::new_err("threads must be at least 1, not 0"));
-        }
+        checked(Some(threads))?;
         let mut request = Request::new(&self.encoder, self.allowed(allowed)?);
         request.before = self.affix(prepend)?;
         request.after = self.affix(append)?;
@@ -136,13 +136,13 @@ const KEPT: usize = 1 << 18;
 /// call, so a short text costs no allocation.
 ///
 /// # Errors
-/// What `make` gives, and what a signal handler raises.
+/// `ValueError` when the regex gives up, what `make` gives, and what a signal handler raises.
 fn encoded<T>(
     py: Python<'_>,
     request: &Request<'_>,
     text: &[u8],
     make: impl FnOnce(&[TokenId]) -> PyResult<T>,
-) -> PyResult<Result<T, EncodeError>> {
+) -> PyResult<T> {
     thread_local! {
         static IDS: Cell<Vec<TokenId>> = const { Cell::new(Vec::new()) };
     }
@@ -152,14 +152,11 @@ fn encoded<T>(
     ids.reserve(room_for(text.len()));
     let encode = |stop: Option<&_>| request.encode_into(text, 1, stop, &mut ids);
     let encoded = stoppable(py, text.len(), encode)?;
-    let made = encoded.map(|()| make(&ids));
+    let made = encoded.map_err(value_error).and_then(|()| make(&ids));
     if ids.capacity() <= KEPT {
         IDS.set(ids);
     }
-    match made {
-        Ok(made) => made.map(Ok),
-        Err(error) => Ok(Err(error)),
-    }
+    made
 }
 
 /// An argument `prepend` or `append`.
@@ -195,19 +192,17 @@ impl Tokenizer {
             Merging::Ranks => "ranks".to_owned(),
             Merging::Merges { merges, .. } => format!("{} merges", merges.len()),
         };
-        let pattern = match model.pattern().name() {
-            Some(name) => name.to_string(),
-            None => format!("{:?}", model.pattern().source()),
-        };
-        let specials = model
-            .specials()
-            .iter()
-            .filter(|token| token.control)
-            .count();
+        let source = || format!("{:?}", model.pattern().source());
+        let pattern = model
+            .pattern()
+            .name()
+            .map_or_else(source, |name| name.to_string());
+        let specials = model.specials().iter();
+        let specials = specials.filter(|token| token.control).count();
+        let size = self.vocab_size();
         format!(
-            "<tokenizer_py.Tokenizer vocab_size={} pattern={pattern}, {merging}, {specials} special \
-             tokens>",
-            self.vocab_size(),
+            "<tokenizer_py.Tokenizer vocab_size={size} pattern={pattern}, {merging}, {specials} special \
+             tokens>"
         )
     }
 

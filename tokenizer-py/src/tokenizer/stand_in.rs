@@ -28,8 +28,7 @@ pub(super) fn dropping_pattern(source: &str) -> Result<Pattern, PatternError> {
 }
 
 fn is_all(argument: &Bound<'_, PyAny>) -> bool {
-    let word = argument.cast::<PyString>();
-    word.is_ok_and(|word| word.to_str().is_ok_and(|word| word == "all"))
+    argument.cast::<PyString>().is_ok_and(|word| word == "all")
 }
 
 impl Tokenizer {
@@ -113,7 +112,7 @@ impl Tokenizer {
                 Text::of_str(module.call_method1("_repaired", (text,))?.cast()?)
             })?;
             let request = Request::new(&self.encoder, None);
-            encoded(py, &request, &utf8, |ids| self.ints.list(py, ids))?.map_err(value_error)
+            encoded(py, &request, &utf8, |ids| self.ints.list(py, ids))
         })
     }
 
@@ -140,8 +139,7 @@ impl Tokenizer {
             if detached(py, text.len(), || request.finds(&refused, &text)) {
                 return Ok(None);
             }
-            let ids = encoded(py, &request, &text, make)?.map_err(value_error)?;
-            Ok(Some(ids))
+            encoded(py, &request, &text, make).map(Some)
         })
     }
 
@@ -162,8 +160,7 @@ impl Tokenizer {
             if py.detach(|| texts.iter().any(|text| request.finds(&refused, text))) {
                 return Ok(None);
             }
-            let lists = batches::lists(py, &texts, threads, &self.ints, &request)?;
-            lists.map(Some).map_err(value_error)
+            batches::lists(py, &texts, threads, &self.ints, &request).map(Some)
         })
     }
 

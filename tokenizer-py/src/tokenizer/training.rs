@@ -6,13 +6,11 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use tokenizer_core::format::counts::CountedPieces;
 use tokenizer_core::train::train_with_progress;
-use tokenizer_core::{
-    Count, CountOptions, MAX_TOKEN_ID, Model, Pattern, PatternName, TieBreak, TrainOptions,
-};
+use tokenizer_core::{Count, MAX_TOKEN_ID, Model, Pattern, PatternName, TieBreak, TrainOptions};
 
 use super::Tokenizer;
 use super::stand_in::dropping_pattern;
-use crate::corpus::{FileArguments, Source, count_options};
+use crate::corpus::{FileArguments, Source, checked};
 use crate::counts::{PieceCounts, pattern_of};
 use crate::documents::Puller;
 use crate::errors::{guard, value_error};
@@ -99,24 +97,23 @@ impl Tokenizer {
     ) -> PyResult<Self> {
         guard(|| {
             let specials = strings(special_tokens, "special_tokens")?;
-            let tie_break = match tie_break {
-                "raw" => TieBreak::Raw,
-                "huggingface" => TieBreak::HuggingFace,
-                other => {
-                    return Err(PyValueError::new_err(format!(
-                        "tie_break must be \"raw\" or \"huggingface\", not {other:?}"
-                    )));
-                }
+            let known = [
+                ("raw", TieBreak::Raw),
+                ("huggingface", TieBreak::HuggingFace),
+            ];
+            let Some(&(_, tie_break)) = known.iter().find(|known| known.0 == tie_break) else {
+                return Err(PyValueError::new_err(format!(
+                    "tie_break must be \"raw\" or \"huggingface\", not {tie_break:?}"
+                )));
             };
             let pattern = pattern_of(pattern)?;
-            let count_options = count_options(threads)?;
             let mut options = TrainOptions::new(0)
                 .min_frequency(min_frequency)
                 .max_token_bytes(max_token_bytes.unwrap_or(usize::MAX))
                 .tie_break(tie_break)
                 .specials(specials);
             options.merges = merges(vocab_size, options.initial_ids())?;
-            if let Some(threads) = threads {
+            if let Some(threads) = checked(threads)? {
                 options = options.threads(threads);
             }
             let arguments = FileArguments {
@@ -133,7 +130,7 @@ impl Tokenizer {
                 (Some(source), None) => {
                     let named = || Pattern::named(PatternName::Cl100k);
                     let pattern = pattern.unwrap_or_else(named);
-                    source.count(py, pattern, count_options, &progress)?
+                    source.count(py, pattern, threads, &progress)?
                 }
                 _ => {
                     let message = "exactly one of files, iterator and counts must be given";
@@ -158,16 +155,13 @@ impl Tokenizer {
             refuse_single_text(iterator, "iterator")?;
             let options = TrainOptions::new(merges(vocab_size as usize, 256)?);
             if buffer_size == 0 {
-                return Err(PyValueError::new_err(
-                    "buffer_size must be at least 1, not 0",
-                ));
+                return Err(value_error("buffer_size must be at least 1, not 0"));
             }
             let pattern = dropping_pattern(pattern)
                 .map_err(|error| value_error(format_args!("Invalid regex pattern: {error}")))?;
             let puller = Puller::new(iterator.try_iter()?, buffer_size, false);
-            let (source, counting) = (Source::Iterator(puller), CountOptions::default());
             let progress = Progress::new(py, Some(progress))?;
-            let counted = source.count(py, pattern, counting, &progress)?;
+            let counted = Source::Iterator(puller).count(py, pattern, None, &progress)?;
             learn(py, &counted, &options, "rustbpe", &progress).map(Self::of)
         })
     }

@@ -12,8 +12,6 @@ use crate::errors::guard;
 use crate::ids;
 use crate::text::Text;
 
-type Pair<'py> = (Bound<'py, PyBytes>, Bound<'py, PyBytes>);
-
 #[pymethods]
 impl Tokenizer {
     /// The id of a token, ordinary or special.
@@ -119,10 +117,9 @@ impl Tokenizer {
                 Merging::Ranks => py.detach(|| last_merges(vocab)),
             };
             let bytes = |id| PyBytes::new(py, vocab.token(id).unwrap_or_default());
-            let pairs: Vec<Pair<'py>> = pairs
+            let pairs = pairs
                 .into_iter()
-                .map(|(left, right)| (bytes(left), bytes(right)))
-                .collect();
+                .map(|(left, right)| (bytes(left), bytes(right)));
             PyList::new(py, pairs)
         })
     }

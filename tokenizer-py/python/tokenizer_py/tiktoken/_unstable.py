@@ -20,29 +20,32 @@ if TYPE_CHECKING:
 
 
 def encode(
-    native: Tokenizer, ids: list[int], tail: str, sorted_tokens: Sequence[bytes]
+    native: Tokenizer,
+    ranks: dict[bytes, int],
+    sorted_tokens: Sequence[bytes],
+    ids: list[int],
+    tail: str,
 ) -> tuple[list[int], list[list[int]]]:
     """The ids that stay of those of a text, and the possible beginnings of what follows them.
 
-    ``tail`` is the text behind the last special token, ``sorted_tokens`` the ordinary ones by their
-    bytes.
+    ``tail`` is the text behind the last special token.
     """
     stable, unstable = _split(native, ids, tail)
     piece = native.decode_bytes(unstable)
     completions: set[tuple[int, ...]] = set()
     if not piece:
         return stable, []
-    completions.update((native.token_to_id(t),) for t in _beginning_with(sorted_tokens, piece))
+    completions.update((ranks[token],) for token in _beginning_with(sorted_tokens, piece))
     for place in range(1, len(piece)):
         before = piece[:place]
         for token in _beginning_with(sorted_tokens, piece[place:]):
-            completions.add(_beginning(native, before + token, len(piece)))
+            completions.add(_beginning(native, ranks, before + token, len(piece)))
     # White space that would join what follows may split off: with gpt2, "\n\n" is one piece, and
     # "\n\n0" three.
     last = piece.decode(errors="replace")[-1]
     before = piece[: -len(last.encode())]
     if last.isspace() and last not in "\x1c\x1d\x1e\x1f" and before:
-        completions.add((*_merged(native, before), *_merged(native, last.encode())))
+        completions.add((*_merged(native, ranks, before), *_merged(native, ranks, last.encode())))
     return stable, [list(ids) for ids in completions]
 
 
@@ -81,13 +84,15 @@ def _beginning_with(sorted_tokens: Sequence[bytes], start: bytes) -> Sequence[by
     return sorted_tokens[first:end]
 
 
-def _beginning(native: Tokenizer, text: bytes, length: int) -> tuple[int, ...]:
+def _beginning(
+    native: Tokenizer, ranks: dict[bytes, int], text: bytes, length: int
+) -> tuple[int, ...]:
     """The first ids of ``text``, until they have ``length`` bytes."""
     try:
         # They may be more than one piece.
         ids = native.encode(text.decode())
     except UnicodeDecodeError:
-        ids = _merged(native, text)
+        ids = _merged(native, ranks, text)
     reached = 0
     for place, id in enumerate(ids):
         reached += len(native.id_to_token(id))
@@ -96,22 +101,15 @@ def _beginning(native: Tokenizer, text: bytes, length: int) -> tuple[int, ...]:
     return tuple(ids)
 
 
-def _merged(native: Tokenizer, piece: bytes) -> list[int]:
+def _merged(native: Tokenizer, ranks: dict[bytes, int], piece: bytes) -> list[int]:
     """The ids to which the bytes merge, also when all of them are one token, which merging may miss."""
-    try:
-        native.token_to_id(piece)
-    except KeyError:
+    if piece not in ranks:
         return native._encode_single_piece(piece)
     parts = [piece[place : place + 1] for place in range(len(piece))]
-    while len(parts) > 1:
-        ranks = []
-        for place, (left, right) in enumerate(zip(parts, parts[1:])):
-            try:
-                ranks.append((native.token_to_id(left + right), place))
-            except KeyError:
-                pass
-        if not ranks:
-            break
-        _, place = min(ranks)
-        parts[place : place + 2] = [parts[place] + parts[place + 1]]
-    return [native.token_to_id(part) for part in parts]
+    while True:
+        pairs = [left + right for left, right in zip(parts, parts[1:])]
+        first = min((pair for pair in pairs if pair in ranks), key=ranks.__getitem__, default=None)
+        if first is None:
+            return [ranks[part] for part in parts]
+        place = pairs.index(first)
+        parts[place : place + 2] = [first]

@@ -25,6 +25,8 @@ __all__ = ["Encoding"]
 
 class _NotMade:
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
         raise RuntimeError("the encoding is not made yet")
 
 
@@ -66,7 +68,7 @@ class Encoding:
     """What the encoding is called."""
     max_token_value: int
     """The highest id."""
-    _native: Tokenizer = _NotMade()  # type: ignore[assignment]
+    _native: Any = _NotMade()
     _aliases: dict[int, int] = {}  # noqa: RUF012
 
     def __init__(
@@ -228,7 +230,9 @@ class Encoding:
         ids = self._native._encode_by_rules(text, allowed_special, ())
         found = [*_search(self.special_tokens_set.intersection(allowed_special), text)]
         tail = text[found[-1].end() :] if found else text
-        stable, completions = _unstable.encode(self._native, ids, tail, self._sorted_tokens)
+        stable, completions = _unstable.encode(
+            self._native, self._mergeable_ranks, self._sorted_tokens, ids, tail
+        )
         return self._meant(stable), completions
 
     def encode_ordinary_batch(
