@@ -1,23 +1,19 @@
-"""Long texts, whose characters are read and written where they lie."""
+"""Long texts: of a `str` that is not ASCII the characters are read and written by this package."""
 
 from __future__ import annotations
 
+import itertools
 import random
 import sys
-import sysconfig
 
+import numpy as np
 import pytest
-from conftest import GOLDEN, PATTERNS, golden_ranks, run_python
+from conftest import GOLDEN, PATTERNS, golden_ranks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokenizer_py import Tokenizer, _native, rustbpe, tiktoken
+from tokenizer_py import Tokenizer, rustbpe, tiktoken
 
-FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
-IN_PLACE = pytest.mark.skipif(
-    FREE_THREADED or sys.implementation.name != "cpython" or sys.version_info >= (3, 16),
-    reason="nobody knows how a str lies there",
-)
 #: Longer than what is left to CPython.
 LONG = 20_000
 ALPHABETS = {
@@ -63,63 +59,60 @@ def texts(alphabet, seed):
     return "".join(parts)
 
 
-@IN_PLACE
+def bytes_only():
+    """A model whose ids are the bytes of the text."""
+    return tiktoken.Encoding(
+        "x",
+        pat_str="(?s:.)",
+        mergeable_ranks={bytes([byte]): byte for byte in range(256)},
+        special_tokens={},
+    )
+
+
+BYTES = bytes_only()
+
+
 @pytest.mark.parametrize("alphabet", ALPHABETS.values(), ids=ALPHABETS)
-def test_characters_are_read_in_place(alphabet):
+def test_characters_are_read(alphabet):
     for seed in range(40):
         text = texts(alphabet, seed)
-        assert _native._long_utf8(text) == text.encode()
+        assert bytes(BYTES.encode_ordinary(text)) == text.encode()
 
 
-@IN_PLACE
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(st.text(min_size=1))
-def test_any_text_is_read_in_place(text):
+def test_any_text_is_read(text):
     text = "\u00e9" + text * (LONG // len(text) + 1)
+    tokenizer = Tokenizer.from_tiktoken(BYTES)
     try:
         utf8 = text.encode()
     except UnicodeEncodeError:
-        utf8 = None
-    assert _native._long_utf8(text) == utf8
+        with pytest.raises(UnicodeEncodeError):
+            tokenizer.encode(text)
+    else:
+        assert bytes(tokenizer.encode(text)) == utf8
 
 
-@IN_PLACE
-def test_characters_are_read_alike_without_vectors():
-    """Every character, and blocks with every mix of lengths."""
-    code = r"""
-        import itertools
-        from tokenizer_py import _native
-        every = "".join(chr(n) for n in range(0x110000) if not 0xD800 <= n < 0xE000)
-        mixed = "".join("".join(mix) * 3 for mix in itertools.product("a\u00e9\u4e2d\U0001f600", repeat=6))
-        for text in (every, every[1:0xD000], every[0x80:0x100] * 200, mixed, mixed[5:]):
-            assert _native._long_utf8(text) == text.encode()
-            for place in range(20):
-                assert _native._long_utf8(text[:place] + "\udfff" + text[place:]) is None
-    """
-    for tier in ("scalar", ""):
-        run_python(code, TOKENIZER_SIMD=tier)
+def test_every_character_is_read():
+    """Also in blocks with every mix of lengths."""
+    every = "".join(chr(n) for n in range(0x110000) if not 0xD800 <= n < 0xE000)
+    mixes = itertools.product("a\u00e9\u4e2d\U0001f600", repeat=6)
+    mixed = "".join("".join(mix) * 3 for mix in mixes)
+    for text in (every, every[1:0xD000], every[0x80:0x100] * 200, mixed, mixed[5:]):
+        assert BYTES.encode_to_numpy(text).astype("u1").tobytes() == text.encode()
 
 
-def test_what_is_left_to_python():
-    class Derived(str):
-        pass
-
-    assert _native._long_utf8("\u00e9" * 100) is None
-    assert _native._long_utf8("plain" * LONG) is None
-    assert _native._long_utf8(Derived("\u00e9" * LONG)) is None
+def test_a_surrogate_anywhere():
+    tokenizer = native()
     for place in (0, 7, LONG - 1):
         for fill in ("\u00e9", "\u4e2d", "\U0001f600"):
             text = fill * place + "\udc80" + fill * (LONG - place)
-            assert _native._long_utf8(text) is None
-
-
-def test_the_stable_abi_reads_nothing_in_place():
-    code = "from tokenizer_py import _native; print(_native._long_utf8('\\u00e9' * 20_000))"
-    assert run_python(code, TOKENIZER_PY_STABLE_ABI="1").strip() == "None"
+            with pytest.raises(UnicodeEncodeError) as raised:
+                tokenizer.encode(text)
+            assert raised.value.start == place
 
 
 def test_once_and_again():
-    """A text that comes again is known by CPython; the ids are the same."""
     tokenizer = native()
     encoding = stand_in()
     for alphabet in ALPHABETS.values():
@@ -133,7 +126,6 @@ def test_once_and_again():
             assert encoding.encode(text) == ids
 
 
-@IN_PLACE
 @pytest.mark.parametrize(
     "encode",
     [
@@ -144,19 +136,13 @@ def test_once_and_again():
     ],
     ids=["encode", "encode_numpy", "encode_ordinary", "rustbpe"],
 )
-def test_a_text_that_comes_again_keeps_its_utf8(encode):
-    """The first time nothing is kept with it; the second time CPython makes its UTF-8, and later
-    none is made."""
+def test_a_long_text_does_not_grow(encode):
+    """CPython caches the UTF-8 that it makes in the `str`; for a long one none is made."""
     encode, text = encode(), texts(ALPHABETS["cyrillic"], 4)
-    # One of another place, which may be where a text of another test was.
-    other = texts(ALPHABETS["cyrillic"], 5)
-    encode(other)
-    size, utf8 = sys.getsizeof(text), len(text.encode())
-    sizes = []
+    size = sys.getsizeof(text)
     for _ in range(3):
         encode(text)
-        sizes.append(sys.getsizeof(text) - size)
-    assert sizes == [0, utf8 + 1, utf8 + 1]
+        assert sys.getsizeof(text) == size
 
 
 def test_surrogates_of_long_texts():
@@ -167,48 +153,41 @@ def test_surrogates_of_long_texts():
             call(text)
 
 
-@IN_PLACE
+def decoded(utf8):
+    return BYTES.decode(np.frombuffer(utf8, np.uint8))
+
+
 @pytest.mark.parametrize("alphabet", ALPHABETS.values(), ids=ALPHABETS)
-def test_characters_are_written_in_place(alphabet):
+def test_characters_are_written(alphabet):
     for seed in range(40):
         text = texts(alphabet, seed)
-        made = _native._new_string(text.encode())
-        assert made == (None if text.isascii() else text)
-        if made is not None:
-            # It is as wide as any other, hashes alike, and ends with a zero.
-            assert sys.getsizeof(made) == sys.getsizeof(text)
-            assert hash(made) == hash(text)
-            assert (made + "!").encode() == text.encode() + b"!"
-            assert {made: 1}[text] == 1
+        made = decoded(text.encode())
+        assert made == text
+        # It is as wide as any other, hashes alike, and ends with a zero.
+        assert sys.getsizeof(made) == sys.getsizeof(text)
+        assert hash(made) == hash(text)
+        assert (made + "!").encode() == text.encode() + b"!"
+        assert {made: 1}[text] == 1
 
 
-@IN_PLACE
 @settings(deadline=None)
 @given(st.binary(max_size=40), st.sampled_from(["", "plain", "\u00e9", "\u4e2d\u6587", "\U0001f600"]))
-def test_any_bytes_are_written_in_place_or_left_to_python(some, fill):
+def test_any_bytes_are_written(some, fill):
     """At every place within a block."""
     for before in range(0, 20, 3):
         whole = b"x" * before + fill.encode() * 70 + some + fill.encode() * 70
-        if len(whole) < 256:
-            continue
-        made = _native._new_string(whole)
-        try:
-            text = whole.decode()
-        except UnicodeDecodeError:
-            assert made is None
-        else:
-            assert made == (None if text.isascii() else text)
+        made = decoded(whole)
+        assert made == whole.decode(errors="replace")
+        assert sys.getsizeof(made) == sys.getsizeof(whole.decode(errors="replace"))
 
 
-@IN_PLACE
 def test_every_character_is_written():
     characters = [chr(n) for n in range(0x110000) if not 0xD800 <= n < 0xE000]
     for step in (1, 3, 0x1000):
         ordered = "".join("".join(characters[start::step]) for start in range(step))
-        assert _native._new_string(ordered.encode()) == ordered
+        assert decoded(ordered.encode()) == ordered
 
 
-@IN_PLACE
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -225,48 +204,25 @@ def test_every_character_is_written():
         b"\xf0\x9f\x98",
     ],
 )
-def test_what_is_not_utf8_is_left_to_python(wrong):
-    tokenizer = native()
+def test_what_is_not_utf8(wrong):
     for fill in ("x", "\u00e9", "\u4e2d", "\U0001f600"):
         for before in range(20):
             for times in (1, 2, 4, 5):
                 whole = b"x" * before + fill.encode() * 99 + wrong * times + fill.encode() * 99
-                assert _native._new_string(whole) is None
-        assert tokenizer.decode(list(tokenizer.encode(whole))) == whole.decode(errors="replace")
+                assert decoded(whole) == whole.decode(errors="replace")
         with pytest.raises(UnicodeDecodeError):
-            tokenizer.decode(tokenizer.encode(whole), "strict")
-
-
-def test_the_stable_abi_writes_nothing_in_place():
-    code = """
-        from tokenizer_py import Tokenizer, _native
-        print(_native._new_string(b"\\xc3\\xa9" * 20_000))
-    """
-    assert run_python(code, TOKENIZER_PY_STABLE_ABI="1").strip() == "None"
-
-
-def test_short_and_plain_texts_are_made_by_python():
-    assert _native._new_string("\u00e9".encode() * 100) is None
-    assert _native._new_string(b"plain" * LONG) is None
-
-
-@IN_PLACE
-def test_a_text_of_several_portions():
-    """Between two of them Ctrl-C is looked for; characters lie across the places."""
-    for fill in ("\u00e9", "x\u4e2d", "xy\U0001f600", "plain\u0416"):
-        text = fill * (20_000_000 // len(fill.encode()))
-        assert _native._new_string(text.encode()) == text
+            BYTES.decode(list(whole), "strict")
 
 
 def in_many_parts(alphabet, end="<|endoftext|>"):
-    """More than is turned into UTF-8 at a time, with special tokens everywhere."""
+    """Special tokens everywhere."""
     parts = [texts(alphabet, seed) + end[: seed % 14] + end for seed in range(12)]
     return "".join(parts)
 
 
 @pytest.mark.parametrize("alphabet", ALPHABETS.values(), ids=ALPHABETS)
 def test_texts_of_many_parts(alphabet):
-    """Read in place once, by way of `bytes` and on threads: the ids are the same."""
+    """As `str`, as `bytes` and on threads: the ids are the same."""
     tokenizer = native()
     text = in_many_parts(alphabet)
     ids = tokenizer.encode(text.encode())
@@ -282,7 +238,7 @@ def test_texts_of_many_parts(alphabet):
 
 @pytest.mark.parametrize("unit", [" ", "\n", ",", "\u0663", "\u4e2d", "a", "1", " \n"])
 def test_texts_that_can_hardly_be_cut(unit):
-    """Endless pieces, also behind text that is cut well: they are left to the usual way."""
+    """Endless pieces, also behind text that is cut well."""
     tokenizer = native()
     endless = unit * (400_000 // len(unit))
     for text in ("\u00e9" + endless, texts(ALPHABETS["cyrillic"], 1) * 5 + endless + " end"):
@@ -309,58 +265,3 @@ def test_a_derived_str_may_say_anything_of_its_length():
     tokenizer = native()
     text = "\u00e9" * LONG
     assert tokenizer.encode(Derived(text)) == tokenizer.encode(text)
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-def test_the_memory_of_an_array_comes_back_when_it_goes(threads):
-    tokenizer = native()
-    texts = [word.encode() * 40_000 for word in (" some", " text", " and,", " word")]
-    want = [tokenizer.encode(text) for text in texts]
-    # All of them are kept: none may stand in the memory of another.
-    arrays = [tokenizer.encode_numpy(text, threads) for text in texts]
-    parts = [array[1000:2000] for array in arrays]
-    arrays[0][:] = 7
-    assert arrays[0].tolist() == [7] * len(want[0])
-    for array, ids in zip(arrays[1:], want[1:]):
-        assert array.tolist() == ids
-    places = {array.ctypes.data for array in arrays}
-    # A part of an array keeps its memory.
-    del array, arrays
-    again = tokenizer.encode_numpy(texts[1], threads)
-    assert again.ctypes.data not in places
-    assert [part.tolist() for part in parts[1:]] == [ids[1000:2000] for ids in want[1:]]
-    del parts
-    for text, ids in zip(texts, want):
-        array = tokenizer.encode_numpy(text, threads)
-        assert array.ctypes.data in places
-        assert array.tolist() == ids
-    del tokenizer
-    assert array.tolist() == want[-1]
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel how much memory there is")
-def test_the_memory_that_waits_for_arrays_has_a_bound():
-    code = f"""
-import gc
-from tokenizer_py import Tokenizer
-
-def megabytes():
-    lines = open("/proc/self/status").read().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
-
-tokenizer = Tokenizer.from_file({str(GOLDEN / "cl100k.tiktoken")!r}, pattern="cl100k")
-text = b" word" * 400_000
-tokenizer.encode_numpy(text)
-before = megabytes()
-# All ids of one array take two megabytes or more.
-arrays = [tokenizer.encode_numpy(text) for _ in range(100)]
-size = sum(array.nbytes for array in arrays) / (1 << 20)
-during = megabytes()
-del arrays
-gc.collect()
-print(before, during, megabytes(), size)
-"""
-    before, during, after, size = map(float, run_python(code).split())
-    assert size > 150
-    assert during - before > size - 70
-    assert after - before < 80

@@ -116,6 +116,9 @@ impl Key {
 pub(crate) struct JoinHash {
     /// The powers of the base, from 0.
     powers: [u64; 256],
+    /// The first 16 powers, the highest first, and 16 zeros: from place `16 - n` on, the factors of 16
+    /// bytes of which `n` count.
+    factors: [u64; 32],
 }
 
 impl JoinHash {
@@ -125,7 +128,26 @@ impl JoinHash {
         for n in 1..powers.len() {
             powers[n] = base.wrapping_mul(powers[n - 1]);
         }
-        JoinHash { powers }
+        let mut factors = [0; 32];
+        for (factor, power) in factors[..16].iter_mut().rev().zip(powers) {
+            *factor = power;
+        }
+        JoinHash { powers, factors }
+    }
+
+    /// The hash of `text[at..at + length]`. Up to 16 bytes take the same steps, however many there are.
+    #[inline(always)]
+    pub(crate) fn of_part(&self, text: &[u8], at: usize, length: usize) -> u64 {
+        match self.factors.get(16_usize.wrapping_sub(length)..) {
+            Some(factors) if length <= 16 => {
+                let bytes = sixteen_bytes(text, at).to_le_bytes();
+                let products = bytes.iter().zip(factors);
+                let products =
+                    products.map(|(&byte, &factor)| factor.wrapping_mul(1 + u64::from(byte)));
+                products.fold(0, u64::wrapping_add)
+            }
+            _ => self.of(&text[at..at + length]),
+        }
     }
 
     /// A sum of products that do not wait for one another.
@@ -225,5 +247,19 @@ mod tests {
             assert_eq!(joined, hash.of(&[left, right].concat()));
         }
         assert_ne!(hash.of(b"\0a"), hash.of(b"a"));
+        for (at, length) in [
+            (0, 0),
+            (5, 1),
+            (9, 15),
+            (1, 16),
+            (3, 17),
+            (1999, 1),
+            (1990, 10),
+        ] {
+            assert_eq!(
+                hash.of_part(&text, at, length),
+                hash.of(&text[at..at + length])
+            );
+        }
     }
 }

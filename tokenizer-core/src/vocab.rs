@@ -228,7 +228,7 @@ impl Vocab {
             for (entry, &end) in group.iter_mut().zip(some) {
                 let token = start as usize..end as usize;
                 start = end;
-                let hash = hash.of(&bytes[token.clone()]);
+                let hash = hash.of_part(bytes, token.start, token.len());
                 index.prefetch(hash);
                 *entry = (token, hash);
             }
@@ -295,22 +295,33 @@ impl Vocab {
         if end - start > self.longest {
             return None;
         }
-        self.id_of_hash(self.hash.of(&text[start..end]), text, start, end - start)
+        let length = end - start;
+        self.id_of_hash(self.hash.of_part(text, start, length), text, start, length)
     }
 
     /// The id of the token with this hash whose bytes are the `length` bytes at `text[at]`.
     #[inline(always)]
     fn id_of_hash(&self, hash: u64, text: &[u8], at: usize, length: usize) -> Option<TokenId> {
+        self.index.find(hash, |id| self.is_at(id, text, at, length))
+    }
+
+    /// Whether the `length` bytes at `text[at]` are those of a token.
+    #[inline(always)]
+    pub(crate) fn is_at(&self, id: TokenId, text: &[u8], at: usize, length: usize) -> bool {
+        let before = id.checked_sub(1).map_or(0, |id| self.ends[id as usize]);
+        let (start, end) = (before as usize, self.ends[id as usize] as usize);
         // Most tokens are short: they are compared without a call.
         let mask = u128::MAX >> (8 * 16_usize.saturating_sub(length));
-        let head = sixteen_bytes(text, at);
-        self.index.find(hash, |id| {
-            let before = id.checked_sub(1).map_or(0, |id| self.ends[id as usize]);
-            let (start, end) = (before as usize, self.ends[id as usize] as usize);
-            end - start == length
-                && (sixteen_bytes(&self.bytes, start) ^ head) & mask == 0
-                && (length <= 16 || self.bytes[start..end] == text[at..at + length])
-        })
+        end - start == length
+            && (sixteen_bytes(&self.bytes, start) ^ sixteen_bytes(text, at)) & mask == 0
+            && (length <= 16 || self.bytes[start..end] == text[at..at + length])
+    }
+
+    /// A lower bound of the id of the token whose bytes are those of two tokens; `None` if there is
+    /// certainly no such token. Costs a look at a few tags, and at an id where one is equal.
+    #[inline(always)]
+    pub(crate) fn lowest_id_of_joined(&self, left: Part, right: Part) -> Option<TokenId> {
+        self.index.lowest(self.joined_hash(left, right))
     }
 
     /// A token as a part of joined bytes.

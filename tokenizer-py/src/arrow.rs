@@ -10,10 +10,7 @@ use std::ffi::CStr;
 use arrow_array::cast::AsArray;
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi};
 use arrow_array::ffi_stream::{ArrayStreamReader, FFI_ArrowArrayStream};
-use arrow_array::{
-    Array, ArrayReader, ArrayRef, BinaryArray, BinaryViewArray, LargeBinaryArray, LargeStringArray,
-    RecordBatchReader, StringArray, StringViewArray, make_array,
-};
+use arrow_array::{Array, ArrayReader, ArrayRef, RecordBatchReader, make_array};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
@@ -26,11 +23,14 @@ const STREAM: &CStr = c"arrow_array_stream";
 const SCHEMA: &CStr = c"arrow_schema";
 const ARRAY: &CStr = c"arrow_array";
 
-/// Arrays of one type, one after the other. To be iterated with the interpreter released: a producer
-/// takes it if it wants it.
+/// Arrays, one after the other. To be iterated with the interpreter released: a producer takes it if it
+/// wants it.
+pub(crate) type Stream = Box<dyn Iterator<Item = Result<ArrayRef, ArrowError>> + Send>;
+
+/// Arrays of one type.
 pub(crate) struct Arrays {
     pub(crate) field: FieldRef,
-    pub(crate) arrays: Box<dyn Iterator<Item = Result<ArrayRef, ArrowError>> + Send>,
+    pub(crate) arrays: Stream,
 }
 
 impl Arrays {
@@ -84,7 +84,7 @@ impl Arrays {
     /// # Errors
     /// `ValueError` when there is none or it is not clear which, `TypeError` when it is of another
     /// type.
-    pub(crate) fn texts(self, column: Option<&str>) -> PyResult<Texts> {
+    pub(crate) fn texts(self, column: Option<&str>) -> PyResult<Stream> {
         let (place, field) = match (self.columns(), column) {
             (None, None) => (None, &self.field),
             (None, Some(column)) => {
@@ -102,10 +102,11 @@ impl Arrays {
             }
         };
         require_bytes(field)?;
-        Ok(Texts {
-            place,
-            arrays: self.arrays,
-        })
+        let Some(place) = place else {
+            return Ok(self.arrays);
+        };
+        let column = move |table: ArrayRef| table.as_struct().column(place).clone();
+        Ok(Box::new(self.arrays.map(move |table| table.map(column))))
     }
 }
 
@@ -125,88 +126,28 @@ fn require_bytes(field: &Field) -> PyResult<()> {
     use DataType::{Binary, BinaryView, LargeBinary, LargeUtf8, Utf8, Utf8View};
     match field.data_type() {
         Utf8 | LargeUtf8 | Utf8View | Binary | LargeBinary | BinaryView => Ok(()),
-        other => Err(PyTypeError::new_err(format!(
-            "{:?} must be text or binary, not {other}; cast it",
-            field.name()
-        ))),
-    }
-}
-
-/// A column of text or bytes.
-pub(crate) struct Texts {
-    /// Which, of a table.
-    place: Option<usize>,
-    arrays: Box<dyn Iterator<Item = Result<ArrayRef, ArrowError>> + Send>,
-}
-
-impl Iterator for Texts {
-    type Item = Result<Bytes, ArrowError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let array = match self.arrays.next()? {
-            Ok(array) => array,
-            Err(error) => return Some(Err(error)),
-        };
-        let bytes = match self.place {
-            Some(place) => Bytes::of(array.as_struct().column(place)),
-            None => Bytes::of(&array),
-        };
-        bytes.map(Ok)
-    }
-}
-
-/// An array of text or bytes.
-pub(crate) enum Bytes {
-    Text(StringArray),
-    LargeText(LargeStringArray),
-    TextView(StringViewArray),
-    Binary(BinaryArray),
-    LargeBinary(LargeBinaryArray),
-    BinaryView(BinaryViewArray),
-}
-
-impl Bytes {
-    fn of(array: &ArrayRef) -> Option<Self> {
-        Some(match array.data_type() {
-            DataType::Utf8 => Bytes::Text(array.as_string().clone()),
-            DataType::LargeUtf8 => Bytes::LargeText(array.as_string().clone()),
-            DataType::Utf8View => Bytes::TextView(array.as_string_view().clone()),
-            DataType::Binary => Bytes::Binary(array.as_binary().clone()),
-            DataType::LargeBinary => Bytes::LargeBinary(array.as_binary().clone()),
-            DataType::BinaryView => Bytes::BinaryView(array.as_binary_view().clone()),
-            _ => return None,
-        })
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Bytes::Text(array) => array.len(),
-            Bytes::LargeText(array) => array.len(),
-            Bytes::TextView(array) => array.len(),
-            Bytes::Binary(array) => array.len(),
-            Bytes::LargeBinary(array) => array.len(),
-            Bytes::BinaryView(array) => array.len(),
+        other => {
+            let name = field.name();
+            let message = format!("{name:?} must be text or binary, not {other}; cast it");
+            Err(PyTypeError::new_err(message))
         }
     }
+}
 
-    /// The value of a row below [`Bytes::len`]; `None` where it is null.
-    pub(crate) fn get(&self, row: usize) -> Option<&[u8]> {
-        fn value<'a, A: Array>(
-            array: &'a A,
-            row: usize,
-            value: impl FnOnce(&'a A, usize) -> &'a [u8],
-        ) -> Option<&'a [u8]> {
-            array.is_valid(row).then(|| value(array, row))
-        }
-        match self {
-            Bytes::Text(array) => value(array, row, |array, row| array.value(row).as_bytes()),
-            Bytes::LargeText(array) => value(array, row, |array, row| array.value(row).as_bytes()),
-            Bytes::TextView(array) => value(array, row, |array, row| array.value(row).as_bytes()),
-            Bytes::Binary(array) => value(array, row, |array, row| array.value(row)),
-            Bytes::LargeBinary(array) => value(array, row, |array, row| array.value(row)),
-            Bytes::BinaryView(array) => value(array, row, |array, row| array.value(row)),
-        }
+/// The value of a row of text or bytes; `None` where it is null.
+pub(crate) fn bytes_at(array: &ArrayRef, row: usize) -> Option<&[u8]> {
+    if array.is_null(row) {
+        return None;
     }
+    Some(match array.data_type() {
+        DataType::Utf8 => array.as_string::<i32>().value(row).as_bytes(),
+        DataType::LargeUtf8 => array.as_string::<i64>().value(row).as_bytes(),
+        DataType::Utf8View => array.as_string_view().value(row).as_bytes(),
+        DataType::Binary => array.as_binary::<i32>().value(row),
+        DataType::LargeBinary => array.as_binary::<i64>().value(row),
+        DataType::BinaryView => array.as_binary_view().value(row),
+        _ => return None,
+    })
 }
 
 /// A table of counted pieces: where its columns `piece` and `count` are, which are of right types.
@@ -214,57 +155,36 @@ impl Bytes {
 /// # Errors
 /// `ValueError` when one is not there, `TypeError` when one is of another type.
 pub(crate) fn piece_and_count(arrays: &Arrays) -> PyResult<(usize, usize)> {
+    use DataType::{Binary, BinaryView, Int32, Int64, LargeBinary, UInt32, UInt64};
+    let refused = |message: String| Err(PyTypeError::new_err(message));
     let Some(columns) = arrays.columns() else {
-        return Err(PyTypeError::new_err(
-            "counted pieces are a table with the columns \"piece\" and \"count\"",
-        ));
+        let message = "counted pieces are a table with the columns \"piece\" and \"count\"";
+        return refused(message.to_owned());
     };
     let find = |name| place(columns, name).ok_or_else(|| no_column(name, columns));
     let (piece, count) = (find("piece")?, find("count")?);
-    match columns[piece].data_type() {
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => {}
-        other => {
-            return Err(PyTypeError::new_err(format!(
-                "\"piece\" must be binary, not {other}: text cannot hold every piece"
-            )));
-        }
+    match (columns[piece].data_type(), columns[count].data_type()) {
+        (Binary | LargeBinary | BinaryView, Int32 | Int64 | UInt32 | UInt64) => Ok((piece, count)),
+        (Binary | LargeBinary | BinaryView, other) => refused(format!(
+            "\"count\" must be an integer of 32 or 64 bits, not {other}"
+        )),
+        (other, _) => refused(format!(
+            "\"piece\" must be binary, not {other}: text cannot hold every piece"
+        )),
     }
-    match columns[count].data_type() {
-        DataType::Int32 | DataType::Int64 | DataType::UInt32 | DataType::UInt64 => {}
-        other => {
-            return Err(PyTypeError::new_err(format!(
-                "\"count\" must be an integer of 32 or 64 bits, not {other}"
-            )));
-        }
-    }
-    Ok((piece, count))
 }
 
-/// The bytes of a column of a table.
-pub(crate) fn bytes_of(table: &ArrayRef, place: usize) -> Option<Bytes> {
-    Bytes::of(table.as_struct().column(place))
-}
-
-/// The number in a row of a column of integers: `None` when it is null or negative.
-pub(crate) fn number(table: &ArrayRef, place: usize, row: usize) -> Option<u64> {
+/// The integer of a row; `None` when it is null or negative.
+pub(crate) fn integer_at(array: &ArrayRef, row: usize) -> Option<u64> {
     use arrow_array::types::{Int32Type, Int64Type, UInt32Type, UInt64Type};
-    let column = table.as_struct().column(place);
-    if column.is_null(row) {
+    if array.is_null(row) {
         return None;
     }
-    match column.data_type() {
-        DataType::Int32 => column
-            .as_primitive::<Int32Type>()
-            .value(row)
-            .try_into()
-            .ok(),
-        DataType::Int64 => column
-            .as_primitive::<Int64Type>()
-            .value(row)
-            .try_into()
-            .ok(),
-        DataType::UInt32 => Some(column.as_primitive::<UInt32Type>().value(row).into()),
-        DataType::UInt64 => Some(column.as_primitive::<UInt64Type>().value(row)),
+    match array.data_type() {
+        DataType::Int32 => array.as_primitive::<Int32Type>().value(row).try_into().ok(),
+        DataType::Int64 => array.as_primitive::<Int64Type>().value(row).try_into().ok(),
+        DataType::UInt32 => Some(array.as_primitive::<UInt32Type>().value(row).into()),
+        DataType::UInt64 => Some(array.as_primitive::<UInt64Type>().value(row)),
         _ => None,
     }
 }

@@ -3,34 +3,35 @@
 //! Counting is done on threads of its own, while the calling thread pulls documents, tells how far
 //! it is, and looks for Ctrl-C.
 
-use std::collections::VecDeque;
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arrow_array::ArrayRef;
 use arrow_schema::ArrowError;
-use pyo3::exceptions::{PyKeyboardInterrupt, PyTypeError, PyUserWarning, PyValueError};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyTypeError, PyUserWarning};
 use pyo3::prelude::*;
 use tokenizer_core::corpus::{
     DocumentError, DocumentOptions, Documents, FileError, Globs, Place, ReadAs, Refused, Unit,
 };
 use tokenizer_core::count::CountError;
+use tokenizer_core::format::counts::CountedPieces;
 use tokenizer_core::{CountOptions, Pattern, Words, count_pieces};
 
-use crate::arrow::{Arrays, Bytes, Texts};
-use crate::documents::{Batch, Kinds, Pulled, Puller};
+use crate::arrow::{Arrays, Stream, bytes_at};
+use crate::documents::{Puller, pulled};
 use crate::errors::{file_error, value_error};
-use crate::interruptible::{Caller, interruptible};
+use crate::interruptible::{Caller, interruptible, take_turns};
 use crate::progress::Progress;
-use crate::text::refuse_single_text;
+use crate::text::{refuse_single_text, strings};
 
 /// What is counted.
 pub(crate) enum Source {
     Files(Box<Files>),
     Iterator(Puller),
-    Arrow(Texts),
+    Arrow(Stream),
 }
 
 /// Files and folders, and how they are read.
@@ -55,13 +56,13 @@ impl FileArguments<'_, '_> {
     ///
     /// # Errors
     /// `TypeError` and `ValueError` when the arguments contradict each other or are something else.
-    pub(crate) fn files(self, paths: Vec<PathBuf>, column: Option<&str>) -> PyResult<Files> {
+    fn files(&self, files: &Bound<'_, PyAny>, column: Option<&str>) -> PyResult<Files> {
+        refuse_single_text(files, "files")?;
+        let paths = files.try_iter()?.map(|path| path?.extract());
         let mut options = DocumentOptions::default();
         options.read_as = match (self.text, self.json_lines) {
             (true, true) => {
-                return Err(PyValueError::new_err(
-                    "text and json_lines must not both be true",
-                ));
+                return Err(value_error("text and json_lines must not both be true"));
             }
             (true, false) => ReadAs::Text,
             (false, true) => ReadAs::JsonLines,
@@ -72,21 +73,14 @@ impl FileArguments<'_, '_> {
             options.column = column.to_owned();
         }
         if !self.recursive && (self.include.is_some() || self.exclude.is_some()) {
-            return Err(PyValueError::new_err(
+            return Err(value_error(
                 "include and exclude choose files in a folder, and need recursive=True",
             ));
         }
-        let globs = |globs: Option<&Bound<'_, PyAny>>, argument| -> PyResult<Vec<String>> {
-            let Some(globs) = globs else {
-                return Ok(Vec::new());
-            };
-            refuse_single_text(globs, argument)?;
-            globs.try_iter()?.map(|glob| glob?.extract()).collect()
-        };
-        let include = globs(self.include, "include")?;
-        let exclude = globs(self.exclude, "exclude")?;
+        let include = strings(self.include, "include")?;
+        let exclude = strings(self.exclude, "exclude")?;
         Ok(Files {
-            paths,
+            paths: paths.collect::<PyResult<_>>()?,
             options,
             recursive: self.recursive,
             globs: Globs::new(include, exclude).map_err(value_error)?,
@@ -97,7 +91,7 @@ impl FileArguments<'_, '_> {
     ///
     /// # Errors
     /// `TypeError` when one is given.
-    pub(crate) fn refuse(self) -> PyResult<()> {
+    fn refuse(&self) -> PyResult<()> {
         let flags = self.text || self.json_lines || self.recursive;
         match flags || self.include.is_some() || self.exclude.is_some() {
             true => Err(PyTypeError::new_err(
@@ -109,50 +103,61 @@ impl FileArguments<'_, '_> {
 }
 
 impl Source {
-    /// Documents of Python: an iterable of `str` and `bytes`, or what hands out Arrow. `argument` is
-    /// what the caller calls it.
+    /// Documents of Python, which the caller calls `argument`, or files. `None` when neither is given.
     ///
     /// # Errors
-    /// `TypeError` when it is something else, `ValueError` when it is not clear which column is
-    /// meant.
-    pub(crate) fn of_documents(
-        documents: &Bound<'_, PyAny>,
-        column: Option<&str>,
+    /// `TypeError` when both are given or one is something else, `ValueError` when it is not clear which
+    /// column is meant.
+    pub(crate) fn new(
+        documents: Option<&Bound<'_, PyAny>>,
         argument: &str,
-    ) -> PyResult<Self> {
+        files: Option<&Bound<'_, PyAny>>,
+        column: Option<&str>,
+        arguments: &FileArguments<'_, '_>,
+    ) -> PyResult<Option<Self>> {
+        if let Some(files) = files {
+            if documents.is_some() {
+                let message = format!("{argument} and files must not both be given");
+                return Err(PyTypeError::new_err(message));
+            }
+            return Ok(Some(Source::Files(arguments.files(files, column)?.into())));
+        }
+        arguments.refuse()?;
+        let Some(documents) = documents else {
+            return Ok(None);
+        };
         refuse_single_text(documents, argument)?;
         if let Some(arrays) = Arrays::of(documents)? {
-            return Ok(Source::Arrow(arrays.texts(column)?));
+            return Ok(Some(Source::Arrow(arrays.texts(column)?)));
         }
         if column.is_some() {
-            return Err(PyTypeError::new_err(format!(
-                "{argument} is no table, and has no column"
-            )));
+            let message = format!("{argument} is no table, and has no column");
+            return Err(PyTypeError::new_err(message));
         }
-        let iterator = documents.try_iter()?;
-        Ok(Source::Iterator(Puller::new(
-            iterator,
-            8192,
-            Kinds::StrOrBytes,
-        )))
+        let puller = Puller::new(documents.try_iter()?, 8192, true);
+        Ok(Some(Source::Iterator(puller)))
     }
-}
 
-/// Splits every document and counts the pieces. `progress` is told bytes.
-///
-/// # Errors
-/// `ValueError` when the regex gives up, `OSError`, and what an iterator or a signal handler raises.
-pub(crate) fn count(
-    py: Python<'_>,
-    source: Source,
-    pattern: &Pattern,
-    options: CountOptions,
-    progress: &Progress,
-) -> PyResult<Words> {
-    match source {
-        Source::Files(files) => count_files(py, *files, pattern, options, progress),
-        Source::Iterator(puller) => count_pulled(py, puller, pattern, options, progress),
-        Source::Arrow(texts) => count_arrow(py, texts, pattern, options, progress),
+    /// Splits every document and counts the pieces, on so many threads or on one for each processor.
+    /// `progress` is told bytes.
+    ///
+    /// # Errors
+    /// `ValueError` for no threads and when the regex gives up, `OSError`, and what an iterator or a signal handler raises.
+    pub(crate) fn count(
+        self,
+        py: Python<'_>,
+        pattern: Pattern,
+        threads: Option<usize>,
+        progress: &Progress,
+    ) -> PyResult<Arc<CountedPieces>> {
+        let mut options = CountOptions::default();
+        options.threads = checked(threads)?.unwrap_or(options.threads);
+        let words = match self {
+            Source::Files(files) => count_files(py, *files, &pattern, options, progress),
+            Source::Iterator(puller) => count_pulled(py, puller, &pattern, options, progress),
+            Source::Arrow(texts) => count_arrow(py, texts, &pattern, options, progress),
+        };
+        Ok(Arc::new(CountedPieces::new(pattern, words?)))
     }
 }
 
@@ -168,28 +173,24 @@ fn count_pulled(
     let mut bytes = 0;
     let work = |caller: &Caller<()>| {
         let options = options.stop(caller.stop());
-        count_pieces(Pulled::new(caller, batches), pattern, &options)
+        count_pieces(pulled(caller, batches), pattern, &options)
     };
     let counted = interruptible(py, work, |py, ()| {
         let batch = match puller.pull(py) {
-            Ok(batch) => batch,
-            Err(error) if error.is_instance_of::<PyKeyboardInterrupt>(py) => return Err(error),
-            Err(error) => {
+            Err(error) if !error.is_instance_of::<PyKeyboardInterrupt>(py) => {
                 raised = Some(error);
-                Batch::end()
+                Vec::new()
             }
+            pulled => pulled?,
         };
-        bytes += batch.bytes as u64;
+        bytes += batch.iter().map(|text| text.len() as u64).sum::<u64>();
         // Who does not want it any more is done.
         let _ = sender.send(batch);
         progress.tell(py, "counting", bytes, None)
     })?;
     // A document that failed came before the one at which the iterator raised.
-    match (counted, raised) {
-        (Err(error), _) => Err(value_error(error)),
-        (Ok(_), Some(error)) => Err(error),
-        (Ok(words), None) => Ok(words),
-    }
+    let words = counted.map_err(value_error)?;
+    raised.map_or(Ok(words), Err)
 }
 
 fn count_files(
@@ -199,38 +200,28 @@ fn count_files(
     options: CountOptions,
     progress: &Progress,
 ) -> PyResult<Words> {
-    let looked = py.detach(|| files.look());
-    let Looked {
-        paths,
-        total,
-        doubts,
-    } = looked.map_err(|error| error.raised(py))?;
-    warn(py, doubts)?;
+    let (paths, total) = files.look(py)?;
     let mut read_options = files.options;
     read_options.cut = Some(pattern.clone());
     let late_doubts = Mutex::new(Vec::new());
-    let places = Mutex::new(Places::default());
     let failure = Mutex::new(None);
     let work = |caller: &Caller<u64>| {
         let options = options.stop(caller.stop());
-        let fail = |file: usize, error: DocumentError| {
-            *lock(&failure) = Some((file, error));
-        };
+        let fail = |path: &PathBuf, error| *lock(&failure) = Some((path.clone(), error));
         let (mut done, mut told) = (0, 0);
-        let stretches = paths.iter().enumerate().map_while(|(file, path)| {
+        let stretches = paths.iter().map_while(|path| {
             let documents = Documents::of_file(path, &read_options);
-            let documents = documents.map_err(|error| fail(file, error)).ok()?;
+            let documents = documents.map_err(|error| fail(path, error)).ok()?;
             // A regular file was looked at before.
             if let Some(doubt) = documents.doubt()
                 && !path.is_file()
             {
                 lock(&late_doubts).push(format!("{}: {doubt}", path.display()));
             }
-            Some(documents.map(move |stretch| (file, stretch)))
+            Some(documents.map(move |stretch| (path, stretch)))
         });
-        let stretches = stretches.flatten().map_while(|(file, stretch)| {
-            let stretch = stretch.map_err(|error| fail(file, error)).ok()?;
-            lock(&places).add(file, stretch.place);
+        let stretches = stretches.flatten().map_while(|(path, stretch)| {
+            let stretch = stretch.map_err(|error| fail(path, error)).ok()?;
             done += stretch.as_ref().len() as u64;
             if done - told >= STEP {
                 told = done;
@@ -245,216 +236,158 @@ fn count_files(
     let counted = interruptible(py, work, |py, done| {
         progress.tell(py, "counting", done, total)
     })?;
-    let failure = lock(&failure).take();
-    let places = lock(&places);
-    match (counted, failure) {
-        // What was counted came before what could not be read.
-        (Err(CountError::Split { document, error }), _) => Err(match places.get(document) {
-            Some((file, place)) => {
-                let mut error = error;
-                let offset = usize::try_from(place.offset).unwrap_or(usize::MAX);
-                error.offset = offset.saturating_add(error.offset);
-                let path = paths[file].display();
-                match place.unit {
-                    Unit::Whole => value_error(format_args!("{path}: {error}")),
-                    unit => value_error(format_args!("{path}: {unit}: {error}")),
-                }
-            }
-            None => value_error(error),
-        }),
-        (Err(error), _) => Err(value_error(error)),
-        (Ok(_), Some((file, error))) => Err(NotRead::new(&paths[file], error).raised(py)),
-        (Ok(words), None) => {
-            warn(
-                py,
-                late_doubts
-                    .into_inner()
-                    .unwrap_or_else(PoisonError::into_inner),
-            )?;
-            Ok(words)
-        }
+    // What was counted came before what could not be read.
+    let words = counted.map_err(|error| not_split(py, &paths, &read_options, error))?;
+    if let Some((path, error)) = lock(&failure).take() {
+        return Err(not_read(py, &path, error));
+    }
+    let late_doubts = std::mem::take(&mut *lock(&late_doubts));
+    late_doubts
+        .into_iter()
+        .try_for_each(|doubt| warn(py, doubt))?;
+    Ok(words)
+}
+
+/// Why a file was not counted, with the place: for that the files are read again.
+fn not_split(
+    py: Python<'_>,
+    paths: &[PathBuf],
+    options: &DocumentOptions,
+    error: CountError,
+) -> PyErr {
+    let CountError::Split {
+        document,
+        mut error,
+    } = error
+    else {
+        return value_error(error);
+    };
+    let found: Option<(&PathBuf, Place)> = py.detach(|| {
+        let regular = paths.iter().filter(|path| path.is_file());
+        let mut stretches = regular.flat_map(|path| {
+            let documents = Documents::of_file(path, options).into_iter().flatten();
+            documents.map(move |stretch| (path, stretch))
+        });
+        let (path, stretch) = stretches.nth(document)?;
+        Some((path, stretch.ok()?.place))
+    });
+    let Some((path, place)) = found else {
+        return value_error(error);
+    };
+    let offset = usize::try_from(place.offset).unwrap_or(usize::MAX);
+    error.offset = offset.saturating_add(error.offset);
+    match place.unit {
+        Unit::Whole => value_error(format_args!("{}: {error}", path.display())),
+        unit => value_error(format_args!("{}: {unit}: {error}", path.display())),
     }
 }
 
-/// `UserWarning` for each message.
+/// Gives a `UserWarning`.
 ///
 /// # Errors
 /// What the filter of warnings raises.
-fn warn(py: Python<'_>, messages: Vec<String>) -> PyResult<()> {
-    for message in messages {
-        // A path holds no NUL.
-        let message = CString::new(message).unwrap_or_default();
-        PyErr::warn(py, &py.get_type::<PyUserWarning>(), &message, 1)?;
-    }
-    Ok(())
+fn warn(py: Python<'_>, message: String) -> PyResult<()> {
+    // A path holds no NUL.
+    let message = CString::new(message).unwrap_or_default();
+    PyErr::warn(py, &py.get_type::<PyUserWarning>(), &message, 1)
 }
 
-/// So many bytes are counted before it is told again how far it is.
+/// Bytes that are counted between two calls of `progress`.
 const STEP: u64 = 4 << 20;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What was seen of files without reading them whole.
-struct Looked {
-    /// Files, also those in folders.
-    paths: Vec<PathBuf>,
-    /// How many bytes they have together, if all are plain text.
-    total: Option<u64>,
-    /// Which may not be text.
-    doubts: Vec<String>,
+fn not_read(py: Python<'_>, path: &Path, error: DocumentError) -> PyErr {
+    match error {
+        DocumentError::Read(error) => file_error(py, &FileError::new(path, error)),
+        DocumentError::Refused(refused) => value_error(not_text(path, &refused)),
+        error => value_error(format_args!("{}: {error}", path.display())),
+    }
 }
 
-/// Why files are not read.
-enum NotRead {
-    File(FileError),
-    Document(PathBuf, DocumentError),
-    Refused(Vec<(PathBuf, Refused)>),
-    NothingChosen(PathBuf),
-}
-
-impl NotRead {
-    fn new(path: &Path, error: DocumentError) -> Self {
-        match error {
-            DocumentError::Read(error) => NotRead::File(FileError::new(path, error)),
-            DocumentError::Refused(refused) => NotRead::Refused(vec![(path.to_owned(), refused)]),
-            error => NotRead::Document(path.to_owned(), error),
-        }
-    }
-
-    fn raised(self, py: Python<'_>) -> PyErr {
-        match self {
-            NotRead::File(error) => file_error(py, &error),
-            NotRead::Document(path, error) => {
-                value_error(format_args!("{}: {error}", path.display()))
-            }
-            NotRead::Refused(files) => {
-                let each = |(path, refused): &(PathBuf, Refused)| match refused {
-                    Refused::UnnamedJsonLines | Refused::OtherJson => {
-                        let path = path.display();
-                        format!("{path}: {refused} (json_lines=True or text=True decides)")
-                    }
-                    Refused::JsonArray => {
-                        let path = path.display();
-                        format!("{path}: {refused} (write its elements one a line, or text=True)")
-                    }
-                    _ => format!("{}: {refused}", path.display()),
-                };
-                let all: Vec<String> = files.iter().map(each).collect();
-                match all.len() {
-                    1 => value_error(all.concat()),
-                    count => value_error(format_args!(
-                        "{count} files are refused: {}",
-                        all.join("; ")
-                    )),
-                }
-            }
-            NotRead::NothingChosen(path) => value_error(format_args!(
-                "{}: no file matches include and exclude",
-                path.display()
-            )),
-        }
-    }
+fn not_text(path: &Path, refused: &Refused) -> String {
+    let remedy = match refused {
+        Refused::UnnamedJsonLines | Refused::OtherJson => " (json_lines=True or text=True decides)",
+        Refused::JsonArray => " (write its elements one a line, or text=True)",
+        _ => "",
+    };
+    format!("{}: {refused}{remedy}", path.display())
 }
 
 impl Files {
-    /// Looks at every file. All whose content is refused are listed in one error.
-    fn look(&self) -> Result<Looked, NotRead> {
+    /// Looks at every file without reading it whole: gives all, also those in folders, and how many
+    /// bytes they have together, if all are plain text. Files whose content is refused are listed in
+    /// one error; for those that may not be text a warning is given.
+    fn look(&self, py: Python<'_>) -> PyResult<(Vec<PathBuf>, Option<u64>)> {
         let mut paths = Vec::new();
         for path in &self.paths {
-            if self.recursive && path.is_dir() {
-                let files = self.globs.files_below(path).map_err(NotRead::File)?;
-                if files.is_empty() && !self.globs.is_empty() {
-                    return Err(NotRead::NothingChosen(path.clone()));
-                }
-                paths.extend(files);
-            } else {
+            if !(self.recursive && path.is_dir()) {
                 paths.push(path.clone());
+                continue;
             }
+            let files = py.detach(|| self.globs.files_below(path));
+            let files = files.map_err(|error| file_error(py, &error))?;
+            if files.is_empty() && !self.globs.is_empty() {
+                let path = path.display();
+                return Err(value_error(format_args!(
+                    "{path}: no file matches include and exclude"
+                )));
+            }
+            paths.extend(files);
         }
         let (mut total, mut doubts, mut refused) = (Some(0), Vec::new(), Vec::new());
         for path in &paths {
-            let bytes = match Documents::look(path, &self.options) {
+            take_turns(py)?;
+            let bytes = match py.detach(|| Documents::look(path, &self.options)) {
                 Ok(look) => {
                     let doubt = look.and_then(|look| look.doubt);
                     let doubt = doubt.map(|doubt| format!("{}: {doubt}", path.display()));
                     // A file may be given several times.
                     doubts.extend(doubt.filter(|doubt| !doubts.contains(doubt)));
-                    let metadata = path.metadata().ok();
-                    let is_plain_text = look.is_some_and(|look| look.is_plain_text);
-                    metadata
-                        .filter(|_| is_plain_text)
-                        .map(|metadata| metadata.len())
+                    let metadata = look.filter(|look| look.is_plain_text);
+                    metadata.and_then(|_| Some(path.metadata().ok()?.len()))
                 }
                 Err(DocumentError::Refused(why)) => {
-                    refused.push((path.clone(), why));
+                    refused.push(not_text(path, &why));
                     None
                 }
-                Err(error) => return Err(NotRead::new(path, error)),
+                Err(error) => return Err(not_read(py, path, error)),
             };
             total = total.zip(bytes).map(|(total, bytes)| total + bytes);
         }
-        match refused.is_empty() {
-            true => Ok(Looked {
-                paths,
-                total,
-                doubts,
-            }),
-            false => Err(NotRead::Refused(refused)),
+        match refused.len() {
+            0 => {}
+            1 => return Err(value_error(refused.concat())),
+            count => {
+                let all = refused.join("; ");
+                return Err(value_error(format_args!(
+                    "{count} files are refused: {all}"
+                )));
+            }
         }
-    }
-}
-
-/// Where stretches are that were handed out lately: in which file, and at which place of it.
-#[derive(Default)]
-struct Places {
-    /// How many are not kept any more.
-    before: usize,
-    lately: VecDeque<(usize, Place)>,
-}
-
-impl Places {
-    /// More than are on their way at any time.
-    const MOST: usize = 1 << 18;
-
-    fn add(&mut self, file: usize, place: Place) {
-        if self.lately.len() == Places::MOST {
-            self.lately.pop_front();
-            self.before += 1;
-        }
-        self.lately.push_back((file, place));
-    }
-
-    fn get(&self, number: usize) -> Option<(usize, Place)> {
-        let number = number.checked_sub(self.before)?;
-        self.lately.get(number).copied()
+        doubts.into_iter().try_for_each(|doubt| warn(py, doubt))?;
+        Ok((paths, total))
     }
 }
 
 fn count_arrow(
     py: Python<'_>,
-    texts: Texts,
+    texts: Stream,
     pattern: &Pattern,
     options: CountOptions,
     progress: &Progress,
 ) -> PyResult<Words> {
     let failure = Mutex::new(None);
-    let bytes = AtomicU64::new(0);
     let work = |caller: &Caller<u64>| {
         let options = options.stop(caller.stop());
-        let keep = |error: ArrowError| {
-            *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
-        };
+        let keep = |error: ArrowError| *lock(&failure) = Some(error);
         let columns = texts.map_while(|texts| texts.map_err(keep).ok());
+        let bytes = AtomicU64::new(0);
         let documents = columns.flat_map(|texts| {
-            let done = bytes.load(Ordering::Relaxed);
-            caller.tell(done);
-            let texts = Arc::new(texts);
-            (0..texts.len()).map(move |row| Row {
-                texts: Arc::clone(&texts),
-                row,
-            })
+            caller.tell(bytes.load(Ordering::Relaxed));
+            (0..texts.len()).map(move |row| Row(texts.clone(), row))
         });
         let documents = documents.inspect(|row| {
             bytes.fetch_add(row.as_ref().len() as u64, Ordering::Relaxed);
@@ -464,33 +397,26 @@ fn count_arrow(
     let counted = interruptible(py, work, |py, done| {
         progress.tell(py, "counting", done, None)
     })?;
-    let failure = failure.into_inner().unwrap_or_else(PoisonError::into_inner);
-    match failure {
-        Some(failure) => Err(PyValueError::new_err(failure)),
-        None => counted.map_err(value_error),
-    }
+    let failure = lock(&failure).take().map(value_error);
+    failure.map_or(counted.map_err(value_error), Err)
 }
 
 /// A row of a column; where it is null, nothing.
-struct Row {
-    texts: Arc<Bytes>,
-    row: usize,
-}
+struct Row(ArrayRef, usize);
 
 impl AsRef<[u8]> for Row {
     fn as_ref(&self) -> &[u8] {
-        self.texts.get(self.row).unwrap_or_default()
+        bytes_at(&self.0, self.1).unwrap_or_default()
     }
 }
 
-/// So many threads, or as many as there are processors.
+/// Refuses no threads.
 ///
 /// # Errors
-/// `ValueError` for 0.
-pub(crate) fn count_options(threads: Option<usize>) -> PyResult<CountOptions> {
+/// `ValueError`.
+pub(crate) fn checked(threads: Option<usize>) -> PyResult<Option<usize>> {
     match threads {
-        None => Ok(CountOptions::default()),
-        Some(0) => Err(PyValueError::new_err("threads must be at least 1, not 0")),
-        Some(threads) => Ok(CountOptions::default().threads(threads)),
+        Some(0) => Err(value_error("threads must be at least 1, not 0")),
+        threads => Ok(threads),
     }
 }

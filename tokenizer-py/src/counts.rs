@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use arrow_array::{ArrayRef, BinaryArray, RecordBatch, RecordBatchIterator, UInt64Array};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, BinaryArray, RecordBatch, RecordBatchIterator, UInt64Array};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -17,10 +18,11 @@ use tokenizer_core::format::counts::{
 use tokenizer_core::{Count, Pattern, Words};
 
 use crate::arrow::{self, Arrays};
-use crate::corpus::{self, FileArguments, Source, count_options};
+use crate::batches::portions;
+use crate::corpus::{FileArguments, Source};
 use crate::errors::{file_error, guard, value_error};
+use crate::ids::long_list;
 use crate::interruptible::{Caller, interruptible, take_turns};
-use crate::lists::pairs;
 use crate::progress::Progress;
 
 /// Rows of a table that is handed out together.
@@ -138,7 +140,6 @@ pub(crate) fn count_pieces(
 ) -> PyResult<PieceCounts> {
     guard(|| {
         let pattern: Pattern = pattern.parse().map_err(value_error)?;
-        let options = count_options(threads)?;
         let arguments = FileArguments {
             text,
             json_lines,
@@ -146,29 +147,13 @@ pub(crate) fn count_pieces(
             include,
             exclude,
         };
-        let source = match (documents, files) {
-            (Some(documents), None) => {
-                arguments.refuse()?;
-                Source::of_documents(documents, column, "documents")?
-            }
-            (None, Some(files)) => Source::Files(Box::new(arguments.files(paths(files)?, column)?)),
-            _ => {
-                return Err(PyTypeError::new_err(
-                    "either documents or files must be given",
-                ));
-            }
+        let Some(source) = Source::new(documents, "documents", files, column, &arguments)? else {
+            let message = "either documents or files must be given";
+            return Err(PyTypeError::new_err(message));
         };
-        let progress = Progress::new(progress)?;
-        let words = corpus::count(py, source, &pattern, options, &progress);
-        progress.close(py);
-        Ok(PieceCounts::new(pattern, words?))
+        let counted = source.count(py, pattern, threads, &Progress::new(py, progress)?)?;
+        Ok(PieceCounts { counted })
     })
-}
-
-/// An iterable of paths; a single one is refused.
-pub(crate) fn paths(files: &Bound<'_, PyAny>) -> PyResult<Vec<PathBuf>> {
-    crate::text::refuse_single_text(files, "files")?;
-    files.try_iter()?.map(|path| path?.extract()).collect()
 }
 
 fn from_arrow(table: &Bound<'_, PyAny>, pattern: Option<&Pattern>) -> PyResult<PieceCounts> {
@@ -208,29 +193,11 @@ fn sums(files: &CountsFiles, caller: &Caller<()>) -> Result<Words, LoadCountsErr
     files.for_each_row(|piece, count| {
         row += 1;
         stopped |= row.is_multiple_of(ROWS) && caller.stop_flag().load(Ordering::Relaxed);
-        match stopped {
-            true => Ok(()),
-            false => Ok(words.add(piece, count)?),
+        if !stopped {
+            words.add(piece, count)?;
         }
+        Ok(())
     })?;
-    Ok(words)
-}
-
-/// The counts of both together.
-fn sum(py: Python<'_>, all: [&Words; 2]) -> PyResult<Words> {
-    let mut words = Words::new();
-    for other in all {
-        let mut rows = other.iter();
-        // Some at a time: between them Ctrl-C is looked for.
-        while rows.len() > 0 {
-            take_turns(py)?;
-            let added = py.detach(|| {
-                let mut some = rows.by_ref().take(ROWS);
-                some.try_for_each(|(piece, count)| words.add(piece, count))
-            });
-            added.map_err(value_error)?;
-        }
-    }
     Ok(words)
 }
 
@@ -242,17 +209,16 @@ fn add_rows(
     count: usize,
     row: &mut usize,
 ) -> Result<(), String> {
-    let pieces = arrow::bytes_of(table, piece).ok_or("the type of \"piece\" changed")?;
-    for here in 0..pieces.len() {
-        let piece = pieces.get(here);
-        let count = arrow::number(table, count, here);
-        match (piece, count) {
-            (None, _) => return Err(format!("row {row}: the piece is null")),
-            (_, None) => return Err(format!("row {row}: the count is null or negative")),
-            (Some(piece), Some(count)) => words
-                .add(piece, count)
-                .map_err(|error| format!("row {row}: {error}"))?,
-        }
+    let table = table.as_struct();
+    for here in 0..table.len() {
+        let piece = arrow::bytes_at(table.column(piece), here);
+        let count = arrow::integer_at(table.column(count), here);
+        let added = match (piece, count) {
+            (None, _) => Err("the piece is null".to_owned()),
+            (_, None) => Err("the count is null or negative".to_owned()),
+            (Some(piece), Some(count)) => words.add(piece, count).map_err(|e| e.to_string()),
+        };
+        added.map_err(|error| format!("row {row}: {error}"))?;
         *row += 1;
     }
     Ok(())
@@ -363,9 +329,8 @@ impl PieceCounts {
     ///     [(b' be', 1), (b'to', 1)]
     fn items<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         guard(|| {
-            let rows = py.detach(|| self.in_order());
-            let rows = rows.into_iter();
-            pairs(
+            let rows = py.detach(|| self.in_order()).into_iter();
+            long_list(
                 py,
                 rows.map(|(piece, count)| (PyBytes::new(py, piece), count)),
             )
@@ -386,8 +351,23 @@ impl PieceCounts {
                     pattern_text::write(&other.pattern)
                 )));
             }
-            let words = sum(py, [&one.words, &other.words])?;
-            Ok(PieceCounts::new(one.pattern.clone(), words))
+            let sum = |caller: &Caller<()>| {
+                let mut words = Words::new();
+                let rows = one.words.iter().chain(other.words.iter());
+                for (row, (piece, count)) in rows.enumerate() {
+                    if row.is_multiple_of(ROWS) && caller.stop_flag().load(Ordering::Relaxed) {
+                        break;
+                    }
+                    words.add(piece, count)?;
+                }
+                Ok(words)
+            };
+            let sum: Result<_, tokenizer_core::words::WordsError> =
+                interruptible(py, sum, |_, ()| Ok(()))?;
+            Ok(PieceCounts::new(
+                one.pattern.clone(),
+                sum.map_err(value_error)?,
+            ))
         })
     }
 
@@ -443,25 +423,18 @@ impl PieceCounts {
 }
 
 /// The rows as tables of some megabytes.
-fn tables(mut rows: &[(&[u8], Count)], schema: &SchemaRef) -> Result<Vec<RecordBatch>, ArrowError> {
-    let mut tables = Vec::new();
-    while !rows.is_empty() {
-        let mut bytes = 0;
-        let fitting = rows.iter().take(ROWS).take_while(|(piece, _)| {
-            bytes += piece.len();
-            bytes <= BYTES
-        });
-        let (some, rest) = rows.split_at(fitting.count().max(1));
-        if some[0].0.len() > i32::MAX as usize {
+fn tables(rows: &[(&[u8], Count)], schema: &SchemaRef) -> Result<Vec<RecordBatch>, ArrowError> {
+    let tables = portions(rows, |(piece, _)| piece.len() + BYTES / ROWS, BYTES);
+    let table = |rows: &[(&[u8], Count)]| {
+        if rows.iter().any(|(piece, _)| piece.len() > 1 << 30) {
             return Err(ArrowError::InvalidArgumentError(
-                "a piece of more than 2 GiB".to_owned(),
+                "a piece of more than 1 GiB".to_owned(),
             ));
         }
-        let pieces = BinaryArray::from_iter_values(some.iter().map(|(piece, _)| piece));
-        let counts = UInt64Array::from_iter_values(some.iter().map(|&(_, count)| count));
+        let pieces = BinaryArray::from_iter_values(rows.iter().map(|(piece, _)| piece));
+        let counts = UInt64Array::from_iter_values(rows.iter().map(|&(_, count)| count));
         let columns: Vec<ArrayRef> = vec![Arc::new(pieces), Arc::new(counts)];
-        tables.push(RecordBatch::try_new(Arc::clone(schema), columns)?);
-        rows = rest;
-    }
-    Ok(tables)
+        RecordBatch::try_new(Arc::clone(schema), columns)
+    };
+    tables.into_iter().map(table).collect()
 }

@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use tokenizer_core::corpus::{FileError, LoadError, SaveError};
+use tokenizer_core::corpus::FileError;
 
 /// Where and why the last panic was.
 static LAST_PANIC: Mutex<Option<String>> = Mutex::new(None);
@@ -58,22 +58,6 @@ pub(crate) fn value_error(error: impl Display) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
 
-/// Why a model was not read.
-pub(crate) fn load_error(py: Python<'_>, error: LoadError) -> PyErr {
-    match error {
-        LoadError::File(error) => file_error(py, &error),
-        error => value_error(error),
-    }
-}
-
-/// Why a model was not written.
-pub(crate) fn save_error(py: Python<'_>, error: SaveError) -> PyErr {
-    match error {
-        SaveError::File(error) => file_error(py, &error),
-        error => value_error(error),
-    }
-}
-
 /// The `OSError` that Python itself would raise, with `errno` and `filename`.
 pub(crate) fn file_error(py: Python<'_>, error: &FileError) -> PyErr {
     let made = || -> PyResult<PyErr> {
@@ -103,11 +87,8 @@ fn errno_name(kind: io::ErrorKind) -> Option<&'static str> {
     Some(match kind {
         io::ErrorKind::NotFound => "ENOENT",
         io::ErrorKind::PermissionDenied => "EACCES",
-        io::ErrorKind::AlreadyExists => "EEXIST",
         io::ErrorKind::IsADirectory => "EISDIR",
         io::ErrorKind::NotADirectory => "ENOTDIR",
-        io::ErrorKind::ReadOnlyFilesystem => "EROFS",
-        io::ErrorKind::StorageFull => "ENOSPC",
         _ => return None,
     })
 }

@@ -1,57 +1,97 @@
-//! Ids as arrays, and ids that come from Python in any form.
+//! Ids as lists and arrays, and ids that come from Python in any form.
+
+use std::sync::OnceLock;
 
 use numpy::{Element, PyArray1, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyList, PyTuple};
-use tokenizer_core::{Batch, TokenId};
+use pyo3::types::{PyInt, PyList};
+use tokenizer_core::TokenId;
 
+use crate::cpython::ids_of_list;
 use crate::errors::guard;
-use crate::lists;
+use crate::interruptible::take_turns;
 
-/// Ids, and where each text's begin and end among them.
-pub(crate) type IdsAndOffsets<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<i64>>);
-
-/// Ids as an array of `uint32` that takes over the vector: nothing is copied.
-pub(crate) fn array(py: Python<'_>, ids: Vec<TokenId>) -> PyResult<Bound<'_, PyArray1<u32>>> {
-    array_of(py, ids)
+/// The ints of a tokenizer's ids, of which lists hold references: an id occurs many thousand times, and
+/// to make an int for each place takes longer than to encode it. Each is made when it is first needed,
+/// and freed with the tokenizer. Ids beyond the vocabulary are made each time.
+pub(crate) struct Ints {
+    ids: usize,
+    /// By id. Made with the first list: arrays need none.
+    made: OnceLock<Box<[OnceLock<Py<PyInt>>]>>,
 }
 
-/// An array that takes over the vector. Room is given back when it is much: arrays may be kept for
-/// long.
-pub(crate) fn array_of<T: Element>(
+impl Ints {
+    /// For ids below `ids`.
+    pub(crate) fn new(ids: usize) -> Self {
+        Ints {
+            ids,
+            made: OnceLock::new(),
+        }
+    }
+
+    /// A new list.
+    ///
+    /// # Errors
+    /// `MemoryError`.
+    pub(crate) fn list<'py>(
+        &self,
+        py: Python<'py>,
+        ids: &[TokenId],
+    ) -> PyResult<Bound<'py, PyList>> {
+        if cfg!(Py_GIL_DISABLED) {
+            // Threads would wait for each other at the reference counts of frequent ids.
+            return PyList::new(py, ids);
+        }
+        let made = self
+            .made
+            .get_or_init(|| (0..self.ids).map(|_| OnceLock::new()).collect());
+        let int = |&id: &TokenId| match made.get(id as usize) {
+            Some(int) => {
+                let int = int.get_or_init(|| PyInt::new(py, id).unbind());
+                int.bind(py).clone()
+            }
+            None => PyInt::new(py, id),
+        };
+        PyList::new(py, ids.iter().map(int))
+    }
+}
+
+/// A new list of many values.
+///
+/// # Errors
+/// `MemoryError`, and what a signal handler raises.
+pub(crate) fn long_list<'py, T: IntoPyObject<'py>>(
+    py: Python<'py>,
+    values: impl Iterator<Item = T>,
+) -> PyResult<Bound<'py, PyList>> {
+    let list = PyList::empty(py);
+    for value in values {
+        list.append(value)?;
+        if list.len().is_multiple_of(1 << 16) {
+            take_turns(py)?;
+        }
+    }
+    Ok(list)
+}
+
+/// An array that takes over the vector: nothing is copied. Most of its room is given back when it is
+/// used less than to a quarter: arrays may be kept for long.
+pub(crate) fn array<T: Element>(
     py: Python<'_>,
     mut values: Vec<T>,
 ) -> PyResult<Bound<'_, PyArray1<T>>> {
-    import_numpy(py)?;
-    if has_much_room(&values) {
+    // The package itself does not import numpy.
+    static IMPORTED: PyOnceLock<()> = PyOnceLock::new();
+    IMPORTED.get_or_try_init(py, || py.import("numpy").map(drop))?;
+    if values.capacity() / 4 > values.len() {
         values.shrink_to_fit();
     }
     Ok(PyArray1::from_vec(py, values))
 }
 
-/// Whether less than a quarter of the vector is used. Prose uses half of the room that it is given.
-pub(crate) fn has_much_room<T>(values: &Vec<T>) -> bool {
-    values.capacity() / 4 > values.len()
-}
-
-/// Imports numpy: now, and not with the package.
-pub(crate) fn import_numpy(py: Python<'_>) -> PyResult<()> {
-    static IMPORTED: PyOnceLock<()> = PyOnceLock::new();
-    IMPORTED.get_or_try_init(py, || py.import("numpy").map(drop))?;
-    Ok(())
-}
-
-/// A batch as one array of ids and one of `int64` offsets: text `n` has the ids from `offsets[n]`
-/// to `offsets[n + 1]`.
-pub(crate) fn arrays(py: Python<'_>, batch: Batch) -> PyResult<IdsAndOffsets<'_>> {
-    let ids = array(py, batch.ids)?;
-    let offsets = batch.offsets.into_iter().map(|offset| offset as i64);
-    Ok((ids, PyArray1::from_vec(py, offsets.collect())))
-}
-
 /// Ids as an argument: a list, a tuple, an array of numpy or any other sequence of integers.
-pub(crate) struct Ids(Vec<TokenId>);
+pub(crate) struct Ids(pub(crate) Vec<TokenId>);
 
 impl std::ops::Deref for Ids {
     type Target = [TokenId];
@@ -65,12 +105,9 @@ impl FromPyObject<'_, '_> for Ids {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
-        // Exactly these types: one derived from them may iterate over something else.
+        // Exactly this type: one derived from it may iterate over something else.
         if let Ok(list) = object.cast_exact::<PyList>() {
-            return lists::of_list(list).map(Ids);
-        }
-        if let Ok(tuple) = object.cast_exact::<PyTuple>() {
-            return lists::of_tuple(tuple).map(Ids);
+            return ids_of_list(&list).map(Ids);
         }
         match guard(|| of_array(&object))? {
             Some(ids) => Ok(Ids(ids)),
@@ -80,7 +117,7 @@ impl FromPyObject<'_, '_> for Ids {
 }
 
 /// The ids in an array of integers that has one dimension and lies in one piece. `None` for anything
-/// else, and when an element is no id.
+/// else, for narrower types, and when an element is no id.
 fn of_array(object: &Bound<'_, PyAny>) -> PyResult<Option<Vec<TokenId>>> {
     // Numpy is asked only about what is an array by name: without it there are none.
     let kind = object.get_type();
@@ -91,9 +128,7 @@ fn of_array(object: &Bound<'_, PyAny>) -> PyResult<Option<Vec<TokenId>>> {
         .or_else(|| elements::<i64>(object))
         .or_else(|| elements::<u16>(object))
         .or_else(|| elements::<i32>(object))
-        .or_else(|| elements::<u64>(object))
-        .or_else(|| elements::<i16>(object))
-        .or_else(|| elements::<u8>(object)))
+        .or_else(|| elements::<u64>(object)))
 }
 
 /// The ids in an array of this type.

@@ -23,6 +23,45 @@ pub(crate) fn take_turns(py: Python<'_>) -> PyResult<()> {
     py.check_signals()
 }
 
+/// Work on less than this many bytes takes a few microseconds. To release the interpreter for it
+/// costs more than it gives: another thread that takes it keeps it for milliseconds.
+const SHORT: usize = 2048;
+
+/// Work on this many bytes may take so long that Ctrl-C would be waited for.
+const LONG: usize = 2 << 20;
+
+/// Runs `work` on `bytes` bytes of text, with the interpreter released if that is worth it.
+pub(crate) fn detached<T: Send>(
+    py: Python<'_>,
+    bytes: usize,
+    work: impl FnOnce() -> T + Send,
+) -> T {
+    match bytes < SHORT {
+        true => work(),
+        false => py.detach(work),
+    }
+}
+
+/// As [`detached`]; work that may take long looks at the flag that it is given, and ends soon when
+/// it is set.
+///
+/// # Errors
+/// What a signal handler raises.
+pub(crate) fn stoppable<T: Send>(
+    py: Python<'_>,
+    bytes: usize,
+    work: impl FnOnce(Option<&AtomicBool>) -> T + Send,
+) -> PyResult<T> {
+    if bytes < LONG {
+        return Ok(detached(py, bytes, || work(None)));
+    }
+    interruptible(
+        py,
+        |caller: &Caller<()>| work(Some(caller.stop_flag())),
+        |_, ()| Ok(()),
+    )
+}
+
 /// What the work knows of the one who waits for it.
 pub(crate) struct Caller<M> {
     stop: Arc<AtomicBool>,

@@ -8,13 +8,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokenizer_core::{Model, SpecialSet, TokenId};
 
-/// So many sets are kept beside that of all.
+/// Sets that are kept beside that of all.
 const KEPT: usize = 8;
 
-/// The special tokens of a tokenizer, ready to be looked for.
+/// Some special tokens, ready to be looked for; `None` when there are none.
+pub(crate) type Choice = Option<Arc<Chosen>>;
+
+/// A set of special tokens.
+pub(crate) struct Chosen {
+    /// Ascending.
+    ids: Vec<TokenId>,
+    pub(crate) set: SpecialSet,
+}
+
+/// The special tokens of a tokenizer.
 pub(crate) struct Specials {
-    all: SpecialSet,
-    count: usize,
+    all: Choice,
     /// The sets asked for lately, the last one first.
     ///
     /// The lock is held for moments in which the interpreter is not released and no Python code
@@ -22,101 +31,57 @@ pub(crate) struct Specials {
     lately: Mutex<Vec<Arc<Chosen>>>,
 }
 
-/// Some of the special tokens.
-pub(crate) enum Choice<'s> {
-    Nothing,
-    All(&'s SpecialSet),
-    Some(Arc<Chosen>),
-}
-
-/// A set of special tokens that was asked for.
-pub(crate) struct Chosen {
-    /// Ascending.
-    ids: Vec<TokenId>,
-    set: SpecialSet,
-}
-
-impl Choice<'_> {
-    /// The set, if there is anything in it.
-    pub(crate) fn set(&self) -> Option<&SpecialSet> {
-        match self {
-            Choice::Nothing => None,
-            Choice::All(set) => Some(set),
-            Choice::Some(chosen) => Some(&chosen.set),
-        }
-    }
-
-    /// Their texts. `model` is the one they are of.
-    pub(crate) fn contents<'m>(&self, model: &'m Model) -> Vec<&'m str> {
-        let all = model.specials().iter();
-        let contents = all.filter(|special| match self {
-            Choice::Nothing => false,
-            Choice::All(_) => true,
-            Choice::Some(chosen) => chosen.ids.binary_search(&special.id).is_ok(),
-        });
-        contents.map(|special| special.content.as_str()).collect()
-    }
+fn chosen(model: &Model, ids: Vec<TokenId>) -> Arc<Chosen> {
+    let content = |&id| Some(model.specials().by_id(id)?.content.as_str());
+    let contents: Vec<&str> = ids.iter().filter_map(content).collect();
+    let set = model.special_set(&contents);
+    Arc::new(Chosen { ids, set })
 }
 
 impl Specials {
     /// Those of `model`.
     pub(crate) fn of(model: &Model) -> Self {
+        let mut ids: Vec<TokenId> = model.specials().iter().map(|token| token.id).collect();
+        ids.sort_unstable();
         Specials {
-            all: model.all_specials(),
-            count: model.specials().len(),
+            all: (!ids.is_empty()).then(|| chosen(model, ids)),
             lately: Mutex::default(),
         }
     }
 
     /// Every one.
-    pub(crate) fn all(&self) -> Choice<'_> {
-        match self.count {
-            0 => Choice::Nothing,
-            _ => Choice::All(&self.all),
-        }
+    pub(crate) fn all(&self) -> Choice {
+        self.all.clone()
     }
 
     /// Those with these ids. `model` is the one they are of.
-    pub(crate) fn choose(&self, model: &Model, mut ids: Vec<TokenId>) -> Choice<'_> {
+    pub(crate) fn choose(&self, model: &Model, mut ids: Vec<TokenId>) -> Choice {
+        if ids.is_empty() {
+            return None;
+        }
         ids.sort_unstable();
         ids.dedup();
-        if ids.is_empty() {
-            return Choice::Nothing;
-        }
-        if ids.len() == self.count {
-            return Choice::All(&self.all);
-        }
         let lock = || self.lately.lock().unwrap_or_else(PoisonError::into_inner);
-        {
-            let mut lately = lock();
-            if let Some(place) = lately.iter().position(|kept| kept.ids == ids) {
-                lately[..=place].rotate_right(1);
-                return Choice::Some(lately[0].clone());
-            }
+        let is_it = |kept: &Arc<Chosen>| kept.ids == ids;
+        if self.all.as_ref().is_some_and(is_it) {
+            return self.all();
         }
-        let contents: Vec<&str> = ids
-            .iter()
-            .filter_map(|&id| Some(model.specials().by_id(id)?.content.as_str()))
-            .collect();
-        let set = model.special_set(&contents);
-        let chosen = Arc::new(Chosen { ids, set });
+        if let Some(kept) = lock().iter().find(|kept| is_it(kept)) {
+            return Some(Arc::clone(kept));
+        }
+        let made = chosen(model, ids);
         let mut lately = lock();
-        // What is not kept is dropped behind the lock.
-        let _oldest = (lately.len() == KEPT).then(|| lately.pop());
-        lately.insert(0, chosen.clone());
-        drop(lately);
-        Choice::Some(chosen)
+        lately.insert(0, Arc::clone(&made));
+        lately.truncate(KEPT);
+        Some(made)
     }
 
     /// Those that `choice` leaves.
-    pub(crate) fn others(&self, model: &Model, choice: &Choice<'_>) -> Choice<'_> {
-        let chosen = match choice {
-            Choice::Nothing => return self.all(),
-            Choice::All(_) => return Choice::Nothing,
-            Choice::Some(chosen) => chosen,
+    pub(crate) fn others(&self, model: &Model, choice: &Choice) -> Choice {
+        let (Some(all), Some(some)) = (&self.all, choice) else {
+            return self.all();
         };
-        let ids = model.specials().iter().map(|special| special.id);
-        let others = ids.filter(|id| chosen.ids.binary_search(id).is_err());
-        self.choose(model, others.collect())
+        let is_other = |id: &&TokenId| some.ids.binary_search(id).is_err();
+        self.choose(model, all.ids.iter().filter(is_other).copied().collect())
     }
 }

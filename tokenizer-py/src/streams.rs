@@ -1,10 +1,10 @@
 //! Text that comes in chunks, and ids that come one by one.
 //!
-//! What a stream holds is taken out of it for the time of a call. So no lock is held while the
-//! interpreter is released; a second thread that comes meanwhile is told so.
+//! A stream is locked for the time of a call. A second thread that comes meanwhile does not wait: the
+//! first may need the interpreter.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -14,42 +14,27 @@ use tokenizer_core::{DecodeStream as Decoder, EncodeStream as Encoder, TokenId};
 
 use crate::errors::{guard, value_error};
 use crate::ids::Ids;
-use crate::interruptible::take_turns;
-use crate::text::{Argument, detached, stoppable};
+use crate::interruptible::{detached, stoppable, take_turns};
+use crate::text::Text;
 
 /// Bytes that are encoded, and ids that are decoded, between two looks for Ctrl-C.
 const PORTION: usize = 1 << 20;
 
-/// What a stream holds between calls.
-enum State<S> {
-    Open(S),
-    /// A call is at work.
-    Taken,
-    Finished,
-}
-
-struct Held<S>(Mutex<State<S>>);
+/// What a stream holds until it is finished.
+pub(crate) struct Held<S>(Mutex<Option<S>>);
 
 impl<S> Held<S> {
-    fn new(stream: S) -> Self {
-        Held(Mutex::new(State::Open(stream)))
+    pub(crate) fn new(stream: S) -> Self {
+        Held(Mutex::new(Some(stream)))
     }
 
-    fn replace(&self, state: State<S>) -> State<S> {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *held, state)
-    }
-
-    fn take(&self) -> PyResult<S> {
-        match self.replace(State::Taken) {
-            State::Open(stream) => Ok(stream),
-            State::Taken => Err(PyRuntimeError::new_err(
-                "the stream is in use by another thread",
-            )),
-            State::Finished => {
-                self.replace(State::Finished);
-                Err(PyValueError::new_err("the stream is finished"))
-            }
+    /// Takes the stream: it is finished unless it is put back.
+    fn take(&self) -> PyResult<(S, MutexGuard<'_, Option<S>>)> {
+        let in_use = |_| PyRuntimeError::new_err("the stream is in use by another thread");
+        let mut place = self.0.try_lock().map_err(in_use)?;
+        match place.take() {
+            Some(stream) => Ok((stream, place)),
+            None => Err(PyValueError::new_err("the stream is finished")),
         }
     }
 }
@@ -67,13 +52,7 @@ impl<S> Held<S> {
 ///     >>> stream.finish()
 ///     [1917]
 #[pyclass(frozen, module = "tokenizer_py")]
-pub(crate) struct EncodeStream(Held<Encoder>);
-
-impl EncodeStream {
-    pub(crate) fn new(stream: Encoder) -> Self {
-        EncodeStream(Held::new(stream))
-    }
-}
+pub(crate) struct EncodeStream(pub(crate) Held<Encoder>);
 
 #[pymethods]
 impl EncodeStream {
@@ -94,32 +73,17 @@ impl EncodeStream {
     ///
     ///     >>> tokenizer.encode_stream().push("hello world and")
     ///     [15339, 1917]
-    fn push<'py>(&self, py: Python<'py>, chunk: Argument<'_>) -> PyResult<Bound<'py, PyList>> {
+    fn push<'py>(&self, py: Python<'py>, chunk: Text) -> PyResult<Bound<'py, PyList>> {
         guard(|| {
-            let chunk = &*chunk;
-            let mut stream = self.0.take()?;
-            let pushed = stoppable(py, chunk.len(), move |stop| {
+            let (mut stream, mut place) = self.0.take()?;
+            let (pushed, ids, stream) = stoppable(py, chunk.len(), move |stop| {
                 let mut ids = Vec::new();
-                let mut pushed = Ok(());
-                for some in chunk.chunks(PORTION) {
-                    if stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
-                        break;
-                    }
-                    pushed = stream.push(some, &mut ids);
-                    if pushed.is_err() {
-                        break;
-                    }
-                }
+                let is_stopped = || stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
+                let mut parts = chunk.chunks(PORTION).take_while(|_| !is_stopped());
+                let pushed = parts.try_for_each(|part| stream.push(part, &mut ids));
                 (pushed, ids, stream)
-            });
-            let (pushed, ids, stream) = match pushed {
-                Ok(pushed) => pushed,
-                Err(raised) => {
-                    self.0.replace(State::Finished);
-                    return Err(raised);
-                }
-            };
-            self.0.replace(State::Open(stream));
+            })?;
+            *place = Some(stream);
             pushed.map_err(value_error)?;
             PyList::new(py, ids)
         })
@@ -138,11 +102,9 @@ impl EncodeStream {
     ///     []
     fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         guard(|| {
-            let stream = self.0.take()?;
+            let (stream, _place) = self.0.take()?;
             let mut ids = Vec::new();
-            let finished = py.detach(|| stream.finish(&mut ids));
-            self.0.replace(State::Finished);
-            finished.map_err(value_error)?;
+            py.detach(|| stream.finish(&mut ids)).map_err(value_error)?;
             PyList::new(py, ids)
         })
     }
@@ -156,19 +118,9 @@ impl EncodeStream {
 ///     ['h', 'é', ' ', '', '🦊']
 #[pyclass(frozen, module = "tokenizer_py")]
 pub(crate) struct DecodeStream {
-    stream: Held<Decoder>,
-    /// Ids that are passed over.
-    skipped: Box<[TokenId]>,
-}
-
-impl DecodeStream {
-    /// `skipped` ascends.
-    pub(crate) fn new(stream: Decoder, skipped: Vec<TokenId>) -> Self {
-        DecodeStream {
-            stream: Held::new(stream),
-            skipped: skipped.into(),
-        }
-    }
+    pub(crate) stream: Held<Decoder>,
+    /// Ids that are left out. They ascend.
+    pub(crate) skipped: Vec<TokenId>,
 }
 
 #[pymethods]
@@ -193,36 +145,27 @@ impl DecodeStream {
     ///     'hello world'
     fn push(&self, py: Python<'_>, ids: &Bound<'_, PyAny>) -> PyResult<String> {
         guard(|| {
-            let one;
-            let several;
-            let ids: &[TokenId] = match ids.is_instance_of::<PyInt>() {
-                true => {
-                    one = [ids.extract()?];
-                    &one
-                }
-                false => {
-                    several = ids.extract::<Ids>()?;
-                    &several
-                }
+            let ids: Vec<TokenId> = match ids.is_instance_of::<PyInt>() {
+                true => vec![ids.extract()?],
+                false => ids.extract::<Ids>()?.0,
             };
-            let mut stream = self.stream.take()?;
+            let (mut stream, mut place) = self.stream.take()?;
             let mut text = String::new();
             let mut pushed = Ok(());
-            for some in ids.chunks(PORTION) {
+            for (number, some) in ids.chunks(PORTION).enumerate() {
+                if number > 0 {
+                    take_turns(py)?;
+                }
                 pushed = detached(py, some.len(), || {
                     let wanted = |id: &&TokenId| self.skipped.binary_search(id).is_err();
                     let mut wanted = some.iter().filter(wanted);
                     wanted.try_for_each(|&id| stream.push(id, &mut text))
                 });
-                if pushed.is_err() || ids.len() <= PORTION {
+                if pushed.is_err() {
                     break;
                 }
-                if let Err(raised) = take_turns(py) {
-                    self.stream.replace(State::Finished);
-                    return Err(raised);
-                }
             }
-            self.stream.replace(State::Open(stream));
+            *place = Some(stream);
             pushed.map_err(|error: UnknownToken| PyKeyError::new_err(error.to_string()))?;
             Ok(text)
         })
@@ -241,10 +184,9 @@ impl DecodeStream {
     ///     ''
     fn finish(&self) -> PyResult<String> {
         guard(|| {
-            let stream = self.stream.take()?;
+            let (stream, _place) = self.stream.take()?;
             let mut text = String::new();
             stream.finish(&mut text);
-            self.stream.replace(State::Finished);
             Ok(text)
         })
     }

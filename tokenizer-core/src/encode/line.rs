@@ -113,9 +113,7 @@ impl MergeLine<'_> {
         // With room behind the last byte for loads of 16 bytes.
         let mut padded = [0; LINE + 16];
         padded[..length].copy_from_slice(piece);
-        let ask = |left: Part, right: Part, begin: u32| {
-            key(rules.rank(left, right, &padded, begin as usize), begin)
-        };
+        let ask = |left: Part, right: Part, begin: u32| key(rules.lowest_rank(left, right), begin);
         loop {
             let lowest = simd.smallest(&keys);
             if lowest == NO_KEY {
@@ -126,11 +124,19 @@ impl MergeLine<'_> {
             let next = behind & behind.wrapping_neg();
             let behind = behind ^ next;
             let second = next.trailing_zeros();
-            let token = rules.merged(
+            let (rank, left, right) = (
                 lowest >> PLACE_BITS,
                 parts[at as usize],
                 parts[second as usize % LINE],
             );
+            // Bytes are compared only here, where nothing waits for it: keys are lower bounds, and this
+            // one may be too low.
+            if !rules.is_rank(rank, left, right, &padded, at as usize) {
+                let rank = rules.rank(left, right, &padded, at as usize);
+                simd.set_number(&mut keys, at, key(rank, at));
+                continue;
+            }
+            let token = rules.merged(rank, left, right);
             let new_key = match behind {
                 0 => NO_KEY,
                 _ => {

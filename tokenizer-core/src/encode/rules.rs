@@ -79,6 +79,33 @@ impl Rules {
         self.byte_ranks[square(first, second)]
     }
 
+    /// A lower bound of [`Rules::rank`], without a look at the bytes of tokens.
+    #[inline(always)]
+    pub(super) fn lowest_rank(&self, left: Part, right: Part) -> u32 {
+        match &self.listed {
+            None => {
+                let id = self.vocab().lowest_id_of_joined(left, right);
+                id.unwrap_or(NO_RANK)
+            }
+            Some((pairs, _)) => pairs.get(left.id, right.id),
+        }
+    }
+
+    /// Whether a rank that [`Rules::lowest_rank`] gave is that of the merge. The joined bytes begin at
+    /// `text[at]`.
+    #[inline(always)]
+    pub(super) fn is_rank(
+        &self,
+        rank: u32,
+        left: Part,
+        right: Part,
+        text: &[u8],
+        at: usize,
+    ) -> bool {
+        let length = (left.length + right.length) as usize;
+        self.listed.is_some() || self.vocab().is_at(rank, text, at, length)
+    }
+
     /// The rank of the merge of two tokens, or [`NO_RANK`]. Their joined bytes begin at `text[at]`.
     #[inline(always)]
     pub(super) fn rank(&self, left: Part, right: Part, text: &[u8], at: usize) -> u32 {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-__all__ = ["Bar"]
+__all__ = ["Bar", "close", "of_argument"]
 
 _UNITS = {"counting": "B", "merging": " merges"}
 
@@ -34,6 +34,27 @@ class Bar:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def of_argument(progress: Any) -> Any:
+    """What the argument ``progress`` asks for: something to call."""
+    if progress is True:
+        return Bar()
+    if progress is False or progress is None:
+        return _ignore
+    if not callable(progress):
+        raise TypeError("progress must be True, False, None or something to call")
+    return progress
+
+
+def _ignore(stage: str, done: int, total: int | None) -> None:
+    """Called with how far it is, where nobody wants to know."""
+
+
+def close(progress: Any) -> None:
+    """Closes a bar; anything else has nothing to close."""
+    if isinstance(progress, Bar):
+        progress.close()
 
 
 def _tqdm(stage: str, total: int | None) -> Any:

@@ -1,6 +1,5 @@
 //! Ids to text.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use pyo3::exceptions::PyKeyError;
@@ -12,33 +11,45 @@ use tokenizer_core::{DecodeStream as Decoder, TokenId};
 use super::Tokenizer;
 use crate::errors::guard;
 use crate::ids::Ids;
-use crate::interruptible::take_turns;
-use crate::streams::DecodeStream;
-use crate::text::{decoded, detached, string};
+use crate::interruptible::{detached, take_turns};
+use crate::streams::{DecodeStream, Held};
+use crate::text::string;
+
+/// Ids that are decoded between two looks for Ctrl-C.
+const PORTION: usize = 1 << 23;
 
 impl Tokenizer {
-    fn decoded(
-        &self,
-        py: Python<'_>,
-        ids: &[TokenId],
-        skip_special_tokens: bool,
-    ) -> PyResult<Vec<u8>> {
-        let ids = match skip_special_tokens && !self.model().specials().is_empty() {
-            true => {
-                let specials = self.model().skipped_ids();
-                Cow::Owned(detached(py, ids.len(), || without(ids, &specials)))
-            }
-            false => Cow::Borrowed(ids),
-        };
-        let unknown = |error: UnknownToken| PyKeyError::new_err(error.to_string());
-        decoded(py, self.model(), &ids)?.map_err(unknown)
+    fn skipped(&self, skip_special_tokens: bool) -> Vec<TokenId> {
+        match skip_special_tokens {
+            true => self.model().skipped_ids(),
+            false => Vec::new(),
+        }
     }
-}
 
-/// The ids that are not among `others`, which ascend.
-fn without(ids: &[TokenId], others: &[TokenId]) -> Vec<TokenId> {
-    let is_other = |id: &TokenId| others.binary_search(id).is_ok();
-    ids.iter().copied().filter(|id| !is_other(id)).collect()
+    fn decoded(&self, ids: &Bound<'_, PyAny>, skip_special_tokens: bool) -> PyResult<Vec<u8>> {
+        let py = ids.py();
+        let Ids(ids) = ids.extract()?;
+        let skipped = self.skipped(skip_special_tokens);
+        let mut bytes = Vec::new();
+        for (number, some) in ids.chunks(PORTION).enumerate() {
+            if number > 0 {
+                take_turns(py)?;
+            }
+            let done = detached(py, some.len(), || match skipped[..] {
+                [] => self.model().decode_into(some, &mut bytes),
+                _ => {
+                    let decoded = self.model().decode_without(some, &skipped)?;
+                    bytes.extend_from_slice(&decoded);
+                    Ok(())
+                }
+            });
+            done.map_err(|mut error: UnknownToken| {
+                error.position += number * PORTION;
+                PyKeyError::new_err(error.to_string())
+            })?;
+        }
+        Ok(bytes)
+    }
 }
 
 #[pymethods]
@@ -67,11 +78,11 @@ impl Tokenizer {
     fn decode<'py>(
         &self,
         py: Python<'py>,
-        ids: Ids,
+        ids: &Bound<'py, PyAny>,
         errors: &str,
         skip_special_tokens: bool,
     ) -> PyResult<Bound<'py, PyString>> {
-        guard(|| string(py, &self.decoded(py, &ids, skip_special_tokens)?, errors))
+        guard(|| string(py, &self.decoded(ids, skip_special_tokens)?, errors))
     }
 
     /// The bytes of ids, which need not be UTF-8: a token may hold a part of a character.
@@ -92,15 +103,10 @@ impl Tokenizer {
     fn decode_bytes<'py>(
         &self,
         py: Python<'py>,
-        ids: Ids,
+        ids: &Bound<'py, PyAny>,
         skip_special_tokens: bool,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        guard(|| {
-            Ok(PyBytes::new(
-                py,
-                &self.decoded(py, &ids, skip_special_tokens)?,
-            ))
-        })
+        guard(|| Ok(PyBytes::new(py, &self.decoded(ids, skip_special_tokens)?)))
     }
 
     /// The texts of many lists of ids.
@@ -128,8 +134,7 @@ impl Tokenizer {
         guard(|| {
             let texts = batch.try_iter()?.map(|ids| {
                 take_turns(py)?;
-                let ids: Ids = ids?.extract()?;
-                string(py, &self.decoded(py, &ids, skip_special_tokens)?, errors)
+                string(py, &self.decoded(&ids?, skip_special_tokens)?, errors)
             });
             texts.collect()
         })
@@ -149,10 +154,9 @@ impl Tokenizer {
     ///     'hello world'
     #[pyo3(signature = (*, skip_special_tokens = false))]
     fn decode_stream(&self, skip_special_tokens: bool) -> DecodeStream {
-        let skipped = match skip_special_tokens {
-            true => self.model().skipped_ids(),
-            false => Vec::new(),
-        };
-        DecodeStream::new(Decoder::new(Arc::clone(self.encoder.model())), skipped)
+        DecodeStream {
+            stream: Held::new(Decoder::new(Arc::clone(self.encoder.model()))),
+            skipped: self.skipped(skip_special_tokens),
+        }
     }
 }

@@ -1,152 +1,25 @@
 //! Text to ids.
 
-use std::sync::atomic::AtomicBool;
-
 use numpy::PyArray1;
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyBytes, PyList, PyString};
-use tokenizer_core::{Batch, EncodeError, EncodeOptions, TokenId};
+use tokenizer_core::Batch;
 
-use super::{Affix, Tokenizer, refuse_no_threads};
-use crate::batches::{self, Failure};
+use super::{Affix, Tokenizer, encoded};
+use crate::batches;
 use crate::errors::{guard, value_error};
-use crate::ids::{self, IdsAndOffsets};
-use crate::specials::Choice;
-use crate::streams::EncodeStream;
-use crate::text::{
-    Argument, InPlace, Text, Unread, detached, encode_into, encoded, room_for, stoppable, string,
-    texts, useful_threads,
-};
+use crate::ids;
+use crate::interruptible::{detached, stoppable};
+use crate::request::{bytes_of, room_for};
+use crate::streams::{EncodeStream, Held};
+use crate::text::{Text, string, texts};
 
 /// The ids of a text of this many bytes go into the array that they are written to; those of a
 /// shorter one are copied, which takes less time than to make room.
 const LONG: usize = 1 << 16;
 
-/// What is to be done with every text of a call.
-pub(super) struct Rules<'t> {
-    tokenizer: &'t Tokenizer,
-    pub(super) allowed: Choice<'t>,
-    pub(super) before: Option<TokenId>,
-    pub(super) after: Option<TokenId>,
-}
-
-impl Tokenizer {
-    pub(super) fn rules(
-        &self,
-        allowed: Option<&Bound<'_, PyAny>>,
-        prepend: Option<Affix>,
-        append: Option<Affix>,
-    ) -> PyResult<Rules<'_>> {
-        Ok(Rules {
-            tokenizer: self,
-            allowed: self.allowed(allowed)?,
-            before: self.affix(prepend)?,
-            after: self.affix(append)?,
-        })
-    }
-}
-
-impl Rules<'_> {
-    /// Appends the ids of a text, with what stands around them.
-    fn encode_into(
-        &self,
-        text: &[u8],
-        ids: &mut Vec<TokenId>,
-        stop: Option<&AtomicBool>,
-    ) -> Result<(), EncodeError> {
-        ids.extend(self.before);
-        encode_into(&self.tokenizer.encoder, text, self.allowed.set(), ids, stop)?;
-        ids.extend(self.after);
-        Ok(())
-    }
-
-    fn options<'s>(&'s self, threads: usize, stop: Option<&'s AtomicBool>) -> EncodeOptions<'s> {
-        let mut options = EncodeOptions::new().threads(threads);
-        options.allowed = self.allowed.set();
-        options.stop = stop;
-        options
-    }
-
-    /// The ids of a long text that is read in place; any other in UTF-8.
-    fn encode_in_place<'a>(&self, text: &Unread<'a, '_>) -> PyResult<InPlace<'a>> {
-        let Tokenizer {
-            encoder, memory, ..
-        } = self.tokenizer;
-        let room = |ids| memory.room(ids);
-        Ok(
-            match text.encode_in_place(encoder, self.allowed.set(), &room)? {
-                InPlace::Ids(ids) => InPlace::Ids(self.around(ids)),
-                text => text,
-            },
-        )
-    }
-
-    /// The ids with what stands around them.
-    fn around(&self, mut ids: Vec<TokenId>) -> Vec<TokenId> {
-        if let Some(before) = self.before {
-            ids.insert(0, before);
-        }
-        ids.extend(self.after);
-        ids
-    }
-
-    fn has_affixes(&self) -> bool {
-        self.before.is_some() || self.after.is_some()
-    }
-
-    /// The ids of a text, on threads.
-    fn encode(
-        &self,
-        text: &[u8],
-        threads: usize,
-        stop: Option<&AtomicBool>,
-    ) -> Result<Vec<TokenId>, EncodeError> {
-        let options = self.options(threads, stop);
-        let Tokenizer {
-            encoder, memory, ..
-        } = self.tokenizer;
-        let mut ids = memory.room(room_for(text.len()));
-        ids.extend(self.before);
-        encoder.encode_with_into(text, options, &mut ids)?;
-        ids.extend(self.after);
-        Ok(ids)
-    }
-
-    /// The ids of many texts, on threads.
-    pub(super) fn encode_batch(
-        &self,
-        py: Python<'_>,
-        texts: &[Text],
-        threads: usize,
-    ) -> PyResult<Batch> {
-        let threads = useful_threads(threads, texts);
-        let bytes = texts.iter().map(|text| text.as_ref().len()).sum();
-        let batch = stoppable(py, bytes, |stop| {
-            let encoder = &self.tokenizer.encoder;
-            let batch = encoder.encode_batch_with(texts, self.options(threads, stop));
-            batch.map(|batch| self.with_affixes(batch))
-        })?;
-        batch.map_err(value_error)
-    }
-
-    fn with_affixes(&self, batch: Batch) -> Batch {
-        if !self.has_affixes() {
-            return batch;
-        }
-        let mut around = Batch {
-            ids: Vec::with_capacity(batch.ids.len() + 2 * batch.offsets.len()),
-            offsets: Vec::with_capacity(batch.offsets.len()),
-        };
-        around.offsets.push(0);
-        for ids in batch.iter() {
-            around.ids.extend(self.before);
-            around.ids.extend_from_slice(ids);
-            around.ids.extend(self.after);
-            around.offsets.push(around.ids.len());
-        }
-        around
-    }
-}
+/// Ids of several texts in one array, and where those of each begin and end.
+type IdsAndEnds<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<i64>>);
 
 #[pymethods]
 impl Tokenizer {
@@ -182,35 +55,21 @@ impl Tokenizer {
     fn encode<'py>(
         &self,
         py: Python<'py>,
-        text: Unread<'_, 'py>,
+        text: Text,
         allowed_special: Option<&Bound<'py, PyAny>>,
         prepend: Option<Affix>,
         append: Option<Affix>,
     ) -> PyResult<Bound<'py, PyList>> {
         guard(|| {
-            let rules = self.rules(allowed_special, prepend, append)?;
-            let text = match rules.encode_in_place(&text)? {
-                InPlace::Ids(ids) => {
-                    let list = self.ints.list(py, &ids);
-                    self.memory.give(ids);
-                    return list;
-                }
-                InPlace::Text(text) => text,
-            };
-            encoded(
-                py,
-                text.len(),
-                |ids, stop| rules.encode_into(&text, ids, stop),
-                value_error,
-                |ids| self.ints.list(py, ids),
-            )
+            let request = self.request(1, allowed_special, prepend, append)?;
+            encoded(py, &request, &text, |ids| self.ints.list(py, ids))
         })
     }
 
     /// The ids of many texts, as lists.
     ///
-    /// The lists are made by the calling thread while others encode: so more than two or three
-    /// threads gain little. The result does not depend on their number.
+    /// With several threads, the calling thread makes the lists while the others encode: so more than
+    /// two or three gain little. The result does not depend on their number.
     ///
     /// Args:
     ///     texts (Iterable[str | bytes]): the texts.
@@ -240,23 +99,14 @@ impl Tokenizer {
         append: Option<Affix>,
     ) -> PyResult<Bound<'py, PyList>> {
         guard(|| {
-            refuse_no_threads(threads)?;
-            let rules = self.rules(allowed_special, prepend, append)?;
-            batches::encode(
-                py,
-                &self::texts(texts)?,
-                threads,
-                &self.ints,
-                |text, ids, stop| rules.encode_into(text.as_ref(), ids, stop),
-                |Failure { text, error }| value_error(format_args!("text {text}: {error}")),
-            )
+            let request = self.request(threads, allowed_special, prepend, append)?;
+            batches::lists(py, &self::texts(texts)?, threads, &self.ints, &request)
         })
     }
 
     /// The ids of a text, as an array.
     ///
-    /// Nothing is copied on the way into the array. When a large array goes, the tokenizer keeps its
-    /// memory for the next, up to 64 MiB.
+    /// Nothing is copied on the way into the array.
     ///
     /// Args:
     ///     text (str | bytes): the text.
@@ -279,36 +129,21 @@ impl Tokenizer {
     fn encode_numpy<'py>(
         &self,
         py: Python<'py>,
-        text: Unread<'_, 'py>,
+        text: Text,
         threads: usize,
         allowed_special: Option<&Bound<'py, PyAny>>,
         prepend: Option<Affix>,
         append: Option<Affix>,
     ) -> PyResult<Bound<'py, PyArray1<u32>>> {
         guard(|| {
-            refuse_no_threads(threads)?;
-            let rules = self.rules(allowed_special, prepend, append)?;
-            let text = match threads {
-                1 => rules.encode_in_place(&text)?,
-                _ => InPlace::Text(text.read()?),
-            };
-            let text = match text {
-                InPlace::Ids(ids) => return self.memory.array(py, ids),
-                InPlace::Text(text) => text,
-            };
-            let text = &*text;
+            let request = self.request(threads, allowed_special, prepend, append)?;
             if text.len() < LONG {
-                return encoded(
-                    py,
-                    text.len(),
-                    |ids, stop| rules.encode_into(text, ids, stop),
-                    value_error,
-                    |ids| ids::array(py, ids.to_vec()),
-                );
+                return encoded(py, &request, &text, |ids| ids::array(py, ids.to_vec()));
             }
-            let threads = useful_threads(threads, &[text]);
-            let encoded = stoppable(py, text.len(), |stop| rules.encode(text, threads, stop))?;
-            self.memory.array(py, encoded.map_err(value_error)?)
+            let mut ids = Vec::with_capacity(room_for(text.len()));
+            let encode = |stop: Option<&_>| request.encode_into(&text, threads, stop, &mut ids);
+            stoppable(py, text.len(), encode)?.map_err(value_error)?;
+            ids::array(py, ids)
         })
     }
 
@@ -345,12 +180,16 @@ impl Tokenizer {
         allowed_special: Option<&Bound<'py, PyAny>>,
         prepend: Option<Affix>,
         append: Option<Affix>,
-    ) -> PyResult<IdsAndOffsets<'py>> {
+    ) -> PyResult<IdsAndEnds<'py>> {
         guard(|| {
-            refuse_no_threads(threads)?;
-            let rules = self.rules(allowed_special, prepend, append)?;
+            let request = self.request(threads, allowed_special, prepend, append)?;
             let texts = self::texts(texts)?;
-            ids::arrays(py, rules.encode_batch(py, &texts, threads)?)
+            let batch = stoppable(py, bytes_of(&texts), |stop| {
+                request.encode_batch(&texts, threads, stop)
+            })?;
+            let Batch { ids, offsets } = batch.map_err(value_error)?;
+            let offsets = offsets.into_iter().map(|offset| offset as i64).collect();
+            Ok((ids::array(py, ids)?, ids::array(py, offsets)?))
         })
     }
 
@@ -373,19 +212,14 @@ impl Tokenizer {
     fn count(
         &self,
         py: Python<'_>,
-        text: Argument<'_>,
+        text: Text,
         threads: usize,
         allowed_special: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<usize> {
         guard(|| {
-            refuse_no_threads(threads)?;
-            let text = &*text;
-            let rules = self.rules(allowed_special, None, None)?;
-            let threads = useful_threads(threads, &[text]);
-            stoppable(py, text.len(), |stop| {
-                self.encoder.count_with(text, rules.options(threads, stop))
-            })?
-            .map_err(value_error)
+            let request = self.request(threads, allowed_special, None, None)?;
+            let count = |stop: Option<&_>| request.count(&text, threads, stop);
+            stoppable(py, text.len(), count)?.map_err(value_error)
         })
     }
 
@@ -416,16 +250,10 @@ impl Tokenizer {
         allowed_special: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Vec<usize>> {
         guard(|| {
-            refuse_no_threads(threads)?;
-            let rules = self.rules(allowed_special, None, None)?;
+            let request = self.request(threads, allowed_special, None, None)?;
             let texts = self::texts(texts)?;
-            let threads = useful_threads(threads, &texts);
-            let bytes = texts.iter().map(|text| text.as_ref().len()).sum();
-            stoppable(py, bytes, |stop| {
-                self.encoder
-                    .count_batch_with(&texts, rules.options(threads, stop))
-            })?
-            .map_err(value_error)
+            let count = |stop: Option<&_>| request.count_batch(&texts, threads, stop);
+            stoppable(py, bytes_of(&texts), count)?.map_err(value_error)
         })
     }
 
@@ -448,15 +276,12 @@ impl Tokenizer {
     fn count_till_limit(
         &self,
         py: Python<'_>,
-        text: Argument<'_>,
+        text: Text,
         limit: usize,
     ) -> PyResult<Option<usize>> {
         guard(|| {
-            let text = &*text;
-            detached(py, text.len(), || {
-                self.encoder.count_till_limit(text, limit)
-            })
-            .map_err(value_error)
+            let count = || self.encoder.count_till_limit(&text, limit);
+            detached(py, text.len(), count).map_err(value_error)
         })
     }
 
@@ -491,7 +316,7 @@ impl Tokenizer {
     ) -> PyResult<(Bound<'py, PyAny>, usize)> {
         guard(|| {
             let py = text.py();
-            let argument: Argument<'_> = text.extract()?;
+            let argument: Text = text.extract()?;
             let bytes = &*argument;
             let truncated = detached(py, bytes.len(), || self.encoder.truncate(bytes, limit))
                 .map_err(value_error)?;
@@ -529,11 +354,8 @@ impl Tokenizer {
     )]
     fn encode_stream(&self, allowed_special: Option<&Bound<'_, PyAny>>) -> PyResult<EncodeStream> {
         guard(|| {
-            let allowed = self.allowed(allowed_special)?;
-            Ok(EncodeStream::new(match allowed.set() {
-                Some(allowed) => self.encoder.stream_with_specials(allowed),
-                None => self.encoder.stream(),
-            }))
+            let request = self.request(1, allowed_special, None, None)?;
+            Ok(EncodeStream(Held::new(request.stream())))
         })
     }
 }

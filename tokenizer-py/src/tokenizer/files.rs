@@ -1,33 +1,19 @@
 //! Models from files and to files.
 
 use std::ffi::CString;
-use std::fs::create_dir_all;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use pyo3::exceptions::PyUserWarning;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
+use tokenizer_core::Pattern;
 use tokenizer_core::corpus::{
-    FileError, LoadError, LoadedModel, load_folder, load_model_with_notes, save_model,
-    write_atomically,
+    LoadError, LoadedModel, SaveError, load_folder, load_model_with_notes, save_model,
 };
 use tokenizer_core::format::native;
-use tokenizer_core::{Model, Pattern, SpecialToken, TokenId};
 
-use super::{Tokenizer, no_special};
-use crate::errors::{file_error, guard, load_error, save_error, value_error};
-use crate::rustbpe::dropping_pattern;
-
-/// What transformers calls the special tokens that it has a use for.
-const ROLES: [&str; 7] = [
-    "bos_token",
-    "eos_token",
-    "unk_token",
-    "sep_token",
-    "pad_token",
-    "cls_token",
-    "mask_token",
-];
+use super::Tokenizer;
+use crate::errors::{file_error, guard, value_error};
 
 #[pymethods]
 impl Tokenizer {
@@ -135,22 +121,9 @@ impl Tokenizer {
             let table = |name: &str| -> PyResult<Bound<'_, PyDict>> {
                 Ok(encoding.getattr(name)?.cast_into()?)
             };
-            let tokens: Vec<(Bound<'_, PyBytes>, TokenId)> = table("_mergeable_ranks")?
-                .iter()
-                .map(|(token, rank)| Ok((token.cast_into::<PyBytes>()?, rank.extract()?)))
-                .collect::<PyResult<_>>()?;
-            let ranks: Vec<(&[u8], TokenId)> = tokens
-                .iter()
-                .map(|(token, rank)| (token.as_bytes(), *rank))
-                .collect();
-            let specials: Vec<SpecialToken> = table("_special_tokens")?
-                .iter()
-                .map(|(text, id)| Ok(SpecialToken::new(text.extract::<&str>()?, id.extract()?)))
-                .collect::<PyResult<_>>()?;
-            let source = encoding.getattr("_pat_str")?.cast_into::<PyString>()?;
-            let pattern = dropping_pattern(source.to_str()?).map_err(value_error)?;
-            py.detach(|| Model::from_ranks(pattern, ranks, specials).map(Self::of))
-                .map_err(value_error)
+            let (ranks, specials) = (table("_mergeable_ranks")?, table("_special_tokens")?);
+            let pattern = encoding.getattr("_pat_str")?.cast_into::<PyString>()?;
+            Self::_of_ranks(py, &ranks, &specials, pattern.to_str()?)
         })
     }
 
@@ -167,8 +140,11 @@ impl Tokenizer {
     ///     >>> tokenizer.save("model.bpe")
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
         guard(|| {
-            py.detach(|| save_model(self.model(), &path))
-                .map_err(|error| save_error(py, error))
+            let saved = py.detach(|| save_model(self.model(), &path));
+            saved.map_err(|error| match error {
+                SaveError::File(error) => file_error(py, &error),
+                error => value_error(error),
+            })
         })
     }
 
@@ -200,77 +176,27 @@ impl Tokenizer {
     ///     >>> tokenizer.save_pretrained("folder", {"bos_token": "<|bos|>"})
     #[pyo3(signature = (directory, config = None))]
     fn save_pretrained(
-        &self,
-        py: Python<'_>,
+        this: &Bound<'_, Self>,
         directory: PathBuf,
         config: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<()> {
-        guard(|| {
-            let entries = PyDict::new(py);
-            // Of version 5 both names are accepted.
-            entries.set_item("tokenizer_class", "PreTrainedTokenizerFast")?;
-            entries.set_item("clean_up_tokenization_spaces", false)?;
-            if let Some(config) = config {
-                entries.update(config.as_mapping())?;
-            }
-            let roles = PyDict::new(py);
-            for role in ROLES {
-                let Some(token) = entries.get_item(role)?.filter(|token| !token.is_none()) else {
-                    continue;
-                };
-                let token = token.cast_into::<PyString>()?;
-                if self
-                    .model()
-                    .specials()
-                    .by_content(token.to_str()?)
-                    .is_none()
-                {
-                    return Err(no_special(token.to_str()?));
-                }
-                roles.set_item(role, token)?;
-            }
-            let (entries, roles) = (json(&entries)?, json(&roles)?);
-            py.detach(|| create_dir_all(&directory))
-                .map_err(|error| file_error(py, &FileError::new(&directory, error)))?;
-            py.detach(|| save_model(self.model(), &directory.join("tokenizer.json")))
-                .map_err(|error| save_error(py, error))?;
-            write_whole(py, &directory.join("special_tokens_map.json"), &roles)?;
-            write_whole(py, &directory.join("tokenizer_config.json"), &entries)
-        })
+        let py = this.py();
+        let save = py.import("tokenizer_py._pretrained")?.getattr("save")?;
+        save.call1((this, directory, config)).map(drop)
     }
 }
 
 impl Tokenizer {
     /// The model that was read; what was assumed becomes a `UserWarning`.
     fn loaded(py: Python<'_>, loaded: Result<LoadedModel, LoadError>) -> PyResult<Self> {
-        let loaded = loaded.map_err(|error| load_error(py, error))?;
+        let loaded = loaded.map_err(|error| match error {
+            LoadError::File(error) => file_error(py, &error),
+            error => value_error(error),
+        })?;
         for note in &loaded.notes {
             let note = CString::new(note.to_string()).map_err(value_error)?;
             PyErr::warn(py, &py.get_type::<PyUserWarning>(), &note, 1)?;
         }
         Ok(py.detach(|| Self::of(loaded.model)))
     }
-}
-
-fn json(entries: &Bound<'_, PyDict>) -> PyResult<String> {
-    let py = entries.py();
-    let options = PyDict::new(py);
-    options.set_item("indent", 2)?;
-    options.set_item("ensure_ascii", false)?;
-    options.set_item("allow_nan", false)?;
-    let text = py
-        .import("json")?
-        .call_method("dumps", (entries,), Some(&options))?;
-    let text: String = text.extract()?;
-    Ok(text + "\n")
-}
-
-fn write_whole(py: Python<'_>, path: &Path, text: &str) -> PyResult<()> {
-    let write = || {
-        write_atomically(path, |file| {
-            let written = file.write_all(text.as_bytes());
-            written.map_err(|error| FileError::new(path, error))
-        })
-    };
-    py.detach(write).map_err(|error| file_error(py, &error))
 }

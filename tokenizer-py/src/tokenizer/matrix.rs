@@ -5,41 +5,33 @@ use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
 use tokenizer_core::{Batch, TokenId};
 
-use super::{Affix, Tokenizer, refuse_no_threads};
-use crate::errors::guard;
+use super::{Affix, Tokenizer};
+use crate::errors::{guard, value_error};
 use crate::ids;
+use crate::interruptible::stoppable;
+use crate::request::bytes_of;
 use crate::text::texts;
 
 /// The matrix, and how many ids of each row are not filled up.
 type Matrix<'py> = (Bound<'py, PyArray2<u32>>, Bound<'py, PyArray1<i64>>);
 
-/// An end of a row.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Left,
-    Right,
-}
-
-impl FromPyObject<'_, '_> for Side {
-    type Error = PyErr;
-
-    fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
-        match object.extract::<&str>()? {
-            "left" => Ok(Side::Left),
-            "right" => Ok(Side::Right),
-            other => Err(PyValueError::new_err(format!(
-                "a side is \"left\" or \"right\", not {other:?}"
-            ))),
-        }
-    }
-}
-
 /// How rows are made.
 struct Shape {
     width: usize,
+    before: Option<TokenId>,
+    after: Option<TokenId>,
     pad: TokenId,
-    pad_side: Side,
-    truncate_side: Side,
+    pad_left: bool,
+    truncate_left: bool,
+}
+
+fn is_left(side: &str) -> PyResult<bool> {
+    match side {
+        "left" | "right" => Ok(side == "left"),
+        other => Err(PyValueError::new_err(format!(
+            "a side is \"left\" or \"right\", not {other:?}"
+        ))),
+    }
 }
 
 #[pymethods]
@@ -78,7 +70,7 @@ impl Tokenizer {
     #[pyo3(
         signature = (
             texts, pad, length = None, threads = 1, *, allowed_special = None, prepend = None,
-            append = None, pad_side = Side::Right, truncate_side = Side::Right
+            append = None, pad_side = "right", truncate_side = "right"
         ),
         text_signature = "($self, texts, pad, length=None, threads=1, *, allowed_special=(), prepend=None, append=None, pad_side='right', truncate_side='right')"
     )]
@@ -93,76 +85,74 @@ impl Tokenizer {
         allowed_special: Option<&Bound<'py, PyAny>>,
         prepend: Option<Affix>,
         append: Option<Affix>,
-        pad_side: Side,
-        truncate_side: Side,
+        pad_side: &str,
+        truncate_side: &str,
     ) -> PyResult<Matrix<'py>> {
         guard(|| {
-            refuse_no_threads(threads)?;
             let pad = match pad {
                 Affix::Id(id) => id,
                 special => self.affix(Some(special))?.unwrap_or(0),
             };
-            let mut rules = self.rules(allowed_special, prepend, append)?;
+            let mut request = self.request(threads, allowed_special, prepend, append)?;
             // They are put around what is left of the text.
-            let (before, after) = (rules.before.take(), rules.after.take());
-            let around = usize::from(before.is_some()) + usize::from(after.is_some());
+            let (before, after) = (request.before.take(), request.after.take());
+            let around = before.iter().chain(&after).count();
+            let mut shape = Shape {
+                width: length.unwrap_or(around),
+                before,
+                after,
+                pad,
+                pad_left: is_left(pad_side)?,
+                truncate_left: is_left(truncate_side)?,
+            };
             let texts = self::texts(texts)?;
-            if length.is_some_and(|length| length < around) {
+            if shape.width < around {
                 return Err(PyValueError::new_err(format!(
                     "length must be at least {around}, for what is prepended and appended"
                 )));
             }
-            let batch = rules.encode_batch(py, &texts, threads)?;
-            let longest = batch.iter().map(|ids| ids.len() + around).max();
-            let shape = Shape {
-                width: length.or(longest).unwrap_or(0),
-                pad,
-                pad_side,
-                truncate_side,
-            };
-            let filled = py.detach(|| fill(&batch, before, after, &shape));
+            let batch = stoppable(py, bytes_of(&texts), |stop| {
+                request.encode_batch(&texts, threads, stop)
+            })?;
+            let batch = batch.map_err(value_error)?;
+            if length.is_none() {
+                let longest = batch.iter().map(|ids| ids.len() + around).max();
+                shape.width = longest.unwrap_or(0);
+            }
+            let filled = py.detach(|| fill(&batch, around, &shape));
             let Some((matrix, lengths)) = filled else {
-                return Err(PyMemoryError::new_err(format!(
-                    "no memory for {} rows of {} ids",
-                    texts.len(),
-                    shape.width
-                )));
+                let (rows, width) = (texts.len(), shape.width);
+                let message = format!("no memory for {rows} rows of {width} ids");
+                return Err(PyMemoryError::new_err(message));
             };
             let matrix = ids::array(py, matrix)?.reshape([texts.len(), shape.width])?;
-            Ok((matrix, ids::array_of(py, lengths)?))
+            Ok((matrix, ids::array(py, lengths)?))
         })
     }
 }
 
 /// The rows, one behind the other, and how much of each is not filled up. `None` when there is not
 /// so much memory.
-fn fill(
-    batch: &Batch,
-    before: Option<TokenId>,
-    after: Option<TokenId>,
-    shape: &Shape,
-) -> Option<(Vec<TokenId>, Vec<i64>)> {
+fn fill(batch: &Batch, around: usize, shape: &Shape) -> Option<(Vec<TokenId>, Vec<i64>)> {
     let rows = batch.iter();
-    let mut matrix = Vec::new();
-    matrix
-        .try_reserve_exact(rows.len().checked_mul(shape.width)?)
-        .ok()?;
     let mut lengths = Vec::with_capacity(rows.len());
-    let around = usize::from(before.is_some()) + usize::from(after.is_some());
+    let mut matrix = Vec::new();
+    let ids = rows.len().checked_mul(shape.width)?;
+    matrix.try_reserve_exact(ids).ok()?;
     for ids in rows {
         let kept = ids.len().min(shape.width - around);
-        let ids = match shape.truncate_side {
-            Side::Right => &ids[..kept],
-            Side::Left => &ids[ids.len() - kept..],
+        let start = if shape.truncate_left {
+            ids.len() - kept
+        } else {
+            0
         };
-        let padding = shape.width - around - kept;
         let end = matrix.len() + shape.width;
-        if shape.pad_side == Side::Left {
-            matrix.resize(matrix.len() + padding, shape.pad);
+        if shape.pad_left {
+            matrix.resize(end - around - kept, shape.pad);
         }
-        matrix.extend(before);
-        matrix.extend_from_slice(ids);
-        matrix.extend(after);
+        matrix.extend(shape.before);
+        matrix.extend_from_slice(&ids[start..start + kept]);
+        matrix.extend(shape.after);
         matrix.resize(end, shape.pad);
         lengths.push((kept + around) as i64);
     }

@@ -9,6 +9,7 @@
 //! | `offsets` | ids, and where each stands in the text |
 //! | `decode` | ids to text |
 //! | `vocabulary` | what the model holds |
+//! | `stand_in` | what `rustbpe` and `tiktoken` are made of |
 //! | `added_token` | `AddedToken` |
 
 mod added_token;
@@ -17,10 +18,11 @@ mod encode;
 mod files;
 mod matrix;
 mod offsets;
+mod stand_in;
 mod training;
 mod vocabulary;
 
-use std::sync::Arc;
+use std::cell::Cell;
 
 use pyo3::exceptions::{PyKeyError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -29,8 +31,11 @@ use pyo3::types::{PyBytes, PyString, PyType};
 use tokenizer_core::{Encoder, Merging, Model, TokenId};
 
 pub(crate) use self::added_token::AddedToken;
-use crate::array_memory::ArrayMemory;
-use crate::lists::Ints;
+use crate::corpus::checked;
+use crate::errors::value_error;
+use crate::ids::Ints;
+use crate::interruptible::stoppable;
+use crate::request::{Request, room_for};
 use crate::specials::{Choice, Specials};
 
 /// A model that encodes and decodes text.
@@ -51,7 +56,6 @@ use crate::specials::{Choice, Specials};
 #[pyclass(frozen, module = "tokenizer_py")]
 pub(crate) struct Tokenizer {
     encoder: Encoder,
-    memory: Arc<ArrayMemory>,
     ints: Ints,
     specials: Specials,
 }
@@ -62,7 +66,6 @@ impl Tokenizer {
             ints: Ints::new(model.vocab().id_limit()),
             specials: Specials::of(&model),
             encoder: Encoder::new(model),
-            memory: ArrayMemory::new(),
         }
     }
 
@@ -71,9 +74,9 @@ impl Tokenizer {
     }
 
     /// The special tokens that an argument `allowed_special` asks for.
-    fn allowed(&self, allowed: Option<&Bound<'_, PyAny>>) -> PyResult<Choice<'_>> {
+    fn allowed(&self, allowed: Option<&Bound<'_, PyAny>>) -> PyResult<Choice> {
         let Some(allowed) = allowed else {
-            return Ok(Choice::Nothing);
+            return Ok(None);
         };
         if let Ok(word) = allowed.cast::<PyString>() {
             return match word.to_str()? {
@@ -83,30 +86,77 @@ impl Tokenizer {
                 ))),
             };
         }
-        let mut ids = Vec::new();
-        for name in allowed.try_iter()? {
+        let ids = allowed.try_iter()?.map(|name| {
             let name: PyBackedStr = name?.extract()?;
-            match self.model().specials().by_content(&name) {
-                Some(special) => ids.push(special.id),
-                None => return Err(no_special(&name)),
-            }
-        }
+            self.special(&name)
+        });
+        let ids = ids.collect::<PyResult<_>>()?;
         Ok(self.specials.choose(self.model(), ids))
+    }
+
+    fn special(&self, name: &str) -> PyResult<TokenId> {
+        match self.model().specials().by_content(name) {
+            Some(special) => Ok(special.id),
+            None => Err(PyValueError::new_err(format!(
+                "the model has no special token {name:?}"
+            ))),
+        }
+    }
+
+    /// What a call asks for by these arguments.
+    fn request(
+        &self,
+        threads: usize,
+        allowed: Option<&Bound<'_, PyAny>>,
+        prepend: Option<Affix>,
+        append: Option<Affix>,
+    ) -> PyResult<Request<'_>> {
+        checked(Some(threads))?;
+        let mut request = Request::new(&self.encoder, self.allowed(allowed)?);
+        request.before = self.affix(prepend)?;
+        request.after = self.affix(append)?;
+        Ok(request)
     }
 
     /// The id that is put before or behind every text: given as an id or as a special token.
     fn affix(&self, affix: Option<Affix>) -> PyResult<Option<TokenId>> {
-        let model = self.model();
         match affix {
             None => Ok(None),
-            Some(Affix::Id(id)) if model.token(id).is_some() => Ok(Some(id)),
+            Some(Affix::Id(id)) if self.model().token(id).is_some() => Ok(Some(id)),
             Some(Affix::Id(id)) => Err(PyKeyError::new_err(id)),
-            Some(Affix::Special(name)) => match model.specials().by_content(&name) {
-                Some(special) => Ok(Some(special.id)),
-                None => Err(no_special(&name)),
-            },
+            Some(Affix::Special(name)) => self.special(&name).map(Some),
         }
     }
+}
+
+/// A vector that is kept for the next text holds no more than this many ids: a megabyte a thread.
+const KEPT: usize = 1 << 18;
+
+/// Encodes a text; `make` makes of its ids what Python gets. The vector of the ids is kept from call to
+/// call, so a short text costs no allocation.
+///
+/// # Errors
+/// `ValueError` when the regex gives up, what `make` gives, and what a signal handler raises.
+fn encoded<T>(
+    py: Python<'_>,
+    request: &Request<'_>,
+    text: &[u8],
+    make: impl FnOnce(&[TokenId]) -> PyResult<T>,
+) -> PyResult<T> {
+    thread_local! {
+        static IDS: Cell<Vec<TokenId>> = const { Cell::new(Vec::new()) };
+    }
+    // Taken and not borrowed: whatever runs meanwhile on this thread finds an empty one.
+    let mut ids = IDS.take();
+    ids.clear();
+    ids.reserve(room_for(text.len()));
+    let encode = |stop: Option<&_>| request.encode_into(text, 1, stop, &mut ids);
+    let encoded = stoppable(py, text.len(), encode)?;
+    let made = encoded.map_err(value_error).and_then(|()| make(&ids));
+    if ids.capacity() <= KEPT {
+        IDS.set(ids);
+    }
+    made
 }
 
 /// An argument `prepend` or `append`.
@@ -126,17 +176,6 @@ impl FromPyObject<'_, '_> for Affix {
     }
 }
 
-fn no_special(name: &str) -> PyErr {
-    PyValueError::new_err(format!("the model has no special token {name:?}"))
-}
-
-fn refuse_no_threads(threads: usize) -> PyResult<()> {
-    if threads == 0 {
-        return Err(PyValueError::new_err("threads must be at least 1, not 0"));
-    }
-    Ok(())
-}
-
 #[pymethods]
 impl Tokenizer {
     #[new]
@@ -153,18 +192,17 @@ impl Tokenizer {
             Merging::Ranks => "ranks".to_owned(),
             Merging::Merges { merges, .. } => format!("{} merges", merges.len()),
         };
-        let pattern = match model.pattern().name() {
-            Some(name) => name.to_string(),
-            None => format!("{:?}", model.pattern().source()),
-        };
+        let source = || format!("{:?}", model.pattern().source());
+        let pattern = model
+            .pattern()
+            .name()
+            .map_or_else(source, |name| name.to_string());
+        let specials = model.specials().iter();
+        let specials = specials.filter(|token| token.control).count();
+        let size = self.vocab_size();
         format!(
-            "<tokenizer_py.Tokenizer vocab_size={} pattern={pattern}, {merging}, {} special tokens>",
-            self.vocab_size(),
-            model
-                .specials()
-                .iter()
-                .filter(|token| token.control)
-                .count(),
+            "<tokenizer_py.Tokenizer vocab_size={size} pattern={pattern}, {merging}, {specials} special \
+             tokens>"
         )
     }
 

@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
-use tokenizer_core::{EncodeError, EncodeOptions};
+use tokenizer_core::EncodeError;
 
 use super::Tokenizer;
 use crate::errors::{guard, value_error};
-use crate::lists::pairs;
-use crate::text::{Argument, stoppable};
+use crate::ids::long_list;
+use crate::interruptible::stoppable;
+use crate::text::Text;
 
 /// Ranges that are counted between two looks at the flag.
 const PORTION: usize = 1 << 16;
@@ -44,14 +45,12 @@ impl Tokenizer {
     ) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyList>)> {
         guard(|| {
             let py = text.py();
-            let argument: Argument<'_> = text.extract()?;
+            let argument: Text = text.extract()?;
             let bytes = &*argument;
-            let allowed = self.allowed(allowed_special)?;
+            let request = self.request(1, allowed_special, None, None)?;
             let in_characters = text.is_instance_of::<PyString>();
             let encoded = stoppable(py, bytes.len(), |stop| {
-                let mut options = EncodeOptions::new();
-                (options.allowed, options.stop) = (allowed.set(), stop);
-                let mut encoded = self.encoder.encode_with_offsets(bytes, options)?;
+                let mut encoded = request.encode_with_offsets(bytes, stop)?;
                 if in_characters && !bytes.is_ascii() {
                     count_characters(bytes, &mut encoded.ranges, stop)?;
                 }
@@ -59,7 +58,7 @@ impl Tokenizer {
             })?;
             let encoded = encoded.map_err(|error: EncodeError| value_error(error))?;
             let places = encoded.ranges.iter().map(|range| (range.start, range.end));
-            Ok((self.ints.list(py, &encoded.ids)?, pairs(py, places)?))
+            Ok((self.ints.list(py, &encoded.ids)?, long_list(py, places)?))
         })
     }
 }
@@ -75,15 +74,16 @@ fn count_characters(
     // How many characters begin before a byte. Ranges ascend nearly always, so it is counted on
     // from the last place.
     let (mut place, mut count) = (0, 0);
+    let begun_between = |from: usize, to: usize| {
+        let bytes = text[from..to].iter();
+        bytes.filter(|&&byte| begins(byte)).count()
+    };
     let mut begun_before = |byte: usize| {
-        while place < byte {
-            count += usize::from(begins(text[place]));
-            place += 1;
+        match byte < place {
+            true => count -= begun_between(byte, place),
+            false => count += begun_between(place, byte),
         }
-        while place > byte {
-            place -= 1;
-            count -= usize::from(begins(text[place]));
-        }
+        place = byte;
         count
     };
     for some in ranges.chunks_mut(PORTION) {

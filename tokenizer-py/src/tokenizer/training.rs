@@ -4,19 +4,19 @@ use std::ops::ControlFlow;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedStr;
 use tokenizer_core::format::counts::CountedPieces;
 use tokenizer_core::train::train_with_progress;
 use tokenizer_core::{Count, MAX_TOKEN_ID, Model, Pattern, PatternName, TieBreak, TrainOptions};
 
 use super::Tokenizer;
-use crate::corpus::{self, FileArguments, Source, count_options};
-use crate::counts::{PieceCounts, paths, pattern_of};
+use super::stand_in::dropping_pattern;
+use crate::corpus::{FileArguments, Source, checked};
+use crate::counts::{PieceCounts, pattern_of};
+use crate::documents::Puller;
 use crate::errors::{guard, value_error};
 use crate::interruptible::{Caller, interruptible};
-use crate::logging::Log;
 use crate::progress::Progress;
-use crate::text::refuse_single_text;
+use crate::text::{refuse_single_text, strings};
 
 #[pymethods]
 impl Tokenizer {
@@ -96,25 +96,24 @@ impl Tokenizer {
         progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         guard(|| {
-            let specials = specials(special_tokens)?;
-            let tie_break = match tie_break {
-                "raw" => TieBreak::Raw,
-                "huggingface" => TieBreak::HuggingFace,
-                other => {
-                    return Err(PyValueError::new_err(format!(
-                        "tie_break must be \"raw\" or \"huggingface\", not {other:?}"
-                    )));
-                }
+            let specials = strings(special_tokens, "special_tokens")?;
+            let known = [
+                ("raw", TieBreak::Raw),
+                ("huggingface", TieBreak::HuggingFace),
+            ];
+            let Some(&(_, tie_break)) = known.iter().find(|known| known.0 == tie_break) else {
+                return Err(PyValueError::new_err(format!(
+                    "tie_break must be \"raw\" or \"huggingface\", not {tie_break:?}"
+                )));
             };
             let pattern = pattern_of(pattern)?;
-            let count_options = count_options(threads)?;
             let mut options = TrainOptions::new(0)
                 .min_frequency(min_frequency)
                 .max_token_bytes(max_token_bytes.unwrap_or(usize::MAX))
                 .tie_break(tie_break)
                 .specials(specials);
             options.merges = merges(vocab_size, options.initial_ids())?;
-            if let Some(threads) = threads {
+            if let Some(threads) = checked(threads)? {
                 options = options.threads(threads);
             }
             let arguments = FileArguments {
@@ -124,57 +123,48 @@ impl Tokenizer {
                 include,
                 exclude,
             };
-            let source = match (files, iterator, counts) {
-                (Some(files), None, None) => Ok(Source::Files(Box::new(
-                    arguments.files(paths(files)?, column)?,
-                ))),
-                (None, Some(iterator), None) => {
-                    arguments.refuse()?;
-                    Ok(Source::of_documents(iterator, column, "iterator")?)
-                }
-                (None, None, Some(counts)) => {
-                    arguments.refuse()?;
-                    Err(counts)
-                }
-                _ => {
-                    return Err(PyTypeError::new_err(
-                        "exactly one of files, iterator and counts must be given",
-                    ));
-                }
-            };
-            let log = Log::new(py, "tokenizer_py")?;
-            let progress = Progress::new(progress)?;
-            let learned = match source {
-                Err(counts) => {
-                    let counted = PieceCounts::of_argument(counts, pattern.as_ref())?;
-                    learn(py, &counted, &options, &log, &progress)
-                }
-                Ok(source) => {
+            let source = Source::new(iterator, "iterator", files, column, &arguments)?;
+            let progress = Progress::new(py, progress)?;
+            let counted = match (source, counts) {
+                (None, Some(counts)) => PieceCounts::of_argument(counts, pattern.as_ref())?,
+                (Some(source), None) => {
                     let named = || Pattern::named(PatternName::Cl100k);
                     let pattern = pattern.unwrap_or_else(named);
-                    let count = corpus::count(py, source, &pattern, count_options, &progress);
-                    count.and_then(|words| {
-                        let counted = CountedPieces::new(pattern, words);
-                        learn(py, &counted, &options, &log, &progress)
-                    })
+                    source.count(py, pattern, threads, &progress)?
+                }
+                _ => {
+                    let message = "exactly one of files, iterator and counts must be given";
+                    return Err(PyTypeError::new_err(message));
                 }
             };
-            progress.close(py);
-            learned.map(Self::of)
+            learn(py, &counted, &options, "tokenizer_py", &progress).map(Self::of)
         })
     }
-}
 
-fn specials(tokens: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<String>> {
-    let Some(tokens) = tokens else {
-        return Ok(Vec::new());
-    };
-    refuse_single_text(tokens, "special_tokens")?;
-    let tokens = tokens.try_iter()?.map(|token| {
-        let token: PyBackedStr = token?.extract()?;
-        Ok(token.to_string())
-    });
-    tokens.collect()
+    /// What `rustbpe` learns from an iterator of `str`, read `buffer_size` at a time.
+    #[staticmethod]
+    fn _train_from_iterator(
+        py: Python<'_>,
+        iterator: &Bound<'_, PyAny>,
+        vocab_size: u32,
+        buffer_size: usize,
+        pattern: &str,
+        progress: &Bound<'_, PyAny>,
+    ) -> PyResult<Self> {
+        guard(|| {
+            refuse_single_text(iterator, "iterator")?;
+            let options = TrainOptions::new(merges(vocab_size as usize, 256)?);
+            if buffer_size == 0 {
+                return Err(value_error("buffer_size must be at least 1, not 0"));
+            }
+            let pattern = dropping_pattern(pattern)
+                .map_err(|error| value_error(format_args!("Invalid regex pattern: {error}")))?;
+            let puller = Puller::new(iterator.try_iter()?, buffer_size, false);
+            let progress = Progress::new(py, Some(progress))?;
+            let counted = Source::Iterator(puller).count(py, pattern, None, &progress)?;
+            learn(py, &counted, &options, "rustbpe", &progress).map(Self::of)
+        })
+    }
 }
 
 /// How many merges make a vocabulary of this size. `least` is that of one without merges.
@@ -189,22 +179,23 @@ fn merges(vocab_size: usize, least: usize) -> PyResult<usize> {
     Ok(vocab_size - least)
 }
 
+/// Writes a message to one of Python's loggers.
+fn log(py: Python<'_>, logger: &str, level: &str, message: String) -> PyResult<()> {
+    let logger = py.import("logging")?.call_method1("getLogger", (logger,))?;
+    logger.call_method1(level, (message,)).map(drop)
+}
+
 fn learn(
     py: Python<'_>,
     counted: &CountedPieces,
     options: &TrainOptions,
-    log: &Log,
+    logger: &str,
     progress: &Progress,
 ) -> PyResult<Model> {
     let CountedPieces { pattern, words, .. } = counted;
-    let wanted = options.merges;
-    log.info(
-        py,
-        format!(
-            "training {wanted} merges on {} distinct pieces",
-            words.len()
-        ),
-    )?;
+    let (wanted, pieces) = (options.merges, words.len());
+    let started = format!("training {wanted} merges on {pieces} distinct pieces");
+    log(py, logger, "info", started)?;
     let work = |caller: &Caller<usize>| {
         let options = options.clone().stop(caller.stop());
         train_with_progress(words, &options, |learned| {
@@ -224,15 +215,14 @@ fn learn(
     let model = py.detach(|| Model::from_training(pattern.clone(), merges, options));
     let model = model.map_err(value_error)?;
     if learned < wanted {
-        log.warning(
-            py,
-            format!(
-                "only {learned} of {wanted} merges could be learned: no pair is left that may be \
-                 merged; vocab_size is {}",
-                model.id_limit()
-            ),
-        )?;
+        let fewer = format!(
+            "only {learned} of {wanted} merges could be learned: no pair is left that may be \
+             merged; vocab_size is {}",
+            model.id_limit()
+        );
+        log(py, logger, "warning", fewer)?;
     }
-    log.info(py, format!("finished training: {learned} merges"))?;
+    let finished = format!("finished training: {learned} merges");
+    log(py, logger, "info", finished)?;
     Ok(model)
 }

@@ -9,9 +9,7 @@ use tokenizer_core::{Merging, TokenId, rank_merges};
 use super::{AddedToken, Tokenizer};
 use crate::errors::guard;
 use crate::ids;
-use crate::text::Argument;
-
-type Pair<'py> = (Bound<'py, PyBytes>, Bound<'py, PyBytes>);
+use crate::text::Text;
 
 #[pymethods]
 impl Tokenizer {
@@ -25,7 +23,7 @@ impl Tokenizer {
     ///
     ///     >>> tokenizer.token_to_id("hello")
     ///     15339
-    fn token_to_id(&self, token: Argument<'_>) -> PyResult<TokenId> {
+    fn token_to_id(&self, token: Text) -> PyResult<TokenId> {
         self.model().id(&token).ok_or_else(|| {
             let token = String::from_utf8_lossy(&token).into_owned();
             PyKeyError::new_err(token)
@@ -116,10 +114,9 @@ impl Tokenizer {
                 Merging::Ranks => py.detach(|| rank_merges(vocab).rules),
             };
             let bytes = |id| PyBytes::new(py, vocab.token(id).unwrap_or_default());
-            let pairs: Vec<Pair<'py>> = rules
-                .iter()
-                .map(|rule| (bytes(rule.left), bytes(rule.right)))
-                .collect();
+            let pairs = rules
+                .into_iter()
+                .map(|rule| (bytes(rule.left), bytes(rule.right)));
             PyList::new(py, pairs)
         })
     }
@@ -149,26 +146,17 @@ impl Tokenizer {
         as_text: bool,
     ) -> PyResult<Bound<'py, PyArray1<i32>>> {
         guard(|| {
-            let mut lengths = vec![0; self.model().id_limit()];
             let model = self.model();
-            let is_special = |id| {
-                model
-                    .specials()
-                    .by_id(id)
-                    .is_some_and(|token| token.control)
+            let length = |id| match (model.specials().by_id(id), model.token(id)) {
+                (Some(special), _) if special.control => 0,
+                (_, Some(token)) if as_text => String::from_utf8_lossy(token).len(),
+                (_, token) => token.unwrap_or_default().len(),
             };
-            for (id, place) in (0..).zip(&mut lengths) {
-                let token = match is_special(id) {
-                    true => continue,
-                    false => model.token(id).unwrap_or_default(),
-                };
-                let length = match as_text {
-                    true => String::from_utf8_lossy(token).len(),
-                    false => token.len(),
-                };
-                *place = i32::try_from(length).unwrap_or(i32::MAX);
-            }
-            ids::array_of(py, lengths)
+            let ids = 0..model.id_limit() as TokenId;
+            let lengths: Vec<i32> = ids
+                .map(|id| i32::try_from(length(id)).unwrap_or(i32::MAX))
+                .collect();
+            ids::array(py, lengths)
         })
     }
 }
