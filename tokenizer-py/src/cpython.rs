@@ -50,13 +50,12 @@ fn utf8_of<C: Copy + Into<u32>, const MOST: usize>(characters: &[C]) -> Option<V
     // Zeros from the allocator: pages that are never written to are never mapped.
     let mut text = vec![0; characters.len() * MOST + BLOCK];
     let mut end = 0;
-    for block in characters.chunks(BLOCK) {
-        let to = &mut text[end..];
+    let (blocks, rest) = characters.as_chunks::<BLOCK>();
+    for block in blocks {
         if block.iter().fold(0, |all, &one| all | one.into()) < 0x80 {
-            for (to, &one) in to.iter_mut().zip(block) {
-                *to = one.into() as u8;
-            }
-            end += block.len();
+            let to: &mut [u8; BLOCK] = text[end..].first_chunk_mut()?;
+            *to = block.map(|one| one.into() as u8);
+            end += BLOCK;
             continue;
         }
         for &one in block {
@@ -65,26 +64,36 @@ fn utf8_of<C: Copy + Into<u32>, const MOST: usize>(characters: &[C]) -> Option<V
                 .len();
         }
     }
+    for &one in rest {
+        end += char::from_u32(one.into())?
+            .encode_utf8(&mut text[end..])
+            .len();
+    }
     text.truncate(end);
     Some(text)
 }
 
-/// A new `str`.
+/// A new `str` of UTF-8, or `None` when the bytes are something else.
 ///
 /// CPython's decoder starts with one byte for each character, and copies all that it has when it meets
 /// a wider one. Here the width is known before: the widest character has the highest byte.
 ///
 /// # Errors
 /// `MemoryError`.
-pub(crate) fn new_string<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyString>> {
-    let highest = text.bytes().max().unwrap_or(0);
-    let widest = match highest {
-        0..0x80 => return Ok(PyString::new(py, text)),
-        0x80..0xC4 => 0xFF,
-        0xC4..0xF0 => 0xFFFF,
-        0xF0.. => 0x10_FFFF,
+pub(crate) fn new_string<'py>(
+    py: Python<'py>,
+    text: &[u8],
+) -> PyResult<Option<Bound<'py, PyString>>> {
+    let widest = match text.iter().max() {
+        None | Some(0..0x80) => {
+            let text = std::str::from_utf8(text).ok();
+            return Ok(text.map(|text| PyString::new(py, text)));
+        }
+        Some(0x80..0xC4) => 0xFF,
+        Some(0xC4..0xF0) => 0xFFFF,
+        Some(0xF0..) => 0x10_FFFF,
     };
-    let length = text.chars().count();
+    let length = text.iter().filter(|&byte| byte & 0xC0 != 0x80).count();
     // SAFETY: the interpreter is attached. The result is a new `str` with room for `length` characters
     // up to `widest`, or null with an exception set.
     let made = unsafe {
@@ -93,52 +102,75 @@ pub(crate) fn new_string<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py
     };
     // SAFETY: the characters of the new `str` are `length` values of the width that `widest` needs. No
     // other code has a reference to it before it is filled.
-    unsafe {
+    let written = unsafe {
         let to = ffi::PyUnicode_DATA(made.as_ptr());
         match widest {
             0xFF => {
-                let to = slice::from_raw_parts_mut(to.cast::<MaybeUninit<u8>>(), length);
-                detached(py, length, || write(text, to, |one| one as u8));
+                let to = slice::from_raw_parts_mut(to.cast(), length);
+                detached(py, length, || write(text, to, |one| one as u8))
             }
             0xFFFF => {
-                let to = slice::from_raw_parts_mut(to.cast::<MaybeUninit<u16>>(), length);
-                detached(py, length, || write(text, to, |one| one as u16));
+                let to = slice::from_raw_parts_mut(to.cast(), length);
+                detached(py, length, || write(text, to, |one| one as u16))
             }
             _ => {
-                let to = slice::from_raw_parts_mut(to.cast::<MaybeUninit<u32>>(), length);
-                detached(py, length, || write(text, to, |one| one));
+                let to = slice::from_raw_parts_mut(to.cast(), length);
+                detached(py, length, || write(text, to, |one| one))
             }
         }
-    }
-    Ok(made)
+    };
+    Ok(written.map(|()| made))
 }
 
-/// Writes each character of `text`, of which there are as many as places.
-fn write<C>(text: &str, to: &mut [MaybeUninit<C>], narrow: impl Fn(u32) -> C) {
-    let (mut rest, mut places) = (text, to);
-    while let (Some(block), true) = (
-        rest.as_bytes().first_chunk::<BLOCK>(),
-        places.len() >= BLOCK,
+/// Writes the characters of UTF-8; `None` when it is something else, or they are not as many as there
+/// are places.
+fn write<C>(text: &[u8], to: &mut [MaybeUninit<C>], narrow: impl Fn(u32) -> C) -> Option<()> {
+    let (mut at, mut place) = (0, 0);
+    while let (Some(block), Some(room)) = (
+        text.get(at..)?.first_chunk::<BLOCK>(),
+        to.get_mut(place..)?.first_chunk_mut::<BLOCK>(),
     ) {
-        let is_ascii = block.is_ascii();
-        let (now, later) = places.split_at_mut(BLOCK);
-        let mut characters = rest.chars();
-        if is_ascii {
-            for (to, &byte) in now.iter_mut().zip(block) {
-                to.write(narrow(byte.into()));
-            }
-            rest = &rest[BLOCK..];
-        } else {
-            for (to, one) in now.iter_mut().zip(characters.by_ref()) {
-                to.write(narrow(one.into()));
-            }
-            rest = characters.as_str();
+        if block.is_ascii() {
+            *room = block.map(|byte| MaybeUninit::new(narrow(byte.into())));
+            (at, place) = (at + BLOCK, place + BLOCK);
+            continue;
         }
-        places = later;
+        let (mut used, mut written) = (0, 0);
+        // The next character is whole within the block.
+        while let Some(&bytes) = block[used..].first_chunk::<4>() {
+            let (one, length) = first_character(u32::from_le_bytes(bytes))?;
+            room[written].write(narrow(one));
+            (used, written) = (used + length, written + 1);
+        }
+        (at, place) = (at + used, place + written);
     }
-    for (to, one) in places.iter_mut().zip(rest.chars()) {
-        to.write(narrow(one.into()));
-    }
+    let rest = std::str::from_utf8(&text[at..]).ok()?;
+    let places = to[place..].iter_mut();
+    (rest.chars().count() == places.len()).then(|| {
+        for (to, one) in places.zip(rest.chars()) {
+            to.write(narrow(one.into()));
+        }
+    })
+}
+
+/// The character that begins in the lowest byte, and how many bytes it has.
+#[inline(always)]
+fn first_character(bytes: u32) -> Option<(u32, usize)> {
+    let more = |byte: u32| bytes >> (8 * byte) & 0x3F;
+    let (one, length, least) = match bytes {
+        _ if bytes & 0x80 == 0 => return Some((bytes & 0x7F, 1)),
+        _ if bytes & 0xC0E0 == 0x80C0 => ((bytes & 0x1F) << 6 | more(1), 2, 0x80),
+        _ if bytes & 0xC0_C0F0 == 0x80_80E0 => {
+            ((bytes & 0xF) << 12 | more(1) << 6 | more(2), 3, 0x800)
+        }
+        _ if bytes & 0xC0C0_C0F8 == 0x8080_80F0 => {
+            let high = (bytes & 7) << 18 | more(1) << 12;
+            (high | more(2) << 6 | more(3), 4, 0x1_0000)
+        }
+        _ => return None,
+    };
+    // A longer form than needed and surrogates are invalid.
+    (one >= least && char::from_u32(one).is_some()).then_some((one, length))
 }
 
 /// The ids of a list, read one by one, without references of our own where they are plain ints.
@@ -183,11 +215,13 @@ unsafe fn plain_id(object: *mut ffi::PyObject) -> Option<TokenId> {
         if ffi::PyLong_CheckExact(object) == 0 {
             return None;
         }
-        let value = ffi::PyLong_AsLong(object);
-        if value < 0 {
-            // Negative, or an error: too large.
-            ffi::PyErr_Clear();
+        match TokenId::try_from(ffi::PyLong_AsUnsignedLong(object)) {
+            // The highest value tells of an error where it has 32 bits.
+            Ok(id) if id != TokenId::MAX => Some(id),
+            _ => {
+                ffi::PyErr_Clear();
+                None
+            }
         }
-        value.try_into().ok()
     }
 }

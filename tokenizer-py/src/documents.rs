@@ -1,9 +1,8 @@
 //! A Python iterator of texts as the documents of a corpus.
 //!
 //! The calling thread pulls documents in batches, always one ahead of those that count; so it looks
-//! for Ctrl-C all the time, and the iterator runs where it was made. Short documents are copied: so a
-//! `str` that only the iterator made can go at once, and of the text no more is held than the batches
-//! on their way.
+//! for Ctrl-C all the time, and the iterator runs where it was made. Of the text no more is held than the
+//! batches on their way.
 //!
 //! Text that is not ASCII is encoded into a `bytes` of its own and not into the `str`, which would keep
 //! it: a list of documents would grow by half, or double, in training.
@@ -20,9 +19,6 @@ use crate::text::Text;
 
 /// A batch ends early at this many bytes, so that long documents do not fill the memory.
 const BATCH_BYTES: usize = 1 << 20;
-
-/// A document of this many bytes is not copied.
-const LONG: usize = BATCH_BYTES / 4;
 
 /// Pulls documents, on the thread that has the iterator.
 pub(crate) struct Puller {
@@ -65,10 +61,7 @@ impl Puller {
             let text = document_text(document?, self.takes_bytes)?;
             // Of a very short document, its place counts more than its text.
             room += text.len() + size_of::<Text>();
-            documents.push(match text.len() {
-                ..LONG => Text::Copy(text.to_vec()),
-                _ => text,
-            });
+            documents.push(text);
         }
         Ok(documents)
     }

@@ -47,7 +47,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     errors::install_panic_hook();
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<tokenizer::Tokenizer>()?;
-    module.add_class::<tokenizer::AddedToken>()?;
     module.add_class::<streams::EncodeStream>()?;
     module.add_class::<streams::DecodeStream>()?;
     module.add_class::<counts::PieceCounts>()?;

@@ -102,9 +102,9 @@ pub(crate) fn string<'py>(
     bytes: &[u8],
     errors: &str,
 ) -> PyResult<Bound<'py, PyString>> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => new_string(py, text),
-        Err(_) => PyBytes::new(py, bytes)
+    match new_string(py, bytes)? {
+        Some(made) => Ok(made),
+        None => PyBytes::new(py, bytes)
             .call_method1(intern!(py, "decode"), (intern!(py, "utf-8"), errors))?
             .cast_into()
             .map_err(PyErr::from),

@@ -10,8 +10,8 @@
 """
 
 from . import rustbpe, tiktoken
+from ._added_token import AddedToken
 from ._native import (
-    AddedToken,
     DecodeStream,
     EncodeStream,
     PieceCounts,

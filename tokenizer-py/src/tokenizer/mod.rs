@@ -10,9 +10,7 @@
 //! | `decode` | ids to text |
 //! | `vocabulary` | what the model holds |
 //! | `stand_in` | what `rustbpe` and `tiktoken` are made of |
-//! | `added_token` | `AddedToken` |
 
-mod added_token;
 mod decode;
 mod encode;
 mod files;
@@ -30,7 +28,6 @@ use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyBytes, PyString, PyType};
 use tokenizer_core::{Encoder, Merging, Model, TokenId};
 
-pub(crate) use self::added_token::AddedToken;
 use crate::corpus::checked;
 use crate::errors::value_error;
 use crate::ids::Ints;

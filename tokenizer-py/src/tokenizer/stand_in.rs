@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyFrozenSet, PyList, PyString, PyTuple};
 use tokenizer_core::{
     EncodeError, Gaps, MergeRule, Model, Pattern, PatternError, PatternName, SpecialToken, TokenId,
 };
@@ -34,7 +34,10 @@ fn is_all(argument: &Bound<'_, PyAny>) -> bool {
 impl Tokenizer {
     /// The special tokens among a set of texts, and whether all of them are special tokens.
     fn named(&self, texts: &Bound<'_, PyAny>) -> PyResult<(Choice, bool)> {
-        if texts.cast::<PyTuple>().is_ok_and(|texts| texts.is_empty()) {
+        let is_empty_set = texts
+            .cast::<PyFrozenSet>()
+            .is_ok_and(|texts| texts.is_empty());
+        if is_empty_set || texts.cast::<PyTuple>().is_ok_and(|texts| texts.is_empty()) {
             return Ok((None, true));
         }
         let texts: HashSet<PyBackedStr> = texts.extract()?;

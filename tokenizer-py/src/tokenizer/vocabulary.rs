@@ -4,9 +4,9 @@ use numpy::PyArray1;
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
-use tokenizer_core::{Merging, TokenId, rank_merges};
+use tokenizer_core::{Merging, SpecialToken, TokenId, rank_merges};
 
-use super::{AddedToken, Tokenizer};
+use super::Tokenizer;
 use crate::errors::guard;
 use crate::ids;
 use crate::text::Text;
@@ -77,9 +77,22 @@ impl Tokenizer {
     ///     >>> tokenizer.added_tokens[0]
     ///     AddedToken(content='<|bos|>', id=100257, special=True, normalized=False, lstrip=False, rstrip=False, single_word=False)
     #[getter]
-    fn added_tokens(&self) -> Vec<AddedToken> {
-        let tokens = self.model().specials().iter();
-        tokens.map(AddedToken::of).collect()
+    fn added_tokens<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let class = py
+            .import("tokenizer_py._added_token")?
+            .getattr("AddedToken")?;
+        let added = |token: &SpecialToken| {
+            class.call1((
+                &token.content,
+                token.id,
+                token.control,
+                token.normalized,
+                token.left_strip,
+                token.right_strip,
+                token.single_word,
+            ))
+        };
+        self.model().specials().iter().map(added).collect()
     }
 
     /// The ordinary tokens with their ids, by ascending id: a new dict each time. Of tokens with the
