@@ -1,8 +1,7 @@
 //! Counted pieces by the name of their file, and many such files as one.
 
-#[cfg(feature = "parquet")]
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use super::atomic::write_atomically;
@@ -184,10 +183,13 @@ impl Rows {
     fn open(path: &Path) -> Result<(Option<Pattern>, Self), LoadCountsError> {
         let fail = |error| LoadCountsError::Counts(path.to_owned(), error);
         match CountsFormat::of_path(path) {
+            Some(CountsFormat::Tsv) if path.is_file() => {
+                let head = head_of_tsv(path).map_err(|error| FileError::new(path, error))?;
+                Ok((tsv::pattern(&head).map_err(fail)?, Rows::Tsv(None)))
+            }
             Some(CountsFormat::Tsv) => {
                 let bytes = read_file(path)?;
-                let pattern = tsv::pattern(&bytes).map_err(fail)?;
-                Ok((pattern, Rows::Tsv((!path.is_file()).then_some(bytes))))
+                Ok((tsv::pattern(&bytes).map_err(fail)?, Rows::Tsv(Some(bytes))))
             }
             #[cfg(feature = "parquet")]
             Some(CountsFormat::Parquet) => {
@@ -204,6 +206,19 @@ impl Rows {
             #[cfg(not(feature = "parquet"))]
             Some(CountsFormat::Parquet) => Err(LoadCountsError::NotBuilt(path.to_owned())),
             None => Err(LoadCountsError::UnknownFormat(path.to_owned())),
+        }
+    }
+}
+
+/// The lines of a `.tsv` file up to its first piece.
+fn head_of_tsv(path: &Path) -> io::Result<Vec<u8>> {
+    let mut lines = BufReader::new(File::open(path)?);
+    let mut head = Vec::new();
+    loop {
+        let start = head.len();
+        let read = lines.read_until(b'\n', &mut head)?;
+        if read == 0 || !tsv::is_comment(head[start..].trim_ascii_end()) {
+            return Ok(head);
         }
     }
 }
