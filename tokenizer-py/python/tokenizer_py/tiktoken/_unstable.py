@@ -46,7 +46,7 @@ def encode(
     before = piece[: -len(last.encode())]
     if last.isspace() and last not in "\x1c\x1d\x1e\x1f" and before:
         completions.add((*_merged(native, ranks, before), *_merged(native, ranks, last.encode())))
-    return stable, [list(ids) for ids in completions]
+    return stable, [list(ids) for ids in sorted(completions)]
 
 
 def encode_bytes(native: Tokenizer, text: bytes) -> list[int]:
