@@ -111,13 +111,13 @@ impl Key {
 }
 
 /// A polynomial hash of bytes modulo 2^64, with a random odd base. The hash of two strings joined follows
-/// from their hashes and the length of the second: nobody has to join them.
+/// from their hashes and the length of the second, without the bytes.
 #[derive(Clone)]
 pub(crate) struct JoinHash {
     /// The powers of the base, from 0.
     powers: [u64; 256],
-    /// The first 16 powers, the highest first, and 16 zeros: from place `16 - n` on, the factors of 16
-    /// bytes of which `n` count.
+    /// The first 16 powers, highest first, and 16 zeros: `factors[16 - n..]` are the factors of 16 bytes of
+    /// which the first `n` count.
     factors: [u64; 32],
 }
 
@@ -135,7 +135,7 @@ impl JoinHash {
         JoinHash { powers, factors }
     }
 
-    /// The hash of `text[at..at + length]`. Up to 16 bytes take the same steps, however many there are.
+    /// The hash of `text[at..at + length]`, without a branch on lengths up to 16.
     #[inline(always)]
     pub(crate) fn of_part(&self, text: &[u8], at: usize, length: usize) -> u64 {
         match self.factors.get(16_usize.wrapping_sub(length)..) {
@@ -150,7 +150,7 @@ impl JoinHash {
         }
     }
 
-    /// A sum of products that do not wait for one another.
+    /// A sum of independent products, not Horner's rule, whose steps depend on one another.
     #[inline]
     pub(crate) fn of(&self, bytes: &[u8]) -> u64 {
         bytes.chunks(self.powers.len()).fold(0, |hash, chunk| {

@@ -129,7 +129,7 @@ impl<'m> MergeRule<'m> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::merges::{Merge, Merges};
     use crate::reference;
@@ -138,7 +138,8 @@ mod tests {
     use crate::vocab::Repeats;
     use proptest::prelude::*;
 
-    fn ranks(tokens: &[Vec<u8>]) -> Vocab {
+    /// The single bytes and these tokens, in their order.
+    pub(crate) fn ranks(tokens: &[Vec<u8>]) -> Vocab {
         let bytes: Vec<Vec<u8>> = (0..=255u8).map(|byte| vec![byte]).collect();
         let tokens = bytes.iter().chain(tokens).zip(0..);
         Vocab::new(

@@ -67,20 +67,10 @@ fn last_merge(rule: &MergeRule<'_>, token: &[u8]) -> Option<(TokenId, TokenId)> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::merge_steps::tests::ranks as vocab;
     use crate::reference;
     use crate::token::Pair;
-    use crate::vocab::Repeats;
     use proptest::prelude::*;
-
-    fn vocab(tokens: &[Vec<u8>]) -> Vocab {
-        let bytes: Vec<Vec<u8>> = (0..=255u8).map(|byte| vec![byte]).collect();
-        let tokens = bytes.iter().chain(tokens).zip(0..);
-        Vocab::new(
-            tokens.map(|(token, id)| (id, token.as_slice())),
-            Repeats::Refuse,
-        )
-        .unwrap()
-    }
 
     #[test]
     fn each_entry_has_the_split_that_merging_comes_to() {

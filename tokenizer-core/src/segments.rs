@@ -66,25 +66,20 @@ pub(crate) struct Segments<'m, 't> {
 struct Stage<'m> {
     normalizer: Option<Normalizer>,
     set: &'m SpecialSet,
-    /// Whether places are wanted to the byte.
+    /// Whether places are exact behind the normalizer.
     aligned: bool,
 }
 
 impl<'m, 't> Segments<'m, 't> {
     pub(crate) fn new(text: &'t [u8], set: &'m SpecialSet, normalizer: Option<Normalizer>) -> Self {
-        let aligned = false;
         Segments {
             raw: set.raw.segments(text),
-            stage: Stage {
-                normalizer,
-                set,
-                aligned,
-            },
+            stage: Stage::new(set, normalizer),
             between: Vec::new().into_iter(),
         }
     }
 
-    /// With places that are those of the text as it is given.
+    /// With exact places in the text as it is given, also behind a normalizer.
     pub(crate) fn aligned(mut self) -> Self {
         self.stage.aligned = true;
         self
@@ -123,16 +118,18 @@ pub(crate) fn between<'m, 't>(
     set: &'m SpecialSet,
     normalizer: Option<Normalizer>,
 ) -> Vec<Segment<'m, 't>> {
-    let aligned = false;
-    let stage = Stage {
-        normalizer,
-        set,
-        aligned,
-    };
-    stage.segments(text, offset)
+    Stage::new(set, normalizer).segments(text, offset)
 }
 
 impl<'m> Stage<'m> {
+    fn new(set: &'m SpecialSet, normalizer: Option<Normalizer>) -> Self {
+        Stage {
+            normalizer,
+            set,
+            aligned: false,
+        }
+    }
+
     /// Whether text passes as it is.
     fn is_plain(self) -> bool {
         self.normalizer.is_none() && self.set.normalized.is_empty()

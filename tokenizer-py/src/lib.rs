@@ -41,8 +41,9 @@ mod tokenizer;
 
 use pyo3::prelude::*;
 
-/// The native half of the package.
-#[pymodule(gil_used = false)]
+/// The native half of the package. A free-threaded CPython turns its GIL on when it imports the module:
+/// the tests have not run without one.
+#[pymodule(gil_used = true)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     errors::install_panic_hook();
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;

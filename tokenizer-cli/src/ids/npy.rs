@@ -69,7 +69,7 @@ pub(super) fn header(length: usize) -> Vec<u8> {
     header
 }
 
-/// More bytes than what stands in front of ids has.
+/// Bytes at the start of a file that are searched for its header.
 pub(super) const HEAD: usize = 1 << 17;
 
 /// Where the numbers of a file of `length` bytes begin, and how wide they are. `head` is its first

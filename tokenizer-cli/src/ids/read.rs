@@ -164,7 +164,7 @@ impl IdBytes {
         }
     }
 
-    /// Replaces `line` with the next line. `false` when there is none.
+    /// Reads the next line into `line`; `false` at the end of the file.
     fn line(&mut self, line: &mut Vec<u8>) -> Result<bool, CommandError> {
         line.clear();
         let read = self.reader.by_ref().take(self.left).read_until(b'\n', line);

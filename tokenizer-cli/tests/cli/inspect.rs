@@ -180,7 +180,7 @@ fn a_model_of_long_tokens_is_looked_at_in_linear_time() {
     );
     assert!(shown.len() < 100_000 * 1000, "{}", shown.len());
     assert_eq!(shown.lines().count(), 100_000 - 6 + 4);
-    // 100,000 has six bits that are set, and so many tokens stay.
+    // A run of 100,000 bytes merges to one token for each set bit of that number: six.
     assert!(
         shown.ends_with("      ids 271 270 265 264 262 260\n\n"),
         "{}",

@@ -1,15 +1,13 @@
 //! Cutting pieces into chunks at safe boundaries.
 //!
 //! Merges never cross a boundary that no token crosses (`boundaries.rs`), so the ids of a piece are
-//! those of its chunks. In scripts without spaces a piece is a whole sentence, hardly ever the same
-//! one twice, while its chunks are a few thousand characters and words: the unit of the table of
-//! pieces is the chunk.
+//! those of its chunks. In scripts without spaces a piece is a whole sentence that hardly ever recurs,
+//! while its chunks are a few thousand characters and words. So the table of pieces stores chunks.
 //!
-//! A piece of up to 15 bytes is one chunk as long as the table knows it, and is cut only where it does
-//! not: most are words that come again, and so their first look-up is their last.
+//! A piece of up to 15 bytes is looked up whole and cut only on a miss: most are words that recur.
 //!
-//! **Cost.** 64 bytes at a time give the places between two characters of which one is beyond ASCII, and
-//! each is tested with three bits.
+//! **Cost.** Masks of 64 bytes give the boundaries between two characters of which one is non-ASCII; each
+//! is tested with three bits.
 
 use super::boundaries::Boundaries;
 use super::piece_table::{End, PART};
@@ -61,8 +59,8 @@ impl<'t> Chunks<'t> {
         self.ends.is_empty()
     }
 
-    /// Calls `each` with the key and the end of every piece of up to 15 bytes, up to one that is longer,
-    /// or that `each` has no place for.
+    /// Calls `each` with the key and the end of every piece, up to one of more than 15 bytes, or for which
+    /// `each` returns `false`.
     #[inline(always)]
     pub(super) fn short_pieces(&mut self, mut each: impl FnMut(u128, End) -> bool) {
         let Chunks {
@@ -86,8 +84,8 @@ impl<'t> Chunks<'t> {
         self.ends = &ends[passed..];
     }
 
-    /// Calls `each` with the key and the end of every chunk of the next piece, up to one that `each` has
-    /// no place for. There is a next piece.
+    /// Calls `each` with the key and the end of every chunk of the next piece, up to one for which `each`
+    /// returns `false`. There is a next piece.
     #[inline(always)]
     pub(super) fn cut<'b, S: Simd>(
         &mut self,
@@ -118,7 +116,7 @@ impl<'t> Chunks<'t> {
             let Key(key) = seeds.key(text, start, next);
             let mark = if is_part { PART } else { 0 };
             if !each(key | mark, End::new(next, is_part)) {
-                // What is known may be further on than the place to go on from.
+                // The block may begin behind `start + 1`, where the next call goes on.
                 known_to = 0;
                 break;
             }
@@ -163,11 +161,11 @@ fn safe_boundaries<'b, S: Simd>(
         }
     };
     let block = simd.load(around[2..].first_chunk().expect("64 of 70 bytes"));
-    let beyond_ascii = simd.non_ascii(block);
-    let before = beyond_ascii << 1 | u64::from(!around[1].is_ascii());
-    let continues = beyond_ascii & !simd.at_least(block, 0xC0);
+    let non_ascii = simd.non_ascii(block);
+    let before = non_ascii << 1 | u64::from(!around[1].is_ascii());
+    let continues = non_ascii & !simd.at_least(block, 0xC0);
     let within = u64::MAX >> BLOCK.saturating_sub(text.len() - start);
-    let mut candidates = (beyond_ascii | before) & !continues & within;
+    let mut candidates = (non_ascii | before) & !continues & within;
     if candidates == 0 {
         return 0;
     }
@@ -186,3 +184,75 @@ fn safe_boundaries<'b, S: Simd>(
 
 /// Bytes of a block with two before it and six behind it: eight around each of its bytes.
 const AROUND: usize = 2 + BLOCK + 6;
+
+#[cfg(test)]
+mod tests {
+    use super::super::piece_table::{GROUP, PieceTable, Prepared};
+    use super::*;
+    use crate::arch::Tier;
+    use crate::split::{Pattern, PatternName};
+    use crate::vocab::{Repeats, Vocab};
+    use proptest::prelude::*;
+
+    /// Bytes of characters of one to four, in words, so that pieces are short and long.
+    fn any_bytes(length: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u8>> {
+        let byte = prop::sample::select(&b"\xE4\xB8\xA9\xC3\xA9\xF0\x9Faa "[..]);
+        prop::collection::vec(byte, length)
+    }
+
+    proptest! {
+        /// However much room the groups have, which decides where the cut of a piece is resumed.
+        #[test]
+        fn chunks_end_at_safe_boundaries_and_all_pieces_end(
+            tokens in prop::collection::hash_set(any_bytes(2..6), 0..20),
+            text in prop_oneof![any_bytes(0..60), any_bytes(60..700)],
+            rooms in prop::collection::vec(1..=GROUP, 1..9),
+        ) {
+            let bytes: Vec<[u8; 1]> = (0..=255).map(|byte| [byte]).collect();
+            let all = bytes.iter().map(|byte| &byte[..]);
+            let all = all.chain(tokens.iter().map(Vec::as_slice));
+            let vocab = Vocab::new((0..).zip(all), Repeats::Refuse).unwrap();
+            let boundaries = Boundaries::new(&vocab);
+            let boundaries = || &boundaries;
+            let pattern = Pattern::named(PatternName::Cl100k);
+            for tier in Tier::available() {
+                let table = PieceTable::new(0);
+                let mut splitter = pattern.split(&text);
+                let mut spans = Spans::new();
+                while splitter.fill(&mut spans).unwrap() {
+                    for piece in spans.iter() {
+                        let (bytes, end) = (&text[piece.clone()], piece.len());
+                        let mut chunks = Chunks::of_piece(bytes, &end);
+                        let mut group = [Prepared::NONE; GROUP];
+                        let mut found = Vec::new();
+                        let mut rooms = rooms.iter().cycle();
+                        while !chunks.is_done() {
+                            let group = &mut group[..*rooms.next().unwrap()];
+                            let filled = table.prepare_cut(tier, &boundaries, &mut chunks, group);
+                            prop_assert!(filled > 0);
+                            found.extend(group[..filled].iter().map(|chunk| chunk.end));
+                        }
+                        let places: Vec<usize> = found.iter().map(|end| end.place()).collect();
+                        prop_assert!(places.is_sorted() && places.last() == Some(&end));
+                        prop_assert!(found.iter().all(|end| end.is_part() == (found.len() > 1)));
+                        let is_safe = |&at: &usize| {
+                            let ascii = bytes[at - 1].is_ascii() && bytes[at].is_ascii();
+                            let crossed = tokens.iter().any(|token| {
+                                (1..token.len()).any(|inside| {
+                                    at.checked_sub(inside).is_some_and(|start| bytes[start..].starts_with(token))
+                                })
+                            });
+                            !ascii && !crossed && bytes[at] & 0xC0 != 0x80
+                        };
+                        prop_assert!(places[..places.len() - 1].iter().all(is_safe));
+                        // Without tokens no boundary is passed over.
+                        if tokens.is_empty() {
+                            let want: Vec<usize> = (1..end).filter(is_safe).chain([end]).collect();
+                            prop_assert_eq!(places, want);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

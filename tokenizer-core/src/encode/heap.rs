@@ -11,6 +11,7 @@ use std::collections::BinaryHeap;
 use super::pair_ranks::NO_RANK;
 use super::rules::Rules;
 use crate::token::TokenId;
+use crate::vocab::Part;
 
 /// The state of one stretch; its allocations are used again for the next.
 #[derive(Default)]
@@ -21,8 +22,8 @@ pub(super) struct Heap {
 
 #[derive(Clone, Copy)]
 struct Link {
-    /// `GONE` when the token was merged into the one before it.
-    id: TokenId,
+    /// Its id is `GONE` when the token was merged into the one before it.
+    token: Part,
     /// Where the token before begins; anything at the first.
     before: usize,
     /// Where the next begins, or the end.
@@ -47,7 +48,7 @@ impl Heap {
         self.links.clear();
         self.links
             .extend(piece.iter().enumerate().map(|(at, &byte)| Link {
-                id: rules.bytes[usize::from(byte)].id,
+                token: rules.bytes[usize::from(byte)],
                 before: at.wrapping_sub(1),
                 next: at + 1,
             }));
@@ -61,29 +62,34 @@ impl Heap {
         self.heap = BinaryHeap::from(entries);
 
         while let Some(Reverse(entry)) = self.heap.pop() {
-            let Link { id, before, next } = self.links[entry.at];
-            if id == GONE || next == piece.len() || self.links[next].next != entry.end {
+            let Link {
+                token,
+                before,
+                next,
+            } = self.links[entry.at];
+            if token.id == GONE || next == piece.len() || self.links[next].next != entry.end {
                 continue;
             }
-            self.links[next].id = GONE;
-            self.links[entry.at].id = rules.token(entry.rank);
+            let merged = rules.merged(entry.rank, token, self.links[next].token);
+            self.links[next].token.id = GONE;
+            self.links[entry.at].token = merged;
             self.links[entry.at].next = entry.end;
             if let Some(behind) = self.links.get_mut(entry.end) {
                 behind.before = entry.at;
             }
             for at in [before, entry.at] {
-                let Some(&Link { id, next, .. }) = self.links.get(at) else {
+                let Some(&Link { token, next, .. }) = self.links.get(at) else {
                     continue;
                 };
                 let Some(&Link {
-                    id: right,
+                    token: right,
                     next: end,
                     ..
                 }) = self.links.get(next)
                 else {
                     continue;
                 };
-                let rank = rules.rank_of_ids(id, right);
+                let rank = rules.rank(token, right, piece, at);
                 if rank != NO_RANK {
                     self.heap.push(Reverse(Entry { rank, at, end }));
                 }
@@ -93,7 +99,7 @@ impl Heap {
 
     /// The tokens of the stretch merged last, with the places of their first bytes.
     pub(super) fn tokens(&self) -> impl Iterator<Item = (usize, TokenId)> {
-        let links = self.links.iter().map(|link| link.id).enumerate();
+        let links = self.links.iter().map(|link| link.token.id).enumerate();
         links.filter(|&(_, id)| id != GONE)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A text is a sequence of segments (`segments.rs`): special and added tokens, and the text between
 //! them. The pattern splits that text into runs of at most a thousand pieces, and
-//! `Runs::encode` appends the ids of a run to a vector. Encoding, counting,
+//! `PieceRuns::encode` appends the ids of a run to a vector. Encoding, counting,
 //! offsets, truncation, batches and streams are loops over segments and runs.
 //!
 //! Within a run (`session.rs`):
@@ -11,9 +11,9 @@
 //! 2. Most chunks were met before: their ids are in one table (`piece_table.rs`), which is looked up for
 //!    a group of chunks whose cache lines are fetched together.
 //! 3. A piece that is a token is that token, if the model says so.
-//! 4. All others are merged (`merge.rs`): up to 64 bytes in a vector register (`line.rs`), longer ones
-//!    window by window, and runs of equal tokens as runs (`runs.rs`), so that a megabyte of one letter
-//!    costs as much as a megabyte of short words.
+//! 4. All others are merged (`merge.rs`): up to 64 bytes with the ranks in vector registers (`line.rs`),
+//!    longer ones window by window, and repeated tokens run-length encoded (`runs.rs`), so that a megabyte
+//!    of one letter costs as much as a megabyte of short words.
 //!
 //! Both kinds of model answer the same question, which two tokens merge and how early (`rules.rs`).
 
@@ -357,7 +357,8 @@ impl Encoder {
         allowed: &SpecialSet,
         ids: &mut Vec<TokenId>,
     ) -> Result<(), EncodeError> {
-        self.encode_text(&mut self.session(), text, allowed, None, ids)
+        let segments = self.segments(text, allowed);
+        self.encode_segments(&mut self.session(), segments, None, ids)
     }
 
     /// The segments of a text.
@@ -365,16 +366,15 @@ impl Encoder {
         Segments::new(text, allowed, self.model().normalizer())
     }
 
-    /// Appends the ids of a text.
-    fn encode_text(
+    /// Appends the ids of segments.
+    fn encode_segments<'m, 't>(
         &self,
         session: &mut Session,
-        text: &[u8],
-        allowed: &SpecialSet,
+        segments: impl IntoIterator<Item = Segment<'m, 't>>,
         stop: Option<&AtomicBool>,
         ids: &mut Vec<TokenId>,
     ) -> Result<(), EncodeError> {
-        for segment in self.segments(text, allowed) {
+        for segment in segments {
             match segment {
                 Segment::Special(token, _) => {
                     check_stop(stop)?;
@@ -382,7 +382,7 @@ impl Encoder {
                 }
                 Segment::Text(text, place) => {
                     let mut runs = session.runs(&self.shared, &text, place.start(), stop);
-                    while runs.encode(ids)? {}
+                    runs.encode_all(ids)?;
                 }
             }
         }
@@ -426,10 +426,7 @@ impl Encoder {
     /// An empty piece, which no pattern gives, is the empty token if there is one and whole pieces
     /// come first.
     pub fn encode_single_piece(&self, piece: &[u8]) -> Vec<TokenId> {
-        match self.model().vocab().empty_id() {
-            Some(id) if piece.is_empty() && self.shared.rules.whole_piece_first => vec![id],
-            _ => self.piece_by_piece()(piece),
-        }
+        self.piece_by_piece()(piece)
     }
 
     /// The ids of pieces, one after the other: as [`Encoder::encode_single_piece`].
@@ -445,13 +442,15 @@ impl Encoder {
     /// Fails when `text` holds a special token of `forbidden`: tiktoken's `disallowed_special`. Added
     /// tokens that are not special cannot be forbidden.
     ///
-    /// Special tokens that are looked for in normalised text are looked for there, and the offset
-    /// of one is that in the normalised text.
+    /// Offsets are those of the text as it is given, also for a token that is matched in normalized text.
     ///
     /// # Errors
     /// At the first of them in the text.
     pub fn refuse_specials(&self, text: &[u8], forbidden: &SpecialSet) -> Result<(), EncodeError> {
-        let mut segments = self.segments(text, forbidden).aligned();
+        // Text is normalized only where a token is matched behind the normalizer.
+        let normalizer = self.model().normalizer();
+        let normalizer = normalizer.filter(|_| !forbidden.normalized.is_empty());
+        let mut segments = Segments::new(text, forbidden, normalizer).aligned();
         let first = segments.find_map(|segment| match segment {
             Segment::Special(token, span) if token.control => Some((token, span.start)),
             Segment::Special(..) | Segment::Text(..) => None,

@@ -1,26 +1,22 @@
 //! Texts on several threads, and their ids in order.
 //!
-//! Each thread takes the next part (`parts.rs`). If all parts before it are in the result, the ids
-//! are written straight to the result; if not, to memory of the thread's own, and handed in. Whoever
-//! is done with the part that comes next appends what is there of those behind it, while the others
-//! go on. So ids are copied at most once, and what waits to be appended is bounded: who is too far
-//! ahead waits until the parts before are done.
+//! Each thread takes the next part (`parts.rs`) and hands its ids to an ordered collector. The thread with
+//! the part that is next in order writes straight to the result; ids of later parts are stored until all
+//! parts before them are there. So ids are copied at most once, and the number of stored parts is bounded:
+//! a thread that is too far ahead blocks.
 //!
-//! Parts are handed out in order. So when one fails, all before it are being worked on; they are
-//! finished, no more are taken, and the first failure in the text is the one reported.
-//!
-//! When a thread panics, the others stop after their part, and the panic goes on in the caller.
+//! Parts are taken in order, so all parts before one that fails have been taken. They are finished, no more
+//! are taken, and the first failure in the text is reported. When a thread panics, the others stop after
+//! their part, and the panic propagates to the caller.
 
 use std::collections::VecDeque;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::batch::BatchError;
 use super::parts::{BYTES_FOR_A_THREAD, MOST_BYTES, Part, Parts, Step};
 use super::session::Session;
-use super::{EncodeError, EncodeOptions, Encoder};
-use crate::segments::{self, Segment};
-use crate::special::SpecialSet;
+use super::{EncodeOptions, Encoder};
+use crate::segments;
 use crate::threads;
 use crate::token::TokenId;
 
@@ -107,7 +103,10 @@ impl Encoder {
                     let count = self.count_text(&mut session, text, allowed, stop, usize::MAX);
                     count.map(|count| whole.counted += count.unwrap_or_default())
                 }
-                false => self.encode_text(&mut session, text, allowed, stop, &mut whole.ids),
+                false => {
+                    let segments = self.segments(text, allowed);
+                    self.encode_segments(&mut session, segments, stop, &mut whole.ids)
+                }
             };
             done.map_err(|error| BatchError::new(number, error))?;
             whole.end_text();
@@ -123,22 +122,22 @@ impl Encoder {
     ) -> Result<(), BatchError> {
         let parts = Mutex::new(parts);
         let threads = options.threads;
-        let hall = Hall::new(std::mem::take(whole), 2 * threads + 2);
+        let collector = OrderedCollector::new(std::mem::take(whole), 2 * threads + 2);
         threads::map(0..threads, |_| {
             let mut stop = StopOnPanic {
-                hall: &hall,
+                collector: &collector,
                 armed: true,
             };
             let mut session = self.session();
             let mut part = Part::new();
-            while hall.may_take() && lock(&parts).next(&mut part) {
-                let mut place = hall.place_for(part.number);
+            while collector.may_take() && lock(&parts).next(&mut part) {
+                let mut place = collector.place_for(part.number);
                 let done = self.encode_part(&mut session, &part, options, &mut place.gathered);
-                hall.hand_in(part.number, place, done);
+                collector.hand_in(part.number, place, done);
             }
             stop.armed = false;
         });
-        let state = hall.state.into_inner();
+        let state = collector.state.into_inner();
         let state = state.unwrap_or_else(PoisonError::into_inner);
         *whole = state.whole.unwrap_or_default();
         state.failure.map_or(Ok(()), Err)
@@ -158,15 +157,13 @@ impl Encoder {
             let done = match step {
                 Step::Split(stretch) => {
                     let (text, offset) = (stretch.bytes(), stretch.offset());
-                    let mut runs = session.runs(&self.shared, text, offset, stop);
-                    std::iter::from_fn(|| {
-                        runs.encode(ids).map(|more| more.then_some(())).transpose()
-                    })
-                    .collect()
+                    (session.runs(&self.shared, text, offset, stop)).encode_all(ids)
                 }
                 Step::Prepare(text, offset) => {
                     let allowed = allowed.unwrap_or(&self.shared.added);
-                    self.encode_between(session, text, *offset, allowed, stop, ids)
+                    let normalizer = self.model().normalizer();
+                    let segments = segments::between(text, *offset, allowed, normalizer);
+                    self.encode_segments(session, segments, stop, ids)
                 }
                 Step::Special(id) => {
                     ids.push(*id);
@@ -185,32 +182,8 @@ impl Encoder {
     }
 }
 
-impl Encoder {
-    /// Appends the ids of text between two tokens of the text as it is.
-    fn encode_between(
-        &self,
-        session: &mut Session,
-        text: &[u8],
-        offset: usize,
-        allowed: &SpecialSet,
-        stop: Option<&AtomicBool>,
-        ids: &mut Vec<TokenId>,
-    ) -> Result<(), EncodeError> {
-        for segment in segments::between(text, offset, allowed, self.model().normalizer()) {
-            match segment {
-                Segment::Special(token, _) => ids.push(token.id),
-                Segment::Text(text, place) => {
-                    let mut runs = session.runs(&self.shared, &text, place.start(), stop);
-                    while runs.encode(ids)? {}
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Where parts are handed in.
-struct Hall {
+/// Appends the ids of parts in order, whichever thread finishes first.
+struct OrderedCollector {
     state: Mutex<State>,
     /// Told when parts were appended, and when it is over.
     moved: Condvar,
@@ -246,10 +219,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Hall {
+impl OrderedCollector {
     fn new(whole: Gathered, most_ahead: usize) -> Self {
         let only_counts = whole.only_counts;
-        Hall {
+        OrderedCollector {
             state: Mutex::new(State {
                 whole: Some(whole),
                 taken: 0,
@@ -349,15 +322,15 @@ impl Hall {
 
 /// Stops all threads when one panics: they would wait for its part for ever.
 struct StopOnPanic<'h> {
-    hall: &'h Hall,
+    collector: &'h OrderedCollector,
     armed: bool,
 }
 
 impl Drop for StopOnPanic<'_> {
     fn drop(&mut self) {
         if self.armed {
-            lock(&self.hall.state).stopped = true;
-            self.hall.moved.notify_all();
+            lock(&self.collector.state).stopped = true;
+            self.collector.moved.notify_all();
         }
     }
 }
@@ -537,13 +510,13 @@ mod tests {
     #[cfg(feature = "parallel")]
     #[test]
     fn who_waits_for_a_part_is_woken_by_a_panic() {
-        let hall = Hall::new(Gathered::of_counts(), 2);
+        let collector = OrderedCollector::new(Gathered::of_counts(), 2);
         std::thread::scope(|scope| {
-            assert!(hall.may_take() && hall.may_take());
-            let waits = scope.spawn(|| hall.may_take());
+            assert!(collector.may_take() && collector.may_take());
+            let waits = scope.spawn(|| collector.may_take());
             let panics = scope.spawn(|| {
                 let _stop = StopOnPanic {
-                    hall: &hall,
+                    collector: &collector,
                     armed: true,
                 };
                 panic!("on purpose");
@@ -555,39 +528,39 @@ mod tests {
 
     #[test]
     fn what_comes_behind_a_failure_does_not_hide_it() {
-        let hall = Hall::new(Gathered::default(), 9);
+        let collector = OrderedCollector::new(Gathered::default(), 9);
         let failure = || BatchError::new(7, EncodeError::Stopped);
-        let first = hall.place_for(0);
+        let first = collector.place_for(0);
         assert!(first.is_whole);
-        hall.hand_in(0, first, Err(failure()));
-        let second = hall.place_for(1);
+        collector.hand_in(0, first, Err(failure()));
+        let second = collector.place_for(1);
         assert!(!second.is_whole);
-        hall.hand_in(1, second, Ok(()));
-        let third = hall.place_for(2);
-        hall.hand_in(2, third, Err(BatchError::new(8, EncodeError::Stopped)));
-        let state = hall.state.into_inner().unwrap();
+        collector.hand_in(1, second, Ok(()));
+        let third = collector.place_for(2);
+        collector.hand_in(2, third, Err(BatchError::new(8, EncodeError::Stopped)));
+        let state = collector.state.into_inner().unwrap();
         assert_eq!(state.failure, Some(failure()));
     }
 
     #[test]
     fn parts_are_appended_in_order_whenever_they_come() {
-        let hall = Hall::new(Gathered::default(), 9);
+        let collector = OrderedCollector::new(Gathered::default(), 9);
         let hand_in = |number: TokenId, mut place: Place| {
             place.gathered.ids.push(number);
             place.gathered.end_text();
             place.gathered.ids.push(number);
-            hall.hand_in(number as usize, place, Ok(()));
+            collector.hand_in(number as usize, place, Ok(()));
         };
         for numbers in [&[2, 1, 0][..], &[4, 3]] {
             let places: Vec<_> = (numbers.iter())
-                .map(|&number| hall.place_for(number as usize))
+                .map(|&number| collector.place_for(number as usize))
                 .collect();
             for (&number, place) in numbers.iter().zip(places) {
                 assert_eq!(place.is_whole, [0, 3].contains(&number));
                 hand_in(number, place);
             }
         }
-        let whole = hall.state.into_inner().unwrap().whole.unwrap();
+        let whole = collector.state.into_inner().unwrap().whole.unwrap();
         assert_eq!(whole.ids, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]);
         assert_eq!(whole.ends, [1, 3, 5, 7, 9]);
     }

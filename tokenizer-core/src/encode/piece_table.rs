@@ -161,8 +161,8 @@ impl PieceTable {
         self.lines.len() - (PROBES - 1)
     }
 
-    /// Makes the keys of the next chunks and fetches their lines. How many there are: none at the end
-    /// of the run. The table does not move until the next group.
+    /// Makes the keys of the next chunks and fetches their lines; gives their number, 0 at the end of the
+    /// run. The table does not grow until the next group.
     #[inline]
     pub(super) fn prepare<'b>(
         &mut self,
@@ -176,25 +176,21 @@ impl PieceTable {
         }
         let mut filled = 0;
         while filled < GROUP && !chunks.is_done() {
-            let table = &*self;
-            let left = &mut group[filled..];
-            filled += match chunks.is_in_piece() {
-                true => 0,
-                false => tier.run(ShortPieces {
-                    table,
+            if !chunks.is_in_piece() {
+                filled += tier.run(ShortPieces {
+                    table: self,
                     chunks,
-                    group: left,
-                }),
-            };
-            let left = &mut group[filled..];
-            if !left.is_empty() && !chunks.is_done() {
-                filled += self.prepare_cut(tier, boundaries, chunks, left);
+                    group: &mut group[filled..],
+                });
+            }
+            if filled < GROUP && !chunks.is_done() {
+                filled += self.prepare_cut(tier, boundaries, chunks, &mut group[filled..]);
             }
         }
         filled
     }
 
-    /// Makes the keys of the next chunks of one piece, up to its end. How many there are.
+    /// As [`PieceTable::prepare`], of one piece, without growing the table.
     pub(super) fn prepare_cut<'b>(
         &self,
         tier: Tier,
@@ -210,15 +206,15 @@ impl PieceTable {
         })
     }
 
-    /// Appends the ids of the first chunks of a group to `ids`, up to one that is not found in a slot.
-    /// How many there are.
+    /// Appends the ids of the first chunks of a group to `ids`, up to one whose ids are not in a slot;
+    /// gives the number of these chunks.
     #[inline]
     pub(super) fn look_up(&self, tier: Tier, group: &[Prepared], ids: &mut Vec<TokenId>) -> usize {
         let lines = &self.lines;
         tier.run(LookUp { lines, group, ids })
     }
 
-    /// Appends the ids of a chunk wherever they are. Whether it is known.
+    /// Appends the ids of a chunk, from a slot or the arena; `false` if it is not in the table.
     #[inline]
     pub(super) fn append(&self, prepared: Prepared, chunk: &[u8], ids: &mut Vec<TokenId>) -> bool {
         for line in &self.lines[prepared.line..prepared.line + PROBES] {
@@ -234,7 +230,7 @@ impl PieceTable {
         false
     }
 
-    /// Appends the ids of a slot, unless it is that of another long chunk.
+    /// Appends the ids of a slot; `false` if it is that of another long chunk with the same key.
     fn append_found(&self, found: Ids, chunk: &[u8], ids: &mut Vec<TokenId>) -> bool {
         if found.count() != ELSEWHERE {
             Appender::new(ids, 1).push(found.ids(), found.count() as usize);
@@ -250,7 +246,8 @@ impl PieceTable {
         true
     }
 
-    /// Keeps the ids of a chunk that is not known, unless they are very many.
+    /// Stores the ids of a chunk that is not in the table, unless they are more than the arena allows for
+    /// one entry.
     pub(super) fn insert(&mut self, prepared: Prepared, chunk: &[u8], ids: &[TokenId]) {
         let is_long = Key(prepared.key & !PART).is_long();
         let found = match ids.len() {
@@ -337,8 +334,7 @@ impl PieceTable {
     }
 }
 
-/// Free lines, in huge pages where the system has them: with small ones, the page walks take a fifth of
-/// the time of a later pass.
+/// Free lines, in huge pages where the system has them.
 fn table(addressed: usize) -> Vec<Line> {
     let lines = addressed + PROBES - 1;
     let mut table = Vec::with_capacity(lines);
@@ -354,7 +350,7 @@ fn line_of(seeds: Seeds, key: u128, lines: usize) -> usize {
     ((hash * lines as u128) >> 64) as usize
 }
 
-/// Prepares pieces of up to 15 bytes. How many there were.
+/// Prepares pieces of up to 15 bytes; gives their number.
 struct ShortPieces<'p, 'c, 't> {
     table: &'p PieceTable,
     chunks: &'c mut Chunks<'t>,
@@ -366,25 +362,13 @@ impl Kernel for ShortPieces<'_, '_, '_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, _: S) -> usize {
-        // Copies that stay in registers.
-        let PieceTable {
-            seeds, ref lines, ..
-        } = *self.table;
-        let (lines, addressed) = (&lines[..], self.table.addressed());
-        let room = self.group.len();
-        let mut left = self.group.iter_mut();
-        self.chunks.short_pieces(|key, end| match left.next() {
-            Some(prepared) => {
-                *prepared = prepare(seeds, lines, addressed, key, end);
-                true
-            }
-            None => false,
-        });
-        room - left.len()
+        let mut filling = Filling::new(self.table, self.group);
+        self.chunks.short_pieces(|key, end| filling.add(key, end));
+        filling.filled
     }
 }
 
-/// Prepares the chunks of a piece, up to its end. How many there were.
+/// Prepares the chunks of a piece, up to its end; gives their number.
 struct Cut<'p, 'c, 't, 'b> {
     table: &'p PieceTable,
     boundaries: &'b dyn Fn() -> &'b Boundaries,
@@ -397,29 +381,47 @@ impl Kernel for Cut<'_, '_, '_, '_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> usize {
-        let PieceTable {
-            seeds, ref lines, ..
-        } = *self.table;
-        let (lines, addressed) = (&lines[..], self.table.addressed());
-        let room = self.group.len();
-        let mut left = self.group.iter_mut();
-        self.chunks
-            .cut(simd, seeds, self.boundaries, |key, end| match left.next() {
-                Some(prepared) => {
-                    *prepared = prepare(seeds, lines, addressed, key, end);
-                    true
-                }
-                None => false,
-            });
-        room - left.len()
+        let seeds = self.table.seeds;
+        let mut filling = Filling::new(self.table, self.group);
+        let add = |key, end| filling.add(key, end);
+        self.chunks.cut(simd, seeds, self.boundaries, add);
+        filling.filled
     }
 }
 
-#[inline(always)]
-fn prepare(seeds: Seeds, lines: &[Line], addressed: usize, key: u128, end: End) -> Prepared {
-    let line = line_of(seeds, key, addressed);
-    prefetch(lines, line);
-    Prepared { key, line, end }
+/// A group that is being filled, with the parts of the table that are needed in registers.
+struct Filling<'p> {
+    seeds: Seeds,
+    lines: &'p [Line],
+    addressed: usize,
+    group: &'p mut [Prepared],
+    filled: usize,
+}
+
+impl<'p> Filling<'p> {
+    #[inline(always)]
+    fn new(table: &'p PieceTable, group: &'p mut [Prepared]) -> Self {
+        Filling {
+            seeds: table.seeds,
+            lines: &table.lines,
+            addressed: table.addressed(),
+            group,
+            filled: 0,
+        }
+    }
+
+    /// Adds a chunk and fetches its line; `false` if there is no room for it.
+    #[inline(always)]
+    fn add(&mut self, key: u128, end: End) -> bool {
+        let Some(prepared) = self.group.get_mut(self.filled) else {
+            return false;
+        };
+        let line = line_of(self.seeds, key, self.addressed);
+        prefetch(self.lines, line);
+        *prepared = Prepared { key, line, end };
+        self.filled += 1;
+        true
+    }
 }
 
 /// See [`PieceTable::look_up`].
@@ -460,4 +462,115 @@ fn find<'l, S: Simd>(simd: S, lines: &'l [Line], key: &u128) -> Option<&'l Ids> 
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::split::Spans;
+    use proptest::prelude::*;
+    use std::collections::HashMap;
+
+    /// Prepares a piece without cutting it.
+    fn prepared(table: &mut PieceTable, piece: &[u8], is_part: bool) -> Prepared {
+        let boundaries = || unreachable!("nothing is cut");
+        let none = Spans::new();
+        let mut group = [Prepared::NONE; GROUP];
+        // The table grows before a group, also before an empty one.
+        table.prepare(
+            Tier::best(),
+            &boundaries,
+            &mut Chunks::new(b"", &none),
+            &mut group,
+        );
+        let Key(key) = table.seeds.key(piece, 0, piece.len());
+        let key = key | if is_part { PART } else { 0 };
+        let line = line_of(table.seeds, key, table.addressed());
+        let end = End::new(piece.len(), is_part);
+        Prepared { key, line, end }
+    }
+
+    /// The ids of a piece, if the table has them: those that the look-up of a group finds are those that
+    /// the search finds.
+    fn found(table: &PieceTable, prepared: Prepared, piece: &[u8]) -> Option<Vec<TokenId>> {
+        let (mut quick, mut all) = (vec![7], vec![7]);
+        let known = table.look_up(Tier::best(), &[prepared], &mut quick);
+        let is_there = table.append(prepared, piece, &mut all);
+        if known == 1 && !Key(prepared.key & !PART).is_long() {
+            assert!(is_there && quick == all);
+        }
+        is_there.then(|| all.split_off(1))
+    }
+
+    proptest! {
+        /// In tables of 16 KiB, in which most pieces replace others, and in one with room for all.
+        #[test]
+        fn ids_are_those_that_were_stored(
+            pieces in prop::collection::vec(prop_oneof![
+                2 => "[a-d]{1,5}", 3 => "[a-z]{12,30}", 1 => "[ab]{1,40}", 1 => "a{15,300}",
+            ], 1..80),
+            counts in prop::collection::vec(prop_oneof![4 => 1..6_usize, 1 => 6..40_usize], 80),
+            asked in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 400),
+            bytes in prop::sample::select(&[0, 1 << 14, 1 << 20][..]),
+        ) {
+            let mut table = PieceTable::new(bytes);
+            let mut stored: HashMap<(usize, bool), Vec<TokenId>> = HashMap::new();
+            let mut known = 0;
+            for (number, (asked, is_part)) in asked.iter().enumerate() {
+                let asked = asked.index(pieces.len());
+                let piece = pieces[asked].as_bytes();
+                let prepared = prepared(&mut table, piece, *is_part);
+                let there = found(&table, prepared, piece);
+                let want = stored.get(&(asked, *is_part));
+                if let Some(there) = there {
+                    // The same text may have been stored for another number.
+                    let is_stored = stored.iter().any(|((other, part), ids)| {
+                        part == is_part && pieces[*other] == pieces[asked] && *ids == there
+                    });
+                    prop_assert!(is_stored);
+                    known += 1;
+                } else {
+                    prop_assert!(bytes < 1 << 20 || want.is_none());
+                    let first = (number * 64) as TokenId;
+                    let ids: Vec<TokenId> = (first..).take(counts[asked]).collect();
+                    table.insert(prepared, piece, &ids);
+                    stored.insert((asked, *is_part), ids);
+                }
+            }
+            prop_assert!(bytes < 1 << 20 || known + stored.len() == asked.len());
+        }
+    }
+
+    #[test]
+    fn a_full_table_stays_within_its_bytes_and_is_right() {
+        for bytes in [0, 1 << 16, 1 << 20] {
+            let mut table = PieceTable::new(bytes);
+            let piece = |number: usize| format!("{number:0$}", 3 + number % 40);
+            for number in 0..60_000 {
+                let piece = piece(number);
+                let prepared = prepared(&mut table, piece.as_bytes(), false);
+                let ids = vec![number as TokenId; 1 + number % 9];
+                match found(&table, prepared, piece.as_bytes()) {
+                    Some(there) => assert_eq!(there, ids),
+                    None => table.insert(prepared, piece.as_bytes(), &ids),
+                }
+            }
+            let mut kept = 0;
+            for number in 0..60_000 {
+                let piece = piece(number);
+                let prepared = prepared(&mut table, piece.as_bytes(), false);
+                if let Some(there) = found(&table, prepared, piece.as_bytes()) {
+                    assert_eq!(there, vec![number as TokenId; 1 + number % 9]);
+                    kept += 1;
+                }
+            }
+            assert!(kept > 0, "{bytes}");
+            let taken = size_of_val(&table.lines[..]) + table.arena.len();
+            let least = (FIRST_LINES + PROBES) * size_of::<Line>() + (2 << 12) + 1;
+            assert!(
+                taken <= (bytes + PROBES * size_of::<Line>() + 1).max(least),
+                "{taken}"
+            );
+        }
+    }
 }

@@ -23,7 +23,7 @@ pub(super) struct Rules {
     listed: Option<(PairRanks, Vec<TokenId>)>,
     /// Whether a piece that is a token is that token, without merging.
     pub(super) whole_piece_first: bool,
-    /// Made when the first piece is to be cut.
+    /// Built when the first piece is cut.
     boundaries: OnceLock<Boundaries>,
 }
 
@@ -146,15 +146,15 @@ impl Rules {
         Part::joined(self.vocab(), self.token(rank), left, right)
     }
 
-    /// The boundaries that no token crosses.
+    /// The safe boundaries, built on first use.
     #[inline]
     pub(super) fn boundaries(&self) -> &Boundaries {
         made_once(&self.boundaries, || Boundaries::new(self.vocab()))
     }
 }
 
-/// What is in the cell, or is made now. Two threads may make it at once, so that no thread waits for one
-/// that a fork left behind.
+/// The value of a cell, initialized on first use. Two threads may compute it at once: no thread ever blocks
+/// on one that does not exist in a forked child.
 #[inline]
 fn made_once<T>(cell: &OnceLock<T>, make: impl FnOnce() -> T) -> &T {
     match cell.get() {

@@ -1,6 +1,6 @@
 //! Pieces to ids: the core of encoding.
 //!
-//! [`Runs::encode`] encodes one run of at most a thousand pieces into a vector and returns. Its
+//! [`PieceRuns::encode`] encodes one run of at most a thousand pieces into a vector and returns. Its
 //! caller checks the stop flag, compares a limit, adds offsets or counts, and calls again.
 
 use std::sync::atomic::AtomicBool;
@@ -15,7 +15,7 @@ use crate::hash::INLINE;
 use crate::split::{Spans, Splitter};
 use crate::token::TokenId;
 
-/// A piece of more bytes is rare, and the memory that it takes is not kept.
+/// Memory for a piece of more bytes is freed after it.
 const LARGE: usize = 1 << 20;
 
 /// What a thread encodes with; kept from text to text.
@@ -25,7 +25,7 @@ pub(super) struct Session {
 }
 
 /// The runs of pieces of a text. Made by [`Session::runs`].
-pub(super) struct Runs<'s, 't> {
+pub(super) struct PieceRuns<'s, 't> {
     coder: &'s mut Coder,
     spans: &'s mut Spans,
     shared: &'s Shared,
@@ -35,9 +35,11 @@ pub(super) struct Runs<'s, 't> {
     stop: Option<&'s AtomicBool>,
 }
 
-impl Runs<'_, '_> {
-    /// Appends the ids of the next run to `ids`. Whether there was one. A stop flag that was set is an
-    /// error.
+impl PieceRuns<'_, '_> {
+    /// Appends the ids of the next run to `ids`; `false` at the end of the text.
+    ///
+    /// # Errors
+    /// When the pattern fails, or the stop flag is set.
     pub(super) fn encode(&mut self, ids: &mut Vec<TokenId>) -> Result<bool, EncodeError> {
         check_stop(self.stop)?;
         let more = self.splitter.fill(self.spans);
@@ -52,7 +54,16 @@ impl Runs<'_, '_> {
         }
     }
 
-    /// The run that was encoded last, as places in the text of the segment.
+    /// Appends the ids of all runs to `ids`.
+    ///
+    /// # Errors
+    /// As [`PieceRuns::encode`].
+    pub(super) fn encode_all(&mut self, ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
+        while self.encode(ids)? {}
+        Ok(())
+    }
+
+    /// The run that was encoded last, as byte offsets in the text of the segment.
     pub(super) fn spans(&self) -> &Spans {
         self.spans
     }
@@ -62,7 +73,7 @@ impl Runs<'_, '_> {
 struct Coder {
     table: PieceTable,
     merger: Merger,
-    /// The ids of a chunk that was not known.
+    /// Scratch: the ids of a chunk that was not in the table.
     made: Vec<TokenId>,
     tier: Tier,
 }
@@ -83,8 +94,8 @@ impl Session {
         text: &'t [u8],
         offset: usize,
         stop: Option<&'s AtomicBool>,
-    ) -> Runs<'s, 't> {
-        Runs {
+    ) -> PieceRuns<'s, 't> {
+        PieceRuns {
             coder: &mut self.coder,
             spans: &mut self.spans,
             shared,
@@ -116,8 +127,8 @@ impl Coder {
         }
     }
 
-    /// Appends the ids of a run of pieces of `text` to `ids`. Says whether these are all of them, and
-    /// not `stop` was set before; it is looked at within long pieces only.
+    /// Appends the ids of a run of pieces of `text` to `ids`; `false` if `stop` was set before the end.
+    /// The flag is checked within long pieces only.
     fn encode_run(
         &mut self,
         shared: &Shared,
@@ -152,8 +163,8 @@ impl Coder {
         }
     }
 
-    /// Appends the ids of a chunk that is not in a slot of the table, and keeps them. Says whether these
-    /// are all of them.
+    /// Appends the ids of a chunk whose ids are not in a slot of the table, and stores them; `false` if
+    /// `stop` was set before the end.
     #[inline(never)]
     fn resolve(
         &mut self,
@@ -184,7 +195,10 @@ impl Coder {
             None if prepared.end.is_part() || chunk.len() > INLINE || chunk.is_ascii() => {
                 self.merger.merge(rules, chunk, &mut made, stop)
             }
-            None => self.merge_in_chunks(rules, chunk, &mut made),
+            None => {
+                self.merge_in_chunks(rules, chunk, &mut made);
+                true
+            }
         };
         if all {
             self.table.insert(prepared, chunk, &made);
@@ -198,8 +212,8 @@ impl Coder {
         all
     }
 
-    /// Merges a piece of up to 15 bytes chunk by chunk, and keeps the ids of each.
-    fn merge_in_chunks(&mut self, rules: &Rules, piece: &[u8], ids: &mut Vec<TokenId>) -> bool {
+    /// Merges a piece of up to 15 bytes chunk by chunk, and stores the ids of each.
+    fn merge_in_chunks(&mut self, rules: &Rules, piece: &[u8], ids: &mut Vec<TokenId>) {
         let boundaries = || rules.boundaries();
         let mut group = [Prepared::NONE; GROUP];
         let end = piece.len();
@@ -217,6 +231,5 @@ impl Coder {
                 }
             }
         }
-        true
     }
 }

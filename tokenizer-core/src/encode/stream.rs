@@ -269,7 +269,7 @@ impl Splitting {
         let text = &self.held.text[..length];
         let mut session = self.encoder.session();
         let mut runs = session.runs(&self.encoder.shared, text, 0, None);
-        while runs.encode(ids)? {}
+        runs.encode_all(ids)?;
         drop(session);
         self.held.drop(length);
         Ok(())

@@ -7,8 +7,8 @@ use tokenizer_core::{Encoder, MergeRule, Merging, Model, SplitError, TokenId};
 
 use super::visible::visible;
 
-/// A line shows at most so many tokens on each side of the one that was made: of a long piece, all
-/// of them in every line would be the square of its length.
+/// Tokens shown on each side of a merge: with all of them, the output would grow with the square of the
+/// length of the piece.
 const AROUND: usize = 64;
 
 /// A longer token is cut in a line.

@@ -6,7 +6,7 @@ use super::source::Source;
 /// Bytes that are read at a time.
 pub(super) const BLOCK: usize = 1 << 20;
 
-/// A block in which there is no place to cut grows up to this, except in a plain file.
+/// The limit in bytes of a block without a place to cut; blocks of a plain file have none.
 pub(super) const LONGEST: usize = 1 << 30;
 
 pub(super) struct Blocks {
