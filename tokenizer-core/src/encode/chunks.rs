@@ -200,12 +200,23 @@ mod tests {
         prop::collection::vec(byte, length)
     }
 
+    /// Chunks of more than a block, which end a group while the block behind their start is known.
+    fn any_long_chunks() -> impl Strategy<Value = Vec<u8>> {
+        let letters = (1..200_usize).prop_map(|length| vec![b'a'; length]);
+        let some = prop_oneof![
+            letters,
+            Just("\u{e9}\u{4e2d}".into()),
+            Just("\u{4e2d}".into())
+        ];
+        prop::collection::vec(some, 1..8).prop_map(|some| some.concat())
+    }
+
     proptest! {
         /// However much room the groups have, which decides where the cut of a piece is resumed.
         #[test]
         fn chunks_end_at_safe_boundaries_and_all_pieces_end(
             tokens in prop::collection::hash_set(any_bytes(2..6), 0..20),
-            text in prop_oneof![any_bytes(0..60), any_bytes(60..700)],
+            text in prop_oneof![any_bytes(0..60), any_bytes(60..700), any_long_chunks()],
             rooms in prop::collection::vec(1..=GROUP, 1..9),
         ) {
             let bytes: Vec<[u8; 1]> = (0..=255).map(|byte| [byte]).collect();
