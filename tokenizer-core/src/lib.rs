@@ -19,7 +19,7 @@
 //! | `byte_level` | GPT-2's spelling of bytes, and the order of the bytes in it |
 //! | [`merges`], [`mod@train`] | [`Merges`]: which pair becomes which token |
 //! | `reference` | BPE by its definition, which tests compare the rest with (feature `internals`) |
-//! | `token_index`, [`vocab`], [`special`] | ids and bytes of tokens |
+//! | `hash_index`, [`vocab`], [`special`] | ids and bytes of tokens |
 //! | [`model`] | [`Model`]: everything that decides about ids |
 //! | [`merge_steps`], [`mod@rank_merges`] | how a piece is merged, and the pair that makes each token |
 //! | [`encode`], [`decode`] | [`Encoder`], and back |
@@ -63,6 +63,7 @@ pub mod encode;
 pub mod extend;
 pub mod format;
 mod hash;
+mod hash_index;
 pub mod merge_steps;
 pub mod merges;
 pub mod model;
@@ -76,7 +77,6 @@ pub mod split;
 mod stop;
 mod threads;
 pub mod token;
-mod token_index;
 pub mod train;
 mod unicode;
 pub mod vocab;

@@ -1,5 +1,9 @@
 //! Merges: which pair becomes which token, in order of rank.
 
+use std::fmt;
+
+use crate::hash::{Key, Seeds};
+use crate::hash_index::HashIndex;
 use crate::token::{MAX_TOKEN_ID, Pair, TokenId};
 
 /// One rule: `left` followed by `right` becomes `token`.
@@ -25,9 +29,12 @@ impl Merge {
 ///
 /// A trained list makes token `256 + k` with rule `k`. A list from a file may number its tokens in
 /// any way and may make one token by several rules.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Merges {
     rules: Vec<Merge>,
+    /// Ranks by their pairs.
+    index: HashIndex,
+    seeds: Seeds,
 }
 
 /// A list of merges contradicts itself.
@@ -81,14 +88,20 @@ impl Merges {
                 merges: rules.len(),
             });
         }
-        let mut first =
-            hashbrown::HashMap::with_capacity_and_hasher(rules.len(), ahash::RandomState::new());
-        for (rank, rule) in rules.iter().enumerate() {
-            if let Some(first) = first.insert(rule.pair(), rank) {
+        let mut index = HashIndex::new(rules.len(), rules.len());
+        let seeds = Seeds::new();
+        for (rank, rule) in (0..).zip(&rules) {
+            let same = |other: u32| rules[other as usize].pair() == rule.pair();
+            if let Some(first) = index.insert(hash(seeds, rule.left, rule.right), rank, same) {
+                let (rank, first) = (rank as usize, first as usize);
                 return Err(MergesError::RepeatedPair { rank, first });
             }
         }
-        Ok(Merges { rules })
+        Ok(Merges {
+            rules,
+            index,
+            seeds,
+        })
     }
 
     /// The rules of a trained list: rule `k` makes token `256 + k` of earlier tokens.
@@ -126,6 +139,33 @@ impl Merges {
     /// Whether there is no rule.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
+    }
+
+    /// The rank of the rule for a pair.
+    #[inline(always)]
+    pub(crate) fn rank(&self, left: TokenId, right: TokenId) -> Option<u32> {
+        let hash = hash(self.seeds, left, right);
+        self.index
+            .find(hash, |rank| self.is_rule(rank, left, right))
+    }
+
+    /// A lower bound of [`Merges::rank`]: `None` if there is certainly no rule. One cache line.
+    #[inline(always)]
+    pub(crate) fn lowest_rank(&self, left: TokenId, right: TokenId) -> Option<u32> {
+        self.index.lowest(hash(self.seeds, left, right))
+    }
+
+    /// Whether a rank is that of the rule for a pair.
+    #[inline(always)]
+    pub(crate) fn is_rule(&self, rank: u32, left: TokenId, right: TokenId) -> bool {
+        let rule = &self.rules[rank as usize];
+        rule.left == left && rule.right == right
+    }
+
+    /// The token that the rule of a rank makes.
+    #[inline(always)]
+    pub(crate) fn token(&self, rank: u32) -> TokenId {
+        self.rules[rank as usize].token
     }
 
     /// The rules in order of rank.
@@ -170,6 +210,35 @@ impl Merges {
         Ok((bytes, ends))
     }
 }
+
+#[inline(always)]
+fn hash(seeds: Seeds, left: TokenId, right: TokenId) -> u64 {
+    seeds.hash(Key(u128::from(left) << 64 | u128::from(right)))
+}
+
+impl Default for Merges {
+    fn default() -> Self {
+        Merges {
+            rules: Vec::new(),
+            index: HashIndex::new(0, 0),
+            seeds: Seeds::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Merges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.rules).finish()
+    }
+}
+
+impl PartialEq for Merges {
+    fn eq(&self, other: &Self) -> bool {
+        self.rules == other.rules
+    }
+}
+
+impl Eq for Merges {}
 
 #[cfg(test)]
 mod tests {

@@ -236,21 +236,50 @@ impl Simd for Avx2 {
         super::which_word_by_word(words, word)
     }
 
-    type Numbers<const N: usize> = super::InMemory<N>;
+    type Numbers<const N: usize> = [[__m256i; 2]; N];
 
     #[inline(always)]
     fn numbers<const N: usize>(self, from: &[u32; BLOCK]) -> Self::Numbers<N> {
-        super::numbers_in_memory(from)
+        let eights = from.as_chunks::<8>().0;
+        // SAFETY: AVX2 is there; a row is 32 bytes.
+        let load = |row: usize| unsafe { _mm256_loadu_si256(eights[row].as_ptr().cast()) };
+        std::array::from_fn(|row| [load(2 * row), load(2 * row + 1)])
     }
 
+    /// In the registers, as with [`Avx512`].
     #[inline(always)]
     fn set_number<const N: usize>(self, numbers: &mut Self::Numbers<N>, at: u32, number: u32) {
-        super::set_in_memory(numbers, at, number);
+        // SAFETY: AVX2 is there.
+        unsafe {
+            let number = _mm256_set1_epi32(number as i32);
+            let mut distance = _mm256_sub_epi32(
+                _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7),
+                _mm256_set1_epi32(at as i32),
+            );
+            for eight in numbers.as_flattened_mut() {
+                let here = _mm256_cmpeq_epi32(distance, _mm256_setzero_si256());
+                *eight = _mm256_blendv_epi8(*eight, number, here);
+                distance = _mm256_add_epi32(distance, _mm256_set1_epi32(8));
+            }
+        }
     }
 
     #[inline(always)]
     fn smallest<const N: usize>(self, numbers: &Self::Numbers<N>) -> u32 {
-        super::smallest_in_memory(numbers)
+        // SAFETY: AVX2 is there.
+        unsafe {
+            let eight = (numbers.as_flattened().iter()).fold(_mm256_set1_epi32(-1), |one, &row| {
+                _mm256_min_epu32(one, row)
+            });
+            let (low, high) = (
+                _mm256_castsi256_si128(eight),
+                _mm256_extracti128_si256::<1>(eight),
+            );
+            let four = _mm_min_epu32(low, high);
+            let two = _mm_min_epu32(four, _mm_shuffle_epi32::<0b00_00_11_10>(four));
+            let one = _mm_min_epu32(two, _mm_shuffle_epi32::<0b00_00_00_01>(two));
+            _mm_cvtsi128_si32(one) as u32
+        }
     }
 }
 

@@ -8,8 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::pair_ranks::NO_RANK;
-use super::rules::Rules;
+use super::rules::{NO_RANK, Rules};
 use crate::token::TokenId;
 use crate::vocab::Part;
 

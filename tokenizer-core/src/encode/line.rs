@@ -8,15 +8,17 @@
 //! then the lowest rank, the leftmost of equal ones, and says where it is: one minimum over up to
 //! 64 words, four of the widest vectors.
 //!
-//! **Cost.** A merge takes the minimum and two questions for ranks. Those of two bytes stand in the
-//! rules' square, all others in [`PairRanks`].
+//! The ranks of new pairs are lower bounds (`hash_index.rs`). A merge of a bound that is too low is the
+//! only harm they do, so the merges that were made are verified, when all are done: their loads do not
+//! depend on one another then. One that fails, in some ten thousand pieces, sends its piece to the heap.
+//!
+//! **Cost.** A merge takes the minimum and two look-ups of ranks, a cache line each.
 //!
 //! **What did not pay.** The two lowest keys at once, where neither merge touches what the other asks
-//! and no new key is lower: as fast. That the token of a merge is handed to the questions, and not read
+//! and no new key is lower: as fast. That the token of a merge is handed to the look-ups, and not read
 //! back from where it was just written, does pay: a twelfth.
 
-use super::pair_ranks::NO_RANK;
-use super::rules::Rules;
+use super::rules::{NO_RANK, Rules};
 use crate::arch::{Kernel, Simd, Tier};
 use crate::token::TokenId;
 use crate::vocab::Part;
@@ -27,7 +29,20 @@ pub(super) const LINE: usize = 64;
 /// See the module. Its memory is used again from one stretch to the next.
 pub(super) struct Line {
     parts: [Part; LINE],
+    made: [Made; LINE],
     tier: Tier,
+}
+
+/// A merge that was made, to be verified.
+#[derive(Clone, Copy, Default)]
+struct Made {
+    rank: u32,
+    left: TokenId,
+    right: TokenId,
+    /// Where its token begins.
+    at: u16,
+    /// Bytes of its token.
+    length: u16,
 }
 
 /// The key of a pair that does not merge.
@@ -40,48 +55,47 @@ impl Line {
     pub(super) fn new(tier: Tier) -> Self {
         Line {
             parts: [Part::default(); LINE],
+            made: [Made::default(); LINE],
             tier,
         }
     }
 
-    /// Merges `piece`, 1 to 64 bytes, and gives the bits of the bytes where tokens begin.
-    pub(super) fn merge(&mut self, rules: &Rules, piece: &[u8]) -> u64 {
-        let parts = &mut self.parts;
+    /// Merges `piece`, 1 to 64 bytes, and gives the bits of the bytes where tokens begin. `None` if a rank
+    /// was not that of its pair: then the piece has to be merged elsewhere.
+    pub(super) fn merge(&mut self, rules: &Rules, piece: &[u8]) -> Option<u64> {
         self.tier.run(MergeLine {
-            parts,
+            parts: &mut self.parts,
+            made: &mut self.made,
             rules,
             piece,
         })
     }
 
-    /// The token that begins at a byte of the stretch merged last.
+    /// The tokens that begin at these bytes of the stretch merged last, with the places of the bytes.
     #[inline(always)]
-    pub(super) fn id(&self, at: u32) -> TokenId {
-        self.parts[at as usize].id
-    }
-
-    /// Appends the tokens that begin at these bytes of the stretch merged last.
-    #[inline]
-    pub(super) fn append(&self, mut begins: u64, to: &mut Vec<TokenId>) {
-        while begins != 0 {
-            to.push(self.id(begins.trailing_zeros()));
+    pub(super) fn tokens(&self, mut begins: u64) -> impl Iterator<Item = (usize, TokenId)> {
+        std::iter::from_fn(move || {
+            let at = begins.trailing_zeros() as usize;
+            let part = self.parts.get(at)?;
             begins &= begins - 1;
-        }
+            Some((at, part.id))
+        })
     }
 }
 
 /// See [`Line::merge`].
 struct MergeLine<'m> {
     parts: &'m mut [Part; LINE],
+    made: &'m mut [Made; LINE],
     rules: &'m Rules,
     piece: &'m [u8],
 }
 
 impl Kernel for MergeLine<'_> {
-    type Output = u64;
+    type Output = Option<u64>;
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> u64 {
+    fn run<S: Simd>(self, simd: S) -> Option<u64> {
         match self.piece.len() {
             0..=16 => self.merge::<S, 1>(simd),
             17..=32 => self.merge::<S, 2>(simd),
@@ -93,9 +107,10 @@ impl Kernel for MergeLine<'_> {
 impl MergeLine<'_> {
     /// Merges up to `16 * N` bytes.
     #[inline(always)]
-    fn merge<S: Simd, const N: usize>(self, simd: S) -> u64 {
+    fn merge<S: Simd, const N: usize>(self, simd: S) -> Option<u64> {
         let MergeLine {
             parts,
+            made,
             rules,
             piece,
         } = self;
@@ -108,53 +123,55 @@ impl MergeLine<'_> {
             first_keys[at] = key(rules.byte_rank(bytes[0], bytes[1]), at as u32);
         }
         let mut keys = simd.numbers::<N>(&first_keys);
-
         let mut begins = u64::MAX >> (LINE - length);
-        // With room behind the last byte for loads of 16 bytes.
-        let mut padded = [0; LINE + 16];
-        padded[..length].copy_from_slice(piece);
-        let ask = |left: Part, right: Part, begin: u32| key(rules.lowest_rank(left, right), begin);
+        let mut merges = 0;
         loop {
             let lowest = simd.smallest(&keys);
             if lowest == NO_KEY {
-                return begins;
+                break;
             }
             let at = lowest % LINE as u32;
             let behind = begins & (u64::MAX << at) & !(1 << at);
             let next = behind & behind.wrapping_neg();
             let behind = behind ^ next;
             let second = next.trailing_zeros();
-            let (rank, left, right) = (
-                lowest >> PLACE_BITS,
-                parts[at as usize],
-                parts[second as usize % LINE],
-            );
-            // Bytes are compared only here, where nothing waits for it: keys are lower bounds, and this
-            // one may be too low.
-            if !rules.is_rank(rank, left, right, &padded, at as usize) {
-                let rank = rules.rank(left, right, &padded, at as usize);
-                simd.set_number(&mut keys, at, key(rank, at));
-                continue;
-            }
+            let (left, right) = (parts[at as usize], parts[second as usize % LINE]);
+            let rank = lowest >> PLACE_BITS;
             let token = rules.merged(rank, left, right);
+            // No more than there are bytes.
+            made[merges % LINE] = Made {
+                rank,
+                left: left.id,
+                right: right.id,
+                at: at as u16,
+                length: token.length as u16,
+            };
+            merges += 1;
+            let lowest_key = |left, right, at| key(rules.lowest_rank(left, right), at);
             let new_key = match behind {
                 0 => NO_KEY,
-                _ => {
-                    let right = parts[behind.trailing_zeros() as usize % LINE];
-                    ask(token, right, at)
-                }
+                _ => lowest_key(token, parts[behind.trailing_zeros() as usize % LINE], at),
             };
             let ahead = begins & ((1 << at) - 1);
             if ahead != 0 {
-                let left = ahead.ilog2();
-                let left_key = ask(parts[left as usize], token, left);
-                simd.set_number(&mut keys, left, left_key);
+                let before = ahead.ilog2();
+                let left_key = lowest_key(parts[before as usize], token, before);
+                simd.set_number(&mut keys, before, left_key);
             }
             simd.set_number(&mut keys, second, NO_KEY);
             simd.set_number(&mut keys, at, new_key);
             parts[at as usize] = token;
             begins ^= next;
         }
+        // With room behind the last byte for loads of 16 bytes.
+        let mut padded = [0; LINE + 16];
+        padded[..length].copy_from_slice(piece);
+        let all = made[..merges].iter().all(|made| {
+            let (at, length) = (usize::from(made.at), usize::from(made.length));
+            // Two bytes have a table of their own, which is exact.
+            length == 2 || rules.is_rank(made.rank, (made.left, made.right), &padded, at, length)
+        });
+        all.then_some(begins)
     }
 }
 

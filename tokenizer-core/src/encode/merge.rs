@@ -69,19 +69,17 @@ struct Stretch {
 impl Stretch {
     /// Appends the tokens of `bytes`, with the places of their first bytes.
     fn merge(&mut self, rules: &Rules, bytes: &[u8], tokens: &mut Vec<(usize, TokenId)>) {
-        if bytes.len() <= LINE {
-            let mut begins = self.line.merge(rules, bytes);
-            while begins != 0 {
-                let at = begins.trailing_zeros();
-                tokens.push((at as usize, self.line.id(at)));
-                begins &= begins - 1;
+        if bytes.len() > LINE {
+            if self.runs.merge(rules, bytes) {
+                tokens.extend(self.runs.tokens(rules.vocab()));
+                return;
             }
-        } else if self.runs.merge(rules, bytes) {
-            tokens.extend(self.runs.tokens(rules.vocab()));
-        } else {
-            self.heap.merge(rules, bytes);
-            tokens.extend(self.heap.tokens());
+        } else if let Some(begins) = self.line.merge(rules, bytes) {
+            tokens.extend(self.line.tokens(begins));
+            return;
         }
+        self.heap.merge(rules, bytes);
+        tokens.extend(self.heap.tokens());
     }
 }
 
@@ -150,8 +148,13 @@ impl Merger {
         if piece.len() > LINE {
             return self.merge_long(rules, piece, ids, stop);
         }
-        let begins = self.stretch.line.merge(rules, piece);
-        self.stretch.line.append(begins, ids);
+        let Stretch { line, heap, .. } = &mut self.stretch;
+        if let Some(begins) = line.merge(rules, piece) {
+            ids.extend(line.tokens(begins).map(|(_, id)| id));
+        } else {
+            heap.merge(rules, piece);
+            ids.extend(heap.tokens().map(|(_, id)| id));
+        }
         true
     }
 

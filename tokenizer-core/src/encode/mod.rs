@@ -25,7 +25,6 @@ mod limit;
 mod line;
 mod merge;
 mod offsets;
-mod pair_ranks;
 mod parallel;
 mod parts;
 mod piece_table;

@@ -515,7 +515,7 @@ mod tests {
         ) {
             let mut table = PieceTable::new(bytes);
             let mut stored: HashMap<(usize, bool), Vec<TokenId>> = HashMap::new();
-            let mut known = 0;
+            let (mut known, mut lost) = (0, 0);
             for (number, (asked, is_part)) in asked.iter().enumerate() {
                 let asked = asked.index(pieces.len());
                 let piece = pieces[asked].as_bytes();
@@ -530,14 +530,16 @@ mod tests {
                     prop_assert!(is_stored);
                     known += 1;
                 } else {
-                    prop_assert!(bytes < 1 << 20 || want.is_none());
+                    lost += usize::from(want.is_some());
                     let first = (number * 64) as TokenId;
                     let ids: Vec<TokenId> = (first..).take(counts[asked]).collect();
                     table.insert(prepared, piece, &ids);
                     stored.insert((asked, *is_part), ids);
                 }
             }
-            prop_assert!(bytes < 1 << 20 || known + stored.len() == asked.len());
+            prop_assert_eq!(known + lost + stored.len(), asked.len());
+            // A table that is less than half full may have a full stretch, but hardly ever.
+            prop_assert!(bytes < 1 << 20 || lost <= asked.len() / 20);
         }
     }
 

@@ -1,17 +1,21 @@
 //! The rules of merging: which two tokens merge, how early, and what they become.
 //!
 //! Under [`Merging::Ranks`] any two tokens merge whose joined bytes are a token, the one with the lowest id
-//! first: the vocabulary is asked, by a hash that follows from those of both tokens. Listed merges are in
-//! a table of pairs (`pair_ranks.rs`). Two single bytes, which every merge begins with, have a direct
+//! first: the vocabulary is searched, by a hash that follows from those of both tokens. Listed merges are
+//! searched by their pairs. Both indexes give a lower bound of the rank first (`hash_index.rs`), which is
+//! verified for the pairs that are merged. Two single bytes, which every merge begins with, have a direct
 //! table of 65,536.
 
 use std::sync::{Arc, OnceLock};
 
 use super::boundaries::Boundaries;
-use super::pair_ranks::{NO_RANK, PairRanks};
+use crate::merges::Merges;
 use crate::model::{Merging, Model};
 use crate::token::TokenId;
 use crate::vocab::{Part, Vocab};
+
+/// The rank of a pair that does not merge. Ranks are below 2^24, as ids are.
+pub(super) const NO_RANK: u32 = (1 << 26) - 1;
 
 /// See the module.
 pub(super) struct Rules {
@@ -19,8 +23,6 @@ pub(super) struct Rules {
     pub(super) bytes: [Part; 256],
     /// The rank of two bytes, at `first * 256 + second`.
     byte_ranks: Vec<u32>,
-    /// Listed merges: the rank of each pair, and the token that each rank makes.
-    listed: Option<(PairRanks, Vec<TokenId>)>,
     /// Whether a piece that is a token is that token, without merging.
     pub(super) whole_piece_first: bool,
     /// Built when the first piece is cut.
@@ -33,7 +35,6 @@ impl Rules {
         let mut rules = Rules {
             bytes: vocab.byte_ids().map(|id| vocab.part(id)),
             byte_ranks: vec![NO_RANK; 1 << 16],
-            listed: None,
             whole_piece_first: true,
             boundaries: OnceLock::new(),
             model: Arc::clone(&model),
@@ -51,19 +52,15 @@ impl Rules {
                 whole_piece_first,
             } => {
                 rules.whole_piece_first = *whole_piece_first;
-                let made = merges.iter().map(|merge| merge.token).collect();
                 let byte = |id| match vocab.token(id) {
                     Some(&[byte]) if vocab.byte_ids()[usize::from(byte)] == id => Some(byte),
                     _ => None,
                 };
-                let mut pairs = PairRanks::new(merges.len(), vocab.id_limit());
                 for (merge, rank) in merges.iter().zip(0..) {
-                    pairs.insert(merge.left, merge.right, rank);
                     if let (Some(first), Some(second)) = (byte(merge.left), byte(merge.right)) {
                         rules.byte_ranks[square(first, second)] = rank;
                     }
                 }
-                rules.listed = Some((pairs, made));
             }
         }
         rules
@@ -79,64 +76,71 @@ impl Rules {
         self.byte_ranks[square(first, second)]
     }
 
-    /// A lower bound of [`Rules::rank`], without a look at the bytes of tokens.
+    /// The merges, if they are listed.
     #[inline(always)]
-    pub(super) fn lowest_rank(&self, left: Part, right: Part) -> u32 {
-        match &self.listed {
-            None => {
-                let id = self.vocab().lowest_id_of_joined(left, right);
-                id.unwrap_or(NO_RANK)
-            }
-            Some((pairs, _)) => pairs.get(left.id, right.id),
+    fn listed(&self) -> Option<&Merges> {
+        match self.model.merging() {
+            Merging::Ranks => None,
+            Merging::Merges { merges, .. } => Some(merges),
         }
     }
 
-    /// Whether a rank that [`Rules::lowest_rank`] gave is that of the merge. The joined bytes begin at
-    /// `text[at]`.
+    /// A lower bound of [`Rules::rank`], without a look at the bytes of tokens.
+    #[inline(always)]
+    pub(super) fn lowest_rank(&self, left: Part, right: Part) -> u32 {
+        let lowest = match self.listed() {
+            None => self.vocab().lowest_id_of_joined(left, right),
+            Some(merges) => merges.lowest_rank(left.id, right.id),
+        };
+        lowest.unwrap_or(NO_RANK)
+    }
+
+    /// Whether a rank that [`Rules::lowest_rank`] gave is that of the merge of two tokens. Their joined
+    /// bytes are the `length` bytes at `text[at]`.
     #[inline(always)]
     pub(super) fn is_rank(
         &self,
         rank: u32,
-        left: Part,
-        right: Part,
+        (left, right): (TokenId, TokenId),
         text: &[u8],
         at: usize,
+        length: usize,
     ) -> bool {
-        let length = (left.length + right.length) as usize;
-        self.listed.is_some() || self.vocab().is_at(rank, text, at, length)
+        match self.listed() {
+            None => self.vocab().is_at(rank, text, at, length),
+            Some(merges) => merges.is_rule(rank, left, right),
+        }
     }
 
     /// The rank of the merge of two tokens, or [`NO_RANK`]. Their joined bytes begin at `text[at]`.
     #[inline(always)]
     pub(super) fn rank(&self, left: Part, right: Part, text: &[u8], at: usize) -> u32 {
-        match &self.listed {
-            None => {
-                let id = self.vocab().id_of_joined(left, right, text, at);
-                id.unwrap_or(NO_RANK)
-            }
-            Some((pairs, _)) => pairs.get(left.id, right.id),
-        }
+        let rank = match self.listed() {
+            None => self.vocab().id_of_joined(left, right, text, at),
+            Some(merges) => merges.rank(left.id, right.id),
+        };
+        rank.unwrap_or(NO_RANK)
     }
 
     /// As [`Rules::rank`], by ids alone.
     pub(super) fn rank_of_ids(&self, left: TokenId, right: TokenId) -> u32 {
-        match &self.listed {
+        let rank = match self.listed() {
             None => {
                 let vocab = self.vocab();
                 let bytes = |id| vocab.token(id).unwrap_or_default();
-                let joined = [bytes(left), bytes(right)].concat();
-                vocab.id(&joined).unwrap_or(NO_RANK)
+                vocab.id(&[bytes(left), bytes(right)].concat())
             }
-            Some((pairs, _)) => pairs.get(left, right),
-        }
+            Some(merges) => merges.rank(left, right),
+        };
+        rank.unwrap_or(NO_RANK)
     }
 
     /// The token that the merge of a rank makes.
     #[inline(always)]
     pub(super) fn token(&self, rank: u32) -> TokenId {
-        match &self.listed {
+        match self.listed() {
             None => rank,
-            Some((_, made)) => made[rank as usize],
+            Some(merges) => merges.token(rank),
         }
     }
 

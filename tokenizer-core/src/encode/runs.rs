@@ -13,8 +13,7 @@
 //! heap (`heap.rs`). Passes have to pay with merges: a stretch that repeats up to 16 bytes loses one
 //! sixteenth of its tokens at least in each pass until it is a run; prose fails the test after two.
 
-use super::pair_ranks::NO_RANK;
-use super::rules::Rules;
+use super::rules::{NO_RANK, Rules};
 use crate::token::TokenId;
 use crate::vocab::Vocab;
 
