@@ -149,10 +149,19 @@ impl Merges {
             .find(hash, |rank| self.is_rule(rank, left, right))
     }
 
-    /// A lower bound of [`Merges::rank`]: `None` if there is certainly no rule. One cache line.
+    /// Hashes a pair, and fetches what [`Merges::lowest_rank`] reads.
     #[inline(always)]
-    pub(crate) fn lowest_rank(&self, left: TokenId, right: TokenId) -> Option<u32> {
-        self.index.lowest(hash(self.seeds, left, right))
+    pub(crate) fn seek(&self, left: TokenId, right: TokenId) -> u64 {
+        let hash = hash(self.seeds, left, right);
+        self.index.prefetch(hash);
+        hash
+    }
+
+    /// A lower bound of the rank of the rule for the pair with this hash; `None` if there is certainly no
+    /// such rule. One cache line.
+    #[inline(always)]
+    pub(crate) fn lowest_rank(&self, hash: u64) -> Option<u32> {
+        self.index.lowest(hash)
     }
 
     /// Whether a rank is that of the rule for a pair.

@@ -27,7 +27,7 @@ pub struct Vocab {
 }
 
 /// A token as a part of joined bytes: see [`Vocab::id_of_joined`].
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(crate) struct Part {
     pub(crate) id: TokenId,
     /// Bytes.
@@ -36,6 +36,13 @@ pub(crate) struct Part {
 }
 
 impl Part {
+    /// No token.
+    pub(crate) const NONE: Self = Part {
+        id: 0,
+        length: 0,
+        hash: 0,
+    };
+
     /// The token `id`, whose bytes are those of two others.
     #[inline(always)]
     pub(crate) fn joined(vocab: &Vocab, id: TokenId, left: Part, right: Part) -> Part {
@@ -323,11 +330,17 @@ impl Vocab {
             && (length <= 16 || self.bytes[start..end] == text[at..at + length])
     }
 
-    /// A lower bound of the id of the token whose bytes are those of two tokens; `None` if there is
-    /// certainly no such token. One cache line.
+    /// Fetches what [`Vocab::lowest_id`] and [`Vocab::id_at`] read of a hash.
     #[inline(always)]
-    pub(crate) fn lowest_id_of_joined(&self, left: Part, right: Part) -> Option<TokenId> {
-        self.index.lowest(self.joined_hash(left, right))
+    pub(crate) fn prefetch(&self, hash: u64) {
+        self.index.prefetch(hash);
+    }
+
+    /// A lower bound of the id of the token with this hash; `None` if there is certainly no such token.
+    /// One cache line.
+    #[inline(always)]
+    pub(crate) fn lowest_id(&self, hash: u64) -> Option<TokenId> {
+        self.index.lowest(hash)
     }
 
     /// A token as a part of joined bytes.

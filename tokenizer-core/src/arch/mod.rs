@@ -189,17 +189,8 @@ pub(crate) trait Simd: Copy {
     /// Which of two words is `word`: bit 0 for the first, bit 1 for the second.
     fn which(self, words: &[u128; 2], word: &u128) -> u32;
 
-    /// `16 * N` numbers that are set one by one and of which the smallest is asked for.
-    type Numbers<const N: usize>: Copy;
-
-    /// The first `16 * N` of 64 numbers.
-    fn numbers<const N: usize>(self, from: &[u32; BLOCK]) -> Self::Numbers<N>;
-
-    /// Sets the number at `at`, which is below `16 * N`.
-    fn set_number<const N: usize>(self, numbers: &mut Self::Numbers<N>, at: u32, number: u32);
-
-    /// The smallest.
-    fn smallest<const N: usize>(self, numbers: &Self::Numbers<N>) -> u32;
+    /// The smallest of the first `count` numbers, rounded up to a multiple of 16.
+    fn smallest(self, numbers: &[u32; BLOCK], count: usize) -> u32;
 
     /// Writes `base` plus the number of each set bit, ascending, to the front of `out`, and gives
     /// how many there are. What stands behind them is overwritten with anything.
@@ -293,34 +284,12 @@ fn last_bytes(text: &[u8], start: usize) -> u128 {
     u128::from_le_bytes(bytes)
 }
 
-/// [`Simd::Numbers`] in memory.
-type InMemory<const N: usize> = [[u32; 16]; N];
-
+/// [`Simd::smallest`] with the instructions that every processor has.
 #[inline(always)]
-fn numbers_in_memory<const N: usize>(from: &[u32; BLOCK]) -> InMemory<N> {
-    std::array::from_fn(|row| std::array::from_fn(|at| from[16 * row + at]))
-}
-
-#[inline(always)]
-fn set_in_memory<const N: usize>(numbers: &mut InMemory<N>, at: u32, number: u32) {
-    let at = at as usize;
-    if let Some(row) = numbers.get_mut(at / 16) {
-        row[at % 16] = number;
-    }
-}
-
-#[inline(always)]
-fn smallest_in_memory<const N: usize>(numbers: &InMemory<N>) -> u32 {
-    // Four at a time, so that one does not wait for the other.
-    let mut smallest = [u32::MAX; 4];
-    for four in numbers.as_flattened().chunks_exact(4) {
-        for (smallest, &number) in smallest.iter_mut().zip(four) {
-            *smallest = number.min(*smallest);
-        }
-    }
-    smallest[0]
-        .min(smallest[1])
-        .min(smallest[2].min(smallest[3]))
+fn smallest_one_by_one(numbers: &[u32; BLOCK], count: usize) -> u32 {
+    let rows = numbers.as_chunks::<16>().0.iter().take(count.div_ceil(16));
+    rows.flatten()
+        .fold(u32::MAX, |one, &number| one.min(number))
 }
 
 /// [`Simd::which`] with the instructions that every processor has.
@@ -386,9 +355,7 @@ mod tests {
                 .map(|(&byte, &class)| u32::from_le_bytes([class, byte, byte, byte]))
                 .collect();
             let numbers = numbers.try_into().expect("a block of them");
-            masks.extend(smallest_of::<S, 1>(simd, &numbers, mask));
-            masks.extend(smallest_of::<S, 2>(simd, &numbers, mask));
-            masks.extend(smallest_of::<S, 4>(simd, &numbers, mask));
+            masks.extend((0..=BLOCK).map(|count| u64::from(simd.smallest(&numbers, count))));
             let word = |low: u8, high: u8| u128::from(low) << 3 | u128::from(high) << 70;
             let words = [
                 word(bytes[0] & 3, bytes[1] & 1),
@@ -403,18 +370,6 @@ mod tests {
             let count = simd.flatten(mask, 1000, &mut out);
             (masks, out[..count].to_vec(), stored.to_vec())
         }
-    }
-
-    /// The smallest number, and the smallest as others take the place of some.
-    #[inline(always)]
-    fn smallest_of<S: Simd, const N: usize>(simd: S, from: &[u32; BLOCK], mask: u64) -> [u64; 4] {
-        let mut numbers = simd.numbers::<N>(from);
-        std::array::from_fn(|turn| {
-            let smallest = simd.smallest(&numbers);
-            let at = (mask >> (6 * turn)) as u32 % (16 * N as u32);
-            simd.set_number(&mut numbers, at, (mask >> turn) as u32);
-            smallest.into()
-        })
     }
 
     proptest! {

@@ -70,20 +70,8 @@ impl Simd for Scalar {
         super::which_word_by_word(words, word)
     }
 
-    type Numbers<const N: usize> = super::InMemory<N>;
-
     #[inline(always)]
-    fn numbers<const N: usize>(self, from: &[u32; BLOCK]) -> Self::Numbers<N> {
-        super::numbers_in_memory(from)
-    }
-
-    #[inline(always)]
-    fn set_number<const N: usize>(self, numbers: &mut Self::Numbers<N>, at: u32, number: u32) {
-        super::set_in_memory(numbers, at, number);
-    }
-
-    #[inline(always)]
-    fn smallest<const N: usize>(self, numbers: &Self::Numbers<N>) -> u32 {
-        super::smallest_in_memory(numbers)
+    fn smallest(self, numbers: &[u32; BLOCK], count: usize) -> u32 {
+        super::smallest_one_by_one(numbers, count)
     }
 }

@@ -148,9 +148,18 @@ fn classes_of_half(bytes: __m256i) -> __m256i {
 }
 
 impl Avx2 {
+    /// The masks of both halves as one.
+    ///
+    /// The compiler does not see where the mask comes from: LLVM 21 turns a shift of a known comparison
+    /// into one of a vector, bit by bit, which made a block with characters above ASCII twice as expensive.
     #[inline(always)]
     fn join(low: i32, high: i32) -> u64 {
-        u64::from(low as u32) | u64::from(high as u32) << 32
+        let mut mask = u64::from(low as u32) | u64::from(high as u32) << 32;
+        // SAFETY: it does nothing.
+        unsafe {
+            std::arch::asm!("/* {0} */", inout(reg) mask, options(pure, nomem, nostack, preserves_flags));
+        }
+        mask
     }
 }
 
@@ -236,46 +245,19 @@ impl Simd for Avx2 {
         super::which_word_by_word(words, word)
     }
 
-    type Numbers<const N: usize> = [[__m256i; 2]; N];
-
     #[inline(always)]
-    fn numbers<const N: usize>(self, from: &[u32; BLOCK]) -> Self::Numbers<N> {
-        let eights = from.as_chunks::<8>().0;
-        // SAFETY: AVX2 is there; a row is 32 bytes.
-        let load = |row: usize| unsafe { _mm256_loadu_si256(eights[row].as_ptr().cast()) };
-        std::array::from_fn(|row| [load(2 * row), load(2 * row + 1)])
-    }
-
-    /// In the registers, as with [`Avx512`].
-    #[inline(always)]
-    fn set_number<const N: usize>(self, numbers: &mut Self::Numbers<N>, at: u32, number: u32) {
-        // SAFETY: AVX2 is there.
+    fn smallest(self, numbers: &[u32; BLOCK], count: usize) -> u32 {
+        let rows = numbers.as_chunks::<16>().0.iter().take(count.div_ceil(16));
+        // SAFETY: AVX2 is there; a row is 64 bytes.
         unsafe {
-            let number = _mm256_set1_epi32(number as i32);
-            let mut distance = _mm256_sub_epi32(
-                _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7),
-                _mm256_set1_epi32(at as i32),
-            );
-            for eight in numbers.as_flattened_mut() {
-                let here = _mm256_cmpeq_epi32(distance, _mm256_setzero_si256());
-                *eight = _mm256_blendv_epi8(*eight, number, here);
-                distance = _mm256_add_epi32(distance, _mm256_set1_epi32(8));
+            let mut eight = _mm256_set1_epi32(-1);
+            for row in rows {
+                let at = row.as_ptr().cast::<__m256i>();
+                let two = _mm256_min_epu32(_mm256_loadu_si256(at), _mm256_loadu_si256(at.add(1)));
+                eight = _mm256_min_epu32(eight, two);
             }
-        }
-    }
-
-    #[inline(always)]
-    fn smallest<const N: usize>(self, numbers: &Self::Numbers<N>) -> u32 {
-        // SAFETY: AVX2 is there.
-        unsafe {
-            let eight = (numbers.as_flattened().iter()).fold(_mm256_set1_epi32(-1), |one, &row| {
-                _mm256_min_epu32(one, row)
-            });
-            let (low, high) = (
-                _mm256_castsi256_si128(eight),
-                _mm256_extracti128_si256::<1>(eight),
-            );
-            let four = _mm_min_epu32(low, high);
+            let high = _mm256_extracti128_si256::<1>(eight);
+            let four = _mm_min_epu32(_mm256_castsi256_si128(eight), high);
             let two = _mm_min_epu32(four, _mm_shuffle_epi32::<0b00_00_11_10>(four));
             let one = _mm_min_epu32(two, _mm_shuffle_epi32::<0b00_00_00_01>(two));
             _mm_cvtsi128_si32(one) as u32
@@ -414,36 +396,14 @@ impl Simd for Avx512 {
         WORDS >> (2 * (halves & 15)) & 3
     }
 
-    type Numbers<const N: usize> = [__m512i; N];
-
     #[inline(always)]
-    fn numbers<const N: usize>(self, from: &[u32; BLOCK]) -> Self::Numbers<N> {
-        let rows = from.as_chunks::<16>().0;
+    fn smallest(self, numbers: &[u32; BLOCK], count: usize) -> u32 {
+        let rows = numbers.as_chunks::<16>().0.iter().take(count.div_ceil(16));
         // SAFETY: AVX-512 F is there; a row is 64 bytes.
-        std::array::from_fn(|row| unsafe { _mm512_loadu_si512(rows[row].as_ptr().cast()) })
-    }
-
-    /// In the registers: what was just written to memory number by number could not be read as a
-    /// whole until it has left the processor.
-    #[inline(always)]
-    fn set_number<const N: usize>(self, numbers: &mut Self::Numbers<N>, at: u32, number: u32) {
-        let place = 1u64 << (at % 64);
-        for (row, numbers) in numbers.iter_mut().enumerate() {
-            // SAFETY: AVX-512 F is there.
-            *numbers = unsafe {
-                _mm512_mask_set1_epi32(*numbers, (place >> (16 * row)) as u16, number as i32)
-            };
-        }
-    }
-
-    #[inline(always)]
-    fn smallest<const N: usize>(self, numbers: &Self::Numbers<N>) -> u32 {
-        // SAFETY: AVX-512 F is there.
         unsafe {
-            let all = _mm512_set1_epi32(-1);
-            let one = numbers
-                .iter()
-                .fold(all, |one, &row| _mm512_min_epu32(one, row));
+            let one = rows.fold(_mm512_set1_epi32(-1), |one, row| {
+                _mm512_min_epu32(one, _mm512_loadu_si512(row.as_ptr().cast()))
+            });
             _mm512_reduce_min_epu32(one)
         }
     }
@@ -574,20 +534,8 @@ impl Simd for Avx512Vbmi2 {
         self.0.which(words, word)
     }
 
-    type Numbers<const N: usize> = [__m512i; N];
-
     #[inline(always)]
-    fn numbers<const N: usize>(self, from: &[u32; BLOCK]) -> Self::Numbers<N> {
-        self.0.numbers(from)
-    }
-
-    #[inline(always)]
-    fn set_number<const N: usize>(self, numbers: &mut Self::Numbers<N>, at: u32, number: u32) {
-        self.0.set_number(numbers, at, number);
-    }
-
-    #[inline(always)]
-    fn smallest<const N: usize>(self, numbers: &Self::Numbers<N>) -> u32 {
-        self.0.smallest(numbers)
+    fn smallest(self, numbers: &[u32; BLOCK], count: usize) -> u32 {
+        self.0.smallest(numbers, count)
     }
 }

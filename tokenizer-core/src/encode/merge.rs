@@ -38,7 +38,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::heap::Heap;
-use super::line::{LINE, Line};
+use super::line::{Job, LINE, Lines};
 use super::rules::Rules;
 use super::runs::Runs;
 use crate::arch::Tier;
@@ -61,7 +61,7 @@ pub(super) struct Merger {
 
 /// Merges a stretch as a whole.
 struct Stretch {
-    line: Line,
+    lines: Lines,
     runs: Runs,
     heap: Heap,
 }
@@ -74,8 +74,8 @@ impl Stretch {
                 tokens.extend(self.runs.tokens(rules.vocab()));
                 return;
             }
-        } else if let Some(begins) = self.line.merge(rules, bytes) {
-            tokens.extend(self.line.tokens(begins));
+        } else if let Some(merged) = self.lines.merge_one(rules, bytes) {
+            tokens.extend(merged);
             return;
         }
         self.heap.merge(rules, bytes);
@@ -117,7 +117,7 @@ impl Merger {
         Merger {
             seeds: Seeds::new(),
             stretch: Stretch {
-                line: Line::new(tier),
+                lines: Lines::new(tier),
                 runs: Runs::default(),
                 heap: Heap::default(),
             },
@@ -145,15 +145,32 @@ impl Merger {
         ids: &mut Vec<TokenId>,
         stop: Option<&AtomicBool>,
     ) -> bool {
-        if piece.len() > LINE {
-            return self.merge_long(rules, piece, ids, stop);
-        }
-        let Stretch { line, heap, .. } = &mut self.stretch;
-        if let Some(begins) = line.merge(rules, piece) {
-            ids.extend(line.tokens(begins).map(|(_, id)| id));
-        } else {
-            heap.merge(rules, piece);
-            ids.extend(heap.tokens().map(|(_, id)| id));
+        let mut job = [Job::new(0, piece.len())];
+        self.merge_jobs(rules, piece, &mut job, ids, stop)
+    }
+
+    /// Appends the ids of all jobs that are not done to `ids`, in any order; `false` if `stop` was set
+    /// before the end.
+    pub(super) fn merge_jobs(
+        &mut self,
+        rules: &Rules,
+        text: &[u8],
+        jobs: &mut [Job],
+        ids: &mut Vec<TokenId>,
+        stop: Option<&AtomicBool>,
+    ) -> bool {
+        self.stretch.lines.merge(rules, text, jobs, ids);
+        for job in jobs.iter_mut().filter(|job| job.ids.is_none()) {
+            let (bytes, first) = (&text[job.start..job.end], ids.len());
+            if bytes.len() > LINE {
+                if !self.merge_long(rules, bytes, ids, stop) {
+                    return false;
+                }
+            } else {
+                self.stretch.heap.merge(rules, bytes);
+                ids.extend(self.stretch.heap.tokens().map(|(_, id)| id));
+            }
+            job.ids = Some(first..ids.len());
         }
         true
     }

@@ -24,6 +24,7 @@ mod heap;
 mod limit;
 mod line;
 mod merge;
+mod missing;
 mod offsets;
 mod parallel;
 mod parts;

@@ -118,6 +118,12 @@ impl Prepared {
     };
 }
 
+impl Prepared {
+    pub(super) fn key(self) -> u128 {
+        self.key
+    }
+}
+
 /// The end of a chunk of text: of a piece, or of a part of one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct End(usize);
@@ -248,8 +254,8 @@ impl PieceTable {
 
     /// Stores the ids of a chunk that is not in the table, unless they are more than the arena allows for
     /// one entry.
-    pub(super) fn insert(&mut self, prepared: Prepared, chunk: &[u8], ids: &[TokenId]) {
-        let is_long = Key(prepared.key & !PART).is_long();
+    pub(super) fn insert(&mut self, key: u128, chunk: &[u8], ids: &[TokenId]) {
+        let is_long = Key(key & !PART).is_long();
         let found = match ids.len() {
             1..=INLINE_IDS if !is_long => {
                 let mut words = [0; INLINE_IDS];
@@ -266,7 +272,7 @@ impl PieceTable {
                 Ids::new([0, place, count as u32, bytes.len() as u32], ELSEWHERE)
             }
         };
-        self.put(prepared.line, prepared.key, found);
+        self.put(line_of(self.seeds, key, self.addressed()), key, found);
     }
 
     /// Writes an entry of the arena: ids, and the bytes of a long chunk.
@@ -308,7 +314,10 @@ impl PieceTable {
     fn put(&mut self, home: usize, key: u128, ids: Ids) {
         let free = (2 * home..2 * (home + PROBES))
             .map(|slot| (slot / 2, slot % 2))
-            .find(|&(line, place)| matches!(self.lines[line].keys[place], 0 | GONE));
+            .find(|&(line, place)| {
+                let there = self.lines[line].keys[place];
+                there == 0 || there == GONE || there == key
+            });
         let (line, place) = free.unwrap_or_else(|| {
             self.victim = self.victim.wrapping_add(1);
             (home + self.victim / 2 % PROBES, self.victim % 2)
@@ -533,7 +542,7 @@ mod tests {
                     lost += usize::from(want.is_some());
                     let first = (number * 64) as TokenId;
                     let ids: Vec<TokenId> = (first..).take(counts[asked]).collect();
-                    table.insert(prepared, piece, &ids);
+                    table.insert(prepared.key, piece, &ids);
                     stored.insert((asked, *is_part), ids);
                 }
             }
@@ -554,7 +563,7 @@ mod tests {
                 let ids = vec![number as TokenId; 1 + number % 9];
                 match found(&table, prepared, piece.as_bytes()) {
                     Some(there) => assert_eq!(there, ids),
-                    None => table.insert(prepared, piece.as_bytes(), &ids),
+                    None => table.insert(prepared.key, piece.as_bytes(), &ids),
                 }
             }
             let mut kept = 0;

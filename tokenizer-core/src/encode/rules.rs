@@ -22,7 +22,7 @@ pub(super) struct Rules {
     model: Arc<Model>,
     pub(super) bytes: [Part; 256],
     /// The rank of two bytes, at `first * 256 + second`.
-    byte_ranks: Vec<u32>,
+    byte_ranks: Box<[u32; 1 << 16]>,
     /// Whether a piece that is a token is that token, without merging.
     pub(super) whole_piece_first: bool,
     /// Built when the first piece is cut.
@@ -34,7 +34,8 @@ impl Rules {
         let vocab = model.vocab();
         let mut rules = Rules {
             bytes: vocab.byte_ids().map(|id| vocab.part(id)),
-            byte_ranks: vec![NO_RANK; 1 << 16],
+            byte_ranks: (vec![NO_RANK; 1 << 16].into_boxed_slice().try_into())
+                .expect("of this length"),
             whole_piece_first: true,
             boundaries: OnceLock::new(),
             model: Arc::clone(&model),
@@ -85,12 +86,25 @@ impl Rules {
         }
     }
 
-    /// A lower bound of [`Rules::rank`], without a look at the bytes of tokens.
+    /// Starts to look for the rank of the merge of two tokens.
     #[inline(always)]
-    pub(super) fn lowest_rank(&self, left: Part, right: Part) -> u32 {
+    pub(super) fn seek(&self, left: Part, right: Part) -> u64 {
+        match self.listed() {
+            None => {
+                let hash = self.vocab().joined_hash(left, right);
+                self.vocab().prefetch(hash);
+                hash
+            }
+            Some(merges) => merges.seek(left.id, right.id),
+        }
+    }
+
+    /// A lower bound of the rank that [`Rules::seek`] started to look for, or [`NO_RANK`].
+    #[inline(always)]
+    pub(super) fn lowest_rank(&self, hash: u64) -> u32 {
         let lowest = match self.listed() {
-            None => self.vocab().lowest_id_of_joined(left, right),
-            Some(merges) => merges.lowest_rank(left.id, right.id),
+            None => self.vocab().lowest_id(hash),
+            Some(merges) => merges.lowest_rank(hash),
         };
         lowest.unwrap_or(NO_RANK)
     }
@@ -172,5 +186,5 @@ fn made_once<T>(cell: &OnceLock<T>, make: impl FnOnce() -> T) -> &T {
 
 #[inline(always)]
 fn square(first: u8, second: u8) -> usize {
-    usize::from(first) << 8 | usize::from(second)
+    usize::from(u16::from_be_bytes([first, second]))
 }

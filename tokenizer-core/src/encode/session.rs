@@ -7,16 +7,13 @@ use std::sync::atomic::AtomicBool;
 
 use super::chunks::Chunks;
 use super::merge::Merger;
+use super::missing::{Missing, Tools};
 use super::piece_table::{GROUP, PieceTable, Prepared};
 use super::rules::Rules;
 use super::{EncodeError, Shared, check_stop};
 use crate::arch::Tier;
-use crate::hash::INLINE;
 use crate::split::{Spans, Splitter};
 use crate::token::TokenId;
-
-/// Memory for a piece of more bytes is freed after it.
-const LARGE: usize = 1 << 20;
 
 /// What a thread encodes with; kept from text to text.
 pub(super) struct Session {
@@ -73,8 +70,7 @@ impl PieceRuns<'_, '_> {
 struct Coder {
     table: PieceTable,
     merger: Merger,
-    /// Scratch: the ids of a chunk that was not in the table.
-    made: Vec<TokenId>,
+    missing: Missing,
     tier: Tier,
 }
 
@@ -122,7 +118,7 @@ impl Coder {
         Coder {
             table: PieceTable::new(shared.options.cache_bytes),
             merger: Merger::new(shared.options.tier),
-            made: Vec::new(),
+            missing: Missing::default(),
             tier: shared.options.tier,
         }
     }
@@ -143,93 +139,47 @@ impl Coder {
         let mut start = spans.start();
         loop {
             let filled = (self.table).prepare(self.tier, &boundaries, &mut chunks, &mut group);
-            if filled == 0 {
-                return true;
-            }
             let mut done = 0;
-            loop {
+            while done < filled {
                 done += self.table.look_up(self.tier, &group[done..filled], ids);
                 if done > 0 {
                     start = group[done - 1].end.place();
                 }
-                if done == filled {
-                    break;
+                if let Some(&prepared) = group[..filled].get(done) {
+                    let chunk = &text[start..prepared.end.place()];
+                    if !self.table.append(prepared, chunk, ids) {
+                        self.missing.add(prepared, start, text, ids);
+                    }
+                    start = prepared.end.place();
+                    done += 1;
                 }
-                if !self.resolve(shared, group[done], text, start, ids, stop) {
-                    return false;
-                }
-                done += 1;
+            }
+            if (filled == 0 || self.missing.is_full())
+                && !self.resolve_missing(&shared.rules, text, ids, stop)
+            {
+                return false;
+            }
+            if filled == 0 {
+                return true;
             }
         }
     }
 
-    /// Appends the ids of a chunk whose ids are not in a slot of the table, and stores them; `false` if
-    /// `stop` was set before the end.
-    #[inline(never)]
-    fn resolve(
+    /// Puts the missing ids into their places; `false` if `stop` was set before the end.
+    fn resolve_missing(
         &mut self,
-        shared: &Shared,
-        prepared: Prepared,
+        rules: &Rules,
         text: &[u8],
-        start: usize,
         ids: &mut Vec<TokenId>,
         stop: Option<&AtomicBool>,
     ) -> bool {
-        let end = prepared.end.place();
-        let chunk = &text[start..end];
-        if self.table.append(prepared, chunk, ids) {
-            return true;
-        }
-        let mut made = std::mem::take(&mut self.made);
-        made.clear();
-        let rules = &shared.rules;
-        let whole = match rules.whole_piece_first && !prepared.end.is_part() {
-            true => rules.vocab().id_at(text, start, end),
-            false => None,
+        let tools = Tools {
+            rules,
+            table: &mut self.table,
+            merger: &mut self.merger,
+            tier: self.tier,
+            stop,
         };
-        let all = match whole {
-            Some(id) => {
-                made.push(id);
-                true
-            }
-            None if prepared.end.is_part() || chunk.len() > INLINE || chunk.is_ascii() => {
-                self.merger.merge(rules, chunk, &mut made, stop)
-            }
-            None => {
-                self.merge_in_chunks(rules, chunk, &mut made);
-                true
-            }
-        };
-        if all {
-            self.table.insert(prepared, chunk, &made);
-        }
-        ids.extend_from_slice(&made);
-        if chunk.len() <= LARGE {
-            self.made = made;
-        } else {
-            self.merger.forget_memory();
-        }
-        all
-    }
-
-    /// Merges a piece of up to 15 bytes chunk by chunk, and stores the ids of each.
-    fn merge_in_chunks(&mut self, rules: &Rules, piece: &[u8], ids: &mut Vec<TokenId>) {
-        let boundaries = || rules.boundaries();
-        let mut group = [Prepared::NONE; GROUP];
-        let end = piece.len();
-        let mut chunks = Chunks::of_piece(piece, &end);
-        let filled = (self.table).prepare_cut(self.tier, &boundaries, &mut chunks, &mut group);
-        let mut start = 0;
-        for &prepared in &group[..filled] {
-            let chunk = &piece[start..prepared.end.place()];
-            start = prepared.end.place();
-            if filled == 1 || !self.table.append(prepared, chunk, ids) {
-                let before = ids.len();
-                self.merger.merge(rules, chunk, ids, None);
-                if filled > 1 {
-                    self.table.insert(prepared, chunk, &ids[before..]);
-                }
-            }
-        }
+        self.missing.resolve(tools, text, ids)
     }
 }
