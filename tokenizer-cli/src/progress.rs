@@ -1,9 +1,9 @@
 //! What is said on stderr, which is for people.
 
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -80,7 +80,7 @@ impl Progress {
     pub(crate) fn steps(&self, what: impl Into<Cow<'static, str>>, length: usize) -> Stage {
         let style = "{msg} {wide_bar} {human_pos}/{human_len}{prefix} [{elapsed}, {eta} left]";
         let stage = self.stage(what, ProgressBar::new(length as u64), style);
-        stage.amount.set(Amount::default());
+        *stage.amount() = Amount::default();
         stage
     }
 
@@ -107,7 +107,7 @@ impl Progress {
             bar,
             what: self.verbose.then(|| what.clone()),
             started: Instant::now(),
-            amount: Cell::new(Amount::bytes(0)),
+            amount: Mutex::new(Amount::bytes(0)),
         };
         if !is_shown {
             return stage(ProgressBar::hidden());
@@ -174,7 +174,7 @@ pub(crate) struct Stage {
     /// How it is called when it has ended, if that is to be said.
     what: Option<Cow<'static, str>>,
     started: Instant,
-    amount: Cell<Amount>,
+    amount: Mutex<Amount>,
 }
 
 impl Stage {
@@ -189,14 +189,19 @@ impl Stage {
     /// So many bytes more are done.
     pub(crate) fn advance(&self, by: u64) {
         self.bar.inc(by);
-        let amount = self.amount.get();
-        let bytes = amount.bytes.map(|bytes| bytes + by);
-        self.amount.set(Amount { bytes, ..amount });
+        if let Some(bytes) = &mut self.amount().bytes {
+            *bytes += by;
+        }
     }
 
     /// So many tokens were made or read in all.
     pub(crate) fn tokens(&self, tokens: u64) {
-        self.amount.set(self.amount.get().tokens(tokens));
+        let mut amount = self.amount();
+        *amount = amount.tokens(tokens);
+    }
+
+    fn amount(&self) -> MutexGuard<'_, Amount> {
+        self.amount.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn set(&self, position: usize) {
@@ -215,7 +220,7 @@ impl Drop for Stage {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
         if let Some(what) = &self.what {
-            say_stage(what, self.amount.get(), self.started.elapsed());
+            say_stage(what, *self.amount(), self.started.elapsed());
         }
     }
 }

@@ -13,6 +13,7 @@
 //! | --- | --- |
 //! | [`token`] | ids, pairs, counts, and the order of training |
 //! | `unicode`, `arch` | instruction sets; classes of characters |
+//! | `free_list`, [`parallel`] | objects kept for the next call; an ordered parallel map |
 //! | [`split`] | [`Pattern`]: text into pieces |
 //! | [`mod@crop`] | documents cut to so many characters |
 //! | `hash`, [`words`], [`count`] | [`Words`]: distinct pieces with their counts |
@@ -62,12 +63,14 @@ pub mod decode;
 pub mod encode;
 pub mod extend;
 pub mod format;
+mod free_list;
 mod hash;
 mod hash_index;
 pub mod merge_steps;
 pub mod merges;
 pub mod model;
 pub mod normalize;
+pub mod parallel;
 pub mod rank_merges;
 #[cfg(any(test, feature = "internals"))]
 pub mod reference;
@@ -75,7 +78,6 @@ mod segments;
 pub mod special;
 pub mod split;
 mod stop;
-mod threads;
 pub mod token;
 pub mod train;
 mod unicode;

@@ -4,13 +4,11 @@
 //! can do it: so with several threads, the calling thread makes lists while the others encode the
 //! next texts. Between portions of texts other Python threads get their turn, and Ctrl-C is looked for.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread::Builder;
+use std::sync::atomic::AtomicBool;
 
 use pyo3::prelude::*;
 use pyo3::types::PyList;
-use tokenizer_core::{Batch, BatchError};
+use tokenizer_core::{Batch, parallel};
 
 use crate::errors::value_error;
 use crate::ids::Ints;
@@ -34,66 +32,38 @@ pub(crate) fn lists<'py>(
     request: &Request<'_>,
 ) -> PyResult<Bound<'py, PyList>> {
     let portions = portions(texts, |text| text.len(), PORTION);
-    let mut lists: Vec<Vec<Py<PyList>>> = portions.iter().map(|_| Vec::new()).collect();
-    let mut add = |py: Python<'_>, (number, batch): (usize, Batch)| {
+    let mut lists = Vec::with_capacity(texts.len());
+    let mut add = |py: Python<'_>, batch: Batch| {
         for ids in batch.iter() {
-            lists[number].push(ints.list(py, ids)?.unbind());
+            lists.push(ints.list(py, ids)?.unbind());
         }
         Ok::<_, PyErr>(())
     };
-    let next = AtomicUsize::new(0);
-    let failure: Mutex<Option<(usize, BatchError)>> = Mutex::default();
-    let lock = || failure.lock().unwrap_or_else(PoisonError::into_inner);
-    let encode_next = |stop: Option<&AtomicBool>| {
-        let number = next.fetch_add(1, Ordering::Relaxed);
-        match request.encode_batch(portions.get(number)?, 1, stop) {
-            Ok(batch) => Some((number, batch)),
-            Err(error) => {
-                // Those before were taken, those that follow are not needed.
-                next.store(portions.len(), Ordering::Relaxed);
-                let mut first = lock();
-                if first.as_ref().is_none_or(|first| number < first.0) {
-                    *first = Some((number, error));
-                }
-                None
-            }
-        }
+    let encode = |number: usize, stop: Option<&AtomicBool>| {
+        let encoded = request.encode_batch(portions[number], 1, stop);
+        encoded.map_err(|mut error| {
+            let before = portions[..number].iter().map(|portion| portion.len());
+            error.text += before.sum::<usize>();
+            error
+        })
     };
     let threads = useful_threads(threads, bytes_of(texts));
     if threads > 1 {
-        let work = |caller: &Caller<(usize, Batch)>| {
-            let work = || {
-                while let Some(encoded) = encode_next(Some(caller.stop_flag())) {
-                    caller.tell(encoded);
-                }
-            };
-            std::thread::scope(|scope| {
-                for _ in 1..threads {
-                    // With fewer threads it takes longer, no more.
-                    let _ = Builder::new().spawn_scoped(scope, work);
-                }
-                work();
-            });
+        let work = |caller: &Caller<Batch>| {
+            let encode = |number| encode(number, Some(caller.stop_flag()));
+            parallel::ordered_map(0..portions.len(), threads, encode, |batch| {
+                caller.tell(batch);
+                Ok(())
+            })
         };
-        interruptible(py, work, add)?;
+        interruptible(py, work, add)?.map_err(value_error)?;
     } else {
-        let bytes = |portion: &&[Text]| bytes_of(portion);
-        while let Some(encoded) = {
-            let bytes = portions.get(next.load(Ordering::Relaxed)).map_or(0, bytes);
-            stoppable(py, bytes, encode_next)?
-        } {
-            add(py, encoded)?;
+        for (number, portion) in portions.iter().enumerate() {
+            let encoded = stoppable(py, bytes_of(portion), |stop| encode(number, stop))?;
+            add(py, encoded.map_err(value_error)?)?;
             take_turns(py)?;
         }
     }
-    if let Some((number, mut error)) = lock().take() {
-        error.text += portions[..number]
-            .iter()
-            .map(|some| some.len())
-            .sum::<usize>();
-        return Err(value_error(error));
-    }
-    let lists: Vec<_> = lists.into_iter().flatten().collect();
     PyList::new(py, lists)
 }
 

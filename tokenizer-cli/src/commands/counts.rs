@@ -145,7 +145,9 @@ impl<'a> Counter<'a> {
         &self,
         inputs: &Inputs,
         progress: &Progress,
-        count: impl FnOnce(&mut dyn Iterator<Item = Part<Cropped<Text>>>) -> Result<R, CountError>,
+        count: impl FnOnce(
+            &mut (dyn Iterator<Item = Part<Cropped<Text>>> + Send),
+        ) -> Result<R, CountError>,
     ) -> Result<(R, u64), CommandError> {
         let stage = progress.bytes_of("counting pieces", inputs.total_bytes());
         let mut bytes = 0;

@@ -1,24 +1,23 @@
-//! Documents read, encoded and handed on at the same time, in their order.
+//! Documents read, encoded and consumed at the same time, in their order.
 //!
 //! ```text
-//! one thread reads ──groups──▶ many encode one each ──ids──▶ this one hands on
+//! one thread reads ──groups──▶ threads encode one each ──ids──▶ the main thread consumes them
 //! ```
 //!
-//! A group is a megabyte of documents, or one that is longer. With each goes a place for what becomes of
-//! it, and the places stand in a queue: so what is handed on does not depend on how fast anybody is, and
-//! nobody waits for anybody until too many bytes are under way. So memory does not grow with the corpus.
+//! A group is a megabyte of documents, or one that is longer. The ordered map of the core encodes them; a
+//! semaphore bounds the bytes in flight, so memory does not grow with the corpus.
 //!
-//! **What did not pay.** Groups of eight megabytes, shared out to threads that are started for each: two
-//! of them are often put on one processor, and when one makes its table larger, the others soon wait.
+//! Documents are read on a thread that is never joined: it may wait for a pipe when the program is to end.
+//! Then the end of the input is sent in its place.
 
 use std::mem::size_of;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, Scope};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use tokenizer_core::parallel;
 use tokenizer_core::{BatchError, Encoder, Pattern};
 
 use crate::error::CommandError;
@@ -29,8 +28,8 @@ use crate::progress::{Amount, Progress};
 /// enough for groups of many threads to be in memory with their ids.
 const TOGETHER: usize = 1 << 20;
 
-/// A group of more bytes holds a document that could not be cut: all threads work on it, and on nothing
-/// else.
+/// A group of more bytes holds a document that could not be cut. It is in flight alone, and encoded by all
+/// threads when it is consumed.
 const LARGE: usize = 4 * TOGETHER;
 
 /// How long each of the three was at work. They work at the same time.
@@ -60,85 +59,80 @@ struct Group {
     took: Duration,
 }
 
-/// What was made of a group, or the panic.
-type Made<T> = thread::Result<Result<(Group, T), CommandError>>;
+/// A group, or why there is none; `None` at the end.
+type Read = Option<Result<Group, CommandError>>;
 
-/// What is waiting for a thread that encodes.
-enum Work<T> {
-    /// A group, and the place for what is made of it.
-    Group(Group, SyncSender<Made<T>>),
-    Stop,
-}
-
-/// Reads all documents behind the first `done`, has `encode` make something of a group of them, with so
-/// many threads, and hands both to `each`, in order. Documents may be cut by `cut`, if there is a
-/// pattern. Gives how long that took.
-pub(super) fn run<T: Send + 'static>(
+/// Reads all documents behind the first `done`, calls `encode` with groups of them and a number of threads,
+/// and `each` with the group and its result, in order. Documents may be cut by `cut`, if there is a pattern.
+/// Gives how long that took.
+pub(super) fn run<T: Send>(
     inputs: &Inputs,
     cut: Option<&Pattern>,
-    done: u64,
+    mut done: u64,
     threads: usize,
     encode: impl Fn(&[InputText], usize) -> Result<T, BatchError> + Sync,
     mut each: impl FnMut(&[InputText], T) -> Result<(), CommandError>,
 ) -> Result<Spent, CommandError> {
     let threads = threads.max(1);
-    let encode = |group: Group, threads| match encode(&group.texts, threads) {
-        Ok(made) => Ok((group, made)),
-        Err(failure) => {
-            let text = &group.texts[failure.text];
-            Err(inputs.encode_error(text.input, text.stretch.place, failure.error))
+    let documents = inputs.documents(cut);
+    let documents = documents.filter(move |text| match text {
+        Ok(text) if done > 0 => {
+            done -= u64::from(text.stretch.ends_document);
+            false
         }
-    };
-    let (work, waiting) = channel();
+        _ => true,
+    });
+    let (sender, groups) = channel();
     let room = Arc::new(Room::new((2 * threads + 2) * TOGETHER));
-    let places = read(inputs, cut, done, work.clone(), Arc::clone(&room))?;
-    let encoders = Encoders {
-        encode,
-        waiting: Mutex::new(waiting),
-        room: &room,
-        started: AtomicUsize::new(1),
-        threads,
-        at_work: Mutex::default(),
+    read(documents, sender.clone(), Arc::clone(&room))?;
+    let groups = std::iter::from_fn(move || groups.recv().ok().flatten());
+
+    let at_work = Mutex::<AtWork>::default();
+    let encode = |group: &Group, threads| {
+        lock(&at_work).begin(threads);
+        let started = Instant::now();
+        let encoded = encode(&group.texts, threads);
+        lock(&at_work).end(threads, started.elapsed());
+        encoded.map_err(|failure| {
+            let text = &group.texts[failure.text];
+            inputs.encode_error(text.input, text.stretch.place, failure.error)
+        })
+    };
+    let work = |group: Result<Group, CommandError>| {
+        let group = group?;
+        let is_small = group.bytes <= LARGE;
+        let encoded = is_small.then(|| encode(&group, 1)).transpose()?;
+        Ok::<_, CommandError>((group, encoded))
     };
     let mut spent = Spent::default();
-    let handed_on = thread::scope(|scope| {
-        let _stop = StopAtEnd {
-            room: &room,
-            work,
-            threads,
-        };
-        let first = thread::Builder::new().spawn_scoped(scope, || encoders.work(scope));
-        first.map_err(CommandError::Thread)?;
-        for place in places {
-            // Each place is answered, unless no more are wanted.
-            let made = place.recv().map_err(|_| CommandError::Reader)?;
+    let stop = StopOnDrop { room, sender };
+    let consume = {
+        let (encode, spent) = (&encode, &mut spent);
+        move |(group, encoded): (Group, Option<T>)| {
+            let encoded = encoded.map_or_else(|| encode(&group, threads), Ok)?;
             let started = Instant::now();
-            let (group, made) = made.unwrap_or_else(|panic| resume_unwind(panic))?;
             spent.reading += group.took;
-            each(&group.texts, made)?;
-            room.give_back(group.room());
+            each(&group.texts, encoded)?;
+            stop.room.give_back(group.room());
             spent.handing_on += started.elapsed();
+            Ok(())
         }
-        Ok(())
-    });
-    spent.encoding = lock(&encoders.at_work).each();
-    handed_on.map(|()| spent)
+    };
+    parallel::pipeline(groups, threads, work, consume)?;
+    spent.encoding = lock(&at_work).each();
+    Ok(spent)
 }
 
-/// When this goes, all threads end, whatever the reason. The one that reads may never come back from a
-/// pipe, and no one waits for it.
-struct StopAtEnd<'r, T> {
-    room: &'r Room,
-    work: Sender<Work<T>>,
-    threads: usize,
+/// Ends the reading, and the waiting for it.
+struct StopOnDrop {
+    room: Arc<Room>,
+    sender: Sender<Read>,
 }
 
-impl<T> Drop for StopAtEnd<'_, T> {
+impl Drop for StopOnDrop {
     fn drop(&mut self) {
         self.room.close();
-        for _ in 0..self.threads {
-            let _ = self.work.send(Work::Stop);
-        }
+        let _ = self.sender.send(None);
     }
 }
 
@@ -148,49 +142,6 @@ impl Group {
         match self.bytes {
             ..=LARGE => self.bytes,
             _ => usize::MAX,
-        }
-    }
-}
-
-/// Threads that encode a group each.
-struct Encoders<'r, T, E> {
-    /// Makes something of a group, with so many threads.
-    encode: E,
-    waiting: Mutex<Receiver<Work<T>>>,
-    room: &'r Room,
-    /// How many threads were started.
-    started: AtomicUsize,
-    /// How many there may be.
-    threads: usize,
-    at_work: Mutex<AtWork>,
-}
-
-impl<T, E> Encoders<'_, T, E>
-where
-    T: Send,
-    E: Fn(Group, usize) -> Result<(Group, T), CommandError> + Sync,
-{
-    fn work<'s>(&'s self, scope: &'s Scope<'s, '_>) {
-        loop {
-            let work = lock(&self.waiting).recv();
-            let Ok(Work::Group(group, place)) = work else {
-                return;
-            };
-            if self.room.is_closed() {
-                return;
-            }
-            // There may be another group to come, for another thread.
-            if self.started.fetch_add(1, Ordering::Relaxed) < self.threads {
-                // Where none can be started, those that are there do the work.
-                let _ = thread::Builder::new().spawn_scoped(scope, || self.work(scope));
-            }
-            let threads = if group.bytes > LARGE { self.threads } else { 1 };
-            lock(&self.at_work).begin(threads);
-            let started = Instant::now();
-            let made = catch_unwind(AssertUnwindSafe(|| (self.encode)(group, threads)));
-            lock(&self.at_work).end(threads, started.elapsed());
-            // Whoever hands on may have failed, and gone.
-            let _ = place.send(made);
         }
     }
 }
@@ -266,10 +217,6 @@ impl Room {
         lock(&self.taken).closed = true;
         self.changed.notify_all();
     }
-
-    fn is_closed(&self) -> bool {
-        lock(&self.taken).closed
-    }
 }
 
 /// Nobody leaves anything half done under a lock.
@@ -277,57 +224,22 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Sends groups of documents to those who encode, and gives the places for what becomes of them, in
-/// order. After an error there are no more. They are read on a thread that no one waits for: it may be
-/// waiting itself, for a pipe, when the program is to end.
-fn read<T: Send + 'static>(
-    inputs: &Inputs,
-    cut: Option<&Pattern>,
-    mut done: u64,
-    work: Sender<Work<T>>,
-    room: Arc<Room>,
-) -> Result<Receiver<Receiver<Made<T>>>, CommandError> {
-    let documents = inputs.documents(cut);
-    let documents = documents.filter(move |text| match text {
-        Ok(text) if done > 0 => {
-            done -= u64::from(text.stretch.ends_document);
-            false
-        }
-        _ => true,
-    });
-    read_documents(documents, work, room)
-}
-
-fn read_documents<T: Send + 'static>(
+/// Reads documents on a thread of its own, and sends them in groups. After an error there are no more.
+fn read(
     documents: impl Iterator<Item = Result<InputText, CommandError>> + Send + 'static,
-    work: Sender<Work<T>>,
+    groups: Sender<Read>,
     room: Arc<Room>,
-) -> Result<Receiver<Receiver<Made<T>>>, CommandError> {
-    let (places, in_order) = channel();
-    let send_error = |error: CommandError, places: &Sender<Receiver<Made<T>>>| {
-        let (place, made) = sync_channel(1);
-        // The one who hands on may be gone.
-        let _ = place.send(Ok(Err(error)));
-        let _ = places.send(made);
-    };
+) -> Result<(), CommandError> {
     let read = move || {
-        let send = |group: Group| {
-            let (place, made) = sync_channel(1);
-            let wanted = room.take(group.room());
-            wanted && places.send(made).is_ok() && work.send(Work::Group(group, place)).is_ok()
-        };
-        // When no one wants more, there is nothing left to do. A panic must not look like the end.
+        let send = |group: Group| room.take(group.room()) && groups.send(Some(Ok(group))).is_ok();
+        // A panic must not look like the end.
         let sent = catch_unwind(AssertUnwindSafe(|| send_groups(documents, send)));
-        match sent {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => send_error(error, &places),
-            Err(_) => send_error(CommandError::Reader, &places),
-        }
+        let error = sent.unwrap_or(Err(CommandError::Reader)).err();
+        // The consumer may have gone.
+        let _ = groups.send(error.map(Err));
     };
-    thread::Builder::new()
-        .spawn(read)
-        .map_err(CommandError::Thread)?;
-    Ok(in_order)
+    let thread = thread::Builder::new().spawn(read);
+    thread.map(drop).map_err(CommandError::Thread)
 }
 
 /// Sends documents in groups, until no more are wanted.
@@ -385,10 +297,10 @@ mod tests {
     fn a_panic_while_reading_is_no_end() {
         let panics =
             std::iter::from_fn(|| -> Option<Result<InputText, CommandError>> { panic!("a test") });
-        let (work, _waiting) = channel::<Work<()>>();
-        let places = read_documents(panics, work, Arc::new(Room::new(0))).unwrap();
-        let last = places.into_iter().last().map(|place| place.recv().unwrap());
-        assert!(matches!(last, Some(Ok(Err(CommandError::Reader)))));
+        let (sender, groups) = channel();
+        read(panics, sender, Arc::new(Room::new(0))).unwrap();
+        let last = groups.into_iter().last();
+        assert!(matches!(last, Some(Some(Err(CommandError::Reader)))));
     }
 
     #[test]

@@ -9,14 +9,12 @@
 //! The environment variable `TOKENIZER_SIMD` (`scalar`, `avx2`, `avx512`, `avx512vbmi2`, `neon`)
 //! forces a tier, if the machine has it.
 //!
-//! What is written for one kind of system stands here too (`huge_pages.rs`, `side_by_side.rs`), and
-//! what is written for no kind but takes memory by address (`short_tokens.rs`).
+//! What is written for one kind of system stands here too (`huge_pages.rs`), and what is written for no
+//! kind but takes memory by address (`short_tokens.rs`).
 
 mod huge_pages;
 mod scalar;
 mod short_tokens;
-#[cfg(feature = "parallel")]
-mod side_by_side;
 
 #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 mod aarch64;
@@ -28,8 +26,6 @@ use std::sync::OnceLock;
 
 pub(crate) use huge_pages::advise_huge_pages;
 pub(crate) use short_tokens::{SHORT, append_short_tokens};
-#[cfg(feature = "parallel")]
-pub(crate) use side_by_side::side_by_side;
 
 /// Bytes in a block: one bit each in a mask.
 pub(crate) const BLOCK: usize = 64;

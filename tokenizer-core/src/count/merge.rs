@@ -13,7 +13,7 @@
 //! it took 150 ms, this takes a tenth.
 
 use super::table::{Entry, PieceTable};
-use crate::threads;
+use crate::parallel;
 use crate::words::{Words, WordsError};
 
 /// Slots of a range in the largest table: some ten kilobytes.
@@ -29,7 +29,7 @@ pub(super) fn merge(tables: &[PieceTable], threads: usize) -> Result<Words, Word
     let ranges = 1 << bits;
     let threads = threads.clamp(1, ranges);
     let shares = (0..threads).map(|share| ranges * share / threads..ranges * (share + 1) / threads);
-    let merged = threads::map(shares, |share| {
+    let merged = parallel::map(shares, |share| {
         let mut words = Words::new();
         let mut range = Range::default();
         for number in share {

@@ -1,22 +1,25 @@
 //! Counting: documents in, [`Words`] out, on several threads.
 //!
-//! The caller's thread reads documents and hands them over in batches of about a megabyte, a large
-//! document in several parts (see [`Pattern::parts`]); each worker splits and counts into a table
-//! of its own for the whole corpus (`table.rs`). At the end the tables are put together
-//! (`merge.rs`). The channel holds a few batches, so memory follows the distinct pieces and not the
-//! corpus. Which worker counts a part changes nothing.
+//! Threads take documents in batches of about a megabyte, a large document in several parts (see
+//! [`Pattern::parts`]), and each splits and counts into a table of its own for the whole corpus
+//! (`table.rs`). At the end the tables are merged (`merge.rs`). The number of batches in memory is
+//! bounded, so memory follows the distinct pieces and not the corpus. Which thread counts a part
+//! changes nothing.
 
 mod merge;
 mod spill;
 mod table;
 
-use std::sync::Arc;
+use std::ops::Range;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, ThreadId};
 
 pub use spill::{PieceCounter, SortedPieces, TemporaryStore};
 
 use self::merge::merge;
 use self::table::{PieceTable, Seeds};
+use crate::parallel;
 use crate::split::{Pattern, Spans, SplitError};
 use crate::stop::Stop;
 use crate::words::{Words, WordsError};
@@ -25,7 +28,7 @@ use crate::words::{Words, WordsError};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CountOptions {
-    /// Threads that split and count, at least one, and no more than 1024 are used. Without the
+    /// Threads that split and count, the caller's included: at least one, at most 1024. Without the
     /// feature `parallel`, one is used.
     pub threads: usize,
     /// When another thread sets this, counting ends with [`CountError::Stopped`], mostly within a
@@ -92,7 +95,8 @@ pub enum CountError {
 /// Splits every document by `pattern` and counts the pieces.
 ///
 /// Documents are counted each on its own: no piece crosses from one to the next. The result is the
-/// same for any number of threads and any order of documents.
+/// same for any number of threads and any order of documents. The threads take turns in reading
+/// `documents`.
 ///
 /// # Errors
 /// The first failure in the order of documents, and then nothing is counted.
@@ -107,7 +111,7 @@ pub enum CountError {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn count_pieces<D: AsRef<[u8]> + Send + Sync>(
-    documents: impl IntoIterator<Item = D>,
+    documents: impl IntoIterator<Item = D, IntoIter: Send>,
     pattern: &Pattern,
     options: &CountOptions,
 ) -> Result<Words, CountError> {
@@ -118,50 +122,91 @@ pub fn count_pieces<D: AsRef<[u8]> + Send + Sync>(
 /// Counts the pieces of documents in a table for each thread. Before a run of pieces is counted in
 /// a table, `make_room` is called with both.
 fn tables<D: AsRef<[u8]> + Send + Sync>(
-    documents: impl IntoIterator<Item = D>,
+    documents: impl IntoIterator<Item = D, IntoIter: Send>,
     pattern: &Pattern,
     options: &CountOptions,
-    make_room: &impl MakeRoom,
+    make_room: &(impl Fn(&mut PieceTable, &Spans) -> Result<(), CountError> + Sync),
 ) -> Result<Vec<PieceTable>, CountError> {
     let stop = Stop::new(options.stop.clone());
-    let mut documents = documents.into_iter();
-    #[cfg(feature = "parallel")]
-    if options.threads > 1 {
-        let texts = std::iter::from_fn(|| documents.next().filter(|_| !stop.is_set()));
-        let tables = parallel::tables(texts, pattern, options.threads, make_room, &stop);
-        // Documents that were not read may make it look as if all were done.
-        return match stop.is_set() {
-            true => Err(CountError::Stopped),
-            false => tables,
+    let documents = documents.into_iter().take_while(|_| !stop.is_set());
+    let mut parts = (documents.enumerate()).flat_map(|(number, document)| {
+        parts_of(number, document, pattern) //
+    });
+    let batches = std::iter::from_fn(|| next_batch(&mut parts));
+    let seeds = Seeds::new();
+    let tables: Mutex<Vec<(ThreadId, PieceTable)>> = Mutex::default();
+    let lock = || tables.lock().unwrap_or_else(PoisonError::into_inner);
+    let count = |batch: Vec<Part<D>>| {
+        // The table that this thread has in its caches.
+        let thread = thread::current().id();
+        let own = |tables: &mut Vec<(ThreadId, PieceTable)>| {
+            let place = tables.iter().position(|table| table.0 == thread)?;
+            Some(tables.swap_remove(place).1)
         };
+        let own = own(&mut lock());
+        let mut table = own.unwrap_or_else(|| PieceTable::new(seeds));
+        for part in batch {
+            let text = &(*part.document).as_ref()[part.span.clone()];
+            let place = (part.document_number, part.span.start);
+            count_text(text, place, pattern, &mut table, make_room, &stop)?;
+        }
+        lock().push((thread, table));
+        Ok(())
+    };
+    let counted: Result<(), CountError> =
+        parallel::ordered_map(batches, options.threads, count, Ok);
+    // Documents that were not read may make it look as if all were done.
+    if stop.is_set() {
+        return Err(CountError::Stopped);
     }
-    let table = table_of_this_thread(&mut documents, pattern, make_room, &stop)?;
-    Ok(vec![table])
+    counted?;
+    let tables = tables.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(tables.into_iter().map(|(_, table)| table).collect())
 }
 
-/// See [`tables`].
-trait MakeRoom: Fn(&mut PieceTable, &Spans) -> Result<(), CountError> + Sync {}
+/// A document, or a part of one.
+struct Part<D> {
+    document_number: usize,
+    document: Arc<D>,
+    span: Range<usize>,
+}
 
-impl<F: Fn(&mut PieceTable, &Spans) -> Result<(), CountError> + Sync> MakeRoom for F {}
+/// Threads take work in batches of about this many bytes: to take one costs about a microsecond, to count
+/// it a millisecond or more.
+const BATCH_BYTES: usize = 1 << 20;
 
-fn table_of_this_thread<D: AsRef<[u8]>>(
-    documents: impl Iterator<Item = D>,
+/// A large document is cut; see [`Pattern::parts`].
+fn parts_of<D: AsRef<[u8]>>(
+    document_number: usize,
+    document: D,
     pattern: &Pattern,
-    make_room: &impl MakeRoom,
-    stop: &Stop,
-) -> Result<PieceTable, CountError> {
-    let mut table = PieceTable::new(Seeds::new());
-    for (number, document) in documents.enumerate() {
-        count_text(
-            document.as_ref(),
-            (number, 0),
-            pattern,
-            &mut table,
-            make_room,
-            stop,
-        )?;
+) -> impl Iterator<Item = Part<D>> {
+    let document = Arc::new(document);
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let rest = &(*document).as_ref()[start..];
+        let end = start + pattern.parts(rest, BATCH_BYTES).next()?.end;
+        let span = start..end;
+        start = end;
+        Some(Part {
+            document_number,
+            document: Arc::clone(&document),
+            span,
+        })
+    })
+}
+
+fn next_batch<D>(parts: &mut impl Iterator<Item = Part<D>>) -> Option<Vec<Part<D>>> {
+    let mut batch = Vec::new();
+    let mut bytes = 0;
+    while bytes < BATCH_BYTES
+        && let Some(part) = parts.next()
+    {
+        // A very short document is mostly what it is wrapped in.
+        bytes += part.span.len() + size_of::<Part<D>>() + size_of::<D>();
+        batch.push(part);
     }
-    Ok(table)
+    (!batch.is_empty()).then_some(batch)
 }
 
 /// Counts one text, which begins at the byte `place.1` of the document `place.0`.
@@ -170,7 +215,7 @@ fn count_text(
     place: (usize, usize),
     pattern: &Pattern,
     table: &mut PieceTable,
-    make_room: &impl MakeRoom,
+    make_room: &impl Fn(&mut PieceTable, &Spans) -> Result<(), CountError>,
     stop: &Stop,
 ) -> Result<(), CountError> {
     let mut splitter = pattern.split(text);
@@ -194,167 +239,10 @@ fn count_text(
     }
 }
 
-#[cfg(feature = "parallel")]
-mod parallel {
-    use std::ops::Range;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-    use std::sync::{Arc, Mutex};
-    use std::thread::{Builder, ScopedJoinHandle};
-
-    use super::{CountError, MakeRoom, Pattern, PieceTable, Seeds, Stop, count_text};
-    use crate::threads;
-
-    /// Work travels in batches of about this many bytes: a hand-over costs about a microsecond,
-    /// counting a batch a millisecond or more.
-    const BATCH_BYTES: usize = 1 << 20;
-
-    /// A document, or a part of one.
-    struct Part<D> {
-        /// Parts are numbered in the order of the corpus.
-        number: usize,
-        document_number: usize,
-        document: Arc<D>,
-        span: Range<usize>,
-    }
-
-    type Batch<D> = Vec<Part<D>>;
-
-    pub(super) fn tables<D: AsRef<[u8]> + Send + Sync>(
-        documents: impl Iterator<Item = D>,
-        pattern: &Pattern,
-        threads: usize,
-        make_room: &impl MakeRoom,
-        stop: &Stop,
-    ) -> Result<Vec<PieceTable>, CountError> {
-        let threads = threads.min(threads::MOST);
-        let (sender, receiver) = sync_channel::<Batch<D>>(2 * threads);
-        let progress = Progress {
-            first_failed: AtomicUsize::new(usize::MAX),
-        };
-        let seeds = Seeds::new();
-        std::thread::scope(|scope| {
-            // The workers alone own the receiver: when the last of them is gone, sending fails.
-            let receiver = Arc::new(Mutex::new(receiver));
-            let mut workers = Vec::new();
-            for _ in 0..threads {
-                let (receiver, seeds) = (Arc::clone(&receiver), seeds);
-                let progress = &progress;
-                let work = move || progress.work(&receiver, pattern, seeds, make_room, stop);
-                match Builder::new().spawn_scoped(scope, work) {
-                    Ok(worker) => workers.push(worker),
-                    // With fewer threads than wanted it takes longer, no more.
-                    Err(_) => break,
-                }
-            }
-            if workers.is_empty() {
-                return Ok(vec![super::table_of_this_thread(
-                    documents, pattern, make_room, stop,
-                )?]);
-            }
-            drop(receiver);
-            progress.hand_out(documents, pattern, sender);
-            let mut tables: Vec<PieceTable> = Vec::new();
-            let mut failures = Vec::new();
-            for worker in workers {
-                let (table, failure) = joined(worker);
-                tables.push(table);
-                failures.extend(failure);
-            }
-            match failures.into_iter().min_by_key(|&(number, _)| number) {
-                Some((_, error)) => Err(error),
-                None => Ok(tables),
-            }
-        })
-    }
-
-    /// What a thread gave; its panic goes on here.
-    fn joined<R>(worker: ScopedJoinHandle<'_, R>) -> R {
-        worker
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    }
-
-    struct Progress {
-        /// The lowest part known to fail. What comes behind it need not be counted; what comes
-        /// before it has been handed out already, since batches are in order, and is still
-        /// counted, so that the failure reported is the same for any number of threads.
-        first_failed: AtomicUsize,
-    }
-
-    impl Progress {
-        fn has_failed(&self) -> bool {
-            self.first_failed.load(Ordering::Relaxed) != usize::MAX
-        }
-
-        fn hand_out<D: AsRef<[u8]>>(
-            &self,
-            documents: impl Iterator<Item = D>,
-            pattern: &Pattern,
-            sender: SyncSender<Batch<D>>,
-        ) {
-            let mut batch = Batch::new();
-            let (mut bytes, mut number) = (0, 0);
-            for (document_number, document) in documents.enumerate() {
-                let document = Arc::new(document);
-                for span in pattern.parts((*document).as_ref(), BATCH_BYTES) {
-                    if self.has_failed() {
-                        return;
-                    }
-                    // A very short document is mostly what it is wrapped in.
-                    bytes += span.len() + size_of::<Part<D>>() + size_of::<D>();
-                    batch.push(Part {
-                        number,
-                        document_number,
-                        document: Arc::clone(&document),
-                        span,
-                    });
-                    number += 1;
-                    if bytes >= BATCH_BYTES {
-                        bytes = 0;
-                        if sender.send(std::mem::take(&mut batch)).is_err() {
-                            // Every worker has panicked, which comes out when they are joined.
-                            return;
-                        }
-                    }
-                }
-            }
-            let _ = sender.send(batch);
-        }
-
-        fn work<D: AsRef<[u8]>>(
-            &self,
-            batches: &Mutex<Receiver<Batch<D>>>,
-            pattern: &Pattern,
-            seeds: Seeds,
-            make_room: &impl MakeRoom,
-            stop: &Stop,
-        ) -> (PieceTable, Option<(usize, CountError)>) {
-            let mut table = PieceTable::new(seeds);
-            let mut failure = None;
-            let next_batch = || batches.lock().ok()?.recv().ok();
-            while let Some(batch) = next_batch() {
-                for part in batch {
-                    if part.number >= self.first_failed.load(Ordering::Relaxed) {
-                        break;
-                    }
-                    let place = (part.document_number, part.span.start);
-                    let text = &(*part.document).as_ref()[part.span];
-                    let counted = count_text(text, place, pattern, &mut table, make_room, stop);
-                    if let Err(error) = counted {
-                        self.first_failed.fetch_min(part.number, Ordering::Relaxed);
-                        failure = Some((part.number, error));
-                        break;
-                    }
-                }
-            }
-            (table, failure)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
     use crate::split::{Gaps, PatternName};
 
@@ -406,22 +294,29 @@ mod tests {
         assert_eq!(counted(&documents, usize::MAX), one);
     }
 
-    #[cfg(feature = "parallel")]
     #[test]
-    fn a_panic_in_a_document_comes_out_and_nothing_waits_for_ever() {
-        struct Broken;
+    fn a_panic_in_a_document_propagates_and_nothing_waits_for_ever() {
+        /// Panics when it is looked at for the third time, or sooner, if it is the one.
+        struct Broken(AtomicUsize, usize);
         impl AsRef<[u8]> for Broken {
             fn as_ref(&self) -> &[u8] {
-                let name = std::thread::current().name().map(str::to_owned);
-                assert!(name.is_some(), "on a thread that counts");
+                let looks = self.0.fetch_add(1, Ordering::Relaxed) + 1;
+                assert_ne!(looks, self.1, "a broken document");
                 &[b'a'; 1 << 16]
             }
         }
         let pattern = Pattern::named(PatternName::Cl100k);
-        let documents = (0..10_000).map(|_| Broken);
-        let options = CountOptions::default().threads(2);
-        let count = || count_pieces(documents, &pattern, &options);
-        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(count)).is_err());
+        // By then it is being cut, cut to its end, and counted.
+        for look in 1..=3 {
+            for threads in [1, 2, 8] {
+                let broken = |number| if number == 700 { look } else { 0 };
+                let documents = (0..1000).map(|number| Broken(0.into(), broken(number)));
+                let options = CountOptions::default().threads(threads);
+                let count = || count_pieces(documents, &pattern, &options);
+                let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(count));
+                assert!(panic.unwrap_err().downcast_ref::<String>().is_some());
+            }
+        }
     }
 
     #[test]

@@ -23,8 +23,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::table::{PieceTable, Seeds, SortedTable};
 use super::{CountError, CountOptions};
+use crate::parallel;
 use crate::split::{Pattern, Spans};
-use crate::threads;
 use crate::token::Count;
 use crate::words::{Words, WordsError};
 
@@ -103,7 +103,7 @@ impl<'a, S: TemporaryStore> PieceCounter<'a, S> {
     /// have been counted, and the counter is good for nothing more.
     pub fn count<D: AsRef<[u8]> + Send + Sync>(
         &mut self,
-        documents: impl IntoIterator<Item = D>,
+        documents: impl IntoIterator<Item = D, IntoIter: Send>,
     ) -> Result<(), CountError> {
         self.set_aside_added()?;
         let share = self.spill.half / self.options.threads.max(1);
@@ -112,7 +112,7 @@ impl<'a, S: TemporaryStore> PieceCounter<'a, S> {
             self.spill.make_room(table, share, spans.len(), bytes)
         };
         let tables = super::tables(documents, self.pattern, &self.options, &full)?;
-        threads::map(tables, |table| self.spill.set_aside(table))
+        parallel::map(tables.into_iter(), |table| self.spill.set_aside(table))
             .into_iter()
             .collect()
     }

@@ -45,8 +45,8 @@ impl Encoder {
     /// The result is the same for any number of threads.
     ///
     /// The work is spread evenly however uneven the texts: long ones are cut, as by
-    /// [`Encoder::encode_with_threads`]. Each thread holds little more than the ids of some parts
-    /// of 64 KiB, besides what all of them fill together.
+    /// [`Encoder::encode_with_threads`]. The ids of at most `2 * threads + 2` parts of about 64 KiB are
+    /// stored before they are appended to the result.
     ///
     /// # Errors
     /// At the first text that fails.
@@ -114,6 +114,7 @@ impl Encoder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encode::EncoderOptions;
     use crate::merges::Merges;
     use crate::model::Model;
     use crate::split::{Gaps, Pattern, PatternName};
@@ -144,8 +145,9 @@ mod tests {
     #[test]
     fn the_first_text_that_fails_is_named() {
         let bomb = Pattern::regex(r"(?:a|a)+(?=c)|.", Gaps::Keep).unwrap();
-        let encoder =
-            Encoder::new(Model::trained(bomb, Merges::default(), &[] as &[&str]).unwrap());
+        let model = Model::trained(bomb, Merges::default(), &[] as &[&str]).unwrap();
+        // So that these texts reach threads.
+        let encoder = Encoder::with_options(model, EncoderOptions::default().small_parts());
         let mut texts = vec!["fine".repeat(200); 40];
         texts[7] = "a".repeat(64);
         texts[30] = "a".repeat(64);

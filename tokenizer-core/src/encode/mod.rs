@@ -33,7 +33,6 @@ mod rules;
 mod runs;
 mod session;
 mod stream;
-mod workers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,10 +43,11 @@ pub use offsets::IdsWithOffsets;
 pub use stream::EncodeStream;
 
 use self::parallel::Gathered;
+use self::parts::PartSizes;
 use self::rules::Rules;
 use self::session::Session;
-use self::workers::{Borrowed, Workers};
 use crate::arch::{Tier, advise_huge_pages};
+use crate::free_list::{FreeList, Taken};
 use crate::model::Model;
 use crate::segments::{Segment, Segments};
 use crate::special::SpecialSet;
@@ -79,7 +79,8 @@ struct Shared {
     added: SpecialSet,
     rules: Rules,
     options: EncoderOptions,
-    workers: Workers,
+    /// Sessions with the pieces that they have met: a few dozen are kept.
+    sessions: FreeList<Box<Session>>,
 }
 
 /// How an [`Encoder`] works. Nothing here changes an id.
@@ -88,11 +89,11 @@ struct Shared {
 pub struct EncoderOptions {
     /// Bytes that the table of known pieces of a thread may take; 24 MiB by default, which only text
     /// of hundreds of thousands of distinct pieces fills. The table starts with 16 KiB and grows with
-    /// the pieces met. What a thread needs beside it is up to 3 MiB, and all threads together keep up
-    /// to 8 MiB for the ids of parts of long texts.
+    /// the pieces met. A thread needs up to 3 MiB beside it.
     pub cache_bytes: usize,
     /// The instructions to use; the fastest by default.
     pub tier: Tier,
+    part_sizes: PartSizes,
 }
 
 impl Default for EncoderOptions {
@@ -100,6 +101,7 @@ impl Default for EncoderOptions {
         EncoderOptions {
             cache_bytes: 24 << 20,
             tier: Tier::best(),
+            part_sizes: PartSizes::DEFAULT,
         }
     }
 }
@@ -114,6 +116,14 @@ impl EncoderOptions {
     /// With the instructions of `tier`, if the machine has it.
     pub fn tier(mut self, tier: Tier) -> Self {
         self.tier = tier;
+        self
+    }
+
+    /// With parts of a few bytes for threads, so that short texts reach them.
+    #[cfg(any(test, feature = "internals"))]
+    #[doc(hidden)]
+    pub fn small_parts(mut self) -> Self {
+        self.part_sizes = PartSizes::SMALL;
         self
     }
 }
@@ -228,13 +238,15 @@ impl Encoder {
                 added: model.special_set(&[] as &[&str]),
                 model,
                 options,
-                workers: Workers::new(),
+                sessions: FreeList::new(),
             }),
         }
     }
 
-    fn session(&self) -> Borrowed<'_> {
-        self.shared.workers.take(|| Session::new(&self.shared))
+    fn session(&self) -> Taken<'_, Box<Session>> {
+        let sessions = &self.shared.sessions;
+        let new = || sessions.hold(Box::new(Session::new(&self.shared)));
+        sessions.take().unwrap_or_else(new)
     }
 
     /// The model.
@@ -781,11 +793,13 @@ mod stop_tests {
         let all = encoder.model().all_specials();
         let flag = AtomicBool::new(false);
         let options = EncodeOptions::new().allow(&all).stop(&flag);
-        let text = b"<s>".repeat(1000);
-        assert_eq!(encoder.encode_with(&text, options).unwrap(), [256; 1000]);
+        let text = b"<s>".repeat(100_000);
+        assert_eq!(encoder.encode_with(&text, options).unwrap(), [256; 100_000]);
         flag.store(true, Ordering::Relaxed);
-        let stopped = encoder.encode_with(&text, options);
-        assert_eq!(stopped, Err(EncodeError::Stopped));
+        for threads in [1, 3] {
+            let stopped = encoder.encode_with(&text, options.threads(threads));
+            assert_eq!(stopped, Err(EncodeError::Stopped));
+        }
         let stopped = encoder.encode_with_offsets(&text, options);
         assert_eq!(stopped.map(drop), Err(EncodeError::Stopped));
     }

@@ -1,23 +1,13 @@
 //! Texts on several threads, and their ids in order.
 //!
-//! Each thread takes the next part (`parts.rs`) and hands its ids to an ordered collector. The thread with
-//! the part that is next in order writes straight to the result; ids of later parts are stored until all
-//! parts before them are there. So ids are copied at most once, and the number of stored parts is bounded:
-//! a thread that is too far ahead blocks.
-//!
-//! Parts are taken in order, so all parts before one that fails have been taken. They are finished, no more
-//! are taken, and the first failure in the text is reported. When a thread panics, the others stop after
-//! their part, and the panic propagates to the caller.
-
-use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+//! An ordered map over parts of the texts (`parts.rs`): the ids of a part are stored until it is the next in
+//! order, and then copied to the result, once.
 
 use super::batch::BatchError;
-use super::parts::{BYTES_FOR_A_THREAD, MOST_BYTES, Part, Parts, Step};
-use super::session::Session;
-use super::{EncodeOptions, Encoder};
+use super::parts::{Part, Parts, Step};
+use super::{EncodeOptions, Encoder, check_stop};
+use crate::parallel::{self, MAX_THREADS};
 use crate::segments;
-use crate::threads;
 use crate::token::TokenId;
 
 /// The ids of texts, or how many there are.
@@ -63,7 +53,7 @@ impl Gathered {
         }
     }
 
-    fn append(&mut self, part: Self) {
+    fn append(&mut self, part: &Self) {
         let before = self.taken();
         self.ends.extend(part.ends.iter().map(|end| before + end));
         self.ids.extend_from_slice(&part.ids);
@@ -75,7 +65,10 @@ impl Encoder {
     /// How many threads, this one included, `bytes` of text are worth, if so many are wanted.
     pub(super) fn useful_threads(&self, bytes: usize, wanted: usize) -> usize {
         match cfg!(feature = "parallel") {
-            true => wanted.min(bytes / BYTES_FOR_A_THREAD).min(threads::MOST),
+            true => {
+                let worth = bytes / self.shared.options.part_sizes.for_a_thread;
+                wanted.min(worth).min(MAX_THREADS)
+            }
             false => 1,
         }
     }
@@ -92,8 +85,14 @@ impl Encoder {
         let threads = self.useful_threads(bytes, options.threads);
         if threads > 1 {
             let options = options.allow(allowed).threads(threads);
-            let parts = Parts::new(self.model(), allowed, texts, bytes, options);
-            return self.gather_parts(parts, options, whole);
+            let sizes = self.shared.options.part_sizes;
+            let parts = Parts::new(self.model(), allowed, texts, bytes, options, sizes);
+            let only_counts = whole.only_counts;
+            let encode = |part| self.encode_part(&part, options, only_counts);
+            return parallel::ordered_map(parts, threads, encode, |part| {
+                whole.append(&part);
+                Ok(())
+            });
         }
         let mut session = self.session();
         for (number, text) in texts.iter().enumerate() {
@@ -114,43 +113,20 @@ impl Encoder {
         Ok(())
     }
 
-    fn gather_parts<T: AsRef<[u8]> + Sync>(
-        &self,
-        parts: Parts<'_, T>,
-        options: EncodeOptions<'_>,
-        whole: &mut Gathered,
-    ) -> Result<(), BatchError> {
-        let parts = Mutex::new(parts);
-        let threads = options.threads;
-        let collector = OrderedCollector::new(std::mem::take(whole), 2 * threads + 2);
-        threads::map(0..threads, |_| {
-            let mut stop = StopOnPanic {
-                collector: &collector,
-                armed: true,
-            };
-            let mut session = self.session();
-            let mut part = Part::new();
-            while collector.may_take() && lock(&parts).next(&mut part) {
-                let mut place = collector.place_for(part.number);
-                let done = self.encode_part(&mut session, &part, options, &mut place.gathered);
-                collector.hand_in(part.number, place, done);
-            }
-            stop.armed = false;
-        });
-        let state = collector.state.into_inner();
-        let state = state.unwrap_or_else(PoisonError::into_inner);
-        *whole = state.whole.unwrap_or_default();
-        state.failure.map_or(Ok(()), Err)
-    }
-
     fn encode_part(
         &self,
-        session: &mut Session,
         part: &Part<'_>,
         options: EncodeOptions<'_>,
-        gathered: &mut Gathered,
-    ) -> Result<(), BatchError> {
-        let ended = gathered.ends.len();
+        only_counts: bool,
+    ) -> Result<Gathered, BatchError> {
+        // The text of special tokens only is stopped too.
+        let stopped = |error| BatchError::new(part.text, error);
+        check_stop(options.stop).map_err(stopped)?;
+        let session = &mut *self.session();
+        let mut gathered = match only_counts {
+            true => Gathered::of_counts(),
+            false => Gathered::of_ids(Vec::with_capacity(part.bytes / 3)),
+        };
         for step in &part.steps {
             let EncodeOptions { allowed, stop, .. } = options;
             let ids = &mut gathered.ids;
@@ -175,169 +151,16 @@ impl Encoder {
                 }
             };
             gathered.count();
-            let text = part.text + (gathered.ends.len() - ended);
+            let text = part.text + gathered.ends.len();
             done.map_err(|error| BatchError::new(text, error))?;
         }
-        Ok(())
-    }
-}
-
-/// Appends the ids of parts in order, whichever thread finishes first.
-struct OrderedCollector {
-    state: Mutex<State>,
-    /// Told when parts were appended, and when it is over.
-    moved: Condvar,
-    /// How many parts may be taken and not yet appended.
-    most_ahead: usize,
-}
-
-struct State {
-    /// The result so far. Gone while someone writes to it.
-    whole: Option<Gathered>,
-    /// How many parts were, or may be, taken.
-    taken: usize,
-    /// How many parts were appended, or are being.
-    appended: usize,
-    /// Parts behind those that were appended, as far as they are done.
-    done: VecDeque<Option<Result<Gathered, BatchError>>>,
-    failure: Option<BatchError>,
-    only_counts: bool,
-    /// No more parts are to be taken.
-    stopped: bool,
-    /// How many threads wait. To tell nobody costs a call of the system too.
-    waiting: usize,
-}
-
-/// Where the ids of a part are written to.
-struct Place {
-    gathered: Gathered,
-    is_whole: bool,
-}
-
-/// Nobody leaves anything half done under a lock but by a panic, and then the result is dropped.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl OrderedCollector {
-    fn new(whole: Gathered, most_ahead: usize) -> Self {
-        let only_counts = whole.only_counts;
-        OrderedCollector {
-            state: Mutex::new(State {
-                whole: Some(whole),
-                taken: 0,
-                appended: 0,
-                done: VecDeque::new(),
-                failure: None,
-                only_counts,
-                stopped: false,
-                waiting: 0,
-            }),
-            moved: Condvar::new(),
-            most_ahead,
-        }
-    }
-
-    /// Whether to take one more part. Waits until it is not too far ahead.
-    ///
-    /// The part that is to be appended next is in the hands of someone who does not wait here, so
-    /// there is no waiting in a circle.
-    fn may_take(&self) -> bool {
-        let mut state = lock(&self.state);
-        while !state.stopped && state.taken - state.appended >= self.most_ahead {
-            state.waiting += 1;
-            let waited = self.moved.wait(state);
-            state = waited.unwrap_or_else(PoisonError::into_inner);
-            state.waiting -= 1;
-        }
-        state.taken += 1;
-        !state.stopped
-    }
-
-    /// Where the ids of a part are to be written: to the result, if it is the next.
-    fn place_for(&self, number: usize) -> Place {
-        let mut state = lock(&self.state);
-        // Nothing is written behind a failure.
-        if number == state.appended
-            && state.failure.is_none()
-            && let Some(whole) = state.whole.take()
-        {
-            return Place {
-                gathered: whole,
-                is_whole: true,
-            };
-        }
-        let only_counts = state.only_counts;
-        drop(state);
-        let gathered = match only_counts {
-            true => Gathered::of_counts(),
-            false => Gathered::of_ids(Vec::with_capacity(MOST_BYTES / 3)),
-        };
-        Place {
-            gathered,
-            is_whole: false,
-        }
-    }
-
-    /// Hands in what became of a part, and appends what is next.
-    fn hand_in(&self, number: usize, place: Place, result: Result<(), BatchError>) {
-        let mut state = lock(&self.state);
-        // Those behind a failure are not wanted; those before it have been taken.
-        state.stopped |= result.is_err();
-        let mut whole = if place.is_whole {
-            state.appended += 1;
-            state.done.pop_front();
-            state.failure = result.err();
-            place.gathered
-        } else {
-            let waits = number - state.appended;
-            if state.done.len() <= waits {
-                state.done.resize_with(waits + 1, || None);
-            }
-            state.done[waits] = Some(result.map(|()| place.gathered));
-            match state.whole.take() {
-                Some(whole) => whole,
-                // Who has it looks again for what is next.
-                None => return,
-            }
-        };
-        while state.failure.is_none() && matches!(state.done.front(), Some(Some(_))) {
-            let next = state.done.pop_front().flatten();
-            state.appended += 1;
-            match next.expect("it was looked at") {
-                Ok(part) => {
-                    drop(state);
-                    whole.append(part);
-                    state = lock(&self.state);
-                }
-                Err(failure) => state.failure = Some(failure),
-            }
-        }
-        state.whole = Some(whole);
-        if state.waiting > 0 {
-            self.moved.notify_all();
-        }
-    }
-}
-
-/// Stops all threads when one panics: they would wait for its part for ever.
-struct StopOnPanic<'h> {
-    collector: &'h OrderedCollector,
-    armed: bool,
-}
-
-impl Drop for StopOnPanic<'_> {
-    fn drop(&mut self) {
-        if self.armed {
-            lock(&self.collector.state).stopped = true;
-            self.collector.moved.notify_all();
-        }
+        Ok(gathered)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::EncodeError;
+    use super::super::{EncodeError, EncoderOptions};
     use super::*;
     use crate::model::Model;
     use crate::normalize::Normalizer;
@@ -353,7 +176,12 @@ mod tests {
     }
 
     fn encoder(pattern: Pattern, specials: Vec<SpecialToken>) -> Encoder {
-        Encoder::new(model(pattern, specials))
+        small_parts(model(pattern, specials))
+    }
+
+    /// So that short texts reach threads, and are cut at many places.
+    fn small_parts(model: Model) -> Encoder {
+        Encoder::with_options(model, EncoderOptions::default().small_parts())
     }
 
     fn cl100k() -> Pattern {
@@ -420,7 +248,7 @@ mod tests {
         ) {
             for normalizer in [None, Some(Normalizer::Nfc)] {
                 let model = model(cl100k(), specials()).with_normalizer(normalizer);
-                let encoder = Encoder::new(model);
+                let encoder = small_parts(model);
                 let model = encoder.model();
                 for allowed in [model.all_specials(), model.special_set(&["<|s|>"])] {
                     check(&encoder, &texts, &allowed);
@@ -494,7 +322,7 @@ mod tests {
 
     #[cfg(feature = "parallel")]
     #[test]
-    fn a_panic_comes_out_and_no_one_waits_for_ever() {
+    fn a_panic_propagates_and_no_thread_waits_for_ever() {
         let encoder = encoder(cl100k(), vec![]);
         for which in [0, 1, 50, 199] {
             let texts: Vec<Panics> = (0..200).map(|n| Panics(0.into(), n == which)).collect();
@@ -505,63 +333,5 @@ mod tests {
             let panic = std::panic::catch_unwind(run).unwrap_err();
             assert_eq!(panic.downcast_ref(), Some(&"this text panics"));
         }
-    }
-
-    #[cfg(feature = "parallel")]
-    #[test]
-    fn who_waits_for_a_part_is_woken_by_a_panic() {
-        let collector = OrderedCollector::new(Gathered::of_counts(), 2);
-        std::thread::scope(|scope| {
-            assert!(collector.may_take() && collector.may_take());
-            let waits = scope.spawn(|| collector.may_take());
-            let panics = scope.spawn(|| {
-                let _stop = StopOnPanic {
-                    collector: &collector,
-                    armed: true,
-                };
-                panic!("on purpose");
-            });
-            assert!(panics.join().is_err());
-            assert!(!waits.join().unwrap());
-        });
-    }
-
-    #[test]
-    fn what_comes_behind_a_failure_does_not_hide_it() {
-        let collector = OrderedCollector::new(Gathered::default(), 9);
-        let failure = || BatchError::new(7, EncodeError::Stopped);
-        let first = collector.place_for(0);
-        assert!(first.is_whole);
-        collector.hand_in(0, first, Err(failure()));
-        let second = collector.place_for(1);
-        assert!(!second.is_whole);
-        collector.hand_in(1, second, Ok(()));
-        let third = collector.place_for(2);
-        collector.hand_in(2, third, Err(BatchError::new(8, EncodeError::Stopped)));
-        let state = collector.state.into_inner().unwrap();
-        assert_eq!(state.failure, Some(failure()));
-    }
-
-    #[test]
-    fn parts_are_appended_in_order_whenever_they_come() {
-        let collector = OrderedCollector::new(Gathered::default(), 9);
-        let hand_in = |number: TokenId, mut place: Place| {
-            place.gathered.ids.push(number);
-            place.gathered.end_text();
-            place.gathered.ids.push(number);
-            collector.hand_in(number as usize, place, Ok(()));
-        };
-        for numbers in [&[2, 1, 0][..], &[4, 3]] {
-            let places: Vec<_> = (numbers.iter())
-                .map(|&number| collector.place_for(number as usize))
-                .collect();
-            for (&number, place) in numbers.iter().zip(places) {
-                assert_eq!(place.is_whole, [0, 3].contains(&number));
-                hand_in(number, place);
-            }
-        }
-        let whole = collector.state.into_inner().unwrap().whole.unwrap();
-        assert_eq!(whole.ids, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]);
-        assert_eq!(whole.ends, [1, 3, 5, 7, 9]);
     }
 }

@@ -1,7 +1,7 @@
 //! Texts in parts for threads.
 //!
-//! A part is what a thread takes at a time: some consecutive texts, or a piece of one that is long.
-//! Parts are found one by one, when a thread asks, so that no pass over the text goes before the
+//! A part is the unit of work of a thread: some consecutive texts, or a stretch of one that is long.
+//! Parts are found one by one, when a thread takes the next, so that no pass over the text precedes the
 //! work. A text is cut at the special tokens that are allowed, and where the pattern certainly
 //! splits ([`Pattern::first_cut`](crate::Pattern::first_cut)); what has no such place stays whole.
 //!
@@ -23,14 +23,32 @@ use crate::segments::{self, Segment};
 use crate::special::{Segment as Raw, Segments, SpecialSet};
 use crate::token::TokenId;
 
-/// Bytes of the largest parts: some hundred times what it costs to take one.
-pub(super) const MOST_BYTES: usize = if cfg!(test) { 64 } else { 1 << 16 };
+/// Sizes of parts, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PartSizes {
+    /// Of the largest: some hundred times what it costs to take one.
+    pub(super) largest: usize,
+    /// Of the smallest, if there is more text.
+    pub(super) smallest: usize,
+    /// A thread that has less than this is not worth waking.
+    pub(super) for_a_thread: usize,
+}
 
-/// Bytes of the smallest, if there is more.
-const FEWEST_BYTES: usize = if cfg!(test) { 8 } else { 1 << 13 };
+impl PartSizes {
+    pub(super) const DEFAULT: Self = PartSizes {
+        largest: 1 << 16,
+        smallest: 1 << 13,
+        for_a_thread: 1 << 16,
+    };
 
-/// With so many bytes for each thread, it is worth starting.
-pub(super) const BYTES_FOR_A_THREAD: usize = if cfg!(test) { 32 } else { 1 << 16 };
+    /// For tests: short texts are cut at many places, and reach threads.
+    #[cfg(any(test, feature = "internals"))]
+    pub(super) const SMALL: Self = PartSizes {
+        largest: 64,
+        smallest: 8,
+        for_a_thread: 32,
+    };
+}
 
 /// See the module.
 pub(super) struct Parts<'t, T> {
@@ -47,18 +65,17 @@ pub(super) struct Parts<'t, T> {
     found: VecDeque<Step<'t>>,
     /// What is left of text that is being cut.
     stretch: Option<Stretch<'t>>,
-    /// How many parts were taken.
-    taken: usize,
     bytes_left: usize,
     threads: usize,
+    sizes: PartSizes,
 }
 
-/// A part, to be used again for the next.
+/// See the module.
 pub(super) struct Part<'t> {
-    /// Which part, from 0.
-    pub(super) number: usize,
     /// Which text it begins in, from 0.
     pub(super) text: usize,
+    /// Of text, about.
+    pub(super) bytes: usize,
     pub(super) steps: Vec<Step<'t>>,
 }
 
@@ -115,16 +132,6 @@ impl Stretch<'_> {
     }
 }
 
-impl Part<'_> {
-    pub(super) fn new() -> Self {
-        Part {
-            number: 0,
-            text: 0,
-            steps: Vec::new(),
-        }
-    }
-}
-
 impl<'t, T: AsRef<[u8]>> Parts<'t, T> {
     /// `bytes` are those of all texts together.
     pub(super) fn new(
@@ -133,6 +140,7 @@ impl<'t, T: AsRef<[u8]>> Parts<'t, T> {
         texts: &'t [T],
         bytes: usize,
         options: EncodeOptions<'t>,
+        sizes: PartSizes,
     ) -> Self {
         Parts {
             model,
@@ -143,33 +151,10 @@ impl<'t, T: AsRef<[u8]>> Parts<'t, T> {
             segments: None,
             found: VecDeque::new(),
             stretch: None,
-            taken: 0,
             bytes_left: bytes,
             threads: options.threads,
+            sizes,
         }
-    }
-
-    /// Makes `part` the next one. Whether there is one.
-    pub(super) fn next(&mut self, part: &mut Part<'t>) -> bool {
-        part.steps.clear();
-        (part.number, part.text) = (self.taken, self.ended);
-        let even = self.bytes_left / (4 * self.threads);
-        let mut wanted = even.clamp(FEWEST_BYTES, MOST_BYTES);
-        while wanted > 0
-            && let Some(step) = self.step(wanted)
-        {
-            let bytes = match &step {
-                Step::Split(stretch) => stretch.range.len(),
-                Step::Prepare(text, _) => text.len(),
-                // Each costs a little, be the text never so short.
-                Step::Special(_) | Step::TextEnds => 1,
-            };
-            wanted = wanted.saturating_sub(bytes);
-            self.bytes_left = self.bytes_left.saturating_sub(bytes);
-            part.steps.push(step);
-        }
-        self.taken += 1;
-        !part.steps.is_empty()
     }
 
     /// The next thing to be done, of little more than `wanted` bytes if possible.
@@ -180,7 +165,7 @@ impl<'t, T: AsRef<[u8]>> Parts<'t, T> {
             if let Some(stretch) = &mut self.stretch {
                 let rest = stretch.bytes();
                 // What would be left of it is not worth a part.
-                if rest.len() > wanted + FEWEST_BYTES / 2
+                if rest.len() > wanted + self.sizes.smallest / 2
                     && let Some(cut) =
                         (self.model.pattern()).first_cut_unless(rest, wanted, is_stopped)
                     && cut < rest.len()
@@ -202,7 +187,7 @@ impl<'t, T: AsRef<[u8]>> Parts<'t, T> {
                 Some(Some(Raw::Text(text, offset))) => {
                     let prepares =
                         self.model.normalizer().is_some() || !self.allowed.normalized.is_empty();
-                    if prepares && text.len() <= MOST_BYTES {
+                    if prepares && text.len() <= self.sizes.largest {
                         return Some(Step::Prepare(text, offset));
                     }
                     if prepares {
@@ -245,5 +230,30 @@ impl<'t, T: AsRef<[u8]>> Parts<'t, T> {
                 }),
             })
             .collect();
+    }
+}
+
+impl<'t, T: AsRef<[u8]>> Iterator for Parts<'t, T> {
+    type Item = Part<'t>;
+
+    fn next(&mut self) -> Option<Part<'t>> {
+        let text = self.ended;
+        let (mut bytes, mut steps) = (0, Vec::new());
+        let even = self.bytes_left / (4 * self.threads);
+        let wanted = even.clamp(self.sizes.smallest, self.sizes.largest);
+        while bytes < wanted
+            && let Some(step) = self.step(wanted - bytes)
+        {
+            let length = match &step {
+                Step::Split(stretch) => stretch.range.len(),
+                Step::Prepare(text, _) => text.len(),
+                // Each costs a little, be the text never so short.
+                Step::Special(_) | Step::TextEnds => 1,
+            };
+            bytes += length;
+            self.bytes_left = self.bytes_left.saturating_sub(length);
+            steps.push(step);
+        }
+        (!steps.is_empty()).then_some(Part { text, bytes, steps })
     }
 }

@@ -27,8 +27,8 @@ use std::iter::Peekable;
 use std::slice;
 
 use crate::arch::prefetch;
+use crate::parallel;
 use crate::stop::Stop;
-use crate::threads;
 use crate::token::{Count, Pair, TokenId};
 use crate::words::Words;
 
@@ -277,7 +277,7 @@ impl Corpus {
             (places, rest) = rest.split_at(rest.partition_point(|&place| (place as usize) < end));
             work.push((run, places, neighbours));
         }
-        threads::map(work, |(mut run, places, neighbours)| {
+        parallel::map(work.into_iter(), |(mut run, places, neighbours)| {
             run.merge(rule, places, neighbours, stop);
         });
     }

@@ -28,8 +28,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::corpus::{Corpus, Place, Run};
 use super::neighbours::List;
 use super::pair_table::{Occurrences, PairTable};
+use crate::parallel;
 use crate::stop::Stop;
-use crate::threads;
 use crate::token::{Candidate, Count, Pair, TokenId};
 
 /// The tracked pairs.
@@ -68,7 +68,7 @@ impl TrackedPairs {
         };
         // All tallies together take no more than a few times the corpus.
         let cuts = corpus.cuts(threads.min(corpus.cells() / hash.values()));
-        let tallied = threads::map(corpus.runs(&cuts), tally);
+        let tallied = parallel::map(corpus.runs(&cuts).into_iter(), tally);
         if stop.is_set() {
             return TrackedPairs::default();
         }
@@ -86,7 +86,7 @@ impl TrackedPairs {
                 lists.push(&mut cursors, numbers[hash.of(left, right)], place);
             });
         };
-        threads::map(
+        parallel::map(
             corpus.runs(&cuts).into_iter().zip(frequent.cursors()),
             write,
         );

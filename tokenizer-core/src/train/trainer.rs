@@ -30,8 +30,8 @@ use super::candidates::Candidates;
 use super::corpus::{Corpus, Rule};
 use super::neighbours::Neighbours;
 use super::pairs::TrackedPairs;
+use crate::parallel;
 use crate::stop::Stop;
-use crate::threads;
 use crate::token::{Candidate, Count, Pair, TokenId};
 
 /// The first threshold is the count that every pair would have if the occurrences of all pairs were
@@ -84,7 +84,7 @@ impl<'o> Trainer<'o> {
             learned: 0,
             widths: vec![1; lengths.len()],
             lengths,
-            neighbours: (0..options.threads.clamp(1, threads::MOST))
+            neighbours: (0..options.threads.clamp(1, parallel::MAX_THREADS))
                 .map(|_| Neighbours::default())
                 .collect(),
             stop: Stop::new(options.stop.clone()),

@@ -12,8 +12,8 @@ use std::collections::{HashMap, HashSet};
 
 use tokenizer_core::vocab::Repeats;
 use tokenizer_core::{
-    Encoder, Gaps, Merge, Merges, Merging, Model, Pair, Pattern, PatternName, SpecialTokens,
-    TokenId, Vocab, reference,
+    Encoder, EncoderOptions, Gaps, Merge, Merges, Merging, Model, Pair, Pattern, PatternName,
+    SpecialTokens, TokenId, Vocab, reference,
 };
 
 use super::input::Input;
@@ -51,7 +51,9 @@ pub fn check(input: &[u8]) {
     let pattern = made.model.pattern();
 
     for order in [[0, 1], [1, 0]] {
-        let encoder = Encoder::new(made.model.clone());
+        // So that short texts reach threads.
+        let options = EncoderOptions::default().small_parts();
+        let encoder = Encoder::with_options(made.model.clone(), options);
         for number in order {
             assert_ids(&encoder, &texts[number], &want[number], pattern.source());
         }

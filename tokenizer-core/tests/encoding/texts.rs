@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use tokenizer_core::format::{native, tiktoken};
 use tokenizer_core::{
-    CountOptions, Encoder, Model, Pattern, PatternName, TrainOptions, count_pieces, train,
+    CountOptions, Encoder, EncoderOptions, Model, Pattern, PatternName, TrainOptions, count_pieces,
+    train,
 };
 
 pub fn fixture(name: &str) -> Vec<u8> {
@@ -36,9 +37,11 @@ pub fn models() -> Vec<Model> {
     ]
 }
 
-/// Encoders that have encoded nothing yet.
+/// Encoders that have encoded nothing yet, and that cut texts into small parts for threads.
 pub fn encoders() -> Vec<Encoder> {
-    models().into_iter().map(Encoder::new).collect()
+    let options = EncoderOptions::default().small_parts();
+    let encoder = |model| Encoder::with_options(model, options.clone());
+    models().into_iter().map(encoder).collect()
 }
 
 /// Hard cases, prose of many languages, pieces that are very long, and bytes that are no text.

@@ -1,20 +1,23 @@
 //! Stretches of a table read ahead by several threads.
 //!
 //! Of `n` threads, the first reads the stretches 0, n, 2n and so on, the second 1, n + 1, and so on,
-//! and each hands on its batches through a channel of its own, which holds few of them. Whoever takes
-//! them goes from channel to channel, so they come in the order of the table, and an error where it is.
+//! and each sends its batches through a channel of its own, which holds few of them. The consumer goes from
+//! channel to channel, so they come in the order of the table, and an error where it is.
+//!
+//! Not an ordered map, since the consumer is an iterator: it pulls, and may be dropped at any time.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use super::{Batch, Column, DocumentError, RowStretch};
 
-/// Batches of a thread that wait to be taken: with the one in its hands, about a part of a large group.
+/// Batches in a channel: with the one that a thread works on, about a part of a large group.
 const WAITING: usize = 3;
 
-/// More threads than this would have nothing to do: a text is read several times as fast as anything is
-/// made of it.
+/// More threads than this would have nothing to do: a text is read several times as fast as it is encoded
+/// or counted.
 const MOST_THREADS: usize = 8;
 
 /// A batch; `None` behind the last of a stretch.
@@ -31,10 +34,10 @@ pub(super) struct Ahead {
 impl Ahead {
     /// Begins to read. Threads that no one takes from any more end by themselves.
     pub(super) fn new(
-        column: Column,
-        stretches: Vec<RowStretch>,
+        column: &Column,
+        stretches: &[RowStretch],
         threads: usize,
-    ) -> Result<Self, DocumentError> {
+    ) -> io::Result<Self> {
         let threads = threads.clamp(1, MOST_THREADS);
         let stretches: Arc<[RowStretch]> = stretches.into();
         let channels = (0..threads).map(|first| {
@@ -50,7 +53,7 @@ impl Ahead {
             thread::Builder::new().spawn(reading)?;
             Ok(receiver)
         });
-        let channels = channels.collect::<std::io::Result<_>>()?;
+        let channels = channels.collect::<io::Result<_>>()?;
         Ok(Ahead {
             channels,
             stretches: stretches.len(),

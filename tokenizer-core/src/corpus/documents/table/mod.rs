@@ -83,14 +83,17 @@ impl TextColumn {
     ) -> Result<Self, DocumentError> {
         let column = Column::open(file, name)?;
         let stretches = column.stretches(threads > 1);
-        let reading = match threads.min(stretches.len()) {
-            0 | 1 => Reading::Here {
-                column,
-                stretches: stretches.into_iter(),
-                under_way: None,
-            },
-            threads => Reading::Ahead(Ahead::new(column, stretches, threads)?),
+        let ahead = match threads.min(stretches.len()) {
+            0 | 1 => None,
+            // Where a limit of the system allows no thread, this one reads.
+            threads => Ahead::new(&column, &stretches, threads).ok(),
         };
+        let here = || Reading::Here {
+            column,
+            stretches: stretches.into_iter(),
+            under_way: None,
+        };
+        let reading = ahead.map_or_else(here, Reading::Ahead);
         Ok(TextColumn { reading })
     }
 

@@ -1,0 +1,679 @@
+//! Ordered parallel map: a bounded number of items at a time, results in the order of the items.
+//!
+//! Every thread takes the next item, works on it, and stores the result in a reorder buffer. The caller's
+//! thread consumes results in order, and in between works too. A thread that is too far ahead of the
+//! consumer blocks.
+//!
+//! - **The first failure wins**, in the order of items: items are taken in order, so all before the one that
+//!   failed are finished and consumed; no more are taken.
+//! - **Panics propagate to the caller**, those of the iterator as well, in the same order as failures.
+//! - **No deadlock.** A call has a rayon pool of its own, taken from a free list and given back at the end, so
+//!   a thread that blocks delays no other call. A call from within `work` runs on the thread that makes it:
+//!   while that waited for a second pool, rayon might give it a job of the first, which then waits for the
+//!   item beneath it on the stack.
+//! - **Forks.** A pool is used by the process only that made it. In a forked child, where its threads do not
+//!   exist, it is leaked, since joining it would block, and another one is made.
+//! - **Limits.** If the system starts fewer threads, the work is done by those that there are, and by the
+//!   caller's thread at the least.
+//!
+//! Without the feature `parallel`, everything runs on the caller's thread.
+
+/// The largest number of threads of one call: more than machines have processors.
+pub const MAX_THREADS: usize = 1024;
+
+/// Calls `work` with every item, on up to `threads` threads (0 means 1), the caller's included, and `consume`
+/// with each result, in the order of the items, on the caller's thread.
+///
+/// At most `2 * threads + 2` items are in flight: taken, and their results not consumed.
+///
+/// ```
+/// use tokenizer_core::parallel::ordered_map;
+///
+/// let mut lengths = Vec::new();
+/// ordered_map(
+///     ["one", "three", "5"].into_iter(),
+///     2,
+///     |text| Ok::<_, ()>(text.len()),
+///     |length| {
+///         lengths.push(length);
+///         Ok(())
+///     },
+/// )?;
+/// assert_eq!(lengths, [3, 5, 1]);
+/// # Ok::<(), ()>(())
+/// ```
+///
+/// # Errors
+/// The first failure of `work` or `consume` in the order of the items. Results of items behind it are dropped.
+///
+/// # Panics
+/// With the panic of `items`, `work` or `consume`.
+pub fn ordered_map<T, R: Send, E: Send>(
+    items: impl Iterator<Item = T> + Send,
+    threads: usize,
+    work: impl Fn(T) -> Result<R, E> + Sync,
+    consume: impl FnMut(R) -> Result<(), E>,
+) -> Result<(), E> {
+    run(items, threads.max(1) - 1, true, work, consume)
+}
+
+/// As [`ordered_map`], for items that are waited for: `threads` threads take items and work on them, and the
+/// caller's thread only consumes. So no result waits until the next item is there.
+///
+/// `consume` is dropped at the end or at the first failure, before the threads are joined: what it owns may
+/// wake one that waits for an item, when it is dropped.
+///
+/// # Errors
+/// As [`ordered_map`].
+///
+/// # Panics
+/// As [`ordered_map`].
+pub fn pipeline<T, R: Send, E: Send>(
+    items: impl Iterator<Item = T> + Send,
+    threads: usize,
+    work: impl Fn(T) -> Result<R, E> + Sync,
+    consume: impl FnMut(R) -> Result<(), E>,
+) -> Result<(), E> {
+    run(items, threads.max(1), false, work, consume)
+}
+
+/// The results of `work` for all items, in their order, on as many threads as there are items.
+pub(crate) fn map<T, R: Send>(
+    items: impl ExactSizeIterator<Item = T> + Send,
+    work: impl Fn(T) -> R + Sync,
+) -> Vec<R> {
+    let threads = items.len();
+    let mut results = Vec::with_capacity(threads);
+    let work = |item| Ok::<_, std::convert::Infallible>(work(item));
+    let Ok(()) = ordered_map(items, threads, work, |result| {
+        results.push(result);
+        Ok(())
+    });
+    results
+}
+
+fn on_this_thread<T, R, E>(
+    mut items: impl Iterator<Item = T>,
+    work: impl Fn(T) -> Result<R, E>,
+    mut consume: impl FnMut(R) -> Result<(), E>,
+) -> Result<(), E> {
+    items.try_for_each(|item| consume(work(item)?))
+}
+
+#[cfg(not(feature = "parallel"))]
+fn run<T, R, E>(
+    items: impl Iterator<Item = T>,
+    _helpers: usize,
+    _caller_works: bool,
+    work: impl Fn(T) -> Result<R, E>,
+    consume: impl FnMut(R) -> Result<(), E>,
+) -> Result<(), E> {
+    on_this_thread(items, work, consume)
+}
+
+#[cfg(feature = "parallel")]
+use self::threads::run;
+
+#[cfg(feature = "parallel")]
+mod threads {
+    use std::cell::Cell;
+    use std::collections::VecDeque;
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+    use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+    use std::thread;
+
+    use rayon::{ThreadPool, ThreadPoolBuilder};
+
+    use super::{MAX_THREADS, on_this_thread};
+    use crate::free_list::{FreeList, Taken};
+
+    /// Runs with `helpers` threads beside that of the caller.
+    pub(super) fn run<T, R: Send, E: Send>(
+        items: impl Iterator<Item = T> + Send,
+        helpers: usize,
+        caller_works: bool,
+        work: impl Fn(T) -> Result<R, E> + Sync,
+        consume: impl FnMut(R) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let helpers = helpers.min(MAX_THREADS - usize::from(caller_works));
+        let Some(own) = own_pool(helpers) else {
+            return on_this_thread(items, work, consume);
+        };
+        let helpers = helpers.min(own.pool.current_num_threads());
+        let map = OrderedMap {
+            items: Mutex::new(Items { items, taken: 0 }),
+            work,
+            state: Mutex::default(),
+            room: Condvar::new(),
+            progress: Condvar::new(),
+            most_in_flight: 2 * (helpers + usize::from(caller_works)) + 2,
+        };
+        own.pool.in_place_scope(|scope| {
+            let _end = EndOnDrop(&map);
+            for _ in 0..helpers {
+                scope.spawn(|_| map.help());
+            }
+            map.consume(caller_works, consume)
+        })
+    }
+
+    /// The result of an item, or the panic.
+    type Outcome<R, E> = thread::Result<Result<R, E>>;
+
+    struct OrderedMap<I, W, R, E> {
+        items: Mutex<Items<I>>,
+        work: W,
+        state: Mutex<State<R, E>>,
+        /// Notified when fewer items are in flight, and at the end.
+        room: Condvar,
+        /// Notified when a result was stored, and at the end.
+        progress: Condvar,
+        most_in_flight: usize,
+    }
+
+    struct Items<I> {
+        items: I,
+        taken: usize,
+    }
+
+    struct State<R, E> {
+        /// Items that were taken, or are about to be, and whose results were not consumed.
+        in_flight: usize,
+        consumed: usize,
+        /// The results that follow those that were consumed; `None` where one is missing.
+        results: VecDeque<Option<Outcome<R, E>>>,
+        /// No more items are taken.
+        has_ended: bool,
+    }
+
+    impl<R, E> Default for State<R, E> {
+        fn default() -> Self {
+            State {
+                in_flight: 0,
+                consumed: 0,
+                results: VecDeque::new(),
+                has_ended: false,
+            }
+        }
+    }
+
+    impl<T, I, W, R, E> OrderedMap<I, W, R, E>
+    where
+        I: Iterator<Item = T>,
+        W: Fn(T) -> Result<R, E>,
+    {
+        /// Works on items until there are no more.
+        fn help(&self) {
+            loop {
+                let is_full = |state: &mut State<R, E>| {
+                    !state.has_ended && state.in_flight >= self.most_in_flight
+                };
+                let state = self.room.wait_while(lock(&self.state), is_full);
+                let mut state = state.unwrap_or_else(PoisonError::into_inner);
+                if state.has_ended {
+                    return;
+                }
+                state.in_flight += 1;
+                drop(state);
+                self.work_on_next();
+            }
+        }
+
+        /// Consumes all results, and works in between if it may.
+        ///
+        /// It waits only while the next item in order is in the hands of another thread, or about to be.
+        fn consume(
+            &self,
+            may_work: bool,
+            mut consume: impl FnMut(R) -> Result<(), E>,
+        ) -> Result<(), E> {
+            let mut state = lock(&self.state);
+            loop {
+                if let Some(Some(_)) = state.results.front() {
+                    let outcome = state.results.pop_front().flatten();
+                    state.consumed += 1;
+                    state.in_flight -= 1;
+                    drop(state);
+                    self.room.notify_one();
+                    let outcome = outcome.expect("it was looked at");
+                    consume(outcome.unwrap_or_else(|panic| resume_unwind(panic))?)?;
+                } else if state.has_ended && state.in_flight == 0 {
+                    return Ok(());
+                } else if may_work && !state.has_ended && state.in_flight < self.most_in_flight {
+                    state.in_flight += 1;
+                    drop(state);
+                    self.work_on_next();
+                } else {
+                    let waited = self.progress.wait(state);
+                    state = waited.unwrap_or_else(PoisonError::into_inner);
+                    continue;
+                }
+                state = lock(&self.state);
+            }
+        }
+
+        /// Works on the next item, which is counted as in flight already.
+        fn work_on_next(&self) {
+            WORKS.set(true);
+            let outcome = self.take().map(|(number, item)| {
+                let work = |item| catch(|| (self.work)(item));
+                (number, item.and_then(work))
+            });
+            WORKS.set(false);
+            let Some((number, outcome)) = outcome else {
+                let mut state = lock(&self.state);
+                state.in_flight -= 1;
+                return self.end(state);
+            };
+            let has_failed = !matches!(outcome, Ok(Ok(_)));
+            let mut state = lock(&self.state);
+            let place = number - state.consumed;
+            if state.results.len() <= place {
+                state.results.resize_with(place + 1, || None);
+            }
+            state.results[place] = Some(outcome);
+            match has_failed {
+                true => self.end(state),
+                false => self.progress.notify_one(),
+            }
+        }
+
+        /// The next item with its number, or the panic of the iterator.
+        fn take(&self) -> Option<(usize, thread::Result<T>)> {
+            let mut items = lock(&self.items);
+            if lock(&self.state).has_ended {
+                return None;
+            }
+            let item = catch(|| items.items.next()).transpose()?;
+            items.taken += 1;
+            Some((items.taken - 1, item))
+        }
+    }
+
+    impl<I, W, R, E> OrderedMap<I, W, R, E> {
+        fn end(&self, mut state: MutexGuard<'_, State<R, E>>) {
+            state.has_ended = true;
+            drop(state);
+            self.room.notify_all();
+            self.progress.notify_one();
+        }
+    }
+
+    /// Whatever happens to the consumer, the threads end.
+    struct EndOnDrop<'m, I, W, R, E>(&'m OrderedMap<I, W, R, E>);
+
+    impl<I, W, R, E> Drop for EndOnDrop<'_, I, W, R, E> {
+        fn drop(&mut self) {
+            self.0.end(lock(&self.0.state));
+        }
+    }
+
+    /// After a panic, nothing that it left half done is used again.
+    fn catch<T>(work: impl FnOnce() -> T) -> thread::Result<T> {
+        catch_unwind(AssertUnwindSafe(work))
+    }
+
+    fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+        mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    struct OwnPool {
+        pool: ThreadPool,
+        /// The process that its threads belong to.
+        process: u32,
+    }
+
+    thread_local! {
+        /// Whether this thread works on an item.
+        static WORKS: Cell<bool> = const { Cell::new(false) };
+    }
+
+    static POOLS: FreeList<OwnPool> = FreeList::new();
+
+    /// A pool that no other call uses, with `threads` threads if there can be so many. `None` if there can be
+    /// no thread.
+    fn own_pool(threads: usize) -> Option<Taken<'static, OwnPool>> {
+        if threads == 0 || WORKS.get() {
+            return None;
+        }
+        let process = std::process::id();
+        while let Some(own) = POOLS.take() {
+            if own.process != process {
+                std::mem::forget(own);
+            } else if own.pool.current_num_threads() >= threads {
+                return Some(own);
+            } else {
+                drop(own.into_inner());
+                break;
+            }
+        }
+        // Where a limit of the system allows some threads, half of those asked for may be among them.
+        let mut counts = std::iter::successors(Some(threads), |threads| Some(threads / 2));
+        let pool = (counts.by_ref().take_while(|&threads| threads > 0))
+            .find_map(|threads| ThreadPoolBuilder::new().num_threads(threads).build().ok())?;
+        Some(POOLS.hold(OwnPool { pool, process }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc::channel;
+    use std::sync::{Barrier, Mutex};
+    use std::time::Duration;
+
+    use super::*;
+
+    const THREADS: [usize; 5] = [0, 1, 2, 3, 16];
+
+    type Way<'a> = &'a dyn Fn(
+        &mut (dyn Iterator<Item = usize> + Send),
+        usize,
+        &(dyn Fn(usize) -> Result<usize, usize> + Sync),
+        &mut dyn FnMut(usize) -> Result<(), usize>,
+    ) -> Result<(), usize>;
+
+    /// Both ways to map, with each number of threads.
+    fn each_way(check: impl Fn(Way<'_>, usize)) {
+        for threads in THREADS {
+            check(
+                &|items, n, work, consume| ordered_map(items, n, work, consume),
+                threads,
+            );
+            check(
+                &|items, n, work, consume| pipeline(items, n, work, consume),
+                threads,
+            );
+        }
+    }
+
+    /// Takes longer for some than for others.
+    fn work(item: usize) -> usize {
+        std::thread::sleep(Duration::from_micros(item as u64 * 7919 % 300));
+        item * item
+    }
+
+    /// The message of the panic.
+    fn panic_of<T>(run: impl FnOnce() -> T) -> String {
+        let panic = catch_unwind(AssertUnwindSafe(run)).err();
+        let panic = panic.expect("it panics");
+        let message = panic.downcast_ref::<String>().cloned();
+        message.unwrap_or_else(|| (*panic.downcast_ref::<&str>().unwrap()).to_owned())
+    }
+
+    #[test]
+    fn results_come_in_the_order_of_items() {
+        each_way(|run, threads| {
+            for count in [0, 1, 2, 100] {
+                let mut found = Vec::new();
+                let done = run(
+                    &mut (0..count),
+                    threads,
+                    &|item| Ok(work(item)),
+                    &mut |result| {
+                        found.push(result);
+                        Ok(())
+                    },
+                );
+                assert_eq!(done, Ok(()));
+                assert!(found.into_iter().eq((0..count).map(|item| item * item)));
+            }
+        });
+        assert_eq!(map([3, 1, 2].into_iter(), |n| n * n), [9, 1, 4]);
+        assert!(map(std::iter::empty(), |n: u8| n).is_empty());
+    }
+
+    #[test]
+    fn the_number_of_items_in_flight_is_bounded() {
+        each_way(|run, threads| {
+            let (taken, consumed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            let most = AtomicUsize::new(0);
+            let mut items = (0..200).inspect(|_| {
+                let taken = taken.fetch_add(1, Ordering::SeqCst) + 1;
+                most.fetch_max(taken - consumed.load(Ordering::SeqCst), Ordering::SeqCst);
+            });
+            let done = run(&mut items, threads, &Ok, &mut |item| {
+                // The first is late: threads cannot go on for ever.
+                std::thread::sleep(Duration::from_millis(if item == 0 { 20 } else { 0 }));
+                consumed.fetch_add(1, Ordering::SeqCst);
+                Ok(())
+            });
+            assert_eq!(done, Ok(()));
+            // And the one that is being consumed.
+            assert!(most.into_inner() <= 2 * threads.max(1) + 3);
+        });
+    }
+
+    #[test]
+    fn the_first_failure_in_order_wins_and_what_is_before_it_is_consumed() {
+        each_way(|run, threads| {
+            let mut found = Vec::new();
+            let fail = |item: usize| match item {
+                // The later ones fail sooner.
+                40..50 => {
+                    std::thread::sleep(Duration::from_millis(50 - item as u64));
+                    Err(item)
+                }
+                _ => Ok(item),
+            };
+            let done = run(&mut (0..), threads, &fail, &mut |item| {
+                found.push(item);
+                Ok(())
+            });
+            assert_eq!(done, Err(40));
+            assert!(found.into_iter().eq(0..40));
+        });
+    }
+
+    #[test]
+    fn a_consumer_that_fails_ends_it() {
+        each_way(|run, threads| {
+            let mut consume = |item| if item == 30 { Err(item) } else { Ok(()) };
+            assert_eq!(run(&mut (0..), threads, &Ok, &mut consume), Err(30));
+        });
+    }
+
+    #[test]
+    fn an_iterator_that_ends_ends_it() {
+        // So does one that looks at a flag.
+        each_way(|run, threads| {
+            let is_stopped = AtomicUsize::new(0);
+            let mut items = (0..).take_while(|_| is_stopped.load(Ordering::SeqCst) == 0);
+            let mut consumed = 0;
+            let done = run(&mut items, threads, &Ok, &mut |item| {
+                is_stopped.fetch_or(usize::from(item == 50), Ordering::SeqCst);
+                consumed += usize::from(item <= 50);
+                Ok(())
+            });
+            assert_eq!((done, consumed), (Ok(()), 51));
+        });
+    }
+
+    #[test]
+    fn panics_propagate_in_order() {
+        each_way(|run, threads| {
+            let consume = &mut |_| Ok(());
+            let work = |item| {
+                assert!(item < 30, "work {item}");
+                Ok(item)
+            };
+            assert_eq!(
+                panic_of(|| run(&mut (0..), threads, &work, consume)),
+                "work 30"
+            );
+            let mut items = (0..).inspect(|&item| assert!(item < 20, "item {item}"));
+            assert_eq!(
+                panic_of(|| run(&mut items, threads, &work, consume)),
+                "item 20"
+            );
+            let consume = &mut |item| {
+                assert!(item < 10, "result {item}");
+                Ok(())
+            };
+            let panic = panic_of(|| run(&mut (0..), threads, &work, consume));
+            assert_eq!(panic, "result 10");
+            // A failure before a panic, and one behind it.
+            let fail = |item| if item == 5 { Err(5) } else { work(item) };
+            assert_eq!(run(&mut (0..), threads, &fail, &mut |_| Ok(())), Err(5));
+            let fail = |item| if item == 35 { Err(35) } else { work(item) };
+            let panic = panic_of(|| run(&mut (0..), threads, &fail, &mut |_| Ok(())));
+            assert_eq!(panic, "work 30");
+        });
+        assert_eq!(
+            panic_of(|| map(0..9, |n| assert_ne!(n, 7, "seven")))
+                .lines()
+                .count(),
+            3
+        );
+    }
+
+    #[cfg(feature = "parallel")]
+    #[test]
+    fn work_is_done_on_as_many_threads() {
+        for threads in [2, 3, 8] {
+            // Each item waits for the others.
+            let all = Barrier::new(threads);
+            let work = |item| {
+                all.wait();
+                Ok::<_, ()>(item)
+            };
+            for _ in 0..20 {
+                ordered_map(0..threads, threads, work, |_| Ok(())).unwrap();
+                pipeline(0..threads, threads, work, |_| Ok(())).unwrap();
+            }
+            let ids = map(0..threads, |_| {
+                all.wait();
+                std::thread::current().id()
+            });
+            assert!(ids.contains(&std::thread::current().id()));
+        }
+    }
+
+    #[test]
+    fn calls_may_be_nested_and_concurrent() {
+        let sum = |threads: usize| {
+            let sum = Mutex::new(0);
+            each_way(|run, _| {
+                let add = |item| {
+                    let inner = map(0..item % 7, work);
+                    let mut total = 0;
+                    pipeline(inner.into_iter(), 3, Ok::<_, usize>, |square| {
+                        total += square;
+                        Ok(())
+                    })?;
+                    Ok(total)
+                };
+                let done = run(&mut (0..30), threads, &add, &mut |total| {
+                    // A consumer may use threads too.
+                    *sum.lock().unwrap() += map(0..3, |_| total).len() * total;
+                    Ok(())
+                });
+                assert_eq!(done, Ok(()));
+            });
+            sum.into_inner().unwrap()
+        };
+        let want = sum(1);
+        std::thread::scope(|scope| {
+            for threads in [2, 3, 4, 9] {
+                scope.spawn(move || assert_eq!(sum(threads), want));
+            }
+        });
+    }
+
+    #[cfg(feature = "parallel")]
+    #[test]
+    fn calls_within_the_work_of_a_rayon_pool_of_the_caller() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2);
+        let pool = pool.build().unwrap();
+        let run = || map(0..20, |item| map(0..item, work).len());
+        for _ in 0..5 {
+            let (one, other) = pool.install(|| rayon::join(run, run));
+            assert!(one.into_iter().eq(0..20) && other.into_iter().eq(0..20));
+        }
+    }
+
+    #[cfg(feature = "parallel")]
+    #[test]
+    fn a_pipeline_consumes_while_the_next_item_is_waited_for() {
+        for threads in [1, 2, 8] {
+            let (sender, items) = channel();
+            sender.send(Some(0)).unwrap();
+            let mut found = Vec::new();
+            let items = std::iter::from_fn(move || items.recv().ok().flatten());
+            pipeline(items, threads, Ok::<_, ()>, |item| {
+                found.push(item);
+                // Items are sent only now.
+                let next = Some(item + 1).filter(|&item| item < 9);
+                sender.send(next).unwrap();
+                Ok(())
+            })
+            .unwrap();
+            assert!(found.into_iter().eq(0..9));
+        }
+    }
+
+    #[cfg(feature = "parallel")]
+    #[test]
+    fn a_consumer_that_is_dropped_may_wake_a_thread_that_waits_for_an_item() {
+        struct Wake(std::sync::mpsc::Sender<Option<usize>>);
+        impl Drop for Wake {
+            fn drop(&mut self) {
+                self.0.send(None).unwrap();
+            }
+        }
+        for (threads, panics) in [(1, false), (2, true), (8, false)] {
+            let (sender, items) = channel();
+            sender.send(Some(0)).unwrap();
+            let items = std::iter::from_fn(move || items.recv().unwrap());
+            let wake = Wake(sender);
+            let consume = move |item: usize| {
+                let _ = &wake;
+                assert!(!panics, "a test");
+                Err(item)
+            };
+            let run = AssertUnwindSafe(|| pipeline(items, threads, Ok, consume));
+            match panics {
+                true => assert_eq!(panic_of(run.0), "a test"),
+                false => assert_eq!(run.0(), Err(0)),
+            }
+        }
+    }
+
+    /// Set for the run of this program in which [`limited`] finds little address space.
+    #[cfg(unix)]
+    const LIMITED: &str = "TOKENIZER_TEST_LIMITED";
+
+    #[cfg(unix)]
+    #[test]
+    fn threads_that_cannot_be_started_are_done_without() {
+        // Enough for this program, and for the stacks of some dozen threads.
+        let program = std::env::current_exe().unwrap();
+        let limited =
+            "ulimit -v 150000; exec \"$0\" --exact parallel::tests::limited --test-threads 1";
+        let run = std::process::Command::new("sh")
+            .args(["-c", limited])
+            .arg(program)
+            .env(LIMITED, "1")
+            .output()
+            .unwrap();
+        assert!(run.status.success(), "{run:?}");
+        assert!(
+            String::from_utf8_lossy(&run.stdout).contains("1 passed"),
+            "{run:?}"
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn limited() {
+        if std::env::var_os(LIMITED).is_none() {
+            return;
+        }
+        assert!(
+            map(0..1000, work)
+                .into_iter()
+                .eq((0..1000).map(|item| item * item))
+        );
+    }
+}
