@@ -1,5 +1,7 @@
 //! `tokenizer decode`: ids to the bytes they were made of.
 
+use tokenizer_core::Model;
+
 use crate::args::DecodeArguments;
 use crate::commands::load;
 use crate::error::CommandError;
@@ -37,21 +39,7 @@ pub(crate) fn run(arguments: &DecodeArguments, progress: &Progress) -> Result<()
     stage.advance(bytes.left());
     drop(stage);
 
-    let by_name = IdFormat::of_path(input.path(), model.id_limit());
-    let is_binary = arguments.format.unwrap_or(by_name).is_binary();
-    let header = Header::of_input(&input, &arguments.model.model, is_binary)?;
-    if let Some(header) = &header {
-        header.check(&input, arguments.format, &model, &arguments.model.model)?;
-    }
-    let format = match (&header, arguments.format) {
-        (Some(header), _) => header.format,
-        (None, Some(format)) => format,
-        (None, None) => {
-            check_width(&input, by_name, &mut bytes, progress)?;
-            by_name
-        }
-    };
-
+    let (format, header) = choose_format(arguments, &input, &model, &mut bytes, progress)?;
     let mut decoded = Decoded::default();
     output.write(|writer| {
         let stage = progress.bytes("decoding").unless(output.is_terminal());
@@ -72,6 +60,28 @@ pub(crate) fn run(arguments: &DecodeArguments, progress: &Progress) -> Result<()
         decoded.bytes,
     );
     Ok(())
+}
+
+/// The format of the input, and the header beside it: by the header, the option or the name.
+fn choose_format(
+    arguments: &DecodeArguments,
+    input: &InputName,
+    model: &Model,
+    bytes: &mut IdBytes,
+    progress: &Progress,
+) -> Result<(IdFormat, Option<Header>), CommandError> {
+    let model_path = &arguments.model.model;
+    let by_name = IdFormat::of_path(input.path(), model.id_limit());
+    let is_binary = arguments.format.unwrap_or(by_name).is_binary();
+    if let Some(header) = Header::of_input(input, model_path, is_binary)? {
+        header.check(input, arguments.format, model, model_path)?;
+        return Ok((header.format, Some(header)));
+    }
+    let Some(format) = arguments.format else {
+        check_width(input, by_name, bytes, progress)?;
+        return Ok((by_name, None));
+    };
+    Ok((format, None))
 }
 
 /// Reports the width that ids have by the size of the model, where neither name nor header tells it.

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use tokenizer_core::{EncodeOptions, Encoder, Model, TokenId};
 
 use crate::args::EncodeArguments;
+use crate::commands::pipeline::Spent;
 use crate::commands::shards::Shards;
 use crate::commands::{load, pipeline};
 use crate::error::{CommandError, UsageError};
 use crate::ids::{IdFormat, Run, beside};
 use crate::input::{InputText, Inputs};
 use crate::output::{Output, check_not_read};
-use crate::progress::{Progress, number};
+use crate::progress::{Progress, Stage, number};
 
 pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<(), CommandError> {
     let documents = &arguments.documents;
@@ -32,23 +33,13 @@ pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<()
         }
         check_not_read(&path.with_extension("idx"), read())?;
     }
-    let before = special_ids(&model, &arguments.prepend_special)?;
-    let behind = special_ids(&model, &arguments.append_special)?;
-
+    let around = Around {
+        before: special_ids(&model, &arguments.prepend_special)?,
+        behind: special_ids(&model, &arguments.append_special)?,
+    };
     let model = Arc::new(model);
     let run = Run::new(format, Arc::clone(&model));
-    if output.path().is_some() {
-        run.prepare();
-    }
-    let mut shards = match (arguments.shard_tokens, output.path()) {
-        (None, _) => Shards::one(run, output.clone())?,
-        (Some(_), None) => return Err(UsageError::ShardsToStandardOutput.into()),
-        (Some(tokens), Some(path)) => {
-            let what = what_decides(arguments, &inputs, &before, &behind);
-            let run = run.of_shards(&what, inputs.fingerprints()?);
-            Shards::several(run, path, tokens, arguments.resume, inputs.names())?
-        }
-    };
+    let mut shards = open(arguments, run, &output, &inputs, &around)?;
     let done = shards.documents_done();
     if done > 0 {
         progress.note(&format!(
@@ -57,44 +48,10 @@ pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<()
             number(done)
         ));
     }
-
-    let encoder = Encoder::new(model);
-    let allowed = (arguments.allow_special).then(|| encoder.model().all_specials());
-    let mut options = EncodeOptions::new();
-    options.allowed = allowed.as_ref();
-    let encode =
-        |texts: &[InputText], threads| encoder.encode_batch_with(texts, options.threads(threads));
-    // Special tokens may stand where a text could be cut.
-    let cut = pipeline::cut_for(&encoder).filter(|_| !arguments.allow_special);
     let stage = progress
         .bytes_of("encoding", inputs.total_bytes())
         .unless(output.is_terminal());
-    let (mut bytes, mut is_open) = (0, false);
-    let spent = pipeline::run(
-        &inputs,
-        cut,
-        done,
-        documents.threads(),
-        encode,
-        |texts, batch| {
-            let mut read = 0;
-            for (text, ids) in texts.iter().zip(batch.iter()) {
-                read += text.as_ref().len() as u64;
-                let ends = text.stretch.ends_document;
-                if !is_open && !before.is_empty() {
-                    shards.ids(&before, false)?;
-                }
-                shards.ids(ids, ends && behind.is_empty())?;
-                if ends && !behind.is_empty() {
-                    shards.ids(&behind, true)?;
-                }
-                is_open = !ends;
-            }
-            bytes += read;
-            stage.advance(read);
-            Ok(())
-        },
-    )?;
+    let (bytes, spent) = encode(arguments, model, &inputs, &around, &mut shards, &stage)?;
     let written = shards.finish()?;
     spent.say(progress, bytes, written.tokens);
     stage.tokens(written.tokens);
@@ -109,6 +66,80 @@ pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<()
         bytes,
     );
     Ok(())
+}
+
+/// Ids around every document.
+struct Around {
+    before: Vec<TokenId>,
+    behind: Vec<TokenId>,
+}
+
+/// Where ids go.
+fn open(
+    arguments: &EncodeArguments,
+    run: Run,
+    output: &Output,
+    inputs: &Inputs,
+    around: &Around,
+) -> Result<Shards, CommandError> {
+    if output.path().is_some() {
+        run.prepare();
+    }
+    match (arguments.shard_tokens, output.path()) {
+        (None, _) => Shards::one(run, output.clone()),
+        (Some(_), None) => Err(UsageError::ShardsToStandardOutput.into()),
+        (Some(tokens), Some(path)) => {
+            let what = what_decides(arguments, inputs, around);
+            let run = run.of_shards(&what, inputs.fingerprints()?);
+            Shards::several(run, path, tokens, arguments.resume, inputs.names())
+        }
+    }
+}
+
+/// Encodes all documents that are not in the shards; gives how many bytes of them there were.
+fn encode(
+    arguments: &EncodeArguments,
+    model: Arc<Model>,
+    inputs: &Inputs,
+    Around { before, behind }: &Around,
+    shards: &mut Shards,
+    stage: &Stage,
+) -> Result<(u64, Spent), CommandError> {
+    let encoder = Encoder::new(model);
+    let allowed = (arguments.allow_special).then(|| encoder.model().all_specials());
+    let mut options = EncodeOptions::new();
+    options.allowed = allowed.as_ref();
+    let encode =
+        |texts: &[InputText], threads| encoder.encode_batch_with(texts, options.threads(threads));
+    // Special tokens may stand where a text could be cut.
+    let cut = pipeline::cut_for(&encoder).filter(|_| !arguments.allow_special);
+    let (mut bytes, mut is_open) = (0, false);
+    let spent = pipeline::run(
+        inputs,
+        cut,
+        shards.documents_done(),
+        arguments.documents.threads(),
+        encode,
+        |texts, batch| {
+            let mut read = 0;
+            for (text, ids) in texts.iter().zip(batch.iter()) {
+                read += text.as_ref().len() as u64;
+                let ends = text.stretch.ends_document;
+                if !is_open && !before.is_empty() {
+                    shards.ids(before, false)?;
+                }
+                shards.ids(ids, ends && behind.is_empty())?;
+                if ends && !behind.is_empty() {
+                    shards.ids(behind, true)?;
+                }
+                is_open = !ends;
+            }
+            bytes += read;
+            stage.advance(read);
+            Ok(())
+        },
+    )?;
+    Ok((bytes, spent))
 }
 
 fn choose_format(
@@ -159,8 +190,7 @@ fn special_ids(model: &Model, names: &[String]) -> Result<Vec<TokenId>, UsageErr
 fn what_decides(
     arguments: &EncodeArguments,
     inputs: &Inputs,
-    before: &[TokenId],
-    behind: &[TokenId],
+    Around { before, behind }: &Around,
 ) -> String {
     let forms = &arguments.documents.forms;
     let mut what = format!(

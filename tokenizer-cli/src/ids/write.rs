@@ -202,17 +202,28 @@ impl IdWriter {
             }
             _ => return Ok(self.counts),
         };
-        if !file.has_head() {
-            // Beside a pipe or a device there is nothing.
-            file.complete()?;
-            return Ok(self.counts);
+        // Beside a pipe or a device there is nothing.
+        match file.has_head() {
+            false => file.complete()?,
+            true => self.complete(file, &path, shard, first_document)?,
         }
-        let header = beside(&path, ".json");
+        Ok(self.counts)
+    }
+
+    /// Gives a file its name, and those beside it, the header last.
+    fn complete(
+        &mut self,
+        file: NewFile,
+        path: &Path,
+        shard: u64,
+        first_document: u64,
+    ) -> Result<(), CommandError> {
+        let header = beside(path, ".json");
         let format = self.run.format;
         let has_header =
             format.is_flat() || format == IdFormat::Megatron || self.run.name().is_some();
         // The header of an older file would describe this one. A file that is not a header stays.
-        if has_header || Header::beside(&path).is_ok_and(|header| header.is_some()) {
+        if has_header || Header::beside(path).is_ok_and(|header| header.is_some()) {
             remove(&header)?;
         }
         file.complete()?;
@@ -238,7 +249,7 @@ impl IdWriter {
             written.map_err(|error| FileError::new(&header, error))?;
             file.complete()?;
         }
-        Ok(self.counts)
+        Ok(())
     }
 
     /// Writes an array whose length stands at its head to where one cannot go back to it.

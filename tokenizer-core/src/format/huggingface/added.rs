@@ -261,6 +261,39 @@ struct Listed {
 }
 
 impl Listed {
+    /// `of_file` are the tokens of the `tokenizer.json`. Where `tokenizer_config.json` has no list, the
+    /// other files add to the `arguments`.
+    fn read(
+        files: &Files<'_>,
+        of_file: Option<&[SpecialToken]>,
+        arguments: &mut Arguments,
+    ) -> Result<Listed, HuggingFaceError> {
+        let mut listed = Listed::default();
+        let decoder = files.tokenizer_config.field("added_tokens_decoder");
+        if files.tokenizer_config.has("added_tokens_decoder") {
+            for (index, at) in decoder.fields()? {
+                let place = index.parse();
+                let place = place.map_err(|_| at.expected("an id as its name"))?;
+                listed.insert(place, Token::read(&at, None)?);
+            }
+            return Ok(listed);
+        }
+        in_file(
+            SPECIAL_TOKENS_MAP,
+            arguments.merge(&files.special_tokens_map),
+        )?;
+        if !files.added_tokens.is_null() {
+            let tokens = arguments.legacy(&files.added_tokens);
+            for (place, token) in in_file(ADDED_TOKENS, tokens)? {
+                listed.insert(place, token);
+            }
+        }
+        for token in of_file.unwrap_or_default() {
+            listed.insert(token.id.into(), Token::of(token));
+        }
+        Ok(listed)
+    }
+
     fn insert(&mut self, place: u64, token: Token) {
         self.by_content.insert(token.content.clone(), token.clone());
         self.by_place.insert(place, token);
@@ -286,42 +319,15 @@ impl Named {
         class: &ClassTokens,
     ) -> Result<Named, HuggingFaceError> {
         let mut arguments = Arguments::read(&files.tokenizer_config)?;
-        let mut listed = Listed::default();
-        let decoder = files.tokenizer_config.field("added_tokens_decoder");
-        if files.tokenizer_config.has("added_tokens_decoder") {
-            for (index, at) in decoder.fields()? {
-                let place = index.parse();
-                let place = place.map_err(|_| at.expected("an id as its name"))?;
-                listed.insert(place, Token::read(&at, None)?);
-            }
-        } else {
-            in_file(
-                SPECIAL_TOKENS_MAP,
-                arguments.merge(&files.special_tokens_map),
-            )?;
-            if !files.added_tokens.is_null() {
-                let tokens = arguments.legacy(&files.added_tokens);
-                for (place, token) in in_file(ADDED_TOKENS, tokens)? {
-                    listed.insert(place, token);
-                }
-            }
-            for token in of_file.unwrap_or_default() {
-                listed.insert(token.id.into(), Token::of(token));
-            }
-        }
+        let listed = Listed::read(files, of_file, &mut arguments)?;
         arguments.convert();
         arguments.take_flags(&listed.by_content);
-        for (name, default) in class.defaults {
+        let pad_token = pad_token.map(|text| ("pad_token", Some(text)));
+        for (name, default) in class.defaults.iter().copied().chain(pad_token) {
             if !arguments.table.has(name) {
                 let value = default.map(|text| Value::Text(text.to_owned()));
                 arguments.table.set(name, value);
             }
-        }
-        if let Some(pad_token) = pad_token
-            && !arguments.table.has("pad_token")
-        {
-            let value = Value::Text(pad_token.to_owned());
-            arguments.table.set("pad_token", Some(value));
         }
         let mut specials = Table::default();
         for name in NAMED {

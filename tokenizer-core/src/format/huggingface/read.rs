@@ -253,6 +253,37 @@ fn read_model(
     pattern: Pattern,
     settle: impl FnOnce(&Spellings<'_>, &Pattern, bool) -> Result<Vec<SpecialToken>, HuggingFaceError>,
 ) -> Result<Model, HuggingFaceError> {
+    check_model(at)?;
+    let whole_piece_first = at.field("ignore_merges").flag_or(false)?;
+    let vocab = at.field("vocab");
+    let mut entries = Vec::new();
+    for (spelling, id) in vocab.entries()? {
+        match id {
+            Json::Integer(id) => entries.push((spelling.as_str(), *id)),
+            _ => return Err(vocab.field(spelling).expected("an id")),
+        }
+    }
+    let spellings = Spellings::new(entries)?;
+    let added = settle(&spellings, &pattern, whole_piece_first)?;
+    let merges = at.field("merges");
+    let Json::List(list) = merges.value else {
+        return Err(merges.expected("a list"));
+    };
+    let rules: Result<Vec<Merge>, HuggingFaceError> = list
+        .iter()
+        .enumerate()
+        .map(|(rank, merge)| {
+            let merge = pair(merge)
+                .ok_or(MergeFault::Form)
+                .and_then(|(left, right)| spellings.merge(left, right));
+            merge.map_err(|fault| HuggingFaceError::Merge { rank, fault })
+        })
+        .collect();
+    spellings.model(pattern, rules?, whole_piece_first, &added)
+}
+
+/// Refuses kinds of models and settings that are not supported.
+fn check_model(at: &At<'_>) -> Result<(), HuggingFaceError> {
     let name = at.field("type");
     at.entries()?;
     if !name.is_null() && name.text()? != "BPE" {
@@ -292,33 +323,7 @@ fn read_model(
             return Err(at.field(name).unsupported("only models without it are"));
         }
     }
-    let whole_piece_first = at.field("ignore_merges").flag_or(false)?;
-
-    let vocab = at.field("vocab");
-    let mut entries = Vec::new();
-    for (spelling, id) in vocab.entries()? {
-        match id {
-            Json::Integer(id) => entries.push((spelling.as_str(), *id)),
-            _ => return Err(vocab.field(spelling).expected("an id")),
-        }
-    }
-    let spellings = Spellings::new(entries)?;
-    let added = settle(&spellings, &pattern, whole_piece_first)?;
-    let merges = at.field("merges");
-    let Json::List(list) = merges.value else {
-        return Err(merges.expected("a list"));
-    };
-    let rules: Result<Vec<Merge>, HuggingFaceError> = list
-        .iter()
-        .enumerate()
-        .map(|(rank, merge)| {
-            let merge = pair(merge)
-                .ok_or(MergeFault::Form)
-                .and_then(|(left, right)| spellings.merge(left, right));
-            merge.map_err(|fault| HuggingFaceError::Merge { rank, fault })
-        })
-        .collect();
-    spellings.model(pattern, rules?, whole_piece_first, &added)
+    Ok(())
 }
 
 /// The two tokens of a merge, `"a b"` or `["a", "b"]`.
