@@ -139,9 +139,9 @@ fn table_of(name: &str, pattern: PatternName) -> Vec<u8> {
 fn trained(pattern: Pattern) -> Model {
     let text = first_corpus().text();
     let words = count_pieces([text], &pattern, &CountOptions::default()).expect("scanners split");
-    let options = TrainOptions::new(NANOCHAT_TOKENS - 256);
-    let merges = train(&words, &options).expect("this corpus fits");
-    Model::from_training(pattern, merges, &options).expect("trained merges make a model")
+    let options = TrainOptions::new(NANOCHAT_TOKENS);
+    let trained = train(&words, &options).expect("this corpus fits");
+    Model::from_trained(pattern, trained).expect("trained merges make a model")
 }
 
 /// English prose, or the text of the repository.

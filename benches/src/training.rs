@@ -149,7 +149,8 @@ pub fn visits(words: &Words, merges: &Merges) -> usize {
 }
 
 fn learn(words: &Words, merges: usize) -> Vec<Pair> {
-    pairs(&train(words, &TrainOptions::new(merges)).expect("these corpora fit"))
+    let trained = train(words, &TrainOptions::new(256 + merges)).expect("these corpora fit");
+    pairs(trained.merges())
 }
 
 fn pairs(merges: &Merges) -> Vec<Pair> {

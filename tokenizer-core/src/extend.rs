@@ -25,7 +25,7 @@ use crate::merges::{Merge, Merges};
 use crate::model::{Affixes, CallSettings, Merging, Model, ModelError};
 use crate::special::{SpecialToken, SpecialTokens};
 use crate::token::{Count, MAX_TOKEN_ID, Pair, TokenId};
-use crate::train::{Learned, TrainError, TrainOptions, train_on};
+use crate::train::{Corpus, Learned, TrainError, TrainOptions, learn, unless_broken_off};
 use crate::vocab::{Repeats, Vocab};
 use crate::words::Words;
 
@@ -65,9 +65,9 @@ pub enum ExtendError {
     Model(#[from] ModelError),
 }
 
-/// Learns up to `options.merges` more merges on the pieces of new text. `min_frequency` and
-/// `max_token_bytes` concern these only; how ids are given out and what the special tokens are is
-/// the model's, whatever the options say.
+/// Learns more merges on the pieces of new text, up to a vocabulary size that counts all ids of the
+/// model that comes of it. `min_frequency` and `max_token_bytes` concern the new merges only; numbering
+/// and special tokens are those of the model, whatever the options say.
 ///
 /// `words` are to be the pieces into which the model splits the text; if it has a normaliser, of the
 /// normalised text.
@@ -83,16 +83,16 @@ pub enum ExtendError {
 /// let mut words = Words::new();
 /// words.add(b"lowest", 2)?;
 /// words.add(b"lower", 3)?;
-/// let first = TrainOptions::new(2).specials(["<s>"]);
+/// let first = TrainOptions::new(259).specials(["<s>"]);
 /// let pattern: Pattern = "cl100k".parse()?;
-/// let model = Model::from_training(pattern.clone(), train(&words, &first)?, &first)?;
+/// let model = Model::from_trained(pattern.clone(), train(&words, &first)?)?;
 /// assert_eq!(model.id(b"<s>"), Some(258));
 ///
-/// let extended = extend(&model, &words, &TrainOptions::new(3))?;
+/// let extended = extend(&model, &words, &TrainOptions::new(262))?;
 /// assert_eq!(extended.model.id(b"<s>"), Some(261));
 ///
-/// let at_once = TrainOptions::new(5).specials(["<s>"]);
-/// let at_once = Model::from_training(pattern, train(&words, &at_once)?, &at_once)?;
+/// let at_once = TrainOptions::new(262).specials(["<s>"]);
+/// let at_once = Model::from_trained(pattern, train(&words, &at_once)?)?;
 /// assert_eq!(extended.model, at_once);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -114,34 +114,42 @@ pub fn extend_with_progress(
     options: &TrainOptions,
     mut progress: impl FnMut(Learned) -> ControlFlow<()>,
 ) -> Result<Extended, ExtendError> {
-    if size_to_extend(model).saturating_add(options.merges) > MAX_TOKEN_ID as usize + 1 {
-        let merges = options.merges;
-        return Err(TrainError::TooManyMerges { merges }.into());
+    let (vocab_size, initial) = (options.vocab_size(), size_to_extend(model));
+    if vocab_size > MAX_TOKEN_ID as usize + 1 {
+        return Err(TrainError::VocabTooLarge { vocab_size }.into());
     }
+    let Some(merges) = vocab_size.checked_sub(initial) else {
+        return Err(TrainError::VocabTooSmall {
+            vocab_size,
+            initial,
+        }
+        .into());
+    };
     let vocab = model.vocab();
     let first = vocab.id_limit();
     let length = |id| vocab.token(id).map_or(0, <[u8]>::len);
+    let lengths = (0..first as TokenId).map(length).collect();
     let entries = RefCell::new(Entries::new(vocab));
     let (mut rules, mut learned) = (Vec::new(), Vec::new());
     let encoder = Encoder::new(model.clone());
     let mut encode = encoder.piece_by_piece();
-    train_on(
-        words.distinct_bytes(),
-        words
-            .iter()
-            .map(|(piece, count)| (encode(piece).into_iter(), count)),
-        (0..first as TokenId).map(length).collect(),
-        options,
+    let pieces = words.iter();
+    let encoded = pieces.map(|(piece, count)| (encode(piece).into_iter(), count));
+    let corpus = Corpus::from_symbols(words.distinct_bytes(), encoded).map_err(TrainError::from)?;
+    drop(encode);
+    learn(
+        corpus,
+        lengths,
+        &options.limits(merges),
         |pair| entries.borrow().has(pair),
         |merge| {
             let token = entries.borrow_mut().add(merge.pair);
             let (left, right) = (merge.pair.left(), merge.pair.right());
             rules.push(Merge { left, right, token });
             learned.push((token, merge.count));
-            progress(merge)
+            unless_broken_off(progress(merge))
         },
     )?;
-    drop(encode);
     let (model, moved) = with_rules(model, &entries.into_inner(), rules)?;
     Ok(Extended {
         model,
@@ -288,8 +296,7 @@ mod tests {
     }
 
     fn trained(words: &Words, options: &TrainOptions) -> Model {
-        let merges = train(words, options).unwrap();
-        Model::from_training(Pattern::sequence([]), merges, options).unwrap()
+        Model::from_trained(Pattern::sequence([]), train(words, options).unwrap()).unwrap()
     }
 
     /// Bytes and some entries, ranks in their order.
@@ -307,7 +314,7 @@ mod tests {
     fn a_whole_piece_of_a_model_of_ranks_holds_no_pair() {
         let model = ranks(&[b"abc"], &[]);
         let words = words(&[(b"abc", 9), (b"xabc", 1), (b"yabc", 1)]);
-        let extended = extend(&model, &words, &TrainOptions::new(9)).unwrap();
+        let extended = extend(&model, &words, &TrainOptions::new(266)).unwrap();
         let learned = extended.learned.iter();
         let tokens: Vec<(&[u8], Count)> = learned
             .map(|&(id, count)| (extended.model.token(id).unwrap(), count))
@@ -337,7 +344,7 @@ mod tests {
             .unwrap();
         assert_eq!(size_to_extend(&model), 259);
         let words = words(&[(b"abab", 2)]);
-        let extended = extend(&model, &words, &TrainOptions::new(5)).unwrap();
+        let extended = extend(&model, &words, &TrainOptions::new(264)).unwrap();
         let moved = |content: &str, from, to| MovedSpecial {
             content: content.into(),
             from,
@@ -357,13 +364,20 @@ mod tests {
     fn limits_are_checked_and_it_can_be_broken_off() {
         let model = ranks(&[], &[("<s>", 256)]);
         let words = words(&[(b"abab", 2)]);
-        for merges in [MAX_TOKEN_ID as usize - 255, usize::MAX] {
+        let refused = |size| extend(&model, &words, &TrainOptions::new(size)).unwrap_err();
+        for vocab_size in [MAX_TOKEN_ID as usize + 2, usize::MAX] {
             assert_eq!(
-                extend(&model, &words, &TrainOptions::new(merges)).unwrap_err(),
-                TrainError::TooManyMerges { merges }.into()
+                refused(vocab_size),
+                TrainError::VocabTooLarge { vocab_size }.into()
             );
         }
-        let stopped = extend_with_progress(&model, &words, &TrainOptions::new(2), |_| {
+        let (vocab_size, initial) = (256, 257);
+        let error = TrainError::VocabTooSmall {
+            vocab_size,
+            initial,
+        };
+        assert_eq!(refused(vocab_size), error.into());
+        let stopped = extend_with_progress(&model, &words, &TrainOptions::new(259), |_| {
             ControlFlow::Break(())
         });
         assert_eq!(stopped.unwrap_err(), TrainError::Stopped.into());
@@ -394,14 +408,14 @@ mod tests {
         ) {
             let tie_break = if hugging_face { TieBreak::HuggingFace } else { TieBreak::Raw };
             let options = |merges| {
-                TrainOptions::new(merges)
+                TrainOptions::new(258 + merges)
                     .min_frequency(min_frequency)
                     .max_token_bytes(max_token_bytes)
                     .tie_break(tie_break)
                     .specials(["<s>", "<e>"])
             };
             let start = trained(&words, &options(first));
-            let extended = extend(&start, &words, &options(more)).unwrap();
+            let extended = extend(&start, &words, &options(first + more)).unwrap();
             let at_once = trained(&words, &options(first + more));
             prop_assert_eq!(&extended.model, &at_once);
             let new = at_once.vocab().id_limit() - start.vocab().id_limit();
@@ -422,13 +436,13 @@ mod tests {
                 prop::collection::vec(prop::sample::select(&b"abc"[..]), 2..6), 0..12),
             made_up: bool,
         ) {
-            let listed = trained(&one, &TrainOptions::new(first));
+            let listed = trained(&one, &TrainOptions::new(256 + first));
             let model = if made_up {
                 ranks(&entries.iter().map(Vec::as_slice).collect::<Vec<_>>(), &[])
             } else {
                 listed
             };
-            let options = TrainOptions::new(merges)
+            let options = TrainOptions::new(size_to_extend(&model) + merges)
                 .min_frequency(min_frequency)
                 .max_token_bytes(max_token_bytes);
             let encoder = Encoder::new(model.clone());

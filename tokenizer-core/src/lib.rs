@@ -36,8 +36,8 @@
 //! let pattern: Pattern = "cl100k".parse()?;
 //! let documents = ["the cat sat on the mat", "the dog sat on the log"];
 //! let words = count_pieces(documents, &pattern, &CountOptions::default())?;
-//! let merges = train(&words, &TrainOptions::new(16))?;
-//! let encoder = Encoder::new(Model::trained(pattern, merges, &["<|endoftext|>"])?);
+//! let options = TrainOptions::new(273).specials(["<|endoftext|>"]);
+//! let encoder = Encoder::new(Model::from_trained(pattern, train(&words, &options)?)?);
 //!
 //! let ids = encoder.encode(b"the cat sat")?;
 //! assert!(ids.len() < 11);
@@ -102,7 +102,7 @@ pub use rank_merges::rank_merges;
 pub use special::{SpecialSet, SpecialToken, SpecialTokens};
 pub use split::{Gaps, Pattern, PatternError, PatternName, Spans, SplitError, Splitter};
 pub use token::{Count, MAX_TOKEN_ID, Pair, TokenId};
-pub use train::{TieBreak, TrainOptions, train};
+pub use train::{TieBreak, TrainOptions, Trained, train};
 pub use unicode::UNICODE_VERSION;
 pub use vocab::Vocab;
 pub use words::Words;

@@ -5,7 +5,7 @@ use crate::normalize::Normalizer;
 use crate::special::{SpecialSet, SpecialToken, SpecialTokens, SpecialTokensError};
 use crate::split::Pattern;
 use crate::token::TokenId;
-use crate::train::{Numbering, TieBreak, TrainOptions};
+use crate::train::{TieBreak, Trained};
 use crate::vocab::{Repeats, Vocab, VocabError};
 
 /// How adjacent tokens of a piece are merged. The two kinds differ for tables that were not trained
@@ -132,36 +132,30 @@ impl Model {
         )
     }
 
-    /// A model of what [`train`](crate::train()) learned with these options, special tokens
-    /// included: ids are given out as [`TieBreak`] says.
+    /// A model of a result of [`train`](crate::train()), numbered as its [`TieBreak`] says, special
+    /// tokens included.
     ///
     /// # Errors
-    /// When a special token is empty or stands twice, or the merges were not made by training with
-    /// these options. With [`TieBreak::HuggingFace`] also when a special token spells a byte that
-    /// is not its text: `é` spells the byte 0xE9, and that trainer gives both one id.
+    /// When the tokens together are too long.
     ///
     /// ```
     /// use tokenizer_core::{Model, Pattern, TieBreak, TrainOptions, Words, train};
     ///
     /// let mut words = Words::new();
     /// words.add(b"low", 5)?;
-    /// let options = TrainOptions::new(1).tie_break(TieBreak::HuggingFace).specials(["<s>"]);
-    /// let merges = train(&words, &options)?;
-    /// let model = Model::from_training("cl100k".parse::<Pattern>()?, merges, &options)?;
+    /// let options = TrainOptions::new(258).tie_break(TieBreak::HuggingFace).specials(["<s>"]);
+    /// let model = Model::from_trained("cl100k".parse::<Pattern>()?, train(&words, &options)?)?;
     /// assert_eq!(model.id(b"<s>"), Some(0));
     /// assert_eq!(model.id(b"!"), Some(1));
     /// assert_eq!(model.id(b"lo"), Some(257));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn from_training(
-        pattern: Pattern,
-        merges: Merges,
-        options: &TrainOptions,
-    ) -> Result<Self, ModelError> {
+    pub fn from_trained(pattern: Pattern, trained: Trained) -> Result<Self, ModelError> {
+        let (options, merges) = trained.into_parts();
         if options.tie_break == TieBreak::Raw {
             return Self::trained(pattern, merges, &options.specials);
         }
-        let tokens = Numbering::new(options.tie_break, &options.specials).ordinary(&merges)?;
+        let tokens = options.numbering().ordinary(&merges)?;
         let tokens = tokens.iter().map(|(id, token)| (*id, token.as_slice()));
         let vocab = Vocab::new(tokens, Repeats::Refuse)?;
         let specials = options.specials.iter().zip(0..);

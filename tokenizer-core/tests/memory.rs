@@ -28,13 +28,16 @@ fn measured() {
     let pattern = Pattern::named(PatternName::Cl100k);
     let count = CountOptions::default().threads(1);
     let words = count_pieces([std::fs::read(&path).unwrap()], &pattern, &count).unwrap();
-    let options = TrainOptions::new(32768 - 256);
+    let options = TrainOptions::new(32768);
     // From here on the peak is that of training.
     let before = status("VmRSS");
     std::fs::write("/proc/self/clear_refs", "5").unwrap();
     train(&words, &options).unwrap();
     let taken = status("VmHWM") - before;
-    println!("measured {taken} {}", estimate_memory(&words, &options));
+    println!(
+        "measured {taken} {}",
+        estimate_memory(&words, options.merges())
+    );
 }
 
 #[test]

@@ -28,8 +28,8 @@ fn words(documents: &[&str], pattern: &Pattern, threads: usize) -> Words {
 }
 
 fn merges(words: &Words, merges: usize) -> Vec<Pair> {
-    let merges = train(words, &TrainOptions::new(merges)).unwrap();
-    merges.iter().map(|merge| merge.pair()).collect()
+    let trained = train(words, &TrainOptions::new(256 + merges)).unwrap();
+    trained.merges().iter().map(|merge| merge.pair()).collect()
 }
 
 /// The same documents in an order that depends on `seed`.

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use tokenizer_core::Words;
+use tokenizer_core::corpus::CountsFiles;
 use tokenizer_core::extend::MovedSpecial;
 
 use crate::args::TrainArguments;
@@ -22,61 +24,93 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(),
     }
     let counts = counts::open(&arguments.from_counts, arguments.pattern.as_ref())?;
     let training = Training::new(arguments, counts.as_ref(), progress)?;
-    let documents = &arguments.documents;
-    counts::refuse_as_text(&documents.inputs)?;
+    let documents = &arguments.documents.inputs;
+    counts::refuse_as_text(documents)?;
     // Wrong usage is reported before the content of an input.
-    check_not_read(
-        &arguments.output,
-        documents.inputs.iter().map(PathBuf::as_ref),
+    check_not_read(&arguments.output, documents.iter().map(PathBuf::as_ref))?;
+    let inputs = Inputs::open(documents, &arguments.documents)?;
+    training.check_checkpoints(&arguments.checkpoint_sizes)?;
+    check_outputs(arguments, &inputs)?;
+
+    let mut report = Report::new();
+    let (words, bytes) = count(
+        arguments,
+        &training,
+        &inputs,
+        counts.as_ref(),
+        &mut report,
+        progress,
     )?;
-    let inputs = Inputs::open(&documents.inputs, documents)?;
+    let outcome = merge(&training, &words, progress)?;
+    report.stage("merging", None);
+    write(arguments, &outcome, progress)?;
+    report.stage("writing", None);
+    if let Some(path) = &arguments.report {
+        let learned = outcome.learned.len();
+        report.write(arguments, &inputs, &outcome.model, learned, path)?;
+    }
+    if outcome.learned.len() < training.merges() {
+        warn_of_fewer_ids(arguments, &outcome);
+    }
+    warn_of_loss(&outcome.model, &arguments.output);
+    note_moved(&outcome.moved, &arguments.output, progress);
+    close(&words, bytes, outcome.learned.len(), progress);
+    Ok(())
+}
+
+/// Refuses outputs that are read too, or that are one file.
+fn check_outputs(arguments: &TrainArguments, inputs: &Inputs) -> Result<(), CommandError> {
     let counted = arguments.from_counts.iter().map(PathBuf::as_ref);
     let read = || {
         let model = arguments.extend.as_deref();
         inputs.paths().chain(counted.clone()).chain(model)
     };
-    training.check_checkpoints(&arguments.checkpoint_sizes)?;
+    let mut written = vec![arguments.output.clone()];
     let checkpoints = arguments.checkpoint_sizes.iter();
-    let checkpoints: Vec<(usize, PathBuf)> = checkpoints
-        .map(|&size| (size, with_size(&arguments.output, size)))
-        .collect();
-    let outputs = [&arguments.frequencies, &arguments.report];
-    let mut written = vec![arguments.output.as_path()];
-    written.extend(checkpoints.iter().map(|(_, path)| path.as_path()));
-    written.extend(outputs.into_iter().flatten().map(PathBuf::as_path));
+    written.extend(checkpoints.map(|&size| with_size(&arguments.output, size)));
+    let others = [&arguments.frequencies, &arguments.report];
+    written.extend(others.into_iter().flatten().cloned());
     for (number, path) in written.iter().enumerate() {
-        let output = Output::new(Some(path));
-        output.check(read())?;
+        Output::new(Some(path)).check(read())?;
         if written[..number].contains(path) {
-            return Err(UsageError::OneFileTwice(path.to_path_buf()).into());
+            return Err(UsageError::OneFileTwice(path.clone()).into());
         }
     }
-    let mut report = Report::new();
+    Ok(())
+}
 
-    let counter = Counter::new(
-        training.pattern(),
-        training.normalizer(),
-        &arguments.counting,
-        documents.threads(),
-    );
-    let (words, bytes) = match &counts {
+/// The pieces to train on, and how many bytes of documents were counted for them.
+fn count(
+    arguments: &TrainArguments,
+    training: &Training,
+    inputs: &Inputs,
+    counts: Option<&CountsFiles>,
+    report: &mut Report,
+    progress: &Progress,
+) -> Result<(Words, Option<u64>), CommandError> {
+    let (pattern, threads) = (training.pattern(), arguments.documents.threads());
+    let counter = Counter::new(pattern, training.normalizer(), &arguments.counting, threads);
+    let (words, bytes) = match counts {
         Some(files) => (counter.words_of_files(files, progress)?, None),
         None => {
-            let (words, bytes) = counter.words(&inputs, progress)?;
+            let (words, bytes) = counter.words(inputs, progress)?;
             (words, Some(bytes))
         }
     };
-
     report.stage("counting", bytes);
     if arguments.report.is_some() {
-        report.counted(&words, training.pattern(), bytes);
+        report.counted(&words, pattern, bytes);
     }
     let memory = training.memory(&words);
     counter.check_merging(words.memory() as u64 + memory)?;
     let memory = number(memory);
     progress.note(&format!("merging takes about {memory} bytes of memory"));
+    Ok((words, bytes))
+}
+
+fn merge(training: &Training, words: &Words, progress: &Progress) -> Result<Outcome, CommandError> {
     let stage = progress.steps("merging", training.merges());
-    let outcome = training.run(&words, |learned| {
+    let outcome = training.run(words, |learned| {
         // Often enough to be read, and not once for each.
         if learned.merges % 64 == 1 {
             stage.set(learned.merges);
@@ -84,38 +118,36 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(),
         }
     })?;
     stage.tokens(outcome.learned.len() as u64);
-    drop(stage);
-    let Outcome {
-        model,
-        learned,
-        moved,
-    } = outcome;
-    report.stage("merging", None);
-    if let Some(path) = &arguments.frequencies {
-        frequencies::write(&Output::new(Some(path)), &model, &learned)?;
-    }
-    for (size, path) in &checkpoints {
-        save(&training.checkpoint(&model, *size)?, path, progress)?;
-    }
-    save(&model, &arguments.output, progress)?;
-    report.stage("writing", None);
+    Ok(outcome)
+}
 
-    let learned = learned.len();
-    if let Some(path) = &arguments.report {
-        report.write(arguments, &inputs, &model, learned, path)?;
+fn write(
+    arguments: &TrainArguments,
+    outcome: &Outcome,
+    progress: &Progress,
+) -> Result<(), CommandError> {
+    if let Some(path) = &arguments.frequencies {
+        frequencies::write(&Output::new(Some(path)), &outcome.model, &outcome.learned)?;
     }
-    if learned < training.merges() {
-        warn(&format!(
-            "{}: the vocabulary has {} ids, not {}: after {} merges no pair is left that may be \
-             merged",
-            arguments.output.display(),
-            number(model.id_limit() as u64),
-            number(arguments.vocab_size as u64),
-            number(learned as u64),
-        ));
+    for &size in &arguments.checkpoint_sizes {
+        let path = with_size(&arguments.output, size);
+        save(&outcome.checkpoint(size)?, &path, progress)?;
     }
-    warn_of_loss(&model, &arguments.output);
-    note_moved(&moved, &arguments.output, progress);
+    save(&outcome.model, &arguments.output, progress)
+}
+
+fn warn_of_fewer_ids(arguments: &TrainArguments, outcome: &Outcome) {
+    warn(&format!(
+        "{}: the vocabulary has {} ids, not {}: after {} merges no pair is left that may be merged",
+        arguments.output.display(),
+        number(outcome.model.id_limit() as u64),
+        number(arguments.vocab_size as u64),
+        number(outcome.learned.len() as u64),
+    ));
+}
+
+/// The last line: how much was learned from how much.
+fn close(words: &Words, bytes: Option<u64>, learned: usize, progress: &Progress) {
     // More than 2^64 pieces can only stand in counts of several files, and are "2^64" here.
     let pieces = u64::try_from(words.total()).unwrap_or(u64::MAX);
     let merges = number(learned as u64);
@@ -132,7 +164,6 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(),
         }
         None => progress.close_without_speed(&format!("trained {merges} merges on {pieces}")),
     }
-    Ok(())
 }
 
 /// `model-4096.bpe` of `model.bpe`.

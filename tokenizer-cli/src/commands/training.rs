@@ -6,12 +6,11 @@ use std::path::Path;
 use tokenizer_core::corpus::{CountsFiles, ModelFormat, SaveError};
 use tokenizer_core::extend::{MovedSpecial, extend_with_progress, size_to_extend};
 use tokenizer_core::format::huggingface;
-use tokenizer_core::model::ModelError;
 use tokenizer_core::normalize::Normalizer;
-use tokenizer_core::train::{Learned, estimate_memory, train_with_progress};
-use tokenizer_core::{
-    Count, Merges, Merging, Model, Pattern, TieBreak, TokenId, TrainOptions, Words,
+use tokenizer_core::train::{
+    Learned, TrainError, Trained, estimate_memory, train, train_with_progress,
 };
+use tokenizer_core::{Count, Model, Pattern, TieBreak, TokenId, TrainOptions, Words};
 
 use crate::args::{MAX_VOCAB_SIZE, TieBreakRule, TrainArguments};
 use crate::commands::{counts, load};
@@ -22,8 +21,8 @@ use crate::progress::Progress;
 pub(super) struct Training {
     start: Start,
     options: TrainOptions,
-    /// Ids that there are without a merge.
-    first_ids: usize,
+    /// Ids that there are without a new merge.
+    initial_ids: usize,
 }
 
 enum Start {
@@ -37,6 +36,22 @@ pub(super) struct Outcome {
     /// The new tokens, and how often the pair of each occurred when it was merged.
     pub(super) learned: Vec<(TokenId, Count)>,
     pub(super) moved: Vec<MovedSpecial>,
+    /// Unless a model was extended.
+    trained: Option<Trained>,
+}
+
+impl Outcome {
+    /// The model of `size` ids of which the trained one is the continuation.
+    pub(super) fn checkpoint(&self, size: usize) -> Result<Model, CommandError> {
+        match &self.trained {
+            Some(trained) => {
+                let pattern = self.model.pattern().clone();
+                Ok(Model::from_trained(pattern, trained.truncated(size)?)?)
+            }
+            // The arguments refuse checkpoints of a model that is extended.
+            None => Ok(self.model.clone()),
+        }
+    }
 }
 
 impl Training {
@@ -47,7 +62,7 @@ impl Training {
         counts: Option<&CountsFiles>,
         progress: &Progress,
     ) -> Result<Self, CommandError> {
-        let options = TrainOptions::new(0)
+        let options = TrainOptions::new(arguments.vocab_size)
             .min_frequency(arguments.min_frequency)
             .max_token_bytes(arguments.max_token_bytes.unwrap_or(usize::MAX))
             .tie_break(match arguments.tie_break {
@@ -60,7 +75,7 @@ impl Training {
             let size = arguments.vocab_size;
             return Err(UsageError::VocabTooLarge { size }.into());
         }
-        let mut training = match &arguments.extend {
+        let training = match &arguments.extend {
             Some(path) => Self::from_model(path, arguments, options, progress)?,
             None => Self::from_bytes(arguments, counts, options)?,
         };
@@ -73,7 +88,6 @@ impl Training {
             }
             .into());
         }
-        training.options.merges = arguments.vocab_size - training.first_ids;
         Ok(training)
     }
 
@@ -83,26 +97,30 @@ impl Training {
         options: TrainOptions,
     ) -> Result<Self, CommandError> {
         let pattern = counts::pattern(counts, arguments.pattern.as_ref());
-        let untrained = Model::from_training(pattern.clone(), Merges::default(), &options);
-        let untrained = untrained.map_err(|error| match error {
-            ModelError::Specials(error) => UsageError::Specials(error).into(),
+        options.check().map_err(|error| match error {
+            TrainError::Specials(error) => UsageError::Specials(error).into(),
+            TrainError::VocabTooSmall {
+                vocab_size,
+                initial,
+            } => UsageError::VocabTooSmall {
+                size: vocab_size,
+                specials: arguments.specials.len(),
+                first: initial,
+            }
+            .into(),
             other => CommandError::from(other),
         })?;
-        let (size, first_ids) = (arguments.vocab_size, untrained.id_limit());
-        if size < first_ids {
-            let specials = arguments.specials.len();
-            return Err(UsageError::VocabTooSmall {
-                size,
-                specials,
-                first: first_ids,
-            }
-            .into());
+        if writes_hugging_face(&arguments.output) {
+            let untrained = train(&Words::new(), &options)?;
+            check_written(
+                &Model::from_trained(pattern.clone(), untrained)?,
+                &arguments.output,
+            )?;
         }
-        check_written(&untrained, &arguments.output)?;
         Ok(Training {
             start: Start::Bytes(pattern),
+            initial_ids: options.initial_ids(),
             options,
-            first_ids,
         })
     }
 
@@ -134,7 +152,7 @@ impl Training {
         }
         check_written(&model, &arguments.output)?;
         Ok(Training {
-            first_ids: size_to_extend(&model),
+            initial_ids: size_to_extend(&model),
             start: Start::Model(Box::new(model)),
             options,
         })
@@ -157,29 +175,12 @@ impl Training {
 
     /// How many merges are wanted.
     pub(super) fn merges(&self) -> usize {
-        self.options.merges
-    }
-
-    /// The model of `size` ids of which the trained one is the continuation.
-    pub(super) fn checkpoint(&self, model: &Model, size: usize) -> Result<Model, CommandError> {
-        let (Start::Bytes(pattern), Merging::Merges { merges, .. }) =
-            (&self.start, model.merging())
-        else {
-            // The arguments refuse checkpoints of a model that is extended.
-            return Ok(model.clone());
-        };
-        let first = merges.iter().take(size - self.first_ids).copied();
-        let merges = Merges::new(first.collect()).map_err(ModelError::from)?;
-        Ok(Model::from_training(
-            pattern.clone(),
-            merges,
-            &self.options,
-        )?)
+        self.options.vocab_size() - self.initial_ids
     }
 
     /// Refuses sizes that training does not pass.
     pub(super) fn check_checkpoints(&self, sizes: &[usize]) -> Result<(), UsageError> {
-        let (first, vocab_size) = (self.first_ids, self.first_ids + self.options.merges);
+        let (first, vocab_size) = (self.initial_ids, self.options.vocab_size());
         let wrong = sizes
             .iter()
             .find(|&&size| size < first || size >= vocab_size);
@@ -195,7 +196,7 @@ impl Training {
 
     /// About how many bytes learning takes.
     pub(super) fn memory(&self, words: &Words) -> u64 {
-        estimate_memory(words, &self.options)
+        estimate_memory(words, self.merges())
     }
 
     pub(super) fn run(
@@ -210,14 +211,12 @@ impl Training {
         match &self.start {
             Start::Bytes(pattern) => {
                 let trained = train_with_progress(words, &self.options, progress)?;
-                let tokens = trained.merges.iter().map(|merge| merge.token);
-                let learned = tokens.zip(trained.counts).collect();
-                let model = Model::from_training(pattern.clone(), trained.merges, &self.options)?;
-                let moved = Vec::new();
+                let tokens = trained.merges().iter().map(|merge| merge.token);
                 Ok(Outcome {
-                    model,
-                    learned,
-                    moved,
+                    learned: tokens.zip(trained.counts().iter().copied()).collect(),
+                    model: Model::from_trained(pattern.clone(), trained.clone())?,
+                    moved: Vec::new(),
+                    trained: Some(trained),
                 })
             }
             Start::Model(model) => {
@@ -226,6 +225,7 @@ impl Training {
                     model: extended.model,
                     learned: extended.learned,
                     moved: extended.moved,
+                    trained: None,
                 })
             }
         }
@@ -234,9 +234,13 @@ impl Training {
 
 /// Whether the output can hold a model of this pattern and these special tokens.
 fn check_written(model: &Model, output: &Path) -> Result<(), CommandError> {
-    if ModelFormat::of_path(output) == Some(ModelFormat::HuggingFace) {
+    if writes_hugging_face(output) {
         huggingface::write(model)
             .map_err(|error| SaveError::HuggingFace(output.to_owned(), error))?;
     }
     Ok(())
+}
+
+fn writes_hugging_face(output: &Path) -> bool {
+    ModelFormat::of_path(output) == Some(ModelFormat::HuggingFace)
 }

@@ -61,8 +61,8 @@ use crate::token::TokenId;
 ///
 /// let pattern: Pattern = "cl100k".parse()?;
 /// let words = count_pieces(["low lower lowest"], &pattern, &CountOptions::default())?;
-/// let merges = train(&words, &TrainOptions::new(4))?;
-/// let encoder = Encoder::new(Model::trained(pattern, merges, &["<|end|>"])?);
+/// let options = TrainOptions::new(261).specials(["<|end|>"]);
+/// let encoder = Encoder::new(Model::from_trained(pattern, train(&words, &options)?)?);
 /// let ids = encoder.encode(b"slow")?;
 /// assert_eq!(encoder.model().decode(&ids)?, b"slow");
 /// # Ok::<(), Box<dyn std::error::Error>>(())

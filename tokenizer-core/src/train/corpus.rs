@@ -32,28 +32,13 @@ use crate::stop::Stop;
 use crate::token::{Count, Pair, TokenId};
 use crate::words::Words;
 
+use super::cell::{BLANK, END, FAR, Place, cell, distance, id, relabelled};
 use super::neighbours::Neighbours;
 
 // Some limits are low in tests, so that small corpora pass them.
 
-/// The number of a cell.
-pub(super) type Place = u32;
-
-/// Bits of an id in a cell. Above them: how far the cell is from the first symbol of its word.
-const ID_BITS: u32 = 25;
-const ID_MASK: u32 = (1 << ID_BITS) - 1;
-
 /// Cells of a word besides its symbols: the count and the end.
 pub(super) const EDGES: usize = 2;
-
-/// The id that ends a word.
-pub(super) const END: TokenId = ID_MASK;
-
-/// The id of a place where no symbol begins any more.
-const BLANK: TokenId = ID_MASK - 1;
-
-/// The largest distance a cell can hold stands for all from there on.
-const FAR: u32 = if cfg!(test) { 5 } else { u32::MAX >> ID_BITS };
 
 /// The count that stands for those which do not fit.
 const LARGE: u32 = if cfg!(test) { 3 } else { u32::MAX };
@@ -71,7 +56,7 @@ const LOOK_EVERY: usize = 1 << 12;
 const PREFETCH: usize = 24;
 
 /// The distinct pieces as tokens.
-pub(super) struct Corpus {
+pub(crate) struct Corpus {
     cells: Vec<u32>,
     /// Ascending.
     exceptions: Vec<Exception>,
@@ -91,7 +76,7 @@ struct Exception {
 
 /// Why pieces cannot be trained on.
 #[derive(Debug)]
-pub(super) enum Unfit {
+pub(crate) enum Unfit {
     /// The pairs together occur more than 2^64 - 1 times.
     Counts,
     /// There would be more cells than a place can number.
@@ -119,7 +104,7 @@ impl Corpus {
     }
 
     /// Words that are tokens already, together not more than `symbols`.
-    pub(super) fn from_symbols<S: ExactSizeIterator<Item = TokenId>>(
+    pub(crate) fn from_symbols<S: ExactSizeIterator<Item = TokenId>>(
         symbols: usize,
         words: impl ExactSizeIterator<Item = (S, Count)>,
     ) -> Result<Self, Unfit> {
@@ -485,32 +470,11 @@ fn count_of_exception(exceptions: &[Exception], place: Place) -> Count {
     exceptions[behind - 1].count
 }
 
-#[inline(always)]
-fn id(cell: u32) -> TokenId {
-    cell & ID_MASK
-}
-
-#[inline(always)]
-fn distance(cell: u32) -> u32 {
-    cell >> ID_BITS
-}
-
-#[inline(always)]
-fn cell(id: TokenId, distance: u32) -> u32 {
-    id | distance.min(FAR) << ID_BITS
-}
-
 /// Begins a part with a word if the last one is large enough.
 fn begin_part(parts: &mut Vec<usize>, word: usize) {
     if parts.last().is_none_or(|&part| word - part >= PART_CELLS) {
         parts.push(word);
     }
-}
-
-/// The cell with another id.
-#[inline(always)]
-fn relabelled(cell: u32, id: TokenId) -> u32 {
-    cell & !ID_MASK | id
 }
 
 fn is_exception(length: usize, small_count: u32) -> bool {

@@ -1,6 +1,5 @@
 //! How much memory merging takes, told before it begins.
 
-use super::TrainOptions;
 use super::corpus::EDGES;
 use crate::words::Words;
 
@@ -11,7 +10,8 @@ use crate::words::Words;
 /// lower end.
 const BYTES_OF_PAIRS: f64 = 65.0;
 
-/// About how many bytes training on `words` takes at its peak, those of `words` not counted.
+/// About how many bytes learning `merges` merges on `words` takes at its peak, those of `words` not
+/// counted.
 ///
 /// On running text it takes from 60 % of this to a tenth more; where letters follow each other at
 /// random and the vocabulary is large, it may take twice as much.
@@ -19,21 +19,21 @@ const BYTES_OF_PAIRS: f64 = 65.0;
 /// Costs a pass over the lengths of the pieces.
 ///
 /// ```
-/// use tokenizer_core::train::{TrainOptions, estimate_memory};
+/// use tokenizer_core::train::estimate_memory;
 /// use tokenizer_core::Words;
 ///
 /// let mut words = Words::new();
 /// words.add(b"lowest", 1 << 40)?;
-/// assert!(estimate_memory(&words, &TrainOptions::new(1000)) < 10_000_000);
+/// assert!(estimate_memory(&words, 1000) < 10_000_000);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn estimate_memory(words: &Words, options: &TrainOptions) -> u64 {
+pub fn estimate_memory(words: &Words, merges: usize) -> u64 {
     let symbols = words.distinct_bytes() as u64;
     let cells = symbols + (EDGES * words.len()) as u64;
     // At first nearly every symbol is a place in a list.
     let corpus = size_of::<u32>() as u64 * (cells + symbols);
     // Every merge takes at least one symbol away.
-    let merges = symbols.min(options.merges as u64);
+    let merges = symbols.min(merges as u64);
     let pairs = (symbols as f64 * merges as f64).sqrt() * BYTES_OF_PAIRS;
     corpus + pairs as u64
 }

@@ -1,7 +1,7 @@
 //! Training: from counted pieces to merges.
 //!
-//! What to learn, what was learned and what can go wrong are here; the work is done in
-//! `trainer.rs`, which knows bytes only as symbols (`numbering.rs`).
+//! [`learn`] is the loop. The work of a merge is done in `trainer.rs`, which knows bytes only as
+//! symbols (`numbering.rs`).
 //!
 //! **No two merges make the same bytes.** A merge is applied everywhere, from the left. So what
 //! stands between two borders of tokens was merged as if it stood alone: nothing was merged across
@@ -11,203 +11,32 @@
 //! may well have two ids for the same bytes.)
 
 mod candidates;
+mod cell;
 mod corpus;
+mod error;
 mod memory;
 mod neighbours;
 mod numbering;
+mod options;
 mod pair_table;
 mod pairs;
 mod trainer;
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use crate::merges::Merges;
-use crate::stop::Stop;
-use crate::token::{Count, MAX_TOKEN_ID, Pair, TokenId};
+use crate::token::{Count, Pair};
 use crate::words::Words;
 
+pub(crate) use self::corpus::Corpus;
+pub use self::error::TrainError;
 pub use self::memory::estimate_memory;
-pub(crate) use self::numbering::Numbering;
 pub use self::numbering::TieBreak;
+pub use self::options::TrainOptions;
+pub(crate) use self::trainer::Limits;
 
-use self::corpus::{Corpus, Unfit};
 use self::numbering::Spelled;
 use self::trainer::{Trainer, first_threshold};
-
-/// What to learn.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct TrainOptions {
-    /// How many tokens to learn at most. The vocabulary has those of the bytes and the special
-    /// tokens besides.
-    pub merges: usize,
-    /// A pair that occurs fewer times is not merged. 0 means 1.
-    pub min_frequency: Count,
-    /// No merge makes a token of more bytes than this. With [`TieBreak::HuggingFace`], less than 2
-    /// means 2.
-    pub max_token_bytes: usize,
-    /// When another thread sets this, training ends with [`TrainError::Stopped`], mostly within a
-    /// hundredth of a second: one piece of hundreds of megabytes is read to its end first.
-    pub stop: Option<Arc<AtomicBool>>,
-    /// How ids are given out, and by that which of two pairs goes first that occur equally often.
-    pub tie_break: TieBreak,
-    /// The texts of the special tokens. [`TieBreak`] says where their ids are; with
-    /// [`TieBreak::Raw`] they change nothing in training.
-    pub specials: Vec<String>,
-    /// Threads to work on, at least one, and no more than 1024 are used. Without the feature
-    /// `parallel`, one is used. The merges are the same for any number.
-    pub threads: usize,
-}
-
-impl TrainOptions {
-    /// At most `merges` merges, of any frequency and length, with the ids of rustbpe and no special
-    /// tokens.
-    pub fn new(merges: usize) -> Self {
-        TrainOptions {
-            merges,
-            min_frequency: 1,
-            max_token_bytes: usize::MAX,
-            stop: None,
-            tie_break: TieBreak::Raw,
-            specials: Vec::new(),
-            threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
-        }
-    }
-
-    /// Leaves out pairs that occur fewer times than `count`.
-    pub fn min_frequency(mut self, count: Count) -> Self {
-        self.min_frequency = count;
-        self
-    }
-
-    /// With so many threads; 0 means 1. One for each processor unless said otherwise.
-    pub fn threads(mut self, threads: usize) -> Self {
-        self.threads = threads;
-        self
-    }
-
-    /// Breaks off when another thread sets `flag`.
-    pub fn stop(mut self, flag: Arc<AtomicBool>) -> Self {
-        self.stop = Some(flag);
-        self
-    }
-
-    /// Leaves out tokens of more than `bytes` bytes.
-    pub fn max_token_bytes(mut self, bytes: usize) -> Self {
-        self.max_token_bytes = bytes;
-        self
-    }
-
-    /// Gives out ids, and breaks ties, in this way.
-    pub fn tie_break(mut self, tie_break: TieBreak) -> Self {
-        self.tie_break = tie_break;
-        self
-    }
-
-    /// How many ids the vocabulary has before the first merge: those of the bytes and of the special
-    /// tokens. With [`TieBreak::HuggingFace`] a special token that is the text of a single byte
-    /// shares that byte's id.
-    ///
-    /// ```
-    /// use tokenizer_core::{TieBreak, TrainOptions};
-    ///
-    /// let options = TrainOptions::new(0).specials(["<s>", "0"]);
-    /// assert_eq!(options.initial_ids(), 258);
-    /// assert_eq!(options.tie_break(TieBreak::HuggingFace).initial_ids(), 257);
-    /// ```
-    pub fn initial_ids(&self) -> usize {
-        match self.tie_break {
-            TieBreak::Raw => 256 + self.specials.len(),
-            TieBreak::HuggingFace => Numbering::new(self.tie_break, &self.specials).len(),
-        }
-    }
-
-    /// The longest token that a merge may make.
-    fn longest_token(&self) -> usize {
-        match self.tie_break {
-            TieBreak::Raw => self.max_token_bytes,
-            // That trainer does not check pairs of two bytes.
-            TieBreak::HuggingFace => self.max_token_bytes.max(2),
-        }
-    }
-
-    /// With these special tokens.
-    pub fn specials(mut self, specials: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.specials = specials.into_iter().map(Into::into).collect();
-        self
-    }
-}
-
-/// Training cannot begin.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TrainError {
-    /// More merges are asked for than ids can number.
-    #[error("{merges} merges are more than ids up to {MAX_TOKEN_ID} can number")]
-    TooManyMerges {
-        /// What was asked for.
-        merges: usize,
-    },
-    /// The distinct pieces together, with 2 numbers for each, are more than 2^32 symbols.
-    #[error("the distinct pieces together are too long: more than 2^32 symbols")]
-    TooManySymbols,
-    /// The occurrences of one pair may pass 2^64 - 1.
-    #[error("the pairs of the corpus together occur more than 2^64 - 1 times")]
-    CountOverflow,
-    /// A special token stands twice: [`TieBreak::HuggingFace`], where it has its id before training.
-    #[error("the special token {content:?} stands twice")]
-    RepeatedSpecial {
-        /// The text of the special token.
-        content: String,
-    },
-    /// A merge makes a token with the text of a special token, and they would have one id:
-    /// [`TieBreak::HuggingFace`].
-    #[error(
-        "the special token {content:?} is learned as a token of the text as well, and Hugging Face's trainer gives both one id"
-    )]
-    SpecialIsToken {
-        /// The text of the special token.
-        content: String,
-    },
-    /// It was broken off.
-    #[error("training was broken off")]
-    Stopped,
-}
-
-impl From<Unfit> for TrainError {
-    fn from(unfit: Unfit) -> Self {
-        match unfit {
-            Unfit::Counts => TrainError::CountOverflow,
-            Unfit::Size => TrainError::TooManySymbols,
-        }
-    }
-}
-
-/// Learns merges from counted pieces: those of rustbpe, to the last one, or with
-/// [`TieBreak::HuggingFace`] those of that trainer. Their ids are those of the vocabulary that
-/// [`Model::from_training`](crate::Model::from_training) makes of them.
-///
-/// Gives fewer merges than asked for when no pair is left that may be merged.
-///
-/// # Errors
-/// See [`TrainError`].
-///
-/// ```
-/// use tokenizer_core::{TrainOptions, Words, train};
-///
-/// let mut words = Words::new();
-/// words.add(b"low", 5)?;
-/// words.add(b"lowest", 2)?;
-/// let merges = train(&words, &TrainOptions::new(2))?;
-/// // (l, o) and (o, w) both occur 7 times; 'l' is the smaller id.
-/// assert_eq!(merges.trained_tokens().unwrap()[256..], [b"lo".to_vec(), b"low".to_vec()]);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub fn train(words: &Words, options: &TrainOptions) -> Result<Merges, TrainError> {
-    Ok(train_with_progress(words, options, |_| ControlFlow::Continue(()))?.merges)
-}
 
 /// One merge as it is learned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,17 +50,81 @@ pub struct Learned {
     pub count: Count,
 }
 
-/// What training gives.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
+/// The result of training: the merges, and the options that they were learned with.
+#[derive(Clone, Debug)]
 pub struct Trained {
-    /// The merges, in the order in which they were learned.
-    pub merges: Merges,
-    /// How often the pair of each merge occurred when it was merged.
-    pub counts: Vec<Count>,
+    options: TrainOptions,
+    merges: Merges,
+    counts: Vec<Count>,
 }
 
-/// As [`train`]; shows `progress` every merge, which can break off. Gives the counts too.
+impl Trained {
+    /// The options.
+    pub fn options(&self) -> &TrainOptions {
+        &self.options
+    }
+
+    /// The merges, in the order in which they were learned; fewer than [`TrainOptions::merges`] when
+    /// no pair was left that may be merged.
+    pub fn merges(&self) -> &Merges {
+        &self.merges
+    }
+
+    /// How often the pair of each merge occurred when it was merged.
+    pub fn counts(&self) -> &[Count] {
+        &self.counts
+    }
+
+    /// The result of training to a smaller vocabulary size: the first of the merges.
+    ///
+    /// # Errors
+    /// When the size leaves no room for the bytes and the special tokens.
+    pub fn truncated(&self, vocab_size: usize) -> Result<Trained, TrainError> {
+        let options = self.options.clone().with_vocab_size(vocab_size);
+        options.check()?;
+        let first = self.merges.iter().take(options.merges()).copied();
+        let merges = Merges::new(first.collect()).expect("each pair is merged once");
+        let counts = self.counts[..merges.len()].to_vec();
+        Ok(Trained {
+            options,
+            merges,
+            counts,
+        })
+    }
+
+    /// The options and the merges.
+    pub(crate) fn into_parts(self) -> (TrainOptions, Merges) {
+        (self.options, self.merges)
+    }
+}
+
+/// Learns merges from counted pieces: those of rustbpe, to the last one, or with
+/// [`TieBreak::HuggingFace`] those of that trainer. [`Model::from_trained`](crate::Model::from_trained)
+/// makes a model of them.
+///
+/// Gives a smaller vocabulary than asked for when no pair is left that may be merged.
+///
+/// # Errors
+/// See [`TrainError`].
+///
+/// ```
+/// use tokenizer_core::{TrainOptions, Words, train};
+///
+/// let mut words = Words::new();
+/// words.add(b"low", 5)?;
+/// words.add(b"lowest", 2)?;
+/// let trained = train(&words, &TrainOptions::new(258))?;
+/// // (l, o) and (o, w) both occur 7 times; 'l' is the smaller id.
+/// let tokens = trained.merges().trained_tokens().unwrap();
+/// assert_eq!(tokens[256..], [b"lo".to_vec(), b"low".to_vec()]);
+/// assert_eq!(trained.counts(), [7, 7]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn train(words: &Words, options: &TrainOptions) -> Result<Trained, TrainError> {
+    train_with_progress(words, options, |_| ControlFlow::Continue(()))
+}
+
+/// As [`train`]; shows `progress` every merge, which can break off.
 ///
 /// # Errors
 /// See [`TrainError`]; [`TrainError::Stopped`] when `progress` breaks off.
@@ -240,91 +133,87 @@ pub fn train_with_progress(
     options: &TrainOptions,
     mut progress: impl FnMut(Learned) -> ControlFlow<()>,
 ) -> Result<Trained, TrainError> {
-    if options.tie_break == TieBreak::HuggingFace
-        && let Some(content) = repeated(&options.specials)
-    {
-        return Err(TrainError::RepeatedSpecial { content });
-    }
-    let numbering = Numbering::new(options.tie_break, &options.specials);
-    if numbering.len().saturating_add(options.merges) > MAX_TOKEN_ID as usize + 1 {
-        return Err(TrainError::TooManyMerges {
-            merges: options.merges,
-        });
-    }
+    options.check()?;
+    let numbering = options.numbering();
     let corpus = Corpus::new(words, numbering.symbols())?;
-    let options = &options.clone().max_token_bytes(options.longest_token());
-    let threshold = first_threshold(&corpus, options);
-    let mut trainer = Trainer::new(corpus, vec![1; 256], options, threshold);
+    let limits = Limits {
+        max_token_bytes: options.longest_token(),
+        ..options.limits(options.merges())
+    };
     let mut spelled = match options.tie_break {
         TieBreak::Raw => None,
         TieBreak::HuggingFace => Some(Spelled::new(&numbering)),
     };
     let (mut pairs, mut counts) = (Vec::new(), Vec::new());
-    while pairs.len() < options.merges
-        && let Some((pair, count)) = trainer.step()
-    {
-        if let Some(special) = spelled.as_mut().and_then(|spelled| spelled.add(pair)) {
-            let content = options.specials[special].clone();
-            return Err(TrainError::SpecialIsToken { content });
-        }
-        pairs.push(pair);
-        counts.push(count);
-        let learned = Learned {
-            merges: pairs.len(),
-            pair: Pair::new(numbering.id(pair.left()), numbering.id(pair.right())),
-            count,
-        };
-        if progress(learned).is_break() {
-            return Err(TrainError::Stopped);
-        }
-    }
-    if Stop::new(options.stop.clone()).is_set() {
-        return Err(TrainError::Stopped);
-    }
+    learn(
+        corpus,
+        vec![1; 256],
+        &limits,
+        |_| false,
+        |merge| {
+            if let Some(special) = spelled.as_mut().and_then(|spelled| spelled.add(merge.pair)) {
+                let content = options.specials[special].clone();
+                return Err(TrainError::SpecialIsToken { content });
+            }
+            pairs.push(merge.pair);
+            counts.push(merge.count);
+            let pair = numbering.pair(merge.pair);
+            unless_broken_off(progress(Learned { pair, ..merge }))
+        },
+    )?;
     let merges = numbering.merges(&pairs);
-    let merges = merges.expect("a pair is taken once");
-    Ok(Trained { merges, counts })
+    Ok(Trained {
+        options: options.clone(),
+        merges: merges.expect("each pair is merged once"),
+        counts,
+    })
 }
 
-/// A text that stands twice.
-fn repeated(specials: &[String]) -> Option<String> {
-    let mut seen = hashbrown::HashSet::with_hasher(ahash::RandomState::new());
-    let mut specials = specials.iter();
-    specials.find(|special| !seen.insert(*special)).cloned()
-}
-
-/// Goes on training where `words` are tokens already, together not more than `symbols`. `lengths`
-/// has the bytes of every id below the first new one. A pair is passed over when `pass_over` says
-/// so; `learned` is shown every other one.
-pub(crate) fn train_on<S: ExactSizeIterator<Item = TokenId>>(
-    symbols: usize,
-    words: impl ExactSizeIterator<Item = (S, Count)>,
+/// The loop of training: merges the pair that occurs most often until there are enough merges, or no
+/// pair is left.
+///
+/// `lengths` has the bytes of every symbol of the corpus; merges make the symbols behind them. A pair
+/// that `skip` takes when its turn comes is never merged. `each` is shown every merge, and its
+/// failure ends training.
+pub(crate) fn learn(
+    corpus: Corpus,
     lengths: Vec<usize>,
-    options: &TrainOptions,
-    pass_over: impl Fn(Pair) -> bool,
-    mut learned: impl FnMut(Learned) -> ControlFlow<()>,
+    limits: &Limits,
+    skip: impl Fn(Pair) -> bool,
+    mut each: impl FnMut(Learned) -> Result<(), TrainError>,
 ) -> Result<(), TrainError> {
-    let corpus = Corpus::from_symbols(symbols, words)?;
-    let threshold = first_threshold(&corpus, options);
-    let mut trainer = Trainer::new(corpus, lengths, options, threshold);
-    trainer.pass_over(pass_over);
+    let threshold = first_threshold(&corpus, limits);
+    let mut trainer = Trainer::new(corpus, lengths, limits, threshold);
     let mut merges = 0;
-    while merges < options.merges
-        && let Some((pair, count)) = trainer.step()
+    while merges < limits.merges
+        && let Some((pair, count)) = trainer.most_frequent()
     {
+        if skip(pair) {
+            trainer.discard(pair);
+            continue;
+        }
+        trainer.merge(pair);
+        if limits.stop.is_set() {
+            break;
+        }
         merges += 1;
-        let merge = Learned {
+        each(Learned {
             merges,
             pair,
             count,
-        };
-        if learned(merge).is_break() {
-            return Err(TrainError::Stopped);
-        }
+        })?;
     }
-    match Stop::new(options.stop.clone()).is_set() {
+    match limits.stop.is_set() {
         true => Err(TrainError::Stopped),
         false => Ok(()),
+    }
+}
+
+/// What a callback decided, for [`learn`].
+pub(crate) fn unless_broken_off(flow: ControlFlow<()>) -> Result<(), TrainError> {
+    match flow {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(TrainError::Stopped),
     }
 }
 
@@ -332,15 +221,24 @@ pub(crate) fn train_on<S: ExactSizeIterator<Item = TokenId>>(
 mod tests {
     use super::*;
     use crate::reference;
+    use crate::special::SpecialTokensError;
+    use crate::token::{MAX_TOKEN_ID, TokenId};
     use proptest::prelude::*;
     use std::collections::HashSet;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
 
     fn learned(words: &Words, options: &TrainOptions) -> Vec<Pair> {
         train(words, options)
             .unwrap()
+            .merges()
             .iter()
             .map(|m| m.pair())
             .collect()
+    }
+
+    fn error(words: &Words, options: &TrainOptions) -> TrainError {
+        train(words, options).unwrap_err()
     }
 
     #[test]
@@ -348,16 +246,19 @@ mod tests {
         let mut words = Words::new();
         words.add(b"ab", 1).unwrap();
         words.add(b"c", 9).unwrap();
-        assert_eq!(learned(&words, &TrainOptions::new(5)), [Pair::new(97, 98)]);
-        assert!(learned(&Words::new(), &TrainOptions::new(5)).is_empty());
+        assert_eq!(
+            learned(&words, &TrainOptions::new(261)),
+            [Pair::new(97, 98)]
+        );
+        assert!(learned(&Words::new(), &TrainOptions::new(261)).is_empty());
     }
 
     #[test]
     fn a_flag_that_is_set_stops_training_before_the_first_merge() {
         let mut words = Words::new();
         words.add(b"abab", 1).unwrap();
-        let options = TrainOptions::new(5).stop(Arc::new(AtomicBool::new(true)));
-        assert_eq!(train(&words, &options), Err(TrainError::Stopped));
+        let options = TrainOptions::new(261).stop(Arc::new(AtomicBool::new(true)));
+        assert_eq!(error(&words, &options), TrainError::Stopped);
     }
 
     #[test]
@@ -366,34 +267,67 @@ mod tests {
         words.add(b"ab", (1 << 32) + 1).unwrap();
         words.add(b"cd", (1 << 32) + 2).unwrap();
         assert_eq!(
-            learned(&words, &TrainOptions::new(2)),
+            learned(&words, &TrainOptions::new(258)),
             [Pair::new(99, 100), Pair::new(97, 98)]
         );
         words.add(b"ab", Count::MAX - (1 << 33) - 3).unwrap();
         assert_eq!(
-            learned(&words, &TrainOptions::new(1)),
+            learned(&words, &TrainOptions::new(257)),
             [Pair::new(97, 98)],
             "up to 2^64 - 1"
         );
         words.add(b"xyz", 1 << 33).unwrap();
         assert_eq!(
-            train(&words, &TrainOptions::new(1)),
-            Err(TrainError::CountOverflow)
+            error(&words, &TrainOptions::new(257)),
+            TrainError::CountOverflow
         );
     }
 
     #[test]
-    fn more_merges_than_ids_are_refused() {
-        let error = train(&Words::new(), &TrainOptions::new(1 << 24)).unwrap_err();
-        assert_eq!(error, TrainError::TooManyMerges { merges: 1 << 24 });
-        assert!(train(&Words::new(), &TrainOptions::new(usize::MAX)).is_err());
+    fn vocabulary_sizes_without_room_are_refused() {
+        let most = MAX_TOKEN_ID as usize + 1;
+        let check = |size| TrainOptions::new(size).specials(["<s>"]).check();
+        for vocab_size in [most + 1, usize::MAX] {
+            assert_eq!(
+                check(vocab_size),
+                Err(TrainError::VocabTooLarge { vocab_size })
+            );
+        }
+        for vocab_size in [0, 256] {
+            let initial = 257;
+            let error = TrainError::VocabTooSmall {
+                vocab_size,
+                initial,
+            };
+            assert_eq!(check(vocab_size), Err(error));
+        }
+        assert_eq!((check(257), check(most)), (Ok(()), Ok(())));
+        let too_large = TrainOptions::new(usize::MAX);
+        assert!(train(&Words::new(), &too_large).is_err());
+    }
+
+    #[test]
+    fn truncated_is_training_to_the_smaller_size() {
+        let mut words = Words::new();
+        words.add(b"lowest", 2).unwrap();
+        words.add(b"low", 5).unwrap();
+        let options = |size| TrainOptions::new(size).specials(["<s>"]);
+        let larger = train(&words, &options(261)).unwrap();
+        for size in [257, 259, 261] {
+            let truncated = larger.truncated(size).unwrap();
+            let want = train(&words, &options(size)).unwrap();
+            assert_eq!(truncated.merges(), want.merges());
+            assert_eq!(truncated.counts(), want.counts());
+            assert_eq!(truncated.options().vocab_size(), size);
+        }
+        assert!(larger.truncated(256).is_err());
     }
 
     #[test]
     fn more_threads_than_there_can_be_are_no_panic() {
         let mut words = Words::new();
         words.add(b"abab", 1).unwrap();
-        let options = TrainOptions::new(9).threads(usize::MAX);
+        let options = TrainOptions::new(265).threads(usize::MAX);
         assert_eq!(learned(&words, &options).len(), 2);
     }
 
@@ -414,15 +348,16 @@ mod tests {
 
     /// The definition, with the bytes in another order.
     fn reference_of_hugging_face(words: &Words, options: &TrainOptions) -> Vec<Pair> {
-        let numbering = Numbering::new(options.tie_break, &options.specials);
+        let numbering = options.numbering();
         let mut symbols = Words::new();
         for (piece, count) in words.iter() {
             let symbol = |&byte: &u8| numbering.symbols()[usize::from(byte)] as u8;
             let piece: Vec<u8> = piece.iter().map(symbol).collect();
             symbols.add(&piece, count).unwrap();
         }
-        let (merges, length) = (options.merges, options.max_token_bytes.max(2));
-        let pairs = reference::train(&symbols, merges, options.min_frequency, length);
+        let limits = options.limits(options.merges());
+        let (merges, length) = (limits.merges, limits.max_token_bytes.max(2));
+        let pairs = reference::train(&symbols, merges, limits.min_frequency, length);
         let id = |pair: &Pair| Pair::new(numbering.id(pair.left()), numbering.id(pair.right()));
         pairs.iter().map(id).collect()
     }
@@ -431,24 +366,47 @@ mod tests {
     fn a_special_token_that_is_learned_is_refused_where_both_would_have_one_id() {
         let mut words = Words::new();
         words.add(b"user", 9).unwrap();
-        let options = |merges| {
-            TrainOptions::new(merges)
+        let options = |merges: usize| {
+            TrainOptions::new(258 + merges)
                 .tie_break(TieBreak::HuggingFace)
                 .specials(["<s>", "user"])
         };
         assert!(train(&words, &options(2)).is_ok());
+        let content = "user".to_owned();
         assert_eq!(
-            train(&words, &options(3)),
-            Err(TrainError::SpecialIsToken {
-                content: "user".into()
-            })
+            error(&words, &options(3)),
+            TrainError::SpecialIsToken { content }
         );
-        let twice = options(1).specials(["a", "<s>", "a"]);
-        let content = "a".to_owned();
-        let error = TrainError::RepeatedSpecial { content };
-        assert_eq!(train(&words, &twice), Err(error));
         let raw = options(3).tie_break(TieBreak::Raw);
-        assert_eq!(train(&words, &raw).unwrap().len(), 3);
+        assert_eq!(learned(&words, &raw).len(), 3);
+    }
+
+    #[test]
+    fn special_tokens_are_checked_before_the_first_merge() {
+        let check = |tie_break, specials: &[&str]| {
+            let options = TrainOptions::new(300).specials(specials.iter().copied());
+            options.tie_break(tie_break).check()
+        };
+        for tie_break in [TieBreak::Raw, TieBreak::HuggingFace] {
+            let content = "a".to_owned();
+            let repeated = SpecialTokensError::RepeatedContent { content };
+            assert_eq!(
+                check(tie_break, &["a", "<s>", "a"]),
+                Err(TrainError::Specials(repeated))
+            );
+            assert_eq!(
+                check(tie_break, &[""]),
+                Err(TrainError::Specials(SpecialTokensError::Empty))
+            );
+            assert_eq!(check(tie_break, &["<s>", "a"]), Ok(()));
+        }
+        assert_eq!(check(TieBreak::Raw, &["é"]), Ok(()));
+        let error = TrainError::SpecialIsByte {
+            content: "é".to_owned(),
+            id: 1,
+            byte: 0xE9,
+        };
+        assert_eq!(check(TieBreak::HuggingFace, &["<s>", "é"]), Err(error));
     }
 
     proptest! {
@@ -461,18 +419,21 @@ mod tests {
             max_token_bytes in prop_oneof![Just(usize::MAX), 0usize..9],
             specials in prop::collection::btree_set("[<ab]", 0..3),
         ) {
-            let options = TrainOptions::new(merges)
-                .min_frequency(min_frequency)
-                .max_token_bytes(max_token_bytes)
-                .tie_break(TieBreak::HuggingFace)
-                .specials(specials.into_iter().chain(["<s>".into()]));
+            let options = |vocab_size| {
+                TrainOptions::new(vocab_size)
+                    .min_frequency(min_frequency)
+                    .max_token_bytes(max_token_bytes)
+                    .tie_break(TieBreak::HuggingFace)
+                    .specials(specials.iter().cloned().chain(["<s>".into()]))
+            };
+            let options = options(options(0).initial_ids() + merges);
             let want = reference_of_hugging_face(&words, &options);
             prop_assert_eq!(learned(&words, &options), want);
         }
 
         #[test]
         fn no_two_merges_make_the_same_bytes(words in small_corpus()) {
-            let tokens = train(&words, &TrainOptions::new(200)).unwrap().trained_tokens().unwrap();
+            let tokens = train(&words, &TrainOptions::new(456)).unwrap().merges().trained_tokens().unwrap();
             let distinct: HashSet<&[u8]> = tokens.iter().map(Vec::as_slice).collect();
             prop_assert_eq!(distinct.len(), tokens.len());
         }
@@ -488,7 +449,7 @@ mod tests {
             max_token_bytes in prop_oneof![Just(usize::MAX), 1usize..9],
             threads in 1usize..4,
         ) {
-            let options = TrainOptions::new(merges)
+            let options = TrainOptions::new(256 + merges)
                 .min_frequency(min_frequency)
                 .max_token_bytes(max_token_bytes)
                 .threads(threads);
@@ -497,9 +458,13 @@ mod tests {
             // Small corpora never reach the first threshold: every other one must do as well.
             for threshold in [1, 2, 3, 5, 8, 20, 100] {
                 let corpus = Corpus::new(&words, &std::array::from_fn(|byte| byte as TokenId)).ok().unwrap();
-                let mut trainer = Trainer::new(corpus, vec![1; 256], &options, threshold);
-                let steps = std::iter::from_fn(|| trainer.step());
-                let learned: Vec<Pair> = steps.take(merges).map(|(pair, _)| pair).collect();
+                let limits = options.limits(merges);
+                let mut trainer = Trainer::new(corpus, vec![1; 256], &limits, threshold);
+                let mut learned = Vec::new();
+                while learned.len() < merges && let Some((pair, _)) = trainer.most_frequent() {
+                    trainer.merge(pair);
+                    learned.push(pair);
+                }
                 prop_assert_eq!(&learned, &want, "threshold {}", threshold);
             }
         }

@@ -7,7 +7,7 @@
 
 use crate::token::{Count, TokenId};
 
-use super::corpus::{END, Place};
+use super::cell::{END, Place};
 
 /// Both sides of every place at which a pair was merged.
 #[derive(Default)]

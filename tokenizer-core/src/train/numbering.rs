@@ -108,6 +108,11 @@ impl Numbering {
         }
     }
 
+    /// A pair of symbols as a pair of ids.
+    pub(super) fn pair(&self, pair: Pair) -> Pair {
+        Pair::new(self.id(pair.left()), self.id(pair.right()))
+    }
+
     /// Merges whose pairs were learned as symbols.
     pub(super) fn merges(&self, pairs: &[Pair]) -> Result<Merges, MergesError> {
         let rules = pairs.iter().zip(256..).map(|(pair, symbol)| Merge {

@@ -25,7 +25,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::corpus::{Corpus, Place, Run};
+use super::cell::Place;
+use super::corpus::{Corpus, Run};
 use super::neighbours::List;
 use super::pair_table::{Occurrences, PairTable};
 use crate::parallel;
@@ -54,77 +55,21 @@ impl TrackedPairs {
         stop: &Stop,
     ) -> Self {
         let hash = PairHash::new(widths.len(), corpus.cells());
-        let is_wide = widths.iter().any(|&width| width > 1);
-        let tally = |mut run: Run| {
-            let mut tallies = vec![Tally::default(); hash.values()];
-            let mut add = |left, right, count| tallies[hash.of(left, right)].add(count);
-            let compacted = if is_wide {
-                Some(run.compact(|id| widths[id as usize], stop, add))
-            } else {
-                run.for_each_pair(stop, |left, right, _, count| add(left, right, count));
-                None
-            };
-            (tallies, compacted)
-        };
-        // All tallies together take no more than a few times the corpus.
-        let cuts = corpus.cuts(threads.min(corpus.cells() / hash.values()));
-        let tallied = parallel::map(corpus.runs(&cuts).into_iter(), tally);
+        let (tallies, cuts) = tally(corpus, hash, widths, threads, stop);
         if stop.is_set() {
             return TrackedPairs::default();
         }
-        let (tallies, compacted): (Vec<_>, Vec<_>) = tallied.into_iter().unzip();
-        let cuts = match is_wide {
-            true => corpus.join(compacted.into_iter().flatten().collect()),
-            false => cuts,
-        };
-
         let frequent = FrequentHashes::new(tallies, threshold);
-        let numbers = &frequent.numbers;
-        let lists = Lists::new(frequent.total());
-        let write = |(run, mut cursors): (Run, Vec<u32>)| {
-            run.for_each_pair(stop, |left, right, place, _| {
-                lists.push(&mut cursors, numbers[hash.of(left, right)], place);
-            });
-        };
-        parallel::map(
-            corpus.runs(&cuts).into_iter().zip(frequent.cursors()),
-            write,
-        );
+        let mut places = frequent.places(corpus, hash, &cuts, stop);
         if stop.is_set() {
             return TrackedPairs::default();
         }
-        let mut places = lists.into_places();
-
         let mut table = PairTable::with_capacity(frequent.sums.len());
-        let mut track = |pair, occurrences: Occurrences| {
+        frequent.for_each_pair(corpus, hash, &mut places, |pair, occurrences| {
             if occurrences.count >= threshold && may_merge(pair) {
                 table.insert(pair, occurrences);
             }
-        };
-        let mut begin = NOWHERE + 1;
-        for (number, &sum) in frequent.sums.iter().enumerate() {
-            let length = frequent.length(number);
-            let list = &mut places[begin..begin + length];
-            let count_of = |list: &[Place]| list.iter().map(|&place| corpus.count_at(place)).sum();
-            let first = corpus.pair_at(list[0]);
-            if hash.is_exact || list.iter().all(|&place| corpus.pair_at(place) == first) {
-                let count = match sum {
-                    u32::MAX => count_of(list),
-                    _ => sum.into(),
-                };
-                track(first, Occurrences::new(count, begin, length));
-            } else {
-                // The order of places stays within a pair.
-                list.sort_by_key(|&place| corpus.pair_at(place));
-                let mut begin = begin;
-                for places in list.chunk_by(|&a, &b| corpus.pair_at(a) == corpus.pair_at(b)) {
-                    let occurrences = Occurrences::new(count_of(places), begin, places.len());
-                    track(corpus.pair_at(places[0]), occurrences);
-                    begin += places.len();
-                }
-            }
-            begin += length;
-        }
+        });
         TrackedPairs { table, places }
     }
 
@@ -186,6 +131,37 @@ impl Occurrences {
             length: length as u32,
         }
     }
+}
+
+/// The first pass: the tallies of each run of words, by hash, and the cuts between the runs.
+fn tally(
+    corpus: &mut Corpus,
+    hash: PairHash,
+    widths: &[u32],
+    threads: usize,
+    stop: &Stop,
+) -> (Vec<Vec<Tally>>, Vec<usize>) {
+    let is_wide = widths.iter().any(|&width| width > 1);
+    let tally = |mut run: Run| {
+        let mut tallies = vec![Tally::default(); hash.values()];
+        let mut add = |left, right, count| tallies[hash.of(left, right)].add(count);
+        let compacted = if is_wide {
+            Some(run.compact(|id| widths[id as usize], stop, add))
+        } else {
+            run.for_each_pair(stop, |left, right, _, count| add(left, right, count));
+            None
+        };
+        (tallies, compacted)
+    };
+    // All tallies together take no more than a few times the corpus.
+    let cuts = corpus.cuts(threads.min(corpus.cells() / hash.values()));
+    let tallied = parallel::map(corpus.runs(&cuts).into_iter(), tally);
+    let (tallies, compacted): (Vec<_>, Vec<_>) = tallied.into_iter().unzip();
+    let cuts = match is_wide && !stop.is_set() {
+        true => corpus.join(compacted.into_iter().flatten().collect()),
+        false => cuts,
+    };
+    (tallies, cuts)
 }
 
 /// A hash of pairs.
@@ -270,6 +246,59 @@ impl FrequentHashes {
             }
         }
         frequent
+    }
+
+    /// The second pass: the lists of places, one behind another.
+    fn places(
+        &self,
+        corpus: &mut Corpus,
+        hash: PairHash,
+        cuts: &[usize],
+        stop: &Stop,
+    ) -> Vec<Place> {
+        let numbers = &self.numbers;
+        let lists = Lists::new(self.total());
+        let write = |(run, mut cursors): (Run, Vec<u32>)| {
+            run.for_each_pair(stop, |left, right, place, _| {
+                lists.push(&mut cursors, numbers[hash.of(left, right)], place);
+            });
+        };
+        parallel::map(corpus.runs(cuts).into_iter().zip(self.cursors()), write);
+        lists.into_places()
+    }
+
+    /// Calls `each` with every pair of the lists. Lists of several pairs are sorted by pair.
+    fn for_each_pair(
+        &self,
+        corpus: &Corpus,
+        hash: PairHash,
+        places: &mut [Place],
+        mut each: impl FnMut(Pair, Occurrences),
+    ) {
+        let count_of = |list: &[Place]| list.iter().map(|&place| corpus.count_at(place)).sum();
+        let mut begin = NOWHERE + 1;
+        for (number, &sum) in self.sums.iter().enumerate() {
+            let length = self.length(number);
+            let list = &mut places[begin..begin + length];
+            let first = corpus.pair_at(list[0]);
+            if hash.is_exact || list.iter().all(|&place| corpus.pair_at(place) == first) {
+                let count = match sum {
+                    u32::MAX => count_of(list),
+                    _ => sum.into(),
+                };
+                each(first, Occurrences::new(count, begin, length));
+            } else {
+                // The order of places stays within a pair.
+                list.sort_by_key(|&place| corpus.pair_at(place));
+                let mut begin = begin;
+                for places in list.chunk_by(|&a, &b| corpus.pair_at(a) == corpus.pair_at(b)) {
+                    let occurrences = Occurrences::new(count_of(places), begin, places.len());
+                    each(corpus.pair_at(places[0]), occurrences);
+                    begin += places.len();
+                }
+            }
+            begin += length;
+        }
     }
 
     /// How many places a list has.

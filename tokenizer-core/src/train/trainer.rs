@@ -1,7 +1,7 @@
-//! Training at work.
+//! The work of training: which pair occurs most often, and merging it.
 //!
-//! The loop is the definition (see `reference::train`) with bookkeeping instead of
-//! recounting. Kept up to date are
+//! Training is its definition (see `reference::train`) with bookkeeping instead of recounting. Kept
+//! up to date are
 //!
 //! - the symbols of every distinct piece (`corpus.rs`),
 //! - for every pair that occurs often enough to matter now its count, and the places where it
@@ -25,7 +25,6 @@
 //! million places for 32,512 merges, at some 20 ns each. The corpus is read twice whenever the
 //! threshold is lowered, which is about three times, at 2 ns and 6 ns a symbol.
 
-use super::TrainOptions;
 use super::candidates::Candidates;
 use super::corpus::{Corpus, Rule};
 use super::neighbours::Neighbours;
@@ -41,14 +40,26 @@ use crate::token::{Candidate, Count, Pair, TokenId};
 const SHARES_FOR_A_MERGE: Count = 4;
 
 /// The threshold to begin with.
-pub(super) fn first_threshold(corpus: &Corpus, options: &TrainOptions) -> Count {
-    let shares = (options.merges as Count).saturating_mul(SHARES_FOR_A_MERGE);
+pub(super) fn first_threshold(corpus: &Corpus, limits: &Limits) -> Count {
+    let shares = (limits.merges as Count).saturating_mul(SHARES_FOR_A_MERGE);
     corpus.pairs() / shares.max(1)
 }
 
+/// What training is limited to.
+pub(crate) struct Limits {
+    /// No more merges.
+    pub(super) merges: usize,
+    /// At least 1: a pair that occurs fewer times is not merged.
+    pub(super) min_frequency: Count,
+    /// No longer tokens.
+    pub(super) max_token_bytes: usize,
+    pub(super) threads: usize,
+    pub(super) stop: Stop,
+}
+
 /// Training at work.
-pub(super) struct Trainer<'o> {
-    options: &'o TrainOptions,
+pub(super) struct Trainer<'l> {
+    limits: &'l Limits,
     corpus: Corpus,
     pairs: TrackedPairs,
     candidates: Candidates,
@@ -62,21 +73,18 @@ pub(super) struct Trainer<'o> {
     widths: Vec<u32>,
     /// One for each thread.
     neighbours: Vec<Neighbours>,
-    stop: Stop,
-    /// Pairs that are never merged.
-    pass_over: Option<Box<dyn Fn(Pair) -> bool + 'o>>,
 }
 
-impl<'o> Trainer<'o> {
+impl<'l> Trainer<'l> {
     /// `lengths` are the bytes of every token that the corpus may hold.
     pub(super) fn new(
         corpus: Corpus,
         lengths: Vec<usize>,
-        options: &'o TrainOptions,
+        limits: &'l Limits,
         threshold: Count,
     ) -> Self {
         let mut trainer = Trainer {
-            options,
+            limits,
             corpus,
             pairs: TrackedPairs::default(),
             candidates: Candidates::new(std::iter::empty()),
@@ -84,54 +92,40 @@ impl<'o> Trainer<'o> {
             learned: 0,
             widths: vec![1; lengths.len()],
             lengths,
-            neighbours: (0..options.threads.clamp(1, parallel::MAX_THREADS))
+            neighbours: (0..limits.threads.clamp(1, parallel::MAX_THREADS))
                 .map(|_| Neighbours::default())
                 .collect(),
-            stop: Stop::new(options.stop.clone()),
-            pass_over: None,
         };
-        trainer.track(threshold.max(options.min_frequency).max(1));
+        trainer.track(threshold.max(limits.min_frequency));
         trainer
     }
 
-    /// Never merges a pair for which `pass_over` is true when it would be merged, and from then on.
-    pub(super) fn pass_over(&mut self, pass_over: impl Fn(Pair) -> bool + 'o) {
-        self.pass_over = Some(Box::new(pass_over));
-    }
-
-    /// Learns one merge: the pair, and how often it occurred. `None` if there is none left, or if
-    /// it is to stop.
-    pub(super) fn step(&mut self) -> Option<(Pair, Count)> {
-        let lowest = self.options.min_frequency.max(1);
+    /// The pair to be merged next, and how often it occurs; it is no candidate any more. `None` if
+    /// there is none left, or if training is to stop.
+    pub(super) fn most_frequent(&mut self) -> Option<(Pair, Count)> {
+        let lowest = self.limits.min_frequency;
         loop {
             let pairs = &self.pairs;
             let threshold = self.threshold.max(lowest);
-            if let Some((pair, count)) = self
+            let highest = self
                 .candidates
-                .pop_highest(threshold, |pair| pairs.count(pair))
-            {
-                if self.pass_over.as_ref().is_some_and(|over| over(pair)) {
-                    self.pairs.take(pair);
-                    continue;
-                }
-                self.merge(pair);
-                if self.stop.is_set() {
-                    return None;
-                }
-                self.learned += 1;
-                return Some((pair, count));
-            }
-            if self.threshold <= lowest || self.stop.is_set() {
-                return None;
+                .pop_highest(threshold, |pair| pairs.count(pair));
+            if highest.is_some() || self.threshold <= lowest || self.limits.stop.is_set() {
+                return highest;
             }
             self.track(self.next_threshold().max(lowest));
         }
     }
 
+    /// Never merges a pair.
+    pub(super) fn discard(&mut self, pair: Pair) {
+        self.pairs.take(pair);
+    }
+
     /// What to lower the threshold to: what it takes to come to the end, if counts fall with the
     /// number of merges as they do in texts. If they fall faster, it is lowered again.
     fn next_threshold(&self) -> Count {
-        let (learned, wanted) = (self.learned as f64, self.options.merges as f64);
+        let (learned, wanted) = (self.learned as f64, self.limits.merges as f64);
         let last = self.threshold as f64 * (learned / wanted).powf(1.2);
         let (least, most) = (self.threshold / 16, self.threshold / 2);
         ((last * 0.75) as Count).clamp(least, most.max(least))
@@ -139,7 +133,7 @@ impl<'o> Trainer<'o> {
 
     /// Lowers the threshold and reads the corpus again.
     fn track(&mut self, threshold: Count) {
-        let (lengths, longest) = (&self.lengths, self.options.max_token_bytes);
+        let (lengths, longest) = (&self.lengths, self.limits.max_token_bytes);
         let may_merge = |pair| joined_length(lengths, pair) <= longest;
         self.threshold = threshold;
         // The old lists go before the new ones come.
@@ -150,24 +144,23 @@ impl<'o> Trainer<'o> {
             threshold,
             may_merge,
             self.neighbours.len(),
-            &self.stop,
+            &self.limits.stop,
         );
         self.widths.fill(1);
         self.candidates = Candidates::new(self.pairs.candidates());
     }
 
     /// Merges a pair everywhere.
-    fn merge(&mut self, pair: Pair) {
-        let (left, right) = (pair.left(), pair.right());
-        let token = self.lengths.len() as TokenId;
+    pub(super) fn merge(&mut self, pair: Pair) {
         let width = |id: TokenId| self.widths[id as usize];
         let rule = Rule {
-            left,
-            right,
-            token,
-            left_width: width(left),
-            right_width: width(right),
+            left: pair.left(),
+            right: pair.right(),
+            token: self.lengths.len() as TokenId,
+            left_width: width(pair.left()),
+            right_width: width(pair.right()),
         };
+        self.learned += 1;
         self.widths.push(rule.left_width + rule.right_width);
         self.lengths.push(joined_length(&self.lengths, pair));
         if let Some(next) = self.candidates.next() {
@@ -175,16 +168,24 @@ impl<'o> Trainer<'o> {
         }
         let places = self.pairs.take(pair);
         self.corpus
-            .merge(rule, places, &mut self.neighbours, &self.stop);
+            .merge(rule, places, &mut self.neighbours, &self.limits.stop);
 
-        let (all, others) = self
-            .neighbours
-            .split_first_mut()
-            .expect("one thread or more");
-        for other in others {
-            all.absorb(other);
+        let mut neighbours = std::mem::take(&mut self.neighbours[0]);
+        for other in &mut self.neighbours[1..] {
+            neighbours.absorb(other);
         }
-        let Neighbours { before, behind, .. } = &*all;
+        self.remove_broken_pairs(rule, &neighbours);
+        self.track_new_pairs(rule, &mut neighbours);
+        neighbours.clear();
+        self.neighbours[0] = neighbours;
+    }
+
+    /// Where `left right` was merged, its pairs with what stood before and behind are gone.
+    fn remove_broken_pairs(&mut self, rule: Rule, neighbours: &Neighbours) {
+        let Rule {
+            left, right, token, ..
+        } = rule;
+        let Neighbours { before, behind, .. } = neighbours;
         before
             .iter()
             .for_each(|(id, _)| self.pairs.prefetch(Pair::new(id, left)));
@@ -197,19 +198,23 @@ impl<'o> Trainer<'o> {
         for (id, count) in behind.iter() {
             self.pairs.remove(Pair::new(right, id), count);
         }
-        // Where two merges touch, `(token, left)` came with the first and went with the second.
-        let gone = before.count(token);
-        let new_behind = |id, count| if id == left { count - gone } else { count };
-        let (lengths, options, threshold) = (&self.lengths, self.options, self.threshold);
-        let wanted = |pair, count| {
-            count >= threshold && joined_length(lengths, pair) <= options.max_token_bytes
-        };
-        let widths = &self.widths;
+    }
+
+    /// Tracks the pairs of the new token that are frequent enough, with their places.
+    fn track_new_pairs(&mut self, rule: Rule, neighbours: &mut Neighbours) {
+        let Rule { left, token, .. } = rule;
         let Neighbours {
             before,
             behind,
             places,
-        } = all;
+        } = neighbours;
+        // Where two merges touch, `(token, left)` came with the first and went with the second.
+        let gone = before.count(token);
+        let new_behind = |id, count| if id == left { count - gone } else { count };
+        let (lengths, longest) = (&self.lengths, self.limits.max_token_bytes);
+        let threshold = self.threshold;
+        let wanted = |pair, count| count >= threshold && joined_length(lengths, pair) <= longest;
+        let widths = &self.widths;
         let with_before = places.iter().map(|merged| {
             let width = widths.get(merged.before as usize).copied().unwrap_or(0);
             (merged.before, merged.place.wrapping_sub(width))
@@ -227,7 +232,6 @@ impl<'o> Trainer<'o> {
             self.pairs.insert(pair, count, list);
             self.candidates.push(Candidate { count, pair });
         }
-        all.clear();
     }
 }
 

@@ -23,9 +23,8 @@ pub fn models() -> Vec<Model> {
         let pattern = Pattern::named(name);
         let corpus = [fixture("corpus.txt")];
         let words = count_pieces(&corpus, &pattern, &CountOptions::default()).unwrap();
-        let options = TrainOptions::new(3000);
-        let merges = train(&words, &options).unwrap();
-        let model = Model::from_training(pattern, merges, &options).unwrap();
+        let trained = train(&words, &TrainOptions::new(3256)).unwrap();
+        let model = Model::from_trained(pattern, trained).unwrap();
         // As it comes out of a file.
         native::read(&native::write(&model)).unwrap()
     };

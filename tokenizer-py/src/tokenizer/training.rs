@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use tokenizer_core::format::counts::CountedPieces;
-use tokenizer_core::train::train_with_progress;
+use tokenizer_core::train::{TrainError, train_with_progress};
 use tokenizer_core::{Count, MAX_TOKEN_ID, Model, Pattern, PatternName, TieBreak, TrainOptions};
 
 use super::Tokenizer;
@@ -97,22 +97,14 @@ impl Tokenizer {
     ) -> PyResult<Self> {
         guard(|| {
             let specials = strings(special_tokens, "special_tokens")?;
-            let known = [
-                ("raw", TieBreak::Raw),
-                ("huggingface", TieBreak::HuggingFace),
-            ];
-            let Some(&(_, tie_break)) = known.iter().find(|known| known.0 == tie_break) else {
-                return Err(PyValueError::new_err(format!(
-                    "tie_break must be \"raw\" or \"huggingface\", not {tie_break:?}"
-                )));
-            };
+            let tie_break = tie_break_of(tie_break)?;
             let pattern = pattern_of(pattern)?;
-            let mut options = TrainOptions::new(0)
+            let mut options = TrainOptions::new(vocab_size)
                 .min_frequency(min_frequency)
                 .max_token_bytes(max_token_bytes.unwrap_or(usize::MAX))
                 .tie_break(tie_break)
                 .specials(specials);
-            options.merges = merges(vocab_size, options.initial_ids())?;
+            check(&options)?;
             if let Some(threads) = checked(threads)? {
                 options = options.threads(threads);
             }
@@ -153,7 +145,8 @@ impl Tokenizer {
     ) -> PyResult<Self> {
         guard(|| {
             refuse_single_text(iterator, "iterator")?;
-            let options = TrainOptions::new(merges(vocab_size as usize, 256)?);
+            let options = TrainOptions::new(vocab_size as usize);
+            check(&options)?;
             if buffer_size == 0 {
                 return Err(value_error("buffer_size must be at least 1, not 0"));
             }
@@ -167,16 +160,29 @@ impl Tokenizer {
     }
 }
 
-/// How many merges make a vocabulary of this size. `least` is that of one without merges.
-fn merges(vocab_size: usize, least: usize) -> PyResult<usize> {
-    let most = MAX_TOKEN_ID as usize + 1;
-    if !(least..=most).contains(&vocab_size) {
-        return Err(PyValueError::new_err(format!(
-            "vocab_size must be from {least} (the bytes and the special tokens) to {most}, not \
-             {vocab_size}"
-        )));
+fn tie_break_of(name: &str) -> PyResult<TieBreak> {
+    match name {
+        "raw" => Ok(TieBreak::Raw),
+        "huggingface" => Ok(TieBreak::HuggingFace),
+        _ => Err(PyValueError::new_err(format!(
+            "tie_break must be \"raw\" or \"huggingface\", not {name:?}"
+        ))),
     }
-    Ok(vocab_size - least)
+}
+
+/// Reports wrong options before anything is counted.
+fn check(options: &TrainOptions) -> PyResult<()> {
+    options.check().map_err(|error| match error {
+        TrainError::VocabTooLarge { .. } | TrainError::VocabTooSmall { .. } => {
+            value_error(format_args!(
+                "vocab_size must be from {} (the bytes and the special tokens) to {}, not {}",
+                options.initial_ids(),
+                MAX_TOKEN_ID as usize + 1,
+                options.vocab_size(),
+            ))
+        }
+        other => value_error(other),
+    })
 }
 
 /// Writes a message to one of Python's loggers.
@@ -193,7 +199,7 @@ fn learn(
     progress: &Progress,
 ) -> PyResult<Model> {
     let CountedPieces { pattern, words, .. } = counted;
-    let (wanted, pieces) = (options.merges, words.len());
+    let (wanted, pieces) = (options.merges(), words.len());
     let started = format!("training {wanted} merges on {pieces} distinct pieces");
     log(py, logger, "info", started)?;
     let work = |caller: &Caller<usize>| {
@@ -210,9 +216,9 @@ fn learn(
     let trained = interruptible(py, work, |py, done| {
         progress.tell(py, "merging", done as u64, Some(wanted as u64))
     })?;
-    let merges = trained.map_err(value_error)?.merges;
-    let learned = merges.len();
-    let model = py.detach(|| Model::from_training(pattern.clone(), merges, options));
+    let trained = trained.map_err(value_error)?;
+    let learned = trained.merges().len();
+    let model = py.detach(|| Model::from_trained(pattern.clone(), trained));
     let model = model.map_err(value_error)?;
     if learned < wanted {
         let fewer = format!(
