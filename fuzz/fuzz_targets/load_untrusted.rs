@@ -88,8 +88,8 @@ fn models() -> Vec<Model> {
         whole_piece_first,
     };
     let mut word = SpecialToken::new("word é", 301);
-    (word.control, word.normalized, word.single_word) = (false, true, true);
-    (word.left_strip, word.right_strip) = (true, true);
+    (word.special, word.normalized, word.single_word) = (false, true, true);
+    (word.lstrip, word.rstrip) = (true, true);
     let stages = [r"\p{N}{1,3}", r"[a-z]+| +", r"\s+(?!\S)|\S+"];
     let stages = stages.map(|source| Pattern::regex(source, Gaps::Keep).expect("it compiles"));
     let listed = |pattern, whole_piece_first, specials: &[SpecialToken]| {

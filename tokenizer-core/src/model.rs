@@ -365,7 +365,7 @@ impl Model {
             let special = std::str::from_utf8(&content)
                 .ok()
                 .and_then(|content| self.specials.by_content(content));
-            special.is_some_and(|special| special.control)
+            special.is_some_and(|special| special.special)
         };
         let skipped = self.specials.iter().filter(is_skipped);
         skipped.map(|token| token.id).collect()

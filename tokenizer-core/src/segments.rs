@@ -4,9 +4,9 @@
 //! text ──▶ tokens of the text as it is ──▶ normalizer ──▶ tokens of normalized text ──▶ segments
 //! ```
 //!
-//! Encoding, counting, offsets, truncation and the check for forbidden tokens are loops over it. (Text
-//! that comes in chunks passes the same stages, and holds back what a later chunk may change:
-//! `encode/stream.rs`.)
+//! Encoding, counting, offsets, truncation and the check for forbidden tokens are loops over it. Text
+//! that comes in chunks passes the same stages (`encode/stream.rs`), and its tokens are found by the same
+//! [`Walk`](special::Walk).
 
 use std::borrow::Cow;
 use std::ops::Range;

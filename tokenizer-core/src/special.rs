@@ -1,6 +1,6 @@
 //! Special and added tokens: strings that map to one id and are never split or merged.
 //!
-//! A **special token** ([`SpecialToken::control`]) is recognised in a text only if the caller allows
+//! A **special token** ([`SpecialToken::special`]) is recognised in a text only if the caller allows
 //! it. Any other **added token** is part of the vocabulary and always found. A [`SpecialSet`] holds
 //! the tokens to recognise; it is built once and used for many texts.
 //!
@@ -10,19 +10,25 @@
 //!
 //! The flags are those of `added_tokens` in a `tokenizer.json`; tiktoken's special tokens have the
 //! first one only.
+//!
+//! A [`Walk`] finds the tokens, in a whole text as in one that comes in chunks. Of a text that may go
+//! on, only what more text could change is held back: a prefix of a token at the end, white space at
+//! the end if a token strips the white space before it, a token that strips the white space behind it
+//! until that ends, and a token that must be a single word until the character behind it is known.
+//! A token is final if it begins before the first place from which the rest of the text is a prefix of
+//! a token: no longer token can begin where it does, and none before it.
 
-mod streamed;
+mod beginnings;
 
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
 use ahash::RandomState;
-use aho_corasick::{AhoCorasick, FindIter, MatchKind};
-use hashbrown::HashMap;
+use aho_corasick::{AhoCorasick, Input, MatchKind};
+use hashbrown::{HashMap, HashSet};
 
-use streamed::Beginnings;
-pub(crate) use streamed::StreamedCut;
+use beginnings::Beginnings;
 
 use crate::normalize::Normalizer;
 use crate::token::TokenId;
@@ -38,28 +44,28 @@ pub struct SpecialToken {
     pub decoded: Option<Vec<u8>>,
     /// `special` of a `tokenizer.json`: recognised only where allowed, and left out by
     /// `skip_special_tokens`. An added token without it is always found and always decoded.
-    pub control: bool,
+    pub special: bool,
     /// Looked for in the normalised text, behind all that are looked for in the text as it is.
     pub normalized: bool,
     /// Takes the white space before it along.
-    pub left_strip: bool,
+    pub lstrip: bool,
     /// Takes the white space behind it along.
-    pub right_strip: bool,
+    pub rstrip: bool,
     /// Recognised only between characters that are no letters, digits or underscores.
     pub single_word: bool,
 }
 
 impl SpecialToken {
-    /// A special token (`control`) without other flags.
+    /// A special token (`special`) without other flags.
     pub fn new(content: impl Into<String>, id: TokenId) -> Self {
         SpecialToken {
             content: content.into(),
             id,
             decoded: None,
-            control: true,
+            special: true,
             normalized: false,
-            left_strip: false,
-            right_strip: false,
+            lstrip: false,
+            rstrip: false,
             single_word: false,
         }
     }
@@ -72,6 +78,10 @@ impl SpecialToken {
         }
     }
 }
+
+/// Bytes that all tokens of a model have together at most, so that their automaton has at most 2^28
+/// states, normalized or not, and 2^31 can be numbered.
+const MAX_BYTES: usize = 1 << 26;
 
 /// The special and added tokens of a model.
 #[derive(Clone, Debug, Default)]
@@ -105,18 +115,32 @@ pub enum SpecialTokensError {
         /// The other.
         second: String,
     },
+    /// Their texts together are too long.
+    #[error("special tokens of {bytes} bytes together, more than {MAX_BYTES}")]
+    TooLong {
+        /// The bytes of all texts.
+        bytes: usize,
+    },
 }
 
 impl SpecialTokens {
     /// Special tokens in any order.
     ///
     /// # Errors
-    /// When one is empty, or two have the same text or the same id.
+    /// When one is empty, two have the same text or the same id, or their texts are too long.
     pub fn new(tokens: impl IntoIterator<Item = SpecialToken>) -> Result<Self, SpecialTokensError> {
         let mut specials = SpecialTokens {
             tokens: tokens.into_iter().collect(),
             ..Self::default()
         };
+        let bytes = specials
+            .tokens
+            .iter()
+            .map(|token| token.content.len())
+            .sum();
+        if bytes > MAX_BYTES {
+            return Err(SpecialTokensError::TooLong { bytes });
+        }
         specials.tokens.sort_by_key(|token| token.id);
         for (place, token) in specials.tokens.iter().enumerate() {
             if token.content.is_empty() {
@@ -175,10 +199,10 @@ impl SpecialTokens {
     ) -> SpecialSet {
         let matcher = |normalized: bool| {
             let tokens = || self.tokens.iter().filter(|t| t.normalized == normalized);
-            let hides = tokens().any(|token| !token.control);
+            let hides = tokens().any(|token| !token.special);
             let sought = tokens().map(|token| Sought {
                 token: token.clone(),
-                is_allowed: !token.control || allowed(token),
+                is_allowed: !token.special || allowed(token),
             });
             let sought = sought.filter(|sought| sought.is_allowed || hides);
             Matcher::new(sought.collect(), normalizer.filter(|_| normalized))
@@ -220,6 +244,8 @@ struct Wanted {
     tokens: Vec<Sought>,
     automaton: AhoCorasick,
     beginnings: Beginnings,
+    /// Whether a token takes the white space before it along.
+    lstrip: bool,
 }
 
 /// A token that a [`Matcher`] looks for.
@@ -231,40 +257,42 @@ struct Sought {
 }
 
 impl Matcher {
-    fn new(tokens: Vec<Sought>, normalizer: Option<Normalizer>) -> Self {
+    fn new(mut tokens: Vec<Sought>, normalizer: Option<Normalizer>) -> Self {
+        let mut distinct = HashSet::with_hasher(RandomState::new());
+        let mut contents = Vec::new();
+        // Of tokens that are one when they are normalized, the first counts.
+        tokens.retain(|sought| {
+            let content = sought.token.normalized_content(normalizer).into_owned();
+            let is_first = distinct.insert(content.clone());
+            contents.extend(is_first.then_some(content));
+            is_first
+        });
         if tokens.iter().all(|sought| !sought.is_allowed) {
             return Self::default();
         }
-        let content = |sought: &Sought| sought.token.normalized_content(normalizer).into_owned();
-        let contents: Vec<Vec<u8>> = tokens.iter().map(content).collect();
-        // The builder fails only beyond 2^31 states: two gigabytes of special tokens.
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
             .build(&contents)
-            .ok();
-        let left_strip = tokens.iter().any(|sought| sought.token.left_strip);
-        let wanted = automaton.map(|automaton| Wanted {
+            .expect("few enough states: `MAX_BYTES`");
+        let lstrip = tokens.iter().any(|sought| sought.token.lstrip);
+        let wanted = Wanted {
             tokens,
             automaton,
-            beginnings: Beginnings::new(contents, left_strip),
-        });
+            beginnings: Beginnings::new(contents),
+            lstrip,
+        };
         Matcher {
-            wanted: wanted.map(Arc::new),
+            wanted: Some(Arc::new(wanted)),
         }
     }
 
     /// `text` as special tokens and the text between them, in order. Looks no further ahead than
     /// the next token.
     pub(crate) fn segments<'m, 't>(&'m self, text: &'t [u8]) -> Segments<'m, 't> {
-        let found = self.wanted.as_ref().map(|wanted| {
-            let found = wanted.automaton.find_iter(text);
-            (&wanted.tokens[..], found)
-        });
         Segments {
-            found,
+            matcher: self,
             text,
             walk: Walk::default(),
-            next: None,
         }
     }
 
@@ -276,41 +304,16 @@ impl Matcher {
 
 /// Made by [`Matcher::segments`].
 pub(crate) struct Segments<'m, 't> {
-    found: Option<(&'m [Sought], FindIter<'m, 't>)>,
+    matcher: &'m Matcher,
     text: &'t [u8],
     walk: Walk,
-    /// A token that was found behind text.
-    next: Option<(&'m SpecialToken, Range<usize>)>,
-}
-
-impl<'m, 't> Segments<'m, 't> {
-    fn next_special(&mut self) -> Option<(&'m SpecialToken, Range<usize>)> {
-        let (tokens, found) = self.found.as_mut()?;
-        found.find_map(|found| {
-            let sought = &tokens[found.pattern()];
-            let span = self.walk.span(sought, self.text, found.range())?;
-            Some((&sought.token, span))
-        })
-    }
 }
 
 impl<'m, 't> Iterator for Segments<'m, 't> {
     type Item = Segment<'m, 't>;
 
     fn next(&mut self) -> Option<Segment<'m, 't>> {
-        let special = self.next.take().or_else(|| self.next_special());
-        let end = special
-            .as_ref()
-            .map_or(self.text.len(), |special| special.1.start);
-        if self.walk.done < end {
-            self.next = special;
-            let text = self.walk.done..end;
-            self.walk.done = end;
-            return Some(Segment::Text(&self.text[text.clone()], text.start));
-        }
-        let (token, span) = special?;
-        self.walk.done = span.end;
-        Some(Segment::Special(token, span))
+        self.walk.next(self.matcher, self.text, true)
     }
 }
 
@@ -324,17 +327,129 @@ pub(crate) enum Segment<'m, 't> {
     Special(&'m SpecialToken, Range<usize>),
 }
 
-/// How far a walk from token to token has come.
+/// Bytes before the next token that are needed to find it: a single word looks at the character before
+/// it.
+const CONTEXT: usize = 4;
+
+/// How far a walk from token to token has come. For one [`Matcher`] from the beginning of the text to
+/// its end.
 #[derive(Clone, Debug, Default)]
-struct Walk {
-    /// Where the last token ended, white space included; the text between two tokens begins here.
+pub(crate) struct Walk {
+    /// Where the last segment ended, white space included: the text that was not given out begins
+    /// here.
     done: usize,
+    /// Where the next token begins at the earliest.
+    search: usize,
+    /// The number and the bytes of a token that was found behind text.
+    found: Option<(usize, Range<usize>)>,
     /// White space that was scanned last for a token that strips on the right. Every byte is
     /// scanned once, however many tokens begin in it.
     space: Range<usize>,
+    /// From `done` up to here, if that is behind it, all is white space.
+    spaces: usize,
 }
 
 impl Walk {
+    /// The next segment of `text`, which may go on unless `is_last`. `None` at the end of what is
+    /// certain: then `text` can be the longer of two, or what is left behind [`Walk::forget`].
+    ///
+    /// Text between two tokens is one segment if `is_last`; of a text that goes on, it may come in
+    /// several.
+    pub(crate) fn next<'m, 't>(
+        &mut self,
+        matcher: &'m Matcher,
+        text: &'t [u8],
+        is_last: bool,
+    ) -> Option<Segment<'m, 't>> {
+        let Some(wanted) = matcher.wanted.as_deref() else {
+            return self.text_until(text.len(), text);
+        };
+        let found = self.found.take();
+        if let Some((number, span)) = found.or_else(|| self.find(wanted, text, is_last)) {
+            if let Some(segment) = self.text_until(span.start, text) {
+                self.found = Some((number, span));
+                return Some(segment);
+            }
+            self.done = span.end;
+            return Some(Segment::Special(&wanted.tokens[number].token, span));
+        }
+        let end = match is_last || !wanted.lstrip {
+            true => self.search,
+            false => self.before_spaces(text),
+        };
+        self.text_until(end, text)
+    }
+
+    /// Drops what is not needed any more of a text whose next segment is not certain yet: this number
+    /// of bytes at its beginning.
+    pub(crate) fn forget(&mut self, matcher: &Matcher) -> usize {
+        let bytes = match matcher.is_empty() {
+            true => self.done,
+            false => self.done.min(self.search).saturating_sub(CONTEXT),
+        };
+        self.done -= bytes;
+        self.search = self.search.saturating_sub(bytes);
+        self.space.start = self.space.start.saturating_sub(bytes);
+        self.space.end = self.space.end.saturating_sub(bytes);
+        self.spaces = self.spaces.saturating_sub(bytes);
+        bytes
+    }
+
+    fn text_until<'m, 't>(&mut self, end: usize, text: &'t [u8]) -> Option<Segment<'m, 't>> {
+        let start = self.done;
+        (start < end).then(|| {
+            self.done = end;
+            Segment::Text(&text[start..end], start)
+        })
+    }
+
+    /// The next token that is certain, and the bytes that it covers. Without one, `search` is where the
+    /// next may begin.
+    fn find(
+        &mut self,
+        wanted: &Wanted,
+        text: &[u8],
+        is_last: bool,
+    ) -> Option<(usize, Range<usize>)> {
+        loop {
+            let unfinished = match is_last {
+                true => text.len(),
+                false => wanted.beginnings.first_unfinished(text, self.search),
+            };
+            let found = wanted
+                .automaton
+                .find(Input::new(text).range(self.search..))
+                .filter(|found| is_last || found.start() < unfinished);
+            let Some(found) = found else {
+                self.search = unfinished;
+                return None;
+            };
+            let number = found.pattern().as_usize();
+            let sought = &wanted.tokens[number];
+            if !is_last && !self.is_certain(sought, text, found.end()) {
+                self.search = found.start();
+                return None;
+            }
+            self.search = found.end();
+            if let Some(span) = self.span(sought, text, found.range()) {
+                return Some((number, span));
+            }
+        }
+    }
+
+    /// Whether more text changes nothing about a token whose content ends at `end`.
+    fn is_certain(&mut self, sought: &Sought, text: &[u8], end: usize) -> bool {
+        let token = &sought.token;
+        if !sought.is_allowed || !token.rstrip && !token.single_word {
+            return true;
+        }
+        let behind = match token.rstrip {
+            true => self.space_end(text, end),
+            false => end,
+        };
+        begins_with_whole_char(&text[behind..])
+    }
+
     /// The bytes that a token covers where its content was found; `None` if it does not count there.
     fn span(&mut self, sought: &Sought, text: &[u8], found: Range<usize>) -> Option<Range<usize>> {
         let token = &sought.token;
@@ -347,7 +462,7 @@ impl Walk {
             return None;
         }
         let (mut start, mut end) = (found.start, found.end);
-        if token.left_strip {
+        if token.lstrip {
             // White space that a token has taken already is not scanned again.
             while start > self.done
                 && let Some(c) = last_char(&text[self.done..start]).filter(|c| c.is_whitespace())
@@ -356,18 +471,11 @@ impl Walk {
             }
             start = start.max(self.done);
         }
-        if token.right_strip {
+        if token.rstrip {
             end = self.space_end(text, end);
         }
         // Two tokens that strip the same white space: the second has none left.
         (start < end).then_some(start..end)
-    }
-
-    /// The first `bytes` of the text were dropped.
-    fn forget(&mut self, bytes: usize) {
-        self.done -= bytes;
-        self.space.start = self.space.start.saturating_sub(bytes);
-        self.space.end = self.space.end.saturating_sub(bytes);
     }
 
     /// The end of the white space that begins at `from`, as far as `text` goes.
@@ -379,6 +487,26 @@ impl Walk {
             self.space.end += c.len_utf8();
         }
         self.space.end
+    }
+
+    /// The end of the text that no token strips anything of: it ends before white space behind which
+    /// the next token may begin.
+    fn before_spaces(&mut self, text: &[u8]) -> usize {
+        if self.search <= self.done {
+            return self.done;
+        }
+        // White space that was looked at before is not looked at again.
+        let looked_at = self.spaces.max(self.done);
+        let known = whole_chars(&text[..self.search]).max(looked_at);
+        let mut end = known;
+        while let Some(c) = last_char(&text[looked_at..end]).filter(|c| c.is_whitespace()) {
+            end -= c.len_utf8();
+        }
+        self.spaces = known;
+        match end == looked_at {
+            true => self.done,
+            false => end,
+        }
     }
 }
 
@@ -399,6 +527,22 @@ fn is_word(c: char) -> bool {
     WORD.is_match(c.encode_utf8(&mut [0; 4])).unwrap_or(false)
 }
 
+/// The length of `text` without the beginning of a character at its end.
+fn whole_chars(text: &[u8]) -> usize {
+    (text.len().saturating_sub(3)..text.len())
+        .find(|&at| !begins_with_whole_char(&text[at..]))
+        .unwrap_or(text.len())
+}
+
+/// Whether the first character of `text` is there, or certainly none.
+fn begins_with_whole_char(text: &[u8]) -> bool {
+    let head = &text[..text.len().min(4)];
+    match std::str::from_utf8(head) {
+        Ok(head) => !head.is_empty(),
+        Err(error) => error.valid_up_to() > 0 || error.error_len().is_some(),
+    }
+}
+
 fn first_char(text: &[u8]) -> Option<char> {
     let head = &text[..text.len().min(4)];
     head.utf8_chunks().next()?.valid().chars().next()
@@ -414,6 +558,7 @@ fn last_char(text: &[u8]) -> Option<char> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn cut(tokens: &[SpecialToken], text: &str) -> Vec<String> {
         let specials = SpecialTokens::new(tokens.to_vec()).unwrap();
@@ -456,7 +601,7 @@ mod tests {
     #[test]
     fn flags_take_white_space_and_mind_words() {
         let mut strip = SpecialToken::new("[S]", 1);
-        (strip.left_strip, strip.right_strip) = (true, true);
+        (strip.lstrip, strip.rstrip) = (true, true);
         let mut single = SpecialToken::new("dog", 2);
         single.single_word = true;
         let tokens = [strip, single];
@@ -472,19 +617,19 @@ mod tests {
     fn a_run_of_white_space_is_scanned_once() {
         // With a scan for each token it would take minutes.
         let mut newline = SpecialToken::new("\n", 1);
-        newline.right_strip = true;
+        newline.rstrip = true;
         let set = SpecialTokens::new([newline.clone()]).unwrap();
         let set = set.select(None, |_| true);
         let text = "\n".repeat(500_000);
         assert_eq!(set.raw.segments(text.as_bytes()).count(), text.len());
-        newline.left_strip = true;
+        newline.lstrip = true;
         assert_eq!(cut(&[newline], &text), ["#1@0"]);
     }
 
     #[test]
     fn a_token_may_begin_in_white_space_that_another_covers() {
         let mut strips = SpecialToken::new("<s>", 1);
-        strips.right_strip = true;
+        strips.rstrip = true;
         let set = SpecialTokens::new([strips, SpecialToken::new("  ", 2)]).unwrap();
         let set = set.select(None, |_| true);
         let parts = set.raw.segments(b"a<s>   b").map(|segment| match segment {
@@ -500,7 +645,7 @@ mod tests {
     fn added_tokens_are_found_always_but_in_special_tokens() {
         let added = |content, id| {
             let mut token = SpecialToken::new(content, id);
-            token.control = false;
+            token.special = false;
             token
         };
         let special = SpecialToken::new("<a b>", 1);
@@ -539,5 +684,112 @@ mod tests {
             SpecialTokens::new([token("a", 1), token("b", 1)]),
             Err(SpecialTokensError::RepeatedId { .. })
         ));
+    }
+
+    #[test]
+    fn texts_too_long_for_an_automaton_are_refused() {
+        let bytes = MAX_BYTES + 1;
+        let token = SpecialToken::new("a".repeat(bytes), 1);
+        let error = SpecialTokensError::TooLong { bytes };
+        assert_eq!(SpecialTokens::new([token]), Err(error));
+    }
+
+    #[test]
+    fn of_tokens_with_one_normalized_text_the_first_is_found() {
+        let token = |content: &str, id| {
+            let mut token = SpecialToken::new(content, id);
+            token.normalized = true;
+            token
+        };
+        let tokens = [token("e\u{301}", 1), token("é", 2), token("éa", 3)];
+        let set = SpecialTokens::new(tokens).unwrap();
+        let set = set.select(Some(Normalizer::Nfc), |_| true);
+        let found = set.normalized.segments("ééa".as_bytes());
+        let ids = found.map(|segment| match segment {
+            Segment::Special(token, _) => token.id,
+            Segment::Text(..) => 0,
+        });
+        assert_eq!(ids.collect::<Vec<_>>(), [1, 3]);
+    }
+
+    /// A token's id, or `None` for text, and the bytes of the text that it covers.
+    type Part = (Option<TokenId>, Range<usize>);
+
+    fn part(segment: &Segment, offset: usize) -> Part {
+        match segment {
+            Segment::Text(text, start) => (None, offset + start..offset + start + text.len()),
+            Segment::Special(token, span) => {
+                (Some(token.id), offset + span.start..offset + span.end)
+            }
+        }
+    }
+
+    /// The walk through a text that comes in chunks, text that touches text joined.
+    fn walk_in_chunks(matcher: &Matcher, text: &[u8], chunks: &[usize]) -> Vec<Part> {
+        let (mut walk, mut held, mut offset) = (Walk::default(), Vec::new(), 0);
+        let mut parts: Vec<Part> = Vec::new();
+        let (mut rest, mut sizes) = (text, chunks.iter().cycle());
+        let mut is_last = false;
+        while !is_last {
+            let size = rest.len().min(*sizes.next().expect("a cycle"));
+            let (chunk, behind) = rest.split_at(size);
+            (rest, is_last) = (behind, rest.is_empty());
+            held.extend_from_slice(chunk);
+            while let Some(segment) = walk.next(matcher, &held, is_last) {
+                match (part(&segment, offset), parts.last_mut()) {
+                    ((None, more), Some((None, span))) => span.end = more.end,
+                    (part, _) => parts.push(part),
+                }
+            }
+            let forgotten = walk.forget(matcher);
+            held.drain(..forgotten);
+            offset += forgotten;
+        }
+        parts
+    }
+
+    fn any_token() -> impl Strategy<Value = SpecialToken> {
+        let content = "[ab<>_ \n\u{3000}éΩ\u{301}]{1,4}";
+        (content, any::<[bool; 5]>()).prop_map(|(content, flags)| {
+            let mut token = SpecialToken::new(content, 0);
+            [
+                token.special,
+                token.normalized,
+                token.lstrip,
+                token.rstrip,
+                token.single_word,
+            ] = flags;
+            token
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(3000))]
+        #[test]
+        fn chunks_have_the_segments_of_the_whole(
+            tokens in prop::collection::vec((any_token(), any::<bool>()), 0..6),
+            letters in prop::collection::vec(
+                prop::sample::select(vec![
+                    &b"a"[..], b"b", b"<", b">", b"_", b" ", b"\n", "\u{3000}".as_bytes(),
+                    "é".as_bytes(), "\u{2126}".as_bytes(), "e\u{301}".as_bytes(),
+                    b"\xE3", b"\x80", b"\xF0\x9F", b"\xFF",
+                ]),
+                0..60,
+            ),
+            chunks in prop::collection::vec(1usize..9, 1..6),
+        ) {
+            let mut contents = std::collections::HashSet::new();
+            let mut tokens = tokens;
+            tokens.retain(|(token, _)| contents.insert(token.content.clone()));
+            let allowed: Vec<bool> = tokens.iter().map(|&(_, allowed)| allowed).collect();
+            let numbered = tokens.into_iter().zip(0..).map(|((token, _), id)| SpecialToken { id, ..token });
+            let specials = SpecialTokens::new(numbered).unwrap();
+            let set = specials.select(Some(Normalizer::Nfc), |token| allowed[token.id as usize]);
+            let text = letters.concat();
+            for matcher in [&set.raw, &set.normalized] {
+                let whole: Vec<Part> = matcher.segments(&text).map(|s| part(&s, 0)).collect();
+                prop_assert_eq!(walk_in_chunks(matcher, &text, &chunks), whole);
+            }
+        }
     }
 }

@@ -164,16 +164,16 @@ fn special_tokens() -> impl Strategy<Value = Vec<SpecialToken>> {
         let mut contents = Vec::new();
         let mut specials = Vec::new();
         for (content, flags) in tokens.into_values() {
-            let [added, normalized, left_strip, right_strip, single_word] = flags;
+            let [added, normalized, lstrip, rstrip, single_word] = flags;
             if contents.contains(&content) {
                 continue;
             }
             contents.push(content);
             let mut token = SpecialToken::new(content, 3000 + contents.len() as TokenId);
-            token.control = !added;
+            token.special = !added;
             token.normalized = normalized;
-            token.left_strip = left_strip;
-            token.right_strip = right_strip;
+            token.lstrip = lstrip;
+            token.rstrip = rstrip;
             token.single_word = single_word;
             specials.push(token);
         }
@@ -287,7 +287,7 @@ fn a_long_text_byte_by_byte_is_linear_whatever_it_holds() {
     // With a look at all that is held for every byte they would take an hour.
     const SIZE: usize = 1 << 18;
     let mut strip = SpecialToken::new("<|strip|>", 5000);
-    (strip.left_strip, strip.right_strip) = (true, true);
+    (strip.lstrip, strip.rstrip) = (true, true);
     let mut word = SpecialToken::new(" word", 5001);
     (word.single_word, word.normalized) = (true, true);
     let specials = SpecialTokens::new([strip, word]).unwrap();

@@ -102,7 +102,7 @@ fn warn_of_loss(model: &Model, output: &Path) {
     }
     let file = output.display();
     let contents = |special: bool| {
-        let tokens = model.specials().iter().filter(|t| t.control == special);
+        let tokens = model.specials().iter().filter(|t| t.special == special);
         let contents: Vec<&str> = tokens.map(|token| token.content.as_str()).collect();
         contents
     };

@@ -280,7 +280,7 @@ fn send_groups(
 /// whole; `None` if the whole text is needed, since it is normalized or may hold added tokens.
 pub(super) fn cut_for(encoder: &Encoder) -> Option<&Pattern> {
     let model = encoder.model();
-    let has_added = model.specials().iter().any(|token| !token.control);
+    let has_added = model.specials().iter().any(|token| !token.special);
     (model.normalizer().is_none() && !has_added).then_some(model.pattern())
 }
 

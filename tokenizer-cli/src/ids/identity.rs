@@ -33,7 +33,7 @@ impl Identity {
 
 /// The special tokens of a model: those that decoding can skip.
 pub(super) fn special_tokens(model: &Model) -> SpecialTokens {
-    let specials = model.specials().iter().filter(|special| special.control);
+    let specials = model.specials().iter().filter(|special| special.special);
     specials
         .map(|special| (special.id, special.content.clone()))
         .collect()
@@ -47,7 +47,7 @@ pub(super) fn model_sha256(model: &Model) -> String {
 /// A record for each id that has a token, in ascending order: the id (u32), 1 if it is special and else
 /// 0 (u8), the length of the token (u32), its bytes. `specials` take the place of the model's own.
 pub(super) fn decoding_sha256(model: &Model, specials: &SpecialTokens) -> String {
-    let added = model.specials().iter().filter(|added| !added.control);
+    let added = model.specials().iter().filter(|added| !added.special);
     let ordinary = model.vocab().iter().map(|(id, _)| id);
     let mut ids: Vec<TokenId> = ordinary.chain(added.map(|added| added.id)).collect();
     ids.extend(specials.keys());

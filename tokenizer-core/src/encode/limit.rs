@@ -105,7 +105,7 @@ impl Encoder {
         let near = text.len().min(most.saturating_add(1 + COMPOSED));
         let near = &text[..start_of_character(text, near)];
         let has_cuts = model.pattern().has_scanner()
-            && model.specials().iter().all(|token| token.control)
+            && model.specials().iter().all(|token| token.special)
             && (model.normalizer()).is_none_or(|normalizer| *normalizer.apply(near) == *near);
         let (end, tokens) = match has_cuts {
             true => self.truncate_at_cuts(text, limit)?,

@@ -464,7 +464,7 @@ impl Encoder {
         let normalizer = normalizer.filter(|_| !forbidden.normalized.is_empty());
         let mut segments = Segments::new(text, forbidden, normalizer).aligned();
         let first = segments.find_map(|segment| match segment {
-            Segment::Special(token, span) if token.control => Some((token, span.start)),
+            Segment::Special(token, span) if token.special => Some((token, span.start)),
             Segment::Special(..) | Segment::Text(..) => None,
         });
         first.map_or(Ok(()), |(token, offset)| {

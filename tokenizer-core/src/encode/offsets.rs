@@ -102,7 +102,7 @@ mod tests {
         let bytes: Vec<[u8; 1]> = (0..=255).map(|byte| [byte]).collect();
         let all = bytes.iter().map(|byte| &byte[..]).chain(tokens);
         let mut strips = SpecialToken::new("<n>", 301);
-        (strips.normalized, strips.left_strip) = (true, true);
+        (strips.normalized, strips.lstrip) = (true, true);
         let specials = [SpecialToken::new("<|s|>", 300), strips];
         let model = Model::from_ranks(pattern, all.zip(0..), specials).unwrap();
         Encoder::new(model.with_normalizer(normalizer))

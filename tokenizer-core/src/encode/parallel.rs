@@ -191,7 +191,7 @@ mod tests {
     /// Two special tokens, of which one is looked for behind the normaliser and takes white space.
     fn specials() -> Vec<SpecialToken> {
         let mut normalized = SpecialToken::new("<n>", 301);
-        (normalized.normalized, normalized.left_strip) = (true, true);
+        (normalized.normalized, normalized.lstrip) = (true, true);
         vec![SpecialToken::new("<|s|>", 300), normalized]
     }
 

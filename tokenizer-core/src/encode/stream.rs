@@ -17,7 +17,7 @@
 
 use super::{EncodeError, Encoder};
 use crate::normalize::Normalizer;
-use crate::special::{Matcher, Segment, SpecialSet, StreamedCut};
+use crate::special::{Matcher, Segment, SpecialSet, Walk};
 use crate::split::SplitError;
 use crate::token::TokenId;
 
@@ -129,7 +129,11 @@ trait Stage {
 #[derive(Clone, Debug)]
 struct CutAtSpecials<R> {
     specials: Matcher,
-    cut: StreamedCut,
+    walk: Walk,
+    /// What is not certain yet, with some text before it.
+    held: Vec<u8>,
+    /// Where it begins in the text.
+    offset: usize,
     between: Between<R>,
 }
 
@@ -145,30 +149,66 @@ impl<R: Stage> CutAtSpecials<R> {
     fn new(specials: &Matcher, rest: R) -> Self {
         CutAtSpecials {
             specials: specials.clone(),
-            cut: StreamedCut::default(),
+            walk: Walk::default(),
+            held: Vec::new(),
+            offset: 0,
             between: Between { start: None, rest },
         }
+    }
+
+    /// Takes more of the text and hands on what is certain.
+    fn walk(
+        &mut self,
+        more: &[u8],
+        is_last: bool,
+        ids: &mut Vec<TokenId>,
+    ) -> Result<(), EncodeError> {
+        let is_copied = !self.held.is_empty();
+        if is_copied {
+            self.held.extend_from_slice(more);
+        }
+        let text = match is_copied {
+            true => &self.held[..],
+            false => more,
+        };
+        while let Some(segment) = self.walk.next(&self.specials, text, is_last) {
+            self.between.take(segment, self.offset, ids)?;
+        }
+        let forgotten = self.walk.forget(&self.specials);
+        self.offset += forgotten;
+        match is_copied {
+            true => drop(self.held.drain(..forgotten)),
+            false => self.held.extend_from_slice(&more[forgotten..]),
+        }
+        Ok(())
     }
 }
 
 impl<R: Stage> Stage for CutAtSpecials<R> {
     fn text(&mut self, part: &[u8], ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
-        let each = |segment: Segment| self.between.take(segment, ids);
-        self.cut.push(&self.specials, part, each)
+        self.walk(part, false, ids)
     }
 
     fn end(&mut self, ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
-        let each = |segment: Segment| self.between.take(segment, ids);
-        self.cut.finish(&self.specials, each)?;
+        self.walk(&[], true, ids)?;
+        self.walk = Walk::default();
+        self.held.clear();
+        self.offset = 0;
         self.between.end(ids)
     }
 }
 
 impl<R: Stage> Between<R> {
-    fn take(&mut self, segment: Segment, ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
+    /// Takes a segment of what begins at `offset` of the text.
+    fn take(
+        &mut self,
+        segment: Segment,
+        offset: usize,
+        ids: &mut Vec<TokenId>,
+    ) -> Result<(), EncodeError> {
         match segment {
             Segment::Text(part, place) => {
-                let start = *self.start.get_or_insert(place);
+                let start = *self.start.get_or_insert(offset + place);
                 let taken = self.rest.text(part, ids);
                 taken.map_err(|error| moved(error, start))
             }

@@ -293,10 +293,10 @@ const HAS_DECODED: u32 = 1 << 5;
 /// The flags of a special token, by the bit that stands for each.
 fn flags(token: &mut SpecialToken) -> [&mut bool; 5] {
     [
-        &mut token.control,
+        &mut token.special,
         &mut token.normalized,
-        &mut token.left_strip,
-        &mut token.right_strip,
+        &mut token.lstrip,
+        &mut token.rstrip,
         &mut token.single_word,
     ]
 }
@@ -543,7 +543,7 @@ mod tests {
         let merges = Merges::trained(&[Pair::new(97, 98), Pair::new(256, 99)]).unwrap();
         let model = Model::trained(Pattern::sequence(stages), merges, &["<s>", "é"]).unwrap();
         let mut flagged = SpecialToken::new("[x]", 300);
-        (flagged.control, flagged.right_strip) = (false, true);
+        (flagged.special, flagged.rstrip) = (false, true);
         flagged.decoded = Some(b"\xFF[x".to_vec());
         let specials = model.specials().iter().cloned().chain([flagged]);
         let specials = SpecialTokens::new(specials).unwrap();

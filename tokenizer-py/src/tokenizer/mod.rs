@@ -195,7 +195,7 @@ impl Tokenizer {
             .name()
             .map_or_else(source, |name| name.to_string());
         let specials = model.specials().iter();
-        let specials = specials.filter(|token| token.control).count();
+        let specials = specials.filter(|token| token.special).count();
         let size = self.vocab_size();
         format!(
             "<tokenizer_py.Tokenizer vocab_size={size} pattern={pattern}, {merging}, {specials} special \

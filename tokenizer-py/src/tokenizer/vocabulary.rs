@@ -66,7 +66,7 @@ impl Tokenizer {
     #[getter]
     fn special_tokens<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let tokens = PyDict::new(py);
-        for token in self.model().specials().iter().filter(|t| t.control) {
+        for token in self.model().specials().iter().filter(|t| t.special) {
             tokens.set_item(&token.content, token.id)?;
         }
         Ok(tokens)
@@ -85,10 +85,10 @@ impl Tokenizer {
             class.call1((
                 &token.content,
                 token.id,
-                token.control,
+                token.special,
                 token.normalized,
-                token.left_strip,
-                token.right_strip,
+                token.lstrip,
+                token.rstrip,
                 token.single_word,
             ))
         };
@@ -161,7 +161,7 @@ impl Tokenizer {
         guard(|| {
             let model = self.model();
             let length = |id| match (model.specials().by_id(id), model.token(id)) {
-                (Some(special), _) if special.control => 0,
+                (Some(special), _) if special.special => 0,
                 (_, Some(token)) if as_text => String::from_utf8_lossy(token).len(),
                 (_, token) => token.unwrap_or_default().len(),
             };

@@ -13,7 +13,7 @@ use crate::progress::number;
 pub(super) fn report(model: &Model, most: usize) -> String {
     let vocab = model.vocab();
     let mut report = String::new();
-    let special = model.specials().iter().filter(|token| token.control);
+    let special = model.specials().iter().filter(|token| token.special);
     let special = special.count();
     let added = match model.specials().len() - special {
         0 => String::new(),

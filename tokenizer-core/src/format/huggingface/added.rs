@@ -97,10 +97,10 @@ impl Token {
         Token {
             content: token.content.clone(),
             single_word: token.single_word,
-            lstrip: token.left_strip,
-            rstrip: token.right_strip,
+            lstrip: token.lstrip,
+            rstrip: token.rstrip,
             normalized: Some(token.normalized),
-            special: token.control,
+            special: token.special,
         }
     }
 
@@ -109,10 +109,10 @@ impl Token {
             content: self.content.clone(),
             id,
             decoded: None,
-            control: self.special,
+            special: self.special,
             normalized: self.normalized.unwrap_or(!self.special),
-            left_strip: self.lstrip,
-            right_strip: self.rstrip,
+            lstrip: self.lstrip,
+            rstrip: self.rstrip,
             single_word: self.single_word,
         }
     }
@@ -633,7 +633,7 @@ impl<'a, 's> Adding<'a, 's> {
     }
 
     fn insert(&mut self, token: SpecialToken) {
-        if token.control {
+        if token.special {
             self.were_special.insert(token.content.clone());
         }
         self.ids.insert(token.content.clone(), token.id);
@@ -661,7 +661,7 @@ impl<'a, 's> Adding<'a, 's> {
 
     fn finish(self) -> Result<Vec<SpecialToken>, HuggingFaceError> {
         let is_both =
-            |token: &&SpecialToken| !token.control && self.were_special.contains(&token.content);
+            |token: &&SpecialToken| !token.special && self.were_special.contains(&token.content);
         match self.tokens.values().find(is_both) {
             Some(token) => Err(HuggingFaceError::SpecialAndNot {
                 content: token.content.clone(),

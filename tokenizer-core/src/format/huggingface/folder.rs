@@ -270,7 +270,7 @@ mod tests {
         let want = [(256, "<s>"), (257, "<b>"), (258, "<pad>"), (259, "<x>")];
         assert_eq!(contents(&model), want);
         let begin = model.specials().by_id(257).unwrap();
-        assert!(begin.control && begin.right_strip && !begin.normalized);
+        assert!(begin.special && begin.rstrip && !begin.normalized);
     }
 
     #[test]
@@ -300,7 +300,7 @@ mod tests {
         let model = read_folder(&tokenizer(), &files).unwrap();
         assert_eq!(contents(&model), [(256, "<s>"), (257, "<n>")]);
         let listed = model.specials().by_id(257).unwrap();
-        assert!(!listed.control && listed.normalized);
+        assert!(!listed.special && listed.normalized);
         files.tokenizer_config = None;
         let model = read_folder(&tokenizer(), &files).unwrap();
         assert_eq!(contents(&model), [(256, "<s>"), (257, "<y>"), (258, "<z>")]);

@@ -223,10 +223,10 @@ fn read_added_tokens(at: &At<'_>) -> Result<Vec<SpecialToken>, HuggingFaceError>
             content: token.field("content").text()?.to_owned(),
             id: TokenId::try_from(id.integer()?).map_err(|_| id.expected("an id"))?,
             decoded: None,
-            control: token.field("special").flag()?,
+            special: token.field("special").flag()?,
             normalized: token.field("normalized").flag()?,
-            left_strip: token.field("lstrip").flag()?,
-            right_strip: token.field("rstrip").flag()?,
+            lstrip: token.field("lstrip").flag()?,
+            rstrip: token.field("rstrip").flag()?,
             single_word: token.field("single_word").flag()?,
         });
     }

@@ -58,10 +58,10 @@ fn added_token(token: &SpecialToken) -> Json {
         ("id", token.id.into()),
         ("content", token.content.as_str().into()),
         ("single_word", token.single_word.into()),
-        ("lstrip", token.left_strip.into()),
-        ("rstrip", token.right_strip.into()),
+        ("lstrip", token.lstrip.into()),
+        ("rstrip", token.rstrip.into()),
         ("normalized", token.normalized.into()),
-        ("special", token.control.into()),
+        ("special", token.special.into()),
     ])
 }
 
@@ -356,10 +356,10 @@ mod tests {
                 content,
                 id: 400 + place * step,
                 decoded: None,
-                control: flags[0],
+                special: flags[0],
                 normalized: flags[1],
-                left_strip: flags[2],
-                right_strip: flags[3],
+                lstrip: flags[2],
+                rstrip: flags[3],
                 single_word: flags[4],
             };
             contents.into_iter().zip(0..).map(token).collect()
