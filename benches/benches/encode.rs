@@ -1,8 +1,8 @@
 //! Encoding with the tables of OpenAI and one of nanochat's kind that is trained here, on each corpus.
 //!
-//! - `cold`: the first pass of a new encoder over a whole file. To make the encoder is not timed.
-//! - `warm`: later passes of one encoder.
-//! - `novel`: an encoder that knows other text, on pieces of which it has met none.
+//! - `cold`: the first pass of a new tokenizer over a whole file. To make the tokenizer is not timed.
+//! - `warm`: later passes of one tokenizer.
+//! - `novel`: an tokenizer that knows other text, on pieces of which it has met none.
 //! - `documents`: files in documents of 4 KB, one call each; later passes.
 //! - `batch`: the same documents in one call, on 1 and 2 threads.
 //! - `hostile`: the first pass over texts that were made to be hard, with OpenAI's tables.
@@ -26,7 +26,7 @@ use divan::Bencher;
 use divan::counter::BytesCount;
 use tiktoken_rs::CoreBPE;
 use tokenizer_core::format::{native, tiktoken as rank_table};
-use tokenizer_core::{Encoder, Model, TokenId};
+use tokenizer_core::{Model, TokenId, Tokenizer};
 
 fn main() {
     divan::Divan::default()
@@ -37,7 +37,7 @@ fn main() {
         .main();
 }
 
-/// Bytes that an encoder has met before it is given novel pieces, and bytes of these.
+/// Bytes that an tokenizer has met before it is given novel pieces, and bytes of these.
 const MET: usize = 4 << 20;
 const NOVEL: usize = 4 << 20;
 
@@ -57,9 +57,9 @@ impl Case {
         self.corpus.text()
     }
 
-    /// An encoder that has met nothing.
-    fn encoder(self) -> Encoder {
-        Encoder::new(Arc::clone(self.encoding.model()))
+    /// An tokenizer that has met nothing.
+    fn tokenizer(self) -> Tokenizer {
+        Tokenizer::new(Arc::clone(self.encoding.model()))
     }
 
     /// What a benchmark gives back, to be checked when the clock has stopped.
@@ -129,7 +129,7 @@ impl Drop for Answer {
 }
 
 /// The hash of the right ids of a case, found once: by the definition, or where pieces are too long
-/// for it, by tiktoken. Where that gives up too (on a million spaces), the ids of a new encoder,
+/// for it, by tiktoken. Where that gives up too (on a million spaces), the ids of a new tokenizer,
 /// which at least must decode to the text.
 fn right(case: Case) -> u64 {
     type Key = (&'static str, &'static str);
@@ -144,7 +144,7 @@ fn right(case: Case) -> u64 {
     let right = encoding::right_hash(model, text)
         .or_else(|| Some(hash(&encode_with_tiktoken(case)?)))
         .unwrap_or_else(|| {
-            let ids = case.encoder().encode(text).expect("it splits");
+            let ids = case.tokenizer().encode(text).expect("it splits");
             assert!(model.decode(&ids).expect("the ids exist") == text);
             hash(&ids)
         });
@@ -166,27 +166,32 @@ fn first_pass(bencher: Bencher, case: Case) {
     right(case);
     bencher
         .counter(BytesCount::of_slice(case.text()))
-        .with_inputs(|| case.encoder())
-        .bench_local_refs(|encoder| case.answer(encoder.encode(case.text()).expect("it splits")));
+        .with_inputs(|| case.tokenizer())
+        .bench_local_refs(|tokenizer| {
+            case.answer(tokenizer.encode(case.text()).expect("it splits"))
+        });
 }
 
 #[divan::bench(args = natural())]
 fn warm(bencher: Bencher, case: Case) {
-    let encoder = case.encoder();
-    case.answer(encoder.encode(case.text()).expect("it splits"));
+    let tokenizer = case.tokenizer();
+    case.answer(tokenizer.encode(case.text()).expect("it splits"));
     bencher
         .counter(BytesCount::of_slice(case.text()))
-        .bench_local(|| case.answer(encoder.encode(case.text()).expect("it splits")));
+        .bench_local(|| case.answer(tokenizer.encode(case.text()).expect("it splits")));
 }
 
 #[divan::bench(args = natural())]
 fn documents(bencher: Bencher, case: Case) {
-    let encoder = case.encoder();
+    let tokenizer = case.tokenizer();
     let documents = encoding::documents(case.text());
     let pass = || {
         let mut ids = Vec::new();
         for document in &documents {
-            encoder.encode_into(document, &mut ids).expect("it splits");
+            tokenizer
+                .request()
+                .encode_into(document, &mut ids)
+                .expect("it splits");
         }
         ids
     };
@@ -199,10 +204,13 @@ fn documents(bencher: Bencher, case: Case) {
 
 #[divan::bench(args = natural_on_threads())]
 fn batch(bencher: Bencher, case: Case) {
-    let encoder = case.encoder();
+    let tokenizer = case.tokenizer();
     let documents = encoding::documents(case.text());
     let pass = || {
-        let batch = encoder.encode_batch(&documents, case.threads.unwrap_or(1));
+        let batch = tokenizer
+            .request()
+            .threads(case.threads.unwrap_or(1))
+            .encode_batch(&documents);
         batch.expect("they split").ids
     };
     let right = right_of_documents(case, &documents);
@@ -218,7 +226,7 @@ fn right_of_documents(case: Case, documents: &[&[u8]]) -> u64 {
     right.expect("people write no pieces that are so long")
 }
 
-/// Encoder and text of `novel`.
+/// Tokenizer and text of `novel`.
 struct Novel {
     model: Arc<Model>,
     met: &'static [u8],
@@ -267,12 +275,12 @@ fn novel(bencher: Bencher, case: Case) {
     bencher
         .counter(BytesCount::of_slice(&text))
         .with_inputs(|| {
-            let encoder = Encoder::new(Arc::clone(&model));
-            encoder.encode(met).expect("it splits");
-            encoder
+            let tokenizer = Tokenizer::new(Arc::clone(&model));
+            tokenizer.encode(met).expect("it splits");
+            tokenizer
         })
-        .bench_local_refs(|encoder| Answer {
-            ids: encoder.encode(&text).expect("it splits"),
+        .bench_local_refs(|tokenizer| Answer {
+            ids: tokenizer.encode(&text).expect("it splits"),
             right,
         });
 }
@@ -308,10 +316,10 @@ fn load(bencher: Bencher, File { encoding, format }: File) {
             "bpe" => native::read(bytes).expect("a model"),
             _ => rank_table::read(bytes, encoding.pattern()).expect("a model"),
         };
-        let encoder = Encoder::new(model);
-        let ids = encoder.encode(SENTENCE.as_bytes()).expect("it splits");
-        // To take the encoder apart is not timed.
-        (Answer { ids, right }, encoder)
+        let tokenizer = Tokenizer::new(model);
+        let ids = tokenizer.encode(SENTENCE.as_bytes()).expect("it splits");
+        // To take the tokenizer apart is not timed.
+        (Answer { ids, right }, tokenizer)
     });
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokenizer_core::format::tiktoken;
-use tokenizer_core::{Encoder, Model, Pattern, PatternName, TokenId};
+use tokenizer_core::{Model, Pattern, PatternName, TokenId, Tokenizer};
 
 use crate::corpora;
 
@@ -60,15 +60,15 @@ pub fn texts() -> Vec<Encoded> {
             continue;
         };
         let model = tiktoken::read(&file, Pattern::named(pattern)).expect("a published vocabulary");
-        let encoder = Encoder::new(model);
+        let tokenizer = Tokenizer::new(model);
         for corpus in corpora::all().iter().filter(|corpus| corpus.is_natural()) {
             let bytes = corpus.text();
             texts.push(Encoded {
                 corpus: corpus.name(),
                 vocabulary,
                 bytes,
-                model: encoder.model().clone(),
-                ids: encoder.encode(bytes).expect("scanners never fail"),
+                model: tokenizer.model().clone(),
+                ids: tokenizer.encode(bytes).expect("scanners never fail"),
             });
         }
     }

@@ -12,7 +12,7 @@
 use std::collections::HashMap;
 
 use tokenizer_core::{
-    Count, CountOptions, Encoder, Gaps, Merges, Model, Pair, Pattern, PatternName, TokenId,
+    Count, CountOptions, Gaps, Merges, Model, Pair, Pattern, PatternName, TokenId, Tokenizer,
     TrainOptions, Words, count_pieces, reference, train,
 };
 
@@ -130,12 +130,12 @@ pub fn visits(words: &Words, merges: &Merges) -> usize {
     let specials: [&str; 0] = [];
     let model = Model::trained(pattern(), merges.clone(), &specials)
         .expect("merges that were trained make a model");
-    let (encoder, pairs) = (Encoder::new(model), pairs(merges));
+    let (tokenizer, pairs) = (Tokenizer::new(model), pairs(merges));
     let mut last_word = vec![usize::MAX; pairs.len()];
     let mut visits = 0;
     for (word, (piece, _)) in words.iter().enumerate() {
         // What a word ends as tells all that was merged in it.
-        let mut ids: Vec<TokenId> = encoder.encode(piece).expect("a piece splits into itself");
+        let mut ids: Vec<TokenId> = tokenizer.encode(piece).expect("a piece splits into itself");
         while let Some(id) = ids.pop() {
             let Some(merge) = (id as usize).checked_sub(256) else {
                 continue;

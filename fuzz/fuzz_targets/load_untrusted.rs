@@ -14,7 +14,7 @@ use libfuzzer_sys::fuzz_target;
 use tokenizer_core::format::{huggingface, native, tiktoken};
 use tokenizer_core::normalize::Normalizer;
 use tokenizer_core::{
-    Encoder, Gaps, Merge, Merges, Merging, Model, Pattern, PatternName, SpecialToken,
+    Tokenizer, Gaps, Merge, Merges, Merging, Model, Pattern, PatternName, SpecialToken,
     SpecialTokens, TokenId,
 };
 use tokenizer_fuzz::input::Input;
@@ -211,11 +211,11 @@ const TEXT: &[u8] =
 
 /// Fails unless a model that was read does what a model must do.
 fn check(model: &Model, text: &[u8], with_json: bool) {
-    let encoder = Encoder::new(model.clone());
+    let tokenizer = Tokenizer::new(model.clone());
     let texts = [text, TEXT, b"", b"\xFF\xC3 abc \xE2\x82", &[b'a'; 100]];
-    let encoded = texts.map(|text| ids_of_text(&encoder, text));
+    let encoded = texts.map(|text| ids_of_text(&tokenizer, text));
     let same_ids = |again: Model, format: &str| {
-        let again = Encoder::new(again);
+        let again = Tokenizer::new(again);
         for (text, ids) in texts.iter().zip(&encoded) {
             assert_eq!(ids_of_text(&again, text), *ids, "{format}");
         }
@@ -262,9 +262,9 @@ fn check(model: &Model, text: &[u8], with_json: bool) {
 
 /// The ids of a text in every way, checked by decoding them; with special tokens too. None where
 /// the pattern fails.
-fn ids_of_text(encoder: &Encoder, text: &[u8]) -> Option<(Vec<TokenId>, Vec<TokenId>)> {
-    let model = encoder.model();
-    let ids = encoder.encode(text).ok()?;
+fn ids_of_text(tokenizer: &Tokenizer, text: &[u8]) -> Option<(Vec<TokenId>, Vec<TokenId>)> {
+    let model = tokenizer.model();
+    let ids = tokenizer.encode(text).ok()?;
     let decoded = model.decode(&ids).expect("the ids exist");
     if model.pattern().stages().all(|(_, gaps)| gaps == Gaps::Keep) {
         let kept = match model.normalizer() {
@@ -273,10 +273,10 @@ fn ids_of_text(encoder: &Encoder, text: &[u8]) -> Option<(Vec<TokenId>, Vec<Toke
         };
         assert_eq!(decoded, *kept);
     }
-    assert_ids(encoder, text, &ids, "a model that was read");
+    assert_ids(tokenizer, text, &ids, "a model that was read");
     let mut special = Vec::new();
-    encoder
-        .encode_with_specials(text, &model.all_specials(), &mut special)
+    tokenizer
+        .request().allow(&model.all_specials()).encode_into(text, &mut special)
         .ok()?;
     model.decode(&special).expect("the ids exist");
     Some((ids, special))

@@ -284,6 +284,7 @@ mod tests {
     use crate::normalize::Normalizer;
     use crate::reference;
     use crate::split::Pattern;
+    use crate::tokenizer::Tokenizer;
     use crate::train::{TieBreak, train};
     use proptest::prelude::*;
 
@@ -328,7 +329,7 @@ mod tests {
             (b"yabc", 1),
         ];
         assert_eq!(tokens, want);
-        let encoder = Encoder::new(extended.model);
+        let encoder = Tokenizer::new(extended.model);
         assert_eq!(encoder.encode(b"xabc").unwrap(), [260]);
     }
 
@@ -445,7 +446,7 @@ mod tests {
             let options = TrainOptions::new(size_to_extend(&model) + merges)
                 .min_frequency(min_frequency)
                 .max_token_bytes(max_token_bytes);
-            let encoder = Encoder::new(model.clone());
+            let encoder = Tokenizer::new(model.clone());
             let encoded = other.iter().map(|(p, n)| (encoder.encode_single_piece(p), n)).collect();
             let tokens = model.vocab().iter().map(|(_, token)| token.to_vec()).collect();
             let want = reference::extend(encoded, tokens, merges, min_frequency, max_token_bytes);

@@ -79,6 +79,7 @@ pub mod special;
 pub mod split;
 mod stop;
 pub mod token;
+mod tokenizer;
 pub mod train;
 mod unicode;
 pub mod vocab;
@@ -91,8 +92,7 @@ pub use count::{CountOptions, count_pieces};
 pub use crop::{CropOptions, crop};
 pub use decode::DecodeStream;
 pub use encode::{
-    Batch, BatchError, EncodeError, EncodeOptions, EncodeStream, Encoder, EncoderOptions,
-    IdsWithOffsets, Truncated,
+    Batch, BatchError, EncodeError, EncodeStream, IdsWithOffsets, Request, Truncated,
 };
 pub use extend::{Extended, extend};
 pub use merge_steps::{MergeRule, MergeStep};
@@ -102,6 +102,7 @@ pub use rank_merges::rank_merges;
 pub use special::{SpecialSet, SpecialToken, SpecialTokens};
 pub use split::{Gaps, Pattern, PatternError, PatternName, Spans, SplitError, Splitter};
 pub use token::{Count, MAX_TOKEN_ID, Pair, TokenId};
+pub use tokenizer::{Tokenizer, TokenizerBuilder};
 pub use train::{TieBreak, TrainOptions, Trained, train};
 pub use unicode::UNICODE_VERSION;
 pub use vocab::Vocab;

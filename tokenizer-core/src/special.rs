@@ -231,6 +231,13 @@ pub struct SpecialSet {
     pub(crate) normalized: Matcher,
 }
 
+impl SpecialSet {
+    /// Whether no token is recognised.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.raw.is_empty() && self.normalized.is_empty()
+    }
+}
+
 /// Finds special and added tokens in a text. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Matcher {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokenizer_core::format::tiktoken;
-use tokenizer_core::{Encoder, Gaps, Merges, Model, Pair, Pattern, PatternName};
+use tokenizer_core::{Gaps, Merges, Model, Pair, Pattern, PatternName, Tokenizer};
 
 const MOST_TIMES_PROSE: f64 = 8.0;
 
@@ -48,12 +48,12 @@ impl Passes {
     }
 
     fn time(&mut self, model: &Arc<Model>, text: &[u8]) {
-        let encoder = Encoder::new(model.clone());
+        let encoder = Tokenizer::new(model.clone());
         let mut ids = Vec::with_capacity(text.len());
         for pass in 0..3 {
             ids.clear();
             let start = Instant::now();
-            encoder.encode_into(text, &mut ids).unwrap();
+            encoder.request().encode_into(text, &mut ids).unwrap();
             let time = start.elapsed().as_secs_f64() / text.len() as f64;
             let shortest = match pass {
                 0 => &mut self.first,
@@ -223,7 +223,7 @@ fn measured() {
     let merges = Merges::trained(&merges).unwrap();
     let specials: [&str; 0] = [];
     let model = Model::trained(Pattern::named(PatternName::Cl100k), merges, &specials).unwrap();
-    let encoder = Encoder::new(model);
+    let encoder = Tokenizer::new(model);
     let text = vec![0; 50_000_000];
     let start = Instant::now();
     let ids = encoder.encode(&text).unwrap();

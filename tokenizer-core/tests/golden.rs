@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tokenizer_core::format::tiktoken::read_ranks;
 use tokenizer_core::{
-    CountOptions, Encoder, Model, Pair, Pattern, SpecialToken, TrainOptions, Words, count_pieces,
+    CountOptions, Model, Pair, Pattern, SpecialToken, Tokenizer, TrainOptions, Words, count_pieces,
     reference, train,
 };
 
@@ -59,7 +59,7 @@ fn encoding_gives_the_ids_of_tiktoken() {
             ranks.iter().map(|(token, rank)| (token.as_slice(), *rank)),
             specials.map(|(content, id)| SpecialToken::new(content, id)),
         );
-        let encoder = Encoder::new(model.unwrap());
+        let encoder = Tokenizer::new(model.unwrap());
         let all = encoder.model().all_specials();
         let vectors = String::from_utf8(fixture(&format!("golden/{name}.jsonl"))).unwrap();
         for line in vectors.lines() {
@@ -78,7 +78,9 @@ fn encoding_gives_the_ids_of_tiktoken() {
             assert_eq!(encoder.model().decode(&plain).unwrap(), text.as_bytes());
             let mut special = Vec::new();
             encoder
-                .encode_with_specials(text.as_bytes(), &all, &mut special)
+                .request()
+                .allow(&all)
+                .encode_into(text.as_bytes(), &mut special)
                 .unwrap();
             assert_eq!(
                 special,

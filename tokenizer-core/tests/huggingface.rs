@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use tokenizer_core::format::{huggingface, tiktoken};
-use tokenizer_core::{Encoder, Gaps, Model, PatternName, SpecialToken, TokenId};
+use tokenizer_core::{Gaps, Model, PatternName, SpecialToken, TokenId, Tokenizer};
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures")
@@ -27,18 +27,20 @@ fn read_fixture(file: &str) -> Vec<u8> {
     std::fs::read(fixtures().join(file)).unwrap()
 }
 
-fn all_ids(encoder: &Encoder, text: &str) -> Vec<TokenId> {
+fn all_ids(encoder: &Tokenizer, text: &str) -> Vec<TokenId> {
     let mut ids = Vec::new();
     let all = encoder.model().all_specials();
     encoder
-        .encode_with_specials(text.as_bytes(), &all, &mut ids)
+        .request()
+        .allow(&all)
+        .encode_into(text.as_bytes(), &mut ids)
         .unwrap();
     ids
 }
 
 /// Checks a model against a golden file: plain ids, and ids with special tokens found.
 fn check_golden(model: Model, golden: &str) {
-    let encoder = Encoder::new(model);
+    let encoder = Tokenizer::new(model);
     let golden = String::from_utf8(read_fixture(golden)).unwrap();
     assert!(golden.lines().count() > 100);
     for line in golden.lines() {
@@ -125,7 +127,7 @@ fn gpt2_itself_is_what_its_ranks_are() {
     let pattern = tokenizer_core::Pattern::named(PatternName::Gpt2);
     let ranks = tiktoken::read(&ranks, pattern).unwrap();
     assert_eq!(model.vocab(), ranks.vocab());
-    let [model, ranks] = [model, ranks].map(Encoder::new);
+    let [model, ranks] = [model, ranks].map(Tokenizer::new);
     let text = read_fixture("corpus.txt");
     assert_eq!(model.encode(&text).unwrap(), ranks.encode(&text).unwrap());
 }

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 use tokenizer_core::normalize::Normalizer;
 use tokenizer_core::{
-    CountOptions, EncodeError, Encoder, Gaps, Merges, Model, Pattern, PatternName, SpecialSet,
-    SpecialToken, SpecialTokens, TokenId, TrainOptions, count_pieces, train,
+    CountOptions, EncodeError, Gaps, Merges, Model, Pattern, PatternName, SpecialSet, SpecialToken,
+    SpecialTokens, TokenId, Tokenizer, TrainOptions, count_pieces, train,
 };
 
 fn root() -> PathBuf {
@@ -51,9 +51,9 @@ fn models() -> &'static [Model] {
     &MODELS
 }
 
-fn encoders() -> &'static [Encoder] {
-    static ENCODERS: LazyLock<Vec<Encoder>> =
-        LazyLock::new(|| models().iter().cloned().map(Encoder::new).collect());
+fn encoders() -> &'static [Tokenizer] {
+    static ENCODERS: LazyLock<Vec<Tokenizer>> =
+        LazyLock::new(|| models().iter().cloned().map(Tokenizer::new).collect());
     &ENCODERS
 }
 
@@ -63,23 +63,26 @@ const O200K: Option<PatternName> = Some(PatternName::O200k);
 type Encoded = (Vec<TokenId>, Result<(), EncodeError>);
 
 /// The set that allows no special token; it holds the other added tokens.
-fn no_specials(encoder: &Encoder) -> SpecialSet {
+fn no_specials(encoder: &Tokenizer) -> SpecialSet {
     encoder.model().special_set(&[] as &[&str])
 }
 
-fn whole(encoder: &Encoder, specials: &SpecialSet, text: &[u8]) -> Encoded {
+fn whole(encoder: &Tokenizer, specials: &SpecialSet, text: &[u8]) -> Encoded {
     let mut ids = Vec::new();
-    let done = encoder.encode_with_specials(text, specials, &mut ids);
+    let done = encoder
+        .request()
+        .allow(specials)
+        .encode_into(text, &mut ids);
     (ids, done)
 }
 
 fn in_chunks<'t>(
-    encoder: &Encoder,
+    encoder: &Tokenizer,
     specials: &SpecialSet,
     chunks: impl IntoIterator<Item = &'t [u8]>,
 ) -> Encoded {
     let mut ids = Vec::new();
-    let mut stream = encoder.stream_with_specials(specials);
+    let mut stream = encoder.request().allow(specials).stream();
     let pushed = chunks
         .into_iter()
         .try_for_each(|chunk| stream.push(chunk, &mut ids));
@@ -214,7 +217,7 @@ proptest! {
         let vocab = model.vocab().clone();
         let pattern = model.pattern().clone();
         let encoder = Model::new(pattern, vocab, merging, specials).unwrap();
-        let encoder = Encoder::new(encoder.with_normalizer(model.normalizer()));
+        let encoder = Tokenizer::new(encoder.with_normalizer(model.normalizer()));
         let model = encoder.model();
         let some = model.special_set(&[CONTENTS[0], CONTENTS[2], CONTENTS[8]]);
         for allowed in [model.all_specials(), some, no_specials(&encoder)] {
@@ -234,8 +237,11 @@ fn what_no_chunk_can_change_is_given_out_at_once() {
         model.merging().clone(),
         specials,
     );
-    let encoder = Encoder::new(model.unwrap());
-    let mut stream = encoder.stream_with_specials(&encoder.model().all_specials());
+    let encoder = Tokenizer::new(model.unwrap());
+    let mut stream = encoder
+        .request()
+        .allow(&encoder.model().all_specials())
+        .stream();
     let (mut text, mut ids) = (Vec::new(), Vec::new());
     for (chunk, settled) in [
         ("one two thr", "one two"),
@@ -264,7 +270,7 @@ fn what_no_chunk_can_change_is_given_out_at_once() {
 fn an_error_is_that_of_the_whole_text_and_stays() {
     let bomb = Pattern::regex(r"(?:a|a)+(?=c)|.", Gaps::Keep).unwrap();
     let model = Model::trained(bomb, Merges::default(), &["<|s|>"]).unwrap();
-    let encoder = Encoder::new(model);
+    let encoder = Tokenizer::new(model);
     let all = encoder.model().all_specials();
     let text = format!("xy<|s|>z{}<|s|>b", "a".repeat(64));
     let want = whole(&encoder, &all, text.as_bytes());
@@ -273,7 +279,7 @@ fn an_error_is_that_of_the_whole_text_and_stays() {
         let got = in_chunks(&encoder, &all, text.as_bytes().chunks(size));
         assert_eq!(got, want, "{size}");
     }
-    let mut stream = encoder.stream_with_specials(&all);
+    let mut stream = encoder.request().allow(&all).stream();
     let mut ids = Vec::new();
     let error = stream.push(text.as_bytes(), &mut ids).unwrap_err();
     let before = ids.clone();
@@ -296,7 +302,7 @@ fn a_long_text_byte_by_byte_is_linear_whatever_it_holds() {
         let (pattern, vocab) = (model.pattern().clone(), model.vocab().clone());
         let model = Model::new(pattern, vocab, model.merging().clone(), specials.clone());
         let model = model.unwrap().with_normalizer(Some(Normalizer::Nfc));
-        let encoder = Encoder::new(model);
+        let encoder = Tokenizer::new(model);
         let all = encoder.model().all_specials();
         for unit in [
             "a", " ", "\n", "!", "1", "a ", "\u{301}", "\u{1161}", "<|strip|", "\u{3000}", "Ab",
@@ -326,8 +332,8 @@ fn every_corpus_in_chunks_gives_the_ids_of_the_whole() {
         files.extend(paths.filter(|path| path.is_file()));
     }
     // Every kind of scanner, and one of them with a normaliser.
-    let plain = |encoder: &Encoder| encoder.model().normalizer().is_none();
-    let encoders: Vec<&Encoder> = encoders()
+    let plain = |encoder: &Tokenizer| encoder.model().normalizer().is_none();
+    let encoders: Vec<&Tokenizer> = encoders()
         .iter()
         .filter(|encoder| encoder.model().pattern().has_scanner())
         .filter(|encoder| plain(encoder) || encoder.model().pattern().name() == O200K)

@@ -7,7 +7,7 @@
 //!
 //! | field | what it is |
 //! | --- | --- |
-//! | `load` | from the path to an encoder that can be asked |
+//! | `load` | from the path to an tokenizer that can be asked |
 //! | `sentence` | its first answer, for one sentence |
 //! | `passes` | the passes over the text, the first and then the others |
 //! | `tokens`, `crc` | of the text: how many ids, and the CRC-32 of them as little-endian u32 |
@@ -21,7 +21,7 @@ use std::time::Instant;
 
 use benches::encoding::SENTENCE;
 use tokenizer_core::corpus::load_model;
-use tokenizer_core::{EncodeOptions, Encoder, Pattern};
+use tokenizer_core::{Pattern, Tokenizer};
 
 const USAGE: &str = "usage: encode_once MODEL PATTERN TEXT PASSES [THREADS]";
 
@@ -53,10 +53,10 @@ fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
         "-" => None,
         pattern => Some(pattern.parse()?),
     };
-    let encoder = Encoder::new(load_model(Path::new(model), pattern)?);
+    let tokenizer = Tokenizer::new(load_model(Path::new(model), pattern)?);
     let load = start.elapsed().as_secs_f64();
     let start = Instant::now();
-    encoder.encode(SENTENCE.as_bytes())?;
+    tokenizer.encode(SENTENCE.as_bytes())?;
     let sentence = start.elapsed().as_secs_f64();
 
     let mut times = Vec::new();
@@ -65,7 +65,7 @@ fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
         // To give the ids of the last pass back is not timed.
         drop(std::mem::take(&mut ids));
         let start = Instant::now();
-        ids = encoder.encode_with(&text, EncodeOptions::new().threads(threads))?;
+        ids = tokenizer.request().threads(threads).encode(&text)?;
         times.push(start.elapsed().as_secs_f64());
     }
     let mut crc = crc32fast::Hasher::new();

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 
-use tokenizer_core::{EncodeOptions, Encoder};
+use tokenizer_core::Tokenizer;
 
 use crate::args::CountArguments;
 use crate::commands::{load, pipeline};
@@ -19,17 +19,16 @@ pub(crate) fn run(arguments: &CountArguments, progress: &Progress) -> Result<(),
         arguments.model.pattern.pattern.as_ref(),
         progress,
     )?;
-    let encoder = Encoder::new(model);
+    let tokenizer = Tokenizer::new(model);
     let output = Output::Standard;
     output.write(|writer| {
         let stage = progress
             .bytes_of("counting tokens", inputs.total_bytes())
             .unless(output.is_terminal());
         let mut sums = Sums::new(&inputs);
-        let count = |texts: &[InputText], threads| {
-            encoder.count_batch_with(texts, EncodeOptions::new().threads(threads))
-        };
-        let cut = pipeline::cut_for(&encoder);
+        let count =
+            |texts: &[InputText], threads| tokenizer.request().threads(threads).count_batch(texts);
+        let cut = pipeline::cut_for(&tokenizer);
         let spent = pipeline::run(
             &inputs,
             cut,

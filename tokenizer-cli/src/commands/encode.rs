@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use tokenizer_core::{EncodeOptions, Encoder, Model, TokenId};
+use tokenizer_core::{Model, TokenId, Tokenizer};
 
 use crate::args::EncodeArguments;
 use crate::commands::pipeline::Spent;
@@ -105,14 +105,15 @@ fn encode(
     shards: &mut Shards,
     stage: &Stage,
 ) -> Result<(u64, Spent), CommandError> {
-    let encoder = Encoder::new(model);
-    let allowed = (arguments.allow_special).then(|| encoder.model().all_specials());
-    let mut options = EncodeOptions::new();
-    options.allowed = allowed.as_ref();
-    let encode =
-        |texts: &[InputText], threads| encoder.encode_batch_with(texts, options.threads(threads));
+    let tokenizer = Tokenizer::new(model);
+    let allowed = (arguments.allow_special).then(|| tokenizer.model().all_specials());
+    let request = match &allowed {
+        Some(allowed) => tokenizer.request().allow(allowed),
+        None => tokenizer.request(),
+    };
+    let encode = |texts: &[InputText], threads| request.threads(threads).encode_batch(texts);
     // Special tokens may stand where a text could be cut.
-    let cut = pipeline::cut_for(&encoder).filter(|_| !arguments.allow_special);
+    let cut = pipeline::cut_for(&tokenizer).filter(|_| !arguments.allow_special);
     let (mut bytes, mut is_open) = (0, false);
     let spent = pipeline::run(
         inputs,

@@ -18,7 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tokenizer_core::parallel;
-use tokenizer_core::{BatchError, Encoder, Pattern};
+use tokenizer_core::{BatchError, Pattern, Tokenizer};
 
 use crate::error::CommandError;
 use crate::input::{InputText, Inputs};
@@ -278,8 +278,8 @@ fn send_groups(
 
 /// The pattern by which documents may be cut so that each part has the ids that it has within the
 /// whole; `None` if the whole text is needed, since it is normalized or may hold added tokens.
-pub(super) fn cut_for(encoder: &Encoder) -> Option<&Pattern> {
-    let model = encoder.model();
+pub(super) fn cut_for(tokenizer: &Tokenizer) -> Option<&Pattern> {
+    let model = tokenizer.model();
     let has_added = model.specials().iter().any(|token| !token.special);
     (model.normalizer().is_none() && !has_added).then_some(model.pattern())
 }

@@ -1,7 +1,8 @@
 //! Many texts at once: ids one behind the other, on several threads.
 
 use super::parallel::Gathered;
-use super::{EncodeError, EncodeOptions, Encoder, room_for};
+use super::request::Request;
+use super::{EncodeError, room_for};
 use crate::token::TokenId;
 
 /// The ids of several texts in one array.
@@ -40,34 +41,19 @@ impl BatchError {
     }
 }
 
-impl Encoder {
-    /// Encodes every text as [`Encoder::encode`] does, on up to `threads` threads (0 means 1).
-    /// The result is the same for any number of threads.
+impl Request<'_> {
+    /// The ids of every text, as [`Request::encode`] gives them.
     ///
-    /// The work is spread evenly however uneven the texts: long ones are cut, as by
-    /// [`Encoder::encode_with_threads`]. The ids of at most `2 * threads + 2` parts of about 64 KiB are
-    /// stored before they are appended to the result.
-    ///
-    /// # Errors
-    /// At the first text that fails.
-    pub fn encode_batch<T: AsRef<[u8]> + Sync>(
-        &self,
-        texts: &[T],
-        threads: usize,
-    ) -> Result<Batch, BatchError> {
-        self.encode_batch_with(texts, EncodeOptions::new().threads(threads))
-    }
-
-    /// Encodes every text as [`Encoder::encode_with`] does.
+    /// The work is spread evenly however uneven the texts: long ones are cut. Each thread holds little more
+    /// than the ids of some parts of 64 KiB, besides what all of them fill together.
     ///
     /// ```
-    /// use tokenizer_core::{EncodeOptions, Encoder, Merges, Model};
+    /// use tokenizer_core::{Merges, Model, Tokenizer};
     ///
     /// let model = Model::trained("gpt2".parse()?, Merges::default(), &["<|end|>"])?;
-    /// let encoder = Encoder::new(model);
-    /// let allowed = encoder.model().all_specials();
-    /// let options = EncodeOptions::new().allow(&allowed).threads(2);
-    /// let batch = encoder.encode_batch_with(&["a", "b<|end|>"], options)?;
+    /// let tokenizer = Tokenizer::new(model);
+    /// let allowed = tokenizer.model().all_specials();
+    /// let batch = tokenizer.request().allow(&allowed).threads(2).encode_batch(&["a", "b<|end|>"])?;
     /// assert_eq!(batch.ids, [97, 98, 256]);
     /// assert_eq!(batch.offsets, [0, 1, 3]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -75,32 +61,27 @@ impl Encoder {
     ///
     /// # Errors
     /// At the first text that fails.
-    pub fn encode_batch_with<T: AsRef<[u8]> + Sync>(
-        &self,
-        texts: &[T],
-        options: EncodeOptions<'_>,
-    ) -> Result<Batch, BatchError> {
+    pub fn encode_batch<T: AsRef<[u8]> + Sync>(&self, texts: &[T]) -> Result<Batch, BatchError> {
         let bytes = texts.iter().map(|text| text.as_ref().len()).sum();
         let mut whole = Gathered::of_ids(room_for(bytes));
         whole.end_text();
-        self.gather(texts, options, &mut whole)?;
+        self.gather(texts, &mut whole)?;
         Ok(Batch {
             ids: whole.ids,
             offsets: whole.ends,
         })
     }
 
-    /// How many ids each text has, counted as by [`Encoder::count_with`]. No ids are kept.
+    /// The number of ids of every text. No ids are kept.
     ///
     /// # Errors
     /// At the first text that fails.
-    pub fn count_batch_with<T: AsRef<[u8]> + Sync>(
+    pub fn count_batch<T: AsRef<[u8]> + Sync>(
         &self,
         texts: &[T],
-        options: EncodeOptions<'_>,
     ) -> Result<Vec<usize>, BatchError> {
         let mut whole = Gathered::of_counts();
-        self.gather(texts, options, &mut whole)?;
+        self.gather(texts, &mut whole)?;
         let mut before = 0;
         let counts = whole.ends.into_iter().map(|end| {
             let count = end - before;
@@ -113,11 +94,10 @@ impl Encoder {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::encode::EncoderOptions;
     use crate::merges::Merges;
     use crate::model::Model;
     use crate::split::{Gaps, Pattern, PatternName};
+    use crate::tokenizer::Tokenizer;
 
     #[test]
     fn threads_change_nothing() {
@@ -126,19 +106,30 @@ mod tests {
             Merges::trained(&[crate::Pair::new(97, 98)]).unwrap(),
             &[] as &[&str],
         );
-        let encoder = Encoder::new(model.unwrap());
+        let encoder = Tokenizer::new(model.unwrap());
         let texts: Vec<String> = (0..500)
             .map(|n| "abc ab! ".repeat(if n % 97 == 0 { 20_000 } else { n % 13 }))
             .collect();
-        let one = encoder.encode_batch(&texts, 1).unwrap();
+        let one = encoder.request().threads(1).encode_batch(&texts).unwrap();
         assert_eq!(one.offsets.len(), texts.len() + 1);
         for (text, ids) in texts.iter().zip(one.iter()) {
             assert_eq!(encoder.encode(text.as_bytes()).unwrap(), ids);
         }
         for threads in [0, 2, 3, 8] {
-            assert_eq!(encoder.encode_batch(&texts, threads).unwrap(), one);
+            assert_eq!(
+                encoder
+                    .request()
+                    .threads(threads)
+                    .encode_batch(&texts)
+                    .unwrap(),
+                one
+            );
         }
-        let none = encoder.encode_batch(&[] as &[&str], 2).unwrap();
+        let none = encoder
+            .request()
+            .threads(2)
+            .encode_batch(&[] as &[&str])
+            .unwrap();
         assert_eq!((none.ids.len(), none.offsets), (0, vec![0]));
     }
 
@@ -147,14 +138,22 @@ mod tests {
         let bomb = Pattern::regex(r"(?:a|a)+(?=c)|.", Gaps::Keep).unwrap();
         let model = Model::trained(bomb, Merges::default(), &[] as &[&str]).unwrap();
         // So that these texts reach threads.
-        let encoder = Encoder::with_options(model, EncoderOptions::default().small_parts());
+        let encoder = Tokenizer::builder().small_parts().build(model);
         let mut texts = vec!["fine".repeat(200); 40];
         texts[7] = "a".repeat(64);
         texts[30] = "a".repeat(64);
         for threads in [1, 4] {
-            assert_eq!(encoder.encode_batch(&texts, threads).unwrap_err().text, 7);
-            let options = EncodeOptions::new().threads(threads);
-            let error = encoder.count_batch_with(&texts, options).unwrap_err();
+            assert_eq!(
+                encoder
+                    .request()
+                    .threads(threads)
+                    .encode_batch(&texts)
+                    .unwrap_err()
+                    .text,
+                7
+            );
+            let options = encoder.request().threads(threads);
+            let error = options.count_batch(&texts).unwrap_err();
             assert_eq!(error.text, 7);
         }
     }

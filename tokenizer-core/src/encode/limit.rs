@@ -20,7 +20,8 @@
 //! A pattern without a scanner, a text that the normaliser changes, and a model whose added tokens
 //! are part of its vocabulary have no cuts: there the whole text is the stretch.
 
-use super::{EncodeError, Encoder};
+use super::EncodeError;
+use super::request::Request;
 
 /// How many bytes are encoded again, at most, to find a longer beginning than bisection did. Half a
 /// millisecond or two; enough for every end in a stretch of 360 bytes.
@@ -32,7 +33,7 @@ const COMPOSED: usize = 64;
 /// How many ends are tried behind that of bisection, however much is encoded again for it.
 const LEAST_TRIED: usize = 16;
 
-/// The beginning of a text. Made by [`Encoder::truncate`].
+/// The beginning of a text. Made by [`Request::truncate`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Truncated<'t> {
     /// The beginning.
@@ -41,71 +42,71 @@ pub struct Truncated<'t> {
     pub tokens: usize,
 }
 
-impl Encoder {
-    /// How many ids `text` has, if there are no more than `limit`: what [`Encoder::count`] gives,
-    /// or `None`. The text of special tokens is text like any other.
+impl Request<'_> {
+    /// How many ids `text` has, if there are no more than `limit`: what [`Request::count`] gives,
+    /// or `None`. One thread does it.
     ///
     /// Costs as much as `limit` ids, however long the text. (A model with a normalizer normalizes
     /// the whole text first, and added tokens are searched in all of it.)
     ///
     /// ```
-    /// use tokenizer_core::{Encoder, Merges, Model};
+    /// use tokenizer_core::{Merges, Model, Tokenizer};
     ///
-    /// let encoder = Encoder::new(Model::trained("gpt2".parse()?, Merges::default(), &["<|end|>"])?);
-    /// assert_eq!(encoder.count_till_limit(b"hello", 5)?, Some(5));
-    /// assert_eq!(encoder.count_till_limit(&b"hello".repeat(1000), 5)?, None);
+    /// let tokenizer = Tokenizer::new(Model::trained("gpt2".parse()?, Merges::default(), &["<|end|>"])?);
+    /// assert_eq!(tokenizer.request().count_till_limit(b"hello", 5)?, Some(5));
+    /// assert_eq!(tokenizer.request().count_till_limit(&b"hello".repeat(1000), 5)?, None);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// As [`Encoder::encode`], if the pattern fails before the limit.
+    /// As [`Request::encode`], if the pattern fails before the limit.
     pub fn count_till_limit(
         &self,
-        text: &[u8],
+        text: impl AsRef<[u8]>,
         limit: usize,
     ) -> Result<Option<usize>, EncodeError> {
-        let added = &self.shared.added;
-        self.count_text(&mut self.session(), text, added, None, limit)
+        let encoder = self.encoder;
+        let segments = encoder.segments(text.as_ref(), self.allowed);
+        encoder.count_segments(&mut encoder.session(), segments, self.stop, limit)
     }
 
     /// The longest beginning of `text` that ends where a character ends and has, encoded on its own,
     /// no more than `limit` ids: the whole text, if it has no more. Bytes that are not UTF-8 are
-    /// characters too, each maximal invalid sequence one. The text of special tokens is text like
-    /// any other.
+    /// characters too, each maximal invalid sequence one. One thread does it.
     ///
     /// It is the longest of all for a named pattern and for most texts. It need not be where
     /// finding it would cost too much: in a stretch without a place where the pattern certainly
     /// splits (one word, a run of spaces, Chinese without punctuation) of which more than some
     /// hundred bytes fit; with a regex of one's own; where the normaliser changes the text; and with
-    /// added tokens that are not special. There it fits, with one character more it does not, and
+    /// special tokens that are allowed, or added tokens that are not special. There it fits, with one character more it does not, and
     /// none of the next 16 ends does.
     ///
     /// Costs about as much as `limit` ids, however long the text, and some dozen times as much where
     /// it need not be the longest.
     ///
     /// ```
-    /// use tokenizer_core::{Encoder, Merges, Model};
+    /// use tokenizer_core::{Merges, Model, Tokenizer};
     ///
-    /// let encoder = Encoder::new(Model::trained("gpt2".parse()?, Merges::default(), &["<|end|>"])?);
-    /// let truncated = encoder.truncate(b"one two three", 10)?;
+    /// let tokenizer = Tokenizer::new(Model::trained("gpt2".parse()?, Merges::default(), &["<|end|>"])?);
+    /// let truncated = tokenizer.request().truncate(b"one two three", 10)?;
     /// assert_eq!((truncated.text, truncated.tokens), (&b"one two th"[..], 10));
     /// // A character of three bytes, which are three ids here.
-    /// let truncated = encoder.truncate("没有标点".as_bytes(), 8)?;
+    /// let truncated = tokenizer.request().truncate("没有标点".as_bytes(), 8)?;
     /// assert_eq!((truncated.text, truncated.tokens), ("没有".as_bytes(), 6));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// As [`Encoder::encode`], if the pattern fails on a beginning that is tried.
+    /// As [`Request::encode`], if the pattern fails on a beginning that is tried.
     pub fn truncate<'t>(&self, text: &'t [u8], limit: usize) -> Result<Truncated<'t>, EncodeError> {
-        let model = self.model();
+        let model = self.encoder.model();
         // Longer beginnings have more ids, so no more is read.
         let most = limit.saturating_mul(model.vocab().longest());
         // A little further, since what follows may compose with its last characters.
         let near = text.len().min(most.saturating_add(1 + COMPOSED));
         let near = &text[..start_of_character(text, near)];
         let has_cuts = model.pattern().has_scanner()
-            && model.specials().iter().all(|token| token.special)
+            && self.allowed.is_empty()
             && (model.normalizer()).is_none_or(|normalizer| *normalizer.apply(near) == *near);
         let (end, tokens) = match has_cuts {
             true => self.truncate_at_cuts(text, limit)?,
@@ -118,11 +119,11 @@ impl Encoder {
         Ok(Truncated { text, tokens })
     }
 
-    /// [`Encoder::truncate`] where the pattern has a scanner and works on the text as it is. So all
+    /// [`Request::truncate`] where the pattern has a scanner and works on the text as it is. So all
     /// bytes are in pieces, and `n` ids have `n` times as many bytes as the longest token at most.
     fn truncate_at_cuts(&self, text: &[u8], limit: usize) -> Result<(usize, usize), EncodeError> {
-        let pattern = self.model().pattern();
-        let longest = self.model().vocab().longest();
+        let pattern = self.encoder.model().pattern();
+        let longest = self.encoder.model().vocab().longest();
         let most = |ids: usize| ids.saturating_mul(longest).min(text.len());
         // A little more than `limit` ids are mostly in there; a single piece may be all of the text.
         let near = limit.saturating_mul(16).saturating_add(256).min(text.len());
@@ -268,12 +269,12 @@ struct Fits {
     is_over: bool,
 }
 
-impl Encoder {
+impl Request<'_> {
     /// The pieces of `text` with no more than `limit` ids, which has no special tokens.
     fn fitting_pieces(&self, text: &[u8], limit: usize) -> Result<Fits, EncodeError> {
-        let vocab = self.model().vocab();
-        let mut session = self.session();
-        let mut runs = session.runs(&self.shared, text, 0, None);
+        let vocab = self.encoder.model().vocab();
+        let mut session = self.encoder.session();
+        let mut runs = session.runs(&self.encoder.shared, text, 0, self.stop);
         let mut fits = Fits::default();
         let mut ids = Vec::new();
         while !fits.is_over && runs.encode(&mut ids)? {
@@ -309,21 +310,22 @@ mod tests {
     use crate::normalize::Normalizer;
     use crate::special::SpecialToken;
     use crate::split::{Gaps, Pattern, PatternName};
+    use crate::tokenizer::Tokenizer;
     use proptest::prelude::*;
 
     fn with_tokens(
         tokens: &[Vec<u8>],
         pattern: Pattern,
         normalizer: Option<Normalizer>,
-    ) -> Encoder {
+    ) -> Tokenizer {
         let bytes: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).collect();
         let all = bytes.iter().chain(tokens).map(Vec::as_slice);
         let special = [SpecialToken::new("<|end|>", 10_000)];
         let model = Model::from_ranks(pattern, all.zip(0..), special).unwrap();
-        Encoder::new(model.with_normalizer(normalizer))
+        Tokenizer::new(model.with_normalizer(normalizer))
     }
 
-    fn encoder(pattern: Pattern, normalizer: Option<Normalizer>) -> Encoder {
+    fn encoder(pattern: Pattern, normalizer: Option<Normalizer>) -> Tokenizer {
         let tokens = [
             "th", "the", " t", "  ", "aa", "aaaa", "aaaaaaaa", "\u{6771}", "1 ",
         ];
@@ -345,25 +347,25 @@ mod tests {
     }
 
     /// The definition: every beginning, the longest first, until one has not too many ids.
-    fn check(encoder: &Encoder, text: &[u8], limit: usize) {
+    fn check(encoder: &Tokenizer, text: &[u8], limit: usize) {
         let want = ends(text).into_iter().rev().find_map(|end| {
             let tokens = encoder.count(&text[..end]).unwrap();
             (tokens <= limit).then_some((&text[..end], tokens))
         });
-        let truncated = encoder.truncate(text, limit).unwrap();
+        let truncated = encoder.request().truncate(text, limit).unwrap();
         assert_eq!(Some((truncated.text, truncated.tokens)), want, "{limit}");
         check_count(encoder, text, limit);
     }
 
-    fn check_count(encoder: &Encoder, text: &[u8], limit: usize) {
+    fn check_count(encoder: &Tokenizer, text: &[u8], limit: usize) {
         let all = encoder.count(text).unwrap();
-        let count = encoder.count_till_limit(text, limit).unwrap();
+        let count = encoder.request().count_till_limit(text, limit).unwrap();
         assert_eq!(count, (all <= limit).then_some(all));
     }
 
     /// Whether it fits, and none of the next ends does, however long the text.
-    fn check_near(encoder: &Encoder, text: &[u8], limit: usize) {
-        let truncated = encoder.truncate(text, limit).unwrap();
+    fn check_near(encoder: &Tokenizer, text: &[u8], limit: usize) {
+        let truncated = encoder.request().truncate(text, limit).unwrap();
         let (end, tokens) = (truncated.text.len(), truncated.tokens);
         assert!(text.starts_with(truncated.text) && tokens <= limit);
         assert_eq!(encoder.count(truncated.text).unwrap(), tokens);
@@ -471,7 +473,7 @@ mod tests {
         let encoder = encoder(Pattern::named(PatternName::Cl100k), None);
         // Seven letters are three ids, and eight are one.
         for (limit, length) in [(0, 0), (1, 8), (2, 16), (3, 24)] {
-            let truncated = encoder.truncate(&[b'a'; 100], limit).unwrap();
+            let truncated = encoder.request().truncate(&[b'a'; 100], limit).unwrap();
             assert_eq!((truncated.text.len(), truncated.tokens), (length, limit));
         }
     }
@@ -485,7 +487,7 @@ mod tests {
         );
         let text = "\u{1100}\u{1161}".repeat(3);
         for limit in 0..12 {
-            let truncated = encoder.truncate(text.as_bytes(), limit).unwrap();
+            let truncated = encoder.request().truncate(text.as_bytes(), limit).unwrap();
             // Each syllable of 6 bytes is one character of 3 bytes, which are ids here.
             assert!(truncated.text.len() >= limit / 3 * 6, "{limit}");
             assert!(truncated.tokens <= limit);
@@ -527,7 +529,7 @@ mod tests {
             for name in [PatternName::Cl100k, PatternName::O200k] {
                 let encoder = encoder(Pattern::named(name), None);
                 for limit in [8, 1000, 50_000] {
-                    let truncated = encoder.truncate(text.as_bytes(), limit).unwrap();
+                    let truncated = encoder.request().truncate(text.as_bytes(), limit).unwrap();
                     assert!(!truncated.text.is_empty(), "{run:?}, {limit}");
                     assert_eq!(encoder.count(truncated.text).unwrap(), truncated.tokens);
                     assert!(limit - truncated.tokens <= 3, "{run:?}: {truncated:?}");

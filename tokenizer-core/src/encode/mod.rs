@@ -29,6 +29,7 @@ mod offsets;
 mod parallel;
 mod parts;
 mod piece_table;
+mod request;
 mod rules;
 mod runs;
 mod session;
@@ -40,9 +41,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub use batch::{Batch, BatchError};
 pub use limit::Truncated;
 pub use offsets::IdsWithOffsets;
+pub use request::Request;
 pub use stream::EncodeStream;
 
-use self::parallel::Gathered;
 use self::parts::PartSizes;
 use self::rules::Rules;
 use self::session::Session;
@@ -55,20 +56,8 @@ use crate::split::SplitError;
 use crate::token::TokenId;
 
 /// Encodes text with a [`Model`]. Made once, used from many threads.
-///
-/// ```
-/// use tokenizer_core::{CountOptions, Encoder, Model, Pattern, TrainOptions, count_pieces, train};
-///
-/// let pattern: Pattern = "cl100k".parse()?;
-/// let words = count_pieces(["low lower lowest"], &pattern, &CountOptions::default())?;
-/// let options = TrainOptions::new(261).specials(["<|end|>"]);
-/// let encoder = Encoder::new(Model::from_trained(pattern, train(&words, &options)?)?);
-/// let ids = encoder.encode(b"slow")?;
-/// assert_eq!(encoder.model().decode(&ids)?, b"slow");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
 #[derive(Clone)]
-pub struct Encoder {
+pub(crate) struct Encoder {
     shared: Arc<Shared>,
 }
 
@@ -84,15 +73,10 @@ struct Shared {
 }
 
 /// How an [`Encoder`] works. Nothing here changes an id.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct EncoderOptions {
-    /// Bytes that the table of known pieces of a thread may take; 24 MiB by default, which only text
-    /// of hundreds of thousands of distinct pieces fills. The table starts with 16 KiB and grows with
-    /// the pieces met. A thread needs up to 3 MiB beside it.
-    pub cache_bytes: usize,
-    /// The instructions to use; the fastest by default.
-    pub tier: Tier,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EncoderOptions {
+    pub(crate) cache_bytes: usize,
+    pub(crate) tier: Tier,
     part_sizes: PartSizes,
 }
 
@@ -107,73 +91,10 @@ impl Default for EncoderOptions {
 }
 
 impl EncoderOptions {
-    /// With so many bytes for the table of known pieces of each thread.
-    pub fn cache_bytes(mut self, bytes: usize) -> Self {
-        self.cache_bytes = bytes;
-        self
-    }
-
-    /// With the instructions of `tier`, if the machine has it.
-    pub fn tier(mut self, tier: Tier) -> Self {
-        self.tier = tier;
-        self
-    }
-
     /// With parts of a few bytes for threads, so that short texts reach them.
     #[cfg(any(test, feature = "internals"))]
-    #[doc(hidden)]
-    pub fn small_parts(mut self) -> Self {
+    pub(crate) fn small_parts(mut self) -> Self {
         self.part_sizes = PartSizes::SMALL;
-        self
-    }
-}
-
-/// What one call of an [`Encoder`] is to do.
-///
-/// ```
-/// use tokenizer_core::{EncodeOptions, Encoder, Merges, Model};
-///
-/// let encoder = Encoder::new(Model::trained("gpt2".parse()?, Merges::default(), &["<|end|>"])?);
-/// let allowed = encoder.model().all_specials();
-/// let options = EncodeOptions::new().allow(&allowed).threads(2);
-/// assert_eq!(encoder.encode_with(b"a<|end|>", options)?, [97, 256]);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
-pub struct EncodeOptions<'s> {
-    /// The special tokens that are recognised; none by default. Added tokens that are not special
-    /// are found always.
-    pub allowed: Option<&'s SpecialSet>,
-    /// How many threads may work, the caller's included. 0, the default, means 1. No answer depends
-    /// on it, and no thread is started for less than 64 KiB of text.
-    pub threads: usize,
-    /// When another thread sets this, encoding ends with [`EncodeError::Stopped`], mostly within a
-    /// hundredth of a second, in a piece without an end too. It must stay set until then.
-    pub stop: Option<&'s AtomicBool>,
-}
-
-impl<'s> EncodeOptions<'s> {
-    /// No special tokens, one thread.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// With these special tokens recognised.
-    pub fn allow(mut self, allowed: &'s SpecialSet) -> Self {
-        self.allowed = Some(allowed);
-        self
-    }
-
-    /// On up to so many threads.
-    pub fn threads(mut self, threads: usize) -> Self {
-        self.threads = threads;
-        self
-    }
-
-    /// Breaks off when another thread sets `flag`.
-    pub fn stop(mut self, flag: &'s AtomicBool) -> Self {
-        self.stop = Some(flag);
         self
     }
 }
@@ -196,7 +117,7 @@ pub enum EncodeError {
         /// Where it begins, in bytes.
         offset: usize,
     },
-    /// [`EncodeOptions::stop`] was set.
+    /// The flag of [`Request::stop`] was set.
     #[error("encoding was stopped")]
     Stopped,
 }
@@ -223,14 +144,14 @@ fn room_for(bytes: usize) -> Vec<TokenId> {
 
 impl Encoder {
     /// An encoder with the default options.
-    ///
-    /// Costs a table entry for each listed merge; for tiktoken's kind of model, next to nothing.
-    pub fn new(model: impl Into<Arc<Model>>) -> Self {
+    pub(crate) fn new(model: impl Into<Arc<Model>>) -> Self {
         Self::with_options(model, EncoderOptions::default())
     }
 
     /// An encoder that works as `options` say.
-    pub fn with_options(model: impl Into<Arc<Model>>, options: EncoderOptions) -> Self {
+    ///
+    /// Costs a table entry for each listed merge; for tiktoken's kind of model, next to nothing.
+    pub(crate) fn with_options(model: impl Into<Arc<Model>>, options: EncoderOptions) -> Self {
         let model = model.into();
         Encoder {
             shared: Arc::new(Shared {
@@ -249,128 +170,13 @@ impl Encoder {
         sessions.take().unwrap_or_else(new)
     }
 
-    /// The model.
-    pub fn model(&self) -> &Arc<Model> {
+    pub(crate) fn model(&self) -> &Arc<Model> {
         &self.shared.model
     }
 
-    /// The ids of `text`, in which the text of special tokens is text like any other.
-    ///
-    /// # Errors
-    /// When the pattern fails on the text; named patterns and most others never do.
-    pub fn encode(&self, text: &[u8]) -> Result<Vec<TokenId>, EncodeError> {
-        let mut ids = room_for(text.len());
-        self.encode_into(text, &mut ids)?;
-        Ok(ids)
-    }
-
-    /// As [`Encoder::encode`], appending to `ids`. After an error `ids` holds the ids of the pieces
-    /// before it.
-    ///
-    /// # Errors
-    /// As [`Encoder::encode`].
-    pub fn encode_into(&self, text: &[u8], ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
-        self.encode_with_specials(text, &self.shared.added, ids)
-    }
-
-    /// As [`Encoder::encode`], on up to `threads` threads (0 means 1). The ids are the same for any
-    /// number.
-    ///
-    /// The text is cut where its pattern certainly splits, a few thousand bytes at least for each
-    /// part. A pattern without a scanner, and a text without such a place (one letter a million
-    /// times), are left to one thread.
-    ///
-    /// ```
-    /// use tokenizer_core::{Encoder, Merges, Model};
-    ///
-    /// let encoder = Encoder::new(Model::trained("gpt2".parse()?, Merges::default(), &["<|end|>"])?);
-    /// let text = "one text of many words ".repeat(20_000);
-    /// let ids = encoder.encode_with_threads(text.as_bytes(), 2)?;
-    /// assert_eq!(ids, encoder.encode(text.as_bytes())?);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`Encoder::encode`], and with the same one.
-    pub fn encode_with_threads(
-        &self,
-        text: &[u8],
-        threads: usize,
-    ) -> Result<Vec<TokenId>, EncodeError> {
-        self.encode_with(text, EncodeOptions::new().threads(threads))
-    }
-
-    /// The ids of `text`, with the special tokens and on the threads that `options` allow. The text
-    /// between two special tokens is split on its own.
-    ///
-    /// # Errors
-    /// As [`Encoder::encode`].
-    pub fn encode_with(
-        &self,
-        text: &[u8],
-        options: EncodeOptions<'_>,
-    ) -> Result<Vec<TokenId>, EncodeError> {
-        let mut ids = room_for(text.len());
-        self.encode_with_into(text, options, &mut ids)?;
-        Ok(ids)
-    }
-
-    /// As [`Encoder::encode_with`], appending to `ids`. After an error what was in `ids` is still
-    /// there, and behind it the ids of some text before the error.
-    ///
-    /// A vector that is used again for the next text is filled faster than a new one: the pages of
-    /// a large one are fresh, and each costs as much as the encoding of a kilobyte.
-    ///
-    /// # Errors
-    /// As [`Encoder::encode`].
-    pub fn encode_with_into(
-        &self,
-        text: &[u8],
-        options: EncodeOptions<'_>,
-        ids: &mut Vec<TokenId>,
-    ) -> Result<(), EncodeError> {
-        let mut whole = Gathered::of_ids(std::mem::take(ids));
-        let done = self.gather(&[text], options, &mut whole);
-        *ids = whole.ids;
-        done.map_err(|failure| failure.error)
-    }
-
-    /// How many ids `text` has, without special tokens. No ids are kept.
-    ///
-    /// # Errors
-    /// As [`Encoder::encode`].
-    pub fn count(&self, text: &[u8]) -> Result<usize, EncodeError> {
-        self.count_with(text, EncodeOptions::new())
-    }
-
-    /// How many ids [`Encoder::encode_with`] gives.
-    ///
-    /// # Errors
-    /// As [`Encoder::encode`].
-    pub fn count_with(
-        &self,
-        text: &[u8],
-        options: EncodeOptions<'_>,
-    ) -> Result<usize, EncodeError> {
-        let mut whole = Gathered::of_counts();
-        self.gather(&[text], options, &mut whole)
-            .map_err(|failure| failure.error)?;
-        Ok(whole.taken())
-    }
-
-    /// Appends the ids of `text`, in which the special tokens of `allowed` are recognised. The text
-    /// between two of them is split on its own.
-    ///
-    /// # Errors
-    /// As [`Encoder::encode`].
-    pub fn encode_with_specials(
-        &self,
-        text: &[u8],
-        allowed: &SpecialSet,
-        ids: &mut Vec<TokenId>,
-    ) -> Result<(), EncodeError> {
-        let segments = self.segments(text, allowed);
-        self.encode_segments(&mut self.session(), segments, None, ids)
+    /// A request without special tokens, on one thread.
+    pub(crate) fn request(&self) -> Request<'_> {
+        Request::new(self)
     }
 
     /// The segments of a text.
@@ -401,18 +207,17 @@ impl Encoder {
         Ok(())
     }
 
-    /// How many ids a text has, or `None` when there are more than `limit`. No ids are kept.
-    fn count_text(
+    /// The number of ids of segments, or `None` when there are more than `limit`. No ids are kept.
+    fn count_segments(
         &self,
         session: &mut Session,
-        text: &[u8],
-        allowed: &SpecialSet,
+        segments: Segments<'_, '_>,
         stop: Option<&AtomicBool>,
         limit: usize,
     ) -> Result<Option<usize>, EncodeError> {
         let mut count = 0;
         let mut ids = Vec::new();
-        for segment in self.segments(text, allowed) {
+        for segment in segments {
             match segment {
                 Segment::Special(..) => {
                     check_stop(stop)?;
@@ -433,15 +238,10 @@ impl Encoder {
         Ok(Some(count))
     }
 
-    /// The ids of `piece` taken as one piece, whatever the pattern would make of it.
+    /// The ids of pieces, one after the other, whatever the pattern would make of them.
     ///
     /// An empty piece, which no pattern gives, is the empty token if there is one and whole pieces
     /// come first.
-    pub fn encode_single_piece(&self, piece: &[u8]) -> Vec<TokenId> {
-        self.piece_by_piece()(piece)
-    }
-
-    /// The ids of pieces, one after the other: as [`Encoder::encode_single_piece`].
     pub(crate) fn piece_by_piece(&self) -> impl FnMut(&[u8]) -> Vec<TokenId> {
         let mut session = self.session();
         move |piece| {
@@ -450,27 +250,11 @@ impl Encoder {
             ids
         }
     }
+}
 
-    /// Fails when `text` holds a special token of `forbidden`: tiktoken's `disallowed_special`. Added
-    /// tokens that are not special cannot be forbidden.
-    ///
-    /// Offsets are those of the text as it is given, also for a token that is matched in normalized text.
-    ///
-    /// # Errors
-    /// At the first of them in the text.
-    pub fn refuse_specials(&self, text: &[u8], forbidden: &SpecialSet) -> Result<(), EncodeError> {
-        // Text is normalized only where a token is matched behind the normalizer.
-        let normalizer = self.model().normalizer();
-        let normalizer = normalizer.filter(|_| !forbidden.normalized.is_empty());
-        let mut segments = Segments::new(text, forbidden, normalizer).aligned();
-        let first = segments.find_map(|segment| match segment {
-            Segment::Special(token, span) if token.special => Some((token, span.start)),
-            Segment::Special(..) | Segment::Text(..) => None,
-        });
-        first.map_or(Ok(()), |(token, offset)| {
-            let content = token.content.clone();
-            Err(EncodeError::SpecialNotAllowed { content, offset })
-        })
+impl std::fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.model().fmt(f)
     }
 }
 
@@ -482,14 +266,6 @@ fn check_stop(stop: Option<&AtomicBool>) -> Result<(), EncodeError> {
     }
 }
 
-impl std::fmt::Debug for Encoder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Encoder")
-            .field("model", self.model())
-            .finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -498,6 +274,7 @@ mod tests {
     use crate::reference;
     use crate::special::{SpecialToken, SpecialTokens};
     use crate::split::{Gaps, Pattern, PatternName};
+    use crate::tokenizer::Tokenizer;
     use crate::vocab::{Repeats, Vocab};
     use proptest::prelude::*;
 
@@ -510,10 +287,10 @@ mod tests {
         Pattern::sequence([])
     }
 
-    fn ranks(tokens: &[&[u8]]) -> Encoder {
+    fn ranks(tokens: &[&[u8]]) -> Tokenizer {
         let tokens = bytes_and(tokens);
         let ranks = tokens.iter().zip(0..).map(|(t, id)| (t.as_slice(), id));
-        Encoder::new(Model::from_ranks(whole_text(), ranks, []).unwrap())
+        Tokenizer::new(Model::from_ranks(whole_text(), ranks, []).unwrap())
     }
 
     #[test]
@@ -542,7 +319,7 @@ mod tests {
         let encoder = |first| {
             let specials = SpecialTokens::default();
             let vocab = vocab.clone().unwrap();
-            Encoder::new(Model::new(whole_text(), vocab, merging(first), specials).unwrap())
+            Tokenizer::new(Model::new(whole_text(), vocab, merging(first), specials).unwrap())
         };
         assert_eq!(encoder(false).encode(b"abc").unwrap(), [97, 256]);
         assert_eq!(encoder(true).encode(b"abc").unwrap(), [258]);
@@ -553,11 +330,13 @@ mod tests {
     fn special_tokens_count_only_where_they_are_allowed() {
         let pattern = Pattern::named(PatternName::Cl100k);
         let model = Model::trained(pattern, Merges::default(), &["<|a|>", "<|a|><|b|>"]).unwrap();
-        let encoder = Encoder::new(model);
+        let encoder = Tokenizer::new(model);
         let with = |set: &SpecialSet, text: &str| {
             let mut ids = Vec::new();
             encoder
-                .encode_with_specials(text.as_bytes(), set, &mut ids)
+                .request()
+                .allow(set)
+                .encode_into(text.as_bytes(), &mut ids)
                 .unwrap();
             ids
         };
@@ -565,23 +344,32 @@ mod tests {
         assert_eq!(with(&all, "x<|a|><|b|>y<|a|>"), [120, 257, 121, 256]);
         let one = encoder.model().special_set(&["<|a|>", "never heard of"]);
         assert_eq!(with(&one, "<|a|>!<|a|><|b|>")[..3], [256, 33, 256]);
-        assert_eq!(with(&encoder.shared.added, "<|a|>").len(), 5);
-        let refused = encoder.refuse_specials(b"ab<|a|>", &all).unwrap_err();
+        assert_eq!(
+            with(&encoder.model().special_set(&[] as &[&str]), "<|a|>").len(),
+            5
+        );
+        let refused = encoder
+            .request()
+            .refuse_specials(b"ab<|a|>", &all)
+            .unwrap_err();
         assert!(matches!(
             refused,
             EncodeError::SpecialNotAllowed { offset: 2, .. }
         ));
-        assert_eq!(encoder.refuse_specials(b"ab<|c|>", &all), Ok(()));
+        assert_eq!(encoder.request().refuse_specials(b"ab<|c|>", &all), Ok(()));
     }
 
     #[test]
     fn an_error_of_the_pattern_names_the_byte_of_the_whole_text() {
         let bomb = Pattern::regex(r"(?:a|a)+(?=c)|.", Gaps::Keep).unwrap();
         let model = Model::trained(bomb, Merges::default(), &["<|s|>"]).unwrap();
-        let encoder = Encoder::new(model);
+        let encoder = Tokenizer::new(model);
         let text = format!("xy<|s|>z{}", "a".repeat(64));
         let all = encoder.model().all_specials();
-        let error = encoder.encode_with_specials(text.as_bytes(), &all, &mut Vec::new());
+        let error = encoder
+            .request()
+            .allow(&all)
+            .encode_into(text.as_bytes(), &mut Vec::new());
         assert!(matches!(
             error,
             Err(EncodeError::Split(SplitError { offset: 8, .. }))
@@ -688,7 +476,7 @@ mod tests {
                 let rank = rules.iter().position(|rule| rule.pair() == pair)?;
                 Some((rank as u32, rules[rank].token))
             });
-            prop_assert_eq!(Encoder::new(model).encode(&piece).unwrap(), want);
+            prop_assert_eq!(Tokenizer::new(model).encode(&piece).unwrap(), want);
         }
 
         #[test]
@@ -698,7 +486,7 @@ mod tests {
                 let tokens = bytes_and(&[b"th", b"the", b" t", b"  "]);
                 let ranks = tokens.iter().zip(0..).map(|(t, id)| (t.as_slice(), id));
                 let model = Model::from_ranks(Pattern::named(name), ranks, special).unwrap();
-                let encoder = Encoder::new(model);
+                let encoder = Tokenizer::new(model);
                 let ids = encoder.encode(&text).unwrap();
                 prop_assert_eq!(encoder.model().decode(&ids).unwrap(), &text[..]);
                 prop_assert_eq!(encoder.count(&text).unwrap(), ids.len());
@@ -716,6 +504,7 @@ mod stop_tests {
     use crate::model::Model;
     use crate::split::{Gaps, Pattern, PatternName};
     use crate::token::Pair;
+    use crate::tokenizer::Tokenizer;
 
     #[test]
     fn a_flag_that_is_not_set_changes_nothing_and_one_that_is_ends_it_soon() {
@@ -725,28 +514,28 @@ mod stop_tests {
             Pattern::regex(r"\w+(?=\b)|.", Gaps::Keep).unwrap(),
         ] {
             let model = Model::trained(pattern, Merges::default(), &specials).unwrap();
-            let encoder = Encoder::new(model);
+            let encoder = Tokenizer::new(model);
             let text = b"some words of a text, ".repeat(20_000);
             let texts = [&text[..], b"short", &text];
             for threads in [1, 3] {
                 let flag = AtomicBool::new(false);
-                let options = EncodeOptions::new().threads(threads).stop(&flag);
-                assert_eq!(encoder.encode_with(&text, options).unwrap(), {
+                let options = encoder.request().threads(threads).stop(&flag);
+                assert_eq!(options.encode(&text).unwrap(), {
                     let ids = text.iter().map(|&byte| u32::from(byte));
                     ids.collect::<Vec<_>>()
                 });
-                assert_eq!(encoder.count_with(&text, options), Ok(text.len()));
-                let offsets = encoder.encode_with_offsets(&text, options).unwrap();
+                assert_eq!(options.count(&text), Ok(text.len()));
+                let offsets = options.offsets(&text).unwrap();
                 assert_eq!(offsets.ranges.len(), text.len());
-                assert!(encoder.encode_batch_with(&texts, options).is_ok());
+                assert!(options.encode_batch(&texts).is_ok());
                 flag.store(true, Ordering::Relaxed);
                 let began = Instant::now();
                 let stopped = Err(EncodeError::Stopped);
-                assert_eq!(encoder.encode_with(&text, options).map(drop), stopped);
-                assert_eq!(encoder.count_with(&text, options).map(drop), stopped);
-                let offsets = encoder.encode_with_offsets(&text, options);
+                assert_eq!(options.encode(&text).map(drop), stopped);
+                assert_eq!(options.count(&text).map(drop), stopped);
+                let offsets = options.offsets(&text);
                 assert_eq!(offsets.map(drop), stopped);
-                let batch = encoder.encode_batch_with(&texts, options);
+                let batch = options.encode_batch(&texts);
                 assert_eq!(batch.unwrap_err().error, EncodeError::Stopped);
                 assert!(began.elapsed() < Duration::from_secs(1));
             }
@@ -759,22 +548,24 @@ mod stop_tests {
         let pattern = Pattern::named(PatternName::Cl100k);
         let merges = [(97, 98), (256, 99), (98, 97)].map(|(left, right)| Pair::new(left, right));
         let merges = Merges::trained(&merges).unwrap();
-        let encoder = Encoder::new(Model::trained(pattern, merges, &specials).unwrap());
+        let encoder = Tokenizer::new(Model::trained(pattern, merges, &specials).unwrap());
         // No window has the bytes of the one before.
         let letter = |place: u32| b'a' + (place.wrapping_mul(0x9E37_79B9) >> 29) as u8 % 3;
         let text: Vec<u8> = (0..8 << 20).map(letter).collect();
-        let want = Encoder::new(encoder.model().clone()).encode(&text).unwrap();
+        let want = Tokenizer::new(encoder.model().clone())
+            .encode(&text)
+            .unwrap();
         for threads in [1, 2] {
             for wait in [0, 1, 5, 20] {
                 let flag = AtomicBool::new(wait == 0);
-                let options = EncodeOptions::new().threads(threads).stop(&flag);
+                let options = encoder.request().threads(threads).stop(&flag);
                 std::thread::scope(|scope| {
                     scope.spawn(|| {
                         std::thread::sleep(Duration::from_millis(wait));
                         flag.store(true, Ordering::Relaxed);
                     });
                     let began = Instant::now();
-                    let got = encoder.encode_with(&text, options);
+                    let got = options.encode(&text);
                     assert!(began.elapsed() < Duration::from_secs(1));
                     // It may be done before.
                     assert!(got.is_err_and(|error| error == EncodeError::Stopped) || wait > 0);
@@ -789,18 +580,18 @@ mod stop_tests {
     fn a_text_of_special_tokens_only_is_stopped_too() {
         let pattern = Pattern::named(PatternName::Cl100k);
         let model = Model::trained(pattern, Merges::default(), &["<s>"]).unwrap();
-        let encoder = Encoder::new(model);
+        let encoder = Tokenizer::new(model);
         let all = encoder.model().all_specials();
         let flag = AtomicBool::new(false);
-        let options = EncodeOptions::new().allow(&all).stop(&flag);
+        let options = encoder.request().allow(&all).stop(&flag);
         let text = b"<s>".repeat(100_000);
-        assert_eq!(encoder.encode_with(&text, options).unwrap(), [256; 100_000]);
+        assert_eq!(options.encode(&text).unwrap(), [256; 100_000]);
         flag.store(true, Ordering::Relaxed);
         for threads in [1, 3] {
-            let stopped = encoder.encode_with(&text, options.threads(threads));
+            let stopped = options.threads(threads).encode(&text);
             assert_eq!(stopped, Err(EncodeError::Stopped));
         }
-        let stopped = encoder.encode_with_offsets(&text, options);
+        let stopped = options.offsets(&text);
         assert_eq!(stopped.map(drop), Err(EncodeError::Stopped));
     }
 }

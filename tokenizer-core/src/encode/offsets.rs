@@ -5,11 +5,12 @@
 
 use std::ops::Range;
 
-use super::{EncodeError, EncodeOptions, Encoder, check_stop, room_for};
+use super::request::Request;
+use super::{EncodeError, check_stop, room_for};
 use crate::segments::Segment;
 use crate::token::TokenId;
 
-/// Ids, and where in the text each stands. Made by [`Encoder::encode_with_offsets`].
+/// Ids, and where in the text each stands. Made by [`Request::offsets`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IdsWithOffsets {
     /// The ids.
@@ -18,9 +19,8 @@ pub struct IdsWithOffsets {
     pub ranges: Vec<Range<usize>>,
 }
 
-impl Encoder {
-    /// The ids of `text`, with the special tokens that `options` allow, and the bytes of the text
-    /// that each stands for. One thread does it, whatever `options` say.
+impl Request<'_> {
+    /// The ids of `text`, and the bytes of the text that each stands for. One thread does it.
     ///
     /// The ranges ascend, and each begins where the one before ends, unless the pattern drops what
     /// lies between its matches. A range may begin or end within a character, as tokens do.
@@ -31,42 +31,37 @@ impl Encoder {
     /// tokens that share such a character share its range. Where marks stand in another order than
     /// they were, the first is taken for the first. A token never has an empty range.
     ///
-    /// Costs what [`Encoder::encode`] costs, and a look at each token; 16 bytes for a range.
+    /// Costs what [`Request::encode`] costs, and a look at each token; 16 bytes for a range.
     ///
     /// ```
-    /// use tokenizer_core::{EncodeOptions, Encoder, Merges, Model, Pair};
+    /// use tokenizer_core::{Merges, Model, Pair, Tokenizer};
     ///
     /// let merges = Merges::trained(&[Pair::new(97, 98)])?;
-    /// let encoder = Encoder::new(Model::trained("gpt2".parse()?, merges, &["<|end|>"])?);
-    /// let allowed = encoder.model().all_specials();
-    /// let options = EncodeOptions::new().allow(&allowed);
-    /// let encoded = encoder.encode_with_offsets(b"cab<|end|>", options)?;
+    /// let tokenizer = Tokenizer::new(Model::trained("gpt2".parse()?, merges, &["<|end|>"])?);
+    /// let allowed = tokenizer.model().all_specials();
+    /// let encoded = tokenizer.request().allow(&allowed).offsets("cab<|end|>")?;
     /// assert_eq!(encoded.ids, [99, 256, 257]);
     /// assert_eq!(encoded.ranges, [0..1, 1..3, 3..10]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// As [`Encoder::encode`].
-    pub fn encode_with_offsets(
-        &self,
-        text: &[u8],
-        options: EncodeOptions<'_>,
-    ) -> Result<IdsWithOffsets, EncodeError> {
-        let allowed = options.allowed.unwrap_or(&self.shared.added);
-        let vocab = self.model().vocab();
-        let mut session = self.session();
+    /// As [`Request::encode`].
+    pub fn offsets(&self, text: impl AsRef<[u8]>) -> Result<IdsWithOffsets, EncodeError> {
+        let (text, Request { encoder, stop, .. }) = (text.as_ref(), *self);
+        let vocab = encoder.model().vocab();
+        let mut session = encoder.session();
         let mut ids = room_for(text.len());
         let mut ranges: Vec<Range<usize>> = Vec::with_capacity(ids.capacity());
-        for segment in self.segments(text, allowed).aligned() {
+        for segment in encoder.segments(text, self.allowed).aligned() {
             match segment {
                 Segment::Special(token, span) => {
-                    check_stop(options.stop)?;
+                    check_stop(stop)?;
                     ids.push(token.id);
                     ranges.push(span);
                 }
                 Segment::Text(text, place) => {
-                    let mut runs = session.runs(&self.shared, &text, place.start(), options.stop);
+                    let mut runs = session.runs(&encoder.shared, &text, place.start(), stop);
                     while runs.encode(&mut ids)? {
                         let mut start = runs.spans().start();
                         ranges.extend(ids[ranges.len()..].iter().map(|&id| {
@@ -83,14 +78,14 @@ impl Encoder {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::model::Model;
     use crate::normalize::Normalizer;
-    use crate::special::{SpecialSet, SpecialToken};
+    use crate::special::SpecialToken;
     use crate::split::{Gaps, Pattern, PatternName};
+    use crate::tokenizer::Tokenizer;
     use proptest::prelude::*;
 
-    fn encoder(pattern: Pattern, normalizer: Option<Normalizer>) -> Encoder {
+    fn encoder(pattern: Pattern, normalizer: Option<Normalizer>) -> Tokenizer {
         let tokens = [
             b"th".as_slice(),
             b"the",
@@ -105,15 +100,11 @@ mod tests {
         (strips.normalized, strips.lstrip) = (true, true);
         let specials = [SpecialToken::new("<|s|>", 300), strips];
         let model = Model::from_ranks(pattern, all.zip(0..), specials).unwrap();
-        Encoder::new(model.with_normalizer(normalizer))
+        Tokenizer::new(model.with_normalizer(normalizer))
     }
 
     fn cl100k() -> Pattern {
         Pattern::named(PatternName::Cl100k)
-    }
-
-    fn allowing(allowed: &SpecialSet) -> EncodeOptions<'_> {
-        EncodeOptions::new().allow(allowed)
     }
 
     fn any_text() -> impl Strategy<Value = Vec<u8>> {
@@ -137,9 +128,9 @@ mod tests {
                 let keeps = pattern.has_scanner();
                 let encoder = encoder(pattern, None);
                 let allowed = encoder.model().all_specials();
-                let got = encoder.encode_with_offsets(&text, allowing(&allowed)).unwrap();
+                let got = encoder.request().allow(&allowed).offsets(&text).unwrap();
                 let mut ids = Vec::new();
-                encoder.encode_with_specials(&text, &allowed, &mut ids).unwrap();
+                encoder.request().allow(&allowed).encode_into(&text, &mut ids).unwrap();
                 prop_assert_eq!(&got.ids, &ids);
                 prop_assert_eq!(got.ranges.len(), ids.len());
                 let mut end = 0;
@@ -164,9 +155,9 @@ mod tests {
         fn ranges_of_normalised_text_cover_the_text_as_given(text in any_text()) {
             let encoder = encoder(cl100k(), Some(Normalizer::Nfc));
             let allowed = encoder.model().all_specials();
-            let got = encoder.encode_with_offsets(&text, allowing(&allowed)).unwrap();
+            let got = encoder.request().allow(&allowed).offsets(&text).unwrap();
             let mut ids = Vec::new();
-            encoder.encode_with_specials(&text, &allowed, &mut ids).unwrap();
+            encoder.request().allow(&allowed).encode_into(&text, &mut ids).unwrap();
             prop_assert_eq!(&got.ids, &ids);
             let mut last = 0..0;
             for range in got.ranges {
@@ -183,9 +174,7 @@ mod tests {
     fn a_composed_character_has_the_range_of_its_parts() {
         let encoder = encoder(cl100k(), Some(Normalizer::Nfc));
         let text = "the e\u{301} x\u{301} \u{958}";
-        let got = encoder
-            .encode_with_offsets(text.as_bytes(), EncodeOptions::new())
-            .unwrap();
+        let got = encoder.request().offsets(text).unwrap();
         let ranges: Vec<_> = got.ids.iter().copied().zip(got.ranges).collect();
         // The letters at 4 and 9 have a mark of two bytes behind them; that at 13 is of three bytes
         // and becomes two characters of three bytes.

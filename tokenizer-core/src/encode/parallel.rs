@@ -4,8 +4,9 @@
 //! order, and then copied to the result, once.
 
 use super::batch::BatchError;
+use super::check_stop;
 use super::parts::{Part, Parts, Step};
-use super::{EncodeOptions, Encoder, check_stop};
+use super::request::Request;
 use crate::parallel::{self, MAX_THREADS};
 use crate::segments;
 use crate::token::TokenId;
@@ -61,13 +62,13 @@ impl Gathered {
     }
 }
 
-impl Encoder {
-    /// How many threads, this one included, `bytes` of text are worth, if so many are wanted.
-    pub(super) fn useful_threads(&self, bytes: usize, wanted: usize) -> usize {
+impl Request<'_> {
+    /// The number of threads, the caller's included, that `bytes` of text are worth.
+    pub(super) fn useful_threads(&self, bytes: usize) -> usize {
         match cfg!(feature = "parallel") {
             true => {
-                let worth = bytes / self.shared.options.part_sizes.for_a_thread;
-                wanted.min(worth).min(MAX_THREADS)
+                let worth = bytes / self.encoder.shared.options.part_sizes.for_a_thread;
+                self.threads.min(worth).min(MAX_THREADS)
             }
             false => 1,
         }
@@ -77,35 +78,22 @@ impl Encoder {
     pub(super) fn gather<T: AsRef<[u8]> + Sync>(
         &self,
         texts: &[T],
-        options: EncodeOptions<'_>,
         whole: &mut Gathered,
     ) -> Result<(), BatchError> {
         let bytes = texts.iter().map(|text| text.as_ref().len()).sum();
-        let allowed = options.allowed.unwrap_or(&self.shared.added);
-        let threads = self.useful_threads(bytes, options.threads);
-        if threads > 1 {
-            let options = options.allow(allowed).threads(threads);
-            let sizes = self.shared.options.part_sizes;
-            let parts = Parts::new(self.model(), allowed, texts, bytes, options, sizes);
-            let only_counts = whole.only_counts;
-            let encode = |part| self.encode_part(&part, options, only_counts);
-            return parallel::ordered_map(parts, threads, encode, |part| {
-                whole.append(&part);
-                Ok(())
-            });
+        if self.useful_threads(bytes) > 1 {
+            return self.gather_parts(texts, whole);
         }
-        let mut session = self.session();
+        let Request { encoder, stop, .. } = *self;
+        let mut session = encoder.session();
         for (number, text) in texts.iter().enumerate() {
-            let (text, stop) = (text.as_ref(), options.stop);
+            let segments = encoder.segments(text.as_ref(), self.allowed);
             let done = match whole.only_counts {
                 true => {
-                    let count = self.count_text(&mut session, text, allowed, stop, usize::MAX);
+                    let count = encoder.count_segments(&mut session, segments, stop, usize::MAX);
                     count.map(|count| whole.counted += count.unwrap_or_default())
                 }
-                false => {
-                    let segments = self.segments(text, allowed);
-                    self.encode_segments(&mut session, segments, stop, &mut whole.ids)
-                }
+                false => encoder.encode_segments(&mut session, segments, stop, &mut whole.ids),
             };
             done.map_err(|error| BatchError::new(number, error))?;
             whole.end_text();
@@ -113,33 +101,44 @@ impl Encoder {
         Ok(())
     }
 
-    fn encode_part(
+    /// As [`Request::gather`], on several threads.
+    pub(super) fn gather_parts<T: AsRef<[u8]> + Sync>(
         &self,
-        part: &Part<'_>,
-        options: EncodeOptions<'_>,
-        only_counts: bool,
-    ) -> Result<Gathered, BatchError> {
+        texts: &[T],
+        whole: &mut Gathered,
+    ) -> Result<(), BatchError> {
+        let bytes = texts.iter().map(|text| text.as_ref().len()).sum();
+        let request = self.threads(self.useful_threads(bytes));
+        let parts = Parts::new(request, texts, bytes);
+        let only_counts = whole.only_counts;
+        let encode = |part| request.encode_part(&part, only_counts);
+        parallel::ordered_map(parts, request.threads, encode, |part| {
+            whole.append(&part);
+            Ok(())
+        })
+    }
+
+    fn encode_part(&self, part: &Part<'_>, only_counts: bool) -> Result<Gathered, BatchError> {
+        let Request { encoder, stop, .. } = *self;
         // The text of special tokens only is stopped too.
         let stopped = |error| BatchError::new(part.text, error);
-        check_stop(options.stop).map_err(stopped)?;
-        let session = &mut *self.session();
+        check_stop(stop).map_err(stopped)?;
+        let session = &mut *encoder.session();
         let mut gathered = match only_counts {
             true => Gathered::of_counts(),
             false => Gathered::of_ids(Vec::with_capacity(part.bytes / 3)),
         };
         for step in &part.steps {
-            let EncodeOptions { allowed, stop, .. } = options;
             let ids = &mut gathered.ids;
             let done = match step {
                 Step::Split(stretch) => {
                     let (text, offset) = (stretch.bytes(), stretch.offset());
-                    (session.runs(&self.shared, text, offset, stop)).encode_all(ids)
+                    (session.runs(&encoder.shared, text, offset, stop)).encode_all(ids)
                 }
                 Step::Prepare(text, offset) => {
-                    let allowed = allowed.unwrap_or(&self.shared.added);
-                    let normalizer = self.model().normalizer();
-                    let segments = segments::between(text, *offset, allowed, normalizer);
-                    self.encode_segments(session, segments, stop, ids)
+                    let normalizer = encoder.model().normalizer();
+                    let segments = segments::between(text, *offset, self.allowed, normalizer);
+                    encoder.encode_segments(session, segments, stop, ids)
                 }
                 Step::Special(id) => {
                     ids.push(*id);
@@ -160,12 +159,13 @@ impl Encoder {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{EncodeError, EncoderOptions};
+    use super::super::EncodeError;
     use super::*;
     use crate::model::Model;
     use crate::normalize::Normalizer;
     use crate::special::{SpecialSet, SpecialToken};
     use crate::split::{Gaps, Pattern, PatternName, SplitError};
+    use crate::tokenizer::Tokenizer;
     use proptest::prelude::*;
 
     fn model(pattern: Pattern, specials: Vec<SpecialToken>) -> Model {
@@ -175,13 +175,13 @@ mod tests {
         Model::from_ranks(pattern, all.zip(0..), specials).unwrap()
     }
 
-    fn encoder(pattern: Pattern, specials: Vec<SpecialToken>) -> Encoder {
+    fn encoder(pattern: Pattern, specials: Vec<SpecialToken>) -> Tokenizer {
         small_parts(model(pattern, specials))
     }
 
     /// So that short texts reach threads, and are cut at many places.
-    fn small_parts(model: Model) -> Encoder {
-        Encoder::with_options(model, EncoderOptions::default().small_parts())
+    fn small_parts(model: Model) -> Tokenizer {
+        Tokenizer::builder().small_parts().build(model)
     }
 
     fn cl100k() -> Pattern {
@@ -196,23 +196,23 @@ mod tests {
     }
 
     /// Every answer about `texts` on several threads is that of one text after the other.
-    fn check(encoder: &Encoder, texts: &[Vec<u8>], allowed: &SpecialSet) {
+    fn check(encoder: &Tokenizer, texts: &[Vec<u8>], allowed: &SpecialSet) {
         let one_by_one: Vec<Vec<TokenId>> = (texts.iter())
             .map(|text| {
                 let mut ids = Vec::new();
-                let done = encoder.encode_with_specials(text, allowed, &mut ids);
+                let done = encoder.request().allow(allowed).encode_into(text, &mut ids);
                 done.map(|()| ids).unwrap()
             })
             .collect();
         let counts: Vec<usize> = one_by_one.iter().map(Vec::len).collect();
         for threads in [0, 1, 2, 3, 8] {
-            let options = EncodeOptions::new().allow(allowed).threads(threads);
-            let batch = encoder.encode_batch_with(texts, options).unwrap();
+            let options = encoder.request().allow(allowed).threads(threads);
+            let batch = options.encode_batch(texts).unwrap();
             assert!(batch.iter().eq(&one_by_one), "{threads} threads");
-            assert_eq!(encoder.count_batch_with(texts, options).unwrap(), counts);
+            assert_eq!(options.count_batch(texts).unwrap(), counts);
             for (text, ids) in texts.iter().zip(&one_by_one) {
-                assert_eq!(&encoder.encode_with(text, options).unwrap(), ids);
-                assert_eq!(encoder.count_with(text, options).unwrap(), ids.len());
+                assert_eq!(&options.encode(text).unwrap(), ids);
+                assert_eq!(options.count(text).unwrap(), ids.len());
             }
         }
     }
@@ -238,7 +238,7 @@ mod tests {
         fn ids_do_not_depend_on_threads(texts in prop::collection::vec(hard_text(), 0..6)) {
             for name in [PatternName::Gpt2, PatternName::Cl100k, PatternName::O200k] {
                 let encoder = encoder(Pattern::named(name), vec![]);
-                check(&encoder, &texts, &encoder.shared.added);
+                check(&encoder, &texts, &encoder.model().special_set(&[] as &[&str]));
             }
         }
 
@@ -262,12 +262,12 @@ mod tests {
         let encoder = encoder(cl100k(), vec![]);
         for text in [&b""[..], b"x", b"\xff", b"\xe6\x9d", b" "] {
             let want = encoder.encode(text).unwrap();
-            assert_eq!(encoder.encode_with_threads(text, 1000).unwrap(), want);
+            assert_eq!(encoder.request().threads(1000).encode(text).unwrap(), want);
         }
         let text = "the 1,000 threads. ".repeat(4000);
         let want = encoder.encode(text.as_bytes()).unwrap();
         for threads in [1000, usize::MAX] {
-            let ids = encoder.encode_with_threads(text.as_bytes(), threads);
+            let ids = encoder.request().threads(threads).encode(text.as_bytes());
             assert_eq!(ids.unwrap(), want);
         }
     }
@@ -280,7 +280,7 @@ mod tests {
                 let some = [&b"a".repeat(gap), bad, b" "].concat();
                 let text = some.repeat(600 / some.len());
                 let want = encoder.encode(&text).unwrap();
-                assert_eq!(encoder.encode_with_threads(&text, 3).unwrap(), want);
+                assert_eq!(encoder.request().threads(3).encode(&text).unwrap(), want);
             }
         }
     }
@@ -298,8 +298,8 @@ mod tests {
             format!("z{}<|s|>", "a".repeat(64)).repeat(20)
         );
         for threads in [1, 2, 8] {
-            let options = EncodeOptions::new().allow(&allowed).threads(threads);
-            let error = encoder.encode_with(text.as_bytes(), options).unwrap_err();
+            let options = encoder.request().allow(&allowed).threads(threads);
+            let error = options.encode(text.as_bytes()).unwrap_err();
             let EncodeError::Split(SplitError { offset, .. }) = error else {
                 panic!("{error}");
             };
@@ -328,7 +328,7 @@ mod tests {
             let texts: Vec<Panics> = (0..200).map(|n| Panics(0.into(), n == which)).collect();
             let mut whole = Gathered::of_counts();
             let run = std::panic::AssertUnwindSafe(|| {
-                encoder.gather(&texts, EncodeOptions::new().threads(3), &mut whole)
+                encoder.request().threads(3).gather(&texts, &mut whole)
             });
             let panic = std::panic::catch_unwind(run).unwrap_err();
             assert_eq!(panic.downcast_ref(), Some(&"this text panics"));

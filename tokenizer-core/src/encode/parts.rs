@@ -17,7 +17,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::EncodeOptions;
+use super::request::Request;
 use crate::model::Model;
 use crate::segments::{self, Segment};
 use crate::special::{Segment as Raw, Segments, SpecialSet};
@@ -134,26 +134,19 @@ impl Stretch<'_> {
 
 impl<'t, T: AsRef<[u8]>> Parts<'t, T> {
     /// `bytes` are those of all texts together.
-    pub(super) fn new(
-        model: &'t Model,
-        allowed: &'t SpecialSet,
-        texts: &'t [T],
-        bytes: usize,
-        options: EncodeOptions<'t>,
-        sizes: PartSizes,
-    ) -> Self {
+    pub(super) fn new(request: Request<'t>, texts: &'t [T], bytes: usize) -> Self {
         Parts {
-            model,
-            allowed,
-            stop: options.stop,
+            model: request.encoder.model(),
+            allowed: request.allowed,
+            stop: request.stop,
             texts: texts.iter(),
             ended: 0,
             segments: None,
             found: VecDeque::new(),
             stretch: None,
             bytes_left: bytes,
-            threads: options.threads,
-            sizes,
+            threads: request.threads,
+            sizes: request.encoder.shared.options.part_sizes,
         }
     }
 

@@ -15,9 +15,10 @@
 //! **Cost.** That of encoding, and a look at every byte or two for each stage. What is held is
 //! moved and looked at once: every stage remembers from where on it has not looked yet.
 
+use super::request::Request;
 use super::{EncodeError, Encoder};
 use crate::normalize::Normalizer;
-use crate::special::{Matcher, Segment, SpecialSet, Walk};
+use crate::special::{Matcher, Segment, Walk};
 use crate::split::SplitError;
 use crate::token::TokenId;
 
@@ -27,7 +28,7 @@ const WINDOW: usize = 1 << 16;
 /// Turns text into ids as it comes, in chunks of any size, cut anywhere: in a word, in a special
 /// token, in a character. All ids together are those of the whole text.
 ///
-/// Made by [`Encoder::stream`] and [`Encoder::stream_with_specials`].
+/// Made by [`Request::stream`].
 ///
 /// **What is held back** is what a later chunk could change, little more than the last piece: the
 /// rest of a text like `"one two thr"` behind `"one two"`. White space at the end is held whole, and
@@ -40,12 +41,12 @@ const WINDOW: usize = 1 << 16;
 /// nanoseconds, and a call of the encoder when it completes a piece.
 ///
 /// ```
-/// use tokenizer_core::{Encoder, Merges, Model, Pattern};
+/// use tokenizer_core::{Merges, Model, Pattern, Tokenizer};
 ///
 /// let model = Model::trained("cl100k".parse::<Pattern>()?, Merges::default(), &["<|end|>"])?;
-/// let encoder = Encoder::new(model);
-/// let all = encoder.model().all_specials();
-/// let mut stream = encoder.stream_with_specials(&all);
+/// let tokenizer = Tokenizer::new(model);
+/// let all = tokenizer.model().all_specials();
+/// let mut stream = tokenizer.request().allow(&all).stream();
 /// let mut ids = Vec::new();
 /// for chunk in ["a ca", "t", "<|e", "nd|>"] {
 ///     stream.push(chunk.as_bytes(), &mut ids)?;
@@ -60,21 +61,19 @@ pub struct EncodeStream {
     failed: Option<EncodeError>,
 }
 
-impl Encoder {
-    /// An encoder for text that comes in chunks. Gives the ids of [`Encoder::encode`].
+impl Request<'_> {
+    /// Encodes a text that comes in chunks. Gives the ids of [`Request::encode`], on one thread; the stop
+    /// flag is not checked.
     pub fn stream(&self) -> EncodeStream {
-        self.stream_with_specials(&self.shared.added)
-    }
-
-    /// An encoder for text that comes in chunks, in which the special tokens of `allowed` are
-    /// recognised. Gives the ids of [`Encoder::encode_with_specials`].
-    pub fn stream_with_specials(&self, allowed: &SpecialSet) -> EncodeStream {
+        let Request {
+            encoder, allowed, ..
+        } = *self;
         let splitting = Splitting {
-            encoder: self.clone(),
+            encoder: encoder.clone(),
             held: Held::default(),
         };
         let normalizing = Normalizing {
-            normalizer: self.model().normalizer(),
+            normalizer: encoder.model().normalizer(),
             held: Held::default(),
             rest: CutAtSpecials::new(&allowed.normalized, splitting),
         };

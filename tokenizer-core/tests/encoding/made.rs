@@ -12,8 +12,8 @@ use std::collections::{HashMap, HashSet};
 
 use tokenizer_core::vocab::Repeats;
 use tokenizer_core::{
-    Encoder, EncoderOptions, Gaps, Merge, Merges, Merging, Model, Pair, Pattern, PatternName,
-    SpecialTokens, TokenId, Vocab, reference,
+    Gaps, Merge, Merges, Merging, Model, Pair, Pattern, PatternName, SpecialTokens, TokenId,
+    Tokenizer, Vocab, reference,
 };
 
 use super::input::Input;
@@ -52,8 +52,8 @@ pub fn check(input: &[u8]) {
 
     for order in [[0, 1], [1, 0]] {
         // So that short texts reach threads.
-        let options = EncoderOptions::default().small_parts();
-        let encoder = Encoder::with_options(made.model.clone(), options);
+        let options = Tokenizer::builder().small_parts();
+        let encoder = options.build(made.model.clone());
         for number in order {
             assert_ids(&encoder, &texts[number], &want[number], pattern.source());
         }
@@ -63,7 +63,7 @@ pub fn check(input: &[u8]) {
             assert_eq!(encoder.encode_single_piece(piece), made.ids_of_piece(piece));
         }
     }
-    let whole = Encoder::new(made.model.clone()).encode_single_piece(&texts[0]);
+    let whole = Tokenizer::new(made.model.clone()).encode_single_piece(&texts[0]);
     assert_eq!(whole, made.ids_of_piece(&texts[0]));
     for (text, ids) in texts.iter().zip(&want) {
         assert_eq!(made.model.decode(ids).expect("the ids exist"), *text);

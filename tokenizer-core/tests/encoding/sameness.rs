@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use tokenizer_core::arch::Tier;
-use tokenizer_core::{Encoder, TokenId};
+use tokenizer_core::{TokenId, Tokenizer};
 
 use super::texts::{encoders, models, novel_words, random_bytes, texts};
 use super::ways::assert_ids;
@@ -12,8 +12,10 @@ use super::ways::assert_ids;
 const THREADS: [usize; 4] = [1, 2, 3, 8];
 
 /// The ids of each text, by an encoder that has met no other.
-fn cold(encoder: &Encoder, text: &[u8]) -> Vec<TokenId> {
-    Encoder::new(encoder.model().clone()).encode(text).unwrap()
+fn cold(encoder: &Tokenizer, text: &[u8]) -> Vec<TokenId> {
+    Tokenizer::new(encoder.model().clone())
+        .encode(text)
+        .unwrap()
 }
 
 #[test]
@@ -76,10 +78,14 @@ fn threads_change_nothing() {
         for threads in THREADS {
             for encoder in [
                 &encoder,
-                &Encoder::new(encoder.model().clone()),
+                &Tokenizer::new(encoder.model().clone()),
                 &encoder.clone(),
             ] {
-                let batch = encoder.encode_batch(&documents, threads).unwrap();
+                let batch = encoder
+                    .request()
+                    .threads(threads)
+                    .encode_batch(&documents)
+                    .unwrap();
                 assert_eq!(batch.offsets.len(), documents.len() + 1);
                 assert_eq!(batch.offsets.last(), Some(&batch.ids.len()));
                 assert!(
@@ -124,14 +130,20 @@ fn cuts_change_nothing() {
                 && let Some(cut) = pattern.first_cut(&text, at)
             {
                 let mut ids = encoder.encode(&text[..cut]).unwrap();
-                encoder.encode_into(&text[cut..], &mut ids).unwrap();
+                encoder
+                    .request()
+                    .encode_into(&text[cut..], &mut ids)
+                    .unwrap();
                 assert!(ids == want, "cut at {cut}");
                 (at, cuts) = (cut, cuts + 1);
             }
             for size in [1, 2, 3, 7, 16, 61, 250, 1000, 4096, 65_536] {
                 let mut ids = Vec::new();
                 for part in pattern.parts(&text, size) {
-                    encoder.encode_into(&text[part], &mut ids).unwrap();
+                    encoder
+                        .request()
+                        .encode_into(&text[part], &mut ids)
+                        .unwrap();
                 }
                 assert!(ids == want, "parts of {size} bytes");
             }
@@ -149,7 +161,7 @@ fn every_tier_gives_the_same_ids() {
             let mut texts = texts();
             texts.push(novel_words(20_000));
             texts.push(random_bytes(300_000, 256));
-            let batch = encoder.encode_batch(&texts, 2).unwrap();
+            let batch = encoder.request().threads(2).encode_batch(&texts).unwrap();
             let crc = batch.ids.iter().fold(0u64, |crc, &id| {
                 (crc.rotate_left(5) ^ u64::from(id)).wrapping_mul(0x9E37_79B9_7F4A_7C15)
             });

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use tokenizer_core::format::{native, tiktoken};
 use tokenizer_core::{
-    CountOptions, Encoder, EncoderOptions, Model, Pattern, PatternName, TrainOptions, count_pieces,
-    train,
+    CountOptions, Model, Pattern, PatternName, Tokenizer, TrainOptions, count_pieces, train,
 };
 
 pub fn fixture(name: &str) -> Vec<u8> {
@@ -37,9 +36,9 @@ pub fn models() -> Vec<Model> {
 }
 
 /// Encoders that have encoded nothing yet, and that cut texts into small parts for threads.
-pub fn encoders() -> Vec<Encoder> {
-    let options = EncoderOptions::default().small_parts();
-    let encoder = |model| Encoder::with_options(model, options.clone());
+pub fn encoders() -> Vec<Tokenizer> {
+    let options = Tokenizer::builder().small_parts();
+    let encoder = |model| options.clone().build(model);
     models().into_iter().map(encoder).collect()
 }
 

@@ -2,11 +2,11 @@
 
 use std::fmt::Display;
 
-use tokenizer_core::{Encoder, TokenId};
+use tokenizer_core::{TokenId, Tokenizer};
 
 /// Fails unless `encoder` gives `want` for `text` in every way that it has, on 1, 2 and 3 threads,
 /// and again now that it knows the pieces.
-pub fn assert_ids(encoder: &Encoder, text: &[u8], want: &[TokenId], about: impl Display) {
+pub fn assert_ids(encoder: &Tokenizer, text: &[u8], want: &[TokenId], about: impl Display) {
     for pass in ["cold", "warm"] {
         let is = |got: &[TokenId], way: &str| {
             assert_eq!(got, want, "{way}, {pass}, {about}, {}", text.escape_ascii());
@@ -14,14 +14,19 @@ pub fn assert_ids(encoder: &Encoder, text: &[u8], want: &[TokenId], about: impl 
         is(&encoder.encode(text).expect("it splits"), "encode");
 
         let mut behind = vec![7; 3];
-        encoder.encode_into(text, &mut behind).expect("it splits");
+        encoder
+            .request()
+            .encode_into(text, &mut behind)
+            .expect("it splits");
         assert_eq!(behind[..3], [7; 3], "{about}");
         is(&behind[3..], "encode_into");
 
         let mut plain = Vec::new();
         let none = encoder.model().special_set(&[] as &[&str]);
         encoder
-            .encode_with_specials(text, &none, &mut plain)
+            .request()
+            .allow(&none)
+            .encode_into(text, &mut plain)
             .expect("it splits");
         is(&plain, "encode_with_specials");
 
@@ -30,7 +35,11 @@ pub fn assert_ids(encoder: &Encoder, text: &[u8], want: &[TokenId], about: impl 
 
         for threads in 1..=3 {
             let texts: [&[u8]; 4] = [text, b"", text, text];
-            let batch = encoder.encode_batch(&texts, threads).expect("it splits");
+            let batch = encoder
+                .request()
+                .threads(threads)
+                .encode_batch(&texts)
+                .expect("it splits");
             assert_eq!(batch.offsets.len(), texts.len() + 1, "{about}");
             for (text, got) in texts.iter().zip(batch.iter()) {
                 match text {

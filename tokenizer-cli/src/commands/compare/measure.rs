@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokenizer_core::Encoder;
+use tokenizer_core::Tokenizer;
 
 use crate::commands::pipeline;
 use crate::error::CommandError;
@@ -47,17 +47,18 @@ fn ratio(number: u64, of: u64) -> f64 {
 }
 
 pub(super) fn measure(
-    encoder: &Encoder,
+    tokenizer: &Tokenizer,
     inputs: &Inputs,
     threads: usize,
     progress: &Progress,
 ) -> Result<Measured, CommandError> {
     let mut measured = Measured::default();
-    let mut is_used = vec![false; encoder.model().id_limit()];
+    let mut is_used = vec![false; tokenizer.model().id_limit()];
     let mut text_counts = TextCounts::default();
-    let encode = |texts: &[InputText], threads| encoder.encode_batch(texts, threads);
+    let encode =
+        |texts: &[InputText], threads| tokenizer.request().threads(threads).encode_batch(texts);
     let stage = progress.bytes_of("comparing", inputs.total_bytes());
-    let cut = pipeline::cut_for(encoder);
+    let cut = pipeline::cut_for(tokenizer);
     let spent = pipeline::run(inputs, cut, 0, threads, encode, |texts, batch| {
         measured.tokens += batch.ids.len() as u64;
         for &id in &batch.ids {

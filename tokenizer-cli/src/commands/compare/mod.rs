@@ -6,7 +6,7 @@ mod table;
 
 use std::path::Path;
 
-use tokenizer_core::Encoder;
+use tokenizer_core::Tokenizer;
 
 use self::measure::{Measured, measure};
 use crate::args::{CompareArguments, ModelChoice};
@@ -65,11 +65,11 @@ pub(crate) fn run(arguments: &CompareArguments, progress: &Progress) -> Result<(
             .collect(),
     };
     for ModelChoice { path, pattern } in &models {
-        let encoder = Encoder::new(load(path, pattern.as_ref(), progress)?);
-        comparison.models.push(Compared::new(path, &encoder));
+        let tokenizer = Tokenizer::new(load(path, pattern.as_ref(), progress)?);
+        comparison.models.push(Compared::new(path, &tokenizer));
         let threads = documents.threads();
         for ((_, inputs), (_, row)) in corpora.iter().zip(&mut comparison.corpora) {
-            row.push(measure(&encoder, inputs, threads, progress)?);
+            row.push(measure(&tokenizer, inputs, threads, progress)?);
         }
     }
     if let Some(html) = html {
@@ -85,8 +85,8 @@ pub(crate) fn run(arguments: &CompareArguments, progress: &Progress) -> Result<(
 }
 
 impl Compared {
-    fn new(path: &Path, encoder: &Encoder) -> Self {
-        let vocab = encoder.model().vocab();
+    fn new(path: &Path, tokenizer: &Tokenizer) -> Self {
+        let vocab = tokenizer.model().vocab();
         let mut lengths = [0; LENGTHS];
         // One token may be empty: it has no length that is counted.
         for (_, token) in vocab.iter().filter(|(_, token)| !token.is_empty()) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use tokenizer_core::{Encoder, MergeRule, Merging, Model, SplitError, TokenId};
+use tokenizer_core::{MergeRule, Merging, Model, SplitError, TokenId, Tokenizer};
 
 use super::visible::visible;
 
@@ -15,8 +15,8 @@ const AROUND: usize = 64;
 const LONGEST: usize = 64;
 
 /// All pieces of a text, each with its bytes and what every merge makes of them.
-pub(super) fn steps(encoder: &Encoder, text: &[u8]) -> Result<String, SplitError> {
-    let model = encoder.model();
+pub(super) fn steps(tokenizer: &Tokenizer, text: &[u8]) -> Result<String, SplitError> {
+    let model = tokenizer.model();
     let rule = MergeRule::new(model);
     let mut shown = String::new();
     let normalized = model.normalizer().map(|normalizer| normalizer.apply(text));

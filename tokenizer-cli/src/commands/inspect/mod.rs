@@ -7,7 +7,7 @@ mod vocabulary;
 
 use std::io::IsTerminal;
 
-use tokenizer_core::{EncodeOptions, Encoder, Model, TokenId};
+use tokenizer_core::{Model, TokenId, Tokenizer};
 
 use self::visible::visible;
 use crate::args::{Color, InspectArguments};
@@ -35,9 +35,9 @@ pub(crate) fn run(arguments: &InspectArguments, progress: &Progress) -> Result<(
         let report = vocabulary::report(&model, most);
         return Output::Standard.write(|writer| writer.write_all(report.as_bytes()));
     }
-    let encoder = Encoder::new(model);
+    let tokenizer = Tokenizer::new(model);
     if let Some(text) = &arguments.merges {
-        let steps = merging::steps(&encoder, text.as_bytes());
+        let steps = merging::steps(&tokenizer, text.as_bytes());
         let steps = steps.map_err(|error| CommandError::Encode {
             text: TextName::whole(InputName::Standard),
             error: error.into(),
@@ -49,11 +49,13 @@ pub(crate) fn run(arguments: &InspectArguments, progress: &Progress) -> Result<(
         Some(text) => text.clone().into_bytes(),
         None => standard_text()?,
     };
-    let allowed = (arguments.allow_special).then(|| encoder.model().all_specials());
-    let mut options = EncodeOptions::new();
-    options.allowed = allowed.as_ref();
+    let allowed = (arguments.allow_special).then(|| tokenizer.model().all_specials());
+    let request = match &allowed {
+        Some(allowed) => tokenizer.request().allow(allowed),
+        None => tokenizer.request(),
+    };
     let stage = progress.bytes("encoding");
-    let ids = encoder.encode_with(&text, options);
+    let ids = request.encode(&text);
     let ids = ids.map_err(|error| CommandError::Encode {
         text: TextName::whole(InputName::Standard),
         error,
@@ -62,13 +64,13 @@ pub(crate) fn run(arguments: &InspectArguments, progress: &Progress) -> Result<(
     stage.tokens(ids.len() as u64);
     drop(stage);
     if let Some(html) = html {
-        let page = html::page(encoder.model(), &ids);
+        let page = html::page(tokenizer.model(), &ids);
         return html.write(|writer| writer.write_all(page.as_bytes()));
     }
     let output = Output::Standard;
     output.write(|writer| match has_color(arguments.color) {
-        true => colored(encoder.model(), &ids, writer),
-        false => lines(encoder.model(), &ids, writer),
+        true => colored(tokenizer.model(), &ids, writer),
+        false => lines(tokenizer.model(), &ids, writer),
     })
 }
 

@@ -4,7 +4,7 @@
 //! model that is written: a fault becomes an error and not a file that is wrong.
 
 use super::HuggingFaceError;
-use crate::encode::{EncodeOptions, Encoder};
+use crate::encode::Encoder;
 use crate::model::Model;
 use crate::special::{SpecialSet, SpecialToken};
 
@@ -52,8 +52,9 @@ pub(super) fn prove(model: &Model, made: Model) -> Result<(), HuggingFaceError> 
     }
     let (model, made) = (Encoder::new(model.clone()), Encoder::new(made));
     let tokens = model.model().vocab().iter();
+    let (mut pieces, mut made_pieces) = (model.piece_by_piece(), made.piece_by_piece());
     for (_, token) in tokens.filter(|(_, token)| !token.is_empty()) {
-        if made.encode_single_piece(token) != model.encode_single_piece(token) {
+        if made_pieces(token) != pieces(token) {
             return differ(String::from_utf8_lossy(token).into_owned());
         }
     }
@@ -62,9 +63,11 @@ pub(super) fn prove(model: &Model, made: Model) -> Result<(), HuggingFaceError> 
     let all: [SpecialSet; 2] = [&model, &made].map(|encoder| encoder.model().all_specials());
     for text in HARD_TEXTS.map(str::to_owned).into_iter().chain(contents) {
         let ids = |encoder: &Encoder, specials: &SpecialSet| {
-            let plain = encoder.encode(text.as_bytes()).ok();
-            let options = EncodeOptions::new().allow(specials);
-            (plain, encoder.encode_with(text.as_bytes(), options).ok())
+            let request = encoder.request();
+            (
+                request.encode(&text).ok(),
+                request.allow(specials).encode(&text).ok(),
+            )
         };
         if ids(&made, &all[1]) != ids(&model, &all[0]) {
             return differ(text);

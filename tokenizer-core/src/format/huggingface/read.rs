@@ -345,9 +345,9 @@ mod tests {
     use super::super::json::object;
     use super::*;
     use crate::byte_level::spell;
-    use crate::encode::Encoder;
     use crate::model::Merging;
     use crate::split::{Gaps, PatternName};
+    use crate::tokenizer::Tokenizer;
 
     /// A file of the 256 bytes, `ab`, `abc` and two added tokens, of which the second takes the
     /// white space around it along.
@@ -423,11 +423,13 @@ mod tests {
     }
 
     fn ids(model: Model, text: &str) -> Vec<TokenId> {
-        let encoder = Encoder::new(model);
+        let encoder = Tokenizer::new(model);
         let all = encoder.model().all_specials();
         let mut ids = Vec::new();
         encoder
-            .encode_with_specials(text.as_bytes(), &all, &mut ids)
+            .request()
+            .allow(&all)
+            .encode_into(text.as_bytes(), &mut ids)
             .unwrap();
         ids
     }

@@ -241,11 +241,11 @@ fn is_piece(model: &Model, text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encode::Encoder;
     use crate::merges::Merges;
     use crate::special::SpecialTokens;
     use crate::split::PatternName;
     use crate::token::Pair;
+    use crate::tokenizer::Tokenizer;
     use crate::vocab::{Repeats, Vocab};
     use proptest::prelude::*;
 
@@ -296,7 +296,7 @@ mod tests {
         let model = ranks(&[b"ab".to_vec(), b"xyz".to_vec()], &[]);
         let written = write(&model).unwrap();
         assert!(String::from_utf8_lossy(&written).contains("\"ignore_merges\": true"));
-        let encoder = Encoder::new(read(&written).unwrap());
+        let encoder = Tokenizer::new(read(&written).unwrap());
         assert_eq!(
             encoder.encode(b"xyz axyz").unwrap(),
             [257, 32, 97, 120, 121, 122]
@@ -380,11 +380,11 @@ mod tests {
             let model = ranks(&tokens, &specials).with_normalizer(normalizer);
             match write(&model) {
                 Ok(written) => {
-                    let [made, model] = [read(&written).unwrap(), model].map(Encoder::new);
-                    let ids = |encoder: &Encoder| {
+                    let [made, model] = [read(&written).unwrap(), model].map(Tokenizer::new);
+                    let ids = |encoder: &Tokenizer| {
                         let all = encoder.model().all_specials();
                         let mut ids = Vec::new();
-                        encoder.encode_with_specials(text.as_bytes(), &all, &mut ids).unwrap();
+                        encoder.request().allow(&all).encode_into(text.as_bytes(), &mut ids).unwrap();
                         (ids, encoder.encode(text.as_bytes()).unwrap())
                     };
                     let (made_ids, model_ids) = (ids(&made), ids(&model));
