@@ -1,11 +1,11 @@
-//! What a call asks of the core's encoder.
+//! A call of the core's tokenizer, with ids around each text.
 
 use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
 
 use tokenizer_core::{
-    Batch, BatchError, CountOptions, EncodeError, EncodeOptions, EncodeStream, Encoder,
-    IdsWithOffsets, SpecialSet, TokenId,
+    Batch, BatchError, CountOptions, EncodeError, EncodeStream, IdsWithOffsets,
+    Request as CoreRequest, SpecialSet, TokenId, Tokenizer as Core,
 };
 
 use crate::specials::Choice;
@@ -13,7 +13,7 @@ use crate::text::Text;
 
 /// How texts are encoded.
 pub(crate) struct Request<'t> {
-    encoder: &'t Encoder,
+    tokenizer: &'t Core,
     /// Special tokens that are recognised.
     allowed: Choice,
     /// Ids that are put around each text.
@@ -23,9 +23,9 @@ pub(crate) struct Request<'t> {
 
 impl<'t> Request<'t> {
     /// With these special tokens recognised.
-    pub(crate) fn new(encoder: &'t Encoder, allowed: Choice) -> Self {
+    pub(crate) fn new(tokenizer: &'t Core, allowed: Choice) -> Self {
         Request {
-            encoder,
+            tokenizer,
             allowed,
             before: None,
             after: None,
@@ -36,20 +36,25 @@ impl<'t> Request<'t> {
         self.allowed.as_ref().map(|chosen| &chosen.set)
     }
 
-    fn options<'s>(
+    fn core<'s>(
         &'s self,
         threads: usize,
         bytes: usize,
         stop: Option<&'s AtomicBool>,
-    ) -> EncodeOptions<'s> {
-        let mut options = EncodeOptions::new().threads(useful_threads(threads, bytes));
-        (options.allowed, options.stop) = (self.allowed(), stop);
-        options
+    ) -> CoreRequest<'s> {
+        let mut request = (self.tokenizer.request()).threads(useful_threads(threads, bytes));
+        if let Some(allowed) = self.allowed() {
+            request = request.allow(allowed);
+        }
+        match stop {
+            Some(stop) => request.stop(stop),
+            None => request,
+        }
     }
 
     /// Whether one of these special tokens occurs in a text.
     pub(crate) fn finds(&self, specials: &Choice, text: &[u8]) -> bool {
-        let found = |set| self.encoder.refuse_specials(text, set).is_err();
+        let found = |set| self.tokenizer.request().refuse_specials(text, set).is_err();
         specials.as_ref().is_some_and(|chosen| found(&chosen.set))
     }
 
@@ -62,14 +67,7 @@ impl<'t> Request<'t> {
         ids: &mut Vec<TokenId>,
     ) -> Result<(), EncodeError> {
         ids.extend(self.before);
-        match self.allowed() {
-            _ if stop.is_some() || threads > 1 => {
-                let options = self.options(threads, text.len(), stop);
-                self.encoder.encode_with_into(text, options, ids)?;
-            }
-            Some(allowed) => self.encoder.encode_with_specials(text, allowed, ids)?,
-            None => self.encoder.encode_into(text, ids)?,
-        }
+        (self.core(threads, text.len(), stop)).encode_into(text, ids)?;
         ids.extend(self.after);
         Ok(())
     }
@@ -81,8 +79,7 @@ impl<'t> Request<'t> {
         threads: usize,
         stop: Option<&AtomicBool>,
     ) -> Result<Batch, BatchError> {
-        let options = self.options(threads, bytes_of(texts), stop);
-        let batch = self.encoder.encode_batch_with(texts, options)?;
+        let batch = (self.core(threads, bytes_of(texts), stop)).encode_batch(texts)?;
         if self.before.is_none() && self.after.is_none() {
             return Ok(batch);
         }
@@ -106,8 +103,7 @@ impl<'t> Request<'t> {
         threads: usize,
         stop: Option<&AtomicBool>,
     ) -> Result<Vec<usize>, BatchError> {
-        let options = self.options(threads, bytes_of(texts), stop);
-        self.encoder.count_batch_with(texts, options)
+        (self.core(threads, bytes_of(texts), stop)).count_batch(texts)
     }
 
     /// How many ids a text has.
@@ -117,8 +113,7 @@ impl<'t> Request<'t> {
         threads: usize,
         stop: Option<&AtomicBool>,
     ) -> Result<usize, EncodeError> {
-        let options = self.options(threads, text.len(), stop);
-        self.encoder.count_with(text, options)
+        self.core(threads, text.len(), stop).count(text)
     }
 
     /// The ids of a text, and its bytes that each stands for.
@@ -127,16 +122,12 @@ impl<'t> Request<'t> {
         text: &[u8],
         stop: Option<&AtomicBool>,
     ) -> Result<IdsWithOffsets, EncodeError> {
-        self.encoder
-            .encode_with_offsets(text, self.options(1, text.len(), stop))
+        self.core(1, text.len(), stop).offsets(text)
     }
 
     /// An encoder for text in chunks.
     pub(crate) fn stream(&self) -> EncodeStream {
-        match self.allowed() {
-            Some(allowed) => self.encoder.stream_with_specials(allowed),
-            None => self.encoder.stream(),
-        }
+        self.core(1, 0, None).stream()
     }
 }
 

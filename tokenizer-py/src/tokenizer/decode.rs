@@ -155,7 +155,7 @@ impl Tokenizer {
     #[pyo3(signature = (*, skip_special_tokens = false))]
     fn decode_stream(&self, skip_special_tokens: bool) -> DecodeStream {
         DecodeStream {
-            stream: Held::new(Decoder::new(Arc::clone(self.encoder.model()))),
+            stream: Held::new(Decoder::new(Arc::clone(self.core.model()))),
             skipped: self.skipped(skip_special_tokens),
         }
     }

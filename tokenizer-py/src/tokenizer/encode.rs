@@ -280,7 +280,7 @@ impl Tokenizer {
         limit: usize,
     ) -> PyResult<Option<usize>> {
         guard(|| {
-            let count = || self.encoder.count_till_limit(&text, limit);
+            let count = || self.core.request().count_till_limit(&text, limit);
             detached(py, text.len(), count).map_err(value_error)
         })
     }
@@ -318,8 +318,10 @@ impl Tokenizer {
             let py = text.py();
             let argument: Text = text.extract()?;
             let bytes = &*argument;
-            let truncated = detached(py, bytes.len(), || self.encoder.truncate(bytes, limit))
-                .map_err(value_error)?;
+            let truncated = detached(py, bytes.len(), || {
+                self.core.request().truncate(bytes, limit)
+            })
+            .map_err(value_error)?;
             let beginning = truncated.text;
             let left = if beginning == bytes {
                 text.clone()

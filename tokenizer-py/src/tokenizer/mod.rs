@@ -26,7 +26,7 @@ use pyo3::exceptions::{PyKeyError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyBytes, PyString, PyType};
-use tokenizer_core::{Encoder, Merging, Model, TokenId};
+use tokenizer_core::{Merging, Model, TokenId, Tokenizer as Core};
 
 use crate::corpus::checked;
 use crate::errors::value_error;
@@ -52,7 +52,7 @@ use crate::specials::{Choice, Specials};
 ///     'hello world'
 #[pyclass(frozen, module = "tokenizer_py")]
 pub(crate) struct Tokenizer {
-    encoder: Encoder,
+    core: Core,
     ints: Ints,
     specials: Specials,
 }
@@ -62,12 +62,12 @@ impl Tokenizer {
         Tokenizer {
             ints: Ints::new(model.vocab().id_limit()),
             specials: Specials::of(&model),
-            encoder: Encoder::new(model),
+            core: Core::new(model),
         }
     }
 
     fn model(&self) -> &Model {
-        self.encoder.model()
+        self.core.model()
     }
 
     /// The special tokens that an argument `allowed_special` asks for.
@@ -109,7 +109,7 @@ impl Tokenizer {
         append: Option<Affix>,
     ) -> PyResult<Request<'_>> {
         checked(Some(threads))?;
-        let mut request = Request::new(&self.encoder, self.allowed(allowed)?);
+        let mut request = Request::new(&self.core, self.allowed(allowed)?);
         request.before = self.affix(prepend)?;
         request.after = self.affix(append)?;
         Ok(request)

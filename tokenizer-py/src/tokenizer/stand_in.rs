@@ -73,7 +73,7 @@ impl Tokenizer {
         } else {
             None
         };
-        Ok(Some((Request::new(&self.encoder, allowed), refused)))
+        Ok(Some((Request::new(&self.core, allowed), refused)))
     }
 }
 
@@ -114,7 +114,7 @@ impl Tokenizer {
                 let module = py.import("tokenizer_py.tiktoken.core")?;
                 Text::of_str(module.call_method1("_repaired", (text,))?.cast()?)
             })?;
-            let request = Request::new(&self.encoder, None);
+            let request = Request::new(&self.core, None);
             encoded(py, &request, &utf8, |ids| self.ints.list(py, ids))
         })
     }
@@ -175,7 +175,7 @@ impl Tokenizer {
     ) -> PyResult<Bound<'py, PyList>> {
         guard(|| {
             let piece = &*text_or_bytes;
-            let ids = detached(py, piece.len(), || self.encoder.encode_single_piece(piece));
+            let ids = detached(py, piece.len(), || self.core.encode_single_piece(piece));
             self.ints.list(py, &ids)
         })
     }
