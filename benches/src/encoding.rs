@@ -10,9 +10,10 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use tokenizer_core::format::{native, tiktoken};
+use tokenizer_core::internals::reference;
 use tokenizer_core::{
     CountOptions, Merging, Model, Pair, Pattern, PatternName, TokenId, TrainOptions, count_pieces,
-    reference, train,
+    train,
 };
 
 use crate::corpora::{self, Corpus};

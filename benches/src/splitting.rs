@@ -8,8 +8,9 @@ use std::fmt;
 use std::hint::black_box;
 use std::sync::{LazyLock, Mutex};
 
-use tokenizer_core::arch::Tier;
-use tokenizer_core::{Gaps, Pattern, PatternName, Spans, SplitError};
+use tokenizer_core::internals::Spans;
+use tokenizer_core::internals::Tier;
+use tokenizer_core::{Gaps, Pattern, PatternName, SplitError};
 
 /// What splits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,9 +11,10 @@
 
 use std::collections::HashMap;
 
+use tokenizer_core::internals::reference;
 use tokenizer_core::{
     Count, CountOptions, Gaps, Merges, Model, Pair, Pattern, PatternName, TokenId, Tokenizer,
-    TrainOptions, Words, count_pieces, reference, train,
+    TrainOptions, Words, count_pieces, train,
 };
 
 use crate::corpora;

@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use tokenizer_core::format::{huggingface, native, tiktoken};
-use tokenizer_core::normalize::Normalizer;
+use tokenizer_core::Normalizer;
 use tokenizer_core::{
     Tokenizer, Gaps, Merge, Merges, Merging, Model, Pattern, PatternName, SpecialToken,
     SpecialTokens, TokenId,

@@ -7,7 +7,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tokenizer_core::{Count, Pair, TrainOptions, Words, reference, train};
+use tokenizer_core::{Count, Pair, TrainOptions, Words, train};
+use tokenizer_core::internals::{reference};
 
 /// The definition reads the whole corpus for each merge: symbols times merges are bounded.
 const MOST_SYMBOLS: usize = 4000;

@@ -3,17 +3,17 @@
 use std::io;
 use std::path::PathBuf;
 
+use tokenizer_core::CountError;
 use tokenizer_core::EncodeError;
+use tokenizer_core::ExtendError;
+use tokenizer_core::ModelError;
+use tokenizer_core::SpecialTokensError;
+use tokenizer_core::TrainError;
 use tokenizer_core::corpus::{
     DocumentError, FileError, GlobError, LoadCountsError, LoadError, Refused, SaveCountsError,
     SaveError,
 };
-use tokenizer_core::count::CountError;
-use tokenizer_core::extend::ExtendError;
 use tokenizer_core::format::counts::CountsError;
-use tokenizer_core::model::ModelError;
-use tokenizer_core::special::SpecialTokensError;
-use tokenizer_core::train::TrainError;
 
 use crate::args::MAX_VOCAB_SIZE;
 use crate::ids::{HeaderFault, IdFault};

@@ -55,55 +55,74 @@
 #![warn(missing_docs)]
 
 #[allow(unsafe_code)]
-pub mod arch;
+mod arch;
 mod byte_level;
-pub mod count;
-pub mod crop;
-pub mod decode;
-pub mod encode;
-pub mod extend;
+mod count;
+mod crop;
+mod decode;
+mod encode;
+mod extend;
 pub mod format;
 mod free_list;
 mod hash;
 mod hash_index;
-pub mod merge_steps;
-pub mod merges;
-pub mod model;
-pub mod normalize;
+mod merge_steps;
+mod merges;
+mod model;
+mod normalize;
+#[doc(hidden)]
 pub mod parallel;
-pub mod rank_merges;
+mod rank_merges;
 #[cfg(any(test, feature = "internals"))]
-pub mod reference;
+mod reference;
 mod segments;
-pub mod special;
-pub mod split;
+mod special;
+mod split;
 mod stop;
-pub mod token;
+mod token;
 mod tokenizer;
-pub mod train;
+mod train;
 mod unicode;
-pub mod vocab;
-pub mod words;
+mod vocab;
+mod words;
 
 #[cfg(feature = "files")]
 pub mod corpus;
 
-pub use count::{CountOptions, count_pieces};
-pub use crop::{CropOptions, crop};
-pub use decode::DecodeStream;
+pub use count::{CountError, CountOptions, PieceCounter, SortedPieces, TemporaryStore, count_pieces};
+pub use crop::{CropOptions, Cropped, crop};
+pub use decode::{DecodeStream, UnknownToken};
 pub use encode::{
     Batch, BatchError, EncodeError, EncodeStream, IdsWithOffsets, Request, Truncated,
 };
-pub use extend::{Extended, extend};
+pub use extend::{
+    ExtendError, Extended, MovedSpecial, extend, extend_with_progress, size_to_extend,
+};
 pub use merge_steps::{MergeRule, MergeStep};
-pub use merges::{Merge, Merges};
-pub use model::{Affixes, CallSettings, Merging, Model};
-pub use rank_merges::rank_merges;
-pub use special::{SpecialSet, SpecialToken, SpecialTokens};
-pub use split::{Gaps, Pattern, PatternError, PatternName, Spans, SplitError, Splitter};
+pub use merges::{Merge, Merges, MergesError};
+pub use model::{Affixes, CallSettings, Merging, Model, ModelError};
+pub use normalize::Normalizer;
+pub use rank_merges::{RankMerges, rank_merges};
+pub use special::{SpecialSet, SpecialToken, SpecialTokens, SpecialTokensError};
+pub use split::{Gaps, Pattern, PatternError, PatternName, SplitError};
 pub use token::{Count, MAX_TOKEN_ID, Pair, TokenId};
 pub use tokenizer::{Tokenizer, TokenizerBuilder};
-pub use train::{TieBreak, TrainOptions, Trained, train};
+pub use train::{
+    Learned, TieBreak, TrainError, TrainOptions, Trained, estimate_memory, train,
+    train_with_progress,
+};
 pub use unicode::UNICODE_VERSION;
-pub use vocab::Vocab;
-pub use words::Words;
+pub use vocab::{Repeats, Vocab, VocabError};
+pub use words::{Words, WordsError};
+
+/// For tests, benches and fuzz targets: oracles, instruction sets, pieces as spans.
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::arch::Tier;
+    /// BPE by its definition.
+    pub mod reference {
+        pub use crate::reference::*;
+    }
+    pub use crate::split::{Spans, Splitter};
+}

@@ -50,7 +50,7 @@ impl fmt::Debug for Pair {
 /// This is the one place where the order of training is written down: highest count first, ties
 /// to the smallest `(left id, right id)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Candidate {
+pub(crate) struct Candidate {
     /// Occurrences of the pair in the corpus, overlapping ones included.
     pub count: Count,
     /// The pair.

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use tokenizer_core::format::tiktoken::read_ranks;
+use tokenizer_core::internals::reference;
 use tokenizer_core::{
     CountOptions, Model, Pair, Pattern, SpecialToken, Tokenizer, TrainOptions, Words, count_pieces,
-    reference, train,
+    train,
 };
 
 fn fixture(name: &str) -> Vec<u8> {

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use tokenizer_core::vocab::{Repeats, Vocab};
 use tokenizer_core::{MergeRule, Merges, Model, Pair, Pattern, PatternName, TokenId, rank_merges};
+use tokenizer_core::{Repeats, Vocab};
 
 /// In a debug build on a slow machine. A scan of the piece for each merge takes hours.
 const MOST: Duration = Duration::from_secs(30);

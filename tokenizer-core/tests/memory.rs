@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tokenizer_core::train::{TrainOptions, estimate_memory};
 use tokenizer_core::{CountOptions, Pattern, PatternName, count_pieces, train};
+use tokenizer_core::{TrainOptions, estimate_memory};
 
 /// A line of the process's status, in bytes.
 fn status(name: &str) -> u64 {

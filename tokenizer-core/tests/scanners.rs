@@ -1,7 +1,7 @@
 //! The scanners split as the regex engine does: every known spelling, every tier of the machine.
 
 use proptest::prelude::*;
-use tokenizer_core::arch::Tier;
+use tokenizer_core::internals::Tier;
 use tokenizer_core::{Gaps, Pattern, PatternName};
 
 /// Every family, in every form that makes a difference to its scanner, and its spellings.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tokenizer_core::arch::Tier;
+use tokenizer_core::internals::Tier;
 use tokenizer_core::{Gaps, Pattern, PatternName};
 
 /// Every file of `../shared/data/corpora`, by name; none where the folder is not there.

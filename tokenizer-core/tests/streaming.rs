@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use tokenizer_core::normalize::Normalizer;
+use tokenizer_core::Normalizer;
 use tokenizer_core::{
     CountOptions, EncodeError, Gaps, Merges, Model, Pattern, PatternName, SpecialSet, SpecialToken,
     SpecialTokens, TokenId, Tokenizer, TrainOptions, count_pieces, train,

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use proptest::prelude::*;
-use tokenizer_core::arch::Tier;
+use tokenizer_core::internals::Tier;
+use tokenizer_core::internals::reference;
 use tokenizer_core::{
-    Count, CountOptions, Pair, Pattern, PatternName, TrainOptions, Words, count_pieces, reference,
-    train,
+    Count, CountOptions, Pair, Pattern, PatternName, TrainOptions, Words, count_pieces, train,
 };
 
 const THREADS: [usize; 4] = [1, 2, 3, 8];

@@ -13,10 +13,10 @@ use arrow_array::ArrayRef;
 use arrow_schema::ArrowError;
 use pyo3::exceptions::{PyKeyboardInterrupt, PyTypeError, PyUserWarning};
 use pyo3::prelude::*;
+use tokenizer_core::CountError;
 use tokenizer_core::corpus::{
     DocumentError, DocumentOptions, Documents, FileError, Globs, Place, ReadAs, Refused, Unit,
 };
-use tokenizer_core::count::CountError;
 use tokenizer_core::format::counts::CountedPieces;
 use tokenizer_core::{CountOptions, Pattern, Words, count_pieces};
 

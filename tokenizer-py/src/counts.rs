@@ -362,7 +362,7 @@ impl PieceCounts {
                 }
                 Ok(words)
             };
-            let sum: Result<_, tokenizer_core::words::WordsError> =
+            let sum: Result<_, tokenizer_core::WordsError> =
                 interruptible(py, sum, |_, ()| Ok(()))?;
             Ok(PieceCounts::new(
                 one.pattern.clone(),

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard};
 use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyList};
-use tokenizer_core::decode::UnknownToken;
+use tokenizer_core::UnknownToken;
 use tokenizer_core::{DecodeStream as Decoder, EncodeStream as Encoder, TokenId};
 
 use crate::errors::{guard, value_error};

@@ -5,11 +5,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 
+use tokenizer_core::Cropped;
+use tokenizer_core::Normalizer;
 use tokenizer_core::corpus::{CountsFiles, CountsFormat, LoadCountsError, TemporaryFiles};
-use tokenizer_core::count::{CountError, PieceCounter, SortedPieces};
-use tokenizer_core::crop::Cropped;
 use tokenizer_core::format::counts::{CountsError, tsv};
-use tokenizer_core::normalize::Normalizer;
+use tokenizer_core::{CountError, PieceCounter, SortedPieces};
 use tokenizer_core::{CountOptions, CropOptions, Pattern, PatternName, Words, count_pieces, crop};
 
 use crate::args::CountingArguments;

@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use tokenizer_core::MovedSpecial;
 use tokenizer_core::Words;
 use tokenizer_core::corpus::CountsFiles;
-use tokenizer_core::extend::MovedSpecial;
 
 use crate::args::TrainArguments;
 use crate::commands::counts::{self, Counter};

@@ -3,14 +3,12 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use tokenizer_core::Normalizer;
 use tokenizer_core::corpus::{CountsFiles, ModelFormat, SaveError};
-use tokenizer_core::extend::{MovedSpecial, extend_with_progress, size_to_extend};
 use tokenizer_core::format::huggingface;
-use tokenizer_core::normalize::Normalizer;
-use tokenizer_core::train::{
-    Learned, TrainError, Trained, estimate_memory, train, train_with_progress,
-};
 use tokenizer_core::{Count, Model, Pattern, TieBreak, TokenId, TrainOptions, Words};
+use tokenizer_core::{Learned, TrainError, Trained, estimate_memory, train, train_with_progress};
+use tokenizer_core::{MovedSpecial, extend_with_progress, size_to_extend};
 
 use crate::args::{MAX_VOCAB_SIZE, TieBreakRule, TrainArguments};
 use crate::commands::{counts, load};

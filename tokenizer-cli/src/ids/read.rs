@@ -5,8 +5,8 @@ use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
 use serde_json::Value;
+use tokenizer_core::UnknownToken;
 use tokenizer_core::corpus::FileError;
-use tokenizer_core::decode::UnknownToken;
 use tokenizer_core::{Model, TokenId};
 
 use super::header::Header;

@@ -10,10 +10,11 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
-use tokenizer_core::vocab::Repeats;
+use tokenizer_core::Repeats;
+use tokenizer_core::internals::reference;
 use tokenizer_core::{
     Gaps, Merge, Merges, Merging, Model, Pair, Pattern, PatternName, SpecialTokens, TokenId,
-    Tokenizer, Vocab, reference,
+    Tokenizer, Vocab,
 };
 
 use super::input::Input;

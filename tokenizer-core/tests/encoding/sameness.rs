@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use tokenizer_core::arch::Tier;
+use tokenizer_core::internals::Tier;
 use tokenizer_core::{TokenId, Tokenizer};
 
 use super::texts::{encoders, models, novel_words, random_bytes, texts};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
-use tokenizer_core::decode::UnknownToken;
+use tokenizer_core::UnknownToken;
 use tokenizer_core::{DecodeStream as Decoder, TokenId};
 
 use super::Tokenizer;

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use tokenizer_core::format::counts::CountedPieces;
-use tokenizer_core::train::{TrainError, train_with_progress};
 use tokenizer_core::{Count, MAX_TOKEN_ID, Model, Pattern, PatternName, TieBreak, TrainOptions};
+use tokenizer_core::{TrainError, train_with_progress};
 
 use super::Tokenizer;
 use super::stand_in::dropping_pattern;
