@@ -4,44 +4,28 @@
 //! whether it is UTF-8 or not.
 //!
 //! ```text
-//! text ──split──▶ pieces ──count──▶ Words ──train──▶ Merges ──▶ Model ──▶ Encoder ──▶ ids
+//! text ──pattern──▶ pieces ──count──▶ PieceCounts ──train──▶ Trained ──▶ Tokenizer ──encode──▶ ids ──decode──▶ bytes
 //! ```
 //!
-//! The modules stand in that order, and each knows only those before it:
-//!
-//! | module | what it holds |
-//! | --- | --- |
-//! | [`token`] | ids, pairs, counts, and the order of training |
-//! | `unicode`, `arch` | instruction sets; classes of characters |
-//! | `free_list`, [`parallel`] | objects kept for the next call; an ordered parallel map |
-//! | [`split`] | [`Pattern`]: text into pieces |
-//! | [`mod@crop`] | documents cut to so many characters |
-//! | `hash`, [`words`], [`count`] | [`Words`]: distinct pieces with their counts |
-//! | `byte_level` | GPT-2's spelling of bytes, and the order of the bytes in it |
-//! | [`merges`], [`mod@train`] | [`Merges`]: which pair becomes which token |
-//! | `reference` | BPE by its definition, which tests compare the rest with (feature `internals`) |
-//! | `hash_index`, [`vocab`], [`special`] | ids and bytes of tokens |
-//! | [`model`] | [`Model`]: everything that decides about ids |
-//! | [`merge_steps`], [`mod@rank_merges`] | how a piece is merged, and the pair that makes each token |
-//! | [`encode`], [`decode`] | [`Encoder`], and back |
-//! | [`mod@extend`] | a model learns more merges |
-//! | [`mod@format`] | a model as bytes: `.bpe`, `.tiktoken`, `tokenizer.json`; counted pieces |
-//! | `corpus` | paths and files (feature `files`) |
+//! [`count_pieces`] splits documents by a [`Pattern`] and counts the distinct pieces ([`PieceCounts`]);
+//! [`fn@train`] learns merges from them ([`Trained`]). A [`Model`] is everything that decides about ids. A
+//! [`Tokenizer`] encodes and decodes with it; [`Tokenizer::request`] takes special tokens, threads and a
+//! stop flag. [`mod@format`] has models and counted pieces as bytes, `corpus` has them as files.
 //!
 //! # Example
 //!
 //! ```
-//! use tokenizer_core::{CountOptions, Encoder, Model, Pattern, TrainOptions, count_pieces, train};
+//! use tokenizer_core::{CountOptions, Pattern, Tokenizer, TrainOptions, count_pieces, train};
 //!
 //! let pattern: Pattern = "cl100k".parse()?;
 //! let documents = ["the cat sat on the mat", "the dog sat on the log"];
-//! let words = count_pieces(documents, &pattern, &CountOptions::default())?;
+//! let pieces = count_pieces(documents, &pattern, &CountOptions::default())?;
 //! let options = TrainOptions::new(273).specials(["<|endoftext|>"]);
-//! let encoder = Encoder::new(Model::from_trained(pattern, train(&words, &options)?)?);
+//! let tokenizer = Tokenizer::from_trained(pattern, train(&pieces, &options)?)?;
 //!
-//! let ids = encoder.encode(b"the cat sat")?;
+//! let ids = tokenizer.encode("the cat sat")?;
 //! assert!(ids.len() < 11);
-//! assert_eq!(encoder.model().decode(&ids)?, b"the cat sat");
+//! assert_eq!(tokenizer.decode(&ids)?, b"the cat sat");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

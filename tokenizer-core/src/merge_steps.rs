@@ -6,7 +6,7 @@
 //! look-ups and `n log n` steps of the heap, whatever it is.
 //!
 //! This is for looking at a model: the pair that makes a token, the steps of a piece. It has no
-//! caches; texts are encoded by an [`Encoder`](crate::Encoder).
+//! caches; texts are encoded by a [`Tokenizer`](crate::Tokenizer).
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
