@@ -129,7 +129,7 @@ pub fn check_merges(text: &Text, merges: &Merges) {
 /// merging has to do.
 pub fn visits(words: &Words, merges: &Merges) -> usize {
     let specials: [&str; 0] = [];
-    let model = Model::trained(pattern(), merges.clone(), &specials)
+    let model = Model::from_merges(pattern(), merges.clone(), &specials)
         .expect("merges that were trained make a model");
     let (tokenizer, pairs) = (Tokenizer::new(model), pairs(merges));
     let mut last_word = vec![usize::MAX; pairs.len()];

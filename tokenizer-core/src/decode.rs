@@ -42,7 +42,7 @@ impl Model {
     /// ```
     /// use tokenizer_core::{Merges, Model, Pattern};
     ///
-    /// let model = Model::trained("cl100k".parse::<Pattern>()?, Merges::default(), &["<|end|>"])?;
+    /// let model = Model::from_merges("cl100k".parse::<Pattern>()?, Merges::default(), &["<|end|>"])?;
     /// let mut bytes = b"> ".to_vec();
     /// model.decode_into(&[104, 105, 256], &mut bytes)?;
     /// assert_eq!(bytes, b"> hi<|end|>");
@@ -78,7 +78,7 @@ impl Model {
     /// ```
     /// use tokenizer_core::{Merges, Model, Pattern};
     ///
-    /// let model = Model::trained("cl100k".parse::<Pattern>()?, Merges::default(), &["<|end|>"])?;
+    /// let model = Model::from_merges("cl100k".parse::<Pattern>()?, Merges::default(), &["<|end|>"])?;
     /// assert_eq!(model.decode_without(&[104, 256, 105], &model.skipped_ids())?, b"hi");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -140,7 +140,7 @@ impl Model {
 /// ```
 /// use tokenizer_core::{Merges, Model, Pattern};
 ///
-/// let model = Model::trained("cl100k".parse::<Pattern>()?, Merges::default(), &[] as &[&str])?;
+/// let model = Model::from_merges("cl100k".parse::<Pattern>()?, Merges::default(), &[] as &[&str])?;
 /// let mut stream = model.decode_stream();
 /// let mut text = String::new();
 /// for byte in "né".bytes() {
@@ -228,7 +228,7 @@ mod tests {
 
     fn bytes_only() -> Model {
         let pattern = Pattern::named(PatternName::Gpt2);
-        Model::trained(pattern, Merges::default(), &["<|é|>"]).unwrap()
+        Model::from_merges(pattern, Merges::default(), &["<|é|>"]).unwrap()
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl<'m> MergeRule<'m> {
     ///
     /// let pairs = [(97, 97), (256, 98)].map(|(left, right)| Pair::new(left, right));
     /// let pattern: Pattern = "gpt2".parse()?;
-    /// let model = Model::trained(pattern, Merges::trained(&pairs)?, &[""; 0])?;
+    /// let model = Model::from_merges(pattern, Merges::trained(&pairs)?, &[""; 0])?;
     /// let mut made = Vec::new();
     /// let ids = MergeRule::new(&model).merge(b"aaab", |step| made.push((step.span, step.token)));
     /// assert_eq!(made, [(0..2, 256)]);

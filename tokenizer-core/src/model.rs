@@ -105,11 +105,12 @@ pub enum ModelError {
 }
 
 impl Model {
-    /// A model of trained merges; `specials` take the ids after the merges, in their order.
+    /// A model of merges that are numbered as rustbpe numbers them, such as those of
+    /// [`Merges::trained`]; `specials` take the ids after the merges, in their order.
     ///
     /// # Errors
-    /// When a special token is empty or stands twice, or the merges were not made by training.
-    pub fn trained(
+    /// When a special token is empty or repeated, or the merges are numbered otherwise.
+    pub fn from_merges(
         pattern: Pattern,
         merges: Merges,
         specials: &[impl AsRef<str>],
@@ -153,7 +154,7 @@ impl Model {
     pub fn from_trained(pattern: Pattern, trained: Trained) -> Result<Self, ModelError> {
         let (options, merges) = trained.into_parts();
         if options.tie_break == TieBreak::Raw {
-            return Self::trained(pattern, merges, &options.specials);
+            return Self::from_merges(pattern, merges, &options.specials);
         }
         let tokens = options.numbering().ordinary(&merges)?;
         let tokens = tokens.iter().map(|(id, token)| (*id, token.as_slice()));
@@ -408,7 +409,7 @@ mod tests {
     #[test]
     fn special_tokens_come_after_the_merges() {
         let merges = Merges::trained(&[Pair::new(97, 98)]).unwrap();
-        let model = Model::trained(pattern(), merges, &["<|bos|>", "<|eos|>"]).unwrap();
+        let model = Model::from_merges(pattern(), merges, &["<|bos|>", "<|eos|>"]).unwrap();
         assert_eq!(model.id(b"ab"), Some(256));
         assert_eq!(model.id(b"<|eos|>"), Some(258));
         assert_eq!(model.token(257), Some(&b"<|bos|>"[..]));

@@ -222,7 +222,7 @@ fn measured() {
     let merges: Vec<Pair> = ids.map(|id| Pair::new(id, id)).collect();
     let merges = Merges::trained(&merges).unwrap();
     let specials: [&str; 0] = [];
-    let model = Model::trained(Pattern::named(PatternName::Cl100k), merges, &specials).unwrap();
+    let model = Model::from_merges(Pattern::named(PatternName::Cl100k), merges, &specials).unwrap();
     let encoder = Tokenizer::new(model);
     let text = vec![0; 50_000_000];
     let start = Instant::now();

@@ -26,7 +26,7 @@ fn merges(pattern: &Pattern) -> Merges {
 
 fn trained(pattern: Pattern) -> Model {
     let merges = merges(&pattern);
-    Model::trained(pattern, merges, &[] as &[&str]).unwrap()
+    Model::from_merges(pattern, merges, &[] as &[&str]).unwrap()
 }
 
 /// Every kind of scanner, one regex without, each without a normaliser and with one.
@@ -269,7 +269,7 @@ fn what_no_chunk_can_change_is_given_out_at_once() {
 #[test]
 fn an_error_is_that_of_the_whole_text_and_stays() {
     let bomb = Pattern::regex(r"(?:a|a)+(?=c)|.", Gaps::Keep).unwrap();
-    let model = Model::trained(bomb, Merges::default(), &["<|s|>"]).unwrap();
+    let model = Model::from_merges(bomb, Merges::default(), &["<|s|>"]).unwrap();
     let encoder = Tokenizer::new(model);
     let all = encoder.model().all_specials();
     let text = format!("xy<|s|>z{}<|s|>b", "a".repeat(64));

@@ -75,7 +75,7 @@ fn tokens_with_the_same_bytes_are_said_to_be_left_out() {
     let pairs = [(97, 97), (97, 256), (256, 97)].map(|(left, right)| Pair::new(left, right));
     let merges = Merges::trained(&pairs).unwrap();
     let pattern = Pattern::named(PatternName::Gpt2);
-    let model = Model::trained(pattern, merges, &[] as &[&str]).unwrap();
+    let model = Model::from_merges(pattern, merges, &[] as &[&str]).unwrap();
     save_model(&model, &folder.path("m.bpe")).unwrap();
     folder
         .run(&["convert", "m.bpe", "-o", "m.tiktoken", "-q"])

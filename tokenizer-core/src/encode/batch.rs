@@ -50,7 +50,7 @@ impl Request<'_> {
     /// ```
     /// use tokenizer_core::{Merges, Model, Tokenizer};
     ///
-    /// let model = Model::trained("gpt2".parse()?, Merges::default(), &["<|end|>"])?;
+    /// let model = Model::from_merges("gpt2".parse()?, Merges::default(), &["<|end|>"])?;
     /// let tokenizer = Tokenizer::new(model);
     /// let allowed = tokenizer.model().all_specials();
     /// let batch = tokenizer.request().allow(&allowed).threads(2).encode_batch(&["a", "b<|end|>"])?;
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn threads_change_nothing() {
-        let model = Model::trained(
+        let model = Model::from_merges(
             Pattern::named(PatternName::Cl100k),
             Merges::trained(&[crate::Pair::new(97, 98)]).unwrap(),
             &[] as &[&str],
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn the_first_text_that_fails_is_named() {
         let bomb = Pattern::regex(r"(?:a|a)+(?=c)|.", Gaps::Keep).unwrap();
-        let model = Model::trained(bomb, Merges::default(), &[] as &[&str]).unwrap();
+        let model = Model::from_merges(bomb, Merges::default(), &[] as &[&str]).unwrap();
         // So that these texts reach threads.
         let encoder = Tokenizer::builder().small_parts().build(model);
         let mut texts = vec!["fine".repeat(200); 40];

@@ -52,7 +52,7 @@ impl Request<'_> {
     /// ```
     /// use tokenizer_core::{Merges, Model, Tokenizer};
     ///
-    /// let tokenizer = Tokenizer::new(Model::trained("gpt2".parse()?, Merges::default(), &["<|end|>"])?);
+    /// let tokenizer = Tokenizer::new(Model::from_merges("gpt2".parse()?, Merges::default(), &["<|end|>"])?);
     /// assert_eq!(tokenizer.request().count_till_limit(b"hello", 5)?, Some(5));
     /// assert_eq!(tokenizer.request().count_till_limit(&b"hello".repeat(1000), 5)?, None);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -87,7 +87,7 @@ impl Request<'_> {
     /// ```
     /// use tokenizer_core::{Merges, Model, Tokenizer};
     ///
-    /// let tokenizer = Tokenizer::new(Model::trained("gpt2".parse()?, Merges::default(), &["<|end|>"])?);
+    /// let tokenizer = Tokenizer::new(Model::from_merges("gpt2".parse()?, Merges::default(), &["<|end|>"])?);
     /// let truncated = tokenizer.request().truncate(b"one two three", 10)?;
     /// assert_eq!((truncated.text, truncated.tokens), (&b"one two th"[..], 10));
     /// // A character of three bytes, which are three ids here.

@@ -329,7 +329,7 @@ mod tests {
     #[test]
     fn special_tokens_count_only_where_they_are_allowed() {
         let pattern = Pattern::named(PatternName::Cl100k);
-        let model = Model::trained(pattern, Merges::default(), &["<|a|>", "<|a|><|b|>"]).unwrap();
+        let model = Model::from_merges(pattern, Merges::default(), &["<|a|>", "<|a|><|b|>"]).unwrap();
         let encoder = Tokenizer::new(model);
         let with = |set: &SpecialSet, text: &str| {
             let mut ids = Vec::new();
@@ -362,7 +362,7 @@ mod tests {
     #[test]
     fn an_error_of_the_pattern_names_the_byte_of_the_whole_text() {
         let bomb = Pattern::regex(r"(?:a|a)+(?=c)|.", Gaps::Keep).unwrap();
-        let model = Model::trained(bomb, Merges::default(), &["<|s|>"]).unwrap();
+        let model = Model::from_merges(bomb, Merges::default(), &["<|s|>"]).unwrap();
         let encoder = Tokenizer::new(model);
         let text = format!("xy<|s|>z{}", "a".repeat(64));
         let all = encoder.model().all_specials();
@@ -513,7 +513,7 @@ mod stop_tests {
             Pattern::named(PatternName::Cl100k),
             Pattern::regex(r"\w+(?=\b)|.", Gaps::Keep).unwrap(),
         ] {
-            let model = Model::trained(pattern, Merges::default(), &specials).unwrap();
+            let model = Model::from_merges(pattern, Merges::default(), &specials).unwrap();
             let encoder = Tokenizer::new(model);
             let text = b"some words of a text, ".repeat(20_000);
             let texts = [&text[..], b"short", &text];
@@ -548,7 +548,7 @@ mod stop_tests {
         let pattern = Pattern::named(PatternName::Cl100k);
         let merges = [(97, 98), (256, 99), (98, 97)].map(|(left, right)| Pair::new(left, right));
         let merges = Merges::trained(&merges).unwrap();
-        let encoder = Tokenizer::new(Model::trained(pattern, merges, &specials).unwrap());
+        let encoder = Tokenizer::new(Model::from_merges(pattern, merges, &specials).unwrap());
         // No window has the bytes of the one before.
         let letter = |place: u32| b'a' + (place.wrapping_mul(0x9E37_79B9) >> 29) as u8 % 3;
         let text: Vec<u8> = (0..8 << 20).map(letter).collect();
@@ -579,7 +579,7 @@ mod stop_tests {
     #[test]
     fn a_text_of_special_tokens_only_is_stopped_too() {
         let pattern = Pattern::named(PatternName::Cl100k);
-        let model = Model::trained(pattern, Merges::default(), &["<s>"]).unwrap();
+        let model = Model::from_merges(pattern, Merges::default(), &["<s>"]).unwrap();
         let encoder = Tokenizer::new(model);
         let all = encoder.model().all_specials();
         let flag = AtomicBool::new(false);

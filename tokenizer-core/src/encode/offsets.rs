@@ -37,7 +37,7 @@ impl Request<'_> {
     /// use tokenizer_core::{Merges, Model, Pair, Tokenizer};
     ///
     /// let merges = Merges::trained(&[Pair::new(97, 98)])?;
-    /// let tokenizer = Tokenizer::new(Model::trained("gpt2".parse()?, merges, &["<|end|>"])?);
+    /// let tokenizer = Tokenizer::new(Model::from_merges("gpt2".parse()?, merges, &["<|end|>"])?);
     /// let allowed = tokenizer.model().all_specials();
     /// let encoded = tokenizer.request().allow(&allowed).offsets("cab<|end|>")?;
     /// assert_eq!(encoded.ids, [99, 256, 257]);

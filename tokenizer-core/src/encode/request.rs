@@ -14,7 +14,7 @@ use crate::token::TokenId;
 /// ```
 /// use tokenizer_core::{Merges, Model, Tokenizer};
 ///
-/// let tokenizer = Tokenizer::new(Model::trained("gpt2".parse()?, Merges::default(), &["<|end|>"])?);
+/// let tokenizer = Tokenizer::new(Model::from_merges("gpt2".parse()?, Merges::default(), &["<|end|>"])?);
 /// let allowed = tokenizer.model().all_specials();
 /// let request = tokenizer.request().allow(&allowed).threads(2);
 /// assert_eq!(request.encode("a<|end|>")?, [97, 256]);

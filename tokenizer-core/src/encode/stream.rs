@@ -43,7 +43,7 @@ const WINDOW: usize = 1 << 16;
 /// ```
 /// use tokenizer_core::{Merges, Model, Pattern, Tokenizer};
 ///
-/// let model = Model::trained("cl100k".parse::<Pattern>()?, Merges::default(), &["<|end|>"])?;
+/// let model = Model::from_merges("cl100k".parse::<Pattern>()?, Merges::default(), &["<|end|>"])?;
 /// let tokenizer = Tokenizer::new(model);
 /// let all = tokenizer.model().all_specials();
 /// let mut stream = tokenizer.request().allow(&all).stream();

@@ -541,7 +541,7 @@ mod tests {
             Pattern::named(PatternName::O200k),
         ];
         let merges = Merges::trained(&[Pair::new(97, 98), Pair::new(256, 99)]).unwrap();
-        let model = Model::trained(Pattern::sequence(stages), merges, &["<s>", "é"]).unwrap();
+        let model = Model::from_merges(Pattern::sequence(stages), merges, &["<s>", "é"]).unwrap();
         let mut flagged = SpecialToken::new("[x]", 300);
         (flagged.special, flagged.rstrip) = (false, true);
         flagged.decoded = Some(b"\xFF[x".to_vec());

@@ -255,7 +255,7 @@ mod tests {
     fn what_is_written_is_read_again() {
         let merges = Merges::trained(&[Pair::new(97, 98), Pair::new(256, 99)]).unwrap();
         let pattern = Pattern::named(PatternName::Gpt2);
-        let model = Model::trained(pattern.clone(), merges, &["<s>"]).unwrap();
+        let model = Model::from_merges(pattern.clone(), merges, &["<s>"]).unwrap();
         let bytes = write(&model).unwrap();
         assert!(bytes.ends_with(b"YWI= 256\nYWJj 257\n"));
         let read = read(&bytes, pattern).unwrap();
@@ -284,7 +284,7 @@ mod tests {
     fn however_lines_are_written_the_vocabulary_is_the_same() {
         let merges = Merges::trained(&[Pair::new(97, 98), Pair::new(256, 99)]).unwrap();
         let pattern = Pattern::named(PatternName::Gpt2);
-        let model = Model::trained(pattern.clone(), merges, &[] as &[&str]).unwrap();
+        let model = Model::from_merges(pattern.clone(), merges, &[] as &[&str]).unwrap();
         let plain = String::from_utf8(write(&model).unwrap()).unwrap();
         let lines = || plain.lines();
         let same = [
@@ -361,7 +361,7 @@ mod tests {
         // (a, aa) and (aa, a) both make "aaa".
         let pairs = [(97, 97), (97, 256), (256, 97)].map(|(l, r)| Pair::new(l, r));
         let merges = Merges::trained(&pairs).unwrap();
-        let model = Model::trained(Pattern::named(PatternName::Gpt2), merges, &[] as &[&str]);
+        let model = Model::from_merges(Pattern::named(PatternName::Gpt2), merges, &[] as &[&str]);
         let bytes = write(&model.unwrap()).unwrap();
         assert!(bytes.ends_with(b"YWE= 256\nYWFh 258\n"));
         assert_eq!(read_ranks(&bytes).unwrap().len(), 258);

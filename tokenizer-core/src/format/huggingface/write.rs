@@ -252,7 +252,7 @@ mod tests {
     fn trained(specials: &[&str]) -> Model {
         let pairs = [(97, 98), (256, 99), (32, 257)].map(|(l, r)| Pair::new(l, r));
         let merges = Merges::trained(&pairs).unwrap();
-        Model::trained(Pattern::named(PatternName::Cl100k), merges, specials).unwrap()
+        Model::from_merges(Pattern::named(PatternName::Cl100k), merges, specials).unwrap()
     }
 
     fn ranks(tokens: &[Vec<u8>], specials: &[SpecialToken]) -> Model {
@@ -321,7 +321,7 @@ mod tests {
         let pairs = [(97, 97), (97, 256), (256, 97)].map(|(l, r)| Pair::new(l, r));
         let merges = Merges::trained(&pairs).unwrap();
         let pattern = Pattern::named(PatternName::Gpt2);
-        let twice = Model::trained(pattern, merges, &[] as &[&str]).unwrap();
+        let twice = Model::from_merges(pattern, merges, &[] as &[&str]).unwrap();
         let error = write(&twice).unwrap_err();
         assert!(matches!(
             error,
