@@ -79,8 +79,8 @@ impl SpecialToken {
     }
 }
 
-/// Bytes that all tokens of a model have together at most, so that their automaton has at most 2^28
-/// states, normalized or not, and 2^31 can be numbered.
+/// The limit in bytes of all tokens of a model together. Normalization triples them at most, so their
+/// automaton has fewer than 2^28 states; 2^31 can be numbered.
 const MAX_BYTES: usize = 1 << 26;
 
 /// The special and added tokens of a model.
@@ -357,8 +357,8 @@ pub(crate) struct Walk {
 }
 
 impl Walk {
-    /// The next segment of `text`, which may go on unless `is_last`. `None` at the end of what is
-    /// certain: then `text` can be the longer of two, or what is left behind [`Walk::forget`].
+    /// The next segment of `text`, which may go on unless `is_last`. `None` when nothing more is certain:
+    /// then the text may be continued, and what [`Walk::forget`] drops left out.
     ///
     /// Text between two tokens is one segment if `is_last`; of a text that goes on, it may come in
     /// several.
@@ -387,8 +387,8 @@ impl Walk {
         self.text_until(end, text)
     }
 
-    /// Drops what is not needed any more of a text whose next segment is not certain yet: this number
-    /// of bytes at its beginning.
+    /// Drops the beginning of a text whose next segment is not certain yet, and gives its length: all
+    /// bytes but those that are needed to find what follows.
     pub(crate) fn forget(&mut self, matcher: &Matcher) -> usize {
         let bytes = match matcher.is_empty() {
             true => self.done,
