@@ -284,9 +284,11 @@ mod threads {
             if lock(&self.state).has_ended {
                 return None;
             }
-            let item = catch(|| items.items.next()).transpose()?;
+            let item = catch(|| items.items.next()).transpose();
+            // Before the next thread may ask: the iterator might block behind its end.
+            lock(&self.state).has_ended |= !matches!(item, Some(Ok(_)));
             items.taken += 1;
-            Some((items.taken - 1, item))
+            Some((items.taken - 1, item?))
         }
     }
 
@@ -358,9 +360,10 @@ mod threads {
 #[cfg(test)]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::mpsc::channel;
-    use std::sync::{Barrier, Mutex};
+    #[cfg(feature = "parallel")]
+    use std::sync::{Barrier, mpsc::channel};
     use std::time::Duration;
 
     use super::*;
@@ -611,6 +614,30 @@ mod tests {
             .unwrap();
             assert!(found.into_iter().eq(0..9));
         }
+    }
+
+    #[test]
+    fn the_iterator_is_not_asked_again_behind_its_end() {
+        each_way(|run, threads| {
+            for panics in [false, true] {
+                let mut ended = false;
+                let mut numbers = 0..9;
+                let mut items = std::iter::from_fn(|| {
+                    assert!(!ended, "asked again");
+                    let number = numbers.next();
+                    ended = number.is_none();
+                    // The others wait for the iterator by now.
+                    std::thread::sleep(Duration::from_micros(100));
+                    assert!(!(ended && panics), "the end");
+                    number
+                });
+                let mut run = || run(&mut items, threads, &Ok, &mut |_| Ok(()));
+                match panics {
+                    true => assert_eq!(panic_of(run), "the end"),
+                    false => assert_eq!(run(), Ok(())),
+                }
+            }
+        });
     }
 
     #[cfg(feature = "parallel")]
