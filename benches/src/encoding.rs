@@ -234,34 +234,34 @@ pub fn right_hash_of(model: &Model, texts: &[&[u8]]) -> Option<u64> {
 /// A model's rule of merging, as it is written down.
 struct Definition<'m> {
     model: &'m Model,
-    whole_piece_first: bool,
+    ignore_merges: bool,
     /// Of listed merges; none under ranks.
     listed: Option<HashMap<Pair, (u32, TokenId)>>,
 }
 
 impl<'m> Definition<'m> {
     fn new(model: &'m Model) -> Self {
-        let (listed, whole_piece_first) = match model.merging() {
+        let (listed, ignore_merges) = match model.merging() {
             Merging::Ranks => (None, true),
             Merging::Merges {
                 merges,
-                whole_piece_first,
+                ignore_merges,
             } => {
                 let listed = merges.iter().zip(0..);
                 let listed = listed.map(|(rule, rank)| (rule.pair(), (rank, rule.token)));
-                (Some(listed.collect()), *whole_piece_first)
+                (Some(listed.collect()), *ignore_merges)
             }
         };
         Definition {
             model,
-            whole_piece_first,
+            ignore_merges,
             listed,
         }
     }
 
     fn ids(&self, piece: &[u8]) -> Vec<TokenId> {
         let vocab = self.model.vocab();
-        if self.whole_piece_first
+        if self.ignore_merges
             && let Some(id) = vocab.id(piece)
         {
             return vec![id];

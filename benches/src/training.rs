@@ -13,8 +13,8 @@ use std::collections::HashMap;
 
 use tokenizer_core::internals::reference;
 use tokenizer_core::{
-    Count, CountOptions, Gaps, Merges, Model, Pair, Pattern, PatternName, TokenId, Tokenizer,
-    TrainOptions, Words, count_pieces, train,
+    Count, CountOptions, Gaps, Merges, Model, Pair, Pattern, PatternName, PieceCounts, TokenId,
+    Tokenizer, TrainOptions, count_pieces, train,
 };
 
 use crate::corpora;
@@ -40,7 +40,7 @@ pub struct Text {
     /// The text.
     pub bytes: Vec<u8>,
     /// Its pieces.
-    pub words: Words,
+    pub words: PieceCounts,
 }
 
 /// The pattern that is trained with.
@@ -72,7 +72,7 @@ fn generated() -> Vec<u8> {
 }
 
 /// The pieces of one document, counted.
-pub fn count(document: &[u8], threads: usize) -> Words {
+pub fn count(document: &[u8], threads: usize) -> PieceCounts {
     let options = CountOptions::default().threads(threads);
     count_pieces([document], &pattern(), &options).expect("scanners do not fail")
 }
@@ -81,7 +81,7 @@ pub fn count(document: &[u8], threads: usize) -> Words {
 ///
 /// # Panics
 /// When the answer is wrong.
-pub fn check_count(text: &Text, words: &Words) {
+pub fn check_count(text: &Text, words: &PieceCounts) {
     let name = &text.name;
     assert!(sorted(words) == sorted(&text.words), "pieces of {name}");
 
@@ -108,7 +108,7 @@ pub fn check_merges(text: &Text, merges: &Merges) {
     let got = pairs(merges);
     assert!(got.starts_with(&first), "the first merges of {name}");
 
-    let mut backwards = Words::new();
+    let mut backwards = PieceCounts::new();
     let mut pieces = sorted(&text.words);
     pieces.reverse();
     for (piece, count) in pieces {
@@ -127,7 +127,7 @@ pub fn check_merges(text: &Text, merges: &Merges) {
 
 /// How many times a merge changes a distinct word, over all merges: the least work that any way of
 /// merging has to do.
-pub fn visits(words: &Words, merges: &Merges) -> usize {
+pub fn visits(words: &PieceCounts, merges: &Merges) -> usize {
     let specials: [&str; 0] = [];
     let model = Model::from_merges(pattern(), merges.clone(), &specials)
         .expect("merges that were trained make a model");
@@ -149,7 +149,7 @@ pub fn visits(words: &Words, merges: &Merges) -> usize {
     visits
 }
 
-fn learn(words: &Words, merges: usize) -> Vec<Pair> {
+fn learn(words: &PieceCounts, merges: usize) -> Vec<Pair> {
     let trained = train(words, &TrainOptions::new(256 + merges)).expect("these corpora fit");
     pairs(trained.merges())
 }
@@ -158,7 +158,7 @@ fn pairs(merges: &Merges) -> Vec<Pair> {
     merges.iter().map(|merge| merge.pair()).collect()
 }
 
-fn sorted(words: &Words) -> Vec<(&[u8], Count)> {
+fn sorted(words: &PieceCounts) -> Vec<(&[u8], Count)> {
     let mut all: Vec<_> = words.iter().collect();
     all.sort();
     all

@@ -83,19 +83,19 @@ fn models() -> Vec<Model> {
         (116, 104, 260),
     ];
     let rules = rules.map(|(left, right, token)| Merge { left, right, token });
-    let merging = |whole_piece_first| Merging::Merges {
+    let merging = |ignore_merges| Merging::Merges {
         merges: Merges::new(rules.to_vec()).expect("no pair twice"),
-        whole_piece_first,
+        ignore_merges,
     };
     let mut word = SpecialToken::new("word é", 301);
     (word.special, word.normalized, word.single_word) = (false, true, true);
     (word.lstrip, word.rstrip) = (true, true);
     let stages = [r"\p{N}{1,3}", r"[a-z]+| +", r"\s+(?!\S)|\S+"];
     let stages = stages.map(|source| Pattern::regex(source, Gaps::Keep).expect("it compiles"));
-    let listed = |pattern, whole_piece_first, specials: &[SpecialToken]| {
+    let listed = |pattern, ignore_merges, specials: &[SpecialToken]| {
         let specials = SpecialTokens::new(specials.to_vec()).expect("special tokens");
         let vocab = by_ranks.vocab().clone();
-        Model::new(pattern, vocab, merging(whole_piece_first), specials).expect("a model")
+        Model::new(pattern, vocab, merging(ignore_merges), specials).expect("a model")
     };
     let cl100k = Pattern::named(PatternName::Cl100k);
     let many = listed(Pattern::sequence(stages), true, &[special, word])

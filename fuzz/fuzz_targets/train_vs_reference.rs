@@ -7,7 +7,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tokenizer_core::{Count, Pair, TrainOptions, Words, train};
+use tokenizer_core::{Count, Pair, TrainOptions, PieceCounts, train};
 use tokenizer_core::internals::{reference};
 
 /// The definition reads the whole corpus for each merge: symbols times merges are bounded.
@@ -43,8 +43,8 @@ fuzz_target!(|input: &[u8]| {
 
 /// Reads pieces: a byte for the length, one for repetitions, one for the count, then the bytes,
 /// which are mapped to so few letters. Gives the number of symbols too.
-fn corpus(letters: usize, mut rest: &[u8]) -> Option<(Words, usize)> {
-    let mut words = Words::new();
+fn corpus(letters: usize, mut rest: &[u8]) -> Option<(PieceCounts, usize)> {
+    let mut words = PieceCounts::new();
     let mut symbols = 0;
     while let [length, repeat, count, bytes @ ..] = rest {
         let length = usize::from(length % 32).min(bytes.len());

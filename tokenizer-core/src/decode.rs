@@ -3,8 +3,8 @@
 use std::borrow::Borrow;
 use std::sync::Arc;
 
-use crate::arch::{SHORT, advise_huge_pages, append_short_tokens};
 use crate::model::Model;
+use crate::simd::{SHORT, advise_huge_pages, append_short_tokens};
 use crate::token::TokenId;
 
 /// An id that the model does not have.
@@ -222,8 +222,8 @@ fn may_become_char(invalid: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::merges::Merges;
+    use crate::pattern::{Pattern, PatternName};
     use crate::special::SpecialToken;
-    use crate::split::{Pattern, PatternName};
     use proptest::prelude::*;
 
     fn bytes_only() -> Model {

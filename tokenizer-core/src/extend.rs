@@ -23,11 +23,11 @@ use hashbrown::HashSet;
 use crate::encode::Encoder;
 use crate::merges::{Merge, Merges};
 use crate::model::{Affixes, CallSettings, Merging, Model, ModelError};
+use crate::piece_counts::PieceCounts;
 use crate::special::{SpecialToken, SpecialTokens};
 use crate::token::{Count, MAX_TOKEN_ID, Pair, TokenId};
 use crate::train::{Corpus, Learned, TrainError, TrainOptions, learn, unless_broken_off};
 use crate::vocab::{Repeats, Vocab};
-use crate::words::Words;
 
 /// A model that has learned more.
 #[derive(Clone, Debug)]
@@ -78,9 +78,9 @@ pub enum ExtendError {
 /// See [`ExtendError`].
 ///
 /// ```
-/// use tokenizer_core::{Model, Pattern, TrainOptions, Words, extend, train};
+/// use tokenizer_core::{Model, Pattern, TrainOptions, PieceCounts, extend, train};
 ///
-/// let mut words = Words::new();
+/// let mut words = PieceCounts::new();
 /// words.add(b"lowest", 2)?;
 /// words.add(b"lower", 3)?;
 /// let first = TrainOptions::new(259).specials(["<s>"]);
@@ -98,7 +98,7 @@ pub enum ExtendError {
 /// ```
 pub fn extend(
     model: &Model,
-    words: &Words,
+    words: &PieceCounts,
     options: &TrainOptions,
 ) -> Result<Extended, ExtendError> {
     extend_with_progress(model, words, options, |_| ControlFlow::Continue(()))
@@ -110,7 +110,7 @@ pub fn extend(
 /// See [`ExtendError`]; [`TrainError::Stopped`] when `progress` breaks off.
 pub fn extend_with_progress(
     model: &Model,
-    words: &Words,
+    words: &PieceCounts,
     options: &TrainOptions,
     mut progress: impl FnMut(Learned) -> ControlFlow<()>,
 ) -> Result<Extended, ExtendError> {
@@ -186,12 +186,12 @@ fn with_rules(
         Merging::Ranks => (Merging::Ranks, Repeats::Refuse),
         Merging::Merges {
             merges,
-            whole_piece_first,
+            ignore_merges,
         } => {
             let rules = merges.iter().copied().chain(rules).collect();
             let merging = Merging::Merges {
                 merges: Merges::new(rules)?,
-                whole_piece_first: *whole_piece_first,
+                ignore_merges: *ignore_merges,
             };
             (merging, Repeats::LowestId)
         }
@@ -282,21 +282,21 @@ impl<'v> Entries<'v> {
 mod tests {
     use super::*;
     use crate::normalize::Normalizer;
+    use crate::pattern::Pattern;
     use crate::reference;
-    use crate::split::Pattern;
     use crate::tokenizer::Tokenizer;
     use crate::train::{TieBreak, train};
     use proptest::prelude::*;
 
-    fn words(pieces: &[(&[u8], Count)]) -> Words {
-        let mut words = Words::new();
+    fn words(pieces: &[(&[u8], Count)]) -> PieceCounts {
+        let mut words = PieceCounts::new();
         for &(piece, count) in pieces {
             words.add(piece, count).unwrap();
         }
         words
     }
 
-    fn trained(words: &Words, options: &TrainOptions) -> Model {
+    fn trained(words: &PieceCounts, options: &TrainOptions) -> Model {
         Model::from_trained(Pattern::sequence([]), train(words, options).unwrap()).unwrap()
     }
 
@@ -384,7 +384,7 @@ mod tests {
         assert_eq!(stopped.unwrap_err(), TrainError::Stopped.into());
     }
 
-    fn corpus() -> impl Strategy<Value = Words> {
+    fn corpus() -> impl Strategy<Value = PieceCounts> {
         let piece = prop_oneof![
             prop::collection::vec(prop::sample::select(&b"ab"[..]), 1..20),
             prop::collection::vec(prop::sample::select(&b"abcde "[..]), 1..12),

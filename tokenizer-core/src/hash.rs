@@ -9,7 +9,7 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use crate::arch::sixteen_bytes;
+use crate::simd::sixteen_bytes;
 
 /// The key of a piece, see the module. Never zero.
 #[derive(Clone, Copy, PartialEq, Eq)]

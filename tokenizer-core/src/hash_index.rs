@@ -8,8 +8,8 @@
 //! **Invariant.** Equal hashes have equal tags, so [`HashIndex::lowest`] is a lower bound of the number
 //! that is sought. The caller verifies it.
 
-use crate::arch::prefetch;
 use crate::hash::FIBONACCI;
+use crate::simd::prefetch;
 
 /// See the module.
 #[derive(Clone)]

@@ -38,8 +38,6 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
-#[allow(unsafe_code)]
-mod arch;
 mod byte_level;
 mod count;
 mod crop;
@@ -56,24 +54,28 @@ mod model;
 mod normalize;
 #[doc(hidden)]
 pub mod parallel;
+mod pattern;
+mod piece_counts;
 mod rank_merges;
 #[cfg(any(test, feature = "internals"))]
 mod reference;
 mod segments;
+#[allow(unsafe_code)]
+mod simd;
 mod special;
-mod split;
 mod stop;
 mod token;
 mod tokenizer;
 mod train;
 mod unicode;
 mod vocab;
-mod words;
 
 #[cfg(feature = "files")]
 pub mod corpus;
 
-pub use count::{CountError, CountOptions, PieceCounter, SortedPieces, TemporaryStore, count_pieces};
+pub use count::{
+    CountError, CountOptions, PieceCounter, SortedPieces, TemporaryStore, count_pieces,
+};
 pub use crop::{CropOptions, Cropped, crop};
 pub use decode::{DecodeStream, UnknownToken};
 pub use encode::{
@@ -86,9 +88,10 @@ pub use merge_steps::{MergeRule, MergeStep};
 pub use merges::{Merge, Merges, MergesError};
 pub use model::{Affixes, CallSettings, Merging, Model, ModelError};
 pub use normalize::Normalizer;
+pub use pattern::{Gaps, Pattern, PatternError, PatternName, SplitError};
+pub use piece_counts::{PieceCounts, PieceCountsError};
 pub use rank_merges::{RankMerges, rank_merges};
 pub use special::{SpecialSet, SpecialToken, SpecialTokens, SpecialTokensError};
-pub use split::{Gaps, Pattern, PatternError, PatternName, SplitError};
 pub use token::{Count, MAX_TOKEN_ID, Pair, TokenId};
 pub use tokenizer::{Tokenizer, TokenizerBuilder};
 pub use train::{
@@ -97,16 +100,15 @@ pub use train::{
 };
 pub use unicode::UNICODE_VERSION;
 pub use vocab::{Repeats, Vocab, VocabError};
-pub use words::{Words, WordsError};
 
 /// For tests, benches and fuzz targets: oracles, instruction sets, pieces as spans.
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::arch::Tier;
+    pub use crate::simd::Tier;
     /// BPE by its definition.
     pub mod reference {
         pub use crate::reference::*;
     }
-    pub use crate::split::{Spans, Splitter};
+    pub use crate::pattern::{Spans, Splitter};
 }

@@ -132,9 +132,9 @@ impl<'m> MergeRule<'m> {
 pub(crate) mod tests {
     use super::*;
     use crate::merges::{Merge, Merges};
+    use crate::pattern::{Pattern, PatternName};
     use crate::reference;
     use crate::special::SpecialTokens;
-    use crate::split::{Pattern, PatternName};
     use crate::vocab::Repeats;
     use proptest::prelude::*;
 
@@ -166,7 +166,7 @@ pub(crate) mod tests {
         }
         let merging = Merging::Merges {
             merges: Merges::new(rules).unwrap(),
-            whole_piece_first: true,
+            ignore_merges: true,
         };
         let pattern = Pattern::named(PatternName::Gpt2);
         Model::new(pattern, vocab.clone(), merging, SpecialTokens::default()).unwrap()

@@ -2,8 +2,8 @@
 
 use crate::merges::{Merges, MergesError};
 use crate::normalize::Normalizer;
+use crate::pattern::Pattern;
 use crate::special::{SpecialSet, SpecialToken, SpecialTokens, SpecialTokensError};
-use crate::split::Pattern;
 use crate::token::TokenId;
 use crate::train::{TieBreak, Trained};
 use crate::vocab::{Repeats, Vocab, VocabError};
@@ -23,7 +23,7 @@ pub enum Merging {
         merges: Merges,
         /// Whether a piece that is an entry is that entry before any merging: `ignore_merges` of a
         /// `tokenizer.json`.
-        whole_piece_first: bool,
+        ignore_merges: bool,
     },
 }
 
@@ -127,7 +127,7 @@ impl Model {
             vocab,
             Merging::Merges {
                 merges,
-                whole_piece_first: false,
+                ignore_merges: false,
             },
             SpecialTokens::new(specials)?,
         )
@@ -140,9 +140,9 @@ impl Model {
     /// When the tokens together are too long.
     ///
     /// ```
-    /// use tokenizer_core::{Model, Pattern, TieBreak, TrainOptions, Words, train};
+    /// use tokenizer_core::{Model, Pattern, TieBreak, TrainOptions, PieceCounts, train};
     ///
-    /// let mut words = Words::new();
+    /// let mut words = PieceCounts::new();
     /// words.add(b"low", 5)?;
     /// let options = TrainOptions::new(258).tie_break(TieBreak::HuggingFace).specials(["<s>"]);
     /// let model = Model::from_trained("cl100k".parse::<Pattern>()?, train(&words, &options)?)?;
@@ -163,7 +163,7 @@ impl Model {
         let specials = specials.map(|(content, id)| SpecialToken::new(content.as_str(), id));
         let merging = Merging::Merges {
             merges,
-            whole_piece_first: false,
+            ignore_merges: false,
         };
         Self::new(pattern, vocab, merging, SpecialTokens::new(specials)?)
     }
@@ -399,7 +399,7 @@ impl std::fmt::Debug for Model {
 mod tests {
     use super::*;
     use crate::merges::Merge;
-    use crate::split::PatternName;
+    use crate::pattern::PatternName;
     use crate::token::Pair;
 
     fn pattern() -> Pattern {
@@ -438,7 +438,7 @@ mod tests {
         };
         let merging = Merging::Merges {
             merges: Merges::new(vec![rule]).unwrap(),
-            whole_piece_first: false,
+            ignore_merges: false,
         };
         assert!(matches!(
             Model::new(pattern(), vocab, merging, SpecialTokens::default()),

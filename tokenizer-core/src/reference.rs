@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 
+use crate::piece_counts::PieceCounts;
 use crate::token::{Candidate, Count, Pair, TokenId};
-use crate::words::Words;
 
 /// Learns up to `merges` merges: each time the pair with the highest count, ties to the smallest
 /// `(left id, right id)`, as long as a pair occurs at least `min_frequency` times. Overlapping
@@ -15,7 +15,7 @@ use crate::words::Words;
 ///
 /// Costs the whole corpus of distinct pieces for every merge.
 pub fn train(
-    words: &Words,
+    words: &PieceCounts,
     merges: usize,
     min_frequency: Count,
     max_token_bytes: usize,
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn training_counts_overlaps_and_breaks_ties_by_ids() {
-        let mut words = Words::new();
+        let mut words = PieceCounts::new();
         words.add(b"aaab", 2).unwrap();
         words.add(b"cd", 4).unwrap();
         // (a, a) has two occurrences in "aaab": 4; (c, d) has 4 too; the smaller pair first.

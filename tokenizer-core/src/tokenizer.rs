@@ -10,7 +10,7 @@ use crate::corpus::{LoadError, load_model};
 use crate::decode::UnknownToken;
 use crate::encode::{EncodeError, Encoder, EncoderOptions, Request};
 use crate::model::{Model, ModelError};
-use crate::split::Pattern;
+use crate::pattern::Pattern;
 use crate::token::TokenId;
 use crate::train::Trained;
 
@@ -51,7 +51,7 @@ impl TokenizerBuilder {
     /// Uses the instructions of `tier`, if the machine has it; the fastest by default.
     #[cfg(any(test, feature = "internals"))]
     #[doc(hidden)]
-    pub fn tier(mut self, tier: crate::arch::Tier) -> Self {
+    pub fn tier(mut self, tier: crate::simd::Tier) -> Self {
         self.options.tier = tier;
         self
     }

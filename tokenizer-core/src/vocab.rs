@@ -4,9 +4,9 @@
 //! empty span. One token may be empty (Whisper's rank file has one, the last): its id is stored
 //! separately, to tell it from a hole.
 
-use crate::arch::sixteen_bytes;
 use crate::hash::JoinHash;
 use crate::hash_index::HashIndex;
+use crate::simd::sixteen_bytes;
 use crate::token::{MAX_TOKEN_ID, TokenId};
 
 /// The tokens of a model, special tokens left out: ids to bytes and back. Immutable.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use tokenizer_core::format::tiktoken::read_ranks;
 use tokenizer_core::internals::reference;
 use tokenizer_core::{
-    CountOptions, Model, Pair, Pattern, SpecialToken, Tokenizer, TrainOptions, Words, count_pieces,
-    train,
+    CountOptions, Model, Pair, Pattern, PieceCounts, SpecialToken, Tokenizer, TrainOptions,
+    count_pieces, train,
 };
 
 fn fixture(name: &str) -> Vec<u8> {
@@ -14,7 +14,7 @@ fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(folder.join(name)).unwrap()
 }
 
-fn words(name: &str, pattern: &str) -> Words {
+fn words(name: &str, pattern: &str) -> PieceCounts {
     let pattern: Pattern = pattern.parse().unwrap();
     count_pieces([fixture(name)], &pattern, &CountOptions::default()).unwrap()
 }

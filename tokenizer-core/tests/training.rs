@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use tokenizer_core::internals::Tier;
 use tokenizer_core::internals::reference;
 use tokenizer_core::{
-    Count, CountOptions, Pair, Pattern, PatternName, TrainOptions, Words, count_pieces, train,
+    Count, CountOptions, Pair, Pattern, PatternName, PieceCounts, TrainOptions, count_pieces, train,
 };
 
 const THREADS: [usize; 4] = [1, 2, 3, 8];
@@ -18,7 +18,7 @@ fn corpus() -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
-fn words(documents: &[&str], pattern: &Pattern, threads: usize) -> Words {
+fn words(documents: &[&str], pattern: &Pattern, threads: usize) -> PieceCounts {
     count_pieces(
         documents,
         pattern,
@@ -27,7 +27,7 @@ fn words(documents: &[&str], pattern: &Pattern, threads: usize) -> Words {
     .unwrap()
 }
 
-fn merges(words: &Words, merges: usize) -> Vec<Pair> {
+fn merges(words: &PieceCounts, merges: usize) -> Vec<Pair> {
     let trained = train(words, &TrainOptions::new(256 + merges)).unwrap();
     trained.merges().iter().map(|merge| merge.pair()).collect()
 }
@@ -81,7 +81,7 @@ const PRINT: &str = "TOKENIZER_TEST_PRINT_MERGES";
 #[test]
 fn every_tier_learns_the_same_merges() {
     if std::env::var_os(PRINT).is_some() {
-        // Words, and pieces that are as long as a document.
+        // PieceCounts, and pieces that are as long as a document.
         for pattern in [Pattern::named(PatternName::O200k), all_in_one_piece()] {
             let corpus = corpus();
             let lines: Vec<&str> = corpus.split_inclusive('\n').collect();
@@ -121,7 +121,7 @@ fn counts_that_are_many_times_higher_give_the_same_merges() {
     let words = words(&[&corpus], &Pattern::named(PatternName::Cl100k), 2);
     let want = merges(&words, 2000);
     for factor in [3, 1 << 20, (1 << 32) + 1, 1 << 40] {
-        let mut scaled = Words::new();
+        let mut scaled = PieceCounts::new();
         for (piece, count) in words.iter() {
             scaled.add(piece, count * factor).unwrap();
         }
@@ -154,7 +154,7 @@ proptest! {
         pieces in prop::collection::vec((piece(), count()), 0..16),
         wanted in 0usize..60,
     ) {
-        let mut words = Words::new();
+        let mut words = PieceCounts::new();
         for (piece, count) in &pieces {
             words.add(piece, *count).unwrap();
         }

@@ -18,7 +18,7 @@ use tokenizer_core::corpus::{
     DocumentError, DocumentOptions, Documents, FileError, Globs, Place, ReadAs, Refused, Unit,
 };
 use tokenizer_core::format::counts::CountedPieces;
-use tokenizer_core::{CountOptions, Pattern, Words, count_pieces};
+use tokenizer_core::{CountOptions, Pattern, PieceCounts as CorePieceCounts, count_pieces};
 
 use crate::arrow::{Arrays, Stream, bytes_at};
 use crate::documents::{Puller, pulled};
@@ -167,7 +167,7 @@ fn count_pulled(
     pattern: &Pattern,
     options: CountOptions,
     progress: &Progress,
-) -> PyResult<Words> {
+) -> PyResult<CorePieceCounts> {
     let (sender, batches) = channel();
     let mut raised = None;
     let mut bytes = 0;
@@ -199,7 +199,7 @@ fn count_files(
     pattern: &Pattern,
     options: CountOptions,
     progress: &Progress,
-) -> PyResult<Words> {
+) -> PyResult<CorePieceCounts> {
     let (paths, total) = files.look(py)?;
     let mut read_options = files.options;
     read_options.cut = Some(pattern.clone());
@@ -378,7 +378,7 @@ fn count_arrow(
     pattern: &Pattern,
     options: CountOptions,
     progress: &Progress,
-) -> PyResult<Words> {
+) -> PyResult<CorePieceCounts> {
     let failure = Mutex::new(None);
     let work = |caller: &Caller<u64>| {
         let options = options.stop(caller.stop());

@@ -15,7 +15,7 @@ use tokenizer_core::corpus::{CountsFiles, LoadCountsError, SaveCountsError, save
 use tokenizer_core::format::counts::{
     CountedPieces, CountsError, agreed_pattern, pattern_text, split_alike,
 };
-use tokenizer_core::{Count, Pattern, Words};
+use tokenizer_core::{Count, Pattern, PieceCounts as CorePieceCounts};
 
 use crate::arrow::{self, Arrays};
 use crate::batches::portions;
@@ -48,7 +48,7 @@ pub(crate) struct PieceCounts {
 }
 
 impl PieceCounts {
-    fn new(pattern: Pattern, words: Words) -> Self {
+    fn new(pattern: Pattern, words: CorePieceCounts) -> Self {
         PieceCounts {
             counted: Arc::new(CountedPieces::new(pattern, words)),
         }
@@ -173,7 +173,7 @@ fn from_arrow(table: &Bound<'_, PyAny>, pattern: Option<&Pattern>) -> PyResult<P
         ),
         error => value_error(error),
     })?;
-    let mut words = Words::new();
+    let mut words = CorePieceCounts::new();
     let mut row = 0_usize;
     let mut tables = arrays.arrays;
     // A few at a time: between them Ctrl-C is looked for.
@@ -187,8 +187,8 @@ fn from_arrow(table: &Bound<'_, PyAny>, pattern: Option<&Pattern>) -> PyResult<P
 }
 
 /// The sums of all files. What it gives when the caller wants to stop is never looked at.
-fn sums(files: &CountsFiles, caller: &Caller<()>) -> Result<Words, LoadCountsError> {
-    let mut words = Words::new();
+fn sums(files: &CountsFiles, caller: &Caller<()>) -> Result<CorePieceCounts, LoadCountsError> {
+    let mut words = CorePieceCounts::new();
     let (mut row, mut stopped) = (0_usize, false);
     files.for_each_row(|piece, count| {
         row += 1;
@@ -203,7 +203,7 @@ fn sums(files: &CountsFiles, caller: &Caller<()>) -> Result<Words, LoadCountsErr
 
 /// Adds the rows of a table. `row` counts those before.
 fn add_rows(
-    words: &mut Words,
+    words: &mut CorePieceCounts,
     table: &ArrayRef,
     piece: usize,
     count: usize,
@@ -352,7 +352,7 @@ impl PieceCounts {
                 )));
             }
             let sum = |caller: &Caller<()>| {
-                let mut words = Words::new();
+                let mut words = CorePieceCounts::new();
                 let rows = one.words.iter().chain(other.words.iter());
                 for (row, (piece, count)) in rows.enumerate() {
                     if row.is_multiple_of(ROWS) && caller.stop_flag().load(Ordering::Relaxed) {
@@ -362,7 +362,7 @@ impl PieceCounts {
                 }
                 Ok(words)
             };
-            let sum: Result<_, tokenizer_core::WordsError> =
+            let sum: Result<_, tokenizer_core::PieceCountsError> =
                 interruptible(py, sum, |_, ()| Ok(()))?;
             Ok(PieceCounts::new(
                 one.pattern.clone(),

@@ -10,7 +10,9 @@ use tokenizer_core::Normalizer;
 use tokenizer_core::corpus::{CountsFiles, CountsFormat, LoadCountsError, TemporaryFiles};
 use tokenizer_core::format::counts::{CountsError, tsv};
 use tokenizer_core::{CountError, PieceCounter, SortedPieces};
-use tokenizer_core::{CountOptions, CropOptions, Pattern, PatternName, Words, count_pieces, crop};
+use tokenizer_core::{
+    CountOptions, CropOptions, Pattern, PatternName, PieceCounts, count_pieces, crop,
+};
 
 use crate::args::CountingArguments;
 use crate::commands::parts::{InputPlace, Part, Places};
@@ -77,7 +79,7 @@ impl<'a> Counter<'a> {
         &self,
         inputs: &Inputs,
         progress: &Progress,
-    ) -> Result<(Words, u64), CommandError> {
+    ) -> Result<(PieceCounts, u64), CommandError> {
         self.documents(inputs, progress, |documents| match self.max_memory {
             None => count_pieces(documents, self.pattern, &self.options),
             Some(max_memory) => {
@@ -93,10 +95,10 @@ impl<'a> Counter<'a> {
         &self,
         files: &CountsFiles,
         progress: &Progress,
-    ) -> Result<Words, CommandError> {
+    ) -> Result<PieceCounts, CommandError> {
         let stage = progress.bytes("reading counts");
         let Some(max_memory) = self.max_memory else {
-            let mut words = Words::new();
+            let mut words = PieceCounts::new();
             files.for_each_row(|piece, count| {
                 stage.advance(piece.len() as u64);
                 Ok(words.add(piece, count)?)

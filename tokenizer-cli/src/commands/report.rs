@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokenizer_core::format::counts::{pattern_text, tsv};
 use tokenizer_core::format::native;
-use tokenizer_core::{Merging, Model, Pattern, UNICODE_VERSION, Words};
+use tokenizer_core::{Merging, Model, Pattern, PieceCounts, UNICODE_VERSION};
 
 use crate::args::TrainArguments;
 use crate::error::CommandError;
@@ -50,7 +50,7 @@ impl Report {
     }
 
     /// What was counted. Takes a pass over all distinct pieces, which belongs to no stage.
-    pub(super) fn counted(&mut self, words: &Words, pattern: &Pattern, bytes: Option<u64>) {
+    pub(super) fn counted(&mut self, words: &PieceCounts, pattern: &Pattern, bytes: Option<u64>) {
         self.counts = json!({
             "bytes": bytes,
             "pieces": u64::try_from(words.total()).ok(),

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use tokenizer_core::MovedSpecial;
-use tokenizer_core::Words;
+use tokenizer_core::PieceCounts;
 use tokenizer_core::corpus::CountsFiles;
 
 use crate::args::TrainArguments;
@@ -87,7 +87,7 @@ fn count(
     counts: Option<&CountsFiles>,
     report: &mut Report,
     progress: &Progress,
-) -> Result<(Words, Option<u64>), CommandError> {
+) -> Result<(PieceCounts, Option<u64>), CommandError> {
     let (pattern, threads) = (training.pattern(), arguments.documents.threads());
     let counter = Counter::new(pattern, training.normalizer(), &arguments.counting, threads);
     let (words, bytes) = match counts {
@@ -108,7 +108,11 @@ fn count(
     Ok((words, bytes))
 }
 
-fn merge(training: &Training, words: &Words, progress: &Progress) -> Result<Outcome, CommandError> {
+fn merge(
+    training: &Training,
+    words: &PieceCounts,
+    progress: &Progress,
+) -> Result<Outcome, CommandError> {
     let stage = progress.steps("merging", training.merges());
     let outcome = training.run(words, |learned| {
         // Often enough to be read, and not once for each.
@@ -147,7 +151,7 @@ fn warn_of_fewer_ids(arguments: &TrainArguments, outcome: &Outcome) {
 }
 
 /// The last line: how much was learned from how much.
-fn close(words: &Words, bytes: Option<u64>, learned: usize, progress: &Progress) {
+fn close(words: &PieceCounts, bytes: Option<u64>, learned: usize, progress: &Progress) {
     // More than 2^64 pieces can only stand in counts of several files, and are "2^64" here.
     let pieces = u64::try_from(words.total()).unwrap_or(u64::MAX);
     let merges = number(learned as u64);

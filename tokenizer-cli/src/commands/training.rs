@@ -6,7 +6,7 @@ use std::path::Path;
 use tokenizer_core::Normalizer;
 use tokenizer_core::corpus::{CountsFiles, ModelFormat, SaveError};
 use tokenizer_core::format::huggingface;
-use tokenizer_core::{Count, Model, Pattern, TieBreak, TokenId, TrainOptions, Words};
+use tokenizer_core::{Count, Model, Pattern, PieceCounts, TieBreak, TokenId, TrainOptions};
 use tokenizer_core::{Learned, TrainError, Trained, estimate_memory, train, train_with_progress};
 use tokenizer_core::{MovedSpecial, extend_with_progress, size_to_extend};
 
@@ -109,7 +109,7 @@ impl Training {
             other => CommandError::from(other),
         })?;
         if writes_hugging_face(&arguments.output) {
-            let untrained = train(&Words::new(), &options)?;
+            let untrained = train(&PieceCounts::new(), &options)?;
             check_written(
                 &Model::from_trained(pattern.clone(), untrained)?,
                 &arguments.output,
@@ -193,13 +193,13 @@ impl Training {
     }
 
     /// About how many bytes learning takes.
-    pub(super) fn memory(&self, words: &Words) -> u64 {
+    pub(super) fn memory(&self, words: &PieceCounts) -> u64 {
         estimate_memory(words, self.merges())
     }
 
     pub(super) fn run(
         &self,
-        words: &Words,
+        words: &PieceCounts,
         mut each: impl FnMut(Learned),
     ) -> Result<Outcome, CommandError> {
         let progress = |learned| {

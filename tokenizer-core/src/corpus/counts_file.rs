@@ -11,9 +11,9 @@ use crate::format::counts::parquet;
 use crate::format::counts::{
     CountedPieces, CountsError, agreed_pattern, in_order, pattern_text, split_alike, tsv,
 };
-use crate::split::Pattern;
+use crate::pattern::Pattern;
+use crate::piece_counts::PieceCounts;
 use crate::token::Count;
-use crate::words::Words;
 
 /// How counted pieces are written, which the ending of their file's name tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,8 +172,8 @@ impl CountsFiles {
     ///
     /// # Errors
     /// As [`CountsFiles::for_each_row`]; when a sum overflows.
-    pub fn words(&self) -> Result<Words, LoadCountsError> {
-        let mut words = Words::new();
+    pub fn words(&self) -> Result<PieceCounts, LoadCountsError> {
+        let mut words = PieceCounts::new();
         self.for_each_row(|piece, count| Ok(words.add(piece, count)?))?;
         Ok(words)
     }
@@ -321,17 +321,17 @@ impl std::fmt::Debug for CountsWriter<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::split::PatternName;
+    use crate::pattern::PatternName;
 
     fn counted(pattern: PatternName, rows: &[(&[u8], Count)]) -> CountedPieces {
-        let mut words = Words::new();
+        let mut words = PieceCounts::new();
         for &(piece, count) in rows {
             words.add(piece, count).unwrap();
         }
         CountedPieces::new(Pattern::named(pattern), words)
     }
 
-    fn rows(words: &Words) -> Vec<(Vec<u8>, Count)> {
+    fn rows(words: &PieceCounts) -> Vec<(Vec<u8>, Count)> {
         let mut rows: Vec<_> = words.iter().map(|(p, c)| (p.to_vec(), c)).collect();
         rows.sort();
         rows

@@ -11,7 +11,7 @@ use super::file::{FileError, read_file};
 use crate::format::huggingface;
 use crate::format::{native, tiktoken};
 use crate::model::Model;
-use crate::split::Pattern;
+use crate::pattern::Pattern;
 
 /// How a model is written, which the ending of its file's name tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -247,7 +247,7 @@ pub fn save_model(model: &Model, path: &Path) -> Result<(), SaveError> {
 mod tests {
     use super::*;
     use crate::merges::Merges;
-    use crate::split::PatternName;
+    use crate::pattern::PatternName;
 
     #[test]
     fn the_name_tells_the_format_and_errors_name_the_file() {

@@ -14,23 +14,26 @@
 
 use super::table::{Entry, PieceTable};
 use crate::parallel;
-use crate::words::{Words, WordsError};
+use crate::piece_counts::{PieceCounts, PieceCountsError};
 
 /// Slots of a range in the largest table: some ten kilobytes.
 const RANGE_SLOTS: usize = 1 << 9;
 
 /// Sums up the counts of all `tables`, which have the same seeds, on so many threads.
-pub(super) fn merge(tables: &[PieceTable], threads: usize) -> Result<Words, WordsError> {
+pub(super) fn merge(
+    tables: &[PieceTable],
+    threads: usize,
+) -> Result<PieceCounts, PieceCountsError> {
     let slots = || tables.iter().map(PieceTable::slots);
     let (Some(largest), Some(smallest)) = (slots().max(), slots().min()) else {
-        return Ok(Words::new());
+        return Ok(PieceCounts::new());
     };
     let bits = (largest / RANGE_SLOTS).clamp(1, smallest).ilog2();
     let ranges = 1 << bits;
     let threads = threads.clamp(1, ranges);
     let shares = (0..threads).map(|share| ranges * share / threads..ranges * (share + 1) / threads);
     let merged = parallel::map(shares, |share| {
-        let mut words = Words::new();
+        let mut words = PieceCounts::new();
         let mut range = Range::default();
         for number in share {
             range.merge(tables, number, bits, &mut words)?;
@@ -38,7 +41,7 @@ pub(super) fn merge(tables: &[PieceTable], threads: usize) -> Result<Words, Word
         Ok(words)
     });
     let mut merged = merged.into_iter();
-    let mut words = merged.next().unwrap_or_else(|| Ok(Words::new()))?;
+    let mut words = merged.next().unwrap_or_else(|| Ok(PieceCounts::new()))?;
     for more in merged {
         words.append_distinct(&more?)?;
     }
@@ -60,8 +63,8 @@ impl<'t> Range<'t> {
         tables: &'t [PieceTable],
         number: usize,
         bits: u32,
-        words: &mut Words,
-    ) -> Result<(), WordsError> {
+        words: &mut PieceCounts,
+    ) -> Result<(), PieceCountsError> {
         self.entries.clear();
         let all = || tables.iter().map(|table| table.entries(number, bits));
         let count: usize = all().map(Iterator::count).sum();
@@ -86,7 +89,7 @@ impl<'t> Range<'t> {
         entry: Entry<'t>,
         bits: u32,
         index_bits: u32,
-    ) -> Result<(), WordsError> {
+    ) -> Result<(), PieceCountsError> {
         let mut at = (entry.hash << bits >> (64 - index_bits)) as usize;
         loop {
             let number = self.index[at] as usize;
@@ -98,7 +101,7 @@ impl<'t> Range<'t> {
             let (first_table, first) = &mut self.entries[number - 1];
             if first_table.same_piece(first, table, &entry) {
                 let sum = first.count.checked_add(entry.count);
-                first.count = sum.ok_or_else(|| WordsError::CountOverflow {
+                first.count = sum.ok_or_else(|| PieceCountsError::CountOverflow {
                     piece: table.piece(&entry, &mut [0; 16]).to_vec(),
                 })?;
                 return Ok(());

@@ -1,4 +1,4 @@
-//! Counting: documents in, [`Words`] out, on several threads.
+//! Counting: documents in, [`PieceCounts`] out, on several threads.
 //!
 //! Threads take documents in batches of about a megabyte, a large document in several parts (see
 //! [`Pattern::parts`]), and each splits and counts into a table of its own for the whole corpus
@@ -20,9 +20,9 @@ pub use spill::{PieceCounter, SortedPieces, TemporaryStore};
 use self::merge::merge;
 use self::table::{PieceTable, Seeds};
 use crate::parallel;
-use crate::split::{Pattern, Spans, SplitError};
+use crate::pattern::{Pattern, Spans, SplitError};
+use crate::piece_counts::{PieceCounts, PieceCountsError};
 use crate::stop::Stop;
-use crate::words::{Words, WordsError};
 
 /// How to count.
 #[derive(Clone, Debug)]
@@ -75,7 +75,7 @@ pub enum CountError {
     },
     /// The counts do not fit.
     #[error(transparent)]
-    Words(#[from] WordsError),
+    PieceCounts(#[from] PieceCountsError),
     /// What does not fit in memory cannot be put elsewhere.
     #[error("counts that do not fit in memory: {0}")]
     Store(String),
@@ -114,7 +114,7 @@ pub fn count_pieces<D: AsRef<[u8]> + Send + Sync>(
     documents: impl IntoIterator<Item = D, IntoIter: Send>,
     pattern: &Pattern,
     options: &CountOptions,
-) -> Result<Words, CountError> {
+) -> Result<PieceCounts, CountError> {
     let tables = tables(documents, pattern, options, &|_, _| Ok(()))?;
     Ok(merge(&tables, options.threads)?)
 }
@@ -244,7 +244,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::split::{Gaps, PatternName};
+    use crate::pattern::{Gaps, PatternName};
 
     fn counted(documents: &[String], threads: usize) -> Result<Vec<(Vec<u8>, u64)>, CountError> {
         let pattern = Pattern::named(PatternName::Cl100k);

@@ -24,9 +24,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::table::{PieceTable, Seeds, SortedTable};
 use super::{CountError, CountOptions};
 use crate::parallel;
-use crate::split::{Pattern, Spans};
+use crate::pattern::{Pattern, Spans};
+use crate::piece_counts::{PieceCounts, PieceCountsError};
 use crate::token::Count;
-use crate::words::{Words, WordsError};
 
 /// A place for what does not fit in memory.
 pub trait TemporaryStore: Sync {
@@ -303,11 +303,12 @@ impl<F: Read> SortedPieces<F> {
                 Some(next) if next.piece == self.piece => least = next,
                 _ => return Ok(Some((&self.piece, total))),
             }
-            total = total
-                .checked_add(least.count)
-                .ok_or_else(|| WordsError::CountOverflow {
-                    piece: self.piece.clone(),
-                })?;
+            total =
+                total
+                    .checked_add(least.count)
+                    .ok_or_else(|| PieceCountsError::CountOverflow {
+                        piece: self.piece.clone(),
+                    })?;
         }
     }
 
@@ -315,8 +316,8 @@ impl<F: Read> SortedPieces<F> {
     ///
     /// # Errors
     /// As [`SortedPieces::next`]; [`CountError::MemoryExceeded`].
-    pub fn into_words(mut self, max_memory: usize) -> Result<Words, CountError> {
-        let mut words = Words::new();
+    pub fn into_words(mut self, max_memory: usize) -> Result<PieceCounts, CountError> {
+        let mut words = PieceCounts::new();
         while let Some((piece, count)) = self.next()? {
             words.push_distinct(piece, count)?;
             if words.memory() > max_memory {
@@ -465,7 +466,7 @@ mod tests {
 
     use super::*;
     use crate::count::count_pieces;
-    use crate::split::{Gaps, PatternName};
+    use crate::pattern::{Gaps, PatternName};
     use proptest::prelude::*;
 
     /// A store in memory that counts its files, and has room for so many bytes in each.
@@ -601,7 +602,7 @@ mod tests {
             counter.count(["a"]).unwrap();
             let piece = b"a".to_vec();
             let error = counter.finish().unwrap().next().unwrap_err();
-            assert_eq!(error, WordsError::CountOverflow { piece }.into());
+            assert_eq!(error, PieceCountsError::CountOverflow { piece }.into());
         }
     }
 

@@ -13,10 +13,10 @@ mod sorted;
 
 pub(super) use self::sorted::SortedTable;
 
-use crate::arch::prefetch;
 use crate::hash::Key;
 pub(super) use crate::hash::Seeds;
-use crate::split::Spans;
+use crate::pattern::Spans;
+use crate::simd::prefetch;
 use crate::token::Count;
 
 /// Counts of distinct pieces.
@@ -215,11 +215,11 @@ mod tests {
 
     use super::*;
     use crate::count::merge::merge;
-    use crate::split::Pattern;
-    use crate::words::Words;
+    use crate::pattern::Pattern;
+    use crate::piece_counts::PieceCounts;
     use proptest::prelude::*;
 
-    fn counted(words: &Words) -> HashMap<Vec<u8>, Count> {
+    fn counted(words: &PieceCounts) -> HashMap<Vec<u8>, Count> {
         let all: HashMap<Vec<u8>, Count> = words.iter().map(|(p, c)| (p.to_vec(), c)).collect();
         assert_eq!(all.len(), words.len(), "a piece is there once");
         all

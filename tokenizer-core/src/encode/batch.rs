@@ -96,7 +96,7 @@ impl Request<'_> {
 mod tests {
     use crate::merges::Merges;
     use crate::model::Model;
-    use crate::split::{Gaps, Pattern, PatternName};
+    use crate::pattern::{Gaps, Pattern, PatternName};
     use crate::tokenizer::Tokenizer;
 
     #[test]

@@ -11,9 +11,9 @@
 
 use super::boundaries::Boundaries;
 use super::piece_table::{End, PART};
-use crate::arch::{BLOCK, Simd};
 use crate::hash::{Key, Seeds};
-use crate::split::Spans;
+use crate::pattern::Spans;
+use crate::simd::{BLOCK, Simd};
 
 /// The chunks of a run of pieces, in order.
 #[derive(Clone, Copy)]
@@ -189,8 +189,8 @@ const AROUND: usize = 2 + BLOCK + 6;
 mod tests {
     use super::super::piece_table::{GROUP, PieceTable, Prepared};
     use super::*;
-    use crate::arch::Tier;
-    use crate::split::{Pattern, PatternName};
+    use crate::pattern::{Pattern, PatternName};
+    use crate::simd::Tier;
     use crate::vocab::{Repeats, Vocab};
     use proptest::prelude::*;
 

@@ -22,7 +22,7 @@
 use std::ops::Range;
 
 use super::rules::{NO_RANK, Rules};
-use crate::arch::{Kernel, Simd, Tier};
+use crate::simd::{Kernel, Simd, Tier};
 use crate::token::TokenId;
 use crate::vocab::Part;
 
@@ -323,8 +323,8 @@ mod tests {
     use super::super::merge::Merger;
     use super::*;
     use crate::model::Model;
+    use crate::pattern::{Pattern, PatternName};
     use crate::reference;
-    use crate::split::{Pattern, PatternName};
     use std::sync::Arc;
 
     /// Ids up to the highest one leave seven bits for tags, so bounds are often too low.

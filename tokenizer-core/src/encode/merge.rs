@@ -41,8 +41,8 @@ use super::heap::Heap;
 use super::line::{Job, LINE, Lines};
 use super::rules::Rules;
 use super::runs::Runs;
-use crate::arch::Tier;
 use crate::hash::Seeds;
+use crate::simd::Tier;
 use crate::token::TokenId;
 use crate::vocab::Vocab;
 
@@ -290,7 +290,7 @@ mod tests {
     use std::sync::Arc;
 
     use crate::model::Model;
-    use crate::split::{Pattern, PatternName};
+    use crate::pattern::{Pattern, PatternName};
 
     #[test]
     fn tokens_of_more_bytes_than_a_window_cost_no_more() {

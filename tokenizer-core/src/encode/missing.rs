@@ -15,8 +15,8 @@ use super::line::Job;
 use super::merge::Merger;
 use super::piece_table::{GROUP, PieceTable, Prepared};
 use super::rules::Rules;
-use crate::arch::Tier;
 use crate::hash::INLINE;
+use crate::simd::Tier;
 use crate::token::TokenId;
 
 /// Chunks that are merged together. More gain nothing.
@@ -138,7 +138,7 @@ impl Missing {
         let Tools { rules, .. } = tools;
         let Range { start, end } = chunk.span();
         let is_part = chunk.prepared.end.is_part();
-        if rules.whole_piece_first
+        if rules.ignore_merges
             && !is_part
             && let Some(id) = rules.vocab().id_at(text, start, end)
         {

@@ -47,12 +47,12 @@ pub use stream::EncodeStream;
 use self::parts::PartSizes;
 use self::rules::Rules;
 use self::session::Session;
-use crate::arch::{Tier, advise_huge_pages};
 use crate::free_list::{FreeList, Taken};
 use crate::model::Model;
+use crate::pattern::SplitError;
 use crate::segments::{Segment, Segments};
+use crate::simd::{Tier, advise_huge_pages};
 use crate::special::SpecialSet;
-use crate::split::SplitError;
 use crate::token::TokenId;
 
 /// Encodes text with a [`Model`]. Made once, used from many threads.
@@ -271,9 +271,9 @@ mod tests {
     use super::*;
     use crate::merges::{Merge, Merges};
     use crate::model::Merging;
+    use crate::pattern::{Gaps, Pattern, PatternName};
     use crate::reference;
     use crate::special::{SpecialToken, SpecialTokens};
-    use crate::split::{Gaps, Pattern, PatternName};
     use crate::tokenizer::Tokenizer;
     use crate::vocab::{Repeats, Vocab};
     use proptest::prelude::*;
@@ -312,9 +312,9 @@ mod tests {
         );
         let listed = [(98, 99, 256), (97, 98, 257), (257, 99, 258)];
         let merges = listed.map(|(left, right, token)| Merge { left, right, token });
-        let merging = |whole_piece_first| Merging::Merges {
+        let merging = |ignore_merges| Merging::Merges {
             merges: Merges::new(merges.to_vec()).unwrap(),
-            whole_piece_first,
+            ignore_merges,
         };
         let encoder = |first| {
             let specials = SpecialTokens::default();
@@ -329,7 +329,8 @@ mod tests {
     #[test]
     fn special_tokens_count_only_where_they_are_allowed() {
         let pattern = Pattern::named(PatternName::Cl100k);
-        let model = Model::from_merges(pattern, Merges::default(), &["<|a|>", "<|a|><|b|>"]).unwrap();
+        let model =
+            Model::from_merges(pattern, Merges::default(), &["<|a|>", "<|a|><|b|>"]).unwrap();
         let encoder = Tokenizer::new(model);
         let with = |set: &SpecialSet, text: &str| {
             let mut ids = Vec::new();
@@ -469,7 +470,7 @@ mod tests {
             }
             let merging = Merging::Merges {
                 merges: Merges::new(rules.clone()).unwrap(),
-                whole_piece_first: false,
+                ignore_merges: false,
             };
             let model = Model::new(whole_text(), vocab, merging, SpecialTokens::default()).unwrap();
             let want = reference::merge_piece(piece.iter().map(|&b| b.into()).collect(), |pair| {
@@ -502,7 +503,7 @@ mod stop_tests {
     use super::*;
     use crate::merges::Merges;
     use crate::model::Model;
-    use crate::split::{Gaps, Pattern, PatternName};
+    use crate::pattern::{Gaps, Pattern, PatternName};
     use crate::token::Pair;
     use crate::tokenizer::Tokenizer;
 

@@ -80,8 +80,8 @@ impl Request<'_> {
 mod tests {
     use crate::model::Model;
     use crate::normalize::Normalizer;
+    use crate::pattern::{Gaps, Pattern, PatternName};
     use crate::special::SpecialToken;
-    use crate::split::{Gaps, Pattern, PatternName};
     use crate::tokenizer::Tokenizer;
     use proptest::prelude::*;
 

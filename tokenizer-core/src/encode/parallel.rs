@@ -163,8 +163,8 @@ mod tests {
     use super::*;
     use crate::model::Model;
     use crate::normalize::Normalizer;
+    use crate::pattern::{Gaps, Pattern, PatternName, SplitError};
     use crate::special::{SpecialSet, SpecialToken};
-    use crate::split::{Gaps, Pattern, PatternName, SplitError};
     use crate::tokenizer::Tokenizer;
     use proptest::prelude::*;
 

@@ -13,8 +13,8 @@
 
 use super::boundaries::Boundaries;
 use super::chunks::Chunks;
-use crate::arch::{Appender, Kernel, Simd, Tier, advise_huge_pages, prefetch};
 use crate::hash::{Key, Seeds};
+use crate::simd::{Appender, Kernel, Simd, Tier, advise_huge_pages, prefetch};
 use crate::token::{MAX_TOKEN_ID, TokenId};
 
 /// See the module.
@@ -476,7 +476,7 @@ fn find<'l, S: Simd>(simd: S, lines: &'l [Line], key: &u128) -> Option<&'l Ids> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::split::Spans;
+    use crate::pattern::Spans;
     use proptest::prelude::*;
     use std::collections::HashMap;
 

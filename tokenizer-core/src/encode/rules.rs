@@ -24,7 +24,7 @@ pub(super) struct Rules {
     /// The rank of two bytes, at `first * 256 + second`.
     byte_ranks: Box<[u32; 1 << 16]>,
     /// Whether a piece that is a token is that token, without merging.
-    pub(super) whole_piece_first: bool,
+    pub(super) ignore_merges: bool,
     /// Built when the first piece is cut.
     boundaries: OnceLock<Boundaries>,
 }
@@ -36,7 +36,7 @@ impl Rules {
             bytes: vocab.byte_ids().map(|id| vocab.part(id)),
             byte_ranks: (vec![NO_RANK; 1 << 16].into_boxed_slice().try_into())
                 .expect("of this length"),
-            whole_piece_first: true,
+            ignore_merges: true,
             boundaries: OnceLock::new(),
             model: Arc::clone(&model),
         };
@@ -50,9 +50,9 @@ impl Rules {
             }
             Merging::Merges {
                 merges,
-                whole_piece_first,
+                ignore_merges,
             } => {
-                rules.whole_piece_first = *whole_piece_first;
+                rules.ignore_merges = *ignore_merges;
                 let byte = |id| match vocab.token(id) {
                     Some(&[byte]) if vocab.byte_ids()[usize::from(byte)] == id => Some(byte),
                     _ => None,

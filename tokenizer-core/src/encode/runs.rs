@@ -194,10 +194,10 @@ mod tests {
     use super::super::heap::Heap;
     use super::super::merge::Merger;
     use super::*;
-    use crate::arch::Tier;
     use crate::model::Model;
+    use crate::pattern::{Pattern, PatternName};
     use crate::reference;
-    use crate::split::{Pattern, PatternName};
+    use crate::simd::Tier;
     use proptest::prelude::*;
     use std::sync::Arc;
 

@@ -11,8 +11,8 @@ use super::missing::{Missing, Tools};
 use super::piece_table::{GROUP, PieceTable, Prepared};
 use super::rules::Rules;
 use super::{EncodeError, Shared, check_stop};
-use crate::arch::Tier;
-use crate::split::{Spans, Splitter};
+use crate::pattern::{Spans, Splitter};
+use crate::simd::Tier;
 use crate::token::TokenId;
 
 /// What a thread encodes with; kept from text to text.
@@ -105,7 +105,7 @@ impl Session {
     /// Appends the ids of one piece, without splitting it.
     pub(super) fn encode_piece(&mut self, shared: &Shared, piece: &[u8], ids: &mut Vec<TokenId>) {
         let rules = &shared.rules;
-        match rules.vocab().id(piece).filter(|_| rules.whole_piece_first) {
+        match rules.vocab().id(piece).filter(|_| rules.ignore_merges) {
             Some(id) => ids.push(id),
             None if piece.is_empty() => {}
             None => _ = self.coder.merger.merge(rules, piece, ids, None),

@@ -18,8 +18,8 @@
 use super::request::Request;
 use super::{EncodeError, Encoder};
 use crate::normalize::Normalizer;
+use crate::pattern::SplitError;
 use crate::special::{Matcher, Segment, Walk};
-use crate::split::SplitError;
 use crate::token::TokenId;
 
 /// Bytes of a chunk that are taken at a time: what is copied stays in the caches near the core.

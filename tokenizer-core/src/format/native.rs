@@ -34,8 +34,8 @@ use std::borrow::Cow;
 use crate::merges::{Merge, Merges, MergesError};
 use crate::model::{Affixes, CallSettings, Merging, Model, ModelError};
 use crate::normalize::Normalizer;
+use crate::pattern::{Gaps, Pattern, PatternError};
 use crate::special::{SpecialToken, SpecialTokens, SpecialTokensError};
-use crate::split::{Gaps, Pattern, PatternError};
 use crate::vocab::{Repeats, Vocab, VocabError};
 
 /// The first bytes of every `.bpe` file.
@@ -189,7 +189,7 @@ pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
         0 => return Err(merges.fault("is not empty, but the model merges by ranks")),
         code @ (1 | 2) => Merging::Merges {
             merges: Merges::new(rules.collect())?,
-            whole_piece_first: code == 2,
+            ignore_merges: code == 2,
         },
         _ => return Err(code.fault("names a rule that is not known")),
     };
@@ -270,9 +270,7 @@ fn read_pattern(mut section: Section<'_>) -> Result<Pattern, NativeError> {
 fn merging_code(merging: &Merging) -> u32 {
     match merging {
         Merging::Ranks => 0,
-        Merging::Merges {
-            whole_piece_first, ..
-        } => 1 + u32::from(*whole_piece_first),
+        Merging::Merges { ignore_merges, .. } => 1 + u32::from(*ignore_merges),
     }
 }
 
@@ -531,7 +529,7 @@ impl<'b> Section<'b> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::split::PatternName;
+    use crate::pattern::PatternName;
     use crate::token::Pair;
     use proptest::prelude::*;
 

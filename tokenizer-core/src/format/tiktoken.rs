@@ -13,8 +13,8 @@ use base64::engine::general_purpose::STANDARD;
 use memchr::memchr;
 
 use crate::model::{Merging, Model, ModelError};
+use crate::pattern::Pattern;
 use crate::special::SpecialTokens;
-use crate::split::Pattern;
 use crate::token::{MAX_TOKEN_ID, TokenId};
 use crate::vocab::{Repeats, Vocab};
 
@@ -241,7 +241,7 @@ pub fn write(model: &Model) -> Result<Vec<u8>, NotRanks> {
 mod tests {
     use super::*;
     use crate::merges::Merges;
-    use crate::split::PatternName;
+    use crate::pattern::PatternName;
     use crate::token::Pair;
 
     fn fault(text: &str) -> (usize, LineFault) {
@@ -382,7 +382,7 @@ mod tests {
         });
         let merging = Merging::Merges {
             merges: Merges::new(rules.to_vec()).unwrap(),
-            whole_piece_first: false,
+            ignore_merges: false,
         };
         let model = Model::new(
             Pattern::named(PatternName::Gpt2),

@@ -11,7 +11,7 @@
 //! (An id is never made again, and a blanked place never begins a symbol again.)
 //!
 //! The upper bits of a cell say how far it is from the beginning of its word, where the count is.
-//! Words that are too long for that, or whose counts pass 32 bits, stand in a list beside.
+//! PieceCounts that are too long for that, or whose counts pass 32 bits, stand in a list beside.
 //!
 //! **Compaction.** When all places are found anew anyway (see `pairs.rs`), the symbols are moved
 //! together and are one cell wide again, and words of a single symbol go.
@@ -26,11 +26,11 @@
 use std::iter::Peekable;
 use std::slice;
 
-use crate::arch::prefetch;
 use crate::parallel;
+use crate::piece_counts::PieceCounts;
+use crate::simd::prefetch;
 use crate::stop::Stop;
 use crate::token::{Count, Pair, TokenId};
-use crate::words::Words;
 
 use super::cell::{BLANK, END, FAR, Place, cell, distance, id, relabelled};
 use super::neighbours::Neighbours;
@@ -96,14 +96,14 @@ pub(super) struct Rule {
 
 impl Corpus {
     /// Every piece of two bytes or more, each byte as its symbol. Shorter ones hold no pair.
-    pub(super) fn new(words: &Words, symbols: &[TokenId; 256]) -> Result<Self, Unfit> {
+    pub(super) fn new(words: &PieceCounts, symbols: &[TokenId; 256]) -> Result<Self, Unfit> {
         let symbol = |&byte: &u8| symbols[usize::from(byte)];
         let pieces = words.iter();
         let pieces = pieces.map(|(piece, count)| (piece.iter().map(symbol), count));
         Self::build(words.distinct_bytes() + EDGES * words.len(), pieces)
     }
 
-    /// Words that are tokens already, together not more than `symbols`.
+    /// PieceCounts that are tokens already, together not more than `symbols`.
     pub(crate) fn from_symbols<S: ExactSizeIterator<Item = TokenId>>(
         symbols: usize,
         words: impl ExactSizeIterator<Item = (S, Count)>,
@@ -247,7 +247,7 @@ impl Corpus {
             };
             return run.merge(rule, places, &mut neighbours[0], stop);
         }
-        // Words are cut where the places are about evenly shared.
+        // PieceCounts are cut where the places are about evenly shared.
         let share = |run: usize| places[places.len() * run / runs] as usize;
         let part_of = |place: usize| self.parts.partition_point(|&part| part <= place) - 1;
         let mut cuts: Vec<usize> = (1..runs)

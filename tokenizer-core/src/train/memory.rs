@@ -1,7 +1,7 @@
 //! How much memory merging takes, told before it begins.
 
 use super::corpus::EDGES;
-use crate::words::Words;
+use crate::piece_counts::PieceCounts;
 
 /// What is kept of tracked pairs (counts, candidates, neighbours by id), their places not counted.
 /// How many pairs are tracked at once is known only afterwards: it follows from how steeply counts
@@ -20,14 +20,14 @@ const BYTES_OF_PAIRS: f64 = 65.0;
 ///
 /// ```
 /// use tokenizer_core::train::estimate_memory;
-/// use tokenizer_core::Words;
+/// use tokenizer_core::PieceCounts;
 ///
-/// let mut words = Words::new();
+/// let mut words = PieceCounts::new();
 /// words.add(b"lowest", 1 << 40)?;
 /// assert!(estimate_memory(&words, 1000) < 10_000_000);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn estimate_memory(words: &Words, merges: usize) -> u64 {
+pub fn estimate_memory(words: &PieceCounts, merges: usize) -> u64 {
     let symbols = words.distinct_bytes() as u64;
     let cells = symbols + (EDGES * words.len()) as u64;
     // At first nearly every symbol is a place in a list.

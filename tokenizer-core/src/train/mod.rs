@@ -25,8 +25,8 @@ mod trainer;
 use std::ops::ControlFlow;
 
 use crate::merges::Merges;
+use crate::piece_counts::PieceCounts;
 use crate::token::{Count, Pair};
-use crate::words::Words;
 
 pub(crate) use self::corpus::Corpus;
 pub use self::error::TrainError;
@@ -108,9 +108,9 @@ impl Trained {
 /// See [`TrainError`].
 ///
 /// ```
-/// use tokenizer_core::{TrainOptions, Words, train};
+/// use tokenizer_core::{TrainOptions, PieceCounts, train};
 ///
-/// let mut words = Words::new();
+/// let mut words = PieceCounts::new();
 /// words.add(b"low", 5)?;
 /// words.add(b"lowest", 2)?;
 /// let trained = train(&words, &TrainOptions::new(258))?;
@@ -120,7 +120,7 @@ impl Trained {
 /// assert_eq!(trained.counts(), [7, 7]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn train(words: &Words, options: &TrainOptions) -> Result<Trained, TrainError> {
+pub fn train(words: &PieceCounts, options: &TrainOptions) -> Result<Trained, TrainError> {
     train_with_progress(words, options, |_| ControlFlow::Continue(()))
 }
 
@@ -129,7 +129,7 @@ pub fn train(words: &Words, options: &TrainOptions) -> Result<Trained, TrainErro
 /// # Errors
 /// See [`TrainError`]; [`TrainError::Stopped`] when `progress` breaks off.
 pub fn train_with_progress(
-    words: &Words,
+    words: &PieceCounts,
     options: &TrainOptions,
     mut progress: impl FnMut(Learned) -> ControlFlow<()>,
 ) -> Result<Trained, TrainError> {
@@ -228,7 +228,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
 
-    fn learned(words: &Words, options: &TrainOptions) -> Vec<Pair> {
+    fn learned(words: &PieceCounts, options: &TrainOptions) -> Vec<Pair> {
         train(words, options)
             .unwrap()
             .merges()
@@ -237,25 +237,25 @@ mod tests {
             .collect()
     }
 
-    fn error(words: &Words, options: &TrainOptions) -> TrainError {
+    fn error(words: &PieceCounts, options: &TrainOptions) -> TrainError {
         train(words, options).unwrap_err()
     }
 
     #[test]
     fn training_ends_when_no_pair_is_left() {
-        let mut words = Words::new();
+        let mut words = PieceCounts::new();
         words.add(b"ab", 1).unwrap();
         words.add(b"c", 9).unwrap();
         assert_eq!(
             learned(&words, &TrainOptions::new(261)),
             [Pair::new(97, 98)]
         );
-        assert!(learned(&Words::new(), &TrainOptions::new(261)).is_empty());
+        assert!(learned(&PieceCounts::new(), &TrainOptions::new(261)).is_empty());
     }
 
     #[test]
     fn a_flag_that_is_set_stops_training_before_the_first_merge() {
-        let mut words = Words::new();
+        let mut words = PieceCounts::new();
         words.add(b"abab", 1).unwrap();
         let options = TrainOptions::new(261).stop(Arc::new(AtomicBool::new(true)));
         assert_eq!(error(&words, &options), TrainError::Stopped);
@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn counts_beyond_32_bits_decide() {
-        let mut words = Words::new();
+        let mut words = PieceCounts::new();
         words.add(b"ab", (1 << 32) + 1).unwrap();
         words.add(b"cd", (1 << 32) + 2).unwrap();
         assert_eq!(
@@ -303,12 +303,12 @@ mod tests {
         }
         assert_eq!((check(257), check(most)), (Ok(()), Ok(())));
         let too_large = TrainOptions::new(usize::MAX);
-        assert!(train(&Words::new(), &too_large).is_err());
+        assert!(train(&PieceCounts::new(), &too_large).is_err());
     }
 
     #[test]
     fn truncated_is_training_to_the_smaller_size() {
-        let mut words = Words::new();
+        let mut words = PieceCounts::new();
         words.add(b"lowest", 2).unwrap();
         words.add(b"low", 5).unwrap();
         let options = |size| TrainOptions::new(size).specials(["<s>"]);
@@ -325,20 +325,20 @@ mod tests {
 
     #[test]
     fn more_threads_than_there_can_be_are_no_panic() {
-        let mut words = Words::new();
+        let mut words = PieceCounts::new();
         words.add(b"abab", 1).unwrap();
         let options = TrainOptions::new(265).threads(usize::MAX);
         assert_eq!(learned(&words, &options).len(), 2);
     }
 
-    fn small_corpus() -> impl Strategy<Value = Words> {
+    fn small_corpus() -> impl Strategy<Value = PieceCounts> {
         let piece = prop_oneof![
             prop::collection::vec(prop::sample::select(&b"ab"[..]), 1..24),
             prop::collection::vec(prop::sample::select(&b"abcde "[..]), 1..12),
             prop::collection::vec(any::<u8>(), 1..6),
         ];
         prop::collection::vec((piece, 1u64..6), 0..24).prop_map(|pieces| {
-            let mut words = Words::new();
+            let mut words = PieceCounts::new();
             for (piece, count) in pieces {
                 words.add(&piece, count).unwrap();
             }
@@ -347,9 +347,9 @@ mod tests {
     }
 
     /// The definition, with the bytes in another order.
-    fn reference_of_hugging_face(words: &Words, options: &TrainOptions) -> Vec<Pair> {
+    fn reference_of_hugging_face(words: &PieceCounts, options: &TrainOptions) -> Vec<Pair> {
         let numbering = options.numbering();
-        let mut symbols = Words::new();
+        let mut symbols = PieceCounts::new();
         for (piece, count) in words.iter() {
             let symbol = |&byte: &u8| numbering.symbols()[usize::from(byte)] as u8;
             let piece: Vec<u8> = piece.iter().map(symbol).collect();
@@ -364,7 +364,7 @@ mod tests {
 
     #[test]
     fn a_special_token_that_is_learned_is_refused_where_both_would_have_one_id() {
-        let mut words = Words::new();
+        let mut words = PieceCounts::new();
         words.add(b"user", 9).unwrap();
         let options = |merges: usize| {
             TrainOptions::new(258 + merges)

@@ -10,7 +10,7 @@
 
 use ahash::RandomState;
 
-use crate::arch::prefetch;
+use crate::simd::prefetch;
 use crate::token::{Count, Pair, TokenId};
 
 /// The state of a tracked pair.

@@ -79,7 +79,7 @@ struct Made {
     tokens: HashMap<TokenId, Vec<u8>>,
     /// Under `Ranks` none, and all joined bytes count.
     rules: Option<HashMap<Pair, (u32, TokenId)>>,
-    whole_piece_first: bool,
+    ignore_merges: bool,
     /// The lowest id of the bytes.
     ids: HashMap<Vec<u8>, TokenId>,
     /// What the definition was asked already.
@@ -125,7 +125,7 @@ impl Made {
                 let rules = rules(input, &drafts, &numbers, &ids);
                 let merging = Merging::Merges {
                     merges: Merges::new(rules).expect("no pair stands twice"),
-                    whole_piece_first: kind == 3,
+                    ignore_merges: kind == 3,
                 };
                 (merging, Repeats::LowestId)
             }
@@ -154,7 +154,7 @@ impl Made {
             letters,
             tokens,
             rules,
-            whole_piece_first: by_ranks || kind == 3,
+            ignore_merges: by_ranks || kind == 3,
             ids,
             known_pairs: RefCell::default(),
         }
@@ -218,7 +218,7 @@ impl Made {
 
     /// The ids of one piece by the definition.
     fn ids_of_piece(&self, piece: &[u8]) -> Vec<TokenId> {
-        if self.whole_piece_first
+        if self.ignore_merges
             && let Some(&id) = self.ids.get(piece)
         {
             return vec![id];

@@ -31,13 +31,11 @@ pub(super) fn steps(tokenizer: &Tokenizer, text: &[u8]) -> Result<String, SplitE
 fn show(model: &Model, rule: &MergeRule<'_>, piece: &[u8], shown: &mut String) {
     // Writing to a string cannot fail.
     let _ = writeln!(shown, "piece \"{}\"", visible(piece));
-    let whole_piece_first = match model.merging() {
+    let ignore_merges = match model.merging() {
         Merging::Ranks => true,
-        Merging::Merges {
-            whole_piece_first, ..
-        } => *whole_piece_first,
+        Merging::Merges { ignore_merges, .. } => *ignore_merges,
     };
-    if let Some(id) = model.vocab().id(piece).filter(|_| whole_piece_first) {
+    if let Some(id) = model.vocab().id(piece).filter(|_| ignore_merges) {
         let _ = writeln!(shown, "      the whole piece is the token {id}\n");
         return;
     }

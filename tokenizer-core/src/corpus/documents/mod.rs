@@ -37,7 +37,7 @@ use memchr::{memchr, memmem};
 use self::blocks::Blocks;
 use self::source::Source;
 use super::content::{Content, ReadAs, Refused};
-use crate::split::Pattern;
+use crate::pattern::Pattern;
 
 /// How files become documents.
 #[derive(Clone, Debug)]

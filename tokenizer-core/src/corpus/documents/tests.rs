@@ -3,7 +3,7 @@ use std::io::Write;
 use proptest::prelude::*;
 
 use super::*;
-use crate::split::PatternName;
+use crate::pattern::PatternName;
 
 fn options(units: Units) -> DocumentOptions {
     DocumentOptions {

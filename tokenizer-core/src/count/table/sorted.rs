@@ -7,8 +7,8 @@
 use std::cmp::Ordering;
 
 use super::{Key, PieceTable, Slot};
+use crate::piece_counts::PieceCountsError;
 use crate::token::Count;
-use crate::words::WordsError;
 
 /// The pieces of a table, ascending.
 pub(in crate::count) struct SortedTable {
@@ -22,7 +22,7 @@ impl PieceTable {
         &mut self,
         piece: &[u8],
         count: Count,
-    ) -> Result<(), WordsError> {
+    ) -> Result<(), PieceCountsError> {
         if self.is_full_with(1) {
             self.grow();
         }
@@ -31,7 +31,7 @@ impl PieceTable {
         let total = &mut self.slots[slot].count;
         *total = total
             .checked_add(count)
-            .ok_or_else(|| WordsError::CountOverflow {
+            .ok_or_else(|| PieceCountsError::CountOverflow {
                 piece: piece.to_vec(),
             })?;
         Ok(())
@@ -110,7 +110,7 @@ mod tests {
         table.add_counted(b"a", Count::MAX).unwrap();
         let piece = b"a".to_vec();
         let error = table.add_counted(b"a", 1).unwrap_err();
-        assert_eq!(error, WordsError::CountOverflow { piece });
+        assert_eq!(error, PieceCountsError::CountOverflow { piece });
     }
 
     #[test]

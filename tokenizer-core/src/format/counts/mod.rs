@@ -22,9 +22,9 @@ pub mod parquet;
 use pattern_text::PatternTextError;
 
 use crate::count::CountError;
-use crate::split::Pattern;
+use crate::pattern::Pattern;
+use crate::piece_counts::{PieceCounts, PieceCountsError};
 use crate::token::Count;
-use crate::words::{Words, WordsError};
 
 /// Pieces with their counts, and the pattern that split them.
 #[derive(Clone, Debug)]
@@ -33,12 +33,12 @@ pub struct CountedPieces {
     /// What the pieces were split by.
     pub pattern: Pattern,
     /// The pieces.
-    pub words: Words,
+    pub words: PieceCounts,
 }
 
 impl CountedPieces {
     /// `words`, which were split by `pattern`.
-    pub fn new(pattern: Pattern, words: Words) -> Self {
+    pub fn new(pattern: Pattern, words: PieceCounts) -> Self {
         CountedPieces { pattern, words }
     }
 }
@@ -90,7 +90,7 @@ pub enum CountsError {
     },
     /// The counts do not fit.
     #[error(transparent)]
-    Words(#[from] WordsError),
+    PieceCounts(#[from] PieceCountsError),
     /// Whoever counted the rows failed.
     #[error(transparent)]
     Count(#[from] CountError),
@@ -122,7 +122,7 @@ pub fn split_alike(one: &Pattern, other: &Pattern) -> bool {
 
 /// Calls `each` with the pieces of `words` in the order of their bytes.
 pub(crate) fn in_order<E>(
-    words: &Words,
+    words: &PieceCounts,
     mut each: impl FnMut(&[u8], Count) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut rows: Vec<(&[u8], Count)> = words.iter().collect();

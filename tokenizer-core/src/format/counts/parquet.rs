@@ -28,9 +28,9 @@ use bytes::Bytes;
 
 use super::pattern_text;
 use super::{CountedPieces, CountsError, agreed_pattern, in_order};
-use crate::split::Pattern;
+use crate::pattern::Pattern;
+use crate::piece_counts::PieceCounts;
 use crate::token::Count;
-use crate::words::Words;
 
 const PIECE: &str = "piece";
 const COUNT: &str = "count";
@@ -220,7 +220,7 @@ pub fn read(
 ) -> Result<CountedPieces, CountsError> {
     let table = Table::open(Bytes::from_owner(bytes))?;
     let pattern = agreed_pattern(table.pattern().cloned(), wanted)?;
-    let mut words = Words::new();
+    let mut words = PieceCounts::new();
     table.for_each_row(|piece, count| Ok::<(), CountsError>(words.add(piece, count)?))?;
     Ok(CountedPieces { pattern, words })
 }
@@ -512,8 +512,8 @@ fn not_written(error: ParquetError) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::split::{Gaps, PatternName};
-    use crate::words::WordsError;
+    use crate::pattern::{Gaps, PatternName};
+    use crate::piece_counts::PieceCountsError;
     use ::parquet::schema::parser::parse_message_type;
     use proptest::prelude::*;
 
@@ -521,7 +521,7 @@ mod tests {
         Pattern::named(PatternName::Gpt2)
     }
 
-    fn rows_of(words: &Words) -> Vec<(&[u8], Count)> {
+    fn rows_of(words: &PieceCounts) -> Vec<(&[u8], Count)> {
         let mut rows: Vec<_> = words.iter().collect();
         rows.sort();
         rows
@@ -592,7 +592,7 @@ mod tests {
 
     #[test]
     fn large_counts_and_bytes_that_are_no_text_come_back() {
-        let mut words = Words::new();
+        let mut words = PieceCounts::new();
         for (piece, count) in [(&b"the"[..], Count::MAX), (b"\xFF\0", 1 << 63), (b"a", 1)] {
             words.add(piece, count).unwrap();
         }
@@ -605,7 +605,7 @@ mod tests {
 
     #[test]
     fn many_groups_and_long_pieces_come_back() {
-        let mut words = Words::new();
+        let mut words = PieceCounts::new();
         for n in 0..GROUP_ROWS as u64 + 10 {
             words.add(&n.to_be_bytes(), n + 1).unwrap();
         }
@@ -622,7 +622,7 @@ mod tests {
 
     #[test]
     fn an_empty_table_is_one() {
-        let counted = CountedPieces::new(gpt2(), Words::new());
+        let counted = CountedPieces::new(gpt2(), PieceCounts::new());
         assert!(read(written(&counted), None).unwrap().words.is_empty());
     }
 
@@ -699,12 +699,12 @@ mod tests {
             "message t { required binary piece; required int64 count (INTEGER(64, false)); }";
         let bytes = Foreign::new(schema, &pieces).write::<Int64Type>(&[-1, 1], None);
         let piece = b"a".to_vec();
-        let overflow = CountsError::Words(WordsError::CountOverflow { piece });
+        let overflow = CountsError::PieceCounts(PieceCountsError::CountOverflow { piece });
         assert_eq!(read(bytes, Some(&gpt2())).unwrap_err(), overflow);
     }
 
     fn sample() -> Vec<u8> {
-        let mut words = Words::new();
+        let mut words = PieceCounts::new();
         for n in 0..3000u32 {
             words
                 .add(format!("piece {n}").as_bytes(), Count::from(n % 40 + 1))

@@ -13,7 +13,7 @@
 
 use std::fmt::Write;
 
-use crate::split::{Gaps, Pattern, PatternError};
+use crate::pattern::{Gaps, Pattern, PatternError};
 
 /// As many as a `.bpe` model holds; every regex costs memory to compile.
 const MAX_STAGES: usize = 16;
@@ -135,7 +135,7 @@ fn unescaped(source: &str) -> Result<String, PatternTextError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::split::PatternName;
+    use crate::pattern::PatternName;
     use proptest::prelude::*;
 
     fn comes_back(pattern: &Pattern) -> String {

@@ -19,9 +19,9 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::pattern_text::{self, PatternTextError};
 use super::{CountedPieces, CountsError, agreed_pattern, in_order, split_alike};
-use crate::split::Pattern;
+use crate::pattern::Pattern;
+use crate::piece_counts::PieceCounts;
 use crate::token::Count;
-use crate::words::Words;
 
 /// How the line begins that holds the pattern.
 pub const PATTERN: &[u8] = b"# pattern: ";
@@ -118,7 +118,7 @@ pub fn for_each_row<E: From<CountsError>>(
 /// ```
 pub fn read(bytes: &[u8], wanted: Option<&Pattern>) -> Result<CountedPieces, CountsError> {
     let pattern = agreed_pattern(pattern(bytes)?, wanted)?;
-    let mut words = Words::new();
+    let mut words = PieceCounts::new();
     for_each_row(bytes, |piece, count| {
         Ok::<(), CountsError>(words.add(piece, count)?)
     })?;
@@ -207,11 +207,11 @@ fn read_row(text: &[u8], piece: &mut Vec<u8>) -> Result<Count, LineFault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::split::{Gaps, PatternName};
-    use crate::words::WordsError;
+    use crate::pattern::{Gaps, PatternName};
+    use crate::piece_counts::PieceCountsError;
     use proptest::prelude::*;
 
-    fn rows(words: &Words) -> Vec<(&[u8], Count)> {
+    fn rows(words: &PieceCounts) -> Vec<(&[u8], Count)> {
         let mut rows: Vec<_> = words.iter().collect();
         rows.sort();
         rows
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn lines_are_in_the_order_of_bytes() {
-        let mut words = Words::new();
+        let mut words = PieceCounts::new();
         for (piece, count) in [(&b"the"[..], Count::MAX), (b" cat", 1), (b"\xFF\0", 2)] {
             words.add(piece, count).unwrap();
         }
@@ -283,7 +283,7 @@ mod tests {
     fn a_sum_beyond_u64_is_an_error() {
         let text = b"# pattern: gpt2\nYQ==\t18446744073709551615\nYQ==\t1\n";
         let piece = b"a".to_vec();
-        let error = CountsError::Words(WordsError::CountOverflow { piece });
+        let error = CountsError::PieceCounts(PieceCountsError::CountOverflow { piece });
         assert_eq!(read(text, None).unwrap_err(), error);
     }
 
@@ -293,7 +293,7 @@ mod tests {
             pieces in prop::collection::btree_map(
                 prop::collection::vec(any::<u8>(), 1..20), 1..=Count::MAX, 0..50),
         ) {
-            let mut words = Words::new();
+            let mut words = PieceCounts::new();
             for (piece, &count) in &pieces {
                 words.add(piece, count).unwrap();
             }

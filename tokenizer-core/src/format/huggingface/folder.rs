@@ -152,7 +152,7 @@ fn is_pipeline(parts: &Parts<'_>, pipeline: &str) -> Result<bool, HuggingFaceErr
     let normalizer = read_normalizer(&root(&json).field("normalizer"))?;
     let pattern = read_pre_tokenizer(&root(&json).field("pre_tokenizer"))?;
     let same = normalizer == parts.normalizer && pattern == *parts.pattern;
-    Ok(same && !parts.whole_piece_first)
+    Ok(same && !parts.ignore_merges)
 }
 
 /// The added tokens of a `tokenizer.json` and of the files beside it.
@@ -231,7 +231,7 @@ pub fn read_gpt2_folder(
 mod tests {
     use super::*;
     use crate::merges::Merges;
-    use crate::split::{Pattern, PatternName};
+    use crate::pattern::{Pattern, PatternName};
 
     fn tokenizer() -> Vec<u8> {
         let pattern = Pattern::named(PatternName::Gpt2);

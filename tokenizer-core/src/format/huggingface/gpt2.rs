@@ -9,8 +9,8 @@ use super::vocabulary::Spellings;
 use super::{HuggingFaceError, MAX_BYTES, MergeFault};
 use crate::merges::Merge;
 use crate::model::Model;
+use crate::pattern::{Pattern, PatternName};
 use crate::special::SpecialToken;
-use crate::split::{Pattern, PatternName};
 use crate::token::TokenId;
 
 /// Whether the bytes begin as a `vocab.json` does: an object whose first value is a number. Looks

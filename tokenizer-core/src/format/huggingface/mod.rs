@@ -42,8 +42,8 @@ pub use write::write;
 
 use crate::merges::MergesError;
 use crate::model::ModelError;
+use crate::pattern::PatternError;
 use crate::special::SpecialTokensError;
-use crate::split::PatternError;
 use crate::token::TokenId;
 use crate::vocab::VocabError;
 

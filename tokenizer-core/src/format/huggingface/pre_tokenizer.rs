@@ -3,7 +3,7 @@
 use super::HuggingFaceError;
 use super::json::At;
 use super::regex_dialect::{from_oniguruma, literal, to_oniguruma};
-use crate::split::{Gaps, Pattern, PatternName};
+use crate::pattern::{Gaps, Pattern, PatternName};
 
 /// The pattern, and whether the text was spelled in bytes, behind which nothing else may come.
 struct PreTokenizer {

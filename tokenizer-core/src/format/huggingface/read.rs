@@ -8,8 +8,8 @@ use crate::byte_level::bytes_of;
 use crate::merges::Merge;
 use crate::model::{Affixes, CallSettings, Model};
 use crate::normalize::Normalizer;
+use crate::pattern::Pattern;
 use crate::special::SpecialToken;
-use crate::split::Pattern;
 use crate::token::TokenId;
 
 /// Reads a `tokenizer.json`.
@@ -27,7 +27,7 @@ pub(super) struct Parts<'p> {
     pub(super) added: Vec<SpecialToken>,
     pub(super) normalizer: Option<Normalizer>,
     pub(super) pattern: &'p Pattern,
-    pub(super) whole_piece_first: bool,
+    pub(super) ignore_merges: bool,
     pub(super) padding: At<'p>,
 }
 
@@ -68,14 +68,14 @@ pub(super) fn read_with(
     let affixes = read_post_processor(&root.field("post_processor"))?.unwrap_or_default();
     check_decoder(&root.field("decoder"))?;
     let added = read_added_tokens(&root.field("added_tokens"))?;
-    let settle = |spellings: &Spellings<'_>, pattern: &Pattern, whole_piece_first| {
+    let settle = |spellings: &Spellings<'_>, pattern: &Pattern, ignore_merges| {
         spellings.check_numbering(&added)?;
         let settled = settle(Parts {
             spellings,
             added,
             normalizer,
             pattern,
-            whole_piece_first,
+            ignore_merges,
             padding: root.field("padding"),
         })?;
         Ok(with_decoded(settled, normalizer))
@@ -254,7 +254,7 @@ fn read_model(
     settle: impl FnOnce(&Spellings<'_>, &Pattern, bool) -> Result<Vec<SpecialToken>, HuggingFaceError>,
 ) -> Result<Model, HuggingFaceError> {
     check_model(at)?;
-    let whole_piece_first = at.field("ignore_merges").flag_or(false)?;
+    let ignore_merges = at.field("ignore_merges").flag_or(false)?;
     let vocab = at.field("vocab");
     let mut entries = Vec::new();
     for (spelling, id) in vocab.entries()? {
@@ -264,7 +264,7 @@ fn read_model(
         }
     }
     let spellings = Spellings::new(entries)?;
-    let added = settle(&spellings, &pattern, whole_piece_first)?;
+    let added = settle(&spellings, &pattern, ignore_merges)?;
     let merges = at.field("merges");
     let Json::List(list) = merges.value else {
         return Err(merges.expected("a list"));
@@ -279,7 +279,7 @@ fn read_model(
             merge.map_err(|fault| HuggingFaceError::Merge { rank, fault })
         })
         .collect();
-    spellings.model(pattern, rules?, whole_piece_first, &added)
+    spellings.model(pattern, rules?, ignore_merges, &added)
 }
 
 /// Refuses kinds of models and settings that are not supported.
@@ -346,7 +346,7 @@ mod tests {
     use super::*;
     use crate::byte_level::spell;
     use crate::model::Merging;
-    use crate::split::{Gaps, PatternName};
+    use crate::pattern::{Gaps, PatternName};
     use crate::tokenizer::Tokenizer;
 
     /// A file of the 256 bytes, `ab`, `abc` and two added tokens, of which the second takes the
@@ -452,13 +452,10 @@ mod tests {
         let none = model("normalizer", r#"{"type": "Sequence", "normalizers": []}"#);
         assert_eq!(none.normalizer(), None);
         let first = model("model.ignore_merges", "true");
-        let Merging::Merges {
-            whole_piece_first, ..
-        } = first.merging()
-        else {
+        let Merging::Merges { ignore_merges, .. } = first.merging() else {
             panic!("a file lists merges");
         };
-        assert!(whole_piece_first);
+        assert!(ignore_merges);
         assert_eq!(model("decoder", "null"), read_json(&file()).unwrap());
         assert_eq!(model("model.dropout", "0.0"), read_json(&file()).unwrap());
 

@@ -6,8 +6,8 @@ use super::{HuggingFaceError, MergeFault};
 use crate::byte_level::bytes_of;
 use crate::merges::{Merge, Merges};
 use crate::model::{Merging, Model};
+use crate::pattern::Pattern;
 use crate::special::{SpecialToken, SpecialTokens};
-use crate::split::Pattern;
 use crate::token::{MAX_TOKEN_ID, TokenId};
 use crate::vocab::{Repeats, Vocab, VocabError};
 
@@ -85,7 +85,7 @@ impl<'s> Spellings<'s> {
         &self,
         pattern: Pattern,
         merges: Vec<Merge>,
-        whole_piece_first: bool,
+        ignore_merges: bool,
         added: &[SpecialToken],
     ) -> Result<Model, HuggingFaceError> {
         let merged: HashSet<TokenId, ahash::RandomState> = merges
@@ -99,7 +99,7 @@ impl<'s> Spellings<'s> {
             let bytes = bytes_of(spelling);
             let is_added = contents.contains(spelling);
             match bytes {
-                Some(bytes) if is_added && !whole_piece_first => {
+                Some(bytes) if is_added && !ignore_merges => {
                     if merged.contains(&id) || bytes.len() == 1 {
                         tokens.push((id, bytes));
                     }
@@ -118,7 +118,7 @@ impl<'s> Spellings<'s> {
         )?;
         let merging = Merging::Merges {
             merges: Merges::new(merges)?,
-            whole_piece_first,
+            ignore_merges,
         };
         Ok(Model::new(
             pattern,

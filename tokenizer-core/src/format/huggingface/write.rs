@@ -8,9 +8,9 @@ use crate::byte_level::{bytes_of, spell};
 use crate::merges::Merge;
 use crate::model::{Affixes, Merging, Model};
 use crate::normalize::Normalizer;
+use crate::pattern::{Gaps, Pattern};
 use crate::rank_merges::rank_merges;
 use crate::special::SpecialToken;
-use crate::split::{Gaps, Pattern};
 use crate::token::TokenId;
 
 /// Writes a `tokenizer.json`. The same model gives the same bytes.
@@ -163,17 +163,17 @@ fn post_processor(model: &Model) -> Json {
 fn bpe(model: &Model) -> Result<Json, HuggingFaceError> {
     let spelled = |id: TokenId| Json::Text(spell(model.vocab().token(id).unwrap_or_default()));
     let pair = |rule: &Merge| Json::List(vec![spelled(rule.left), spelled(rule.right)]);
-    let (merges, whole_piece_first) = match model.merging() {
+    let (merges, ignore_merges) = match model.merging() {
         Merging::Ranks => {
             let list = rank_merges(model.vocab());
             (list.rules.iter().map(pair).collect(), !list.reaches_all)
         }
         Merging::Merges {
             merges,
-            whole_piece_first,
-        } => (merges.iter().map(pair).collect(), *whole_piece_first),
+            ignore_merges,
+        } => (merges.iter().map(pair).collect(), *ignore_merges),
     };
-    let entries = vocabulary(model, whole_piece_first)?.into_iter();
+    let entries = vocabulary(model, ignore_merges)?.into_iter();
     let entries = entries.map(|(id, spelling)| (spelling, id.into()));
     Ok(object([
         ("type", "BPE".into()),
@@ -183,7 +183,7 @@ fn bpe(model: &Model) -> Result<Json, HuggingFaceError> {
         ("end_of_word_suffix", Json::Null),
         ("fuse_unk", false.into()),
         ("byte_fallback", false.into()),
-        ("ignore_merges", whole_piece_first.into()),
+        ("ignore_merges", ignore_merges.into()),
         ("vocab", Json::Object(entries.collect())),
         ("merges", Json::List(merges)),
     ]))
@@ -195,7 +195,7 @@ fn bpe(model: &Model) -> Result<Json, HuggingFaceError> {
 /// stand in the vocabulary. So they do, as soon as one of them would get another id than its own.
 fn vocabulary(
     model: &Model,
-    whole_piece_first: bool,
+    ignore_merges: bool,
 ) -> Result<Vec<(TokenId, String)>, HuggingFaceError> {
     let (vocab, specials) = (model.vocab(), model.specials());
     let mut entries: Vec<(TokenId, String)> =
@@ -222,7 +222,7 @@ fn vocabulary(
                 );
             }
             None if follow => continue,
-            None if whole_piece_first && bytes.is_some_and(|b| !meant || is_piece(model, &b)) => {
+            None if ignore_merges && bytes.is_some_and(|b| !meant || is_piece(model, &b)) => {
                 return refuse("its text is the spelling of bytes that can be a piece");
             }
             None => entries.push((token.id, token.content.clone())),
@@ -242,8 +242,8 @@ fn is_piece(model: &Model, text: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::merges::Merges;
+    use crate::pattern::PatternName;
     use crate::special::SpecialTokens;
-    use crate::split::PatternName;
     use crate::token::Pair;
     use crate::tokenizer::Tokenizer;
     use crate::vocab::{Repeats, Vocab};
@@ -430,7 +430,7 @@ mod tests {
                 token: 5,
             }])
             .unwrap(),
-            whole_piece_first: false,
+            ignore_merges: false,
         };
         let specials = SpecialTokens::new([SpecialToken::new("<s>", 0)]).unwrap();
         let model = Model::new(Pattern::named(PatternName::O200k), vocab, merging, specials);

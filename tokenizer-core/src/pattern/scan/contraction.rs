@@ -1,7 +1,7 @@
 //! The endings behind an apostrophe: `'(?:[sdmt]|ll|ve|re)`.
 
 /// The most bytes that an ending has, with the apostrophe.
-pub(in crate::split) const LONGEST: usize = 3;
+pub(in crate::pattern) const LONGEST: usize = 3;
 
 /// How many bytes the ending behind the apostrophe at `at` has, with the apostrophe; 0 when there
 /// is none.
@@ -9,7 +9,7 @@ pub(in crate::split) const LONGEST: usize = 3;
 /// Without regard to case, U+017F (the long s) is an `s`: case folding is Unicode's. No other
 /// character outside ASCII folds to one of these letters.
 #[inline]
-pub(in crate::split) fn length(text: &[u8], at: usize, any_case: bool) -> usize {
+pub(in crate::pattern) fn length(text: &[u8], at: usize, any_case: bool) -> usize {
     let fold = if any_case { 0x20 } else { 0 };
     let letter = |place: usize| text.get(at + place).map_or(0, |&byte| byte | fold);
     match (letter(1), letter(2)) {

@@ -6,7 +6,7 @@
 //! which counts as one character of no class; so does every byte that neither begins nor continues
 //! anything.
 
-use crate::arch::{BLOCK, Simd};
+use crate::simd::{BLOCK, Simd};
 
 /// The characters of a block.
 pub(super) struct Utf8 {

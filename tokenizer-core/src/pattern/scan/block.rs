@@ -11,7 +11,7 @@
 //! less than those that are: nothing is looked up.
 
 use super::utf8::Utf8;
-use crate::arch::{BLOCK, Simd};
+use crate::simd::{BLOCK, Simd};
 use crate::unicode::{self, LETTER, LOWER, MARK, NEWLINE, NUMBER, SPACE, UPPER};
 
 /// Some text as masks. Bits at `len` and above are clear in all of them.

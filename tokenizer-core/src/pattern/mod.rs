@@ -27,7 +27,7 @@ pub use named::PatternName;
 use self::lossy::LossyText;
 use self::regex::{RegexSplitter, RegexStage};
 use self::scan::{Family, Scanner};
-use crate::arch::Tier;
+use crate::simd::Tier;
 
 /// What becomes of text that no match of a custom regex covers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -118,7 +118,7 @@ fn o200k(regex: &str) -> Option<Family> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::split::PatternName;
+    use crate::pattern::PatternName;
 
     #[test]
     fn published_spellings_are_known() {

@@ -26,7 +26,7 @@ use self::cl100k::Cl100k;
 use self::gpt2::Gpt2;
 use self::o200k::O200k;
 use super::Spans;
-use crate::arch::{FLATTEN, Kernel, Simd, Tier, prefetch};
+use crate::simd::{FLATTEN, Kernel, Simd, Tier, prefetch};
 
 /// What white space at the end of the text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,11 +11,11 @@ use crate::token::Count;
 
 /// Distinct pieces and their counts. The order of the pieces means nothing.
 #[derive(Clone, Default)]
-pub struct Words {
+pub struct PieceCounts {
     bytes: Vec<u8>,
     ends: Vec<usize>,
     counts: Vec<Count>,
-    /// Finds pieces for [`Words::add`]; made when it is first called.
+    /// Finds pieces for [`PieceCounts::add`]; made when it is first called.
     index: HashTable<u32>,
     hasher: RandomState,
 }
@@ -23,7 +23,7 @@ pub struct Words {
 /// The counts of a corpus do not fit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum WordsError {
+pub enum PieceCountsError {
     /// One piece occurs more than 2^64 - 1 times.
     #[error("the count of the piece \"{}\" passes 2^64 - 1", .piece.escape_ascii())]
     CountOverflow {
@@ -35,7 +35,7 @@ pub enum WordsError {
     TooManyPieces,
 }
 
-impl Words {
+impl PieceCounts {
     /// No pieces.
     pub fn new() -> Self {
         Self::default()
@@ -47,7 +47,7 @@ impl Words {
     ///
     /// # Errors
     /// When the count or the number of pieces overflows; nothing is changed then.
-    pub fn add(&mut self, piece: &[u8], count: Count) -> Result<(), WordsError> {
+    pub fn add(&mut self, piece: &[u8], count: Count) -> Result<(), PieceCountsError> {
         if piece.is_empty() || count == 0 {
             return Ok(());
         }
@@ -63,7 +63,7 @@ impl Words {
             let slot = &mut self.counts[word as usize];
             *slot = slot
                 .checked_add(count)
-                .ok_or_else(|| WordsError::CountOverflow {
+                .ok_or_else(|| PieceCountsError::CountOverflow {
                     piece: piece.to_vec(),
                 })?;
             return Ok(());
@@ -78,9 +78,13 @@ impl Words {
     }
 
     /// Adds a piece that is not there yet.
-    pub(crate) fn push_distinct(&mut self, piece: &[u8], count: Count) -> Result<(), WordsError> {
+    pub(crate) fn push_distinct(
+        &mut self,
+        piece: &[u8],
+        count: Count,
+    ) -> Result<(), PieceCountsError> {
         if self.len() == u32::MAX as usize {
-            return Err(WordsError::TooManyPieces);
+            return Err(PieceCountsError::TooManyPieces);
         }
         self.bytes.extend_from_slice(piece);
         self.ends.push(self.bytes.len());
@@ -89,9 +93,9 @@ impl Words {
     }
 
     /// Adds pieces none of which is there yet.
-    pub(crate) fn append_distinct(&mut self, other: &Words) -> Result<(), WordsError> {
+    pub(crate) fn append_distinct(&mut self, other: &PieceCounts) -> Result<(), PieceCountsError> {
         if self.len() + other.len() > u32::MAX as usize {
-            return Err(WordsError::TooManyPieces);
+            return Err(PieceCountsError::TooManyPieces);
         }
         let moved = self.bytes.len();
         self.bytes.extend_from_slice(&other.bytes);
@@ -112,8 +116,8 @@ impl Words {
     /// Adds every piece of `other`.
     ///
     /// # Errors
-    /// As [`Words::add`]; pieces before the one that overflows have been added.
-    pub fn merge(&mut self, other: &Words) -> Result<(), WordsError> {
+    /// As [`PieceCounts::add`]; pieces before the one that overflows have been added.
+    pub fn merge(&mut self, other: &PieceCounts) -> Result<(), PieceCountsError> {
         other
             .iter()
             .try_for_each(|(piece, count)| self.add(piece, count))
@@ -155,9 +159,9 @@ fn span<'a>(bytes: &'a [u8], ends: &[usize], word: usize) -> &'a [u8] {
     &bytes[start..ends[word]]
 }
 
-impl std::fmt::Debug for Words {
+impl std::fmt::Debug for PieceCounts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Words")
+        f.debug_struct("PieceCounts")
             .field("pieces", &self.len())
             .field("distinct_bytes", &self.distinct_bytes())
             .finish_non_exhaustive()
@@ -170,11 +174,11 @@ mod tests {
 
     #[test]
     fn pieces_are_counted_once_and_merged() {
-        let mut words = Words::new();
+        let mut words = PieceCounts::new();
         for piece in ["the", " cat", "the", ""] {
             words.add(piece.as_bytes(), 1).unwrap();
         }
-        let mut other = Words::new();
+        let mut other = PieceCounts::new();
         other.add(b"the", 1 << 40).unwrap();
         words.merge(&other).unwrap();
         let all: Vec<_> = words.iter().collect();
@@ -188,11 +192,11 @@ mod tests {
 
     #[test]
     fn a_count_beyond_u64_is_an_error_and_changes_nothing() {
-        let mut words = Words::new();
+        let mut words = PieceCounts::new();
         words.add(b"a", Count::MAX).unwrap();
         assert_eq!(
             words.add(b"a", 1),
-            Err(WordsError::CountOverflow {
+            Err(PieceCountsError::CountOverflow {
                 piece: b"a".to_vec()
             })
         );
