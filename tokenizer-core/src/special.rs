@@ -11,7 +11,7 @@
 //! The flags are those of `added_tokens` in a `tokenizer.json`; tiktoken's special tokens have the
 //! first one only.
 //!
-//! A [`Walk`] finds the tokens, in a whole text as in one that comes in chunks. Of a text that may go
+//! A `Walk` finds the tokens, in a whole text as in one that comes in chunks. Of a text that may go
 //! on, only what more text could change is held back: a prefix of a token at the end, white space at
 //! the end if a token strips the white space before it, a token that strips the white space behind it
 //! until that ends, and a token that must be a single word until the character behind it is known.

@@ -27,8 +27,8 @@ pub enum TrainError {
     /// A special token is empty or repeated.
     #[error(transparent)]
     Specials(#[from] SpecialTokensError),
-    /// A special token has the id of a byte that is not its text, with [`TieBreak::HuggingFace`]:
-    /// `é` spells the byte 0xE9, and that trainer gives both one id.
+    /// A special token has the id of a byte that is not its text:
+    /// [`TieBreak::HuggingFace`](super::TieBreak), where `é` spells the byte 0xE9.
     #[error("the special token {content:?} has the id {id}, which is the token \"{}\"", .byte.escape_ascii())]
     SpecialIsByte {
         /// The text of the special token.
@@ -39,7 +39,7 @@ pub enum TrainError {
         byte: u8,
     },
     /// A merge makes a token with the text of a special token, and they would have one id:
-    /// [`TieBreak::HuggingFace`].
+    /// [`TieBreak::HuggingFace`](super::TieBreak).
     #[error(
         "the special token {content:?} is learned as a token of the text as well, and Hugging Face's trainer gives both one id"
     )]

@@ -1,6 +1,6 @@
 //! Training: from counted pieces to merges.
 //!
-//! [`learn`] is the loop. The work of a merge is done in `trainer.rs`, which knows bytes only as
+//! `learn` is the loop. The work of a merge is done in `trainer.rs`, which knows bytes only as
 //! symbols (`numbering.rs`).
 //!
 //! **No two merges make the same bytes.** A merge is applied everywhere, from the left. So what
