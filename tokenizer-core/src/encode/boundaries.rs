@@ -12,11 +12,42 @@
 //!
 //! Building the sets reads every token once, a millisecond for cl100k; they take 136 KiB.
 
+use std::sync::{Arc, OnceLock};
+
 use crate::hash::FIBONACCI;
+use crate::model::Model;
 use crate::vocab::Vocab;
 
-/// See the module.
+/// The safe boundaries of a model, built when the first text needs them.
 pub(super) struct Boundaries {
+    model: Arc<Model>,
+    sets: OnceLock<BoundarySets>,
+}
+
+impl Boundaries {
+    pub(super) fn new(model: Arc<Model>) -> Self {
+        Boundaries {
+            model,
+            sets: OnceLock::new(),
+        }
+    }
+
+    /// Two threads may build them at once: no thread ever blocks on one that does not exist in a forked
+    /// child.
+    #[inline]
+    pub(super) fn sets(&self) -> &BoundarySets {
+        match self.sets.get() {
+            Some(sets) => sets,
+            None => {
+                let sets = BoundarySets::new(self.model.vocab());
+                self.sets.get_or_init(|| sets)
+            }
+        }
+    }
+}
+
+/// See the module.
+pub(super) struct BoundarySets {
     /// By the two bytes around.
     near_an_end: Box<[u64; (1 << 16) / 64]>,
     inside: Box<[u64; (1 << INSIDE_BITS) / 64]>,
@@ -25,9 +56,9 @@ pub(super) struct Boundaries {
 /// 16 bits for each of 60,000 contexts: 6 % false positives.
 const INSIDE_BITS: u32 = 20;
 
-impl Boundaries {
-    pub(super) fn new(vocab: &Vocab) -> Self {
-        let mut boundaries = Boundaries {
+impl BoundarySets {
+    fn new(vocab: &Vocab) -> Self {
+        let mut boundaries = BoundarySets {
             near_an_end: bits(),
             inside: bits(),
         };
@@ -106,7 +137,7 @@ fn is_set<const N: usize>(bits: &[u64; N], number: usize) -> bool {
 mod tests {
     use super::*;
 
-    fn is_safe(boundaries: &Boundaries, text: &[u8], at: usize) -> bool {
+    fn is_safe(boundaries: &BoundarySets, text: &[u8], at: usize) -> bool {
         let mut around = [0; 8];
         let before = at.min(2);
         let rest = &text[at - before..];
@@ -134,7 +165,7 @@ mod tests {
             let bytes: Vec<[u8; 1]> = (0..=255).map(|byte| [byte]).collect();
             let all = bytes.iter().map(|byte| &byte[..]);
             let all = all.chain(tokens.iter().map(Vec::as_slice));
-            let boundaries = Boundaries::new(&Vocab::new((0..).zip(all), Repeats::Refuse).unwrap());
+            let boundaries = BoundarySets::new(&Vocab::new((0..).zip(all), Repeats::Refuse).unwrap());
             for token in &tokens {
                 let text = [&before[..], token, &behind].concat();
                 for at in before.len() + 1..before.len() + token.len() {
@@ -149,7 +180,7 @@ mod tests {
         let bytes: Vec<[u8; 1]> = (0..=255).map(|byte| [byte]).collect();
         let tokens = ["né", "中文", "文"].map(str::as_bytes);
         let all = bytes.iter().map(|byte| &byte[..]).chain(tokens);
-        let boundaries = Boundaries::new(&Vocab::new((0..).zip(all), Repeats::Refuse).unwrap());
+        let boundaries = BoundarySets::new(&Vocab::new((0..).zip(all), Repeats::Refuse).unwrap());
         let text = "né中文 中".as_bytes();
         let certain: Vec<usize> = (1..text.len())
             .filter(|&at| is_safe(&boundaries, text, at))

@@ -10,10 +10,35 @@
 //! is tested with three bits.
 
 use super::boundaries::Boundaries;
-use super::piece_table::{End, PART};
 use crate::hash::{Key, Seeds};
 use crate::pattern::Spans;
 use crate::simd::{BLOCK, Simd};
+
+/// Marks the key of a part of a piece: a part that is a token is not that token where merging does
+/// not reach it, and a piece is.
+pub(super) const PART: u128 = 1 << 127;
+
+/// The end of a chunk of text: of a piece, or of a part of one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct End(usize);
+
+impl End {
+    #[inline(always)]
+    pub(super) const fn new(place: usize, is_part: bool) -> Self {
+        End(place << 1 | is_part as usize)
+    }
+
+    #[inline(always)]
+    pub(super) fn place(self) -> usize {
+        self.0 >> 1
+    }
+
+    /// Whether this is the end of a part of a piece, and not of a whole piece.
+    #[inline(always)]
+    pub(super) fn is_part(self) -> bool {
+        self.0 & 1 == 1
+    }
+}
 
 /// The chunks of a run of pieces, in order.
 #[derive(Clone, Copy)]
@@ -87,11 +112,11 @@ impl<'t> Chunks<'t> {
     /// Calls `each` with the key and the end of every chunk of the next piece, up to one for which `each`
     /// returns `false`. There is a next piece.
     #[inline(always)]
-    pub(super) fn cut<'b, S: Simd>(
+    pub(super) fn cut<S: Simd>(
         &mut self,
         simd: S,
         seeds: Seeds,
-        boundaries: &'b dyn Fn() -> &'b Boundaries,
+        boundaries: &Boundaries,
         mut each: impl FnMut(u128, End) -> bool,
     ) {
         let (text, end) = (self.text, self.ends[0]);
@@ -139,12 +164,7 @@ impl<'t> Chunks<'t> {
 
 /// Bit `n` is set where `text[start + n]` is the first byte behind a safe boundary. `start` is not 0.
 #[inline(always)]
-fn safe_boundaries<'b, S: Simd>(
-    simd: S,
-    boundaries: &'b dyn Fn() -> &'b Boundaries,
-    text: &[u8],
-    start: usize,
-) -> u64 {
+fn safe_boundaries<S: Simd>(simd: S, boundaries: &Boundaries, text: &[u8], start: usize) -> u64 {
     // Two bytes before the block, which may be missing, and six behind it.
     let mut padded = [0; AROUND];
     let around = match text
@@ -169,14 +189,14 @@ fn safe_boundaries<'b, S: Simd>(
     if candidates == 0 {
         return 0;
     }
-    let boundaries = boundaries();
+    let sets = boundaries.sets();
     let mut safe = 0;
     while candidates != 0 {
         let place = candidates.trailing_zeros();
         candidates &= candidates - 1;
         let is_safe = around[place as usize..]
             .first_chunk()
-            .is_some_and(|&around| boundaries.is_safe(u64::from_le_bytes(around)));
+            .is_some_and(|&around| sets.is_safe(u64::from_le_bytes(around)));
         safe |= u64::from(is_safe) << place;
     }
     safe
@@ -189,10 +209,11 @@ const AROUND: usize = 2 + BLOCK + 6;
 mod tests {
     use super::super::piece_table::{GROUP, PieceTable, Prepared};
     use super::*;
+    use crate::model::Model;
     use crate::pattern::{Pattern, PatternName};
     use crate::simd::Tier;
-    use crate::vocab::{Repeats, Vocab};
     use proptest::prelude::*;
+    use std::sync::Arc;
 
     /// Bytes of characters of one to four, in words, so that pieces are short and long.
     fn any_bytes(length: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u8>> {
@@ -222,10 +243,9 @@ mod tests {
             let bytes: Vec<[u8; 1]> = (0..=255).map(|byte| [byte]).collect();
             let all = bytes.iter().map(|byte| &byte[..]);
             let all = all.chain(tokens.iter().map(Vec::as_slice));
-            let vocab = Vocab::new((0..).zip(all), Repeats::Refuse).unwrap();
-            let boundaries = Boundaries::new(&vocab);
-            let boundaries = || &boundaries;
             let pattern = Pattern::named(PatternName::Cl100k);
+            let model = Model::from_ranks(pattern.clone(), all.zip(0..), []).unwrap();
+            let boundaries = Boundaries::new(Arc::new(model));
             for tier in Tier::available() {
                 let table = PieceTable::new(0);
                 let mut splitter = pattern.split(&text);

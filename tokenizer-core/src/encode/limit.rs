@@ -20,8 +20,8 @@
 //! A pattern without a scanner, a text that the normaliser changes, and a model whose added tokens
 //! are part of its vocabulary have no cuts: there the whole text is the stretch.
 
-use super::EncodeError;
-use super::request::Request;
+use super::encoder::Request;
+use super::error::EncodeError;
 
 /// How many bytes are encoded again, at most, to find a longer beginning than bisection did. Half a
 /// millisecond or two; enough for every end in a stretch of 360 bytes.
@@ -274,7 +274,7 @@ impl Request<'_> {
     fn fitting_pieces(&self, text: &[u8], limit: usize) -> Result<Fits, EncodeError> {
         let vocab = self.encoder.model().vocab();
         let mut session = self.encoder.session();
-        let mut runs = session.runs(&self.encoder.shared, text, 0, self.stop);
+        let mut runs = session.runs(self.encoder.tables(), text, 0, self.stop);
         let mut fits = Fits::default();
         let mut ids = Vec::new();
         while !fits.is_over && runs.encode(&mut ids)? {

@@ -5,275 +5,58 @@
 //! `PieceRuns::encode` appends the ids of a run to a vector. Encoding, counting,
 //! offsets, truncation, batches and streams are loops over segments and runs.
 //!
+//! ```text
+//! Tokenizer::encode ─▶ Request::encode, encode_into (texts.rs) ─▶ Encoder::encode_segments (encoder.rs)
+//!   ─▶ PieceRuns::encode_all, encode ─▶ Coder::encode_run (session.rs) ─▶ PieceTable::look_up
+//!                                                          └ unknown pieces ─▶ Merger ─▶ Rules
+//! ```
+//!
 //! Within a run (`session.rs`):
 //!
 //! 1. Long pieces are cut into chunks at boundaries that no token crosses (`chunks.rs`, `boundaries.rs`).
 //! 2. Most chunks were met before: their ids are in one table (`piece_table.rs`), which is looked up for
 //!    a group of chunks whose cache lines are fetched together.
 //! 3. A piece that is a token is that token, if the model says so.
-//! 4. All others are merged (`merge.rs`): up to 64 bytes with the ranks in vector registers (`line.rs`),
-//!    longer ones window by window, and repeated tokens run-length encoded (`runs.rs`), so that a megabyte
-//!    of one letter costs as much as a megabyte of short words.
+//! 4. All others are merged (`merge.rs`): eight at a time up to 64 bytes (`line.rs`), longer ones window by
+//!    window, and repeated tokens run-length encoded (`runs.rs`), so that a megabyte of one letter costs as
+//!    much as a megabyte of short words.
 //!
 //! Both kinds of model answer the same question, which two tokens merge and how early (`rules.rs`).
 
-mod batch;
 mod boundaries;
 mod chunks;
+mod encoder;
+mod error;
 mod heap;
 mod limit;
 mod line;
 mod merge;
-mod missing;
 mod offsets;
-mod parallel;
 mod parts;
 mod piece_table;
-mod request;
 mod rules;
 mod runs;
 mod session;
 mod stream;
+mod texts;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-pub use batch::{Batch, BatchError};
+pub use encoder::Request;
+pub(crate) use encoder::{Encoder, EncoderOptions};
+pub use error::{BatchError, EncodeError};
 pub use limit::Truncated;
 pub use offsets::IdsWithOffsets;
-pub use request::Request;
 pub use stream::EncodeStream;
-
-use self::parts::PartSizes;
-use self::rules::Rules;
-use self::session::Session;
-use crate::free_list::{FreeList, Taken};
-use crate::model::Model;
-use crate::pattern::SplitError;
-use crate::segments::{Segment, Segments};
-use crate::simd::{Tier, advise_huge_pages};
-use crate::special::SpecialSet;
-use crate::token::TokenId;
-
-/// Encodes text with a [`Model`]. Made once, used from many threads.
-#[derive(Clone)]
-pub(crate) struct Encoder {
-    shared: Arc<Shared>,
-}
-
-/// What all threads encode with.
-struct Shared {
-    model: Arc<Model>,
-    /// The added tokens that are found always.
-    added: SpecialSet,
-    rules: Rules,
-    options: EncoderOptions,
-    /// Sessions with the pieces that they have met: a few dozen are kept.
-    sessions: FreeList<Box<Session>>,
-}
-
-/// How an [`Encoder`] works. Nothing here changes an id.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct EncoderOptions {
-    pub(crate) cache_bytes: usize,
-    pub(crate) tier: Tier,
-    part_sizes: PartSizes,
-}
-
-impl Default for EncoderOptions {
-    fn default() -> Self {
-        EncoderOptions {
-            cache_bytes: 24 << 20,
-            tier: Tier::best(),
-            part_sizes: PartSizes::DEFAULT,
-        }
-    }
-}
-
-impl EncoderOptions {
-    /// With parts of a few bytes for threads, so that short texts reach them.
-    #[cfg(any(test, feature = "internals"))]
-    pub(crate) fn small_parts(mut self) -> Self {
-        self.part_sizes = PartSizes::SMALL;
-        self
-    }
-}
-
-/// A text could not be encoded.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum EncodeError {
-    /// The pattern failed on the text. With a normaliser, the offset counts bytes of the normalised
-    /// text from the last special token on.
-    #[error(transparent)]
-    Split(#[from] SplitError),
-    /// The text holds a special token that the caller forbade.
-    #[error(
-        "the text holds the special token {content:?} at byte {offset}, which is not allowed there"
-    )]
-    SpecialNotAllowed {
-        /// The special token.
-        content: String,
-        /// Where it begins, in bytes.
-        offset: usize,
-    },
-    /// The flag of [`Request::stop`] was set.
-    #[error("encoding was stopped")]
-    Stopped,
-}
-
-impl EncodeError {
-    /// The pattern failed on text that begins at `offset` of the whole.
-    fn in_whole(error: SplitError, offset: usize) -> Self {
-        EncodeError::Split(SplitError {
-            offset: offset + error.offset,
-            ..error
-        })
-    }
-}
-
-/// Memory for the ids of so many bytes of text.
-fn room_for(bytes: usize) -> Vec<TokenId> {
-    // Prose has four bytes or a little more for each id, other scripts down to two. What is not
-    // written to costs nothing; to move what was written because it grows takes as long as a
-    // seventh of the encoding.
-    let mut ids = Vec::with_capacity(bytes / 2 + 256);
-    advise_huge_pages(ids.spare_capacity_mut());
-    ids
-}
-
-impl Encoder {
-    /// An encoder with the default options.
-    pub(crate) fn new(model: impl Into<Arc<Model>>) -> Self {
-        Self::with_options(model, EncoderOptions::default())
-    }
-
-    /// An encoder that works as `options` say.
-    ///
-    /// Costs a table entry for each listed merge; for tiktoken's kind of model, next to nothing.
-    pub(crate) fn with_options(model: impl Into<Arc<Model>>, options: EncoderOptions) -> Self {
-        let model = model.into();
-        Encoder {
-            shared: Arc::new(Shared {
-                rules: Rules::new(Arc::clone(&model)),
-                added: model.special_set(&[] as &[&str]),
-                model,
-                options,
-                sessions: FreeList::new(),
-            }),
-        }
-    }
-
-    fn session(&self) -> Taken<'_, Box<Session>> {
-        let sessions = &self.shared.sessions;
-        let new = || sessions.hold(Box::new(Session::new(&self.shared)));
-        sessions.take().unwrap_or_else(new)
-    }
-
-    pub(crate) fn model(&self) -> &Arc<Model> {
-        &self.shared.model
-    }
-
-    /// A request without special tokens, on one thread.
-    pub(crate) fn request(&self) -> Request<'_> {
-        Request::new(self)
-    }
-
-    /// The segments of a text.
-    fn segments<'m, 't>(&self, text: &'t [u8], allowed: &'m SpecialSet) -> Segments<'m, 't> {
-        Segments::new(text, allowed, self.model().normalizer())
-    }
-
-    /// Appends the ids of segments.
-    fn encode_segments<'m, 't>(
-        &self,
-        session: &mut Session,
-        segments: impl IntoIterator<Item = Segment<'m, 't>>,
-        stop: Option<&AtomicBool>,
-        ids: &mut Vec<TokenId>,
-    ) -> Result<(), EncodeError> {
-        for segment in segments {
-            match segment {
-                Segment::Special(token, _) => {
-                    check_stop(stop)?;
-                    ids.push(token.id);
-                }
-                Segment::Text(text, place) => {
-                    let mut runs = session.runs(&self.shared, &text, place.start(), stop);
-                    runs.encode_all(ids)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The number of ids of segments, or `None` when there are more than `limit`. No ids are kept.
-    fn count_segments(
-        &self,
-        session: &mut Session,
-        segments: Segments<'_, '_>,
-        stop: Option<&AtomicBool>,
-        limit: usize,
-    ) -> Result<Option<usize>, EncodeError> {
-        let mut count = 0;
-        let mut ids = Vec::new();
-        for segment in segments {
-            match segment {
-                Segment::Special(..) => {
-                    check_stop(stop)?;
-                    count += 1;
-                }
-                Segment::Text(text, place) => {
-                    let mut runs = session.runs(&self.shared, &text, place.start(), stop);
-                    while count <= limit && runs.encode(&mut ids)? {
-                        count += ids.len();
-                        ids.clear();
-                    }
-                }
-            }
-            if count > limit {
-                return Ok(None);
-            }
-        }
-        Ok(Some(count))
-    }
-
-    /// The ids of pieces, one after the other, whatever the pattern would make of them.
-    ///
-    /// An empty piece, which no pattern gives, is the empty token if there is one and whole pieces
-    /// come first.
-    pub(crate) fn piece_by_piece(&self) -> impl FnMut(&[u8]) -> Vec<TokenId> {
-        let mut session = self.session();
-        move |piece| {
-            let mut ids = Vec::new();
-            session.encode_piece(&self.shared, piece, &mut ids);
-            ids
-        }
-    }
-}
-
-impl std::fmt::Debug for Encoder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.model().fmt(f)
-    }
-}
-
-/// Fails when the flag is set.
-fn check_stop(stop: Option<&AtomicBool>) -> Result<(), EncodeError> {
-    match stop {
-        Some(stop) if stop.load(Ordering::Relaxed) => Err(EncodeError::Stopped),
-        _ => Ok(()),
-    }
-}
+pub use texts::Batch;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::merges::{Merge, Merges};
-    use crate::model::Merging;
-    use crate::pattern::{Gaps, Pattern, PatternName};
+    use crate::model::{Merging, Model};
+    use crate::pattern::{Gaps, Pattern, PatternName, SplitError};
     use crate::reference;
-    use crate::special::{SpecialToken, SpecialTokens};
+    use crate::special::{SpecialSet, SpecialToken, SpecialTokens};
+    use crate::token::TokenId;
     use crate::tokenizer::Tokenizer;
     use crate::vocab::{Repeats, Vocab};
     use proptest::prelude::*;
@@ -498,6 +281,7 @@ mod tests {
 
 #[cfg(test)]
 mod stop_tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::{Duration, Instant};
 
     use super::*;

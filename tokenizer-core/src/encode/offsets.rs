@@ -5,8 +5,8 @@
 
 use std::ops::Range;
 
-use super::request::Request;
-use super::{EncodeError, check_stop, room_for};
+use super::encoder::{Request, room_for};
+use super::error::{EncodeError, check_stop};
 use crate::segments::Segment;
 use crate::token::TokenId;
 
@@ -61,7 +61,7 @@ impl Request<'_> {
                     ranges.push(span);
                 }
                 Segment::Text(text, place) => {
-                    let mut runs = session.runs(&encoder.shared, &text, place.start(), stop);
+                    let mut runs = session.runs(encoder.tables(), &text, place.start(), stop);
                     while runs.encode(&mut ids)? {
                         let mut start = runs.spans().start();
                         ranges.extend(ids[ranges.len()..].iter().map(|&id| {

@@ -17,7 +17,6 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::request::Request;
 use crate::model::Model;
 use crate::segments::{self, Segment};
 use crate::special::{Segment as Raw, Segments, SpecialSet};
@@ -134,19 +133,27 @@ impl Stretch<'_> {
 
 impl<'t, T: AsRef<[u8]>> Parts<'t, T> {
     /// `bytes` are those of all texts together.
-    pub(super) fn new(request: Request<'t>, texts: &'t [T], bytes: usize) -> Self {
+    pub(super) fn new(
+        model: &'t Model,
+        allowed: &'t SpecialSet,
+        texts: &'t [T],
+        bytes: usize,
+        threads: usize,
+        sizes: PartSizes,
+        stop: Option<&'t AtomicBool>,
+    ) -> Self {
         Parts {
-            model: request.encoder.model(),
-            allowed: request.allowed,
-            stop: request.stop,
+            model,
+            allowed,
+            stop,
             texts: texts.iter(),
             ended: 0,
             segments: None,
             found: VecDeque::new(),
             stretch: None,
             bytes_left: bytes,
-            threads: request.threads,
-            sizes: request.encoder.shared.options.part_sizes,
+            threads,
+            sizes,
         }
     }
 

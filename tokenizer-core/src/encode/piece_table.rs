@@ -12,7 +12,7 @@
 //! The arena has two halves, filled in turn; the slots that point to a half go when it is filled again.
 
 use super::boundaries::Boundaries;
-use super::chunks::Chunks;
+use super::chunks::{Chunks, End, PART};
 use crate::hash::{Key, Seeds};
 use crate::simd::{Appender, Kernel, Simd, Tier, advise_huge_pages, prefetch};
 use crate::token::{MAX_TOKEN_ID, TokenId};
@@ -65,10 +65,6 @@ const PROBES: usize = 4;
 /// 16 KiB.
 const FIRST_LINES: usize = 1 << 8;
 
-/// Marks the key of a part of a piece: a part that is a token is not that token where merging does
-/// not reach it, and a piece is.
-pub(super) const PART: u128 = 1 << 127;
-
 /// The key of a slot whose entry in the arena is gone.
 const GONE: u128 = u128::MAX;
 
@@ -114,35 +110,13 @@ impl Prepared {
     pub(super) const NONE: Self = Prepared {
         key: 0,
         line: 0,
-        end: End(0),
+        end: End::new(0, false),
     };
 }
 
 impl Prepared {
     pub(super) fn key(self) -> u128 {
         self.key
-    }
-}
-
-/// The end of a chunk of text: of a piece, or of a part of one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct End(usize);
-
-impl End {
-    #[inline(always)]
-    pub(super) fn new(place: usize, is_part: bool) -> Self {
-        End(place << 1 | usize::from(is_part))
-    }
-
-    #[inline(always)]
-    pub(super) fn place(self) -> usize {
-        self.0 >> 1
-    }
-
-    /// Whether this is the end of a part of a piece, and not of a whole piece.
-    #[inline(always)]
-    pub(super) fn is_part(self) -> bool {
-        self.0 & 1 == 1
     }
 }
 
@@ -170,16 +144,14 @@ impl PieceTable {
     /// Makes the keys of the next chunks and fetches their lines; gives their number, 0 at the end of the
     /// run. The table does not grow until the next group.
     #[inline]
-    pub(super) fn prepare<'b>(
+    pub(super) fn prepare(
         &mut self,
         tier: Tier,
-        boundaries: &'b dyn Fn() -> &'b Boundaries,
+        boundaries: &Boundaries,
         chunks: &mut Chunks,
         group: &mut [Prepared; GROUP],
     ) -> usize {
-        if self.used + GROUP > self.addressed() && self.addressed() < self.most_lines {
-            self.grow();
-        }
+        self.make_room();
         let mut filled = 0;
         while filled < GROUP && !chunks.is_done() {
             if !chunks.is_in_piece() {
@@ -197,10 +169,10 @@ impl PieceTable {
     }
 
     /// As [`PieceTable::prepare`], of one piece, without growing the table.
-    pub(super) fn prepare_cut<'b>(
+    pub(super) fn prepare_cut(
         &self,
         tier: Tier,
-        boundaries: &'b dyn Fn() -> &'b Boundaries,
+        boundaries: &Boundaries,
         chunks: &mut Chunks,
         group: &mut [Prepared],
     ) -> usize {
@@ -328,6 +300,14 @@ impl PieceTable {
         slot.ids[place] = ids;
     }
 
+    /// Grows the table if a group might fill it to more than half.
+    #[inline(always)]
+    fn make_room(&mut self) {
+        if self.used + GROUP > self.addressed() && self.addressed() < self.most_lines {
+            self.grow();
+        }
+    }
+
     #[cold]
     fn grow(&mut self) {
         let addressed = (2 * self.addressed()).min(self.most_lines);
@@ -378,14 +358,14 @@ impl Kernel for ShortPieces<'_, '_, '_> {
 }
 
 /// Prepares the chunks of a piece, up to its end; gives their number.
-struct Cut<'p, 'c, 't, 'b> {
+struct Cut<'p, 'c, 't> {
     table: &'p PieceTable,
-    boundaries: &'b dyn Fn() -> &'b Boundaries,
+    boundaries: &'p Boundaries,
     chunks: &'c mut Chunks<'t>,
     group: &'p mut [Prepared],
 }
 
-impl Kernel for Cut<'_, '_, '_, '_> {
+impl Kernel for Cut<'_, '_, '_> {
     type Output = usize;
 
     #[inline(always)]
@@ -476,22 +456,12 @@ fn find<'l, S: Simd>(simd: S, lines: &'l [Line], key: &u128) -> Option<&'l Ids> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pattern::Spans;
     use proptest::prelude::*;
     use std::collections::HashMap;
 
-    /// Prepares a piece without cutting it.
+    /// Prepares a piece without cutting it, as the first of a group.
     fn prepared(table: &mut PieceTable, piece: &[u8], is_part: bool) -> Prepared {
-        let boundaries = || unreachable!("nothing is cut");
-        let none = Spans::new();
-        let mut group = [Prepared::NONE; GROUP];
-        // The table grows before a group, also before an empty one.
-        table.prepare(
-            Tier::best(),
-            &boundaries,
-            &mut Chunks::new(b"", &none),
-            &mut group,
-        );
+        table.make_room();
         let Key(key) = table.seeds.key(piece, 0, piece.len());
         let key = key | if is_part { PART } else { 0 };
         let line = line_of(table.seeds, key, table.addressed());

@@ -6,11 +6,11 @@
 //! verified for the pairs that are merged. Two single bytes, which every merge begins with, have a direct
 //! table of 65,536.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use super::boundaries::Boundaries;
 use crate::merges::Merges;
 use crate::model::{Merging, Model};
+use crate::pattern::Pattern;
 use crate::token::TokenId;
 use crate::vocab::{Part, Vocab};
 
@@ -25,8 +25,6 @@ pub(super) struct Rules {
     byte_ranks: Box<[u32; 1 << 16]>,
     /// Whether a piece that is a token is that token, without merging.
     pub(super) ignore_merges: bool,
-    /// Built when the first piece is cut.
-    boundaries: OnceLock<Boundaries>,
 }
 
 impl Rules {
@@ -37,7 +35,6 @@ impl Rules {
             byte_ranks: (vec![NO_RANK; 1 << 16].into_boxed_slice().try_into())
                 .expect("of this length"),
             ignore_merges: true,
-            boundaries: OnceLock::new(),
             model: Arc::clone(&model),
         };
         match model.merging() {
@@ -65,6 +62,10 @@ impl Rules {
             }
         }
         rules
+    }
+
+    pub(super) fn pattern(&self) -> &Pattern {
+        self.model.pattern()
     }
 
     pub(super) fn vocab(&self) -> &Vocab {
@@ -162,25 +163,6 @@ impl Rules {
     #[inline(always)]
     pub(super) fn merged(&self, rank: u32, left: Part, right: Part) -> Part {
         Part::joined(self.vocab(), self.token(rank), left, right)
-    }
-
-    /// The safe boundaries, built on first use.
-    #[inline]
-    pub(super) fn boundaries(&self) -> &Boundaries {
-        made_once(&self.boundaries, || Boundaries::new(self.vocab()))
-    }
-}
-
-/// The value of a cell, initialized on first use. Two threads may compute it at once: no thread ever blocks
-/// on one that does not exist in a forked child.
-#[inline]
-fn made_once<T>(cell: &OnceLock<T>, make: impl FnOnce() -> T) -> &T {
-    match cell.get() {
-        Some(made) => made,
-        None => {
-            let made = make();
-            cell.get_or_init(|| made)
-        }
     }
 }
 

@@ -2,18 +2,31 @@
 //!
 //! [`PieceRuns::encode`] encodes one run of at most a thousand pieces into a vector and returns. Its
 //! caller checks the stop flag, compares a limit, adds offsets or counts, and calls again.
+//!
+//! Chunks that are not in the table are collected, merged together (`line.rs`), and stored; then their ids
+//! are moved into the gaps between those of the other chunks, from the last one backwards, so that each id
+//! is moved once. A chunk that recurs before it is stored is merged once: new words come in bursts.
 
+use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 
+use super::boundaries::Boundaries;
 use super::chunks::Chunks;
+use super::error::{EncodeError, check_stop};
+use super::line::Job;
 use super::merge::Merger;
-use super::missing::{Missing, Tools};
 use super::piece_table::{GROUP, PieceTable, Prepared};
 use super::rules::Rules;
-use super::{EncodeError, Shared, check_stop};
+use crate::hash::INLINE;
 use crate::pattern::{Spans, Splitter};
 use crate::simd::Tier;
 use crate::token::TokenId;
+
+/// What all sessions read.
+pub(super) struct Tables {
+    pub(super) rules: Rules,
+    pub(super) boundaries: Boundaries,
+}
 
 /// What a thread encodes with; kept from text to text.
 pub(super) struct Session {
@@ -25,7 +38,7 @@ pub(super) struct Session {
 pub(super) struct PieceRuns<'s, 't> {
     coder: &'s mut Coder,
     spans: &'s mut Spans,
-    shared: &'s Shared,
+    tables: &'s Tables,
     splitter: Splitter<'t>,
     text: &'t [u8],
     offset: usize,
@@ -43,7 +56,7 @@ impl PieceRuns<'_, '_> {
         if !more.map_err(|error| EncodeError::in_whole(error, self.offset))? {
             return Ok(false);
         }
-        let all = (self.coder).encode_run(self.shared, self.text, self.spans, ids, self.stop);
+        let all = (self.coder).encode_run(self.tables, self.text, self.spans, ids, self.stop);
         if all {
             Ok(true)
         } else {
@@ -75,9 +88,10 @@ struct Coder {
 }
 
 impl Session {
-    pub(super) fn new(shared: &Shared) -> Self {
+    /// A session whose table of pieces takes up to `cache_bytes`.
+    pub(super) fn new(tier: Tier, cache_bytes: usize) -> Self {
         Session {
-            coder: Coder::new(shared),
+            coder: Coder::new(tier, cache_bytes),
             spans: Spans::new(),
         }
     }
@@ -86,16 +100,16 @@ impl Session {
     /// errors.
     pub(super) fn runs<'s, 't: 's>(
         &'s mut self,
-        shared: &'t Shared,
+        tables: &'t Tables,
         text: &'t [u8],
         offset: usize,
         stop: Option<&'s AtomicBool>,
     ) -> PieceRuns<'s, 't> {
         PieceRuns {
+            splitter: tables.rules.pattern().split_on(self.coder.tier, text),
             coder: &mut self.coder,
             spans: &mut self.spans,
-            shared,
-            splitter: shared.model.pattern().split_on(shared.options.tier, text),
+            tables,
             text,
             offset,
             stop,
@@ -103,8 +117,7 @@ impl Session {
     }
 
     /// Appends the ids of one piece, without splitting it.
-    pub(super) fn encode_piece(&mut self, shared: &Shared, piece: &[u8], ids: &mut Vec<TokenId>) {
-        let rules = &shared.rules;
+    pub(super) fn encode_piece(&mut self, rules: &Rules, piece: &[u8], ids: &mut Vec<TokenId>) {
         match rules.vocab().id(piece).filter(|_| rules.ignore_merges) {
             Some(id) => ids.push(id),
             None if piece.is_empty() => {}
@@ -114,12 +127,12 @@ impl Session {
 }
 
 impl Coder {
-    fn new(shared: &Shared) -> Self {
+    fn new(tier: Tier, cache_bytes: usize) -> Self {
         Coder {
-            table: PieceTable::new(shared.options.cache_bytes),
-            merger: Merger::new(shared.options.tier),
+            table: PieceTable::new(cache_bytes),
+            merger: Merger::new(tier),
             missing: Missing::default(),
-            tier: shared.options.tier,
+            tier,
         }
     }
 
@@ -127,7 +140,7 @@ impl Coder {
     /// The flag is checked within long pieces only.
     fn encode_run(
         &mut self,
-        shared: &Shared,
+        tables: &Tables,
         text: &[u8],
         spans: &Spans,
         ids: &mut Vec<TokenId>,
@@ -135,10 +148,10 @@ impl Coder {
     ) -> bool {
         let mut group = [Prepared::NONE; GROUP];
         let mut chunks = Chunks::new(text, spans);
-        let boundaries = || shared.rules.boundaries();
         let mut start = spans.start();
         loop {
-            let filled = (self.table).prepare(self.tier, &boundaries, &mut chunks, &mut group);
+            let filled =
+                (self.table).prepare(self.tier, &tables.boundaries, &mut chunks, &mut group);
             let mut done = 0;
             while done < filled {
                 done += self.table.look_up(self.tier, &group[done..filled], ids);
@@ -155,7 +168,7 @@ impl Coder {
                 }
             }
             if (filled == 0 || self.missing.is_full())
-                && !self.resolve_missing(&shared.rules, text, ids, stop)
+                && !self.resolve_missing(tables, text, ids, stop)
             {
                 return false;
             }
@@ -168,18 +181,218 @@ impl Coder {
     /// Puts the missing ids into their places; `false` if `stop` was set before the end.
     fn resolve_missing(
         &mut self,
-        rules: &Rules,
+        tables: &Tables,
         text: &[u8],
         ids: &mut Vec<TokenId>,
         stop: Option<&AtomicBool>,
     ) -> bool {
         let tools = Tools {
-            rules,
+            tables,
             table: &mut self.table,
             merger: &mut self.merger,
             tier: self.tier,
             stop,
         };
         self.missing.resolve(tools, text, ids)
+    }
+}
+
+/// Chunks that are merged together. More gain nothing.
+const MOST: usize = 32;
+
+/// Memory for a chunk of more bytes is freed after it.
+const LARGE: usize = 1 << 20;
+
+/// The chunks of a run that were not in the table. Its memory is used again from run to run.
+#[derive(Default)]
+struct Missing {
+    chunks: Vec<Chunk>,
+    keys: Vec<u128>,
+    jobs: Vec<Job>,
+    /// For each job, the part of a piece that it is.
+    parts: Vec<Option<Prepared>>,
+    made: Vec<TokenId>,
+}
+
+/// A chunk that was not in the table.
+struct Chunk {
+    prepared: Prepared,
+    start: usize,
+    /// Its ids belong before this one.
+    place: usize,
+    /// The first one of the same bytes.
+    first: usize,
+    jobs: Range<usize>,
+    ids: Range<usize>,
+}
+
+impl Chunk {
+    fn span(&self) -> Range<usize> {
+        self.start..self.prepared.end.place()
+    }
+}
+
+/// What chunks are merged with.
+struct Tools<'t> {
+    tables: &'t Tables,
+    table: &'t mut PieceTable,
+    merger: &'t mut Merger,
+    tier: Tier,
+    stop: Option<&'t AtomicBool>,
+}
+
+impl Missing {
+    /// Adds a chunk of `text` that begins at `start` and whose ids belong to the end of `ids`. Afterwards,
+    /// if it is full, it has to be resolved.
+    #[inline(never)]
+    fn add(&mut self, prepared: Prepared, start: usize, text: &[u8], ids: &[TokenId]) {
+        let key = prepared.key();
+        let bytes = &text[start..prepared.end.place()];
+        let first = (self.keys.iter().position(|&other| other == key))
+            .filter(|&first| &text[self.chunks[first].span()] == bytes);
+        self.keys.push(key);
+        self.chunks.push(Chunk {
+            prepared,
+            start,
+            place: ids.len(),
+            first: first.unwrap_or(self.chunks.len()),
+            jobs: 0..0,
+            ids: 0..0,
+        });
+    }
+
+    fn is_full(&self) -> bool {
+        self.chunks.len() >= MOST
+    }
+
+    /// Puts the ids of all chunks of `text` into their places in `ids`; `false` if the stop flag was set
+    /// before the end.
+    fn resolve(&mut self, mut tools: Tools<'_>, text: &[u8], ids: &mut Vec<TokenId>) -> bool {
+        if self.chunks.is_empty() {
+            return true;
+        }
+        self.keys.clear();
+        self.jobs.clear();
+        self.parts.clear();
+        self.made.clear();
+        let mut chunks = std::mem::take(&mut self.chunks);
+        for (number, chunk) in chunks.iter_mut().enumerate() {
+            let first = self.jobs.len();
+            if chunk.first == number {
+                self.add_jobs(&tools, text, chunk);
+            }
+            chunk.jobs = first..self.jobs.len();
+        }
+        let Tools { tables, stop, .. } = tools;
+        if !(tools.merger).merge_jobs(&tables.rules, text, &mut self.jobs, &mut self.made, stop) {
+            return false;
+        }
+        for number in 0..chunks.len() {
+            let first = chunks[number].first;
+            if first == number {
+                self.store(&mut tools, text, &mut chunks[number]);
+            } else {
+                chunks[number].ids = chunks[first].ids.clone();
+            }
+        }
+        self.fill_gaps(&chunks, ids);
+        if chunks.iter().any(|chunk| chunk.span().len() > LARGE) {
+            tools.merger.forget_memory();
+            *self = Missing::default();
+        } else {
+            chunks.clear();
+            self.chunks = chunks;
+        }
+        true
+    }
+
+    /// Finds the ids of a chunk, or what has to be merged for it.
+    ///
+    /// A piece of up to 15 bytes with characters above ASCII is cut here, since it was looked up whole: its
+    /// chunks are looked up, and merged if they are not in the table either.
+    fn add_jobs(&mut self, tools: &Tools<'_>, text: &[u8], chunk: &Chunk) {
+        let Tables { rules, boundaries } = tools.tables;
+        let Range { start, end } = chunk.span();
+        let is_part = chunk.prepared.end.is_part();
+        if rules.ignore_merges
+            && !is_part
+            && let Some(id) = rules.vocab().id_at(text, start, end)
+        {
+            self.made.push(id);
+            self.add_job(start, end, 1, None);
+        } else if is_part || end - start > INLINE || text[start..end].is_ascii() {
+            self.add_job(start, end, 0, None);
+        } else {
+            let (piece, length) = (&text[start..end], end - start);
+            let mut group = [Prepared::NONE; GROUP];
+            let mut cut = Chunks::of_piece(piece, &length);
+            let filled = (tools.table).prepare_cut(tools.tier, boundaries, &mut cut, &mut group);
+            let mut from = 0;
+            for &part in &group[..filled] {
+                let to = part.end.place();
+                let before = self.made.len();
+                if filled > 1 {
+                    tools.table.append(part, &piece[from..to], &mut self.made);
+                }
+                let found = self.made.len() - before;
+                self.add_job(
+                    start + from,
+                    start + to,
+                    found,
+                    (filled > 1).then_some(part),
+                );
+                from = to;
+            }
+        }
+    }
+
+    /// Adds a job, of which the last `found` ids are the ids, if there are any.
+    fn add_job(&mut self, start: usize, end: usize, found: usize, part: Option<Prepared>) {
+        let made = self.made.len();
+        let mut job = Job::new(start, end);
+        job.ids = (found > 0).then_some(made - found..made);
+        self.jobs.push(job);
+        self.parts.push(part.filter(|_| found == 0));
+    }
+
+    /// Stores the ids of a chunk and of its parts.
+    fn store(&mut self, tools: &mut Tools<'_>, text: &[u8], chunk: &mut Chunk) {
+        let first = self.made.len();
+        let jobs = &self.jobs[chunk.jobs.clone()];
+        for (job, part) in jobs.iter().zip(&self.parts[chunk.jobs.clone()]) {
+            let ids = job.ids.clone().unwrap_or_default();
+            if let Some(part) = part {
+                let bytes = &text[job.start..job.end];
+                tools
+                    .table
+                    .insert(part.key(), bytes, &self.made[ids.clone()]);
+            }
+            match jobs.len() {
+                1 => chunk.ids = ids,
+                _ => self.made.extend_from_within(ids),
+            }
+        }
+        if jobs.len() > 1 {
+            chunk.ids = first..self.made.len();
+        }
+        let bytes = &text[chunk.span()];
+        tools
+            .table
+            .insert(chunk.prepared.key(), bytes, &self.made[chunk.ids.clone()]);
+    }
+
+    /// Moves the ids of all chunks to their places.
+    fn fill_gaps(&self, chunks: &[Chunk], ids: &mut Vec<TokenId>) {
+        let mut from = ids.len();
+        let more: usize = chunks.iter().map(|chunk| chunk.ids.len()).sum();
+        ids.resize(from + more, 0);
+        let mut to = ids.len();
+        for chunk in chunks.iter().rev() {
+            let moved = from - chunk.place;
+            ids.copy_within(chunk.place..from, to - moved);
+            to -= moved + chunk.ids.len();
+            ids[to..to + chunk.ids.len()].copy_from_slice(&self.made[chunk.ids.clone()]);
+            from = chunk.place;
+        }
     }
 }

@@ -15,8 +15,8 @@
 //! **Cost.** That of encoding, and a look at every byte or two for each stage. What is held is
 //! moved and looked at once: every stage remembers from where on it has not looked yet.
 
-use super::request::Request;
-use super::{EncodeError, Encoder};
+use super::encoder::{Encoder, Request};
+use super::error::EncodeError;
 use crate::normalize::Normalizer;
 use crate::pattern::SplitError;
 use crate::special::{Matcher, Segment, Walk};
@@ -307,7 +307,7 @@ impl Splitting {
     fn encode(&mut self, length: usize, ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
         let text = &self.held.text[..length];
         let mut session = self.encoder.session();
-        let mut runs = session.runs(&self.encoder.shared, text, 0, None);
+        let mut runs = session.runs(self.encoder.tables(), text, 0, None);
         runs.encode_all(ids)?;
         drop(session);
         self.held.drop(length);

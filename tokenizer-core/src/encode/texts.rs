@@ -1,73 +1,115 @@
-//! Texts on several threads, and their ids in order.
+//! Texts and batches of texts to ids, on one thread or several.
 //!
-//! An ordered map over parts of the texts (`parts.rs`): the ids of a part are stored until it is the next in
-//! order, and then copied to the result, once.
+//! On several threads: an ordered map over parts of the texts (`parts.rs`). The ids of a part are stored until
+//! it is the next in order, and then copied to the result, once.
 
-use super::batch::BatchError;
-use super::check_stop;
+use super::encoder::{Request, room_for};
+use super::error::{BatchError, EncodeError, check_stop};
 use super::parts::{Part, Parts, Step};
-use super::request::Request;
 use crate::parallel::{self, MAX_THREADS};
 use crate::segments;
 use crate::token::TokenId;
 
-/// The ids of texts, or how many there are.
-#[derive(Default)]
-pub(super) struct Gathered {
-    pub(super) ids: Vec<TokenId>,
-    /// Ids that were counted and dropped.
-    counted: usize,
-    only_counts: bool,
-    /// After how many ids each text ends.
-    pub(super) ends: Vec<usize>,
-}
-
-impl Gathered {
-    pub(super) fn of_ids(ids: Vec<TokenId>) -> Self {
-        Gathered {
-            ids,
-            ..Self::default()
-        }
-    }
-
-    pub(super) fn of_counts() -> Self {
-        Gathered {
-            only_counts: true,
-            ..Self::default()
-        }
-    }
-
-    /// How many ids there are.
-    pub(super) fn taken(&self) -> usize {
-        self.counted + self.ids.len()
-    }
-
-    pub(super) fn end_text(&mut self) {
-        self.ends.push(self.taken());
-    }
-
-    /// Drops the ids, if only their number is wanted.
-    fn count(&mut self) {
-        if self.only_counts {
-            self.counted += self.ids.len();
-            self.ids.clear();
-        }
-    }
-
-    fn append(&mut self, part: &Self) {
-        let before = self.taken();
-        self.ends.extend(part.ends.iter().map(|end| before + end));
-        self.ids.extend_from_slice(&part.ids);
-        self.counted += part.counted;
-    }
-}
-
 impl Request<'_> {
+    /// The ids of `text`. The text between two special tokens is split on its own.
+    ///
+    /// # Errors
+    /// When the pattern fails on the text, which named patterns and most others never do, or the stop flag
+    /// is set.
+    pub fn encode(&self, text: impl AsRef<[u8]>) -> Result<Vec<TokenId>, EncodeError> {
+        let mut ids = room_for(text.as_ref().len());
+        self.encode_into(text, &mut ids)?;
+        Ok(ids)
+    }
+
+    /// As [`Request::encode`], appending to `ids`. After an error what was in `ids` is still there, and
+    /// behind it the ids of some text before the error.
+    ///
+    /// A vector that is used again for the next text is filled faster than a new one: the pages of
+    /// a large one are fresh, and each costs as much as the encoding of a kilobyte.
+    ///
+    /// # Errors
+    /// As [`Request::encode`].
+    pub fn encode_into(
+        &self,
+        text: impl AsRef<[u8]>,
+        ids: &mut Vec<TokenId>,
+    ) -> Result<(), EncodeError> {
+        let text = text.as_ref();
+        if self.useful_threads(text.len()) > 1 {
+            let mut whole = Gathered::of_ids(std::mem::take(ids));
+            let done = self.gather_parts(&[text], &mut whole);
+            *ids = whole.ids;
+            return done.map_err(|failure| failure.error);
+        }
+        let segments = self.encoder.segments(text, self.allowed);
+        let session = &mut self.encoder.session();
+        (self.encoder).encode_segments(session, segments, self.stop, ids)
+    }
+
+    /// The number of ids of `text`. No ids are kept.
+    ///
+    /// # Errors
+    /// As [`Request::encode`].
+    pub fn count(&self, text: impl AsRef<[u8]>) -> Result<usize, EncodeError> {
+        let mut whole = Gathered::of_counts();
+        self.gather(&[text.as_ref()], &mut whole)
+            .map_err(|failure| failure.error)?;
+        Ok(whole.taken())
+    }
+    /// The ids of every text, as [`Request::encode`] gives them.
+    ///
+    /// The work is spread evenly however uneven the texts: long ones are cut. Each thread holds little more
+    /// than the ids of some parts of 64 KiB, besides what all of them fill together.
+    ///
+    /// ```
+    /// use tokenizer_core::{Merges, Model, Tokenizer};
+    ///
+    /// let model = Model::from_merges("gpt2".parse()?, Merges::default(), &["<|end|>"])?;
+    /// let tokenizer = Tokenizer::new(model);
+    /// let allowed = tokenizer.model().all_specials();
+    /// let batch = tokenizer.request().allow(&allowed).threads(2).encode_batch(&["a", "b<|end|>"])?;
+    /// assert_eq!(batch.ids, [97, 98, 256]);
+    /// assert_eq!(batch.offsets, [0, 1, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// At the first text that fails.
+    pub fn encode_batch<T: AsRef<[u8]> + Sync>(&self, texts: &[T]) -> Result<Batch, BatchError> {
+        let bytes = texts.iter().map(|text| text.as_ref().len()).sum();
+        let mut whole = Gathered::of_ids(room_for(bytes));
+        whole.end_text();
+        self.gather(texts, &mut whole)?;
+        Ok(Batch {
+            ids: whole.ids,
+            offsets: whole.ends,
+        })
+    }
+
+    /// The number of ids of every text. No ids are kept.
+    ///
+    /// # Errors
+    /// At the first text that fails.
+    pub fn count_batch<T: AsRef<[u8]> + Sync>(
+        &self,
+        texts: &[T],
+    ) -> Result<Vec<usize>, BatchError> {
+        let mut whole = Gathered::of_counts();
+        self.gather(texts, &mut whole)?;
+        let mut before = 0;
+        let counts = whole.ends.into_iter().map(|end| {
+            let count = end - before;
+            before = end;
+            count
+        });
+        Ok(counts.collect())
+    }
     /// The number of threads, the caller's included, that `bytes` of text are worth.
-    pub(super) fn useful_threads(&self, bytes: usize) -> usize {
+    fn useful_threads(&self, bytes: usize) -> usize {
         match cfg!(feature = "parallel") {
             true => {
-                let worth = bytes / self.encoder.shared.options.part_sizes.for_a_thread;
+                let worth = bytes / self.encoder.part_sizes().for_a_thread;
                 self.threads.min(worth).min(MAX_THREADS)
             }
             false => 1,
@@ -75,7 +117,7 @@ impl Request<'_> {
     }
 
     /// Appends the ids of all texts to `whole`.
-    pub(super) fn gather<T: AsRef<[u8]> + Sync>(
+    fn gather<T: AsRef<[u8]> + Sync>(
         &self,
         texts: &[T],
         whole: &mut Gathered,
@@ -102,14 +144,28 @@ impl Request<'_> {
     }
 
     /// As [`Request::gather`], on several threads.
-    pub(super) fn gather_parts<T: AsRef<[u8]> + Sync>(
+    fn gather_parts<T: AsRef<[u8]> + Sync>(
         &self,
         texts: &[T],
         whole: &mut Gathered,
     ) -> Result<(), BatchError> {
         let bytes = texts.iter().map(|text| text.as_ref().len()).sum();
         let request = self.threads(self.useful_threads(bytes));
-        let parts = Parts::new(request, texts, bytes);
+        let Request {
+            encoder,
+            allowed,
+            threads,
+            stop,
+        } = request;
+        let parts = Parts::new(
+            encoder.model(),
+            allowed,
+            texts,
+            bytes,
+            threads,
+            encoder.part_sizes(),
+            stop,
+        );
         let only_counts = whole.only_counts;
         let encode = |part| request.encode_part(&part, only_counts);
         parallel::ordered_map(parts, request.threads, encode, |part| {
@@ -133,7 +189,7 @@ impl Request<'_> {
             let done = match step {
                 Step::Split(stretch) => {
                     let (text, offset) = (stretch.bytes(), stretch.offset());
-                    (session.runs(&encoder.shared, text, offset, stop)).encode_all(ids)
+                    (session.runs(encoder.tables(), text, offset, stop)).encode_all(ids)
                 }
                 Step::Prepare(text, offset) => {
                     let normalizer = encoder.model().normalizer();
@@ -157,10 +213,79 @@ impl Request<'_> {
     }
 }
 
+/// The ids of several texts in one array.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// All ids, text after text.
+    pub ids: Vec<TokenId>,
+    /// Where each text's ids begin, and at the end where the last one's end: one more than texts.
+    pub offsets: Vec<usize>,
+}
+
+impl Batch {
+    /// The ids of each text.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[TokenId]> {
+        self.offsets
+            .windows(2)
+            .map(|span| &self.ids[span[0]..span[1]])
+    }
+}
+
+/// The ids of texts, or how many there are.
+#[derive(Default)]
+struct Gathered {
+    ids: Vec<TokenId>,
+    /// Ids that were counted and dropped.
+    counted: usize,
+    only_counts: bool,
+    /// After how many ids each text ends.
+    ends: Vec<usize>,
+}
+
+impl Gathered {
+    fn of_ids(ids: Vec<TokenId>) -> Self {
+        Gathered {
+            ids,
+            ..Self::default()
+        }
+    }
+
+    fn of_counts() -> Self {
+        Gathered {
+            only_counts: true,
+            ..Self::default()
+        }
+    }
+
+    /// How many ids there are.
+    fn taken(&self) -> usize {
+        self.counted + self.ids.len()
+    }
+
+    fn end_text(&mut self) {
+        self.ends.push(self.taken());
+    }
+
+    /// Drops the ids, if only their number is wanted.
+    fn count(&mut self) {
+        if self.only_counts {
+            self.counted += self.ids.len();
+            self.ids.clear();
+        }
+    }
+
+    fn append(&mut self, part: &Self) {
+        let before = self.taken();
+        self.ends.extend(part.ends.iter().map(|end| before + end));
+        self.ids.extend_from_slice(&part.ids);
+        self.counted += part.counted;
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::EncodeError;
     use super::*;
+    use crate::merges::Merges;
     use crate::model::Model;
     use crate::normalize::Normalizer;
     use crate::pattern::{Gaps, Pattern, PatternName, SplitError};
@@ -332,6 +457,65 @@ mod tests {
             });
             let panic = std::panic::catch_unwind(run).unwrap_err();
             assert_eq!(panic.downcast_ref(), Some(&"this text panics"));
+        }
+    }
+
+    #[test]
+    fn threads_change_nothing() {
+        let model = Model::from_merges(
+            Pattern::named(PatternName::Cl100k),
+            Merges::trained(&[crate::Pair::new(97, 98)]).unwrap(),
+            &[] as &[&str],
+        );
+        let encoder = Tokenizer::new(model.unwrap());
+        let texts: Vec<String> = (0..500)
+            .map(|n| "abc ab! ".repeat(if n % 97 == 0 { 20_000 } else { n % 13 }))
+            .collect();
+        let one = encoder.request().threads(1).encode_batch(&texts).unwrap();
+        assert_eq!(one.offsets.len(), texts.len() + 1);
+        for (text, ids) in texts.iter().zip(one.iter()) {
+            assert_eq!(encoder.encode(text.as_bytes()).unwrap(), ids);
+        }
+        for threads in [0, 2, 3, 8] {
+            assert_eq!(
+                encoder
+                    .request()
+                    .threads(threads)
+                    .encode_batch(&texts)
+                    .unwrap(),
+                one
+            );
+        }
+        let none = encoder
+            .request()
+            .threads(2)
+            .encode_batch(&[] as &[&str])
+            .unwrap();
+        assert_eq!((none.ids.len(), none.offsets), (0, vec![0]));
+    }
+
+    #[test]
+    fn the_first_text_that_fails_is_named() {
+        let bomb = Pattern::regex(r"(?:a|a)+(?=c)|.", Gaps::Keep).unwrap();
+        let model = Model::from_merges(bomb, Merges::default(), &[] as &[&str]).unwrap();
+        // So that these texts reach threads.
+        let encoder = Tokenizer::builder().small_parts().build(model);
+        let mut texts = vec!["fine".repeat(200); 40];
+        texts[7] = "a".repeat(64);
+        texts[30] = "a".repeat(64);
+        for threads in [1, 4] {
+            assert_eq!(
+                encoder
+                    .request()
+                    .threads(threads)
+                    .encode_batch(&texts)
+                    .unwrap_err()
+                    .text,
+                7
+            );
+            let options = encoder.request().threads(threads);
+            let error = options.count_batch(&texts).unwrap_err();
+            assert_eq!(error.text, 7);
         }
     }
 }
