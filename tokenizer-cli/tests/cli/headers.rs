@@ -159,7 +159,7 @@ fn the_hash_of_a_trained_model_is_this() {
         .succeeds();
     let arguments = ["encode", "-", "-m", "m.bpe", "-o", "x.bin", "-q"];
     folder.run_with("low", &arguments).succeeds();
-    // tests/python/test_guides.py computes it by the guide.
+    // tokenizer-py/tests/test_guides.py computes it by the guide.
     assert_eq!(
         header(&folder, "x.bin.json")["decoding_sha256"],
         "71f15be9b86d0c35386300c5f219da7fa1081e4e408afc5cdbeb1c8cbf4fd227"
