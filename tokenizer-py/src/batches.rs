@@ -11,7 +11,7 @@ use pyo3::types::PyList;
 use tokenizer_core::{Batch, parallel};
 
 use crate::errors::value_error;
-use crate::ids::Ints;
+use crate::cpython::Ints;
 use crate::interruptible::{Caller, interruptible, stoppable, take_turns};
 use crate::request::{Request, bytes_of, useful_threads};
 use crate::text::Text;

@@ -5,13 +5,15 @@
 
 #![allow(unsafe_code)]
 
+use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
-use std::slice;
+use std::sync::OnceLock;
+use std::{ptr, slice};
 
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::string::PyStringData;
-use pyo3::types::{PyList, PyString};
+use pyo3::types::{PyInt, PyList, PyString};
 use tokenizer_core::TokenId;
 
 use crate::interruptible::{detached, take_turns};
@@ -84,16 +86,13 @@ pub(crate) fn new_string<'py>(
     py: Python<'py>,
     text: &[u8],
 ) -> PyResult<Option<Bound<'py, PyString>>> {
-    let widest = match text.iter().max() {
-        None | Some(0..0x80) => {
-            let text = std::str::from_utf8(text).ok();
-            return Ok(text.map(|text| PyString::new(py, text)));
-        }
-        Some(0x80..0xC4) => 0xFF,
-        Some(0xC4..0xF0) => 0xFFFF,
-        Some(0xF0..) => 0x10_FFFF,
+    let (length, highest) = measure(text);
+    let widest = match highest {
+        0..0x80 => 0x7F,
+        0x80..0xC4 => 0xFF,
+        0xC4..0xF0 => 0xFFFF,
+        0xF0.. => 0x10_FFFF,
     };
-    let length = text.iter().filter(|&byte| byte & 0xC0 != 0x80).count();
     // SAFETY: the interpreter is attached. The result is a new `str` with room for `length` characters
     // up to `widest`, or null with an exception set.
     let made = unsafe {
@@ -105,6 +104,10 @@ pub(crate) fn new_string<'py>(
     let written = unsafe {
         let to = ffi::PyUnicode_DATA(made.as_ptr());
         match widest {
+            0x7F => {
+                ptr::copy_nonoverlapping(text.as_ptr(), to.cast(), length);
+                Some(())
+            }
             0xFF => {
                 let to = slice::from_raw_parts_mut(to.cast(), length);
                 detached(py, length, || write(text, to, |one| one as u8))
@@ -120,6 +123,18 @@ pub(crate) fn new_string<'py>(
         }
     };
     Ok(written.map(|()| made))
+}
+
+/// How many characters UTF-8 has, and its highest byte.
+fn measure(text: &[u8]) -> (usize, u8) {
+    let (mut length, mut highest) = (0, 0);
+    // At most 128 bytes are counted in a byte: so the compiler vectorises both.
+    for part in text.chunks(128) {
+        let begins = part.iter().map(|byte| u8::from(byte & 0xC0 != 0x80));
+        length += usize::from(begins.sum::<u8>());
+        highest = part.iter().fold(highest, |highest, &byte| highest.max(byte));
+    }
+    (length, highest)
 }
 
 /// Writes the characters of UTF-8; `None` when it is something else, or they are not as many as there
@@ -171,6 +186,65 @@ fn first_character(bytes: u32) -> Option<(u32, usize)> {
     };
     // A longer form than needed and surrogates are invalid.
     (one >= least && char::from_u32(one).is_some()).then_some((one, length))
+}
+
+/// The ints of a tokenizer's ids, to which lists hold references: an id occurs many thousand times, and
+/// making an int for each place takes longer than encoding. Each is made when it is first needed, and
+/// freed with the tokenizer. Ids beyond the vocabulary are made each time.
+pub(crate) struct Ints {
+    ids: usize,
+    /// By id. Made with the first list: arrays need none.
+    made: OnceLock<Box<[Slot]>>,
+}
+
+/// One machine word: a `OnceLock` has two, and the table is read once for each id.
+#[derive(Default)]
+struct Slot(UnsafeCell<Option<Py<PyInt>>>);
+
+// SAFETY: a slot is used only by [`Slot::int`], by a thread that holds the GIL. Free-threaded builds do
+// not call it.
+unsafe impl Sync for Slot {}
+
+impl Slot {
+    #[inline(always)]
+    fn int<'py>(&self, py: Python<'py>, id: TokenId) -> Bound<'py, PyInt> {
+        // SAFETY: see `Sync`. The reference ends here, and no Python code runs while an int is made.
+        let int = unsafe { &mut *self.0.get() };
+        let int = int.get_or_insert_with(|| PyInt::new(py, id).unbind());
+        int.bind(py).clone()
+    }
+}
+
+impl Ints {
+    /// For ids below `ids`.
+    pub(crate) fn new(ids: usize) -> Self {
+        Ints {
+            ids,
+            made: OnceLock::new(),
+        }
+    }
+
+    /// A new list.
+    ///
+    /// # Errors
+    /// `MemoryError`.
+    pub(crate) fn list<'py>(
+        &self,
+        py: Python<'py>,
+        ids: &[TokenId],
+    ) -> PyResult<Bound<'py, PyList>> {
+        if cfg!(Py_GIL_DISABLED) {
+            // Threads would wait for each other at the reference counts of frequent ids.
+            return PyList::new(py, ids);
+        }
+        let slots = || (0..self.ids).map(|_| Slot::default()).collect();
+        let made = self.made.get_or_init(slots);
+        let int = |&id: &TokenId| match made.get(id as usize) {
+            Some(slot) => slot.int(py, id),
+            None => PyInt::new(py, id),
+        };
+        PyList::new(py, ids.iter().map(int))
+    }
 }
 
 /// The ids of a list, read one by one, without references of our own where they are plain ints.

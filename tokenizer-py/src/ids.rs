@@ -1,61 +1,14 @@
 //! Ids as lists and arrays, and ids that come from Python in any form.
 
-use std::sync::OnceLock;
-
 use numpy::{Element, PyArray1, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyInt, PyList};
+use pyo3::types::PyList;
 use tokenizer_core::TokenId;
 
 use crate::cpython::ids_of_list;
 use crate::errors::guard;
 use crate::interruptible::take_turns;
-
-/// The ints of a tokenizer's ids, of which lists hold references: an id occurs many thousand times, and
-/// to make an int for each place takes longer than to encode it. Each is made when it is first needed,
-/// and freed with the tokenizer. Ids beyond the vocabulary are made each time.
-pub(crate) struct Ints {
-    ids: usize,
-    /// By id. Made with the first list: arrays need none.
-    made: OnceLock<Box<[OnceLock<Py<PyInt>>]>>,
-}
-
-impl Ints {
-    /// For ids below `ids`.
-    pub(crate) fn new(ids: usize) -> Self {
-        Ints {
-            ids,
-            made: OnceLock::new(),
-        }
-    }
-
-    /// A new list.
-    ///
-    /// # Errors
-    /// `MemoryError`.
-    pub(crate) fn list<'py>(
-        &self,
-        py: Python<'py>,
-        ids: &[TokenId],
-    ) -> PyResult<Bound<'py, PyList>> {
-        if cfg!(Py_GIL_DISABLED) {
-            // Threads would wait for each other at the reference counts of frequent ids.
-            return PyList::new(py, ids);
-        }
-        let made = self
-            .made
-            .get_or_init(|| (0..self.ids).map(|_| OnceLock::new()).collect());
-        let int = |&id: &TokenId| match made.get(id as usize) {
-            Some(int) => {
-                let int = int.get_or_init(|| PyInt::new(py, id).unbind());
-                int.bind(py).clone()
-            }
-            None => PyInt::new(py, id),
-        };
-        PyList::new(py, ids.iter().map(int))
-    }
-}
 
 /// A new list of many values.
 ///

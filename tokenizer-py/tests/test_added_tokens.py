@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 import os
+import pickle
 import random
 import unicodedata
 from pathlib import Path
@@ -146,6 +148,25 @@ def test_added_tokens_lists_all_flags(flags, tmp_path):
     assert again.added_tokens == ours.added_tokens
     again.save(tmp_path / "again.json")
     assert Tokenizer.from_file(tmp_path / "again.json").added_tokens == ours.added_tokens
+
+
+def test_an_added_token_is_a_value():
+    """Equality, hash, keywords and pickling as those of ``tokenizers.AddedToken``."""
+    flags = dict.fromkeys(FLAGS, False)
+    token = AddedToken(content="<x>", id=7, **flags)
+    assert token == AddedToken("<x>", 7, *flags.values())
+    assert token in {AddedToken(content="<x>", id=7, **flags)}
+    assert pickle.loads(pickle.dumps(token)) == copy.deepcopy(token) == token
+    assert eval(repr(token)) == token  # noqa: S307
+    for other in (token._replace(id=8), *(token._replace(**{flag: True}) for flag in FLAGS)):
+        assert token != other and not token == other
+    for other in ("<x>", 7, None, tuple(token)):
+        assert token != other and not token == other
+        assert other != token and not other == token
+    with pytest.raises(AttributeError):
+        token.id = 8
+    with pytest.raises(TypeError):
+        AddedToken("<x>")
 
 
 def test_four_spaces_are_found_in_source_code(tmp_path):

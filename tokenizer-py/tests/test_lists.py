@@ -373,7 +373,7 @@ def test_messages_name_what_is_wrong(pair, ids):
         try:
             encoding.decode(ids)
         except (OverflowError, TypeError) as error:
-            messages.append(str(error).replace("argument 'tokens': ", ""))
+            messages.append(str(error))
         except Exception:  # noqa: BLE001
             pass
     if len(messages) == 2 and "Sequence" not in messages[1]:
@@ -510,6 +510,36 @@ def test_of_many_texts_the_first_that_fails_is_named(threads, failing):
     texts[min(failing)] = "fine<|endoftext|>"
     with pytest.raises(ValueError, match="disallowed special token"):
         encoding.encode_batch(texts, num_threads=threads)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("last", ["<|endoftext|>", "lone \ud800 surrogate", 5])
+def test_a_failing_regex_is_numbered_before_what_is_refused(threads, last):
+    encoding = make(pat_str=r"(?:a|a)+(?=c)|.")
+    texts = ["fine \ud800", "a" * 64, "<|endoftext|>", "a" * 64, last]
+    for texts, number in ((texts, 1), (texts[3:], 0), (["fine", *texts[3:]], 1)):
+        with pytest.raises(ValueError, match=f"^text {number}: .*byte 0"):
+            encoding.encode_batch(texts, num_threads=threads)
+        with pytest.raises(ValueError, match=f"^text {number}: .*byte 0"):
+            encoding.encode_ordinary_batch(texts, num_threads=threads)
+    for texts in (["<|endoftext|>", *texts[3:]], ["fine \ud800 <|endoftext|>", *texts[3:]]):
+        with pytest.raises(ValueError, match="^Encountered text"):
+            encoding.encode_batch(texts, num_threads=threads)
+
+
+def test_type_errors_name_the_argument(pair):
+    """As tiktoken names it; with the native class it is called `ids`."""
+    native = Tokenizer.from_file(GOLDEN / "cl100k.tiktoken", pattern="cl100k")
+    for call in ("decode", "decode_bytes"):
+        for ids in (["a"], [1.5], [None], 7, None, "abc"):
+            for encoding in pair:
+                with pytest.raises(TypeError, match="^argument 'tokens': "):
+                    getattr(encoding, call)(ids)
+            with pytest.raises(TypeError, match="^argument 'ids': "):
+                getattr(native, call)(ids)
+    for call in ("encode", "encode_numpy", "count"):
+        with pytest.raises(TypeError, match="^argument 'text': expected str or bytes, not int$"):
+            getattr(native, call)(5)
 
 
 def test_batches_of_uneven_texts(pair):

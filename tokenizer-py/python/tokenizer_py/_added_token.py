@@ -29,3 +29,11 @@ class AddedToken(NamedTuple):
     lstrip: bool
     rstrip: bool
     single_word: bool
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AddedToken) and tuple.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = tuple.__hash__

@@ -26,9 +26,12 @@ impl Tokenizer {
         }
     }
 
-    fn decoded(&self, ids: &Bound<'_, PyAny>, skip_special_tokens: bool) -> PyResult<Vec<u8>> {
-        let py = ids.py();
-        let Ids(ids) = ids.extract()?;
+    pub(super) fn decoded(
+        &self,
+        py: Python<'_>,
+        ids: &[TokenId],
+        skip_special_tokens: bool,
+    ) -> PyResult<Vec<u8>> {
         let skipped = self.skipped(skip_special_tokens);
         let mut bytes = Vec::new();
         for (number, some) in ids.chunks(PORTION).enumerate() {
@@ -78,11 +81,11 @@ impl Tokenizer {
     fn decode<'py>(
         &self,
         py: Python<'py>,
-        ids: &Bound<'py, PyAny>,
+        ids: Ids,
         errors: &str,
         skip_special_tokens: bool,
     ) -> PyResult<Bound<'py, PyString>> {
-        guard(|| string(py, &self.decoded(ids, skip_special_tokens)?, errors))
+        guard(|| string(py, &self.decoded(py, &ids, skip_special_tokens)?, errors))
     }
 
     /// The bytes of ids, which need not be UTF-8: a token may hold a part of a character.
@@ -103,10 +106,13 @@ impl Tokenizer {
     fn decode_bytes<'py>(
         &self,
         py: Python<'py>,
-        ids: &Bound<'py, PyAny>,
+        ids: Ids,
         skip_special_tokens: bool,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        guard(|| Ok(PyBytes::new(py, &self.decoded(ids, skip_special_tokens)?)))
+        guard(|| {
+            let bytes = self.decoded(py, &ids, skip_special_tokens)?;
+            Ok(PyBytes::new(py, &bytes))
+        })
     }
 
     /// The texts of many lists of ids.
@@ -134,7 +140,8 @@ impl Tokenizer {
         guard(|| {
             let texts = batch.try_iter()?.map(|ids| {
                 take_turns(py)?;
-                string(py, &self.decoded(&ids?, skip_special_tokens)?, errors)
+                let ids: Ids = ids?.extract()?;
+                string(py, &self.decoded(py, &ids, skip_special_tokens)?, errors)
             });
             texts.collect()
         })

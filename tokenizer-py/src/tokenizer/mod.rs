@@ -30,7 +30,7 @@ use tokenizer_core::{Merging, Model, TokenId, Tokenizer as Core};
 
 use crate::corpus::checked;
 use crate::errors::value_error;
-use crate::ids::Ints;
+use crate::cpython::Ints;
 use crate::interruptible::stoppable;
 use crate::request::{Request, room_for};
 use crate::specials::{Choice, Specials};

@@ -13,11 +13,11 @@ use tokenizer_core::{
 use super::{Tokenizer, encoded};
 use crate::batches;
 use crate::errors::{guard, value_error};
-use crate::ids;
+use crate::ids::{self, Ids};
 use crate::interruptible::detached;
 use crate::request::Request;
 use crate::specials::Choice;
-use crate::text::Text;
+use crate::text::{Text, string};
 
 /// A pattern with the gap rule of rustbpe and tiktoken.
 pub(super) fn dropping_pattern(source: &str) -> Result<Pattern, PatternError> {
@@ -178,6 +178,21 @@ impl Tokenizer {
             let ids = detached(py, piece.len(), || self.core.encode_single_piece(piece));
             self.ints.list(py, &ids)
         })
+    }
+
+    /// The text of ids.
+    fn _decode<'py>(
+        &self,
+        py: Python<'py>,
+        tokens: Ids,
+        errors: &str,
+    ) -> PyResult<Bound<'py, PyString>> {
+        guard(|| string(py, &self.decoded(py, &tokens, false)?, errors))
+    }
+
+    /// The bytes of ids.
+    fn _decode_bytes<'py>(&self, py: Python<'py>, tokens: Ids) -> PyResult<Bound<'py, PyBytes>> {
+        guard(|| Ok(PyBytes::new(py, &self.decoded(py, &tokens, false)?)))
     }
 
     /// The ids that merging by ranks makes of bytes, also when all of them are one token.

@@ -257,7 +257,7 @@ class Encoding:
         try:
             return self._native._encode_batch_by_rules(texts, threads, (), ())
         except (TypeError, UnicodeEncodeError):
-            return [self.encode_ordinary(text) for text in texts]
+            return self._one_by_one(texts, frozenset(), ())
 
     def encode_batch(
         self,
@@ -293,11 +293,7 @@ class Encoding:
         except (TypeError, UnicodeEncodeError):
             lists = None
         if lists is None:
-            # The first text that is refused decides what is raised.
-            return [
-                self.encode(text, allowed_special=rules[0], disallowed_special=rules[1])
-                for text in texts
-            ]
+            return self._one_by_one(texts, *rules)
         return [self._meant(ids) for ids in lists] if self._aliases else lists
 
     def encode_single_token(self, text_or_bytes: str | bytes) -> int:
@@ -367,6 +363,24 @@ class Encoding:
         except UnicodeEncodeError:
             return self._native._encode_by_rules(_repaired(text), allowed, (), as_array)
 
+    def _one_by_one(
+        self,
+        texts: list[str],
+        allowed: Literal["all"] | AbstractSet[str],
+        disallowed: Literal["all"] | Collection[str],
+    ) -> list[list[int]]:
+        """Encodes texts that the native half leaves. The first that fails decides what is raised; what
+        the regex raises gets its number."""
+        lists = []
+        for number, text in enumerate(texts):
+            chosen = self._checked(text, allowed, disallowed)
+            try:
+                ids = self.encode(text, allowed_special=chosen, disallowed_special=())
+            except ValueError as error:
+                raise ValueError(f"text {number}: {error}") from None
+            lists.append(ids)
+        return lists
+
     def _meant(self, ids: list[int]) -> list[int]:
         if not self._aliases.keys().isdisjoint(ids):
             ids[:] = [self._aliases.get(id, id) for id in ids]
@@ -401,7 +415,7 @@ class Encoding:
         'hello world'
         """
         try:
-            text = self._native.decode(tokens, errors)
+            text = self._native._decode(tokens, errors)
         except KeyError:
             raise self._unknown(tokens) from None
         if self._aliases and not self._aliases.keys().isdisjoint(tokens):
@@ -418,7 +432,7 @@ class Encoding:
         b'hello world'
         """
         try:
-            decoded = self._native.decode_bytes(tokens)
+            decoded = self._native._decode_bytes(tokens)
         except KeyError:
             raise self._unknown(tokens) from None
         if self._aliases and not self._aliases.keys().isdisjoint(tokens):
