@@ -10,8 +10,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 use tokenizer_core::{Batch, parallel};
 
+use crate::cpython::{CollectorPause, Ints};
 use crate::errors::value_error;
-use crate::cpython::Ints;
 use crate::interruptible::{Caller, interruptible, stoppable, take_turns};
 use crate::request::{Request, bytes_of, useful_threads};
 use crate::text::Text;
@@ -34,6 +34,7 @@ pub(crate) fn lists<'py>(
     let portions = portions(texts, |text| text.len(), PORTION);
     let mut lists = Vec::with_capacity(texts.len());
     let mut add = |py: Python<'_>, batch: Batch| {
+        let _pause = CollectorPause::new(py);
         for ids in batch.iter() {
             lists.push(ints.list(py, ids)?.unbind());
         }
@@ -64,6 +65,7 @@ pub(crate) fn lists<'py>(
             take_turns(py)?;
         }
     }
+    let _pause = CollectorPause::new(py);
     PyList::new(py, lists)
 }
 

@@ -132,7 +132,9 @@ fn measure(text: &[u8]) -> (usize, u8) {
     for part in text.chunks(128) {
         let begins = part.iter().map(|byte| u8::from(byte & 0xC0 != 0x80));
         length += usize::from(begins.sum::<u8>());
-        highest = part.iter().fold(highest, |highest, &byte| highest.max(byte));
+        highest = part
+            .iter()
+            .fold(highest, |highest, &byte| highest.max(byte));
     }
     (length, highest)
 }
@@ -172,20 +174,24 @@ fn write<C>(text: &[u8], to: &mut [MaybeUninit<C>], narrow: impl Fn(u32) -> C) -
 #[inline(always)]
 fn first_character(bytes: u32) -> Option<(u32, usize)> {
     let more = |byte: u32| bytes >> (8 * byte) & 0x3F;
-    let (one, length, least) = match bytes {
-        _ if bytes & 0x80 == 0 => return Some((bytes & 0x7F, 1)),
-        _ if bytes & 0xC0E0 == 0x80C0 => ((bytes & 0x1F) << 6 | more(1), 2, 0x80),
+    // A longer form than needed, a surrogate and what is beyond the last character are invalid.
+    let (one, length, valid) = match bytes {
+        _ if bytes & 0x80 == 0 => (bytes & 0x7F, 1, true),
+        _ if bytes & 0xC0E0 == 0x80C0 => {
+            let one = (bytes & 0x1F) << 6 | more(1);
+            (one, 2, one >= 0x80)
+        }
         _ if bytes & 0xC0_C0F0 == 0x80_80E0 => {
-            ((bytes & 0xF) << 12 | more(1) << 6 | more(2), 3, 0x800)
+            let one = (bytes & 0xF) << 12 | more(1) << 6 | more(2);
+            (one, 3, one >= 0x800 && one >> 11 != 0xD800 >> 11)
         }
         _ if bytes & 0xC0C0_C0F8 == 0x8080_80F0 => {
-            let high = (bytes & 7) << 18 | more(1) << 12;
-            (high | more(2) << 6 | more(3), 4, 0x1_0000)
+            let one = (bytes & 7) << 18 | more(1) << 12 | more(2) << 6 | more(3);
+            (one, 4, (0x1_0000..0x11_0000).contains(&one))
         }
         _ => return None,
     };
-    // A longer form than needed and surrogates are invalid.
-    (one >= least && char::from_u32(one).is_some()).then_some((one, length))
+    valid.then_some((one, length))
 }
 
 /// The ints of a tokenizer's ids, to which lists hold references: an id occurs many thousand times, and
@@ -247,6 +253,35 @@ impl Ints {
     }
 }
 
+/// The collector, paused until this is dropped: while many lists are made, none of them is garbage, and
+/// each collection reads every element of those made since the last one.
+///
+/// To be held only while the interpreter is attached and no Python code runs, so no thread sees it.
+pub(crate) struct CollectorPause<'py> {
+    was_enabled: bool,
+    _attached: Python<'py>,
+}
+
+impl<'py> CollectorPause<'py> {
+    pub(crate) fn new(py: Python<'py>) -> Self {
+        // SAFETY: the interpreter is attached. Without a GIL other threads would see it.
+        let was_enabled = !cfg!(Py_GIL_DISABLED) && unsafe { ffi::PyGC_Disable() } != 0;
+        CollectorPause {
+            was_enabled,
+            _attached: py,
+        }
+    }
+}
+
+impl Drop for CollectorPause<'_> {
+    fn drop(&mut self) {
+        if self.was_enabled {
+            // SAFETY: the interpreter is attached.
+            unsafe { ffi::PyGC_Enable() };
+        }
+    }
+}
+
 /// The ids of a list, read one by one, without references of our own where they are plain ints.
 ///
 /// # Errors
@@ -257,20 +292,13 @@ pub(crate) fn ids_of_list(list: &Bound<'_, PyList>) -> PyResult<Vec<TokenId>> {
         // Another thread may change the list at any time.
         return list.extract();
     }
-    let mut ids: Vec<TokenId> = Vec::with_capacity(list.len());
-    // The length is asked for each time: any other integer runs code of its own, which may change the
-    // list.
+    let mut ids = Vec::with_capacity(list.len());
+    while read_ints(list, &mut ids) {
+        take_turns(py)?;
+    }
+    // Other objects run code of their own, which may change the list.
     while ids.len() < list.len() {
-        // SAFETY: the place is below the length, and the list owns its items. No other code runs before
-        // the item is read; `extract` has a reference of its own.
-        let id = unsafe {
-            let item = ffi::PyList_GET_ITEM(list.as_ptr(), ids.len() as ffi::Py_ssize_t);
-            match plain_id(item) {
-                Some(id) => id,
-                None => Bound::from_borrowed_ptr(py, item).extract()?,
-            }
-        };
-        ids.push(id);
+        ids.push(list.get_item(ids.len())?.extract()?);
         if ids.len().is_multiple_of(PORTION) {
             take_turns(py)?;
         }
@@ -278,24 +306,33 @@ pub(crate) fn ids_of_list(list: &Bound<'_, PyList>) -> PyResult<Vec<TokenId>> {
     Ok(ids)
 }
 
-/// The value of what is exactly an int and fits.
-///
-/// # Safety
-/// The interpreter is attached, and `object` is alive.
-#[inline(always)]
-unsafe fn plain_id(object: *mut ffi::PyObject) -> Option<TokenId> {
-    // SAFETY: of an int the value is read without any other code being run.
-    unsafe {
-        if ffi::PyLong_CheckExact(object) == 0 {
-            return None;
-        }
-        match TokenId::try_from(ffi::PyLong_AsUnsignedLong(object)) {
-            // The highest value tells of an error where it has 32 bits.
-            Ok(id) if id != TokenId::MAX => Some(id),
-            _ => {
-                ffi::PyErr_Clear();
-                None
-            }
-        }
+/// Appends the next ints of a list, at most `PORTION`, up to the first object that is none or does not
+/// fit. Gives whether there may be more. No Python code is run.
+fn read_ints(list: &Bound<'_, PyList>, ids: &mut Vec<TokenId>) -> bool {
+    let start = ids.len();
+    if start >= list.len() {
+        return false;
     }
+    // SAFETY: the list is not empty and owns its items. Nothing changes it while they are read here.
+    let items = unsafe {
+        let items = ffi::PySequence_Fast_ITEMS(list.as_ptr());
+        slice::from_raw_parts(items, list.len())
+    };
+    let mut read = 0;
+    let room = ids.spare_capacity_mut().iter_mut();
+    for (id, &item) in room.zip(&items[start..]).take(PORTION) {
+        // SAFETY: the object is alive. The value of an int is read, any other object is an error.
+        match TokenId::try_from(unsafe { ffi::PyLong_AsUnsignedLong(item) }) {
+            // The highest value also tells of an error where it has 32 bits.
+            Ok(value) if value != TokenId::MAX => id.write(value),
+            _ => {
+                drop(PyErr::take(list.py()));
+                break;
+            }
+        };
+        read += 1;
+    }
+    // SAFETY: `read` ids were written behind the others.
+    unsafe { ids.set_len(start + read) };
+    read == PORTION
 }

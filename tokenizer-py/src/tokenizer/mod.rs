@@ -29,8 +29,8 @@ use pyo3::types::{PyBytes, PyString, PyType};
 use tokenizer_core::{Merging, Model, TokenId, Tokenizer as Core};
 
 use crate::corpus::checked;
-use crate::errors::value_error;
 use crate::cpython::Ints;
+use crate::errors::value_error;
 use crate::interruptible::stoppable;
 use crate::request::{Request, room_for};
 use crate::specials::{Choice, Specials};
