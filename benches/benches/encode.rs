@@ -2,7 +2,7 @@
 //!
 //! - `cold`: the first pass of a new tokenizer over a whole file. To make the tokenizer is not timed.
 //! - `warm`: later passes of one tokenizer.
-//! - `novel`: an tokenizer that knows other text, on pieces of which it has met none.
+//! - `novel`: a tokenizer that knows other text, on pieces of which it has met none.
 //! - `documents`: files in documents of 4 KB, one call each; later passes.
 //! - `batch`: the same documents in one call, on 1 and 2 threads.
 //! - `hostile`: the first pass over texts that were made to be hard, with OpenAI's tables.
@@ -37,7 +37,7 @@ fn main() {
         .main();
 }
 
-/// Bytes that an tokenizer has met before it is given novel pieces, and bytes of these.
+/// Bytes that a tokenizer has met before it is given novel pieces, and bytes of these.
 const MET: usize = 4 << 20;
 const NOVEL: usize = 4 << 20;
 
@@ -57,7 +57,7 @@ impl Case {
         self.corpus.text()
     }
 
-    /// An tokenizer that has met nothing.
+    /// A tokenizer that has met nothing.
     fn tokenizer(self) -> Tokenizer {
         Tokenizer::new(Arc::clone(self.encoding.model()))
     }

@@ -27,13 +27,13 @@ pub(crate) enum CommandError {
     #[error(transparent)]
     File(#[from] FileError),
     #[error("{0}: {1}")]
-    Standard(InputName, #[source] io::Error),
+    Standard(InputName, io::Error),
     #[error("no thread can be started: {0}")]
-    Thread(#[source] io::Error),
+    Thread(io::Error),
     #[error("the inputs could not be read to their end")]
     Reader,
     #[error("standard output: {0}")]
-    StandardOutput(#[source] io::Error),
+    StandardOutput(io::Error),
     #[error(transparent)]
     Load(#[from] LoadError),
     #[error(transparent)]
@@ -43,7 +43,7 @@ pub(crate) enum CommandError {
     #[error(transparent)]
     SaveCounts(#[from] SaveCountsError),
     #[error("{0}: {1}")]
-    Document(InputName, #[source] DocumentError),
+    Document(InputName, DocumentError),
     #[error("{}: is a directory", .0.display())]
     Folder(PathBuf),
     #[error("{}", refused(.0))]
@@ -57,11 +57,7 @@ pub(crate) enum CommandError {
         is_surrogate: bool,
     },
     #[error("{text}: {error}")]
-    Encode {
-        text: TextName,
-        #[source]
-        error: EncodeError,
-    },
+    Encode { text: TextName, error: EncodeError },
     #[error(transparent)]
     Count(#[from] CountError),
     #[error("merging takes about {estimate} bytes of memory, and --max-memory allows {max_memory}")]
@@ -89,17 +85,9 @@ pub(crate) enum CommandError {
     )]
     ShardOfOtherModel { shard: PathBuf, difference: String },
     #[error("{}: {fault}", .path.display())]
-    Header {
-        path: PathBuf,
-        #[source]
-        fault: HeaderFault,
-    },
+    Header { path: PathBuf, fault: HeaderFault },
     #[error("{input}: {fault}")]
-    Ids {
-        input: InputName,
-        #[source]
-        fault: IdFault,
-    },
+    Ids { input: InputName, fault: IdFault },
 }
 
 /// The command does not make sense, whatever the files hold.

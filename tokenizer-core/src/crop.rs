@@ -36,7 +36,7 @@ impl CropOptions {
 /// Crops every document, and ends when there is enough.
 ///
 /// ```
-/// use tokenizer_core::crop::{CropOptions, crop};
+/// use tokenizer_core::{CropOptions, crop};
 ///
 /// let documents = ["a few words", "été", "one more", "not read"];
 /// let options = CropOptions::default().doc_cap(5).max_chars(12);

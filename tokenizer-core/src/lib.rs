@@ -76,7 +76,7 @@ pub mod corpus;
 pub use count::{
     CountError, CountOptions, PieceCounter, SortedPieces, TemporaryStore, count_pieces,
 };
-pub use crop::{CropOptions, Cropped, crop};
+pub use crop::{Crop, CropOptions, Cropped, crop};
 pub use decode::{DecodeStream, UnknownToken};
 pub use encode::{
     Batch, BatchError, EncodeError, EncodeStream, IdsWithOffsets, Request, Truncated,
@@ -88,7 +88,7 @@ pub use merge_steps::{MergeRule, MergeStep};
 pub use merges::{Merge, Merges, MergesError};
 pub use model::{Affixes, CallSettings, Merging, Model, ModelError};
 pub use normalize::Normalizer;
-pub use pattern::{Gaps, Pattern, PatternError, PatternName, SplitError};
+pub use pattern::{Gaps, Pattern, PatternError, PatternName, SplitError, Splitter};
 pub use piece_counts::{PieceCounts, PieceCountsError};
 pub use rank_merges::{RankMerges, rank_merges};
 pub use special::{SpecialSet, SpecialToken, SpecialTokens, SpecialTokensError};
@@ -110,5 +110,5 @@ pub mod internals {
     pub mod reference {
         pub use crate::reference::*;
     }
-    pub use crate::pattern::{Spans, Splitter};
+    pub use crate::pattern::Spans;
 }

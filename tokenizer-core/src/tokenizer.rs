@@ -40,7 +40,7 @@ pub struct TokenizerBuilder {
 }
 
 impl TokenizerBuilder {
-    /// Limits the table of known pieces of a thread to `bytes`; 24 MiB by default, which only text of hundreds
+    /// Limits the piece table of a thread to `bytes`; 24 MiB by default, which only text of hundreds
     /// of thousands of distinct pieces fills. The table starts with 16 KiB and grows with the pieces met. A
     /// thread needs up to 3 MiB beside it.
     pub fn cache_bytes(mut self, bytes: usize) -> Self {
@@ -75,7 +75,7 @@ impl TokenizerBuilder {
 impl Tokenizer {
     /// A tokenizer with the default options.
     ///
-    /// Costs a table of 256 KiB; for listed merges, a look at each.
+    /// Costs a table of 256 KiB and a look at each token or listed merge.
     pub fn new(model: impl Into<Arc<Model>>) -> Self {
         Self::builder().build(model)
     }

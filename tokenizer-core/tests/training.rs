@@ -81,7 +81,7 @@ const PRINT: &str = "TOKENIZER_TEST_PRINT_MERGES";
 #[test]
 fn every_tier_learns_the_same_merges() {
     if std::env::var_os(PRINT).is_some() {
-        // PieceCounts, and pieces that are as long as a document.
+        // Words, and pieces that are as long as a document.
         for pattern in [Pattern::named(PatternName::O200k), all_in_one_piece()] {
             let corpus = corpus();
             let lines: Vec<&str> = corpus.split_inclusive('\n').collect();

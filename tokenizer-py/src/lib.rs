@@ -8,7 +8,7 @@
 //! | `text` | `str` and `bytes`, both ways |
 //! | `ids` | ids as lists and arrays, and ids that come from Python in any form |
 //! | `specials` | the special tokens that a call allows or refuses |
-//! | `request` | what a call asks of the encoder |
+//! | `request` | a call of the core's tokenizer |
 //! | `batches` | many texts to many lists, on threads |
 //! | `progress` | how far long work is |
 //! | `documents`, `arrow` | documents of a Python iterator, of columns of Arrow |

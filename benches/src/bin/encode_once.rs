@@ -7,7 +7,7 @@
 //!
 //! | field | what it is |
 //! | --- | --- |
-//! | `load` | from the path to an tokenizer that can be asked |
+//! | `load` | from the path to a tokenizer that can be asked |
 //! | `sentence` | its first answer, for one sentence |
 //! | `passes` | the passes over the text, the first and then the others |
 //! | `tokens`, `crc` | of the text: how many ids, and the CRC-32 of them as little-endian u32 |

@@ -3,7 +3,7 @@
 //!
 //!     cargo run --release -p benches --bin split_table -- [WORD...]
 //!
-//! PieceCounts choose the rows whose name (like `english_prose cl100k`) holds one of them; without words
+//! Words choose the rows whose name (like `english_prose cl100k`) holds one of them; without words
 //! all rows are printed but those of the adversarial files. A cell is the best of several passes
 //! over the whole file, and is printed only after its answer has been checked; `-` stands where the
 //! regex engine gives up.

@@ -85,7 +85,7 @@ impl<'a> Counter<'a> {
             Some(max_memory) => {
                 let mut counter = self.counter();
                 counter.count(documents)?;
-                counter.finish()?.into_words(max_memory / 2)
+                counter.finish()?.into_piece_counts(max_memory / 2)
             }
         })
     }
@@ -107,7 +107,7 @@ impl<'a> Counter<'a> {
         };
         let mut counter = self.counter();
         add_files(&mut counter, files, &stage)?;
-        Ok(counter.finish()?.into_words(max_memory / 2)?)
+        Ok(counter.finish()?.into_piece_counts(max_memory / 2)?)
     }
 
     /// The pieces of all documents and all files in order, and how many bytes of documents were

@@ -40,7 +40,7 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// PieceCounts of random letters: counted at once, merged for a long time.
+/// Words of random letters: counted at once, merged for a long time.
 fn random_words(bytes: usize) -> Vec<u8> {
     let mut state = 1u64;
     let letter = |_| {

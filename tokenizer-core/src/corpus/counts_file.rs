@@ -65,7 +65,7 @@ pub enum LoadCountsError {
     NotBuilt(PathBuf),
     /// What stands in the file is wrong.
     #[error("{}: {}", .0.display(), .1)]
-    Counts(PathBuf, #[source] CountsError),
+    Counts(PathBuf, CountsError),
     /// The pieces of two files were split by different patterns.
     #[error(
         "{} and {} were split by different patterns: {} and {}",

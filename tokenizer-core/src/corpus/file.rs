@@ -11,7 +11,6 @@ pub struct FileError {
     /// The file.
     pub path: PathBuf,
     /// What went wrong.
-    #[source]
     pub error: io::Error,
 }
 

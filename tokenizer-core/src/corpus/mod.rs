@@ -5,22 +5,22 @@
 //! | [`mod@file`] | a file as bytes; the error that names a file |
 //! | `content` | what a file of documents holds: text, JSON lines, a table, or what is refused (feature `documents`) |
 //! | `documents` | documents out of files: compressed, lines, JSON lines, tables (feature `documents`) |
-//! | [`folder`] | the files of a folder, sorted |
-//! | [`atomic`] | a file written whole or not at all |
-//! | [`model_file`] | a model by the name of its file |
-//! | [`counts_file`] | counted pieces by the name of their file, and many such files as one |
-//! | [`temporary`] | temporary files, for counts that do not fit in memory |
+//! | `folder` | the files of a folder, sorted |
+//! | `atomic` | a file written whole or not at all |
+//! | `model_file` | a model by the name of its file |
+//! | `counts_file` | counted pieces by the name of their file, and many such files as one |
+//! | `temporary` | temporary files, for counts that do not fit in memory |
 
-pub mod atomic;
+mod atomic;
 #[cfg(feature = "documents")]
-pub mod content;
-pub mod counts_file;
+mod content;
+mod counts_file;
 #[cfg(feature = "documents")]
-pub mod documents;
-pub mod file;
-pub mod folder;
-pub mod model_file;
-pub mod temporary;
+mod documents;
+mod file;
+mod folder;
+mod model_file;
+mod temporary;
 
 pub use atomic::{NewFile, stop_writing, write_atomically};
 #[cfg(feature = "documents")]

@@ -58,14 +58,14 @@ pub enum LoadError {
     NotBuilt(PathBuf),
     /// Not a right `.bpe` file.
     #[error("{}: {}", .0.display(), .1)]
-    Native(PathBuf, #[source] native::NativeError),
+    Native(PathBuf, native::NativeError),
     /// Not a right `.tiktoken` file.
     #[error("{}: {}", .0.display(), .1)]
-    Tiktoken(PathBuf, #[source] tiktoken::TiktokenError),
+    Tiktoken(PathBuf, tiktoken::TiktokenError),
     /// Not a `tokenizer.json` that is supported.
     #[cfg(feature = "huggingface")]
     #[error("{}: {}", .0.display(), .1)]
-    HuggingFace(PathBuf, #[source] huggingface::HuggingFaceError),
+    HuggingFace(PathBuf, huggingface::HuggingFaceError),
 }
 
 /// A model could not be written.
@@ -83,11 +83,11 @@ pub enum SaveError {
     NotBuilt(PathBuf),
     /// The model cannot be told by ranks.
     #[error("{}: {}", .0.display(), .1)]
-    Tiktoken(PathBuf, #[source] tiktoken::NotRanks),
+    Tiktoken(PathBuf, tiktoken::NotRanks),
     /// The model cannot be told in Hugging Face's words.
     #[cfg(feature = "huggingface")]
     #[error("{}: {}", .0.display(), .1)]
-    HuggingFace(PathBuf, #[source] huggingface::HuggingFaceError),
+    HuggingFace(PathBuf, huggingface::HuggingFaceError),
 }
 
 /// A model that was read, and what its files leave open.

@@ -50,8 +50,7 @@ const BUFFER: usize = 1 << 15;
 ///
 /// ```
 /// use tokenizer_core::corpus::TemporaryFiles;
-/// use tokenizer_core::count::PieceCounter;
-/// use tokenizer_core::{CountOptions, Pattern};
+/// use tokenizer_core::{CountOptions, Pattern, PieceCounter};
 ///
 /// let pattern: Pattern = "cl100k".parse()?;
 /// let store = TemporaryFiles::default();
@@ -316,7 +315,7 @@ impl<F: Read> SortedPieces<F> {
     ///
     /// # Errors
     /// As [`SortedPieces::next`]; [`CountError::MemoryExceeded`].
-    pub fn into_words(mut self, max_memory: usize) -> Result<PieceCounts, CountError> {
+    pub fn into_piece_counts(mut self, max_memory: usize) -> Result<PieceCounts, CountError> {
         let mut words = PieceCounts::new();
         while let Some((piece, count)) = self.next()? {
             words.push_distinct(piece, count)?;
@@ -637,7 +636,7 @@ mod tests {
             let options = CountOptions::default();
             let mut counter = PieceCounter::new(&pattern, &options, 1 << 18, &store);
             counter.count(documents()).unwrap();
-            counter.finish().unwrap().into_words(max_memory)
+            counter.finish().unwrap().into_piece_counts(max_memory)
         };
         let fit = words(1 << 20).unwrap();
         assert!(fit.len() > 3000);

@@ -78,7 +78,7 @@ impl Encoder {
 
     /// An encoder that works as `options` say.
     ///
-    /// Costs a table entry for each listed merge; for tiktoken's kind of model, next to nothing.
+    /// Costs a table of 256 KiB and a look at each token or listed merge.
     pub(crate) fn with_options(model: impl Into<Arc<Model>>, options: EncoderOptions) -> Self {
         let model = model.into();
         Encoder {

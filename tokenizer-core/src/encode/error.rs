@@ -45,7 +45,6 @@ pub struct BatchError {
     /// Which text, from 0.
     pub text: usize,
     /// Why.
-    #[source]
     pub error: EncodeError,
 }
 

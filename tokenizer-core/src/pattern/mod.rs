@@ -131,6 +131,8 @@ impl Pattern {
     ///
     /// # Errors
     /// When it does not compile.
+    #[cfg(any(test, feature = "internals"))]
+    #[doc(hidden)]
     pub fn through_regex_engine(source: &str, gaps: Gaps) -> Result<Self, PatternError> {
         let stage = RegexStage::backtracking(source, gaps)?;
         Ok(Self::new(
@@ -195,13 +197,14 @@ impl Pattern {
         matches!(self.shared.engine, Engine::Scanner(_))
     }
 
-    /// Splits `text`. The iterator gives byte ranges; [`Splitter::fill`] gives them in bulk.
+    /// Splits `text`. The iterator gives byte ranges.
     pub fn split<'a>(&'a self, text: &'a [u8]) -> Splitter<'a> {
         self.split_on(Tier::best(), text)
     }
 
     /// As [`Pattern::split`], with the instructions of `tier`, if the machine has it. The pieces
     /// are the same.
+    #[doc(hidden)]
     pub fn split_on<'a>(&'a self, tier: Tier, text: &'a [u8]) -> Splitter<'a> {
         Splitter {
             pieces: match &self.shared.engine {

@@ -6,8 +6,8 @@
 //! tier that is asked for. The methods of `Simd` are few and plain; `scalar.rs` has each of them
 //! in the plainest form, and a test compares every tier with it.
 //!
-//! The environment variable `TOKENIZER_SIMD` (`scalar`, `avx2`, `avx512`, `avx512vbmi2`, `neon`)
-//! forces a tier, if the machine has it.
+//! With the feature `internals`, the environment variable `TOKENIZER_SIMD` (`scalar`, `avx2`, `avx512`,
+//! `avx512vbmi2`, `neon`) forces a tier, if the machine has it: for tests and benches.
 //!
 //! What is written for one kind of system stands here too (`huge_pages.rs`), and what is written for no
 //! kind but takes memory by address (`short_tokens.rs`).
@@ -89,16 +89,19 @@ impl Tier {
         Self::ALL.into_iter().filter(|tier| tier.is_available())
     }
 
-    /// The tier that `TOKENIZER_SIMD` names, if the machine has it; otherwise the fastest. The
-    /// variable is read once.
+    /// The fastest tier that this machine has, or the one that `TOKENIZER_SIMD` names.
     pub fn best() -> Tier {
         static BEST: OnceLock<Tier> = OnceLock::new();
         *BEST.get_or_init(|| {
-            let wanted = std::env::var("TOKENIZER_SIMD").unwrap_or_default();
             let fastest = Self::available().last().unwrap_or(Tier::Scalar);
-            Self::available()
-                .find(|tier| tier.name() == wanted)
-                .unwrap_or(fastest)
+            #[cfg(any(test, feature = "internals"))]
+            if let Ok(wanted) = std::env::var("TOKENIZER_SIMD") {
+                let mut available = Self::available();
+                return available
+                    .find(|tier| tier.name() == wanted)
+                    .unwrap_or(fastest);
+            }
+            fastest
         })
     }
 

@@ -11,7 +11,7 @@
 //! (An id is never made again, and a blanked place never begins a symbol again.)
 //!
 //! The upper bits of a cell say how far it is from the beginning of its word, where the count is.
-//! PieceCounts that are too long for that, or whose counts pass 32 bits, stand in a list beside.
+//! Pieces that are too long for that, or whose counts pass 32 bits, stand in a list beside.
 //!
 //! **Compaction.** When all places are found anew anyway (see `pairs.rs`), the symbols are moved
 //! together and are one cell wide again, and words of a single symbol go.
@@ -103,7 +103,7 @@ impl Corpus {
         Self::build(words.distinct_bytes() + EDGES * words.len(), pieces)
     }
 
-    /// PieceCounts that are tokens already, together not more than `symbols`.
+    /// Pieces that are tokens already, together not more than `symbols`.
     pub(crate) fn from_symbols<S: ExactSizeIterator<Item = TokenId>>(
         symbols: usize,
         words: impl ExactSizeIterator<Item = (S, Count)>,
@@ -247,7 +247,7 @@ impl Corpus {
             };
             return run.merge(rule, places, &mut neighbours[0], stop);
         }
-        // PieceCounts are cut where the places are about evenly shared.
+        // Pieces are cut where the places are about evenly shared.
         let share = |run: usize| places[places.len() * run / runs] as usize;
         let part_of = |place: usize| self.parts.partition_point(|&part| part <= place) - 1;
         let mut cuts: Vec<usize> = (1..runs)

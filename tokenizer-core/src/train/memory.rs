@@ -19,8 +19,7 @@ const BYTES_OF_PAIRS: f64 = 65.0;
 /// Costs a pass over the lengths of the pieces.
 ///
 /// ```
-/// use tokenizer_core::train::estimate_memory;
-/// use tokenizer_core::PieceCounts;
+/// use tokenizer_core::{PieceCounts, estimate_memory};
 ///
 /// let mut words = PieceCounts::new();
 /// words.add(b"lowest", 1 << 40)?;

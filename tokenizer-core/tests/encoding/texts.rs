@@ -66,7 +66,7 @@ pub fn random_bytes(length: usize, limit: u32) -> Vec<u8> {
     random(1).take(length).map(|n| (n % limit) as u8).collect()
 }
 
-/// PieceCounts that no one has met, of 2 to 13 letters.
+/// Words that no one has met, of 2 to 13 letters.
 pub fn novel_words(count: usize) -> Vec<u8> {
     let mut numbers = random(2);
     let mut words = Vec::new();

@@ -147,7 +147,7 @@ impl fmt::Display for Unit {
 #[non_exhaustive]
 pub enum DocumentError {
     /// The input could not be read.
-    #[error("{0}")]
+    #[error(transparent)]
     Read(#[from] io::Error),
     /// What is compressed in it is not right.
     #[error("the {format} data is broken or cut short: {error}")]
@@ -155,7 +155,6 @@ pub enum DocumentError {
         /// How it is compressed.
         format: &'static str,
         /// What the decompressor says.
-        #[source]
         error: io::Error,
     },
     /// The content cannot be read.

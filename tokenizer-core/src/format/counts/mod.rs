@@ -81,7 +81,7 @@ pub enum CountsError {
     PatternMissing,
     /// The pattern that the file names cannot be used.
     #[error("the pattern of the pieces: {0}")]
-    Pattern(#[from] PatternTextError),
+    Pattern(PatternTextError),
     /// The file was split by another pattern than the one that was asked for.
     #[error("the pieces were split by another pattern: {}", pattern_text::short(.found))]
     OtherPattern {
@@ -94,6 +94,12 @@ pub enum CountsError {
     /// Whoever counted the rows failed.
     #[error(transparent)]
     Count(#[from] CountError),
+}
+
+impl From<PatternTextError> for CountsError {
+    fn from(error: PatternTextError) -> Self {
+        CountsError::Pattern(error)
+    }
 }
 
 /// The pattern of a file that says `found`, where the caller may have asked for one.

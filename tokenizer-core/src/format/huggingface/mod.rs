@@ -122,7 +122,6 @@ pub enum HuggingFaceError {
         /// The name of the file.
         file: &'static str,
         /// What is wrong.
-        #[source]
         error: Box<HuggingFaceError>,
     },
     /// The folder is of a class whose tokenizer cannot be had here.
