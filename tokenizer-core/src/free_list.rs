@@ -12,7 +12,7 @@ use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 use std::sync::Mutex;
 
-const PLACES: usize = 32;
+const PLACES: usize = 128;
 
 /// See the module.
 pub(crate) struct FreeList<T> {

@@ -2,7 +2,7 @@
 //!
 //! Open addressing in buckets of eight slots, half a cache line, at most half full; what does not fit goes
 //! to the next bucket. A slot is four bytes: a number, and above it as many bits of the hash as there is
-//! room for (a tag: 15 for 100,000 tokens). A look-up is one cache line, eight XORs and a minimum, without
+//! room for (a tag: 15 for ids up to 100,000, 7 up to 2^24). A look-up is one cache line, eight XORs and a minimum, without
 //! a branch that depends on what is found.
 //!
 //! **Invariant.** Equal hashes have equal tags, so [`HashIndex::lowest`] is a lower bound of the number
@@ -90,8 +90,7 @@ impl HashIndex {
         self.probe(hash, is).ok()
     }
 
-    /// Adds a number, if the right one was not there; otherwise gives the one that was. There is room for
-    /// it.
+    /// Inserts `number`, unless `is` accepts one with this hash, which is returned. There is room for it.
     #[inline]
     pub(crate) fn insert(
         &mut self,

@@ -42,7 +42,7 @@ pub struct TokenizerBuilder {
 impl TokenizerBuilder {
     /// Limits the piece table of a thread to `bytes`; 24 MiB by default, which only text of hundreds
     /// of thousands of distinct pieces fills. The table starts with 16 KiB and grows with the pieces met. A
-    /// thread needs up to 3 MiB beside it.
+    /// thread needs up to 16 MiB beside it, mostly less than one.
     pub fn cache_bytes(mut self, bytes: usize) -> Self {
         self.options.cache_bytes = bytes;
         self

@@ -104,7 +104,7 @@ impl fmt::Display for Refused {
 }
 
 /// Extensions that promise JSON lines, in lower case. `.json` promises JSON of any form.
-pub const JSON_NAMES: [&str; 4] = ["jsonl", "ndjson", "jsonlines", "jl"];
+const JSON_NAMES: [&str; 4] = ["jsonl", "ndjson", "jsonlines", "jl"];
 
 /// Extensions of compressed files, in lower case.
 const COMPRESSION_NAMES: [&str; 8] = ["gz", "gzip", "zst", "zstd", "xz", "bz2", "lz4", "lz"];

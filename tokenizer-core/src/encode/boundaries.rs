@@ -32,8 +32,8 @@ impl Boundaries {
         }
     }
 
-    /// Two threads may build them at once: no thread ever blocks on one that does not exist in a forked
-    /// child.
+    /// Two threads may build them at once: a child that is forked while a thread builds them does not wait
+    /// for it.
     #[inline]
     pub(super) fn sets(&self) -> &BoundarySets {
         match self.sets.get() {

@@ -14,8 +14,8 @@ use crate::hash::{Key, Seeds};
 use crate::pattern::Spans;
 use crate::simd::{BLOCK, Simd};
 
-/// Marks the key of a part of a piece: a part that is a token is not that token where merging does
-/// not reach it, and a piece is.
+/// Marks the keys of parts. A whole piece that is a token gets that id unmerged; a part with the same bytes
+/// is merged, so their ids may differ.
 pub(super) const PART: u128 = 1 << 127;
 
 /// The end of a chunk of text: of a piece, or of a part of one.

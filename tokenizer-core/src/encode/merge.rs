@@ -129,7 +129,7 @@ impl Merger {
     }
 
     /// Gives back the memory that a large piece took.
-    pub(super) fn forget_memory(&mut self) {
+    pub(super) fn free_large_buffers(&mut self) {
         self.stretch.runs = Runs::default();
         self.stretch.heap = Heap::default();
         self.wide_window = Window::default();

@@ -327,6 +327,35 @@ mod stop_tests {
         }
     }
 
+    /// One piece of many chunks, most of them new: the flag is checked between them, and the ids so far are
+    /// those of a beginning of the text.
+    #[test]
+    fn a_piece_of_many_chunks_is_broken_off_too() {
+        let bytes: Vec<[u8; 1]> = (0..=255).map(|byte| [byte]).collect();
+        let tokens = bytes.iter().map(|byte| &byte[..]).zip(0..);
+        let model = Model::from_ranks(Pattern::named(PatternName::Cl100k), tokens, []).unwrap();
+        let tokenizer = Tokenizer::new(model);
+        let letters: Vec<char> = ('\u{4E00}'..'\u{9FA0}').collect();
+        let text: String = (0..3_000_000_usize)
+            .map(|n| letters[n.wrapping_mul(7919) % letters.len()])
+            .collect();
+        let want = tokenizer.encode(&text).unwrap();
+        for wait in [0, 1, 3, 10] {
+            let flag = AtomicBool::new(false);
+            let mut ids = Vec::new();
+            let done = std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    std::thread::sleep(Duration::from_millis(wait));
+                    flag.store(true, Ordering::Relaxed);
+                });
+                let tokenizer = Tokenizer::new(tokenizer.model().clone());
+                tokenizer.request().stop(&flag).encode_into(&text, &mut ids)
+            });
+            assert!(want.starts_with(&ids));
+            assert_eq!(done.is_ok(), ids.len() == want.len());
+        }
+    }
+
     #[test]
     fn a_piece_without_an_end_is_broken_off_and_not_kept() {
         let specials: [&str; 0] = [];

@@ -5,7 +5,7 @@
 //! ids, and the bytes of a piece of more than 15, are in an arena. A hit is one cache line, one
 //! comparison and one 16-byte store, whatever the number of ids.
 //!
-//! **Invariant.** The table holds copies of what the rules say: nothing depends on what it holds.
+//! **Invariant.** An entry equals what merging gives. Losing one costs time and never changes ids.
 //!
 //! **Bound.** The table doubles when it is half full, up to three quarters of the bytes
 //! allowed; then a piece that finds no free slot within [`PROBES`] lines replaces one there, in turn.
@@ -142,7 +142,7 @@ impl PieceTable {
     }
 
     /// Makes the keys of the next chunks and fetches their lines; gives their number, 0 at the end of the
-    /// run. The table does not grow until the next group.
+    /// run.
     #[inline]
     pub(super) fn prepare(
         &mut self,
@@ -151,7 +151,6 @@ impl PieceTable {
         chunks: &mut Chunks,
         group: &mut [Prepared; GROUP],
     ) -> usize {
-        self.make_room();
         let mut filled = 0;
         while filled < GROUP && !chunks.is_done() {
             if !chunks.is_in_piece() {
@@ -225,8 +224,11 @@ impl PieceTable {
     }
 
     /// Stores the ids of a chunk that is not in the table, unless they are more than the arena allows for
-    /// one entry.
+    /// one entry. The table may grow: what was prepared before is of no use then.
     pub(super) fn insert(&mut self, key: u128, chunk: &[u8], ids: &[TokenId]) {
+        if self.used >= self.addressed() && self.addressed() < self.most_lines {
+            self.grow();
+        }
         let is_long = Key(key & !PART).is_long();
         let found = match ids.len() {
             1..=INLINE_IDS if !is_long => {
@@ -298,14 +300,6 @@ impl PieceTable {
         self.used += usize::from(slot.keys[place] == 0);
         slot.keys[place] = key;
         slot.ids[place] = ids;
-    }
-
-    /// Grows the table if a group might fill it to more than half.
-    #[inline(always)]
-    fn make_room(&mut self) {
-        if self.used + GROUP > self.addressed() && self.addressed() < self.most_lines {
-            self.grow();
-        }
     }
 
     #[cold]
@@ -461,7 +455,6 @@ mod tests {
 
     /// Prepares a piece without cutting it, as the first of a group.
     fn prepared(table: &mut PieceTable, piece: &[u8], is_part: bool) -> Prepared {
-        table.make_room();
         let Key(key) = table.seeds.key(piece, 0, piece.len());
         let key = key | if is_part { PART } else { 0 };
         let line = line_of(table.seeds, key, table.addressed());

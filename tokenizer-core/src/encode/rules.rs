@@ -40,8 +40,10 @@ impl Rules {
         match model.merging() {
             Merging::Ranks => {
                 for (id, token) in vocab.iter() {
+                    // Of repeated tokens the one with the lowest id counts.
                     if let [first, second] = *token {
-                        rules.byte_ranks[square(first, second)] = id;
+                        let rank = &mut rules.byte_ranks[square(first, second)];
+                        *rank = id.min(*rank);
                     }
                 }
             }

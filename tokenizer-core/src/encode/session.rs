@@ -1,7 +1,7 @@
 //! Pieces to ids: the core of encoding.
 //!
-//! [`PieceRuns::encode`] encodes one run of at most a thousand pieces into a vector and returns. Its
-//! caller checks the stop flag, compares a limit, adds offsets or counts, and calls again.
+//! [`PieceRuns::encode`] encodes one run of at most 1,024 pieces into a vector and returns. Its
+//! caller compares a limit, adds offsets or counts, and calls again.
 //!
 //! Chunks that are not in the table are collected, merged together (`line.rs`), and stored; then their ids
 //! are moved into the gaps between those of the other chunks, from the last one backwards, so that each id
@@ -121,7 +121,12 @@ impl Session {
         match rules.vocab().id(piece).filter(|_| rules.ignore_merges) {
             Some(id) => ids.push(id),
             None if piece.is_empty() => {}
-            None => _ = self.coder.merger.merge(rules, piece, ids, None),
+            None => {
+                self.coder.merger.merge(rules, piece, ids, None);
+                if piece.len() > LARGE {
+                    self.coder.merger.free_large_buffers();
+                }
+            }
         }
     }
 }
@@ -136,8 +141,8 @@ impl Coder {
         }
     }
 
-    /// Appends the ids of a run of pieces of `text` to `ids`; `false` if `stop` was set before the end.
-    /// The flag is checked within long pieces only.
+    /// Appends the ids of a run of pieces of `text` to `ids`; `false` if `stop` was set before the end: then
+    /// the ids are those of a beginning of the run.
     fn encode_run(
         &mut self,
         tables: &Tables,
@@ -150,6 +155,11 @@ impl Coder {
         let mut chunks = Chunks::new(text, spans);
         let mut start = spans.start();
         loop {
+            // A piece may have millions of chunks.
+            if check_stop(stop).is_err() {
+                self.missing.give_up(ids);
+                return false;
+            }
             let filled =
                 (self.table).prepare(self.tier, &tables.boundaries, &mut chunks, &mut group);
             let mut done = 0;
@@ -200,8 +210,8 @@ impl Coder {
 /// Chunks that are merged together. More gain nothing.
 const MOST: usize = 32;
 
-/// Memory for a chunk of more bytes is freed after it.
-const LARGE: usize = 1 << 20;
+/// Memory for missing chunks of more bytes is freed after them: on the heap a byte takes up to 80.
+const LARGE: usize = 1 << 16;
 
 /// The chunks of a run that were not in the table. Its memory is used again from run to run.
 #[derive(Default)]
@@ -209,7 +219,7 @@ struct Missing {
     chunks: Vec<Chunk>,
     keys: Vec<u128>,
     jobs: Vec<Job>,
-    /// For each job, the part of a piece that it is.
+    /// For each job, what its ids are stored as, if it is one of several parts of a piece.
     parts: Vec<Option<Prepared>>,
     made: Vec<TokenId>,
 }
@@ -218,7 +228,7 @@ struct Missing {
 struct Chunk {
     prepared: Prepared,
     start: usize,
-    /// Its ids belong before this one.
+    /// The index in `ids` at which its ids are inserted.
     place: usize,
     /// The first one of the same bytes.
     first: usize,
@@ -284,26 +294,38 @@ impl Missing {
             chunk.jobs = first..self.jobs.len();
         }
         let Tools { tables, stop, .. } = tools;
-        if !(tools.merger).merge_jobs(&tables.rules, text, &mut self.jobs, &mut self.made, stop) {
-            return false;
-        }
-        for number in 0..chunks.len() {
-            let first = chunks[number].first;
-            if first == number {
-                self.store(&mut tools, text, &mut chunks[number]);
-            } else {
-                chunks[number].ids = chunks[first].ids.clone();
+        let all =
+            (tools.merger).merge_jobs(&tables.rules, text, &mut self.jobs, &mut self.made, stop);
+        if all {
+            for number in 0..chunks.len() {
+                let first = chunks[number].first;
+                if first == number {
+                    self.store(&mut tools, text, &mut chunks[number]);
+                } else {
+                    chunks[number].ids = chunks[first].ids.clone();
+                }
             }
+            self.fill_gaps(&chunks, ids);
+        } else {
+            ids.truncate(chunks[0].place);
         }
-        self.fill_gaps(&chunks, ids);
-        if chunks.iter().any(|chunk| chunk.span().len() > LARGE) {
-            tools.merger.forget_memory();
+        if chunks.iter().map(|chunk| chunk.span().len()).sum::<usize>() > LARGE {
+            tools.merger.free_large_buffers();
             *self = Missing::default();
         } else {
             chunks.clear();
             self.chunks = chunks;
         }
-        true
+        all
+    }
+
+    /// Drops all chunks, and the ids behind the first of them: those before it are a beginning of all ids.
+    fn give_up(&mut self, ids: &mut Vec<TokenId>) {
+        if let Some(first) = self.chunks.first() {
+            ids.truncate(first.place);
+        }
+        self.chunks.clear();
+        self.keys.clear();
     }
 
     /// Finds the ids of a chunk, or what has to be merged for it.
@@ -346,7 +368,7 @@ impl Missing {
         }
     }
 
-    /// Adds a job, of which the last `found` ids are the ids, if there are any.
+    /// Adds a job. If `found` > 0, its ids are known: the last `found` of `made`.
     fn add_job(&mut self, start: usize, end: usize, found: usize, part: Option<Prepared>) {
         let made = self.made.len();
         let mut job = Job::new(start, end);

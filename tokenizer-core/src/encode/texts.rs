@@ -185,19 +185,25 @@ impl Request<'_> {
             false => Gathered::of_ids(Vec::with_capacity(part.bytes / 3)),
         };
         for step in &part.steps {
-            let ids = &mut gathered.ids;
             let done = match step {
                 Step::Split(stretch) => {
                     let (text, offset) = (stretch.bytes(), stretch.offset());
-                    (session.runs(encoder.tables(), text, offset, stop)).encode_all(ids)
+                    let mut runs = session.runs(encoder.tables(), text, offset, stop);
+                    loop {
+                        match runs.encode(&mut gathered.ids) {
+                            Ok(true) => gathered.count(),
+                            Ok(false) => break Ok(()),
+                            Err(error) => break Err(error),
+                        }
+                    }
                 }
                 Step::Prepare(text, offset) => {
                     let normalizer = encoder.model().normalizer();
                     let segments = segments::between(text, *offset, self.allowed, normalizer);
-                    encoder.encode_segments(session, segments, stop, ids)
+                    encoder.encode_segments(session, segments, stop, &mut gathered.ids)
                 }
                 Step::Special(id) => {
-                    ids.push(*id);
+                    gathered.ids.push(*id);
                     Ok(())
                 }
                 Step::TextEnds => {
