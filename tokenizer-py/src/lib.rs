@@ -53,7 +53,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<counts::PieceCounts>()?;
     module.add_function(wrap_pyfunction!(counts::count_pieces, module)?)?;
     module.add_function(wrap_pyfunction!(ranks::_parse_ranks, module)?)?;
+    // Not in `__all__`, which the stubs list.
     #[cfg(debug_assertions)]
-    module.add_function(wrap_pyfunction!(errors::_panic, module)?)?;
+    module.setattr("_panic", wrap_pyfunction!(errors::_panic, module)?)?;
     Ok(())
 }

@@ -532,14 +532,13 @@ def test_type_errors_name_the_argument(pair):
     native = Tokenizer.from_file(GOLDEN / "cl100k.tiktoken", pattern="cl100k")
     for call in ("decode", "decode_bytes"):
         for ids in (["a"], [1.5], [None], 7, None, "abc"):
-            for encoding in pair:
-                with pytest.raises(TypeError, match="^argument 'tokens': "):
+            for encoding, name in ((pair[0], "tokens"), (pair[1], "tokens"), (native, "ids")):
+                with pytest.raises(TypeError, match=f"argument '{name}'|while processing '{name}'"):
                     getattr(encoding, call)(ids)
-            with pytest.raises(TypeError, match="^argument 'ids': "):
-                getattr(native, call)(ids)
     for call in ("encode", "encode_numpy", "count"):
-        with pytest.raises(TypeError, match="^argument 'text': expected str or bytes, not int$"):
+        with pytest.raises(TypeError, match="expected str or bytes, not int") as error:
             getattr(native, call)(5)
+        assert "'text'" in "".join([str(error.value), *getattr(error.value, "__notes__", ())])
 
 
 def test_batches_of_uneven_texts(pair):
