@@ -185,7 +185,7 @@ mod tests {
         let tokens: Vec<Vec<u8>> = (1..8).map(|n| vec![b'a'; 1 << n]).collect();
         let tokens: Vec<&[u8]> = tokens.iter().map(Vec::as_slice).collect();
         let encoder = ranks(&tokens);
-        let ids = encoder.encode(&vec![b'a'; 1_000_001]).unwrap();
+        let ids = encoder.encode(vec![b'a'; 1_000_001]).unwrap();
         assert_eq!(ids.len(), 1_000_000 / 128 + 2);
         assert_eq!(ids.last(), Some(&97));
     }
@@ -196,7 +196,7 @@ mod tests {
         let tokens: Vec<Vec<u8>> = (1..=21).map(|n| vec![b'a'; 1 << n]).collect();
         let tokens: Vec<&[u8]> = tokens.iter().map(Vec::as_slice).collect();
         assert_eq!(
-            ranks(&tokens).encode(&vec![b'a'; 1 << 21]).unwrap(),
+            ranks(&tokens).encode(vec![b'a'; 1 << 21]).unwrap(),
             [256 + 20]
         );
     }
