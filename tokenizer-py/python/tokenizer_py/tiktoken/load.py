@@ -44,6 +44,7 @@ def read_file(blobpath: str) -> bytes:
             with urllib.request.urlopen(blobpath, timeout=_SECONDS) as response:  # noqa: S310
                 return response.read()
         except urllib.error.HTTPError as error:
+            error.close()
             raise OSError(f"cannot fetch {blobpath}: {error}") from error
         except OSError as error:
             reason = getattr(error, "reason", error)
