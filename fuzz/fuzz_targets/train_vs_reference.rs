@@ -2,13 +2,14 @@
 //!
 //! An input is a corpus of counted pieces and the options to train it with. Pieces can be made of
 //! very few letters, which gives ties and pairs that overlap, can be repeated into long ones, and
-//! can occur more often than 32 bits can count.
+//! can occur more often than 32 bits can count. Every corpus is trained on with the thresholds of
+//! production, and with small ones.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use tokenizer_core::{Count, Pair, TrainOptions, PieceCounts, train};
-use tokenizer_core::internals::{reference};
+use tokenizer_core::internals::reference;
 
 /// The definition reads the whole corpus for each merge: symbols times merges are bounded.
 const MOST_SYMBOLS: usize = 4000;
@@ -33,12 +34,15 @@ fuzz_target!(|input: &[u8]| {
         .max_token_bytes(max_token_bytes);
 
     let want = reference::train(&words, merges, min_frequency, max_token_bytes);
-    let trained = train(&words, &options).expect("these corpora fit");
-    let got: Vec<Pair> = trained.merges().iter().map(|merge| merge.pair()).collect();
-    assert_eq!(got, want);
-    let counts = trained.counts();
-    assert!(counts.is_sorted_by(|before, after| before >= after));
-    assert_eq!(counts.len(), want.len());
+    // With small thresholds, threads share corpora of this size.
+    for options in [options.clone(), options.small_thresholds().threads(3)] {
+        let trained = train(&words, &options).expect("these corpora fit");
+        let got: Vec<Pair> = trained.merges().iter().map(|merge| merge.pair()).collect();
+        assert_eq!(got, want);
+        let counts = trained.counts();
+        assert!(counts.is_sorted_by(|before, after| before >= after));
+        assert_eq!(counts.len(), want.len());
+    }
 });
 
 /// Reads pieces: a byte for the length, one for repetitions, one for the count, then the bytes,

@@ -135,7 +135,8 @@ pub fn extend_with_progress(
     let mut encode = encoder.piece_by_piece();
     let pieces = words.iter();
     let encoded = pieces.map(|(piece, count)| (encode(piece).into_iter(), count));
-    let corpus = Corpus::from_symbols(words.distinct_bytes(), encoded).map_err(TrainError::from)?;
+    let corpus = Corpus::from_symbols(words.distinct_bytes(), encoded, options.thresholds());
+    let corpus = corpus.map_err(TrainError::from)?;
     drop(encode);
     learn(
         corpus,
@@ -419,6 +420,9 @@ mod tests {
             let extended = extend(&start, &words, &options(first + more)).unwrap();
             let at_once = trained(&words, &options(first + more));
             prop_assert_eq!(&extended.model, &at_once);
+            let small = options(first + more).small_thresholds();
+            let extended = extend(&start, &words, &small).unwrap();
+            prop_assert_eq!(&extended.model, &at_once);
             let new = at_once.vocab().id_limit() - start.vocab().id_limit();
             prop_assert_eq!(extended.learned.len(), new);
             let moves = if new > 0 && !hugging_face { 2 } else { 0 };
@@ -450,16 +454,18 @@ mod tests {
             let encoded = other.iter().map(|(p, n)| (encoder.encode_single_piece(p), n)).collect();
             let tokens = model.vocab().iter().map(|(_, token)| token.to_vec()).collect();
             let want = reference::extend(encoded, tokens, merges, min_frequency, max_token_bytes);
-            let mut learned = Vec::new();
-            let extended = extend_with_progress(&model, &other, &options, |merge| {
-                learned.push(merge.pair);
-                ControlFlow::Continue(())
-            });
-            prop_assert_eq!(learned, want);
-            let extended = extended.unwrap().model;
-            prop_assert_eq!(extended.vocab().repeated().count(), 0);
-            for (id, token) in model.vocab().iter() {
-                prop_assert_eq!(extended.vocab().token(id), Some(token));
+            for options in [options.clone(), options.small_thresholds()] {
+                let mut learned = Vec::new();
+                let extended = extend_with_progress(&model, &other, &options, |merge| {
+                    learned.push(merge.pair);
+                    ControlFlow::Continue(())
+                });
+                prop_assert_eq!(&learned, &want);
+                let extended = extended.unwrap().model;
+                prop_assert_eq!(extended.vocab().repeated().count(), 0);
+                for (id, token) in model.vocab().iter() {
+                    prop_assert_eq!(extended.vocab().token(id), Some(token));
+                }
             }
         }
     }

@@ -27,9 +27,16 @@ fn words(documents: &[&str], pattern: &Pattern, threads: usize) -> PieceCounts {
     .unwrap()
 }
 
-fn merges(words: &PieceCounts, merges: usize) -> Vec<Pair> {
-    let trained = train(words, &TrainOptions::new(256 + merges)).unwrap();
-    trained.merges().iter().map(|merge| merge.pair()).collect()
+/// The merges, which small thresholds do not change.
+fn merges(words: &PieceCounts, merges: usize, threads: usize) -> Vec<Pair> {
+    let learned = |options: &TrainOptions| -> Vec<Pair> {
+        let trained = train(words, options).unwrap();
+        trained.merges().iter().map(|merge| merge.pair()).collect()
+    };
+    let options = TrainOptions::new(256 + merges).threads(threads);
+    let merges = learned(&options);
+    assert!(learned(&options.small_thresholds()) == merges);
+    merges
 }
 
 /// The same documents in an order that depends on `seed`.
@@ -52,12 +59,12 @@ fn threads_and_the_order_of_documents_change_nothing() {
     let documents = lines.repeat(8);
     for name in PatternName::ALL {
         let pattern = Pattern::named(name);
-        let want = merges(&words(&documents, &pattern, 1), 1500);
+        let want = merges(&words(&documents, &pattern, 1), 1500, 1);
         assert_eq!(want.len(), 1500);
         for threads in THREADS {
             for seed in 0..2 {
                 let documents = shuffled(&documents, seed);
-                let got = merges(&words(&documents, &pattern, threads), 1500);
+                let got = merges(&words(&documents, &pattern, threads), 1500, threads);
                 assert!(got == want, "{name}, {threads} threads, order {seed}");
             }
         }
@@ -68,9 +75,9 @@ fn threads_and_the_order_of_documents_change_nothing() {
 fn one_document_on_several_threads_is_one_document() {
     let corpus = corpus().repeat(12);
     let pattern = Pattern::named(PatternName::Nanochat);
-    let want = merges(&words(&[&corpus], &pattern, 1), 1500);
+    let want = merges(&words(&[&corpus], &pattern, 1), 1500, 1);
     for threads in THREADS {
-        let got = merges(&words(&[&corpus], &pattern, threads), 1500);
+        let got = merges(&words(&[&corpus], &pattern, threads), 1500, threads);
         assert!(got == want, "{threads} threads");
     }
 }
@@ -85,7 +92,7 @@ fn every_tier_learns_the_same_merges() {
         for pattern in [Pattern::named(PatternName::O200k), all_in_one_piece()] {
             let corpus = corpus();
             let lines: Vec<&str> = corpus.split_inclusive('\n').collect();
-            println!("MERGES {:?}", merges(&words(&lines, &pattern, 2), 1200));
+            println!("MERGES {:?}", merges(&words(&lines, &pattern, 2), 1200, 2));
         }
         return;
     }
@@ -119,13 +126,27 @@ fn all_in_one_piece() -> Pattern {
 fn counts_that_are_many_times_higher_give_the_same_merges() {
     let corpus = corpus();
     let words = words(&[&corpus], &Pattern::named(PatternName::Cl100k), 2);
-    let want = merges(&words, 2000);
+    let want = merges(&words, 2000, 2);
     for factor in [3, 1 << 20, (1 << 32) + 1, 1 << 40] {
         let mut scaled = PieceCounts::new();
         for (piece, count) in words.iter() {
             scaled.add(piece, count * factor).unwrap();
         }
-        assert!(merges(&scaled, 2000) == want, "{factor} times");
+        assert!(merges(&scaled, 2000, 2) == want, "{factor} times");
+    }
+}
+
+#[test]
+fn a_merge_of_many_places_is_the_same_on_several_threads() {
+    // (a, b) occurs at 40,000 places: almost five times what is worth a thread without small thresholds.
+    let mut words = PieceCounts::new();
+    for number in 0..40_000 {
+        let piece = format!("ab{number}");
+        words.add(piece.as_bytes(), 1 + number % 3).unwrap();
+    }
+    let want = reference::train(&words, 12, 1, usize::MAX);
+    for threads in THREADS {
+        assert_eq!(merges(&words, 12, threads), want, "{threads} threads");
     }
 }
 
@@ -153,12 +174,13 @@ proptest! {
     fn merges_are_those_of_the_definition(
         pieces in prop::collection::vec((piece(), count()), 0..16),
         wanted in 0usize..60,
+        threads in 1usize..4,
     ) {
         let mut words = PieceCounts::new();
         for (piece, count) in &pieces {
             words.add(piece, *count).unwrap();
         }
         let want = reference::train(&words, wanted, 1, usize::MAX);
-        prop_assert_eq!(merges(&words, wanted), want);
+        prop_assert_eq!(merges(&words, wanted, threads), want);
     }
 }

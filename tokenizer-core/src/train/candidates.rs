@@ -19,13 +19,10 @@ use std::collections::binary_heap::PeekMut;
 
 use crate::token::{Candidate, Count, Pair};
 
-/// Counts below it have buckets.
-const LOW: Count = if cfg!(test) { 4 } else { 1 << 12 };
-
 /// Candidates by the order of training. A count may be stale, and then it is too high.
 pub(super) struct Candidates {
     high: BinaryHeap<Candidate>,
-    /// By count, below `LOW`.
+    /// By count; higher counts are in the heap.
     buckets: Vec<Vec<Pair>>,
     /// The count whose turn it is when there is nothing high; no bucket from here on is in use.
     count: Count,
@@ -36,11 +33,12 @@ pub(super) struct Candidates {
 }
 
 impl Candidates {
-    pub(super) fn new(candidates: impl Iterator<Item = Candidate>) -> Self {
+    /// Counts below `buckets` have a bucket.
+    pub(super) fn new(candidates: impl Iterator<Item = Candidate>, buckets: usize) -> Self {
         let mut all = Candidates {
             high: BinaryHeap::new(),
-            buckets: vec![Vec::new(); LOW as usize],
-            count: LOW,
+            buckets: vec![Vec::new(); buckets],
+            count: buckets as Count,
             sorted: Vec::new(),
             late: BinaryHeap::new(),
         };
@@ -59,7 +57,7 @@ impl Candidates {
     #[inline(always)]
     pub(super) fn push(&mut self, candidate: Candidate) {
         let Candidate { count, pair } = candidate;
-        if count >= LOW {
+        if count >= self.buckets.len() as Count {
             self.high.push(candidate);
         } else if count < self.count {
             self.buckets[count as usize].push(pair);
@@ -87,7 +85,7 @@ impl Candidates {
                     return Some((PeekMut::pop(top).pair, count));
                 }
                 // Writing through the top moves it down to its place.
-                Some(count) if count >= LOW => top.count = count,
+                Some(count) if count >= self.buckets.len() as Count => top.count = count,
                 Some(count) => {
                     let pair = PeekMut::pop(top).pair;
                     self.buckets[count as usize].push(pair);

@@ -15,8 +15,8 @@ pub(super) const END: TokenId = ID_MASK;
 /// The id of a place where no symbol begins any more.
 pub(super) const BLANK: TokenId = ID_MASK - 1;
 
-/// The largest distance a cell can hold stands for all from there on.
-pub(super) const FAR: u32 = if cfg!(test) { 5 } else { u32::MAX >> ID_BITS };
+/// The largest distance a cell can hold.
+pub(super) const MAX_DISTANCE: u32 = u32::MAX >> ID_BITS;
 
 #[inline(always)]
 pub(super) fn id(cell: u32) -> TokenId {
@@ -28,9 +28,10 @@ pub(super) fn distance(cell: u32) -> u32 {
     cell >> ID_BITS
 }
 
+/// The distance `far`, at most [`MAX_DISTANCE`], stands for all from there on.
 #[inline(always)]
-pub(super) fn cell(id: TokenId, distance: u32) -> u32 {
-    id | distance.min(FAR) << ID_BITS
+pub(super) fn cell(id: TokenId, distance: u32, far: u32) -> u32 {
+    id | distance.min(far) << ID_BITS
 }
 
 /// The cell with another id.

@@ -32,22 +32,12 @@ use crate::simd::prefetch;
 use crate::stop::Stop;
 use crate::token::{Count, Pair, TokenId};
 
-use super::cell::{BLANK, END, FAR, Place, cell, distance, id, relabelled};
+use super::cell::{BLANK, END, Place, cell, distance, id, relabelled};
 use super::neighbours::Neighbours;
-
-// Some limits are low in tests, so that small corpora pass them.
+use super::thresholds::Thresholds;
 
 /// Cells of a word besides its symbols: the count and the end.
 pub(super) const EDGES: usize = 2;
-
-/// The count that stands for those which do not fit.
-const LARGE: u32 = if cfg!(test) { 3 } else { u32::MAX };
-
-/// Cells of a part, which no cut for threads divides.
-const PART_CELLS: usize = if cfg!(test) { 4 } else { 1 << 14 };
-
-/// Places of a merge that are worth a thread: some hundred microseconds of work.
-const PLACES_FOR_A_THREAD: usize = if cfg!(test) { 2 } else { 1 << 13 };
 
 /// After how many places it is looked whether to stop.
 const LOOK_EVERY: usize = 1 << 12;
@@ -60,10 +50,11 @@ pub(crate) struct Corpus {
     cells: Vec<u32>,
     /// Ascending.
     exceptions: Vec<Exception>,
-    /// Where words begin (the cell of the count), about `PART_CELLS` apart; ascending.
+    /// Where words begin (the cell of the count), about `part_cells` apart; ascending.
     parts: Vec<usize>,
     /// The pairs of all words together, each with its count.
     pairs: Count,
+    thresholds: Thresholds,
 }
 
 /// A word whose length or count does not fit into its cells.
@@ -96,30 +87,38 @@ pub(super) struct Rule {
 
 impl Corpus {
     /// Every piece of two bytes or more, each byte as its symbol. Shorter ones hold no pair.
-    pub(super) fn new(words: &PieceCounts, symbols: &[TokenId; 256]) -> Result<Self, Unfit> {
+    pub(super) fn new(
+        words: &PieceCounts,
+        symbols: &[TokenId; 256],
+        thresholds: Thresholds,
+    ) -> Result<Self, Unfit> {
         let symbol = |&byte: &u8| symbols[usize::from(byte)];
         let pieces = words.iter();
         let pieces = pieces.map(|(piece, count)| (piece.iter().map(symbol), count));
-        Self::build(words.distinct_bytes() + EDGES * words.len(), pieces)
+        let cells = words.distinct_bytes() + EDGES * words.len();
+        Self::build(cells, pieces, thresholds)
     }
 
     /// Pieces that are tokens already, together not more than `symbols`.
     pub(crate) fn from_symbols<S: ExactSizeIterator<Item = TokenId>>(
         symbols: usize,
         words: impl ExactSizeIterator<Item = (S, Count)>,
+        thresholds: Thresholds,
     ) -> Result<Self, Unfit> {
-        Self::build(symbols + EDGES * words.len(), words)
+        Self::build(symbols + EDGES * words.len(), words, thresholds)
     }
 
     fn build<S: ExactSizeIterator<Item = TokenId>>(
         cells: usize,
         words: impl Iterator<Item = (S, Count)>,
+        thresholds: Thresholds,
     ) -> Result<Self, Unfit> {
         let mut corpus = Corpus {
             cells: Vec::with_capacity(cells),
             exceptions: Vec::new(),
             parts: Vec::new(),
             pairs: 0,
+            thresholds,
         };
         for (symbols, count) in words {
             corpus.push(symbols, count)?;
@@ -142,12 +141,14 @@ impl Corpus {
         self.pairs = sum.ok_or(Unfit::Counts)?;
         let begin = self.cells.len();
         Place::try_from(begin + length + EDGES).map_err(|_| Unfit::Size)?;
-        begin_part(&mut self.parts, begin);
-        self.cells.push(Count::from(LARGE).min(count) as u32);
-        let cell = |(distance, id)| cell(id, distance);
+        let thresholds = self.thresholds;
+        begin_part(&mut self.parts, begin, thresholds);
+        let large = Count::from(thresholds.large_count);
+        self.cells.push(large.min(count) as u32);
+        let cell = |(distance, id)| cell(id, distance, thresholds.far);
         self.cells.extend((0..).zip(symbols).map(cell));
         self.cells.push(END);
-        if is_exception(length, self.cells[begin]) {
+        if is_exception(length, self.cells[begin], thresholds) {
             let first = begin as Place + 1;
             self.exceptions.push(Exception { first, count });
         }
@@ -157,6 +158,10 @@ impl Corpus {
     /// How often all pairs occur together.
     pub(super) fn pairs(&self) -> Count {
         self.pairs
+    }
+
+    pub(super) fn thresholds(&self) -> Thresholds {
+        self.thresholds
     }
 
     /// How many cells there are.
@@ -173,7 +178,8 @@ impl Corpus {
 
     /// The count of the word in which a symbol begins at a place.
     pub(super) fn count_at(&self, place: Place) -> Count {
-        count_at(&self.cells, &self.exceptions, 0, place as usize)
+        let at = place as usize;
+        count_at(&self.cells, &self.exceptions, 0, at, self.thresholds)
     }
 
     /// Where to cut the words into at most `count` runs of about equal size.
@@ -200,6 +206,7 @@ impl Corpus {
                 cells: cells_here,
                 first: first as Place,
                 exceptions: exceptions_here,
+                thresholds: self.thresholds,
             });
             first = end;
         }
@@ -238,12 +245,14 @@ impl Corpus {
         neighbours: &mut [Neighbours],
         stop: &Stop,
     ) {
-        let runs = neighbours.len().min(places.len() / PLACES_FOR_A_THREAD);
+        let worth_it = places.len() / self.thresholds.places_for_a_thread;
+        let runs = neighbours.len().min(worth_it);
         if runs < 2 {
             let mut run = Run {
                 cells: &mut self.cells,
                 first: 0,
                 exceptions: &self.exceptions,
+                thresholds: self.thresholds,
             };
             return run.merge(rule, places, &mut neighbours[0], stop);
         }
@@ -274,6 +283,7 @@ pub(super) struct Run<'c> {
     /// The place of the first cell.
     first: Place,
     exceptions: &'c [Exception],
+    thresholds: Thresholds,
 }
 
 /// What has become of a run. Places count from its beginning.
@@ -296,6 +306,7 @@ impl Run<'_> {
         stop: &Stop,
         mut each_pair: impl FnMut(TokenId, TokenId, Count),
     ) -> Compacted {
+        let thresholds = self.thresholds;
         let mut compacted = Compacted {
             first: self.first,
             length: 0,
@@ -312,7 +323,7 @@ impl Run<'_> {
             let mut before = id(self.cells[read + 1]);
             read += 1 + width(before) as usize;
             self.cells[begin] = small_count;
-            self.cells[begin + 1] = cell(before, 0);
+            self.cells[begin + 1] = cell(before, 0, thresholds.far);
             let mut length = 1;
             loop {
                 let here = id(self.cells[read]);
@@ -320,7 +331,7 @@ impl Run<'_> {
                     break;
                 }
                 read += width(here) as usize;
-                self.cells[begin + 1 + length] = cell(here, length as u32);
+                self.cells[begin + 1 + length] = cell(here, length as u32, thresholds.far);
                 length += 1;
                 each_pair(before, here, count);
                 before = here;
@@ -331,8 +342,8 @@ impl Run<'_> {
             }
             self.cells[begin + 1 + length] = END;
             write = begin + length + EDGES;
-            begin_part(&mut compacted.parts, begin);
-            if is_exception(length, small_count) {
+            begin_part(&mut compacted.parts, begin, thresholds);
+            if is_exception(length, small_count, thresholds) {
                 let first = begin as Place + 1;
                 compacted.exceptions.push(Exception { first, count });
             }
@@ -398,6 +409,7 @@ impl Run<'_> {
 
     fn merge(&mut self, rule: Rule, places: &[Place], neighbours: &mut Neighbours, stop: &Stop) {
         neighbours.make_room(rule.token as usize + 1);
+        let thresholds = self.thresholds;
         let left_width = rule.left_width as usize;
         let width = left_width + rule.right_width as usize;
         let soon = &places[..places.len().min(PREFETCH)];
@@ -445,7 +457,7 @@ impl Run<'_> {
                 }
                 [] => continue,
             }
-            let count = count_at(self.cells, self.exceptions, self.first, at);
+            let count = count_at(self.cells, self.exceptions, self.first, at, thresholds);
             neighbours.add(place, before, behind, count);
         }
     }
@@ -453,11 +465,17 @@ impl Run<'_> {
 
 /// The count of the word in which a symbol begins in cell `at` of cells whose first one is `first`.
 #[inline(always)]
-fn count_at(cells: &[u32], exceptions: &[Exception], first: Place, at: usize) -> Count {
+fn count_at(
+    cells: &[u32],
+    exceptions: &[Exception],
+    first: Place,
+    at: usize,
+    thresholds: Thresholds,
+) -> Count {
     let distance = distance(cells[at]);
-    if distance < FAR {
+    if distance < thresholds.far {
         let count = cells[at - distance as usize - 1];
-        if count != LARGE {
+        if count != thresholds.large_count {
             return count.into();
         }
     }
@@ -471,12 +489,13 @@ fn count_of_exception(exceptions: &[Exception], place: Place) -> Count {
 }
 
 /// Begins a part with a word if the last one is large enough.
-fn begin_part(parts: &mut Vec<usize>, word: usize) {
-    if parts.last().is_none_or(|&part| word - part >= PART_CELLS) {
+fn begin_part(parts: &mut Vec<usize>, word: usize, thresholds: Thresholds) {
+    let is_full = |&part: &usize| word - part >= thresholds.part_cells;
+    if parts.last().is_none_or(is_full) {
         parts.push(word);
     }
 }
 
-fn is_exception(length: usize, small_count: u32) -> bool {
-    length > FAR as usize || small_count == LARGE
+fn is_exception(length: usize, small_count: u32, thresholds: Thresholds) -> bool {
+    length > thresholds.far as usize || small_count == thresholds.large_count
 }

@@ -20,6 +20,7 @@ mod numbering;
 mod options;
 mod pair_table;
 mod pairs;
+mod thresholds;
 mod trainer;
 
 use std::ops::ControlFlow;
@@ -135,7 +136,7 @@ pub fn train_with_progress(
 ) -> Result<Trained, TrainError> {
     options.check()?;
     let numbering = options.numbering();
-    let corpus = Corpus::new(words, numbering.symbols())?;
+    let corpus = Corpus::new(words, numbering.symbols(), options.thresholds())?;
     let limits = Limits {
         max_token_bytes: options.longest_token(),
         ..options.limits(options.merges())
@@ -219,6 +220,7 @@ pub(crate) fn unless_broken_off(flow: ControlFlow<()>) -> Result<(), TrainError>
 
 #[cfg(test)]
 mod tests {
+    use super::thresholds::Thresholds;
     use super::*;
     use crate::reference;
     use crate::special::SpecialTokensError;
@@ -228,13 +230,15 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
 
+    /// The merges, which small thresholds do not change.
     fn learned(words: &PieceCounts, options: &TrainOptions) -> Vec<Pair> {
-        train(words, options)
-            .unwrap()
-            .merges()
-            .iter()
-            .map(|m| m.pair())
-            .collect()
+        let learned = |options: &TrainOptions| -> Vec<Pair> {
+            let trained = train(words, options).unwrap();
+            trained.merges().iter().map(|m| m.pair()).collect()
+        };
+        let merges = learned(options);
+        assert_eq!(learned(&options.clone().small_thresholds()), merges);
+        merges
     }
 
     fn error(words: &PieceCounts, options: &TrainOptions) -> TrainError {
@@ -433,7 +437,8 @@ mod tests {
 
         #[test]
         fn no_two_merges_make_the_same_bytes(words in small_corpus()) {
-            let tokens = train(&words, &TrainOptions::new(456)).unwrap().merges().trained_tokens().unwrap();
+            let options = TrainOptions::new(456).small_thresholds();
+            let tokens = train(&words, &options).unwrap().merges().trained_tokens().unwrap();
             let distinct: HashSet<&[u8]> = tokens.iter().map(Vec::as_slice).collect();
             prop_assert_eq!(distinct.len(), tokens.len());
         }
@@ -456,8 +461,13 @@ mod tests {
             let want = reference::train(&words, merges, min_frequency, max_token_bytes);
             prop_assert_eq!(learned(&words, &options), &want[..]);
             // Small corpora never reach the first threshold: every other one must do as well.
-            for threshold in [1, 2, 3, 5, 8, 20, 100] {
-                let corpus = Corpus::new(&words, &std::array::from_fn(|byte| byte as TokenId)).ok().unwrap();
+            let thresholds = [1, 2, 3, 5, 8, 20, 100];
+            let thresholds = thresholds.into_iter().flat_map(|threshold| {
+                [Thresholds::DEFAULT, Thresholds::SMALL].map(|thresholds| (threshold, thresholds))
+            });
+            for (threshold, thresholds) in thresholds {
+                let symbols = std::array::from_fn(|byte| byte as TokenId);
+                let corpus = Corpus::new(&words, &symbols, thresholds).ok().unwrap();
                 let limits = options.limits(merges);
                 let mut trainer = Trainer::new(corpus, vec![1; 256], &limits, threshold);
                 let mut learned = Vec::new();
@@ -465,7 +475,7 @@ mod tests {
                     trainer.merge(pair);
                     learned.push(pair);
                 }
-                prop_assert_eq!(&learned, &want, "threshold {}", threshold);
+                prop_assert_eq!(&learned, &want, "threshold {}, {:?}", threshold, thresholds);
             }
         }
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::error::TrainError;
 use super::numbering::{Numbering, TieBreak};
+use super::thresholds::Thresholds;
 use super::trainer::Limits;
 use crate::byte_level::bytes_of;
 use crate::special::{SpecialToken, SpecialTokens};
@@ -31,6 +32,7 @@ pub struct TrainOptions {
     pub(crate) tie_break: TieBreak,
     pub(crate) specials: Vec<String>,
     threads: usize,
+    thresholds: Thresholds,
 }
 
 impl TrainOptions {
@@ -46,6 +48,7 @@ impl TrainOptions {
             tie_break: TieBreak::Raw,
             specials: Vec::new(),
             threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
+            thresholds: Thresholds::DEFAULT,
         }
     }
 
@@ -85,6 +88,14 @@ impl TrainOptions {
     /// hundredth of a second: one piece of hundreds of megabytes is read to its end first.
     pub fn stop(mut self, flag: Arc<AtomicBool>) -> Self {
         self.stop = Some(flag);
+        self
+    }
+
+    /// Lowers the sizes at which training changes its method, so that small corpora pass them.
+    #[cfg(any(test, feature = "internals"))]
+    #[doc(hidden)]
+    pub fn small_thresholds(mut self) -> Self {
+        self.thresholds = Thresholds::SMALL;
         self
     }
 
@@ -157,6 +168,11 @@ impl TrainOptions {
             // That trainer does not check pairs of two bytes.
             TieBreak::HuggingFace => self.max_token_bytes.max(2),
         }
+    }
+
+    /// The sizes at which training changes its method.
+    pub(crate) fn thresholds(&self) -> Thresholds {
+        self.thresholds
     }
 
     /// Limits for this number of merges.

@@ -54,7 +54,7 @@ impl TrackedPairs {
         threads: usize,
         stop: &Stop,
     ) -> Self {
-        let hash = PairHash::new(widths.len(), corpus.cells());
+        let hash = PairHash::new(widths.len(), corpus);
         let (tallies, cuts) = tally(corpus, hash, widths, threads, stop);
         if stop.is_set() {
             return TrackedPairs::default();
@@ -174,14 +174,13 @@ struct PairHash {
 
 impl PairHash {
     /// For ids below `ids`: a value for every fourth cell or so, up to 32 megabytes of tallies.
-    fn new(ids: usize, cells: usize) -> Self {
+    fn new(ids: usize, corpus: &Corpus) -> Self {
         let is_exact = ids <= 256;
-        // Many share one in tests.
-        let least = if cfg!(test) { 2 } else { 12 };
+        let least = corpus.thresholds().hash_bits;
         let bits = if is_exact {
             16
         } else {
-            (cells / 4).max(1).ilog2().clamp(least, 22)
+            (corpus.cells() / 4).max(1).ilog2().clamp(least, 22)
         };
         PairHash { bits, is_exact }
     }

@@ -83,11 +83,12 @@ impl<'l> Trainer<'l> {
         limits: &'l Limits,
         threshold: Count,
     ) -> Self {
+        let buckets = corpus.thresholds().buckets;
         let mut trainer = Trainer {
             limits,
             corpus,
             pairs: TrackedPairs::default(),
-            candidates: Candidates::new(std::iter::empty()),
+            candidates: Candidates::new(std::iter::empty(), buckets),
             threshold,
             learned: 0,
             widths: vec![1; lengths.len()],
@@ -147,7 +148,8 @@ impl<'l> Trainer<'l> {
             &self.limits.stop,
         );
         self.widths.fill(1);
-        self.candidates = Candidates::new(self.pairs.candidates());
+        let buckets = self.corpus.thresholds().buckets;
+        self.candidates = Candidates::new(self.pairs.candidates(), buckets);
     }
 
     /// Merges a pair everywhere.
