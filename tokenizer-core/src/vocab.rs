@@ -209,14 +209,8 @@ impl Vocab {
         empty: Option<TokenId>,
         repeats: Repeats,
     ) -> Result<Self, VocabError> {
-        // Holes take no room.
-        let tokens = ends.iter().scan(0, |start, &end| {
-            let is_token = end > *start;
-            *start = end;
-            Some(usize::from(is_token))
-        });
         let mut vocab = Vocab {
-            index: HashIndex::new(tokens.sum(), ends.len()),
+            index: HashIndex::new(tokens_of(&ends), ends.len()),
             hash: JoinHash::new(),
             byte_ids: [0; 256],
             tokens: usize::from(empty.is_some()),
@@ -420,6 +414,12 @@ impl Vocab {
     pub fn iter(&self) -> impl Iterator<Item = (TokenId, &[u8])> {
         (0..self.ends.len() as TokenId).filter_map(|id| Some((id, self.token(id)?)))
     }
+}
+
+/// The number of tokens that are not empty: holes take no room in the index.
+fn tokens_of(ends: &[u32]) -> usize {
+    let starts = std::iter::once(&0).chain(ends);
+    starts.zip(ends).filter(|(start, end)| end > start).count()
 }
 
 #[inline]

@@ -65,6 +65,21 @@ enum Counts {
     Unsigned64,
 }
 
+/// Whether the data of a column are within the first `length` bytes of the file.
+fn is_inside(group: &RowGroupMetaData, column: usize, length: u64) -> bool {
+    let column = group.column(column);
+    let start = column
+        .dictionary_page_offset()
+        .unwrap_or(column.data_page_offset());
+    match (
+        u64::try_from(start),
+        u64::try_from(column.compressed_size()),
+    ) {
+        (Ok(start), Ok(size)) => start.checked_add(size).is_some_and(|end| end <= length),
+        _ => false,
+    }
+}
+
 impl Table {
     /// Looks at the form of a table, which is a file or bytes.
     ///
@@ -102,24 +117,12 @@ impl Table {
         let (count, descriptor) = find(COUNT, integer)?;
         let counts =
             Counts::of(descriptor).ok_or_else(|| wrong_type(COUNT, integer, descriptor))?;
-        let inside = |group: &RowGroupMetaData, column: usize| {
-            let column = group.column(column);
-            let start = column
-                .dictionary_page_offset()
-                .unwrap_or(column.data_page_offset());
-            match (
-                u64::try_from(start),
-                u64::try_from(column.compressed_size()),
-            ) {
-                (Ok(start), Ok(size)) => start.checked_add(size).is_some_and(|end| end <= length),
-                _ => false,
-            }
-        };
         let groups = reader.metadata().row_groups();
-        if !groups
-            .iter()
-            .all(|group| inside(group, piece) && inside(group, count))
-        {
+        if !groups.iter().all(|group| {
+            [piece, count]
+                .iter()
+                .all(|&column| is_inside(group, column, length))
+        }) {
             return Err(parquet("a column lies outside of the file"));
         }
         let metadata = file.key_value_metadata().into_iter().flatten();
