@@ -527,8 +527,9 @@ def test_a_failing_regex_is_numbered_before_what_is_refused(threads, last):
             encoding.encode_batch(texts, num_threads=threads)
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="exceptions have no notes before 3.11")
 def test_type_errors_name_the_argument(pair):
-    """As tiktoken names it; with the native class it is called `ids`."""
+    """In a note, as tiktoken names it; with the native class it is called `ids`."""
     native = Tokenizer.from_file(GOLDEN / "cl100k.tiktoken", pattern="cl100k")
     for call in ("decode", "decode_bytes"):
         for ids in (["a"], [1.5], [None], 7, None, "abc"):
