@@ -11,6 +11,7 @@
 //!   a thread that blocks delays no other call. A call from within `work` runs on the thread that makes it:
 //!   while that waited for a second pool, rayon might give it a job of the first, which then waits for the
 //!   item beneath it on the stack.
+//! - **Idle threads.** A pool of more threads than twice the processors ends with its call.
 //! - **Forks.** A pool is used by the process only that made it. In a forked child, where its threads do not
 //!   exist, it is leaked, since joining it would block, and another one is made.
 //! - **Limits.** If the system starts fewer threads, the work is done by those that there are, and by the
@@ -119,7 +120,7 @@ mod threads {
     use std::cell::Cell;
     use std::collections::VecDeque;
     use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-    use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+    use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
     use std::thread;
 
     use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -148,13 +149,24 @@ mod threads {
             progress: Condvar::new(),
             most_in_flight: 2 * (helpers + usize::from(caller_works)) + 2,
         };
-        own.pool.in_place_scope(|scope| {
+        let done = own.pool.in_place_scope(|scope| {
             let _end = EndOnDrop(&map);
             for _ in 0..helpers {
                 scope.spawn(|_| map.help());
             }
             map.consume(caller_works, consume)
-        })
+        });
+        if own.pool.current_num_threads() > most_kept() {
+            drop(own.into_inner());
+        }
+        done
+    }
+
+    /// Threads of the largest pool that is kept: idle threads cost memory, and each wake-up a look at them.
+    fn most_kept() -> usize {
+        static PROCESSORS: LazyLock<usize> =
+            LazyLock::new(|| thread::available_parallelism().map_or(1, |n| n.get()));
+        2 * *PROCESSORS
     }
 
     /// The result of an item, or the panic.
