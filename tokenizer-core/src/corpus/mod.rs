@@ -2,7 +2,7 @@
 //!
 //! | module | what it does |
 //! | --- | --- |
-//! | [`mod@file`] | a file as bytes; the error that names a file |
+//! | `file` | a file as bytes; the error that names a file |
 //! | `content` | what a file of documents holds: text, JSON lines, a table, or what is refused (feature `documents`) |
 //! | `documents` | documents out of files: compressed, lines, JSON lines, tables (feature `documents`) |
 //! | `folder` | the files of a folder, sorted |

@@ -4,7 +4,7 @@
 //!
 //! The file holds neither the pattern nor special tokens; who reads it must know them. Its tokens
 //! merge by the rank of their joined bytes ([`Merging::Ranks`]), so a model of listed merges that
-//! is written here and read again may encode some texts differently: see [`crate::model`].
+//! is written here and read again may encode some texts differently: see [`Model`].
 
 use std::fmt::Write as _;
 
