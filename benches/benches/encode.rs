@@ -2,7 +2,7 @@
 //!
 //! - `cold`: the first pass of a new tokenizer over a whole file. To make the tokenizer is not timed.
 //! - `warm`: later passes of one tokenizer.
-//! - `novel`: a tokenizer that knows other text, on pieces of which it has met none.
+//! - `novel`: a tokenizer whose piece table is filled with other text; every piece is a miss.
 //! - `documents`: files in documents of 4 KB, one call each; later passes.
 //! - `batch`: the same documents in one call, on 1 and 2 threads.
 //! - `hostile`: the first pass over texts that were made to be hard, with OpenAI's tables.

@@ -91,6 +91,8 @@ pub use normalize::Normalizer;
 pub use pattern::{Gaps, Pattern, PatternError, PatternName, SplitError, Splitter};
 pub use piece_counts::{PieceCounts, PieceCountsError};
 pub use rank_merges::{RankMerges, rank_merges};
+#[doc(hidden)]
+pub use simd::advise_huge_pages;
 pub use special::{SpecialSet, SpecialToken, SpecialTokens, SpecialTokensError};
 pub use token::{Count, MAX_TOKEN_ID, Pair, TokenId};
 pub use tokenizer::{Tokenizer, TokenizerBuilder};

@@ -14,7 +14,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::string::PyStringData;
 use pyo3::types::{PyInt, PyList, PyString};
-use tokenizer_core::TokenId;
+use tokenizer_core::{TokenId, advise_huge_pages};
 
 use crate::interruptible::{detached, take_turns};
 
@@ -27,22 +27,6 @@ const BLOCK: usize = 16;
 
 /// Ids that are read between two looks for Ctrl-C.
 const PORTION: usize = 1 << 20;
-
-/// Asks the system for large pages under memory of at least 4 MiB that nothing was written to yet: each
-/// small page costs about a microsecond when it is first written to, as long as filling it takes.
-///
-/// # Safety
-/// The memory belongs to the caller.
-unsafe fn advise_huge_pages(start: *mut u8, bytes: usize) {
-    #[cfg(target_os = "linux")]
-    if bytes >= 4 << 20 {
-        let begin = start.map_addr(|address| address.next_multiple_of(1 << 12));
-        // SAFETY: advice on memory of the caller; its contents stay. A refusal does no harm.
-        unsafe { libc::madvise(begin.cast(), bytes - (1 << 12), libc::MADV_HUGEPAGE) };
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = (start, bytes);
-}
 
 /// The UTF-8 of a long `str` that is not ASCII. `None` for any other, and for one with a lone
 /// surrogate.
@@ -117,7 +101,10 @@ pub(crate) fn new_string<'py>(
             0x100..0x1_0000 => 2,
             _ => 4,
         };
-        advise_huge_pages(to.cast(), length * width);
+        advise_huge_pages(slice::from_raw_parts(
+            to.cast::<MaybeUninit<u8>>(),
+            length * width,
+        ));
         match widest {
             0x7F => {
                 ptr::copy_nonoverlapping(text.as_ptr(), to.cast(), length);
@@ -266,10 +253,13 @@ impl Ints {
             let list = ffi::PyList_New(ids.len() as ffi::Py_ssize_t);
             Bound::from_owned_ptr_or_err(py, list)?.cast_into_unchecked::<PyList>()
         };
-        // SAFETY: the items belong to the list.
-        unsafe {
-            let items = ffi::PySequence_Fast_ITEMS(list.as_ptr());
-            advise_huge_pages(items.cast(), ids.len() * size_of::<*mut ffi::PyObject>());
+        if !ids.is_empty() {
+            // SAFETY: a list that is not empty has as many items, which are null so far.
+            let items = unsafe {
+                let items = ffi::PySequence_Fast_ITEMS(list.as_ptr());
+                slice::from_raw_parts(items, ids.len())
+            };
+            advise_huge_pages(items);
         }
         for (place, &id) in ids.iter().enumerate() {
             let int = match made.get(id as usize) {
@@ -325,8 +315,7 @@ pub(crate) fn ids_of_list(list: &Bound<'_, PyList>) -> PyResult<Vec<TokenId>> {
         return list.extract();
     }
     let mut ids: Vec<TokenId> = Vec::with_capacity(list.len());
-    // SAFETY: the memory belongs to the vector.
-    unsafe { advise_huge_pages(ids.as_mut_ptr().cast(), list.len() * size_of::<TokenId>()) };
+    advise_huge_pages(ids.spare_capacity_mut());
     while read_ints(list, &mut ids) {
         take_turns(py)?;
     }

@@ -59,7 +59,7 @@ struct Group {
     took: Duration,
 }
 
-/// A group, or why there is none; `None` at the end.
+/// The next group, or the error of reading it; `None` at the end.
 type Read = Option<Result<Group, CommandError>>;
 
 /// Reads all documents behind the first `done`, calls `encode` with groups of them and a number of threads,

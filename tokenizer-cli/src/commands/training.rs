@@ -39,7 +39,7 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    /// The model of `size` ids of which the trained one is the continuation.
+    /// The model with the first `size` ids of the trained one.
     pub(super) fn checkpoint(&self, size: usize) -> Result<Model, CommandError> {
         match &self.trained {
             Some(trained) => {

@@ -97,7 +97,7 @@ impl BoundarySets {
 const FOUR: u64 = u32::MAX as u64;
 const FIVE: u64 = (1 << 40) - 1;
 
-/// Whether two bytes are on the sides of a boundary between two characters of which one is non-ASCII.
+/// Whether a character begins at `behind`, and it or the one before is non-ASCII.
 fn may_count(before: u8, behind: u8) -> bool {
     let continues = behind & 0xC0 == 0x80;
     !continues && (before | behind) & 0x80 != 0

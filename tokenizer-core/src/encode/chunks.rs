@@ -6,8 +6,8 @@
 //!
 //! A piece of up to 15 bytes is looked up whole and cut only on a miss: most are words that recur.
 //!
-//! **Cost.** Masks of 64 bytes give the boundaries between two characters of which one is non-ASCII; each
-//! is tested with three bits.
+//! **Cost.** Masks of 64 bytes give the boundaries next to a non-ASCII character; each is tested with three
+//! bits.
 
 use super::boundaries::Boundaries;
 use crate::hash::{Key, Seeds};

@@ -29,7 +29,7 @@ struct Shared {
     added: SpecialSet,
     tables: Tables,
     options: EncoderOptions,
-    /// Sessions with the pieces that they have met: a few dozen are kept.
+    /// Idle sessions, with the pieces that they have met.
     sessions: FreeList<Box<Session>>,
 }
 
@@ -60,7 +60,7 @@ impl EncoderOptions {
     }
 }
 
-/// Memory for the ids of so many bytes of text.
+/// An empty vector with capacity for the ids of `bytes` bytes of text.
 pub(super) fn room_for(bytes: usize) -> Vec<TokenId> {
     // Prose has four bytes or a little more for each id, other scripts down to two. What is not
     // written to costs nothing; to move what was written because it grows takes as long as a

@@ -15,7 +15,7 @@ const WORTH_IT: usize = 4 << 20;
 /// It is advice: nothing that a program can see changes, and nothing happens for less than 4 MiB,
 /// or where the system has no such advice. Pages that are already there stay as they are.
 #[inline]
-pub(crate) fn advise_huge_pages<T>(memory: &[T]) {
+pub fn advise_huge_pages<T>(memory: &[T]) {
     #[cfg(target_os = "linux")]
     if size_of_val(memory) >= WORTH_IT {
         advise(memory.as_ptr_range());

@@ -24,7 +24,7 @@ mod x86_64;
 use std::fmt;
 use std::sync::OnceLock;
 
-pub(crate) use huge_pages::advise_huge_pages;
+pub use huge_pages::advise_huge_pages;
 pub(crate) use short_tokens::{SHORT, append_short_tokens};
 
 /// Bytes in a block: one bit each in a mask.
