@@ -54,8 +54,9 @@ impl Seeds {
         }
     }
 
+    /// The key of a piece of more than 15 bytes.
     #[inline(never)]
-    fn long_key(self, piece: &[u8]) -> Key {
+    pub(crate) fn long_key(self, piece: &[u8]) -> Key {
         let mut hash = u128::from(self.hash(Key(piece.len() as u128)));
         // The last block overlaps the one before it.
         for start in (0..piece.len() - 16).step_by(16).chain([piece.len() - 16]) {

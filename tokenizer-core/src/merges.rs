@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::hash::{Key, Seeds};
 use crate::hash_index::HashIndex;
+use crate::simd::prefetch;
 use crate::token::{MAX_TOKEN_ID, Pair, TokenId};
 
 /// One rule: `left` followed by `right` becomes `token`.
@@ -162,6 +163,12 @@ impl Merges {
     #[inline(always)]
     pub(crate) fn lowest_rank(&self, hash: u64) -> Option<u32> {
         self.index.lowest(hash)
+    }
+
+    /// Fetches what [`Merges::is_rule`] reads.
+    #[inline(always)]
+    pub(crate) fn prefetch_rule(&self, rank: u32) {
+        prefetch(&self.rules, rank as usize);
     }
 
     /// Whether a rank is that of the rule for a pair.

@@ -6,7 +6,7 @@
 
 use crate::hash::JoinHash;
 use crate::hash_index::HashIndex;
-use crate::simd::sixteen_bytes;
+use crate::simd::{prefetch, sixteen_bytes};
 use crate::token::{MAX_TOKEN_ID, TokenId};
 
 /// The tokens of a model, special tokens left out: ids to bytes and back. Immutable.
@@ -296,19 +296,32 @@ impl Vocab {
         }
     }
 
-    /// As [`Vocab::id`] of `text[start..end]`, which is not empty.
+    /// Starts to look for the token that is the `length` > 0 bytes at `text[at]`: their hash, whose bucket is
+    /// being fetched; `None` if no token is as long.
     #[inline]
-    pub(crate) fn id_at(&self, text: &[u8], start: usize, end: usize) -> Option<TokenId> {
-        if end - start > self.longest {
-            return None;
-        }
-        let length = end - start;
-        self.id_of_hash(self.hash.of_part(text, start, length), text, start, length)
+    pub(crate) fn seek(&self, text: &[u8], at: usize, length: usize) -> Option<u64> {
+        (length <= self.longest).then(|| {
+            let hash = self.hash.of_part(text, at, length);
+            self.index.prefetch(hash);
+            hash
+        })
+    }
+
+    /// Fetches what [`Vocab::is_at`] reads first.
+    #[inline(always)]
+    pub(crate) fn prefetch_end(&self, id: TokenId) {
+        prefetch(&self.ends, id as usize);
     }
 
     /// The id of the token with this hash whose bytes are the `length` bytes at `text[at]`.
     #[inline(always)]
-    fn id_of_hash(&self, hash: u64, text: &[u8], at: usize, length: usize) -> Option<TokenId> {
+    pub(crate) fn id_of_hash(
+        &self,
+        hash: u64,
+        text: &[u8],
+        at: usize,
+        length: usize,
+    ) -> Option<TokenId> {
         self.index.find(hash, |id| self.is_at(id, text, at, length))
     }
 
@@ -324,7 +337,7 @@ impl Vocab {
             && (length <= 16 || self.bytes[start..end] == text[at..at + length])
     }
 
-    /// Fetches what [`Vocab::lowest_id`] and [`Vocab::id_at`] read of a hash.
+    /// Fetches what [`Vocab::lowest_id`] reads of a hash.
     #[inline(always)]
     pub(crate) fn prefetch(&self, hash: u64) {
         self.index.prefetch(hash);
@@ -408,6 +421,13 @@ impl Vocab {
     /// One more than the highest id.
     pub fn id_limit(&self) -> usize {
         self.ends.len()
+    }
+
+    /// The tokens of two bytes, by ascending id.
+    pub(crate) fn two_byte_tokens(&self) -> impl Iterator<Item = (TokenId, [u8; 2])> {
+        let ends = (1..).zip(self.ends.windows(2));
+        ends.filter(|(_, ends)| ends[1] - ends[0] == 2)
+            .map(|(id, ends)| (id, [ends[0], ends[0] + 1].map(|at| self.bytes[at as usize])))
     }
 
     /// Ids and bytes, by ascending id, holes left out.

@@ -84,29 +84,33 @@ impl<'t> Chunks<'t> {
         self.ends.is_empty()
     }
 
-    /// Calls `each` with the key and the end of every piece, up to one of more than 15 bytes, or for which
-    /// `each` returns `false`.
+    /// Fills one slot for each of the next pieces, from its key and its end, up to a piece of more than 15
+    /// bytes that has characters above ASCII; gives their number.
     #[inline(always)]
-    pub(super) fn short_pieces(&mut self, mut each: impl FnMut(u128, End) -> bool) {
-        let Chunks {
-            text,
-            ends,
-            mut start,
-            ..
-        } = *self;
-        let mut passed = 0;
-        for &end in ends {
-            let Some(Key(key)) = Key::short(text, start, end - start) else {
-                break;
+    pub(super) fn whole_pieces<T>(
+        &mut self,
+        seeds: Seeds,
+        slots: &mut [T],
+        mut fill: impl FnMut(&mut T, u128, End),
+    ) -> usize {
+        let (text, ends) = (self.text, self.ends);
+        let mut start = self.start;
+        let mut filled = 0;
+        for (&end, slot) in ends.iter().zip(slots) {
+            let Key(key) = match Key::short(text, start, end - start) {
+                Some(key) => key,
+                None => match long_ascii_key(seeds, &text[start..end]) {
+                    Some(key) => key,
+                    None => break,
+                },
             };
-            if !each(key, End::new(end, false)) {
-                break;
-            }
+            fill(slot, key, End::new(end, false));
             start = end;
-            passed += 1;
+            filled += 1;
         }
         self.start = start;
-        self.ends = &ends[passed..];
+        self.ends = &ends[filled..];
+        filled
     }
 
     /// Calls `each` with the key and the end of every chunk of the next piece, up to one for which `each`
@@ -160,6 +164,13 @@ impl<'t> Chunks<'t> {
     pub(super) fn is_in_piece(&self) -> bool {
         self.in_piece
     }
+}
+
+/// The key of a piece of more than 15 bytes, if all are ASCII. Not inlined: the loop around it needs the
+/// registers.
+#[inline(never)]
+fn long_ascii_key(seeds: Seeds, piece: &[u8]) -> Option<Key> {
+    piece.is_ascii().then(|| seeds.long_key(piece))
 }
 
 /// Bit `n` is set where `text[start + n]` is the first byte behind a safe boundary. `start` is not 0.

@@ -245,6 +245,7 @@ impl Line {
         let second = next.trailing_zeros() as usize % LINE;
         let (left, right) = (self.parts[at as usize], self.parts[second]);
         let rank = lowest >> PLACE_BITS;
+        rules.prefetch_rank(rank);
         let token = rules.merged(rank, left, right);
         // There are fewer merges than bytes.
         self.made[self.merges % LINE] = Made {

@@ -14,7 +14,7 @@
 use super::boundaries::Boundaries;
 use super::chunks::{Chunks, End, PART};
 use crate::hash::{Key, Seeds};
-use crate::simd::{Appender, Kernel, Simd, Tier, advise_huge_pages, prefetch};
+use crate::simd::{Appender, Kernel, Simd, Tier, advise_huge_pages, prefetch, sixteen_bytes};
 use crate::token::{MAX_TOKEN_ID, TokenId};
 
 /// See the module.
@@ -93,8 +93,17 @@ impl Ids {
     }
 
     /// Word `number` of four.
+    #[inline(always)]
     fn word(self, number: u32) -> usize {
         (self.ids() >> (32 * number)) as u32 as usize
+    }
+
+    /// The bytes of the ids in the arena; `None` if the entry is that of another long chunk with the same key.
+    #[inline(always)]
+    fn elsewhere<'a>(self, arena: &'a [u8], chunk: &[u8]) -> Option<&'a [u8]> {
+        let (place, count, bytes) = (self.word(1), self.word(2), self.word(3));
+        let (made, rest) = arena[place..].split_at(4 * count);
+        (bytes == 0 || &rest[..bytes] == chunk).then_some(made)
     }
 }
 
@@ -117,6 +126,10 @@ impl Prepared {
 impl Prepared {
     pub(super) fn key(self) -> u128 {
         self.key
+    }
+
+    pub(super) fn line(self) -> usize {
+        self.line
     }
 }
 
@@ -154,7 +167,7 @@ impl PieceTable {
         let mut filled = 0;
         while filled < GROUP && !chunks.is_done() {
             if !chunks.is_in_piece() {
-                filled += tier.run(ShortPieces {
+                filled += tier.run(WholePieces {
                     table: self,
                     chunks,
                     group: &mut group[filled..],
@@ -183,12 +196,25 @@ impl PieceTable {
         })
     }
 
-    /// Appends the ids of the first chunks of a group to `ids`, up to one whose ids are not in a slot;
-    /// gives the number of these chunks.
+    /// Appends the ids of the first chunks of a group to `ids`, up to one that is not in the table or has
+    /// more than four ids; gives the number of these chunks. The first begins at `text[start]`.
     #[inline]
-    pub(super) fn look_up(&self, tier: Tier, group: &[Prepared], ids: &mut Vec<TokenId>) -> usize {
-        let lines = &self.lines;
-        tier.run(LookUp { lines, group, ids })
+    pub(super) fn look_up(
+        &self,
+        tier: Tier,
+        text: &[u8],
+        start: usize,
+        group: &[Prepared],
+        ids: &mut Vec<TokenId>,
+    ) -> usize {
+        tier.run(LookUp {
+            lines: &self.lines,
+            arena: &self.arena,
+            text,
+            start,
+            group,
+            ids,
+        })
     }
 
     /// Appends the ids of a chunk, from a slot or the arena; `false` if it is not in the table.
@@ -213,11 +239,9 @@ impl PieceTable {
             Appender::new(ids, 1).push(found.ids(), found.count() as usize);
             return true;
         }
-        let (place, count, bytes) = (found.word(1), found.word(2), found.word(3));
-        let (made, rest) = self.arena[place..].split_at(4 * count);
-        if bytes > 0 && &rest[..bytes] != chunk {
+        let Some(made) = found.elsewhere(&self.arena, chunk) else {
             return false;
-        }
+        };
         let words = made.chunks_exact(4);
         ids.extend(words.map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]])));
         true
@@ -333,21 +357,21 @@ fn line_of(seeds: Seeds, key: u128, lines: usize) -> usize {
     ((hash * lines as u128) >> 64) as usize
 }
 
-/// Prepares pieces of up to 15 bytes; gives their number.
-struct ShortPieces<'p, 'c, 't> {
+/// Prepares pieces that are not cut; gives their number.
+struct WholePieces<'p, 'c, 't> {
     table: &'p PieceTable,
     chunks: &'c mut Chunks<'t>,
     group: &'p mut [Prepared],
 }
 
-impl Kernel for ShortPieces<'_, '_, '_> {
+impl Kernel for WholePieces<'_, '_, '_> {
     type Output = usize;
 
     #[inline(always)]
     fn run<S: Simd>(self, _: S) -> usize {
-        let mut filling = Filling::new(self.table, self.group);
-        self.chunks.short_pieces(|key, end| filling.add(key, end));
-        filling.filled
+        let preparing = Preparing::new(self.table);
+        let prepare = |prepared: &mut Prepared, key, end| *prepared = preparing.prepare(key, end);
+        (self.chunks).whole_pieces(self.table.seeds, self.group, prepare)
     }
 }
 
@@ -364,52 +388,53 @@ impl Kernel for Cut<'_, '_, '_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> usize {
-        let seeds = self.table.seeds;
-        let mut filling = Filling::new(self.table, self.group);
-        let add = |key, end| filling.add(key, end);
-        self.chunks.cut(simd, seeds, self.boundaries, add);
-        filling.filled
+        let preparing = Preparing::new(self.table);
+        let mut filled = 0;
+        let add = |key, end| match self.group.get_mut(filled) {
+            Some(prepared) => {
+                *prepared = preparing.prepare(key, end);
+                filled += 1;
+                true
+            }
+            None => false,
+        };
+        (self.chunks).cut(simd, self.table.seeds, self.boundaries, add);
+        filled
     }
 }
 
-/// A group that is being filled, with the parts of the table that are needed in registers.
-struct Filling<'p> {
+/// The parts of the table that are needed to prepare chunks, in registers.
+struct Preparing<'p> {
     seeds: Seeds,
     lines: &'p [Line],
     addressed: usize,
-    group: &'p mut [Prepared],
-    filled: usize,
 }
 
-impl<'p> Filling<'p> {
+impl<'p> Preparing<'p> {
     #[inline(always)]
-    fn new(table: &'p PieceTable, group: &'p mut [Prepared]) -> Self {
-        Filling {
+    fn new(table: &'p PieceTable) -> Self {
+        Preparing {
             seeds: table.seeds,
             lines: &table.lines,
             addressed: table.addressed(),
-            group,
-            filled: 0,
         }
     }
 
-    /// Adds a chunk and fetches its line; `false` if there is no room for it.
+    /// Fetches the line of a chunk.
     #[inline(always)]
-    fn add(&mut self, key: u128, end: End) -> bool {
-        let Some(prepared) = self.group.get_mut(self.filled) else {
-            return false;
-        };
+    fn prepare(&self, key: u128, end: End) -> Prepared {
         let line = line_of(self.seeds, key, self.addressed);
         prefetch(self.lines, line);
-        *prepared = Prepared { key, line, end };
-        self.filled += 1;
-        true
+        Prepared { key, line, end }
     }
 }
 
 /// See [`PieceTable::look_up`].
 struct LookUp<'l> {
     lines: &'l [Line],
+    arena: &'l [u8],
+    text: &'l [u8],
+    start: usize,
     group: &'l [Prepared],
     ids: &'l mut Vec<TokenId>,
 }
@@ -420,17 +445,31 @@ impl Kernel for LookUp<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> usize {
         let mut ids = Appender::new(self.ids, GROUP);
-        let mut known = 0;
-        for Prepared { key, line, .. } in self.group {
-            let found = find(simd, &self.lines[*line..*line + PROBES], key);
-            let Some(found) = found.filter(|found| found.count() != ELSEWHERE) else {
-                break;
+        let mut start = self.start;
+        for (known, Prepared { key, line, end }) in self.group.iter().enumerate() {
+            let Some(&found) = find(simd, &self.lines[*line..*line + PROBES], key) else {
+                return known;
             };
-            ids.push(found.ids(), found.count() as usize);
-            known += 1;
+            if found.count() != ELSEWHERE {
+                ids.push(found.ids(), found.count() as usize);
+            } else if let Some((four, count)) =
+                few_elsewhere(found, self.arena, &self.text[start..end.place()])
+            {
+                ids.push(four, count);
+            } else {
+                return known;
+            }
+            start = end.place();
         }
-        known
+        self.group.len()
     }
+}
+
+/// Up to four ids in the arena, and their number.
+#[inline(never)]
+fn few_elsewhere(found: Ids, arena: &[u8], chunk: &[u8]) -> Option<(u128, usize)> {
+    let made = found.elsewhere(arena, chunk)?;
+    (made.len() <= 4 * INLINE_IDS).then(|| (sixteen_bytes(made, 0), made.len() / 4))
 }
 
 #[inline(always)]
@@ -462,15 +501,13 @@ mod tests {
         Prepared { key, line, end }
     }
 
-    /// The ids of a piece, if the table has them: those that the look-up of a group finds are those that
-    /// the search finds.
+    /// The ids of a piece, if the table has them: the look-up of a group finds the same, up to four.
     fn found(table: &PieceTable, prepared: Prepared, piece: &[u8]) -> Option<Vec<TokenId>> {
         let (mut quick, mut all) = (vec![7], vec![7]);
-        let known = table.look_up(Tier::best(), &[prepared], &mut quick);
+        let known = table.look_up(Tier::best(), piece, 0, &[prepared], &mut quick);
         let is_there = table.append(prepared, piece, &mut all);
-        if known == 1 && !Key(prepared.key & !PART).is_long() {
-            assert!(is_there && quick == all);
-        }
+        assert_eq!(known == 1, is_there && all.len() <= 1 + INLINE_IDS);
+        assert!(known == 0 || quick == all);
         is_there.then(|| all.split_off(1))
     }
 

@@ -39,12 +39,10 @@ impl Rules {
         };
         match model.merging() {
             Merging::Ranks => {
-                for (id, token) in vocab.iter() {
+                for (id, [first, second]) in vocab.two_byte_tokens() {
                     // Of repeated tokens the one with the lowest id counts.
-                    if let [first, second] = *token {
-                        let rank = &mut rules.byte_ranks[square(first, second)];
-                        *rank = id.min(*rank);
-                    }
+                    let rank = &mut rules.byte_ranks[square(first, second)];
+                    *rank = id.min(*rank);
                 }
             }
             Merging::Merges {
@@ -110,6 +108,15 @@ impl Rules {
             Some(merges) => merges.lowest_rank(hash),
         };
         lowest.unwrap_or(NO_RANK)
+    }
+
+    /// Fetches what [`Rules::is_rank`] reads of a rank.
+    #[inline(always)]
+    pub(super) fn prefetch_rank(&self, rank: u32) {
+        match self.listed() {
+            None => self.vocab().prefetch_end(rank),
+            Some(merges) => merges.prefetch_rule(rank),
+        }
     }
 
     /// Whether a rank that [`Rules::lowest_rank`] gave is that of the merge of two tokens. Their joined

@@ -136,7 +136,7 @@ impl Coder {
         Coder {
             table: PieceTable::new(cache_bytes),
             merger: Merger::new(tier),
-            missing: Missing::default(),
+            missing: Missing::NEW,
             tier,
         }
     }
@@ -164,14 +164,14 @@ impl Coder {
                 (self.table).prepare(self.tier, &tables.boundaries, &mut chunks, &mut group);
             let mut done = 0;
             while done < filled {
-                done += self.table.look_up(self.tier, &group[done..filled], ids);
+                done += (self.table).look_up(self.tier, text, start, &group[done..filled], ids);
                 if done > 0 {
                     start = group[done - 1].end.place();
                 }
                 if let Some(&prepared) = group[..filled].get(done) {
                     let chunk = &text[start..prepared.end.place()];
                     if !self.table.append(prepared, chunk, ids) {
-                        self.missing.add(prepared, start, text, ids);
+                        (self.missing).add(&tables.rules, prepared, start, text, ids);
                     }
                     start = prepared.end.place();
                     done += 1;
@@ -214,10 +214,10 @@ const MOST: usize = 32;
 const LARGE: usize = 1 << 16;
 
 /// The chunks of a run that were not in the table. Its memory is used again from run to run.
-#[derive(Default)]
 struct Missing {
     chunks: Vec<Chunk>,
-    keys: Vec<u128>,
+    /// A direct-mapped cache of their numbers, by their lines in the table.
+    numbers: [u8; 2 * MOST],
     jobs: Vec<Job>,
     /// For each job, what its ids are stored as, if it is one of several parts of a piece.
     parts: Vec<Option<Prepared>>,
@@ -228,6 +228,8 @@ struct Missing {
 struct Chunk {
     prepared: Prepared,
     start: usize,
+    /// The hash with which the vocabulary is searched for it, if it may be a token as a whole.
+    hash: Option<u64>,
     /// The index in `ids` at which its ids are inserted.
     place: usize,
     /// The first one of the same bytes.
@@ -252,18 +254,44 @@ struct Tools<'t> {
 }
 
 impl Missing {
-    /// Adds a chunk of `text` that begins at `start` and whose ids belong to the end of `ids`. Afterwards,
-    /// if it is full, it has to be resolved.
+    const NEW: Self = Missing {
+        chunks: Vec::new(),
+        numbers: [0; 2 * MOST],
+        jobs: Vec::new(),
+        parts: Vec::new(),
+        made: Vec::new(),
+    };
+
+    /// Adds a chunk of `text` that begins at `start` and whose ids belong to the end of `ids`, and fetches
+    /// what the search for it reads first. Afterwards, if it is full, it has to be resolved.
     #[inline(never)]
-    fn add(&mut self, prepared: Prepared, start: usize, text: &[u8], ids: &[TokenId]) {
-        let key = prepared.key();
+    fn add(
+        &mut self,
+        rules: &Rules,
+        prepared: Prepared,
+        start: usize,
+        text: &[u8],
+        ids: &[TokenId],
+    ) {
         let bytes = &text[start..prepared.end.place()];
-        let first = (self.keys.iter().position(|&other| other == key))
-            .filter(|&first| &text[self.chunks[first].span()] == bytes);
-        self.keys.push(key);
+        let number = &mut self.numbers[prepared.line() % (2 * MOST)];
+        let is_same = |first: &usize| {
+            (self.chunks.get(*first)).is_some_and(|other| {
+                other.prepared.key() == prepared.key() && &text[other.span()] == bytes
+            })
+        };
+        let first = Some(usize::from(*number)).filter(is_same);
+        let mut hash = None;
+        if first.is_none() {
+            *number = self.chunks.len() as u8;
+            if rules.ignore_merges && !prepared.end.is_part() {
+                hash = rules.vocab().seek(text, start, bytes.len());
+            }
+        }
         self.chunks.push(Chunk {
             prepared,
             start,
+            hash,
             place: ids.len(),
             first: first.unwrap_or(self.chunks.len()),
             jobs: 0..0,
@@ -281,11 +309,16 @@ impl Missing {
         if self.chunks.is_empty() {
             return true;
         }
-        self.keys.clear();
         self.jobs.clear();
         self.parts.clear();
         self.made.clear();
         let mut chunks = std::mem::take(&mut self.chunks);
+        let vocab = tools.tables.rules.vocab();
+        for hash in chunks.iter().filter_map(|chunk| chunk.hash) {
+            if let Some(id) = vocab.lowest_id(hash) {
+                vocab.prefetch_end(id);
+            }
+        }
         for (number, chunk) in chunks.iter_mut().enumerate() {
             let first = self.jobs.len();
             if chunk.first == number {
@@ -311,7 +344,7 @@ impl Missing {
         }
         if chunks.iter().map(|chunk| chunk.span().len()).sum::<usize>() > LARGE {
             tools.merger.free_large_buffers();
-            *self = Missing::default();
+            *self = Missing::NEW;
         } else {
             chunks.clear();
             self.chunks = chunks;
@@ -325,7 +358,6 @@ impl Missing {
             ids.truncate(first.place);
         }
         self.chunks.clear();
-        self.keys.clear();
     }
 
     /// Finds the ids of a chunk, or what has to be merged for it.
@@ -336,16 +368,15 @@ impl Missing {
         let Tables { rules, boundaries } = tools.tables;
         let Range { start, end } = chunk.span();
         let is_part = chunk.prepared.end.is_part();
-        if rules.ignore_merges
-            && !is_part
-            && let Some(id) = rules.vocab().id_at(text, start, end)
-        {
+        let length = end - start;
+        let id = |hash| rules.vocab().id_of_hash(hash, text, start, length);
+        if let Some(id) = chunk.hash.and_then(id) {
             self.made.push(id);
             self.add_job(start, end, 1, None);
-        } else if is_part || end - start > INLINE || text[start..end].is_ascii() {
+        } else if is_part || length > INLINE || text[start..end].is_ascii() {
             self.add_job(start, end, 0, None);
         } else {
-            let (piece, length) = (&text[start..end], end - start);
+            let piece = &text[start..end];
             let mut group = [Prepared::NONE; GROUP];
             let mut cut = Chunks::of_piece(piece, &length);
             let filled = (tools.table).prepare_cut(tools.tier, boundaries, &mut cut, &mut group);
