@@ -87,10 +87,23 @@ impl HashIndex {
     /// The number with this hash that is the right one.
     #[inline(always)]
     pub(crate) fn find(&self, hash: u64, is: impl Fn(u32) -> bool) -> Option<u32> {
-        self.probe(hash, is).ok()
+        let (mut at, tag) = self.place(hash);
+        loop {
+            for &slot in &self.buckets[at].0 {
+                if slot == FREE {
+                    return None;
+                }
+                if slot ^ tag < self.mask && is(slot ^ tag) {
+                    return Some(slot ^ tag);
+                }
+            }
+            at = (at + 1) & (self.buckets.len() - 1);
+        }
     }
 
     /// Inserts `number`, unless `is` accepts one with this hash, which is returned. There is room for it.
+    ///
+    /// Unlike [`HashIndex::find`], without a branch that depends on how many slots are in use.
     #[inline]
     pub(crate) fn insert(
         &mut self,
@@ -98,29 +111,24 @@ impl HashIndex {
         number: u32,
         is: impl Fn(u32) -> bool,
     ) -> Option<u32> {
-        match self.probe(hash, is) {
-            Ok(there) => Some(there),
-            Err((at, slot)) => {
-                let (_, tag) = self.place(hash);
-                self.buckets[at].0[slot] = tag | number;
-                self.used += 1;
-                None
-            }
-        }
-    }
-
-    /// The number, or else the bucket and the free slot where it would be.
-    #[inline(always)]
-    fn probe(&self, hash: u64, is: impl Fn(u32) -> bool) -> Result<u32, (usize, usize)> {
         let (mut at, tag) = self.place(hash);
         loop {
-            for (place, &slot) in self.buckets[at].0.iter().enumerate() {
-                if slot == FREE {
-                    return Err((at, place));
+            let Bucket(slots) = &mut self.buckets[at];
+            let has_tag = |&slot: &u32| slot & !self.mask == tag;
+            if slots.iter().filter(|slot| has_tag(slot)).count() > 0 {
+                let numbers = slots.iter().map(|slot| slot ^ tag);
+                let there = numbers
+                    .filter(|&there| there < self.mask)
+                    .find(|&there| is(there));
+                if there.is_some() {
+                    return there;
                 }
-                if slot ^ tag < self.mask && is(slot ^ tag) {
-                    return Ok(slot ^ tag);
-                }
+            }
+            let used = slots.iter().filter(|&&slot| slot != FREE).count();
+            if let Some(slot) = slots.get_mut(used) {
+                *slot = tag | number;
+                self.used += 1;
+                return None;
             }
             at = (at + 1) & (self.buckets.len() - 1);
         }
