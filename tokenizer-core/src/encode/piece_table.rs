@@ -445,21 +445,21 @@ impl Kernel for LookUp<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> usize {
         let mut ids = Appender::new(self.ids, GROUP);
-        let mut start = self.start;
         for (known, Prepared { key, line, end }) in self.group.iter().enumerate() {
             let Some(&found) = find(simd, &self.lines[*line..*line + PROBES], key) else {
                 return known;
             };
             if found.count() != ELSEWHERE {
                 ids.push(found.ids(), found.count() as usize);
-            } else if let Some((four, count)) =
-                few_elsewhere(found, self.arena, &self.text[start..end.place()])
-            {
-                ids.push(four, count);
-            } else {
-                return known;
+                continue;
             }
-            start = end.place();
+            let before = known.checked_sub(1).map(|before| self.group[before].end);
+            let start = before.map_or(self.start, End::place);
+            let chunk = &self.text[start..end.place()];
+            let Some((four, count)) = few_elsewhere(found, self.arena, chunk) else {
+                return known;
+            };
+            ids.push(four, count);
         }
         self.group.len()
     }

@@ -216,7 +216,7 @@ pub(crate) fn prefetch<T>(items: &[T], index: usize) {
 #[inline(always)]
 pub(crate) fn sixteen_bytes(text: &[u8], start: usize) -> u128 {
     // One comparison: what does not depend on `start` is known before a loop.
-    if text.len() >= 16 && start <= text.len() - 16 {
+    if start < text.len().saturating_sub(15) {
         // SAFETY: 16 bytes of `text` begin at `start`. The load needs no alignment.
         let bytes = unsafe { text.as_ptr().add(start).cast::<u128>().read_unaligned() };
         u128::from_le(bytes)
