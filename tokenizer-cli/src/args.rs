@@ -2,18 +2,17 @@
 
 mod models;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::builder::{
-    NonEmptyStringValueParser, PathBufValueParser, RangedU64ValueParser, TypedValueParser,
-};
+use clap::builder::{RangedU64ValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tokenizer_core::corpus::{CountsFormat, DocumentOptions, Globs, ModelFormat, ReadAs, Units};
-use tokenizer_core::{Count, CropOptions, MAX_TOKEN_ID, Pattern};
+use tokenizer_core::corpus::CountsFormat;
+use tokenizer_core::{Count, CropOptions, Pattern};
 
-pub(crate) use self::models::{ModelChoice, ModelsArguments};
-use crate::error::UsageError;
+pub(crate) use self::models::{ModelArguments, ModelsArguments, load_error};
+use self::models::{model_path, path, read_model_path};
 use crate::ids::IdFormat;
+use crate::input::InputArguments;
 
 const MODEL_NAMES: &str = "\
 A model's name tells its format: .bpe (this program's own, one file with everything), .json \
@@ -58,120 +57,6 @@ pub(crate) enum Command {
     Man(ManArguments),
 }
 
-/// The documents of a command.
-#[derive(Debug, Args)]
-pub(crate) struct InputArguments {
-    /// Files of documents; `-` is standard input. gzip, Zstandard and Parquet are recognised by their
-    /// content. Files named .jsonl, .ndjson, .json, .jsonlines or .jl (also before .gz or .zst) are
-    /// JSON lines; JSON objects, one a line, under another name are refused unless --json-lines or
-    /// --text is given, and so are archives, images, models and other files that are not text. A text
-    /// file is one document with every byte of it, unless an option says otherwise; a line of JSON is
-    /// one, and so is a row of Parquet.
-    #[arg(value_name = "INPUT", required = true)]
-    pub(crate) inputs: Vec<PathBuf>,
-
-    #[command(flatten)]
-    pub(crate) forms: FormArguments,
-
-    /// What to do with bytes that are not UTF-8.
-    #[arg(long, value_enum, default_value_t = InvalidText::Keep)]
-    pub(crate) errors: InvalidText,
-
-    /// Threads to work on [default: one for each processor].
-    #[arg(long, value_name = "N", value_parser = thread_count())]
-    threads: Option<usize>,
-}
-
-/// How inputs become documents.
-#[derive(Debug, Args)]
-pub(crate) struct FormArguments {
-    /// Take every file in an INPUT that is a folder, and in the folders below, in the order of their
-    /// paths. Hidden files and folders, links to folders, pipes and devices are left out.
-    #[arg(short, long)]
-    pub(crate) recursive: bool,
-
-    /// Take only files in a folder that match this glob; may be given again. It matches the path
-    /// relative to INPUT, or the file name if it has no `/`: '*.txt', 'data/*.jsonl', '**/en/*'. `*`
-    /// and `?` do not match `/`.
-    #[arg(
-        long,
-        value_name = "GLOB",
-        requires = "recursive",
-        allow_hyphen_values = true
-    )]
-    include: Vec<String>,
-
-    /// Leave out files in a folder that match this glob; may be given again.
-    #[arg(
-        long,
-        value_name = "GLOB",
-        requires = "recursive",
-        allow_hyphen_values = true
-    )]
-    exclude: Vec<String>,
-
-    /// Take every line of a text file for a document, without its line feed.
-    #[arg(long, conflicts_with = "document_separator")]
-    pub(crate) per_line: bool,
-
-    /// Split text files into documents wherever this text stands, such as '<|endoftext|>', which
-    /// belongs to none of them.
-    #[arg(
-        long,
-        value_name = "TEXT",
-        allow_hyphen_values = true,
-        value_parser = NonEmptyStringValueParser::new()
-    )]
-    pub(crate) document_separator: Option<String>,
-
-    /// Read text as JSON lines, whatever its name: also standard input.
-    #[arg(long, conflicts_with = "text")]
-    pub(crate) json_lines: bool,
-
-    /// Read JSON as text, whatever its name.
-    #[arg(long)]
-    pub(crate) text: bool,
-
-    /// The field of a line of JSON that holds the text.
-    #[arg(long, value_name = "NAME", default_value = "text")]
-    pub(crate) field: String,
-
-    /// The column of a Parquet table that holds the text; one within others is written with dots.
-    #[arg(long, value_name = "NAME", default_value = "text")]
-    pub(crate) column: String,
-}
-
-impl FormArguments {
-    pub(crate) fn options(&self) -> DocumentOptions {
-        let mut options = DocumentOptions::default();
-        options.units = match &self.document_separator {
-            Some(separator) => Units::Separated(separator.clone().into_bytes()),
-            None if self.per_line => Units::Lines,
-            None => Units::Whole,
-        };
-        options.read_as = match (self.json_lines, self.text) {
-            (true, _) => ReadAs::JsonLines,
-            (_, true) => ReadAs::Text,
-            _ => ReadAs::Detect,
-        };
-        options.field.clone_from(&self.field);
-        options.column.clone_from(&self.column);
-        options
-    }
-
-    /// The files of a folder that are taken.
-    pub(crate) fn globs(&self) -> Result<Globs, UsageError> {
-        Ok(Globs::new(&self.include, &self.exclude)?)
-    }
-}
-
-impl InputArguments {
-    pub(crate) fn threads(&self) -> usize {
-        self.threads
-            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()))
-    }
-}
-
 /// How much of the documents is counted, and in how much memory.
 #[derive(Debug, Args)]
 pub(crate) struct CountingArguments {
@@ -198,35 +83,6 @@ impl CountingArguments {
     }
 }
 
-/// What to do with bytes that are not UTF-8.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum InvalidText {
-    /// Keep them as they are: they come back when decoded.
-    Keep,
-    /// Fail, and name the file and the byte.
-    Strict,
-}
-
-/// The model a command reads.
-#[derive(Debug, Args)]
-pub(crate) struct ModelArguments {
-    /// The model: .bpe, .json, .tiktoken or a folder in Hugging Face's layout.
-    #[arg(short, long, value_name = "MODEL", value_parser = read_model_path())]
-    pub(crate) model: PathBuf,
-
-    #[command(flatten)]
-    pub(crate) pattern: ModelPatternArguments,
-}
-
-/// The pattern of a model that does not hold its own.
-#[derive(Debug, Args)]
-pub(crate) struct ModelPatternArguments {
-    /// How text is split, for a .tiktoken model, which does not say: gpt2 (also r50k, p50k),
-    /// cl100k, o200k, nanochat, or a regex.
-    #[arg(long, value_name = "NAME|REGEX", value_parser = pattern, allow_hyphen_values = true)]
-    pub(crate) pattern: Option<Pattern>,
-}
-
 /// Train a vocabulary on text and write it as a model.
 ///
 /// A corpus too small for the vocabulary is trained as far as it goes, with a warning.
@@ -247,16 +103,11 @@ pub(crate) struct TrainArguments {
 
     /// Train on pieces that were counted before (see count-pieces), in the place of text: .tsv or
     /// .parquet, all split by one pattern.
-    #[arg(
-        long,
-        value_name = "FILE",
-        num_args = 1..,
-        value_parser = counts_path(),
-        conflicts_with_all = [
-            "inputs", "errors", "max_chars", "doc_cap", "recursive", "per_line",
-            "document_separator", "json_lines", "text", "include", "exclude", "field", "column",
-        ]
-    )]
+    #[arg(long, value_name = "FILE", num_args = 1.., value_parser = counts_path())]
+    #[arg(conflicts_with_all = [
+        "inputs", "errors", "max_chars", "doc_cap", "recursive", "per_line", "document_separator",
+        "json_lines", "text", "include", "exclude", "field", "column",
+    ])]
     pub(crate) from_counts: Vec<PathBuf>,
 
     #[command(flatten)]
@@ -272,7 +123,7 @@ pub(crate) struct TrainArguments {
 
     /// How text is split: gpt2 (also r50k, p50k), cl100k, o200k, nanochat, or a regex [default: that
     /// of the counts or of the model to extend, else cl100k].
-    #[arg(long, value_name = "NAME|REGEX", value_parser = pattern, allow_hyphen_values = true)]
+    #[arg(long, value_name = "NAME|REGEX", allow_hyphen_values = true)]
     pub(crate) pattern: Option<Pattern>,
 
     /// A special token; may be given again. They take the ids after the merges, in their order;
@@ -294,12 +145,8 @@ pub(crate) struct TrainArguments {
 
     /// Start from this model and learn more merges. Tokens keep their ids, special tokens behind
     /// them get new ids behind the new tokens; --vocab-size is the new total.
-    #[arg(
-        long,
-        value_name = "MODEL",
-        value_parser = read_model_path(),
-        conflicts_with_all = ["specials", "tie_break"]
-    )]
+    #[arg(long, value_name = "MODEL", value_parser = read_model_path())]
+    #[arg(conflicts_with_all = ["specials", "tie_break"])]
     pub(crate) extend: Option<PathBuf>,
 
     /// Write how often the pair of each new token occurred when it was merged: a line for each with
@@ -362,7 +209,7 @@ pub(crate) struct CountPiecesArguments {
 
     /// How text is split: gpt2 (also r50k, p50k), cl100k, o200k, nanochat, or a regex [default: that
     /// of the counts among the INPUTs, else cl100k].
-    #[arg(long, value_name = "NAME|REGEX", value_parser = pattern, allow_hyphen_values = true)]
+    #[arg(long, value_name = "NAME|REGEX", allow_hyphen_values = true)]
     pub(crate) pattern: Option<Pattern>,
 }
 
@@ -388,8 +235,14 @@ pub(crate) struct EncodeArguments {
     pub(crate) model: ModelArguments,
 
     /// Where to write the ids; `-` is standard output, which is the default.
-    #[arg(short, long, value_name = "OUT")]
-    pub(crate) output: Option<PathBuf>,
+    #[arg(
+        short,
+        long,
+        value_name = "OUT",
+        default_value = "-",
+        hide_default_value = true
+    )]
+    pub(crate) output: PathBuf,
 
     /// How to write the ids [default: by the name of OUT (.jsonl, .npy, .parquet, .u16, .u32; .bin is
     /// u16 if all ids of the model fit, else u32), else text].
@@ -437,8 +290,14 @@ pub(crate) struct DecodeArguments {
     pub(crate) model: ModelArguments,
 
     /// Where to write the text; `-` is standard output, which is the default.
-    #[arg(short, long, value_name = "OUT")]
-    pub(crate) output: Option<PathBuf>,
+    #[arg(
+        short,
+        long,
+        value_name = "OUT",
+        default_value = "-",
+        hide_default_value = true
+    )]
+    pub(crate) output: PathBuf,
 
     /// How the ids are written [default: by the header, else by the name of INPUT, as for encode].
     #[arg(long, value_enum)]
@@ -466,28 +325,23 @@ pub(crate) struct CountArguments {
 
 /// Write a model in another format.
 #[derive(Debug, Args)]
-#[command(
-    mut_args(|arg| match arg.get_id().as_str() {
-        "model" | "output" | "pattern" => arg,
-        "inputs" => arg.long("warm").value_name("CORPUS").num_args(1..).required(false).hide(true),
-        _ => arg.requires("inputs").hide(true),
-    })
-)]
+#[command(mut_args(|arg| match arg.get_id().as_str() {
+    "model" => arg.short(None).long(None),
+    "output" | "pattern" => arg,
+    "inputs" => arg.long("warm").value_name("CORPUS").num_args(1..).required(false).hide(true),
+    _ => arg.requires("inputs").hide(true),
+}))]
 #[command(after_help = "\
 Examples:
   tokenizer convert ranks.tiktoken --pattern o200k -o model.bpe
   tokenizer convert tokenizer.json -o model.bpe")]
 pub(crate) struct ConvertArguments {
-    /// The model to read: .bpe, .json, .tiktoken or a folder in Hugging Face's layout.
-    #[arg(value_name = "MODEL", value_parser = read_model_path())]
-    pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
 
     /// Where to write it: .bpe, .json or .tiktoken.
     #[arg(short, long, value_name = "MODEL", value_parser = model_path())]
     pub(crate) output: PathBuf,
-
-    #[command(flatten)]
-    pub(crate) pattern: ModelPatternArguments,
 
     /// The corpus of `--warm`, which has no effect, and how it would be read.
     #[command(flatten)]
@@ -605,11 +459,6 @@ pub(crate) struct ManArguments {
     pub(crate) command: Option<String>,
 }
 
-/// More threads than any machine has processors are a slip, and starting them could fail.
-fn thread_count() -> impl TypedValueParser<Value = usize> {
-    RangedU64ValueParser::<usize>::new().range(1..=1024)
-}
-
 /// A number of bytes with a unit: powers of 1000, or of 1024 with an `i`.
 fn memory_size(text: &str) -> Result<usize, String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
@@ -629,34 +478,13 @@ fn memory_size(text: &str) -> Result<usize, String> {
     size.ok_or_else(|| "no size that a machine has".to_owned())
 }
 
-fn model_path() -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(|path| match ModelFormat::of_path(&path) {
-        Some(_) => Ok(path),
-        None => Err("a model's name ends in .bpe, .json or .tiktoken"),
-    })
-}
-
-/// A model to read: a file, or a folder in Hugging Face's layout.
-fn read_model_path() -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(|path| match ModelFormat::of_path(&path) {
-        None if !path.is_dir() => Err("a model's name ends in .bpe, .json or .tiktoken"),
-        _ => Ok(path),
-    })
-}
-
 fn counts_path() -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(|path| match CountsFormat::of_path(&path) {
-        Some(_) => Ok(path),
-        None => Err("a name of counted pieces ends in .tsv or .parquet"),
-    })
+    let is_counts = |path: &Path| CountsFormat::of_path(path).is_some();
+    path(
+        is_counts,
+        "a name of counted pieces ends in .tsv or .parquet",
+    )
 }
-
-fn pattern(text: &str) -> Result<Pattern, String> {
-    text.parse::<Pattern>().map_err(|error| error.to_string())
-}
-
-/// How many ids there can be.
-pub(crate) const MAX_VOCAB_SIZE: usize = MAX_TOKEN_ID as usize + 1;
 
 #[cfg(test)]
 mod tests {

@@ -5,108 +5,259 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use clap::builder::{NonEmptyStringValueParser, RangedU64ValueParser};
+use clap::{Args, ValueEnum};
 use sha2::{Digest, Sha256};
 use tokenizer_core::corpus::{
-    DocumentError, DocumentOptions, Documents, FileError, Place, ReadAs, Stretch, Unit, read_file,
+    DocumentError, DocumentOptions, Documents, Globs, Place, ReadAs, Refused, Stretch, Unit, Units,
 };
 use tokenizer_core::{EncodeError, Pattern};
 
-use crate::args::{InputArguments, InvalidText};
-use crate::error::{CommandError, UsageError};
+use crate::error::{CommandError, Result, at, ensure, failed, usage};
 use crate::progress::warn;
 
-/// Where bytes come from, as messages name it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum InputName {
-    Standard,
-    File(PathBuf),
+/// The documents of a command, and how inputs become documents.
+#[derive(Debug, Args)]
+pub(crate) struct InputArguments {
+    /// Files of documents; `-` is standard input. gzip, Zstandard and Parquet are recognised by their
+    /// content. Files named .jsonl, .ndjson, .json, .jsonlines or .jl (also before .gz or .zst) are
+    /// JSON lines; JSON objects, one a line, under another name are refused unless --json-lines or
+    /// --text is given, and so are archives, images, models and other files that are not text. A text
+    /// file is one document with every byte of it, unless an option says otherwise; a line of JSON is
+    /// one, and so is a row of Parquet.
+    #[arg(value_name = "INPUT", required = true)]
+    pub(crate) inputs: Vec<PathBuf>,
+
+    /// Take every file in an INPUT that is a folder, and in the folders below, in the order of their
+    /// paths. Hidden files and folders, links to folders, pipes and devices are left out.
+    #[arg(short, long)]
+    recursive: bool,
+
+    /// Take only files in a folder that match this glob; may be given again. It matches the path
+    /// relative to INPUT, or the file name if it has no `/`: '*.txt', 'data/*.jsonl', '**/en/*'. `*`
+    /// and `?` do not match `/`.
+    #[arg(long, value_name = "GLOB", requires = "recursive")]
+    #[arg(allow_hyphen_values = true)]
+    include: Vec<String>,
+
+    /// Leave out files in a folder that match this glob; may be given again.
+    #[arg(long, value_name = "GLOB", requires = "recursive")]
+    #[arg(allow_hyphen_values = true)]
+    exclude: Vec<String>,
+
+    /// Take every line of a text file for a document, without its line feed.
+    #[arg(long, conflicts_with = "document_separator")]
+    per_line: bool,
+
+    /// Split text files into documents wherever this text stands, such as '<|endoftext|>', which
+    /// belongs to none of them.
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    document_separator: Option<String>,
+
+    /// Read text as JSON lines, whatever its name: also standard input.
+    #[arg(long, conflicts_with = "text")]
+    json_lines: bool,
+
+    /// Read JSON as text, whatever its name.
+    #[arg(long)]
+    text: bool,
+
+    /// The field of a line of JSON that holds the text.
+    #[arg(long, value_name = "NAME", default_value = "text")]
+    field: String,
+
+    /// The column of a Parquet table that holds the text; one within others is written with dots.
+    #[arg(long, value_name = "NAME", default_value = "text")]
+    column: String,
+
+    /// What to do with bytes that are not UTF-8.
+    #[arg(long, value_enum, default_value_t = InvalidText::Keep)]
+    errors: InvalidText,
+
+    /// Threads to work on [default: one for each processor].
+    // More than any machine has processors are a slip, and starting them could fail.
+    #[arg(long, value_name = "N")]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
+    threads: Option<usize>,
 }
 
+/// What to do with bytes that are not UTF-8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum InvalidText {
+    /// Keep them as they are: they come back when decoded.
+    Keep,
+    /// Fail, and name the file and the byte.
+    Strict,
+}
+
+impl InputArguments {
+    pub(crate) fn threads(&self) -> usize {
+        self.threads
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()))
+    }
+
+    /// How a file becomes documents.
+    pub(crate) fn options(&self) -> DocumentOptions {
+        let mut options = DocumentOptions::default();
+        options.units = match &self.document_separator {
+            Some(separator) => Units::Separated(separator.clone().into_bytes()),
+            None if self.per_line => Units::Lines,
+            None => Units::Whole,
+        };
+        options.read_as = match (self.json_lines, self.text) {
+            (true, _) => ReadAs::JsonLines,
+            (_, true) => ReadAs::Text,
+            _ => ReadAs::Detect,
+        };
+        options.field.clone_from(&self.field);
+        options.column.clone_from(&self.column);
+        options
+    }
+
+    /// All inputs.
+    pub(crate) fn open(&self) -> Result<Inputs> {
+        self.open_some(&self.inputs)
+    }
+
+    /// The inputs at `paths`, to be read as the options say.
+    ///
+    /// Looks at every input without reading it whole, so that a slip in the last name shows before
+    /// the first hour of work. All files whose content is refused are listed in one error.
+    pub(crate) fn open_some(&self, paths: &[PathBuf]) -> Result<Inputs> {
+        let standard = paths.iter().filter(|path| **path == Path::new("-"));
+        ensure(standard.count() <= 1, || {
+            usage("standard input can be read only once, but `-` stands twice")
+        })?;
+        let mut names = Vec::new();
+        for path in paths {
+            let name = InputName::new(path);
+            match name.path().is_some_and(Path::is_dir) {
+                true => names.extend(self.files_below(path)?),
+                false => names.push(name),
+            }
+        }
+        let mut options = self.options();
+        options.threads = self.threads();
+        options.repair_surrogates = self.errors == InvalidText::Keep;
+        Ok(Inputs {
+            total_bytes: look_at(&names, &options)?,
+            names,
+            options,
+            is_strict: self.errors == InvalidText::Strict,
+        })
+    }
+
+    fn files_below(&self, folder: &Path) -> Result<impl Iterator<Item = InputName>> {
+        let path = folder.display();
+        ensure(self.recursive, || {
+            failed(format!("{path}: is a directory")).hint("--recursive takes the files in it")
+        })?;
+        let globs = Globs::new(&self.include, &self.exclude).map_err(usage)?;
+        let files = globs.files_below(folder)?;
+        ensure(!files.is_empty() || globs.is_empty(), || {
+            failed(format!("{path}: no file matches --include and --exclude")).hint(
+                "a glob with `/` matches the path relative to the folder, one without it the name",
+            )
+        })?;
+        Ok(files.into_iter().map(|path| InputName(Some(path))))
+    }
+}
+
+/// Where bytes come from, as messages name it: a file or standard input.
+#[derive(Clone, Debug)]
+pub(crate) struct InputName(Option<PathBuf>);
+
 impl InputName {
+    pub(crate) const STANDARD: Self = InputName(None);
+
     /// `-` is standard input; a file of that name is `./-`.
     pub(crate) fn new(path: &Path) -> Self {
-        if path == Path::new("-") {
-            InputName::Standard
-        } else {
-            InputName::File(path.to_owned())
-        }
+        InputName((path != Path::new("-")).then(|| path.to_owned()))
     }
 
     pub(crate) fn path(&self) -> Option<&Path> {
-        match self {
-            InputName::Standard => None,
-            InputName::File(path) => Some(path),
+        self.0.as_deref()
+    }
+
+    /// The data of this input cannot be used.
+    pub(crate) fn fail(&self, fault: impl fmt::Display) -> CommandError {
+        failed(format!("{self}: {fault}"))
+    }
+
+    /// The same for a document of it.
+    fn fail_in(&self, unit: Unit, fault: impl fmt::Display) -> CommandError {
+        match unit {
+            Unit::Whole => self.fail(fault),
+            unit => self.fail(format!("{unit}: {fault}")),
         }
     }
 
-    /// All bytes, whatever they are.
-    pub(crate) fn read(&self) -> Result<Vec<u8>, CommandError> {
-        match self {
-            InputName::Standard => {
-                let mut bytes = Vec::new();
-                let read = io::stdin().lock().read_to_end(&mut bytes);
-                read.map_err(|error| CommandError::Standard(self.clone(), error))?;
-                Ok(bytes)
+    fn document_error(&self, error: DocumentError) -> CommandError {
+        self.fail(&error).hint(match error {
+            DocumentError::Json { .. } => {
+                "--field names the field that holds the text; --text reads all of the input as text"
             }
-            InputName::File(path) => Ok(read_file(path)?),
-        }
+            DocumentError::Refused(refused) => remedy(refused),
+            DocumentError::Table(_) => "--column names the column that holds the text",
+            _ => "",
+        })
     }
 }
 
 impl fmt::Display for InputName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            InputName::Standard => f.write_str("standard input"),
-            InputName::File(path) => path.display().fmt(f),
+        match self.path() {
+            None => f.write_str("standard input"),
+            Some(path) => path.display().fmt(f),
         }
+    }
+}
+
+/// The remedy for a refused input.
+fn remedy(refused: Refused) -> &'static str {
+    match refused {
+        Refused::UnnamedJsonLines | Refused::OtherJson => {
+            "--json-lines reads every line as a record, --text reads all of it as text"
+        }
+        Refused::JsonArray => {
+            "write its elements one a line, as `jq -c '.[]'` does, or read all of it with --text; \
+             --json-lines is for objects one a line"
+        }
+        Refused::Compression(_) => {
+            "decompress it, also into a pipe: an INPUT of `-` is standard input"
+        }
+        Refused::Container(_) | Refused::CompressedContainer { .. } => {
+            "give the texts that it holds as files or on standard input"
+        }
+        Refused::Encoding(_) => "convert it to UTF-8, as with `iconv -t UTF-8`",
+        Refused::Ids => "`tokenizer decode` turns ids into text",
+        _ => "",
     }
 }
 
 /// All of standard input as one text: decompressed if need be, with JSON as it stands.
-pub(crate) fn standard_text() -> Result<Vec<u8>, CommandError> {
-    let name = InputName::Standard;
+pub(crate) fn standard_text() -> Result<Vec<u8>> {
     let mut options = DocumentOptions::default();
     options.read_as = ReadAs::Text;
-    let fail = |error| document_error(&name, error);
-    let documents = Documents::of_stream(io::stdin(), &options).map_err(fail)?;
-    if let Some(doubt) = documents.doubt() {
-        warn(&format!("{name}: {doubt}"));
-    }
+    let inputs = Inputs {
+        names: vec![InputName::STANDARD],
+        options,
+        is_strict: false,
+        total_bytes: None,
+    };
     let mut text = Vec::new();
-    for stretch in documents {
-        let stretch = stretch.map_err(fail)?;
-        if stretch.place.unit != Unit::Whole {
-            let message = "a table, not one text".to_owned();
-            return Err(fail(DocumentError::Table(message)));
-        }
-        text.extend_from_slice(stretch.as_ref());
+    for part in inputs.documents(None) {
+        let part = part?;
+        ensure(part.stretch.place.unit == Unit::Whole, || {
+            let table = DocumentError::Table("a table, not one text".to_owned());
+            InputName::STANDARD.document_error(table)
+        })?;
+        text.extend_from_slice(part.as_ref());
     }
     Ok(text)
-}
-
-/// Where a text stands, as messages name it: the input, and the document of it.
-#[derive(Clone, Debug)]
-pub(crate) struct TextName {
-    input: InputName,
-    unit: Unit,
-}
-
-impl TextName {
-    /// All of an input.
-    pub(crate) fn whole(input: InputName) -> Self {
-        let unit = Unit::Whole;
-        TextName { input, unit }
-    }
-}
-
-impl fmt::Display for TextName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.unit {
-            Unit::Whole => self.input.fmt(f),
-            unit => write!(f, "{}: {unit}", self.input),
-        }
-    }
 }
 
 /// A document of an input, or a stretch of one.
@@ -125,129 +276,91 @@ impl AsRef<[u8]> for InputText {
 /// The documents of a command, in the order in which they were typed.
 #[derive(Clone, Debug)]
 pub(crate) struct Inputs {
-    names: Vec<InputName>,
+    pub(crate) names: Vec<InputName>,
     options: DocumentOptions,
-    invalid_text: InvalidText,
+    /// Bytes that are not UTF-8 are an error.
+    is_strict: bool,
     /// The bytes of all inputs together, if they are files of plain text.
-    total_bytes: Option<u64>,
+    pub(crate) total_bytes: Option<u64>,
 }
 
 impl Inputs {
-    /// The inputs at `paths`, to be read as the arguments say, whichever these name themselves.
-    ///
-    /// Looks at every input without reading it whole, so that a slip in the last name shows before
-    /// the first hour of work. All files whose content is refused are listed in one error.
-    pub(crate) fn open(
-        paths: &[PathBuf],
-        arguments: &InputArguments,
-    ) -> Result<Self, CommandError> {
-        let standard = paths.iter().filter(|path| **path == Path::new("-"));
-        if standard.count() > 1 {
-            return Err(UsageError::StandardInputTwice.into());
-        }
-        let mut names = Vec::new();
-        for path in paths {
-            let name = InputName::new(path);
-            if name.path().is_some_and(Path::is_dir) {
-                if !arguments.forms.recursive {
-                    return Err(CommandError::Folder(path.clone()));
-                }
-                let globs = arguments.forms.globs()?;
-                let files = globs.files_below(path)?;
-                if files.is_empty() && !globs.is_empty() {
-                    return Err(CommandError::NoFileChosen(path.clone()));
-                }
-                names.extend(files.into_iter().map(InputName::File));
-            } else {
-                names.push(name);
-            }
-        }
-        let mut options = arguments.forms.options();
-        options.threads = arguments.threads();
-        options.repair_surrogates = arguments.errors == InvalidText::Keep;
-        let total_bytes = look_at(&names, &options)?;
-        Ok(Inputs {
-            names,
-            options,
-            invalid_text: arguments.errors,
-            total_bytes,
-        })
-    }
-
-    pub(crate) fn names(&self) -> &[InputName] {
-        &self.names
-    }
-
     /// The inputs that have a path.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
         self.names.iter().filter_map(InputName::path)
     }
 
-    /// The bytes of all inputs together, if they are files of plain text.
-    pub(crate) fn total_bytes(&self) -> Option<u64> {
-        self.total_bytes
-    }
-
     /// What each input is known by: its length, and a hash of its beginning, its end and some places
     /// between them. Of standard input, pipes and devices nothing is known before they are read.
-    pub(crate) fn fingerprints(&self) -> Result<Vec<String>, CommandError> {
+    pub(crate) fn fingerprints(&self) -> Result<Vec<String>> {
         let fingerprint = |name: &InputName| match name.path() {
-            Some(path) => fingerprint(path).map_err(|error| FileError::new(path, error)),
+            Some(path) => fingerprint(path).map_err(at(path)),
             None => Ok(String::new()),
         };
-        Ok(self
-            .names
-            .iter()
-            .map(fingerprint)
-            .collect::<Result<_, _>>()?)
+        self.names.iter().map(fingerprint).collect()
     }
 
     /// Reads all documents, one after another. Long ones come in stretches where there is a pattern
-    /// to cut them by. After an error there are no more.
+    /// to cut them by. Not to be read on after an error.
     pub(crate) fn documents(
         &self,
         cut: Option<&Pattern>,
-    ) -> impl Iterator<Item = Result<InputText, CommandError>> + use<> {
-        let mut options = self.options.clone();
-        options.cut = cut.cloned();
-        let inputs = self.clone();
-        let mut numbers = 0..self.names.len();
-        let mut under_way: Option<(usize, Documents)> = None;
-        std::iter::from_fn(move || {
-            loop {
-                if let Some((input, documents)) = &mut under_way {
-                    let name = &inputs.names[*input];
-                    match documents.next() {
-                        Some(Ok(stretch)) => {
-                            let input = *input;
-                            let checked = inputs.check(name, &stretch);
-                            return Some(checked.map(|()| InputText { input, stretch }));
-                        }
-                        Some(Err(error)) => return Some(Err(document_error(name, error))),
-                        None => {}
-                    }
-                }
-                let input = numbers.next()?;
-                let name = &inputs.names[input];
-                let documents = match name.path() {
-                    Some(path) => Documents::of_file(path, &options),
-                    None => Documents::of_stream(io::stdin(), &options),
-                };
-                match documents {
-                    Ok(documents) => {
-                        // A regular file was looked at before.
-                        if let Some(doubt) = documents.doubt()
-                            && !name.path().is_some_and(Path::is_file)
-                        {
-                            warn(&format!("{name}: {doubt}"));
-                        }
-                        under_way = Some((input, documents));
-                    }
-                    Err(error) => return Some(Err(document_error(name, error))),
-                }
-            }
+    ) -> impl Iterator<Item = Result<InputText>> + use<> {
+        let mut inputs = self.clone();
+        inputs.options.cut = cut.cloned();
+        let inputs = Arc::new(inputs);
+        (0..self.names.len()).flat_map(move |input| {
+            let (documents, error) = match inputs.open(input) {
+                Ok(documents) => (Some(documents), None),
+                Err(error) => (None, Some(Err(error))),
+            };
+            let inputs = Arc::clone(&inputs);
+            let stretches = documents.into_iter().flatten();
+            let texts = stretches.map(move |stretch| inputs.text(input, stretch));
+            texts.chain(error)
         })
-        .fuse()
+    }
+
+    fn open(&self, input: usize) -> Result<Documents> {
+        let name = &self.names[input];
+        let documents = match name.path() {
+            Some(path) => Documents::of_file(path, &self.options),
+            None => Documents::of_stream(io::stdin(), &self.options),
+        };
+        let documents = documents.map_err(|error| name.document_error(error))?;
+        // A regular file was looked at before.
+        if let Some(doubt) = documents.doubt()
+            && !name.path().is_some_and(Path::is_file)
+        {
+            warn(&format!("{name}: {doubt}"));
+        }
+        Ok(documents)
+    }
+
+    fn text(&self, input: usize, stretch: Result<Stretch, DocumentError>) -> Result<InputText> {
+        let name = &self.names[input];
+        let stretch = stretch.map_err(|error| name.document_error(error))?;
+        if self.is_strict
+            && let Err(error) = std::str::from_utf8(stretch.as_ref())
+        {
+            let invalid = &stretch.as_ref()[error.valid_up_to()..];
+            let offset = stretch.place.offset + error.valid_up_to() as u64;
+            // Invalid only where an escape of JSON was not repaired, or where it is spelled out.
+            let (fault, hint) = match invalid {
+                [0xED, 0xA0..=0xBF, 0x80..=0xBF, ..] => (
+                    ": a lone surrogate",
+                    "--errors keep puts U+FFFD in the place of such an escape of JSON, and takes \
+                     other bytes as they are",
+                ),
+                _ => (
+                    "",
+                    "--errors keep takes such bytes as they are, and they come back when decoded",
+                ),
+            };
+            let fault = format!("byte {offset} is not UTF-8{fault}");
+            return Err(name.fail_in(stretch.place.unit, fault).hint(hint));
+        }
+        Ok(InputText { input, stretch })
     }
 
     /// A text that begins at `place` of an input could not be encoded.
@@ -259,87 +372,52 @@ impl Inputs {
     ) -> CommandError {
         // A stretch of a document counts from its own beginning.
         let before = usize::try_from(place.offset).unwrap_or(usize::MAX);
-        match &mut error {
-            EncodeError::Split(error) => error.offset = error.offset.saturating_add(before),
-            EncodeError::SpecialNotAllowed { offset, .. } => {
-                *offset = offset.saturating_add(before)
-            }
-            _ => {}
+        if let EncodeError::Split(error) = &mut error {
+            error.offset = error.offset.saturating_add(before);
         }
-        CommandError::Encode {
-            text: TextName {
-                input: self.names[input].clone(),
-                unit: place.unit,
-            },
-            error,
-        }
-    }
-
-    fn check(&self, name: &InputName, stretch: &Stretch) -> Result<(), CommandError> {
-        if self.invalid_text == InvalidText::Strict
-            && let Err(error) = std::str::from_utf8(stretch.as_ref())
-        {
-            // Invalid only where an escape of JSON was not repaired, or where it is spelled out.
-            let is_surrogate = matches!(
-                stretch.as_ref()[error.valid_up_to()..],
-                [0xED, 0xA0..=0xBF, 0x80..=0xBF, ..]
-            );
-            return Err(CommandError::NotUtf8 {
-                text: TextName {
-                    input: name.clone(),
-                    unit: stretch.place.unit,
-                },
-                offset: stretch.place.offset + error.valid_up_to() as u64,
-                is_surrogate,
-            });
-        }
-        Ok(())
+        self.names[input].fail_in(place.unit, error)
     }
 }
 
 /// Looks at the regular files among the inputs, and warns of those that may not be text. Gives their
 /// bytes together, if all inputs are files of plain text.
-fn look_at(names: &[InputName], options: &DocumentOptions) -> Result<Option<u64>, CommandError> {
+fn look_at(names: &[InputName], options: &DocumentOptions) -> Result<Option<u64>> {
     let (mut total, mut refused, mut warned) = (Some(0), Vec::new(), HashSet::new());
     for name in names {
         let Some(path) = name.path() else {
             total = None;
             continue;
         };
-        let bytes = match Documents::look(path, options) {
-            Ok(look) => {
-                let doubt = look.and_then(|look| look.doubt);
-                // A file may be given several times.
-                if let Some(doubt) = doubt
-                    && warned.insert(path)
-                {
-                    warn(&format!("{name}: {doubt}"));
-                }
-                let metadata = fs::metadata(path).ok();
-                let is_plain_text = look.is_some_and(|look| look.is_plain_text);
-                metadata
-                    .filter(|_| is_plain_text)
-                    .map(|metadata| metadata.len())
-            }
+        let look = match Documents::look(path, options) {
             Err(DocumentError::Refused(why)) => {
-                refused.push((path.to_owned(), why));
-                None
+                refused.push((name, why));
+                continue;
             }
-            Err(error) => return Err(document_error(name, error)),
+            look => look.map_err(|error| name.document_error(error))?,
         };
+        // A file may be given several times.
+        if let Some(doubt) = look.and_then(|look| look.doubt)
+            && warned.insert(path)
+        {
+            warn(&format!("{name}: {doubt}"));
+        }
+        let metadata = fs::metadata(path).ok();
+        let metadata = metadata.filter(|_| look.is_some_and(|look| look.is_plain_text));
+        let bytes = metadata.map(|metadata| metadata.len());
         total = total.zip(bytes).map(|(total, bytes)| total + bytes);
     }
-    match refused.is_empty() {
-        true => Ok(total),
-        false => Err(CommandError::Refused(refused)),
-    }
-}
-
-fn document_error(input: &InputName, error: DocumentError) -> CommandError {
-    match (input, error) {
-        (InputName::File(path), DocumentError::Read(error)) => FileError::new(path, error).into(),
-        (input, DocumentError::Read(error)) => CommandError::Standard(input.clone(), error),
-        (input, error) => CommandError::Document(input.clone(), error),
+    match &refused[..] {
+        [] => Ok(total),
+        [(name, why)] => Err(name.document_error(DocumentError::Refused(*why))),
+        _ => {
+            let each = refused.iter().map(|(name, why)| format!("{name}: {why}"));
+            let all = each.collect::<Vec<_>>().join("; ");
+            let error = failed(format!("{} inputs are refused: {all}", refused.len()));
+            Err(error.hint(
+                "--exclude GLOB leaves files of a folder out; --json-lines and --text decide how \
+                 JSON is read",
+            ))
+        }
     }
 }
 
@@ -351,26 +429,19 @@ const AT_EACH: u64 = 1 << 14;
 /// Two files of the same length that differ only where it does not look have the same: this notices
 /// a file that was made anew, and costs the same for one of any size.
 fn fingerprint(path: &Path) -> io::Result<String> {
-    let mut file = match fs::metadata(path)? {
-        metadata if metadata.is_file() => File::open(path)?,
-        _ => return Ok(String::new()),
-    };
+    if !fs::metadata(path)?.is_file() {
+        return Ok(String::new());
+    }
+    let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     let mut digest = Sha256::new_with_prefix(length.to_le_bytes());
     let last = length.saturating_sub(AT_EACH);
-    let mut bytes = Vec::new();
-    for place in 0..PLACES {
-        // No product of theirs, which could be too large.
-        let start = last / (PLACES - 1) * place;
-        let start = if place + 1 == PLACES { last } else { start };
-        bytes.clear();
+    // No product of theirs, which could be too large.
+    let starts = (0..PLACES - 1).map(|place| last / (PLACES - 1) * place);
+    let places = if last == 0 { 1 } else { PLACES };
+    for start in starts.chain([last]).take(places as usize) {
         file.seek(SeekFrom::Start(start))?;
-        file.by_ref().take(AT_EACH).read_to_end(&mut bytes)?;
-        digest.update(&bytes);
-        if last == 0 {
-            break;
-        }
+        io::copy(&mut file.by_ref().take(AT_EACH), &mut digest)?;
     }
-    let digest = digest.finalize();
-    Ok(digest[..8].iter().map(|b| format!("{b:02x}")).collect())
+    Ok(format!("{:x}", digest.finalize())[..16].to_owned())
 }

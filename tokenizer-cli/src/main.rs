@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::{Arguments, Command};
-use crate::error::CommandError;
+use crate::error::Result;
 use crate::progress::{Progress, say};
 
 fn main() -> ExitCode {
@@ -32,19 +32,20 @@ fn main() -> ExitCode {
     let result = std::panic::catch_unwind(|| run(&arguments));
     match result {
         Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(error)) if error.is_closed_pipe() => ExitCode::SUCCESS,
         Ok(Err(error)) => {
-            say("error", &error.to_string());
-            if let Some(hint) = error.hint() {
-                say("hint", &hint);
+            if error.exit_code != 0 {
+                say("error", &error.message);
             }
-            ExitCode::from(error.exit_code())
+            if !error.hint.is_empty() {
+                say("hint", &error.hint);
+            }
+            ExitCode::from(error.exit_code)
         }
         Err(_) => ExitCode::FAILURE,
     }
 }
 
-fn run(arguments: &Arguments) -> Result<(), CommandError> {
+fn run(arguments: &Arguments) -> Result<()> {
     let progress = Progress::new(arguments.quiet, arguments.verbose);
     match &arguments.command {
         Command::Train(arguments) => commands::train::run(arguments, &progress),

@@ -1,82 +1,88 @@
 //! Where the data of a command goes: a file, written whole or not at all, or standard output.
 
-use std::fmt;
+use std::ffi::OsString;
+use std::fmt::{self, Display};
 use std::fs;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use tokenizer_core::corpus::{FileError, write_atomically};
+use tokenizer_core::corpus::write_atomically;
 
-use crate::error::{CommandError, UsageError};
+use crate::error::{CommandError, Result, at, ensure, standard_output, usage};
 
 #[derive(Clone, Debug)]
-pub(crate) enum Output {
-    Standard,
-    File(PathBuf),
-}
+pub(crate) struct Output(Option<PathBuf>);
 
 impl Output {
-    /// Without a path, or with `-`, standard output.
-    pub(crate) fn new(path: Option<&Path>) -> Self {
-        match path {
-            Some(path) if path != Path::new("-") => Output::File(path.to_owned()),
-            _ => Output::Standard,
-        }
+    pub(crate) const STANDARD: Self = Output(None);
+
+    /// `-` is standard output; a file of that name is `./-`.
+    pub(crate) fn new(path: &Path) -> Self {
+        Output((path != Path::new("-")).then(|| path.to_owned()))
     }
 
     pub(crate) fn path(&self) -> Option<&Path> {
-        match self {
-            Output::Standard => None,
-            Output::File(path) => Some(path),
-        }
+        self.0.as_deref()
     }
 
     pub(crate) fn is_terminal(&self) -> bool {
-        matches!(self, Output::Standard) && io::stdout().is_terminal()
+        self.path().is_none() && io::stdout().is_terminal()
     }
 
     /// Fails before any work is done when a file cannot be made at its place, or would take the
     /// place of one that is read.
-    pub(crate) fn check<'p>(
-        &self,
-        read: impl IntoIterator<Item = &'p Path>,
-    ) -> Result<(), CommandError> {
-        if let Output::File(path) = self {
-            check_place(path)?;
-            check_not_read(path, read)?;
+    pub(crate) fn check<'p>(&self, read: impl IntoIterator<Item = &'p Path>) -> Result<()> {
+        let Some(path) = self.path() else {
+            return Ok(());
+        };
+        if path.is_dir() {
+            return Err(at(path)(io::ErrorKind::IsADirectory.into()));
         }
-        Ok(())
+        let folder = path.parent().filter(|folder| *folder != Path::new(""));
+        let folder = folder.unwrap_or(Path::new("."));
+        if !fs::metadata(folder).map_err(at(folder))?.is_dir() {
+            return Err(at(folder)(io::ErrorKind::NotADirectory.into()));
+        }
+        check_not_read(path, read)
     }
 
     /// Calls `write` with the output, and makes sure that everything arrived.
     pub(crate) fn write(
         &self,
-        write: impl FnOnce(&mut OutputWriter<'_>) -> Result<(), CommandError>,
-    ) -> Result<(), CommandError> {
-        match self {
-            Output::File(path) => write_atomically(path, |file| {
-                write(&mut OutputWriter {
-                    output: self,
-                    writer: file,
-                })
-            }),
-            Output::Standard => {
-                let mut stdout = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-                write(&mut OutputWriter {
-                    output: self,
-                    writer: &mut stdout,
-                })?;
-                stdout.flush().map_err(CommandError::StandardOutput)
+        write: impl FnOnce(&mut OutputWriter<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let output = self;
+        match self.path() {
+            Some(path) => {
+                write_atomically(path, |writer| write(&mut OutputWriter { output, writer }))
             }
+            None => {
+                let writer = &mut BufWriter::with_capacity(1 << 16, io::stdout().lock());
+                write(&mut OutputWriter { output, writer })?;
+                writer.flush().map_err(standard_output)
+            }
+        }
+    }
+
+    /// Writes the whole output.
+    pub(crate) fn write_all(&self, bytes: impl AsRef<[u8]>) -> Result<()> {
+        self.write(|writer| writer.write_all(bytes.as_ref()))
+    }
+
+    /// Writing failed.
+    pub(crate) fn fail(&self, error: io::Error) -> CommandError {
+        match self.path() {
+            None => standard_output(error),
+            Some(path) => at(path)(error),
         }
     }
 }
 
-impl fmt::Display for Output {
+impl Display for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Output::Standard => f.write_str("standard output"),
-            Output::File(path) => path.display().fmt(f),
+        match self.path() {
+            None => f.write_str("standard output"),
+            Some(path) => path.display().fmt(f),
         }
     }
 }
@@ -88,45 +94,66 @@ pub(crate) struct OutputWriter<'o> {
 }
 
 impl OutputWriter<'_> {
-    pub(crate) fn write_all(&mut self, bytes: &[u8]) -> Result<(), CommandError> {
-        self.writer
-            .write_all(bytes)
-            .map_err(|error| match self.output {
-                Output::Standard => CommandError::StandardOutput(error),
-                Output::File(path) => FileError::new(path, error).into(),
-            })
+    pub(crate) fn write_all(&mut self, bytes: &[u8]) -> Result<()> {
+        let written = self.writer.write_all(bytes);
+        written.map_err(|error| self.output.fail(error))
+    }
+
+    /// For `write!`.
+    pub(crate) fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> Result<()> {
+        let written = self.writer.write_fmt(text);
+        written.map_err(|error| self.output.fail(error))
     }
 }
 
-/// Whether a file can be at `path`: its folder exists, and it is none itself.
-pub(crate) fn check_place(path: &Path) -> Result<(), FileError> {
-    let fail = |path, kind: io::ErrorKind| Err(FileError::new(path, kind.into()));
-    if path.is_dir() {
-        return fail(path, io::ErrorKind::IsADirectory);
-    }
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    match fs::metadata(folder) {
-        Ok(metadata) if metadata.is_dir() => Ok(()),
-        Ok(_) => fail(folder, io::ErrorKind::NotADirectory),
-        Err(error) => Err(FileError::new(folder, error)),
-    }
-}
-
-/// Whether writing to `path` leaves the files that are `read` as they are. Devices may well be both.
+/// Refuses to write to `path` if that would change one of the files that are `read`. A device may be
+/// both.
 pub(crate) fn check_not_read<'p>(
     path: &Path,
     read: impl IntoIterator<Item = &'p Path>,
-) -> Result<(), UsageError> {
-    let is_file = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
-    let same = |other: &Path| match (fs::canonicalize(path), fs::canonicalize(other)) {
+) -> Result<()> {
+    let is_read = path.is_file() && read.into_iter().any(|other| is_same_file(path, other));
+    ensure(!is_read, || {
+        let path = path.display();
+        usage(format!(
+            "{path}: the output would take the place of a file that is read"
+        ))
+    })
+}
+
+pub(crate) fn is_same_file(path: &Path, other: &Path) -> bool {
+    match (path.canonicalize(), other.canonicalize()) {
         (Ok(path), Ok(other)) => path == other,
         _ => false,
-    };
-    if is_file && read.into_iter().any(same) {
-        return Err(UsageError::OutputIsRead(path.to_owned()));
     }
-    Ok(())
+}
+
+/// `name` with `end` behind it.
+pub(crate) fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(end);
+    name.into()
+}
+
+/// `model-4096.bpe` of `model.bpe`.
+pub(crate) fn numbered(path: &Path, number: impl Display) -> PathBuf {
+    let mut name = OsString::from(path.file_stem().unwrap_or_default());
+    name.push(format!("-{number}"));
+    if let Some(end) = path.extension() {
+        name.push(".");
+        name.push(end);
+    }
+    path.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_stand_before_the_ending() {
+        let name = |path: &str, number: u64| numbered(Path::new(path), format!("{number:05}"));
+        assert_eq!(name("a/ids.bin", 7), Path::new("a/ids-00007.bin"));
+        assert_eq!(name("ids", 123_456), Path::new("ids-123456"));
+    }
 }

@@ -1,9 +1,8 @@
 //! What is said on stderr, which is for people.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -14,15 +13,17 @@ pub(crate) fn say(kind: &str, message: &str) {
     let mut line = format!("{kind}: ");
     for char in message.chars() {
         if char.is_control() {
-            // Writing to a string cannot fail.
-            let _ = write!(line, "{}", char.escape_default());
+            line.extend(char.escape_default());
         } else {
             line.push(char);
         }
     }
-    line.push('\n');
+    say_line(&line);
+}
+
+fn say_line(line: &str) {
     // When stderr is gone there is nowhere left to say so.
-    let _ = std::io::stderr().write_all(line.as_bytes());
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// Says what must not be missed, also to those who asked for quiet.
@@ -35,28 +36,6 @@ pub(crate) struct Progress {
     quiet: bool,
     verbose: bool,
     started: Instant,
-}
-
-/// What there was of a stage.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Amount {
-    pub(crate) bytes: Option<u64>,
-    pub(crate) tokens: Option<u64>,
-}
-
-impl Amount {
-    pub(crate) fn bytes(bytes: u64) -> Self {
-        let bytes = Some(bytes);
-        Amount {
-            bytes,
-            tokens: None,
-        }
-    }
-
-    pub(crate) fn tokens(self, tokens: u64) -> Self {
-        let tokens = Some(tokens);
-        Amount { tokens, ..self }
-    }
 }
 
 impl Progress {
@@ -77,104 +56,99 @@ impl Progress {
     }
 
     /// A bar for a stage of known length, counted in steps, with room for a detail.
-    pub(crate) fn steps(&self, what: impl Into<Cow<'static, str>>, length: usize) -> Stage {
+    pub(crate) fn steps(&self, name: &'static str, length: usize) -> Stage {
         let style = "{msg} {wide_bar} {human_pos}/{human_len}{prefix} [{elapsed}, {eta} left]";
-        let stage = self.stage(what, ProgressBar::new(length as u64), style);
-        *stage.amount() = Amount::default();
-        stage
+        self.stage(name, Some(length as u64), style, false)
     }
 
     /// A line for a stage whose end is not known, counted in bytes.
-    pub(crate) fn bytes(&self, what: impl Into<Cow<'static, str>>) -> Stage {
-        let style = "{spinner} {msg} {decimal_bytes} [{elapsed}, {decimal_bytes_per_sec}]";
-        self.stage(what, ProgressBar::new_spinner(), style)
+    pub(crate) fn bytes(&self, name: &'static str) -> Stage {
+        self.bytes_of(name, None)
     }
 
     /// A bar for so many bytes, or a line when it is not known how many there will be.
-    pub(crate) fn bytes_of(&self, what: impl Into<Cow<'static, str>>, total: Option<u64>) -> Stage {
-        let Some(total) = total else {
-            return self.bytes(what);
+    pub(crate) fn bytes_of(&self, name: &'static str, total: Option<u64>) -> Stage {
+        let style = match total {
+            Some(_) => {
+                "{msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes} \
+                 [{elapsed}, {decimal_bytes_per_sec}]"
+            }
+            None => "{spinner} {msg} {decimal_bytes} [{elapsed}, {decimal_bytes_per_sec}]",
         };
-        let style = "{msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes} \
-                     [{elapsed}, {decimal_bytes_per_sec}]";
-        self.stage(what, ProgressBar::new(total), style)
+        self.stage(name, total, style, true)
     }
 
-    fn stage(&self, what: impl Into<Cow<'static, str>>, bar: ProgressBar, style: &str) -> Stage {
-        let what = what.into();
-        let is_shown = !self.quiet && std::io::stderr().is_terminal();
-        let stage = |bar| Stage {
+    fn stage(&self, name: &'static str, length: Option<u64>, style: &str, in_bytes: bool) -> Stage {
+        let is_shown = !self.quiet && io::stderr().is_terminal();
+        let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::hidden());
+        if is_shown {
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+            if let Ok(style) = ProgressStyle::with_template(style) {
+                bar.set_style(style);
+            }
+            bar.set_message(name);
+            bar.enable_steady_tick(Duration::from_millis(100));
+        }
+        Stage {
             bar,
-            what: self.verbose.then(|| what.clone()),
-            started: Instant::now(),
-            amount: Mutex::new(Amount::bytes(0)),
-        };
-        if !is_shown {
-            return stage(ProgressBar::hidden());
+            name: self.verbose.then_some(name),
+            in_bytes,
+            tokens: OnceLock::new(),
         }
-        bar.set_draw_target(ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template(style) {
-            bar.set_style(style);
-        }
-        bar.set_message(what.clone());
-        bar.enable_steady_tick(Duration::from_millis(100));
-        stage(bar)
     }
 
     /// Part of a stage took so long, all its turns together; other parts went on at the same time.
-    pub(crate) fn part(&self, what: &str, amount: Amount, took: Duration) {
+    pub(crate) fn part(&self, name: &str, bytes: u64, tokens: Option<u64>, took: Duration) {
         if self.verbose {
-            say_stage(what, amount, took);
+            say_stage(name, Some(bytes), tokens, took);
         }
     }
 
-    /// `what` was done to `bytes` bytes: adds how long it took and how fast it was.
-    pub(crate) fn close(&self, what: &str, bytes: u64) {
-        if self.quiet {
-            return;
-        }
-        let seconds = self.started.elapsed().as_secs_f64();
-        let speed = bytes as f64 / 1e6 / seconds.max(1e-9);
-        // Not `say`: this is the one line with no kind in front.
-        let line = format!("{what} in {seconds:.2} s, {speed:.1} MB/s\n");
-        let _ = std::io::stderr().write_all(line.as_bytes());
-    }
-
-    /// As [`Progress::close`], for what is not measured in bytes of text.
-    pub(crate) fn close_without_speed(&self, what: &str) {
+    /// The last line: what was done, how long it took, and how fast that was in bytes of text.
+    pub(crate) fn close(&self, what: &str, bytes: Option<u64>) {
         if !self.quiet {
-            let seconds = self.started.elapsed().as_secs_f64();
-            let _ = std::io::stderr().write_all(format!("{what} in {seconds:.2} s\n").as_bytes());
+            let took = self.started.elapsed();
+            let speed = bytes.map_or_else(String::new, |bytes| speed(bytes, took));
+            say_line(&format!("{what} in {:.2} s{speed}", took.as_secs_f64()));
         }
+    }
+
+    /// The last line of encoding or decoding.
+    pub(crate) fn close_coding(&self, what: &str, bytes: u64, tokens: u64) {
+        let per_token = bytes as f64 / tokens.max(1) as f64;
+        let what = format!("{what}, {per_token:.2} bytes per token,");
+        self.close(&what, Some(bytes));
     }
 }
 
 /// How much there was of a stage, how long it took and how fast it was.
-fn say_stage(what: &str, amount: Amount, took: Duration) {
-    let seconds = took.as_secs_f64();
-    let mut line = what.to_owned();
-    // Writing to a string cannot fail.
-    if let Some(bytes) = amount.bytes {
-        let _ = write!(line, ", {} bytes", number(bytes));
+fn say_stage(name: &str, bytes: Option<u64>, tokens: Option<u64>, took: Duration) {
+    let mut line = name.to_owned();
+    for (count, unit) in [(bytes, "bytes"), (tokens, "tokens")] {
+        if let Some(count) = count {
+            // Writing to a string cannot fail.
+            let _ = write!(line, ", {} {unit}", number(count));
+        }
     }
-    if let Some(tokens) = amount.tokens {
-        let _ = write!(line, ", {} tokens", number(tokens));
-    }
-    let _ = write!(line, ", {seconds:.3} s");
-    if let Some(bytes) = amount.bytes {
-        let speed = bytes as f64 / 1e6 / seconds.max(1e-9);
-        let _ = write!(line, ", {speed:.1} MB/s");
-    }
-    say("stage", &line);
+    let speed = bytes.map_or_else(String::new, |bytes| speed(bytes, took));
+    say(
+        "stage",
+        &format!("{line}, {:.3} s{speed}", took.as_secs_f64()),
+    );
+}
+
+fn speed(bytes: u64, took: Duration) -> String {
+    let speed = bytes as f64 / 1e6 / took.as_secs_f64().max(1e-9);
+    format!(", {speed:.1} MB/s")
 }
 
 /// A stage under way. Its line goes away when it is dropped, so that no message is drawn over.
 pub(crate) struct Stage {
     bar: ProgressBar,
     /// How it is called when it has ended, if that is to be said.
-    what: Option<Cow<'static, str>>,
-    started: Instant,
-    amount: Mutex<Amount>,
+    name: Option<&'static str>,
+    in_bytes: bool,
+    tokens: OnceLock<u64>,
 }
 
 impl Stage {
@@ -189,38 +163,32 @@ impl Stage {
     /// So many bytes more are done.
     pub(crate) fn advance(&self, by: u64) {
         self.bar.inc(by);
-        if let Some(bytes) = &mut self.amount().bytes {
-            *bytes += by;
-        }
+    }
+
+    /// How many bytes are done.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bar.position()
     }
 
     /// So many tokens were made or read in all.
     pub(crate) fn tokens(&self, tokens: u64) {
-        let mut amount = self.amount();
-        *amount = amount.tokens(tokens);
+        let _ = self.tokens.set(tokens);
     }
 
-    fn amount(&self) -> MutexGuard<'_, Amount> {
-        self.amount.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn set(&self, position: usize) {
-        self.bar.set_position(position as u64);
-    }
-
-    /// Shows a detail behind the position.
-    pub(crate) fn detail(&self, detail: impl FnOnce() -> String) {
-        if !self.bar.is_hidden() {
-            self.bar.set_prefix(detail());
-        }
+    /// Sets the step, and shows a detail behind it.
+    pub(crate) fn set(&self, step: usize, detail: String) {
+        self.bar.set_position(step as u64);
+        self.bar.set_prefix(detail);
     }
 }
 
 impl Drop for Stage {
     fn drop(&mut self) {
+        let (bytes, took) = (self.bar.position(), self.bar.elapsed());
         self.bar.finish_and_clear();
-        if let Some(what) = &self.what {
-            say_stage(what, *self.amount(), self.started.elapsed());
+        if let Some(name) = self.name {
+            let bytes = self.in_bytes.then_some(bytes);
+            say_stage(name, bytes, self.tokens.get().copied(), took);
         }
     }
 }
@@ -228,4 +196,12 @@ impl Drop for Stage {
 /// 1234567 as 1,234,567.
 pub(crate) fn number(n: u64) -> HumanCount {
     HumanCount(n)
+}
+
+/// The first `most` characters of a text that may be long.
+pub(crate) fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }

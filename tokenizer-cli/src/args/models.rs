@@ -1,39 +1,41 @@
-//! Several models on one command line, each with the options that follow its `-m`.
+//! Models on a command line: one, or several, each with the options that follow its `-m`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use tokenizer_core::Pattern;
 use tokenizer_core::corpus::{LoadError, ModelFormat};
 
-use super::{pattern, read_model_path};
-use crate::error::UsageError;
+use crate::error::{CommandError, Result, usage};
 
-/// A model and its options.
-#[derive(Clone, Debug)]
-pub(crate) struct ModelChoice {
+/// The model a command reads.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ModelArguments {
+    /// The model: .bpe, .json, .tiktoken or a folder in Hugging Face's layout.
+    #[arg(id = "model", short = 'm', long = "model", value_name = "MODEL")]
+    #[arg(value_parser = read_model_path())]
     pub(crate) path: PathBuf,
+
+    /// How text is split, for a .tiktoken model, which does not say: gpt2 (also r50k, p50k),
+    /// cl100k, o200k, nanochat, or a regex.
+    #[arg(long, value_name = "NAME|REGEX", allow_hyphen_values = true)]
     pub(crate) pattern: Option<Pattern>,
 }
 
-/// The models of a command, in the order in which they were typed.
+/// The models of a command, in the order in which they were typed. Values have their places on the
+/// command line.
 #[derive(Debug)]
 pub(crate) struct ModelsArguments {
-    models: Vec<Placed<PathBuf>>,
-    patterns: Vec<Placed<Pattern>>,
-}
-
-/// A value with its place on the command line.
-#[derive(Debug)]
-struct Placed<T> {
-    index: usize,
-    value: T,
+    models: Vec<(usize, PathBuf)>,
+    patterns: Vec<(usize, Pattern)>,
 }
 
 #[derive(Debug, Args)]
 struct ModelsOptions {
     /// A model: .bpe, .json, .tiktoken or a folder in Hugging Face's layout; may be given again.
-    #[arg(short, long = "model", value_name = "MODEL", value_parser = read_model_path(), required = true)]
+    #[arg(short, long = "model", value_name = "MODEL", value_parser = read_model_path())]
+    #[arg(required = true)]
     models: Vec<PathBuf>,
 
     /// How text is split, for the .tiktoken model of the -m before it: gpt2 (also r50k, p50k),
@@ -41,7 +43,6 @@ struct ModelsOptions {
     #[arg(
         long = "pattern",
         value_name = "NAME|REGEX",
-        value_parser = pattern,
         allow_hyphen_values = true
     )]
     patterns: Vec<Pattern>,
@@ -51,50 +52,48 @@ impl ModelsArguments {
     /// Each model with its options. With one model, their order does not matter.
     ///
     /// Fails when an option precedes every model, is given twice for one, or does not fit it.
-    pub(crate) fn choices(&self) -> Result<Vec<ModelChoice>, UsageError> {
-        let mut choices: Vec<ModelChoice> = self
-            .models
-            .iter()
-            .map(|model| ModelChoice {
-                path: model.value.clone(),
-                pattern: None,
-            })
-            .collect();
-        for pattern in &self.patterns {
-            let choice = &mut choices[self.model_before(pattern.index, "--pattern")?];
-            if choice.pattern.replace(pattern.value.clone()).is_some() {
-                let (option, model) = ("--pattern", choice.path.clone());
-                return Err(UsageError::OptionTwice { option, model });
+    pub(crate) fn choices(&self) -> Result<Vec<ModelArguments>> {
+        let misplaced =
+            |fault: String| usage(fault).hint("give it once, after the -m of its model");
+        let paths = self.models.iter().map(|(_, path)| path.clone());
+        let choices = paths.map(|path| ModelArguments {
+            path,
+            pattern: None,
+        });
+        let mut choices: Vec<_> = choices.collect();
+        for (place, pattern) in &self.patterns {
+            let before = self.models.iter().rposition(|(model, _)| model < place);
+            let model = if choices.len() == 1 { Some(0) } else { before };
+            let model = model.ok_or_else(|| {
+                misplaced("--pattern precedes every -m, and belongs to the -m before it".to_owned())
+            })?;
+            let ModelArguments { path, pattern: had } = &mut choices[model];
+            if had.replace(pattern.clone()).is_some() {
+                let path = path.display();
+                return Err(misplaced(format!(
+                    "{path}: --pattern is given twice for this model"
+                )));
             }
         }
-        for ModelChoice { path, pattern } in &choices {
+        for ModelArguments { path, pattern } in &choices {
             let is_ranks = ModelFormat::of_path(path) == Some(ModelFormat::Tiktoken);
-            let fault = match (is_ranks, pattern) {
-                (true, None) => LoadError::PatternMissing(path.clone()),
-                (false, Some(_)) => LoadError::PatternGiven(path.clone()),
-                _ => continue,
-            };
-            return Err(UsageError::Pattern(fault));
+            match (is_ranks, pattern) {
+                (true, None) => return Err(load_error(LoadError::PatternMissing(path.clone()))),
+                (false, Some(_)) => return Err(load_error(LoadError::PatternGiven(path.clone()))),
+                _ => {}
+            }
         }
         Ok(choices)
-    }
-
-    /// Which model the value of `option` at `index` belongs to.
-    fn model_before(&self, index: usize, option: &'static str) -> Result<usize, UsageError> {
-        if self.models.len() == 1 {
-            return Ok(0);
-        }
-        let before = self.models.iter().rposition(|model| model.index < index);
-        before.ok_or(UsageError::OptionBeforeModels(option))
     }
 }
 
 impl FromArgMatches for ModelsArguments {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let options = ModelsOptions::from_arg_matches(matches)?;
+        let places = |id| matches.indices_of(id).into_iter().flatten();
         Ok(ModelsArguments {
-            models: placed(matches, "models", options.models),
-            patterns: placed(matches, "patterns", options.patterns),
+            models: places("models").zip(options.models).collect(),
+            patterns: places("patterns").zip(options.patterns).collect(),
         })
     }
 
@@ -114,11 +113,39 @@ impl Args for ModelsArguments {
     }
 }
 
-/// The values of an argument with their places.
-fn placed<T>(matches: &ArgMatches, id: &str, values: Vec<T>) -> Vec<Placed<T>> {
-    let indices = matches.indices_of(id).into_iter().flatten();
-    indices
-        .zip(values)
-        .map(|(index, value)| Placed { index, value })
-        .collect()
+/// A model cannot be read; wrong usage if the fault is in the pattern that was typed.
+pub(crate) fn load_error(error: LoadError) -> CommandError {
+    match error {
+        LoadError::PatternMissing(_) => {
+            usage(error).hint("give the one it was made with, such as --pattern cl100k")
+        }
+        LoadError::PatternGiven(_) => usage(error).hint("leave --pattern out"),
+        other => other.into(),
+    }
+}
+
+const MODEL_ENDS: &str = "a model's name ends in .bpe, .json or .tiktoken";
+
+fn is_model_name(path: &Path) -> bool {
+    ModelFormat::of_path(path).is_some()
+}
+
+/// A model to write.
+pub(super) fn model_path() -> impl TypedValueParser<Value = PathBuf> {
+    path(is_model_name, MODEL_ENDS)
+}
+
+/// A model to read: a file, or a folder in Hugging Face's layout.
+pub(super) fn read_model_path() -> impl TypedValueParser<Value = PathBuf> {
+    path(|path| is_model_name(path) || path.is_dir(), MODEL_ENDS)
+}
+
+pub(super) fn path(
+    is_right: fn(&Path) -> bool,
+    rule: &'static str,
+) -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(move |path| match is_right(&path) {
+        true => Ok(path),
+        false => Err(rule),
+    })
 }

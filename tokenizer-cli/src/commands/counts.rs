@@ -5,173 +5,144 @@ use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 
-use tokenizer_core::Cropped;
-use tokenizer_core::Normalizer;
 use tokenizer_core::corpus::{CountsFiles, CountsFormat, LoadCountsError, TemporaryFiles};
 use tokenizer_core::format::counts::{CountsError, tsv};
-use tokenizer_core::{CountError, PieceCounter, SortedPieces};
 use tokenizer_core::{
-    CountOptions, CropOptions, Pattern, PatternName, PieceCounts, count_pieces, crop,
+    CountError, CountOptions, CropOptions, Cropped, Normalizer, Pattern, PatternName, PieceCounter,
+    PieceCounts, SortedPieces, count_pieces, crop,
 };
 
+use super::parts::{InputPlace, Part, Places};
 use crate::args::CountingArguments;
-use crate::commands::parts::{InputPlace, Part, Places};
-use crate::error::{CommandError, UsageError};
+use crate::error::{Result, failed, usage};
 use crate::input::{InputText, Inputs};
-use crate::progress::{Progress, Stage};
+use crate::progress::{Progress, number};
+
+const MEMORY_HINT: &str =
+    "--max-memory bounds counting; training holds all distinct pieces in memory";
 
 /// Opens files of counted pieces, whose pattern must be the one that was typed, if one was. `None`
 /// without files.
-pub(super) fn open(
-    paths: &[PathBuf],
-    pattern: Option<&Pattern>,
-) -> Result<Option<CountsFiles>, CommandError> {
-    CountsFiles::open(paths, pattern).map_err(|error| match error {
-        LoadCountsError::Counts(
-            _,
-            CountsError::PatternMissing | CountsError::OtherPattern { .. },
-        ) => UsageError::CountsPattern(error).into(),
-        other => other.into(),
+pub(super) fn open(paths: &[PathBuf], pattern: Option<&Pattern>) -> Result<Option<CountsFiles>> {
+    CountsFiles::open(paths, pattern).map_err(|error| match &error {
+        LoadCountsError::Counts(_, CountsError::PatternMissing) => {
+            usage(error).hint("give the one they were split by, such as --pattern cl100k")
+        }
+        LoadCountsError::Counts(_, CountsError::OtherPattern { .. }) => {
+            usage(error).hint("leave --pattern out")
+        }
+        _ => error.into(),
     })
 }
 
 /// The pattern to split by: that of the files, else the one that was typed, else the default.
 pub(super) fn pattern(files: Option<&CountsFiles>, typed: Option<&Pattern>) -> Pattern {
-    files
-        .map(CountsFiles::pattern)
-        .or(typed)
-        .cloned()
-        .unwrap_or_else(|| Pattern::named(PatternName::Cl100k))
+    let pattern = files.map(CountsFiles::pattern).or(typed).cloned();
+    pattern.unwrap_or_else(|| Pattern::named(PatternName::Cl100k))
 }
 
 /// Counts pieces as the options of a command say.
 pub(super) struct Counter<'a> {
-    pattern: &'a Pattern,
-    normalizer: Option<Normalizer>,
-    crop: CropOptions,
-    options: CountOptions,
-    max_memory: Option<usize>,
-    store: TemporaryFiles,
+    pub(super) pattern: &'a Pattern,
+    /// Documents are normalised, if they are to be, before they are cropped and split.
+    pub(super) normalizer: Option<Normalizer>,
+    pub(super) options: &'a CountingArguments,
+    pub(super) threads: usize,
+    pub(super) inputs: &'a Inputs,
+    /// Counted before.
+    pub(super) files: Option<&'a CountsFiles>,
+    pub(super) progress: &'a Progress,
 }
 
-impl<'a> Counter<'a> {
-    /// Documents are normalised, if they are to be, before they are cropped and split.
-    pub(super) fn new(
-        pattern: &'a Pattern,
-        normalizer: Option<Normalizer>,
-        counting: &CountingArguments,
-        threads: usize,
-    ) -> Self {
-        Counter {
-            pattern,
-            normalizer,
-            crop: counting.crop(),
-            options: CountOptions::default().threads(threads),
-            max_memory: counting.max_memory,
-            store: TemporaryFiles::default(),
+impl Counter<'_> {
+    /// All pieces for training, and how many bytes of documents were counted, if any were. With a bound of memory
+    /// they may take half of it: up to the other half is in use while they are put together, and
+    /// merging takes more than twice as much in any case.
+    pub(super) fn words(&self) -> Result<(PieceCounts, Option<u64>)> {
+        if let Some(max_memory) = self.options.max_memory {
+            return self.sorted(|sorted, bytes| {
+                let words = sorted.into_piece_counts(max_memory / 2);
+                let words = words.map_err(|error| failed(error).hint(MEMORY_HINT))?;
+                Ok((words, bytes))
+            });
         }
+        let options = CountOptions::default().threads(self.threads);
+        let (mut words, bytes) =
+            self.documents(|documents| count_pieces(documents, self.pattern, &options))?;
+        self.add_files(|piece, count| Ok(words.add(piece, count)?))?;
+        Ok((words, bytes))
     }
 
-    /// The pieces of all documents for training, and how many bytes were counted. With a bound of
-    /// memory they may take half of it: up to the other half is in use while they are put together,
-    /// and merging takes more than twice as much in any case.
-    pub(super) fn words(
+    /// Calls `each` with all pieces in order, and how many bytes of documents were counted.
+    pub(super) fn sorted<R>(
         &self,
-        inputs: &Inputs,
-        progress: &Progress,
-    ) -> Result<(PieceCounts, u64), CommandError> {
-        self.documents(inputs, progress, |documents| match self.max_memory {
-            None => count_pieces(documents, self.pattern, &self.options),
-            Some(max_memory) => {
-                let mut counter = self.counter();
-                counter.count(documents)?;
-                counter.finish()?.into_piece_counts(max_memory / 2)
-            }
-        })
-    }
-
-    /// The pieces that were counted before, for training; with the same bound.
-    pub(super) fn words_of_files(
-        &self,
-        files: &CountsFiles,
-        progress: &Progress,
-    ) -> Result<PieceCounts, CommandError> {
-        let stage = progress.bytes("reading counts");
-        let Some(max_memory) = self.max_memory else {
-            let mut words = PieceCounts::new();
-            files.for_each_row(|piece, count| {
-                stage.advance(piece.len() as u64);
-                Ok(words.add(piece, count)?)
-            })?;
-            return Ok(words);
-        };
-        let mut counter = self.counter();
-        add_files(&mut counter, files, &stage)?;
-        Ok(counter.finish()?.into_piece_counts(max_memory / 2)?)
-    }
-
-    /// The pieces of all documents and all files in order, and how many bytes of documents were
-    /// counted.
-    pub(super) fn sorted(
-        &self,
-        inputs: &Inputs,
-        files: Option<&CountsFiles>,
-        progress: &Progress,
-    ) -> Result<(SortedPieces<File>, u64), CommandError> {
-        let mut counter = self.counter();
-        let ((), bytes) = self.documents(inputs, progress, |documents| counter.count(documents))?;
-        if let Some(files) = files {
-            add_files(&mut counter, files, &progress.bytes("reading counts"))?;
-        }
-        Ok((counter.finish()?, bytes))
+        each: impl FnOnce(SortedPieces<File>, Option<u64>) -> Result<R>,
+    ) -> Result<R> {
+        let store = TemporaryFiles::default();
+        let max_memory = self.options.max_memory.unwrap_or(usize::MAX);
+        let options = CountOptions::default().threads(self.threads);
+        let mut counter = PieceCounter::new(self.pattern, &options, max_memory, &store);
+        let ((), bytes) = self.documents(|documents| counter.count(documents))?;
+        self.add_files(|piece, count| Ok(counter.add(piece, count)?))?;
+        each(counter.finish()?, bytes)
     }
 
     /// Refuses to merge when that takes more memory than there may be.
-    pub(super) fn check_merging(&self, estimate: u64) -> Result<(), CommandError> {
-        match self.max_memory {
-            Some(max_memory) if estimate > max_memory as u64 => Err(CommandError::MergeMemory {
-                estimate,
-                max_memory,
-            }),
+    pub(super) fn check_merging(&self, estimate: u64) -> Result<()> {
+        match self.options.max_memory {
+            Some(max_memory) if estimate > max_memory as u64 => Err(failed(format!(
+                "merging takes about {estimate} bytes of memory, and --max-memory allows {max_memory}"
+            ))
+            .hint(MEMORY_HINT)),
             _ => Ok(()),
         }
     }
 
-    fn counter(&self) -> PieceCounter<'_, TemporaryFiles> {
-        let max_memory = self.max_memory.unwrap_or(usize::MAX);
-        PieceCounter::new(self.pattern, &self.options, max_memory, &self.store)
+    fn add_files(&self, mut add: impl FnMut(&[u8], u64) -> Result<(), CountsError>) -> Result<()> {
+        let Some(files) = self.files else {
+            return Ok(());
+        };
+        let stage = self.progress.bytes("reading counts");
+        files.for_each_row(|piece, count| {
+            stage.advance(piece.len() as u64);
+            add(piece, count)
+        })?;
+        Ok(())
     }
 
-    /// Hands all documents to `count`. Gives what that gives, and their bytes.
-    fn documents<R>(
+    /// Hands all documents to `count`, unless there are counts only. Gives what that gives, and their
+    /// bytes.
+    fn documents<R: Default>(
         &self,
-        inputs: &Inputs,
-        progress: &Progress,
         count: impl FnOnce(
             &mut (dyn Iterator<Item = Part<Cropped<Text>>> + Send),
         ) -> Result<R, CountError>,
-    ) -> Result<(R, u64), CommandError> {
-        let stage = progress.bytes_of("counting pieces", inputs.total_bytes());
-        let mut bytes = 0;
+    ) -> Result<(R, Option<u64>)> {
+        let inputs = self.inputs;
+        if inputs.names.is_empty() && self.files.is_some() {
+            return Ok((R::default(), None));
+        }
+        let stage = self
+            .progress
+            .bytes_of("counting pieces", inputs.total_bytes);
         let mut failure = None;
         // What is done to whole documents needs them whole.
-        let is_cut = self.normalizer.is_none() && self.crop == CropOptions::default();
-        let cut = is_cut.then_some(self.pattern);
-        let documents = inputs.documents(cut).map_while(|text| match text {
+        let crop_options = self.options.crop();
+        let is_cut = self.normalizer.is_none() && crop_options == CropOptions::default();
+        let documents = inputs.documents(is_cut.then_some(self.pattern));
+        let documents = documents.map_while(|text| match text {
             Ok(text) => Some(Text::new(text, self.normalizer)),
             Err(error) => {
                 failure = Some(error);
                 None
             }
         });
-        let documents = crop(documents, &self.crop);
+        let documents = crop(documents.fuse(), &crop_options);
         let mut places = Places::default();
-        let place = |cropped: &Cropped<Text>| cropped.document().place;
+        let place = |cropped: &Cropped<Text>| InputPlace::of(&cropped.document().text);
         // Few of the parts that were taken are not counted yet.
         let mut parts = places.cut(documents, self.pattern, place).inspect(|part| {
-            let length = part.as_ref().len() as u64;
-            bytes += length;
-            stage.advance(length);
+            stage.advance(part.as_ref().len() as u64);
         });
         let counted = count(&mut parts);
         drop(parts);
@@ -185,79 +156,72 @@ impl<'a> Counter<'a> {
         })?;
         match failure {
             Some(failure) => Err(failure),
-            None => Ok((counted, bytes)),
+            None => Ok((counted, Some(stage.bytes()))),
         }
     }
 }
 
-/// A text to be counted.
+/// A text to be counted, as a model with a normaliser sees it.
 struct Text {
-    place: InputPlace,
-    bytes: TextBytes,
-}
-
-enum TextBytes {
-    Read(InputText),
-    Normalized(Vec<u8>),
+    text: InputText,
+    /// If it is another one.
+    normalized: Option<Vec<u8>>,
 }
 
 impl Text {
-    /// As a model with this normaliser sees it.
     fn new(text: InputText, normalizer: Option<Normalizer>) -> Self {
-        let place = InputPlace {
-            input: text.input,
-            place: text.stretch.place,
-        };
         let normalized = normalizer.map(|normalizer| normalizer.apply(text.as_ref()));
-        let bytes = match normalized {
-            Some(Cow::Owned(normalized)) => TextBytes::Normalized(normalized),
-            _ => TextBytes::Read(text),
+        let normalized = match normalized {
+            Some(Cow::Owned(normalized)) => Some(normalized),
+            _ => None,
         };
-        Text { place, bytes }
+        Text { text, normalized }
     }
 }
 
 impl AsRef<[u8]> for Text {
     fn as_ref(&self) -> &[u8] {
-        match &self.bytes {
-            TextBytes::Read(text) => text.as_ref(),
-            TextBytes::Normalized(bytes) => bytes,
+        match &self.normalized {
+            Some(normalized) => normalized,
+            None => self.text.as_ref(),
         }
     }
 }
 
-fn add_files(
-    counter: &mut PieceCounter<'_, TemporaryFiles>,
-    files: &CountsFiles,
-    stage: &Stage,
-) -> Result<(), CommandError> {
-    files.for_each_row(|piece, count| {
-        stage.advance(piece.len() as u64);
-        Ok(counter.add(piece, count)?)
-    })?;
-    Ok(())
+/// The last line of a command that counted pieces, in so many bytes of documents, if there were any.
+pub(super) fn close(
+    progress: &Progress,
+    done: &str,
+    bytes: Option<u64>,
+    [pieces, distinct]: [u64; 2],
+) {
+    let of = bytes.map_or_else(String::new, |bytes| format!("{} bytes, ", number(bytes)));
+    let (pieces, distinct) = (number(pieces), number(distinct));
+    let what = format!("{done} {of}{pieces} pieces, {distinct} of them distinct,");
+    progress.close(&what, bytes);
 }
 
 /// Counted pieces must not be trained on as if they were text.
-pub(super) fn refuse_as_text(paths: &[PathBuf]) -> Result<(), UsageError> {
-    for path in paths {
+pub(super) fn refuse_as_text(paths: &[PathBuf]) -> Result<()> {
+    // A pipe is not touched.
+    for path in paths.iter().filter(|path| path.is_file()) {
         let is_counts = match CountsFormat::of_path(path) {
             Some(CountsFormat::Tsv) => {
                 let mut head = Vec::new();
-                // What cannot be read is an error later on. A pipe is not touched.
-                let read = path.is_file()
-                    && File::open(path)
-                        .and_then(|file| {
-                            file.take(tsv::PATTERN.len() as u64).read_to_end(&mut head)
-                        })
-                        .is_ok();
-                read && head == tsv::PATTERN
+                let read = File::open(path)
+                    .and_then(|file| file.take(tsv::PATTERN.len() as u64).read_to_end(&mut head));
+                // What cannot be read is an error later on.
+                read.is_ok() && head == tsv::PATTERN
             }
-            Some(CountsFormat::Parquet) => path.is_file() && CountsFormat::of_file(path).is_some(),
+            Some(CountsFormat::Parquet) => CountsFormat::of_file(path).is_some(),
             _ => false,
         };
         if is_counts {
-            return Err(UsageError::CountsAsText(path.clone()));
+            let error = usage(format!(
+                "{}: these are counted pieces, not text",
+                path.display()
+            ));
+            return Err(error.hint("give them with --from-counts"));
         }
     }
     Ok(())

@@ -2,63 +2,50 @@
 
 use tokenizer_core::Model;
 
+use super::models::load;
 use crate::args::DecodeArguments;
-use crate::commands::load;
-use crate::error::CommandError;
-use crate::ids::{Decoded, Decoding, Header, IdBytes, IdFault, IdFormat, beside, decode_ids};
+use crate::error::Result;
+use crate::ids::{Header, IdBytes, IdFormat, IdReader};
 use crate::input::InputName;
-use crate::output::Output;
+use crate::output::{Output, beside};
 use crate::progress::{Progress, number};
 
-pub(crate) fn run(arguments: &DecodeArguments, progress: &Progress) -> Result<(), CommandError> {
+pub(crate) fn run(arguments: &DecodeArguments, progress: &Progress) -> Result<()> {
     let input = InputName::new(&arguments.input);
-    let output = Output::new(arguments.output.as_deref());
-    let header = input.path().map(|path| beside(path, ".json"));
-    output.check(
-        input
-            .path()
-            .into_iter()
-            .chain(header.as_deref())
-            .chain([arguments.model.model.as_path()]),
-    )?;
-    let model = load(
-        &arguments.model.model,
-        arguments.model.pattern.pattern.as_ref(),
-        progress,
-    )?;
+    let output = Output::new(&arguments.output);
+    let header = beside(&arguments.input, ".json");
+    output.check([&arguments.input, &header, &arguments.model.path].map(|path| path.as_path()))?;
+    let model = load(&arguments.model, progress)?;
     let skipped = match arguments.skip_special {
         true => model.skipped_ids(),
         false => Vec::new(),
     };
-    let decoding = Decoding {
-        model: &model,
-        skipped: &skipped,
-    };
     let stage = progress.bytes("reading ids");
     let mut bytes = IdBytes::open(&input)?;
-    stage.advance(bytes.left());
+    stage.advance(bytes.left);
     drop(stage);
 
     let (format, header) = choose_format(arguments, &input, &model, &mut bytes, progress)?;
-    let mut decoded = Decoded::default();
+    let (mut decoded, mut tokens) = (0, 0);
     output.write(|writer| {
         let stage = progress.bytes("decoding").unless(output.is_terminal());
-        decoded = decode_ids(decoding, &mut bytes, format, header.as_ref(), |text| {
+        let mut ids = IdReader::new(bytes, format, header.as_ref(), model.id_limit())?;
+        while ids.read_part()? {
+            let text = model.decode_without(&ids.ids, &skipped);
+            let text = text.map_err(|unknown| ids.unknown_token(unknown))?;
+            writer.write_all(&text)?;
             stage.advance(text.len() as u64);
-            writer.write_all(text)
-        })?;
-        stage.tokens(decoded.tokens);
+        }
+        stage.tokens(ids.tokens);
+        (decoded, tokens) = (stage.bytes(), ids.tokens);
         Ok(())
     })?;
-    progress.close(
-        &format!(
-            "decoded {} tokens into {} bytes, {:.2} bytes per token,",
-            number(decoded.tokens),
-            number(decoded.bytes),
-            decoded.bytes as f64 / decoded.tokens.max(1) as f64,
-        ),
-        decoded.bytes,
+    let what = format!(
+        "decoded {} tokens into {} bytes",
+        number(tokens),
+        number(decoded)
     );
+    progress.close_coding(&what, decoded, tokens);
     Ok(())
 }
 
@@ -69,37 +56,22 @@ fn choose_format(
     model: &Model,
     bytes: &mut IdBytes,
     progress: &Progress,
-) -> Result<(IdFormat, Option<Header>), CommandError> {
-    let model_path = &arguments.model.model;
+) -> Result<(IdFormat, Option<Header>)> {
+    let model_path = &arguments.model.path;
     let by_name = IdFormat::of_path(input.path(), model.id_limit());
-    let is_binary = arguments.format.unwrap_or(by_name).is_binary();
-    if let Some(header) = Header::of_input(input, model_path, is_binary)? {
+    let format = arguments.format.unwrap_or(by_name);
+    if let Some(header) = Header::of_input(input, model_path, format.is_binary())? {
         header.check(input, arguments.format, model, model_path)?;
         return Ok((header.format, Some(header)));
     }
-    let Some(format) = arguments.format else {
-        check_width(input, by_name, bytes, progress)?;
-        return Ok((by_name, None));
-    };
+    // The width that ids have by the size of the model, where neither name nor header tells it.
+    if arguments.format.is_none() && IdFormat::is_width_left_open(input.path()) {
+        if format == IdFormat::U16 && bytes.look_wider()? {
+            let fault = "every second id would be 0 as u16: these look like ids of four bytes";
+            let hint = "give --format u32, or --format u16 if they are right";
+            return Err(input.fail(fault).hint(hint));
+        }
+        progress.note(&format!("{input}: ids are read as {format}"));
+    }
     Ok((format, None))
-}
-
-/// Reports the width that ids have by the size of the model, where neither name nor header tells it.
-fn check_width(
-    input: &InputName,
-    format: IdFormat,
-    bytes: &mut IdBytes,
-    progress: &Progress,
-) -> Result<(), CommandError> {
-    if !IdFormat::is_width_left_open(input.path()) {
-        return Ok(());
-    }
-    if format == IdFormat::U16 && bytes.look_wider()? {
-        return Err(CommandError::Ids {
-            input: input.clone(),
-            fault: IdFault::LooksWider,
-        });
-    }
-    progress.note(&format!("{input}: ids are read as {}", format.as_str()));
-    Ok(())
 }

@@ -1,70 +1,59 @@
 //! `tokenizer encode`: documents to ids.
 
-use std::fmt::Write;
 use std::sync::Arc;
 
 use tokenizer_core::{Model, TokenId, Tokenizer};
 
+use super::models::load;
+use super::pipeline::{self, Spent};
+use super::shards::Shards;
 use crate::args::EncodeArguments;
-use crate::commands::pipeline::Spent;
-use crate::commands::shards::Shards;
-use crate::commands::{load, pipeline};
-use crate::error::{CommandError, UsageError};
-use crate::ids::{IdFormat, Run, beside};
+use crate::error::{Result, failed, usage};
+use crate::ids::{IdFormat, Run};
 use crate::input::{InputText, Inputs};
-use crate::output::{Output, check_not_read};
+use crate::output::{Output, beside, check_not_read};
 use crate::progress::{Progress, Stage, number};
 
-pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<(), CommandError> {
-    let documents = &arguments.documents;
-    let output = Output::new(arguments.output.as_deref());
-    let inputs = Inputs::open(&documents.inputs, documents)?;
-    let read = || inputs.paths().chain([arguments.model.model.as_path()]);
+const GIVE_FILE: &str = "give a file with -o";
+
+pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<()> {
+    let output = Output::new(&arguments.output);
+    let inputs = arguments.documents.open()?;
+    let read = || inputs.paths().chain([arguments.model.path.as_path()]);
     output.check(read())?;
-    let model = load(
-        &arguments.model.model,
-        arguments.model.pattern.pattern.as_ref(),
-        progress,
-    )?;
+    let model = Arc::new(load(&arguments.model, progress)?);
     let format = choose_format(arguments.format, &output, &model, progress)?;
     if let Some(path) = output.path() {
-        for end in [".json", ".index"] {
-            check_not_read(&beside(path, end), read())?;
-        }
+        check_not_read(&beside(path, ".json"), read())?;
+        check_not_read(&beside(path, ".index"), read())?;
         check_not_read(&path.with_extension("idx"), read())?;
     }
     let around = Around {
         before: special_ids(&model, &arguments.prepend_special)?,
         behind: special_ids(&model, &arguments.append_special)?,
     };
-    let model = Arc::new(model);
     let run = Run::new(format, Arc::clone(&model));
     let mut shards = open(arguments, run, &output, &inputs, &around)?;
-    let done = shards.documents_done();
+    let done = shards.documents;
     if done > 0 {
+        let (shards, done) = (number(shards.number), number(done));
         progress.note(&format!(
-            "{output}: {} shards with {} documents are there already",
-            number(shards.complete()),
-            number(done)
+            "{output}: {shards} shards with {done} documents are there already"
         ));
     }
-    let stage = progress
-        .bytes_of("encoding", inputs.total_bytes())
-        .unless(output.is_terminal());
-    let (bytes, spent) = encode(arguments, model, &inputs, &around, &mut shards, &stage)?;
-    let written = shards.finish()?;
-    spent.say(progress, bytes, written.tokens);
-    stage.tokens(written.tokens);
+    let stage = progress.bytes_of("encoding", inputs.total_bytes);
+    let stage = stage.unless(output.is_terminal());
+    let spent = encode(arguments, model, &inputs, &around, &mut shards, &stage)?;
+    let (bytes, tokens) = (stage.bytes(), shards.finish()?);
+    spent.say(progress, bytes, tokens);
+    stage.tokens(tokens);
     drop(stage);
-    progress.close(
-        &format!(
-            "encoded {} bytes into {} tokens, {:.2} bytes per token,",
-            number(bytes),
-            number(written.tokens),
-            bytes as f64 / written.tokens.max(1) as f64,
-        ),
-        bytes,
+    let what = format!(
+        "encoded {} bytes into {} tokens",
+        number(bytes),
+        number(tokens)
     );
+    progress.close_coding(&what, bytes, tokens);
     Ok(())
 }
 
@@ -81,22 +70,24 @@ fn open(
     output: &Output,
     inputs: &Inputs,
     around: &Around,
-) -> Result<Shards, CommandError> {
+) -> Result<Shards> {
     if output.path().is_some() {
         run.prepare();
     }
     match (arguments.shard_tokens, output.path()) {
         (None, _) => Shards::one(run, output.clone()),
-        (Some(_), None) => Err(UsageError::ShardsToStandardOutput.into()),
+        (Some(_), None) => {
+            Err(usage("shards are files, and standard output is none").hint(GIVE_FILE))
+        }
         (Some(tokens), Some(path)) => {
             let what = what_decides(arguments, inputs, around);
             let run = run.of_shards(&what, inputs.fingerprints()?);
-            Shards::several(run, path, tokens, arguments.resume, inputs.names())
+            Shards::several(run, path, tokens, arguments.resume, &inputs.names)
         }
     }
 }
 
-/// Encodes all documents that are not in the shards; gives how many bytes of them there were.
+/// Encodes all documents that are not in the shards.
 fn encode(
     arguments: &EncodeArguments,
     model: Arc<Model>,
@@ -104,43 +95,33 @@ fn encode(
     Around { before, behind }: &Around,
     shards: &mut Shards,
     stage: &Stage,
-) -> Result<(u64, Spent), CommandError> {
-    let tokenizer = Tokenizer::new(model);
-    let allowed = (arguments.allow_special).then(|| tokenizer.model().all_specials());
-    let request = match &allowed {
-        Some(allowed) => tokenizer.request().allow(allowed),
-        None => tokenizer.request(),
+) -> Result<Spent> {
+    let allowed = match arguments.allow_special {
+        true => model.all_specials(),
+        false => model.special_set(&[""; 0]),
     };
+    let tokenizer = Tokenizer::new(model);
+    let request = tokenizer.request().allow(&allowed);
     let encode = |texts: &[InputText], threads| request.threads(threads).encode_batch(texts);
     // Special tokens may stand where a text could be cut.
     let cut = pipeline::cut_for(&tokenizer).filter(|_| !arguments.allow_special);
-    let (mut bytes, mut is_open) = (0, false);
-    let spent = pipeline::run(
-        inputs,
-        cut,
-        shards.documents_done(),
-        arguments.documents.threads(),
-        encode,
-        |texts, batch| {
-            let mut read = 0;
-            for (text, ids) in texts.iter().zip(batch.iter()) {
-                read += text.as_ref().len() as u64;
-                let ends = text.stretch.ends_document;
-                if !is_open && !before.is_empty() {
-                    shards.ids(before, false)?;
-                }
-                shards.ids(ids, ends && behind.is_empty())?;
-                if ends && !behind.is_empty() {
-                    shards.ids(behind, true)?;
-                }
-                is_open = !ends;
+    let (done, threads) = (shards.documents, arguments.documents.threads());
+    let mut is_open = false;
+    pipeline::run(inputs, cut, done, threads, encode, |texts, batch| {
+        for (text, ids) in texts.iter().zip(batch.iter()) {
+            let ends = text.stretch.ends_document;
+            if !is_open && !before.is_empty() {
+                shards.ids(before, false)?;
             }
-            bytes += read;
-            stage.advance(read);
-            Ok(())
-        },
-    )?;
-    Ok((bytes, spent))
+            shards.ids(ids, ends && behind.is_empty())?;
+            if ends && !behind.is_empty() {
+                shards.ids(behind, true)?;
+            }
+            is_open = !ends;
+        }
+        stage.advance(texts.iter().map(|text| text.as_ref().len() as u64).sum());
+        Ok(())
+    })
 }
 
 fn choose_format(
@@ -148,40 +129,50 @@ fn choose_format(
     output: &Output,
     model: &Model,
     progress: &Progress,
-) -> Result<IdFormat, CommandError> {
+) -> Result<IdFormat> {
     let format = wanted.unwrap_or_else(|| IdFormat::of_path(output.path(), model.id_limit()));
     if !format.holds(model.id_limit()) {
-        return Err(CommandError::IdsTooHigh {
-            output: output.to_string(),
-            highest: model.id_limit() - 1,
-        });
+        let error = failed(format!(
+            "{output}: ids of the model go up to {}, and u16 holds them up to {}",
+            model.id_limit() - 1,
+            u16::MAX
+        ));
+        return Err(error.hint("--format u32 holds every id"));
     }
     if format.is_binary() && output.is_terminal() {
-        return Err(UsageError::BinaryToTerminal(format.as_str()).into());
+        let error = format!("standard output is a terminal, and {format} is not for reading");
+        return Err(usage(error).hint(GIVE_FILE));
     }
     if format.needs_file() && output.path().is_none() {
-        return Err(UsageError::NeedsFile(format.as_str()).into());
+        return Err(usage(format!("{format} needs a file")).hint(GIVE_FILE));
     }
     let is_bin = IdFormat::is_width_left_open(output.path());
     if format == IdFormat::Megatron && !is_bin {
-        return Err(UsageError::MegatronName(output.to_string()).into());
+        return Err(usage(format!(
+            "{output}: the name of Megatron's file of ids ends in .bin; its index is named .idx"
+        )));
     }
     if wanted.is_none() && is_bin {
-        progress.note(&format!("{output}: ids are written as {}", format.as_str()));
+        progress.note(&format!("{output}: ids are written as {format}"));
     }
     Ok(format)
 }
 
-fn special_ids(model: &Model, names: &[String]) -> Result<Vec<TokenId>, UsageError> {
+fn special_ids(model: &Model, names: &[String]) -> Result<Vec<TokenId>> {
     let specials = model.specials();
     let id = |name: &String| {
-        let found = specials.iter().find(|special| special.content == *name);
-        found
-            .map(|special| special.id)
-            .ok_or_else(|| UsageError::NoSpecial {
-                name: name.clone(),
-                specials: specials.iter().map(|s| s.content.clone()).collect(),
+        let special = specials.by_content(name);
+        special.map(|special| special.id).ok_or_else(|| {
+            let all: Vec<&str> = specials
+                .iter()
+                .map(|token| token.content.as_str())
+                .collect();
+            let error = usage(format!("the model has no special token {name:?}"));
+            error.hint(match all.is_empty() {
+                true => "it has none at all".to_owned(),
+                false => format!("it has {}", all.join(", ")),
             })
+        })
     };
     names.iter().map(id).collect()
 }
@@ -193,16 +184,17 @@ fn what_decides(
     inputs: &Inputs,
     Around { before, behind }: &Around,
 ) -> String {
-    let forms = &arguments.documents.forms;
     let mut what = format!(
         "{:?} {before:?} {behind:?} {} {:?}",
         arguments.shard_tokens,
         arguments.allow_special,
-        forms.options(),
+        arguments.documents.options(),
     );
-    for name in inputs.names() {
-        // Writing to a string cannot fail.
-        let _ = write!(what, " {name:?}");
+    for name in &inputs.names {
+        what += &match name.path() {
+            Some(path) => format!(" File({path:?})"),
+            None => " Standard".to_owned(),
+        };
     }
     what
 }

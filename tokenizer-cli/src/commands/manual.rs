@@ -3,29 +3,29 @@
 use clap::CommandFactory;
 
 use crate::args::{Arguments, CompletionsArguments, ManArguments};
-use crate::error::{CommandError, UsageError};
+use crate::error::{Result, standard_output, usage};
 use crate::output::Output;
 
-pub(crate) fn completions(arguments: &CompletionsArguments) -> Result<(), CommandError> {
+pub(crate) fn completions(arguments: &CompletionsArguments) -> Result<()> {
     let mut script = Vec::new();
     let mut command = Arguments::command();
     clap_complete::generate(arguments.shell, &mut command, "tokenizer", &mut script);
-    Output::Standard.write(|writer| writer.write_all(&script))
+    Output::STANDARD.write_all(script)
 }
 
-pub(crate) fn man(arguments: &ManArguments) -> Result<(), CommandError> {
+pub(crate) fn man(arguments: &ManArguments) -> Result<()> {
     let mut program = Arguments::command();
     program.build();
     let command = match &arguments.command {
         None => program,
         Some(name) => {
             let found = program.find_subcommand(name);
-            let command = found.ok_or_else(|| UsageError::NoCommand(name.clone()))?;
+            let command = found.ok_or_else(|| usage(format!("there is no command {name:?}")))?;
             command.clone().display_name(format!("tokenizer-{name}"))
         }
     };
     let mut page = Vec::new();
     let rendered = clap_mangen::Man::new(command).render(&mut page);
-    rendered.map_err(CommandError::StandardOutput)?;
-    Output::Standard.write(|writer| writer.write_all(&page))
+    rendered.map_err(standard_output)?;
+    Output::STANDARD.write_all(page)
 }

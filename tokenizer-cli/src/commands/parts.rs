@@ -6,6 +6,8 @@ use std::sync::Arc;
 use tokenizer_core::Pattern;
 use tokenizer_core::corpus::{Place, Unit};
 
+use crate::input::InputText;
+
 /// A part has at least so many bytes, if the document goes on.
 const PART_BYTES: usize = 4 << 20;
 
@@ -29,6 +31,14 @@ pub(super) struct InputPlace {
 }
 
 impl InputPlace {
+    /// Where a text begins.
+    pub(super) fn of(text: &InputText) -> Self {
+        InputPlace {
+            input: text.input,
+            place: text.stretch.place,
+        }
+    }
+
     /// Where the so manieth document behind this one begins.
     fn after(self, documents: u64) -> Self {
         let unit = match self.place.unit {

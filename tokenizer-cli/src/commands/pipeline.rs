@@ -10,7 +10,6 @@
 //! Documents are read on a thread that is never joined: it may wait for a pipe when the program is to end.
 //! Then the end of the input is sent in its place.
 
-use std::mem::size_of;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -20,9 +19,9 @@ use std::time::{Duration, Instant};
 use tokenizer_core::parallel;
 use tokenizer_core::{BatchError, Pattern, Tokenizer};
 
-use crate::error::CommandError;
+use crate::error::{Result, failed};
 use crate::input::{InputText, Inputs};
-use crate::progress::{Amount, Progress};
+use crate::progress::Progress;
 
 /// Texts are encoded together until they have this many bytes: enough to be worth the handing over, few
 /// enough for groups of many threads to be in memory with their ids.
@@ -35,19 +34,19 @@ const LARGE: usize = 4 * TOGETHER;
 /// How long each of the three was at work. They work at the same time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Spent {
-    pub(super) reading: Duration,
+    reading: Duration,
     /// Of all threads together, divided by how many there were.
     pub(super) encoding: Duration,
-    pub(super) handing_on: Duration,
+    handing_on: Duration,
 }
 
 impl Spent {
     /// Says so, if it is wanted, of texts of so many bytes and tokens.
     pub(super) fn say(self, progress: &Progress, bytes: u64, tokens: u64) {
-        let (read, made) = (Amount::bytes(bytes), Amount::bytes(bytes).tokens(tokens));
-        progress.part("reading documents", read, self.reading);
-        progress.part("encoding documents", made, self.encoding);
-        progress.part("handing ids on", made, self.handing_on);
+        let tokens = Some(tokens);
+        progress.part("reading documents", bytes, None, self.reading);
+        progress.part("encoding documents", bytes, tokens, self.encoding);
+        progress.part("handing ids on", bytes, tokens, self.handing_on);
     }
 }
 
@@ -60,7 +59,7 @@ struct Group {
 }
 
 /// The next group, or the error of reading it; `None` at the end.
-type Read = Option<Result<Group, CommandError>>;
+type Read = Option<Result<Group>>;
 
 /// Reads all documents behind the first `done`, calls `encode` with groups of them and a number of threads,
 /// and `each` with the group and its result, in order. Documents may be cut by `cut`, if there is a pattern.
@@ -71,8 +70,8 @@ pub(super) fn run<T: Send>(
     mut done: u64,
     threads: usize,
     encode: impl Fn(&[InputText], usize) -> Result<T, BatchError> + Sync,
-    mut each: impl FnMut(&[InputText], T) -> Result<(), CommandError>,
-) -> Result<Spent, CommandError> {
+    mut each: impl FnMut(&[InputText], T) -> Result<()>,
+) -> Result<Spent> {
     let threads = threads.max(1);
     let documents = inputs.documents(cut);
     let documents = documents.filter(move |text| match text {
@@ -98,11 +97,11 @@ pub(super) fn run<T: Send>(
             inputs.encode_error(text.input, text.stretch.place, failure.error)
         })
     };
-    let work = |group: Result<Group, CommandError>| {
+    let work = |group: Result<Group>| -> Result<_> {
         let group = group?;
         let is_small = group.bytes <= LARGE;
         let encoded = is_small.then(|| encode(&group, 1)).transpose()?;
-        Ok::<_, CommandError>((group, encoded))
+        Ok((group, encoded))
     };
     let mut spent = Spent::default();
     let stop = StopOnDrop { room, sender };
@@ -226,27 +225,31 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Reads documents on a thread of its own, and sends them in groups. After an error there are no more.
 fn read(
-    documents: impl Iterator<Item = Result<InputText, CommandError>> + Send + 'static,
+    documents: impl Iterator<Item = Result<InputText>> + Send + 'static,
     groups: Sender<Read>,
     room: Arc<Room>,
-) -> Result<(), CommandError> {
+) -> Result<()> {
     let read = move || {
         let send = |group: Group| room.take(group.room()) && groups.send(Some(Ok(group))).is_ok();
         // A panic must not look like the end.
         let sent = catch_unwind(AssertUnwindSafe(|| send_groups(documents, send)));
-        let error = sent.unwrap_or(Err(CommandError::Reader)).err();
+        let error =
+            sent.unwrap_or_else(|_| Err(failed("the inputs could not be read to their end")));
+        let error = error.err();
         // The consumer may have gone.
         let _ = groups.send(error.map(Err));
     };
     let thread = thread::Builder::new().spawn(read);
-    thread.map(drop).map_err(CommandError::Thread)
+    thread
+        .map(drop)
+        .map_err(|error| failed(format!("no thread can be started: {error}")))
 }
 
 /// Sends documents in groups, until no more are wanted.
 fn send_groups(
-    documents: impl Iterator<Item = Result<InputText, CommandError>>,
+    documents: impl Iterator<Item = Result<InputText>>,
     send: impl Fn(Group) -> bool,
-) -> Result<(), CommandError> {
+) -> Result<()> {
     let mut group = Group::default();
     let mut started = Instant::now();
     for text in documents {
@@ -295,12 +298,12 @@ mod tests {
 
     #[test]
     fn a_panic_while_reading_is_no_end() {
-        let panics =
-            std::iter::from_fn(|| -> Option<Result<InputText, CommandError>> { panic!("a test") });
+        let panics = std::iter::from_fn(|| -> Option<Result<InputText>> { panic!("a test") });
         let (sender, groups) = channel();
         read(panics, sender, Arc::new(Room::new(0))).unwrap();
         let last = groups.into_iter().last();
-        assert!(matches!(last, Some(Some(Err(CommandError::Reader)))));
+        let error = last.flatten().and_then(Result::err).unwrap();
+        assert!(error.message.contains("to their end"));
     }
 
     #[test]
@@ -337,8 +340,8 @@ mod tests {
     fn run_over(
         text: &str,
         threads: usize,
-        each: impl FnMut(&[InputText], usize) -> Result<(), CommandError>,
-    ) -> Result<Spent, CommandError> {
+        each: impl FnMut(&[InputText], usize) -> Result<()>,
+    ) -> Result<Spent> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("text.txt");
         std::fs::write(&path, text).unwrap();
@@ -347,7 +350,7 @@ mod tests {
         let Command::Count(arguments) = Arguments::parse_from(arguments).command else {
             panic!("another command");
         };
-        let inputs = Inputs::open(&arguments.documents.inputs, &arguments.documents).unwrap();
+        let inputs = arguments.documents.open().unwrap();
         let encode = |texts: &[InputText], _| Ok(texts.len());
         run(&inputs, None, 0, threads, encode, each)
     }
@@ -371,8 +374,8 @@ mod tests {
     #[test]
     fn a_failure_or_a_panic_of_who_takes_them_ends_all() {
         let text = "a line\n".repeat(2_000_000);
-        let failed = run_over(&text, 3, |_, _| Err(CommandError::Reader));
-        assert!(matches!(failed, Err(CommandError::Reader)));
+        let failed = run_over(&text, 3, |_, _| Err(failed("a test")));
+        assert_eq!(failed.unwrap_err().message, "a test");
         let panics = catch_unwind(|| run_over(&text, 3, |_, _| panic!("a test")));
         assert!(panics.is_err());
     }

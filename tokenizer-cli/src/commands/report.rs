@@ -5,17 +5,17 @@
 //! and a space between them.
 
 use std::io::Write;
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokenizer_core::format::counts::{pattern_text, tsv};
-use tokenizer_core::format::native;
 use tokenizer_core::{Merging, Model, Pattern, PieceCounts, UNICODE_VERSION};
 
 use crate::args::TrainArguments;
-use crate::error::CommandError;
+use crate::error::Result;
+use crate::ids::model_sha256;
 use crate::input::Inputs;
 use crate::output::Output;
 
@@ -39,9 +39,8 @@ impl Report {
 
     /// A stage ends that began with the one before it. `bytes` is how much text it went through.
     pub(super) fn stage(&mut self, name: &str, bytes: Option<u64>) {
-        let took: Duration = self.started.elapsed();
+        let seconds = self.started.elapsed().as_secs_f64();
         self.started = Instant::now();
-        let seconds = took.as_secs_f64();
         let mut stage = json!({ "stage": name, "seconds": seconds });
         if let Some(bytes) = bytes {
             stage["mb_per_second"] = (bytes as f64 / 1e6 / seconds.max(1e-9)).into();
@@ -65,7 +64,7 @@ impl Report {
         });
         // Writing to a hash does not fail.
         if written.is_ok() {
-            self.counts_sha256 = hex(digest);
+            self.counts_sha256 = format!("{:x}", digest.finalize());
         }
         self.started = Instant::now();
     }
@@ -78,24 +77,22 @@ impl Report {
         model: &Model,
         learned: usize,
         path: &Path,
-    ) -> Result<(), CommandError> {
-        let files = inputs.names().iter().map(|name| {
+    ) -> Result<()> {
+        let files = inputs.names.iter().map(|name| {
             let length = name.path().and_then(|path| path.metadata().ok());
             json!({
                 "name": name.to_string(),
                 "file_bytes": length.map(|metadata| metadata.len()),
             })
         });
-        let counted = arguments.from_counts.iter();
-        let counted = counted.map(|path| path.display().to_string());
-        let extended = arguments.extend.as_ref();
+        let text = |path: &PathBuf| path.display().to_string();
         let (major, minor, update) = UNICODE_VERSION;
         let report = json!({
             "program": concat!("tokenizer ", env!("CARGO_PKG_VERSION")),
             "unicode_version": format!("{major}.{minor}.{update}"),
             "inputs": files.collect::<Vec<_>>(),
-            "counted_inputs": counted.collect::<Vec<_>>(),
-            "extended": extended.map(|path| path.display().to_string()),
+            "counted_inputs": arguments.from_counts.iter().map(text).collect::<Vec<_>>(),
+            "extended": arguments.extend.as_ref().map(text),
             "options": {
                 "pattern": pattern_text::write(model.pattern()),
                 "vocab_size": arguments.vocab_size,
@@ -116,11 +113,11 @@ impl Report {
                 "longest_token_bytes": model.vocab().iter().map(|(_, token)| token.len()).max(),
             },
             "merges_sha256": merges_sha256(model),
-            "model_sha256": hex(Sha256::new_with_prefix(native::write_deciding(model))),
+            "model_sha256": model_sha256(model),
             "stages": self.stages,
             "peak_memory_bytes": peak_memory(),
         });
-        Output::new(Some(path)).write(|writer| writer.write_all(format!("{report:#}\n").as_bytes()))
+        Output::new(path).write_all(format!("{report:#}\n"))
     }
 }
 
@@ -133,20 +130,14 @@ fn merges_sha256(model: &Model) -> Option<String> {
         // Writing to a hash does not fail.
         let _ = writeln!(digest, "{} {}", merge.left, merge.right);
     }
-    Some(hex(digest))
-}
-
-fn hex(digest: Sha256) -> String {
-    let digest = digest.finalize();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    Some(format!("{:x}", digest.finalize()))
 }
 
 /// The most memory that the process had at once, where the system says so.
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let mut lines = status.lines();
+    let line = lines.find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1024)
 }

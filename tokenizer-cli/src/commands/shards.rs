@@ -4,43 +4,48 @@
 //! last. So whenever a run is ended, the shards with a header are complete, the headers say how many
 //! documents they hold, and the next run goes on with the document behind them.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tokenizer_core::TokenId;
 
-use crate::error::CommandError;
-use crate::ids::{Counts, Header, IdWriter, Run, beside};
+use crate::error::{Result, failed};
+use crate::ids::{Header, IdWriter, Run};
 use crate::input::InputName;
-use crate::output::Output;
+use crate::output::{Output, beside, numbered};
 
 /// How ids are spread over files.
 pub(super) struct Shards {
     run: Run,
     output: Output,
     /// Ids after which a file ends with the document; `None` is one file for all.
-    tokens: Option<u64>,
-    /// The number of the file under way, or to be begun.
-    number: u64,
+    wanted: Option<u64>,
+    /// The number of the file under way, or to be begun: so many are complete.
+    pub(super) number: u64,
     writer: Option<IdWriter>,
     /// Documents in the files before it.
-    documents: u64,
-    all: Counts,
+    pub(super) documents: u64,
+    /// Ids that were written to these by this run.
+    tokens: u64,
 }
 
 impl Shards {
-    /// One output for everything.
-    pub(super) fn one(run: Run, output: Output) -> Result<Self, CommandError> {
-        let writer = IdWriter::new(run.clone(), output.clone())?;
-        Ok(Shards {
+    fn new(run: Run, output: Output, wanted: Option<u64>) -> Self {
+        Shards {
             run,
             output,
-            tokens: None,
+            wanted,
             number: 0,
-            writer: Some(writer),
+            writer: None,
             documents: 0,
-            all: Counts::default(),
-        })
+            tokens: 0,
+        }
+    }
+
+    /// One output for everything.
+    pub(super) fn one(run: Run, output: Output) -> Result<Self> {
+        let mut shards = Self::new(run, output, None);
+        shards.writer()?;
+        Ok(shards)
     }
 
     /// Files of so many ids, beside each other. `resume` goes on behind those that are there.
@@ -50,129 +55,103 @@ impl Shards {
     pub(super) fn several(
         run: Run,
         path: &Path,
-        tokens: u64,
+        wanted: u64,
         resume: bool,
         names: &[InputName],
-    ) -> Result<Self, CommandError> {
-        let mut shards = Shards {
-            run,
-            output: Output::File(path.to_owned()),
-            tokens: Some(tokens),
-            number: 0,
-            writer: None,
-            documents: 0,
-            all: Counts::default(),
-        };
-        if !resume {
-            let first = numbered(path, 0);
-            return match first.exists() || beside(&first, ".json").exists() {
-                true => Err(CommandError::ShardsAreThere(first)),
-                false => Ok(shards),
+    ) -> Result<Self> {
+        let mut shards = Self::new(run, Output::new(path), Some(wanted));
+        while let Some(path) = shards.place().path() {
+            let header = match resume {
+                true => Header::beside(path)?,
+                false if path.exists() || beside(path, ".json").exists() => {
+                    let error = failed(format!("{}: shards are there already", path.display()));
+                    return Err(error.hint("--resume goes on behind them; or remove them"));
+                }
+                false => None,
             };
-        }
-        loop {
-            let path = numbered(path, shards.number);
-            let Some(header) = Header::beside(&path)? else {
-                return Ok(shards);
+            let Some(header) = header else {
+                break;
             };
-            if let Some(difference) = shards.run.difference(&header) {
-                let shard = path;
-                return Err(CommandError::ShardOfOtherModel { shard, difference });
-            }
-            let shard = header.shard.as_ref();
-            let shard =
-                shard.filter(|shard| path.exists() && shard.first_document == shards.documents);
-            let Some(shard) = shard else {
-                return Err(CommandError::OtherShards(path));
-            };
-            if Some(shard.run.as_str()) != shards.run.name() {
-                return Err(match shards.run.changed_input(shard) {
-                    Some(input) => CommandError::InputChanged {
-                        input: names[input].clone(),
-                        shard: path,
-                    },
-                    None => CommandError::OtherShards(path),
-                });
-            }
+            shards.check(path, &header, names)?;
             shards.number += 1;
-            shards.documents += header.counts.documents;
+            shards.documents += header.documents;
         }
+        Ok(shards)
     }
 
-    /// Documents that stand in complete files already.
-    pub(super) fn documents_done(&self) -> u64 {
-        self.documents
-    }
-
-    /// Files that are complete.
-    pub(super) fn complete(&self) -> u64 {
-        self.number
+    /// Checks that a shard is the next one of this run.
+    fn check(&self, path: &Path, header: &Header, names: &[InputName]) -> Result<()> {
+        let file = path.display();
+        let other = |fault: String| {
+            let error = failed(format!("{file}: this shard {fault}"));
+            Err(error.hint("give what they were made with, or remove them"))
+        };
+        if let Some(difference) = self.run.difference(header) {
+            return other(format!(
+                "was encoded with a model that decodes otherwise: {difference}"
+            ));
+        }
+        let is_next = path.exists() && header.first_document == Some(self.documents);
+        if is_next && header.run == self.run.name {
+            return Ok(());
+        }
+        match self.run.changed_input(header).filter(|_| is_next) {
+            None => {
+                other("is of another run: of another model, other inputs or options".to_owned())
+            }
+            Some(input) => {
+                let fault = format!("is not what it was when {file} was written");
+                let hint = "bring back what it was, or remove the shards and begin anew";
+                Err(names[input].fail(fault).hint(hint))
+            }
+        }
     }
 
     /// Adds ids of a document, which may end with them.
-    pub(super) fn ids(&mut self, ids: &[TokenId], ends_document: bool) -> Result<(), CommandError> {
-        if self.writer.is_none() {
-            self.writer = Some(IdWriter::new(self.run.clone(), self.place())?);
-        }
-        let Some(writer) = &mut self.writer else {
-            return Ok(());
-        };
+    pub(super) fn ids(&mut self, ids: &[TokenId], ends_document: bool) -> Result<()> {
+        let writer = self.writer()?;
         writer.ids(ids, ends_document)?;
-        let tokens = writer.counts().tokens;
-        if ends_document && self.tokens.is_some_and(|wanted| tokens >= wanted) {
-            self.end_shard()?;
+        let tokens = writer.counts.tokens;
+        match ends_document && self.wanted.is_some_and(|wanted| tokens >= wanted) {
+            true => self.end_shard(),
+            false => Ok(()),
         }
-        Ok(())
     }
 
-    /// Ends the last file, and gives how much was written by this run.
-    pub(super) fn finish(mut self) -> Result<Counts, CommandError> {
-        if self.writer.is_none() && self.number == 0 {
+    /// Ends the last file, and gives how many ids were written by this run.
+    pub(super) fn finish(mut self) -> Result<u64> {
+        if self.number == 0 {
             // A corpus without documents: there is to be a file that says so.
-            self.writer = Some(IdWriter::new(self.run.clone(), self.place())?);
+            self.writer()?;
         }
         self.end_shard()?;
-        Ok(self.all)
+        Ok(self.tokens)
     }
 
-    fn end_shard(&mut self) -> Result<(), CommandError> {
+    fn end_shard(&mut self) -> Result<()> {
         if let Some(writer) = self.writer.take() {
             let counts = writer.finish(self.number, self.documents)?;
             self.number += 1;
             self.documents += counts.documents;
-            self.all.tokens += counts.tokens;
-            self.all.documents += counts.documents;
+            self.tokens += counts.tokens;
         }
         Ok(())
     }
 
-    fn place(&self) -> Output {
-        match (&self.output, self.tokens) {
-            (Output::File(path), Some(_)) => Output::File(numbered(path, self.number)),
-            (output, _) => output.clone(),
+    /// The writer of the file under way, which is begun if there is none.
+    fn writer(&mut self) -> Result<&mut IdWriter> {
+        if self.writer.is_none() {
+            self.writer = Some(IdWriter::new(self.run.clone(), self.place())?);
         }
+        let writer = self.writer.as_mut();
+        writer.ok_or_else(|| failed("no file is under way"))
     }
-}
 
-/// `ids-00007.bin` of `ids.bin`.
-fn numbered(path: &Path, number: u64) -> PathBuf {
-    let mut name = OsString::from(path.file_stem().unwrap_or_default());
-    name.push(format!("-{number:05}"));
-    if let Some(end) = path.extension() {
-        name.push(".");
-        name.push(end);
-    }
-    path.with_file_name(name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_stand_before_the_ending() {
-        let name = |path: &str, number| numbered(Path::new(path), number);
-        assert_eq!(name("a/ids.bin", 7), Path::new("a/ids-00007.bin"));
-        assert_eq!(name("ids", 123_456), Path::new("ids-123456"));
+    /// Where the file under way is.
+    fn place(&self) -> Output {
+        match (self.output.path(), self.wanted) {
+            (Some(path), Some(_)) => Output::new(&numbered(path, format!("{:05}", self.number))),
+            _ => self.output.clone(),
+        }
     }
 }

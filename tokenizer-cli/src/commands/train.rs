@@ -1,43 +1,44 @@
 //! `tokenizer train`: documents to a model.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use tokenizer_core::MovedSpecial;
-use tokenizer_core::PieceCounts;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use tokenizer_core::corpus::CountsFiles;
+use tokenizer_core::{Count, Model, PieceCounts, TokenId};
 
+use super::counts::{self, Counter};
+use super::models::{save, warn_of_known_pieces, warn_of_loss};
+use super::report::Report;
+use super::training::{Outcome, Training};
 use crate::args::TrainArguments;
-use crate::commands::counts::{self, Counter};
-use crate::commands::report::Report;
-use crate::commands::training::{Outcome, Training};
-use crate::commands::{frequencies, save, warn_of_known_pieces, warn_of_loss};
-use crate::error::{CommandError, UsageError};
+use crate::error::{Result, usage};
 use crate::input::Inputs;
-use crate::output::{Output, check_not_read, check_place};
+use crate::output::{Output, numbered};
 use crate::progress::{Progress, number, warn};
 
-pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(), CommandError> {
-    check_place(&arguments.output)?;
+pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<()> {
+    let documents = &arguments.documents;
+    // Wrong usage is reported before the content of an input.
+    let output = Output::new(&arguments.output);
+    output.check(documents.inputs.iter().map(PathBuf::as_path))?;
     if arguments.known_pieces.is_some() {
         warn_of_known_pieces("--known-pieces");
     }
-    let counts = counts::open(&arguments.from_counts, arguments.pattern.as_ref())?;
-    let training = Training::new(arguments, counts.as_ref(), progress)?;
-    let documents = &arguments.documents.inputs;
-    counts::refuse_as_text(documents)?;
-    // Wrong usage is reported before the content of an input.
-    check_not_read(&arguments.output, documents.iter().map(PathBuf::as_ref))?;
-    let inputs = Inputs::open(documents, &arguments.documents)?;
+    let counted = counts::open(&arguments.from_counts, arguments.pattern.as_ref())?;
+    let training = Training::new(arguments, counted.as_ref(), progress)?;
+    counts::refuse_as_text(&documents.inputs)?;
+    let inputs = documents.open()?;
     training.check_checkpoints(&arguments.checkpoint_sizes)?;
     check_outputs(arguments, &inputs)?;
 
     let mut report = Report::new();
+    let counted = counted.as_ref();
     let (words, bytes) = count(
         arguments,
         &training,
         &inputs,
-        counts.as_ref(),
+        counted,
         &mut report,
         progress,
     )?;
@@ -45,35 +46,36 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<(),
     report.stage("merging", None);
     write(arguments, &outcome, progress)?;
     report.stage("writing", None);
+    let learned = outcome.learned.len();
     if let Some(path) = &arguments.report {
-        let learned = outcome.learned.len();
         report.write(arguments, &inputs, &outcome.model, learned, path)?;
     }
-    if outcome.learned.len() < training.merges() {
-        warn_of_fewer_ids(arguments, &outcome);
-    }
-    warn_of_loss(&outcome.model, &arguments.output);
-    note_moved(&outcome.moved, &arguments.output, progress);
-    close(&words, bytes, outcome.learned.len(), progress);
+    say_outcome(arguments, &training, &outcome, progress);
+    // More than 2^64 pieces can only stand in counts of several files, and are "2^64" here.
+    let pieces = u64::try_from(words.total()).unwrap_or(u64::MAX);
+    let done = format!("trained {} merges on", number(learned as u64));
+    counts::close(progress, &done, bytes, [pieces, words.len() as u64]);
     Ok(())
 }
 
 /// Refuses outputs that are read too, or that are one file.
-fn check_outputs(arguments: &TrainArguments, inputs: &Inputs) -> Result<(), CommandError> {
-    let counted = arguments.from_counts.iter().map(PathBuf::as_ref);
-    let read = || {
-        let model = arguments.extend.as_deref();
-        inputs.paths().chain(counted.clone()).chain(model)
-    };
+fn check_outputs(arguments: &TrainArguments, inputs: &Inputs) -> Result<()> {
+    let others = arguments.from_counts.iter().chain(&arguments.extend);
+    let read = || inputs.paths().chain(others.clone().map(PathBuf::as_path));
     let mut written = vec![arguments.output.clone()];
     let checkpoints = arguments.checkpoint_sizes.iter();
-    written.extend(checkpoints.map(|&size| with_size(&arguments.output, size)));
-    let others = [&arguments.frequencies, &arguments.report];
-    written.extend(others.into_iter().flatten().cloned());
+    written.extend(checkpoints.map(|size| numbered(&arguments.output, size)));
+    written.extend(
+        [&arguments.frequencies, &arguments.report]
+            .into_iter()
+            .flatten()
+            .cloned(),
+    );
     for (number, path) in written.iter().enumerate() {
-        Output::new(Some(path)).check(read())?;
+        Output::new(path).check(read())?;
         if written[..number].contains(path) {
-            return Err(UsageError::OneFileTwice(path.clone()).into());
+            let path = path.display();
+            return Err(usage(format!("{path}: two outputs cannot be one file")));
         }
     }
     Ok(())
@@ -84,22 +86,23 @@ fn count(
     arguments: &TrainArguments,
     training: &Training,
     inputs: &Inputs,
-    counts: Option<&CountsFiles>,
+    files: Option<&CountsFiles>,
     report: &mut Report,
     progress: &Progress,
-) -> Result<(PieceCounts, Option<u64>), CommandError> {
-    let (pattern, threads) = (training.pattern(), arguments.documents.threads());
-    let counter = Counter::new(pattern, training.normalizer(), &arguments.counting, threads);
-    let (words, bytes) = match counts {
-        Some(files) => (counter.words_of_files(files, progress)?, None),
-        None => {
-            let (words, bytes) = counter.words(inputs, progress)?;
-            (words, Some(bytes))
-        }
+) -> Result<(PieceCounts, Option<u64>)> {
+    let counter = Counter {
+        pattern: &training.pattern,
+        normalizer: training.normalizer(),
+        options: &arguments.counting,
+        threads: arguments.documents.threads(),
+        inputs,
+        files,
+        progress,
     };
+    let (words, bytes) = counter.words()?;
     report.stage("counting", bytes);
     if arguments.report.is_some() {
-        report.counted(&words, pattern, bytes);
+        report.counted(&words, &training.pattern, bytes);
     }
     let memory = training.memory(&words);
     counter.check_merging(words.memory() as u64 + memory)?;
@@ -108,96 +111,75 @@ fn count(
     Ok((words, bytes))
 }
 
-fn merge(
-    training: &Training,
-    words: &PieceCounts,
-    progress: &Progress,
-) -> Result<Outcome, CommandError> {
+fn merge(training: &Training, words: &PieceCounts, progress: &Progress) -> Result<Outcome> {
     let stage = progress.steps("merging", training.merges());
     let outcome = training.run(words, |learned| {
         // Often enough to be read, and not once for each.
         if learned.merges % 64 == 1 {
-            stage.set(learned.merges);
-            stage.detail(|| format!(", now {} times each", number(learned.count)));
+            let detail = format!(", now {} times each", number(learned.count));
+            stage.set(learned.merges, detail);
         }
     })?;
     stage.tokens(outcome.learned.len() as u64);
     Ok(outcome)
 }
 
-fn write(
-    arguments: &TrainArguments,
-    outcome: &Outcome,
-    progress: &Progress,
-) -> Result<(), CommandError> {
+fn write(arguments: &TrainArguments, outcome: &Outcome, progress: &Progress) -> Result<()> {
     if let Some(path) = &arguments.frequencies {
-        frequencies::write(&Output::new(Some(path)), &outcome.model, &outcome.learned)?;
+        write_frequencies(&Output::new(path), &outcome.model, &outcome.learned)?;
     }
     for &size in &arguments.checkpoint_sizes {
-        let path = with_size(&arguments.output, size);
+        let path = numbered(&arguments.output, size);
         save(&outcome.checkpoint(size)?, &path, progress)?;
     }
     save(&outcome.model, &arguments.output, progress)
 }
 
-fn warn_of_fewer_ids(arguments: &TrainArguments, outcome: &Outcome) {
-    warn(&format!(
-        "{}: the vocabulary has {} ids, not {}: after {} merges no pair is left that may be merged",
-        arguments.output.display(),
-        number(outcome.model.id_limit() as u64),
-        number(arguments.vocab_size as u64),
-        number(outcome.learned.len() as u64),
-    ));
-}
-
-/// The last line: how much was learned from how much.
-fn close(words: &PieceCounts, bytes: Option<u64>, learned: usize, progress: &Progress) {
-    // More than 2^64 pieces can only stand in counts of several files, and are "2^64" here.
-    let pieces = u64::try_from(words.total()).unwrap_or(u64::MAX);
-    let merges = number(learned as u64);
-    let pieces = format!(
-        "{} pieces, {} of them distinct,",
-        number(pieces),
-        number(words.len() as u64)
-    );
-    match bytes {
-        Some(bytes) => {
-            let all = number(bytes);
-            let what = format!("trained {merges} merges on {all} bytes, {pieces}");
-            progress.close(&what, bytes);
+/// How often the pair of each token occurred when it was merged: a line of comment, then one for each
+/// token in the order in which they were learned.
+fn write_frequencies(output: &Output, model: &Model, learned: &[(TokenId, Count)]) -> Result<()> {
+    output.write(|out| {
+        out.write_all(b"# id\tcount of the pair when it was merged\ttoken in base64\n")?;
+        for &(id, count) in learned {
+            let token = STANDARD.encode(model.token(id).unwrap_or_default());
+            writeln!(out, "{id}\t{count}\t{token}")?;
         }
-        None => progress.close_without_speed(&format!("trained {merges} merges on {pieces}")),
-    }
+        Ok(())
+    })
 }
 
-/// `model-4096.bpe` of `model.bpe`.
-fn with_size(path: &Path, size: usize) -> PathBuf {
-    let mut name = OsString::from(path.file_stem().unwrap_or_default());
-    name.push(format!("-{size}"));
-    if let Some(end) = path.extension() {
-        name.push(".");
-        name.push(end);
+/// Warns of fewer ids than were wanted, and of what a file does not hold; notes special tokens that have
+/// new ids.
+fn say_outcome(
+    arguments: &TrainArguments,
+    training: &Training,
+    Outcome {
+        model,
+        learned,
+        moved,
+        ..
+    }: &Outcome,
+    progress: &Progress,
+) {
+    let output = arguments.output.display();
+    if learned.len() < training.merges() {
+        warn(&format!(
+            "{output}: the vocabulary has {} ids, not {}: after {} merges no pair is left that may be \
+             merged",
+            number(model.id_limit() as u64),
+            number(arguments.vocab_size as u64),
+            number(learned.len() as u64),
+        ));
     }
-    path.with_file_name(name)
-}
-
-/// Says which special tokens have new ids.
-fn note_moved(moved: &[MovedSpecial], output: &Path, progress: &Progress) {
-    if moved.is_empty() {
-        return;
+    warn_of_loss(model, &arguments.output);
+    if !moved.is_empty() {
+        let moves = moved.iter().map(|token| {
+            let (from, to) = (token.from, token.to);
+            format!("{} from {from} to {to}", token.content)
+        });
+        let moves = moves.collect::<Vec<_>>().join(", ");
+        progress.note(&format!(
+            "{output}: special tokens have other ids than before: {moves}"
+        ));
     }
-    let moves: Vec<String> = moved
-        .iter()
-        .map(|special| {
-            format!(
-                "{} from {} to {}",
-                special.content, special.from, special.to
-            )
-        })
-        .collect();
-    progress.note(&format!(
-        "{}: special tokens have other ids than before: {}",
-        output.display(),
-        moves.join(", ")
-    ));
 }

@@ -3,29 +3,31 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use tokenizer_core::Normalizer;
 use tokenizer_core::corpus::{CountsFiles, ModelFormat, SaveError};
 use tokenizer_core::format::huggingface;
-use tokenizer_core::{Count, Model, Pattern, PieceCounts, TieBreak, TokenId, TrainOptions};
-use tokenizer_core::{Learned, TrainError, Trained, estimate_memory, train, train_with_progress};
-use tokenizer_core::{MovedSpecial, extend_with_progress, size_to_extend};
+use tokenizer_core::{
+    Count, Learned, MAX_TOKEN_ID, Model, MovedSpecial, Normalizer, Pattern, PieceCounts, TieBreak,
+    TokenId, TrainError, TrainOptions, Trained, estimate_memory, extend_with_progress,
+    size_to_extend, train, train_with_progress,
+};
 
-use crate::args::{MAX_VOCAB_SIZE, TieBreakRule, TrainArguments};
-use crate::commands::{counts, load};
-use crate::error::{CommandError, UsageError};
+use super::counts;
+use super::models::load;
+use crate::args::{ModelArguments, TieBreakRule, TrainArguments};
+use crate::error::{Result, usage};
 use crate::progress::Progress;
+
+/// How many ids there can be.
+const MAX_VOCAB_SIZE: usize = MAX_TOKEN_ID as usize + 1;
 
 /// What is to be learned, and from where on.
 pub(super) struct Training {
-    start: Start,
+    pub(super) pattern: Pattern,
+    /// The model to extend; without it, training starts from the bytes.
+    extended: Option<Model>,
     options: TrainOptions,
     /// Ids that there are without a new merge.
     initial_ids: usize,
-}
-
-enum Start {
-    Bytes(Pattern),
-    Model(Box<Model>),
 }
 
 /// What was learned.
@@ -40,7 +42,7 @@ pub(super) struct Outcome {
 
 impl Outcome {
     /// The model with the first `size` ids of the trained one.
-    pub(super) fn checkpoint(&self, size: usize) -> Result<Model, CommandError> {
+    pub(super) fn checkpoint(&self, size: usize) -> Result<Model> {
         match &self.trained {
             Some(trained) => {
                 let pattern = self.model.pattern().clone();
@@ -59,8 +61,14 @@ impl Training {
         arguments: &TrainArguments,
         counts: Option<&CountsFiles>,
         progress: &Progress,
-    ) -> Result<Self, CommandError> {
-        let options = TrainOptions::new(arguments.vocab_size)
+    ) -> Result<Self> {
+        let size = arguments.vocab_size;
+        if size > MAX_VOCAB_SIZE {
+            return Err(usage(format!(
+                "--vocab-size {size} is above {MAX_VOCAB_SIZE}, the highest there can be"
+            )));
+        }
+        let options = TrainOptions::new(size)
             .min_frequency(arguments.min_frequency)
             .max_token_bytes(arguments.max_token_bytes.unwrap_or(usize::MAX))
             .tie_break(match arguments.tie_break {
@@ -69,106 +77,59 @@ impl Training {
             })
             .threads(arguments.documents.threads())
             .specials(&arguments.specials);
-        if arguments.vocab_size > MAX_VOCAB_SIZE {
-            let size = arguments.vocab_size;
-            return Err(UsageError::VocabTooLarge { size }.into());
-        }
         let training = match &arguments.extend {
-            Some(path) => Self::from_model(path, arguments, options, progress)?,
+            Some(path) => {
+                let model = model_to_extend(path, arguments, progress)?;
+                Training {
+                    pattern: model.pattern().clone(),
+                    initial_ids: size_to_extend(&model),
+                    extended: Some(model),
+                    options,
+                }
+            }
             None => Self::from_bytes(arguments, counts, options)?,
         };
-        if let Some(counts) = counts
-            && counts.pattern() != training.pattern()
-        {
-            return Err(UsageError::CountsOfOtherPattern {
-                counts: counts.pattern().source().to_owned(),
-                model: training.pattern().source().to_owned(),
-            }
-            .into());
+        match counts.map(CountsFiles::pattern) {
+            Some(counts) if *counts != training.pattern => Err(usage(format!(
+                "the counts are of pieces split by {:?}, and the model splits by {:?}",
+                counts.source(),
+                training.pattern.source()
+            ))),
+            _ => Ok(training),
         }
-        Ok(training)
     }
 
     fn from_bytes(
         arguments: &TrainArguments,
         counts: Option<&CountsFiles>,
         options: TrainOptions,
-    ) -> Result<Self, CommandError> {
+    ) -> Result<Self> {
         let pattern = counts::pattern(counts, arguments.pattern.as_ref());
         options.check().map_err(|error| match error {
-            TrainError::Specials(error) => UsageError::Specials(error).into(),
+            TrainError::Specials(error) => usage(format!("--special: {error}")),
             TrainError::VocabTooSmall {
                 vocab_size,
                 initial,
-            } => UsageError::VocabTooSmall {
-                size: vocab_size,
-                specials: arguments.specials.len(),
-                first: initial,
-            }
-            .into(),
-            other => CommandError::from(other),
+            } => usage(format!(
+                "--vocab-size {vocab_size} is too small: 256 bytes and {} special tokens need {initial}",
+                arguments.specials.len()
+            )),
+            other => other.into(),
         })?;
-        if writes_hugging_face(&arguments.output) {
-            let untrained = train(&PieceCounts::new(), &options)?;
-            check_written(
-                &Model::from_trained(pattern.clone(), untrained)?,
-                &arguments.output,
-            )?;
-        }
+        let untrained = train(&PieceCounts::new(), &options)?;
+        let untrained = Model::from_trained(pattern.clone(), untrained)?;
+        check_written(&untrained, &arguments.output)?;
         Ok(Training {
-            start: Start::Bytes(pattern),
+            pattern,
+            extended: None,
             initial_ids: options.initial_ids(),
             options,
         })
     }
 
-    fn from_model(
-        path: &Path,
-        arguments: &TrainArguments,
-        options: TrainOptions,
-        progress: &Progress,
-    ) -> Result<Self, CommandError> {
-        // Where the model holds its pattern, the same one may be given once more.
-        let is_told = ModelFormat::of_path(path) == Some(ModelFormat::Tiktoken);
-        let given = arguments.pattern.as_ref();
-        let model = load(path, given.filter(|_| is_told), progress)?;
-        if given.is_some_and(|pattern| pattern != model.pattern()) {
-            return Err(UsageError::OtherPattern {
-                model: path.to_owned(),
-                pattern: model.pattern().source().to_owned(),
-            }
-            .into());
-        }
-        let (size, present) = (arguments.vocab_size, model.id_limit());
-        if size <= present {
-            return Err(UsageError::NotLarger {
-                size,
-                present,
-                model: path.to_owned(),
-            }
-            .into());
-        }
-        check_written(&model, &arguments.output)?;
-        Ok(Training {
-            initial_ids: size_to_extend(&model),
-            start: Start::Model(Box::new(model)),
-            options,
-        })
-    }
-
-    pub(super) fn pattern(&self) -> &Pattern {
-        match &self.start {
-            Start::Bytes(pattern) => pattern,
-            Start::Model(model) => model.pattern(),
-        }
-    }
-
     /// What is to be done to text before it is split.
     pub(super) fn normalizer(&self) -> Option<Normalizer> {
-        match &self.start {
-            Start::Bytes(_) => None,
-            Start::Model(model) => model.normalizer(),
-        }
+        self.extended.as_ref().and_then(Model::normalizer)
     }
 
     /// How many merges are wanted.
@@ -177,18 +138,17 @@ impl Training {
     }
 
     /// Refuses sizes that training does not pass.
-    pub(super) fn check_checkpoints(&self, sizes: &[usize]) -> Result<(), UsageError> {
+    pub(super) fn check_checkpoints(&self, sizes: &[usize]) -> Result<()> {
         let (first, vocab_size) = (self.initial_ids, self.options.vocab_size());
-        let wrong = sizes
+        match sizes
             .iter()
-            .find(|&&size| size < first || size >= vocab_size);
-        match wrong {
-            Some(&size) => Err(UsageError::CheckpointSize {
-                size,
-                first,
-                vocab_size,
-            }),
+            .find(|&size| !(first..vocab_size).contains(size))
+        {
             None => Ok(()),
+            Some(size) => Err(usage(format!(
+                "--checkpoint-sizes: {size} is not between {first}, which is what there is without \
+                 merges, and the {vocab_size} of --vocab-size"
+            ))),
         }
     }
 
@@ -201,44 +161,62 @@ impl Training {
         &self,
         words: &PieceCounts,
         mut each: impl FnMut(Learned),
-    ) -> Result<Outcome, CommandError> {
+    ) -> Result<Outcome> {
         let progress = |learned| {
             each(learned);
             ControlFlow::Continue(())
         };
-        match &self.start {
-            Start::Bytes(pattern) => {
-                let trained = train_with_progress(words, &self.options, progress)?;
-                let tokens = trained.merges().iter().map(|merge| merge.token);
-                Ok(Outcome {
-                    learned: tokens.zip(trained.counts().iter().copied()).collect(),
-                    model: Model::from_trained(pattern.clone(), trained.clone())?,
-                    moved: Vec::new(),
-                    trained: Some(trained),
-                })
-            }
-            Start::Model(model) => {
-                let extended = extend_with_progress(model, words, &self.options, progress)?;
-                Ok(Outcome {
-                    model: extended.model,
-                    learned: extended.learned,
-                    moved: extended.moved,
-                    trained: None,
-                })
-            }
+        if let Some(model) = &self.extended {
+            let extended = extend_with_progress(model, words, &self.options, progress)?;
+            return Ok(Outcome {
+                model: extended.model,
+                learned: extended.learned,
+                moved: extended.moved,
+                trained: None,
+            });
         }
+        let trained = train_with_progress(words, &self.options, progress)?;
+        let tokens = trained.merges().iter().map(|merge| merge.token);
+        Ok(Outcome {
+            learned: tokens.zip(trained.counts().iter().copied()).collect(),
+            model: Model::from_trained(self.pattern.clone(), trained.clone())?,
+            moved: Vec::new(),
+            trained: Some(trained),
+        })
     }
 }
 
+fn model_to_extend(path: &Path, arguments: &TrainArguments, progress: &Progress) -> Result<Model> {
+    // Where the model holds its pattern, the same one may be given once more.
+    let is_told = ModelFormat::of_path(path) == Some(ModelFormat::Tiktoken);
+    let given = arguments.pattern.as_ref();
+    let model = ModelArguments {
+        path: path.to_owned(),
+        pattern: given.filter(|_| is_told).cloned(),
+    };
+    let (model, path) = (load(&model, progress)?, path.display());
+    if given.is_some_and(|pattern| pattern != model.pattern()) {
+        let pattern = model.pattern().source();
+        let error = usage(format!(
+            "{path}: the model holds its own pattern, {pattern:?}, and --pattern is another"
+        ));
+        return Err(error.hint("leave --pattern out"));
+    }
+    let (size, present) = (arguments.vocab_size, model.id_limit());
+    if size <= present {
+        return Err(usage(format!(
+            "--vocab-size {size} is not more than the {present} ids of {path}, which is to be extended"
+        )));
+    }
+    check_written(&model, &arguments.output)?;
+    Ok(model)
+}
+
 /// Whether the output can hold a model of this pattern and these special tokens.
-fn check_written(model: &Model, output: &Path) -> Result<(), CommandError> {
-    if writes_hugging_face(output) {
+fn check_written(model: &Model, output: &Path) -> Result<()> {
+    if ModelFormat::of_path(output) == Some(ModelFormat::HuggingFace) {
         huggingface::write(model)
             .map_err(|error| SaveError::HuggingFace(output.to_owned(), error))?;
     }
     Ok(())
-}
-
-fn writes_hugging_face(output: &Path) -> bool {
-    ModelFormat::of_path(output) == Some(ModelFormat::HuggingFace)
 }

@@ -3,11 +3,13 @@
 //! `decoding_sha256` covers what decides decoding and nothing else: pattern, merges, normalizer and file
 //! format leave it unchanged. Its definition is public, in `docs/shards.md`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 use tokenizer_core::format::native;
 use tokenizer_core::{Model, SpecialToken, TokenId};
+
+use crate::progress::shortened;
 
 /// Special tokens by id.
 pub(super) type SpecialTokens = BTreeMap<TokenId, String>;
@@ -40,8 +42,8 @@ pub(super) fn special_tokens(model: &Model) -> SpecialTokens {
 }
 
 /// Everything that decides ids, as the bytes of a `.bpe` file without settings of calls.
-pub(super) fn model_sha256(model: &Model) -> String {
-    hex(Sha256::digest(native::write_deciding(model)))
+pub(crate) fn model_sha256(model: &Model) -> String {
+    format!("{:x}", Sha256::digest(native::write_deciding(model)))
 }
 
 /// A record for each id that has a token, in ascending order: the id (u32), 1 if it is special and else
@@ -68,44 +70,29 @@ pub(super) fn decoding_sha256(model: &Model, specials: &SpecialTokens) -> String
         digest.update((token.len() as u32).to_le_bytes());
         digest.update(token);
     }
-    hex(digest.finalize())
+    format!("{:x}", digest.finalize())
 }
 
 /// How `theirs`, the special tokens of a header, differ from those of `model`: the first ids.
 pub(super) fn special_difference(theirs: &SpecialTokens, model: &Model) -> String {
     const SHOWN: usize = 3;
     let ours = special_tokens(model);
-    let mut ids: Vec<TokenId> = theirs.keys().chain(ours.keys()).copied().collect();
-    ids.sort_unstable();
-    ids.dedup();
-    ids.retain(|id| theirs.get(id) != ours.get(id));
-    let describe = |id: &TokenId| {
-        let (header, ours) = (theirs.get(id), ours.get(id));
-        let here = match (ours, model.token(*id)) {
-            (Some(ours), _) => quoted(ours),
-            (None, Some(_)) => "not special".to_owned(),
-            (None, None) => "not a token".to_owned(),
-        };
-        let there = header.map_or_else(|| "not special".to_owned(), |token| quoted(token));
+    let ids: BTreeSet<TokenId> = theirs.keys().chain(ours.keys()).copied().collect();
+    let differs = |id: &TokenId| theirs.get(id) != ours.get(id);
+    let describe = |id: TokenId| {
+        let quoted = |token: Option<&String>| Some(format!("{:?}", shortened(token?, 40)));
+        let here = quoted(ours.get(&id)).unwrap_or_else(|| match model.token(id) {
+            Some(_) => "not special".to_owned(),
+            None => "not a token".to_owned(),
+        });
+        let there = quoted(theirs.get(&id)).unwrap_or_else(|| "not special".to_owned());
         format!("id {id} is {there} in the header and {here} in the model")
     };
-    let shown: Vec<String> = ids.iter().take(SHOWN).map(describe).collect();
-    let mut difference = shown.join(", ");
-    if ids.len() > SHOWN {
-        difference += &format!(", and {} more special tokens differ", ids.len() - SHOWN);
+    let mut differences: Vec<String> = ids.into_iter().filter(differs).map(describe).collect();
+    let more = differences.len().saturating_sub(SHOWN);
+    differences.truncate(SHOWN);
+    if more > 0 {
+        differences.push(format!("and {more} more special tokens differ"));
     }
-    difference
-}
-
-/// A token for a message, cut after 40 characters.
-fn quoted(token: &str) -> String {
-    match token.char_indices().nth(40) {
-        Some((end, _)) => format!("{:?}…", &token[..end]),
-        None => format!("{token:?}"),
-    }
-}
-
-pub(super) fn hex(digest: impl AsRef<[u8]>) -> String {
-    let digits = digest.as_ref().iter().map(|byte| format!("{byte:02x}"));
-    digits.collect()
+    differences.join(", ")
 }

@@ -14,10 +14,8 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 
-use tokenizer_core::corpus::FileError;
-
-use super::Number;
-use crate::error::CommandError;
+use super::format::Number;
+use crate::error::{Result, at};
 use crate::input::InputName;
 
 const MAGIC: &[u8] = b"MMIDIDX\0\0";
@@ -25,10 +23,7 @@ const VERSION: u64 = 1;
 
 /// Writes the index of documents of these lengths.
 pub(super) fn write(lengths: &[u32], number: Number, mut to: impl Write) -> io::Result<()> {
-    let (code, width) = match number {
-        Number::U16 => (8u8, 2),
-        Number::U32 | Number::I32 => (4, 4),
-    };
+    let code = if number == Number::U16 { 8 } else { 4 };
     let documents = lengths.len() as u64;
     to.write_all(MAGIC)?;
     to.write_all(&VERSION.to_le_bytes())?;
@@ -41,7 +36,7 @@ pub(super) fn write(lengths: &[u32], number: Number, mut to: impl Write) -> io::
     let mut start = 0u64;
     for &length in lengths {
         to.write_all(&start.to_le_bytes())?;
-        start += u64::from(length) * width;
+        start += u64::from(length) * number.bytes() as u64;
     }
     for document in 0..=documents {
         to.write_all(&document.to_le_bytes())?;
@@ -50,23 +45,20 @@ pub(super) fn write(lengths: &[u32], number: Number, mut to: impl Write) -> io::
 }
 
 /// How the ids of `input` are stored, from the index beside it, if there is one.
-pub(super) fn number_beside(input: &InputName) -> Result<Option<Number>, CommandError> {
+pub(super) fn number_beside(input: &InputName) -> Result<Option<Number>> {
     let Some(path) = input.path().map(|path| path.with_extension("idx")) else {
         return Ok(None);
     };
     let mut head = [0; MAGIC.len() + size_of::<u64>() + 1];
     match File::open(&path).and_then(|mut file| file.read_exact(&mut head)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(FileError::new(&path, error).into()),
-        Ok(()) => {}
+        read => read.map_err(at(&path))?,
     }
     match head.strip_prefix(MAGIC) {
         Some([1, 0, 0, 0, 0, 0, 0, 0, 8]) => Ok(Some(Number::U16)),
         Some([1, 0, 0, 0, 0, 0, 0, 0, 4]) => Ok(Some(Number::I32)),
         _ => {
-            let message = "not an index of Megatron with ids of uint16 or int32";
-            let error = io::Error::new(io::ErrorKind::InvalidData, message);
-            Err(FileError::new(&path, error).into())
+            Err(InputName::new(&path).fail("not an index of Megatron with ids of uint16 or int32"))
         }
     }
 }

@@ -1,62 +1,15 @@
 //! NumPy's `.npy`: a magic word, a version, the length of a header, the header (a Python dict as
 //! text), then the numbers.
 
+use super::format::Number;
+
 const MAGIC: &[u8] = b"\x93NUMPY";
 
 /// The numbers begin at a multiple of this.
 const ALIGNMENT: usize = 64;
 
-/// Why a `.npy` file cannot be read as ids.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NpyFault {
-    #[error("not a .npy file: it does not begin as one")]
-    Magic,
-    #[error("the header of the .npy file is cut short or cannot be read")]
-    Header,
-    #[error("an array of {0}; ids are uint16, uint32, int32 or int64, little-endian")]
-    Type(String),
-    #[error("an array of shape ({0}); ids have one dimension")]
-    Shape(String),
-    #[error(
-        "the .npy file says {expected} bytes of ids, and has {found}: it was cut short or added to"
-    )]
-    Length { expected: u64, found: u64 },
-}
-
-/// How wide the numbers are, and whether they have a sign.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Width {
-    U16,
-    U32,
-    I32,
-    I64,
-    U64,
-}
-
-impl Width {
-    pub(crate) fn bytes(self) -> usize {
-        match self {
-            Width::U16 => 2,
-            Width::U32 | Width::I32 => 4,
-            Width::I64 | Width::U64 => 8,
-        }
-    }
-
-    /// The number in `bytes`, which are as many as [`Width::bytes`].
-    pub(crate) fn number(self, bytes: &[u8]) -> i128 {
-        let mut wide = [0; 8];
-        wide[..bytes.len()].copy_from_slice(bytes);
-        let number = u64::from_le_bytes(wide);
-        match self {
-            Width::U16 | Width::U32 | Width::U64 => number.into(),
-            Width::I32 => (number as u32 as i32).into(),
-            Width::I64 => (number as i64).into(),
-        }
-    }
-}
-
 /// What stands in front of `length` ids as uint32.
-pub(super) fn header(length: usize) -> Vec<u8> {
+pub(super) fn header(length: u64) -> Vec<u8> {
     let mut dict = format!("{{'descr': '<u4', 'fortran_order': False, 'shape': ({length},), }}");
     let prefix = MAGIC.len() + 4;
     let padded = (prefix + dict.len() + 1).next_multiple_of(ALIGNMENT);
@@ -72,42 +25,48 @@ pub(super) fn header(length: usize) -> Vec<u8> {
 /// Bytes at the start of a file that are searched for its header.
 pub(super) const HEAD: usize = 1 << 17;
 
-/// Where the numbers of a file of `length` bytes begin, and how wide they are. `head` is its first
+/// Where the numbers of a file of `length` bytes begin, and how they are stored. `head` is its first
 /// [`HEAD`] bytes.
-pub(super) fn parse(head: &[u8], length: u64) -> Result<(u64, Width), NpyFault> {
-    let rest = head.strip_prefix(MAGIC).ok_or(NpyFault::Magic)?;
+pub(super) fn parse(head: &[u8], length: u64) -> Result<(u64, Number), String> {
+    let broken = "the header of the .npy file is cut short or cannot be read";
+    let rest = head.strip_prefix(MAGIC);
+    let rest = rest.ok_or("not a .npy file: it does not begin as one")?;
     let (header_length, rest) = match rest {
         [1, _, a, b, rest @ ..] => (u16::from_le_bytes([*a, *b]).into(), rest),
         [2 | 3, _, a, b, c, d, rest @ ..] => (u32::from_le_bytes([*a, *b, *c, *d]), rest),
-        _ => return Err(NpyFault::Header),
+        _ => return Err(broken.to_owned()),
     };
     let (header, numbers) = rest
         .split_at_checked(header_length as usize)
-        .ok_or(NpyFault::Header)?;
-    let header = std::str::from_utf8(header).map_err(|_| NpyFault::Header)?;
-    let start = (head.len() - numbers.len()) as u64;
+        .ok_or(broken)?;
+    let header = std::str::from_utf8(header).map_err(|_| broken)?;
 
-    let width = match value(header, "descr", ['\'', '\'']).or(value(header, "descr", ['"', '"'])) {
-        Some("<u2") => Width::U16,
-        Some("<u4") => Width::U32,
-        Some("<i4") => Width::I32,
-        Some("<i8") => Width::I64,
-        Some("<u8") => Width::U64,
-        Some(other) => return Err(NpyFault::Type(other.to_owned())),
-        None => return Err(NpyFault::Header),
+    let name = value(header, "descr", ['\'', '\'']).or(value(header, "descr", ['"', '"']));
+    let name = name.ok_or(broken)?;
+    let number = match name {
+        "<u2" => Number::U16,
+        "<u4" => Number::U32,
+        "<i4" => Number::I32,
+        "<i8" => Number::I64,
+        "<u8" => Number::U64,
+        _ => {
+            return Err(format!(
+                "an array of {name}; ids are uint16, uint32, int32 or int64, little-endian"
+            ));
+        }
     };
-    let shape = value(header, "shape", ['(', ')']).ok_or(NpyFault::Header)?;
-    let one_dimension = shape.trim_end().strip_suffix(',').unwrap_or_default();
-    let ids: u64 = one_dimension
-        .trim()
-        .parse()
-        .map_err(|_| NpyFault::Shape(shape.to_owned()))?;
-    let expected = ids.saturating_mul(width.bytes() as u64);
-    let found = length - start;
-    if expected != found {
-        return Err(NpyFault::Length { expected, found });
+    let shape = value(header, "shape", ['(', ')']).ok_or(broken)?;
+    let ids = shape.trim_end().strip_suffix(',').unwrap_or_default();
+    let ids = ids.trim().parse::<u64>();
+    let ids = ids.map_err(|_| format!("an array of shape ({shape}); ids have one dimension"))?;
+    let start = (head.len() - numbers.len()) as u64;
+    let (expected, found) = (ids.saturating_mul(number.bytes() as u64), length - start);
+    match expected == found {
+        true => Ok((start, number)),
+        false => Err(format!(
+            "the .npy file says {expected} bytes of ids, and has {found}: it was cut short or added to"
+        )),
     }
-    Ok((start, width))
 }
 
 /// What stands between `brackets` behind a key of the header.
@@ -125,7 +84,7 @@ fn value<'h>(header: &'h str, key: &str, brackets: [char; 2]) -> Option<&'h str>
 mod tests {
     use super::*;
 
-    fn parsed(bytes: &[u8]) -> Result<(&[u8], Width), NpyFault> {
+    fn parsed(bytes: &[u8]) -> Result<(&[u8], Number), String> {
         let (start, width) = parse(bytes, bytes.len() as u64)?;
         Ok((&bytes[start as usize..], width))
     }
@@ -144,9 +103,9 @@ mod tests {
         for length in [0, 1, 12_345] {
             let mut bytes = header(length);
             assert_eq!(bytes.len() % ALIGNMENT, 0);
-            bytes.resize(bytes.len() + 4 * length, 7);
+            bytes.resize(bytes.len() + 4 * length as usize, 7);
             let (numbers, width) = parsed(&bytes).unwrap();
-            assert_eq!((numbers.len(), width), (4 * length, Width::U32));
+            assert_eq!((numbers.len(), width), (4 * length as usize, Number::U32));
         }
     }
 
@@ -155,22 +114,29 @@ mod tests {
         let dict = "{'descr': '<i8', 'fortran_order': False, 'shape': (1,)}";
         let bytes = file(dict, &(-5i64).to_le_bytes());
         let (numbers, width) = parsed(&bytes).unwrap();
-        assert_eq!(width.number(numbers), -5);
+        assert_eq!(width.read(numbers), -5);
         let swapped = r#"{"shape": (2,), "descr": "<u2", "fortran_order": True}"#;
         let bytes = file(swapped, &[1, 0, 2, 0]);
-        assert_eq!(parsed(&bytes).unwrap(), (&[1, 0, 2, 0][..], Width::U16));
+        assert_eq!(parsed(&bytes).unwrap(), (&[1, 0, 2, 0][..], Number::U16));
 
         let fault = |dict: &str, numbers: &[u8]| parsed(&file(dict, numbers)).unwrap_err();
         let big_endian = "{'descr': '>u2', 'fortran_order': False, 'shape': (1,)}";
-        assert_eq!(fault(big_endian, &[0, 1]), NpyFault::Type(">u2".into()));
+        assert!(fault(big_endian, &[0, 1]).starts_with("an array of >u2; "));
         for shape in ["2, 2", "", "-1,", "x,"] {
             let dict = format!("{{'descr': '<u2', 'shape': ({shape})}}");
-            assert_eq!(fault(&dict, &[]), NpyFault::Shape(shape.into()));
+            let wanted = format!("an array of shape ({shape}); ids have one dimension");
+            assert_eq!(fault(&dict, &[]), wanted);
         }
         let dict = format!("{{'descr': '<u4', 'shape': ({},)}}", u64::MAX);
-        assert!(matches!(fault(&dict, &[0; 4]), NpyFault::Length { .. }));
-        assert_eq!(fault("{}", &[]), NpyFault::Header);
-        assert_eq!(parsed(b"text"), Err(NpyFault::Magic));
-        assert_eq!(parsed(&header(3)[..20]), Err(NpyFault::Header));
+        let wanted = format!("the .npy file says {} bytes of ids, and has 4: ", u64::MAX);
+        assert!(fault(&dict, &[0; 4]).starts_with(&wanted));
+        let broken = "the header of the .npy file is cut short or cannot be read";
+        assert_eq!(fault("{}", &[]), broken);
+        assert!(
+            parsed(b"text")
+                .unwrap_err()
+                .starts_with("not a .npy file: ")
+        );
+        assert_eq!(parsed(&header(3)[..20]).unwrap_err(), broken);
     }
 }

@@ -7,15 +7,15 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use ::parquet::basic::{Compression, LogicalType, Repetition, Type as PhysicalType};
+use ::parquet::basic::Compression;
 use ::parquet::data_type::Int32Type;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use ::parquet::file::writer::SerializedFileWriter;
-use ::parquet::schema::types::Type;
+use ::parquet::schema::parser::parse_message_type;
 use tokenizer_core::TokenId;
 
-use super::Number;
+use super::format::Number;
 
 const GROUP: usize = 1 << 20;
 
@@ -35,7 +35,14 @@ pub(super) struct TableWriter<W: Write + Send> {
 impl<W: Write + Send> TableWriter<W> {
     pub(super) fn new(to: W, number: Number) -> io::Result<Self> {
         let bits = if number == Number::U16 { 16 } else { 32 };
-        let schema = schema(bits).map_err(failed)?;
+        let schema = parse_message_type(&format!(
+            "message documents {{
+                required group ids (LIST) {{
+                    repeated group list {{ required int32 element (INTEGER({bits}, false)); }}
+                }}
+            }}"
+        ));
+        let schema = schema.map_err(failed)?;
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(Default::default()))
             .set_statistics_enabled(EnabledStatistics::None)
@@ -99,25 +106,6 @@ impl<W: Write + Send> TableWriter<W> {
         self.definition.clear();
         Ok(())
     }
-}
-
-fn schema(bits: i8) -> Result<Type, ParquetError> {
-    let element = Type::primitive_type_builder("element", PhysicalType::INT32)
-        .with_repetition(Repetition::REQUIRED)
-        .with_logical_type(Some(LogicalType::integer(bits, false)))
-        .build()?;
-    let list = Type::group_type_builder("list")
-        .with_repetition(Repetition::REPEATED)
-        .with_fields(vec![Arc::new(element)])
-        .build()?;
-    let ids = Type::group_type_builder("ids")
-        .with_repetition(Repetition::REQUIRED)
-        .with_logical_type(Some(LogicalType::List))
-        .with_fields(vec![Arc::new(list)])
-        .build()?;
-    Type::group_type_builder("documents")
-        .with_fields(vec![Arc::new(ids)])
-        .build()
 }
 
 fn failed(error: ParquetError) -> io::Error {

@@ -1,17 +1,18 @@
 //! Writing ids: one file, with what stands beside it, or standard output.
 
-use std::ffi::OsString;
+use std::fs;
 use std::io::{self, BufWriter, StdoutLock, Write};
 use std::path::{Path, PathBuf};
 
 use tokenizer_core::TokenId;
-use tokenizer_core::corpus::{FileError, NewFile};
+use tokenizer_core::corpus::{NewFile, write_atomically};
 
+use super::format::{IdFormat, Number};
 use super::header::{Counts, Header, Run};
 use super::parquet::TableWriter;
-use super::{IdFormat, Number, index, npy};
-use crate::error::CommandError;
-use crate::output::Output;
+use super::{index, npy};
+use crate::error::{CommandError, Result, at, standard_output};
+use crate::output::{Output, beside};
 
 /// Bytes that are gathered before they are handed on.
 const BUFFER: usize = 1 << 16;
@@ -23,9 +24,10 @@ pub(crate) struct IdWriter {
     to: To,
     /// Where documents end, in a file of their own.
     ends: Option<(PathBuf, NewFile)>,
-    /// The lengths of documents, which stand in Megatron's index.
-    lengths: Option<Vec<u32>>,
-    counts: Counts,
+    /// The lengths of documents, for Megatron's index.
+    lengths: Vec<u32>,
+    /// What was written.
+    pub(crate) counts: Counts,
     /// Ids of the document under way.
     length: u64,
     /// Something of the document under way was written.
@@ -41,71 +43,50 @@ enum To {
     Memory,
 }
 
-/// `name` with `end` behind it.
-pub(crate) fn beside(path: &Path, end: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(end);
-    name.into()
-}
-
 impl IdWriter {
     /// Every id to come must fit the format: see [`IdFormat::holds`].
-    pub(crate) fn new(run: Run, output: Output) -> Result<Self, CommandError> {
-        let mut writer = IdWriter {
-            to: To::Memory,
-            ends: None,
-            lengths: (run.format == IdFormat::Megatron).then(Vec::new),
+    pub(crate) fn new(run: Run, output: Output) -> Result<Self> {
+        let (mut to, mut ends) = (To::Memory, None);
+        match output.path() {
+            None if run.format == IdFormat::Npy => {}
+            None => to = To::Standard(BufWriter::with_capacity(BUFFER, io::stdout().lock())),
+            Some(path) => {
+                let mut file = NewFile::create(path)?;
+                let has_head = file.has_head();
+                if run.format.is_flat() && has_head {
+                    let index = beside(path, ".index");
+                    ends = Some((index.clone(), NewFile::create(&index)?));
+                }
+                match (run.format, run.number) {
+                    (IdFormat::Parquet, Some(number)) => {
+                        let table = TableWriter::new(file, number);
+                        to = To::Table(Box::new(table.map_err(at(path))?));
+                    }
+                    (IdFormat::Npy, _) if !has_head => {}
+                    (format, _) => {
+                        if format == IdFormat::Npy {
+                            file.write_all(&npy::header(0)).map_err(at(path))?;
+                        }
+                        to = To::File(file);
+                    }
+                }
+            }
+        }
+        Ok(IdWriter {
+            run,
+            output,
+            to,
+            ends,
+            lengths: Vec::new(),
             counts: Counts::default(),
             length: 0,
             is_open: false,
             buffer: Vec::with_capacity(2 * BUFFER),
-            run,
-            output,
-        };
-        let format = writer.run.format;
-        match writer.output.path() {
-            None if format == IdFormat::Npy => {}
-            None => {
-                let stdout = BufWriter::with_capacity(BUFFER, io::stdout().lock());
-                writer.to = To::Standard(stdout);
-            }
-            Some(path) => {
-                let mut file = NewFile::create(path)?;
-                if format.is_flat() && file.has_head() {
-                    let index = beside(path, ".index");
-                    writer.ends = Some((index.clone(), NewFile::create(&index)?));
-                }
-                writer.to = match (format, writer.number()) {
-                    (IdFormat::Parquet, Some(number)) => {
-                        let table = TableWriter::new(file, number);
-                        To::Table(Box::new(
-                            table.map_err(|error| FileError::new(path, error))?,
-                        ))
-                    }
-                    (IdFormat::Npy, _) if !file.has_head() => To::Memory,
-                    (IdFormat::Npy, _) => {
-                        file.write_all(&npy::header(0))
-                            .map_err(|error| FileError::new(path, error))?;
-                        To::File(file)
-                    }
-                    _ => To::File(file),
-                };
-            }
-        }
-        Ok(writer)
-    }
-
-    fn number(&self) -> Option<Number> {
-        self.run.format.number(self.run.id_limit)
-    }
-
-    /// What was written.
-    pub(crate) fn counts(&self) -> Counts {
-        self.counts
+        })
     }
 
     /// Adds ids of a document, which may end with them.
-    pub(crate) fn ids(&mut self, ids: &[TokenId], ends_document: bool) -> Result<(), CommandError> {
+    pub(crate) fn ids(&mut self, ids: &[TokenId], ends_document: bool) -> Result<()> {
         match self.run.format {
             IdFormat::Text => self.push_line(ids, ends_document, [b"", b" ", b"\n"])?,
             IdFormat::Jsonl => {
@@ -114,12 +95,17 @@ impl IdWriter {
             IdFormat::Parquet => {
                 if let To::Table(table) = &mut self.to {
                     let written = table.ids(ids, ends_document);
-                    written.map_err(|error| self.failed(error))?;
+                    written.map_err(|error| self.output.fail(error))?;
                 }
             }
             IdFormat::U16 | IdFormat::U32 | IdFormat::Npy | IdFormat::Megatron => {
                 for ids in ids.chunks(BUFFER) {
-                    push_numbers(ids, self.number() == Some(Number::U16), &mut self.buffer);
+                    match self.run.number {
+                        Some(Number::U16) => {
+                            push_numbers(ids, |id| (id as u16).to_le_bytes(), &mut self.buffer);
+                        }
+                        _ => push_numbers(ids, TokenId::to_le_bytes, &mut self.buffer),
+                    }
                     self.hand_on(BUFFER)?;
                 }
             }
@@ -127,25 +113,26 @@ impl IdWriter {
         self.counts.tokens += ids.len() as u64;
         self.length += ids.len() as u64;
         self.is_open = !ends_document;
-        if ends_document {
-            self.end_document()?;
+        match ends_document {
+            true => self.end_document(),
+            false => Ok(()),
         }
-        Ok(())
     }
 
-    fn end_document(&mut self) -> Result<(), CommandError> {
+    fn end_document(&mut self) -> Result<()> {
         self.counts.documents += 1;
         let length = std::mem::take(&mut self.length);
         if let Some((path, ends)) = &mut self.ends {
             let written = ends.write_all(&self.counts.tokens.to_le_bytes());
-            written.map_err(|error| FileError::new(path, error))?;
+            written.map_err(at(path))?;
         }
-        if let Some(lengths) = &mut self.lengths {
-            let Some(length) = u32::try_from(length).ok().filter(|&n| n <= i32::MAX as u32) else {
-                let message = "a document has more ids than Megatron's index can tell";
-                return Err(self.failed(io::Error::new(io::ErrorKind::InvalidInput, message)));
-            };
-            lengths.push(length);
+        if self.run.format == IdFormat::Megatron {
+            let length = i32::try_from(length).map_err(|_| {
+                let fault = "a document has more ids than Megatron's index can tell";
+                self.output
+                    .fail(io::Error::new(io::ErrorKind::InvalidInput, fault))
+            })?;
+            self.lengths.push(length as u32);
         }
         Ok(())
     }
@@ -156,7 +143,7 @@ impl IdWriter {
         ids: &[TokenId],
         ends_document: bool,
         [before, between, behind]: [&[u8]; 3],
-    ) -> Result<(), CommandError> {
+    ) -> Result<()> {
         if !self.is_open {
             self.buffer.extend_from_slice(before);
         }
@@ -175,94 +162,73 @@ impl IdWriter {
 
     /// Writes what is left, and gives the files their names: the header last, since it says that
     /// all is there. `shard` and `first_document` say which of several files this is.
-    pub(crate) fn finish(
-        mut self,
-        shard: u64,
-        first_document: u64,
-    ) -> Result<Counts, CommandError> {
-        if matches!(self.to, To::Memory) {
-            return self.finish_memory();
-        }
+    pub(crate) fn finish(mut self, shard: u64, first_document: u64) -> Result<Counts> {
         self.hand_on(0)?;
-        let path = self.output.path().map(Path::to_owned);
-        let (file, path) = match (std::mem::replace(&mut self.to, To::Memory), path) {
-            (To::Standard(mut stdout), _) => {
-                stdout.flush().map_err(CommandError::StandardOutput)?;
+        let file = match std::mem::replace(&mut self.to, To::Memory) {
+            To::Memory => {
+                let head = npy::header(self.counts.tokens);
+                self.output.write(|writer| {
+                    writer.write_all(&head)?;
+                    writer.write_all(&self.buffer)
+                })?;
                 return Ok(self.counts);
             }
-            (To::Table(table), Some(path)) => {
-                (table.finish().map_err(|error| self.failed(error))?, path)
+            To::Standard(mut stdout) => {
+                stdout.flush().map_err(standard_output)?;
+                return Ok(self.counts);
             }
-            (To::File(mut file), Some(path)) => {
+            To::Table(table) => table.finish().map_err(|error| self.output.fail(error))?,
+            To::File(mut file) => {
                 if self.run.format == IdFormat::Npy {
-                    let tokens = usize::try_from(self.counts.tokens).unwrap_or(usize::MAX);
-                    file.write_head(&npy::header(tokens))?;
+                    file.write_head(&npy::header(self.counts.tokens))?;
                 }
-                (file, path)
+                file
             }
-            _ => return Ok(self.counts),
         };
-        // Beside a pipe or a device there is nothing.
-        match file.has_head() {
-            false => file.complete()?,
-            true => self.complete(file, &path, shard, first_document)?,
+        let counts = self.counts;
+        match self.output.path().map(Path::to_owned) {
+            Some(path) if file.has_head() => self.complete(file, &path, shard, first_document)?,
+            // Beside a pipe or a device there is nothing.
+            _ => file.complete()?,
         }
-        Ok(self.counts)
+        Ok(counts)
     }
 
     /// Gives a file its name, and those beside it, the header last.
-    fn complete(
-        &mut self,
-        file: NewFile,
-        path: &Path,
-        shard: u64,
-        first_document: u64,
-    ) -> Result<(), CommandError> {
+    fn complete(self, file: NewFile, path: &Path, shard: u64, first_document: u64) -> Result<()> {
         let header = beside(path, ".json");
         let format = self.run.format;
         let has_header =
-            format.is_flat() || format == IdFormat::Megatron || self.run.name().is_some();
+            format.is_flat() || format == IdFormat::Megatron || self.run.name.is_some();
         // The header of an older file would describe this one. A file that is not a header stays.
         if has_header || Header::beside(path).is_ok_and(|header| header.is_some()) {
-            remove(&header)?;
+            match fs::remove_file(&header) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(at(&header)(error));
+                }
+                _ => {}
+            }
         }
         file.complete()?;
-        if let (Some(lengths), Some(number)) = (&self.lengths, self.number()) {
+        if let (IdFormat::Megatron, Some(number)) = (format, self.run.number) {
             let path = path.with_extension("idx");
-            let mut file = NewFile::create(&path)?;
-            let written = index::write(lengths, number, io::BufWriter::new(&mut file));
-            written.map_err(|error| FileError::new(&path, error))?;
-            file.complete()?;
+            write_atomically::<CommandError>(&path, |file| {
+                index::write(&self.lengths, number, file).map_err(at(&path))
+            })?;
         }
-        let ends = match self.ends.take() {
-            Some((path, ends)) => {
-                ends.complete()?;
-                Some(path)
-            }
-            None => None,
-        };
+        let index = self.ends.as_ref().map(|(path, _)| path.clone());
+        if let Some((_, ends)) = self.ends {
+            ends.complete()?;
+        }
         if has_header {
-            let ends = ends.as_deref();
-            let text = self.run.header(self.counts, ends, shard, first_document);
-            let mut file = NewFile::create(&header)?;
-            let written = file.write_all(&text);
-            written.map_err(|error| FileError::new(&header, error))?;
-            file.complete()?;
+            let index = index.as_deref().and_then(Path::file_name);
+            let text = self.run.header(self.counts, index, shard, first_document);
+            Output::new(&header).write_all(text)?;
         }
         Ok(())
     }
 
-    /// Writes an array whose length stands at its head to where one cannot go back to it.
-    fn finish_memory(self) -> Result<Counts, CommandError> {
-        let head = npy::header(self.buffer.len() / size_of::<TokenId>());
-        self.output.write(|writer| {
-            writer.write_all(&head)?;
-            writer.write_all(&self.buffer)
-        })?;
-        Ok(self.counts)
-    }
-
-    fn hand_on(&mut self, from: usize) -> Result<(), CommandError> {
+    fn hand_on(&mut self, from: usize) -> Result<()> {
         if self.buffer.len() < from {
             return Ok(());
         }
@@ -272,39 +238,20 @@ impl IdWriter {
             To::Table(_) | To::Memory => return Ok(()),
         };
         self.buffer.clear();
-        written.map_err(|error| self.failed(error))
-    }
-
-    fn failed(&self, error: io::Error) -> CommandError {
-        match self.output.path() {
-            Some(path) => FileError::new(path, error).into(),
-            None => CommandError::StandardOutput(error),
-        }
+        written.map_err(|error| self.output.fail(error))
     }
 }
 
-fn remove(path: &Path) -> Result<(), FileError> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::new(path, error)),
-        _ => Ok(()),
-    }
-}
-
-/// As little-endian numbers of two bytes or four.
-fn push_numbers(ids: &[TokenId], is_narrow: bool, buffer: &mut Vec<u8>) {
+fn push_numbers<const N: usize>(
+    ids: &[TokenId],
+    bytes: impl Fn(TokenId) -> [u8; N],
+    buffer: &mut Vec<u8>,
+) {
     let start = buffer.len();
-    if is_narrow {
-        buffer.resize(start + 2 * ids.len(), 0);
-        let (places, _) = buffer[start..].as_chunks_mut();
-        for (place, &id) in places.iter_mut().zip(ids) {
-            *place = (id as u16).to_le_bytes();
-        }
-    } else {
-        buffer.resize(start + 4 * ids.len(), 0);
-        let (places, _) = buffer[start..].as_chunks_mut();
-        for (place, &id) in places.iter_mut().zip(ids) {
-            *place = id.to_le_bytes();
-        }
+    buffer.resize(start + N * ids.len(), 0);
+    let (places, _) = buffer[start..].as_chunks_mut();
+    for (place, &id) in places.iter_mut().zip(ids) {
+        *place = bytes(id);
     }
 }
 
@@ -339,8 +286,8 @@ mod tests {
     #[test]
     fn numbers_are_little_endian() {
         let mut buffer = vec![9];
-        push_numbers(&[1, 0xFFFF], true, &mut buffer);
-        push_numbers(&[0x0102_0304], false, &mut buffer);
+        push_numbers(&[1, 0xFFFF], |id| (id as u16).to_le_bytes(), &mut buffer);
+        push_numbers(&[0x0102_0304], TokenId::to_le_bytes, &mut buffer);
         assert_eq!(buffer, [9, 1, 0, 0xFF, 0xFF, 4, 3, 2, 1]);
     }
 }

@@ -1,13 +1,48 @@
-//! One model on one corpus.
+//! Models, and each of them on one corpus.
 
+use std::path::Path;
 use std::time::Duration;
 
 use tokenizer_core::Tokenizer;
 
 use crate::commands::pipeline;
-use crate::error::CommandError;
+use crate::error::Result;
 use crate::input::{InputText, Inputs};
 use crate::progress::Progress;
+
+/// All that was measured: for each corpus a row of models.
+pub(super) struct Comparison {
+    pub(super) models: Vec<Compared>,
+    pub(super) corpora: Vec<(String, Vec<Measured>)>,
+}
+
+/// A model that is compared.
+pub(super) struct Compared {
+    pub(super) name: String,
+    /// How many tokens it has, special ones not counted.
+    pub(super) tokens: usize,
+    /// How many tokens have so many bytes; the last number is of those that have more.
+    pub(super) lengths: [u64; LENGTHS],
+}
+
+/// Lengths of tokens that are told apart.
+pub(super) const LENGTHS: usize = 17;
+
+impl Compared {
+    pub(super) fn new(path: &Path, tokenizer: &Tokenizer) -> Self {
+        let vocab = tokenizer.model().vocab();
+        let mut lengths = [0; LENGTHS];
+        // One token may be empty: it has no length that is counted.
+        for (_, token) in vocab.iter().filter(|(_, token)| !token.is_empty()) {
+            lengths[token.len().min(LENGTHS) - 1] += 1;
+        }
+        Compared {
+            name: path.display().to_string(),
+            tokens: vocab.len(),
+            lengths,
+        }
+    }
+}
 
 /// What there is in a corpus, and what a model makes of it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -51,13 +86,13 @@ pub(super) fn measure(
     inputs: &Inputs,
     threads: usize,
     progress: &Progress,
-) -> Result<Measured, CommandError> {
+) -> Result<Measured> {
     let mut measured = Measured::default();
     let mut is_used = vec![false; tokenizer.model().id_limit()];
     let mut text_counts = TextCounts::default();
     let encode =
         |texts: &[InputText], threads| tokenizer.request().threads(threads).encode_batch(texts);
-    let stage = progress.bytes_of("comparing", inputs.total_bytes());
+    let stage = progress.bytes_of("comparing", inputs.total_bytes);
     let cut = pipeline::cut_for(tokenizer);
     let spent = pipeline::run(inputs, cut, 0, threads, encode, |texts, batch| {
         measured.tokens += batch.ids.len() as u64;

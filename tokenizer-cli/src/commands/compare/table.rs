@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::Comparison;
+use super::measure::Comparison;
 use crate::progress::number;
 
-const HEADS: [&str; 8] = [
+pub(super) const HEADS: [&str; 8] = [
     "corpus",
     "model",
     "tokens",
@@ -24,6 +24,7 @@ pub(super) fn rows(comparison: &Comparison) -> Vec<[String; 8]> {
     for (corpus, row) in &comparison.corpora {
         for (model, measured) in comparison.models.iter().zip(row) {
             let share = 100.0 * measured.used as f64 / model.tokens.max(1) as f64;
+            let (used, tokens) = (number(measured.used as u64), number(model.tokens as u64));
             rows.push([
                 corpus.clone(),
                 model.name.clone(),
@@ -31,20 +32,12 @@ pub(super) fn rows(comparison: &Comparison) -> Vec<[String; 8]> {
                 format!("{:.3}", measured.bytes_per_token()),
                 format!("{:.3}", measured.characters_per_token()),
                 format!("{:.3}", measured.tokens_per_word()),
-                format!(
-                    "{} of {}, {share:.1} %",
-                    number(measured.used as u64),
-                    number(model.tokens as u64)
-                ),
+                format!("{used} of {tokens}, {share:.1} %"),
                 format!("{:.1}", measured.megabytes_per_second()),
             ]);
         }
     }
     rows
-}
-
-pub(super) fn heads() -> [&'static str; 8] {
-    HEADS
 }
 
 /// Columns under their heads, names to the left and numbers to the right.

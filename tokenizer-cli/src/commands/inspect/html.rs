@@ -4,35 +4,11 @@ use std::fmt::Write;
 
 use tokenizer_core::{Model, TokenId};
 
-use super::tokens;
-use super::visible::visible;
-use crate::commands::escape_html;
+use super::visible::{tokens, visible};
+use crate::commands::html::escape;
 use crate::progress::number;
 
-const HEAD: &str = r#"<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Tokens</title>
-<style>
-:root { color-scheme: light dark; --back: #fff; --fore: #1b1b1b; --dim: #5c5c5c;
-  --a: #cfe4ff; --b: #ffe7b3; --c: #cdf2d0; --d: #ffd3d3; --e: #e7d6ff; }
-@media (prefers-color-scheme: dark) { :root { --back: #16181b; --fore: #ececec;
-  --a: #1d4470; --b: #5f4a10; --c: #1f5527; --d: #6b2b2b; --e: #4b3370; --dim: #c8c8c8; } }
-body { background: var(--back); color: var(--fore); margin: 2em auto; max-width: 60em;
-  padding: 0 1em; font: 16px/1.7 system-ui, sans-serif; }
-.text { font-family: ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
-.text span { border-radius: 3px; padding: 2px 0; box-decoration-break: clone;
-  -webkit-box-decoration-break: clone; }
-.a { background: var(--a); } .b { background: var(--b); } .c { background: var(--c); }
-.d { background: var(--d); } .e { background: var(--e); }
-i { color: var(--dim); font-style: normal; display: inline-block; }
-.text span:hover { outline: 2px solid var(--fore); }
-</style>
-</head>
-<body>
-"#;
+const HEAD: &str = include_str!("head.html");
 
 /// Classes of tokens beside each other.
 const CLASSES: [&str; 5] = ["a", "b", "c", "d", "e"];
@@ -82,7 +58,7 @@ fn push_escaped(token: &[u8], page: &mut String) {
                 None => {}
             },
             ' ' => page.push_str("<i>·</i>"),
-            other => page.push_str(&escape_html(other.encode_utf8(&mut [0; 4]))),
+            other => page.push_str(&escape(other.encode_utf8(&mut [0; 4]))),
         }
     }
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use tokenizer_core::{MergeRule, Merging, Model, SplitError, TokenId, Tokenizer};
+use tokenizer_core::{MergeRule, Merging, Model, SplitError, TokenId};
 
 use super::visible::visible;
+use crate::progress;
 
 /// Tokens shown on each side of a merge: with all of them, the output would grow with the square of the
 /// length of the piece.
@@ -15,8 +16,7 @@ const AROUND: usize = 64;
 const LONGEST: usize = 64;
 
 /// All pieces of a text, each with its bytes and what every merge makes of them.
-pub(super) fn steps(tokenizer: &Tokenizer, text: &[u8]) -> Result<String, SplitError> {
-    let model = tokenizer.model();
+pub(super) fn steps(model: &Model, text: &[u8]) -> Result<String, SplitError> {
     let rule = MergeRule::new(model);
     let mut shown = String::new();
     let normalized = model.normalizer().map(|normalizer| normalizer.apply(text));
@@ -85,8 +85,5 @@ fn shortened(model: &Model, id: TokenId) -> String {
     let token = model.token(id).unwrap_or_default();
     // A character has at most four bytes.
     let text = visible(&token[..token.len().min(4 * LONGEST)]);
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
+    progress::shortened(&text, LONGEST)
 }

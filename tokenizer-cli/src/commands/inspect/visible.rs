@@ -1,6 +1,23 @@
-//! Bytes as something to look at.
+//! Tokens as something to look at.
 
 use std::fmt::Write;
+
+use tokenizer_core::{Model, TokenId};
+
+/// Tokens of ids, with the bytes before each.
+pub(super) fn tokens<'m>(
+    model: &'m Model,
+    ids: &'m [TokenId],
+) -> impl Iterator<Item = (TokenId, usize, &'m [u8])> {
+    let mut start = 0;
+    ids.iter().map(move |&id| {
+        // The model gave the id.
+        let token = model.token(id).unwrap_or_default();
+        let at = start;
+        start += token.len();
+        (id, at, token)
+    })
+}
 
 /// The characters of a token. What is not printed, what would move a cursor or turn the direction of
 /// writing, and what is no character is written as an escape; so is the backslash, so that no two

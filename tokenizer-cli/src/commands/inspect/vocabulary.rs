@@ -45,33 +45,17 @@ pub(super) fn report(model: &Model, most: usize) -> String {
         let _ = writeln!(report, "{script}\t{tokens}");
     }
 
-    let unreached = unreached(model);
-    heading(&mut report, "never reached by merging", unreached.len());
-    list(
-        &mut report,
-        most,
-        unreached.into_iter().map(|id| vec![id]),
-        model,
-    );
-    let repeated = same_when_trimmed(model);
-    heading(&mut report, "the same but for white space", repeated.len());
-    list(&mut report, most, repeated.into_iter(), model);
+    let mut list = |what, groups| list(&mut report, what, groups, most, model);
+    list("never reached by merging", unreached(model));
+    list("the same but for white space", same_when_trimmed(model));
     report
 }
 
-fn heading(report: &mut String, what: &str, lines: usize) {
-    let _ = writeln!(report, "\n{what}: {}", number(lines as u64));
-}
-
 /// A line for each group of tokens.
-fn list(
-    report: &mut String,
-    most: usize,
-    groups: impl ExactSizeIterator<Item = Vec<TokenId>>,
-    model: &Model,
-) {
+fn list(report: &mut String, what: &str, groups: Vec<Vec<TokenId>>, most: usize, model: &Model) {
+    let _ = writeln!(report, "\n{what}: {}", number(groups.len() as u64));
     let more = groups.len().saturating_sub(most);
-    for group in groups.take(most) {
+    for group in groups.into_iter().take(most) {
         let token = |id: &TokenId| {
             let token = model.token(*id).unwrap_or_default();
             format!("{id}\t\"{}\"", visible(token))
@@ -85,13 +69,11 @@ fn list(
 }
 
 /// Tokens that merging their own bytes does not give.
-fn unreached(model: &Model) -> Vec<TokenId> {
+fn unreached(model: &Model) -> Vec<Vec<TokenId>> {
     let rule = MergeRule::new(model);
     let tokens = model.vocab().iter();
-    tokens
-        .filter(|&(id, token)| rule.merge(token, |_| {}) != [id])
-        .map(|(id, _)| id)
-        .collect()
+    let unreached = tokens.filter(|&(id, token)| rule.merge(token, |_| {}) != [id]);
+    unreached.map(|(id, _)| vec![id]).collect()
 }
 
 /// Tokens that are the same without white space at their ends, in groups.
