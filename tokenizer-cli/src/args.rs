@@ -5,11 +5,11 @@ mod models;
 use std::path::{Path, PathBuf};
 
 use clap::builder::{RangedU64ValueParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use tokenizer_core::corpus::CountsFormat;
 use tokenizer_core::{Count, CropOptions, Pattern};
 
-pub(crate) use self::models::{ModelArguments, ModelsArguments, load_error};
+pub(crate) use self::models::{ModelArguments, ModelsArguments};
 use self::models::{model_path, path, read_model_path};
 use crate::ids::IdFormat;
 use crate::input::InputArguments;
@@ -161,12 +161,8 @@ pub(crate) struct TrainArguments {
 
     /// Write models of these sizes too, smaller than --vocab-size, from the same training: each is what
     /// training to that size gives. Their names are that of MODEL with the size before its ending.
-    #[arg(
-        long,
-        value_name = "N,N,...",
-        value_delimiter = ',',
-        conflicts_with = "extend"
-    )]
+    #[arg(long, value_name = "N,N,...", value_delimiter = ',')]
+    #[arg(conflicts_with = "extend")]
     pub(crate) checkpoint_sizes: Vec<usize>,
 
     /// Has no effect. Models held a list of pieces once.
@@ -235,13 +231,8 @@ pub(crate) struct EncodeArguments {
     pub(crate) model: ModelArguments,
 
     /// Where to write the ids; `-` is standard output, which is the default.
-    #[arg(
-        short,
-        long,
-        value_name = "OUT",
-        default_value = "-",
-        hide_default_value = true
-    )]
+    #[arg(short, long, value_name = "OUT")]
+    #[arg(default_value = "-", hide_default_value = true)]
     pub(crate) output: PathBuf,
 
     /// How to write the ids [default: by the name of OUT (.jsonl, .npy, .parquet, .u16, .u32; .bin is
@@ -290,13 +281,8 @@ pub(crate) struct DecodeArguments {
     pub(crate) model: ModelArguments,
 
     /// Where to write the text; `-` is standard output, which is the default.
-    #[arg(
-        short,
-        long,
-        value_name = "OUT",
-        default_value = "-",
-        hide_default_value = true
-    )]
+    #[arg(short, long, value_name = "OUT")]
+    #[arg(default_value = "-", hide_default_value = true)]
     pub(crate) output: PathBuf,
 
     /// How the ids are written [default: by the header, else by the name of INPUT, as for encode].
@@ -421,20 +407,9 @@ pub(crate) struct InspectArguments {
     #[arg(long, conflicts_with_all = ["merges", "vocab"])]
     pub(crate) allow_special: bool,
 
-    /// Whether to use colours.
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
-    pub(crate) color: Color,
-}
-
-/// When colours are used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Color {
-    /// On a terminal, unless NO_COLOR is set.
-    Auto,
-    /// Everywhere.
-    Always,
-    /// Nowhere.
-    Never,
+    /// Whether to use colours; auto: on a terminal, unless NO_COLOR is set.
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
+    pub(crate) color: ColorChoice,
 }
 
 /// Write the completions of a shell to standard output.

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use tokenizer_core::Pattern;
-use tokenizer_core::corpus::{LoadError, ModelFormat};
+use tokenizer_core::corpus::ModelFormat;
 
-use crate::error::{CommandError, Result, usage};
+use crate::error::{Result, usage};
 
 /// The model a command reads.
 #[derive(Clone, Debug, Args)]
@@ -51,7 +51,7 @@ struct ModelsOptions {
 impl ModelsArguments {
     /// Each model with its options. With one model, their order does not matter.
     ///
-    /// Fails when an option precedes every model, is given twice for one, or does not fit it.
+    /// Fails when an option precedes every model, or is given twice for one.
     pub(crate) fn choices(&self) -> Result<Vec<ModelArguments>> {
         let misplaced =
             |fault: String| usage(fault).hint("give it once, after the -m of its model");
@@ -73,14 +73,6 @@ impl ModelsArguments {
                 return Err(misplaced(format!(
                     "{path}: --pattern is given twice for this model"
                 )));
-            }
-        }
-        for ModelArguments { path, pattern } in &choices {
-            let is_ranks = ModelFormat::of_path(path) == Some(ModelFormat::Tiktoken);
-            match (is_ranks, pattern) {
-                (true, None) => return Err(load_error(LoadError::PatternMissing(path.clone()))),
-                (false, Some(_)) => return Err(load_error(LoadError::PatternGiven(path.clone()))),
-                _ => {}
             }
         }
         Ok(choices)
@@ -110,17 +102,6 @@ impl Args for ModelsArguments {
 
     fn augment_args_for_update(command: Command) -> Command {
         ModelsOptions::augment_args_for_update(command)
-    }
-}
-
-/// A model cannot be read; wrong usage if the fault is in the pattern that was typed.
-pub(crate) fn load_error(error: LoadError) -> CommandError {
-    match error {
-        LoadError::PatternMissing(_) => {
-            usage(error).hint("give the one it was made with, such as --pattern cl100k")
-        }
-        LoadError::PatternGiven(_) => usage(error).hint("leave --pattern out"),
-        other => other.into(),
     }
 }
 

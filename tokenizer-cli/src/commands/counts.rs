@@ -1,6 +1,5 @@
 //! Counting pieces, and files of them, where several commands do it.
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
@@ -14,7 +13,7 @@ use tokenizer_core::{
 
 use super::parts::{InputPlace, Part, Places};
 use crate::args::CountingArguments;
-use crate::error::{Result, failed, usage};
+use crate::error::{Result, ensure, failed, usage};
 use crate::input::{InputText, Inputs};
 use crate::progress::{Progress, number};
 
@@ -55,9 +54,9 @@ pub(super) struct Counter<'a> {
 }
 
 impl Counter<'_> {
-    /// All pieces for training, and how many bytes of documents were counted, if any were. With a bound of memory
-    /// they may take half of it: up to the other half is in use while they are put together, and
-    /// merging takes more than twice as much in any case.
+    /// All pieces for training, and how many bytes of documents were counted, if any were. With a bound
+    /// of memory they may take half of it: up to the other half is in use while they are put together,
+    /// and merging takes more than twice as much in any case.
     pub(super) fn words(&self) -> Result<(PieceCounts, Option<u64>)> {
         if let Some(max_memory) = self.options.max_memory {
             return self.sorted(|sorted, bytes| {
@@ -89,13 +88,11 @@ impl Counter<'_> {
 
     /// Refuses to merge when that takes more memory than there may be.
     pub(super) fn check_merging(&self, estimate: u64) -> Result<()> {
-        match self.options.max_memory {
-            Some(max_memory) if estimate > max_memory as u64 => Err(failed(format!(
-                "merging takes about {estimate} bytes of memory, and --max-memory allows {max_memory}"
-            ))
-            .hint(MEMORY_HINT)),
-            _ => Ok(()),
-        }
+        let most = self.options.max_memory.unwrap_or(usize::MAX);
+        ensure(estimate <= most as u64, || {
+            let what = format!("merging takes about {estimate} bytes of memory");
+            failed(format!("{what}, and --max-memory allows {most}")).hint(MEMORY_HINT)
+        })
     }
 
     fn add_files(&self, mut add: impl FnMut(&[u8], u64) -> Result<(), CountsError>) -> Result<()> {
@@ -129,9 +126,13 @@ impl Counter<'_> {
         // What is done to whole documents needs them whole.
         let crop_options = self.options.crop();
         let is_cut = self.normalizer.is_none() && crop_options == CropOptions::default();
+        let normalized = |text: &[u8]| Some(self.normalizer?.apply(text).into_owned());
         let documents = inputs.documents(is_cut.then_some(self.pattern));
         let documents = documents.map_while(|text| match text {
-            Ok(text) => Some(Text::new(text, self.normalizer)),
+            Ok(text) => Some(Text {
+                normalized: normalized(text.as_ref()),
+                text,
+            }),
             Err(error) => {
                 failure = Some(error);
                 None
@@ -164,27 +165,14 @@ impl Counter<'_> {
 /// A text to be counted, as a model with a normaliser sees it.
 struct Text {
     text: InputText,
-    /// If it is another one.
+    /// Unless there is none.
     normalized: Option<Vec<u8>>,
-}
-
-impl Text {
-    fn new(text: InputText, normalizer: Option<Normalizer>) -> Self {
-        let normalized = normalizer.map(|normalizer| normalizer.apply(text.as_ref()));
-        let normalized = match normalized {
-            Some(Cow::Owned(normalized)) => Some(normalized),
-            _ => None,
-        };
-        Text { text, normalized }
-    }
 }
 
 impl AsRef<[u8]> for Text {
     fn as_ref(&self) -> &[u8] {
-        match &self.normalized {
-            Some(normalized) => normalized,
-            None => self.text.as_ref(),
-        }
+        let read = self.text.as_ref();
+        self.normalized.as_deref().unwrap_or(read)
     }
 }
 
@@ -203,26 +191,23 @@ pub(super) fn close(
 
 /// Counted pieces must not be trained on as if they were text.
 pub(super) fn refuse_as_text(paths: &[PathBuf]) -> Result<()> {
-    // A pipe is not touched.
-    for path in paths.iter().filter(|path| path.is_file()) {
-        let is_counts = match CountsFormat::of_path(path) {
-            Some(CountsFormat::Tsv) => {
-                let mut head = Vec::new();
-                let read = File::open(path)
-                    .and_then(|file| file.take(tsv::PATTERN.len() as u64).read_to_end(&mut head));
-                // What cannot be read is an error later on.
-                read.is_ok() && head == tsv::PATTERN
-            }
-            Some(CountsFormat::Parquet) => CountsFormat::of_file(path).is_some(),
-            _ => false,
-        };
-        if is_counts {
-            let error = usage(format!(
-                "{}: these are counted pieces, not text",
-                path.display()
-            ));
-            return Err(error.hint("give them with --from-counts"));
+    let is_counts = |path: &&PathBuf| match CountsFormat::of_file(path) {
+        // A pipe is not touched.
+        None => false,
+        Some(_) if !path.is_file() => false,
+        Some(CountsFormat::Tsv) => {
+            let mut head = [0; tsv::PATTERN.len()];
+            let read = File::open(path).and_then(|mut file| file.read_exact(&mut head));
+            // What cannot be read is an error later on.
+            read.is_ok() && head == tsv::PATTERN
+        }
+        Some(_) => true,
+    };
+    match paths.iter().find(is_counts) {
+        None => Ok(()),
+        Some(path) => {
+            let error = format!("{}: these are counted pieces, not text", path.display());
+            Err(usage(error).hint("give them with --from-counts"))
         }
     }
-    Ok(())
 }

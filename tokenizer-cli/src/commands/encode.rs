@@ -8,7 +8,7 @@ use super::models::load;
 use super::pipeline::{self, Spent};
 use super::shards::Shards;
 use crate::args::EncodeArguments;
-use crate::error::{Result, failed, usage};
+use crate::error::{Result, ensure, failed, usage};
 use crate::ids::{IdFormat, Run};
 use crate::input::{InputText, Inputs};
 use crate::output::{Output, beside, check_not_read};
@@ -32,8 +32,21 @@ pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<()
         before: special_ids(&model, &arguments.prepend_special)?,
         behind: special_ids(&model, &arguments.append_special)?,
     };
-    let run = Run::new(format, Arc::clone(&model));
-    let mut shards = open(arguments, run, &output, &inputs, &around)?;
+    let mut run = Run::new(format, Arc::clone(&model));
+    if output.path().is_some() {
+        run.prepare();
+    }
+    let (wanted, resume) = (arguments.shard_tokens, arguments.resume);
+    if wanted.is_some() {
+        ensure(output.path().is_some(), || {
+            usage("shards are files, and standard output is none").hint(GIVE_FILE)
+        })?;
+        run = run.of_shards(
+            &what_decides(arguments, &inputs, &around),
+            inputs.fingerprints()?,
+        );
+    }
+    let mut shards = Shards::open(run, output.clone(), wanted, resume, &inputs.names)?;
     let done = shards.documents;
     if done > 0 {
         let (shards, done) = (number(shards.number), number(done));
@@ -61,30 +74,6 @@ pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<()
 struct Around {
     before: Vec<TokenId>,
     behind: Vec<TokenId>,
-}
-
-/// Where ids go.
-fn open(
-    arguments: &EncodeArguments,
-    run: Run,
-    output: &Output,
-    inputs: &Inputs,
-    around: &Around,
-) -> Result<Shards> {
-    if output.path().is_some() {
-        run.prepare();
-    }
-    match (arguments.shard_tokens, output.path()) {
-        (None, _) => Shards::one(run, output.clone()),
-        (Some(_), None) => {
-            Err(usage("shards are files, and standard output is none").hint(GIVE_FILE))
-        }
-        (Some(tokens), Some(path)) => {
-            let what = what_decides(arguments, inputs, around);
-            let run = run.of_shards(&what, inputs.fingerprints()?);
-            Shards::several(run, path, tokens, arguments.resume, &inputs.names)
-        }
-    }
 }
 
 /// Encodes all documents that are not in the shards.
@@ -131,27 +120,23 @@ fn choose_format(
     progress: &Progress,
 ) -> Result<IdFormat> {
     let format = wanted.unwrap_or_else(|| IdFormat::of_path(output.path(), model.id_limit()));
-    if !format.holds(model.id_limit()) {
-        let error = failed(format!(
-            "{output}: ids of the model go up to {}, and u16 holds them up to {}",
-            model.id_limit() - 1,
-            u16::MAX
-        ));
-        return Err(error.hint("--format u32 holds every id"));
-    }
-    if format.is_binary() && output.is_terminal() {
+    ensure(format.holds(model.id_limit()), || {
+        let (highest, most) = (model.id_limit() - 1, u16::MAX);
+        let ids = format!("ids of the model go up to {highest}, and u16 holds them up to {most}");
+        failed(format!("{output}: {ids}")).hint("--format u32 holds every id")
+    })?;
+    ensure(!format.is_binary() || !output.is_terminal(), || {
         let error = format!("standard output is a terminal, and {format} is not for reading");
-        return Err(usage(error).hint(GIVE_FILE));
-    }
-    if format.needs_file() && output.path().is_none() {
-        return Err(usage(format!("{format} needs a file")).hint(GIVE_FILE));
-    }
+        usage(error).hint(GIVE_FILE)
+    })?;
+    ensure(!format.needs_file() || output.path().is_some(), || {
+        usage(format!("{format} needs a file")).hint(GIVE_FILE)
+    })?;
     let is_bin = IdFormat::is_width_left_open(output.path());
-    if format == IdFormat::Megatron && !is_bin {
-        return Err(usage(format!(
-            "{output}: the name of Megatron's file of ids ends in .bin; its index is named .idx"
-        )));
-    }
+    ensure(is_bin || format != IdFormat::Megatron, || {
+        let rule = "the name of Megatron's file of ids ends in .bin; its index is named .idx";
+        usage(format!("{output}: {rule}"))
+    })?;
     if wanted.is_none() && is_bin {
         progress.note(&format!("{output}: ids are written as {format}"));
     }

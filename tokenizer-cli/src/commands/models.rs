@@ -7,8 +7,8 @@ use tokenizer_core::corpus::{
     LoadError, ModelFormat, load_folder, load_model_with_notes, save_model,
 };
 
-use crate::args::{ModelArguments, load_error};
-use crate::error::Result;
+use crate::args::ModelArguments;
+use crate::error::{Result, usage};
 use crate::progress::{Progress, Stage, number, warn};
 
 pub(super) fn load(arguments: &ModelArguments, progress: &Progress) -> Result<Model> {
@@ -20,7 +20,13 @@ pub(super) fn load(arguments: &ModelArguments, progress: &Progress) -> Result<Mo
         true => load_folder(path),
         false => load_model_with_notes(path, pattern.clone()),
     };
-    let loaded = loaded.map_err(load_error)?;
+    let loaded = loaded.map_err(|error| match error {
+        LoadError::PatternMissing(_) => {
+            usage(error).hint("give the one it was made with, such as --pattern cl100k")
+        }
+        LoadError::PatternGiven(_) => usage(error).hint("leave --pattern out"),
+        other => other.into(),
+    })?;
     measure(stage, path, &loaded.model);
     for note in &loaded.notes {
         warn(&note.to_string());

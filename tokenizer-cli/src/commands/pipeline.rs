@@ -174,22 +174,16 @@ impl AtWork {
 
 /// Bounds the bytes under way.
 struct Room {
-    taken: Mutex<Taken>,
+    /// Bytes under way; `None` if no more are wanted.
+    taken: Mutex<Option<usize>>,
     changed: Condvar,
     most: usize,
-}
-
-#[derive(Default)]
-struct Taken {
-    bytes: usize,
-    /// No more are wanted.
-    closed: bool,
 }
 
 impl Room {
     fn new(most: usize) -> Self {
         Room {
-            taken: Mutex::default(),
+            taken: Mutex::new(Some(0)),
             changed: Condvar::new(),
             most,
         }
@@ -197,23 +191,24 @@ impl Room {
 
     /// Waits until there is room for so many bytes, or nothing under way. Whether they are wanted.
     fn take(&self, bytes: usize) -> bool {
-        let is_full = |taken: &mut Taken| {
-            let together = taken.bytes.saturating_add(bytes);
-            !taken.closed && taken.bytes > 0 && together > self.most
+        let together = |taken: usize| taken.saturating_add(bytes);
+        let is_full = |taken: &mut Option<usize>| {
+            taken.is_some_and(|taken| taken > 0 && together(taken) > self.most)
         };
         let taken = self.changed.wait_while(lock(&self.taken), is_full);
         let mut taken = taken.unwrap_or_else(PoisonError::into_inner);
-        taken.bytes = taken.bytes.saturating_add(bytes);
-        !taken.closed
+        *taken = taken.map(together);
+        taken.is_some()
     }
 
     fn give_back(&self, bytes: usize) {
-        lock(&self.taken).bytes -= bytes;
+        let mut taken = lock(&self.taken);
+        *taken = taken.map(|taken| taken - bytes);
         self.changed.notify_all();
     }
 
     fn close(&self) {
-        lock(&self.taken).closed = true;
+        *lock(&self.taken) = None;
         self.changed.notify_all();
     }
 }
@@ -240,9 +235,8 @@ fn read(
         let _ = groups.send(error.map(Err));
     };
     let thread = thread::Builder::new().spawn(read);
-    thread
-        .map(drop)
-        .map_err(|error| failed(format!("no thread can be started: {error}")))
+    thread.map_err(|error| failed(format!("no thread can be started: {error}")))?;
+    Ok(())
 }
 
 /// Sends documents in groups, until no more are wanted.
@@ -252,21 +246,21 @@ fn send_groups(
 ) -> Result<()> {
     let mut group = Group::default();
     let mut started = Instant::now();
+    let mut error = Ok(());
     for text in documents {
-        let text = match text {
-            Ok(text) => text,
-            Err(error) => {
-                group.took = started.elapsed();
-                // What stands before it may fail too, and is named first then.
-                send(group);
-                return Err(error);
+        group.took = started.elapsed();
+        match text {
+            Ok(text) => {
+                // A very short document is mostly what it is wrapped in.
+                group.bytes += text.as_ref().len() + size_of::<InputText>();
+                group.texts.push(text);
             }
-        };
-        // A very short document is mostly what it is wrapped in.
-        group.bytes += text.as_ref().len() + size_of::<InputText>();
-        group.texts.push(text);
+            Err(failure) => {
+                error = Err(failure);
+                break;
+            }
+        }
         if group.bytes >= TOGETHER {
-            group.took = started.elapsed();
             if !send(std::mem::take(&mut group)) {
                 return Ok(());
             }
@@ -274,9 +268,9 @@ fn send_groups(
             started = Instant::now();
         }
     }
-    group.took = started.elapsed();
+    // What stands before an error may fail too, and is named first then.
     send(group);
-    Ok(())
+    error
 }
 
 /// The pattern by which documents may be cut so that each part has the ids that it has within the

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use tokenizer_core::TokenId;
 
-use crate::error::{Result, failed};
+use crate::error::{Result, ensure, failed};
 use crate::ids::{Header, IdWriter, Run};
 use crate::input::InputName;
 use crate::output::{Output, beside, numbered};
@@ -29,8 +29,19 @@ pub(super) struct Shards {
 }
 
 impl Shards {
-    fn new(run: Run, output: Output, wanted: Option<u64>) -> Self {
-        Shards {
+    /// One output for everything, or files of so many ids, beside each other. `resume` goes on behind
+    /// those that are there.
+    ///
+    /// Fails when there are any and it is not asked to, and when they are not of this run, or an input,
+    /// of which these are the names, has changed.
+    pub(super) fn open(
+        run: Run,
+        output: Output,
+        wanted: Option<u64>,
+        resume: bool,
+        names: &[InputName],
+    ) -> Result<Self> {
+        let mut shards = Shards {
             run,
             output,
             wanted,
@@ -38,38 +49,18 @@ impl Shards {
             writer: None,
             documents: 0,
             tokens: 0,
+        };
+        if wanted.is_none() {
+            shards.writer()?;
+            return Ok(shards);
         }
-    }
-
-    /// One output for everything.
-    pub(super) fn one(run: Run, output: Output) -> Result<Self> {
-        let mut shards = Self::new(run, output, None);
-        shards.writer()?;
-        Ok(shards)
-    }
-
-    /// Files of so many ids, beside each other. `resume` goes on behind those that are there.
-    ///
-    /// Fails when there are any and it is not asked to, and when they are not of this run, or an input,
-    /// of which these are the names, has changed.
-    pub(super) fn several(
-        run: Run,
-        path: &Path,
-        wanted: u64,
-        resume: bool,
-        names: &[InputName],
-    ) -> Result<Self> {
-        let mut shards = Self::new(run, Output::new(path), Some(wanted));
         while let Some(path) = shards.place().path() {
-            let header = match resume {
-                true => Header::beside(path)?,
-                false if path.exists() || beside(path, ".json").exists() => {
-                    let error = failed(format!("{}: shards are there already", path.display()));
-                    return Err(error.hint("--resume goes on behind them; or remove them"));
-                }
-                false => None,
-            };
-            let Some(header) = header else {
+            let is_there = path.exists() || beside(path, ".json").exists();
+            ensure(resume || !is_there, || {
+                let error = failed(format!("{}: shards are there already", path.display()));
+                error.hint("--resume goes on behind them; or remove them")
+            })?;
+            let Some(header) = Header::beside(path)? else {
                 break;
             };
             shards.check(path, &header, names)?;

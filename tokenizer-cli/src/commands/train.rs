@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use tokenizer_core::corpus::CountsFiles;
-use tokenizer_core::{Count, Model, PieceCounts, TokenId};
+use tokenizer_core::{Count, Model, PieceCounts, TokenId, estimate_memory};
 
 use super::counts::{self, Counter};
 use super::models::{save, warn_of_known_pieces, warn_of_loss};
@@ -33,15 +32,24 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<()>
     check_outputs(arguments, &inputs)?;
 
     let mut report = Report::new();
-    let counted = counted.as_ref();
-    let (words, bytes) = count(
-        arguments,
-        &training,
-        &inputs,
-        counted,
-        &mut report,
+    let counter = Counter {
+        pattern: &training.pattern,
+        normalizer: training.normalizer(),
+        options: &arguments.counting,
+        threads: documents.threads(),
+        inputs: &inputs,
+        files: counted.as_ref(),
         progress,
-    )?;
+    };
+    let (words, bytes) = counter.words()?;
+    report.stage("counting", bytes);
+    if arguments.report.is_some() {
+        report.counted(&words, &training.pattern, bytes);
+    }
+    let memory = estimate_memory(&words, training.merges());
+    counter.check_merging(words.memory() as u64 + memory)?;
+    let memory = number(memory);
+    progress.note(&format!("merging takes about {memory} bytes of memory"));
     let outcome = merge(&training, &words, progress)?;
     report.stage("merging", None);
     write(arguments, &outcome, progress)?;
@@ -79,36 +87,6 @@ fn check_outputs(arguments: &TrainArguments, inputs: &Inputs) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The pieces to train on, and how many bytes of documents were counted for them.
-fn count(
-    arguments: &TrainArguments,
-    training: &Training,
-    inputs: &Inputs,
-    files: Option<&CountsFiles>,
-    report: &mut Report,
-    progress: &Progress,
-) -> Result<(PieceCounts, Option<u64>)> {
-    let counter = Counter {
-        pattern: &training.pattern,
-        normalizer: training.normalizer(),
-        options: &arguments.counting,
-        threads: arguments.documents.threads(),
-        inputs,
-        files,
-        progress,
-    };
-    let (words, bytes) = counter.words()?;
-    report.stage("counting", bytes);
-    if arguments.report.is_some() {
-        report.counted(&words, &training.pattern, bytes);
-    }
-    let memory = training.memory(&words);
-    counter.check_merging(words.memory() as u64 + memory)?;
-    let memory = number(memory);
-    progress.note(&format!("merging takes about {memory} bytes of memory"));
-    Ok((words, bytes))
 }
 
 fn merge(training: &Training, words: &PieceCounts, progress: &Progress) -> Result<Outcome> {

@@ -7,8 +7,8 @@ use tokenizer_core::corpus::{CountsFiles, ModelFormat, SaveError};
 use tokenizer_core::format::huggingface;
 use tokenizer_core::{
     Count, Learned, MAX_TOKEN_ID, Model, MovedSpecial, Normalizer, Pattern, PieceCounts, TieBreak,
-    TokenId, TrainError, TrainOptions, Trained, estimate_memory, extend_with_progress,
-    size_to_extend, train, train_with_progress,
+    TokenId, TrainError, TrainOptions, Trained, extend_with_progress, size_to_extend, train,
+    train_with_progress,
 };
 
 use super::counts;
@@ -140,21 +140,15 @@ impl Training {
     /// Refuses sizes that training does not pass.
     pub(super) fn check_checkpoints(&self, sizes: &[usize]) -> Result<()> {
         let (first, vocab_size) = (self.initial_ids, self.options.vocab_size());
-        match sizes
+        let mut wrong = sizes
             .iter()
-            .find(|&size| !(first..vocab_size).contains(size))
-        {
-            None => Ok(()),
-            Some(size) => Err(usage(format!(
+            .filter(|&size| !(first..vocab_size).contains(size));
+        wrong.next().map_or(Ok(()), |size| {
+            Err(usage(format!(
                 "--checkpoint-sizes: {size} is not between {first}, which is what there is without \
                  merges, and the {vocab_size} of --vocab-size"
-            ))),
-        }
-    }
-
-    /// About how many bytes learning takes.
-    pub(super) fn memory(&self, words: &PieceCounts) -> u64 {
-        estimate_memory(words, self.merges())
+            )))
+        })
     }
 
     pub(super) fn run(

@@ -29,7 +29,6 @@
 //! all files that belong together, and says of the next run whether it would have made them; the first
 //! of them has a fingerprint of each input, so that one that changed can be named.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -39,11 +38,11 @@ use std::thread;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tokenizer_core::{Model, TokenId};
+use tokenizer_core::Model;
 
 use super::format::{IdFormat, Number};
 use super::identity::{
-    Identity, decoding_sha256, model_sha256, special_difference, special_tokens,
+    SpecialTokens, decoding_sha256, model_sha256, special_difference, special_tokens,
 };
 use crate::error::{CommandError, Result, at, ensure, failed, usage};
 use crate::input::InputName;
@@ -63,8 +62,9 @@ pub(crate) struct Run {
     pub(super) format: IdFormat,
     pub(super) number: Option<Number>,
     model: Arc<Model>,
-    /// Computed on demand: for a large vocabulary that takes as long as encoding three megabytes.
-    identity: Arc<OnceLock<Identity>>,
+    /// What all headers have in common. Computed on demand: for a large vocabulary that takes as long
+    /// as encoding three megabytes.
+    common: Arc<OnceLock<Header>>,
     /// Set where there are several files.
     pub(crate) name: Option<String>,
     /// What the inputs are known by, in their order.
@@ -89,7 +89,7 @@ pub(crate) struct Header {
     vocab_size: u64,
     model_sha256: Option<String>,
     decoding_sha256: Option<String>,
-    special_tokens: Option<BTreeMap<String, TokenId>>,
+    special_tokens: Option<SpecialTokens>,
     /// These are of one file of several.
     shard: Option<u64>,
     pub(crate) first_document: Option<u64>,
@@ -104,21 +104,33 @@ impl Run {
             format,
             number: format.number(model.id_limit()),
             model,
-            identity: Arc::default(),
+            common: Arc::default(),
             name: None,
             fingerprints: Vec::new(),
         }
     }
 
-    fn identity(&self) -> &Identity {
-        self.identity.get_or_init(|| Identity::of(&self.model))
+    fn common(&self) -> &Header {
+        let model = &self.model;
+        let specials = special_tokens(model);
+        self.common.get_or_init(|| Header {
+            program: Some(concat!("tokenizer ", env!("CARGO_PKG_VERSION")).to_owned()),
+            format: self.format,
+            dtype: self.number,
+            byte_order: self.number.map(|_| "little".to_owned()),
+            vocab_size: model.id_limit() as u64,
+            model_sha256: Some(model_sha256(model)),
+            decoding_sha256: Some(decoding_sha256(model, &specials)),
+            special_tokens: Some(specials),
+            ..Header::default()
+        })
     }
 
     /// Has the hashes of the model computed on a thread of its own, while something else is done.
     pub(crate) fn prepare(&self) {
         let run = self.clone();
         // Without a thread they are computed on demand.
-        let _ = thread::Builder::new().spawn(move || run.identity().model.len());
+        let _ = thread::Builder::new().spawn(move || run.common().vocab_size);
     }
 
     /// A run that writes several files. `what` is all that decides what is in them, besides the model,
@@ -127,7 +139,8 @@ impl Run {
         let (format, inputs) = (self.format.to_string(), fingerprints.join(" "));
         let mut digest = Sha256::new();
         // No two lists of parts give the same.
-        for part in [self.identity().model.as_str(), &format, what, &inputs] {
+        let model = self.common().model_sha256.as_deref().unwrap_or_default();
+        for part in [model, &format, what, &inputs] {
             digest.update((part.len() as u64).to_le_bytes());
             digest.update(part);
         }
@@ -146,7 +159,7 @@ impl Run {
 
     /// How the model of a header decodes otherwise than that of this run, if it does.
     pub(crate) fn difference(&self, header: &Header) -> Option<String> {
-        header.difference(&self.model, &self.identity().decoding)
+        header.difference(&self.model, self.common().decoding_sha256.as_ref()?)
     }
 
     /// The header of a file with so much in it, the `shard`-th of several.
@@ -157,25 +170,16 @@ impl Run {
         shard: u64,
         first_document: u64,
     ) -> String {
-        let identity = self.identity();
-        let specials = identity.specials.iter();
+        let is_shard = self.name.is_some();
         let header = Header {
-            path: PathBuf::new(),
-            program: Some(concat!("tokenizer ", env!("CARGO_PKG_VERSION")).to_owned()),
-            format: self.format,
-            dtype: self.number,
-            byte_order: self.number.map(|_| "little".to_owned()),
             tokens: counts.tokens,
             documents: counts.documents,
             document_ends: index.map(|name| name.to_string_lossy().into_owned()),
-            vocab_size: self.model.id_limit() as u64,
-            model_sha256: Some(identity.model.clone()),
-            decoding_sha256: Some(identity.decoding.clone()),
-            special_tokens: Some(specials.map(|(&id, token)| (token.clone(), id)).collect()),
-            shard: self.name.as_ref().map(|_| shard),
-            first_document: self.name.as_ref().map(|_| first_document),
+            shard: is_shard.then_some(shard),
+            first_document: is_shard.then_some(first_document),
             run: self.name.clone(),
-            inputs: (self.name.is_some() && shard == 0).then(|| self.fingerprints.clone()),
+            inputs: (is_shard && shard == 0).then(|| self.fingerprints.clone()),
+            ..self.common().clone()
         };
         let mut header = json!(header);
         if let Some(fields) = header.as_object_mut() {
@@ -187,12 +191,10 @@ impl Run {
 
 /// Whether this program wrote the header at `path`.
 fn is_ours(path: &Path) -> bool {
-    let header = std::fs::read(path).ok();
-    let header = header.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
-    let program = header
-        .as_ref()
-        .and_then(|header| header["program"].as_str());
-    program.is_some_and(|program| program.starts_with("tokenizer "))
+    let header = std::fs::read(path).unwrap_or_default();
+    let header: Value = serde_json::from_slice(&header).unwrap_or_default();
+    let program = header["program"].as_str().unwrap_or_default();
+    program.starts_with("tokenizer ")
 }
 
 impl Header {
@@ -225,14 +227,10 @@ impl Header {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             read => read.map_err(at(&path))?,
         };
-        match Self::parse(&bytes, &path) {
-            Ok(header) => Ok(Some(header)),
-            Err(fault) => {
-                let error = format!("{}: not a header of ids: {fault}", path.display());
-                let hint = "encode again, or rename it if it is not the header of the ids";
-                Err(failed(error).hint(hint))
-            }
-        }
+        Self::parse(&bytes, &path).map(Some).map_err(|fault| {
+            let error = failed(format!("{}: not a header of ids: {fault}", path.display()));
+            error.hint("encode again, or rename it if it is not the header of the ids")
+        })
     }
 
     fn parse(bytes: &[u8], path: &Path) -> Result<Self, String> {
@@ -240,47 +238,34 @@ impl Header {
             let (line, column) = (error.line(), error.column());
             format!("invalid JSON at line {line}, column {column}")
         })?;
-        let missing = |field: &str| Err(format!("no field {field:?}"));
+        let missing = |field: &str| format!("no field {field:?}");
         let invalid = |field: &str| {
             let value = shortened(&header[field].to_string(), 40);
-            Err(format!("invalid {field}: {value}"))
+            format!("invalid {field}: {value}")
         };
         let required = ["format", "tokens", "documents", "vocab_size"];
         if let Some(field) = required.iter().find(|field| header.get(field).is_none()) {
-            return missing(field);
+            return Err(missing(field));
         }
         for (field, value) in header.as_object().into_iter().flatten() {
             if value.is_null() || Header::deserialize(json!({ field: value })).is_err() {
-                return invalid(field);
+                return Err(invalid(field));
             }
         }
+        let path = path.to_owned();
         let read = Header::deserialize(&header).map_err(|error| error.to_string())?;
-        let numbers = read.format.numbers();
-        match &read {
-            Header { dtype: None, .. } if !numbers.is_empty() => missing("dtype"),
-            Header {
-                dtype: Some(number),
-                ..
-            } if !numbers.contains(number) => invalid("dtype"),
-            Header {
-                byte_order: Some(order),
-                ..
-            } if order != "little" => invalid("byte_order"),
-            Header {
-                model_sha256: None,
-                decoding_sha256: None,
-                ..
-            } => missing("decoding_sha256"),
-            Header {
-                run: Some(_),
-                first_document: None,
-                ..
-            } => missing("first_document"),
-            _ => Ok(Header {
-                path: path.to_owned(),
-                ..read
-            }),
-        }
+        let read = Header { path, ..read };
+        let (numbers, order) = (read.format.numbers(), read.byte_order.as_deref());
+        let has_hash = read.model_sha256.is_some() || read.decoding_sha256.is_some();
+        let fault = match read.dtype {
+            None if !numbers.is_empty() => missing("dtype"),
+            Some(number) if !numbers.contains(&number) => invalid("dtype"),
+            _ if order.is_some_and(|order| order != "little") => invalid("byte_order"),
+            _ if !has_hash => missing("decoding_sha256"),
+            _ if read.run.is_some() && read.first_document.is_none() => missing("first_document"),
+            _ => return Ok(read),
+        };
+        Err(fault)
     }
 
     /// Checks that ids of `data` may be decoded with the model at `path`, and read as `format`, if that
@@ -360,12 +345,10 @@ impl Header {
         if theirs == ours {
             return None;
         }
-        if let Some(specials) = &self.special_tokens {
-            let specials = specials.iter().map(|(token, &id)| (id, token.clone()));
-            let specials = specials.collect();
-            if *theirs == decoding_sha256(model, &specials) {
-                return Some(special_difference(&specials, model));
-            }
+        if let Some(specials) = &self.special_tokens
+            && *theirs == decoding_sha256(model, specials)
+        {
+            return Some(special_difference(specials, model));
         }
         let (theirs, ours) = (self.vocab_size, model.id_limit() as u64);
         Some(match theirs == ours {

@@ -11,34 +11,20 @@ use tokenizer_core::{Model, SpecialToken, TokenId};
 
 use crate::progress::shortened;
 
-/// Special tokens by id.
-pub(super) type SpecialTokens = BTreeMap<TokenId, String>;
-
-/// How a header names its model.
-#[derive(Clone, Debug)]
-pub(super) struct Identity {
-    pub(super) model: String,
-    pub(super) decoding: String,
-    pub(super) specials: SpecialTokens,
-}
-
-impl Identity {
-    pub(super) fn of(model: &Model) -> Self {
-        let specials = special_tokens(model);
-        Identity {
-            model: model_sha256(model),
-            decoding: decoding_sha256(model, &specials),
-            specials,
-        }
-    }
-}
+/// Special tokens and their ids, as headers have them.
+pub(super) type SpecialTokens = BTreeMap<String, TokenId>;
 
 /// The special tokens of a model: those that decoding can skip.
 pub(super) fn special_tokens(model: &Model) -> SpecialTokens {
     let specials = model.specials().iter().filter(|special| special.special);
     specials
-        .map(|special| (special.id, special.content.clone()))
+        .map(|special| (special.content.clone(), special.id))
         .collect()
+}
+
+fn by_id(specials: &SpecialTokens) -> BTreeMap<TokenId, &str> {
+    let specials = specials.iter();
+    specials.map(|(token, &id)| (id, token.as_str())).collect()
 }
 
 /// Everything that decides ids, as the bytes of a `.bpe` file without settings of calls.
@@ -52,6 +38,7 @@ pub(super) fn decoding_sha256(model: &Model, specials: &SpecialTokens) -> String
     let added = model.specials().iter().filter(|added| !added.special);
     let ordinary = model.vocab().iter().map(|(id, _)| id);
     let mut ids: Vec<TokenId> = ordinary.chain(added.map(|added| added.id)).collect();
+    let specials = by_id(specials);
     ids.extend(specials.keys());
     ids.sort_unstable();
     ids.dedup();
@@ -77,10 +64,11 @@ pub(super) fn decoding_sha256(model: &Model, specials: &SpecialTokens) -> String
 pub(super) fn special_difference(theirs: &SpecialTokens, model: &Model) -> String {
     const SHOWN: usize = 3;
     let ours = special_tokens(model);
+    let (theirs, ours) = (by_id(theirs), by_id(&ours));
     let ids: BTreeSet<TokenId> = theirs.keys().chain(ours.keys()).copied().collect();
     let differs = |id: &TokenId| theirs.get(id) != ours.get(id);
     let describe = |id: TokenId| {
-        let quoted = |token: Option<&String>| Some(format!("{:?}", shortened(token?, 40)));
+        let quoted = |token: Option<&&str>| Some(format!("{:?}", shortened(token?, 40)));
         let here = quoted(ours.get(&id)).unwrap_or_else(|| match model.token(id) {
             Some(_) => "not special".to_owned(),
             None => "not a token".to_owned(),

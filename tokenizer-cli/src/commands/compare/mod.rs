@@ -42,11 +42,13 @@ pub(crate) fn run(arguments: &CompareArguments, progress: &Progress) -> Result<(
         models: Vec::new(),
         corpora: names.map(|name| (name, Vec::new())).collect(),
     };
-    for model in &models {
-        let tokenizer = Tokenizer::new(load(model, progress)?);
-        comparison
-            .models
-            .push(Compared::new(&model.path, &tokenizer));
+    // Every model is read before the first hour of work.
+    let loaded = models.iter().map(|model| load(model, progress));
+    let loaded = loaded.collect::<Result<Vec<_>>>()?;
+    for (model, chosen) in loaded.into_iter().zip(&models) {
+        let tokenizer = Tokenizer::new(model);
+        let compared = Compared::new(&chosen.path, &tokenizer);
+        comparison.models.push(compared);
         for (inputs, (_, row)) in inputs.iter().zip(&mut comparison.corpora) {
             row.push(measure(&tokenizer, inputs, documents.threads(), progress)?);
         }

@@ -58,7 +58,8 @@ fn push_escaped(token: &[u8], page: &mut String) {
                 None => {}
             },
             ' ' => page.push_str("<i>·</i>"),
-            other => page.push_str(&escape(other.encode_utf8(&mut [0; 4]))),
+            '&' | '<' | '>' | '"' | '\'' => page.push_str(&escape(&character.to_string())),
+            other => page.push(other),
         }
     }
 }

@@ -7,11 +7,12 @@ mod vocabulary;
 
 use std::io::IsTerminal;
 
+use clap::ColorChoice;
 use tokenizer_core::{Model, TokenId, Tokenizer};
 
 use self::visible::{tokens, visible};
 use super::models::load;
-use crate::args::{Color, InspectArguments};
+use crate::args::InspectArguments;
 use crate::error::Result;
 use crate::input::{InputName, standard_text};
 use crate::output::{Output, OutputWriter};
@@ -58,11 +59,11 @@ pub(crate) fn run(arguments: &InspectArguments, progress: &Progress) -> Result<(
     }
 }
 
-fn has_color(when: Color) -> bool {
+fn has_color(when: ColorChoice) -> bool {
     match when {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => {
             let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
             std::io::stdout().is_terminal() && !refused
         }
