@@ -3,7 +3,7 @@
 
 use std::fmt::{Display, Write};
 
-use super::measure::{Compared, Comparison, LENGTHS, Measured};
+use super::measure::{Compared, Comparison, Corpus, LENGTHS};
 use super::table::{HEADS, rows};
 use crate::commands::html::escape;
 use crate::progress::{number, shortened};
@@ -143,18 +143,18 @@ fn short_name(path: &str, room: f64) -> String {
 
 /// Bytes per token of each model on each corpus.
 fn bars(comparison: &Comparison) -> Chart {
-    let all = comparison.corpora.iter().flat_map(|(_, row)| row);
+    let all = comparison.corpora.iter().flat_map(|corpus| &corpus.models);
     let mut chart = Chart::new(
         "Bytes per token, by corpus",
-        all.map(Measured::bytes_per_token),
+        all.map(|measured| measured.bytes_per_token),
     );
     let group = (WIDTH - LEFT) / comparison.corpora.len().max(1) as f64;
     let bar = group * 0.8 / comparison.models.len().max(1) as f64;
     let width = bar * 0.9;
-    for (place, (corpus, row)) in comparison.corpora.iter().enumerate() {
+    for (place, Corpus { corpus, models }) in comparison.corpora.iter().enumerate() {
         let start = LEFT + group * (place as f64 + 0.1);
-        for (number, (measured, model)) in row.iter().zip(&comparison.models).enumerate() {
-            let value = measured.bytes_per_token();
+        for (number, (measured, model)) in models.iter().zip(&comparison.models).enumerate() {
+            let value = measured.bytes_per_token;
             let (x, y) = (start + bar * number as f64, chart.height(value));
             let height = HEIGHT - BOTTOM - y;
             let (color, name) = (color(number), escape(&model.name));
@@ -173,7 +173,9 @@ fn bars(comparison: &Comparison) -> Chart {
 fn lengths(comparison: &Comparison) -> Chart {
     let shares = |model: &Compared| {
         let tokens = model.tokens.max(1) as f64;
-        model.lengths.map(|count| 100.0 * count as f64 / tokens)
+        model
+            .tokens_by_bytes
+            .map(|count| 100.0 * count as f64 / tokens)
     };
     let mut chart = Chart::new(
         "Tokens by their bytes, in percent of the vocabulary",
@@ -200,7 +202,12 @@ fn lengths(comparison: &Comparison) -> Chart {
 /// Bytes per token of all corpora together against the size of the vocabulary.
 fn sizes(comparison: &Comparison) -> Chart {
     let values = (0..comparison.models.len()).map(|model| {
-        let measured = || comparison.corpora.iter().map(|(_, row)| &row[model]);
+        let measured = || {
+            comparison
+                .corpora
+                .iter()
+                .map(|corpus| &corpus.models[model])
+        };
         let bytes: u64 = measured().map(|m| m.bytes).sum();
         let tokens: u64 = measured().map(|m| m.tokens).sum();
         bytes as f64 / tokens.max(1) as f64

@@ -1,8 +1,8 @@
 //! Models, and each of them on one corpus.
 
 use std::path::Path;
-use std::time::Duration;
 
+use serde::Serialize;
 use tokenizer_core::Tokenizer;
 
 use crate::commands::pipeline;
@@ -10,19 +10,27 @@ use crate::error::Result;
 use crate::input::{InputText, Inputs};
 use crate::progress::Progress;
 
-/// All that was measured: for each corpus a row of models.
+/// All that was measured.
+#[derive(Serialize)]
 pub(super) struct Comparison {
     pub(super) models: Vec<Compared>,
-    pub(super) corpora: Vec<(String, Vec<Measured>)>,
+    pub(super) corpora: Vec<Corpus>,
 }
 
 /// A model that is compared.
+#[derive(Serialize)]
 pub(super) struct Compared {
     pub(super) name: String,
     /// How many tokens it has, special ones not counted.
     pub(super) tokens: usize,
     /// How many tokens have so many bytes; the last number is of those that have more.
-    pub(super) lengths: [u64; LENGTHS],
+    pub(super) tokens_by_bytes: [u64; LENGTHS],
+}
+
+#[derive(Serialize)]
+pub(super) struct Corpus {
+    pub(super) corpus: String,
+    pub(super) models: Vec<Measured>,
 }
 
 /// Lengths of tokens that are told apart.
@@ -31,50 +39,38 @@ pub(super) const LENGTHS: usize = 17;
 impl Compared {
     pub(super) fn new(path: &Path, tokenizer: &Tokenizer) -> Self {
         let vocab = tokenizer.model().vocab();
-        let mut lengths = [0; LENGTHS];
+        let mut tokens_by_bytes = [0; LENGTHS];
         // One token may be empty: it has no length that is counted.
         for (_, token) in vocab.iter().filter(|(_, token)| !token.is_empty()) {
-            lengths[token.len().min(LENGTHS) - 1] += 1;
+            tokens_by_bytes[token.len().min(LENGTHS) - 1] += 1;
         }
         Compared {
             name: path.display().to_string(),
             tokens: vocab.len(),
-            lengths,
+            tokens_by_bytes,
         }
     }
 }
 
 /// What there is in a corpus, and what a model makes of it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Serialize)]
 pub(super) struct Measured {
+    model: String,
     pub(super) bytes: u64,
     /// Code points; of bytes that are not UTF-8, each maximal invalid sequence is one.
-    pub(super) characters: u64,
+    characters: u64,
     /// What stands between white space.
-    pub(super) words: u64,
+    words: u64,
     pub(super) tokens: u64,
+    pub(super) bytes_per_token: f64,
+    pub(super) characters_per_token: f64,
+    pub(super) tokens_per_word: f64,
     /// How many tokens of the vocabulary occur, special ones not counted.
-    pub(super) used: usize,
+    pub(super) used_tokens: usize,
+    unused_tokens: usize,
     /// How long encoding took.
-    pub(super) took: Duration,
-}
-
-impl Measured {
-    pub(super) fn bytes_per_token(&self) -> f64 {
-        ratio(self.bytes, self.tokens)
-    }
-
-    pub(super) fn characters_per_token(&self) -> f64 {
-        ratio(self.characters, self.tokens)
-    }
-
-    pub(super) fn tokens_per_word(&self) -> f64 {
-        ratio(self.tokens, self.words)
-    }
-
-    pub(super) fn megabytes_per_second(&self) -> f64 {
-        self.bytes as f64 / 1e6 / self.took.as_secs_f64().max(1e-9)
-    }
+    seconds: f64,
+    pub(super) mb_per_second: f64,
 }
 
 fn ratio(number: u64, of: u64) -> f64 {
@@ -82,39 +78,53 @@ fn ratio(number: u64, of: u64) -> f64 {
 }
 
 pub(super) fn measure(
+    model: &Compared,
     tokenizer: &Tokenizer,
     inputs: &Inputs,
     threads: usize,
     progress: &Progress,
 ) -> Result<Measured> {
-    let mut measured = Measured::default();
+    let mut tokens = 0;
     let mut is_used = vec![false; tokenizer.model().id_limit()];
-    let mut text_counts = TextCounts::default();
+    let mut counts = TextCounts::default();
     let encode =
         |texts: &[InputText], threads| tokenizer.request().threads(threads).encode_batch(texts);
     let stage = progress.bytes_of("comparing", inputs.total_bytes);
     let cut = pipeline::cut_for(tokenizer);
     let spent = pipeline::run(inputs, cut, 0, threads, encode, |texts, batch| {
-        measured.tokens += batch.ids.len() as u64;
+        tokens += batch.ids.len() as u64;
         for &id in &batch.ids {
             if let Some(used) = is_used.get_mut(id as usize) {
                 *used = true;
             }
         }
         for text in texts {
-            text_counts.add(text.as_ref(), text.stretch.ends_document);
-            measured.bytes += text.as_ref().len() as u64;
+            counts.add(text.as_ref(), text.stretch.ends_document);
             stage.advance(text.as_ref().len() as u64);
         }
         Ok(())
     })?;
-    measured.took = spent.encoding;
-    spent.say(progress, measured.bytes, measured.tokens);
-    stage.tokens(measured.tokens);
-    measured.characters = text_counts.characters;
-    measured.words = text_counts.words;
-    measured.used = is_used.iter().filter(|&&used| used).count();
-    Ok(measured)
+    let (bytes, seconds) = (stage.bytes(), spent.encoding.as_secs_f64());
+    spent.say(progress, bytes, tokens);
+    stage.tokens(tokens);
+    let TextCounts {
+        characters, words, ..
+    } = counts;
+    let used_tokens = is_used.into_iter().filter(|&used| used).count();
+    Ok(Measured {
+        model: model.name.clone(),
+        bytes,
+        characters,
+        words,
+        tokens,
+        bytes_per_token: ratio(bytes, tokens),
+        characters_per_token: ratio(characters, tokens),
+        tokens_per_word: ratio(tokens, words),
+        used_tokens,
+        unused_tokens: model.tokens.saturating_sub(used_tokens),
+        seconds,
+        mb_per_second: bytes as f64 / 1e6 / seconds.max(1e-9),
+    })
 }
 
 /// Characters and words of documents that come in stretches.

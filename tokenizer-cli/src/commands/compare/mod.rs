@@ -9,7 +9,7 @@ use std::slice;
 
 use tokenizer_core::Tokenizer;
 
-use self::measure::{Compared, Comparison, measure};
+use self::measure::{Compared, Comparison, Corpus, measure};
 use super::models::load;
 use crate::args::CompareArguments;
 use crate::error::{Result, usage};
@@ -40,18 +40,25 @@ pub(crate) fn run(arguments: &CompareArguments, progress: &Progress) -> Result<(
         .map(|path| path.display().to_string());
     let mut comparison = Comparison {
         models: Vec::new(),
-        corpora: names.map(|name| (name, Vec::new())).collect(),
+        corpora: names
+            .map(|corpus| Corpus {
+                corpus,
+                models: Vec::new(),
+            })
+            .collect(),
     };
+    let threads = documents.threads();
     // Every model is read before the first hour of work.
     let loaded = models.iter().map(|model| load(model, progress));
     let loaded = loaded.collect::<Result<Vec<_>>>()?;
     for (model, chosen) in loaded.into_iter().zip(&models) {
         let tokenizer = Tokenizer::new(model);
         let compared = Compared::new(&chosen.path, &tokenizer);
-        comparison.models.push(compared);
-        for (inputs, (_, row)) in inputs.iter().zip(&mut comparison.corpora) {
-            row.push(measure(&tokenizer, inputs, documents.threads(), progress)?);
+        for (inputs, corpus) in inputs.iter().zip(&mut comparison.corpora) {
+            let measured = measure(&compared, &tokenizer, inputs, threads, progress)?;
+            corpus.models.push(measured);
         }
+        comparison.models.push(compared);
     }
     match html {
         Some(html) => html.write_all(html::page(&comparison)),

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::measure::Comparison;
+use super::measure::{Comparison, Corpus};
 use crate::progress::number;
 
 pub(super) const HEADS: [&str; 8] = [
@@ -21,19 +21,20 @@ pub(super) const HEADS: [&str; 8] = [
 /// The cells of all rows, one for each corpus and model.
 pub(super) fn rows(comparison: &Comparison) -> Vec<[String; 8]> {
     let mut rows = Vec::new();
-    for (corpus, row) in &comparison.corpora {
-        for (model, measured) in comparison.models.iter().zip(row) {
-            let share = 100.0 * measured.used as f64 / model.tokens.max(1) as f64;
-            let (used, tokens) = (number(measured.used as u64), number(model.tokens as u64));
+    for Corpus { corpus, models } in &comparison.corpora {
+        for (model, measured) in comparison.models.iter().zip(models) {
+            let (used, all) = (measured.used_tokens, model.tokens);
+            let share = 100.0 * used as f64 / all.max(1) as f64;
+            let (used, all) = (number(used as u64), number(all as u64));
             rows.push([
                 corpus.clone(),
                 model.name.clone(),
                 number(measured.tokens).to_string(),
-                format!("{:.3}", measured.bytes_per_token()),
-                format!("{:.3}", measured.characters_per_token()),
-                format!("{:.3}", measured.tokens_per_word()),
-                format!("{used} of {tokens}, {share:.1} %"),
-                format!("{:.1}", measured.megabytes_per_second()),
+                format!("{:.3}", measured.bytes_per_token),
+                format!("{:.3}", measured.characters_per_token),
+                format!("{:.3}", measured.tokens_per_word),
+                format!("{used} of {all}, {share:.1} %"),
+                format!("{:.1}", measured.mb_per_second),
             ]);
         }
     }
@@ -74,35 +75,5 @@ pub(super) fn text(comparison: &Comparison) -> String {
 }
 
 pub(super) fn json(comparison: &Comparison) -> String {
-    let models = comparison.models.iter().map(|model| {
-        json!({
-            "name": model.name,
-            "tokens": model.tokens,
-            "tokens_by_bytes": model.lengths,
-        })
-    });
-    let corpora = comparison.corpora.iter().map(|(corpus, row)| {
-        let models = comparison.models.iter().zip(row).map(|(model, measured)| {
-            json!({
-                "model": model.name,
-                "bytes": measured.bytes,
-                "characters": measured.characters,
-                "words": measured.words,
-                "tokens": measured.tokens,
-                "bytes_per_token": measured.bytes_per_token(),
-                "characters_per_token": measured.characters_per_token(),
-                "tokens_per_word": measured.tokens_per_word(),
-                "used_tokens": measured.used,
-                "unused_tokens": model.tokens.saturating_sub(measured.used),
-                "seconds": measured.took.as_secs_f64(),
-                "mb_per_second": measured.megabytes_per_second(),
-            })
-        });
-        json!({ "corpus": corpus, "models": models.collect::<Vec<Value>>() })
-    });
-    let report = json!({
-        "models": models.collect::<Vec<Value>>(),
-        "corpora": corpora.collect::<Vec<Value>>(),
-    });
-    format!("{report:#}\n")
+    format!("{:#}\n", json!(comparison))
 }
