@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::{RangedU64ValueParser, TypedValueParser};
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use tokenizer_core::corpus::CountsFormat;
 use tokenizer_core::{Count, CropOptions, Pattern};
 
@@ -53,8 +54,24 @@ pub(crate) enum Command {
     Convert(ConvertArguments),
     Compare(CompareArguments),
     Inspect(InspectArguments),
-    Completions(CompletionsArguments),
-    Man(ManArguments),
+    /// Write the completions of a shell to standard output.
+    #[command(after_help = "\
+Example:
+  tokenizer completions bash > ~/.local/share/bash-completion/completions/tokenizer")]
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Write a manual page to standard output.
+    #[command(after_help = "\
+Examples:
+  tokenizer man | man -l -
+  tokenizer man encode > tokenizer-encode.1")]
+    Man {
+        /// The command whose page is wanted; without it, that of the program.
+        command: Option<String>,
+    },
 }
 
 /// How much of the documents is counted, and in how much memory.
@@ -410,28 +427,6 @@ pub(crate) struct InspectArguments {
     /// Whether to use colours; auto: on a terminal, unless NO_COLOR is set.
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
     pub(crate) color: ColorChoice,
-}
-
-/// Write the completions of a shell to standard output.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Example:
-  tokenizer completions bash > ~/.local/share/bash-completion/completions/tokenizer")]
-pub(crate) struct CompletionsArguments {
-    /// The shell.
-    #[arg(value_enum)]
-    pub(crate) shell: clap_complete::Shell,
-}
-
-/// Write a manual page to standard output.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  tokenizer man | man -l -
-  tokenizer man encode > tokenizer-encode.1")]
-pub(crate) struct ManArguments {
-    /// The command whose page is wanted; without it, that of the program.
-    pub(crate) command: Option<String>,
 }
 
 /// A number of bytes with a unit: powers of 1000, or of 1024 with an `i`.

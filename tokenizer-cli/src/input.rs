@@ -285,6 +285,11 @@ pub(crate) struct Inputs {
 }
 
 impl Inputs {
+    /// Threads to work on.
+    pub(crate) fn threads(&self) -> usize {
+        self.options.threads
+    }
+
     /// The inputs that have a path.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
         self.names.iter().filter_map(InputName::path)

@@ -56,7 +56,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         Command::Convert(arguments) => commands::convert::run(arguments, &progress),
         Command::Compare(arguments) => commands::compare::run(arguments, &progress),
         Command::Inspect(arguments) => commands::inspect::run(arguments, &progress),
-        Command::Completions(arguments) => commands::manual::completions(arguments),
-        Command::Man(arguments) => commands::manual::man(arguments),
+        Command::Completions { shell } => commands::manual::completions(*shell),
+        Command::Man { command } => commands::manual::man(command.as_deref()),
     }
 }

@@ -1,6 +1,7 @@
 //! `tokenizer count`: how many tokens documents have.
 
 use std::ffi::OsStr;
+use std::path::Path;
 
 use tokenizer_core::Tokenizer;
 
@@ -13,8 +14,7 @@ use crate::output::{Output, OutputWriter};
 use crate::progress::Progress;
 
 pub(crate) fn run(arguments: &CountArguments, progress: &Progress) -> Result<()> {
-    let documents = &arguments.documents;
-    let inputs = documents.open()?;
+    let inputs = arguments.documents.open()?;
     let tokenizer = Tokenizer::new(load(&arguments.model, progress)?);
     let output = Output::STANDARD;
     output.write(|writer| {
@@ -22,56 +22,41 @@ pub(crate) fn run(arguments: &CountArguments, progress: &Progress) -> Result<()>
         let stage = stage.unless(output.is_terminal());
         let count =
             |texts: &[InputText], threads| tokenizer.request().threads(threads).count_batch(texts);
-        let (cut, threads) = (pipeline::cut_for(&tokenizer), documents.threads());
-        let mut sums = vec![Sum::default(); inputs.names.len()];
+        let cut = pipeline::cut_for(&tokenizer);
+        let names = &inputs.names;
+        let mut sums = vec![[0; 2]; names.len()];
         let mut pending = 0..sums.len();
-        let spent = pipeline::run(&inputs, cut, 0, threads, count, |texts, counts| {
+        let spent = pipeline::run(&inputs, cut, 0, &stage, count, |texts, counts| {
             for (text, tokens) in texts.iter().zip(counts) {
                 while pending.start < text.input {
-                    let input = pending.start;
-                    sums[input].write(writer, name(&inputs.names[input]))?;
+                    line(writer, sums[pending.start], name(&names[pending.start]))?;
                     pending.start += 1;
                 }
-                let bytes = text.as_ref().len() as u64;
-                sums[text.input].tokens += tokens as u64;
-                sums[text.input].bytes += bytes;
-                stage.advance(bytes);
+                let [all_tokens, bytes] = &mut sums[text.input];
+                *all_tokens += tokens as u64;
+                *bytes += text.as_ref().len() as u64;
             }
             Ok(())
         })?;
         for input in pending {
-            sums[input].write(writer, name(&inputs.names[input]))?;
+            line(writer, sums[input], name(&names[input]))?;
         }
-        let total = Sum {
-            tokens: sums.iter().map(|sum| sum.tokens).sum(),
-            bytes: sums.iter().map(|sum| sum.bytes).sum(),
-        };
+        let tokens = sums.iter().map(|[tokens, _]| tokens).sum();
         if sums.len() != 1 {
-            total.write(writer, OsStr::new("total"))?;
+            line(writer, [tokens, stage.bytes()], OsStr::new("total"))?;
         }
-        spent.say(progress, total.bytes, total.tokens);
-        stage.tokens(total.tokens);
+        spent.end(progress, stage, tokens);
         Ok(())
     })
 }
 
-#[derive(Clone, Default)]
-struct Sum {
-    tokens: u64,
-    bytes: u64,
-}
-
-impl Sum {
-    /// The name as the bytes it is made of, so that another program finds the file again.
-    fn write(&self, writer: &mut OutputWriter<'_>, name: &OsStr) -> Result<()> {
-        write!(writer, "{}\t{}\t", self.tokens, self.bytes)?;
-        writer.write_all(name.as_encoded_bytes())?;
-        writer.write_all(b"\n")
-    }
+/// The name as the bytes it is made of, so that another program finds the file again.
+fn line(writer: &mut OutputWriter<'_>, [tokens, bytes]: [u64; 2], name: &OsStr) -> Result<()> {
+    write!(writer, "{tokens}\t{bytes}\t")?;
+    writer.write_all(name.as_encoded_bytes())?;
+    writer.write_all(b"\n")
 }
 
 fn name(input: &InputName) -> &OsStr {
-    input
-        .path()
-        .map_or(OsStr::new("-"), |path| path.as_os_str())
+    input.path().map_or(OsStr::new("-"), Path::as_os_str)
 }

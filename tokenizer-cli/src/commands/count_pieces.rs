@@ -24,7 +24,6 @@ pub(crate) fn run(arguments: &CountPiecesArguments, progress: &Progress) -> Resu
         pattern: &pattern,
         normalizer: None,
         options: &arguments.counting,
-        threads: documents.threads(),
         inputs: &inputs,
         files: files.as_ref(),
         progress,

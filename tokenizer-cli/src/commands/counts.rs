@@ -11,7 +11,7 @@ use tokenizer_core::{
     PieceCounts, SortedPieces, count_pieces, crop,
 };
 
-use super::parts::{InputPlace, Part, Places};
+use super::places::{InputPlace, Places};
 use crate::args::CountingArguments;
 use crate::error::{Result, ensure, failed, usage};
 use crate::input::{InputText, Inputs};
@@ -46,7 +46,6 @@ pub(super) struct Counter<'a> {
     /// Documents are normalised, if they are to be, before they are cropped and split.
     pub(super) normalizer: Option<Normalizer>,
     pub(super) options: &'a CountingArguments,
-    pub(super) threads: usize,
     pub(super) inputs: &'a Inputs,
     /// Counted before.
     pub(super) files: Option<&'a CountsFiles>,
@@ -65,7 +64,7 @@ impl Counter<'_> {
                 Ok((words, bytes))
             });
         }
-        let options = CountOptions::default().threads(self.threads);
+        let options = CountOptions::default().threads(self.inputs.threads());
         let (mut words, bytes) =
             self.documents(|documents| count_pieces(documents, self.pattern, &options))?;
         self.add_files(|piece, count| Ok(words.add(piece, count)?))?;
@@ -79,7 +78,7 @@ impl Counter<'_> {
     ) -> Result<R> {
         let store = TemporaryFiles::default();
         let max_memory = self.options.max_memory.unwrap_or(usize::MAX);
-        let options = CountOptions::default().threads(self.threads);
+        let options = CountOptions::default().threads(self.inputs.threads());
         let mut counter = PieceCounter::new(self.pattern, &options, max_memory, &store);
         let ((), bytes) = self.documents(|documents| counter.count(documents))?;
         self.add_files(|piece, count| Ok(counter.add(piece, count)?))?;
@@ -111,9 +110,7 @@ impl Counter<'_> {
     /// bytes.
     fn documents<R: Default>(
         &self,
-        count: impl FnOnce(
-            &mut (dyn Iterator<Item = Part<Cropped<Text>>> + Send),
-        ) -> Result<R, CountError>,
+        count: impl FnOnce(&mut (dyn Iterator<Item = Cropped<Text>> + Send)) -> Result<R, CountError>,
     ) -> Result<(R, Option<u64>)> {
         let inputs = self.inputs;
         if inputs.names.is_empty() && self.files.is_some() {
@@ -138,15 +135,15 @@ impl Counter<'_> {
                 None
             }
         });
-        let documents = crop(documents.fuse(), &crop_options);
         let mut places = Places::default();
-        let place = |cropped: &Cropped<Text>| InputPlace::of(&cropped.document().text);
-        // Few of the parts that were taken are not counted yet.
-        let mut parts = places.cut(documents, self.pattern, place).inspect(|part| {
-            stage.advance(part.as_ref().len() as u64);
+        let documents = crop(documents.fuse(), &crop_options);
+        // Few of the documents that were taken are not counted yet.
+        let mut documents = documents.inspect(|document| {
+            places.push(InputPlace::of(&document.document().text));
+            stage.advance(document.as_ref().len() as u64);
         });
-        let counted = count(&mut parts);
-        drop(parts);
+        let counted = count(&mut documents);
+        drop(documents);
         // A document that cannot be counted stands before one that cannot be read.
         let counted = counted.map_err(|error| match error {
             CountError::Split { document, error } => {

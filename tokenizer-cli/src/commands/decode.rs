@@ -5,7 +5,7 @@ use tokenizer_core::Model;
 use super::models::load;
 use crate::args::DecodeArguments;
 use crate::error::Result;
-use crate::ids::{Header, IdBytes, IdFormat, IdReader};
+use crate::ids::{Header, IdFormat, IdReader};
 use crate::input::InputName;
 use crate::output::{Output, beside};
 use crate::progress::{Progress, number};
@@ -21,15 +21,14 @@ pub(crate) fn run(arguments: &DecodeArguments, progress: &Progress) -> Result<()
         false => Vec::new(),
     };
     let stage = progress.bytes("reading ids");
-    let mut bytes = IdBytes::open(&input)?;
-    stage.advance(bytes.left);
+    let mut ids = IdReader::open(&input)?;
+    stage.advance(ids.left);
     drop(stage);
 
-    let (format, header) = choose_format(arguments, &input, &model, &mut bytes, progress)?;
-    let (mut decoded, mut tokens) = (0, 0);
+    choose_format(arguments, &input, &model, &mut ids, progress)?;
+    let mut decoded = 0;
     output.write(|writer| {
         let stage = progress.bytes("decoding").unless(output.is_terminal());
-        let mut ids = IdReader::new(bytes, format, header.as_ref(), model.id_limit())?;
         while ids.read_part()? {
             let text = model.decode_without(&ids.ids, &skipped);
             let text = text.map_err(|unknown| ids.unknown_token(unknown))?;
@@ -37,41 +36,39 @@ pub(crate) fn run(arguments: &DecodeArguments, progress: &Progress) -> Result<()
             stage.advance(text.len() as u64);
         }
         stage.tokens(ids.tokens);
-        (decoded, tokens) = (stage.bytes(), ids.tokens);
+        decoded = stage.bytes();
         Ok(())
     })?;
-    let what = format!(
-        "decoded {} tokens into {} bytes",
-        number(tokens),
-        number(decoded)
-    );
+    let tokens = ids.tokens;
+    let (all, made) = (number(tokens), number(decoded));
+    let what = format!("decoded {all} tokens into {made} bytes");
     progress.close_coding(&what, decoded, tokens);
     Ok(())
 }
 
-/// The format of the input, and the header beside it: by the header, the option or the name.
+/// Sets the format of the input: by the header beside it, the option or the name.
 fn choose_format(
     arguments: &DecodeArguments,
     input: &InputName,
     model: &Model,
-    bytes: &mut IdBytes,
+    ids: &mut IdReader,
     progress: &Progress,
-) -> Result<(IdFormat, Option<Header>)> {
-    let model_path = &arguments.model.path;
-    let by_name = IdFormat::of_path(input.path(), model.id_limit());
+) -> Result<()> {
+    let (model_path, id_limit) = (&arguments.model.path, model.id_limit());
+    let by_name = IdFormat::of_path(input.path(), id_limit);
     let format = arguments.format.unwrap_or(by_name);
     if let Some(header) = Header::of_input(input, model_path, format.is_binary())? {
         header.check(input, arguments.format, model, model_path)?;
-        return Ok((header.format, Some(header)));
+        return ids.set_format(header.format, Some(header), id_limit);
     }
     // The width that ids have by the size of the model, where neither name nor header tells it.
     if arguments.format.is_none() && IdFormat::is_width_left_open(input.path()) {
-        if format == IdFormat::U16 && bytes.look_wider()? {
+        if format == IdFormat::U16 && ids.look_wider()? {
             let fault = "every second id would be 0 as u16: these look like ids of four bytes";
             let hint = "give --format u32, or --format u16 if they are right";
             return Err(input.fail(fault).hint(hint));
         }
         progress.note(&format!("{input}: ids are read as {format}"));
     }
-    Ok((format, None))
+    ids.set_format(format, None, id_limit)
 }

@@ -28,10 +28,10 @@ pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<()
         check_not_read(&beside(path, ".index"), read())?;
         check_not_read(&path.with_extension("idx"), read())?;
     }
-    let around = Around {
-        before: special_ids(&model, &arguments.prepend_special)?,
-        behind: special_ids(&model, &arguments.append_special)?,
-    };
+    let around = [
+        special_ids(&model, &arguments.prepend_special)?,
+        special_ids(&model, &arguments.append_special)?,
+    ];
     let mut run = Run::new(format, Arc::clone(&model));
     if output.path().is_some() {
         run.prepare();
@@ -58,30 +58,22 @@ pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<()
     let stage = stage.unless(output.is_terminal());
     let spent = encode(arguments, model, &inputs, &around, &mut shards, &stage)?;
     let (bytes, tokens) = (stage.bytes(), shards.finish()?);
-    spent.say(progress, bytes, tokens);
-    stage.tokens(tokens);
-    drop(stage);
-    let what = format!(
-        "encoded {} bytes into {} tokens",
-        number(bytes),
-        number(tokens)
+    spent.end(progress, stage, tokens);
+    let (all, made) = (number(bytes), number(tokens));
+    progress.close_coding(
+        &format!("encoded {all} bytes into {made} tokens"),
+        bytes,
+        tokens,
     );
-    progress.close_coding(&what, bytes, tokens);
     Ok(())
 }
 
-/// Ids around every document.
-struct Around {
-    before: Vec<TokenId>,
-    behind: Vec<TokenId>,
-}
-
-/// Encodes all documents that are not in the shards.
+/// Encodes all documents that are not in the shards, with ids before and behind each.
 fn encode(
     arguments: &EncodeArguments,
     model: Arc<Model>,
     inputs: &Inputs,
-    Around { before, behind }: &Around,
+    [before, behind]: &[Vec<TokenId>; 2],
     shards: &mut Shards,
     stage: &Stage,
 ) -> Result<Spent> {
@@ -94,9 +86,9 @@ fn encode(
     let encode = |texts: &[InputText], threads| request.threads(threads).encode_batch(texts);
     // Special tokens may stand where a text could be cut.
     let cut = pipeline::cut_for(&tokenizer).filter(|_| !arguments.allow_special);
-    let (done, threads) = (shards.documents, arguments.documents.threads());
+    let done = shards.documents;
     let mut is_open = false;
-    pipeline::run(inputs, cut, done, threads, encode, |texts, batch| {
+    pipeline::run(inputs, cut, done, stage, encode, |texts, batch| {
         for (text, ids) in texts.iter().zip(batch.iter()) {
             let ends = text.stretch.ends_document;
             if !is_open && !before.is_empty() {
@@ -108,7 +100,6 @@ fn encode(
             }
             is_open = !ends;
         }
-        stage.advance(texts.iter().map(|text| text.as_ref().len() as u64).sum());
         Ok(())
     })
 }
@@ -167,14 +158,11 @@ fn special_ids(model: &Model, names: &[String]) -> Result<Vec<TokenId>> {
 fn what_decides(
     arguments: &EncodeArguments,
     inputs: &Inputs,
-    Around { before, behind }: &Around,
+    [before, behind]: &[Vec<TokenId>; 2],
 ) -> String {
-    let mut what = format!(
-        "{:?} {before:?} {behind:?} {} {:?}",
-        arguments.shard_tokens,
-        arguments.allow_special,
-        arguments.documents.options(),
-    );
+    let (tokens, allow) = (arguments.shard_tokens, arguments.allow_special);
+    let options = arguments.documents.options();
+    let mut what = format!("{tokens:?} {before:?} {behind:?} {allow} {options:?}");
     for name in &inputs.names {
         what += &match name.path() {
             Some(path) => format!(" File({path:?})"),

@@ -1,22 +1,23 @@
 //! `tokenizer completions` and `tokenizer man`: what the arguments say, for shells and for `man`.
 
 use clap::CommandFactory;
+use clap_complete::Shell;
 
-use crate::args::{Arguments, CompletionsArguments, ManArguments};
+use crate::args::Arguments;
 use crate::error::{Result, standard_output, usage};
 use crate::output::Output;
 
-pub(crate) fn completions(arguments: &CompletionsArguments) -> Result<()> {
+pub(crate) fn completions(shell: Shell) -> Result<()> {
     let mut script = Vec::new();
     let mut command = Arguments::command();
-    clap_complete::generate(arguments.shell, &mut command, "tokenizer", &mut script);
+    clap_complete::generate(shell, &mut command, "tokenizer", &mut script);
     Output::STANDARD.write_all(script)
 }
 
-pub(crate) fn man(arguments: &ManArguments) -> Result<()> {
+pub(crate) fn man(command: Option<&str>) -> Result<()> {
     let mut program = Arguments::command();
     program.build();
-    let command = match &arguments.command {
+    let command = match command {
         None => program,
         Some(name) => {
             let found = program.find_subcommand(name);

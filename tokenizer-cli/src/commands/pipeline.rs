@@ -21,7 +21,7 @@ use tokenizer_core::{BatchError, Pattern, Tokenizer};
 
 use crate::error::{Result, failed};
 use crate::input::{InputText, Inputs};
-use crate::progress::Progress;
+use crate::progress::{Progress, Stage};
 
 /// Texts are encoded together until they have this many bytes: enough to be worth the handing over, few
 /// enough for groups of many threads to be in memory with their ids.
@@ -41,12 +41,13 @@ pub(super) struct Spent {
 }
 
 impl Spent {
-    /// Says so, if it is wanted, of texts of so many bytes and tokens.
-    pub(super) fn say(self, progress: &Progress, bytes: u64, tokens: u64) {
-        let tokens = Some(tokens);
+    /// Ends a stage with so many tokens; says how long its parts took, if it is wanted.
+    pub(super) fn end(self, progress: &Progress, stage: Stage, tokens: u64) {
+        let (bytes, made) = (stage.bytes(), Some(tokens));
         progress.part("reading documents", bytes, None, self.reading);
-        progress.part("encoding documents", bytes, tokens, self.encoding);
-        progress.part("handing ids on", bytes, tokens, self.handing_on);
+        progress.part("encoding documents", bytes, made, self.encoding);
+        progress.part("handing ids on", bytes, made, self.handing_on);
+        stage.tokens(tokens);
     }
 }
 
@@ -63,16 +64,16 @@ type Read = Option<Result<Group>>;
 
 /// Reads all documents behind the first `done`, calls `encode` with groups of them and a number of threads,
 /// and `each` with the group and its result, in order. Documents may be cut by `cut`, if there is a pattern.
-/// Gives how long that took.
+/// `stage` has their bytes. Gives how long that took.
 pub(super) fn run<T: Send>(
     inputs: &Inputs,
     cut: Option<&Pattern>,
     mut done: u64,
-    threads: usize,
+    stage: &Stage,
     encode: impl Fn(&[InputText], usize) -> Result<T, BatchError> + Sync,
     mut each: impl FnMut(&[InputText], T) -> Result<()>,
 ) -> Result<Spent> {
-    let threads = threads.max(1);
+    let threads = inputs.threads();
     let documents = inputs.documents(cut);
     let documents = documents.filter(move |text| match text {
         Ok(text) if done > 0 => {
@@ -112,6 +113,8 @@ pub(super) fn run<T: Send>(
             let started = Instant::now();
             spent.reading += group.took;
             each(&group.texts, encoded)?;
+            let lengths = group.texts.iter().map(|text| text.as_ref().len() as u64);
+            stage.advance(lengths.sum());
             stop.room.give_back(group.room());
             spent.handing_on += started.elapsed();
             Ok(())
@@ -339,14 +342,27 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("text.txt");
         std::fs::write(&path, text).unwrap();
-        let arguments = ["tokenizer", "count", "--per-line", "-m", "no.bpe"].map(OsStr::new);
-        let arguments = arguments.into_iter().chain([path.as_os_str()]);
+        let threads = threads.to_string();
+        let options = [
+            "tokenizer",
+            "count",
+            "--per-line",
+            "-m",
+            "no.bpe",
+            "--threads",
+            &threads,
+        ];
+        let arguments = options
+            .map(OsStr::new)
+            .into_iter()
+            .chain([path.as_os_str()]);
         let Command::Count(arguments) = Arguments::parse_from(arguments).command else {
             panic!("another command");
         };
         let inputs = arguments.documents.open().unwrap();
         let encode = |texts: &[InputText], _| Ok(texts.len());
-        run(&inputs, None, 0, threads, encode, each)
+        let stage = Progress::new(true, false).bytes("a test");
+        run(&inputs, None, 0, &stage, encode, each)
     }
 
     #[test]

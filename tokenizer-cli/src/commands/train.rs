@@ -36,7 +36,6 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<()>
         pattern: &training.pattern,
         normalizer: training.normalizer(),
         options: &arguments.counting,
-        threads: documents.threads(),
         inputs: &inputs,
         files: counted.as_ref(),
         progress,

@@ -37,11 +37,9 @@ pub(crate) fn model_sha256(model: &Model) -> String {
 pub(super) fn decoding_sha256(model: &Model, specials: &SpecialTokens) -> String {
     let added = model.specials().iter().filter(|added| !added.special);
     let ordinary = model.vocab().iter().map(|(id, _)| id);
-    let mut ids: Vec<TokenId> = ordinary.chain(added.map(|added| added.id)).collect();
     let specials = by_id(specials);
-    ids.extend(specials.keys());
-    ids.sort_unstable();
-    ids.dedup();
+    let ids = ordinary.chain(added.map(|added| added.id));
+    let ids: BTreeSet<TokenId> = ids.chain(specials.keys().copied()).collect();
     let mut digest = Sha256::new();
     for id in ids {
         let (is_special, token) = match specials.get(&id) {

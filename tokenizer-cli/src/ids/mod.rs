@@ -24,5 +24,5 @@ mod write;
 pub(crate) use format::IdFormat;
 pub(crate) use header::{Header, Run};
 pub(crate) use identity::model_sha256;
-pub(crate) use read::{IdBytes, IdReader};
+pub(crate) use read::IdReader;
 pub(crate) use write::IdWriter;

@@ -17,19 +17,36 @@ use crate::progress::shortened;
 /// Ids of a file are read in parts of this many.
 const PART: usize = 1 << 16;
 
-/// The bytes of an input: a file is read in parts, anything else whole.
-pub(crate) struct IdBytes {
+/// The ids of an input, in parts. The bytes of a file are read in parts too, anything else whole.
+pub(crate) struct IdReader {
     input: InputName,
     reader: Box<dyn BufReadSeek>,
-    /// How many are to come.
+    /// How many bytes are to come.
     pub(crate) left: u64,
+    encoding: Encoding,
+    /// The header of the file, if it has one.
+    header: Option<Header>,
+    /// Ids that were read.
+    pub(crate) tokens: u64,
+    /// Ids of the part that was read last.
+    pub(crate) ids: Vec<TokenId>,
+    part: Vec<u8>,
+    /// Lines that were read.
+    lines: usize,
 }
 
 trait BufReadSeek: BufRead + Seek {}
 
 impl<R: BufRead + Seek> BufReadSeek for R {}
 
-impl IdBytes {
+#[derive(Clone, Copy)]
+enum Encoding {
+    Words,
+    Json,
+    Numbers(Number),
+}
+
+impl IdReader {
     pub(crate) fn open(input: &InputName) -> Result<Self> {
         let (reader, left): (Box<dyn BufReadSeek>, u64) = match input.path() {
             Some(path) if path.is_file() => {
@@ -50,25 +67,79 @@ impl IdBytes {
                 (Box::new(Cursor::new(bytes)), length)
             }
         };
-        Ok(IdBytes {
+        Ok(IdReader {
             input: input.clone(),
             reader,
             left,
+            encoding: Encoding::Words,
+            header: None,
+            tokens: 0,
+            ids: Vec::new(),
+            part: Vec::new(),
+            lines: 0,
         })
     }
 
-    /// Replaces `part` with the next `most` bytes, or with those that are left.
-    fn part(&mut self, most: usize, part: &mut Vec<u8>) -> Result<()> {
-        part.clear();
+    /// Sets the format and the header, before anything is read. The ids of the model are below `id_limit`.
+    pub(crate) fn set_format(
+        &mut self,
+        format: IdFormat,
+        header: Option<Header>,
+        id_limit: usize,
+    ) -> Result<()> {
+        self.encoding = match format {
+            IdFormat::Text => Encoding::Words,
+            IdFormat::Jsonl => Encoding::Json,
+            IdFormat::U16 | IdFormat::U32 => Encoding::Numbers(format.numbers()[0]),
+            IdFormat::Megatron => {
+                let number = match header.as_ref().and_then(|header| header.dtype) {
+                    None => index::number_beside(&self.input)?.or(format.number(id_limit)),
+                    number => number,
+                };
+                Encoding::Numbers(number.unwrap_or(Number::I32))
+            }
+            IdFormat::Parquet => {
+                return Err(self.input.fail("ids in a Parquet table are not decoded"));
+            }
+            IdFormat::Npy => {
+                let length = self.left;
+                self.read(npy::HEAD)?;
+                let parsed = npy::parse(&self.part, length);
+                let (start, number) = parsed.map_err(|fault| self.input.fail(fault))?;
+                self.go_to(start, length)?;
+                Encoding::Numbers(number)
+            }
+        };
+        if let Encoding::Numbers(number) = self.encoding {
+            let (left, width) = (self.left, number.bytes() as u64);
+            if let Some(header) = &header {
+                header.check_length(&self.input, left)?;
+            }
+            ensure(left.is_multiple_of(width), || {
+                let position = left / width;
+                self.input.fail(format!(
+                    "the file ends within the id at position {position}: {left} bytes are no \
+                     multiple of {width}"
+                ))
+            })?;
+        }
+        self.header = header;
+        Ok(())
+    }
+
+    /// Reads the next `most` bytes, or those that are left.
+    fn read(&mut self, most: usize) -> Result<()> {
+        self.part.clear();
         let wanted = self.left.min(most as u64);
-        let read = self.reader.by_ref().take(wanted).read_to_end(part);
+        let mut reader = self.reader.by_ref().take(wanted);
+        let read = reader.read_to_end(&mut self.part);
         self.advance(read, wanted)
     }
 
-    /// Reads the next line into `line`.
-    fn line(&mut self, line: &mut Vec<u8>) -> Result<()> {
-        line.clear();
-        let read = self.reader.by_ref().take(self.left).read_until(b'\n', line);
+    fn read_line(&mut self) -> Result<()> {
+        self.part.clear();
+        let mut reader = self.reader.by_ref().take(self.left);
+        let read = reader.read_until(b'\n', &mut self.part);
         self.advance(read, self.left.min(1))
     }
 
@@ -93,123 +164,43 @@ impl IdBytes {
 
     /// Whether what is taken for ids of two bytes is more likely ids of four, below 65536.
     pub(crate) fn look_wider(&mut self) -> Result<bool> {
-        let (length, mut part) = (self.left, Vec::new());
+        let length = self.left;
         let mut is_wider = length > 0 && length.is_multiple_of(4);
         while is_wider && self.left > 0 {
-            self.part(4 * PART, &mut part)?;
-            is_wider = part.chunks_exact(4).all(|wide| wide[2..] == [0, 0]);
+            self.read(4 * PART)?;
+            is_wider = self.part.chunks_exact(4).all(|wide| wide[2..] == [0, 0]);
         }
         self.go_to(0, length)?;
         Ok(is_wider)
-    }
-}
-
-/// The ids of an input, in parts.
-pub(crate) struct IdReader<'h> {
-    bytes: IdBytes,
-    encoding: Encoding,
-    header: Option<&'h Header>,
-    /// Ids that were read.
-    pub(crate) tokens: u64,
-    /// Ids of the part that was read last.
-    pub(crate) ids: Vec<TokenId>,
-    part: Vec<u8>,
-    /// Lines that were read.
-    lines: usize,
-}
-
-#[derive(Clone, Copy)]
-enum Encoding {
-    Words,
-    Json,
-    Numbers(Number),
-}
-
-impl<'h> IdReader<'h> {
-    /// Ids of a model with ids below `id_limit`. `header` is that of the file, if it has one.
-    pub(crate) fn new(
-        mut bytes: IdBytes,
-        format: IdFormat,
-        header: Option<&'h Header>,
-        id_limit: usize,
-    ) -> Result<Self> {
-        let encoding = match format {
-            IdFormat::Text => Encoding::Words,
-            IdFormat::Jsonl => Encoding::Json,
-            IdFormat::U16 | IdFormat::U32 => Encoding::Numbers(format.numbers()[0]),
-            IdFormat::Megatron => Encoding::Numbers(match header.and_then(|h| h.dtype) {
-                Some(number) => number,
-                None => index::number_beside(&bytes.input)?
-                    .or(format.number(id_limit))
-                    .unwrap_or(Number::I32),
-            }),
-            IdFormat::Parquet => {
-                return Err(bytes.input.fail("ids in a Parquet table are not decoded"));
-            }
-            IdFormat::Npy => {
-                let (length, mut head) = (bytes.left, Vec::new());
-                bytes.part(npy::HEAD, &mut head)?;
-                let parsed = npy::parse(&head, length);
-                let (start, number) = parsed.map_err(|fault| bytes.input.fail(fault))?;
-                bytes.go_to(start, length)?;
-                Encoding::Numbers(number)
-            }
-        };
-        if let Encoding::Numbers(number) = encoding {
-            let (left, width) = (bytes.left, number.bytes() as u64);
-            if let Some(header) = header {
-                header.check_length(&bytes.input, left)?;
-            }
-            ensure(left.is_multiple_of(width), || {
-                let position = left / width;
-                bytes.input.fail(format!(
-                    "the file ends within the id at position {position}: {left} bytes are no \
-                     multiple of {width}"
-                ))
-            })?;
-        }
-        Ok(IdReader {
-            bytes,
-            encoding,
-            header,
-            tokens: 0,
-            ids: Vec::new(),
-            part: Vec::new(),
-            lines: 0,
-        })
     }
 
     /// Reads the next part; `false` at the end.
     pub(crate) fn read_part(&mut self) -> Result<bool> {
         self.tokens += self.ids.len() as u64;
         self.ids.clear();
-        if self.bytes.left == 0 {
-            if let Some(header) = self.header {
-                header.check_tokens(&self.bytes.input, self.tokens)?;
+        if self.left == 0 {
+            if let Some(header) = &self.header {
+                header.check_tokens(&self.input, self.tokens)?;
             }
             return Ok(false);
         }
-        match self.encoding {
-            Encoding::Numbers(number) => {
-                self.bytes.part(PART * number.bytes(), &mut self.part)?;
-                for bytes in self.part.chunks_exact(number.bytes()) {
-                    let id = number.read(bytes);
-                    let read = TokenId::try_from(id);
-                    self.ids
-                        .push(read.map_err(|_| self.unknown(id, self.ids.len()))?);
-                }
+        if let Encoding::Numbers(number) = self.encoding {
+            self.read(PART * number.bytes())?;
+            for bytes in self.part.chunks_exact(number.bytes()) {
+                let id = number.read(bytes);
+                let read = TokenId::try_from(id).map_err(|_| self.unknown(id, self.ids.len()))?;
+                self.ids.push(read);
             }
-            Encoding::Words | Encoding::Json => {
-                self.bytes.line(&mut self.part)?;
-                self.lines += 1;
-                let line = self.part.strip_suffix(b"\n").unwrap_or(&self.part);
-                let read = match self.encoding {
-                    Encoding::Json => ids_of_json(line, &mut self.ids),
-                    _ => ids_of_words(line, &mut self.ids),
-                };
-                read.map_err(|fault| self.fail_in_line(fault))?;
-            }
+            return Ok(true);
         }
+        self.read_line()?;
+        self.lines += 1;
+        let line = self.part.strip_suffix(b"\n").unwrap_or(&self.part);
+        let read = match self.encoding {
+            Encoding::Json => ids_of_json(line, &mut self.ids),
+            _ => ids_of_words(line, &mut self.ids),
+        };
+        read.map_err(|fault| self.fail_in_line(fault))?;
         Ok(true)
     }
 
@@ -223,16 +214,15 @@ impl<'h> IdReader<'h> {
         match self.encoding {
             Encoding::Numbers(_) => {
                 let position = self.tokens + position as u64;
-                self.bytes.input.fail(format!("{fault}{position})"))
+                self.input.fail(format!("{fault}{position})"))
             }
             _ => self.fail_in_line(format!("{fault}{position} of the line)")),
         }
     }
 
     fn fail_in_line(&self, fault: String) -> CommandError {
-        self.bytes
-            .input
-            .fail(format!("line {}: {fault}", self.lines))
+        let line = self.lines;
+        self.input.fail(format!("line {line}: {fault}"))
     }
 }
 

@@ -1,7 +1,7 @@
 //! A comparison as a page for a browser: a table and three charts, one file, nothing from elsewhere,
 //! for light and for dark.
 
-use std::fmt::{Display, Write};
+use std::fmt::Display;
 
 use super::measure::{Compared, Comparison, Corpus, LENGTHS};
 use super::table::{HEADS, rows};
@@ -46,11 +46,8 @@ fn table(comparison: &Comparison, page: &mut String) {
     for (place, [corpus, cells @ ..]) in rows(comparison).iter().enumerate() {
         if place % comparison.models.len().max(1) == 0 {
             let corpus = escape(corpus);
-            // Writing to a string cannot fail, here and below.
-            let _ = writeln!(
-                page,
-                r#"<tr class="corpus"><th colspan="{columns}">{corpus}</th></tr>"#
-            );
+            *page += &format!(r#"<tr class="corpus"><th colspan="{columns}">{corpus}</th></tr>"#);
+            page.push('\n');
         }
         row(page, "td", cells.each_ref().map(String::as_str));
     }
@@ -59,17 +56,14 @@ fn table(comparison: &Comparison, page: &mut String) {
 
 fn row(page: &mut String, tag: &str, cells: [&str; HEADS.len() - 1]) {
     let cells = cells.map(|cell| format!("<{tag}>{}</{tag}>", escape(cell)));
-    let _ = writeln!(page, "<tr>{}</tr>", cells.concat());
+    *page += &format!("<tr>{}</tr>\n", cells.concat());
 }
 
 fn legend(comparison: &Comparison, page: &mut String) {
     page.push_str("<p class=\"legend\">");
     for (number, model) in comparison.models.iter().enumerate() {
         let (color, name) = (color(number), escape(&model.name));
-        let _ = write!(
-            page,
-            r#"<span><b style="color: {color}">■</b> {name}</span> "#
-        );
+        *page += &format!(r#"<span><b style="color: {color}">■</b> {name}</span> "#);
     }
     page.push_str("</p>\n");
 }
@@ -84,12 +78,11 @@ impl Chart {
     /// Values from 0 to a tenth above the highest of `values`, with lines at some of them.
     fn new(title: &str, values: impl Iterator<Item = f64>) -> Self {
         let most = values.fold(1.0, f64::max) * 1.1;
-        let mut svg = format!("<h2>{title}</h2>\n");
-        let _ = writeln!(
-            svg,
-            r#"<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">"#
-        );
+        let svg = format!("<h2>{title}</h2>\n");
         let mut chart = Chart { svg, most };
+        chart.line(format_args!(
+            r#"<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">"#
+        ));
         let step = step(most);
         let digits = if step < 1.0 { 1 } else { 0 };
         for line in 0..=(most / step) as u32 {
@@ -104,7 +97,7 @@ impl Chart {
     }
 
     fn line(&mut self, element: impl Display) {
-        let _ = writeln!(self.svg, "{element}");
+        self.svg += &format!("{element}\n");
     }
 
     /// A text under the chart.

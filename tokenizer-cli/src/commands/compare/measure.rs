@@ -81,7 +81,6 @@ pub(super) fn measure(
     model: &Compared,
     tokenizer: &Tokenizer,
     inputs: &Inputs,
-    threads: usize,
     progress: &Progress,
 ) -> Result<Measured> {
     let mut tokens = 0;
@@ -91,7 +90,7 @@ pub(super) fn measure(
         |texts: &[InputText], threads| tokenizer.request().threads(threads).encode_batch(texts);
     let stage = progress.bytes_of("comparing", inputs.total_bytes);
     let cut = pipeline::cut_for(tokenizer);
-    let spent = pipeline::run(inputs, cut, 0, threads, encode, |texts, batch| {
+    let spent = pipeline::run(inputs, cut, 0, &stage, encode, |texts, batch| {
         tokens += batch.ids.len() as u64;
         for &id in &batch.ids {
             if let Some(used) = is_used.get_mut(id as usize) {
@@ -100,13 +99,11 @@ pub(super) fn measure(
         }
         for text in texts {
             counts.add(text.as_ref(), text.stretch.ends_document);
-            stage.advance(text.as_ref().len() as u64);
         }
         Ok(())
     })?;
     let (bytes, seconds) = (stage.bytes(), spent.encoding.as_secs_f64());
-    spent.say(progress, bytes, tokens);
-    stage.tokens(tokens);
+    spent.end(progress, stage, tokens);
     let TextCounts {
         characters, words, ..
     } = counts;

@@ -47,7 +47,6 @@ pub(crate) fn run(arguments: &CompareArguments, progress: &Progress) -> Result<(
             })
             .collect(),
     };
-    let threads = documents.threads();
     // Every model is read before the first hour of work.
     let loaded = models.iter().map(|model| load(model, progress));
     let loaded = loaded.collect::<Result<Vec<_>>>()?;
@@ -55,7 +54,7 @@ pub(crate) fn run(arguments: &CompareArguments, progress: &Progress) -> Result<(
         let tokenizer = Tokenizer::new(model);
         let compared = Compared::new(&chosen.path, &tokenizer);
         for (inputs, corpus) in inputs.iter().zip(&mut comparison.corpora) {
-            let measured = measure(&compared, &tokenizer, inputs, threads, progress)?;
+            let measured = measure(&compared, &tokenizer, inputs, progress)?;
             corpus.models.push(measured);
         }
         comparison.models.push(compared);
