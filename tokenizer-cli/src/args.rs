@@ -8,7 +8,7 @@ use clap::builder::{RangedU64ValueParser, TypedValueParser};
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use tokenizer_core::corpus::CountsFormat;
-use tokenizer_core::{Count, CropOptions, Pattern};
+use tokenizer_core::{Count, Pattern};
 
 pub(crate) use self::models::{ModelArguments, ModelsArguments};
 use self::models::{model_path, path, read_model_path};
@@ -79,25 +79,16 @@ Examples:
 pub(crate) struct CountingArguments {
     /// Read no further than the document with which there are more characters than this.
     #[arg(long, value_name = "N")]
-    max_chars: Option<u64>,
+    pub(crate) max_chars: Option<u64>,
 
     /// Use at most so many characters of each document.
     #[arg(long, value_name = "N")]
-    doc_cap: Option<u64>,
+    pub(crate) doc_cap: Option<u64>,
 
     /// Count within so much memory, such as 2GB or 512MiB: what does not fit goes to temporary files
     /// (in TMPDIR), and the result is the same. Documents that are read come on top.
     #[arg(long, value_name = "SIZE", value_parser = memory_size)]
     pub(crate) max_memory: Option<usize>,
-}
-
-impl CountingArguments {
-    pub(crate) fn crop(&self) -> CropOptions {
-        let mut options = CropOptions::default();
-        options.max_chars = self.max_chars;
-        options.doc_cap = self.doc_cap;
-        options
-    }
 }
 
 /// Train a vocabulary on text and write it as a model.

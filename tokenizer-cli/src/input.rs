@@ -196,14 +196,31 @@ impl InputName {
     }
 
     fn document_error(&self, error: DocumentError) -> CommandError {
-        self.fail(&error).hint(match error {
+        let remedy = match &error {
             DocumentError::Json { .. } => {
                 "--field names the field that holds the text; --text reads all of the input as text"
             }
-            DocumentError::Refused(refused) => remedy(refused),
             DocumentError::Table(_) => "--column names the column that holds the text",
+            DocumentError::Refused(Refused::UnnamedJsonLines | Refused::OtherJson) => {
+                "--json-lines reads every line as a record, --text reads all of it as text"
+            }
+            DocumentError::Refused(Refused::JsonArray) => {
+                "write its elements one a line, as `jq -c '.[]'` does, or read all of it with \
+                 --text; --json-lines is for objects one a line"
+            }
+            DocumentError::Refused(Refused::Compression(_)) => {
+                "decompress it, also into a pipe: an INPUT of `-` is standard input"
+            }
+            DocumentError::Refused(Refused::Container(_) | Refused::CompressedContainer { .. }) => {
+                "give the texts that it holds as files or on standard input"
+            }
+            DocumentError::Refused(Refused::Encoding(_)) => {
+                "convert it to UTF-8, as with `iconv -t UTF-8`"
+            }
+            DocumentError::Refused(Refused::Ids) => "`tokenizer decode` turns ids into text",
             _ => "",
-        })
+        };
+        self.fail(error).hint(remedy)
     }
 }
 
@@ -213,28 +230,6 @@ impl fmt::Display for InputName {
             None => f.write_str("standard input"),
             Some(path) => path.display().fmt(f),
         }
-    }
-}
-
-/// The remedy for a refused input.
-fn remedy(refused: Refused) -> &'static str {
-    match refused {
-        Refused::UnnamedJsonLines | Refused::OtherJson => {
-            "--json-lines reads every line as a record, --text reads all of it as text"
-        }
-        Refused::JsonArray => {
-            "write its elements one a line, as `jq -c '.[]'` does, or read all of it with --text; \
-             --json-lines is for objects one a line"
-        }
-        Refused::Compression(_) => {
-            "decompress it, also into a pipe: an INPUT of `-` is standard input"
-        }
-        Refused::Container(_) | Refused::CompressedContainer { .. } => {
-            "give the texts that it holds as files or on standard input"
-        }
-        Refused::Encoding(_) => "convert it to UTF-8, as with `iconv -t UTF-8`",
-        Refused::Ids => "`tokenizer decode` turns ids into text",
-        _ => "",
     }
 }
 

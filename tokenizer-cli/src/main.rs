@@ -13,9 +13,10 @@ mod interrupt;
 mod output;
 mod progress;
 
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use crate::args::{Arguments, Command};
 use crate::error::Result;
@@ -26,10 +27,11 @@ fn main() -> ExitCode {
         let panic = panic.to_string().replace('\n', " ");
         say("error", &format!("a fault of this program: {panic}"));
     }));
-    let arguments = Arguments::parse();
+    let matches = Arguments::command().get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     interrupt::watch();
     // The hook has said all there is to say about a panic.
-    let result = std::panic::catch_unwind(|| run(&arguments));
+    let result = std::panic::catch_unwind(AssertUnwindSafe(|| run(&arguments, &matches)));
     match result {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) => {
@@ -45,7 +47,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> Result<()> {
+fn run(arguments: &Arguments, matches: &ArgMatches) -> Result<()> {
     let progress = Progress::new(arguments.quiet, arguments.verbose);
     match &arguments.command {
         Command::Train(arguments) => commands::train::run(arguments, &progress),
@@ -54,7 +56,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         Command::Decode(arguments) => commands::decode::run(arguments, &progress),
         Command::Count(arguments) => commands::count::run(arguments, &progress),
         Command::Convert(arguments) => commands::convert::run(arguments, &progress),
-        Command::Compare(arguments) => commands::compare::run(arguments, &progress),
+        Command::Compare(arguments) => commands::compare::run(arguments, matches, &progress),
         Command::Inspect(arguments) => commands::inspect::run(arguments, &progress),
         Command::Completions { shell } => commands::manual::completions(*shell),
         Command::Man { command } => commands::manual::man(command.as_deref()),

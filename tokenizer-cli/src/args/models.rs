@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
-use clap::{ArgMatches, Args, Command, FromArgMatches};
+use clap::{ArgMatches, Args};
 use tokenizer_core::Pattern;
 use tokenizer_core::corpus::ModelFormat;
 
@@ -23,16 +23,9 @@ pub(crate) struct ModelArguments {
     pub(crate) pattern: Option<Pattern>,
 }
 
-/// The models of a command, in the order in which they were typed. Values have their places on the
-/// command line.
-#[derive(Debug)]
-pub(crate) struct ModelsArguments {
-    models: Vec<(usize, PathBuf)>,
-    patterns: Vec<(usize, Pattern)>,
-}
-
+/// The models of a command, in the order in which they were typed.
 #[derive(Debug, Args)]
-struct ModelsOptions {
+pub(crate) struct ModelsArguments {
     /// A model: .bpe, .json, .tiktoken or a folder in Hugging Face's layout; may be given again.
     #[arg(short, long = "model", value_name = "MODEL", value_parser = read_model_path())]
     #[arg(required = true)]
@@ -49,20 +42,23 @@ struct ModelsOptions {
 }
 
 impl ModelsArguments {
-    /// Each model with its options. With one model, their order does not matter.
+    /// Each model with its options, by their places on the command line: `matches` are those of the
+    /// command. With one model, their order does not matter.
     ///
     /// Fails when an option precedes every model, or is given twice for one.
-    pub(crate) fn choices(&self) -> Result<Vec<ModelArguments>> {
+    pub(crate) fn choices(&self, matches: &ArgMatches) -> Result<Vec<ModelArguments>> {
+        let places = |id| matches.indices_of(id).into_iter().flatten();
         let misplaced =
             |fault: String| usage(fault).hint("give it once, after the -m of its model");
-        let paths = self.models.iter().map(|(_, path)| path.clone());
+        let paths = self.models.iter().cloned();
         let choices = paths.map(|path| ModelArguments {
             path,
             pattern: None,
         });
         let mut choices: Vec<_> = choices.collect();
-        for (place, pattern) in &self.patterns {
-            let before = self.models.iter().rposition(|(model, _)| model < place);
+        for (place, pattern) in places("patterns").zip(&self.patterns) {
+            let behind = places("models").filter(|&model| model < place);
+            let before = behind.count().checked_sub(1);
             let model = if choices.len() == 1 { Some(0) } else { before };
             let model = model.ok_or_else(|| {
                 misplaced("--pattern precedes every -m, and belongs to the -m before it".to_owned())
@@ -76,32 +72,6 @@ impl ModelsArguments {
             }
         }
         Ok(choices)
-    }
-}
-
-impl FromArgMatches for ModelsArguments {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let options = ModelsOptions::from_arg_matches(matches)?;
-        let places = |id| matches.indices_of(id).into_iter().flatten();
-        Ok(ModelsArguments {
-            models: places("models").zip(options.models).collect(),
-            patterns: places("patterns").zip(options.patterns).collect(),
-        })
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
-}
-
-impl Args for ModelsArguments {
-    fn augment_args(command: Command) -> Command {
-        ModelsOptions::augment_args(command)
-    }
-
-    fn augment_args_for_update(command: Command) -> Command {
-        ModelsOptions::augment_args_for_update(command)
     }
 }
 

@@ -140,12 +140,11 @@ fn say_outcome(
 ) {
     let output = arguments.output.display();
     if learned.len() < training.merges() {
+        let counts = [model.id_limit(), arguments.vocab_size, learned.len()];
+        let [ids, wanted, merges] = counts.map(|count| number(count as u64));
         warn(&format!(
-            "{output}: the vocabulary has {} ids, not {}: after {} merges no pair is left that may be \
-             merged",
-            number(model.id_limit() as u64),
-            number(arguments.vocab_size as u64),
-            number(learned.len() as u64),
+            "{output}: the vocabulary has {ids} ids, not {wanted}: after {merges} merges no pair is \
+             left that may be merged"
         ));
     }
     warn_of_loss(model, &arguments.output);

@@ -77,17 +77,23 @@ impl Training {
             })
             .threads(arguments.documents.threads())
             .specials(&arguments.specials);
-        let training = match &arguments.extend {
+        let (pattern, extended) = match &arguments.extend {
             Some(path) => {
                 let model = model_to_extend(path, arguments, progress)?;
-                Training {
-                    pattern: model.pattern().clone(),
-                    initial_ids: size_to_extend(&model),
-                    extended: Some(model),
-                    options,
-                }
+                (model.pattern().clone(), Some(model))
             }
-            None => Self::from_bytes(arguments, counts, options)?,
+            None => {
+                let pattern = counts::pattern(counts, arguments.pattern.as_ref());
+                check_options(&options, &pattern, arguments)?;
+                (pattern, None)
+            }
+        };
+        let initial_ids = extended.as_ref().map(size_to_extend);
+        let training = Training {
+            initial_ids: initial_ids.unwrap_or_else(|| options.initial_ids()),
+            pattern,
+            extended,
+            options,
         };
         match counts.map(CountsFiles::pattern) {
             Some(counts) if *counts != training.pattern => Err(usage(format!(
@@ -97,34 +103,6 @@ impl Training {
             ))),
             _ => Ok(training),
         }
-    }
-
-    fn from_bytes(
-        arguments: &TrainArguments,
-        counts: Option<&CountsFiles>,
-        options: TrainOptions,
-    ) -> Result<Self> {
-        let pattern = counts::pattern(counts, arguments.pattern.as_ref());
-        options.check().map_err(|error| match error {
-            TrainError::Specials(error) => usage(format!("--special: {error}")),
-            TrainError::VocabTooSmall {
-                vocab_size,
-                initial,
-            } => usage(format!(
-                "--vocab-size {vocab_size} is too small: 256 bytes and {} special tokens need {initial}",
-                arguments.specials.len()
-            )),
-            other => other.into(),
-        })?;
-        let untrained = train(&PieceCounts::new(), &options)?;
-        let untrained = Model::from_trained(pattern.clone(), untrained)?;
-        check_written(&untrained, &arguments.output)?;
-        Ok(Training {
-            pattern,
-            extended: None,
-            initial_ids: options.initial_ids(),
-            options,
-        })
     }
 
     /// What is to be done to text before it is split.
@@ -178,6 +156,28 @@ impl Training {
             trained: Some(trained),
         })
     }
+}
+
+/// Checks that a model of these options can be trained and written.
+fn check_options(
+    options: &TrainOptions,
+    pattern: &Pattern,
+    arguments: &TrainArguments,
+) -> Result<()> {
+    options.check().map_err(|error| match error {
+        TrainError::Specials(error) => usage(format!("--special: {error}")),
+        TrainError::VocabTooSmall {
+            vocab_size,
+            initial,
+        } => usage(format!(
+            "--vocab-size {vocab_size} is too small: 256 bytes and {} special tokens need {initial}",
+            arguments.specials.len()
+        )),
+        other => other.into(),
+    })?;
+    let untrained = train(&PieceCounts::new(), options)?;
+    let untrained = Model::from_trained(pattern.clone(), untrained)?;
+    check_written(&untrained, &arguments.output)
 }
 
 fn model_to_extend(path: &Path, arguments: &TrainArguments, progress: &Progress) -> Result<Model> {

@@ -7,6 +7,7 @@ mod table;
 use std::path::Path;
 use std::slice;
 
+use clap::ArgMatches;
 use tokenizer_core::Tokenizer;
 
 use self::measure::{Compared, Comparison, Corpus, measure};
@@ -16,9 +17,14 @@ use crate::error::{Result, usage};
 use crate::output::Output;
 use crate::progress::Progress;
 
-pub(crate) fn run(arguments: &CompareArguments, progress: &Progress) -> Result<()> {
+pub(crate) fn run(
+    arguments: &CompareArguments,
+    matches: &ArgMatches,
+    progress: &Progress,
+) -> Result<()> {
     let documents = &arguments.documents;
-    let models = arguments.models.choices()?;
+    let matches = matches.subcommand_matches("compare").unwrap_or(matches);
+    let models = arguments.models.choices(matches)?;
     if models.len() > 1 && documents.inputs.iter().any(|path| path == Path::new("-")) {
         return Err(usage(
             "standard input can be read only once, and every model is to have it",

@@ -18,16 +18,12 @@ pub(super) fn page(model: &Model, ids: &[TokenId]) -> String {
     let bytes: usize = tokens(model, ids).map(|(.., token)| token.len()).sum();
     let mut page = HEAD.to_owned();
     let per_token = bytes as f64 / ids.len().max(1) as f64;
-    // Writing to a string cannot fail.
-    let _ = write!(
-        page,
-        "<p>{} tokens, {} bytes, {per_token:.2} bytes per token</p>\n<div class=\"text\">",
-        number(ids.len() as u64),
-        number(bytes as u64),
-    );
+    let [count, bytes] = [ids.len(), bytes].map(|count| number(count as u64));
+    page += &format!("<p>{count} tokens, {bytes} bytes, {per_token:.2} bytes per token</p>\n");
+    page += "<div class=\"text\">";
     for (place, (id, at, token)) in tokens(model, ids).enumerate() {
         let class = CLASSES[place % CLASSES.len()];
-        let _ = write!(page, "<span class=\"{class}\" title=\"{id} (byte {at})\">");
+        page += &format!("<span class=\"{class}\" title=\"{id} (byte {at})\">");
         push_escaped(token, &mut page);
         page.push_str("</span>");
     }

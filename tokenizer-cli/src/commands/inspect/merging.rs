@@ -47,15 +47,11 @@ fn show(model: &Model, rule: &MergeRule<'_>, piece: &[u8], shown: &mut String) {
     let ids = rule.merge(piece, |step| {
         tokens.remove(&step.middle);
         tokens.insert(step.span.start, step.token);
-        let _ = writeln!(
-            shown,
-            "      {}    rank {}: \"{}\" and \"{}\" make {}",
-            line(model, &tokens, step.span.start),
-            step.rank,
-            shortened(model, step.pair.left()),
-            shortened(model, step.pair.right()),
-            step.token,
-        );
+        let (rank, made) = (step.rank, step.token);
+        let [left, right] = [step.pair.left(), step.pair.right()].map(|id| shortened(model, id));
+        let line = line(model, &tokens, step.span.start);
+        let step = format!("rank {rank}: \"{left}\" and \"{right}\" make {made}");
+        let _ = writeln!(shown, "      {line}    {step}");
     });
     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
     let _ = writeln!(shown, "      ids {}\n", ids.join(" "));

@@ -19,13 +19,12 @@ pub(super) fn report(model: &Model, most: usize) -> String {
         0 => String::new(),
         added => format!(", {} other added tokens", number(added as u64)),
     };
+    let counts = [vocab.len(), special, model.id_limit()];
+    let [tokens, special, limit] = counts.map(|count| number(count as u64));
     // Writing to a string cannot fail.
     let _ = writeln!(
         report,
-        "{} tokens, {} special tokens{added}, ids below {}\n",
-        number(vocab.len() as u64),
-        number(special as u64),
-        number(model.id_limit() as u64),
+        "{tokens} tokens, {special} special tokens{added}, ids below {limit}\n"
     );
 
     let mut lengths: BTreeMap<usize, u64> = BTreeMap::new();
