@@ -60,8 +60,11 @@ impl Counter<'_> {
         if let Some(max_memory) = self.options.max_memory {
             return self.sorted(|sorted, bytes| {
                 let words = sorted.into_piece_counts(max_memory / 2);
-                let words = words.map_err(|error| failed(error).hint(MEMORY_HINT))?;
-                Ok((words, bytes))
+                let words = words.map_err(|error| match &error {
+                    CountError::MemoryExceeded { .. } => failed(error).hint(MEMORY_HINT),
+                    _ => error.into(),
+                });
+                Ok((words?, bytes))
             });
         }
         let options = CountOptions::default().threads(self.inputs.threads());

@@ -120,7 +120,8 @@ fn choose_format(
         let error = format!("standard output is a terminal, and {format} is not for reading");
         usage(error).hint(GIVE_FILE)
     })?;
-    ensure(!format.needs_file() || output.path().is_some(), || {
+    let needs_file = matches!(format, IdFormat::Megatron | IdFormat::Parquet);
+    ensure(!needs_file || output.path().is_some(), || {
         usage(format!("{format} needs a file")).hint(GIVE_FILE)
     })?;
     let is_bin = IdFormat::is_width_left_open(output.path());

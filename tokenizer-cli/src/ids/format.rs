@@ -124,11 +124,6 @@ impl IdFormat {
     pub(crate) fn is_binary(self) -> bool {
         !self.numbers().is_empty()
     }
-
-    /// Whether there must be a file for it.
-    pub(crate) fn needs_file(self) -> bool {
-        matches!(self, IdFormat::Megatron | IdFormat::Parquet)
-    }
 }
 
 /// As it is typed.
