@@ -143,20 +143,21 @@ pub(crate) struct FormArguments {
 
 impl FormArguments {
     pub(crate) fn options(&self) -> DocumentOptions {
-        let mut options = DocumentOptions::default();
-        options.units = match &self.document_separator {
+        let units = match &self.document_separator {
             Some(separator) => Units::Separated(separator.clone().into_bytes()),
             None if self.per_line => Units::Lines,
             None => Units::Whole,
         };
-        options.read_as = match (self.json_lines, self.text) {
+        let read_as = match (self.json_lines, self.text) {
             (true, _) => ReadAs::JsonLines,
             (_, true) => ReadAs::Text,
             _ => ReadAs::Detect,
         };
-        options.field.clone_from(&self.field);
-        options.column.clone_from(&self.column);
-        options
+        DocumentOptions::default()
+            .units(units)
+            .read_as(read_as)
+            .field(&self.field)
+            .column(&self.column)
     }
 
     /// The files of a folder that are taken.
@@ -177,11 +178,11 @@ impl InputArguments {
 pub(crate) struct CountingArguments {
     /// Read no further than the document with which there are more characters than this.
     #[arg(long, value_name = "N")]
-    max_chars: Option<u64>,
+    pub(crate) max_chars: Option<u64>,
 
     /// Use at most so many characters of each document.
     #[arg(long, value_name = "N")]
-    doc_cap: Option<u64>,
+    pub(crate) doc_cap: Option<u64>,
 
     /// Count within so much memory, such as 2GB or 512MiB: what does not fit goes to temporary files
     /// (in TMPDIR), and the result is the same. Documents that are read come on top.
@@ -191,10 +192,9 @@ pub(crate) struct CountingArguments {
 
 impl CountingArguments {
     pub(crate) fn crop(&self) -> CropOptions {
-        let mut options = CropOptions::default();
-        options.max_chars = self.max_chars;
-        options.doc_cap = self.doc_cap;
-        options
+        CropOptions::default()
+            .max_chars(self.max_chars.unwrap_or(u64::MAX))
+            .doc_cap(self.doc_cap.unwrap_or(u64::MAX))
     }
 }
 

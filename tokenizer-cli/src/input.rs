@@ -66,8 +66,7 @@ impl fmt::Display for InputName {
 /// All of standard input as one text: decompressed if need be, with JSON as it stands.
 pub(crate) fn standard_text() -> Result<Vec<u8>, CommandError> {
     let name = InputName::Standard;
-    let mut options = DocumentOptions::default();
-    options.read_as = ReadAs::Text;
+    let options = DocumentOptions::default().read_as(ReadAs::Text);
     let fail = |error| document_error(&name, error);
     let documents = Documents::of_stream(io::stdin(), &options).map_err(fail)?;
     if let Some(doubt) = documents.doubt() {
@@ -162,9 +161,9 @@ impl Inputs {
                 names.push(name);
             }
         }
-        let mut options = arguments.forms.options();
-        options.threads = arguments.threads();
-        options.repair_surrogates = arguments.errors == InvalidText::Keep;
+        let options = (arguments.forms.options())
+            .threads(arguments.threads())
+            .repair_surrogates(arguments.errors == InvalidText::Keep);
         let total_bytes = look_at(&names, &options)?;
         Ok(Inputs {
             names,
@@ -208,8 +207,7 @@ impl Inputs {
         &self,
         cut: Option<&Pattern>,
     ) -> impl Iterator<Item = Result<InputText, CommandError>> + use<> {
-        let mut options = self.options.clone();
-        options.cut = cut.cloned();
+        let options = self.options.clone().cut(cut.cloned());
         let inputs = self.clone();
         let mut numbers = 0..self.names.len();
         let mut under_way: Option<(usize, Documents)> = None;

@@ -10,7 +10,8 @@ use std::fmt;
 use memchr::{memchr, memchr_iter, memmem};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
-use super::{DocumentError, Ends, Unit};
+use super::error::DocumentError;
+use super::place::{Ends, Unit};
 use crate::corpus::content::BYTE_ORDER_MARK;
 
 /// The texts of all lines, one behind the other, and where each ends. Lines of white space alone are

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
-use super::{DocumentError, Doubt};
+use super::doubt::Doubt;
+use super::error::DocumentError;
+#[cfg(feature = "parquet")]
+use super::table;
 use crate::corpus::content::{Content, Head, ReadAs, Refused};
 
 /// A stream of plain bytes, and what it is known to hold.
@@ -51,20 +54,17 @@ impl Source {
     ) -> Result<Self, DocumentError> {
         let head = read_head(&mut stream)?;
         let content = head.content(name, read_as);
-        let (format, mut reader): (_, Box<dyn Read + Send>) = match content {
-            Content::Gzip => {
-                let stream = Cursor::new(head.bytes).chain(stream);
-                let stream = io::BufReader::with_capacity(BUFFER, stream);
-                ("gzip", Box::new(MultiGzDecoder::new(stream)))
-            }
-            Content::Zstd => {
-                let stream = Cursor::new(head.bytes).chain(stream);
-                let stream = io::BufReader::with_capacity(BUFFER, stream);
-                let decoder = zstd::stream::read::Decoder::with_buffer(stream)?;
-                ("Zstandard", Box::new(decoder))
-            }
+        let format = match content {
+            Content::Gzip => "gzip",
+            Content::Zstd => "Zstandard",
             Content::Refused(refused) => return Err(refused.into()),
             content => return Ok(Self::new(head, stream, content, None)),
+        };
+        let stream = Cursor::new(head.bytes).chain(stream);
+        let stream = io::BufReader::with_capacity(BUFFER, stream);
+        let mut reader: Box<dyn Read + Send> = match content {
+            Content::Gzip => Box::new(MultiGzDecoder::new(stream)),
+            _ => Box::new(zstd::stream::read::Decoder::with_buffer(stream)?),
         };
         let head =
             read_head(&mut reader).map_err(|error| DocumentError::Compressed { format, error })?;
@@ -157,20 +157,20 @@ impl Source {
         Err(io::Error::new(io::ErrorKind::UnexpectedEof, message).into())
     }
 
-    /// The table that it is.
+    /// The texts in a column of the table that it is.
     #[cfg(feature = "parquet")]
     pub(super) fn into_table(
         mut self,
         column: &str,
         threads: usize,
-    ) -> Result<super::table::TextColumn, DocumentError> {
+    ) -> Result<table::Batches, DocumentError> {
         match &self.file {
-            Some(path) => super::table::TextColumn::of_file(File::open(path)?, column, threads),
+            Some(path) => table::of_file(File::open(path)?, column, threads),
             None => {
                 // The description of a table stands at its end.
                 let mut bytes = Vec::new();
                 self.reader.read_to_end(&mut bytes)?;
-                super::table::TextColumn::open(bytes::Bytes::from(bytes), column, threads)
+                table::open(bytes::Bytes::from(bytes), column, threads)
             }
         }
     }
