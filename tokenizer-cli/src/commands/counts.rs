@@ -15,7 +15,7 @@ use tokenizer_core::{
 };
 
 use crate::args::CountingArguments;
-use crate::commands::parts::{InputPlace, Part, Places};
+use crate::commands::parts::{InputPlace, Places};
 use crate::error::{CommandError, UsageError};
 use crate::input::{InputText, Inputs};
 use crate::progress::{Progress, Stage};
@@ -147,9 +147,7 @@ impl<'a> Counter<'a> {
         &self,
         inputs: &Inputs,
         progress: &Progress,
-        count: impl FnOnce(
-            &mut (dyn Iterator<Item = Part<Cropped<Text>>> + Send),
-        ) -> Result<R, CountError>,
+        count: impl FnOnce(&mut (dyn Iterator<Item = Cropped<Text>> + Send)) -> Result<R, CountError>,
     ) -> Result<(R, u64), CommandError> {
         let stage = progress.bytes_of("counting pieces", inputs.total_bytes());
         let mut bytes = 0;
@@ -164,17 +162,16 @@ impl<'a> Counter<'a> {
                 None
             }
         });
-        let documents = crop(documents, &self.crop);
         let mut places = Places::default();
-        let place = |cropped: &Cropped<Text>| cropped.document().place;
-        // Few of the parts that were taken are not counted yet.
-        let mut parts = places.cut(documents, self.pattern, place).inspect(|part| {
-            let length = part.as_ref().len() as u64;
+        // Few of the documents that were taken are not counted yet.
+        let mut documents = crop(documents, &self.crop).inspect(|document| {
+            places.push(document.document().place);
+            let length = document.as_ref().len() as u64;
             bytes += length;
             stage.advance(length);
         });
-        let counted = count(&mut parts);
-        drop(parts);
+        let counted = count(&mut documents);
+        drop(documents);
         // A document that cannot be counted stands before one that cannot be read.
         let counted = counted.map_err(|error| match error {
             CountError::Split { document, error } => {

@@ -1,25 +1,6 @@
-//! Documents in parts, so that progress shows within a large one, and so does a failure its place.
+//! Where the documents that are counted began, so that a failure names its place.
 
-use std::ops::Range;
-use std::sync::Arc;
-
-use tokenizer_core::Pattern;
 use tokenizer_core::corpus::{Place, Unit};
-
-/// A part has at least so many bytes, if the document goes on.
-const PART_BYTES: usize = 4 << 20;
-
-/// A part of a document.
-pub(super) struct Part<D> {
-    document: Arc<D>,
-    span: Range<usize>,
-}
-
-impl<D: AsRef<[u8]>> AsRef<[u8]> for Part<D> {
-    fn as_ref(&self) -> &[u8] {
-        &(*self.document).as_ref()[self.span.clone()]
-    }
-}
 
 /// A place in one of several inputs, which are numbered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,54 +23,27 @@ impl InputPlace {
     }
 }
 
-/// Where the parts that were taken begin. Documents of one part each, one behind another, take no
-/// memory: only what the part before does not tell is kept.
+/// Where the documents that were taken begin, or the stretches of them. Documents of one stretch each,
+/// one behind another, take no memory: only what the one before does not tell is kept.
 #[derive(Default)]
 pub(super) struct Places {
     kept: Vec<(usize, InputPlace)>,
-    parts: usize,
+    documents: usize,
 }
 
 impl Places {
-    /// Cuts every document where the pattern certainly splits: the pieces stay the same.
-    pub(super) fn cut<D: AsRef<[u8]>>(
-        &mut self,
-        documents: impl Iterator<Item = D>,
-        pattern: &Pattern,
-        place_of: impl Fn(&D) -> InputPlace,
-    ) -> impl Iterator<Item = Part<D>> {
-        documents.flat_map(move |document| {
-            let place = place_of(&document);
-            let document = Arc::new(document);
-            let mut spans: Vec<Range<usize>> =
-                pattern.parts((*document).as_ref(), PART_BYTES).collect();
-            if spans.is_empty() {
-                // Every document has a part, and they can be counted.
-                spans.push(0..0);
-            }
-            for span in &spans {
-                self.push(place, span.start);
-            }
-            spans.into_iter().map(move |span| Part {
-                document: Arc::clone(&document),
-                span,
-            })
-        })
-    }
-
-    fn push(&mut self, mut place: InputPlace, start: usize) {
-        place.place.offset += start as u64;
-        if self.kept.is_empty() || self.find(self.parts) != place {
-            self.kept.push((self.parts, place));
+    pub(super) fn push(&mut self, place: InputPlace) {
+        if self.kept.is_empty() || self.find(self.documents) != place {
+            self.kept.push((self.documents, place));
         }
-        self.parts += 1;
+        self.documents += 1;
     }
 
-    /// Where a part begins.
-    pub(super) fn find(&self, part: usize) -> InputPlace {
-        let behind = self.kept.partition_point(|&(number, _)| number <= part);
+    /// Where a document begins, by its number.
+    pub(super) fn find(&self, document: usize) -> InputPlace {
+        let behind = (self.kept).partition_point(|&(number, _)| number <= document);
         let (number, place) = self.kept[behind - 1];
-        match part - number {
+        match document - number {
             0 => place,
             more => place.after(more as u64),
         }
@@ -101,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_follows_from_the_part_before_is_not_kept() {
+    fn what_follows_from_the_document_before_is_not_kept() {
         let at = |input, unit, offset| InputPlace {
             input,
             place: Place { unit, offset },
@@ -119,10 +73,10 @@ mod tests {
         ];
         let mut places = Places::default();
         for place in all {
-            places.push(place, 0);
+            places.push(place);
         }
-        for (part, place) in all.into_iter().enumerate() {
-            assert_eq!(places.find(part), place);
+        for (document, place) in all.into_iter().enumerate() {
+            assert_eq!(places.find(document), place);
         }
         assert_eq!(places.kept.len(), 6);
     }
