@@ -262,27 +262,28 @@ pub fn write_counts<E: From<FileError> + From<SaveCountsError>>(
     write: impl FnOnce(&mut CountsWriter<'_, '_>) -> Result<(), E>,
 ) -> Result<(), E> {
     let fail = |error| FileError::new(path, error);
-    match CountsFormat::of_path(path) {
-        Some(CountsFormat::Tsv) => write_atomically(path, |file| {
-            let rows = tsv::Writer::new(file, pattern).map_err(fail)?;
-            let rows = RowWriter::Tsv(rows);
-            write(&mut CountsWriter { path, rows })
-        }),
-        #[cfg(feature = "parquet")]
-        Some(CountsFormat::Parquet) => write_atomically(path, |file| {
-            let rows = parquet::Writer::new(file, pattern).map_err(fail)?;
-            let rows = RowWriter::Parquet(Box::new(rows));
-            let mut writer = CountsWriter { path, rows };
-            write(&mut writer)?;
-            match writer.rows {
-                RowWriter::Parquet(rows) => Ok(rows.finish().map_err(fail)?),
-                RowWriter::Tsv(_) => Ok(()),
-            }
-        }),
-        #[cfg(not(feature = "parquet"))]
-        Some(CountsFormat::Parquet) => Err(SaveCountsError::NotBuilt(path.to_owned()).into()),
-        None => Err(SaveCountsError::UnknownFormat(path.to_owned()).into()),
+    let format = CountsFormat::of_path(path);
+    let format = format.ok_or_else(|| SaveCountsError::UnknownFormat(path.to_owned()))?;
+    #[cfg(not(feature = "parquet"))]
+    if format == CountsFormat::Parquet {
+        return Err(SaveCountsError::NotBuilt(path.to_owned()).into());
     }
+    write_atomically(path, |file| {
+        let rows = match format {
+            #[cfg(feature = "parquet")]
+            CountsFormat::Parquet => {
+                RowWriter::Parquet(Box::new(parquet::Writer::new(file, pattern).map_err(fail)?))
+            }
+            _ => RowWriter::Tsv(tsv::Writer::new(file, pattern).map_err(fail)?),
+        };
+        let mut writer = CountsWriter { path, rows };
+        write(&mut writer)?;
+        match writer.rows {
+            #[cfg(feature = "parquet")]
+            RowWriter::Parquet(rows) => Ok(rows.finish().map_err(fail)?),
+            RowWriter::Tsv(_) => Ok(()),
+        }
+    })
 }
 
 /// Writes the rows of a file under way: see [`write_counts`].

@@ -2,6 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use ::parquet::column::reader::ColumnReaderImpl;
+use ::parquet::data_type::DataType;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::RowGroupMetaData;
 
@@ -35,4 +37,42 @@ pub(crate) fn is_inside(group: &RowGroupMetaData, column: usize, length: u64) ->
         .zip(size.ok())
         .and_then(|(start, size)| start.checked_add(size));
     end.is_some_and(|end| end <= length)
+}
+
+/// A column of a group of rows, read some rows at a time.
+pub(crate) struct ColumnRows<T: DataType> {
+    reader: ColumnReaderImpl<T>,
+    /// The highest level of definition: below it, a value is null.
+    defined: i16,
+    levels: Vec<i16>,
+    /// The values of the rows that were read last, without nulls.
+    pub(crate) values: Vec<T::T>,
+}
+
+impl<T: DataType> ColumnRows<T> {
+    pub(crate) fn new(reader: ColumnReaderImpl<T>, defined: i16) -> Self {
+        ColumnRows {
+            reader,
+            defined,
+            levels: Vec::new(),
+            values: Vec::new(),
+        }
+    }
+
+    /// Reads at most `most` rows: gives how many there were, and how many before the first null.
+    pub(crate) fn read(&mut self, most: usize) -> Result<(usize, Option<usize>), String> {
+        self.levels.clear();
+        self.values.clear();
+        let levels = (self.defined > 0).then_some(&mut self.levels);
+        let (reader, found) = (&mut self.reader, &mut self.values);
+        let (rows, values, _) = guarded(|| reader.read_records(most, levels, None, found))?;
+        let mut levels = self.levels.iter();
+        let null = match values == rows {
+            true => None,
+            false => levels
+                .position(|&level| level < self.defined)
+                .or(Some(values)),
+        };
+        Ok((rows, null))
+    }
 }

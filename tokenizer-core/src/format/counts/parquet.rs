@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use ::parquet::basic::{Compression, ConvertedType, Encoding, LogicalType, Type as PhysicalType};
-use ::parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_typed_column_reader};
+use ::parquet::column::reader::{ColumnReader, get_typed_column_reader};
 use ::parquet::data_type::{ByteArray, ByteArrayType, DataType, Int64Type};
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::KeyValue;
@@ -26,7 +26,7 @@ use bytes::Bytes;
 
 use super::error::CountsError;
 use super::pattern_text;
-use crate::format::broken_parquet::{self, is_inside};
+use crate::format::broken_parquet::{self, ColumnRows, is_inside};
 use crate::pattern::Pattern;
 use crate::token::Count;
 
@@ -126,23 +126,30 @@ impl Table {
         for group in 0..self.reader.num_row_groups() {
             let group = guarded(|| self.reader.get_row_group(group))?;
             let pieces = guarded(|| group.get_column_reader(self.piece))?;
-            let mut pieces = Column::new(get_typed_column_reader::<ByteArrayType>(pieces));
             let counts = guarded(|| group.get_column_reader(self.count))?;
+            let [pieces_defined, defined] = [self.piece, self.count].map(|column| {
+                group
+                    .metadata()
+                    .column(column)
+                    .column_descr()
+                    .max_def_level()
+            });
+            let mut pieces = ColumnRows::new(get_typed_column_reader(pieces), pieces_defined);
             let is_signed = self.is_signed;
             let rows = match counts {
                 ColumnReader::Int32ColumnReader(counts) => {
-                    let count = |n: i32| match is_signed {
+                    let counts = ColumnRows::new(counts, defined);
+                    rows(&mut pieces, counts, row, &mut each, |n| match is_signed {
                         true => n.try_into().ok(),
                         false => Some(Count::from(n as u32)),
-                    };
-                    rows(&mut pieces, Column::new(counts), row, &mut each, count)?
+                    })?
                 }
                 ColumnReader::Int64ColumnReader(counts) => {
-                    let count = |n: i64| match is_signed {
+                    let counts = ColumnRows::new(counts, defined);
+                    rows(&mut pieces, counts, row, &mut each, |n| match is_signed {
                         true => n.try_into().ok(),
                         false => Some(n as Count),
-                    };
-                    rows(&mut pieces, Column::new(counts), row, &mut each, count)?
+                    })?
                 }
                 _ => return Err(parquet("a column changes its type").into()),
             };
@@ -323,52 +330,26 @@ fn type_of(column: &ColumnDescriptor) -> String {
     }
 }
 
-/// A column of a group, read a batch at a time. Nulls are found out.
-struct Column<T: DataType> {
-    reader: ColumnReaderImpl<T>,
-    levels: Vec<i16>,
-    values: Vec<T::T>,
-}
-
-impl<T: DataType> Column<T> {
-    fn new(reader: ColumnReaderImpl<T>) -> Self {
-        Column {
-            reader,
-            levels: Vec::new(),
-            values: Vec::new(),
-        }
-    }
-
-    /// Reads on; what was read stands in `values`. `row` is the number of rows before.
-    fn read(&mut self, rows: usize, row: u64, null: &'static str) -> Result<(), CountsError> {
-        self.levels.clear();
-        self.values.clear();
-        let (reader, levels) = (&mut self.reader, &mut self.levels);
-        let (records, values, _) =
-            guarded(|| reader.read_records(rows, Some(levels), None, &mut self.values))?;
-        if values != records {
-            let before = self.levels.iter().position(|&level| level == 0);
-            return Err(CountsError::Row {
-                row: row + before.unwrap_or(0) as u64 + 1,
-                fault: null,
-            });
-        }
-        Ok(())
-    }
-}
-
 /// Hands out the rows of a group, `row` of which come before, and gives their number.
 fn rows<T: DataType, E: From<CountsError>>(
-    pieces: &mut Column<ByteArrayType>,
-    mut counts: Column<T>,
+    pieces: &mut ColumnRows<ByteArrayType>,
+    mut counts: ColumnRows<T>,
     row: u64,
     each: &mut impl FnMut(&[u8], Count) -> Result<(), E>,
     count: impl Fn(T::T) -> Option<Count>,
 ) -> Result<u64, E> {
     let mut read = 0;
     loop {
-        pieces.read(BATCH, row + read, "the piece is null")?;
-        counts.read(BATCH, row + read, "the count is null")?;
+        let without_nulls = |found, fault| match found {
+            Ok((_, None)) => Ok(()),
+            Ok((_, Some(before))) => Err(CountsError::Row {
+                row: row + read + before as u64 + 1,
+                fault,
+            }),
+            Err(message) => Err(CountsError::Parquet(message)),
+        };
+        without_nulls(pieces.read(BATCH), "the piece is null")?;
+        without_nulls(counts.read(BATCH), "the count is null")?;
         if pieces.values.len() != counts.values.len() {
             return Err(parquet("the columns have not the same number of rows").into());
         }

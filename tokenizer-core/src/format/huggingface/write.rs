@@ -1,9 +1,10 @@
 //! A model as a `tokenizer.json`, in the form in which `tokenizers` saves its own.
 
+use super::error::HuggingFaceError;
 use super::json::{Json, object};
 use super::proof::prove;
+use super::read::read;
 use super::regex_dialect::to_oniguruma;
-use super::{HuggingFaceError, read};
 use crate::byte_level::{bytes_of, spell};
 use crate::merges::Merge;
 use crate::model::{Affixes, Merging, Model};

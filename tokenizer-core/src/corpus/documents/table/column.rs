@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use ::parquet::basic::Type as PhysicalType;
-use ::parquet::column::reader::{ColumnReaderImpl, get_typed_column_reader};
-use ::parquet::data_type::{ByteArray, ByteArrayType};
+use ::parquet::column::reader::get_typed_column_reader;
+use ::parquet::data_type::ByteArrayType;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::RowGroupMetaData;
 use ::parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
 
 use crate::corpus::documents::error::DocumentError;
 use crate::corpus::documents::place::{Ends, Unit};
-use crate::format::broken_parquet::{self, is_inside};
+use crate::format::broken_parquet::{self, ColumnRows, is_inside};
 
 /// Rows that are read together, if they are short: about so many bytes of them are gathered.
 const ROWS: usize = 256;
@@ -158,30 +158,26 @@ impl Column {
             return Err(too_few_rows());
         }
         Ok(Rows {
-            column: self.clone(),
-            reader,
+            name: Arc::clone(&self.name),
+            column: ColumnRows::new(reader, self.defined),
             left: stretch.rows,
             ends_group: stretch.ends_group,
             number: stretch.before,
             failure: None,
-            levels: Vec::new(),
-            values: Vec::new(),
         })
     }
 }
 
 /// Rows of a stretch that are to be read.
 struct Rows {
-    column: Column,
-    reader: ColumnReaderImpl<ByteArrayType>,
+    name: Arc<str>,
+    column: ColumnRows<ByteArrayType>,
     left: u64,
     ends_group: bool,
     /// Rows of the table before the next one.
     number: u64,
     /// Why nothing is to be read any more.
     failure: Option<DocumentError>,
-    levels: Vec<i16>,
-    values: Vec<ByteArray>,
 }
 
 impl Iterator for Rows {
@@ -214,14 +210,7 @@ impl Rows {
         if wanted == 0 {
             return Ok(false);
         }
-        self.levels.clear();
-        self.values.clear();
-        let defined = self.column.defined;
-        let levels = (defined > 0).then_some(&mut self.levels);
-        let (rows, values, _) = guarded(|| {
-            self.reader
-                .read_records(wanted, levels, None, &mut self.values)
-        })?;
+        let (rows, null) = self.column.read(wanted).map_err(unreadable)?;
         if rows == 0 {
             return match self.left {
                 0 => Ok(false),
@@ -229,20 +218,16 @@ impl Rows {
             };
         }
         self.left = self.left.saturating_sub(rows as u64);
-        let null = match values == rows {
-            true => None,
-            false => self.levels.iter().position(|&level| level < defined),
-        };
-        for text in self.values.iter().take(null.unwrap_or(rows)) {
+        for text in self.column.values.iter().take(null.unwrap_or(rows)) {
             self.number += 1;
             texts.extend_from_slice(text.data());
             ends.push_back((texts.len(), Unit::Row(self.number)));
         }
-        match values == rows {
-            true => Ok(true),
-            false => Err(DocumentError::Null {
+        match null {
+            None => Ok(true),
+            Some(_) => Err(DocumentError::Null {
                 row: self.number + 1,
-                column: self.column.name.to_string(),
+                column: self.name.to_string(),
             }),
         }
     }
@@ -254,6 +239,9 @@ fn too_few_rows() -> DocumentError {
 }
 
 fn guarded<R>(read: impl FnOnce() -> Result<R, ParquetError>) -> Result<R, DocumentError> {
-    broken_parquet::guarded(read)
-        .map_err(|message| DocumentError::Table(format!("no Parquet that can be read: {message}")))
+    broken_parquet::guarded(read).map_err(unreadable)
+}
+
+fn unreadable(message: String) -> DocumentError {
+    DocumentError::Table(format!("no Parquet that can be read: {message}"))
 }
