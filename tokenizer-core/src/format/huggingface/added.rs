@@ -95,7 +95,7 @@ enum Value {
     Text(String),
     Token(Token),
     /// A token of `tokenizer_config.json`, which transformers leaves as a dictionary until the
-    /// other files are read.
+    /// other files are read; [`Arguments::legacy`] passes over those.
     Late(Token),
 }
 
@@ -179,15 +179,14 @@ impl Table {
 type List = Option<Vec<Value>>;
 
 fn read_list(at: &At<'_>) -> Result<List, HuggingFaceError> {
-    match at.is_null() {
-        true => Ok(None),
-        false => at
-            .list()?
-            .iter()
-            .map(Value::read)
-            .collect::<Result<_, _>>()
-            .map(Some),
+    if at.is_null() {
+        return Ok(None);
     }
+    at.list()?
+        .iter()
+        .map(Value::read)
+        .collect::<Result<_, _>>()
+        .map(Some)
 }
 
 /// The special tokens that a class of transformers names itself, and how it starts.
@@ -215,8 +214,7 @@ impl Listed {
         arguments: &mut Arguments,
     ) -> Result<Listed, HuggingFaceError> {
         let mut listed = Listed::default();
-        let decoder = files.tokenizer_config.field("added_tokens_decoder");
-        if files.tokenizer_config.has("added_tokens_decoder") {
+        if let Some(decoder) = files.tokenizer_config.get("added_tokens_decoder") {
             for (index, at) in decoder.fields()? {
                 let place = index.parse();
                 let place = place.map_err(|_| at.expected("an id as its name"))?;
@@ -267,7 +265,6 @@ impl Named {
     ) -> Result<Named, HuggingFaceError> {
         let mut arguments = Arguments::read(&files.tokenizer_config)?;
         let listed = Listed::read(files, of_file, &mut arguments)?;
-        arguments.convert();
         arguments.take_flags(&listed.by_content);
         let pad_token = pad_token.map(|text| ("pad_token", Some(text)));
         for (name, default) in class.defaults.iter().copied().chain(pad_token) {
@@ -280,24 +277,17 @@ impl Named {
         for name in NAMED {
             specials.set(name, arguments.table.get(name).cloned());
         }
-        for (name, value) in arguments
-            .table
-            .order
-            .into_iter()
-            .chain(arguments.specific.order)
-        {
+        let arguments_in_order = arguments.table.order.into_iter();
+        for (name, value) in arguments_in_order.chain(arguments.specific.order) {
             if !NAMED.contains(&name.as_str()) || value.is_some() {
                 specials.set(&name, value);
             }
         }
-        let extra = match arguments.extra {
-            Some(extra) => extra,
-            None => arguments.additional.flatten(),
-        };
+        let extra = arguments.extra.or(arguments.additional);
         Ok(Named {
             listed: listed.by_place,
             specials,
-            extra: extra.unwrap_or_default(),
+            extra: extra.flatten().unwrap_or_default(),
         })
     }
 
@@ -342,6 +332,7 @@ impl Named {
 }
 
 /// The arguments of a tokenizer's constructor that name tokens.
+#[derive(Default)]
 struct Arguments {
     /// Every `*_token`.
     table: Table,
@@ -356,21 +347,13 @@ struct Arguments {
 impl Arguments {
     /// Those in a `tokenizer_config.json`.
     fn read(config: &At<'_>) -> Result<Arguments, HuggingFaceError> {
-        let mut arguments = Arguments {
-            table: Table::default(),
-            specific: Table::default(),
-            extra: None,
-            additional: None,
-        };
+        let mut arguments = Arguments::default();
         if config.is_null() {
             return Ok(arguments);
         }
-        for name in REPLACING {
-            if !config.field(name).is_null() {
-                return Err(config
-                    .field(name)
-                    .unsupported("it replaces a part of the tokenizer"));
-            }
+        let mut replacing = REPLACING.into_iter().map(|name| config.field(name));
+        if let Some(at) = replacing.find(|at| !at.is_null()) {
+            return Err(at.unsupported("it replaces a part of the tokenizer"));
         }
         refuse_other_files(config)?;
         let mut specific = Table::default();
@@ -388,11 +371,8 @@ impl Arguments {
                 _ => {}
             }
         }
-        let [mut extra, additional] =
-            ["extra_special_tokens", "additional_special_tokens"].map(|name| {
-                let at = config.field(name);
-                config.has(name).then_some(at)
-            });
+        let mut extra = config.get("extra_special_tokens");
+        let additional = config.get("additional_special_tokens");
         let is_empty = |at: &At<'_>| match at.value {
             Json::List(values) => values.is_empty(),
             Json::Object(fields) => fields.is_empty(),
@@ -408,8 +388,9 @@ impl Arguments {
             Some(at) => arguments.extra = Some(read_list(&at)?),
             None => {}
         }
-        if specific.order.is_empty() && !config.field("model_specific_special_tokens").is_null() {
-            specific.update(&config.field("model_specific_special_tokens"))?;
+        let at = config.field("model_specific_special_tokens");
+        if specific.order.is_empty() && !at.is_null() {
+            specific.update(&at)?;
         }
         arguments.specific = specific;
         Ok(arguments)
@@ -426,13 +407,13 @@ impl Arguments {
                 ("extra_special_tokens", Json::List(_)) => {
                     let mut list = self.extra.take().flatten().unwrap_or_default();
                     for token in at.list()? {
-                        list.push(match token.value {
-                            Json::Object(_) if token.has("special") => {
-                                return Err(token
-                                    .field("special")
-                                    .unsupported("it is always true"));
+                        list.push(match (token.value, token.get("special")) {
+                            (Json::Object(_), Some(special)) => {
+                                return Err(special.unsupported("it is always true"));
                             }
-                            Json::Object(_) => Value::Token(Token::read(&token, Some(true))?),
+                            (Json::Object(_), None) => {
+                                Value::Token(Token::read(&token, Some(true))?)
+                            }
                             _ => Value::Text(token.text()?.to_owned()),
                         });
                     }
@@ -487,22 +468,6 @@ impl Arguments {
             let found = self.table.get(name);
             if let Some(token) = found.and_then(|value| by_content.get(value.content())) {
                 self.table.set(name, Some(Value::Token(token.clone())));
-            }
-        }
-    }
-
-    /// The dictionaries that are left become tokens.
-    fn convert(&mut self) {
-        let tables = [&mut self.table, &mut self.specific].map(|table| table.order.iter_mut());
-        let values = tables
-            .into_iter()
-            .flatten()
-            .filter_map(|(_, value)| value.as_mut());
-        let lists = [&mut self.extra, &mut self.additional];
-        let listed = lists.into_iter().flatten().flatten().flatten();
-        for value in values.chain(listed) {
-            if let Value::Late(token) = value {
-                *value = Value::Token(token.clone());
             }
         }
     }

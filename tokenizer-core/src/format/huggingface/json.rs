@@ -282,22 +282,18 @@ impl<'j> At<'j> {
         Ok(entries.map(at).collect())
     }
 
-    fn find(&self, name: &str) -> Option<&'j Json> {
+    /// A field of an object, if it is there, if only with `null`.
+    pub(super) fn get(&self, name: &str) -> Option<At<'j>> {
         let Json::Object(fields) = self.value else {
             return None;
         };
         let found = fields.iter().find(|(key, _)| key == name);
-        found.map(|(_, value)| value)
+        found.map(|(_, value)| self.within(name, value))
     }
 
     /// A field of an object, `null` when it is not there.
     pub(super) fn field(&self, name: &str) -> At<'j> {
-        self.within(name, self.find(name).unwrap_or(&Json::Null))
-    }
-
-    /// Whether an object has a field, if only with `null`.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.find(name).is_some()
+        (self.get(name)).unwrap_or_else(|| self.within(name, &Json::Null))
     }
 
     /// Fails at the first field that is not among `known`, with spaces between them: it could mean anything.
