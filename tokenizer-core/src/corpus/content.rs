@@ -24,8 +24,7 @@ use std::path::Path;
 
 /// The contents of a file of documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Content {
+pub(crate) enum Content {
     /// Text: the whole file is one document.
     Text,
     /// A JSON object a line.
