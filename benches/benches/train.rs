@@ -13,7 +13,7 @@ use std::time::Duration;
 use benches::training::{self, Text};
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
-use tokenizer_core::{CountOptions, TrainOptions, train};
+use tokenizer_core::{TrainOptions, train};
 
 fn main() {
     divan::Divan::default()
@@ -45,7 +45,7 @@ fn cases(numbers: &[usize]) -> Vec<Case> {
 }
 
 fn threads() -> Vec<Case> {
-    let mut threads = vec![1, CountOptions::default().threads];
+    let mut threads = vec![1, training::processors()];
     threads.dedup();
     cases(&threads)
 }

@@ -48,13 +48,18 @@ pub fn pattern() -> Pattern {
     Pattern::named(PatternName::Nanochat)
 }
 
+/// Threads for one thread on each processor.
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, |n| n.get())
+}
+
 /// All texts that are there, each counted.
 pub fn texts() -> Vec<Text> {
     let mut texts = vec![("generated".to_owned(), generated())];
     let natural = corpora::all().iter().filter(|corpus| corpus.is_natural());
     texts.extend(natural.map(|corpus| (corpus.name().to_owned(), corpus.text().to_vec())));
     let counted = texts.into_iter().map(|(name, bytes)| Text {
-        words: count(&bytes, CountOptions::default().threads),
+        words: count(&bytes, processors()),
         name,
         bytes,
     });

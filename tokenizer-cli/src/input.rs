@@ -101,20 +101,21 @@ impl InputArguments {
 
     /// How a file becomes documents.
     pub(crate) fn options(&self) -> DocumentOptions {
-        let mut options = DocumentOptions::default();
-        options.units = match &self.document_separator {
+        let units = match &self.document_separator {
             Some(separator) => Units::Separated(separator.clone().into_bytes()),
             None if self.per_line => Units::Lines,
             None => Units::Whole,
         };
-        options.read_as = match (self.json_lines, self.text) {
+        let read_as = match (self.json_lines, self.text) {
             (true, _) => ReadAs::JsonLines,
             (_, true) => ReadAs::Text,
             _ => ReadAs::Detect,
         };
-        options.field.clone_from(&self.field);
-        options.column.clone_from(&self.column);
-        options
+        DocumentOptions::default()
+            .units(units)
+            .read_as(read_as)
+            .field(&self.field)
+            .column(&self.column)
     }
 
     /// All inputs.
@@ -139,9 +140,8 @@ impl InputArguments {
                 false => names.push(name),
             }
         }
-        let mut options = self.options();
-        options.threads = self.threads();
-        options.repair_surrogates = self.errors == InvalidText::Keep;
+        let options = self.options().threads(self.threads());
+        let options = options.repair_surrogates(self.errors == InvalidText::Keep);
         Ok(Inputs {
             total_bytes: look_at(&names, &options)?,
             names,
@@ -235,11 +235,9 @@ impl fmt::Display for InputName {
 
 /// All of standard input as one text: decompressed if need be, with JSON as it stands.
 pub(crate) fn standard_text() -> Result<Vec<u8>> {
-    let mut options = DocumentOptions::default();
-    options.read_as = ReadAs::Text;
     let inputs = Inputs {
         names: vec![InputName::STANDARD],
-        options,
+        options: DocumentOptions::default().read_as(ReadAs::Text),
         is_strict: false,
         total_bytes: None,
     };
@@ -307,7 +305,7 @@ impl Inputs {
         cut: Option<&Pattern>,
     ) -> impl Iterator<Item = Result<InputText>> + use<> {
         let mut inputs = self.clone();
-        inputs.options.cut = cut.cloned();
+        inputs.options = inputs.options.cut(cut.cloned());
         let inputs = Arc::new(inputs);
         (0..self.names.len()).flat_map(move |input| {
             let (documents, error) = match inputs.open(input) {

@@ -10,25 +10,31 @@
 //! limit depends on them: with a limit for documents alone, no further than that limit.
 
 /// How much of a corpus is wanted, in characters. By default, all of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CropOptions {
-    /// Characters of each document.
-    pub doc_cap: Option<u64>,
-    /// Characters of all documents, which the last one exceeds.
-    pub max_chars: Option<u64>,
+    doc_cap: u64,
+    max_chars: u64,
+}
+
+impl Default for CropOptions {
+    fn default() -> Self {
+        CropOptions {
+            doc_cap: u64::MAX,
+            max_chars: u64::MAX,
+        }
+    }
 }
 
 impl CropOptions {
-    /// Takes at most so many characters of each document.
+    /// Takes at most this number of characters of each document.
     pub fn doc_cap(mut self, characters: u64) -> Self {
-        self.doc_cap = Some(characters);
+        self.doc_cap = characters;
         self
     }
 
     /// Stops after the document with which there are more characters than this.
     pub fn max_chars(mut self, characters: u64) -> Self {
-        self.max_chars = Some(characters);
+        self.max_chars = characters;
         self
     }
 }
@@ -67,19 +73,17 @@ impl<I: Iterator<Item: AsRef<[u8]>>> Iterator for Crop<I> {
     type Item = Cropped<I::Item>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let max_chars = self.options.max_chars.unwrap_or(u64::MAX);
+        let CropOptions { doc_cap, max_chars } = self.options;
         if self.characters > max_chars {
             return None;
         }
         let document = self.documents.next()?;
         let bytes = document.as_ref();
-        let cap = self.options.doc_cap.unwrap_or(u64::MAX);
-        // There are not more characters than bytes.
-        let is_short = bytes.len() as u64 <= cap;
         let mut length = bytes.len();
-        if self.options.max_chars.is_some() || !is_short {
+        // There are not more characters than bytes.
+        if max_chars < u64::MAX || length as u64 > doc_cap {
             let characters;
-            (length, characters) = first_characters(bytes, cap);
+            (length, characters) = first_characters(bytes, doc_cap);
             self.characters = self.characters.saturating_add(characters);
         }
         Some(Cropped { document, length })

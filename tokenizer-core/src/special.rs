@@ -34,7 +34,7 @@ use crate::normalize::Normalizer;
 use crate::token::TokenId;
 
 /// A special token, or another added token.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SpecialToken {
     /// The text that it is recognised by. Never empty.
     pub content: String,

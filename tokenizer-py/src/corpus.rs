@@ -59,8 +59,7 @@ impl FileArguments<'_, '_> {
     fn files(&self, files: &Bound<'_, PyAny>, column: Option<&str>) -> PyResult<Files> {
         refuse_single_text(files, "files")?;
         let paths = files.try_iter()?.map(|path| path?.extract());
-        let mut options = DocumentOptions::default();
-        options.read_as = match (self.text, self.json_lines) {
+        let read_as = match (self.text, self.json_lines) {
             (true, true) => {
                 return Err(value_error("text and json_lines must not both be true"));
             }
@@ -68,10 +67,8 @@ impl FileArguments<'_, '_> {
             (false, true) => ReadAs::JsonLines,
             (false, false) => ReadAs::Detect,
         };
-        if let Some(column) = column {
-            options.field = column.to_owned();
-            options.column = column.to_owned();
-        }
+        let column = column.unwrap_or("text");
+        let options = DocumentOptions::default().read_as(read_as);
         if !self.recursive && (self.include.is_some() || self.exclude.is_some()) {
             return Err(value_error(
                 "include and exclude choose files in a folder, and need recursive=True",
@@ -81,7 +78,7 @@ impl FileArguments<'_, '_> {
         let exclude = strings(self.exclude, "exclude")?;
         Ok(Files {
             paths: paths.collect::<PyResult<_>>()?,
-            options,
+            options: options.field(column).column(column),
             recursive: self.recursive,
             globs: Globs::new(include, exclude).map_err(value_error)?,
         })
@@ -151,7 +148,9 @@ impl Source {
         progress: &Progress,
     ) -> PyResult<Arc<CountedPieces>> {
         let mut options = CountOptions::default();
-        options.threads = checked(threads)?.unwrap_or(options.threads);
+        if let Some(threads) = checked(threads)? {
+            options = options.threads(threads);
+        }
         let words = match self {
             Source::Files(files) => count_files(py, *files, &pattern, options, progress),
             Source::Iterator(puller) => count_pulled(py, puller, &pattern, options, progress),
@@ -201,8 +200,7 @@ fn count_files(
     progress: &Progress,
 ) -> PyResult<CorePieceCounts> {
     let (paths, total) = files.look(py)?;
-    let mut read_options = files.options;
-    read_options.cut = Some(pattern.clone());
+    let read_options = files.options.cut(pattern.clone());
     let late_doubts = Mutex::new(Vec::new());
     let failure = Mutex::new(None);
     let work = |caller: &Caller<u64>| {

@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
 
 use tokenizer_core::{
-    Batch, BatchError, CountOptions, EncodeError, EncodeStream, IdsWithOffsets,
-    Request as CoreRequest, SpecialSet, TokenId, Tokenizer as Core,
+    Batch, BatchError, EncodeError, EncodeStream, IdsWithOffsets, Request as CoreRequest,
+    SpecialSet, TokenId, Tokenizer as Core,
 };
 
 use crate::specials::Choice;
@@ -143,6 +143,7 @@ pub(crate) fn bytes_of(texts: &[Text]) -> usize {
 /// As many threads as were asked for, but no more than there is work for, nor than processors: a
 /// thread with less than 64 KiB of text is not worth its making.
 pub(crate) fn useful_threads(wanted: usize, bytes: usize) -> usize {
-    static PROCESSORS: LazyLock<usize> = LazyLock::new(|| CountOptions::default().threads);
+    static PROCESSORS: LazyLock<usize> =
+        LazyLock::new(|| std::thread::available_parallelism().map_or(1, |n| n.get()));
     wanted.min((bytes >> 16) + 1).min(*PROCESSORS)
 }

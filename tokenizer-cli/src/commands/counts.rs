@@ -123,9 +123,9 @@ impl Counter<'_> {
             .progress
             .bytes_of("counting pieces", inputs.total_bytes);
         let mut failure = None;
-        let mut crop_options = CropOptions::default();
-        crop_options.max_chars = self.options.max_chars;
-        crop_options.doc_cap = self.options.doc_cap;
+        let crop_options = CropOptions::default()
+            .max_chars(self.options.max_chars.unwrap_or(u64::MAX))
+            .doc_cap(self.options.doc_cap.unwrap_or(u64::MAX));
         // What is done to whole documents needs them whole.
         let is_cut = self.normalizer.is_none() && crop_options == CropOptions::default();
         let normalized = |text: &[u8]| Some(self.normalizer?.apply(text).into_owned());

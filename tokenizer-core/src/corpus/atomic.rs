@@ -3,12 +3,12 @@
 //! The temporary files of writes under way are kept in a list, so that a program which a signal ends
 //! can remove them ([`stop_writing`]).
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tempfile::NamedTempFile;
+use tempfile::TempPath;
 
 use super::file::FileError;
 
@@ -33,29 +33,19 @@ pub fn stop_writing() {
     std::mem::forget(under_way);
 }
 
-/// A place in the list, as long as this lives.
+/// The path of a temporary file, which is in the list as long as this lives.
 #[derive(Debug)]
-struct UnderWay(PathBuf);
-
-impl UnderWay {
-    /// Makes a temporary file.
-    fn make(make: impl FnOnce() -> io::Result<NamedTempFile>) -> io::Result<(NamedTempFile, Self)> {
-        let mut under_way = under_way();
-        let file = make()?;
-        let path = file.path().to_owned();
-        under_way.push(path.clone());
-        Ok((file, UnderWay(path)))
-    }
-
-    /// Gives the file its final name.
-    fn persist(&self, file: NamedTempFile, target: &Path) -> io::Result<()> {
-        let _held = under_way();
-        file.persist(target).map_err(|error| error.error)?;
-        Ok(())
-    }
+struct Temporary {
+    path: TempPath,
+    target: PathBuf,
+    // Dropped after the path, which removes the file.
+    _listed: Listed,
 }
 
-impl Drop for UnderWay {
+#[derive(Debug)]
+struct Listed(PathBuf);
+
+impl Drop for Listed {
     fn drop(&mut self) {
         under_way().retain(|path| *path != self.0);
     }
@@ -72,18 +62,9 @@ impl Drop for UnderWay {
 #[derive(Debug)]
 pub struct NewFile {
     path: PathBuf,
-    place: NewPlace,
-}
-
-#[derive(Debug)]
-enum NewPlace {
-    Temporary {
-        writer: BufWriter<NamedTempFile>,
-        target: PathBuf,
-        // Dropped after the file.
-        under_way: UnderWay,
-    },
-    Direct(BufWriter<fs::File>),
+    writer: BufWriter<File>,
+    /// `None` for pipes and devices. Dropped after the file.
+    temporary: Option<Temporary>,
 }
 
 impl NewFile {
@@ -92,14 +73,17 @@ impl NewFile {
     /// # Errors
     /// When it cannot be made there.
     pub fn create(path: &Path) -> Result<Self, FileError> {
-        let place = NewPlace::create(path).map_err(|error| FileError::new(path, error))?;
-        let path = path.to_owned();
-        Ok(NewFile { path, place })
+        let (file, temporary) = begin(path).map_err(|error| FileError::new(path, error))?;
+        Ok(NewFile {
+            path: path.to_owned(),
+            writer: BufWriter::with_capacity(1 << 16, file),
+            temporary,
+        })
     }
 
     /// Whether [`NewFile::write_head`] can be called: pipes and devices are not gone back in.
     pub fn has_head(&self) -> bool {
-        matches!(self.place, NewPlace::Temporary { .. })
+        self.temporary.is_some()
     }
 
     /// Writes over the first bytes, of which there must be as many.
@@ -107,12 +91,12 @@ impl NewFile {
     /// # Errors
     /// When that fails, as on a pipe.
     pub fn write_head(&mut self, head: &[u8]) -> Result<(), FileError> {
-        let written = match &mut self.place {
-            NewPlace::Temporary { writer, .. } => writer
-                .seek(SeekFrom::Start(0))
+        let writer = &mut self.writer;
+        let written = match self.temporary {
+            Some(_) => (writer.seek(SeekFrom::Start(0)))
                 .and_then(|_| writer.write_all(head))
                 .and_then(|()| writer.seek(SeekFrom::End(0))),
-            NewPlace::Direct(_) => Err(io::ErrorKind::NotSeekable.into()),
+            None => Err(io::ErrorKind::NotSeekable.into()),
         };
         written.map_err(|error| FileError::new(&self.path, error))?;
         Ok(())
@@ -122,73 +106,65 @@ impl NewFile {
     ///
     /// # Errors
     /// When what is left cannot be written, or the name cannot be given.
-    pub fn complete(self) -> Result<(), FileError> {
-        let completed = match self.place {
-            NewPlace::Temporary {
-                writer,
-                target,
-                under_way,
-            } => writer
-                .into_inner()
-                .map_err(|error| error.into_error())
-                .and_then(|file| under_way.persist(file, &target)),
-            NewPlace::Direct(mut writer) => writer.flush(),
-        };
+    pub fn complete(mut self) -> Result<(), FileError> {
+        let completed = self.writer.flush().and_then(|()| match self.temporary {
+            Some(Temporary { path, target, .. }) => {
+                let _held = under_way();
+                path.persist(target).map_err(|error| error.error)
+            }
+            None => Ok(()),
+        });
         completed.map_err(|error| FileError::new(&self.path, error))
     }
 }
 
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.place {
-            NewPlace::Temporary { writer, .. } => writer.write(bytes),
-            NewPlace::Direct(writer) => writer.write(bytes),
-        }
+        self.writer.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match &mut self.place {
-            NewPlace::Temporary { writer, .. } => writer.flush(),
-            NewPlace::Direct(writer) => writer.flush(),
-        }
+        self.writer.flush()
     }
 }
 
-impl NewPlace {
-    fn create(path: &Path) -> io::Result<Self> {
-        match fs::metadata(path) {
-            Ok(metadata) if metadata.is_dir() => {
-                return Err(io::ErrorKind::IsADirectory.into());
-            }
-            Ok(metadata) if !metadata.is_file() => {
-                let file = OpenOptions::new().write(true).open(path)?;
-                return Ok(NewPlace::Direct(BufWriter::new(file)));
-            }
-            _ => {}
+/// Opens what is written to: a temporary file, or a pipe or a device itself.
+fn begin(path: &Path) -> io::Result<(File, Option<Temporary>)> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => {
+            return Err(io::ErrorKind::IsADirectory.into());
         }
-        let target = fs::canonicalize(path).or_else(|_| where_link_points(path))?;
-        let folder = match target.parent() {
-            Some(folder) if folder != Path::new("") => folder.to_owned(),
-            _ => PathBuf::from("."),
-        };
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".tmp");
-        #[cfg(unix)]
-        {
-            // As any new file: the umask takes away what it takes away.
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(fs::Permissions::from_mode(0o666));
+        Ok(metadata) if !metadata.is_file() => {
+            return Ok((OpenOptions::new().write(true).open(path)?, None));
         }
-        let (file, under_way) = UnderWay::make(|| builder.tempfile_in(folder))?;
-        if let Ok(existing) = fs::metadata(&target) {
-            file.as_file().set_permissions(existing.permissions())?;
-        }
-        Ok(NewPlace::Temporary {
-            writer: BufWriter::with_capacity(1 << 16, file),
-            target,
-            under_way,
-        })
+        _ => {}
     }
+    let target = fs::canonicalize(path).or_else(|_| where_link_points(path))?;
+    let folder = match target.parent() {
+        Some(folder) if folder != Path::new("") => folder.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".tmp");
+    #[cfg(unix)]
+    {
+        // As any new file: the umask takes away what it takes away.
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut under_way = under_way();
+    let (file, path) = builder.tempfile_in(folder)?.into_parts();
+    under_way.push(path.to_path_buf());
+    drop(under_way);
+    let temporary = Temporary {
+        _listed: Listed(path.to_path_buf()),
+        path,
+        target,
+    };
+    if let Ok(existing) = fs::metadata(&temporary.target) {
+        file.set_permissions(existing.permissions())?;
+    }
+    Ok((file, Some(temporary)))
 }
 
 /// Calls `write` with a [`NewFile`] at `path`, and completes it. When anything fails, `path` is as it

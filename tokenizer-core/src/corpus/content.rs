@@ -20,13 +20,11 @@
 //! text. A first line that does not end within a mebibyte is judged by its beginning. C, LaTeX,
 //! templates (`{{name}}`) and indented JSON do not match.
 
-use std::fmt;
 use std::path::Path;
 
 /// The contents of a file of documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Content {
+pub(crate) enum Content {
     /// Text: the whole file is one document.
     Text,
     /// A JSON object a line.
@@ -55,20 +53,28 @@ pub enum ReadAs {
 }
 
 /// The contents of an input that is not read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refused {
     /// JSON objects, one a line, under the name of another kind of file or none.
+    #[error(
+        "starts with JSON objects, one a line, but is not named .jsonl, .ndjson, .json, .jsonlines or .jl"
+    )]
     UnnamedJsonLines,
     /// A `.json` file with one array of objects.
+    #[error("a JSON array of objects, which cannot be read yet")]
     JsonArray,
     /// A `.json` file with something else.
+    #[error("a .json file that does not start with JSON objects, one a line")]
     OtherJson,
     /// A compression that cannot be read yet.
+    #[error("{0} compression, which cannot be read yet")]
     Compression(&'static str),
     /// A container that holds something else than text, or many texts.
+    #[error("{0}, not text")]
     Container(&'static str),
     /// The same, compressed.
+    #[error("{container} compressed with {compression}, not text")]
     CompressedContainer {
         /// What it is.
         container: &'static str,
@@ -76,31 +82,11 @@ pub enum Refused {
         compression: &'static str,
     },
     /// Text as UTF-16 or UTF-32.
+    #[error("text as {0}, not UTF-8")]
     Encoding(&'static str),
     /// Token ids, as a command of this project writes them.
+    #[error("token ids, not text")]
     Ids,
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Refused::UnnamedJsonLines => f.write_str(
-                "starts with JSON objects, one a line, but is not named .jsonl, .ndjson, .json, .jsonlines or .jl",
-            ),
-            Refused::JsonArray => f.write_str("a JSON array of objects, which cannot be read yet"),
-            Refused::OtherJson => {
-                f.write_str("a .json file that does not start with JSON objects, one a line")
-            }
-            Refused::Compression(name) => write!(f, "{name} compression, which cannot be read yet"),
-            Refused::Container(name) => write!(f, "{name}, not text"),
-            Refused::CompressedContainer {
-                container,
-                compression,
-            } => write!(f, "{container} compressed with {compression}, not text"),
-            Refused::Encoding(name) => write!(f, "text as {name}, not UTF-8"),
-            Refused::Ids => f.write_str("token ids, not text"),
-        }
-    }
 }
 
 /// Extensions that promise JSON lines, in lower case. `.json` promises JSON of any form.
@@ -109,47 +95,70 @@ const JSON_NAMES: [&str; 4] = ["jsonl", "ndjson", "jsonlines", "jl"];
 /// Extensions of compressed files, in lower case.
 const COMPRESSION_NAMES: [&str; 8] = ["gz", "gzip", "zst", "zstd", "xz", "bz2", "lz4", "lz"];
 
-/// Beginnings of files that are refused as containers, and what they are.
-const CONTAINERS: [(&[u8], &str); 28] = [
-    (b"PK\x03\x04", "a zip archive"),
-    (b"PK\x05\x06", "a zip archive"),
-    (b"PK\x07\x08", "a zip archive"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
-    (b"Rar!\x1a\x07", "a RAR archive"),
-    (b"ARROW1\0\0", "an Arrow IPC file"),
-    (b"Obj\x01", "an Avro file"),
-    (b"\x93NUMPY", "a NumPy array"),
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
-    (b"SQLite format 3\0", "an SQLite database"),
-    (b"\x89PNG\r\n\x1a\n", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Office document"),
-    (b"OggS\0", "an Ogg file"),
-    (b"fLaC\0", "a FLAC file"),
-    (b"ID3\x02", "an MP3 file"),
-    (b"ID3\x03", "an MP3 file"),
-    (b"ID3\x04", "an MP3 file"),
-    (b"\x7fELF", "an ELF file"),
-    (b"GGUF\x01", "a GGUF model"),
-    (b"GGUF\x02", "a GGUF model"),
-    (b"GGUF\x03", "a GGUF model"),
-    // Pickles of protocol 4 and 5: a frame, whose length has eight bytes.
-    (b"\x80\x04\x95", "a pickle"),
-    (b"\x80\x05\x95", "a pickle"),
-    (&crate::format::native::MAGIC, "a .bpe model"),
-    (b"MMIDIDX\0\0", "the index of Megatron's token ids"),
-    (b"\xed\xab\xee\xdb", "an RPM package"),
-    (b"\0asm", "a WebAssembly module"),
-];
+const fn container(name: &'static str) -> Content {
+    Content::Refused(Refused::Container(name))
+}
 
-/// Compressions that are recognised and not read.
-const COMPRESSIONS: [(&[u8], &str); 6] = [
-    (b"\xfd7zXZ\0", "xz"),
-    (b"\x04\x22\x4d\x18", "lz4"),
-    (b"\x02\x21\x4c\x18", "lz4"),
-    (b"LZIP\x01", "lzip"),
-    (b"\x1f\x9d", "compress (.Z)"),
-    (b"\xff\x06\0\0sNaPpY", "Snappy"),
+const fn compression(name: &'static str) -> Content {
+    Content::Refused(Refused::Compression(name))
+}
+
+const fn encoding(name: &'static str) -> Content {
+    Content::Refused(Refused::Encoding(name))
+}
+
+/// Beginnings of files, and what they are.
+const MAGICS: &[(&[u8], Content)] = &[
+    // 8 is deflate, the only method there is.
+    (b"\x1f\x8b\x08", Content::Gzip),
+    (b"\x28\xb5\x2f\xfd", Content::Zstd),
+    // Without a look at the end, so that a table that was cut short is not taken for text.
+    (b"PAR1", Content::Parquet),
+    (b"\xff\xfe\0\0", encoding("UTF-32")),
+    (b"\0\0\xfe\xff", encoding("UTF-32")),
+    (b"\xff\xfe", encoding("UTF-16")),
+    (b"\xfe\xff", encoding("UTF-16")),
+    (b"\xfd7zXZ\0", compression("xz")),
+    (b"\x04\x22\x4d\x18", compression("lz4")),
+    (b"\x02\x21\x4c\x18", compression("lz4")),
+    (b"LZIP\x01", compression("lzip")),
+    (b"\x1f\x9d", compression("compress (.Z)")),
+    (b"\xff\x06\0\0sNaPpY", compression("Snappy")),
+    (b"PK\x03\x04", container("a zip archive")),
+    (b"PK\x05\x06", container("a zip archive")),
+    (b"PK\x07\x08", container("a zip archive")),
+    (b"7z\xbc\xaf\x27\x1c", container("a 7z archive")),
+    (b"Rar!\x1a\x07", container("a RAR archive")),
+    (b"ARROW1\0\0", container("an Arrow IPC file")),
+    (b"Obj\x01", container("an Avro file")),
+    (b"\x93NUMPY", container("a NumPy array")),
+    (b"\x89HDF\r\n\x1a\n", container("an HDF5 file")),
+    (b"SQLite format 3\0", container("an SQLite database")),
+    (b"\x89PNG\r\n\x1a\n", container("a PNG image")),
+    (b"\xff\xd8\xff", container("a JPEG image")),
+    (
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        container("an Office document"),
+    ),
+    (b"OggS\0", container("an Ogg file")),
+    (b"fLaC\0", container("a FLAC file")),
+    (b"ID3\x02", container("an MP3 file")),
+    (b"ID3\x03", container("an MP3 file")),
+    (b"ID3\x04", container("an MP3 file")),
+    (b"\x7fELF", container("an ELF file")),
+    (b"GGUF\x01", container("a GGUF model")),
+    (b"GGUF\x02", container("a GGUF model")),
+    (b"GGUF\x03", container("a GGUF model")),
+    // Pickles of protocol 4 and 5: a frame, whose length has eight bytes.
+    (b"\x80\x04\x95", container("a pickle")),
+    (b"\x80\x05\x95", container("a pickle")),
+    (&crate::format::native::MAGIC, container("a .bpe model")),
+    (
+        b"MMIDIDX\0\0",
+        container("the index of Megatron's token ids"),
+    ),
+    (b"\xed\xab\xee\xdb", container("an RPM package")),
+    (b"\0asm", container("a WebAssembly module")),
 ];
 
 /// The byte order mark of UTF-8.
@@ -275,35 +284,24 @@ fn extension(path: Option<&Path>) -> String {
 }
 
 fn by_magic(head: &[u8]) -> Option<Content> {
-    let refused = |refused| Some(Content::Refused(refused));
+    let mut magics = MAGICS.iter();
+    if let Some((_, content)) = magics.find(|(magic, _)| head.starts_with(magic)) {
+        return Some(*content);
+    }
     match head {
-        // 8 is deflate, the only method there is.
-        [0x1F, 0x8B, 8, ..] => return Some(Content::Gzip),
-        [0x28, 0xB5, 0x2F, 0xFD, ..] => return Some(Content::Zstd),
         // A frame to be skipped, with which parallel compressors begin.
-        [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => return Some(Content::Zstd),
-        // Without a look at the end, so that a table that was cut short is not taken for text.
-        [b'P', b'A', b'R', b'1', ..] => return Some(Content::Parquet),
+        [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => Some(Content::Zstd),
         // A size from 1 to 9, and a block or the end of the stream.
         [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, ..]
-        | [b'B', b'Z', b'h', b'1'..=b'9', 0x17, 0x72, 0x45, 0x38, ..] => {
-            return refused(Refused::Compression("bzip2"));
-        }
-        [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..] => {
-            return refused(Refused::Encoding("UTF-32"));
-        }
-        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => return refused(Refused::Encoding("UTF-16")),
-        _ => {}
+        | [b'B', b'Z', b'h', b'1'..=b'9', 0x17, 0x72, 0x45, 0x38, ..] => Some(compression("bzip2")),
+        _ => by_structure(head).map(container),
     }
-    let find = |magics: &[(&[u8], &'static str)]| {
-        let mut magics = magics.iter();
-        magics.find_map(|(magic, name)| head.starts_with(magic).then_some(*name))
-    };
-    if let Some(name) = find(&COMPRESSIONS) {
-        return refused(Refused::Compression(name));
-    }
+}
+
+/// Containers that need a closer look.
+fn by_structure(head: &[u8]) -> Option<&'static str> {
     let is_riff = head.starts_with(b"RIFF") && head.len() >= 12;
-    let container = find(&CONTAINERS).or_else(|| match head.get(8..12) {
+    match head.get(8..12) {
         _ if head.starts_with(b"GIF8") && is_gif(head) => Some("a GIF image"),
         _ if head.starts_with(b"%PDF-") && is_pdf(head) => Some("a PDF document"),
         Some(b"WEBP") if is_riff => Some("a WebP image"),
@@ -317,24 +315,15 @@ fn by_magic(head: &[u8]) -> Option<Content> {
         _ if is_counts(head) => Some("counted pieces"),
         _ if is_tokenizer_json(head) => Some("a tokenizer.json"),
         _ => None,
-    });
-    container.map(|name| Content::Refused(Refused::Container(name)))
+    }
 }
 
 /// Whether the first two fields are `version` and `truncation`, as `tokenizers` writes them.
 fn is_tokenizer_json(head: &[u8]) -> bool {
     let mut rest = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
-    let parts: [&[u8]; 7] = [
-        b"{",
-        b"\"version\"",
-        b":",
-        b"\"1.0\"",
-        b",",
-        b"\"truncation\"",
-        b":",
-    ];
-    parts.iter().all(|part| {
-        let behind = rest.trim_ascii_start().strip_prefix(*part);
+    let mut parts = "{ \"version\" : \"1.0\" , \"truncation\" :".split(' ');
+    parts.all(|part| {
+        let behind = rest.trim_ascii_start().strip_prefix(part.as_bytes());
         behind.inspect(|behind| rest = behind).is_some()
     })
 }

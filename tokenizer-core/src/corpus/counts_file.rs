@@ -9,7 +9,7 @@ use super::file::{FileError, read_file};
 #[cfg(feature = "parquet")]
 use crate::format::counts::parquet;
 use crate::format::counts::{
-    CountedPieces, CountsError, agreed_pattern, in_order, pattern_text, split_alike, tsv,
+    CountedPieces, CountsError, agreed_pattern, pattern_text, split_alike, tsv,
 };
 use crate::pattern::Pattern;
 use crate::piece_counts::PieceCounts;
@@ -183,13 +183,14 @@ impl Rows {
     fn open(path: &Path) -> Result<(Option<Pattern>, Self), LoadCountsError> {
         let fail = |error| LoadCountsError::Counts(path.to_owned(), error);
         match CountsFormat::of_path(path) {
-            Some(CountsFormat::Tsv) if path.is_file() => {
-                let head = head_of_tsv(path).map_err(|error| FileError::new(path, error))?;
-                Ok((tsv::pattern(&head).map_err(fail)?, Rows::Tsv(None)))
-            }
             Some(CountsFormat::Tsv) => {
-                let bytes = read_file(path)?;
-                Ok((tsv::pattern(&bytes).map_err(fail)?, Rows::Tsv(Some(bytes))))
+                let (head, bytes) = match path.is_file() {
+                    true => (head_of_tsv(path), None),
+                    false => (Ok(Vec::new()), Some(read_file(path)?)),
+                };
+                let head = head.map_err(|error| FileError::new(path, error))?;
+                let pattern = tsv::pattern(bytes.as_ref().unwrap_or(&head)).map_err(fail)?;
+                Ok((pattern, Rows::Tsv(bytes)))
             }
             #[cfg(feature = "parquet")]
             Some(CountsFormat::Parquet) => {
@@ -242,10 +243,11 @@ pub fn load_counts(
 /// # Errors
 /// When the file cannot be written, or its name tells no format.
 pub fn save_counts(counted: &CountedPieces, path: &Path) -> Result<(), SaveCountsError> {
+    let mut rows: Vec<(&[u8], Count)> = counted.words.iter().collect();
+    rows.sort_unstable_by_key(|&(piece, _)| piece);
     write_counts(path, &counted.pattern, |writer| {
-        Ok(in_order(&counted.words, |piece, count| {
-            writer.row(piece, count)
-        })?)
+        let mut rows = rows.into_iter();
+        Ok(rows.try_for_each(|(piece, count)| writer.row(piece, count))?)
     })
 }
 
@@ -260,27 +262,28 @@ pub fn write_counts<E: From<FileError> + From<SaveCountsError>>(
     write: impl FnOnce(&mut CountsWriter<'_, '_>) -> Result<(), E>,
 ) -> Result<(), E> {
     let fail = |error| FileError::new(path, error);
-    match CountsFormat::of_path(path) {
-        Some(CountsFormat::Tsv) => write_atomically(path, |file| {
-            let rows = tsv::Writer::new(file, pattern).map_err(fail)?;
-            let rows = RowWriter::Tsv(rows);
-            write(&mut CountsWriter { path, rows })
-        }),
-        #[cfg(feature = "parquet")]
-        Some(CountsFormat::Parquet) => write_atomically(path, |file| {
-            let rows = parquet::Writer::new(file, pattern).map_err(fail)?;
-            let rows = RowWriter::Parquet(Box::new(rows));
-            let mut writer = CountsWriter { path, rows };
-            write(&mut writer)?;
-            match writer.rows {
-                RowWriter::Parquet(rows) => Ok(rows.finish().map_err(fail)?),
-                RowWriter::Tsv(_) => Ok(()),
-            }
-        }),
-        #[cfg(not(feature = "parquet"))]
-        Some(CountsFormat::Parquet) => Err(SaveCountsError::NotBuilt(path.to_owned()).into()),
-        None => Err(SaveCountsError::UnknownFormat(path.to_owned()).into()),
+    let format = CountsFormat::of_path(path);
+    let format = format.ok_or_else(|| SaveCountsError::UnknownFormat(path.to_owned()))?;
+    #[cfg(not(feature = "parquet"))]
+    if format == CountsFormat::Parquet {
+        return Err(SaveCountsError::NotBuilt(path.to_owned()).into());
     }
+    write_atomically(path, |file| {
+        let rows = match format {
+            #[cfg(feature = "parquet")]
+            CountsFormat::Parquet => {
+                RowWriter::Parquet(Box::new(parquet::Writer::new(file, pattern).map_err(fail)?))
+            }
+            _ => RowWriter::Tsv(tsv::Writer::new(file, pattern).map_err(fail)?),
+        };
+        let mut writer = CountsWriter { path, rows };
+        write(&mut writer)?;
+        match writer.rows {
+            #[cfg(feature = "parquet")]
+            RowWriter::Parquet(rows) => Ok(rows.finish().map_err(fail)?),
+            RowWriter::Tsv(_) => Ok(()),
+        }
+    })
 }
 
 /// Writes the rows of a file under way: see [`write_counts`].

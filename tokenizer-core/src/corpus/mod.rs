@@ -24,7 +24,7 @@ mod temporary;
 
 pub use atomic::{NewFile, stop_writing, write_atomically};
 #[cfg(feature = "documents")]
-pub use content::{Content, ReadAs, Refused};
+pub use content::{ReadAs, Refused};
 pub use counts_file::{
     CountsFiles, CountsFormat, CountsWriter, LoadCountsError, SaveCountsError, load_counts,
     save_counts, write_counts,

@@ -188,34 +188,33 @@ pub fn load_model_with_notes(
     pattern: Option<Pattern>,
 ) -> Result<LoadedModel, LoadError> {
     let own = || path.to_owned();
-    let plain = |model| LoadedModel {
-        model,
-        notes: Vec::new(),
-    };
     let format = ModelFormat::of_path(path).ok_or_else(|| LoadError::UnknownFormat(own()))?;
     let bytes = read_file(path)?;
-    if format == ModelFormat::Tiktoken {
-        let pattern = pattern.ok_or_else(|| LoadError::PatternMissing(own()))?;
-        let model = tiktoken::read(&bytes, pattern).map(plain);
-        return model.map_err(|error| LoadError::Tiktoken(own(), error));
-    }
-    if pattern.is_some() {
+    if format != ModelFormat::Tiktoken && pattern.is_some() {
         return Err(LoadError::PatternGiven(own()));
     }
-    if format == ModelFormat::Native {
-        let model = native::read(&bytes).map(plain);
-        return model.map_err(|error| LoadError::Native(own(), error));
-    }
-    #[cfg(feature = "huggingface")]
-    {
-        if huggingface::is_vocab(&bytes) {
+    let model = match format {
+        ModelFormat::Tiktoken => {
+            let pattern = pattern.ok_or_else(|| LoadError::PatternMissing(own()))?;
+            let model = tiktoken::read(&bytes, pattern);
+            model.map_err(|error| LoadError::Tiktoken(own(), error))?
+        }
+        ModelFormat::Native => {
+            native::read(&bytes).map_err(|error| LoadError::Native(own(), error))?
+        }
+        #[cfg(feature = "huggingface")]
+        ModelFormat::HuggingFace if huggingface::is_vocab(&bytes) => {
             return load_pair(path, &bytes);
         }
-        let model = huggingface::read(&bytes).map(plain);
-        model.map_err(|error| LoadError::HuggingFace(own(), error))
-    }
-    #[cfg(not(feature = "huggingface"))]
-    Err(LoadError::NotBuilt(own()))
+        #[cfg(feature = "huggingface")]
+        ModelFormat::HuggingFace => {
+            huggingface::read(&bytes).map_err(|error| LoadError::HuggingFace(own(), error))?
+        }
+        #[cfg(not(feature = "huggingface"))]
+        ModelFormat::HuggingFace => return Err(LoadError::NotBuilt(own())),
+    };
+    let notes = Vec::new();
+    Ok(LoadedModel { model, notes })
 }
 
 /// Writes `model` to `path`, whole or not at all.

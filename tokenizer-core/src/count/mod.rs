@@ -26,25 +26,22 @@ use crate::stop::Stop;
 
 /// How to count.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct CountOptions {
-    /// Threads that split and count, the caller's included: at least one, at most 1024. Without the
-    /// feature `parallel`, one is used.
-    pub threads: usize,
-    /// When another thread sets this, counting ends with [`CountError::Stopped`], mostly within a
-    /// hundredth of a second: not while a piece without an end is split, nor while a document is
-    /// waited for.
-    pub stop: Option<Arc<AtomicBool>>,
+    threads: usize,
+    stop: Option<Arc<AtomicBool>>,
 }
 
 impl CountOptions {
-    /// With so many threads; 0 means 1.
+    /// Threads that split and count, the caller's included: at least one, at most 1024; by default one
+    /// for each processor. Without the feature `parallel`, one is used.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self
     }
 
-    /// Breaks off when another thread sets `flag`.
+    /// When another thread sets `flag`, counting ends with [`CountError::Stopped`], mostly within a
+    /// hundredth of a second: not while a piece without an end is split, nor while a document is
+    /// waited for.
     pub fn stop(mut self, flag: Arc<AtomicBool>) -> Self {
         self.stop = Some(flag);
         self

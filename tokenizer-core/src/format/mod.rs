@@ -7,6 +7,8 @@
 //! | `tokenizer.json` | `huggingface` (feature of that name) | the whole model, in Hugging Face's words |
 //! | `.tsv`, `.parquet` | [`counts`] | counted pieces and their pattern |
 
+#[cfg(feature = "parquet")]
+pub(crate) mod broken_parquet;
 pub mod counts;
 pub mod native;
 pub mod tiktoken;

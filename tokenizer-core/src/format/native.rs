@@ -35,8 +35,8 @@ use crate::merges::{Merge, Merges, MergesError};
 use crate::model::{Affixes, CallSettings, Merging, Model, ModelError};
 use crate::normalize::Normalizer;
 use crate::pattern::{Gaps, Pattern, PatternError};
-use crate::special::{SpecialToken, SpecialTokens, SpecialTokensError};
-use crate::vocab::{Repeats, Vocab, VocabError};
+use crate::special::{SpecialToken, SpecialTokens};
+use crate::vocab::{Repeats, Vocab};
 
 /// The first bytes of every `.bpe` file.
 pub const MAGIC: [u8; 8] = *b"\x89BPE\r\n\x1a\n";
@@ -96,18 +96,6 @@ pub enum NativeError {
     Model(#[from] ModelError),
 }
 
-impl From<VocabError> for NativeError {
-    fn from(error: VocabError) -> Self {
-        NativeError::Model(error.into())
-    }
-}
-
-impl From<SpecialTokensError> for NativeError {
-    fn from(error: SpecialTokensError) -> Self {
-        NativeError::Model(error.into())
-    }
-}
-
 /// The model as bytes. The same model gives the same bytes.
 pub fn write(model: &Model) -> Vec<u8> {
     let mut sections = deciding_sections(model);
@@ -140,23 +128,23 @@ fn deciding_sections(model: &Model) -> Vec<(&'static str, Cow<'_, [u8]>)> {
 }
 
 fn assemble(sections: &[(&'static str, Cow<'_, [u8]>)]) -> Vec<u8> {
-    let mut table = Vec::new();
-    let mut end = HEADER + sections.len() * SECTION_ENTRY;
-    for (name, content) in sections {
-        let mut padded = [0; 8];
-        padded[..name.len()].copy_from_slice(name.as_bytes());
-        table.extend_from_slice(&padded);
-        table.extend_from_slice(&(end as u64).to_le_bytes());
-        table.extend_from_slice(&(content.len() as u64).to_le_bytes());
-        end += content.len().next_multiple_of(8);
-    }
-    let mut bytes = Vec::with_capacity(end);
+    let padded = |content: &[u8]| content.len().next_multiple_of(8);
+    let mut offset = HEADER + sections.len() * SECTION_ENTRY;
+    let length = offset
+        + sections
+            .iter()
+            .map(|(_, content)| padded(content))
+            .sum::<usize>();
+    let mut bytes = Vec::with_capacity(length);
     bytes.extend_from_slice(&MAGIC);
-    bytes.extend_from_slice(&VERSION.to_le_bytes());
-    bytes.extend_from_slice(&[0; 4]);
-    bytes.extend_from_slice(&(end as u64).to_le_bytes());
-    bytes.extend_from_slice(&(sections.len() as u64).to_le_bytes());
-    bytes.extend_from_slice(&table);
+    // The upper half of the first number is the checksum, which comes last.
+    bytes.extend(u64s([VERSION.into(), length as u64, sections.len() as u64]));
+    for (name, content) in sections {
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+        bytes.extend(u64s([offset as u64, content.len() as u64]));
+        offset += padded(content);
+    }
     for (_, content) in sections {
         bytes.extend_from_slice(content);
         bytes.resize(bytes.len().next_multiple_of(8), 0);
@@ -198,16 +186,13 @@ pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
         Merging::Merges { .. } => Repeats::LowestId,
     };
     let ends = sections.get("ends")?.u32s()?;
-    let empty = match sections.find("empty") {
-        Some(mut section) => {
-            let id = section.u32()?;
-            section.end()?;
-            Some(id)
-        }
-        None => None,
-    };
+    let empty = sections.find("empty").map(|mut section| {
+        let id = section.u32()?;
+        section.end().map(|()| id)
+    });
     let tokens = sections.get("tokens")?.bytes;
-    let vocab = Vocab::from_arena_with_empty(tokens, ends, empty, repeats)?;
+    let vocab = Vocab::from_arena_with_empty(tokens, ends, empty.transpose()?, repeats);
+    let vocab = vocab.map_err(ModelError::from)?;
     let specials = read_specials(sections.get("specials")?)?;
     let mut extras = sections.get("extras")?;
     let normalizer = match extras.u32()? {
@@ -230,6 +215,10 @@ pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
 
 fn u32s(numbers: impl IntoIterator<Item = u32>) -> Vec<u8> {
     numbers.into_iter().flat_map(u32::to_le_bytes).collect()
+}
+
+fn u64s<const N: usize>(numbers: [u64; N]) -> impl Iterator<Item = u8> {
+    numbers.into_iter().flat_map(u64::to_le_bytes)
 }
 
 fn push_string(bytes: &mut Vec<u8>, text: impl AsRef<[u8]>) {
@@ -277,11 +266,10 @@ fn merging_code(merging: &Merging) -> u32 {
 fn merges_section(merging: &Merging) -> Vec<u8> {
     match merging {
         Merging::Ranks => Vec::new(),
-        Merging::Merges { merges, .. } => u32s(
-            merges
-                .iter()
-                .flat_map(|rule| [rule.left, rule.right, rule.token]),
-        ),
+        Merging::Merges { merges, .. } => {
+            let rules = merges.iter();
+            u32s(rules.flat_map(|rule| [rule.left, rule.right, rule.token]))
+        }
     }
 }
 
@@ -331,7 +319,7 @@ fn read_specials(mut section: Section<'_>) -> Result<SpecialTokens, NativeError>
         tokens.push(token);
     }
     section.end()?;
-    Ok(SpecialTokens::new(tokens)?)
+    Ok(SpecialTokens::new(tokens).map_err(ModelError::from)?)
 }
 
 fn extras_section(model: &Model) -> Vec<u8> {
@@ -383,7 +371,7 @@ struct Sections<'b>(Vec<Section<'b>>);
 impl<'b> Sections<'b> {
     fn open(bytes: &'b [u8]) -> Result<Self, NativeError> {
         let number = |at: usize| -> Option<u64> {
-            Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+            Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
         };
         if !bytes.starts_with(&MAGIC) {
             return Err(NativeError::Magic);
@@ -424,18 +412,16 @@ impl<'b> Sections<'b> {
             let Some(name) = SECTION_NAMES.into_iter().find(|n| n.as_bytes() == name) else {
                 return Err(fault("is not known"));
             };
-            let content = usize::try_from(offset)
-                .ok()
-                .zip(usize::try_from(length).ok())
-                .and_then(|(offset, length)| bytes.get(offset..offset.checked_add(length)?))
-                .ok_or_else(|| fault("reaches outside the file"))?;
+            let offset = usize::try_from(offset).ok();
+            let content = offset.and_then(|offset| {
+                let length = usize::try_from(length).ok()?;
+                bytes.get(offset..offset.checked_add(length)?)
+            });
+            let bytes = content.ok_or_else(|| fault("reaches outside the file"))?;
             if sections.iter().any(|section| section.name == name) {
                 return Err(fault("is there twice"));
             }
-            sections.push(Section {
-                name,
-                bytes: content,
-            });
+            sections.push(Section { name, bytes });
         }
         Ok(Sections(sections))
     }
@@ -485,8 +471,11 @@ impl<'b> Section<'b> {
     }
 
     fn u32(&mut self) -> Result<u32, NativeError> {
-        let bytes = self.take(4)?;
-        Ok(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+        let Some((number, rest)) = self.bytes.split_first_chunk() else {
+            return Err(self.fault("is cut short"));
+        };
+        self.bytes = rest;
+        Ok(u32::from_le_bytes(*number))
     }
 
     fn counted_bytes(&mut self) -> Result<&'b [u8], NativeError> {
@@ -502,27 +491,18 @@ impl<'b> Section<'b> {
     /// As many numbers as the number in front says.
     fn counted_u32s(&mut self) -> Result<Vec<u32>, NativeError> {
         let count = self.u32()? as usize;
-        let length = count
-            .checked_mul(4)
-            .ok_or_else(|| self.fault("is cut short"))?;
-        let bytes = self.take(length)?;
-        Section {
-            name: self.name,
-            bytes,
-        }
-        .u32s()
+        let bytes = self.take(count.saturating_mul(4))?;
+        let name = self.name;
+        Section { name, bytes }.u32s()
     }
 
     /// All that is left as numbers.
     fn u32s(&self) -> Result<Vec<u32>, NativeError> {
-        let (numbers, rest) = self.bytes.as_chunks::<4>();
-        if !rest.is_empty() {
+        let (numbers, []) = self.bytes.as_chunks::<4>() else {
             return Err(self.fault("is cut within a number"));
-        }
-        Ok(numbers
-            .iter()
-            .map(|bytes| u32::from_le_bytes(*bytes))
-            .collect())
+        };
+        let numbers = numbers.iter().copied();
+        Ok(numbers.map(u32::from_le_bytes).collect())
     }
 }
 

@@ -10,34 +10,29 @@
 //! white space, and its bytes stand in the piece as they are.
 
 mod cut;
+mod error;
 mod linear;
 mod lossy;
 mod named;
 mod recognise;
 mod regex;
 mod scan;
+mod spans;
 
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
 
+pub use error::{PatternError, SplitError};
 pub use named::PatternName;
+pub use regex::Gaps;
+pub use spans::Spans;
 
 use self::lossy::LossyText;
 use self::regex::{RegexSplitter, RegexStage};
 use self::scan::{Family, Scanner};
 use crate::simd::Tier;
-
-/// What becomes of text that no match of a custom regex covers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Gaps {
-    /// The text between two matches is a piece of its own; nothing is lost.
-    #[default]
-    Keep,
-    /// The text between two matches is left out, as tiktoken and rustbpe do.
-    Drop,
-}
 
 /// How text is cut into pieces, none of which a merge ever crosses.
 ///
@@ -68,38 +63,6 @@ struct Shared {
 enum Engine {
     Scanner(Family),
     Regex(Vec<RegexStage>),
-}
-
-/// A pattern cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PatternError {
-    /// A single word that is not the name of a pattern.
-    #[error("no pattern is named \"{name}\" (there are: {})", PatternName::list())]
-    UnknownName {
-        /// The word.
-        name: String,
-    },
-    /// The regex does not compile.
-    #[error("the pattern {source_text:?} does not compile: {message}")]
-    Regex {
-        /// The regex.
-        source_text: String,
-        /// What the engine says.
-        message: String,
-    },
-}
-
-/// The regex engine gave up on a text. Nothing was skipped: the pieces handed out before are right
-/// and end at `offset`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the pattern failed at byte {offset}: {message}")]
-#[non_exhaustive]
-pub struct SplitError {
-    /// Where in the text the search began that failed, in bytes.
-    pub offset: usize,
-    /// What the engine says.
-    pub message: String,
 }
 
 impl Pattern {
@@ -346,94 +309,6 @@ impl fmt::Debug for Pattern {
     }
 }
 
-/// A run of pieces that touch: it starts at one offset, and each piece ends where the next begins.
-#[derive(Clone, Debug)]
-pub struct Spans {
-    start: usize,
-    /// The ends of the pieces, and behind them room that is written before it is counted.
-    ends: Box<[usize; Spans::CAPACITY]>,
-    len: usize,
-}
-
-impl Spans {
-    /// How many pieces [`Splitter::fill`] hands out at once at most: enough to hide the latency of
-    /// memory behind, few enough that they stay in the first-level cache.
-    pub const CAPACITY: usize = 1024;
-
-    /// An empty buffer, to be used again and again.
-    pub fn new() -> Self {
-        Spans {
-            start: 0,
-            ends: Box::new([0; Self::CAPACITY]),
-            len: 0,
-        }
-    }
-
-    /// How many pieces there are.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// Byte offset of the first piece.
-    pub fn start(&self) -> usize {
-        self.start
-    }
-
-    /// Byte offsets at which the pieces end, ascending.
-    pub fn ends(&self) -> &[usize] {
-        &self.ends[..self.len]
-    }
-
-    /// The pieces as byte ranges of the text.
-    pub fn iter(&self) -> impl Iterator<Item = Range<usize>> + '_ {
-        let starts = std::iter::once(self.start).chain(self.ends().iter().copied());
-        starts.zip(self.ends()).map(|(start, &end)| start..end)
-    }
-
-    fn clear(&mut self, start: usize) {
-        self.start = start;
-        self.len = 0;
-    }
-
-    /// Where the last piece ends.
-    fn end(&self) -> usize {
-        self.ends().last().copied().unwrap_or(self.start)
-    }
-
-    /// Room behind the pieces for `N` ends, if there is room for one more still.
-    #[inline(always)]
-    fn room<const N: usize>(&mut self) -> Option<&mut [usize; N]> {
-        match self.ends.get_mut(self.len..) {
-            Some(room) if room.len() > N => room.first_chunk_mut(),
-            _ => None,
-        }
-    }
-
-    /// Counts in `count` ends that were written to the room.
-    #[inline(always)]
-    fn add(&mut self, count: usize) {
-        self.len += count;
-    }
-
-    /// Adds one end. There must be room.
-    #[inline(always)]
-    fn push(&mut self, end: usize) {
-        self.ends[self.len] = end;
-        self.len += 1;
-    }
-}
-
-impl Default for Spans {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// Walks one text and hands out its pieces. Made by [`Pattern::split`].
 pub struct Splitter<'a> {
     pieces: Pieces<'a>,
@@ -474,10 +349,10 @@ impl Iterator for Splitter<'_> {
             }
         }
         let start = match next {
-            0 => spans.start,
-            next => spans.ends[next - 1],
+            0 => spans.start(),
+            next => spans.ends()[next - 1],
         };
-        let piece = start..spans.ends[next];
+        let piece = start..spans.ends()[next];
         self.one_by_one = Some((spans, next + 1));
         Some(Ok(piece))
     }

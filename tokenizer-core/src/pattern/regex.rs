@@ -5,9 +5,20 @@
 
 use fancy_regex::Regex;
 
+use super::error::{PatternError, SplitError};
 use super::linear::LinearRegex;
 use super::lossy::LossyText;
-use super::{Gaps, PatternError, Spans, SplitError};
+use super::spans::Spans;
+
+/// What becomes of text that no match of a custom regex covers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Gaps {
+    /// The text between two matches is a piece of its own; nothing is lost.
+    #[default]
+    Keep,
+    /// The text between two matches is left out, as tiktoken and rustbpe do.
+    Drop,
+}
 
 /// One regex of a pattern, compiled.
 #[derive(Clone)]

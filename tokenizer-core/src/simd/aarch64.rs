@@ -5,7 +5,7 @@
 
 use std::arch::aarch64::*;
 
-use super::{BLOCK, FLATTEN, Kernel, Simd};
+use super::kernel::{self, BLOCK, FLATTEN, Kernel, Simd};
 use crate::unicode::ASCII;
 
 /// A processor with NEON.
@@ -107,15 +107,15 @@ impl Simd for Neon {
 
     #[inline(always)]
     fn flatten(self, mask: u64, base: usize, out: &mut [usize; FLATTEN]) -> usize {
-        super::flatten_bit_by_bit(mask, base, out)
+        kernel::flatten_bit_by_bit(mask, base, out)
     }
     #[inline(always)]
     fn which(self, words: &[u128; 2], word: &u128) -> u32 {
-        super::which_word_by_word(words, word)
+        kernel::which_word_by_word(words, word)
     }
 
     #[inline(always)]
     fn smallest(self, numbers: &[u32; BLOCK], count: usize) -> u32 {
-        super::smallest_one_by_one(numbers, count)
+        kernel::smallest_one_by_one(numbers, count)
     }
 }

@@ -1,6 +1,6 @@
 //! Every operation in its plainest form.
 
-use super::{BLOCK, FLATTEN, Simd};
+use super::kernel::{self, BLOCK, FLATTEN, Simd};
 use crate::unicode::ASCII;
 
 /// No vector instructions. Every machine has it.
@@ -63,15 +63,15 @@ impl Simd for Scalar {
 
     #[inline(always)]
     fn flatten(self, mask: u64, base: usize, out: &mut [usize; FLATTEN]) -> usize {
-        super::flatten_bit_by_bit(mask, base, out)
+        kernel::flatten_bit_by_bit(mask, base, out)
     }
     #[inline(always)]
     fn which(self, words: &[u128; 2], word: &u128) -> u32 {
-        super::which_word_by_word(words, word)
+        kernel::which_word_by_word(words, word)
     }
 
     #[inline(always)]
     fn smallest(self, numbers: &[u32; BLOCK], count: usize) -> u32 {
-        super::smallest_one_by_one(numbers, count)
+        kernel::smallest_one_by_one(numbers, count)
     }
 }

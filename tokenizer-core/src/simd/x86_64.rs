@@ -7,7 +7,7 @@
 use std::arch::x86_64::*;
 use std::sync::LazyLock;
 
-use super::{BLOCK, FLATTEN, Kernel, Simd};
+use super::kernel::{self, BLOCK, FLATTEN, Kernel, Simd};
 use crate::unicode::{self, ASCII};
 
 // No `block.map(...)` and no large closures: they are functions of their own, compiled without the
@@ -237,12 +237,12 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn flatten(self, mask: u64, base: usize, out: &mut [usize; FLATTEN]) -> usize {
-        super::flatten_bit_by_bit(mask, base, out)
+        kernel::flatten_bit_by_bit(mask, base, out)
     }
 
     #[inline(always)]
     fn which(self, words: &[u128; 2], word: &u128) -> u32 {
-        super::which_word_by_word(words, word)
+        kernel::which_word_by_word(words, word)
     }
 
     #[inline(always)]
@@ -380,7 +380,7 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     fn flatten(self, mask: u64, base: usize, out: &mut [usize; FLATTEN]) -> usize {
-        super::flatten_bit_by_bit(mask, base, out)
+        kernel::flatten_bit_by_bit(mask, base, out)
     }
 
     #[inline(always)]

@@ -1,13 +1,11 @@
 //! A stream in blocks of a megabyte, cut where documents end, or may be cut.
 
-use super::DocumentError;
+use super::error::{DocumentError, LONGEST};
+use super::place::Unit;
 use super::source::Source;
 
 /// Bytes that are read at a time.
 pub(super) const BLOCK: usize = 1 << 20;
-
-/// The limit in bytes of a block without a place to cut; blocks of a plain file have none.
-pub(super) const LONGEST: usize = 1 << 30;
 
 pub(super) struct Blocks {
     source: Source,
@@ -28,11 +26,11 @@ impl Blocks {
 
     /// The next block, and whether it is the last. There is one even of an empty stream. `cut` says
     /// up to where a block may be given out when there is more to come; where it says nothing, more
-    /// is read, until it is `too_long`. It is told up to where it said nothing before.
+    /// is read, until `unit` is too long. It is told up to where it said nothing before.
     pub(super) fn next(
         &mut self,
         cut: impl Fn(&[u8], usize) -> Option<usize>,
-        too_long: impl FnOnce() -> DocumentError,
+        unit: Unit,
     ) -> Result<Option<(Vec<u8>, bool)>, DocumentError> {
         if self.ended {
             return Ok(None);
@@ -54,7 +52,7 @@ impl Blocks {
             }
             searched = block.len();
             if block.len() >= LONGEST && !self.source.is_plain_file() {
-                return Err(too_long());
+                return Err(DocumentError::TooLong { unit });
             }
         }
     }

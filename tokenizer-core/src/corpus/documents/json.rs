@@ -10,7 +10,8 @@ use std::fmt;
 use memchr::{memchr, memchr_iter, memmem};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
-use super::{DocumentError, Ends, Unit};
+use super::error::DocumentError;
+use super::place::{Ends, Unit};
 use crate::corpus::content::BYTE_ORDER_MARK;
 
 /// The texts of all lines, one behind the other, and where each ends. Lines of white space alone are
@@ -123,10 +124,12 @@ impl<'de> Visitor<'de> for Object<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let start = self.texts.len();
         let mut is_found = false;
-        while let Some(is_it) = map.next_key_seed(Key(self.field))? {
+        let is_it = |key: &[u8]| key == self.field.as_bytes();
+        while let Some(is_it) = map.next_key_seed(Bytes("the name of a field", is_it))? {
             if is_it {
                 self.texts.truncate(start);
-                map.next_value_seed(Text(self.texts))?;
+                let append = |text: &[u8]| self.texts.extend_from_slice(text);
+                map.next_value_seed(Bytes("a string", append))?;
                 is_found = true;
             } else {
                 map.next_value::<IgnoredAny>()?;
@@ -142,53 +145,29 @@ impl<'de> Visitor<'de> for Object<'_> {
     }
 }
 
-/// Whether a key is this one.
-struct Key<'k>(&'k str);
+/// Hands the bytes of a string, which is called so in messages, to a function.
+struct Bytes<F>(&'static str, F);
 
-impl<'de> DeserializeSeed<'de> for Key<'_> {
-    type Value = bool;
+impl<'de, R, F: FnOnce(&[u8]) -> R> DeserializeSeed<'de> for Bytes<F> {
+    type Value = R;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<R, D::Error> {
         deserializer.deserialize_bytes(self)
     }
 }
 
-impl Visitor<'_> for Key<'_> {
-    type Value = bool;
+impl<R, F: FnOnce(&[u8]) -> R> Visitor<'_> for Bytes<F> {
+    type Value = R;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name of a field")
+        f.write_str(self.0)
     }
 
-    fn visit_bytes<E: Error>(self, key: &[u8]) -> Result<bool, E> {
-        Ok(key == self.0.as_bytes())
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<R, E> {
+        Ok((self.1)(bytes))
     }
 
-    fn visit_str<E: Error>(self, key: &str) -> Result<bool, E> {
-        Ok(key == self.0)
-    }
-}
-
-/// Appends a string.
-struct Text<'t>(&'t mut Vec<u8>);
-
-impl<'de> DeserializeSeed<'de> for Text<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_bytes(self)
-    }
-}
-
-impl Visitor<'_> for Text<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string")
-    }
-
-    fn visit_bytes<E: Error>(self, text: &[u8]) -> Result<(), E> {
-        self.0.extend_from_slice(text);
-        Ok(())
+    fn visit_str<E: Error>(self, text: &str) -> Result<R, E> {
+        self.visit_bytes(text.as_bytes())
     }
 }

@@ -20,247 +20,31 @@
 //! error that names the line or the row. A plain file that is cut short while it is read is one too.
 
 mod blocks;
+mod doubt;
+mod error;
 mod json;
+mod options;
+mod place;
 mod source;
 #[cfg(feature = "parquet")]
 mod table;
 
-use std::collections::VecDeque;
 use std::fmt;
-use std::io::{self, Read};
-use std::ops::Range;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use memchr::{memchr, memmem};
+use memchr::{memchr, memmem, memrchr};
+
+pub use self::doubt::{Doubt, Look};
+pub use self::error::DocumentError;
+pub use self::options::{DocumentOptions, Units};
+pub use self::place::{Place, Stretch, Unit};
 
 use self::blocks::Blocks;
+use self::place::Ends;
 use self::source::Source;
-use super::content::{Content, ReadAs, Refused};
-use crate::pattern::Pattern;
-
-/// How files become documents.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct DocumentOptions {
-    /// What a document is in plain text. Lines of JSON and rows of tables are documents in any case.
-    pub units: Units,
-    /// Whether text is JSON lines: decided by its beginning and its name, or set.
-    pub read_as: ReadAs,
-    /// Whether half of a surrogate pair in a JSON string (`"\ud800"`) becomes U+FFFD, as it does by
-    /// default. Otherwise it becomes the three bytes that UTF-8 would spell it with, which are not
-    /// valid, so that a check for UTF-8 finds them.
-    pub repair_surrogates: bool,
-    /// The field of a JSON object that holds the text; `text` by default.
-    pub field: String,
-    /// The column of a table that holds the text; `text` by default. The name of a column within
-    /// others is written with dots.
-    pub column: String,
-    /// By which pattern documents may be cut that are too long to be held at once.
-    pub cut: Option<Pattern>,
-    /// Threads that read and decompress the rows of a table, each some megabytes ahead; the documents
-    /// and their order are the same for any number. 1 by default: they are read where they are taken.
-    pub threads: usize,
-}
-
-impl Default for DocumentOptions {
-    fn default() -> Self {
-        DocumentOptions {
-            units: Units::Whole,
-            read_as: ReadAs::Detect,
-            repair_surrogates: true,
-            field: "text".to_owned(),
-            column: "text".to_owned(),
-            cut: None,
-            threads: 1,
-        }
-    }
-}
-
-/// What a document is in plain text.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Units {
-    /// All of it, every byte.
-    #[default]
-    Whole,
-    /// A line, without the line feed that ends it.
-    Lines,
-    /// What stands between two of these, and before the first and behind the last, if there is
-    /// anything behind it. Must not be empty.
-    Separated(Vec<u8>),
-}
-
-/// A document, or a stretch of one.
-#[derive(Clone, Debug)]
-pub struct Stretch {
-    bytes: Arc<Vec<u8>>,
-    span: Range<usize>,
-    /// Where it begins.
-    pub place: Place,
-    /// Whether its document ends with it.
-    pub ends_document: bool,
-}
-
-impl AsRef<[u8]> for Stretch {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes[self.span.clone()]
-    }
-}
-
-/// A place in an input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The document.
-    pub unit: Unit,
-    /// Bytes of the document before the place.
-    pub offset: u64,
-}
-
-/// A document of an input. Numbers count from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Unit {
-    /// The whole input.
-    Whole,
-    /// A line.
-    Line(u64),
-    /// A row of a table.
-    Row(u64),
-    /// What stands between separators.
-    Document(u64),
-}
-
-impl fmt::Display for Unit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Unit::Whole => f.write_str("the text"),
-            Unit::Line(number) => write!(f, "line {number}"),
-            Unit::Row(number) => write!(f, "row {number}"),
-            Unit::Document(number) => write!(f, "document {number}"),
-        }
-    }
-}
-
-/// No documents can be had from an input, or no more of them. Who reads it knows its name.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DocumentError {
-    /// The input could not be read.
-    #[error(transparent)]
-    Read(#[from] io::Error),
-    /// What is compressed in it is not right.
-    #[error("the {format} data is broken or cut short: {error}")]
-    Compressed {
-        /// How it is compressed.
-        format: &'static str,
-        /// What the decompressor says.
-        error: io::Error,
-    },
-    /// The content cannot be read.
-    #[error("{0}")]
-    Refused(Refused),
-    /// A line is not a JSON object with the text in its field.
-    #[error("line {line}, column {column}: {message}")]
-    Json {
-        /// The line, from 1.
-        line: u64,
-        /// The byte of the line, from 1.
-        column: usize,
-        /// What is wrong with it.
-        message: String,
-    },
-    /// A table does not hold documents.
-    #[error("{0}")]
-    Table(String),
-    /// A row of a table holds no text.
-    #[error("row {row}: the column {column:?} is null there")]
-    Null {
-        /// The row, from 1.
-        row: u64,
-        /// The column.
-        column: String,
-    },
-    /// A document, or a line with one, is too long to be held, and there is no place to cut it.
-    #[error(
-        "{unit} is longer than {} bytes, and there is no place to cut it",
-        blocks::LONGEST
-    )]
-    TooLong {
-        /// Which one.
-        unit: Unit,
-    },
-    /// The crate was built without this format.
-    #[error("this program was built without the format")]
-    NotBuilt,
-}
-
-impl From<Refused> for DocumentError {
-    fn from(refused: Refused) -> Self {
-        DocumentError::Refused(refused)
-    }
-}
-
-/// The result of a look at the beginning of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Look {
-    /// Whether its bytes are the text: it is not compressed, and neither JSON lines nor a table.
-    pub is_plain_text: bool,
-    /// Why its text may be something else.
-    pub doubt: Option<Doubt>,
-}
-
-/// Why a text may be something else, by its first 64 KiB.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Doubt {
-    /// There is a NUL byte.
-    Nul {
-        /// Bytes before the first.
-        offset: usize,
-    },
-    /// More than three in ten characters are not UTF-8; a maximal invalid sequence is one.
-    NotUtf8 {
-        /// How many are not.
-        invalid: usize,
-        /// Of how many.
-        characters: usize,
-    },
-}
-
-impl fmt::Display for Doubt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Doubt::Nul { offset } => write!(f, "may not be text: NUL at byte {offset}"),
-            Doubt::NotUtf8 {
-                invalid,
-                characters,
-            } => write!(
-                f,
-                "may not be text: {invalid} of the first {characters} characters are not UTF-8"
-            ),
-        }
-    }
-}
-
-impl Doubt {
-    fn of(beginning: &[u8]) -> Option<Self> {
-        if let Some(offset) = memchr(0, beginning) {
-            return Some(Doubt::Nul { offset });
-        }
-        let (mut characters, mut invalid) = (0, 0);
-        for chunk in beginning.utf8_chunks() {
-            characters += chunk.valid().chars().count();
-            invalid += usize::from(!chunk.invalid().is_empty());
-        }
-        characters += invalid;
-        (10 * invalid > 3 * characters).then_some(Doubt::NotUtf8 {
-            invalid,
-            characters,
-        })
-    }
-}
+use super::content::Content;
 
 /// The documents of one input, in their order. After an error there are no more.
 ///
@@ -268,28 +52,27 @@ impl Doubt {
 /// use tokenizer_core::corpus::{DocumentOptions, Documents, ReadAs};
 ///
 /// let lines = &b"{\"text\": \"first\"}\n{\"text\": \"second\", \"id\": 2}\n"[..];
-/// let mut options = DocumentOptions::default();
-/// options.read_as = ReadAs::JsonLines;
+/// let options = DocumentOptions::default().read_as(ReadAs::JsonLines);
 /// let mut documents = Documents::of_stream(lines, &options)?;
 /// assert_eq!(documents.next().unwrap()?.as_ref(), b"first");
 /// assert_eq!(documents.next().unwrap()?.as_ref(), b"second");
 /// assert!(documents.next().is_none());
 /// # Ok::<(), tokenizer_core::corpus::DocumentError>(())
 /// ```
-#[derive(Debug)]
 pub struct Documents {
     reader: Reader,
-    cut: Option<Pattern>,
-    units: Units,
-    field: String,
-    repair_surrogates: bool,
+    options: DocumentOptions,
     doubt: Option<Doubt>,
-    /// Documents that were read already.
-    ready: Ready,
+    /// What was read last, and where in it the next document begins.
+    bytes: Arc<Vec<u8>>,
+    at: usize,
+    /// Where documents end in it; a text in which they are separated is looked through instead.
+    ends: Ends,
     /// How many documents, or lines, there were before what is read next.
     number: u64,
-    /// Bytes of the document under way that were given.
+    /// Of a document in stretches, the bytes before this one, and whether it is the last.
     offset: u64,
+    ends_document: bool,
     done: bool,
 }
 
@@ -297,60 +80,17 @@ enum Reader {
     Text(Blocks),
     JsonLines(Blocks),
     #[cfg(feature = "parquet")]
-    Table(Box<table::TextColumn>),
+    Table(table::Batches),
 }
 
-impl fmt::Debug for Reader {
+impl fmt::Debug for Documents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Reader::Text(_) => "Text",
-            Reader::JsonLines(_) => "JsonLines",
-            #[cfg(feature = "parquet")]
-            Reader::Table(_) => "Table",
-        })
+        f.debug_struct("Documents").finish_non_exhaustive()
     }
 }
 
 /// More bytes than the end of a text has in which a cut may turn out to be one when more text comes.
 const UNSETTLED: usize = 16;
-
-/// Bytes that were read, and where in them the next document begins.
-#[derive(Debug)]
-struct Ready {
-    bytes: Arc<Vec<u8>>,
-    at: usize,
-    cut: Cut,
-}
-
-/// How documents stand in the bytes that were read.
-#[derive(Debug)]
-enum Cut {
-    /// They are used up.
-    Nothing,
-    /// All of them are one document, or a stretch of one that ends or goes on.
-    One {
-        ends: bool,
-    },
-    /// The block is looked through for the ends of documents, which the last one has not where the
-    /// input ends.
-    Lines,
-    Separated,
-    Listed(Ends),
-}
-
-impl Cut {
-    /// The cut of a block of text, which the input ends with if `is_last`.
-    fn of(units: &Units, is_last: bool) -> Self {
-        match units {
-            Units::Whole => Cut::One { ends: is_last },
-            Units::Lines => Cut::Lines,
-            Units::Separated(_) => Cut::Separated,
-        }
-    }
-}
-
-/// Where documents end, and which they are.
-type Ends = VecDeque<(usize, Unit)>;
 
 impl Documents {
     /// Looks at the beginning of the file at `path`. `None` for pipes and devices, which could be read
@@ -397,12 +137,21 @@ impl Documents {
             Content::JsonLines => Reader::JsonLines(Blocks::new(source)),
             Content::Text => Reader::Text(Blocks::new(source)),
             #[cfg(feature = "parquet")]
-            Content::Parquet => Reader::Table(Box::new(
-                source.into_table(&options.column, options.threads)?,
-            )),
+            Content::Parquet => Reader::Table(source.into_table(&options.column, options.threads)?),
             _ => return Err(DocumentError::NotBuilt),
         };
-        Ok(Self::new(reader, doubt, options))
+        Ok(Documents {
+            reader,
+            options: options.clone(),
+            doubt,
+            bytes: Arc::default(),
+            at: 0,
+            ends: Ends::new(),
+            number: 0,
+            offset: 0,
+            ends_document: true,
+            done: false,
+        })
     }
 
     /// Why the text may be something else.
@@ -410,136 +159,94 @@ impl Documents {
         self.doubt
     }
 
-    fn new(reader: Reader, doubt: Option<Doubt>, options: &DocumentOptions) -> Self {
-        Documents {
-            reader,
-            cut: options.cut.clone(),
-            units: options.units.clone(),
-            field: options.field.clone(),
-            repair_surrogates: options.repair_surrogates,
-            doubt,
-            ready: Ready {
-                bytes: Arc::default(),
-                at: 0,
-                cut: Cut::Nothing,
-            },
-            number: 0,
-            offset: 0,
-            done: false,
-        }
-    }
-
     /// Reads the next block. `false` when there is none.
     fn read(&mut self) -> Result<bool, DocumentError> {
-        let (bytes, cut) = match &mut self.reader {
-            Reader::Text(blocks) => {
-                let too_long = |unit: Unit| move || DocumentError::TooLong { unit };
-                let number = self.number + 1;
-                let block = match &self.units {
-                    Units::Whole => blocks.next(
-                        // The last characters were not settled yet.
-                        |text, searched| {
-                            let from = searched.saturating_sub(UNSETTLED);
-                            self.cut.as_ref()?.last_settled_cut(text, from)
-                        },
-                        too_long(Unit::Whole),
-                    )?,
-                    Units::Lines => blocks.next(behind_last_line, too_long(Unit::Line(number)))?,
-                    Units::Separated(separator) => blocks.next(
-                        |text, _| behind_last(separator, text),
-                        too_long(Unit::Document(number)),
-                    )?,
-                };
-                let Some((bytes, is_last)) = block else {
-                    return Ok(false);
-                };
-                (bytes, Cut::of(&self.units, is_last))
-            }
-            Reader::JsonLines(blocks) => {
-                let unit = Unit::Line(self.number + 1);
-                let block = blocks.next(behind_last_line, || DocumentError::TooLong { unit })?;
-                let Some((mut lines, _)) = block else {
-                    return Ok(false);
-                };
-                if self.repair_surrogates {
-                    json::repair_surrogates(&mut lines);
+        let number = self.number + 1;
+        let read = match &mut self.reader {
+            Reader::Text(blocks) => match self.options.units.separator() {
+                Some((separator, unit)) => {
+                    let cut = |text: &[u8], searched| behind_last(separator, text, searched);
+                    let block = blocks.next(cut, unit(number))?;
+                    block.map(|(bytes, _)| (bytes, Ends::new()))
                 }
-                let (texts, ends) = json::texts(&lines, &self.field, &mut self.number)?;
-                (texts, Cut::Listed(ends))
+                None => {
+                    let cut = |text: &[u8], searched: usize| {
+                        // The last characters were not settled yet.
+                        let from = searched.saturating_sub(UNSETTLED);
+                        self.options.cut.as_ref()?.last_settled_cut(text, from)
+                    };
+                    self.offset += self.bytes.len() as u64;
+                    blocks.next(cut, Unit::Whole)?.map(|(bytes, is_last)| {
+                        self.ends_document = is_last;
+                        let ends = Ends::from([(bytes.len(), Unit::Whole)]);
+                        (bytes, ends)
+                    })
+                }
+            },
+            Reader::JsonLines(blocks) => {
+                let cut = |text: &[u8], searched| behind_last(b"\n", text, searched);
+                match blocks.next(cut, Unit::Line(number))? {
+                    Some((mut lines, _)) => {
+                        if self.options.repair_surrogates {
+                            json::repair_surrogates(&mut lines);
+                        }
+                        Some(json::texts(&lines, &self.options.field, &mut self.number)?)
+                    }
+                    None => None,
+                }
             }
             #[cfg(feature = "parquet")]
-            Reader::Table(table) => match table.read()? {
-                Some((texts, ends)) => (texts, Cut::Listed(ends)),
-                None => return Ok(false),
-            },
+            Reader::Table(batches) => batches.next().transpose()?,
         };
-        self.ready = Ready {
-            bytes: Arc::new(bytes),
-            at: 0,
-            cut,
-        };
-        Ok(true)
+        let is_read = read.is_some();
+        if let Some((bytes, ends)) = read {
+            (self.bytes, self.at, self.ends) = (Arc::new(bytes), 0, ends);
+        }
+        Ok(is_read)
     }
 
     /// The next document of those that were read.
     fn next_ready(&mut self) -> Option<Stretch> {
-        let Ready { bytes, at, cut } = &mut self.ready;
-        let start = *at;
-        let rest = &bytes[start..];
-        let mut stretch = |length: usize, behind: usize, unit| {
-            *at = start + behind;
-            Stretch {
-                bytes: Arc::clone(bytes),
-                span: start..start + length,
-                place: Place { unit, offset: 0 },
-                ends_document: true,
+        let start = self.at;
+        let rest = &self.bytes[start..];
+        let (length, behind, unit) = match self.ends.pop_front() {
+            Some((end, unit)) => (end - start, end - start, unit),
+            None => {
+                let (separator, unit) = self.options.units.separator()?;
+                if rest.is_empty() {
+                    return None;
+                }
+                self.number += 1;
+                let found = match separator {
+                    [byte] => memchr(*byte, rest),
+                    _ => memmem::find(rest, separator),
+                };
+                let length = found.unwrap_or(rest.len());
+                let behind = rest.len().min(length + separator.len());
+                (length, behind, unit(self.number))
             }
         };
-        match cut {
-            Cut::Nothing => None,
-            Cut::One { ends } => {
-                let mut stretch = stretch(rest.len(), rest.len(), Unit::Whole);
-                stretch.place.offset = self.offset;
-                stretch.ends_document = *ends;
-                self.offset += rest.len() as u64;
-                *cut = Cut::Nothing;
-                Some(stretch)
-            }
-            Cut::Lines | Cut::Separated if rest.is_empty() => None,
-            Cut::Lines => {
-                self.number += 1;
-                let line = memchr(b'\n', rest).unwrap_or(rest.len());
-                let behind = rest.len().min(line + 1);
-                Some(stretch(line, behind, Unit::Line(self.number)))
-            }
-            Cut::Separated => {
-                let Units::Separated(separator) = &self.units else {
-                    return None;
-                };
-                self.number += 1;
-                let unit = Unit::Document(self.number);
-                Some(match memmem::find(rest, separator) {
-                    Some(length) => stretch(length, length + separator.len(), unit),
-                    None => stretch(rest.len(), rest.len(), unit),
-                })
-            }
-            Cut::Listed(ends) => {
-                let (end, unit) = ends.pop_front()?;
-                Some(stretch(end - start, end - start, unit))
-            }
-        }
+        self.at += behind;
+        Some(Stretch {
+            bytes: Arc::clone(&self.bytes),
+            span: start..start + length,
+            place: Place {
+                unit,
+                offset: self.offset,
+            },
+            ends_document: self.ends_document,
+        })
     }
 }
 
-/// Where the line behind the last one that is complete begins, if one ends behind what was searched.
-fn behind_last_line(text: &[u8], searched: usize) -> Option<usize> {
-    Some(searched + memchr::memrchr(b'\n', &text[searched..])? + 1)
-}
-
-/// Where the document behind the last separator begins. They are looked for from the left: of two
-/// that overlap, the second is none.
-fn behind_last(separator: &[u8], text: &[u8]) -> Option<usize> {
-    Some(memmem::find_iter(text, separator).last()? + separator.len())
+/// Where the document behind the last separator begins, if one ends behind what was searched. Longer
+/// separators are looked for from the left: of two that overlap, the second is none.
+fn behind_last(separator: &[u8], text: &[u8], searched: usize) -> Option<usize> {
+    let last = match separator {
+        [byte] => searched + memrchr(*byte, &text[searched..])?,
+        _ => memmem::find_iter(text, separator).last()?,
+    };
+    Some(last + separator.len())
 }
 
 impl Iterator for Documents {
@@ -554,11 +261,9 @@ impl Iterator for Documents {
                 return None;
             }
             match self.read() {
-                Ok(true) => {}
-                Ok(false) => self.done = true,
+                Ok(is_read) => self.done = !is_read,
                 Err(error) => {
                     self.done = true;
-                    self.ready.cut = Cut::Nothing;
                     return Some(Err(error));
                 }
             }

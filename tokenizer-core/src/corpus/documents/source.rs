@@ -1,12 +1,17 @@
 //! An input as plain bytes: opened, looked at, decompressed.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
+use serde_json::Value;
 
-use super::{DocumentError, Doubt};
+use super::doubt::Doubt;
+use super::error::DocumentError;
+#[cfg(feature = "parquet")]
+use super::table;
 use crate::corpus::content::{Content, Head, ReadAs, Refused};
 
 /// A stream of plain bytes, and what it is known to hold.
@@ -34,7 +39,7 @@ impl Source {
         if metadata.is_dir() {
             return Err(io::Error::from(io::ErrorKind::IsADirectory).into());
         }
-        if metadata.is_file() && ids::is_written_by_encode(path) {
+        if metadata.is_file() && is_written_by_encode(path) {
             return Err(Refused::Ids.into());
         }
         let mut source = Self::of_stream(Box::new(file), Some(path), read_as)?;
@@ -51,20 +56,17 @@ impl Source {
     ) -> Result<Self, DocumentError> {
         let head = read_head(&mut stream)?;
         let content = head.content(name, read_as);
-        let (format, mut reader): (_, Box<dyn Read + Send>) = match content {
-            Content::Gzip => {
-                let stream = Cursor::new(head.bytes).chain(stream);
-                let stream = io::BufReader::with_capacity(BUFFER, stream);
-                ("gzip", Box::new(MultiGzDecoder::new(stream)))
-            }
-            Content::Zstd => {
-                let stream = Cursor::new(head.bytes).chain(stream);
-                let stream = io::BufReader::with_capacity(BUFFER, stream);
-                let decoder = zstd::stream::read::Decoder::with_buffer(stream)?;
-                ("Zstandard", Box::new(decoder))
-            }
+        let format = match content {
+            Content::Gzip => "gzip",
+            Content::Zstd => "Zstandard",
             Content::Refused(refused) => return Err(refused.into()),
             content => return Ok(Self::new(head, stream, content, None)),
+        };
+        let stream = Cursor::new(head.bytes).chain(stream);
+        let stream = io::BufReader::with_capacity(BUFFER, stream);
+        let mut reader: Box<dyn Read + Send> = match content {
+            Content::Gzip => Box::new(MultiGzDecoder::new(stream)),
+            _ => Box::new(zstd::stream::read::Decoder::with_buffer(stream)?),
         };
         let head =
             read_head(&mut reader).map_err(|error| DocumentError::Compressed { format, error })?;
@@ -157,20 +159,20 @@ impl Source {
         Err(io::Error::new(io::ErrorKind::UnexpectedEof, message).into())
     }
 
-    /// The table that it is.
+    /// The texts in a column of the table that it is.
     #[cfg(feature = "parquet")]
     pub(super) fn into_table(
         mut self,
         column: &str,
         threads: usize,
-    ) -> Result<super::table::TextColumn, DocumentError> {
+    ) -> Result<table::Batches, DocumentError> {
         match &self.file {
-            Some(path) => super::table::TextColumn::of_file(File::open(path)?, column, threads),
+            Some(path) => table::of_file(File::open(path)?, column, threads),
             None => {
                 // The description of a table stands at its end.
                 let mut bytes = Vec::new();
                 self.reader.read_to_end(&mut bytes)?;
-                super::table::TextColumn::open(bytes::Bytes::from(bytes), column, threads)
+                table::open(bytes::Bytes::from(bytes), column, threads)
             }
         }
     }
@@ -193,50 +195,30 @@ fn read_head(stream: &mut impl Read) -> io::Result<Head> {
     Ok(head)
 }
 
-/// Files of ids, which are known by the header beside them.
-mod ids {
-    use std::ffi::OsString;
-    use std::fs::File;
-    use std::io::Read;
-    use std::path::{Path, PathBuf};
+/// More bytes than a header of ids has, unless it lists very many inputs.
+const LONGEST_HEADER: u64 = 1 << 24;
 
-    use serde_json::Value;
-
-    /// More bytes than a header has, unless it lists very many inputs.
-    const LONGEST_HEADER: u64 = 1 << 24;
-
-    /// Whether a file holds ids, or is the index of such a file.
-    pub(super) fn is_written_by_encode(path: &Path) -> bool {
-        if has_header(path, |_| true) {
-            return true;
-        }
-        let is_index = path.extension().is_some_and(|end| end == "index");
-        is_index
-            && has_header(&path.with_extension(""), |header| {
+/// Whether a file holds ids, or is the index of such a file: known by the header beside them.
+fn is_written_by_encode(path: &Path) -> bool {
+    let is_index = path.extension().is_some_and(|end| end == "index");
+    header_of_ids(path).is_some()
+        || is_index
+            && header_of_ids(&path.with_extension("")).is_some_and(|header| {
                 let name = header.get("document_ends").and_then(Value::as_str);
                 name.is_some() && name == path.file_name().and_then(|name| name.to_str())
             })
-    }
+}
 
-    /// Whether the file at `path` has a header beside it for which `is_right` holds.
-    fn has_header(path: &Path, is_right: impl Fn(&Value) -> bool) -> bool {
-        let mut name = OsString::from(path);
-        name.push(".json");
-        // It is a file of its own right, which is looked at where it is read.
-        let Ok(file) = File::open(PathBuf::from(name)) else {
-            return false;
-        };
-        let mut bytes = Vec::new();
-        let read = file.take(LONGEST_HEADER).read_to_end(&mut bytes);
-        let header = serde_json::from_slice::<Value>(&bytes).ok();
-        let Some(header) = header.filter(|_| read.is_ok()) else {
-            return false;
-        };
-        let program = header.get("program").and_then(Value::as_str);
-        program.is_some_and(|program| program.starts_with("tokenizer "))
-            && ["format", "tokens", "model_sha256"]
-                .iter()
-                .all(|name| header.get(name).is_some())
-            && is_right(&header)
-    }
+/// The header beside the file at `path`. It is a file of its own right, which is looked at where it is
+/// read.
+fn header_of_ids(path: &Path) -> Option<Value> {
+    let mut name = OsString::from(path);
+    name.push(".json");
+    let mut bytes = Vec::new();
+    let file = File::open(PathBuf::from(name)).ok()?;
+    file.take(LONGEST_HEADER).read_to_end(&mut bytes).ok()?;
+    let header: Value = serde_json::from_slice(&bytes).ok()?;
+    let is_ours = header.get("program")?.as_str()?.starts_with("tokenizer ");
+    let mut fields = ["format", "tokens", "model_sha256"].iter();
+    (is_ours && fields.all(|name| header.get(name).is_some())).then_some(header)
 }

@@ -1,9 +1,10 @@
-use std::io::Write;
+use std::io::{self, Write};
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::pattern::PatternName;
+use crate::corpus::{ReadAs, Refused};
+use crate::pattern::{Pattern, PatternName};
 
 fn options(units: Units) -> DocumentOptions {
     DocumentOptions {

@@ -10,31 +10,33 @@
 //! **Cost.** One page of each column is in memory at a time; when writing, one group of rows.
 
 use std::io::{self, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use ::parquet::basic::{
-    Compression, ConvertedType, Encoding, LogicalType, Repetition, Type as PhysicalType,
-};
-use ::parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_typed_column_reader};
-use ::parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
+use ::parquet::basic::{Compression, ConvertedType, Encoding, LogicalType, Type as PhysicalType};
+use ::parquet::column::reader::{ColumnReader, get_typed_column_reader};
+use ::parquet::data_type::{ByteArray, ByteArrayType, DataType, Int64Type};
 use ::parquet::errors::ParquetError;
-use ::parquet::file::metadata::{KeyValue, RowGroupMetaData};
+use ::parquet::file::metadata::KeyValue;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use ::parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
-use ::parquet::file::writer::SerializedFileWriter;
-use ::parquet::schema::types::{ColumnDescriptor, ColumnPath, Type};
+use ::parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use ::parquet::schema::parser::parse_message_type;
+use ::parquet::schema::types::{ColumnDescriptor, ColumnPath};
 use bytes::Bytes;
 
+use super::error::CountsError;
 use super::pattern_text;
-use super::{CountedPieces, CountsError, agreed_pattern, in_order};
+use crate::format::broken_parquet::{self, ColumnRows, is_inside};
 use crate::pattern::Pattern;
-use crate::piece_counts::PieceCounts;
 use crate::token::Count;
 
 const PIECE: &str = "piece";
 const COUNT: &str = "count";
 const PATTERN: &str = "pattern";
+const SCHEMA: &str = "message counted_pieces {
+    required binary piece;
+    required int64 count (INTEGER(64, false));
+}";
 
 /// Rows that are read together.
 const BATCH: usize = 4096;
@@ -52,32 +54,9 @@ pub struct Table {
     reader: Box<dyn FileReader>,
     piece: usize,
     count: usize,
-    counts: Counts,
+    /// Whether counts may be negative: without a sign, they must not be widened with one.
+    is_signed: bool,
     pattern: Option<Pattern>,
-}
-
-/// How the numbers of the column `count` are stored.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Counts {
-    Signed32,
-    Unsigned32,
-    Signed64,
-    Unsigned64,
-}
-
-/// Whether the data of a column are within the first `length` bytes of the file.
-fn is_inside(group: &RowGroupMetaData, column: usize, length: u64) -> bool {
-    let column = group.column(column);
-    let start = column
-        .dictionary_page_offset()
-        .unwrap_or(column.data_page_offset());
-    match (
-        u64::try_from(start),
-        u64::try_from(column.compressed_size()),
-    ) {
-        (Ok(start), Ok(size)) => start.checked_add(size).is_some_and(|end| end <= length),
-        _ => false,
-    }
 }
 
 impl Table {
@@ -91,38 +70,28 @@ impl Table {
         let reader = guarded(|| SerializedFileReader::new(source))?;
         let file = reader.metadata().file_metadata();
         let columns = file.schema_descr().columns();
-        let find = |column, wanted| {
-            let is_it = |descriptor: &Arc<ColumnDescriptor>| {
-                let [name] = descriptor.path().parts() else {
-                    return false;
-                };
-                name == column
+        let find = |column, wanted, is_right: fn(&ColumnDescriptor) -> bool| {
+            let is_it = |found: &Arc<ColumnDescriptor>| *found.path().parts() == [column];
+            let found = match columns.iter().position(is_it) {
+                Some(place) if is_right(&columns[place]) => return Ok(place),
+                Some(place) => type_of(&columns[place]),
+                None => "there is none".to_owned(),
             };
-            let place = columns.iter().position(is_it);
-            let place = place.ok_or_else(|| CountsError::Column {
+            Err(CountsError::Column {
                 column,
                 wanted,
-                found: "there is none".to_owned(),
-            })?;
-            if columns[place].max_rep_level() > 0 {
-                return Err(wrong_type(column, wanted, &columns[place]));
-            }
-            Ok((place, &columns[place]))
+                found,
+            })
         };
-        let (piece, descriptor) = find(PIECE, "binary")?;
-        if !is_binary(descriptor) {
-            return Err(wrong_type(PIECE, "binary", descriptor));
-        }
-        let integer = "an integer of at most 64 bits";
-        let (count, descriptor) = find(COUNT, integer)?;
-        let counts =
-            Counts::of(descriptor).ok_or_else(|| wrong_type(COUNT, integer, descriptor))?;
-        let groups = reader.metadata().row_groups();
-        if !groups.iter().all(|group| {
-            [piece, count]
-                .iter()
-                .all(|&column| is_inside(group, column, length))
-        }) {
+        let piece = find(PIECE, "binary", is_binary)?;
+        let count = find(COUNT, "an integer of at most 64 bits", |column| {
+            is_signed(column).is_some()
+        })?;
+        let is_inside = |group| {
+            let mut columns = [piece, count].into_iter();
+            columns.all(|column| is_inside(group, column, length))
+        };
+        if !reader.metadata().row_groups().iter().all(is_inside) {
             return Err(parquet("a column lies outside of the file"));
         }
         let metadata = file.key_value_metadata().into_iter().flatten();
@@ -131,10 +100,10 @@ impl Table {
             .find_map(|entry| entry.value.as_deref());
         let pattern = text.map(pattern_text::read).transpose()?;
         Ok(Table {
+            is_signed: is_signed(&columns[count]) == Some(true),
             reader: Box::new(reader),
             piece,
             count,
-            counts,
             pattern,
         })
     }
@@ -156,28 +125,31 @@ impl Table {
         let mut row = 0;
         for group in 0..self.reader.num_row_groups() {
             let group = guarded(|| self.reader.get_row_group(group))?;
-            let mut pieces: Column<ByteArrayType> =
-                Column::new(guarded(|| group.get_column_reader(self.piece))?);
+            let pieces = guarded(|| group.get_column_reader(self.piece))?;
             let counts = guarded(|| group.get_column_reader(self.count))?;
-            // What 32 bits hold without a sign must not be widened with one.
-            let rows = match (counts, self.counts) {
-                (ColumnReader::Int32ColumnReader(counts), Counts::Unsigned32) => {
-                    let counts = Column::<Int32Type>::of(counts);
-                    rows(&mut pieces, counts, row, &mut each, |n| {
-                        Some(Count::from(n as u32))
+            let [pieces_defined, defined] = [self.piece, self.count].map(|column| {
+                group
+                    .metadata()
+                    .column(column)
+                    .column_descr()
+                    .max_def_level()
+            });
+            let mut pieces = ColumnRows::new(get_typed_column_reader(pieces), pieces_defined);
+            let is_signed = self.is_signed;
+            let rows = match counts {
+                ColumnReader::Int32ColumnReader(counts) => {
+                    let counts = ColumnRows::new(counts, defined);
+                    rows(&mut pieces, counts, row, &mut each, |n| match is_signed {
+                        true => n.try_into().ok(),
+                        false => Some(Count::from(n as u32)),
                     })?
                 }
-                (ColumnReader::Int32ColumnReader(counts), _) => {
-                    let counts = Column::<Int32Type>::of(counts);
-                    rows(&mut pieces, counts, row, &mut each, |n| n.try_into().ok())?
-                }
-                (ColumnReader::Int64ColumnReader(counts), Counts::Unsigned64) => {
-                    let counts = Column::<Int64Type>::of(counts);
-                    rows(&mut pieces, counts, row, &mut each, |n| Some(n as Count))?
-                }
-                (ColumnReader::Int64ColumnReader(counts), _) => {
-                    let counts = Column::<Int64Type>::of(counts);
-                    rows(&mut pieces, counts, row, &mut each, |n| n.try_into().ok())?
+                ColumnReader::Int64ColumnReader(counts) => {
+                    let counts = ColumnRows::new(counts, defined);
+                    rows(&mut pieces, counts, row, &mut each, |n| match is_signed {
+                        true => n.try_into().ok(),
+                        false => Some(n as Count),
+                    })?
                 }
                 _ => return Err(parquet("a column changes its type").into()),
             };
@@ -212,32 +184,6 @@ pub fn is_counts(source: impl ChunkReader + 'static) -> bool {
     has(PIECE) && has(COUNT)
 }
 
-/// Reads counted pieces; `wanted` is the pattern of a file that does not say its own.
-///
-/// # Errors
-/// As [`Table::open`] and [`Table::for_each_row`]; when the file says another pattern than is
-/// wanted, when neither says one, and when a sum of counts overflows.
-pub fn read(
-    bytes: impl AsRef<[u8]> + Send + 'static,
-    wanted: Option<&Pattern>,
-) -> Result<CountedPieces, CountsError> {
-    let table = Table::open(Bytes::from_owner(bytes))?;
-    let pattern = agreed_pattern(table.pattern().cloned(), wanted)?;
-    let mut words = PieceCounts::new();
-    table.for_each_row(|piece, count| Ok::<(), CountsError>(words.add(piece, count)?))?;
-    Ok(CountedPieces { pattern, words })
-}
-
-/// Writes counted pieces in the order of their bytes.
-///
-/// # Errors
-/// Those of `out`; a piece of more than a gibibyte, which no page of Parquet holds.
-pub fn write(counted: &CountedPieces, out: impl Write + Send) -> io::Result<()> {
-    let mut writer = Writer::new(out, &counted.pattern)?;
-    in_order(&counted.words, |piece, count| writer.row(piece, count))?;
-    writer.finish()
-}
-
 /// Writes row by row, for counts that are not all in memory.
 pub struct Writer<W: Write> {
     file: SerializedFileWriter<W>,
@@ -253,25 +199,6 @@ impl<W: Write + Send> Writer<W> {
     /// # Errors
     /// Those of `out`.
     pub fn new(out: W, pattern: &Pattern) -> io::Result<Self> {
-        let column = |name, physical, logical| {
-            let column = Type::primitive_type_builder(name, physical)
-                .with_repetition(Repetition::REQUIRED)
-                .with_logical_type(logical)
-                .build();
-            column.map(Arc::new)
-        };
-        let columns = || {
-            Type::group_type_builder("counted_pieces")
-                .with_fields(vec![
-                    column(PIECE, PhysicalType::BYTE_ARRAY, None)?,
-                    column(
-                        COUNT,
-                        PhysicalType::INT64,
-                        Some(LogicalType::integer(64, false)),
-                    )?,
-                ])
-                .build()
-        };
         let pieces = ColumnPath::from(PIECE);
         let properties = WriterProperties::builder()
             .set_key_value_metadata(Some(vec![KeyValue::new(
@@ -285,7 +212,7 @@ impl<W: Write + Send> Writer<W> {
             .set_column_dictionary_enabled(pieces.clone(), false)
             .set_column_encoding(pieces, Encoding::PLAIN)
             .build();
-        let schema = columns().map_err(not_written)?;
+        let schema = parse_message_type(SCHEMA).map_err(not_written)?;
         let file = SerializedFileWriter::new(out, Arc::new(schema), Arc::new(properties))
             .map_err(not_written)?;
         Ok(Writer {
@@ -338,22 +265,23 @@ impl<W: Write + Send> Writer<W> {
             .map(|end| bytes.slice(std::mem::replace(&mut start, end)..end).into())
             .collect();
         let mut group = self.file.next_row_group()?;
-        if let Some(mut column) = group.next_column()? {
-            column
-                .typed::<ByteArrayType>()
-                .write_batch(&pieces, None, None)?;
-            column.close()?;
-        }
-        if let Some(mut column) = group.next_column()? {
-            column
-                .typed::<Int64Type>()
-                .write_batch(&self.counts, None, None)?;
-            column.close()?;
-        }
+        write_column::<_, ByteArrayType>(&mut group, &pieces)?;
+        write_column::<_, Int64Type>(&mut group, &self.counts)?;
         self.counts.clear();
         group.close()?;
         Ok(())
     }
+}
+
+fn write_column<W: Write + Send, T: DataType>(
+    group: &mut SerializedRowGroupWriter<'_, W>,
+    values: &[T::T],
+) -> Result<(), ParquetError> {
+    if let Some(mut column) = group.next_column()? {
+        column.typed::<T>().write_batch(values, None, None)?;
+        column.close()?;
+    }
+    Ok(())
 }
 
 impl<W: Write> std::fmt::Debug for Writer<W> {
@@ -362,105 +290,66 @@ impl<W: Write> std::fmt::Debug for Writer<W> {
     }
 }
 
-impl Counts {
-    fn of(descriptor: &ColumnDescriptor) -> Option<Self> {
-        let signed = match (descriptor.logical_type_ref(), descriptor.converted_type()) {
-            (Some(LogicalType::Integer(integer)), _) => integer.is_signed,
-            (Some(_), _) => return None,
-            (None, ConvertedType::NONE) => true,
-            (None, ConvertedType::INT_8 | ConvertedType::INT_16) => true,
-            (None, ConvertedType::INT_32 | ConvertedType::INT_64) => true,
-            (None, ConvertedType::UINT_8 | ConvertedType::UINT_16) => false,
-            (None, ConvertedType::UINT_32 | ConvertedType::UINT_64) => false,
-            (None, _) => return None,
-        };
-        match (descriptor.physical_type(), signed) {
-            (PhysicalType::INT32, true) => Some(Counts::Signed32),
-            (PhysicalType::INT32, false) => Some(Counts::Unsigned32),
-            (PhysicalType::INT64, true) => Some(Counts::Signed64),
-            (PhysicalType::INT64, false) => Some(Counts::Unsigned64),
-            _ => None,
-        }
+/// Whether a column of integers has a sign; `None` for other columns.
+fn is_signed(column: &ColumnDescriptor) -> Option<bool> {
+    let (PhysicalType::INT32 | PhysicalType::INT64, 0) =
+        (column.physical_type(), column.max_rep_level())
+    else {
+        return None;
+    };
+    match (column.logical_type_ref(), column.converted_type()) {
+        (Some(LogicalType::Integer(integer)), _) => Some(integer.is_signed),
+        (Some(_), _) => None,
+        (None, ConvertedType::NONE) => Some(true),
+        (None, ConvertedType::INT_8 | ConvertedType::INT_16) => Some(true),
+        (None, ConvertedType::INT_32 | ConvertedType::INT_64) => Some(true),
+        (None, ConvertedType::UINT_8 | ConvertedType::UINT_16) => Some(false),
+        (None, ConvertedType::UINT_32 | ConvertedType::UINT_64) => Some(false),
+        (None, _) => None,
     }
 }
 
-fn is_binary(descriptor: &ColumnDescriptor) -> bool {
-    descriptor.physical_type() == PhysicalType::BYTE_ARRAY
-        && descriptor.logical_type_ref().is_none()
-        && descriptor.converted_type() == ConvertedType::NONE
+fn is_binary(column: &ColumnDescriptor) -> bool {
+    column.physical_type() == PhysicalType::BYTE_ARRAY
+        && column.max_rep_level() == 0
+        && column.logical_type_ref().is_none()
+        && column.converted_type() == ConvertedType::NONE
 }
 
-fn wrong_type(
-    column: &'static str,
-    wanted: &'static str,
-    descriptor: &ColumnDescriptor,
-) -> CountsError {
-    let mut found = match (descriptor.logical_type_ref(), descriptor.converted_type()) {
+/// What a column holds, for a message.
+fn type_of(column: &ColumnDescriptor) -> String {
+    let found = match (column.logical_type_ref(), column.converted_type()) {
         (Some(LogicalType::String), _) | (None, ConvertedType::UTF8) => "string".to_owned(),
         (Some(logical), _) => format!("{logical:?}"),
-        (None, ConvertedType::NONE) => descriptor.physical_type().to_string(),
+        (None, ConvertedType::NONE) => column.physical_type().to_string(),
         (None, converted) => converted.to_string(),
     };
-    if descriptor.max_rep_level() > 0 {
-        found = format!("a list of {found}");
-    }
-    CountsError::Column {
-        column,
-        wanted,
-        found: format!("is {found}"),
-    }
-}
-
-/// A column of a group, read a batch at a time. Nulls are found out.
-struct Column<T: DataType> {
-    reader: ColumnReaderImpl<T>,
-    levels: Vec<i16>,
-    values: Vec<T::T>,
-}
-
-impl<T: DataType> Column<T> {
-    fn new(reader: ColumnReader) -> Self {
-        Self::of(get_typed_column_reader(reader))
-    }
-
-    fn of(reader: ColumnReaderImpl<T>) -> Self {
-        Column {
-            reader,
-            levels: Vec::new(),
-            values: Vec::new(),
-        }
-    }
-
-    /// Reads on; what was read stands in `values`. `row` is the number of rows before.
-    fn read(&mut self, rows: usize, row: u64, null: &'static str) -> Result<(), CountsError> {
-        self.levels.clear();
-        self.values.clear();
-        let (reader, levels) = (&mut self.reader, &mut self.levels);
-        let (records, values, _) =
-            guarded(|| reader.read_records(rows, Some(levels), None, &mut self.values))?;
-        if values != records {
-            let before = self.levels.iter().position(|&level| level == 0);
-            return Err(CountsError::Row {
-                row: row + before.unwrap_or(0) as u64 + 1,
-                fault: null,
-            });
-        }
-        Ok(())
+    match column.max_rep_level() {
+        0 => format!("is {found}"),
+        _ => format!("is a list of {found}"),
     }
 }
 
 /// Hands out the rows of a group, `row` of which come before, and gives their number.
 fn rows<T: DataType, E: From<CountsError>>(
-    pieces: &mut Column<ByteArrayType>,
-    mut counts: Column<T>,
+    pieces: &mut ColumnRows<ByteArrayType>,
+    mut counts: ColumnRows<T>,
     row: u64,
     each: &mut impl FnMut(&[u8], Count) -> Result<(), E>,
     count: impl Fn(T::T) -> Option<Count>,
 ) -> Result<u64, E> {
     let mut read = 0;
     loop {
-        pieces.read(BATCH, row + read, "the piece is null")?;
-        counts.read(BATCH, row + read, "the count is null")?;
+        let without_nulls = |found, fault| match found {
+            Ok((_, None)) => Ok(()),
+            Ok((_, Some(before))) => Err(CountsError::Row {
+                row: row + read + before as u64 + 1,
+                fault,
+            }),
+            Err(message) => Err(CountsError::Parquet(message)),
+        };
+        without_nulls(pieces.read(BATCH), "the piece is null")?;
+        without_nulls(counts.read(BATCH), "the count is null")?;
         if pieces.values.len() != counts.values.len() {
             return Err(parquet("the columns have not the same number of rows").into());
         }
@@ -484,22 +373,8 @@ fn parquet(fault: &str) -> CountsError {
     CountsError::Parquet(fault.to_owned())
 }
 
-/// Calls the Parquet reader, which panics on some broken files; that is an error here. What it had
-/// in hand then is not used again.
 fn guarded<R>(read: impl FnOnce() -> Result<R, ParquetError>) -> Result<R, CountsError> {
-    match catch_unwind(AssertUnwindSafe(read)) {
-        Ok(Ok(read)) => Ok(read),
-        Ok(Err(error)) => Err(CountsError::Parquet(message(&error))),
-        Err(_) => Err(parquet("the reader met what it did not expect")),
-    }
-}
-
-/// Without the words that say that it is about Parquet.
-fn message(error: &ParquetError) -> String {
-    match error {
-        ParquetError::General(message) | ParquetError::EOF(message) => message.clone(),
-        other => other.to_string(),
-    }
+    broken_parquet::guarded(read).map_err(CountsError::Parquet)
 }
 
 fn not_written(error: ParquetError) -> io::Error {
@@ -508,17 +383,26 @@ fn not_written(error: ParquetError) -> io::Error {
             Ok(error) => *error,
             Err(error) => io::Error::other(error),
         },
-        other => io::Error::other(message(&other)),
+        other => io::Error::other(broken_parquet::message(other)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::counts::{CountedPieces, agreed_pattern};
     use crate::pattern::{Gaps, PatternName};
-    use crate::piece_counts::PieceCountsError;
-    use ::parquet::schema::parser::parse_message_type;
+    use crate::piece_counts::{PieceCounts, PieceCountsError};
+    use ::parquet::data_type::Int32Type;
     use proptest::prelude::*;
+
+    fn read(bytes: Vec<u8>, wanted: Option<&Pattern>) -> Result<CountedPieces, CountsError> {
+        let table = Table::open(Bytes::from(bytes))?;
+        let pattern = agreed_pattern(table.pattern().cloned(), wanted)?;
+        let mut words = PieceCounts::new();
+        table.for_each_row(|piece, count| Ok::<(), CountsError>(words.add(piece, count)?))?;
+        Ok(CountedPieces { pattern, words })
+    }
 
     fn gpt2() -> Pattern {
         Pattern::named(PatternName::Gpt2)
@@ -532,7 +416,11 @@ mod tests {
 
     fn written(counted: &CountedPieces) -> Vec<u8> {
         let mut bytes = Vec::new();
-        write(counted, &mut bytes).unwrap();
+        let mut writer = Writer::new(&mut bytes, &counted.pattern).unwrap();
+        for (piece, count) in rows_of(&counted.words) {
+            writer.row(piece, count).unwrap();
+        }
+        writer.finish().unwrap();
         bytes
     }
 

@@ -100,6 +100,12 @@ pub fn read(text: &str) -> Result<Pattern, PatternTextError> {
     Ok(Pattern::sequence(stages))
 }
 
+/// Whether two patterns are spelled alike. For the named ones, which leave no gaps, the gap rule
+/// makes no difference.
+pub fn split_alike(one: &Pattern, other: &Pattern) -> bool {
+    one == other || (one.name().is_some() && one.name() == other.name())
+}
+
 /// As much of the pattern as a message has room for.
 pub(crate) fn short(pattern: &Pattern) -> String {
     const ROOM: usize = 60;

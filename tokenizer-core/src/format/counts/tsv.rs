@@ -17,41 +17,13 @@ use std::io;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::pattern_text::{self, PatternTextError};
-use super::{CountedPieces, CountsError, agreed_pattern, in_order, split_alike};
+use super::error::{CountsError, LineFault};
+use super::pattern_text::{self, split_alike};
 use crate::pattern::Pattern;
-use crate::piece_counts::PieceCounts;
 use crate::token::Count;
 
 /// How the line begins that holds the pattern.
 pub const PATTERN: &[u8] = b"# pattern: ";
-
-/// What is wrong with a line.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LineFault {
-    /// Not two fields.
-    #[error("expected a piece in base64, a tab and a count")]
-    Form,
-    /// The first field is not base64.
-    #[error("the piece is not base64: {0}")]
-    Base64(String),
-    /// The second field is no number that fits.
-    #[error("{0:?} is no count (a whole number from 0 to 2^64 - 1)")]
-    Count(String),
-    /// The last line does not end.
-    #[error("the line has no end: the file was cut short")]
-    NoEnd,
-    /// The pattern cannot be used.
-    #[error("the pattern of the pieces: {0}")]
-    Pattern(PatternTextError),
-    /// The line with the pattern is not UTF-8.
-    #[error("the pattern of the pieces is not UTF-8")]
-    PatternNotUtf8,
-    /// Another pattern than above, or the first one below counted pieces.
-    #[error("another pattern than that of the lines above")]
-    OtherPattern,
-}
 
 /// The pattern that the file says it was split by: the one that stands above its first piece.
 ///
@@ -73,6 +45,19 @@ pub fn pattern(bytes: &[u8]) -> Result<Option<Pattern>, CountsError> {
 ///
 /// # Errors
 /// At the first line that cannot be read, or for which `each` fails.
+///
+/// ```
+/// use tokenizer_core::format::counts::{CountsError, tsv};
+///
+/// let mut total = 0;
+/// tsv::for_each_row(b"# pattern: gpt2\nIGNhdA==\t12\n", |piece, count| {
+///     assert_eq!(piece, b" cat");
+///     total += count;
+///     Ok::<(), CountsError>(())
+/// })?;
+/// assert_eq!(total, 12);
+/// # Ok::<(), CountsError>(())
+/// ```
 pub fn for_each_row<E: From<CountsError>>(
     bytes: &[u8],
     mut each: impl FnMut(&[u8], Count) -> Result<(), E>,
@@ -101,37 +86,6 @@ pub fn for_each_row<E: From<CountsError>>(
         }
     }
     Ok(())
-}
-
-/// Reads counted pieces; `wanted` is the pattern of a file that does not say its own.
-///
-/// # Errors
-/// When a line cannot be read, when the file says another pattern than is wanted, when neither says
-/// one, and when a sum of counts overflows.
-///
-/// ```
-/// use tokenizer_core::format::counts::tsv;
-///
-/// let counted = tsv::read(b"# pattern: gpt2\nIGNhdA==\t12\n", None)?;
-/// assert_eq!(counted.words.iter().next(), Some((&b" cat"[..], 12)));
-/// # Ok::<(), tokenizer_core::format::counts::CountsError>(())
-/// ```
-pub fn read(bytes: &[u8], wanted: Option<&Pattern>) -> Result<CountedPieces, CountsError> {
-    let pattern = agreed_pattern(pattern(bytes)?, wanted)?;
-    let mut words = PieceCounts::new();
-    for_each_row(bytes, |piece, count| {
-        Ok::<(), CountsError>(words.add(piece, count)?)
-    })?;
-    Ok(CountedPieces { pattern, words })
-}
-
-/// Writes counted pieces in the order of their bytes.
-///
-/// # Errors
-/// Those of `out`.
-pub fn write(counted: &CountedPieces, out: impl io::Write) -> io::Result<()> {
-    let mut writer = Writer::new(out, &counted.pattern)?;
-    in_order(&counted.words, |piece, count| writer.row(piece, count))
 }
 
 /// Writes row by row, for counts that are not all in memory.
@@ -207,9 +161,27 @@ fn read_row(text: &[u8], piece: &mut Vec<u8>) -> Result<Count, LineFault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::counts::{CountedPieces, agreed_pattern};
     use crate::pattern::{Gaps, PatternName};
-    use crate::piece_counts::PieceCountsError;
+    use crate::piece_counts::{PieceCounts, PieceCountsError};
     use proptest::prelude::*;
+
+    fn read(bytes: &[u8], wanted: Option<&Pattern>) -> Result<CountedPieces, CountsError> {
+        let pattern = agreed_pattern(pattern(bytes)?, wanted)?;
+        let mut words = PieceCounts::new();
+        for_each_row(bytes, |piece, count| {
+            Ok::<(), CountsError>(words.add(piece, count)?)
+        })?;
+        Ok(CountedPieces { pattern, words })
+    }
+
+    fn write(counted: &CountedPieces, out: &mut Vec<u8>) -> io::Result<()> {
+        let mut writer = Writer::new(out, &counted.pattern)?;
+        let mut rows: Vec<_> = counted.words.iter().collect();
+        rows.sort_unstable();
+        rows.into_iter()
+            .try_for_each(|(piece, count)| writer.row(piece, count))
+    }
 
     fn rows(words: &PieceCounts) -> Vec<(&[u8], Count)> {
         let mut rows: Vec<_> = words.iter().collect();

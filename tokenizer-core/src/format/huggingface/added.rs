@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 
 use hashbrown::{HashMap, HashSet};
 
-use super::HuggingFaceError;
+use super::companions::Files;
+use super::error::HuggingFaceError;
 use super::json::{At, Json};
 use super::vocabulary::Spellings;
 use crate::special::SpecialToken;
@@ -40,81 +41,51 @@ const REPLACING: [&str; 9] = [
     "_json_truncation",
 ];
 
-/// `AddedToken` of tokenizers.
+/// `AddedToken` of tokenizers, which has no id.
 #[derive(Clone, Debug)]
 struct Token {
-    content: String,
-    single_word: bool,
-    lstrip: bool,
-    rstrip: bool,
-    /// `None` follows `special`, also when that changes later.
-    normalized: Option<bool>,
-    special: bool,
+    token: SpecialToken,
+    /// Whether `normalized` is the opposite of `special`, also when that changes later.
+    follows_special: bool,
 }
 
 impl Token {
     /// The `AddedToken` of an object. `special`, if given, stands in for its own flag.
     fn read(at: &At<'_>, special: Option<bool>) -> Result<Token, HuggingFaceError> {
-        at.only(&[
-            "__type",
-            "content",
-            "single_word",
-            "lstrip",
-            "rstrip",
-            "normalized",
-            "special",
-        ])?;
-        let normalized = at.field("normalized");
-        let normalized = match normalized.is_null() {
-            true => None,
-            false => Some(normalized.flag()?),
-        };
+        at.only("__type content single_word lstrip rstrip normalized special")?;
+        let flag = |name| at.field(name).flag_or(false);
+        let normalized = flag("normalized")?;
+        let content = at.field("content").text()?;
         Ok(Token {
-            content: at.field("content").text()?.to_owned(),
-            single_word: at.field("single_word").flag_or(false)?,
-            lstrip: at.field("lstrip").flag_or(false)?,
-            rstrip: at.field("rstrip").flag_or(false)?,
-            normalized,
-            special: match special {
-                Some(special) => special,
-                None => at.field("special").flag_or(false)?,
+            token: SpecialToken {
+                normalized,
+                single_word: flag("single_word")?,
+                lstrip: flag("lstrip")?,
+                rstrip: flag("rstrip")?,
+                special: special.map_or_else(|| flag("special"), Ok)?,
+                ..SpecialToken::new(content, 0)
             },
+            follows_special: at.field("normalized").is_null(),
         })
     }
 
     fn plain(content: &str, special: bool) -> Token {
         Token {
-            content: content.to_owned(),
-            single_word: false,
-            lstrip: false,
-            rstrip: false,
-            normalized: None,
-            special,
-        }
-    }
-
-    fn of(token: &SpecialToken) -> Token {
-        Token {
-            content: token.content.clone(),
-            single_word: token.single_word,
-            lstrip: token.lstrip,
-            rstrip: token.rstrip,
-            normalized: Some(token.normalized),
-            special: token.special,
+            token: SpecialToken {
+                special,
+                ..SpecialToken::new(content, 0)
+            },
+            follows_special: true,
         }
     }
 
     fn numbered(&self, id: TokenId) -> SpecialToken {
-        SpecialToken {
-            content: self.content.clone(),
-            id,
-            decoded: None,
-            special: self.special,
-            normalized: self.normalized.unwrap_or(!self.special),
-            lstrip: self.lstrip,
-            rstrip: self.rstrip,
-            single_word: self.single_word,
+        let mut token = self.token.clone();
+        token.id = id;
+        if self.follows_special {
+            token.normalized = !token.special;
         }
+        token
     }
 }
 
@@ -124,7 +95,7 @@ enum Value {
     Text(String),
     Token(Token),
     /// A token of `tokenizer_config.json`, which transformers leaves as a dictionary until the
-    /// other files are read.
+    /// other files are read; [`Arguments::legacy`] passes over those.
     Late(Token),
 }
 
@@ -140,21 +111,24 @@ impl Value {
     fn content(&self) -> &str {
         match self {
             Value::Text(text) => text,
-            Value::Token(token) | Value::Late(token) => &token.content,
+            Value::Token(token) | Value::Late(token) => &token.token.content,
         }
     }
 
-    /// Python's `==`: a string equals no `AddedToken`.
-    fn equals(&self, other: &Value) -> bool {
-        match (self, other) {
-            (Value::Text(text), Value::Text(other)) => text == other,
-            (Value::Text(_), _) | (_, Value::Text(_)) => false,
-            (
-                Value::Token(token) | Value::Late(token),
-                Value::Token(other) | Value::Late(other),
-            ) => token.numbered(0) == other.numbered(0),
+    /// Values are equal as in Python if these are: a string equals no `AddedToken`.
+    fn key(&self) -> (bool, SpecialToken) {
+        match self {
+            Value::Text(text) => (true, SpecialToken::new(text, 0)),
+            Value::Token(token) | Value::Late(token) => (false, token.numbered(0)),
         }
     }
+}
+
+/// The values without those that equal one before.
+fn distinct(values: impl IntoIterator<Item = Value>) -> Vec<Value> {
+    let mut seen = HashSet::<_, ahash::RandomState>::default();
+    let is_new = |value: &Value| seen.insert(value.key());
+    values.into_iter().filter(is_new).collect()
 }
 
 fn is_typed(at: &At<'_>) -> bool {
@@ -201,40 +175,18 @@ impl Table {
     }
 }
 
-/// A list without a value that equals one before it.
-#[derive(Default)]
-struct Distinct {
-    values: Vec<Value>,
-    /// Where the values with a text are.
-    places: HashMap<String, Vec<usize>, ahash::RandomState>,
-}
-
-impl Distinct {
-    fn push(&mut self, value: Value) {
-        let places = self.places.entry(value.content().to_owned()).or_default();
-        if !places
-            .iter()
-            .any(|&place| self.values[place].equals(&value))
-        {
-            places.push(self.values.len());
-            self.values.push(value);
-        }
-    }
-}
-
 /// A list of tokens; `None` for `null`.
 type List = Option<Vec<Value>>;
 
 fn read_list(at: &At<'_>) -> Result<List, HuggingFaceError> {
-    match at.is_null() {
-        true => Ok(None),
-        false => at
-            .list()?
-            .iter()
-            .map(Value::read)
-            .collect::<Result<_, _>>()
-            .map(Some),
+    if at.is_null() {
+        return Ok(None);
     }
+    at.list()?
+        .iter()
+        .map(Value::read)
+        .collect::<Result<_, _>>()
+        .map(Some)
 }
 
 /// The special tokens that a class of transformers names itself, and how it starts.
@@ -243,13 +195,6 @@ pub(super) struct ClassTokens {
     pub(super) defaults: &'static [(&'static str, Option<&'static str>)],
     /// Whether all special tokens are added once more, without flags.
     pub(super) again: bool,
-}
-
-/// The files beside a tokenizer that name tokens; a missing one is `null`.
-pub(super) struct Files<'f> {
-    pub(super) tokenizer_config: At<'f>,
-    pub(super) special_tokens_map: At<'f>,
-    pub(super) added_tokens: At<'f>,
 }
 
 /// `added_tokens_decoder` while it is made.
@@ -269,8 +214,7 @@ impl Listed {
         arguments: &mut Arguments,
     ) -> Result<Listed, HuggingFaceError> {
         let mut listed = Listed::default();
-        let decoder = files.tokenizer_config.field("added_tokens_decoder");
-        if files.tokenizer_config.has("added_tokens_decoder") {
+        if let Some(decoder) = files.tokenizer_config.get("added_tokens_decoder") {
             for (index, at) in decoder.fields()? {
                 let place = index.parse();
                 let place = place.map_err(|_| at.expected("an id as its name"))?;
@@ -278,24 +222,25 @@ impl Listed {
             }
             return Ok(listed);
         }
-        in_file(
-            SPECIAL_TOKENS_MAP,
-            arguments.merge(&files.special_tokens_map),
-        )?;
+        arguments.merge(&files.special_tokens_map)?;
         if !files.added_tokens.is_null() {
-            let tokens = arguments.legacy(&files.added_tokens);
-            for (place, token) in in_file(ADDED_TOKENS, tokens)? {
+            for (place, token) in arguments.legacy(&files.added_tokens)? {
                 listed.insert(place, token);
             }
         }
         for token in of_file.unwrap_or_default() {
-            listed.insert(token.id.into(), Token::of(token));
+            let of_file = Token {
+                token: token.clone(),
+                follows_special: false,
+            };
+            listed.insert(token.id.into(), of_file);
         }
         Ok(listed)
     }
 
     fn insert(&mut self, place: u64, token: Token) {
-        self.by_content.insert(token.content.clone(), token.clone());
+        let content = token.token.content.clone();
+        self.by_content.insert(content, token.clone());
         self.by_place.insert(place, token);
     }
 }
@@ -320,7 +265,6 @@ impl Named {
     ) -> Result<Named, HuggingFaceError> {
         let mut arguments = Arguments::read(&files.tokenizer_config)?;
         let listed = Listed::read(files, of_file, &mut arguments)?;
-        arguments.convert();
         arguments.take_flags(&listed.by_content);
         let pad_token = pad_token.map(|text| ("pad_token", Some(text)));
         for (name, default) in class.defaults.iter().copied().chain(pad_token) {
@@ -333,24 +277,17 @@ impl Named {
         for name in NAMED {
             specials.set(name, arguments.table.get(name).cloned());
         }
-        for (name, value) in arguments
-            .table
-            .order
-            .into_iter()
-            .chain(arguments.specific.order)
-        {
+        let arguments_in_order = arguments.table.order.into_iter();
+        for (name, value) in arguments_in_order.chain(arguments.specific.order) {
             if !NAMED.contains(&name.as_str()) || value.is_some() {
                 specials.set(&name, value);
             }
         }
-        let extra = match arguments.extra {
-            Some(extra) => extra,
-            None => arguments.additional.flatten(),
-        };
+        let extra = arguments.extra.or(arguments.additional);
         Ok(Named {
             listed: listed.by_place,
             specials,
-            extra: extra.unwrap_or_default(),
+            extra: extra.flatten().unwrap_or_default(),
         })
     }
 
@@ -370,24 +307,21 @@ impl Named {
         let present: HashSet<&str, ahash::RandomState> = added
             .iter()
             .map(|token| token.content.as_str())
-            .chain(listed.clone().map(|token| token.content.as_str()))
+            .chain(listed.clone().map(|token| token.token.content.as_str()))
             .collect();
-        let mut new = Distinct::default();
-        for value in self.specials.values().chain(&self.extra) {
-            if !present.contains(value.content()) {
-                new.push(value.clone());
-            }
-        }
-        let tokens = listed.cloned().map(Value::Token).chain(new.values);
+        let values = self.specials.values().chain(&self.extra);
+        let new = values.filter(|value| !present.contains(value.content()));
+        let tokens = listed.cloned().map(Value::Token);
+        let tokens = tokens.chain(distinct(new.cloned()));
         let names: HashSet<&str, ahash::RandomState> =
             self.specials.values().map(Value::content).collect();
         let mut adding = Adding::new(added, spellings);
         adding.add(tokens.map(|value| match value {
             Value::Text(text) => Token::plain(&text, true),
-            Value::Token(token) | Value::Late(token) => Token {
-                special: token.special || names.contains(token.content.as_str()),
-                ..token
-            },
+            Value::Token(mut token) | Value::Late(mut token) => {
+                token.token.special |= names.contains(token.token.content.as_str());
+                token
+            }
         }));
         if class.again {
             let all = self.specials.values().chain(&self.extra);
@@ -398,6 +332,7 @@ impl Named {
 }
 
 /// The arguments of a tokenizer's constructor that name tokens.
+#[derive(Default)]
 struct Arguments {
     /// Every `*_token`.
     table: Table,
@@ -412,21 +347,13 @@ struct Arguments {
 impl Arguments {
     /// Those in a `tokenizer_config.json`.
     fn read(config: &At<'_>) -> Result<Arguments, HuggingFaceError> {
-        let mut arguments = Arguments {
-            table: Table::default(),
-            specific: Table::default(),
-            extra: None,
-            additional: None,
-        };
+        let mut arguments = Arguments::default();
         if config.is_null() {
             return Ok(arguments);
         }
-        for name in REPLACING {
-            if !config.field(name).is_null() {
-                return Err(config
-                    .field(name)
-                    .unsupported("it replaces a part of the tokenizer"));
-            }
+        let mut replacing = REPLACING.into_iter().map(|name| config.field(name));
+        if let Some(at) = replacing.find(|at| !at.is_null()) {
+            return Err(at.unsupported("it replaces a part of the tokenizer"));
         }
         refuse_other_files(config)?;
         let mut specific = Table::default();
@@ -444,11 +371,8 @@ impl Arguments {
                 _ => {}
             }
         }
-        let [mut extra, additional] =
-            ["extra_special_tokens", "additional_special_tokens"].map(|name| {
-                let at = config.field(name);
-                config.has(name).then_some(at)
-            });
+        let mut extra = config.get("extra_special_tokens");
+        let additional = config.get("additional_special_tokens");
         let is_empty = |at: &At<'_>| match at.value {
             Json::List(values) => values.is_empty(),
             Json::Object(fields) => fields.is_empty(),
@@ -464,8 +388,9 @@ impl Arguments {
             Some(at) => arguments.extra = Some(read_list(&at)?),
             None => {}
         }
-        if specific.order.is_empty() && !config.field("model_specific_special_tokens").is_null() {
-            specific.update(&config.field("model_specific_special_tokens"))?;
+        let at = config.field("model_specific_special_tokens");
+        if specific.order.is_empty() && !at.is_null() {
+            specific.update(&at)?;
         }
         arguments.specific = specific;
         Ok(arguments)
@@ -480,23 +405,19 @@ impl Arguments {
             let is_token = name.ends_with("_token");
             match (name, at.value) {
                 ("extra_special_tokens", Json::List(_)) => {
-                    let mut list = Distinct::default();
-                    for value in self.extra.take().flatten().unwrap_or_default() {
-                        list.push(value);
-                    }
+                    let mut list = self.extra.take().flatten().unwrap_or_default();
                     for token in at.list()? {
-                        let value = match token.value {
-                            Json::Object(_) if token.has("special") => {
-                                return Err(token
-                                    .field("special")
-                                    .unsupported("it is always true"));
+                        list.push(match (token.value, token.get("special")) {
+                            (Json::Object(_), Some(special)) => {
+                                return Err(special.unsupported("it is always true"));
                             }
-                            Json::Object(_) => Value::Token(Token::read(&token, Some(true))?),
+                            (Json::Object(_), None) => {
+                                Value::Token(Token::read(&token, Some(true))?)
+                            }
                             _ => Value::Text(token.text()?.to_owned()),
-                        };
-                        list.push(value);
+                        });
                     }
-                    self.extra = Some(Some(list.values));
+                    self.extra = Some(Some(distinct(list)));
                 }
                 ("extra_special_tokens", Json::Object(_)) => {
                     self.extra = None;
@@ -533,11 +454,9 @@ impl Arguments {
             .collect();
         let mut tokens = Vec::new();
         for (content, at) in added.fields()? {
-            let special = special.contains(content);
-            let token = Token {
-                normalized: Some(!special),
-                ..Token::plain(content, special)
-            };
+            let mut token = Token::plain(content, special.contains(content));
+            token.token.normalized = !token.token.special;
+            token.follows_special = false;
             tokens.push((at.integer()?, token));
         }
         Ok(tokens)
@@ -549,22 +468,6 @@ impl Arguments {
             let found = self.table.get(name);
             if let Some(token) = found.and_then(|value| by_content.get(value.content())) {
                 self.table.set(name, Some(Value::Token(token.clone())));
-            }
-        }
-    }
-
-    /// The dictionaries that are left become tokens.
-    fn convert(&mut self) {
-        let tables = [&mut self.table, &mut self.specific].map(|table| table.order.iter_mut());
-        let values = tables
-            .into_iter()
-            .flatten()
-            .filter_map(|(_, value)| value.as_mut());
-        let lists = [&mut self.extra, &mut self.additional];
-        let listed = lists.into_iter().flatten().flatten().flatten();
-        for value in values.chain(listed) {
-            if let Value::Late(token) = value {
-                *value = Value::Token(token.clone());
             }
         }
     }
@@ -589,24 +492,6 @@ fn refuse_other_files(config: &At<'_>) -> Result<(), HuggingFaceError> {
         true => Err(fix.unsupported("it replaces the pattern; save the tokenizer as it is then")),
         false => Ok(()),
     }
-}
-
-pub(super) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
-pub(super) const SPECIAL_TOKENS_MAP: &str = "special_tokens_map.json";
-pub(super) const ADDED_TOKENS: &str = "added_tokens.json";
-
-/// Names the file in which something is wrong.
-pub(super) fn in_file<T>(
-    file: &'static str,
-    result: Result<T, HuggingFaceError>,
-) -> Result<T, HuggingFaceError> {
-    result.map_err(|error| match error {
-        named @ HuggingFaceError::Companion { .. } => named,
-        error => HuggingFaceError::Companion {
-            file,
-            error: Box::new(error),
-        },
-    })
 }
 
 /// The added tokens of `tokenizers`, to which more are added.
@@ -646,11 +531,12 @@ impl<'a, 's> Adding<'a, 's> {
         let last = self.tokens.last_key_value();
         let mut next = last.map_or(size, |(&last, _)| size.max(last + 1));
         for token in tokens {
-            if token.content.is_empty() {
+            let content = &token.token.content;
+            if content.is_empty() {
                 continue;
             }
-            let known = self.ids.get(&token.content).copied();
-            let id = known.or_else(|| self.spellings.id(&token.content));
+            let known = self.ids.get(content).copied();
+            let id = known.or_else(|| self.spellings.id(content));
             let id = id.unwrap_or_else(|| {
                 next += 1;
                 next - 1

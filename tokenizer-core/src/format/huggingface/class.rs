@@ -3,11 +3,10 @@
 //! Most classes take a `tokenizer.json` as it is. Others keep its vocabulary and merges and set
 //! normalizer, pattern and added tokens themselves; of these two are known here.
 
-use super::HuggingFaceError;
-use super::added::{ClassTokens, TOKENIZER_CONFIG, in_file};
+use super::added::ClassTokens;
+use super::companions::{CONFIG, Files, TOKENIZER_CONFIG};
+use super::error::HuggingFaceError;
 use super::json::At;
-
-pub(super) const CONFIG: &str = "config.json";
 
 /// A kind of tokenizer class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,27 +110,29 @@ impl Class {
 }
 
 /// The class that a `tokenizer_config.json` and a `config.json` name; `None` when neither does.
-pub(super) fn named_class(
-    tokenizer_config: &At<'_>,
-    config: &At<'_>,
-) -> Result<Option<NamedClass>, HuggingFaceError> {
-    let text = |file, at: At<'_>| match at.is_null() {
+pub(super) fn named_class(files: &Files<'_>) -> Result<Option<NamedClass>, HuggingFaceError> {
+    let text = |at: At<'_>| match at.is_null() {
         true => Ok(None),
-        false => in_file(file, at.text()).map(|text| Some(text.to_owned())),
+        false => at.text().map(|text| Some(text.to_owned())),
     };
-    let code = tokenizer_config.field("auto_map").field("AutoTokenizer");
+    let code = files
+        .tokenizer_config
+        .field("auto_map")
+        .field("AutoTokenizer");
     if !code.is_null() {
-        let why = "it names code of its own, which is not run";
-        return in_file(TOKENIZER_CONFIG, Err(code.unsupported(why)));
+        return Err(code.unsupported("it names code of its own, which is not run"));
     }
     let mut found = None;
-    for (file, at) in [(TOKENIZER_CONFIG, tokenizer_config), (CONFIG, config)] {
+    for (file, at) in [
+        (TOKENIZER_CONFIG, &files.tokenizer_config),
+        (CONFIG, &files.config),
+    ] {
         if found.is_none() {
-            let name = text(file, at.field("tokenizer_class"))?;
+            let name = text(at.field("tokenizer_class"))?;
             found = name.map(|name| (file, "tokenizer_class", name));
         }
     }
-    let model_type = text(CONFIG, config.field("model_type"))?;
+    let model_type = text(files.config.field("model_type"))?;
     let registered = model_type.as_deref().and_then(Class::of_model_type);
     let named_wrong = model_type
         .as_deref()

@@ -1,113 +1,15 @@
 //! A folder in Hugging Face's layout: a tokenizer and the files beside it that name more tokens.
 
-use super::added::{ADDED_TOKENS, Files, Named, SPECIAL_TOKENS_MAP, TOKENIZER_CONFIG, in_file};
-use super::class::{CONFIG, Class, NamedClass, named_class};
+use super::added::Named;
+use super::class::{Class, named_class};
+use super::companions::{Companions, Files};
+use super::error::HuggingFaceError;
 use super::gpt2::{framed, read_gpt2_with};
 use super::json::{At, Json};
-use super::pre_tokenizer::read_pre_tokenizer;
+use super::pre_tokenizer::{read_pre_tokenizer, refuse_prefix_space};
 use super::read::{Parts, read_normalizer, read_with};
-use super::{HuggingFaceError, MAX_BYTES};
 use crate::model::{Affixes, Model};
 use crate::special::SpecialToken;
-
-/// The files beside a tokenizer that say more of it; one that is missing is `None`.
-#[derive(Clone, Debug, Default)]
-pub struct Companions {
-    /// `tokenizer_config.json`.
-    pub tokenizer_config: Option<Vec<u8>>,
-    /// `special_tokens_map.json`.
-    pub special_tokens_map: Option<Vec<u8>>,
-    /// `added_tokens.json`.
-    pub added_tokens: Option<Vec<u8>>,
-    /// `config.json` of the model.
-    pub config: Option<Vec<u8>>,
-}
-
-impl Companions {
-    /// The names of the files, with the place of each.
-    pub fn by_name(&mut self) -> [(&'static str, &mut Option<Vec<u8>>); 4] {
-        [
-            (TOKENIZER_CONFIG, &mut self.tokenizer_config),
-            (SPECIAL_TOKENS_MAP, &mut self.special_tokens_map),
-            (ADDED_TOKENS, &mut self.added_tokens),
-            (CONFIG, &mut self.config),
-        ]
-    }
-
-    /// Whether there is none of them.
-    fn is_empty(&self) -> bool {
-        self.tokenizer_config.is_none()
-            && self.special_tokens_map.is_none()
-            && self.added_tokens.is_none()
-            && self.config.is_none()
-    }
-}
-
-/// The companions as JSON.
-struct Parsed {
-    tokenizer_config: Json,
-    special_tokens_map: Json,
-    added_tokens: Json,
-    config: Json,
-}
-
-impl Parsed {
-    fn new(companions: &Companions) -> Result<Parsed, HuggingFaceError> {
-        let parse = |name, bytes: &Option<Vec<u8>>| {
-            let Some(bytes) = bytes else {
-                return Ok(Json::Null);
-            };
-            in_file(name, object(bytes))
-        };
-        Ok(Parsed {
-            tokenizer_config: parse(TOKENIZER_CONFIG, &companions.tokenizer_config)?,
-            special_tokens_map: parse(SPECIAL_TOKENS_MAP, &companions.special_tokens_map)?,
-            added_tokens: parse(ADDED_TOKENS, &companions.added_tokens)?,
-            config: parse(CONFIG, &companions.config)?,
-        })
-    }
-
-    fn files(&self) -> Files<'_> {
-        Files {
-            tokenizer_config: root(&self.tokenizer_config),
-            special_tokens_map: root(&self.special_tokens_map),
-            added_tokens: root(&self.added_tokens),
-        }
-    }
-
-    fn class(&self) -> Result<Option<NamedClass>, HuggingFaceError> {
-        named_class(&root(&self.tokenizer_config), &root(&self.config))
-    }
-
-    /// Whether the tokenizer puts a space in front of a text.
-    fn adds_prefix_space(&self) -> Result<(), HuggingFaceError> {
-        let space = root(&self.tokenizer_config).field("add_prefix_space");
-        let adds = space.flag_or(false);
-        in_file(
-            TOKENIZER_CONFIG,
-            match adds? {
-                true => Err(space.unsupported("only texts as they are, without a space in front")),
-                false => Ok(()),
-            },
-        )
-    }
-}
-
-fn object(bytes: &[u8]) -> Result<Json, HuggingFaceError> {
-    if bytes.len() > MAX_BYTES {
-        return Err(HuggingFaceError::TooLarge { bytes: bytes.len() });
-    }
-    let json = Json::parse(bytes)?;
-    root(&json).entries()?;
-    Ok(json)
-}
-
-fn root(value: &Json) -> At<'_> {
-    At {
-        value,
-        path: String::new(),
-    }
-}
 
 /// Reads the `tokenizer.json` of a folder, with the added tokens that the files beside it name.
 ///
@@ -118,8 +20,9 @@ fn root(value: &Json) -> At<'_> {
 /// transformers would read the folder with a class that does not take the `tokenizer.json` as it is
 /// and is not known to give the same ids.
 pub fn read_folder(tokenizer: &[u8], companions: &Companions) -> Result<Model, HuggingFaceError> {
-    let parsed = Parsed::new(companions)?;
-    let named = parsed.class()?;
+    let parsed = companions.parse()?;
+    let files = parsed.files();
+    let named = named_class(&files)?;
     let class = named.as_ref().map_or(Class::AsFile, |named| named.class);
     let refused = |why| match &named {
         Some(named) => Err(named.refused(why)),
@@ -133,7 +36,7 @@ pub fn read_folder(tokenizer: &[u8], companions: &Companions) -> Result<Model, H
     }
     read_with(tokenizer, |parts| {
         if let Some(pipeline) = class.pipeline() {
-            parsed.adds_prefix_space()?;
+            refuse_prefix_space(&files.tokenizer_config)?;
             if !is_pipeline(&parts, pipeline)? {
                 refused(
                     "transformers replaces the normalizer and the pre_tokenizer of tokenizer.json \
@@ -142,15 +45,15 @@ pub fn read_folder(tokenizer: &[u8], companions: &Companions) -> Result<Model, H
                 )?;
             }
         }
-        settle(parts, &parsed, class)
+        settle(parts, &files, class)
     })
 }
 
 /// Whether the file splits as the class does.
 fn is_pipeline(parts: &Parts<'_>, pipeline: &str) -> Result<bool, HuggingFaceError> {
     let json = Json::parse(pipeline.as_bytes())?;
-    let normalizer = read_normalizer(&root(&json).field("normalizer"))?;
-    let pattern = read_pre_tokenizer(&root(&json).field("pre_tokenizer"))?;
+    let normalizer = read_normalizer(&At::root(&json).field("normalizer"))?;
+    let pattern = read_pre_tokenizer(&At::root(&json).field("pre_tokenizer"))?;
     let same = normalizer == parts.normalizer && pattern == *parts.pattern;
     Ok(same && !parts.ignore_merges)
 }
@@ -158,16 +61,14 @@ fn is_pipeline(parts: &Parts<'_>, pipeline: &str) -> Result<bool, HuggingFaceErr
 /// The added tokens of a `tokenizer.json` and of the files beside it.
 fn settle(
     parts: Parts<'_>,
-    parsed: &Parsed,
+    files: &Files<'_>,
     class: Class,
 ) -> Result<Vec<SpecialToken>, HuggingFaceError> {
     let pad_token = match parts.padding.is_null() {
         true => None,
         false => Some(parts.padding.field("pad_token").text()?),
     };
-    let files = parsed.files();
-    let gathered = Named::gather(&files, Some(&parts.added), pad_token, &class.tokens());
-    let gathered = in_file(TOKENIZER_CONFIG, gathered)?;
+    let gathered = Named::gather(files, Some(&parts.added), pad_token, &class.tokens())?;
     // A class of its own starts without the added tokens of the file.
     let added: &[SpecialToken] = match class {
         Class::AsFile => &parts.added,
@@ -192,8 +93,9 @@ pub fn read_gpt2_folder(
     if companions.is_empty() {
         return Ok((read_gpt2_with(vocab, merges, framed)?, true));
     }
-    let parsed = Parsed::new(companions)?;
-    let named = parsed.class()?;
+    let parsed = companions.parse()?;
+    let files = parsed.files();
+    let named = named_class(&files)?;
     if let Some(named) = &named
         && named.class != Class::Gpt2
     {
@@ -202,23 +104,17 @@ pub fn read_gpt2_folder(
              transformers, which writes a tokenizer.json",
         ));
     }
-    parsed.adds_prefix_space()?;
-    let files = parsed.files();
+    refuse_prefix_space(&files.tokenizer_config)?;
     let tokens = Class::Gpt2.tokens();
-    let gathered = in_file(TOKENIZER_CONFIG, Named::gather(&files, None, None, &tokens))?;
+    let gathered = Named::gather(&files, None, None, &tokens)?;
     let model = read_gpt2_with(vocab, merges, |spellings, _| {
         gathered.add_to(&[], spellings, &tokens)
     })?;
     let affix = |flag: &str, token: &str| -> Result<Vec<_>, HuggingFaceError> {
-        let adds = in_file(
-            TOKENIZER_CONFIG,
-            files.tokenizer_config.field(flag).flag_or(false),
-        )?;
+        let adds = files.tokenizer_config.field(flag).flag_or(false)?;
         let token = gathered.special(token).filter(|_| adds);
-        Ok(token
-            .and_then(|token| model.id(token.as_bytes()))
-            .into_iter()
-            .collect())
+        let id = token.and_then(|token| model.id(token.as_bytes()));
+        Ok(id.into_iter().collect())
     };
     let affixes = Affixes {
         before: affix("add_bos_token", "bos_token")?,

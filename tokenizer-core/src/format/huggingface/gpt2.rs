@@ -3,10 +3,10 @@
 
 use hashbrown::HashSet;
 
+use super::error::{HuggingFaceError, MAX_BYTES};
 use super::json::{At, Json};
 use super::read::with_decoded;
-use super::vocabulary::Spellings;
-use super::{HuggingFaceError, MAX_BYTES, MergeFault};
+use super::vocabulary::{Spellings, pair};
 use crate::merges::Merge;
 use crate::model::Model;
 use crate::pattern::{Pattern, PatternName};
@@ -54,18 +54,7 @@ pub(super) fn read_gpt2_with(
         return Err(HuggingFaceError::TooLarge { bytes });
     }
     let vocab = Json::parse(vocab)?;
-    let root = At {
-        value: &vocab,
-        path: String::new(),
-    };
-    let mut entries = Vec::new();
-    for (spelling, id) in root.entries()? {
-        match id {
-            Json::Integer(id) => entries.push((spelling.as_str(), *id)),
-            _ => return Err(root.field(spelling).expected("an id")),
-        }
-    }
-    let spellings = Spellings::new(entries)?;
+    let spellings = Spellings::read(&At::root(&vocab))?;
 
     let mut rules = Vec::new();
     let lines: Vec<&[u8]> = merges.split(|&byte| byte == b'\n').collect();
@@ -80,13 +69,8 @@ pub(super) fn read_gpt2_with(
         if is_comment || is_end {
             continue;
         }
-        let line = std::str::from_utf8(line).map_err(|_| fail(MergeFault::Form))?;
-        match line.split_once(' ') {
-            Some((left, right)) if !right.contains(' ') => {
-                rules.push(spellings.merge(left, right).map_err(fail)?);
-            }
-            _ => return Err(fail(MergeFault::Form)),
-        }
+        let pair = std::str::from_utf8(line).ok().and_then(pair);
+        rules.push(spellings.merge(pair).map_err(fail)?);
     }
 
     let added = with_decoded(settle(&spellings, &rules)?, None);
@@ -114,6 +98,7 @@ pub(super) fn framed(
 mod tests {
     use super::*;
     use crate::byte_level::spell;
+    use crate::format::huggingface::MergeFault;
 
     fn vocab(more: &[&str]) -> String {
         let bytes = (0..=255u8).map(|byte| spell(&[byte]));

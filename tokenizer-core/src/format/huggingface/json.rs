@@ -4,10 +4,11 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, Serializer};
 
-use super::{FieldFault, HuggingFaceError};
+use super::error::{FieldFault, HuggingFaceError};
+use crate::token::TokenId;
 
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,13 +26,10 @@ pub(super) enum Json {
 }
 
 impl Json {
-    /// Reads one value that takes up all of `bytes`.
+    /// Reads one value that takes up all of `bytes`. The parser gives up on more than 128 values within
+    /// each other.
     pub(super) fn parse(bytes: &[u8]) -> Result<Json, serde_json::Error> {
-        // The parser gives up on more than 128 values within each other.
-        let mut parser = serde_json::Deserializer::from_slice(bytes);
-        let value = AnyValue.deserialize(&mut parser)?;
-        parser.end()?;
-        Ok(value)
+        serde_json::from_slice(bytes)
     }
 
     /// The value over many lines, two spaces a level, as Hugging Face writes its files.
@@ -53,15 +51,13 @@ impl Json {
     }
 }
 
-struct AnyValue;
-
-impl<'de> DeserializeSeed<'de> for AnyValue {
-    type Value = Json;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
-        deserializer.deserialize_any(self)
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Json, D::Error> {
+        deserializer.deserialize_any(AnyValue)
     }
 }
+
+struct AnyValue;
 
 impl<'de> Visitor<'de> for AnyValue {
     type Value = Json;
@@ -94,13 +90,9 @@ impl<'de> Visitor<'de> for AnyValue {
         Ok(Json::Text(value.into()))
     }
 
-    fn visit_string<E>(self, value: String) -> Result<Json, E> {
-        Ok(Json::Text(value))
-    }
-
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Json, A::Error> {
         let mut values = Vec::new();
-        while let Some(value) = list.next_element_seed(AnyValue)? {
+        while let Some(value) = list.next_element()? {
             values.push(value);
         }
         Ok(Json::List(values))
@@ -113,7 +105,7 @@ impl<'de> Visitor<'de> for AnyValue {
             if !keys.insert(key.clone()) {
                 return Err(A::Error::custom(format!("the key {key:?} stands twice")));
             }
-            fields.push((key, map.next_value_seed(AnyValue)?));
+            fields.push((key, map.next_value()?));
         }
         Ok(Json::Object(fields))
     }
@@ -127,19 +119,9 @@ impl Serialize for Json {
             Json::Integer(value) => serializer.serialize_u64(*value),
             Json::Float(value) => serializer.serialize_f64(*value),
             Json::Text(value) => serializer.serialize_str(value),
-            Json::List(values) => {
-                let mut list = serializer.serialize_seq(Some(values.len()))?;
-                for value in values {
-                    list.serialize_element(value)?;
-                }
-                list.end()
-            }
+            Json::List(values) => serializer.collect_seq(values),
             Json::Object(fields) => {
-                let mut map = serializer.serialize_map(Some(fields.len()))?;
-                for (key, value) in fields {
-                    map.serialize_entry(key, value)?;
-                }
-                map.end()
+                serializer.collect_map(fields.iter().map(|(key, value)| (key, value)))
             }
         }
     }
@@ -172,14 +154,52 @@ pub(super) fn object<const N: usize>(fields: [(&str, Json); N]) -> Json {
 #[derive(Clone)]
 pub(super) struct At<'j> {
     pub(super) value: &'j Json,
-    pub(super) path: String,
+    path: String,
+    /// The name of the file, if it is not the tokenizer's own.
+    file: Option<&'static str>,
 }
 
 impl<'j> At<'j> {
+    /// All of the tokenizer's own file.
+    pub(super) fn root(value: &'j Json) -> Self {
+        let path = String::new();
+        let file = None;
+        At { value, path, file }
+    }
+
+    /// All of a file beside it.
+    pub(super) fn root_of(file: &'static str, value: &'j Json) -> Self {
+        let file = Some(file);
+        let path = String::new();
+        At { value, path, file }
+    }
+
+    fn within(&self, name: &str, value: &'j Json) -> Self {
+        let path = match self.path.as_str() {
+            "" => name.to_owned(),
+            path => format!("{path}.{name}"),
+        };
+        let file = self.file;
+        At { value, path, file }
+    }
+
     pub(super) fn fault(&self, fault: FieldFault) -> HuggingFaceError {
-        HuggingFaceError::Field {
+        let path = self.path.clone();
+        self.in_file(HuggingFaceError::Field { path, fault })
+    }
+
+    /// The component is one that is not supported.
+    pub(super) fn refused(&self, component: &str) -> HuggingFaceError {
+        self.in_file(HuggingFaceError::Unsupported {
             path: self.path.clone(),
-            fault,
+            component: component.to_owned(),
+        })
+    }
+
+    fn in_file(&self, error: HuggingFaceError) -> HuggingFaceError {
+        match self.file {
+            Some(file) => error.in_file(file),
+            None => error,
         }
     }
 
@@ -216,6 +236,11 @@ impl<'j> At<'j> {
         }
     }
 
+    /// A number that may be an id.
+    pub(super) fn id(&self) -> Result<TokenId, HuggingFaceError> {
+        TokenId::try_from(self.integer()?).map_err(|_| self.expected("an id"))
+    }
+
     pub(super) fn flag(&self) -> Result<bool, HuggingFaceError> {
         match self.value {
             Json::Bool(value) => Ok(*value),
@@ -225,10 +250,9 @@ impl<'j> At<'j> {
 
     /// A flag that may be left out.
     pub(super) fn flag_or(&self, default: bool) -> Result<bool, HuggingFaceError> {
-        if self.is_null() {
-            Ok(default)
-        } else {
-            self.flag()
+        match self.is_null() {
+            true => Ok(default),
+            false => self.flag(),
         }
     }
 
@@ -237,8 +261,9 @@ impl<'j> At<'j> {
             return Err(self.expected("a list"));
         };
         let at = |(place, value)| At {
-            value,
             path: format!("{}[{place}]", self.path),
+            value,
+            file: self.file,
         };
         Ok(values.iter().enumerate().map(at).collect())
     }
@@ -252,64 +277,47 @@ impl<'j> At<'j> {
 
     /// The fields of an object, in its order.
     pub(super) fn fields(&self) -> Result<Vec<(&'j str, At<'j>)>, HuggingFaceError> {
-        let at = |(name, value): &'j (String, Json)| {
-            let path = match self.path.as_str() {
-                "" => name.clone(),
-                path => format!("{path}.{name}"),
-            };
-            (name.as_str(), At { value, path })
+        let entries = self.entries()?.iter();
+        let at = |(name, value): &'j (String, Json)| (name.as_str(), self.within(name, value));
+        Ok(entries.map(at).collect())
+    }
+
+    /// A field of an object, if it is there, if only with `null`.
+    pub(super) fn get(&self, name: &str) -> Option<At<'j>> {
+        let Json::Object(fields) = self.value else {
+            return None;
         };
-        Ok(self.entries()?.iter().map(at).collect())
+        let found = fields.iter().find(|(key, _)| key == name);
+        found.map(|(_, value)| self.within(name, value))
     }
 
     /// A field of an object, `null` when it is not there.
     pub(super) fn field(&self, name: &str) -> At<'j> {
-        static ABSENT: Json = Json::Null;
-        let found = match self.value {
-            Json::Object(fields) => fields.iter().find(|(key, _)| key == name),
-            _ => None,
-        };
-        At {
-            value: found.map_or(&ABSENT, |(_, value)| value),
-            path: match self.path.as_str() {
-                "" => name.to_owned(),
-                path => format!("{path}.{name}"),
-            },
-        }
+        (self.get(name)).unwrap_or_else(|| self.within(name, &Json::Null))
     }
 
-    /// Whether an object has a field, if only with `null`.
-    pub(super) fn has(&self, name: &str) -> bool {
-        match self.value {
-            Json::Object(fields) => fields.iter().any(|(key, _)| key == name),
-            _ => false,
-        }
-    }
-
-    /// Fails at the first field that is not among `known`: it could mean anything.
-    pub(super) fn only(&self, known: &[&str]) -> Result<(), HuggingFaceError> {
-        match self
-            .entries()?
-            .iter()
-            .find(|(key, _)| !known.contains(&key.as_str()))
-        {
+    /// Fails at the first field that is not among `known`, with spaces between them: it could mean anything.
+    pub(super) fn only(&self, known: &str) -> Result<(), HuggingFaceError> {
+        let mut entries = self.entries()?.iter();
+        match entries.find(|(key, _)| !known.split(' ').any(|known| known == key)) {
             None => Ok(()),
             Some((key, _)) => Err(self.field(key).fault(FieldFault::Unknown)),
         }
     }
 
-    /// The name of a component: its field `type`.
-    pub(super) fn component(&self) -> Result<&'j str, HuggingFaceError> {
+    /// The name of a component: its field `type`; `None` where there is no component.
+    pub(super) fn component(&self) -> Result<Option<&'j str>, HuggingFaceError> {
+        if self.is_null() {
+            return Ok(None);
+        }
         self.entries()?;
-        self.field("type").text()
+        self.field("type").text().map(Some)
     }
 
-    /// The component is one that is not supported.
-    pub(super) fn refused(&self, component: &str) -> HuggingFaceError {
-        HuggingFaceError::Unsupported {
-            path: self.path.clone(),
-            component: component.to_owned(),
-        }
+    /// The components of a `Sequence`.
+    pub(super) fn sequence(&self, name: &str) -> Result<Vec<At<'j>>, HuggingFaceError> {
+        self.only(&format!("type {name}"))?;
+        self.field(name).list()
     }
 }
 
@@ -338,16 +346,13 @@ mod tests {
     #[test]
     fn faults_have_a_path() {
         let value = Json::parse(br#"{"a": {"b": [1, {"c": 2}]}}"#).unwrap();
-        let root = At {
-            value: &value,
-            path: String::new(),
-        };
+        let root = At::root(&value);
         let inner = root.field("a").field("b").list().unwrap()[1].field("c");
         assert_eq!(
             inner.text().unwrap_err().to_string(),
             "a.b[1].c: expected a string, found 2"
         );
-        let error = root.field("a").only(&["x"]).unwrap_err();
+        let error = root.field("a").only("x").unwrap_err();
         assert_eq!(error.to_string(), "a.b: this field is not known");
         assert!(root.field("z").is_null());
     }

@@ -1,6 +1,6 @@
 //! How a `tokenizer.json` splits: the component `pre_tokenizer` as a pattern.
 
-use super::HuggingFaceError;
+use super::error::HuggingFaceError;
 use super::json::At;
 use super::regex_dialect::{from_oniguruma, literal, to_oniguruma};
 use crate::pattern::{Gaps, Pattern, PatternName};
@@ -29,22 +29,16 @@ pub(super) fn read_pre_tokenizer(at: &At<'_>) -> Result<Pattern, HuggingFaceErro
 
 impl PreTokenizer {
     fn add(&mut self, at: &At<'_>) -> Result<(), HuggingFaceError> {
-        if at.is_null() {
+        let Some(name) = at.component()? else {
             return Ok(());
-        }
-        let name = at.component()?;
+        };
         if self.byte_level {
             return Err(at.refused(&format!("{name} behind ByteLevel")));
         }
         match name {
             "ByteLevel" => {
                 check_byte_level(at)?;
-                if at.field("add_prefix_space").flag()? {
-                    let space = at.field("add_prefix_space");
-                    return Err(
-                        space.unsupported("only texts as they are, without a space in front")
-                    );
-                }
+                refuse_prefix_space(at)?;
                 if at.field("use_regex").flag_or(true)? {
                     // Theirs is GPT-2's own spelling, which matches the same.
                     self.patterns.push(Pattern::named(PatternName::Gpt2));
@@ -53,8 +47,7 @@ impl PreTokenizer {
             }
             "Split" => self.patterns.push(read_split(at)?),
             "Sequence" => {
-                at.only(&["type", "pretokenizers"])?;
-                for step in at.field("pretokenizers").list()? {
+                for step in at.sequence("pretokenizers")? {
                     self.add(&step)?;
                 }
             }
@@ -66,15 +59,24 @@ impl PreTokenizer {
 
 /// Fails when a `ByteLevel`, wherever it stands, has a field that is not known.
 pub(super) fn check_byte_level(at: &At<'_>) -> Result<(), HuggingFaceError> {
-    at.only(&["type", "add_prefix_space", "trim_offsets", "use_regex"])?;
+    at.only("type add_prefix_space trim_offsets use_regex")?;
     at.field("add_prefix_space").flag()?;
     at.field("trim_offsets").flag()?;
     at.field("use_regex").flag_or(true)?;
     Ok(())
 }
 
+/// Fails when a space is put in front of a text.
+pub(super) fn refuse_prefix_space(at: &At<'_>) -> Result<(), HuggingFaceError> {
+    let space = at.field("add_prefix_space");
+    match space.flag_or(false)? {
+        true => Err(space.unsupported("only texts as they are, without a space in front")),
+        false => Ok(()),
+    }
+}
+
 fn read_split(at: &At<'_>) -> Result<Pattern, HuggingFaceError> {
-    at.only(&["type", "pattern", "behavior", "invert"])?;
+    at.only("type pattern behavior invert")?;
     let (behavior, invert) = (at.field("behavior"), at.field("invert").flag()?);
     let gaps = match (behavior.text()?, invert) {
         // With two kinds of piece that both stay, it matters not which of them is called the match.
@@ -84,14 +86,11 @@ fn read_split(at: &At<'_>) -> Result<Pattern, HuggingFaceError> {
         _ => return Err(behavior.unsupported("\"Isolated\" is, and \"Removed\" with invert")),
     };
     let pattern = at.field("pattern");
-    let [(kind, text)] = pattern.entries()? else {
+    let [(kind, _)] = pattern.entries()? else {
         return Err(pattern.expected("an object with Regex or String"));
     };
-    let text = At {
-        value: text,
-        path: format!("{}.{kind}", pattern.path),
-    }
-    .text()?;
+    let text = pattern.field(kind);
+    let text = text.text()?;
     let source = match kind.as_str() {
         "Regex" => text.to_owned(),
         "String" => literal(text),

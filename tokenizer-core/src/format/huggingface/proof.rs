@@ -3,7 +3,7 @@
 //! Every reason why they must is written where it stands. This is the test of it, made on every
 //! model that is written: a fault becomes an error and not a file that is wrong.
 
-use super::HuggingFaceError;
+use super::error::HuggingFaceError;
 use crate::encode::Encoder;
 use crate::model::Model;
 use crate::special::{SpecialSet, SpecialToken};

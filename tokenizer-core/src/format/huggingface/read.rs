@@ -1,16 +1,15 @@
 //! A `tokenizer.json`, component by component, as a model.
 
+use super::error::{HuggingFaceError, MAX_BYTES};
 use super::json::{At, Json};
 use super::pre_tokenizer::{check_byte_level, read_pre_tokenizer};
-use super::vocabulary::Spellings;
-use super::{HuggingFaceError, MAX_BYTES, MergeFault};
+use super::vocabulary::{Spellings, pair};
 use crate::byte_level::bytes_of;
 use crate::merges::Merge;
 use crate::model::{Affixes, CallSettings, Model};
 use crate::normalize::Normalizer;
 use crate::pattern::Pattern;
 use crate::special::SpecialToken;
-use crate::token::TokenId;
 
 /// Reads a `tokenizer.json`.
 ///
@@ -40,21 +39,11 @@ pub(super) fn read_with(
         return Err(HuggingFaceError::TooLarge { bytes: bytes.len() });
     }
     let json = Json::parse(bytes)?;
-    let root = At {
-        value: &json,
-        path: String::new(),
-    };
-    root.only(&[
-        "version",
-        "truncation",
-        "padding",
-        "added_tokens",
-        "normalizer",
-        "pre_tokenizer",
-        "post_processor",
-        "decoder",
-        "model",
-    ])?;
+    let root = At::root(&json);
+    root.only(
+        "version truncation padding added_tokens normalizer pre_tokenizer post_processor decoder \
+         model",
+    )?;
     let version = root.field("version");
     if !version.is_null() && version.text()? != "1.0" {
         return Err(version.unsupported("only version \"1.0\" is"));
@@ -95,43 +84,37 @@ fn read_setting(at: &At<'_>) -> Result<Option<String>, HuggingFaceError> {
 }
 
 pub(super) fn read_normalizer(at: &At<'_>) -> Result<Option<Normalizer>, HuggingFaceError> {
-    if at.is_null() {
-        return Ok(None);
-    }
     match at.component()? {
-        "NFC" => {
-            at.only(&["type"])?;
+        None => Ok(None),
+        Some("NFC") => {
+            at.only("type")?;
             Ok(Some(Normalizer::Nfc))
         }
-        "Sequence" => {
-            at.only(&["type", "normalizers"])?;
+        Some("Sequence") => {
             let mut found = None;
-            for step in at.field("normalizers").list()? {
+            for step in at.sequence("normalizers")? {
                 // Composing what is composed changes nothing.
                 found = read_normalizer(&step)?.or(found);
             }
             Ok(found)
         }
-        other => Err(at.refused(other)),
+        Some(other) => Err(at.refused(other)),
     }
 }
 
 /// The ids around a text; `None` when there is no template.
 fn read_post_processor(at: &At<'_>) -> Result<Option<Affixes>, HuggingFaceError> {
-    if at.is_null() {
-        return Ok(None);
-    }
     match at.component()? {
-        "ByteLevel" => {
+        None => Ok(None),
+        Some("ByteLevel") => {
             // It concerns offsets only.
             check_byte_level(at)?;
             Ok(None)
         }
-        "TemplateProcessing" => read_template(at).map(Some),
-        "Sequence" => {
-            at.only(&["type", "processors"])?;
+        Some("TemplateProcessing") => read_template(at).map(Some),
+        Some("Sequence") => {
             let mut found = None;
-            for step in at.field("processors").list()? {
+            for step in at.sequence("processors")? {
                 match read_post_processor(&step)? {
                     Some(_) if found.is_some() => {
                         return Err(step.refused("a second TemplateProcessing"));
@@ -142,13 +125,13 @@ fn read_post_processor(at: &At<'_>) -> Result<Option<Affixes>, HuggingFaceError>
             }
             Ok(found)
         }
-        other => Err(at.refused(other)),
+        Some(other) => Err(at.refused(other)),
     }
 }
 
 fn read_template(at: &At<'_>) -> Result<Affixes, HuggingFaceError> {
     // The template for pairs of texts is not used here.
-    at.only(&["type", "single", "pair", "special_tokens"])?;
+    at.only("type single pair special_tokens")?;
     let mut affixes = Affixes::default();
     let mut text_seen = false;
     for piece in at.field("single").list()? {
@@ -156,22 +139,20 @@ fn read_template(at: &At<'_>) -> Result<Affixes, HuggingFaceError> {
             return Err(piece.expected("an object with Sequence or SpecialToken"));
         };
         let inside = piece.field(kind);
-        inside.only(&["id", "type_id"])?;
+        inside.only("id type_id")?;
         let id = inside.field("id");
         match kind.as_str() {
             "Sequence" if id.text()? == "A" && !text_seen => text_seen = true,
             "Sequence" => return Err(id.unsupported("only the text \"A\" is, once")),
             "SpecialToken" => {
                 let token = at.field("special_tokens").field(id.text()?);
-                token.only(&["id", "ids", "tokens"])?;
+                token.only("id ids tokens")?;
+                let side = match text_seen {
+                    true => &mut affixes.after,
+                    false => &mut affixes.before,
+                };
                 for id in token.field("ids").list()? {
-                    let number = TokenId::try_from(id.integer()?);
-                    let number = number.map_err(|_| id.expected("an id"))?;
-                    if text_seen {
-                        affixes.after.push(number);
-                    } else {
-                        affixes.before.push(number);
-                    }
+                    side.push(id.id()?);
                 }
             }
             other => return Err(piece.refused(other)),
@@ -187,19 +168,14 @@ fn read_template(at: &At<'_>) -> Result<Affixes, HuggingFaceError> {
 
 /// Nothing is kept of a decoder: the one that is supported gives the bytes of the tokens.
 fn check_decoder(at: &At<'_>) -> Result<(), HuggingFaceError> {
-    if at.is_null() {
-        return Ok(());
-    }
     match at.component()? {
-        "ByteLevel" => check_byte_level(at),
-        "Sequence" => {
-            at.only(&["type", "decoders"])?;
-            match at.field("decoders").list()?.as_slice() {
-                [only] => check_decoder(only),
-                _ => Err(at.refused("a Sequence of several decoders")),
-            }
-        }
-        other => Err(at.refused(other)),
+        None => Ok(()),
+        Some("ByteLevel") => check_byte_level(at),
+        Some("Sequence") => match at.sequence("decoders")?.as_slice() {
+            [only] => check_decoder(only),
+            _ => Err(at.refused("a Sequence of several decoders")),
+        },
+        Some(other) => Err(at.refused(other)),
     }
 }
 
@@ -209,19 +185,10 @@ fn read_added_tokens(at: &At<'_>) -> Result<Vec<SpecialToken>, HuggingFaceError>
     }
     let mut tokens = Vec::new();
     for token in at.list()? {
-        token.only(&[
-            "id",
-            "content",
-            "single_word",
-            "lstrip",
-            "rstrip",
-            "normalized",
-            "special",
-        ])?;
-        let id = token.field("id");
+        token.only("id content single_word lstrip rstrip normalized special")?;
         tokens.push(SpecialToken {
             content: token.field("content").text()?.to_owned(),
-            id: TokenId::try_from(id.integer()?).map_err(|_| id.expected("an id"))?,
+            id: token.field("id").id()?,
             decoded: None,
             special: token.field("special").flag()?,
             normalized: token.field("normalized").flag()?,
@@ -255,30 +222,17 @@ fn read_model(
 ) -> Result<Model, HuggingFaceError> {
     check_model(at)?;
     let ignore_merges = at.field("ignore_merges").flag_or(false)?;
-    let vocab = at.field("vocab");
-    let mut entries = Vec::new();
-    for (spelling, id) in vocab.entries()? {
-        match id {
-            Json::Integer(id) => entries.push((spelling.as_str(), *id)),
-            _ => return Err(vocab.field(spelling).expected("an id")),
-        }
-    }
-    let spellings = Spellings::new(entries)?;
+    let spellings = Spellings::read(&at.field("vocab"))?;
     let added = settle(&spellings, &pattern, ignore_merges)?;
     let merges = at.field("merges");
     let Json::List(list) = merges.value else {
         return Err(merges.expected("a list"));
     };
-    let rules: Result<Vec<Merge>, HuggingFaceError> = list
-        .iter()
-        .enumerate()
-        .map(|(rank, merge)| {
-            let merge = pair(merge)
-                .ok_or(MergeFault::Form)
-                .and_then(|(left, right)| spellings.merge(left, right));
-            merge.map_err(|fault| HuggingFaceError::Merge { rank, fault })
-        })
-        .collect();
+    let rule = |(rank, merge)| {
+        let rule = spellings.merge(pair_of(merge));
+        rule.map_err(|fault| HuggingFaceError::Merge { rank, fault })
+    };
+    let rules: Result<Vec<Merge>, HuggingFaceError> = list.iter().enumerate().map(rule).collect();
     spellings.model(pattern, rules?, ignore_merges, &added)
 }
 
@@ -289,18 +243,10 @@ fn check_model(at: &At<'_>) -> Result<(), HuggingFaceError> {
     if !name.is_null() && name.text()? != "BPE" {
         return Err(at.refused(name.text()?));
     }
-    at.only(&[
-        "type",
-        "dropout",
-        "unk_token",
-        "continuing_subword_prefix",
-        "end_of_word_suffix",
-        "fuse_unk",
-        "byte_fallback",
-        "ignore_merges",
-        "vocab",
-        "merges",
-    ])?;
+    at.only(
+        "type dropout unk_token continuing_subword_prefix end_of_word_suffix fuse_unk byte_fallback \
+         ignore_merges vocab merges",
+    )?;
     let dropout = at.field("dropout");
     match dropout.value {
         Json::Null | Json::Integer(0) => {}
@@ -327,11 +273,9 @@ fn check_model(at: &At<'_>) -> Result<(), HuggingFaceError> {
 }
 
 /// The two tokens of a merge, `"a b"` or `["a", "b"]`.
-fn pair(merge: &Json) -> Option<(&str, &str)> {
+fn pair_of(merge: &Json) -> Option<(&str, &str)> {
     match merge {
-        Json::Text(text) => text
-            .split_once(' ')
-            .filter(|(_, right)| !right.contains(' ')),
+        Json::Text(text) => pair(text),
         Json::List(pair) => match pair.as_slice() {
             [Json::Text(left), Json::Text(right)] => Some((left, right)),
             _ => None,
@@ -347,6 +291,7 @@ mod tests {
     use crate::byte_level::spell;
     use crate::model::Merging;
     use crate::pattern::{Gaps, PatternName};
+    use crate::token::TokenId;
     use crate::tokenizer::Tokenizer;
 
     /// A file of the 256 bytes, `ab`, `abc` and two added tokens, of which the second takes the

@@ -2,10 +2,11 @@
 
 use hashbrown::{HashMap, HashSet};
 
-use super::{HuggingFaceError, MergeFault};
+use super::error::{HuggingFaceError, MergeFault};
+use super::json::{At, Json};
 use crate::byte_level::bytes_of;
 use crate::merges::{Merge, Merges};
-use crate::model::{Merging, Model};
+use crate::model::{Merging, Model, ModelError};
 use crate::pattern::Pattern;
 use crate::special::{SpecialToken, SpecialTokens};
 use crate::token::{MAX_TOKEN_ID, TokenId};
@@ -16,15 +17,23 @@ pub(super) struct Spellings<'s> {
     ids: HashMap<&'s str, TokenId, ahash::RandomState>,
 }
 
+/// The two tokens of a merge that is written with a space between them.
+pub(super) fn pair(text: &str) -> Option<(&str, &str)> {
+    let pair = text.split_once(' ');
+    pair.filter(|(_, right)| !right.contains(' '))
+}
+
 impl<'s> Spellings<'s> {
-    /// Spellings, each once, and their ids.
-    pub(super) fn new(
-        entries: impl IntoIterator<Item = (&'s str, u64)>,
-    ) -> Result<Self, HuggingFaceError> {
+    /// Reads an object of spellings and ids.
+    pub(super) fn read(at: &At<'s>) -> Result<Self, HuggingFaceError> {
         let mut ids = HashMap::default();
-        for (spelling, id) in entries {
+        for (spelling, id) in at.entries()? {
+            let Json::Integer(id) = *id else {
+                return Err(at.field(spelling).expected("an id"));
+            };
             let small = TokenId::try_from(id).ok().filter(|&id| id <= MAX_TOKEN_ID);
-            ids.insert(spelling, small.ok_or(VocabError::IdTooHigh { id })?);
+            let small = small.ok_or_else(|| ModelError::from(VocabError::IdTooHigh { id }))?;
+            ids.insert(spelling.as_str(), small);
         }
         Ok(Spellings { ids })
     }
@@ -43,7 +52,8 @@ impl<'s> Spellings<'s> {
     }
 
     /// The rule of two spellings.
-    pub(super) fn merge(&self, left: &str, right: &str) -> Result<Merge, MergeFault> {
+    pub(super) fn merge(&self, pair: Option<(&str, &str)>) -> Result<Merge, MergeFault> {
+        let (left, right) = pair.ok_or(MergeFault::Form)?;
         let known = |token: &str| {
             self.id(token)
                 .ok_or_else(|| MergeFault::UnknownToken(token.into()))
@@ -96,15 +106,14 @@ impl<'s> Spellings<'s> {
             added.iter().map(|token| token.content.as_str()).collect();
         let mut tokens: Vec<(TokenId, Vec<u8>)> = Vec::with_capacity(self.ids.len());
         for (spelling, id) in self.iter() {
-            let bytes = bytes_of(spelling);
             let is_added = contents.contains(spelling);
-            match bytes {
-                Some(bytes) if is_added && !ignore_merges => {
-                    if merged.contains(&id) || bytes.len() == 1 {
+            match bytes_of(spelling) {
+                Some(bytes) => {
+                    let is_needed = ignore_merges || merged.contains(&id) || bytes.len() == 1;
+                    if !is_added || is_needed {
                         tokens.push((id, bytes));
                     }
                 }
-                Some(bytes) => tokens.push((id, bytes)),
                 None if is_added => {}
                 None => {
                     let token = spelling.to_owned();
@@ -112,19 +121,13 @@ impl<'s> Spellings<'s> {
                 }
             }
         }
-        let vocab = Vocab::new(
-            tokens.iter().map(|(id, bytes)| (*id, bytes.as_slice())),
-            Repeats::Refuse,
-        )?;
+        let tokens = tokens.iter().map(|(id, bytes)| (*id, bytes.as_slice()));
+        let vocab = Vocab::new(tokens, Repeats::Refuse).map_err(ModelError::from)?;
         let merging = Merging::Merges {
             merges: Merges::new(merges)?,
             ignore_merges,
         };
-        Ok(Model::new(
-            pattern,
-            vocab,
-            merging,
-            SpecialTokens::new(added.iter().cloned())?,
-        )?)
+        let specials = SpecialTokens::new(added.iter().cloned()).map_err(ModelError::from)?;
+        Ok(Model::new(pattern, vocab, merging, specials)?)
     }
 }

@@ -1,9 +1,12 @@
 //! A model as a `tokenizer.json`, in the form in which `tokenizers` saves its own.
 
+use std::collections::BTreeSet;
+
+use super::error::HuggingFaceError;
 use super::json::{Json, object};
 use super::proof::prove;
+use super::read::read;
 use super::regex_dialect::to_oniguruma;
-use super::{HuggingFaceError, read};
 use crate::byte_level::{bytes_of, spell};
 use crate::merges::Merge;
 use crate::model::{Affixes, Merging, Model};
@@ -118,32 +121,20 @@ fn post_processor(model: &Model) -> Json {
         Some(token) => token.content.clone(),
         None => spell(model.token(id).unwrap_or_default()),
     };
-    let text = |id: &str, text_number: u32| {
+    let piece = |kind: &str, id: &str, text_number: u32| {
         let fields = object([("id", id.into()), ("type_id", text_number.into())]);
-        object([("Sequence", fields)])
+        object([(kind, fields)])
     };
-    let around = |text: Json, text_number: u32| {
-        let token = |&id: &TokenId| {
-            let fields = [
-                ("id", name(id).as_str().into()),
-                ("type_id", text_number.into()),
-            ];
-            object([("SpecialToken", object(fields))])
-        };
-        let mut pieces: Vec<Json> = before.iter().map(token).collect();
-        pieces.push(text);
-        pieces.extend(after.iter().map(token));
-        pieces
+    let around = |text: &str, text_number: u32| {
+        let token = |&id: &TokenId| piece("SpecialToken", &name(id), text_number);
+        let text = piece("Sequence", text, text_number);
+        let pieces = before.iter().map(token).chain([text]);
+        pieces.chain(after.iter().map(token)).collect()
     };
-    let single = around(text("A", 0), 0);
-    let pair = [single.clone(), around(text("B", 1), 1)].concat();
-    let mut tokens: Vec<(String, TokenId)> = before
-        .iter()
-        .chain(after)
-        .map(|&id| (name(id), id))
-        .collect();
-    tokens.sort();
-    tokens.dedup();
+    let single: Vec<Json> = around("A", 0);
+    let pair = [single.clone(), around("B", 1)].concat();
+    let ids = before.iter().chain(after);
+    let tokens: BTreeSet<(String, TokenId)> = ids.map(|&id| (name(id), id)).collect();
     let tokens = tokens.into_iter().map(|(name, id)| {
         let fields = object([
             ("id", name.as_str().into()),

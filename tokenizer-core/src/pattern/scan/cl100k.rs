@@ -15,9 +15,10 @@
 //! - White space is split by `spaces.rs`.
 
 use super::block::Block;
+use super::contraction;
 use super::numbers::Numbers;
+use super::rules::{Rules, Trailing, reachable};
 use super::spaces::Spaces;
-use super::{Rules, Trailing, contraction, reachable};
 
 /// What the next block needs to know.
 #[derive(Clone)]

@@ -9,7 +9,8 @@
 //! blank precedes; and white space, whose last character stands alone if something follows.
 
 use super::block::Block;
-use super::{Rules, contraction};
+use super::contraction;
+use super::rules::Rules;
 use crate::unicode::{self, SPACE};
 
 /// What the next block needs to know.

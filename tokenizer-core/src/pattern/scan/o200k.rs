@@ -29,9 +29,10 @@
 //! from left to right in at most as many rounds as there are such places.
 
 use super::block::Block;
+use super::contraction;
 use super::numbers::Numbers;
+use super::rules::{Rules, Trailing, reachable};
 use super::spaces::Spaces;
-use super::{Rules, Trailing, contraction, reachable};
 use crate::unicode::{self, LETTER, LOWER, MARK, UPPER};
 
 /// What the next block needs to know.

@@ -11,8 +11,8 @@
 //! of every margin over it to what comes behind, all at once; only where that is a line end, or
 //! lies in the next block, is there more to do, and then the margin is looked at alone.
 
-use super::Trailing;
 use super::block::Block;
+use super::rules::Trailing;
 use crate::unicode::{self, NEWLINE, SPACE};
 
 /// What white space needs to know of the block before.

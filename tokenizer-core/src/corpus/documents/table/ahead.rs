@@ -6,12 +6,13 @@
 //!
 //! Not an ordered map, since the consumer is an iterator: it pulls, and may be dropped at any time.
 
-use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::thread;
+use std::{io, iter};
 
-use super::{Batch, Column, DocumentError, RowStretch};
+use super::column::{Batch, Column, RowStretch};
+use crate::corpus::documents::error::DocumentError;
 
 /// Batches in a channel: with the one that a thread works on, about a part of a large group.
 const WAITING: usize = 3;
@@ -20,84 +21,46 @@ const WAITING: usize = 3;
 /// or counted.
 const MOST_THREADS: usize = 8;
 
-/// A batch; `None` behind the last of a stretch.
-type Read = Result<Option<Batch>, DocumentError>;
-
-pub(super) struct Ahead {
-    /// A channel for each thread.
-    channels: Vec<Receiver<Read>>,
-    /// Stretches that are to be taken, and the one under way by its number.
-    stretches: usize,
-    under_way: usize,
-}
-
-impl Ahead {
-    /// Begins to read. Threads that no one takes from any more end by themselves.
-    pub(super) fn new(
-        column: &Column,
-        stretches: &[RowStretch],
-        threads: usize,
-    ) -> io::Result<Self> {
-        let threads = threads.clamp(1, MOST_THREADS);
-        let stretches: Arc<[RowStretch]> = stretches.into();
-        let channels = (0..threads).map(|first| {
-            let (sender, receiver) = sync_channel(WAITING);
-            let (column, stretches) = (column.clone(), Arc::clone(&stretches));
-            let reading = move || {
-                for &stretch in stretches.iter().skip(first).step_by(threads) {
-                    if !read(&column, stretch, &sender) {
+/// Begins to read. Threads that no one takes from any more end by themselves.
+pub(super) fn batches(
+    column: &Column,
+    stretches: &[RowStretch],
+    threads: usize,
+) -> io::Result<impl Iterator<Item = Result<Batch, DocumentError>> + use<>> {
+    let threads = threads.clamp(1, MOST_THREADS);
+    let stretches: Arc<[RowStretch]> = stretches.into();
+    let channels = (0..threads).map(|first| {
+        // `None` goes behind the last batch of a stretch.
+        let (sender, receiver) = sync_channel(WAITING);
+        let (column, stretches) = (column.clone(), Arc::clone(&stretches));
+        let reading = move || {
+            for &stretch in stretches.iter().skip(first).step_by(threads) {
+                for batch in column.batches(stretch).map(Some).chain([None]) {
+                    let failed = matches!(batch, Some(Err(_)));
+                    // Whoever takes them may have gone.
+                    if sender.send(batch).is_err() || failed {
                         return;
                     }
                 }
-            };
-            thread::Builder::new().spawn(reading)?;
-            Ok(receiver)
-        });
-        let channels = channels.collect::<io::Result<_>>()?;
-        Ok(Ahead {
-            channels,
-            stretches: stretches.len(),
-            under_way: 0,
-        })
-    }
-
-    /// The next batch; `None` behind the last.
-    pub(super) fn next(&mut self) -> Read {
-        while self.under_way < self.stretches {
-            let channel = &self.channels[self.under_way % self.channels.len()];
-            let Ok(read) = channel.recv() else {
+            }
+        };
+        thread::Builder::new().spawn(reading)?;
+        Ok(receiver)
+    });
+    let channels = channels.collect::<io::Result<Vec<_>>>()?;
+    let mut under_way = 0;
+    Ok(iter::from_fn(move || {
+        while under_way < stretches.len() {
+            match channels[under_way % threads].recv() {
+                Ok(Some(batch)) => return Some(batch),
+                Ok(None) => under_way += 1,
                 // It ended without an error: only a panic does that.
-                let message = "the Parquet table could not be read to its end".to_owned();
-                return Err(DocumentError::Table(message));
-            };
-            match read? {
-                Some(batch) => return Ok(Some(batch)),
-                None => self.under_way += 1,
+                Err(_) => {
+                    let message = "the Parquet table could not be read to its end".to_owned();
+                    return Some(Err(DocumentError::Table(message)));
+                }
             }
         }
-        Ok(None)
-    }
-}
-
-/// Hands on all batches of a stretch. `false` when there is no more to be done.
-fn read(column: &Column, stretch: RowStretch, sender: &SyncSender<Read>) -> bool {
-    let mut rows = match column.rows(stretch) {
-        Ok(rows) => rows,
-        Err(error) => {
-            // Whoever takes them may have gone, here and below.
-            let _ = sender.send(Err(error));
-            return false;
-        }
-    };
-    loop {
-        let read = rows.read();
-        let goes_on = matches!(read, Ok(Some(_)));
-        let failed = read.is_err();
-        if sender.send(read).is_err() || failed {
-            return false;
-        }
-        if !goes_on {
-            return true;
-        }
-    }
+        None
+    }))
 }

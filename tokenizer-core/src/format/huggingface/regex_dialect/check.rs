@@ -3,7 +3,7 @@
 use fancy_regex::{Expr, LookAround};
 use regex_syntax::hir::{Class, HirKind};
 
-use super::DialectError;
+use super::dialect::DialectError;
 
 /// Refuses a regex in which the engines differ.
 pub(super) fn check(own: &str) -> Result<(), DialectError> {

@@ -32,41 +32,14 @@
 //! character; the tables of the two are of the same Unicode version.
 
 mod check;
+mod dialect;
 mod translate;
 
+pub use dialect::DialectError;
+
 use check::check;
+use dialect::Dialect;
 use translate::{spelled, translate};
-
-/// Whose syntax.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Dialect {
-    /// `fancy-regex`, in which patterns are written here.
-    Own,
-    /// Oniguruma with the syntax of Ruby, in which a `tokenizer.json` is written.
-    Oniguruma,
-}
-
-/// A regex that cannot be told in the words of the other engine.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "byte {offset} of the pattern: {construct} cannot be carried from one regex engine to the other"
-)]
-#[non_exhaustive]
-pub struct DialectError {
-    /// Where in the pattern the construct begins, in bytes; 0 for the whole.
-    pub offset: usize,
-    /// What it is.
-    pub construct: String,
-}
-
-impl DialectError {
-    fn new(offset: usize, construct: impl Into<String>) -> Self {
-        DialectError {
-            offset,
-            construct: construct.into(),
-        }
-    }
-}
 
 /// A regex of a `tokenizer.json` as a pattern here.
 pub(super) fn from_oniguruma(source: &str) -> Result<String, DialectError> {

@@ -1,6 +1,6 @@
 //! A regex read from left to right, and told construct by construct in the other dialect.
 
-use super::{Dialect, DialectError};
+use super::dialect::{Dialect, DialectError};
 
 /// Longer regexes are refused; the longest published ones have a few hundred bytes.
 const MAX_LENGTH: usize = 1 << 16;
