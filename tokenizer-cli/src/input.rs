@@ -147,6 +147,7 @@ impl InputArguments {
             names,
             options,
             is_strict: self.errors == InvalidText::Strict,
+            threads: self.threads(),
         })
     }
 
@@ -240,6 +241,7 @@ pub(crate) fn standard_text() -> Result<Vec<u8>> {
         options: DocumentOptions::default().read_as(ReadAs::Text),
         is_strict: false,
         total_bytes: None,
+        threads: 1,
     };
     let mut text = Vec::new();
     for part in inputs.documents(None) {
@@ -275,14 +277,11 @@ pub(crate) struct Inputs {
     is_strict: bool,
     /// The bytes of all inputs together, if they are files of plain text.
     pub(crate) total_bytes: Option<u64>,
+    /// Threads to work on.
+    pub(crate) threads: usize,
 }
 
 impl Inputs {
-    /// Threads to work on.
-    pub(crate) fn threads(&self) -> usize {
-        self.options.threads
-    }
-
     /// The inputs that have a path.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
         self.names.iter().filter_map(InputName::path)

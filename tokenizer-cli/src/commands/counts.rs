@@ -67,7 +67,7 @@ impl Counter<'_> {
                 Ok((words?, bytes))
             });
         }
-        let options = CountOptions::default().threads(self.inputs.threads());
+        let options = CountOptions::default().threads(self.inputs.threads);
         let (mut words, bytes) =
             self.documents(|documents| count_pieces(documents, self.pattern, &options))?;
         self.add_files(|piece, count| Ok(words.add(piece, count)?))?;
@@ -81,7 +81,7 @@ impl Counter<'_> {
     ) -> Result<R> {
         let store = TemporaryFiles::default();
         let max_memory = self.options.max_memory.unwrap_or(usize::MAX);
-        let options = CountOptions::default().threads(self.inputs.threads());
+        let options = CountOptions::default().threads(self.inputs.threads);
         let mut counter = PieceCounter::new(self.pattern, &options, max_memory, &store);
         let ((), bytes) = self.documents(|documents| counter.count(documents))?;
         self.add_files(|piece, count| Ok(counter.add(piece, count)?))?;

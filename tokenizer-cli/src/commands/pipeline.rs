@@ -73,7 +73,7 @@ pub(super) fn run<T: Send>(
     encode: impl Fn(&[InputText], usize) -> Result<T, BatchError> + Sync,
     mut each: impl FnMut(&[InputText], T) -> Result<()>,
 ) -> Result<Spent> {
-    let threads = inputs.threads();
+    let threads = inputs.threads;
     let documents = inputs.documents(cut);
     let documents = documents.filter(move |text| match text {
         Ok(text) if done > 0 => {
