@@ -27,6 +27,7 @@ use std::sync::Arc;
 pub use error::{PatternError, SplitError};
 pub use named::PatternName;
 pub use regex::Gaps;
+#[allow(unreachable_pub, reason = "exported with the feature `internals`")]
 pub use spans::Spans;
 
 use self::lossy::LossyText;

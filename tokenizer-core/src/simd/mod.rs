@@ -28,4 +28,5 @@ pub use huge_pages::advise_huge_pages;
 pub(crate) use kernel::{BLOCK, FLATTEN, Kernel, Simd};
 pub(crate) use memory::{Appender, prefetch, sixteen_bytes};
 pub(crate) use short_tokens::{SHORT, append_short_tokens};
+#[allow(unreachable_pub, reason = "exported with the feature `internals`")]
 pub use tier::Tier;

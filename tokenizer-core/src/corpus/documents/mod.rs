@@ -164,9 +164,9 @@ impl Documents {
         let number = self.number + 1;
         let read = match &mut self.reader {
             Reader::Text(blocks) => match self.options.units.separator() {
-                Some((separator, unit)) => {
+                Some(separator) => {
                     let cut = |text: &[u8], searched| behind_last(separator, text, searched);
-                    let block = blocks.next(cut, unit(number))?;
+                    let block = blocks.next(cut, self.options.units.unit(number))?;
                     block.map(|(bytes, _)| (bytes, Ends::new()))
                 }
                 None => {
@@ -212,7 +212,7 @@ impl Documents {
         let (length, behind, unit) = match self.ends.pop_front() {
             Some((end, unit)) => (end - start, end - start, unit),
             None => {
-                let (separator, unit) = self.options.units.separator()?;
+                let separator = self.options.units.separator()?;
                 if rest.is_empty() {
                     return None;
                 }
@@ -223,7 +223,7 @@ impl Documents {
                 };
                 let length = found.unwrap_or(rest.len());
                 let behind = rest.len().min(length + separator.len());
-                (length, behind, unit(self.number))
+                (length, behind, self.options.units.unit(self.number))
             }
         };
         self.at += behind;

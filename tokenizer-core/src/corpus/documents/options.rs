@@ -93,12 +93,21 @@ pub enum Units {
 }
 
 impl Units {
-    /// The bytes between two documents of a text, and what the document of a number is then.
-    pub(super) fn separator(&self) -> Option<(&[u8], fn(u64) -> Unit)> {
+    /// The bytes between two documents of a text.
+    pub(super) fn separator(&self) -> Option<&[u8]> {
         match self {
             Units::Whole => None,
-            Units::Lines => Some((b"\n", Unit::Line)),
-            Units::Separated(separator) => Some((separator, Unit::Document)),
+            Units::Lines => Some(b"\n"),
+            Units::Separated(separator) => Some(separator),
+        }
+    }
+
+    /// The document of a number.
+    pub(super) fn unit(&self, number: u64) -> Unit {
+        match self {
+            Units::Whole => Unit::Whole,
+            Units::Lines => Unit::Line(number),
+            Units::Separated(_) => Unit::Document(number),
         }
     }
 }
