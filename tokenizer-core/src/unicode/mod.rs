@@ -24,6 +24,10 @@ pub(crate) const LOWER: u8 = 1 << 4;
 pub(crate) const MARK: u8 = 1 << 5;
 /// `[\r\n]`
 pub(crate) const NEWLINE: u8 = 1 << 6;
+/// Changed, composed with a character before it, or moved by NFC (of the version of Unicode that
+/// `normalize.rs` normalizes by). A character without it begins anew: what is before it has no influence on
+/// it, and it has none on what is before it.
+pub(crate) const UNSETTLED: u8 = 1 << 7;
 
 /// The classes of the ASCII characters.
 pub(crate) static ASCII: [u8; 128] = ascii();

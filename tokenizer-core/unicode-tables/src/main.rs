@@ -2,9 +2,12 @@
 //!
 //! The data are the general categories and White_Space of the Unicode Character Database, as the
 //! crate `regex-syntax` publishes them: the same tables that the regex engines `fancy-regex` and
-//! `regex` match with, so that a class here is a class there.
+//! `regex` match with, so that a class here is a class there. Which characters normalization may change
+//! is asked of the crate that normalizes.
 
 use regex_syntax::hir::{Class, HirKind};
+use unicode_normalization_alignments::char::canonical_combining_class;
+use unicode_normalization_alignments::{IsNormalized, is_nfc_quick};
 
 /// Bits of a class, in the words of `tokenizer-core/src/unicode/mod.rs`.
 const CLASSES: [(&str, u8); 7] = [
@@ -16,6 +19,9 @@ const CLASSES: [(&str, u8); 7] = [
     (r"\p{M}", 1 << 5),
     (r"[\r\n]", 1 << 6),
 ];
+
+/// The bit of a character that NFC may change, compose with one before it or move.
+const UNSETTLED: u8 = 1 << 7;
 
 /// Characters in a leaf: what the last byte of a UTF-8 sequence tells apart.
 const LEAF: usize = 64;
@@ -31,6 +37,13 @@ fn classes() -> Vec<u8> {
             for class in &mut classes[range.start() as usize..=range.end() as usize] {
                 *class |= bit;
             }
+        }
+    }
+    for character in '\0'..=char::MAX {
+        let is_settled = canonical_combining_class(character) == 0
+            && is_nfc_quick(std::iter::once(character)) == IsNormalized::Yes;
+        if !is_settled {
+            classes[character as usize] |= UNSETTLED;
         }
     }
     classes
