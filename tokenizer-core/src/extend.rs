@@ -17,10 +17,10 @@
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 
-use ahash::RandomState;
 use hashbrown::HashSet;
 
 use crate::encode::Encoder;
+use crate::hash::Seeds;
 use crate::merges::{Merge, Merges};
 use crate::model::{Affixes, CallSettings, Merging, Model, ModelError};
 use crate::piece_counts::PieceCounts;
@@ -244,7 +244,7 @@ struct Entries<'v> {
     /// The first new id.
     first: TokenId,
     learned: Vec<Vec<u8>>,
-    known: HashSet<Vec<u8>, RandomState>,
+    known: HashSet<Vec<u8>, Seeds>,
 }
 
 impl<'v> Entries<'v> {

@@ -75,6 +75,65 @@ impl Seeds {
     }
 }
 
+impl Default for Seeds {
+    fn default() -> Self {
+        Seeds::new()
+    }
+}
+
+/// For the maps of the standard library and of `hashbrown`.
+impl BuildHasher for Seeds {
+    type Hasher = BlockHasher;
+
+    fn build_hasher(&self) -> BlockHasher {
+        let (seeds, hash) = (*self, 0);
+        BlockHasher { seeds, hash }
+    }
+}
+
+/// Chains [`Seeds::hash`] over blocks of 16 bytes.
+pub(crate) struct BlockHasher {
+    seeds: Seeds,
+    hash: u64,
+}
+
+impl BlockHasher {
+    #[inline]
+    fn add(&mut self, block: u128) {
+        self.hash = self.seeds.hash(Key(block ^ u128::from(self.hash)));
+    }
+}
+
+impl Hasher for BlockHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        // The length counts, since zeros fill the last block.
+        self.add((bytes.len() as u128) << 64);
+        for start in (0..bytes.len()).step_by(16) {
+            self.add(sixteen_bytes(bytes, start));
+        }
+    }
+
+    fn write_u8(&mut self, number: u8) {
+        self.add(number.into());
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.add(number.into());
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.add(number.into());
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.add(number as u128);
+    }
+
+    fn finish(&self) -> u64 {
+        self.hash
+    }
+}
+
 /// The mask of the first `n` bytes of a piece.
 static HEADS: [u128; INLINE + 1] = {
     let mut heads = [0; INLINE + 1];
@@ -243,6 +302,30 @@ mod tests {
                 assert!(seeds.key(&other, 0, length) != key, "byte {at} of {length}");
             }
         }
+    }
+
+    #[test]
+    fn every_byte_and_the_length_count_in_a_map() {
+        let seeds = Seeds::new();
+        let text: Vec<u8> = (0..40).collect();
+        let mut hashes = std::collections::HashSet::new();
+        for length in 0..=text.len() {
+            assert!(hashes.insert(seeds.hash_one(&text[..length])));
+            for at in 0..length {
+                let mut other = text.clone();
+                other[at] ^= 0x80;
+                assert!(hashes.insert(seeds.hash_one(&other[..length])));
+            }
+        }
+        assert!(
+            [b"a\0".as_slice(), b"a"].map(|bytes| hashes.insert(seeds.hash_one(bytes)))
+                == [true; 2]
+        );
+        assert_ne!(seeds.hash_one(("ab", "c")), seeds.hash_one(("a", "bc")));
+        assert_ne!(
+            seeds.hash_one((1_u32, 2_u32)),
+            seeds.hash_one((2_u32, 1_u32))
+        );
     }
 
     #[test]

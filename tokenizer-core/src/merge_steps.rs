@@ -12,6 +12,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
+use crate::hash::Seeds;
 use crate::model::{Merging, Model};
 use crate::token::{Pair, TokenId};
 use crate::vocab::Vocab;
@@ -21,7 +22,7 @@ use crate::vocab::Vocab;
 pub struct MergeRule<'m> {
     vocab: &'m Vocab,
     /// The rank of each listed pair and the token it makes; `None` under ranks.
-    list: Option<hashbrown::HashMap<Pair, (u32, TokenId), ahash::RandomState>>,
+    list: Option<hashbrown::HashMap<Pair, (u32, TokenId), Seeds>>,
 }
 
 /// One merge within a piece.

@@ -1,5 +1,6 @@
 //! Model: everything that decides which ids a text has. Immutable.
 
+use crate::hash::Seeds;
 use crate::merges::{Merges, MergesError};
 use crate::normalize::Normalizer;
 use crate::pattern::Pattern;
@@ -348,8 +349,7 @@ impl Model {
     /// These special tokens, and the added tokens that are found always, to be recognised when
     /// encoding. A string that is not a special token is ignored, as in tiktoken.
     pub fn special_set(&self, contents: &[impl AsRef<str>]) -> SpecialSet {
-        let wanted: hashbrown::HashSet<&str, ahash::RandomState> =
-            contents.iter().map(AsRef::as_ref).collect();
+        let wanted: hashbrown::HashSet<&str, Seeds> = contents.iter().map(AsRef::as_ref).collect();
         self.specials.select(self.normalizer, |token| {
             wanted.contains(token.content.as_str())
         })

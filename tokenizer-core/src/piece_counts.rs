@@ -4,9 +4,11 @@
 //! through the offsets. So a hundred thousand pieces are three allocations, and training walks
 //! them in the order of memory.
 
-use ahash::RandomState;
+use std::hash::BuildHasher;
+
 use hashbrown::HashTable;
 
+use crate::hash::Seeds;
 use crate::token::Count;
 
 /// Distinct pieces and their counts. The order of the pieces means nothing.
@@ -17,7 +19,7 @@ pub struct PieceCounts {
     counts: Vec<Count>,
     /// Finds pieces for [`PieceCounts::add`]; made when it is first called.
     index: HashTable<u32>,
-    hasher: RandomState,
+    hasher: Seeds,
 }
 
 /// The counts of a corpus do not fit.

@@ -24,12 +24,12 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-use ahash::RandomState;
 use aho_corasick::{AhoCorasick, Input, MatchKind};
 use hashbrown::{HashMap, HashSet};
 
 use beginnings::Beginnings;
 
+use crate::hash::Seeds;
 use crate::normalize::Normalizer;
 use crate::token::TokenId;
 
@@ -88,8 +88,8 @@ const MAX_BYTES: usize = 1 << 26;
 pub struct SpecialTokens {
     /// By ascending id.
     tokens: Vec<SpecialToken>,
-    by_content: HashMap<String, usize, RandomState>,
-    by_id: HashMap<TokenId, usize, RandomState>,
+    by_content: HashMap<String, usize, Seeds>,
+    by_id: HashMap<TokenId, usize, Seeds>,
 }
 
 /// Special tokens contradict each other.
@@ -265,7 +265,7 @@ struct Sought {
 
 impl Matcher {
     fn new(mut tokens: Vec<Sought>, normalizer: Option<Normalizer>) -> Self {
-        let mut distinct = HashSet::with_hasher(RandomState::new());
+        let mut distinct = HashSet::with_hasher(Seeds::new());
         let mut contents = Vec::new();
         // Of tokens that are one when they are normalized, the first counts.
         tokens.retain(|sought| {

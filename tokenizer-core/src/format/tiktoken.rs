@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::hash::Seeds;
 use crate::model::{Merging, Model, ModelError};
 use crate::pattern::Pattern;
 use crate::special::SpecialTokens;
@@ -74,8 +75,8 @@ pub enum LineFault {
 /// At the first line that cannot be read or repeats a token or a rank.
 pub fn read_ranks(bytes: &[u8]) -> Result<RankList, TiktokenError> {
     let mut ranks = RankList::new();
-    let mut by_token = hashbrown::HashMap::<&[u8], usize, ahash::RandomState>::default();
-    let mut by_rank = hashbrown::HashMap::<TokenId, usize, ahash::RandomState>::default();
+    let mut by_token = hashbrown::HashMap::<&[u8], usize, Seeds>::default();
+    let mut by_rank = hashbrown::HashMap::<TokenId, usize, Seeds>::default();
     for (text, line) in bytes.split(|&byte| byte == b'\n').zip(1..) {
         let fail = |fault| TiktokenError::Line { line, fault };
         let mut fields = text
@@ -259,7 +260,7 @@ pub fn write(model: &Model) -> Result<Vec<u8>, NotRanks> {
             before = Some(merge.token);
         }
     }
-    let mut highest = hashbrown::HashMap::<&[u8], TokenId, ahash::RandomState>::default();
+    let mut highest = hashbrown::HashMap::<&[u8], TokenId, Seeds>::default();
     for id in vocab.repeated() {
         if let Some(token) = vocab.token(id) {
             highest.insert(token, id);

@@ -8,8 +8,9 @@
 //! hashbrown's table, which stood here before, takes two accesses (control bytes, then the pair) and
 //! cannot be asked ahead: a third of all time with 131,072 ids was spent waiting for it.
 
-use ahash::RandomState;
+use std::hash::BuildHasher;
 
+use crate::hash::Seeds;
 use crate::simd::prefetch;
 use crate::token::{Count, Pair, TokenId};
 
@@ -52,7 +53,7 @@ impl PairTable {
         PairTable {
             slots: vec![free; slots],
             used: 0,
-            seed: RandomState::new().hash_one(0u8),
+            seed: Seeds::new().hash_one(0u8),
         }
     }
 

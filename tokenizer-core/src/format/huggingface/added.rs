@@ -14,6 +14,7 @@ use super::companions::Files;
 use super::error::HuggingFaceError;
 use super::json::{At, Json};
 use super::vocabulary::Spellings;
+use crate::hash::Seeds;
 use crate::special::SpecialToken;
 use crate::token::TokenId;
 
@@ -126,7 +127,7 @@ impl Value {
 
 /// The values without those that equal one before.
 fn distinct(values: impl IntoIterator<Item = Value>) -> Vec<Value> {
-    let mut seen = HashSet::<_, ahash::RandomState>::default();
+    let mut seen = HashSet::<_, Seeds>::default();
     let is_new = |value: &Value| seen.insert(value.key());
     values.into_iter().filter(is_new).collect()
 }
@@ -139,7 +140,7 @@ fn is_typed(at: &At<'_>) -> bool {
 #[derive(Default)]
 struct Table {
     order: Vec<(String, Option<Value>)>,
-    places: HashMap<String, usize, ahash::RandomState>,
+    places: HashMap<String, usize, Seeds>,
 }
 
 impl Table {
@@ -202,7 +203,7 @@ pub(super) struct ClassTokens {
 struct Listed {
     by_place: BTreeMap<u64, Token>,
     /// The last of each text, also when its place was taken by another.
-    by_content: HashMap<String, Token, ahash::RandomState>,
+    by_content: HashMap<String, Token, Seeds>,
 }
 
 impl Listed {
@@ -304,7 +305,7 @@ impl Named {
         class: &ClassTokens,
     ) -> Result<Vec<SpecialToken>, HuggingFaceError> {
         let listed = self.listed.values();
-        let present: HashSet<&str, ahash::RandomState> = added
+        let present: HashSet<&str, Seeds> = added
             .iter()
             .map(|token| token.content.as_str())
             .chain(listed.clone().map(|token| token.token.content.as_str()))
@@ -313,8 +314,7 @@ impl Named {
         let new = values.filter(|value| !present.contains(value.content()));
         let tokens = listed.cloned().map(Value::Token);
         let tokens = tokens.chain(distinct(new.cloned()));
-        let names: HashSet<&str, ahash::RandomState> =
-            self.specials.values().map(Value::content).collect();
+        let names: HashSet<&str, Seeds> = self.specials.values().map(Value::content).collect();
         let mut adding = Adding::new(added, spellings);
         adding.add(tokens.map(|value| match value {
             Value::Text(text) => Token::plain(&text, true),
@@ -447,7 +447,7 @@ impl Arguments {
         let known = |value: &&Value| !matches!(value, Value::Late(_));
         let named = NAMED.iter().filter_map(|name| self.table.get(name));
         let extra = self.extra.iter().flatten().flatten();
-        let special: HashSet<&str, ahash::RandomState> = named
+        let special: HashSet<&str, Seeds> = named
             .chain(extra)
             .filter(known)
             .map(Value::content)
@@ -463,7 +463,7 @@ impl Arguments {
     }
 
     /// A special token that is listed has the flags that it has there.
-    fn take_flags(&mut self, by_content: &HashMap<String, Token, ahash::RandomState>) {
+    fn take_flags(&mut self, by_content: &HashMap<String, Token, Seeds>) {
         for name in NAMED {
             let found = self.table.get(name);
             if let Some(token) = found.and_then(|value| by_content.get(value.content())) {
@@ -497,10 +497,10 @@ fn refuse_other_files(config: &At<'_>) -> Result<(), HuggingFaceError> {
 /// The added tokens of `tokenizers`, to which more are added.
 struct Adding<'a, 's> {
     spellings: &'a Spellings<'s>,
-    ids: HashMap<String, TokenId, ahash::RandomState>,
+    ids: HashMap<String, TokenId, Seeds>,
     tokens: BTreeMap<TokenId, SpecialToken>,
     /// All that were special once: `tokenizers` leaves them out of decoded text for good.
-    were_special: HashSet<String, ahash::RandomState>,
+    were_special: HashSet<String, Seeds>,
 }
 
 impl<'a, 's> Adding<'a, 's> {

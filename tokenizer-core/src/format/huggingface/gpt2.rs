@@ -7,6 +7,7 @@ use super::error::{HuggingFaceError, MAX_BYTES};
 use super::json::{At, Json};
 use super::read::with_decoded;
 use super::vocabulary::{Spellings, pair};
+use crate::hash::Seeds;
 use crate::merges::Merge;
 use crate::model::Model;
 use crate::pattern::{Pattern, PatternName};
@@ -83,7 +84,7 @@ pub(super) fn framed(
     spellings: &Spellings<'_>,
     rules: &[Merge],
 ) -> Result<Vec<SpecialToken>, HuggingFaceError> {
-    let made: HashSet<TokenId, ahash::RandomState> = rules.iter().map(|rule| rule.token).collect();
+    let made: HashSet<TokenId, Seeds> = rules.iter().map(|rule| rule.token).collect();
     let is_special = |&(spelling, id): &(&str, TokenId)| {
         let framed = spelling.len() > 4 && spelling.starts_with("<|") && spelling.ends_with("|>");
         framed && !made.contains(&id)

@@ -8,6 +8,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Vis
 use serde::ser::{Serialize, Serializer};
 
 use super::error::{FieldFault, HuggingFaceError};
+use crate::hash::Seeds;
 use crate::token::TokenId;
 
 /// A JSON value.
@@ -99,7 +100,7 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
-        let mut keys = hashbrown::HashSet::<String, ahash::RandomState>::default();
+        let mut keys = hashbrown::HashSet::<String, Seeds>::default();
         let mut fields = Vec::new();
         while let Some(key) = map.next_key::<String>()? {
             if !keys.insert(key.clone()) {

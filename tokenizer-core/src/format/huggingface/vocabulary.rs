@@ -5,6 +5,7 @@ use hashbrown::{HashMap, HashSet};
 use super::error::{HuggingFaceError, MergeFault};
 use super::json::{At, Json};
 use crate::byte_level::bytes_of;
+use crate::hash::Seeds;
 use crate::merges::{Merge, Merges};
 use crate::model::{Merging, Model, ModelError};
 use crate::pattern::Pattern;
@@ -14,7 +15,7 @@ use crate::vocab::{Repeats, Vocab, VocabError};
 
 /// The tokens of a vocabulary by their spelling.
 pub(super) struct Spellings<'s> {
-    ids: HashMap<&'s str, TokenId, ahash::RandomState>,
+    ids: HashMap<&'s str, TokenId, Seeds>,
 }
 
 /// The two tokens of a merge that is written with a space between them.
@@ -98,11 +99,11 @@ impl<'s> Spellings<'s> {
         ignore_merges: bool,
         added: &[SpecialToken],
     ) -> Result<Model, HuggingFaceError> {
-        let merged: HashSet<TokenId, ahash::RandomState> = merges
+        let merged: HashSet<TokenId, Seeds> = merges
             .iter()
             .flat_map(|merge| [merge.left, merge.right, merge.token])
             .collect();
-        let contents: HashSet<&str, ahash::RandomState> =
+        let contents: HashSet<&str, Seeds> =
             added.iter().map(|token| token.content.as_str()).collect();
         let mut tokens: Vec<(TokenId, Vec<u8>)> = Vec::with_capacity(self.ids.len());
         for (spelling, id) in self.iter() {
