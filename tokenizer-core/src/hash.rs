@@ -106,10 +106,13 @@ impl BlockHasher {
 
 impl Hasher for BlockHasher {
     fn write(&mut self, bytes: &[u8]) {
-        // The length counts, since zeros fill the last block.
-        self.add((bytes.len() as u128) << 64);
-        for start in (0..bytes.len()).step_by(16) {
-            self.add(sixteen_bytes(bytes, start));
+        self.add(bytes.len() as u128);
+        let (blocks, rest) = bytes.as_chunks();
+        for &block in blocks {
+            self.add(u128::from_le_bytes(block));
+        }
+        if !rest.is_empty() {
+            self.add(few_bytes(rest));
         }
     }
 
@@ -131,6 +134,21 @@ impl Hasher for BlockHasher {
 
     fn finish(&self) -> u64 {
         self.hash
+    }
+}
+
+/// Up to 16 bytes in one number, from the first and the last of them, which may overlap: different for
+/// different bytes of one length.
+#[inline]
+fn few_bytes(bytes: &[u8]) -> u128 {
+    if let (Some(&first), Some(&last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        u128::from(u64::from_le_bytes(first)) | u128::from(u64::from_le_bytes(last)) << 64
+    } else if let (Some(&first), Some(&last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        u128::from(u32::from_le_bytes(first)) | u128::from(u32::from_le_bytes(last)) << 64
+    } else {
+        bytes
+            .iter()
+            .fold(0, |all, &byte| all << 8 | u128::from(byte))
     }
 }
 
