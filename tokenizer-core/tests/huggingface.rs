@@ -2,6 +2,8 @@
 
 #![cfg(feature = "huggingface")]
 
+mod absent;
+
 use std::path::{Path, PathBuf};
 
 use tokenizer_core::format::{huggingface, tiktoken};
@@ -11,16 +13,9 @@ fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures")
 }
 
-/// A file of the shared data, which is not in the repository; without it a test says so and passes.
+/// A file of the shared data.
 fn shared(file: &str) -> Option<Vec<u8>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../shared/data")
-        .join(file);
-    let bytes = std::fs::read(&path).ok();
-    if bytes.is_none() {
-        eprintln!("{file} is not there: skipped");
-    }
-    bytes
+    absent::shared(file).map(|path| std::fs::read(path).unwrap())
 }
 
 fn read_fixture(file: &str) -> Vec<u8> {

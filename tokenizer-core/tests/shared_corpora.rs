@@ -1,22 +1,20 @@
 //! What holds on the large public corpora, where they are at hand beside the project.
 
-use std::path::{Path, PathBuf};
+mod absent;
+
+use std::path::PathBuf;
 
 use tokenizer_core::internals::Tier;
 use tokenizer_core::{Gaps, Pattern, PatternName};
 
-/// Every file of `../shared/data/corpora`, by name; none where the folder is not there.
+/// Every file of the shared corpora, by name; none where the folder is absent.
 fn corpora() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/corpora");
-    let mut files = Vec::new();
-    for folder in [root.clone(), root.join("adversarial")] {
-        let Ok(entries) = std::fs::read_dir(folder) else {
-            eprintln!("the shared corpora are not at hand: nothing to compare");
-            return files;
-        };
-        let paths = entries.map(|entry| entry.unwrap().path());
-        files.extend(paths.filter(|path| path.is_file()));
-    }
+    let folders = ["corpora", "corpora/adversarial"]
+        .into_iter()
+        .filter_map(absent::shared);
+    let entries = folders.flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = paths.filter(|path| path.is_file()).collect();
     files.sort();
     files
 }

@@ -54,12 +54,10 @@ mod tests {
     use crate::merges::{Merge, Merges};
     use crate::model::{Merging, Model};
     use crate::pattern::{Gaps, Pattern, PatternName, SplitError};
-    use crate::reference;
-    use crate::special::{SpecialSet, SpecialToken, SpecialTokens};
+    use crate::special::{SpecialSet, SpecialTokens};
     use crate::token::TokenId;
     use crate::tokenizer::Tokenizer;
     use crate::vocab::{Repeats, Vocab};
-    use proptest::prelude::*;
 
     fn bytes_and(tokens: &[&[u8]]) -> Vec<Vec<u8>> {
         let bytes = (0..=255u8).map(|b| vec![b]);
@@ -199,83 +197,6 @@ mod tests {
             ranks(&tokens).encode(vec![b'a'; 1 << 21]).unwrap(),
             [256 + 20]
         );
-    }
-
-    /// A made-up table, not trained in order: with entries that merging never reaches, and tokens
-    /// that several splits can make.
-    fn any_table() -> impl Strategy<Value = Vec<Vec<u8>>> {
-        let token = prop::collection::vec(prop::sample::select(&b"abc"[..]), 2..6);
-        prop::collection::hash_set(token, 0..40).prop_map(|set| set.into_iter().collect())
-    }
-
-    fn any_piece() -> impl Strategy<Value = Vec<u8>> {
-        prop_oneof![
-            prop::collection::vec(prop::sample::select(&b"abcd"[..]), 0..200),
-            prop::collection::vec(any::<u8>(), 0..20),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn ids_are_those_of_the_definition_for_ranks(table in any_table(), piece in any_piece()) {
-            let tokens: Vec<&[u8]> = table.iter().map(Vec::as_slice).collect();
-            let encoder = ranks(&tokens);
-            let vocab = encoder.model().vocab();
-            let want = match vocab.id(&piece) {
-                Some(id) => vec![id],
-                None => reference::merge_piece(
-                    piece.iter().map(|&b| b.into()).collect(),
-                    |pair| {
-                        let joined = [vocab.token(pair.left())?, vocab.token(pair.right())?].concat();
-                        vocab.id(&joined).map(|id| (id, id))
-                    },
-                ),
-            };
-            prop_assert_eq!(encoder.count(&piece).unwrap(), want.len());
-            prop_assert_eq!(encoder.encode(&piece).unwrap(), want);
-        }
-
-        #[test]
-        fn ids_are_those_of_the_definition_for_merges(
-            table in any_table(),
-            splits in prop::collection::vec(any::<prop::sample::Index>(), 40),
-            piece in any_piece(),
-        ) {
-            // Listed pairs in any order, of tokens that later pairs may make.
-            let vocab = bytes_and(&table.iter().map(Vec::as_slice).collect::<Vec<_>>());
-            let vocab = Vocab::new(vocab.iter().zip(0..).map(|(t, id)| (id, &t[..])), Repeats::Refuse).unwrap();
-            let mut rules: Vec<Merge> = Vec::new();
-            for (token, split) in table.iter().zip(splits) {
-                let (left, right) = token.split_at(1 + split.index(token.len() - 1));
-                if let (Some(left), Some(right), Some(token)) = (vocab.id(left), vocab.id(right), vocab.id(token)) {
-                    rules.push(Merge { left, right, token });
-                }
-            }
-            let merging = Merging::Merges {
-                merges: Merges::new(rules.clone()).unwrap(),
-                ignore_merges: false,
-            };
-            let model = Model::new(whole_text(), vocab, merging, SpecialTokens::default()).unwrap();
-            let want = reference::merge_piece(piece.iter().map(|&b| b.into()).collect(), |pair| {
-                let rank = rules.iter().position(|rule| rule.pair() == pair)?;
-                Some((rank as u32, rules[rank].token))
-            });
-            prop_assert_eq!(Tokenizer::new(model).encode(&piece).unwrap(), want);
-        }
-
-        #[test]
-        fn decoding_gives_the_text_back(text in prop::collection::vec(any::<u8>(), 0..64)) {
-            for name in PatternName::ALL {
-                let special = [SpecialToken::new("<|end|>", 300)];
-                let tokens = bytes_and(&[b"th", b"the", b" t", b"  "]);
-                let ranks = tokens.iter().zip(0..).map(|(t, id)| (t.as_slice(), id));
-                let model = Model::from_ranks(Pattern::named(name), ranks, special).unwrap();
-                let encoder = Tokenizer::new(model);
-                let ids = encoder.encode(&text).unwrap();
-                prop_assert_eq!(encoder.model().decode(&ids).unwrap(), &text[..]);
-                prop_assert_eq!(encoder.count(&text).unwrap(), ids.len());
-            }
-        }
     }
 }
 

@@ -157,6 +157,10 @@ impl<'t, T: AsRef<[u8]>> Parts<'t, T> {
         }
     }
 
+    pub(super) fn threads(&self) -> usize {
+        self.threads
+    }
+
     /// The next thing to be done, of little more than `wanted` bytes if possible.
     fn step(&mut self, wanted: usize) -> Option<Step<'t>> {
         let stop = self.stop;

@@ -149,29 +149,44 @@ impl Request<'_> {
         texts: &[T],
         whole: &mut Gathered,
     ) -> Result<(), BatchError> {
-        let bytes = texts.iter().map(|text| text.as_ref().len()).sum();
-        let request = self.threads(self.useful_threads(bytes));
+        let parts = self.parts(texts);
+        let (threads, only_counts) = (parts.threads(), whole.only_counts);
+        let encode = |part| self.encode_part(&part, only_counts);
+        parallel::ordered_map(parts, threads, encode, |part| {
+            whole.append(&part);
+            Ok(())
+        })
+    }
+
+    /// The parts of `texts` for as many threads as they are worth.
+    fn parts<'p, T: AsRef<[u8]>>(&'p self, texts: &'p [T]) -> Parts<'p, T> {
         let Request {
             encoder,
             allowed,
-            threads,
             stop,
-        } = request;
-        let parts = Parts::new(
+            ..
+        } = *self;
+        let bytes = texts.iter().map(|text| text.as_ref().len()).sum();
+        Parts::new(
             encoder.model(),
             allowed,
             texts,
             bytes,
-            threads,
+            self.useful_threads(bytes),
             encoder.part_sizes(),
             stop,
-        );
-        let only_counts = whole.only_counts;
-        let encode = |part| request.encode_part(&part, only_counts);
-        parallel::ordered_map(parts, request.threads, encode, |part| {
-            whole.append(&part);
-            Ok(())
-        })
+        )
+    }
+
+    /// The number of parts that threads share; 1 where one thread does it all.
+    #[cfg(any(test, feature = "internals"))]
+    #[doc(hidden)]
+    pub fn part_count<T: AsRef<[u8]>>(&self, texts: &[T]) -> usize {
+        let parts = self.parts(texts);
+        match parts.threads() {
+            0 | 1 => 1,
+            _ => parts.count(),
+        }
     }
 
     fn encode_part(&self, part: &Part<'_>, only_counts: bool) -> Result<Gathered, BatchError> {
@@ -293,99 +308,21 @@ mod tests {
     use super::*;
     use crate::merges::Merges;
     use crate::model::Model;
-    use crate::normalize::Normalizer;
     use crate::pattern::{Gaps, Pattern, PatternName, SplitError};
-    use crate::special::{SpecialSet, SpecialToken};
+    use crate::special::SpecialToken;
     use crate::tokenizer::Tokenizer;
-    use proptest::prelude::*;
 
-    fn model(pattern: Pattern, specials: Vec<SpecialToken>) -> Model {
+    /// Small parts, so that short texts reach threads and are cut at many places.
+    fn encoder(pattern: Pattern, specials: Vec<SpecialToken>) -> Tokenizer {
         let tokens = [b"th".as_slice(), b"the", b" t", b"  ", b"\xe6\x9d", b"aa"];
         let bytes: Vec<[u8; 1]> = (0..=255).map(|byte| [byte]).collect();
         let all = bytes.iter().map(|byte| &byte[..]).chain(tokens);
-        Model::from_ranks(pattern, all.zip(0..), specials).unwrap()
-    }
-
-    fn encoder(pattern: Pattern, specials: Vec<SpecialToken>) -> Tokenizer {
-        small_parts(model(pattern, specials))
-    }
-
-    /// So that short texts reach threads, and are cut at many places.
-    fn small_parts(model: Model) -> Tokenizer {
+        let model = Model::from_ranks(pattern, all.zip(0..), specials).unwrap();
         Tokenizer::builder().small_parts().build(model)
     }
 
     fn cl100k() -> Pattern {
         Pattern::named(PatternName::Cl100k)
-    }
-
-    /// Two special tokens, of which one is looked for behind the normaliser and takes white space.
-    fn specials() -> Vec<SpecialToken> {
-        let mut normalized = SpecialToken::new("<n>", 301);
-        (normalized.normalized, normalized.lstrip) = (true, true);
-        vec![SpecialToken::new("<|s|>", 300), normalized]
-    }
-
-    /// Every answer about `texts` on several threads is that of one text after the other.
-    fn check(encoder: &Tokenizer, texts: &[Vec<u8>], allowed: &SpecialSet) {
-        let one_by_one: Vec<Vec<TokenId>> = (texts.iter())
-            .map(|text| {
-                let mut ids = Vec::new();
-                let done = encoder.request().allow(allowed).encode_into(text, &mut ids);
-                done.map(|()| ids).unwrap()
-            })
-            .collect();
-        let counts: Vec<usize> = one_by_one.iter().map(Vec::len).collect();
-        for threads in [0, 1, 2, 3, 8] {
-            let options = encoder.request().allow(allowed).threads(threads);
-            let batch = options.encode_batch(texts).unwrap();
-            assert!(batch.iter().eq(&one_by_one), "{threads} threads");
-            assert_eq!(options.count_batch(texts).unwrap(), counts);
-            for (text, ids) in texts.iter().zip(&one_by_one) {
-                assert_eq!(&options.encode(text).unwrap(), ids);
-                assert_eq!(options.count(text).unwrap(), ids.len());
-            }
-        }
-    }
-
-    fn hard_text() -> impl Strategy<Value = Vec<u8>> {
-        let some = prop_oneof![
-            4 => "[ a-zA-Z0-9'\r\n\t.,]{0,40}".prop_map(String::into_bytes),
-            1 => "(the |th  |aaaa){0,40}".prop_map(String::into_bytes),
-            1 => prop::collection::vec(any::<char>(), 0..30)
-                .prop_map(|chars| chars.into_iter().collect::<String>().into_bytes()),
-            1 => prop::collection::vec(any::<u8>(), 0..20),
-            1 => Just("\u{6771}\u{4eac}\u{3002}e\u{301} ".as_bytes().repeat(5)),
-            1 => Just(b"<|s|>".to_vec()),
-            1 => Just(b"  <n>".to_vec()),
-            1 => (0..300usize).prop_map(|length| vec![b'a'; length]),
-        ];
-        prop::collection::vec(some, 0..30).prop_map(|some| some.concat())
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-        #[test]
-        fn ids_do_not_depend_on_threads(texts in prop::collection::vec(hard_text(), 0..6)) {
-            for name in [PatternName::Gpt2, PatternName::Cl100k, PatternName::O200k] {
-                let encoder = encoder(Pattern::named(name), vec![]);
-                check(&encoder, &texts, &encoder.model().special_set(&[] as &[&str]));
-            }
-        }
-
-        #[test]
-        fn nor_do_those_of_special_tokens_and_normalised_text(
-            texts in prop::collection::vec(hard_text(), 0..4),
-        ) {
-            for normalizer in [None, Some(Normalizer::Nfc)] {
-                let model = model(cl100k(), specials()).with_normalizer(normalizer);
-                let encoder = small_parts(model);
-                let model = encoder.model();
-                for allowed in [model.all_specials(), model.special_set(&["<|s|>"])] {
-                    check(&encoder, &texts, &allowed);
-                }
-            }
-        }
     }
 
     #[test]
@@ -400,19 +337,6 @@ mod tests {
         for threads in [1000, usize::MAX] {
             let ids = encoder.request().threads(threads).encode(text.as_bytes());
             assert_eq!(ids.unwrap(), want);
-        }
-    }
-
-    #[test]
-    fn bytes_that_are_not_utf8_stand_wherever_parts_end() {
-        let encoder = encoder(cl100k(), vec![]);
-        for bad in [&b"\x80"[..], b"\xe2\x82", b"\xf0\x9f\x99", b"\xff"] {
-            for gap in 1..40 {
-                let some = [&b"a".repeat(gap), bad, b" "].concat();
-                let text = some.repeat(600 / some.len());
-                let want = encoder.encode(&text).unwrap();
-                assert_eq!(encoder.request().threads(3).encode(&text).unwrap(), want);
-            }
         }
     }
 
@@ -467,36 +391,10 @@ mod tests {
     }
 
     #[test]
-    fn threads_change_nothing() {
-        let model = Model::from_merges(
-            Pattern::named(PatternName::Cl100k),
-            Merges::trained(&[crate::Pair::new(97, 98)]).unwrap(),
-            &[] as &[&str],
-        );
-        let encoder = Tokenizer::new(model.unwrap());
-        let texts: Vec<String> = (0..500)
-            .map(|n| "abc ab! ".repeat(if n % 97 == 0 { 20_000 } else { n % 13 }))
-            .collect();
-        let one = encoder.request().threads(1).encode_batch(&texts).unwrap();
-        assert_eq!(one.offsets.len(), texts.len() + 1);
-        for (text, ids) in texts.iter().zip(one.iter()) {
-            assert_eq!(encoder.encode(text.as_bytes()).unwrap(), ids);
-        }
-        for threads in [0, 2, 3, 8] {
-            assert_eq!(
-                encoder
-                    .request()
-                    .threads(threads)
-                    .encode_batch(&texts)
-                    .unwrap(),
-                one
-            );
-        }
-        let none = encoder
-            .request()
-            .threads(2)
-            .encode_batch(&[] as &[&str])
-            .unwrap();
+    fn no_texts_are_an_empty_batch() {
+        let encoder = encoder(cl100k(), vec![]);
+        let none = encoder.request().threads(2).encode_batch(&[] as &[&str]);
+        let none = none.unwrap();
         assert_eq!((none.ids.len(), none.offsets), (0, vec![0]));
     }
 

@@ -2,21 +2,18 @@
 //!
 //! A model is anything that the rules allow, not only what training makes: entries that merging
 //! never reaches, ranks and merges in any order, tokens that several splits make, tokens of hundreds
-//! of bytes, ids with holes, single bytes whose ids are not their values, two ids for the same bytes.
-//!
-//! The definition knows nothing of [`Model`]: it merges by the tokens and rules that the model was
-//! made of.
+//! of bytes, ids with holes, single bytes whose ids are not their values, two ids for the same bytes,
+//! special and added tokens of every kind, which may be parts of each other, and a normalizer.
 
-use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
-use tokenizer_core::Repeats;
-use tokenizer_core::internals::reference;
+use tokenizer_core::internals::Tier;
 use tokenizer_core::{
-    Gaps, Merge, Merges, Merging, Model, Pair, Pattern, PatternName, SpecialTokens, TokenId,
-    Tokenizer, Vocab,
+    Gaps, Merge, Merges, Merging, Model, Normalizer, Pattern, PatternName, Repeats, SpecialToken,
+    SpecialTokens, TokenId, Tokenizer, Vocab,
 };
 
+use super::definition::Definition;
 use super::input::Input;
 use super::ways::assert_ids;
 
@@ -25,6 +22,18 @@ const LETTERS: [u8; 10] = *b"abc d1\n'E\xC3";
 
 /// The bytes of characters of two to four, so that tokens end within them and reach over them.
 const FOREIGN: [u8; 10] = *b"\xE4\xB8\xA9\xC3\xA9\xE4 \xB8a\xF0";
+
+/// What a normalizer changes, and white space above ASCII.
+const COMPOSING: [&str; 8] = [
+    "e\u{301}",
+    "\u{301}",
+    "\u{212B}",
+    "\u{1100}\u{1161}",
+    "\u{958}",
+    "\u{3000}",
+    "\u{85}",
+    "\u{316}\u{344}",
+];
 
 const ALL: [u8; 256] = {
     let mut all = [0; 256];
@@ -41,49 +50,57 @@ const LONGEST_TOKEN: usize = 300;
 /// The definition takes the square of a piece.
 const LONGEST_TEXT: usize = 1500;
 
-/// Fails unless the ids of the model and the two texts of an input are those of the definition: for
-/// an encoder that knows nothing yet, for one that has met the other text, and in every way that
-/// there is.
+/// Fails unless the ids of the model and the two texts of an input are those of the definition, in every way
+/// that there is. The input chooses a tier, the special tokens to recognise, and the order of the texts: the
+/// tokenizer knows nothing at the first, and has met it at the second.
 pub fn check(input: &[u8]) {
     let mut input = Input::new(input);
+    let tiers: Vec<Tier> = Tier::available().collect();
+    let tier = tiers[tiers.len() - 1 - input.below(tiers.len())];
+    let (allowed, swapped) = (input.below(4), input.below(2) == 1);
     let made = Made::read(&mut input);
-    let texts = [made.text(&mut input), made.text(&mut input)];
-    let want = [made.ids(&texts[0]), made.ids(&texts[1])];
-    let pattern = made.model.pattern();
-
-    for order in [[0, 1], [1, 0]] {
-        // So that short texts reach threads.
-        let options = Tokenizer::builder().small_parts();
-        let encoder = options.build(made.model.clone());
-        for number in order {
-            assert_ids(&encoder, &texts[number], &want[number], pattern.source());
-        }
-        let last = &texts[order[1]];
-        for piece in pattern.split(last) {
-            let piece = &last[piece.expect("it split before")];
-            assert_eq!(encoder.encode_single_piece(piece), made.ids_of_piece(piece));
+    let mut texts = [made.text(&mut input), made.text(&mut input)];
+    if swapped {
+        texts.reverse();
+    }
+    let (model, definition) = (&made.model, &made.definition);
+    let all = model.specials().iter().map(|token| &*token.content);
+    let allowed: Vec<&str> = match allowed {
+        0 => vec![],
+        1 => all.step_by(2).collect(),
+        _ => all.collect(),
+    };
+    let set = model.special_set(&allowed);
+    let options = Tokenizer::builder().small_parts().tier(tier);
+    let tokenizer = options.build(model.clone());
+    let about = format!(
+        "{tier}, {}, {:?}",
+        model.pattern().source(),
+        model.specials()
+    );
+    for text in &texts {
+        let want = definition.encode(text, &allowed);
+        assert_ids(&tokenizer, &set, text, &want.ids, &about);
+        assert_eq!(tokenizer.decode(&want.ids), Ok(want.bytes));
+        for piece in model.pattern().split(text) {
+            let piece = &text[piece.expect("it split before")];
+            assert_eq!(
+                tokenizer.encode_single_piece(piece),
+                definition.piece(piece)
+            );
         }
     }
-    let whole = Tokenizer::new(made.model.clone()).encode_single_piece(&texts[0]);
-    assert_eq!(whole, made.ids_of_piece(&texts[0]));
-    for (text, ids) in texts.iter().zip(&want) {
-        assert_eq!(made.model.decode(ids).expect("the ids exist"), *text);
-    }
+    let whole = tokenizer.encode_single_piece(&texts[0]);
+    assert_eq!(whole, definition.piece(&texts[0]));
 }
 
 /// A model and what it was made of.
 struct Made {
     model: Model,
+    definition: Definition,
     letters: &'static [u8],
-    /// By id.
-    tokens: HashMap<TokenId, Vec<u8>>,
-    /// Under `Ranks` none, and all joined bytes count.
-    rules: Option<HashMap<Pair, (u32, TokenId)>>,
-    ignore_merges: bool,
-    /// The lowest id of the bytes.
-    ids: HashMap<Vec<u8>, TokenId>,
-    /// What the definition was asked already.
-    known_pairs: RefCell<HashMap<Pair, Option<(u32, TokenId)>>>,
+    /// The bytes of all tokens.
+    tokens: Vec<Vec<u8>>,
 }
 
 /// A token before it has an id.
@@ -98,7 +115,7 @@ struct Draft {
 impl Made {
     /// Reads a model.
     fn read(input: &mut Input) -> Self {
-        let (kind, numbering, pattern) = (input.below(4), input.below(4), input.below(7));
+        let (kind, numbering, pattern) = (input.below(4), input.below(4), input.below(8));
         let letters: &[u8] = match input.below(32) {
             few @ 0..10 => &LETTERS[..=few],
             few @ 10..20 => &FOREIGN[..=few - 10],
@@ -112,75 +129,53 @@ impl Made {
             .zip(&drafts)
             .map(|(&id, draft)| (id, draft.bytes.clone()))
             .collect();
-        let mut ids: HashMap<Vec<u8>, TokenId> = HashMap::new();
-        for (&id, bytes) in &tokens {
-            let lowest = ids.entry(bytes.clone()).or_insert(id);
-            *lowest = id.min(*lowest);
-        }
-
-        let listed = tokens.iter().map(|(&id, bytes)| (id, bytes.as_slice()));
         let (merging, repeats) = match by_ranks {
             true => (Merging::Ranks, Repeats::Refuse),
             false => {
-                let rules = rules(input, &drafts, &numbers, &ids);
                 let merging = Merging::Merges {
-                    merges: Merges::new(rules).expect("no pair stands twice"),
+                    merges: Merges::new(rules(input, &drafts, &numbers)).expect("no pair twice"),
                     ignore_merges: kind == 3,
                 };
                 (merging, Repeats::LowestId)
             }
         };
-        let rules = match &merging {
-            Merging::Ranks => None,
-            Merging::Merges { merges, .. } => {
-                let ranked = merges.iter().zip(0..);
-                Some(
-                    ranked
-                        .map(|(rule, rank)| (rule.pair(), (rank, rule.token)))
-                        .collect(),
-                )
-            }
-        };
+        let listed = tokens.iter().map(|(&id, bytes)| (id, bytes.as_slice()));
         let vocab = Vocab::new(listed, repeats).expect("the tokens are as they must be");
-        let model = Model::new(
-            self::pattern(pattern),
-            vocab,
-            merging,
-            SpecialTokens::default(),
-        )
-        .expect("the rules fit the tokens");
+        let first = numbers.iter().max().map_or(0, |id| id + 1);
+        let specials = specials(input, letters, &drafts, first);
+        let normalizer = (input.below(4) == 3).then_some(Normalizer::Nfc);
+        let model = Model::new(self::pattern(pattern), vocab, merging.clone(), specials);
+        let model = model
+            .expect("the rules fit the tokens")
+            .with_normalizer(normalizer);
+        let merges: Option<Vec<Merge>> = match merging {
+            Merging::Ranks => None,
+            Merging::Merges { merges, .. } => Some(merges.iter().copied().collect()),
+        };
         Made {
+            definition: Definition::new(&model, tokens, merges.as_deref()),
             model,
             letters,
-            tokens,
-            rules,
-            ignore_merges: by_ranks || kind == 3,
-            ids,
-            known_pairs: RefCell::default(),
+            tokens: drafts.into_iter().rev().map(|draft| draft.bytes).collect(),
         }
     }
 
-    /// Reads a text: bytes, tokens of the model, repetitions, and parts of what came before, so that
-    /// the same pieces come again.
+    /// Reads a text: bytes, tokens of the model, repetitions, special tokens, characters that a normalizer
+    /// changes, and parts of what came before, so that the same pieces come again.
     fn text(&self, input: &mut Input) -> Vec<u8> {
-        let mut ids: Vec<TokenId> = self.tokens.keys().copied().collect();
-        ids.sort_unstable_by_key(|&id| std::cmp::Reverse(id));
+        let specials: Vec<&SpecialToken> = self.model.specials().iter().collect();
         let mut text: Vec<u8> = Vec::new();
         for _ in 0..1 + input.below(40) {
-            match input.below(8) {
+            match input.below(10) {
                 0..3 => {
                     let length = input.below(24);
-                    text.extend(
-                        input
-                            .take(length)
-                            .iter()
-                            .map(|&byte| letter(self.letters, byte)),
-                    );
+                    let bytes = input.take(length).iter();
+                    text.extend(bytes.map(|&byte| letter(self.letters, byte)));
                 }
                 3..5 => {
-                    let id = ids[input.below(ids.len())];
+                    let token = &self.tokens[input.below(self.tokens.len())];
                     let times = 1 + input.below(3);
-                    text.extend(self.tokens[&id].repeat(times));
+                    text.extend(token.repeat(times));
                 }
                 5 => {
                     let byte = letter(self.letters, input.byte());
@@ -192,6 +187,11 @@ impl Made {
                     let end = start + input.below(text.len() - start + 1);
                     text.extend_from_within(start..end);
                 }
+                7 if !specials.is_empty() => {
+                    let token = specials[input.below(specials.len())];
+                    text.extend_from_slice(token.content.as_bytes());
+                }
+                8 => text.extend_from_slice(COMPOSING[input.below(8)].as_bytes()),
                 _ => text.push(b' '),
             }
             if text.len() > LONGEST_TEXT || input.is_empty() {
@@ -201,45 +201,37 @@ impl Made {
         text.truncate(LONGEST_TEXT);
         text
     }
+}
 
-    /// The ids of `text` by the definition.
-    fn ids(&self, text: &[u8]) -> Vec<TokenId> {
-        let mut known: HashMap<&[u8], Vec<TokenId>> = HashMap::new();
-        let mut ids = Vec::new();
-        for piece in self.model.pattern().split(text) {
-            let piece = &text[piece.expect("these patterns split everything")];
-            let piece = known
-                .entry(piece)
-                .or_insert_with(|| self.ids_of_piece(piece));
-            ids.extend_from_slice(piece);
+/// Special and added tokens: of letters, of what composes, of a token of the vocabulary, of the one before
+/// and more.
+fn specials(input: &mut Input, letters: &[u8], drafts: &[Draft], first: TokenId) -> SpecialTokens {
+    let mut specials: Vec<SpecialToken> = Vec::new();
+    for id in (first..).take(input.below(6)) {
+        let mut content = match input.below(4) {
+            0 => drafts[input.below(drafts.len())].bytes.clone(),
+            1 => COMPOSING[input.below(8)].as_bytes().to_vec(),
+            2 => specials
+                .last()
+                .map_or(vec![], |token| token.content.clone().into_bytes()),
+            _ => b"<".to_vec(),
+        };
+        let length = input.below(4);
+        content.extend(input.take(length).iter().map(|&byte| letter(letters, byte)));
+        let content = String::from_utf8_lossy(&content).into_owned();
+        let flags = input.byte();
+        if content.is_empty() || specials.iter().any(|token| token.content == content) {
+            continue;
         }
-        ids
+        let mut token = SpecialToken::new(content, id);
+        token.special = flags & 1 == 0;
+        token.normalized = flags & 2 != 0;
+        token.lstrip = flags & 4 != 0;
+        token.rstrip = flags & 8 != 0;
+        token.single_word = flags & 48 == 48;
+        specials.push(token);
     }
-
-    /// The ids of one piece by the definition.
-    fn ids_of_piece(&self, piece: &[u8]) -> Vec<TokenId> {
-        if self.ignore_merges
-            && let Some(&id) = self.ids.get(piece)
-        {
-            return vec![id];
-        }
-        let symbols = piece.iter().map(|byte| self.ids[&[*byte][..]]).collect();
-        reference::merge_piece(symbols, |pair| {
-            let mut known = self.known_pairs.borrow_mut();
-            *known.entry(pair).or_insert_with(|| self.rule(pair))
-        })
-    }
-
-    /// The rank of a pair and what it becomes.
-    fn rule(&self, pair: Pair) -> Option<(u32, TokenId)> {
-        match &self.rules {
-            Some(rules) => rules.get(&pair).copied(),
-            None => {
-                let joined = [&self.tokens[&pair.left()][..], &self.tokens[&pair.right()]].concat();
-                self.ids.get(&joined).map(|&id| (id, id))
-            }
-        }
-    }
+    SpecialTokens::new(specials).expect("no two are the same")
 }
 
 fn letter(letters: &[u8], byte: u8) -> u8 {
@@ -315,12 +307,12 @@ fn numbers(drafts: &[Draft], numbering: usize) -> Vec<TokenId> {
 
 /// Merges in the order that the input wants: of the tokens that were made of two, and of those that
 /// can be cut into two others. Several may make one token.
-fn rules(
-    input: &mut Input,
-    drafts: &[Draft],
-    numbers: &[TokenId],
-    ids: &HashMap<Vec<u8>, TokenId>,
-) -> Vec<Merge> {
+fn rules(input: &mut Input, drafts: &[Draft], numbers: &[TokenId]) -> Vec<Merge> {
+    let mut ids: HashMap<&[u8], TokenId> = HashMap::new();
+    for (draft, &id) in drafts.iter().zip(numbers) {
+        let lowest = ids.entry(&draft.bytes).or_insert(id);
+        *lowest = id.min(*lowest);
+    }
     let all_cuts = input.below(3) == 0;
     let mut rules: Vec<(u8, Merge)> = Vec::new();
     for (draft, &token) in drafts.iter().zip(numbers) {
@@ -344,12 +336,13 @@ fn rules(
     rules.filter(|rule| seen.insert(rule.pair())).collect()
 }
 
-/// None of them leaves gaps or fails on short texts.
+/// None of them fails on short texts.
 fn pattern(choice: usize) -> Pattern {
-    let regex = |source| Pattern::regex(source, Gaps::Keep).expect("it compiles");
+    let regex = |source, gaps| Pattern::regex(source, gaps).expect("it compiles");
     match choice {
-        0..2 => Pattern::sequence([]),
-        2 => regex("[ab]+| "),
-        choice => Pattern::named(PatternName::ALL[choice - 3]),
+        0 => Pattern::sequence([]),
+        1 => regex("[a-z]+|[0-9 ]", Gaps::Drop),
+        2 => regex("[ab]+| ", Gaps::Keep),
+        choice => Pattern::named(PatternName::ALL[(choice - 3) % 4]),
     }
 }

@@ -1,48 +1,104 @@
 //! Trained models of the repository, and texts for them.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use tokenizer_core::format::{native, tiktoken};
+use tokenizer_core::internals::Tier;
 use tokenizer_core::{
-    CountOptions, Model, Pattern, PatternName, Tokenizer, TrainOptions, count_pieces, train,
+    CountOptions, Gaps, Merge, Merging, Model, Normalizer, Pattern, PatternName, SpecialToken,
+    SpecialTokens, Tokenizer, TrainOptions, count_pieces, train,
 };
+
+use super::definition::Definition;
+use super::hard::HARD;
 
 pub fn fixture(name: &str) -> Vec<u8> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
     std::fs::read(folder.join(name)).unwrap()
 }
 
-/// A model of each pattern: two that merge by ranks, two by the merges that training learned.
-pub fn models() -> Vec<Model> {
-    let by_ranks = |name: PatternName| {
-        let table = fixture(&format!("golden/{name}.tiktoken"));
-        tiktoken::read(&table, Pattern::named(name)).unwrap()
-    };
-    let by_merges = |name: PatternName| {
-        let pattern = Pattern::named(name);
-        let corpus = [fixture("corpus.txt")];
-        let words = count_pieces(&corpus, &pattern, &CountOptions::default()).unwrap();
-        let trained = train(&words, &TrainOptions::new(3256)).unwrap();
-        let model = Model::from_trained(pattern, trained).unwrap();
-        // As it comes out of a file.
-        native::read(&native::write(&model)).unwrap()
-    };
-    vec![
-        by_ranks(PatternName::Gpt2),
-        by_merges(PatternName::Cl100k),
-        by_ranks(PatternName::O200k),
-        by_merges(PatternName::Nanochat),
-    ]
+/// A pattern that has no scanner.
+pub const REGEX: &str = r"\w+|\s+(?!\S)|[^\w\s]+|\s";
+
+/// The model that training makes of the text of the repository and of hard text, so that wrong pieces make
+/// wrong ids.
+pub fn trained(pattern: Pattern) -> Model {
+    let hard = HARD.concat() + " a  b\r\n\n 'll 'S 12345 \n \n!!\n/ ";
+    let texts = [fixture("corpus.txt"), hard.repeat(20).into_bytes()];
+    let pieces = count_pieces(&texts, &pattern, &CountOptions::default()).unwrap();
+    let trained = train(&pieces, &TrainOptions::new(2256)).unwrap();
+    Model::from_trained(pattern, trained).unwrap()
 }
 
-/// Encoders that have encoded nothing yet, and that cut texts into small parts for threads.
-pub fn encoders() -> Vec<Tokenizer> {
-    let options = Tokenizer::builder().small_parts();
-    let encoder = |model| options.clone().build(model);
-    models().into_iter().map(encoder).collect()
+/// A model of each scanner and one without: two that merge by ranks, the others by the merges that training
+/// learned.
+pub fn models() -> &'static [Model] {
+    static MODELS: LazyLock<Vec<Model>> = LazyLock::new(|| {
+        let by_ranks = |name: PatternName| {
+            let table = fixture(&format!("golden/{name}.tiktoken"));
+            tiktoken::read(&table, Pattern::named(name)).unwrap()
+        };
+        let regex = |source: &str| trained(Pattern::regex(source, Gaps::Keep).unwrap());
+        let endings = "(?i:'s|'t|'re|'ve|'m|'ll|'d)?";
+        let o200k = PatternName::O200k.regex().replace(endings, "");
+        let cl100k = trained(Pattern::named(PatternName::Cl100k));
+        vec![
+            by_ranks(PatternName::Gpt2),
+            // As it comes out of a file.
+            native::read(&native::write(&cl100k)).unwrap(),
+            by_ranks(PatternName::O200k),
+            trained(Pattern::named(PatternName::Nanochat)),
+            regex(&o200k.replace("{1,3}", "")),
+            regex(REGEX),
+        ]
+    });
+    &MODELS
 }
 
-/// Hard cases, prose of many languages, pieces that are very long, and bytes that are no text.
+/// `model` with a normalizer, and with two special tokens, one of which is looked for behind it and takes
+/// white space.
+pub fn with_specials(model: &Model) -> Model {
+    let mut strips = SpecialToken::new("<n>", 4001);
+    (strips.normalized, strips.lstrip) = (true, true);
+    with(
+        model,
+        vec![SpecialToken::new("<|s|>", 4000), strips],
+        Some(Normalizer::Nfc),
+    )
+}
+
+/// `model` with these special tokens and this normalizer.
+pub fn with(model: &Model, specials: Vec<SpecialToken>, normalizer: Option<Normalizer>) -> Model {
+    let (pattern, vocab) = (model.pattern().clone(), model.vocab().clone());
+    let specials = SpecialTokens::new(specials).unwrap();
+    let model = Model::new(pattern, vocab, model.merging().clone(), specials).unwrap();
+    model.with_normalizer(normalizer)
+}
+
+/// The definition of the ids of a model.
+pub fn definition(model: &Model) -> Definition {
+    let tokens = model.vocab().iter().map(|(id, token)| (id, token.to_vec()));
+    let merges: Option<Vec<Merge>> = match model.merging() {
+        Merging::Ranks => None,
+        Merging::Merges { merges, .. } => Some(merges.iter().copied().collect()),
+    };
+    Definition::new(model, tokens.collect(), merges.as_deref())
+}
+
+/// Tokenizers that have encoded nothing yet, and that cut texts into small parts for threads: of all models,
+/// and of one with special tokens and a normalizer.
+pub fn tokenizers(tier: Tier) -> Vec<Tokenizer> {
+    let options = Tokenizer::builder().small_parts().tier(tier);
+    let special = with_specials(&models()[1]);
+    let models = models().iter().chain([&special]);
+    models
+        .map(|model| options.clone().build(model.clone()))
+        .collect()
+}
+
+/// Hard cases, prose of many languages, pieces that are very long, bytes that are no text wherever parts
+/// end, special tokens, and texts that once failed.
 pub fn texts() -> Vec<Vec<u8>> {
     let cases = String::from_utf8(fixture("hard_cases.jsonl")).unwrap();
     let text = |line| {
@@ -55,8 +111,23 @@ pub fn texts() -> Vec<Vec<u8>> {
     for piece in ["a", "ab", " ", "\n", "中", "e\u{301}", "!", "12345"] {
         texts.push(piece.repeat(20_000).into_bytes());
     }
-    texts.push(random_bytes(30_000, 256));
+    texts.push(random_bytes(300_000, 256));
     texts.push(random_bytes(30_000, 128));
+    for bad in [&b"\x80"[..], b"\xE2\x82", b"\xF0\x9F\x99", b"\xFF"] {
+        for gap in 1..40 {
+            let some = [&b"a".repeat(gap), bad, b" "].concat();
+            texts.push(some.repeat(600 / some.len()));
+        }
+    }
+    texts.push(
+        "a <n>  <n><|s|> <|s|>\n<n>e\u{301} the"
+            .repeat(300)
+            .into_bytes(),
+    );
+    texts.push(b"\x0b<n>".to_vec());
+    let once = [b"\x00{0:\x0B{0a\t,\t0A\t 'a a  a\t0'0\xE1\x81\x8A{a {A\xF0\xAE\xBF\x8E\xF2\xAA\x91\xAAV\" \xD1\xA8'\rPRf'9".as_slice(), b",D ovr2\t\n\nV\rm'\t\t S\t\n. 0l.,\nl84\n\x83\xBB\x10?\x84\xA4\x916\xF3p\xE0\xAD\x8E\x03p\xAA\x0BW\xA7\xF4m%t\xF2", &[b'a'; 234]];
+    texts.push(once.concat());
+    texts.push(novel_words(20_000));
     texts.push(corpus);
     texts
 }

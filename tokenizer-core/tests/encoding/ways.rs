@@ -1,52 +1,184 @@
-//! Every way to encode a text.
+//! Every way from a text to its ids: whole, appended, counted, on threads, in batches, with offsets, up to a
+//! limit, as a stream.
 
 use std::fmt::Display;
 
-use tokenizer_core::{TokenId, Tokenizer};
+use tokenizer_core::{EncodeError, Gaps, Model, Request, SpecialSet, TokenId, Tokenizer};
 
-/// Fails unless `encoder` gives `want` for `text` in every way that it has, on 1, 2 and 3 threads,
-/// and again now that it knows the pieces.
-pub fn assert_ids(encoder: &Tokenizer, text: &[u8], want: &[TokenId], about: impl Display) {
+/// From as many ids on, a text is long enough for several parts, if they are small.
+const SEVERAL_PARTS: usize = 200;
+
+/// Fails unless `tokenizer`, made with small parts for threads, gives `want` for `text` in every way, again
+/// when it knows the pieces.
+pub fn assert_ids(
+    tokenizer: &Tokenizer,
+    allowed: &SpecialSet,
+    text: &[u8],
+    want: &[TokenId],
+    about: impl Display,
+) {
+    let request = tokenizer.request().allow(allowed);
     for pass in ["cold", "warm"] {
-        let is = |got: &[TokenId], way: &str| {
-            assert_eq!(got, want, "{way}, {pass}, {about}, {}", text.escape_ascii());
-        };
-        is(&encoder.encode(text).expect("it splits"), "encode");
+        let is = |got: &[TokenId], way: &str| assert_same(got, want, text, way, &about);
+        is(&request.encode(text).expect("it splits"), pass);
 
         let mut behind = vec![7; 3];
-        encoder
-            .request()
-            .encode_into(text, &mut behind)
-            .expect("it splits");
+        request.encode_into(text, &mut behind).expect("it splits");
         assert_eq!(behind[..3], [7; 3], "{about}");
         is(&behind[3..], "encode_into");
 
-        let mut plain = Vec::new();
-        let none = encoder.model().special_set(&[] as &[&str]);
-        encoder
-            .request()
-            .allow(&none)
-            .encode_into(text, &mut plain)
-            .expect("it splits");
-        is(&plain, "encode_with_specials");
-
-        let count = encoder.count(text).expect("it splits");
-        assert_eq!(count, want.len(), "count, {pass}, {about}");
-
-        for threads in 1..=3 {
-            let texts: [&[u8]; 4] = [text, b"", text, text];
-            let batch = encoder
-                .request()
-                .threads(threads)
-                .encode_batch(&texts)
-                .expect("it splits");
-            assert_eq!(batch.offsets.len(), texts.len() + 1, "{about}");
-            for (text, got) in texts.iter().zip(batch.iter()) {
-                match text {
-                    [] => assert!(got.is_empty(), "{about}"),
-                    _ => is(got, "encode_batch"),
-                }
-            }
+        assert_eq!(request.count(text), Ok(want.len()), "{pass}, {about}");
+        for most in [1, 8, text.len() / 3] {
+            let (streamed, done) = in_chunks(&request, chunks(text, most));
+            assert_eq!(done, Ok(()), "{about}");
+            is(&streamed, "stream");
         }
     }
+    assert_on_threads(&request, text, want, &about);
+    assert_offsets(&request, tokenizer.model(), text, want, &about);
+    assert_limits(&request, text, want.len());
+    assert_refused(&request, tokenizer.model(), allowed, text, want);
+}
+
+fn assert_same(got: &[TokenId], want: &[TokenId], text: &[u8], way: &str, about: &dyn Display) {
+    assert!(
+        got == want,
+        "{way}, {about}\n got {got:?}\nwant {want:?}\ntext {:?}",
+        text.escape_ascii().to_string()
+    );
+}
+
+fn assert_on_threads(request: &Request<'_>, text: &[u8], want: &[TokenId], about: &dyn Display) {
+    let texts = [text, b"", text, text];
+    for threads in 0..=3 {
+        let request = request.threads(threads);
+        let is = |got: &[TokenId]| {
+            let way = format!("{threads} threads");
+            assert_same(got, want, text, &way, about);
+        };
+        is(&request.encode(text).expect("it splits"));
+        assert_eq!(request.count(text), Ok(want.len()), "{threads}, {about}");
+
+        let batch = request.encode_batch(&texts).expect("it splits");
+        assert_eq!(batch.offsets.len(), texts.len() + 1, "{about}");
+        assert_eq!(batch.offsets.last(), Some(&batch.ids.len()), "{about}");
+        let batch: Vec<&[TokenId]> = batch.iter().collect();
+        for text in [0, 2, 3] {
+            is(batch[text]);
+        }
+        assert!(batch[1].is_empty(), "{about}");
+
+        let count = want.len();
+        let counts = request.count_batch(&texts);
+        assert_eq!(counts, Ok(vec![count, 0, count, count]), "{about}");
+        if threads > 1 && count >= SEVERAL_PARTS {
+            assert!(request.part_count(&texts) > 1, "{about}");
+        }
+    }
+}
+
+/// Every id has the bytes that it stands for.
+fn assert_offsets(
+    request: &Request<'_>,
+    model: &Model,
+    text: &[u8],
+    want: &[TokenId],
+    about: &dyn Display,
+) {
+    let got = request.offsets(text).expect("it splits");
+    assert_same(&got.ids, want, text, "offsets", about);
+    assert_eq!(got.ranges.len(), want.len());
+    let keeps = (model.pattern().stages()).all(|(_, gaps)| gaps == Gaps::Keep);
+    let (mut last, mut strips) = (0..0, false);
+    for (&id, range) in want.iter().zip(got.ranges) {
+        assert!(range.start < range.end, "an empty range");
+        let special = model.specials().by_id(id);
+        if model.normalizer().is_none() {
+            let bytes = &text[range.clone()];
+            let is_special = special
+                .is_some_and(|token| String::from_utf8_lossy(bytes).trim() == token.content.trim());
+            assert!(
+                is_special || model.vocab().token(id) == Some(bytes),
+                "{about}"
+            );
+        }
+        // A token that begins in white space that the one before covers: both cover it.
+        if !strips {
+            let shared = model.normalizer().is_some();
+            assert!(range.start >= last.end || shared && range.start >= last.start);
+            assert!(range.end >= last.end);
+        }
+        assert!(range.start <= last.end || !keeps, "a gap, {about}");
+        (last, strips) = (range, special.is_some_and(|token| token.rstrip));
+    }
+    assert!(last.end == text.len() || !keeps || strips, "{about}");
+}
+
+fn assert_limits(request: &Request<'_>, text: &[u8], count: usize) {
+    for limit in [0, count / 2, count.saturating_sub(1), count, usize::MAX] {
+        let fits = (count <= limit).then_some(count);
+        assert_eq!(request.count_till_limit(text, limit), Ok(fits), "{limit}");
+    }
+    let limit = count / 2;
+    let truncated = match request.truncate(text, limit) {
+        Ok(truncated) => truncated,
+        // A regex may fail on a beginning and not on the whole.
+        Err(EncodeError::Split(_)) => return,
+        Err(error) => panic!("{error}"),
+    };
+    assert!(truncated.tokens <= limit && text.starts_with(truncated.text));
+    assert_eq!(request.count(truncated.text), Ok(truncated.tokens));
+}
+
+/// The special tokens among the ids are those that are refused when they are forbidden.
+fn assert_refused(
+    request: &Request<'_>,
+    model: &Model,
+    forbidden: &SpecialSet,
+    text: &[u8],
+    want: &[TokenId],
+) {
+    let mut specials = want.iter().filter_map(|&id| model.specials().by_id(id));
+    let first = specials.find(|token| token.special);
+    match request.refuse_specials(text, forbidden) {
+        // An id may be that of an ordinary token too.
+        Ok(()) => assert!(first.is_none_or(|token| model.vocab().token(token.id).is_some())),
+        Err(EncodeError::SpecialNotAllowed { content, .. }) => {
+            assert!(want.contains(&model.specials().by_content(&content).expect("it is one").id));
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// The ids of a text that comes in chunks, and whether it was encoded to its end.
+pub fn in_chunks<'t>(
+    request: &Request<'_>,
+    chunks: impl IntoIterator<Item = &'t [u8]>,
+) -> (Vec<TokenId>, Result<(), EncodeError>) {
+    let mut ids = Vec::new();
+    let mut stream = request.stream();
+    let mut chunks = chunks.into_iter();
+    let pushed = chunks.try_for_each(|chunk| stream.push(chunk, &mut ids));
+    let done = pushed.and_then(|()| stream.finish(&mut ids));
+    (ids, done)
+}
+
+/// Chunks of up to `most` bytes, some of them empty, at places that follow from the text.
+fn chunks(text: &[u8], most: usize) -> impl Iterator<Item = &[u8]> {
+    let most = most.max(1);
+    let seed = text.iter().fold(most as u64, |seed, &byte| {
+        seed.rotate_left(5) ^ u64::from(byte)
+    });
+    let (mut rest, mut state) = (text, seed);
+    std::iter::from_fn(move || {
+        state = state
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        let length = (state >> 33) as usize % (most + 1);
+        let (chunk, behind) = rest.split_at(length.min(rest.len()));
+        (!rest.is_empty()).then(|| {
+            rest = behind;
+            chunk
+        })
+    })
 }
