@@ -33,10 +33,11 @@ def read_text(path: Path) -> str:
 
 
 def shared(*parts: str) -> Path:
-    """A file beside the repository; the test is skipped without it."""
+    """A file beside the repository; without it the test is skipped, or fails if it is required."""
     path = SHARED.joinpath(*parts)
     if not path.exists():
-        pytest.skip(f"no {'/'.join(parts)} in the shared data")
+        required = os.environ.get("TOKENIZER_REQUIRE", "").split(",")
+        (pytest.fail if "shared" in required else pytest.skip)(f"no {path}")
     return path
 
 

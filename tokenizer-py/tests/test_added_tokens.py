@@ -12,11 +12,10 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+import tokenizers
 from conftest import run_python, shared
 
 from tokenizer_py import AddedToken, Tokenizer
-
-tokenizers = pytest.importorskip("tokenizers")
 
 FLAGS = ("special", "normalized", "lstrip", "rstrip", "single_word")
 ALPHABET = sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())

@@ -6,19 +6,17 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import FIXTURES, GOLDEN, ROOT
 
 FOLDER = ROOT / "benches" / "processes"
-# `cargo test` builds it; how fast it is does not matter here.
-PROGRAM = ROOT / "target" / "debug" / "tokenizer"
 
 
-@pytest.mark.skipif(not PROGRAM.exists(), reason="the command line is not built")
-def test_training_side_by_side():
+def test_training_side_by_side(program):
     arguments = [FIXTURES / "corpus.txt", "--vocab-size", "400", "2000", "--runs", "2"]
-    command = [sys.executable, FOLDER / "training.py", *arguments, "--program", PROGRAM]
+    command = [sys.executable, FOLDER / "training.py", *arguments, "--program", program]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     rows = [line.split("|") for line in done.stdout.splitlines() if line.startswith("| corpus,")]
@@ -81,9 +79,8 @@ def benchmark(tmp_path, *arguments):
     return [line.split("|")[1:-1] for line in done.stdout.splitlines() if "|" in line], done.stderr
 
 
-@pytest.mark.skipif(not PROGRAM.exists(), reason="the command line is not built")
-def test_two_builds_side_by_side(tmp_path):
-    builds = ["--before", PROGRAM, "--after", PROGRAM.parent]
+def test_two_builds_side_by_side(tmp_path, program):
+    builds = ["--before", program, "--after", Path(program).parent]
     rows, said = benchmark(tmp_path, *builds, "encode", "count/corpus/o200k", "decode", "train", "python")
     names = [row[0].strip() for row in rows[2:]]
     assert names == [

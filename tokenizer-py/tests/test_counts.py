@@ -7,15 +7,14 @@ import logging
 import os
 
 import numpy as np
+import polars as pl
+import pyarrow as pa
 import pytest
 import rustbpe
 from conftest import FIXTURES, PATTERNS, documents, run_python
 
 import tokenizer_py
 from tokenizer_py import PieceCounts, Tokenizer, count_pieces
-
-pa = pytest.importorskip("pyarrow")
-pl = pytest.importorskip("polars")
 
 TEXT = "low lower lowest, the slow owl flows below"
 

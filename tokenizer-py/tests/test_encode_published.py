@@ -10,11 +10,10 @@ import functools
 
 import numpy as np
 import pytest
+import tokenizers
 from conftest import FIXTURES, SHARED, documents, hard_cases, read_text, shared
 
 from tokenizer_py import Tokenizer
-
-tokenizers = pytest.importorskip("tokenizers")
 
 FILES = sorted(
     path.relative_to(SHARED / "corpora").as_posix()

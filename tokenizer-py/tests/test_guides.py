@@ -39,7 +39,6 @@ def run(guide: str) -> dict:
 
 
 def test_transformers_loads_what_is_converted(model, tmp_path):
-    pytest.importorskip("transformers")
     model.save(tmp_path / "tokenizer.json")
     theirs = run("huggingface.md")["tokenizer"]
     corpus = (FIXTURES / "corpus.txt").read_text("utf-8")

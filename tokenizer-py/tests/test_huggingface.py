@@ -9,12 +9,10 @@ import random
 
 import pytest
 from conftest import FIXTURES, SHARED, shared
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers
+from tokenizers import pre_tokenizers, processors, trainers
 
-tokenizer_py = pytest.importorskip("tokenizer_py")
-tokenizers = pytest.importorskip("tokenizers")
-
-from tokenizers import AddedToken, Regex, Tokenizer  # noqa: E402
-from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers  # noqa: E402
+import tokenizer_py
 
 PATTERNS = ["gpt2", "cl100k", "o200k", "nanochat"]
 PUBLISHED = ["qwen", "deepseek"]
@@ -69,7 +67,8 @@ def test_a_written_file_is_the_one_tokenizers_would_save(pattern, tmp_path):
 
 
 def test_transformers_reads_a_written_file(texts, tmp_path):
-    transformers = pytest.importorskip("transformers")
+    import transformers
+
     with pytest.warns(UserWarning, match="read as GPT-2's"):
         ours = tokenizer_py.Tokenizer.from_file(FIXTURES / "gpt2_style" / "vocab.json")
     ours.save(tmp_path / "tokenizer.json")

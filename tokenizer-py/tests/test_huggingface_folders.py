@@ -12,12 +12,9 @@ import sys
 
 import pytest
 from conftest import FIXTURES, shared
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
-tokenizer_py = pytest.importorskip("tokenizer_py")
-tokenizers = pytest.importorskip("tokenizers")
-
-from tokenizers import AddedToken, Regex, Tokenizer  # noqa: E402
-from tokenizers import decoders, models, normalizers, pre_tokenizers  # noqa: E402
+import tokenizer_py
 
 FOLDERS = int(os.environ.get("TOKENIZER_FOLDERS", "400"))
 SEED = int(os.environ.get("TOKENIZER_FOLDERS_SEED", "1"))
@@ -37,7 +34,8 @@ QWEN = (
 
 @pytest.fixture(scope="module")
 def transformers():
-    module = pytest.importorskip("transformers")
+    import transformers as module
+
     if int(module.__version__.split(".")[0]) < 5:
         pytest.skip("transformers 5 reads folders by the rules that are followed here")
     module.logging.set_verbosity_error()

@@ -164,7 +164,6 @@ def counts(start, end):
     ids=["sum", "from_arrow"],
 )
 def test_many_counts(made):
-    pytest.importorskip("pyarrow")
     code = f"""
 took = press_in({made}, 1_000_000)
 print(took is not None and (took < 0.8 or took))
@@ -174,7 +173,6 @@ print(took is not None and (took < 0.8 or took))
 
 @pytest.mark.parametrize("ending", ["tsv", "parquet"])
 def test_loading_many_counts(tmp_path, ending):
-    pytest.importorskip("pyarrow")
     path = str(tmp_path / f"counts.{ending}")
     code = f"""
 counts(0, 1_500_000).save({path!r})

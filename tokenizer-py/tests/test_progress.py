@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-pty = pytest.importorskip("pty")
+pty = pytest.importorskip("pty", reason="no terminals of Unix here")
 
 
 def test_progress_is_shown_and_taken_away(program, tmp_path):

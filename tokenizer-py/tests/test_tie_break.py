@@ -9,12 +9,9 @@ from pathlib import Path
 
 import pytest
 from conftest import FIXTURES, read_text, shared
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-tokenizers = pytest.importorskip("tokenizers")
-
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers  # noqa: E402
-
-import tokenizer_py  # noqa: E402
+import tokenizer_py
 
 
 class Case:

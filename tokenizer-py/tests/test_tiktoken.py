@@ -458,7 +458,8 @@ def test_the_private_core(pair):
 
 
 def test_the_educational_class_on_our_tables(pair):
-    educational = pytest.importorskip("tiktoken._educational")
+    from tiktoken import _educational as educational
+
     bpe = educational.SimpleBytePairEncoding(
         pat_str=pair[0]._pat_str, mergeable_ranks=pair[0]._mergeable_ranks
     )

@@ -21,7 +21,7 @@ fn browser() -> Option<&'static str> {
         run.is_ok_and(|run| run.status.success())
     });
     if found.is_none() {
-        eprintln!("skipped: none of {names:?} is installed");
+        crate::absent::skip("browser", &format!("none of {names:?} is installed"));
     }
     found
 }

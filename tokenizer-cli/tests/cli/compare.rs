@@ -281,30 +281,30 @@ fn a_pattern_without_its_model_is_refused() {
 #[test]
 fn published_ranks_are_compared_under_their_own_patterns() {
     let folder = Folder::new();
-    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/vocabs");
     let names = ["cl100k_base.tiktoken", "o200k_base.tiktoken"];
-    let [cl100k, o200k] = names.map(|name| format!("{data}/{name}"));
-    if !std::path::Path::new(&cl100k).exists() || !std::path::Path::new(&o200k).exists() {
+    let paths = names.map(|name| crate::absent::shared(&format!("vocabs/{name}")));
+    let [Some(cl100k), Some(o200k)] = paths else {
         return;
-    }
+    };
+    let [cl100k, o200k] = [&cl100k, &o200k].map(|path| path.to_str().unwrap());
     let corpus = fixture("corpus.txt");
     let corpus = corpus.to_str().unwrap();
     let models = [
         "-m",
-        &cl100k,
+        cl100k,
         "--pattern",
         "cl100k",
         "-m",
-        &o200k,
+        o200k,
         "--pattern",
         "o200k",
     ];
     let report = json(&folder, &[&[corpus], &models[..]].concat());
     let alone = [
-        count(&folder, corpus, &[&cl100k, "--pattern", "cl100k"]),
-        count(&folder, corpus, &[&o200k, "--pattern", "o200k"]),
+        count(&folder, corpus, &[cl100k, "--pattern", "cl100k"]),
+        count(&folder, corpus, &[o200k, "--pattern", "o200k"]),
     ];
     assert_eq!(tokens(&report), alone);
-    let other = count(&folder, corpus, &[&o200k, "--pattern", "cl100k"]);
+    let other = count(&folder, corpus, &[o200k, "--pattern", "cl100k"]);
     assert_ne!(other, alone[1]);
 }

@@ -1,19 +1,11 @@
-//! Corpora and vocabularies that are not part of the repository: beside it in `shared/data`, or
-//! these tests pass without looking.
+//! Corpora and vocabularies of the shared data.
 
-use std::path::PathBuf;
-
+use crate::absent::shared;
 use crate::support::{Folder, sha256};
-
-fn data(name: &str) -> Option<PathBuf> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data");
-    let path = PathBuf::from(folder).join(name);
-    path.exists().then_some(path)
-}
 
 #[test]
 fn tinyshakespeare_gives_the_table_of_rustbpe() {
-    let Some(corpus) = data("corpora/tinyshakespeare.txt") else {
+    let Some(corpus) = shared("corpora/tinyshakespeare.txt") else {
         return;
     };
     let folder = Folder::new();
@@ -31,8 +23,8 @@ fn tinyshakespeare_gives_the_table_of_rustbpe() {
 #[test]
 fn hard_files_come_back_byte_for_byte() {
     let (Some(files), Some(ranks)) = (
-        data("corpora/adversarial"),
-        data("vocabs/cl100k_base.tiktoken"),
+        shared("corpora/adversarial"),
+        shared("vocabs/cl100k_base.tiktoken"),
     ) else {
         return;
     };
