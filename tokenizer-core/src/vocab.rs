@@ -425,9 +425,11 @@ impl Vocab {
 
     /// The tokens of two bytes, by ascending id.
     pub(crate) fn two_byte_tokens(&self) -> impl Iterator<Item = (TokenId, [u8; 2])> {
-        let ends = (1..).zip(self.ends.windows(2));
-        ends.filter(|(_, ends)| ends[1] - ends[0] == 2)
-            .map(|(id, ends)| (id, [ends[0], ends[0] + 1].map(|at| self.bytes[at as usize])))
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        let spans = (0..).zip(starts.zip(self.ends.iter().copied()));
+        spans
+            .filter(|(_, (start, end))| end - start == 2)
+            .map(|(id, (start, _))| (id, [start, start + 1].map(|at| self.bytes[at as usize])))
     }
 
     /// Ids and bytes, by ascending id, holes left out.

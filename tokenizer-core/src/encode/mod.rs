@@ -82,6 +82,19 @@ mod tests {
     }
 
     #[test]
+    fn a_token_of_two_bytes_may_have_any_id() {
+        for id in [0, 1, 97, 98, 99, 256] {
+            let mut tokens = bytes_and(&[]);
+            tokens.insert(id, b"ab".to_vec());
+            let ranks = tokens.iter().zip(0..).map(|(t, id)| (t.as_slice(), id));
+            let tokenizer = Tokenizer::new(Model::from_ranks(whole_text(), ranks, []).unwrap());
+            let ids = tokenizer.encode(b"abab!ab").unwrap();
+            let id = id as TokenId;
+            assert_eq!((ids.len(), ids[0], ids[1], ids[3]), (4, id, id, id));
+        }
+    }
+
+    #[test]
     fn ranks_merge_any_split_and_merges_only_the_listed_one() {
         let tokens: [&[u8]; 3] = [b"bc", b"ab", b"abc"];
         // (b, c) has the lowest rank; then a and bc join, which the list below does not know.
