@@ -103,7 +103,7 @@ impl HashIndex {
 
     /// Inserts `number`, unless `is` accepts one with this hash, which is returned. There is room for it.
     ///
-    /// Unlike [`HashIndex::find`], without a branch that depends on how many slots are in use.
+    /// Counts used slots without branching: while an index is filled, that branch is unpredictable.
     #[inline]
     pub(crate) fn insert(
         &mut self,

@@ -1,13 +1,14 @@
 //! Normalization of text before it is split, for the models that ask for it.
 //!
 //! Only a `tokenizer.json` brings a normalizer. Its tables are those of the `tokenizers` package
-//! (Unicode 11 or so, through the crate that the package itself uses), because equal ids are the
+//! (Unicode 9, through the crate that the package itself uses), because equal ids are the
 //! aim; a newer Unicode composes 98 characters differently.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use unicode_normalization_alignments::UnicodeNormalization;
+use unicode_normalization_alignments::char::decompose_canonical;
 
 use crate::simd::{BLOCK, Kernel, Simd, Tier};
 use crate::unicode::{self, UNSETTLED};
@@ -22,7 +23,7 @@ pub enum Normalizer {
 
 impl Normalizer {
     /// The normalized text. Bytes that are not UTF-8 stay as they are and nothing composes across
-    /// them. Linear in the length of the text; a text that is its own normal form is not copied.
+    /// them. Linear in the length of the text; a text without characters that NFC may change is borrowed.
     pub fn apply(self, text: &[u8]) -> Cow<'_, [u8]> {
         let Normalizer::Nfc = self;
         apply(Tier::best(), text, |out, stretch| {
@@ -63,7 +64,7 @@ impl Normalizer {
             let rest = &text[at..text.len().min(at + 4)];
             let chunk = rest.utf8_chunks().next()?;
             Some(match chunk.valid().chars().next() {
-                Some(c) => unicode::class(c.into()) & UNSETTLED == 0,
+                Some(c) => stands_apart(c),
                 // Bytes that are not UTF-8, if they will never be.
                 None => {
                     rest[0] & 0xC0 != 0x80
@@ -76,12 +77,23 @@ impl Normalizer {
     }
 }
 
+/// Whether a character composes with nothing before it, and moves over nothing before it. It may be
+/// unsettled: others of the same kind are written in its place (U+F900).
+fn stands_apart(c: char) -> bool {
+    let is_settled = |c: char| unicode::class(c.into()) & UNSETTLED == 0;
+    let mut first = None;
+    is_settled(c) || {
+        decompose_canonical(c, |part| first = first.or(Some(part)));
+        first.is_some_and(is_settled)
+    }
+}
+
 /// The lowest first byte of a character at U+0300 or above. All below are their own normal form and compose
 /// with nothing before them.
 const FIRST_MARK: u8 = 0xCC;
 
-/// Quick check: copies a text, but for its unsettled stretches, which `normalize` appends to the copy. A
-/// stretch is unsettled characters and the settled one before them, with which they may compose.
+/// Copies settled text, and passes each unsettled stretch to `normalize`, which appends its normal form. A
+/// stretch is a run of unsettled characters and the settled character before it, with which they may compose.
 ///
 /// **Cost.** A mask of 64 bytes gives the first bytes from U+0300 on; each such character is one look-up.
 fn apply(
@@ -93,6 +105,9 @@ fn apply(
     let mut done = 0;
     while let Some(at) = tier.run(NextUnsettled { text, from: done }) {
         let stretch = before(text, at).max(done)..settled(text, at + 1);
+        if done == 0 {
+            out.reserve(text.len());
+        }
         out.extend_from_slice(&text[done..stretch.start]);
         done = stretch.end;
         normalize(&mut out, stretch);
@@ -312,15 +327,14 @@ mod tests {
     }
 
     #[test]
-    fn no_settled_character_composes_with_one_before() {
+    fn no_character_that_stands_apart_composes_with_one_before() {
         // One of each kind that something composes with.
         let before = [
             "a", "A\u{30A}", "\u{915}", "\u{9C7}", "\u{1100}", "가", "か", "\u{1B05}",
         ];
-        let is_settled = |c: char| unicode::class(c.into()) & UNSETTLED == 0;
         let mut joined = String::new();
         for c in '\0'..=char::MAX {
-            if !is_settled(c) {
+            if !stands_apart(c) {
                 continue;
             }
             let apart = nfc(c.encode_utf8(&mut [0; 4]));
@@ -334,7 +348,16 @@ mod tests {
         let joining = [
             '\u{301}', '\u{1161}', '\u{11A8}', '\u{3099}', '\u{9BE}', '\u{1B35}',
         ];
-        assert!(!joining.into_iter().any(is_settled));
+        assert!(!joining.into_iter().any(stands_apart));
+    }
+
+    #[test]
+    fn text_is_cut_before_characters_that_are_replaced() {
+        for c in ["\u{F900}", "\u{958}", "\u{212B}", "é", "中", "가"] {
+            let text = c.repeat(100);
+            let cut = Normalizer::Nfc.last_settled_cut(text.as_bytes(), 0);
+            assert_eq!(cut, Some(text.len() - c.len()), "{c}");
+        }
     }
 
     fn any_text() -> impl Strategy<Value = Vec<u8>> {

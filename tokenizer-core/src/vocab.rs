@@ -209,12 +209,14 @@ impl Vocab {
         empty: Option<TokenId>,
         repeats: Repeats,
     ) -> Result<Self, VocabError> {
+        let tokens = lengths(&ends).filter(|&length| length > 0).count();
         let mut vocab = Vocab {
-            index: HashIndex::new(tokens_of(&ends), ends.len()),
+            // Holes take no room in it.
+            index: HashIndex::new(tokens, ends.len()),
             hash: JoinHash::new(),
             byte_ids: [0; 256],
-            tokens: usize::from(empty.is_some()),
-            longest: 0,
+            tokens: tokens + usize::from(empty.is_some()),
+            longest: lengths(&ends).max().unwrap_or(0) as usize,
             empty,
             bytes,
             ends,
@@ -222,8 +224,6 @@ impl Vocab {
         let Vocab {
             index,
             hash,
-            tokens,
-            longest,
             bytes,
             ends,
             ..
@@ -244,8 +244,6 @@ impl Vocab {
                 if token.is_empty() {
                     continue;
                 }
-                *tokens += 1;
-                *longest = token.len().max(*longest);
                 let same = |other| span(bytes, ends, other) == token;
                 if let Some(first) = index.insert(*hash, id, same)
                     && repeats == Repeats::Refuse
@@ -438,10 +436,10 @@ impl Vocab {
     }
 }
 
-/// The number of tokens that are not empty: holes take no room in the index.
-fn tokens_of(ends: &[u32]) -> usize {
+/// The bytes of each id.
+fn lengths(ends: &[u32]) -> impl Iterator<Item = u32> {
     let starts = std::iter::once(&0).chain(ends);
-    starts.zip(ends).filter(|(start, end)| end > start).count()
+    starts.zip(ends).map(|(start, end)| end - start)
 }
 
 #[inline]

@@ -1,5 +1,6 @@
 //! Counting pieces, and files of them, where several commands do it.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
@@ -128,7 +129,10 @@ impl Counter<'_> {
             .doc_cap(self.options.doc_cap.unwrap_or(u64::MAX));
         // What is done to whole documents needs them whole.
         let is_cut = self.normalizer.is_none() && crop_options == CropOptions::default();
-        let normalized = |text: &[u8]| Some(self.normalizer?.apply(text).into_owned());
+        let normalized = |text: &[u8]| match self.normalizer?.apply(text) {
+            Cow::Owned(normalized) => Some(normalized),
+            Cow::Borrowed(_) => None,
+        };
         let documents = inputs.documents(is_cut.then_some(self.pattern));
         let documents = documents.map_while(|text| match text {
             Ok(text) => Some(Text {

@@ -13,8 +13,9 @@ use crate::progress::{Progress, number};
 pub(crate) fn run(arguments: &DecodeArguments, progress: &Progress) -> Result<()> {
     let input = InputName::new(&arguments.input);
     let output = Output::new(&arguments.output);
-    let header = beside(&arguments.input, ".json");
-    output.check([&arguments.input, &header, &arguments.model.path].map(|path| path.as_path()))?;
+    let header = input.path().map(|path| beside(path, ".json"));
+    let read = input.path().into_iter().chain(header.as_deref());
+    output.check(read.chain([arguments.model.path.as_path()]))?;
     let model = load(&arguments.model, progress)?;
     let skipped = match arguments.skip_special {
         true => model.skipped_ids(),

@@ -251,7 +251,6 @@ fn send_groups(
     let mut started = Instant::now();
     let mut error = Ok(());
     for text in documents {
-        group.took = started.elapsed();
         match text {
             Ok(text) => {
                 // A very short document is mostly what it is wrapped in.
@@ -264,6 +263,7 @@ fn send_groups(
             }
         }
         if group.bytes >= TOGETHER {
+            group.took = started.elapsed();
             if !send(std::mem::take(&mut group)) {
                 return Ok(());
             }
@@ -272,6 +272,7 @@ fn send_groups(
         }
     }
     // What stands before an error may fail too, and is named first then.
+    group.took = started.elapsed();
     send(group);
     error
 }

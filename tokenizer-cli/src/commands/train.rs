@@ -102,14 +102,16 @@ fn merge(training: &Training, words: &PieceCounts, progress: &Progress) -> Resul
 }
 
 fn write(arguments: &TrainArguments, outcome: &Outcome, progress: &Progress) -> Result<()> {
-    if let Some(path) = &arguments.frequencies {
-        write_frequencies(&Output::new(path), &outcome.model, &outcome.learned)?;
-    }
     for &size in &arguments.checkpoint_sizes {
         let path = numbered(&arguments.output, size);
         save(&outcome.checkpoint(size)?, &path, progress)?;
     }
-    save(&outcome.model, &arguments.output, progress)
+    save(&outcome.model, &arguments.output, progress)?;
+    // Last, since the reader of a pipe may close it.
+    if let Some(path) = &arguments.frequencies {
+        write_frequencies(&Output::new(path), &outcome.model, &outcome.learned)?;
+    }
+    Ok(())
 }
 
 /// How often the pair of each token occurred when it was merged: a line of comment, then one for each

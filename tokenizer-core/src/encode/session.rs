@@ -216,7 +216,8 @@ const LARGE: usize = 1 << 16;
 /// The chunks of a run that were not in the table. Its memory is used again from run to run.
 struct Missing {
     chunks: Vec<Chunk>,
-    /// A direct-mapped cache of their numbers, by their lines in the table.
+    /// Direct-mapped cache: line in the table to the index of a missing chunk. Entries may be stale; the key
+    /// and the bytes are compared.
     numbers: [u8; 2 * MOST],
     jobs: Vec<Job>,
     /// For each job, what its ids are stored as, if it is one of several parts of a piece.

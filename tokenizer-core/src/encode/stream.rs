@@ -274,9 +274,6 @@ impl<R: Stage> Stage for Normalizing<R> {
 }
 
 /// Splits the text and encodes the pieces.
-///
-/// The encoder normalises once more what it is given, which changes nothing: parts of normalised
-/// text are normalised.
 #[derive(Clone, Debug)]
 struct Splitting {
     encoder: Encoder,

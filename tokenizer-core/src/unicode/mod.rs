@@ -24,9 +24,8 @@ pub(crate) const LOWER: u8 = 1 << 4;
 pub(crate) const MARK: u8 = 1 << 5;
 /// `[\r\n]`
 pub(crate) const NEWLINE: u8 = 1 << 6;
-/// Changed, composed with a character before it, or moved by NFC (of the version of Unicode that
-/// `normalize.rs` normalizes by). A character without it begins anew: what is before it has no influence on
-/// it, and it has none on what is before it.
+/// NFC may change it, reorder it, or compose it with a character before it; by the older Unicode of
+/// `normalize.rs`. NFC of a text may be cut before any other character.
 pub(crate) const UNSETTLED: u8 = 1 << 7;
 
 /// The classes of the ASCII characters.

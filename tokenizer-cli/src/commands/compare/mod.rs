@@ -30,6 +30,9 @@ pub(crate) fn run(
             "standard input can be read only once, and every model is to have it",
         ));
     }
+    // Every model is read before the first hour of work.
+    let loaded = models.iter().map(|model| load(model, progress));
+    let loaded = loaded.collect::<Result<Vec<_>>>()?;
     // A folder is one corpus, whatever is in it.
     let inputs = documents.inputs.iter();
     let inputs = inputs.map(|path| documents.open_some(slice::from_ref(path)));
@@ -53,9 +56,6 @@ pub(crate) fn run(
             })
             .collect(),
     };
-    // Every model is read before the first hour of work.
-    let loaded = models.iter().map(|model| load(model, progress));
-    let loaded = loaded.collect::<Result<Vec<_>>>()?;
     for (model, chosen) in loaded.into_iter().zip(&models) {
         let tokenizer = Tokenizer::new(model);
         let compared = Compared::new(&chosen.path, &tokenizer);
