@@ -265,7 +265,7 @@ pub(crate) struct EncodeArguments {
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
     pub(crate) shard_tokens: Option<u64>,
 
-    /// Go on behind the shards that an earlier run of the same command left, which was ended.
+    /// Continue after the last shard of an interrupted run of the same command.
     #[arg(long, requires = "shard_tokens")]
     pub(crate) resume: bool,
 }

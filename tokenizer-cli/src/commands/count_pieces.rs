@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &CountPiecesArguments, progress: &Progress) -> Resu
             let stage = progress.bytes("writing counts");
             while let Some((piece, count)) = sorted.next()? {
                 writer.row(piece, count)?;
-                // More than 2^64 can only stand in counts of several files, and are "2^64" here.
+                // Only files of counts, added up, can exceed 2^64 - 1; the total shown stays there.
                 pieces = pieces.saturating_add(count);
                 distinct += 1;
                 stage.advance(piece.len() as u64);

@@ -171,7 +171,7 @@ impl Counter<'_> {
 /// A text to be counted, as a model with a normaliser sees it.
 struct Text {
     text: InputText,
-    /// Unless there is none.
+    /// `None` if normalization changed nothing.
     normalized: Option<Vec<u8>>,
 }
 
@@ -182,7 +182,7 @@ impl AsRef<[u8]> for Text {
     }
 }
 
-/// The last line of a command that counted pieces, in so many bytes of documents, if there were any.
+/// Prints the last line of a command that counted pieces; `bytes` is the size of the documents, if there were any.
 pub(super) fn close(
     progress: &Progress,
     done: &str,
@@ -204,7 +204,7 @@ pub(super) fn refuse_as_text(paths: &[PathBuf]) -> Result<()> {
         Some(CountsFormat::Tsv) => {
             let mut head = [0; tsv::PATTERN.len()];
             let read = File::open(path).and_then(|mut file| file.read_exact(&mut head));
-            // What cannot be read is an error later on.
+            // An unreadable file is reported when it is opened as text.
             read.is_ok() && head == tsv::PATTERN
         }
         Some(_) => true,

@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<()
     let (wanted, resume) = (arguments.shard_tokens, arguments.resume);
     if wanted.is_some() {
         ensure(output.path().is_some(), || {
-            usage("shards are files, and standard output is none").hint(GIVE_FILE)
+            usage("shards are files, and cannot be written to standard output").hint(GIVE_FILE)
         })?;
         run = run.of_shards(
             &what_decides(arguments, &inputs, &around),

@@ -21,7 +21,7 @@ pub(crate) fn man(command: Option<&str>) -> Result<()> {
         None => program,
         Some(name) => {
             let found = program.find_subcommand(name);
-            let command = found.ok_or_else(|| usage(format!("there is no command {name:?}")))?;
+            let command = found.ok_or_else(|| usage(format!("no command {name:?}")))?;
             command.clone().display_name(format!("tokenizer-{name}"))
         }
     };

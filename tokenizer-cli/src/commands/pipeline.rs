@@ -41,7 +41,7 @@ pub(super) struct Spent {
 }
 
 impl Spent {
-    /// Ends a stage with so many tokens; says how long its parts took, if it is wanted.
+    /// Ends a stage that made `tokens` tokens; with `--verbose`, reports the time of each part.
     pub(super) fn end(self, progress: &Progress, stage: Stage, tokens: u64) {
         let (bytes, made) = (stage.bytes(), Some(tokens));
         progress.part("reading documents", bytes, None, self.reading);

@@ -20,7 +20,7 @@ impl InputPlace {
         }
     }
 
-    /// Where the so manieth document behind this one begins.
+    /// Where the `documents`-th document after this one begins.
     fn after(self, documents: u64) -> Self {
         let unit = match self.place.unit {
             Unit::Line(number) => Unit::Line(number + documents),

@@ -32,8 +32,8 @@ impl Shards {
     /// One output for everything, or files of so many ids, beside each other. `resume` goes on behind
     /// those that are there.
     ///
-    /// Fails when there are any and it is not asked to, and when they are not of this run, or an input,
-    /// of which these are the names, has changed.
+    /// Fails if shards exist without `resume`, if they are of another run, or if an input (`names`) has
+    /// changed.
     pub(super) fn open(
         run: Run,
         output: Output,

@@ -112,17 +112,19 @@ impl Run {
 
     fn common(&self) -> &Header {
         let model = &self.model;
-        let specials = special_tokens(model);
-        self.common.get_or_init(|| Header {
-            program: Some(concat!("tokenizer ", env!("CARGO_PKG_VERSION")).to_owned()),
-            format: self.format,
-            dtype: self.number,
-            byte_order: self.number.map(|_| "little".to_owned()),
-            vocab_size: model.id_limit() as u64,
-            model_sha256: Some(model_sha256(model)),
-            decoding_sha256: Some(decoding_sha256(model, &specials)),
-            special_tokens: Some(specials),
-            ..Header::default()
+        self.common.get_or_init(|| {
+            let specials = special_tokens(model);
+            Header {
+                program: Some(concat!("tokenizer ", env!("CARGO_PKG_VERSION")).to_owned()),
+                format: self.format,
+                dtype: self.number,
+                byte_order: self.number.map(|_| "little".to_owned()),
+                vocab_size: model.id_limit() as u64,
+                model_sha256: Some(model_sha256(model)),
+                decoding_sha256: Some(decoding_sha256(model, &specials)),
+                special_tokens: Some(specials),
+                ..Header::default()
+            }
         })
     }
 

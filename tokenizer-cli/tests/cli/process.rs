@@ -124,3 +124,28 @@ fn pipes_are_inputs_and_outputs() {
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
     assert_eq!(output.stdout, b"low lower");
 }
+
+#[test]
+fn a_model_is_written_whatever_happens_to_its_frequencies() {
+    let folder = Folder::with_model();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+    let arguments = ["train", "corpus.txt", "-o", "t.bpe", "--vocab-size", "300"];
+    let mut command = Command::new(program());
+    let command = command.args(arguments).args(["--frequencies", "-"]);
+    let command = command.current_dir(folder.path("")).stdout(full.unwrap());
+    assert_eq!(command.output().unwrap().status.code(), Some(1));
+    assert!(folder.exists("t.bpe"));
+}
+
+#[test]
+fn standard_input_is_no_file_of_its_name() {
+    let folder = Folder::with_model();
+    let ids = folder
+        .run_with("low lower", &["encode", "-", "-m", "m.bpe"])
+        .succeeds();
+    folder.write("-", "");
+    folder.write("-.json", "");
+    let decode = ["decode", "-", "-m", "m.bpe", "-o", "./-"];
+    folder.run_with(ids.text(), &decode).succeeds();
+    assert_eq!(folder.read("-"), b"low lower");
+}

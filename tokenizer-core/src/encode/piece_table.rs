@@ -121,9 +121,7 @@ impl Prepared {
         line: 0,
         end: End::new(0, false),
     };
-}
 
-impl Prepared {
     pub(super) fn key(self) -> u128 {
         self.key
     }

@@ -23,7 +23,7 @@ pub(super) struct Compared {
     pub(super) name: String,
     /// How many tokens it has, special ones not counted.
     pub(super) tokens: usize,
-    /// How many tokens have so many bytes; the last number is of those that have more.
+    /// Tokens by length in bytes; the last number counts all longer ones.
     pub(super) tokens_by_bytes: [u64; LENGTHS],
 }
 

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A stretch is a group of rows, or a part of a large one: rows before it are skipped by whole pages,
-//! which are not decompressed for it. Each thread reads every so manieth stretch, no further ahead than
+//! which are not decompressed for it. Each thread reads every `n`-th stretch, no further ahead than
 //! a few batches, so memory grows with the threads and not with the table.
 //!
 //! The column may hold strings or bytes, and may be one that could hold nulls, but a null is an
