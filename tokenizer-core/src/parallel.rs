@@ -686,14 +686,16 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn threads_that_cannot_be_started_are_done_without() {
-        // Enough for this program, and for the stacks of some dozen threads.
+        // Stacks of 1 GiB in 4 GB of address space: at most three threads start, and hundreds of
+        // megabytes are left for the program.
         let program = std::env::current_exe().unwrap();
         let limited =
-            "ulimit -v 150000; exec \"$0\" --exact parallel::tests::limited --test-threads 1";
+            "ulimit -v 4000000; exec \"$0\" --exact parallel::tests::limited --test-threads 1";
         let run = std::process::Command::new("sh")
             .args(["-c", limited])
             .arg(program)
             .env(LIMITED, "1")
+            .env("RUST_MIN_STACK", (1_u64 << 30).to_string())
             .output()
             .unwrap();
         assert!(run.status.success(), "{run:?}");
