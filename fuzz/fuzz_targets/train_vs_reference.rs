@@ -8,8 +8,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tokenizer_core::{Count, Pair, TrainOptions, PieceCounts, train};
 use tokenizer_core::internals::reference;
+use tokenizer_core::{Count, Pair, PieceCounts, TrainOptions, train};
 
 /// The definition reads the whole corpus for each merge: symbols times merges are bounded.
 const MOST_SYMBOLS: usize = 4000;

@@ -59,3 +59,70 @@ fn scanners_split_every_corpus_as_the_regex_engine_does() {
         }
     }
 }
+
+/// The patterns of all published chains that are read, by name.
+#[cfg(feature = "huggingface")]
+fn chains() -> Vec<(String, Pattern)> {
+    use serde_json::{Value, json};
+
+    let Some(path) = absent::shared("chains.json") else {
+        return Vec::new();
+    };
+    let chains: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    // Byte-level vocabularies spell bytes that are not printed as characters from U+0100 on.
+    let is_printed = |c: &char| matches!(c, '!'..='~' | '¡'..='¬' | '®'..='ÿ');
+    let printed = ('\0'..='ÿ').filter(is_printed);
+    let bytes = printed.chain('\u{100}'..='\u{143}').map(String::from);
+    let vocab: serde_json::Map<String, Value> = bytes.zip((0..256).map(Value::from)).collect();
+    let read = |chain: &Value| {
+        let file = json!({
+            "version": "1.0",
+            "added_tokens": [],
+            "pre_tokenizer": chain["pre_tokenizer"],
+            "decoder": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false},
+            "model": {"type": "BPE", "vocab": vocab, "merges": []},
+        });
+        let file = serde_json::to_vec(&file).unwrap();
+        let model = tokenizer_core::format::huggingface::read(&file).ok()?;
+        let name = chain["name"].as_str().unwrap().to_owned();
+        Some((name, model.pattern().clone()))
+    };
+    let read: Vec<_> = chains.as_array().unwrap().iter().filter_map(read).collect();
+    assert!(read.len() > 10, "{} chains are read", read.len());
+    read
+}
+
+/// Of each corpus its first megabyte: the regex engine is slow.
+#[cfg(feature = "huggingface")]
+#[test]
+fn every_chain_splits_every_corpus_as_the_regex_engine_does() {
+    let chains: Vec<(String, Pattern, Pattern)> = (chains().into_iter())
+        .map(|(name, pattern)| {
+            let stages = pattern.stages();
+            let stages =
+                stages.map(|(source, gaps)| Pattern::through_regex_engine(source, gaps).unwrap());
+            let oracle = Pattern::sequence(stages);
+            assert!(pattern.has_scanner() && !oracle.has_scanner(), "{name}");
+            (name, pattern, oracle)
+        })
+        .collect();
+    for path in corpora() {
+        let text = std::fs::read(&path).unwrap();
+        let text = &text[..text.len().min(1_000_000)];
+        for (name, pattern, oracle) in &chains {
+            let Ok(want) = ends(oracle, Tier::Scalar, text) else {
+                // As above.
+                assert!(
+                    text.iter().all(u8::is_ascii_whitespace),
+                    "{name}, {}",
+                    path.display()
+                );
+                continue;
+            };
+            for tier in Tier::available() {
+                let got = ends(pattern, tier, text).unwrap();
+                assert!(got == want, "{name}, {tier}, {}", path.display());
+            }
+        }
+    }
+}

@@ -148,18 +148,8 @@ impl Character {
 
     /// The one that ends at `end`, where another begins, or the text ends.
     fn before(text: &[u8], end: usize) -> Option<Self> {
-        let nearest = end.saturating_sub(4)..end;
-        let start = nearest.rev().find(|&at| !continues(text[at]));
-        let before = start.and_then(|start| Self::at(&text[..end], start));
-        match (start, before) {
-            (Some(start), Some(before)) if start + before.length == end => Some(before),
-            // The byte goes on with nothing.
-            _ => (end > 0).then_some(Character {
-                kind: Kind::Symbol,
-                class: 0,
-                length: 1,
-            }),
-        }
+        let start = (end > 0).then(|| unicode::start_before(text, end))?;
+        Self::at(&text[..end], start)
     }
 
     /// Whether it is the same whatever follows the text. The apostrophe of an ending counts as one

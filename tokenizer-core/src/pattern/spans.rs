@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::simd::Simd;
+
 /// A run of pieces that touch: it starts at one offset, and each piece ends where the next begins.
 #[derive(Clone, Debug)]
 pub struct Spans {
@@ -14,7 +16,7 @@ pub struct Spans {
 impl Spans {
     /// How many pieces [`Splitter::fill`] hands out at once at most: enough to hide the latency of
     /// memory behind, few enough that they stay in the first-level cache.
-    pub const CAPACITY: usize = 1024;
+    pub const CAPACITY: usize = 2048;
 
     /// An empty buffer, to be used again and again.
     pub fn new() -> Self {
@@ -61,19 +63,17 @@ impl Spans {
         self.ends().last().copied().unwrap_or(self.start)
     }
 
-    /// Room behind the pieces for `N` ends, if there is room for one more still.
+    /// Whether there is room for so many ends more.
     #[inline(always)]
-    pub(super) fn room<const N: usize>(&mut self) -> Option<&mut [usize; N]> {
-        match self.ends.get_mut(self.len..) {
-            Some(room) if room.len() > N => room.first_chunk_mut(),
-            _ => None,
-        }
+    pub(super) fn has_room(&self, ends: usize) -> bool {
+        self.len + ends <= Self::CAPACITY
     }
 
-    /// Counts in `count` ends that were written to the room.
+    /// Adds the end `base + n` for each bit `n` of `ends`. There must be room for [`FLATTEN`] ends.
     #[inline(always)]
-    pub(super) fn add(&mut self, count: usize) {
-        self.len += count;
+    pub(super) fn push_bits<S: Simd>(&mut self, simd: S, ends: u64, base: usize) {
+        let room = self.ends[self.len..].first_chunk_mut();
+        self.len += simd.flatten(ends, base, room.expect("there is room"));
     }
 
     /// Adds one end. There must be room.

@@ -5,8 +5,7 @@
 
 use std::arch::aarch64::*;
 
-use super::kernel::{self, BLOCK, FLATTEN, Kernel, Simd};
-use crate::unicode::ASCII;
+use super::kernel::{self, AsciiTable, BLOCK, FLATTEN, Kernel, Simd};
 
 /// A processor with NEON.
 #[derive(Clone, Copy)]
@@ -70,17 +69,36 @@ impl Simd for Neon {
 
     /// Two look-ups of 64 entries; an index outside gives 0.
     #[inline(always)]
-    fn ascii_classes(self, block: Self::Block) -> Self::Classes {
+    fn look_up(self, block: Self::Block, table: &AsciiTable) -> Self::Classes {
+        let table = &table.entries;
         // SAFETY: NEON is there; the table is 128 bytes.
         unsafe {
             let (low, high) = (
-                vld1q_u8_x4(ASCII.as_ptr()),
-                vld1q_u8_x4(ASCII.as_ptr().add(64)),
+                vld1q_u8_x4(table.as_ptr()),
+                vld1q_u8_x4(table.as_ptr().add(64)),
             );
             block.map(|bytes| {
                 let upper = veorq_u8(bytes, vdupq_n_u8(0x40));
                 vorrq_u8(vqtbl4q_u8(low, bytes), vqtbl4q_u8(high, upper))
             })
+        }
+    }
+
+    #[inline(always)]
+    fn number_pairs(self, bytes: &mut [u8; BLOCK], firsts: u8, pairs: u8) {
+        // SAFETY: NEON is there; the loads and stores of 32 bytes lie in `bytes`.
+        unsafe {
+            for half in 0..2 {
+                let at = bytes.as_mut_ptr().add(32 * half);
+                let uint8x16x2_t(first, second) = vld2q_u8(at);
+                let firsts = vdup_n_u8(firsts);
+                let low = vmull_u8(vget_low_u8(first), firsts);
+                let high = vmull_u8(vget_high_u8(first), firsts);
+                let low = vmulq_n_u16(vaddw_u8(low, vget_low_u8(second)), pairs.into());
+                let high = vmulq_n_u16(vaddw_u8(high, vget_high_u8(second)), pairs.into());
+                vst1q_u8(at, vreinterpretq_u8_u16(low));
+                vst1q_u8(at.add(16), vreinterpretq_u8_u16(high));
+            }
         }
     }
 

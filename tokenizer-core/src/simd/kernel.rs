@@ -3,6 +3,34 @@
 /// Bytes in a block: one bit each in a mask.
 pub(crate) const BLOCK: usize = 64;
 
+/// A byte for each byte of ASCII.
+pub(crate) struct AsciiTable {
+    pub(super) entries: [u8; 128],
+    /// Each row of 16 entries xor the row before it.
+    pub(super) differences: [u8; 128],
+}
+
+impl AsciiTable {
+    pub(crate) const fn new(entries: [u8; 128]) -> Self {
+        let mut differences = entries;
+        let mut at = 16;
+        while at < 128 {
+            differences[at] ^= entries[at - 16];
+            at += 1;
+        }
+        AsciiTable {
+            entries,
+            differences,
+        }
+    }
+
+    /// The entry of a byte, if it is ASCII.
+    #[inline(always)]
+    pub(crate) fn get(&self, byte: u8) -> Option<&u8> {
+        self.entries.get(usize::from(byte))
+    }
+}
+
 /// A function that is compiled once for each instruction set.
 pub(crate) trait Kernel {
     /// What it gives.
@@ -21,7 +49,7 @@ pub(crate) const FLATTEN: usize = BLOCK + 8;
 pub(crate) trait Simd: Copy {
     /// A loaded block.
     type Block: Copy;
-    /// The classes of a block of ASCII, ready to be asked.
+    /// A byte for each of a block.
     type Classes: Copy;
 
     /// Loads 64 bytes.
@@ -36,8 +64,13 @@ pub(crate) trait Simd: Copy {
     /// Bit `n` is set where byte `n` is `byte` or above. `byte` is 0x80 or above.
     fn at_least(self, block: Self::Block, byte: u8) -> u64;
 
-    /// The classes of a block by [`crate::unicode::ASCII`]; any class for a byte of 0x80 or above.
-    fn ascii_classes(self, block: Self::Block) -> Self::Classes;
+    /// The entry of a table for each byte; 0 for a byte of 0x80 or above.
+    fn look_up(self, block: Self::Block, table: &AsciiTable) -> Self::Classes;
+
+    /// Replaces each two bytes by `(first * firsts + second) * pairs`, 16 bits with the lower half
+    /// first. `firsts` is at most 32 and `pairs` at most 64; any number comes of bytes that are not below
+    /// `firsts`.
+    fn number_pairs(self, bytes: &mut [u8; BLOCK], firsts: u8, pairs: u8);
 
     /// The classes as bytes.
     fn store_classes(self, classes: Self::Classes) -> [u8; BLOCK];
@@ -83,7 +116,7 @@ pub(super) fn flatten_bit_by_bit(mut mask: u64, base: usize, out: &mut [usize; F
     let mut written = 0;
     while written < count {
         for slot in &mut out[written..written + 8] {
-            *slot = base + mask.trailing_zeros() as usize;
+            *slot = base.wrapping_add(mask.trailing_zeros() as usize);
             mask &= mask.wrapping_sub(1);
         }
         written += 8;

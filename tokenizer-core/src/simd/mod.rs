@@ -25,8 +25,8 @@ mod aarch64;
 mod x86_64;
 
 pub use huge_pages::advise_huge_pages;
-pub(crate) use kernel::{BLOCK, FLATTEN, Kernel, Simd};
-pub(crate) use memory::{Appender, prefetch, sixteen_bytes};
+pub(crate) use kernel::{AsciiTable, BLOCK, FLATTEN, Kernel, Simd};
+pub(crate) use memory::{Appender, PREFETCH_DISTANCE, prefetch, sixteen_bytes};
 pub(crate) use short_tokens::{SHORT, append_short_tokens};
 #[allow(unreachable_pub, reason = "exported with the feature `internals`")]
 pub use tier::Tier;

@@ -1,7 +1,6 @@
 //! Every operation in its plainest form.
 
-use super::kernel::{self, BLOCK, FLATTEN, Simd};
-use crate::unicode::ASCII;
+use super::kernel::{self, AsciiTable, BLOCK, FLATTEN, Simd};
 
 /// No vector instructions. Every machine has it.
 #[derive(Clone, Copy)]
@@ -42,8 +41,16 @@ impl Simd for Scalar {
     }
 
     #[inline(always)]
-    fn ascii_classes(self, block: Self::Block) -> Self::Classes {
-        block.map(|byte| ASCII[usize::from(byte & 0x7F)])
+    fn look_up(self, block: Self::Block, table: &AsciiTable) -> Self::Classes {
+        block.map(|byte| table.get(byte).copied().unwrap_or(0))
+    }
+
+    #[inline(always)]
+    fn number_pairs(self, bytes: &mut [u8; BLOCK], firsts: u8, pairs: u8) {
+        for pair in bytes.as_chunks_mut::<2>().0 {
+            let number = u16::from(pair[0]) * u16::from(firsts) + u16::from(pair[1]);
+            *pair = number.wrapping_mul(pairs.into()).to_le_bytes();
+        }
     }
 
     #[inline(always)]

@@ -7,8 +7,7 @@
 use std::arch::x86_64::*;
 use std::sync::LazyLock;
 
-use super::kernel::{self, BLOCK, FLATTEN, Kernel, Simd};
-use crate::unicode::{self, ASCII};
+use super::kernel::{self, AsciiTable, BLOCK, FLATTEN, Kernel, Simd};
 
 // No `block.map(...)` and no large closures: they are functions of their own, compiled without the
 // instructions unless they happen to be inlined. That made this tier slower than the scalar one
@@ -40,111 +39,6 @@ impl Avx2 {
         // SAFETY: `self` exists, so `new` found the instructions.
         unsafe { with_instructions(self, kernel) }
     }
-}
-
-/// The flags of a class that hold for all bytes with one upper half and a set of lower halves.
-///
-/// A byte's class is the flags that both its halves allow: two look-ups of 16 entries and an
-/// `and`. A class whose bytes are no product of halves (letters are not: `A..Z` is `41..5A`) is
-/// put together of several groups; eight groups fit into a byte.
-mod halves {
-    /// `41..4F` and `61..6F`
-    pub(super) const LETTER_FIRST: u8 = 1 << 0;
-    /// `50..5A` and `70..7A`
-    pub(super) const LETTER_LAST: u8 = 1 << 1;
-    /// `30..39`
-    pub(super) const DIGIT: u8 = 1 << 2;
-    /// `09..0D`
-    pub(super) const CONTROL_SPACE: u8 = 1 << 3;
-    /// `20`
-    pub(super) const BLANK: u8 = 1 << 4;
-    /// `0A` and `0D`
-    pub(super) const NEWLINE: u8 = 1 << 5;
-    /// Upper halves 4 and 5
-    pub(super) const UPPER: u8 = 1 << 6;
-    /// Upper halves 6 and 7
-    pub(super) const LOWER: u8 = 1 << 7;
-
-    pub(super) static BY_LOWER_HALF: [u8; 16] = {
-        let mut flags = [UPPER | LOWER; 16];
-        let mut low = 0;
-        while low < 16 {
-            if low >= 1 {
-                flags[low] |= LETTER_FIRST;
-            }
-            if low <= 0xA {
-                flags[low] |= LETTER_LAST;
-            }
-            if low <= 9 {
-                flags[low] |= DIGIT;
-            }
-            if low >= 9 && low <= 0xD {
-                flags[low] |= CONTROL_SPACE;
-            }
-            if low == 0xA || low == 0xD {
-                flags[low] |= NEWLINE;
-            }
-            low += 1;
-        }
-        flags[0] |= BLANK;
-        flags
-    };
-
-    pub(super) static BY_UPPER_HALF: [u8; 16] = {
-        let mut flags = [0; 16];
-        flags[0] = CONTROL_SPACE | NEWLINE;
-        flags[2] = BLANK;
-        flags[3] = DIGIT;
-        flags[4] = LETTER_FIRST | UPPER;
-        flags[5] = LETTER_LAST | UPPER;
-        flags[6] = LETTER_FIRST | LOWER;
-        flags[7] = LETTER_LAST | LOWER;
-        flags
-    };
-}
-
-/// The classes of 32 bytes of ASCII.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn classes_of_half(bytes: __m256i) -> __m256i {
-    use halves::*;
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    fn set(flag: u8) -> __m256i {
-        _mm256_set1_epi8(flag as i8)
-    }
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    fn table(table: &[u8; 16]) -> __m256i {
-        // SAFETY: the load is of 16 bytes and needs no alignment.
-        _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(table.as_ptr().cast()) })
-    }
-    /// `flag` where some flag of `any` is set in a group.
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    fn where_any(groups: __m256i, any: u8, flag: u8) -> __m256i {
-        let none = _mm256_cmpeq_epi8(_mm256_and_si256(groups, set(any)), _mm256_setzero_si256());
-        _mm256_andnot_si256(none, set(flag))
-    }
-    let nibble = set(0x0F);
-    let low = _mm256_and_si256(bytes, nibble);
-    let high = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), nibble);
-    let groups = _mm256_and_si256(
-        _mm256_shuffle_epi8(table(&BY_LOWER_HALF), low),
-        _mm256_shuffle_epi8(table(&BY_UPPER_HALF), high),
-    );
-    let letter = where_any(groups, LETTER_FIRST | LETTER_LAST, 0xFF);
-    let upper = where_any(groups, UPPER, unicode::LETTER | unicode::UPPER);
-    let lower = where_any(groups, LOWER, unicode::LETTER | unicode::LOWER);
-    let mut class = _mm256_and_si256(letter, _mm256_or_si256(upper, lower));
-    for (any, flag) in [
-        (DIGIT, unicode::NUMBER),
-        (CONTROL_SPACE | BLANK, unicode::SPACE),
-        (NEWLINE, unicode::NEWLINE),
-    ] {
-        class = _mm256_or_si256(class, where_any(groups, any, flag));
-    }
-    class
 }
 
 impl Avx2 {
@@ -202,10 +96,44 @@ impl Simd for Avx2 {
         Self::join(half(block[0]), half(block[1]))
     }
 
+    /// Eight look-ups of 16 entries. Of the rows of differences, those up to a byte's own have an
+    /// index of 0 or above for it, and add up to its entry; the others' is negative, for which a
+    /// shuffle gives 0.
     #[inline(always)]
-    fn ascii_classes(self, block: Self::Block) -> Self::Classes {
-        // SAFETY: AVX2 is there.
-        unsafe { [classes_of_half(block[0]), classes_of_half(block[1])] }
+    fn look_up(self, block: Self::Block, table: &AsciiTable) -> Self::Classes {
+        let mut index = block;
+        // SAFETY: AVX2 is there; the rows lie in the table.
+        unsafe {
+            let mut found = [_mm256_setzero_si256(); 2];
+            for row in 0..8 {
+                let entries = _mm_loadu_si128(table.differences.as_ptr().add(16 * row).cast());
+                let entries = _mm256_broadcastsi128_si256(entries);
+                for half in 0..2 {
+                    let entries = _mm256_shuffle_epi8(entries, index[half]);
+                    found[half] = _mm256_xor_si256(found[half], entries);
+                    index[half] = _mm256_sub_epi8(index[half], _mm256_set1_epi8(16));
+                }
+            }
+            for half in 0..2 {
+                let other = _mm256_cmpgt_epi8(_mm256_setzero_si256(), block[half]);
+                found[half] = _mm256_andnot_si256(other, found[half]);
+            }
+            found
+        }
+    }
+
+    #[inline(always)]
+    fn number_pairs(self, bytes: &mut [u8; BLOCK], firsts: u8, pairs: u8) {
+        let at = bytes.as_mut_ptr().cast::<__m256i>();
+        // SAFETY: AVX2 is there; both halves lie in `bytes`.
+        unsafe {
+            let factors = _mm256_set1_epi16(0x0100 | i16::from(firsts));
+            let pairs = _mm256_set1_epi16(pairs.into());
+            for half in 0..2 {
+                let numbers = _mm256_maddubs_epi16(_mm256_loadu_si256(at.add(half)), factors);
+                _mm256_storeu_si256(at.add(half), _mm256_mullo_epi16(numbers, pairs));
+            }
+        }
     }
 
     #[inline(always)]
@@ -328,34 +256,30 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn ascii_classes(self, block: Self::Block) -> Self::Classes {
-        use halves::*;
-        // SAFETY: AVX-512 F and BW are there; the tables are 16 bytes each.
+    fn look_up(self, block: Self::Block, table: &AsciiTable) -> Self::Classes {
+        // SAFETY: AVX-512 F and BW are there; the rows lie in the table.
         unsafe {
-            let table =
-                |table: &[u8; 16]| _mm512_broadcast_i32x4(_mm_loadu_si128(table.as_ptr().cast()));
-            let set = |flag: u8| _mm512_set1_epi8(flag as i8);
-            let nibble = set(0x0F);
-            let low = _mm512_and_si512(block, nibble);
-            let high = _mm512_and_si512(_mm512_srli_epi16::<4>(block), nibble);
-            let groups = _mm512_and_si512(
-                _mm512_shuffle_epi8(table(&BY_LOWER_HALF), low),
-                _mm512_shuffle_epi8(table(&BY_UPPER_HALF), high),
-            );
-            let letter = _mm512_test_epi8_mask(groups, set(LETTER_FIRST | LETTER_LAST));
-            let upper = _mm512_test_epi8_mask(groups, set(UPPER));
-            let lower = set(unicode::LETTER | unicode::LOWER);
-            let case = _mm512_mask_blend_epi8(upper, lower, set(unicode::LETTER | unicode::UPPER));
-            let mut class = _mm512_maskz_mov_epi8(letter, case);
-            for (any, flag) in [
-                (DIGIT, unicode::NUMBER),
-                (CONTROL_SPACE | BLANK, unicode::SPACE),
-                (NEWLINE, unicode::SPACE | unicode::NEWLINE),
-            ] {
-                let has = _mm512_test_epi8_mask(groups, set(any));
-                class = _mm512_mask_mov_epi8(class, has, set(flag));
+            let mut found = _mm512_setzero_si512();
+            let mut index = block;
+            for row in 0..8 {
+                let entries = _mm_loadu_si128(table.differences.as_ptr().add(16 * row).cast());
+                let entries = _mm512_shuffle_epi8(_mm512_broadcast_i32x4(entries), index);
+                found = _mm512_xor_si512(found, entries);
+                index = _mm512_sub_epi8(index, _mm512_set1_epi8(16));
             }
-            class
+            _mm512_maskz_mov_epi8(!_mm512_movepi8_mask(block), found)
+        }
+    }
+
+    #[inline(always)]
+    fn number_pairs(self, bytes: &mut [u8; BLOCK], firsts: u8, pairs: u8) {
+        let at = bytes.as_mut_ptr().cast::<__m512i>();
+        // SAFETY: AVX-512 F and BW are there; load and store are of 64 bytes.
+        unsafe {
+            let factors = _mm512_set1_epi16(0x0100 | i16::from(firsts));
+            let pairs = _mm512_set1_epi16(pairs.into());
+            let numbers = _mm512_maddubs_epi16(_mm512_loadu_si512(at), factors);
+            _mm512_storeu_si512(at, _mm512_mullo_epi16(numbers, pairs));
         }
     }
 
@@ -472,15 +396,21 @@ impl Simd for Avx512Vbmi2 {
         self.0.at_least(block, byte)
     }
 
-    /// One instruction: a look-up of all 128 classes by the lower seven bits.
+    /// One permutation of 128 bytes.
     #[inline(always)]
-    fn ascii_classes(self, block: Self::Block) -> Self::Classes {
-        // SAFETY: AVX-512 VBMI is there; the table is 128 bytes.
+    fn look_up(self, block: Self::Block, table: &AsciiTable) -> Self::Classes {
+        // SAFETY: AVX-512 F, BW and VBMI are there; both halves of the table are 64 bytes.
         unsafe {
-            let table = ASCII.as_ptr().cast::<__m512i>();
-            let (low, high) = (_mm512_loadu_si512(table), _mm512_loadu_si512(table.add(1)));
-            _mm512_permutex2var_epi8(low, block, high)
+            let low = _mm512_loadu_si512(table.entries.as_ptr().cast());
+            let high = _mm512_loadu_si512(table.entries.as_ptr().add(64).cast());
+            let ascii = !_mm512_movepi8_mask(block);
+            _mm512_maskz_permutex2var_epi8(ascii, low, block, high)
         }
+    }
+
+    #[inline(always)]
+    fn number_pairs(self, bytes: &mut [u8; BLOCK], firsts: u8, pairs: u8) {
+        self.0.number_pairs(bytes, firsts, pairs);
     }
 
     #[inline(always)]

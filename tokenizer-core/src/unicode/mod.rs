@@ -10,6 +10,8 @@ mod tables;
 pub use tables::UNICODE_VERSION;
 use tables::{LEAVES, ROOTS};
 
+use crate::simd::AsciiTable;
+
 /// `\p{L}`
 pub(crate) const LETTER: u8 = 1 << 0;
 /// `\p{N}`
@@ -29,7 +31,7 @@ pub(crate) const NEWLINE: u8 = 1 << 6;
 pub(crate) const UNSETTLED: u8 = 1 << 7;
 
 /// The classes of the ASCII characters.
-pub(crate) static ASCII: [u8; 128] = ascii();
+pub(crate) static ASCII: AsciiTable = AsciiTable::new(ascii());
 
 const fn ascii() -> [u8; 128] {
     let mut classes = [0; 128];
@@ -58,15 +60,23 @@ pub(crate) fn class(character: u32) -> u8 {
 }
 
 /// The class and the length in bytes of the character that begins at `at`; `None` at the end of
-/// the text or beyond.
-///
-/// A maximal invalid sequence is one character of class 0: as many bytes as begin some character,
-/// or one.
+/// the text or beyond. An invalid sequence is of class 0.
 #[inline]
 pub(crate) fn char_at(text: &[u8], at: usize) -> Option<(u8, usize)> {
+    let (character, length) = decode(text, at)?;
+    Some((character.map_or(0, class), length))
+}
+
+/// The character that begins at `at` and its length in bytes; `None` at the end of the text or
+/// beyond.
+///
+/// A maximal invalid sequence is one character, without a number: as many bytes as begin some
+/// character, or one.
+#[inline]
+pub(crate) fn decode(text: &[u8], at: usize) -> Option<(Option<u32>, usize)> {
     let first = *text.get(at)?;
     if first < 0x80 {
-        return Some((ASCII[first as usize], 1));
+        return Some((Some(first.into()), 1));
     }
     // What the second byte may be (Unicode 16.0, table 3-7); the others are 80..BF.
     let (length, second) = match first {
@@ -77,7 +87,7 @@ pub(crate) fn char_at(text: &[u8], at: usize) -> Option<(u8, usize)> {
         0xF0 => (4, 0x90..=0xBF),
         0xF4 => (4, 0x80..=0x8F),
         0xF1..=0xF3 => (4, 0x80..=0xBF),
-        _ => return Some((0, 1)),
+        _ => return Some((None, 1)),
     };
     let mut character = u32::from(first) & (0x7F >> length);
     for place in 1..length {
@@ -87,10 +97,23 @@ pub(crate) fn char_at(text: &[u8], at: usize) -> Option<(u8, usize)> {
             {
                 character = character << 6 | u32::from(byte) & 0x3F;
             }
-            _ => return Some((0, place)),
+            _ => return Some((None, place)),
         }
     }
-    Some((class(character), length))
+    Some((Some(character), length))
+}
+
+/// Where the character, or invalid sequence, begins that ends at `end`; `end` must not be 0, and
+/// must be a place where another begins, or the text ends.
+#[inline]
+pub(crate) fn start_before(text: &[u8], end: usize) -> usize {
+    let nearest = end.saturating_sub(4)..end;
+    let start = nearest.rev().find(|&at| text[at] & 0xC0 != 0x80);
+    let reaches = |&start: &usize| {
+        decode(&text[..end], start).is_some_and(|(_, length)| start + length == end)
+    };
+    // A byte that goes on with nothing is on its own.
+    start.filter(reaches).unwrap_or(end - 1)
 }
 
 #[cfg(test)]
@@ -118,7 +141,7 @@ mod tests {
             let classed = every.chars().filter(|&c| class(c.into()) & flag != 0);
             assert!(matched.chars().eq(classed), "{pattern}");
         }
-        assert!((0..128).all(|c| ASCII[c as usize] == class(c)));
+        assert!((0..128).all(|c| ASCII.get(c as u8) == Some(&class(c))));
         assert_eq!(class(u32::MAX), 0);
     }
 

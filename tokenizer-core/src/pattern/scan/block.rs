@@ -10,7 +10,7 @@
 //! it stands in, and then all bytes are turned into masks together. Bytes that are no UTF-8 cost
 //! less than those that are: nothing is looked up.
 
-use super::utf8::Utf8;
+use crate::pattern::utf8::{Utf8, first_block};
 use crate::simd::{BLOCK, Simd};
 use crate::unicode::{self, LETTER, LOWER, MARK, NEWLINE, NUMBER, SPACE, UPPER};
 
@@ -51,24 +51,22 @@ impl Block {
     /// The block that begins at `at`, which is a character's first byte and inside the text.
     #[inline(always)]
     pub(super) fn read<S: Simd>(simd: S, text: &[u8], at: usize) -> Self {
-        let rest = &text[at..];
         let mut padded = [0; BLOCK];
-        let (bytes, available) = match rest.first_chunk::<BLOCK>() {
-            Some(bytes) => (bytes, BLOCK),
-            None => {
-                padded[..rest.len()].copy_from_slice(rest);
-                (&padded, rest.len())
-            }
-        };
+        let (bytes, available) = first_block(&text[at..], &mut padded);
         let loaded = simd.load(bytes);
         let non_ascii = simd.non_ascii(loaded);
-        let mut classes = simd.ascii_classes(loaded);
+        let mut classes = simd.look_up(loaded, &unicode::ASCII);
         let mut utf8 = Utf8::ascii(available);
         let mut known = u64::MAX;
         if non_ascii != 0 {
             utf8 = Utf8::find(simd, loaded, non_ascii, available);
             let mut other = simd.store_classes(classes);
-            classify(&utf8, bytes, &mut other);
+            utf8.for_each(bytes, |at, length, character| {
+                let class = unicode::class(character);
+                for place in 0..length {
+                    other[(at + place) % BLOCK] = class;
+                }
+            });
             classes = simd.load_classes(&other);
             known = !non_ascii | utf8.complete();
         }
@@ -128,38 +126,4 @@ impl Block {
     pub(super) fn last_bit(&self, mask: u64) -> u64 {
         mask >> (self.len - 1) & 1
     }
-}
-
-/// Writes the class of every character that is not ASCII over its bytes.
-#[inline(always)]
-fn classify(utf8: &Utf8, bytes: &[u8; BLOCK], classes: &mut [u8; BLOCK]) {
-    let byte = |at: usize| u32::from(bytes[at % BLOCK]);
-    let rest = |at: usize| byte(at) & 0x3F;
-    let mut write = |at: usize, length: usize, character: u32| {
-        let class = unicode::class(character);
-        for place in 0..length {
-            classes[(at + place) % BLOCK] = class;
-        }
-    };
-    for at in bits(utf8.of_two) {
-        write(at, 2, (byte(at) & 0x1F) << 6 | rest(at + 1));
-    }
-    for at in bits(utf8.of_three) {
-        let character = (byte(at) & 0x0F) << 12 | rest(at + 1) << 6 | rest(at + 2);
-        write(at, 3, character);
-    }
-    for at in bits(utf8.of_four) {
-        let upper = (byte(at) & 0x07) << 18 | rest(at + 1) << 12;
-        write(at, 4, upper | rest(at + 2) << 6 | rest(at + 3));
-    }
-}
-
-/// The numbers of the set bits, ascending.
-#[inline(always)]
-fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let bit = (mask != 0).then(|| mask.trailing_zeros() as usize);
-        mask &= mask.wrapping_sub(1);
-        bit
-    })
 }

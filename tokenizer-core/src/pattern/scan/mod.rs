@@ -20,7 +20,6 @@ mod numbers;
 mod o200k;
 mod rules;
 mod spaces;
-mod utf8;
 
 use self::block::Block;
 use self::cl100k::Cl100k;
@@ -29,7 +28,7 @@ use self::o200k::O200k;
 use self::rules::Rules;
 pub(super) use self::rules::{Family, Trailing};
 use super::spans::Spans;
-use crate::simd::{FLATTEN, Kernel, Simd, Tier, prefetch};
+use crate::simd::{FLATTEN, Kernel, PREFETCH_DISTANCE, Simd, Tier, prefetch};
 
 /// Walks a text by the rules of a family.
 pub(super) struct Scanner<'t> {
@@ -96,11 +95,6 @@ impl<'t> Scanner<'t> {
     }
 }
 
-/// So many bytes ahead the text is asked for from memory: a page, as processors that see a text being
-/// read ahead do so up to the end of a page only. Encoding known text is 1.04 times as fast with it, with
-/// a kilobyte and with eight as well.
-const AHEAD: usize = 1 << 12;
-
 /// Scans blocks until there are enough pieces.
 struct Fill<'f, 't, R> {
     rules: &'f mut R,
@@ -123,15 +117,15 @@ impl<R: Rules> Kernel for Fill<'_, '_, R> {
         // The first piece of the text begins it; a start is also the end of the piece before.
         let mut first = u64::from(*at != 0) | !1;
         while *at < text.len() {
-            let Some(room) = spans.room::<FLATTEN>() else {
+            // One more for the last piece of the text.
+            if !spans.has_room(FLATTEN + 1) {
                 return;
-            };
-            prefetch(text, *at + AHEAD);
+            }
+            prefetch(text, *at + PREFETCH_DISTANCE);
             let block = Block::read(simd, text, *at);
             let ends = rules.starts(&block, text, *at) & first;
             first = u64::MAX;
-            let count = simd.flatten(ends, *at, room);
-            spans.add(count);
+            spans.push_bits(simd, ends, *at);
             *at += block.len;
         }
         spans.push(text.len());

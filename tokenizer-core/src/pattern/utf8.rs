@@ -79,6 +79,25 @@ impl Utf8 {
         }
     }
 
+    /// Calls `each` with the place, the length and the character of every complete character of
+    /// several bytes.
+    #[inline(always)]
+    pub(super) fn for_each(&self, bytes: &[u8; BLOCK], mut each: impl FnMut(usize, usize, u32)) {
+        let byte = |at: usize| u32::from(bytes[at % BLOCK]);
+        let rest = |at: usize| byte(at) & 0x3F;
+        for at in bits(self.of_two) {
+            each(at, 2, (byte(at) & 0x1F) << 6 | rest(at + 1));
+        }
+        for at in bits(self.of_three) {
+            let character = (byte(at) & 0x0F) << 12 | rest(at + 1) << 6 | rest(at + 2);
+            each(at, 3, character);
+        }
+        for at in bits(self.of_four) {
+            let upper = (byte(at) & 0x07) << 18 | rest(at + 1) << 12;
+            each(at, 4, upper | rest(at + 2) << 6 | rest(at + 3));
+        }
+    }
+
     /// The lowest `len` bits.
     #[inline(always)]
     pub(super) fn all(&self) -> u64 {
@@ -91,5 +110,30 @@ impl Utf8 {
         let from_three = self.of_three | self.of_four;
         let from_two = from_three | self.of_two;
         from_two | from_two << 1 | from_three << 2 | self.of_four << 3
+    }
+}
+
+/// The numbers of the set bits, ascending.
+#[inline(always)]
+pub(super) fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let bit = (mask != 0).then(|| mask.trailing_zeros() as usize);
+        mask &= mask.wrapping_sub(1);
+        bit
+    })
+}
+
+/// The first block of a text, filled up with zeros, and its bytes that are text.
+#[inline(always)]
+pub(super) fn first_block<'b>(
+    text: &'b [u8],
+    padded: &'b mut [u8; BLOCK],
+) -> (&'b [u8; BLOCK], usize) {
+    match text.first_chunk() {
+        Some(bytes) => (bytes, BLOCK),
+        None => {
+            padded[..text.len()].copy_from_slice(text);
+            (padded, text.len())
+        }
     }
 }

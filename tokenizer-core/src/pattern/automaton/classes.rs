@@ -1,0 +1,153 @@
+//! Characters by what a pattern tells apart.
+//!
+//! The sets of a pattern divide all characters into classes: two characters are of one class if every
+//! set has both or neither. The class of a character is found in two steps: its upper bits choose a leaf
+//! of 64 classes, the lower six bits, those of the last byte of its UTF-8, a class in it.
+
+use std::collections::HashMap;
+
+use super::syntax::Set;
+use crate::simd::AsciiTable;
+use crate::unicode;
+
+/// Characters in a leaf.
+const LEAF: u32 = 64;
+
+const SURROGATES: u32 = 0xD800;
+const AFTER_SURROGATES: u32 = 0xE000;
+const AFTER_ALL: u32 = 0x11_0000;
+
+/// The classes that sets divide all characters into.
+pub(super) struct Partition {
+    /// The first character of each range, and the class of the range. Ascending, from 0.
+    ranges: Vec<(u32, u8)>,
+    /// How many classes there are.
+    pub(super) len: usize,
+    /// The classes of each set, as bits.
+    masks: Vec<u64>,
+}
+
+impl Partition {
+    /// `None` when there are more than 64 sets or classes.
+    pub(super) fn new(sets: &[&Set]) -> Option<Self> {
+        if sets.len() > 64 {
+            return None;
+        }
+        // Where a set begins, and where it ends.
+        let mut edges: Vec<(u32, u64)> = vec![(0, 0)];
+        for (number, set) in sets.iter().enumerate() {
+            for range in set.ranges() {
+                edges.push((range.start().into(), 1 << number));
+                match u32::from(range.end()) + 1 {
+                    // No text has surrogates: they may be of any class that there is.
+                    SURROGATES => edges.push((AFTER_SURROGATES, 1 << number)),
+                    AFTER_ALL => {}
+                    end => edges.push((end, 1 << number)),
+                }
+            }
+        }
+        edges.sort_unstable();
+        let mut classes: HashMap<u64, u8> = HashMap::new();
+        let mut ranges = Vec::new();
+        let mut members = 0;
+        for edges in edges.chunk_by(|one, other| one.0 == other.0) {
+            members = edges.iter().fold(members, |members, edge| members ^ edge.1);
+            let new = classes.len() as u8;
+            let class = *classes.entry(members).or_insert(new);
+            if class == 64 {
+                return None;
+            }
+            ranges.push((edges[0].0, class));
+        }
+        let mask = |number: usize| {
+            let has = |members: &u64| members >> number & 1;
+            (classes.iter()).fold(0, |mask, (members, class)| mask | has(members) << class)
+        };
+        Some(Partition {
+            ranges,
+            len: classes.len(),
+            masks: (0..sets.len()).map(mask).collect(),
+        })
+    }
+
+    /// The classes of set `number`, as bits.
+    pub(super) fn mask(&self, number: usize) -> u64 {
+        self.masks[number]
+    }
+}
+
+/// The class of every character.
+pub(super) struct Classes {
+    /// Those of the ASCII characters.
+    pub(super) ascii: AsciiTable,
+    /// The leaf of each 64 characters.
+    roots: Box<[u16]>,
+    leaves: Vec<[u8; LEAF as usize]>,
+    /// That of U+FFFD, as which an invalid sequence counts.
+    pub(super) invalid: u8,
+}
+
+impl Classes {
+    /// `numbers` has the number of each class of the partition.
+    pub(super) fn new(partition: &Partition, numbers: &[u8]) -> Self {
+        let mut known: HashMap<[u8; LEAF as usize], u16> = HashMap::new();
+        let mut leaves = Vec::new();
+        let mut ranges = &partition.ranges[..];
+        let mut roots = Vec::new();
+        // The leaf of the characters before: most leaves are one class, as their neighbours are.
+        let mut uniform = None;
+        for start in (0..AFTER_ALL).step_by(LEAF as usize) {
+            while ranges.get(1).is_some_and(|&(next, _)| next <= start) {
+                ranges = &ranges[1..];
+            }
+            let class = ranges[0].1;
+            let is_uniform = ranges.get(1).is_none_or(|&(next, _)| next >= start + LEAF);
+            let before = uniform.filter(|&(before, _)| is_uniform && before == class);
+            let root = before.map_or_else(
+                || {
+                    let mut leaf = [numbers[usize::from(class)]; LEAF as usize];
+                    let inside = ranges[1..].iter();
+                    for &(next, class) in inside.take_while(|(next, _)| *next < start + LEAF) {
+                        leaf[(next - start) as usize..].fill(numbers[usize::from(class)]);
+                    }
+                    *known.entry(leaf).or_insert_with(|| {
+                        leaves.push(leaf);
+                        (leaves.len() - 1) as u16
+                    })
+                },
+                |(_, root)| root,
+            );
+            uniform = is_uniform.then_some((class, root));
+            roots.push(root);
+        }
+        let mut classes = Classes {
+            ascii: AsciiTable::new([0; 128]),
+            roots: roots.into(),
+            leaves,
+            invalid: 0,
+        };
+        classes.ascii = AsciiTable::new(std::array::from_fn(|byte| classes.of(byte as u32)));
+        classes.invalid = classes.of(char::REPLACEMENT_CHARACTER.into());
+        classes
+    }
+
+    /// The class of a character.
+    #[inline(always)]
+    pub(super) fn of(&self, character: u32) -> u8 {
+        match self.roots.get((character >> 6) as usize) {
+            Some(&root) => self.leaves[usize::from(root)][(character & 63) as usize],
+            None => self.invalid,
+        }
+    }
+
+    /// The class and the length in bytes of the character, or invalid sequence, that begins at
+    /// `at`; `None` at the end of the text or beyond.
+    #[inline]
+    pub(super) fn at(&self, text: &[u8], at: usize) -> Option<(u8, usize)> {
+        if let Some(&class) = self.ascii.get(*text.get(at)?) {
+            return Some((class, 1));
+        }
+        let (character, length) = unicode::decode(text, at)?;
+        Some((character.map_or(self.invalid, |c| self.of(c)), length))
+    }
+}

@@ -1,0 +1,197 @@
+//! Makes an automaton: enumerates all splits that some text leads to.
+
+use std::collections::HashMap;
+
+use super::classes::{Classes, Partition};
+use super::split::{Decided, Split};
+use super::syntax::{self, Set};
+use super::threads::{Program, Symbol, sets};
+use super::{
+    Automaton, CLASSES, END, Entry, GOES_ON, HERE, MORE, PAIRS, REMEMBER, STATES, state_of,
+};
+use crate::pattern::Gaps;
+
+/// Bytes of all regexes, at most: published ones have some hundreds.
+const MAX_SOURCE: usize = 4096;
+
+/// Threads that read a symbol until the pattern is left to the regex engine: some milliseconds.
+const MAX_WORK: usize = 200_000;
+
+/// What a symbol decides, and the number of the splits after it.
+type Step = (Decided, usize);
+
+impl Automaton {
+    /// The automaton of stages that each split the pieces of the one before. `None` when one of them
+    /// is not regular, or decides too late for the next, or the automaton would be too large.
+    pub(in crate::pattern) fn new(stages: &[(String, Gaps)]) -> Option<Self> {
+        if stages.iter().map(|(source, _)| source.len()).sum::<usize>() > MAX_SOURCE {
+            return None;
+        }
+        let nodes: Vec<_> =
+            (stages.iter().map(|(source, _)| syntax::parse(source))).collect::<Option<_>>()?;
+        let mut all: Vec<&Set> = Vec::new();
+        nodes.iter().for_each(|node| sets(node, &mut all));
+        let partition = Partition::new(&all)?;
+        let chain = Chain {
+            programs: (nodes
+                .iter()
+                .map(|node| Program::new(node, &all, &partition)))
+            .collect::<Option<_>>()?,
+            drops: stages.iter().map(|(_, gaps)| *gaps == Gaps::Drop).collect(),
+        };
+        let rows = chain.explore(partition.len)?;
+        Automaton::number(&rows, &partition)
+    }
+
+    /// Numbers classes and states. Row `n` has the steps of state `n` by each class of the
+    /// partition, and by the end.
+    fn number(rows: &[Vec<Step>], partition: &Partition) -> Option<Self> {
+        let column = |class: usize| rows.iter().map(|row| row[class]).collect::<Vec<Step>>();
+        let nothing = (0..rows.len()).map(|row| (Decided::NOTHING, row)).collect();
+        // At `GOES_ON` and `END`.
+        let mut columns = vec![nothing, column(partition.len)];
+        let special = columns.len();
+        // Classes that lead to the same are one.
+        let mut numbers = Vec::new();
+        for column in (0..partition.len).map(column) {
+            let known = columns[special..].iter().position(|known| *known == column);
+            numbers.push(known.map_or(columns.len(), |known| special + known) as u8);
+            if known.is_none() {
+                columns.push(column);
+            }
+        }
+        if rows.len() > STATES || columns.len() > CLASSES {
+            return None;
+        }
+        let mut next = Box::new([[0; STATES]; CLASSES]);
+        let mut decided = Box::new([[Decided::NOTHING; STATES]; CLASSES]);
+        for (class, column) in columns.iter().enumerate() {
+            for (state, &(what, after)) in column.iter().enumerate() {
+                next[class][state] = (after as Entry) << 2
+                    | match what {
+                        Decided::NOTHING => 0,
+                        Decided::HERE => HERE,
+                        Decided::REMEMBER => REMEMBER,
+                        _ => MORE,
+                    };
+                decided[class][state] = what;
+            }
+        }
+        let mut next_two = vec![[0; 2]; PAIRS];
+        let mut after_two = Box::new([[None; CLASSES]; CLASSES]);
+        let mut cuts = [0; CLASSES];
+        for one in 0..columns.len() {
+            for two in 0..columns.len() {
+                let start = (one * columns.len() + two) * rows.len();
+                for (state, entries) in next_two[start..][..rows.len()].iter_mut().enumerate() {
+                    let between = next[one][state];
+                    *entries = [between, next[two][usize::from(state_of(between))]];
+                }
+                if one.min(two) < special {
+                    continue;
+                }
+                let between = || columns[one].iter().map(|&(_, between)| between);
+                let mut after = between().map(|between| columns[two][between].1 as u8);
+                let first = after.next();
+                after_two[one][two] = first.filter(|first| after.all(|after| after == *first));
+                // The left part ends as it does there, and the right part begins anew.
+                let is_cut = between().all(|between| {
+                    let (decided, after) = columns[two][between];
+                    let at_end = columns[usize::from(END)][between].0;
+                    decided.has(Decided::HERE)
+                        && decided.without(Decided::HERE) == at_end.without(Decided::HERE)
+                        && after == columns[two][0].1
+                });
+                cuts[one] |= u32::from(is_cut) << two;
+            }
+        }
+        debug_assert_eq!([GOES_ON, END], [0, 1]);
+        let automaton = Automaton {
+            classes: Classes::new(partition, &numbers),
+            class_count: columns.len() as u8,
+            state_count: rows.len() as u8,
+            next,
+            next_two: next_two.into_boxed_slice().try_into().ok()?,
+            decided,
+            after_two,
+            cuts,
+            groups: 0,
+        };
+        Some(automaton.with_groups())
+    }
+}
+
+/// Programs that split each other's pieces.
+struct Chain {
+    programs: Vec<Program>,
+    /// Whether gaps of the program are no pieces.
+    drops: Vec<bool>,
+}
+
+impl Chain {
+    fn begin(&self) -> Vec<Split> {
+        self.programs.iter().map(Split::new).collect()
+    }
+
+    /// The steps of all splits, the one at the beginning first.
+    fn explore(&self, classes: usize) -> Option<Vec<Vec<Step>>> {
+        let mut all = vec![self.begin()];
+        let mut known: HashMap<Vec<Split>, usize> = HashMap::from([(self.begin(), 0)]);
+        let mut rows: Vec<Vec<Step>> = Vec::new();
+        let mut work = 0;
+        while let Some(from) = all.get(rows.len()).cloned() {
+            work += from.iter().map(Split::threads).sum::<usize>() * classes;
+            if work > MAX_WORK {
+                return None;
+            }
+            let mut row = Vec::new();
+            for class in 0..classes {
+                let mut splits = from.clone();
+                let decided = self.step(&mut splits, 0, Symbol::Class(class as u8))?;
+                let number = *known.entry(splits).or_insert_with_key(|splits| {
+                    all.push(splits.clone());
+                    all.len() - 1
+                });
+                row.push((decided, number));
+            }
+            let decided = self.step(&mut from.clone(), 0, Symbol::End)?;
+            row.push((decided, 0));
+            rows.push(row);
+        }
+        // A place is remembered only for what needs it.
+        let mut steps = rows.iter().flatten();
+        if !steps.any(|(decided, _)| decided.has(Decided::REMEMBERED)) {
+            for (decided, _) in rows.iter_mut().flatten() {
+                *decided = decided.without(Decided::REMEMBER);
+            }
+        }
+        Some(rows)
+    }
+
+    /// Lets `stage` and those after it read a symbol. A stage that is not the last must decide at
+    /// once where its pieces end: there the pieces of the next end, as at the end of a text.
+    fn step(&self, splits: &mut [Split], stage: usize, symbol: Symbol) -> Option<Decided> {
+        let Some(program) = self.programs.get(stage) else {
+            return Some(Decided::NOTHING);
+        };
+        let (split, decided) = splits[stage].read(program, symbol)?;
+        splits[stage] = split;
+        if self.drops[stage] && decided.has(Decided::GAP) {
+            return None;
+        }
+        let mut decided = decided.without(Decided::GAP);
+        if stage + 1 == self.programs.len() {
+            return Some(decided);
+        }
+        if decided.without(Decided::HERE) != Decided::NOTHING {
+            return None;
+        }
+        if decided.has(Decided::HERE) && symbol != Symbol::End {
+            decided.add(self.step(splits, stage + 1, Symbol::End)?);
+            let later = splits.iter_mut().zip(&self.programs).skip(stage + 1);
+            later.for_each(|(split, program)| *split = Split::new(program));
+        }
+        decided.add(self.step(splits, stage + 1, symbol)?);
+        Some(decided)
+    }
+}

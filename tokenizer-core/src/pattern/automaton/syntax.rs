@@ -1,0 +1,199 @@
+//! The regular part of the regex syntax: what a finite automaton over characters can match.
+//!
+//! The parse tree is that of `fancy-regex`, the engine that defines every pattern, so both read a
+//! source alike. Alternation, repetition, and assertions about the next character are regular;
+//! back-references, look-behind, word boundaries and longer look-aheads are left to the engine.
+//!
+//! A possessive quantifier is regular where it changes nothing: where giving a character back never
+//! makes what follows match.
+
+use std::sync::Arc;
+
+use fancy_regex::{Assertion, Expr, LookAround};
+use regex_syntax::ParserBuilder;
+use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, HirKind};
+
+/// A set of characters.
+pub(super) type Set = ClassUnicode;
+
+/// A regex, in order of preference.
+#[derive(Debug)]
+pub(super) enum Node {
+    /// One character.
+    Set(Set),
+    /// Matches nothing, before a character of `set` or, with `or_end`, at the end of the text.
+    Before {
+        set: Set,
+        or_end: bool,
+    },
+    Concat(Vec<Node>),
+    Alternatives(Vec<Node>),
+    Repeat {
+        node: Box<Node>,
+        min: usize,
+        max: Option<usize>,
+        greedy: bool,
+    },
+}
+
+/// What follows a node, as far as it decides whether the node may give characters back.
+#[derive(Clone)]
+struct Follow {
+    /// Characters that it may begin with.
+    first: Set,
+    /// It matches, whatever the text.
+    always: bool,
+    /// It holds no assertion before its first character.
+    plain: bool,
+}
+
+/// Parses `source`; `None` when it is not regular, or not a regex.
+pub(super) fn parse(source: &str) -> Option<Node> {
+    let tree = Expr::parse_tree(source).ok()?;
+    let end = Follow {
+        first: Set::empty(),
+        always: true,
+        plain: true,
+    };
+    node(&tree.expr, &end)
+}
+
+fn node(expr: &Expr, follow: &Follow) -> Option<Node> {
+    Some(match expr {
+        Expr::Empty => Node::Concat(Vec::new()),
+        Expr::Literal { val, casei } => {
+            let one = |c| one_of(&regex_syntax::escape(&String::from(c)), *casei).map(Node::Set);
+            Node::Concat(val.chars().map(one).collect::<Option<_>>()?)
+        }
+        Expr::Delegate { inner, casei } => Node::Set(one_of(inner, *casei)?),
+        Expr::Any {
+            newline,
+            crlf: false,
+        } => Node::Set(one_of(if *newline { "(?s:.)" } else { "." }, false)?),
+        Expr::Concat(parts) => {
+            let mut nodes = Vec::new();
+            let mut follow = follow.clone();
+            for part in parts.iter().rev() {
+                let part = node(part, &follow)?;
+                follow = first(&part, follow);
+                nodes.push(part);
+            }
+            nodes.reverse();
+            Node::Concat(nodes)
+        }
+        Expr::Alt(parts) => {
+            let nodes = parts.iter().map(|part| node(part, follow));
+            Node::Alternatives(nodes.collect::<Option<_>>()?)
+        }
+        Expr::Group(inner) => node(Arc::as_ref(inner), follow)?,
+        Expr::Repeat {
+            child,
+            lo,
+            hi,
+            greedy,
+        } => {
+            // Behind a repeated node comes the node again, or the rest.
+            let again = Follow {
+                plain: false,
+                always: false,
+                first: Set::empty(),
+            };
+            let node = node(child, if *hi == 1 { follow } else { &again })?;
+            Node::Repeat {
+                node: Box::new(node),
+                min: *lo,
+                max: (*hi != usize::MAX).then_some(*hi),
+                greedy: *greedy,
+            }
+        }
+        Expr::AtomicGroup(inner) => {
+            let node = node(inner, follow)?;
+            let Node::Repeat {
+                node: repeated,
+                greedy: true,
+                ..
+            } = &node
+            else {
+                return None;
+            };
+            let Node::Set(given_back) = &**repeated else {
+                return None;
+            };
+            let mut both = follow.first.clone();
+            both.intersect(given_back);
+            let nothing_matches = follow.plain && both.ranges().is_empty();
+            if !follow.always && !nothing_matches {
+                return None;
+            }
+            node
+        }
+        Expr::LookAround(inner, LookAround::LookAhead) => Node::Before {
+            set: single(node(inner, follow)?)?,
+            or_end: false,
+        },
+        Expr::LookAround(inner, LookAround::LookAheadNeg) => {
+            let mut set = single(node(inner, follow)?)?;
+            set.negate();
+            Node::Before { set, or_end: true }
+        }
+        Expr::Assertion(Assertion::EndText) => Node::Before {
+            set: Set::empty(),
+            or_end: true,
+        },
+        _ => return None,
+    })
+}
+
+/// The set of a node that matches one character.
+fn single(node: Node) -> Option<Set> {
+    match node {
+        Node::Set(set) => Some(set),
+        Node::Concat(mut parts) if parts.len() == 1 => single(parts.pop()?),
+        _ => None,
+    }
+}
+
+/// The characters that a regex of one character matches.
+fn one_of(source: &str, any_case: bool) -> Option<Set> {
+    let mut parser = ParserBuilder::new().case_insensitive(any_case).build();
+    match parser.parse(source).ok()?.into_kind() {
+        HirKind::Class(Class::Unicode(set)) => Some(set),
+        HirKind::Literal(literal) => {
+            let mut chars = std::str::from_utf8(&literal.0).ok()?.chars();
+            let (c, None) = (chars.next()?, chars.next()) else {
+                return None;
+            };
+            Some(Set::new([ClassUnicodeRange::new(c, c)]))
+        }
+        _ => None,
+    }
+}
+
+/// What follows whatever stands before `node`, if `follow` follows it.
+fn first(node: &Node, follow: Follow) -> Follow {
+    let of_set = |set: &Set, plain| Follow {
+        first: set.clone(),
+        always: false,
+        plain,
+    };
+    let either = |mut one: Follow, other: Follow| {
+        one.first.union(&other.first);
+        one.always |= other.always;
+        one.plain &= other.plain;
+        one
+    };
+    match node {
+        Node::Set(set) => of_set(set, true),
+        // At the end of the text no character can be given back.
+        Node::Before { set, .. } => of_set(set, set.ranges().is_empty()),
+        Node::Concat(parts) => {
+            (parts.iter().rev()).fold(follow, |follow, part| first(part, follow))
+        }
+        Node::Alternatives(parts) => {
+            let firsts = parts.iter().map(|part| first(part, follow.clone()));
+            firsts.reduce(either).unwrap_or(follow)
+        }
+        Node::Repeat { node, min: 0, .. } => either(first(node, follow.clone()), follow),
+        Node::Repeat { node, .. } => first(node, follow),
+    }
+}
