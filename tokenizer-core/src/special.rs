@@ -19,15 +19,16 @@
 //! a token: no longer token can begin where it does, and none before it.
 
 mod beginnings;
+mod finder;
 
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, Input, MatchKind};
 use hashbrown::{HashMap, HashSet};
 
 use beginnings::Beginnings;
+use finder::Finder;
 
 use crate::hash::Seeds;
 use crate::normalize::Normalizer;
@@ -249,7 +250,7 @@ pub(crate) struct Matcher {
 #[derive(Debug)]
 struct Wanted {
     tokens: Vec<Sought>,
-    automaton: AhoCorasick,
+    finder: Finder,
     beginnings: Beginnings,
     /// Whether a token takes the white space before it along.
     lstrip: bool,
@@ -277,14 +278,10 @@ impl Matcher {
         if tokens.iter().all(|sought| !sought.is_allowed) {
             return Self::default();
         }
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostLongest)
-            .build(&contents)
-            .expect("few enough states: `MAX_BYTES`");
         let lstrip = tokens.iter().any(|sought| sought.token.lstrip);
         let wanted = Wanted {
             tokens,
-            automaton,
+            finder: Finder::new(&contents),
             beginnings: Beginnings::new(contents),
             lstrip,
         };
@@ -423,22 +420,19 @@ impl Walk {
                 true => text.len(),
                 false => wanted.beginnings.first_unfinished(text, self.search),
             };
-            let found = wanted
-                .automaton
-                .find(Input::new(text).range(self.search..))
-                .filter(|found| is_last || found.start() < unfinished);
-            let Some(found) = found else {
+            let found = (wanted.finder.find(text, self.search))
+                .filter(|(_, found)| is_last || found.start < unfinished);
+            let Some((number, found)) = found else {
                 self.search = unfinished;
                 return None;
             };
-            let number = found.pattern().as_usize();
             let sought = &wanted.tokens[number];
-            if !is_last && !self.is_certain(sought, text, found.end()) {
-                self.search = found.start();
+            if !is_last && !self.is_certain(sought, text, found.end) {
+                self.search = found.start;
                 return None;
             }
-            self.search = found.end();
-            if let Some(span) = self.span(sought, text, found.range()) {
+            self.search = found.end;
+            if let Some(span) = self.span(sought, text, found) {
                 return Some((number, span));
             }
         }
