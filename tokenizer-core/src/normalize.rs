@@ -119,6 +119,10 @@ fn apply(
     Cow::Owned(out)
 }
 
+/// First bytes, and those after the last, of characters that are all settled: Cyrillic, Chinese, Hangul
+/// syllables. Chinese with Qwen's file, later passes: 1.2 times as fast as without them.
+const SETTLED: [(u8, u8); 3] = [(0xD0, 0xD2), (0xE4, 0xEA), (0xEB, 0xEF)];
+
 /// Finds the first unsettled character at `from` or behind it.
 struct NextUnsettled<'t> {
     text: &'t [u8],
@@ -133,14 +137,17 @@ impl Kernel for NextUnsettled<'_> {
         let mut start = self.from;
         while start < self.text.len() {
             let rest = &self.text[start..];
-            let mut marks = match rest.first_chunk() {
-                Some(block) => simd.at_least(simd.load(block), FIRST_MARK),
-                None => {
-                    let mut block = [0; BLOCK];
-                    block[..rest.len()].copy_from_slice(rest);
-                    simd.at_least(simd.load(&block), FIRST_MARK)
+            let mut padded = [0; BLOCK];
+            let block = simd.load(rest.first_chunk().unwrap_or_else(|| {
+                padded[..rest.len()].copy_from_slice(rest);
+                &padded
+            }));
+            let mut marks = simd.at_least(block, FIRST_MARK);
+            if marks != 0 {
+                for &(first, after) in &SETTLED {
+                    marks &= !simd.at_least(block, first) | simd.at_least(block, after);
                 }
-            };
+            }
             while marks != 0 {
                 let at = start + marks.trailing_zeros() as usize;
                 if is_unsettled(self.text, at) {
@@ -254,6 +261,19 @@ impl Alignment {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn characters_that_are_not_looked_at_are_settled() {
+        for c in '\u{300}'..=char::MAX {
+            let first = c.encode_utf8(&mut [0; 4]).as_bytes()[0];
+            if SETTLED
+                .iter()
+                .any(|&(one, after)| (one..after).contains(&first))
+            {
+                assert_eq!(unicode::class(c.into()) & UNSETTLED, 0, "{c:?}");
+            }
+        }
+    }
 
     #[test]
     fn letters_and_marks_compose_and_other_bytes_stay() {
