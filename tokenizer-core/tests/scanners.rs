@@ -3,6 +3,9 @@
 
 mod random_chain;
 
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
 use proptest::prelude::*;
 use tokenizer_core::internals::Tier;
 use tokenizer_core::{Gaps, Pattern, PatternName};
@@ -116,28 +119,29 @@ fn ends(pattern: &Pattern, tier: Tier, text: &[u8]) -> Vec<usize> {
         .collect()
 }
 
+fn pieces(pattern: &Pattern, tier: Tier, text: &[u8]) -> Vec<Range<usize>> {
+    let pieces = pattern.split_on(tier, text);
+    pieces.map(Result::unwrap).collect()
+}
+
 /// Fails with the pattern, the tier and the place where the pieces differ first.
 fn assert_same(case: &Case, text: &[u8]) {
-    let want = ends(&case.regex, Tier::Scalar, text);
-    let tiers = Tier::available().collect::<Vec<_>>();
-    let ways = case
-        .scanners
-        .iter()
-        .flat_map(|scanner| tiers.iter().map(move |&tier| (scanner, tier)));
-    for (scanner, tier) in ways {
-        let got = ends(scanner, tier, text);
-        if got != want {
-            let at = got.iter().zip(&want).take_while(|(a, b)| a == b).count();
-            let start = if at == 0 { 0 } else { want[at - 1] };
-            let near = &text[start..text.len().min(start + 80)];
-            panic!(
-                "{tier}, {:?}:\nfrom byte {start} of {}: got {:?}, want {:?}\n{:?}",
-                scanner,
-                text.len(),
-                got.get(at),
-                want.get(at),
-                String::from_utf8_lossy(near),
-            );
+    let want = pieces(&case.regex, Tier::Scalar, text);
+    for scanner in &case.scanners {
+        for tier in Tier::available() {
+            let got = pieces(scanner, tier, text);
+            if got != want {
+                let at = got.iter().zip(&want).take_while(|(a, b)| a == b).count();
+                let start = if at == 0 { 0 } else { want[at - 1].end };
+                let near = &text[start..text.len().min(start + 80)];
+                panic!(
+                    "{tier}, {scanner:?}:\nfrom byte {start} of {}: got {:?}, want {:?}\n{:?}",
+                    text.len(),
+                    got.get(at),
+                    want.get(at),
+                    String::from_utf8_lossy(near),
+                );
+            }
         }
     }
 }
@@ -338,6 +342,7 @@ fn little_more_than_the_last_piece_is_unsettled() {
             ("吾輩は猫である。名前はまだ無い。", 34),
             ("ab\u{FF}\u{E9}c \u{FF}d", 12),
             ("1234567890", if gpt2 { 400 } else { 3 }),
+            (" 1234567890", if gpt2 { 12 } else { 4 }),
             ("camelCaseWords", if o200k { 10 } else { 560 }),
             ("ที่นี่มี", if o200k { 1000 } else { 24 }),
         ] {
@@ -410,6 +415,57 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_gap_behind_a_live_hypothesis_is_dropped_too() {
+    let chain = vec![
+        ("a(?:c(?:xz?)?)?|[!cxz]".to_owned(), Gaps::Keep),
+        ("acxz|a|c(?!x)|x|z|!".to_owned(), Gaps::Drop),
+    ];
+    let [scanner, regex] = random_chain::compile(&chain).unwrap();
+    let scanners = vec![scanner];
+    assert_same(&Case { scanners, regex }, b"acx");
+}
+
+/// Each of these would take for ever, or wrongly, if states were entered again and again.
+#[test]
+fn hostile_patterns_are_compiled_or_refused_in_time() {
+    let start = Instant::now();
+    for source in [
+        "(?:a?|b?){40}c",
+        "(?:(?:a?){0,20}){0,20}c",
+        "((?=a)|(?=[a-c])){40}a",
+        "b(?:a{0}){4000000000}",
+        "(?:.|.|.|.|.|.|.|.|.|.|.|.|.|.|.|.)+y",
+        "(?:a|b|ab|ba|aab){0,300}c",
+        "a{2,1}",
+        &r"(?i)\p{L}|".repeat(300),
+    ] {
+        let (Ok(pattern), Ok(oracle)) = (
+            Pattern::regex(source, Gaps::Keep),
+            Pattern::through_regex_engine(source, Gaps::Keep),
+        ) else {
+            continue;
+        };
+        for text in [&b"aababc"[..], b"abcyaa", b""] {
+            let want = pieces(&oracle, Tier::Scalar, text);
+            assert_eq!(pieces(&pattern, Tier::best(), text), want, "{source}");
+        }
+    }
+    assert!(
+        start.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+/// The regex engine makes `x+(?:yx+)?` of it, which is another language.
+#[test]
+fn an_optional_character_between_two_runs_of_one_class() {
+    let pattern = Pattern::regex(r"\p{L}+'?\p{L}+", Gaps::Keep).unwrap();
+    let found = pieces(&pattern, Tier::best(), b"a b'c de");
+    assert_eq!(found, [0..2, 2..5, 5..6, 6..8]);
 }
 
 #[test]

@@ -79,11 +79,11 @@ impl Pattern {
     /// A regex in the syntax of the `fancy-regex` crate: that of `regex`, with look-around,
     /// possessive quantifiers and atomic groups. An empty match makes no piece.
     ///
-    /// A regex that a finite automaton can match, as nearly all published patterns are, is split by
-    /// one, a hundred times as fast as by the engine: it never fails on a text, and reads each
-    /// character once. Of look-around it may have what looks at the next character only, such as
-    /// `(?!\S)`. Any other regex is left to the engine. Without look-around and back-references it does not fail
-    /// either, and each search is linear; a pattern that looks far ahead for every short piece, such as
+    /// A regular pattern, as nearly all published ones are, is split by a finite automaton, 15 to 70
+    /// times as fast as by the engine: it never fails on a text, and reads each character once. Of
+    /// look-around it may have what looks at the next character only, such as `(?!\S)`. Any other
+    /// regex is left to the engine. Without look-around and back-references it does not fail either,
+    /// and each search is linear; a pattern that looks far ahead for every short piece, such as
     /// `a.*b|a`, costs the square of the text all the same.
     ///
     /// # Errors
@@ -92,12 +92,13 @@ impl Pattern {
         let stages = vec![(source.to_owned(), gaps)];
         let engine = if let Some(family) = recognise::family(source) {
             Engine::Scanner(family)
-        } else if let Some(automaton) = Automaton::new(&stages) {
-            // It must compile for the engine too.
-            RegexStage::backtracking(source, gaps)?;
-            Engine::Automaton(Box::new(automaton))
         } else {
-            Engine::Regex(vec![RegexStage::new(source, gaps)?])
+            // It must compile for the engine in any case.
+            let stage = RegexStage::new(source, gaps)?;
+            match Automaton::new(&stages) {
+                Some(automaton) => Engine::Automaton(Box::new(automaton)),
+                None => Engine::Regex(vec![stage]),
+            }
         };
         Ok(Self::new(stages, engine))
     }

@@ -93,11 +93,17 @@ pub(crate) fn chain(bytes: &mut impl Iterator<Item = u8>) -> Vec<(String, Gaps)>
                 continue;
             }
             let mut alternative = String::new();
+            let last = number(SETS.len());
             for _ in 0..number(3) {
-                alternative += SETS[number(SETS.len())];
+                // fancy-regex 0.20 makes `x+(?:yx+)?` of `x+y?x+`, which is another language.
+                let set = Some(number(SETS.len())).filter(|&set| SETS[set] != SETS[last]);
+                let Some(set) = set.filter(|&set| !alternative.contains(SETS[set])) else {
+                    continue;
+                };
+                alternative += SETS[set];
                 alternative += QUANTIFIERS[number(QUANTIFIERS.len())];
             }
-            alternative += SETS[number(SETS.len())];
+            alternative += SETS[last];
             alternative += QUANTIFIERS[number(NOT_EMPTY)];
             alternatives.push(alternative + ENDS[number(ENDS.len())]);
         }

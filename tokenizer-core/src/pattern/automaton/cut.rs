@@ -73,14 +73,20 @@ impl Automaton {
         if self.groups >> class & 1 == 0 {
             return None;
         }
-        loop {
+        let mut state = loop {
             match self.before(&text[..start]) {
+                None => break 0,
                 Some((before, other)) if other == class => start = before,
-                Some((_, other)) if !self.may_cut(other, class) => return None,
-                _ => break,
+                Some((_, other)) if self.may_cut(other, class) => break 0,
+                // That after the first of the run.
+                Some((_, other)) => {
+                    let known = self.after_two[usize::from(other)][usize::from(class)]?;
+                    start += self.classes.at(text, start)?.1;
+                    break usize::from(known);
+                }
             }
-        }
-        let (mut at, mut state, mut found) = (start, 0, None);
+        };
+        let (mut at, mut found) = (start, None);
         while let Some((_, length)) = self.classes.at(text, at) {
             if self.is_new_group(class, state) {
                 found = Some(at);

@@ -6,16 +6,11 @@ use super::classes::{Classes, Partition};
 use super::split::{Decided, Split};
 use super::syntax::{self, Set};
 use super::threads::{Program, Symbol, sets};
-use super::{
-    Automaton, CLASSES, END, Entry, GOES_ON, HERE, MORE, PAIRS, REMEMBER, STATES, state_of,
-};
+use super::{Automaton, CLASSES, END, Entry, HERE, MORE, PAIRS, REMEMBER, STATES, state_of};
 use crate::pattern::Gaps;
 
 /// Bytes of all regexes, at most: published ones have some hundreds.
 const MAX_SOURCE: usize = 4096;
-
-/// Threads that read a symbol until the pattern is left to the regex engine: some milliseconds.
-const MAX_WORK: usize = 200_000;
 
 /// What a symbol decides, and the number of the splits after it.
 type Step = (Decided, usize);
@@ -48,7 +43,7 @@ impl Automaton {
     fn number(rows: &[Vec<Step>], partition: &Partition) -> Option<Self> {
         let column = |class: usize| rows.iter().map(|row| row[class]).collect::<Vec<Step>>();
         let nothing = (0..rows.len()).map(|row| (Decided::NOTHING, row)).collect();
-        // At `GOES_ON` and `END`.
+        // Of the classes `GOES_ON` and `END`, 0 and 1.
         let mut columns = vec![nothing, column(partition.len)];
         let special = columns.len();
         // Classes that lead to the same are one.
@@ -60,7 +55,7 @@ impl Automaton {
                 columns.push(column);
             }
         }
-        if rows.len() > STATES || columns.len() > CLASSES {
+        if columns.len() > CLASSES {
             return None;
         }
         let mut next = Box::new([[0; STATES]; CLASSES]);
@@ -105,7 +100,6 @@ impl Automaton {
                 cuts[one] |= u32::from(is_cut) << two;
             }
         }
-        debug_assert_eq!([GOES_ON, END], [0, 1]);
         let automaton = Automaton {
             classes: Classes::new(partition, &numbers),
             class_count: columns.len() as u8,
@@ -138,10 +132,8 @@ impl Chain {
         let mut all = vec![self.begin()];
         let mut known: HashMap<Vec<Split>, usize> = HashMap::from([(self.begin(), 0)]);
         let mut rows: Vec<Vec<Step>> = Vec::new();
-        let mut work = 0;
         while let Some(from) = all.get(rows.len()).cloned() {
-            work += from.iter().map(Split::threads).sum::<usize>() * classes;
-            if work > MAX_WORK {
+            if all.len() > STATES {
                 return None;
             }
             let mut row = Vec::new();

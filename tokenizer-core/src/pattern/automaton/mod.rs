@@ -1,22 +1,22 @@
 //! Splitting by a finite automaton that is made from the regex.
 //!
-//! A published pre-tokenizer is one regex or several in a row, and nearly all are regular: they
-//! need no memory of the text but a bounded one. For such a pattern a deterministic automaton is made
-//! when it is compiled, so that a pattern that was never seen before is split as fast as a known one.
+//! A published pre-tokenizer is one regex or several in a row, and nearly all are regular: matching
+//! needs bounded state. Such a pattern is compiled to a deterministic automaton (DFA), so that a pattern
+//! that was never seen before is split as fast as a known one.
 //!
 //! 1. `syntax.rs`: the regex as a tree over sets of characters. What is not regular goes to the regex engine.
 //! 2. `classes.rs`: the sets divide all characters into a few classes.
 //! 3. `threads.rs`: leftmost-first matching, as ordered lists of threads that read classes.
-//! 4. `split.rs`: the pieces that are undecided at some place, without their positions. There are
-//!    only a few dozen such states: `determinize.rs` finds them all.
+//! 4. `split.rs`: the undecided pieces at a place, with positions relative to the last character: a
+//!    state of the DFA. There are a few dozen; `determinize.rs` finds them all (subset construction).
 //! 5. `walk.rs`: runs the automaton over a text, two characters a step, four places at once.
 //! 6. `cut.rs`: where a text may be cut.
 //!
 //! **Invariant.** The automaton is derived, not written: its boundaries are those of the regex
 //! engine by construction, and the tests compare the two.
 //!
-//! **Cost.** Compiling takes some milliseconds, and memory of 200 kB. Splitting reads each character
-//! once, whatever the pattern: no text is slow.
+//! **Cost.** Compiling takes 1 to 10 ms, and 200 kB of memory. Splitting reads each character once,
+//! whatever the pattern: no text is slow.
 
 mod classes;
 mod cut;

@@ -43,8 +43,8 @@ struct Hypothesis {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Split(Vec<Hypothesis>);
 
-/// What a character decides. The lowest bits are places where pieces end, that before the character
-/// the highest of them: bit `FARTHEST - n` is `n` characters back.
+/// What a character decides. Bit `FARTHEST - n`: a piece ends `n` characters back; `n = 1` is just
+/// before the character.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(super) struct Decided(u8);
 
@@ -56,7 +56,7 @@ impl Decided {
     pub(super) const REMEMBERED: Decided = Decided(1 << FARTHEST);
     /// The place [`REMEMBER_DISTANCE`] characters back is to be remembered, before anything else.
     pub(super) const REMEMBER: Decided = Decided(1 << (FARTHEST + 1));
-    /// A character belongs to a gap.
+    /// A character may belong to a gap.
     pub(super) const GAP: Decided = Decided(1 << (FARTHEST + 2));
 
     /// Whether all of `other` is decided.
@@ -91,12 +91,6 @@ impl Split {
         Split(vec![Hypothesis::new(program, None)])
     }
 
-    /// How many threads there are.
-    pub(super) fn threads(&self) -> usize {
-        let threads = self.0.iter().map(|hypothesis| hypothesis.threads.len());
-        threads.sum()
-    }
-
     /// Reads a symbol. `None` when a place would have to be remembered beside another, or there
     /// are too many hypotheses.
     pub(super) fn read(&self, program: &Program, symbol: Symbol) -> Option<(Split, Decided)> {
@@ -124,8 +118,9 @@ impl Split {
                         .for_each(|end| decided.add_end(end));
                 }
                 (true, None) => {
-                    // At the end of the text the last hypothesis has read nothing.
-                    if is_first && (next.is_some() || symbol != Symbol::End) {
+                    // A gap, if the hypotheses before it end where it begins. At the end of the text
+                    // the last one has read nothing.
+                    if next.is_some() || symbol != Symbol::End {
                         decided.add(Decided::GAP);
                     }
                 }

@@ -63,7 +63,11 @@ fn node(expr: &Expr, follow: &Follow) -> Option<Node> {
         Expr::Empty => Node::Concat(Vec::new()),
         Expr::Literal { val, casei } => {
             let one = |c| one_of(&regex_syntax::escape(&String::from(c)), *casei).map(Node::Set);
-            Node::Concat(val.chars().map(one).collect::<Option<_>>()?)
+            let mut nodes = val.chars().map(one).collect::<Option<Vec<_>>>()?;
+            match nodes.len() {
+                1 => nodes.remove(0),
+                _ => Node::Concat(nodes),
+            }
         }
         Expr::Delegate { inner, casei } => Node::Set(one_of(inner, *casei)?),
         Expr::Any {
@@ -92,6 +96,9 @@ fn node(expr: &Expr, follow: &Follow) -> Option<Node> {
             hi,
             greedy,
         } => {
+            if hi < lo {
+                return None;
+            }
             // Behind a repeated node comes the node again, or the rest.
             let again = Follow {
                 plain: false,
@@ -148,7 +155,6 @@ fn node(expr: &Expr, follow: &Follow) -> Option<Node> {
 fn single(node: Node) -> Option<Set> {
     match node {
         Node::Set(set) => Some(set),
-        Node::Concat(mut parts) if parts.len() == 1 => single(parts.pop()?),
         _ => None,
     }
 }
@@ -169,7 +175,7 @@ fn one_of(source: &str, any_case: bool) -> Option<Set> {
     }
 }
 
-/// What follows whatever stands before `node`, if `follow` follows it.
+/// The FIRST set of `node` followed by `follow`.
 fn first(node: &Node, follow: Follow) -> Follow {
     let of_set = |set: &Set, plain| Follow {
         first: set.clone(),

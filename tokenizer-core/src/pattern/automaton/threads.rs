@@ -1,8 +1,8 @@
-//! Leftmost-first matching by threads.
+//! Leftmost-first matching by a Pike VM.
 //!
-//! A regex becomes a program whose threads read one class at a time, as an ordered list: a thread that
-//! matches cuts off all after it, which are less preferred (Pike's construction). Assertions about the
-//! next character are threads that wait for it.
+//! A regex becomes a Thompson NFA, whose threads read one class at a time in order of priority: a match
+//! drops all threads of lower priority. Assertions about the next character are threads that wait for
+//! it.
 
 use super::classes::Partition;
 use super::syntax::{Node, Set};
@@ -50,6 +50,17 @@ pub(super) type Thread = usize;
 struct Threads {
     list: Vec<Thread>,
     seen: Vec<bool>,
+}
+
+/// Threads that read a symbol.
+struct Reading {
+    symbol: Symbol,
+    /// Those that began before it.
+    before: Threads,
+    /// Those after it.
+    left: Threads,
+    /// One of these matches for certain.
+    is_cut: bool,
 }
 
 /// A compiled regex.
@@ -199,23 +210,22 @@ impl Program {
     /// Lets threads read a symbol. Whether they match before it, and the threads that are left
     /// after it.
     pub(super) fn read(&self, threads: &[Thread], symbol: Symbol) -> (bool, Vec<Thread>) {
-        let (mut left, mut is_cut) = (self.no_threads(), false);
-        let matches = self.read_each(threads, symbol, &mut left, &mut is_cut);
-        (matches, left.list)
+        let mut reading = Reading {
+            symbol,
+            before: self.no_threads(),
+            left: self.no_threads(),
+            is_cut: false,
+        };
+        let matches = self.read_each(threads, &mut reading);
+        (matches, reading.left.list)
     }
 
-    fn read_each(
-        &self,
-        threads: &[Thread],
-        symbol: Symbol,
-        left: &mut Threads,
-        is_cut: &mut bool,
-    ) -> bool {
+    fn read_each(&self, threads: &[Thread], reading: &mut Reading) -> bool {
         threads.iter().any(|&thread| match &self.states[thread] {
             State::Match => true,
             State::Read { classes, next } => {
-                if !*is_cut && symbol.is_in(*classes, false) {
-                    *is_cut = self.start(*next, left);
+                if !reading.is_cut && reading.symbol.is_in(*classes, false) {
+                    reading.is_cut = self.start(*next, &mut reading.left);
                 }
                 false
             }
@@ -224,11 +234,13 @@ impl Program {
                 or_end,
                 next,
             } => {
-                let mut threads = self.no_threads();
-                if symbol.is_in(*classes, *or_end) {
-                    self.start(*next, &mut threads);
+                if !reading.symbol.is_in(*classes, *or_end) {
+                    return false;
                 }
-                self.read_each(&threads.list, symbol, left, is_cut)
+                let known = reading.before.list.len();
+                self.start(*next, &mut reading.before);
+                let new = reading.before.list.split_off(known);
+                self.read_each(&new, reading)
             }
             State::Fork(_) => false,
         })

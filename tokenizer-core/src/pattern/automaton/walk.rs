@@ -2,8 +2,8 @@
 //!
 //! A window of a kilobyte is turned into classes, 64 bytes at a time; the classes, two by two, into
 //! places in the table of steps; and these in turn into the entries of all states. Each step waits
-//! for the one before it, so four lanes are followed at once: a lane begins behind two characters after
-//! which the state is known whatever came before, and nearly any text has such a pair every few
+//! for the one before it, so four lanes are followed at once: a lane starts after a synchronizing
+//! pair, two classes that lead every state to the same state, which nearly any text has every few
 //! bytes. Where there is none, the window is followed in one lane. Then the bits of all entries become
 //! the ends of pieces.
 //!
