@@ -4,8 +4,8 @@
 //! a piece ends there, the characters after it decide nothing before it, and the state is that after the
 //! second character alone ([`Automaton`]'s `cuts`).
 
-use super::split::Decided;
-use super::{Automaton, END, HERE, STATES, state_of};
+use super::pending::Decided;
+use super::{Automaton, END, HERE, MAX_STATES, state_of};
 use crate::unicode;
 
 impl Automaton {
@@ -80,7 +80,7 @@ impl Automaton {
                 Some((_, other)) if self.may_cut(other, class) => break 0,
                 // That after the first of the run.
                 Some((_, other)) => {
-                    let known = self.after_two[usize::from(other)][usize::from(class)]?;
+                    let known = self.synchronized[usize::from(other)][usize::from(class)]?;
                     start += self.classes.at(text, start)?.1;
                     break usize::from(known);
                 }
@@ -113,7 +113,7 @@ impl Automaton {
                 Some(usize::from(state_of(self.next[usize::from(class)][state])))
             });
             // After as many steps as there are states, states recur.
-            let mut recurring = states.skip(STATES).take(STATES);
+            let mut recurring = states.skip(MAX_STATES).take(MAX_STATES);
             let is_cut = recurring.any(|state| self.is_new_group(class, state));
             self.groups |= u32::from(is_cut) << class;
         }

@@ -1,18 +1,20 @@
-//! Makes an automaton: enumerates all splits that some text leads to.
+//! Makes an automaton by subset construction: enumerates all [`Pending`] that some text leads to.
 
 use std::collections::HashMap;
 
 use super::classes::{Classes, Partition};
-use super::split::{Decided, Split};
+use super::nfa::{Nfa, Symbol, sets};
+use super::pending::{Decided, Pending};
 use super::syntax::{self, Set};
-use super::threads::{Program, Symbol, sets};
-use super::{Automaton, CLASSES, END, Entry, HERE, MORE, PAIRS, REMEMBER, STATES, state_of};
-use crate::pattern::Gaps;
+use super::{
+    Automaton, END, Entry, HERE, MAX_CLASSES, MAX_STATES, MORE, PAIRS, REMEMBER, state_of,
+};
+use crate::pattern::regex::Gaps;
 
 /// Bytes of all regexes, at most: published ones have some hundreds.
 const MAX_SOURCE: usize = 4096;
 
-/// What a symbol decides, and the number of the splits after it.
+/// What a symbol decides, and the number of the state after it.
 type Step = (Decided, usize);
 
 impl Automaton {
@@ -28,22 +30,20 @@ impl Automaton {
         nodes.iter().for_each(|node| sets(node, &mut all));
         let partition = Partition::new(&all)?;
         let chain = Chain {
-            programs: (nodes
-                .iter()
-                .map(|node| Program::new(node, &all, &partition)))
-            .collect::<Option<_>>()?,
+            nfas: (nodes.iter().map(|node| Nfa::new(node, &all, &partition)))
+                .collect::<Option<_>>()?,
             drops: stages.iter().map(|(_, gaps)| *gaps == Gaps::Drop).collect(),
         };
         let rows = chain.explore(partition.len)?;
-        Automaton::number(&rows, &partition)
+        Automaton::build_tables(&rows, &partition)
     }
 
     /// Numbers classes and states. Row `n` has the steps of state `n` by each class of the
     /// partition, and by the end.
-    fn number(rows: &[Vec<Step>], partition: &Partition) -> Option<Self> {
+    fn build_tables(rows: &[Vec<Step>], partition: &Partition) -> Option<Self> {
         let column = |class: usize| rows.iter().map(|row| row[class]).collect::<Vec<Step>>();
         let nothing = (0..rows.len()).map(|row| (Decided::NOTHING, row)).collect();
-        // Of the classes `GOES_ON` and `END`, 0 and 1.
+        // Of the classes `CONTINUATION` and `END`, 0 and 1.
         let mut columns = vec![nothing, column(partition.len)];
         let special = columns.len();
         // Classes that lead to the same are one.
@@ -55,11 +55,11 @@ impl Automaton {
                 columns.push(column);
             }
         }
-        if columns.len() > CLASSES {
+        if columns.len() > MAX_CLASSES {
             return None;
         }
-        let mut next = Box::new([[0; STATES]; CLASSES]);
-        let mut decided = Box::new([[Decided::NOTHING; STATES]; CLASSES]);
+        let mut next = Box::new([[0; MAX_STATES]; MAX_CLASSES]);
+        let mut decided = Box::new([[Decided::NOTHING; MAX_STATES]; MAX_CLASSES]);
         for (class, column) in columns.iter().enumerate() {
             for (state, &(what, after)) in column.iter().enumerate() {
                 next[class][state] = (after as Entry) << 2
@@ -73,8 +73,8 @@ impl Automaton {
             }
         }
         let mut next_two = vec![[0; 2]; PAIRS];
-        let mut after_two = Box::new([[None; CLASSES]; CLASSES]);
-        let mut cuts = [0; CLASSES];
+        let mut synchronized = Box::new([[None; MAX_CLASSES]; MAX_CLASSES]);
+        let mut cuts = [0; MAX_CLASSES];
         for one in 0..columns.len() {
             for two in 0..columns.len() {
                 let start = (one * columns.len() + two) * rows.len();
@@ -88,7 +88,7 @@ impl Automaton {
                 let between = || columns[one].iter().map(|&(_, between)| between);
                 let mut after = between().map(|between| columns[two][between].1 as u8);
                 let first = after.next();
-                after_two[one][two] = first.filter(|first| after.all(|after| after == *first));
+                synchronized[one][two] = first.filter(|first| after.all(|after| after == *first));
                 // The left part ends as it does there, and the right part begins anew.
                 let is_cut = between().all(|between| {
                     let (decided, after) = columns[two][between];
@@ -107,7 +107,7 @@ impl Automaton {
             next,
             next_two: next_two.into_boxed_slice().try_into().ok()?,
             decided,
-            after_two,
+            synchronized,
             cuts,
             groups: 0,
         };
@@ -115,33 +115,33 @@ impl Automaton {
     }
 }
 
-/// Programs that split each other's pieces.
+/// NFAs that split each other's pieces.
 struct Chain {
-    programs: Vec<Program>,
-    /// Whether gaps of the program are no pieces.
+    nfas: Vec<Nfa>,
+    /// Whether gaps of the nfa are no pieces.
     drops: Vec<bool>,
 }
 
 impl Chain {
-    fn begin(&self) -> Vec<Split> {
-        self.programs.iter().map(Split::new).collect()
+    fn begin(&self) -> Vec<Pending> {
+        self.nfas.iter().map(Pending::new).collect()
     }
 
-    /// The steps of all splits, the one at the beginning first.
+    /// The steps of all states, the one at the beginning first.
     fn explore(&self, classes: usize) -> Option<Vec<Vec<Step>>> {
         let mut all = vec![self.begin()];
-        let mut known: HashMap<Vec<Split>, usize> = HashMap::from([(self.begin(), 0)]);
+        let mut known: HashMap<Vec<Pending>, usize> = HashMap::from([(self.begin(), 0)]);
         let mut rows: Vec<Vec<Step>> = Vec::new();
         while let Some(from) = all.get(rows.len()).cloned() {
-            if all.len() > STATES {
+            if all.len() > MAX_STATES {
                 return None;
             }
             let mut row = Vec::new();
             for class in 0..classes {
-                let mut splits = from.clone();
-                let decided = self.step(&mut splits, 0, Symbol::Class(class as u8))?;
-                let number = *known.entry(splits).or_insert_with_key(|splits| {
-                    all.push(splits.clone());
+                let mut pending = from.clone();
+                let decided = self.step(&mut pending, 0, Symbol::Class(class as u8))?;
+                let number = *known.entry(pending).or_insert_with_key(|pending| {
+                    all.push(pending.clone());
                     all.len() - 1
                 });
                 row.push((decided, number));
@@ -162,28 +162,28 @@ impl Chain {
 
     /// Lets `stage` and those after it read a symbol. A stage that is not the last must decide at
     /// once where its pieces end: there the pieces of the next end, as at the end of a text.
-    fn step(&self, splits: &mut [Split], stage: usize, symbol: Symbol) -> Option<Decided> {
-        let Some(program) = self.programs.get(stage) else {
+    fn step(&self, pending: &mut [Pending], stage: usize, symbol: Symbol) -> Option<Decided> {
+        let Some(nfa) = self.nfas.get(stage) else {
             return Some(Decided::NOTHING);
         };
-        let (split, decided) = splits[stage].read(program, symbol)?;
-        splits[stage] = split;
+        let (after, decided) = pending[stage].read(nfa, symbol)?;
+        pending[stage] = after;
         if self.drops[stage] && decided.has(Decided::GAP) {
             return None;
         }
         let mut decided = decided.without(Decided::GAP);
-        if stage + 1 == self.programs.len() {
+        if stage + 1 == self.nfas.len() {
             return Some(decided);
         }
         if decided.without(Decided::HERE) != Decided::NOTHING {
             return None;
         }
         if decided.has(Decided::HERE) && symbol != Symbol::End {
-            decided.add(self.step(splits, stage + 1, Symbol::End)?);
-            let later = splits.iter_mut().zip(&self.programs).skip(stage + 1);
-            later.for_each(|(split, program)| *split = Split::new(program));
+            decided.add(self.step(pending, stage + 1, Symbol::End)?);
+            let later = pending.iter_mut().zip(&self.nfas).skip(stage + 1);
+            later.for_each(|(pending, nfa)| *pending = Pending::new(nfa));
         }
-        decided.add(self.step(splits, stage + 1, symbol)?);
+        decided.add(self.step(pending, stage + 1, symbol)?);
         Some(decided)
     }
 }

@@ -6,8 +6,8 @@
 //!
 //! 1. `syntax.rs`: the regex as a tree over sets of characters. What is not regular goes to the regex engine.
 //! 2. `classes.rs`: the sets divide all characters into a few classes.
-//! 3. `threads.rs`: leftmost-first matching, as ordered lists of threads that read classes.
-//! 4. `split.rs`: the undecided pieces at a place, with positions relative to the last character: a
+//! 3. `nfa.rs`: leftmost-first matching, as ordered lists of threads that read classes.
+//! 4. `pending.rs`: the undecided pieces at a place, with positions relative to the last character: a
 //!    state of the DFA. There are a few dozen; `determinize.rs` finds them all (subset construction).
 //! 5. `walk.rs`: runs the automaton over a text, two characters a step, four places at once.
 //! 6. `cut.rs`: where a text may be cut.
@@ -21,26 +21,26 @@
 mod classes;
 mod cut;
 mod determinize;
-mod split;
+mod nfa;
+mod pending;
 mod syntax;
-mod threads;
 mod walk;
 
 use self::classes::Classes;
-use self::split::Decided;
+use self::pending::Decided;
 pub(super) use self::walk::Walker;
 
-/// Classes of characters, at most, with [`GOES_ON`] and [`END`].
-const CLASSES: usize = 32;
+/// Classes of characters, at most, with [`CONTINUATION`] and [`END`].
+const MAX_CLASSES: usize = 32;
 
 /// States, at most.
-const STATES: usize = 64;
+const MAX_STATES: usize = 64;
 
 /// Numbers of pairs of characters, each with a state added: any 16 bits and any 8.
-const PAIRS: usize = CLASSES * CLASSES * STATES + 256;
+const PAIRS: usize = MAX_CLASSES * MAX_CLASSES * MAX_STATES + 256;
 
 /// The class of bytes that go on with a character: they change no state.
-const GOES_ON: u8 = 0;
+const CONTINUATION: u8 = 0;
 
 /// The class of the end of the text.
 const END: u8 = 1;
@@ -69,17 +69,17 @@ pub(super) struct Automaton {
     class_count: u8,
     state_count: u8,
     /// The entry after a character, by its class and the state before it.
-    next: Box<[[Entry; STATES]; CLASSES]>,
+    next: Box<[[Entry; MAX_STATES]; MAX_CLASSES]>,
     /// The same for two characters at once. The place is
     /// `(class * class_count + next class) * state_count + state`.
     next_two: Box<[[Entry; 2]; PAIRS]>,
     /// What a character decides, by its class and the state before it.
-    decided: Box<[[Decided; STATES]; CLASSES]>,
+    decided: Box<[[Decided; MAX_STATES]; MAX_CLASSES]>,
     /// The state after two characters, by their classes, if it does not depend on the state before
     /// them.
-    after_two: Box<[[Option<u8>; CLASSES]; CLASSES]>,
+    synchronized: Box<[[Option<u8>; MAX_CLASSES]; MAX_CLASSES]>,
     /// Whether a text may be cut between two characters of these classes, as bits by the second.
-    cuts: [u32; CLASSES],
+    cuts: [u32; MAX_CLASSES],
     /// The classes whose runs are cut into groups, as bits.
     groups: u32,
 }

@@ -10,8 +10,8 @@
 //! **Cost.** Nine instructions for each byte of English, as many as a scanner that is written for its
 //! pattern takes. Ends that are decided late cost twenty more each, two for an indented line.
 
-use super::split::{Decided, Distance, FARTHEST, REMEMBER_DISTANCE};
-use super::{Automaton, END, Entry, GOES_ON, HERE, MORE, state_of};
+use super::pending::{Decided, Distance, FARTHEST, REMEMBER_DISTANCE};
+use super::{Automaton, CONTINUATION, END, Entry, HERE, MORE, state_of};
 use crate::pattern::spans::Spans;
 use crate::pattern::utf8::{Utf8, bits, first_block};
 use crate::simd::{BLOCK, FLATTEN, Kernel, PREFETCH_DISTANCE, Simd, Tier, prefetch};
@@ -207,7 +207,7 @@ impl Automaton {
             let block = simd.load(bytes);
             let non_ascii = simd.non_ascii(block);
             let classes: &mut [u8; BLOCK] = window[at..].first_chunk_mut().expect("it is longer");
-            // All bytes above ASCII are `GOES_ON` at first.
+            // All bytes above ASCII are `CONTINUATION` at first.
             *classes = simd.store_classes(simd.look_up(block, &self.classes.ascii));
             if non_ascii != 0 {
                 let utf8 = Utf8::find(simd, block, non_ascii, len);
@@ -234,7 +234,8 @@ impl Automaton {
         let mut lanes = 1;
         if len >= SHORTEST_IN_LANES {
             while lanes < LANES
-                && let Some((start, state)) = self.known_state(&window[..len], len * lanes / LANES)
+                && let Some((start, state)) =
+                    self.find_synchronized(&window[..len], len * lanes / LANES)
                 && start > starts[lanes - 1]
             {
                 (starts[lanes], states[lanes]) = (start, usize::from(state));
@@ -288,13 +289,13 @@ impl Automaton {
     /// The first even place, some bytes behind `from`, where the state is known whatever came before, and the
     /// state.
     #[inline(always)]
-    fn known_state(&self, window: &[u8], from: usize) -> Option<(usize, u8)> {
-        let mut before = GOES_ON;
+    fn find_synchronized(&self, window: &[u8], from: usize) -> Option<(usize, u8)> {
+        let mut before = CONTINUATION;
         for (at, &class) in window[from..].iter().enumerate().take(BLOCK) {
-            if class == GOES_ON {
+            if class == CONTINUATION {
                 continue;
             }
-            if let Some(state) = self.after_two[usize::from(before)][usize::from(class)] {
+            if let Some(state) = self.synchronized[usize::from(before)][usize::from(class)] {
                 let at = from + at + 1;
                 if at.is_multiple_of(2) {
                     return Some((at, state));

@@ -7,8 +7,8 @@
 use super::classes::Partition;
 use super::syntax::{Node, Set};
 
-/// States of a program, at most: more would not make an automaton that is small enough.
-const MAX_STATES: usize = 1000;
+/// States of a nfa, at most: more would not make an automaton that is small enough.
+const MAX_NFA_STATES: usize = 1000;
 
 /// A class, or the end of the text.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -64,7 +64,7 @@ struct Reading {
 }
 
 /// A compiled regex.
-pub(super) struct Program {
+pub(super) struct Nfa {
     states: Vec<State>,
     /// The threads before anything has been read.
     pub(super) start: Vec<Thread>,
@@ -96,7 +96,7 @@ fn may_be_empty(node: &Node) -> bool {
     }
 }
 
-impl Program {
+impl Nfa {
     /// Compiles a regex; `sets` are those of `partition`, in its order. `None` when it may match
     /// nothing, or repeats what may, or needs too many states.
     pub(super) fn new(node: &Node, sets: &[&Set], partition: &Partition) -> Option<Self> {
@@ -107,19 +107,19 @@ impl Program {
             let number = sets.iter().position(|other| *other == set);
             number.map_or(0, |number| partition.mask(number))
         };
-        let mut program = Program {
+        let mut nfa = Nfa {
             states: vec![State::Match],
             start: Vec::new(),
         };
-        let start = program.compile(node, 0, &classes)?;
-        let mut threads = program.no_threads();
-        program.start(start, &mut threads);
-        program.start = threads.list;
-        Some(program)
+        let start = nfa.compile(node, 0, &classes)?;
+        let mut threads = nfa.no_threads();
+        nfa.start(start, &mut threads);
+        nfa.start = threads.list;
+        Some(nfa)
     }
 
     fn push(&mut self, state: State) -> Option<usize> {
-        if self.states.len() == MAX_STATES {
+        if self.states.len() == MAX_NFA_STATES {
             return None;
         }
         self.states.push(state);

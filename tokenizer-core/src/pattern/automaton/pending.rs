@@ -3,15 +3,15 @@
 //! A piece is the longest match of its most preferred threads, and the next piece begins where it
 //! ends. That it has ended is known when its last thread has died, perhaps many characters later:
 //! `\s*[\r\n]+` may go on after a line end and a hundred spaces. What comes meanwhile must be split
-//! too. So a [`Split`] is a chain of hypotheses: the first is the piece that has certainly begun, each
+//! too. So [`Pending`] is a chain of hypotheses: the first is the piece that has certainly begun, each
 //! of the others began where the one before it ends if that matches nothing longer. When the first
 //! dies, its end is decided, and the second takes its place.
 //!
-//! A split has no positions but distances from the character read last, so there are few of them.
+//! It has no positions but distances from the character read last, so there are few of them.
 
 use std::collections::VecDeque;
 
-use super::threads::{Program, Symbol, Thread};
+use super::nfa::{Nfa, Symbol, Thread};
 
 /// Characters back to a place: 0 is after the character read last, 1 before it.
 pub(super) type Distance = u8;
@@ -25,7 +25,7 @@ pub(super) const REMEMBER_DISTANCE: Distance = FARTHEST + 1;
 /// Any greater distance. The place is remembered where a text is walked.
 const FAR: Distance = Distance::MAX;
 
-/// Hypotheses in a split, at most.
+/// Hypotheses in a chain, at most.
 const MAX_HYPOTHESES: usize = 8;
 
 /// A piece that may have begun.
@@ -41,7 +41,7 @@ struct Hypothesis {
 
 /// What is undecided at a place of a text.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct Split(Vec<Hypothesis>);
+pub(super) struct Pending(Vec<Hypothesis>);
 
 /// What a character decides. Bit `FARTHEST - n`: a piece ends `n` characters back; `n = 1` is just
 /// before the character.
@@ -85,24 +85,24 @@ impl Decided {
     }
 }
 
-impl Split {
+impl Pending {
     /// Nothing has been read.
-    pub(super) fn new(program: &Program) -> Self {
-        Split(vec![Hypothesis::new(program, None)])
+    pub(super) fn new(nfa: &Nfa) -> Self {
+        Pending(vec![Hypothesis::new(nfa, None)])
     }
 
     /// Reads a symbol. `None` when a place would have to be remembered beside another, or there
     /// are too many hypotheses.
-    pub(super) fn read(&self, program: &Program, symbol: Symbol) -> Option<(Split, Decided)> {
+    pub(super) fn read(&self, nfa: &Nfa, symbol: Symbol) -> Option<(Pending, Decided)> {
         let mut decided = Decided::NOTHING;
         let mut waiting = VecDeque::new();
         for (number, hypothesis) in self.0.iter().enumerate() {
-            waiting.push_back(hypothesis.moved_on(number == 0, &mut decided)?);
+            waiting.push_back(hypothesis.advance(number == 0, &mut decided)?);
         }
         let mut left = Vec::new();
         let mut next = waiting.pop_front();
         while let Some(mut hypothesis) = next.take() {
-            let (matches, threads) = program.read(&hypothesis.threads, symbol);
+            let (matches, threads) = nfa.read(&hypothesis.threads, symbol);
             if matches {
                 hypothesis.end = Some(1);
                 waiting.clear();
@@ -129,14 +129,14 @@ impl Split {
             if next.is_none() && symbol != Symbol::End {
                 if !matches {
                     // The hypothesis began with the symbol. If it dies, the symbol is in a gap.
-                    left.push(Hypothesis::new(program, Some(0)));
+                    left.push(Hypothesis::new(nfa, Some(0)));
                     break;
                 }
-                next = Some(Hypothesis::new(program, None));
+                next = Some(Hypothesis::new(nfa, None));
             }
         }
         // After a hypothesis that matches for certain, none is needed, nor its last end.
-        let is_certain = |hypothesis: &Hypothesis| program.is_certain(&hypothesis.threads);
+        let is_certain = |hypothesis: &Hypothesis| nfa.is_certain(&hypothesis.threads);
         let certain = left.iter().position(is_certain);
         if let Some(certain) = certain {
             left.truncate(certain + 1);
@@ -148,21 +148,21 @@ impl Split {
         {
             decided.add_end(begin);
         }
-        (left.len() <= MAX_HYPOTHESES).then_some((Split(left), decided))
+        (left.len() <= MAX_HYPOTHESES).then_some((Pending(left), decided))
     }
 }
 
 impl Hypothesis {
-    fn new(program: &Program, begin: Option<Distance>) -> Self {
+    fn new(nfa: &Nfa, begin: Option<Distance>) -> Self {
         Hypothesis {
-            threads: program.start.clone(),
+            threads: nfa.start.clone(),
             begin,
             end: None,
         }
     }
 
     /// The same one character later. Only the first may have an end that is far.
-    fn moved_on(&self, is_first: bool, decided: &mut Decided) -> Option<Self> {
+    fn advance(&self, is_first: bool, decided: &mut Decided) -> Option<Self> {
         let begin = match self.begin {
             Some(FARTHEST..) => return None,
             begin => begin.map(|begin| begin + 1),
