@@ -485,40 +485,10 @@ fn many_random_chains_have_an_automaton() {
     assert!(automata > 30, "{automata} of 200");
 }
 
-/// Regexes that are linear, but for one look-ahead, and have no automaton of ours.
-const LINEAR: [&str; 4] = [
-    r"\w+\b|\s+(?!\S)| ",
-    r"^\p{L}|\p{L}+|\s+(?!\S)|\s+|\S",
-    r"[a-z]{1,70}|\s+(?!\S)|\s+|\S",
-    r"\s+(?!\S)|\p{N}*|\S",
-];
-
-proptest! {
-    #![proptest_config(config())]
-
-    #[test]
-    fn linear_regexes_split_as_backtracking_does(text in hard_text(2)) {
-        static PAIRS: std::sync::LazyLock<Vec<(Pattern, Pattern)>> = std::sync::LazyLock::new(|| {
-            let pair = |source: &&str| [Gaps::Keep, Gaps::Drop].map(|gaps| (
-                Pattern::regex(source, gaps).unwrap(),
-                Pattern::through_regex_engine(source, gaps).unwrap(),
-            ));
-            LINEAR.iter().flat_map(pair).collect()
-        });
-        for (linear, oracle) in &*PAIRS {
-            prop_assert!(!linear.has_scanner(), "{linear:?}");
-            let pieces = |pattern: &Pattern| pattern.split(&text).collect::<Result<Vec<_>, _>>();
-            prop_assert_eq!(pieces(linear), pieces(oracle), "{}", oracle.source());
-        }
-    }
-}
-
 #[test]
 fn long_runs_of_white_space_are_split() {
     let text = " ".repeat(3_000_000) + "a";
-    let linear = LINEAR.map(|source| Pattern::regex(source, Gaps::Keep).unwrap());
-    let scanners = scanners().cloned();
-    for pattern in linear.into_iter().chain(scanners) {
+    for pattern in scanners() {
         let rule = pattern
             .stages()
             .last()

@@ -12,7 +12,6 @@
 mod automaton;
 mod cut;
 mod error;
-mod linear;
 mod lossy;
 mod named;
 mod recognise;
@@ -84,7 +83,8 @@ impl Pattern {
     /// look-around it may have what looks at the next character only, such as `(?!\S)`. Any other
     /// regex is left to the engine. Without look-around and back-references it does not fail either,
     /// and each search is linear; a pattern that looks far ahead for every short piece, such as
-    /// `a.*b|a`, costs the square of the text all the same.
+    /// `a.*b|a`, costs the square of the text all the same. With them, it fails where it would
+    /// backtrack too far.
     ///
     /// # Errors
     /// When it does not compile.
@@ -111,7 +111,7 @@ impl Pattern {
     #[cfg(any(test, feature = "internals"))]
     #[doc(hidden)]
     pub fn through_regex_engine(source: &str, gaps: Gaps) -> Result<Self, PatternError> {
-        let stage = RegexStage::backtracking(source, gaps)?;
+        let stage = RegexStage::new(source, gaps)?;
         Ok(Self::new(
             vec![(source.to_owned(), gaps)],
             Engine::Regex(vec![stage]),

@@ -1,12 +1,9 @@
-//! Splitting by any regex: by automata where `linear.rs` says so, by backtracking elsewhere.
-//!
-//! The backtracking engine, `fancy-regex`, is the definition of every pattern, and the oracle of
-//! every faster way to split.
+//! Splitting by any regex: by the backtracking engine, `fancy-regex`, which is the definition of every
+//! pattern, and the oracle of every faster way to split.
 
 use fancy_regex::Regex;
 
 use super::error::{PatternError, SplitError};
-use super::linear::LinearRegex;
 use super::lossy::LossyText;
 use super::spans::Spans;
 
@@ -23,36 +20,20 @@ pub enum Gaps {
 /// One regex of a pattern, compiled.
 #[derive(Clone)]
 pub(super) struct RegexStage {
-    matcher: Matcher,
+    /// `None`: the whole text is one piece.
+    regex: Option<Regex>,
     gaps: Gaps,
 }
 
-#[derive(Clone)]
-enum Matcher {
-    Linear(LinearRegex),
-    Backtracking(Regex),
-    /// The whole text is one piece.
-    Whole,
-}
-
 impl RegexStage {
-    /// Compiles `source`; to automata, where that is possible.
+    /// Compiles `source`.
     pub(super) fn new(source: &str, gaps: Gaps) -> Result<Self, PatternError> {
-        let mut stage = Self::backtracking(source, gaps)?;
-        if let Some(linear) = LinearRegex::new(source) {
-            stage.matcher = Matcher::Linear(linear);
-        }
-        Ok(stage)
-    }
-
-    /// Compiles `source` for the backtracking engine.
-    pub(super) fn backtracking(source: &str, gaps: Gaps) -> Result<Self, PatternError> {
         let regex = Regex::new(source).map_err(|error| PatternError::Regex {
             source_text: source.to_owned(),
             message: error.to_string(),
         })?;
         Ok(RegexStage {
-            matcher: Matcher::Backtracking(regex),
+            regex: Some(regex),
             gaps,
         })
     }
@@ -60,23 +41,22 @@ impl RegexStage {
     /// The stage that does not split.
     pub(super) fn whole() -> Self {
         RegexStage {
-            matcher: Matcher::Whole,
+            regex: None,
             gaps: Gaps::Keep,
         }
     }
 
     /// The first match in `text` at or after `at`, which may be empty.
     fn find(&self, text: &str, at: usize) -> Result<Option<(usize, usize)>, SplitError> {
-        match &self.matcher {
-            Matcher::Whole => Ok(Some((at, text.len()))),
-            Matcher::Linear(regex) => Ok(regex.find(text, at)),
-            Matcher::Backtracking(regex) => match regex.find_from_pos(text, at) {
-                Ok(found) => Ok(found.map(|found| (found.start(), found.end()))),
-                Err(error) => Err(SplitError {
-                    offset: at,
-                    message: error.to_string(),
-                }),
-            },
+        let Some(regex) = &self.regex else {
+            return Ok(Some((at, text.len())));
+        };
+        match regex.find_from_pos(text, at) {
+            Ok(found) => Ok(found.map(|found| (found.start(), found.end()))),
+            Err(error) => Err(SplitError {
+                offset: at,
+                message: error.to_string(),
+            }),
         }
     }
 
