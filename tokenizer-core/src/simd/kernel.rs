@@ -7,20 +7,16 @@ pub(crate) const BLOCK: usize = 64;
 pub(crate) struct AsciiTable {
     pub(super) entries: [u8; 128],
     /// Each row of 16 entries xor the row before it.
+    #[cfg(target_arch = "x86_64")]
     pub(super) differences: [u8; 128],
 }
 
 impl AsciiTable {
     pub(crate) const fn new(entries: [u8; 128]) -> Self {
-        let mut differences = entries;
-        let mut at = 16;
-        while at < 128 {
-            differences[at] ^= entries[at - 16];
-            at += 1;
-        }
         AsciiTable {
             entries,
-            differences,
+            #[cfg(target_arch = "x86_64")]
+            differences: differences(entries),
         }
     }
 
@@ -29,6 +25,17 @@ impl AsciiTable {
     pub(crate) fn get(&self, byte: u8) -> Option<&u8> {
         self.entries.get(usize::from(byte))
     }
+}
+
+#[cfg(target_arch = "x86_64")]
+const fn differences(entries: [u8; 128]) -> [u8; 128] {
+    let mut differences = entries;
+    let mut at = 16;
+    while at < 128 {
+        differences[at] ^= entries[at - 16];
+        at += 1;
+    }
+    differences
 }
 
 /// A function that is compiled once for each instruction set.
