@@ -417,17 +417,6 @@ proptest! {
     }
 }
 
-#[test]
-fn a_gap_behind_a_live_hypothesis_is_dropped_too() {
-    let chain = vec![
-        ("a(?:c(?:xz?)?)?|[!cxz]".to_owned(), Gaps::Keep),
-        ("acxz|a|c(?!x)|x|z|!".to_owned(), Gaps::Drop),
-    ];
-    let [scanner, regex] = random_chain::compile(&chain).unwrap();
-    let scanners = vec![scanner];
-    assert_same(&Case { scanners, regex }, b"acx");
-}
-
 /// Each of these would take for ever, or wrongly, if states were entered again and again.
 #[test]
 fn hostile_patterns_are_compiled_or_refused_in_time() {

@@ -187,3 +187,17 @@ impl Chain {
         Some(decided)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_behind_a_live_hypothesis_is_not_kept() {
+        // Of `acx`, the second stage drops the `c`, while `acxz` may still match.
+        let first = ("a(?:c(?:xz?)?)?|[^a]".to_owned(), Gaps::Keep);
+        let second = "acxz|a|c(?!x)|[^ac]".to_owned();
+        assert!(Automaton::new(&[first.clone(), (second.clone(), Gaps::Keep)]).is_some());
+        assert!(Automaton::new(&[first, (second, Gaps::Drop)]).is_none());
+    }
+}
