@@ -78,12 +78,12 @@ impl Partition {
 
 /// The class of every character.
 pub(super) struct Classes {
-    /// Those of the ASCII characters.
+    /// The classes of ASCII.
     pub(super) ascii: AsciiTable,
     /// The leaf of each 64 characters.
     roots: Box<[u16]>,
     leaves: Vec<[u8; LEAF as usize]>,
-    /// That of U+FFFD, as which an invalid sequence counts.
+    /// The class of invalid sequences, which count as U+FFFD.
     pub(super) invalid: u8,
 }
 

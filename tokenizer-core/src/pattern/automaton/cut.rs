@@ -9,8 +9,8 @@ use super::{Automaton, END, HERE, MAX_STATES, state_of};
 use crate::unicode;
 
 impl Automaton {
-    /// The first place behind the character at `at` where `text` may be cut; `None` when there is none up to
-    /// the character at `last`, or behind it. Costs the distance.
+    /// The first cut of `text` after the character at `at`; `None` if there is none up to the end of
+    /// the character after `last`. Linear in the distance.
     pub(in crate::pattern) fn first_cut(
         &self,
         text: &[u8],
@@ -36,11 +36,11 @@ impl Automaton {
         None
     }
 
-    /// The last place, `from` or behind it, where a text that begins with `text` may be cut, whatever it
-    /// goes on with; `None` when there is none. A piece begins at the beginning of `text`.
+    /// The last cut of `text` at or after `from` that holds whatever bytes are appended; `None` if
+    /// there is none. A piece must begin at byte 0.
     ///
-    /// Places before `text.len() - 3` are decided for good. Costs the distance from the end to the
-    /// place, or to `from`, and the length of a run of one class at the end that is cut into groups.
+    /// Appended bytes never add a cut before `text.len() - 3`. Linear in the distance from the end to
+    /// the cut, or to `from`, and in the length of a run at the end that is cut into groups.
     pub(in crate::pattern) fn last_settled_cut(&self, text: &[u8], from: usize) -> Option<usize> {
         let from = from.max(1);
         let mut end = text.len();

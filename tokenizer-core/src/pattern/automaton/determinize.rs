@@ -1,4 +1,4 @@
-//! Makes an automaton by subset construction: enumerates all [`Pending`] that some text leads to.
+//! Subset construction: each reachable [`Pending`] becomes a state of the automaton.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use crate::pattern::regex::Gaps;
 /// Bytes of all regexes, at most: published ones have some hundreds.
 const MAX_SOURCE: usize = 4096;
 
-/// What a symbol decides, and the number of the state after it.
+/// The boundaries that a symbol decides, and the next state.
 type Step = (Decided, usize);
 
 impl Automaton {
@@ -38,19 +38,18 @@ impl Automaton {
         Automaton::build_tables(&rows, &partition)
     }
 
-    /// Numbers classes and states. Row `n` has the steps of state `n` by each class of the
-    /// partition, and by the end.
+    /// Numbers the classes and fills the tables. Row `n` has the steps of state `n`, by class of the
+    /// partition and by the end of the text.
     fn build_tables(rows: &[Vec<Step>], partition: &Partition) -> Option<Self> {
         let column = |class: usize| rows.iter().map(|row| row[class]).collect::<Vec<Step>>();
         let nothing = (0..rows.len()).map(|row| (Decided::NOTHING, row)).collect();
         // Of the classes `CONTINUATION` and `END`, 0 and 1.
         let mut columns = vec![nothing, column(partition.len)];
-        let special = columns.len();
-        // Classes that lead to the same are one.
+        // Classes with equal columns are merged.
         let mut numbers = Vec::new();
         for column in (0..partition.len).map(column) {
-            let known = columns[special..].iter().position(|known| *known == column);
-            numbers.push(known.map_or(columns.len(), |known| special + known) as u8);
+            let known = columns.iter().skip(2).position(|known| *known == column);
+            numbers.push(known.map_or(columns.len(), |known| known + 2) as u8);
             if known.is_none() {
                 columns.push(column);
             }
@@ -62,56 +61,59 @@ impl Automaton {
         let mut decided = Box::new([[Decided::NOTHING; MAX_STATES]; MAX_CLASSES]);
         for (class, column) in columns.iter().enumerate() {
             for (state, &(what, after)) in column.iter().enumerate() {
-                next[class][state] = (after as Entry) << 2
-                    | match what {
-                        Decided::NOTHING => 0,
-                        Decided::HERE => HERE,
-                        Decided::REMEMBER => REMEMBER,
-                        _ => MORE,
-                    };
+                let flags = match what {
+                    Decided::NOTHING => 0,
+                    Decided::HERE => HERE,
+                    Decided::REMEMBER => REMEMBER,
+                    _ => MORE,
+                };
+                next[class][state] = (after as Entry) << 2 | flags;
                 decided[class][state] = what;
             }
         }
-        let mut next_two = vec![[0; 2]; PAIRS];
-        let mut synchronized = Box::new([[None; MAX_CLASSES]; MAX_CLASSES]);
-        let mut cuts = [0; MAX_CLASSES];
-        for one in 0..columns.len() {
-            for two in 0..columns.len() {
-                let start = (one * columns.len() + two) * rows.len();
-                for (state, entries) in next_two[start..][..rows.len()].iter_mut().enumerate() {
-                    let between = next[one][state];
-                    *entries = [between, next[two][usize::from(state_of(between))]];
-                }
-                if one.min(two) < special {
-                    continue;
-                }
-                let between = || columns[one].iter().map(|&(_, between)| between);
-                let mut after = between().map(|between| columns[two][between].1 as u8);
-                let first = after.next();
-                synchronized[one][two] = first.filter(|first| after.all(|after| after == *first));
-                // The left part ends as it does there, and the right part begins anew.
-                let is_cut = between().all(|between| {
-                    let (decided, after) = columns[two][between];
-                    let at_end = columns[usize::from(END)][between].0;
-                    decided.has(Decided::HERE)
-                        && decided.without(Decided::HERE) == at_end.without(Decided::HERE)
-                        && after == columns[two][0].1
-                });
-                cuts[one] |= u32::from(is_cut) << two;
-            }
-        }
-        let automaton = Automaton {
+        let mut automaton = Automaton {
             classes: Classes::new(partition, &numbers),
             class_count: columns.len() as u8,
             state_count: rows.len() as u8,
             next,
-            next_two: next_two.into_boxed_slice().try_into().ok()?,
+            next_two: vec![[0; 2]; PAIRS].into_boxed_slice().try_into().ok()?,
             decided,
-            synchronized,
-            cuts,
+            synchronized: Box::new([[None; MAX_CLASSES]; MAX_CLASSES]),
+            cuts: [0; MAX_CLASSES],
             groups: 0,
         };
+        for one in 0..columns.len() {
+            for two in 0..columns.len() {
+                automaton.add_pair(one, two, &columns);
+            }
+        }
         Some(automaton.with_groups())
+    }
+
+    /// Fills the tables by pairs of classes.
+    fn add_pair(&mut self, one: usize, two: usize, columns: &[Vec<Step>]) {
+        let states = usize::from(self.state_count);
+        let start = (one * columns.len() + two) * states;
+        for (state, entries) in self.next_two[start..][..states].iter_mut().enumerate() {
+            let between = self.next[one][state];
+            *entries = [between, self.next[two][usize::from(state_of(between))]];
+        }
+        if one.min(two) <= usize::from(END) {
+            return;
+        }
+        let between = || columns[one].iter().map(|&(_, between)| between);
+        let mut after = between().map(|between| columns[two][between].1 as u8);
+        let first = after.next();
+        self.synchronized[one][two] = first.filter(|first| after.all(|after| after == *first));
+        // The left part ends as it does there, and the right part begins anew.
+        let is_cut = between().all(|between| {
+            let (decided, after) = columns[two][between];
+            let at_end = columns[usize::from(END)][between].0;
+            decided.has(Decided::HERE)
+                && decided.without(Decided::HERE) == at_end.without(Decided::HERE)
+                && after == columns[two][0].1
+        });
+        self.cuts[one] |= u32::from(is_cut) << two;
     }
 }
 

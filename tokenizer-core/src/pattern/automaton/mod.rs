@@ -73,7 +73,7 @@ pub(super) struct Automaton {
     /// The same for two characters at once. The place is
     /// `(class * class_count + next class) * state_count + state`.
     next_two: Box<[[Entry; 2]; PAIRS]>,
-    /// What a character decides, by its class and the state before it.
+    /// The boundaries that a character decides, by its class and the state before it.
     decided: Box<[[Decided; MAX_STATES]; MAX_CLASSES]>,
     /// The state after two characters, by their classes, if it does not depend on the state before
     /// them.

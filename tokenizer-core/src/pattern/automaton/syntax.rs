@@ -61,30 +61,13 @@ pub(super) fn parse(source: &str) -> Option<Node> {
 fn node(expr: &Expr, follow: &Follow) -> Option<Node> {
     Some(match expr {
         Expr::Empty => Node::Concat(Vec::new()),
-        Expr::Literal { val, casei } => {
-            let one = |c| one_of(&regex_syntax::escape(&String::from(c)), *casei).map(Node::Set);
-            let mut nodes = val.chars().map(one).collect::<Option<Vec<_>>>()?;
-            match nodes.len() {
-                1 => nodes.remove(0),
-                _ => Node::Concat(nodes),
-            }
-        }
+        Expr::Literal { val, casei } => literal(val, *casei)?,
         Expr::Delegate { inner, casei } => Node::Set(one_of(inner, *casei)?),
         Expr::Any {
             newline,
             crlf: false,
         } => Node::Set(one_of(if *newline { "(?s:.)" } else { "." }, false)?),
-        Expr::Concat(parts) => {
-            let mut nodes = Vec::new();
-            let mut follow = follow.clone();
-            for part in parts.iter().rev() {
-                let part = node(part, &follow)?;
-                follow = first(&part, follow);
-                nodes.push(part);
-            }
-            nodes.reverse();
-            Node::Concat(nodes)
-        }
+        Expr::Concat(parts) => concat(parts, follow)?,
         Expr::Alt(parts) => {
             let nodes = parts.iter().map(|part| node(part, follow));
             Node::Alternatives(nodes.collect::<Option<_>>()?)
@@ -95,45 +78,21 @@ fn node(expr: &Expr, follow: &Follow) -> Option<Node> {
             lo,
             hi,
             greedy,
-        } => {
-            if hi < lo {
-                return None;
-            }
-            // Behind a repeated node comes the node again, or the rest.
+        } if lo <= hi => {
+            // The node may follow itself.
             let again = Follow {
                 plain: false,
                 always: false,
                 first: Set::empty(),
             };
-            let node = node(child, if *hi == 1 { follow } else { &again })?;
             Node::Repeat {
-                node: Box::new(node),
+                node: Box::new(node(child, if *hi == 1 { follow } else { &again })?),
                 min: *lo,
                 max: (*hi != usize::MAX).then_some(*hi),
                 greedy: *greedy,
             }
         }
-        Expr::AtomicGroup(inner) => {
-            let node = node(inner, follow)?;
-            let Node::Repeat {
-                node: repeated,
-                greedy: true,
-                ..
-            } = &node
-            else {
-                return None;
-            };
-            let Node::Set(given_back) = &**repeated else {
-                return None;
-            };
-            let mut both = follow.first.clone();
-            both.intersect(given_back);
-            let nothing_matches = follow.plain && both.ranges().is_empty();
-            if !follow.always && !nothing_matches {
-                return None;
-            }
-            node
-        }
+        Expr::AtomicGroup(inner) => greedy_as_possessive(node(inner, follow)?, follow)?,
         Expr::LookAround(inner, LookAround::LookAhead) => Node::Before {
             set: single(node(inner, follow)?)?,
             or_end: false,
@@ -149,6 +108,46 @@ fn node(expr: &Expr, follow: &Follow) -> Option<Node> {
         },
         _ => return None,
     })
+}
+
+fn literal(text: &str, any_case: bool) -> Option<Node> {
+    let one = |c| one_of(&regex_syntax::escape(&String::from(c)), any_case).map(Node::Set);
+    let mut nodes = text.chars().map(one).collect::<Option<Vec<_>>>()?;
+    Some(match nodes.len() {
+        1 => nodes.remove(0),
+        _ => Node::Concat(nodes),
+    })
+}
+
+fn concat(parts: &[Expr], follow: &Follow) -> Option<Node> {
+    let mut nodes = Vec::new();
+    let mut follow = follow.clone();
+    for part in parts.iter().rev() {
+        let part = node(part, &follow)?;
+        follow = first(&part, follow);
+        nodes.push(part);
+    }
+    nodes.reverse();
+    Some(Node::Concat(nodes))
+}
+
+/// A greedy repetition of one set, if it matches what the possessive one matches: what follows always
+/// matches, or cannot begin with a character that is given back.
+fn greedy_as_possessive(node: Node, follow: &Follow) -> Option<Node> {
+    let Node::Repeat {
+        node: repeated,
+        greedy: true,
+        ..
+    } = &node
+    else {
+        return None;
+    };
+    let Node::Set(given_back) = &**repeated else {
+        return None;
+    };
+    let mut both = follow.first.clone();
+    both.intersect(given_back);
+    (follow.always || follow.plain && both.ranges().is_empty()).then_some(node)
 }
 
 /// The set of a node that matches one character.
