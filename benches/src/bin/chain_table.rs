@@ -42,6 +42,8 @@ fn main() -> ExitCode {
 struct Chain {
     name: String,
     model: Model,
+    /// Of the whole text, as counted outside the measured time.
+    pieces: usize,
     /// Seconds of splitting and of the first pass, by round.
     split: Vec<f64>,
     first: Vec<f64>,
@@ -58,15 +60,16 @@ fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     };
     let text = fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
     let mut chains = read(Path::new(chains), Path::new(vocabulary))?;
-    for chain in &chains {
+    for chain in &mut chains {
         check(chain, &text);
+        chain.pieces = pieces(chain.model.pattern(), text.as_bytes());
     }
     for _ in 0..rounds {
         for chain in &mut chains {
             let start = Instant::now();
             let pieces = pieces(chain.model.pattern(), text.as_bytes());
             chain.split.push(start.elapsed().as_secs_f64());
-            assert_ne!(pieces, 0);
+            assert_eq!(pieces, chain.pieces, "pieces of {}", chain.name);
             // A new one has empty caches.
             let tokenizer = Tokenizer::new(chain.model.clone());
             let start = Instant::now();
@@ -99,17 +102,22 @@ fn read(chains: &Path, vocabulary: &Path) -> Result<Vec<Chain>, Box<dyn Error>> 
     let mut read = Vec::new();
     for chain in json(chains)?.as_array().into_iter().flatten() {
         let name = chain["name"].as_str().unwrap_or_default().to_owned();
-        for field in ["normalizer", "pre_tokenizer"] {
-            file[field] = chain[field].clone();
-        }
-        match huggingface::read(&serde_json::to_vec(&file)?) {
-            Ok(model) => read.push(Chain {
-                name,
-                model,
-                split: Vec::new(),
-                first: Vec::new(),
-            }),
-            Err(error) => eprintln!("{name} is refused: {error}"),
+        file["pre_tokenizer"] = chain["pre_tokenizer"].clone();
+        // A chain that normalizes is measured without its normalizer too.
+        let normalizer = &chain["normalizer"];
+        let plain = (!normalizer.is_null()).then(|| (format!("{name}, plain"), Value::Null));
+        for (name, normalizer) in [(name, normalizer.clone())].into_iter().chain(plain) {
+            file["normalizer"] = normalizer;
+            match huggingface::read(&serde_json::to_vec(&file)?) {
+                Ok(model) => read.push(Chain {
+                    name,
+                    model,
+                    pieces: 0,
+                    split: Vec::new(),
+                    first: Vec::new(),
+                }),
+                Err(error) => eprintln!("{name} is refused: {error}"),
+            }
         }
     }
     Ok(read)
