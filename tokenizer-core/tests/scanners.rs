@@ -260,12 +260,17 @@ fn every_character_splits_as_the_regex_says() {
         text.push(c);
         text.push_str("!! ");
     }
-    for case in cases() {
+    let check = |case: &Case| {
         assert_same(case, text.as_bytes());
         for c in ('\0'..=char::MAX).step_by(29 * stride) {
             assert_same(case, c.encode_utf8(&mut [0; 4]).as_bytes());
         }
-    }
+    };
+    std::thread::scope(|scope| {
+        for case in cases() {
+            scope.spawn(|| check(case));
+        }
+    });
 }
 
 proptest! {
