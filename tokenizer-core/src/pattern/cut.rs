@@ -29,26 +29,36 @@
 use super::scan::{Family, contraction};
 use crate::unicode::{self, LETTER, LOWER, MARK, NEWLINE, NUMBER, SPACE, UPPER};
 
-/// The first place behind the character at `at` where `text` may be cut; `None` when there is none
-/// up to the character at `last`, or behind it. Costs the distance.
+/// The first cut of `text` after the character at `at`; `None` if there is none up to the end of the
+/// character after `last`. Linear in the distance.
 pub(super) fn first_cut(family: Family, text: &[u8], at: usize, last: usize) -> Option<usize> {
+    let character = |at| Character::at(text, at).map(|character| (character, character.length));
+    let may_cut = |at, before, after| may_cut(family, text, at, before, after);
+    first_cut_between(text, at, last, character, may_cut)
+}
+
+/// The same by any rule: `character` gives what begins at a place, and its length in bytes; `may_cut` decides
+/// between two that touch at a place.
+pub(super) fn first_cut_between<C: Copy>(
+    text: &[u8],
+    at: usize,
+    last: usize,
+    character: impl Fn(usize) -> Option<(C, usize)>,
+    may_cut: impl Fn(usize, C, C) -> bool,
+) -> Option<usize> {
     // The nearest byte that begins a character, or an invalid sequence.
-    let mut at = at
-        + text
-            .get(at..)?
-            .iter()
-            .take_while(|b| continues(**b))
-            .count();
-    let mut before = Character::at(text, at)?;
-    at += before.length;
-    while let Some(behind) = Character::at(text, at) {
-        if may_cut(family, text, at, before, behind) {
+    let inside = text.get(at..)?.iter().take_while(|byte| continues(**byte));
+    let mut at = at + inside.count();
+    let (mut before, length) = character(at)?;
+    at += length;
+    while let Some((after, length)) = character(at) {
+        if may_cut(at, before, after) {
             return Some(at);
         }
         if at > last {
             break;
         }
-        (before, at) = (behind, at + behind.length);
+        (before, at) = (after, at + length);
     }
     None
 }

@@ -6,6 +6,7 @@
 
 use super::pending::Decided;
 use super::{Automaton, END, HERE, MAX_STATES, state_of};
+use crate::pattern::cut::first_cut_between;
 use crate::unicode;
 
 impl Automaton {
@@ -17,23 +18,9 @@ impl Automaton {
         at: usize,
         last: usize,
     ) -> Option<usize> {
-        let continuing = text
-            .get(at..)?
-            .iter()
-            .take_while(|byte| **byte & 0xC0 == 0x80);
-        let mut at = at + continuing.count();
-        let (mut before, length) = self.classes.at(text, at)?;
-        at += length;
-        while let Some((class, length)) = self.classes.at(text, at) {
-            if self.may_cut(before, class) {
-                return Some(at);
-            }
-            if at > last {
-                break;
-            }
-            (before, at) = (class, at + length);
-        }
-        None
+        let character = |at| self.classes.at(text, at);
+        let may_cut = |_, before, after| self.may_cut(before, after);
+        first_cut_between(text, at, last, character, may_cut)
     }
 
     /// The last cut of `text` at or after `from` that holds whatever bytes are appended; `None` if
