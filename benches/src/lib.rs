@@ -9,3 +9,8 @@ pub mod encoding;
 pub mod generated;
 pub mod splitting;
 pub mod training;
+
+/// The Rust examples in README.md, run as documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub mod readme {}

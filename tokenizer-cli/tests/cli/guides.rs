@@ -1,35 +1,34 @@
-//! The commands of the guides do what they say.
+//! The commands in the guides and in README.md run.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::support::{Folder, fixture_text, program};
 
-/// All blocks of shell of a guide, one behind the other.
-fn script(guide: &str) -> String {
-    let parts = guide.split("```sh\n").skip(1);
-    parts
-        .map(|part| part.split("```").next().unwrap())
+/// The `sh` blocks of a page, joined.
+fn script(page: &str) -> String {
+    let blocks = page.split("```sh\n").skip(1);
+    blocks
+        .map(|block| block.split("```").next().unwrap())
         .collect()
 }
 
 #[cfg(unix)]
 #[test]
 fn every_command_of_the_guides_runs() {
-    let guides = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let guides = std::fs::read_dir(root.join("docs")).unwrap();
+    let mut pages: Vec<_> = guides.map(|guide| guide.unwrap().path()).collect();
+    pages.push(root.join("README.md"));
+    pages.retain(|page| page.extension().is_some_and(|extension| extension == "md"));
     let mut run = 0;
-    for guide in std::fs::read_dir(guides).unwrap() {
-        let path = guide.unwrap().path();
-        if path.extension().is_none_or(|end| end != "md") {
-            continue;
-        }
-        let script = script(&std::fs::read_to_string(&path).unwrap());
-        // `benchmarks.md` has no commands for a shell.
-        if path.ends_with("benchmarks.md") {
+    for page in pages {
+        let script = script(&std::fs::read_to_string(&page).unwrap());
+        if page.ends_with("benchmarks.md") {
             assert!(script.is_empty());
             continue;
         }
-        assert!(script.contains("tokenizer "), "{}", path.display());
+        assert!(script.contains("tokenizer "), "{}", page.display());
         let folder = Folder::new();
         folder.write("corpus.txt", fixture_text("corpus.txt"));
         std::fs::create_dir(folder.path("corpus")).unwrap();
@@ -44,8 +43,8 @@ fn every_command_of_the_guides_runs() {
             .output()
             .unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{}: {stderr}", path.display());
+        assert!(output.status.success(), "{}: {stderr}", page.display());
         run += 1;
     }
-    assert_eq!(run, 5);
+    assert_eq!(run, 6);
 }
