@@ -1,16 +1,18 @@
 """Byte-level BPE: train a vocabulary, encode and decode text.
 
-- ``Tokenizer``: a model: trained, read from a file or from another package's tokenizer.
-- ``AddedToken``: a special or other added token of a model, with its flags.
-- ``count_pieces``, ``PieceCounts``: what a model is trained on, counted anywhere.
-- ``tokenizer_py.rustbpe`` and ``tokenizer_py.tiktoken``: stand in for the packages of these names.
-- ``tokenizer_py.pickles``: reads nanochat's ``tokenizer.pkl`` without running it.
+- ``Tokenizer``: a model: trained, read from a file, or converted from another package.
+- ``AddedToken``: a special or other added token with its flags.
+- ``count_pieces``, ``PieceCounts``: the pieces of a corpus with their counts, the input of training.
+- ``install``, ``uninstall``: redirect ``import tiktoken`` and ``import rustbpe`` to this package.
+- ``tokenizer_py.rustbpe``, ``tokenizer_py.tiktoken``: drop-in modules for the packages of these names.
+- ``tokenizer_py.pickles``: reads nanochat's ``tokenizer.pkl`` without executing it.
 
 >>> from tokenizer_py import Tokenizer, rustbpe, tiktoken
 """
 
 from . import rustbpe, tiktoken
 from ._added_token import AddedToken
+from ._install import install, uninstall
 from ._native import (
     DecodeStream,
     EncodeStream,
@@ -28,6 +30,8 @@ __all__ = [
     "Tokenizer",
     "__version__",
     "count_pieces",
+    "install",
     "rustbpe",
     "tiktoken",
+    "uninstall",
 ]

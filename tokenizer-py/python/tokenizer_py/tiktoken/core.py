@@ -8,13 +8,14 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from .._native import Tokenizer
+from . import _tiktoken
 
 if TYPE_CHECKING:
     import array
     import re
     from collections.abc import Collection, Iterable, Sequence
     from collections.abc import Set as AbstractSet
-    from typing import Literal
+    from typing import Literal, NoReturn
 
     import numpy as np
     import numpy.typing as npt
@@ -228,7 +229,8 @@ class Encoding:
 
         allowed_special = self._checked(text, allowed_special, disallowed_special)
         ids = self._native._encode_by_rules(text, allowed_special, ())
-        found = [*_search(self.special_tokens_set.intersection(allowed_special), text)]
+        allowed = frozenset(self.special_tokens_set.intersection(allowed_special))
+        found = [*_special_token_regex(allowed).finditer(text)] if allowed else []
         tail = text[found[-1].end() :] if found else text
         stable, completions = _unstable.encode(
             self._native, self._mergeable_ranks, self._sorted_tokens, ids, tail
@@ -345,7 +347,8 @@ class Encoding:
         if disallowed:
             if not isinstance(disallowed, frozenset):
                 disallowed = frozenset(disallowed)
-            _refuse(text, disallowed)
+            if match := _special_token_regex(disallowed).search(text):
+                raise_disallowed_special_token(match.group())
         return allowed
 
     def _step_by_step(
@@ -559,9 +562,9 @@ class Encoding:
         return self.max_token_value + 1
 
     @property
-    def _core_bpe(self) -> CoreBPE:
-        """What tiktoken's own ``Encoding`` stands on: a private name that others read."""
-        return CoreBPE(self)
+    def _core_bpe(self) -> _tiktoken.CoreBPE:
+        """tiktoken's native half: a private attribute that other libraries read."""
+        return _tiktoken.CoreBPE._of(self)
 
     # Pickling and copying
 
@@ -610,56 +613,6 @@ class Encoding:
         return new
 
 
-class CoreBPE:
-    """The calls of ``tiktoken._tiktoken.CoreBPE``: without defaults, and nothing is disallowed."""
-
-    __slots__ = ("_encoding",)
-
-    def __init__(self, encoding: Encoding) -> None:
-        self._encoding = encoding
-
-    def encode_ordinary(self, text: str) -> list[int]:
-        return self._encoding.encode_ordinary(text)
-
-    def encode(self, text: str, allowed_special: AbstractSet[str]) -> list[int]:
-        return self._encoding.encode(
-            text, allowed_special=allowed_special, disallowed_special=()
-        )
-
-    def encode_to_tiktoken_buffer(
-        self, text: str, allowed_special: AbstractSet[str]
-    ) -> array.array[int]:
-        """The ids as a buffer of 32 bits each."""
-        import array
-
-        return array.array("I", self.encode(text, allowed_special))
-
-    def _encode_bytes(self, bytes: bytes) -> list[int]:
-        return self._encoding._encode_bytes(bytes)
-
-    def encode_with_unstable(
-        self, text: str, allowed_special: AbstractSet[str]
-    ) -> tuple[list[int], list[list[int]]]:
-        return self._encoding.encode_with_unstable(
-            text, allowed_special=allowed_special, disallowed_special=()
-        )
-
-    def encode_single_token(self, piece: bytes) -> int:
-        return self._encoding.encode_single_token(piece)
-
-    def encode_single_piece(self, piece: bytes) -> list[int]:
-        return self._encoding._encode_single_piece(piece)
-
-    def decode_bytes(self, tokens: Sequence[int]) -> bytes:
-        return self._encoding.decode_bytes(tokens)
-
-    def decode_single_token_bytes(self, token: int) -> bytes:
-        return self._encoding.decode_single_token_bytes(token)
-
-    def token_byte_values(self) -> list[bytes]:
-        return self._encoding.token_byte_values()
-
-
 # What the native half leaves to Python
 
 
@@ -696,24 +649,17 @@ def _checked_threads(num_threads: int | None) -> int:
     return num_threads
 
 
-def _refuse(text: str, disallowed: AbstractSet[str]) -> None:
-    """Raises ``ValueError`` when one of the texts occurs."""
-    for found in _search(disallowed, text):
-        raise _disallowed(found.group())
-
-
-def _search(tokens: AbstractSet[str], text: str) -> Iterable[re.Match[str]]:
-    """Where the texts occur: of those at the same place the longest."""
+@functools.lru_cache(maxsize=128)
+def _special_token_regex(tokens: frozenset[str]) -> re.Pattern[str]:
+    """Matches any of the tokens, the longest first."""
     import re
 
-    if not tokens:
-        return ()
     longest_first = sorted(tokens, key=len, reverse=True)
-    return re.finditer("|".join(map(re.escape, longest_first)), text)
+    return re.compile(f"({'|'.join(map(re.escape, longest_first))})")
 
 
-def _disallowed(token: str) -> ValueError:
-    return ValueError(
+def raise_disallowed_special_token(token: str) -> NoReturn:
+    raise ValueError(
         f"Encountered text corresponding to disallowed special token {token!r}.\n"
         "If you want this text to be encoded as a special token, "
         f"pass it to `allowed_special`, e.g. `allowed_special={{{token!r}, ...}}`.\n"

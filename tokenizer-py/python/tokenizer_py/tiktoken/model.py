@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from .core import Encoding
 from .registry import get_encoding
-
-if TYPE_CHECKING:
-    from .core import Encoding
 
 __all__ = ["encoding_for_model", "encoding_name_for_model"]
 

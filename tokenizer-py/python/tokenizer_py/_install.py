@@ -1,0 +1,187 @@
+"""``install`` and ``uninstall``: redirect ``import tiktoken`` and ``import rustbpe``.
+
+The import system looks a module up in ``sys.modules`` and, if it is missing, asks each finder on
+``sys.meta_path``. ``install`` removes the originals from ``sys.modules`` and puts a finder in front that
+returns the modules of this package; ``uninstall`` reverses both steps.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import threading
+from importlib.machinery import ModuleSpec
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType, TracebackType
+
+__all__ = ["install", "uninstall"]
+
+_REPLACEMENTS = {
+    "rustbpe": "tokenizer_py.rustbpe",
+    "tiktoken": "tokenizer_py.tiktoken",
+    "tiktoken_ext.openai_public": "tokenizer_py.tiktoken.openai_public",
+}
+_PACKAGES = ("rustbpe", "tiktoken", "tiktoken_ext")
+
+
+class Installation:
+    """The result of ``install``, usable as a context manager.
+
+    Leaving the block undoes this call of ``install``; others stay in effect.
+    """
+
+    def __enter__(self) -> Installation:
+        _activate(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with _lock:
+            _active.discard(self)
+            if not _active:
+                _restore()
+
+
+def install() -> Installation:
+    """Makes ``import tiktoken`` and ``import rustbpe`` return the modules of this package.
+
+    Covers the submodules (``tiktoken.load``, ``tiktoken.core``, ...) and ``tiktoken_ext.openai_public``;
+    other plugins in ``tiktoken_ext`` are imported from where they are. The originals need not be
+    installed. Call it before importing libraries that use tiktoken. Repeated calls have no further
+    effect.
+
+    Returns:
+        A context manager: ``with install(): ...`` undoes the call at the end of the block.
+
+    Warns:
+        RuntimeWarning: tiktoken or rustbpe was imported before. Names bound earlier, such as
+            ``Encoding`` in ``from tiktoken import Encoding``, still refer to the original.
+
+    >>> import tokenizer_py
+    >>> with tokenizer_py.install():
+    ...     from tiktoken.load import load_tiktoken_bpe
+    >>> load_tiktoken_bpe.__module__
+    'tokenizer_py.tiktoken.load'
+    """
+    installation = Installation()
+    _activate(installation)
+    return installation
+
+
+def uninstall() -> None:
+    """Undoes all calls of ``install``: the originals are back in ``sys.modules``.
+
+    Names bound in between still refer to this package.
+
+    >>> import tokenizer_py
+    >>> tokenizer_py.uninstall()
+    """
+    with _lock:
+        _active.clear()
+        _restore()
+
+
+class _Loader:
+    def __init__(self, replacement: str) -> None:
+        self._replacement = replacement
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        # The import system returns the module found in `sys.modules` after this call. Returning ours
+        # from `create_module` instead would overwrite its `__spec__`.
+        sys.modules[module.__name__] = importlib.import_module(self._replacement)
+
+
+class _Finder:
+    """Finds the modules of this package under the names of the originals."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: Any = None
+    ) -> ModuleSpec | None:
+        replacement = _replacement(name)
+        if replacement is None:
+            return None
+        from importlib.util import find_spec
+
+        found = find_spec(replacement)
+        if found is None:
+            return None
+        is_package = found.submodule_search_locations is not None
+        loader: Any = _Loader(replacement)
+        return ModuleSpec(name, loader, origin=found.origin, is_package=is_package)
+
+
+class _NamespaceFinder:
+    """Finds an empty ``tiktoken_ext``, for a path without plugins: the last finder to be asked."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: Any = None
+    ) -> ModuleSpec | None:
+        return ModuleSpec(name, None, is_package=True) if name == "tiktoken_ext" else None
+
+
+_lock = threading.RLock()
+_active: set[Installation] = set()
+_originals: dict[str, ModuleType] = {}
+_finder: Any = _Finder()
+_namespace_finder: Any = _NamespaceFinder()
+
+
+def _activate(installation: Installation) -> None:
+    with _lock:
+        if not _active:
+            # First: where warnings are errors, nothing changes.
+            _warn_if_imported()
+            _originals.update(_remove_modules())
+            sys.meta_path.insert(0, _finder)
+            sys.meta_path.append(_namespace_finder)
+        _active.add(installation)
+
+
+def _restore() -> None:
+    if _finder in sys.meta_path:
+        sys.meta_path.remove(_finder)
+        sys.meta_path.remove(_namespace_finder)
+        _remove_modules()
+        sys.modules.update(_originals)
+        _originals.clear()
+
+
+def _remove_modules() -> dict[str, ModuleType]:
+    names = [name for name in sys.modules if name.partition(".")[0] in _PACKAGES]
+    return {name: sys.modules.pop(name) for name in names}
+
+
+def _replacement(name: str) -> str | None:
+    """The module of this package that replaces a module of the originals."""
+    for original, replacement in _REPLACEMENTS.items():
+        if name == original or name.startswith(original + "."):
+            return replacement + name[len(original) :]
+    return None
+
+
+def _warn_if_imported() -> None:
+    modules = {name: sys.modules.get(name) for name in ("rustbpe", "tiktoken")}
+    imported = [
+        name
+        for name, module in modules.items()
+        if module is not None and module.__name__ != _REPLACEMENTS[name]
+    ]
+    if imported:
+        import warnings
+
+        warnings.warn(
+            f"{' and '.join(imported)} imported before tokenizer_py.install(): names bound earlier "
+            "refer to the original; call install() first",
+            RuntimeWarning,
+            stacklevel=4,
+        )
