@@ -1,7 +1,7 @@
-//! Columns of Arrow, in and out, through its PyCapsule interface: nothing is copied on the way in.
+//! Import and export of Arrow columns through the PyCapsule interface. Import copies nothing.
 //!
-//! Whoever hands out arrays promises that they are as Arrow's C data interface says; that cannot be
-//! checked, only their types can.
+//! The producer guarantees that arrays conform to Arrow's C data interface; only their types can be
+//! checked.
 
 #![allow(unsafe_code)]
 
@@ -23,25 +23,24 @@ const STREAM: &CStr = c"arrow_array_stream";
 const SCHEMA: &CStr = c"arrow_schema";
 const ARRAY: &CStr = c"arrow_array";
 
-/// Arrays, one after the other. To be iterated with the interpreter released: a producer takes it if it
-/// wants it.
+/// A stream of arrays. Iterate with the interpreter released: a producer acquires it if necessary.
 pub(crate) type Stream = Box<dyn Iterator<Item = Result<ArrayRef, ArrowError>> + Send>;
 
-/// Arrays of one type.
+/// A stream of arrays with their type.
 pub(crate) struct Arrays {
     pub(crate) field: FieldRef,
     pub(crate) arrays: Stream,
 }
 
 impl Arrays {
-    /// Those of an object that hands out Arrow, and `None` of any other.
+    /// Imports the arrays of an object; `None` if it does not export Arrow.
     pub(crate) fn of(object: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
         let py = object.py();
         if let Some(call) = object.getattr_opt(intern!(py, "__arrow_c_stream__"))? {
             let capsule = call.call0()?.cast_into::<PyCapsule>()?;
             let stream = capsule.pointer_checked(Some(STREAM))?.cast();
-            // SAFETY: a capsule of this name points to a stream. It is moved out, and what stays in
-            // the capsule is marked as released.
+            // SAFETY: a capsule of this name points to a stream. `from_raw` moves it out and marks
+            // the capsule's copy as released.
             let reader = unsafe { ArrayStreamReader::from_raw(stream.as_ptr()) };
             let reader = reader.map_err(value_error)?;
             return Ok(Some(Arrays {
@@ -56,8 +55,8 @@ impl Arrays {
         let capsule = |place| Ok::<_, PyErr>(capsules.get_item(place)?.cast_into::<PyCapsule>()?);
         let schema = capsule(0)?.pointer_checked(Some(SCHEMA))?.cast();
         let array = capsule(1)?.pointer_checked(Some(ARRAY))?.cast();
-        // SAFETY: capsules of these names point to a schema and to an array of it. Both are moved
-        // out, and what stays in the capsules is marked as released.
+        // SAFETY: capsules of these names point to a schema and an array of this schema. `from_raw`
+        // moves both out and marks the capsules' copies as released.
         let (field, data) = unsafe {
             let schema = FFI_ArrowSchema::from_raw(schema.as_ptr());
             let array = FFI_ArrowArray::from_raw(array.as_ptr());
@@ -70,7 +69,7 @@ impl Arrays {
         }))
     }
 
-    /// The columns of a table: `None` for arrays that are no table.
+    /// Returns the columns of a table, `None` for other arrays.
     pub(crate) fn columns(&self) -> Option<&[FieldRef]> {
         match self.field.data_type() {
             DataType::Struct(columns) => Some(columns),
@@ -78,24 +77,23 @@ impl Arrays {
         }
     }
 
-    /// The one column of text or bytes that is meant: the arrays themselves, the column that is
-    /// named, or the only one of a table.
+    /// Returns the column of text or bytes: the arrays themselves, the named column of a table, its
+    /// only column, or its column "text".
     ///
     /// # Errors
-    /// `ValueError` when there is none or it is not clear which, `TypeError` when it is of another
-    /// type.
+    /// `ValueError` if there is no such column, `TypeError` if it has a different type.
     pub(crate) fn texts(self, column: Option<&str>) -> PyResult<Stream> {
         let (place, field) = match (self.columns(), column) {
             (None, None) => (None, &self.field),
             (None, Some(column)) => {
                 return Err(PyValueError::new_err(format!(
-                    "there are no columns, and so none that is named {column:?}"
+                    "no column {column:?}: not a table"
                 )));
             }
             (Some([only]), None) => (Some(0), only),
             (Some(columns), column) => {
                 let column = column.unwrap_or("text");
-                match place(columns, column) {
+                match index_of(columns, column) {
                     Some(place) => (Some(place), &columns[place]),
                     None => return Err(no_column(column, columns)),
                 }
@@ -110,7 +108,7 @@ impl Arrays {
     }
 }
 
-fn place(columns: &[FieldRef], name: &str) -> Option<usize> {
+fn index_of(columns: &[FieldRef], name: &str) -> Option<usize> {
     columns.iter().position(|column| column.name() == name)
 }
 
@@ -119,7 +117,7 @@ fn no_column(name: &str, columns: &[FieldRef]) -> PyErr {
         .iter()
         .map(|column| column.name().as_str())
         .collect();
-    PyValueError::new_err(format!("there is no column {name:?} among {names:?}"))
+    PyValueError::new_err(format!("no column {name:?} among {names:?}"))
 }
 
 fn require_bytes(field: &Field) -> PyResult<()> {
@@ -134,7 +132,7 @@ fn require_bytes(field: &Field) -> PyResult<()> {
     }
 }
 
-/// The value of a row of text or bytes; `None` where it is null.
+/// Returns the value of a row of text or bytes; `None` if null.
 pub(crate) fn bytes_at(array: &ArrayRef, row: usize) -> Option<&[u8]> {
     if array.is_null(row) {
         return None;
@@ -150,18 +148,18 @@ pub(crate) fn bytes_at(array: &ArrayRef, row: usize) -> Option<&[u8]> {
     })
 }
 
-/// A table of counted pieces: where its columns `piece` and `count` are, which are of right types.
+/// Returns the indices of the columns `piece` and `count` of a table of counts.
 ///
 /// # Errors
-/// `ValueError` when one is not there, `TypeError` when one is of another type.
+/// `ValueError` if a column is missing, `TypeError` if it has a different type.
 pub(crate) fn piece_and_count(arrays: &Arrays) -> PyResult<(usize, usize)> {
     use DataType::{Binary, BinaryView, Int32, Int64, LargeBinary, UInt32, UInt64};
     let refused = |message: String| Err(PyTypeError::new_err(message));
     let Some(columns) = arrays.columns() else {
-        let message = "counted pieces are a table with the columns \"piece\" and \"count\"";
+        let message = "expected a table with the columns \"piece\" and \"count\"";
         return refused(message.to_owned());
     };
-    let find = |name| place(columns, name).ok_or_else(|| no_column(name, columns));
+    let find = |name| index_of(columns, name).ok_or_else(|| no_column(name, columns));
     let (piece, count) = (find("piece")?, find("count")?);
     match (columns[piece].data_type(), columns[count].data_type()) {
         (Binary | LargeBinary | BinaryView, Int32 | Int64 | UInt32 | UInt64) => Ok((piece, count)),
@@ -169,12 +167,12 @@ pub(crate) fn piece_and_count(arrays: &Arrays) -> PyResult<(usize, usize)> {
             "\"count\" must be an integer of 32 or 64 bits, not {other}"
         )),
         (other, _) => refused(format!(
-            "\"piece\" must be binary, not {other}: text cannot hold every piece"
+            "\"piece\" must be binary, not {other}: a piece may be invalid UTF-8"
         )),
     }
 }
 
-/// The integer of a row; `None` when it is null or negative.
+/// Returns the integer of a row; `None` if null or negative.
 pub(crate) fn integer_at(array: &ArrayRef, row: usize) -> Option<u64> {
     use arrow_array::types::{Int32Type, Int64Type, UInt32Type, UInt64Type};
     if array.is_null(row) {
@@ -189,7 +187,7 @@ pub(crate) fn integer_at(array: &ArrayRef, row: usize) -> Option<u64> {
     }
 }
 
-/// A capsule with a stream of tables.
+/// Wraps a stream of tables in a capsule.
 pub(crate) fn stream_capsule<'py>(
     py: Python<'py>,
     tables: impl RecordBatchReader + Send + 'static,
@@ -197,7 +195,7 @@ pub(crate) fn stream_capsule<'py>(
     PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(Box::new(tables)), STREAM)
 }
 
-/// A capsule with a schema.
+/// Wraps a schema in a capsule.
 pub(crate) fn schema_capsule<'py>(
     py: Python<'py>,
     schema: &Schema,

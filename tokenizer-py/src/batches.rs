@@ -1,8 +1,8 @@
 //! Many texts to many lists.
 //!
-//! To make the lists takes about as long as to encode, and only a thread that holds the interpreter
-//! can do it: so with several threads, the calling thread makes lists while the others encode the
-//! next texts. Between portions of texts other Python threads get their turn, and Ctrl-C is looked for.
+//! Building the lists takes about as long as encoding and needs the interpreter. So the calling thread
+//! builds lists while worker threads encode the next portion of texts. Between portions, other Python
+//! threads can run and signals are checked.
 
 use std::sync::atomic::AtomicBool;
 
@@ -16,14 +16,14 @@ use crate::interruptible::{Caller, interruptible, stoppable, take_turns};
 use crate::request::{Request, bytes_of, useful_threads};
 use crate::text::Text;
 
-/// Bytes of text in a portion: its ids stay in the second-level cache until they are in lists.
+/// Bytes of text in a portion. Its ids stay in the L2 cache until they are in lists.
 const PORTION: usize = 1 << 17;
 
-/// The lists of the ids of `texts`, encoded on up to `threads` threads.
+/// Returns the ids of `texts` as lists, encoded on up to `threads` threads.
 ///
 /// # Errors
-/// `ValueError` for the first text that cannot be encoded, `MemoryError`, and what a signal handler
-/// raises.
+/// `ValueError` for the first text that cannot be encoded; `MemoryError`; an exception of a signal
+/// handler.
 pub(crate) fn lists<'py>(
     py: Python<'py>,
     texts: &[Text],
@@ -69,12 +69,12 @@ pub(crate) fn lists<'py>(
     PyList::new(py, lists)
 }
 
-/// The items in portions, each of which is complete when its weight is `enough`.
-pub(crate) fn portions<T>(items: &[T], weight: impl Fn(&T) -> usize, enough: usize) -> Vec<&[T]> {
+/// Splits items into portions; a portion ends when its weight reaches `limit`.
+pub(crate) fn portions<T>(items: &[T], weight: impl Fn(&T) -> usize, limit: usize) -> Vec<&[T]> {
     let mut weighed = 0;
     let continues = |item: &T, _: &T| {
         weighed += weight(item);
-        let continues = weighed < enough;
+        let continues = weighed < limit;
         weighed *= usize::from(continues);
         continues
     };

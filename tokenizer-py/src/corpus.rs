@@ -1,7 +1,7 @@
-//! What is counted: files, a Python iterator or columns of Arrow; and the counting.
+//! Sources of documents (files, a Python iterator, Arrow columns), and counting.
 //!
-//! Counting is done on threads of its own, while the calling thread pulls documents, tells how far
-//! it is, and looks for Ctrl-C.
+//! Worker threads count. The calling thread reads documents from Python, reports progress and checks for
+//! signals.
 
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
@@ -27,14 +27,14 @@ use crate::interruptible::{Caller, interruptible, take_turns};
 use crate::progress::Progress;
 use crate::text::{refuse_single_text, strings};
 
-/// What is counted.
+/// A source of documents.
 pub(crate) enum Source {
     Files(Box<Files>),
     Iterator(Puller),
     Arrow(Stream),
 }
 
-/// Files and folders, and how they are read.
+/// Files and folders with the options for reading them.
 pub(crate) struct Files {
     paths: Vec<PathBuf>,
     options: DocumentOptions,
@@ -42,7 +42,7 @@ pub(crate) struct Files {
     globs: Globs,
 }
 
-/// The arguments that say how files are read.
+/// The arguments that apply to files.
 pub(crate) struct FileArguments<'a, 'py> {
     pub(crate) text: bool,
     pub(crate) json_lines: bool,
@@ -52,10 +52,10 @@ pub(crate) struct FileArguments<'a, 'py> {
 }
 
 impl FileArguments<'_, '_> {
-    /// Files, of which `column` is the column or the field that holds the text.
+    /// Converts the arguments; `column` is the column or field with the text.
     ///
     /// # Errors
-    /// `TypeError` and `ValueError` when the arguments contradict each other or are something else.
+    /// `TypeError` or `ValueError` for invalid or contradictory arguments.
     fn files(&self, files: &Bound<'_, PyAny>, column: Option<&str>) -> PyResult<Files> {
         refuse_single_text(files, "files")?;
         let paths = files.try_iter()?.map(|path| path?.extract());
@@ -70,9 +70,7 @@ impl FileArguments<'_, '_> {
         let column = column.unwrap_or("text");
         let options = DocumentOptions::default().read_as(read_as);
         if !self.recursive && (self.include.is_some() || self.exclude.is_some()) {
-            return Err(value_error(
-                "include and exclude choose files in a folder, and need recursive=True",
-            ));
+            return Err(value_error("include and exclude require recursive=True"));
         }
         let include = strings(self.include, "include")?;
         let exclude = strings(self.exclude, "exclude")?;
@@ -84,10 +82,10 @@ impl FileArguments<'_, '_> {
         })
     }
 
-    /// Refuses them where there are no files.
+    /// Checks that none is given without files.
     ///
     /// # Errors
-    /// `TypeError` when one is given.
+    /// `TypeError` if one is given.
     fn refuse(&self) -> PyResult<()> {
         let flags = self.text || self.json_lines || self.recursive;
         match flags || self.include.is_some() || self.exclude.is_some() {
@@ -100,11 +98,11 @@ impl FileArguments<'_, '_> {
 }
 
 impl Source {
-    /// Documents of Python, which the caller calls `argument`, or files. `None` when neither is given.
+    /// Converts the arguments `files` and `documents`; the latter is named `argument` in messages.
+    /// `None` if neither is given.
     ///
     /// # Errors
-    /// `TypeError` when both are given or one is something else, `ValueError` when it is not clear which
-    /// column is meant.
+    /// `TypeError` for wrong types or if both are given, `ValueError` if the column does not exist.
     pub(crate) fn new(
         documents: Option<&Bound<'_, PyAny>>,
         argument: &str,
@@ -128,18 +126,19 @@ impl Source {
             return Ok(Some(Source::Arrow(arrays.texts(column)?)));
         }
         if column.is_some() {
-            let message = format!("{argument} is no table, and has no column");
+            let message = format!("{argument} is not a table and has no columns");
             return Err(PyTypeError::new_err(message));
         }
         let puller = Puller::new(documents.try_iter()?, 8192, true);
         Ok(Some(Source::Iterator(puller)))
     }
 
-    /// Splits every document and counts the pieces, on so many threads or on one for each processor.
-    /// `progress` is told bytes.
+    /// Splits every document and counts the pieces, by default with one thread per processor. Progress
+    /// is in bytes.
     ///
     /// # Errors
-    /// `ValueError` for no threads and when the regex gives up, `OSError`, and what an iterator or a signal handler raises.
+    /// `ValueError` if `threads` is 0 or the regex fails; `OSError`; an exception of the iterator or of a
+    /// signal handler.
     pub(crate) fn count(
         self,
         py: Python<'_>,
@@ -183,11 +182,11 @@ fn count_pulled(
             pulled => pulled?,
         };
         bytes += batch.iter().map(|text| text.len() as u64).sum::<u64>();
-        // Who does not want it any more is done.
+        // Sending fails only if the worker has finished.
         let _ = sender.send(batch);
         progress.tell(py, "counting", bytes, None)
     })?;
-    // A document that failed came before the one at which the iterator raised.
+    // A document that failed precedes the one at which the iterator raised.
     let words = counted.map_err(value_error)?;
     raised.map_or(Ok(words), Err)
 }
@@ -210,7 +209,7 @@ fn count_files(
         let stretches = paths.iter().map_while(|path| {
             let documents = Documents::of_file(path, &read_options);
             let documents = documents.map_err(|error| fail(path, error)).ok()?;
-            // A regular file was looked at before.
+            // Regular files were inspected by `look`.
             if let Some(doubt) = documents.doubt()
                 && !path.is_file()
             {
@@ -234,7 +233,7 @@ fn count_files(
     let counted = interruptible(py, work, |py, done| {
         progress.tell(py, "counting", done, total)
     })?;
-    // What was counted came before what could not be read.
+    // Documents that were counted precede the file that could not be read.
     let words = counted.map_err(|error| not_split(py, &paths, &read_options, error))?;
     if let Some((path, error)) = lock(&failure).take() {
         return Err(not_read(py, &path, error));
@@ -246,7 +245,7 @@ fn count_files(
     Ok(words)
 }
 
-/// Why a file was not counted, with the place: for that the files are read again.
+/// Adds path and position to a counting error. Reads the files again to find the document.
 fn not_split(
     py: Python<'_>,
     paths: &[PathBuf],
@@ -280,17 +279,17 @@ fn not_split(
     }
 }
 
-/// Gives a `UserWarning`.
+/// Emits a `UserWarning`.
 ///
 /// # Errors
-/// What the filter of warnings raises.
+/// The warning itself, if the filter turns it into an error.
 fn warn(py: Python<'_>, message: String) -> PyResult<()> {
-    // A path holds no NUL.
+    // A path contains no NUL.
     let message = CString::new(message).unwrap_or_default();
     PyErr::warn(py, &py.get_type::<PyUserWarning>(), &message, 1)
 }
 
-/// Bytes that are counted between two calls of `progress`.
+/// Bytes counted between two calls of `progress`.
 const STEP: u64 = 4 << 20;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -307,17 +306,17 @@ fn not_read(py: Python<'_>, path: &Path, error: DocumentError) -> PyErr {
 
 fn not_text(path: &Path, refused: &Refused) -> String {
     let remedy = match refused {
-        Refused::UnnamedJsonLines | Refused::OtherJson => " (json_lines=True or text=True decides)",
-        Refused::JsonArray => " (write its elements one a line, or text=True)",
+        Refused::UnnamedJsonLines | Refused::OtherJson => " (pass json_lines=True or text=True)",
+        Refused::JsonArray => " (write one element per line, or pass text=True)",
         _ => "",
     };
     format!("{}: {refused}{remedy}", path.display())
 }
 
 impl Files {
-    /// Looks at every file without reading it whole: gives all, also those in folders, and how many
-    /// bytes they have together, if all are plain text. Files whose content is refused are listed in
-    /// one error; for those that may not be text a warning is given.
+    /// Inspects the start of every file. Returns all paths, including those in folders, and their total
+    /// size if all are plain text. Lists refused files in one error, and warns of files that may not be
+    /// text.
     fn look(&self, py: Python<'_>) -> PyResult<(Vec<PathBuf>, Option<u64>)> {
         let mut paths = Vec::new();
         for path in &self.paths {
@@ -342,7 +341,7 @@ impl Files {
                 Ok(look) => {
                     let doubt = look.and_then(|look| look.doubt);
                     let doubt = doubt.map(|doubt| format!("{}: {doubt}", path.display()));
-                    // A file may be given several times.
+                    // A path may be given several times.
                     doubts.extend(doubt.filter(|doubt| !doubts.contains(doubt)));
                     let metadata = look.filter(|look| look.is_plain_text);
                     metadata.and_then(|_| Some(path.metadata().ok()?.len()))
@@ -399,7 +398,7 @@ fn count_arrow(
     failure.map_or(counted.map_err(value_error), Err)
 }
 
-/// A row of a column; where it is null, nothing.
+/// A row of a column; empty if null.
 struct Row(ArrayRef, usize);
 
 impl AsRef<[u8]> for Row {
@@ -408,10 +407,10 @@ impl AsRef<[u8]> for Row {
     }
 }
 
-/// Refuses no threads.
+/// Checks the argument `threads`.
 ///
 /// # Errors
-/// `ValueError`.
+/// `ValueError` if it is 0.
 pub(crate) fn checked(threads: Option<usize>) -> PyResult<Option<usize>> {
     match threads {
         Some(0) => Err(value_error("threads must be at least 1, not 0")),

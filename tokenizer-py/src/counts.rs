@@ -25,17 +25,17 @@ use crate::ids::long_list;
 use crate::interruptible::{Caller, interruptible, take_turns};
 use crate::progress::Progress;
 
-/// Rows of a table that is handed out together.
+/// Maximum number of rows of an exported table.
 const ROWS: usize = 1 << 16;
 
-/// A table that is handed out has no more bytes of pieces than this, if it has more than one.
+/// Maximum size of the pieces of an exported table in bytes, unless it has a single row.
 const BYTES: usize = 64 << 20;
 
-/// Distinct pieces of text with how often they occur, and the pattern that split them: what a model
-/// is trained on.
+/// The distinct pieces of a corpus with their counts, and the pattern that split it: the input of
+/// training.
 ///
-/// Made by `count_pieces`, `PieceCounts.from_arrow` and `PieceCounts.load`; counts of several texts
-/// are added with `+`. It hands out Arrow: `pyarrow.table(counts)`, `polars.DataFrame(counts)`.
+/// Created by `count_pieces`, `PieceCounts.from_arrow` and `PieceCounts.load`; `+` adds counts.
+/// Exports Arrow: `pyarrow.table(counts)`, `polars.DataFrame(counts)`.
 ///
 ///     >>> counts = tokenizer_py.count_pieces(["to be or", " not to be"], pattern="cl100k")
 ///     >>> counts.items()
@@ -54,7 +54,7 @@ impl PieceCounts {
         }
     }
 
-    /// Counts that are given as an argument: one of these, or a table of Arrow.
+    /// Converts an argument: `PieceCounts` or an Arrow table.
     pub(crate) fn of_argument(
         counts: &Bound<'_, PyAny>,
         pattern: Option<&Pattern>,
@@ -67,7 +67,7 @@ impl PieceCounts {
         Ok(from_arrow(counts, pattern)?.counted)
     }
 
-    /// By the bytes of the pieces.
+    /// Returns the rows in lexicographic order of the pieces.
     fn in_order(&self) -> Vec<(&[u8], Count)> {
         let mut rows: Vec<(&[u8], Count)> = self.counted.words.iter().collect();
         rows.sort_unstable_by_key(|&(piece, _)| piece);
@@ -75,7 +75,7 @@ impl PieceCounts {
     }
 }
 
-/// A pattern as an argument: a name, or a regex whose gaps are kept.
+/// Parses a pattern argument: a name, or a regex whose gaps become pieces.
 pub(crate) fn pattern_of(pattern: Option<&str>) -> PyResult<Option<Pattern>> {
     pattern
         .map(pattern_text::read)
@@ -86,38 +86,34 @@ pub(crate) fn pattern_of(pattern: Option<&str>) -> PyResult<Option<Pattern>> {
 /// Splits documents into pieces and counts them.
 ///
 /// Args:
-///     documents (Iterable[str | bytes] | Arrow): the documents; pieces do not cross from one to the
-///         next. What hands out Arrow (a table or column of pyarrow, Polars, pandas, DuckDB) is read
-///         in place: text or binary, and rows that are null are passed over.
-///     files (Iterable[str | os.PathLike]): instead, files: plain text, each one document; JSON lines
-///         (.jsonl, .ndjson, .json, .jsonlines, .jl); Parquet; the first two also compressed with gzip
-///         or Zstandard. Other files, such as archives, images and models, are refused, and so are
-///         JSON objects, one a line, under another name, unless text or json_lines is given. A text
-///         with NUL bytes, or of which much is not UTF-8, gives a UserWarning.
-///     pattern (str): a name (gpt2, cl100k, o200k, nanochat) or a regex, whose gaps are kept.
-///     column (str | None): the column to read of a table with several, or the field of JSON lines; by
-///         default "text".
-///     text (bool): JSON is read as text, whatever the file's name.
-///     json_lines (bool): text is read as JSON lines, whatever the file's name.
-///     recursive (bool): a folder among the files stands for the files in it and in the folders below,
-///         without hidden ones.
-///     include (Iterable[str] | None): globs; only files in a folder that match one are read. A glob
-///         with a slash matches the path relative to the folder, one without it the name.
-///     exclude (Iterable[str] | None): globs of files in a folder that are not read.
-///     threads (int | None): how many threads work on it; by default, one for each processor.
-///     progress (bool | Callable): True shows a bar; what is called gets the stage ("counting"), the
-///         bytes done, and the bytes of all, or None.
-///
-/// Returns:
-///     PieceCounts: the distinct pieces.
+///     documents (Iterable[str | bytes] | Arrow): the documents; pieces do not span documents. Arrow
+///         data (a table or column of pyarrow, Polars, pandas, DuckDB) of text or binary type is read
+///         without copying; null rows are skipped.
+///     files (Iterable[str | os.PathLike]): alternatively, files: plain text (one document per file),
+///         JSON lines (.jsonl, .ndjson, .json, .jsonlines, .jl), both optionally compressed with gzip
+///         or Zstandard, or Parquet. Other content, such as archives, images and models, is refused;
+///         so are JSON lines under another extension, unless text or json_lines is true. Text with NUL
+///         bytes or much invalid UTF-8 emits a UserWarning.
+///     pattern (str): a name (gpt2, cl100k, o200k, nanochat), or a regex whose gaps become pieces.
+///     column (str | None): the column of a table, or the field of JSON lines; by default "text". A
+///         table with a single column needs no name.
+///     text (bool): read JSON as plain text, regardless of the extension.
+///     json_lines (bool): read text as JSON lines, regardless of the extension.
+///     recursive (bool): read all files below a folder, except hidden ones.
+///     include (Iterable[str] | None): globs; read only matching files of a folder. A glob with a
+///         slash is matched against the path relative to the folder, otherwise against the name.
+///     exclude (Iterable[str] | None): globs; skip matching files of a folder.
+///     threads (int | None): the number of threads; by default, one per processor.
+///     progress (bool | Callable): True shows a bar; a callable receives the stage ("counting"), the
+///         bytes done, and the total or None.
 ///
 /// Raises:
-///     TypeError: documents are something else; also, both or neither of them and files are given.
-///     UnicodeEncodeError: a document holds a lone surrogate.
-///     ValueError: the pattern is none, or gives up on a document; a file is damaged, is not text, or
-///         has no such column or field; text and json_lines are both true.
+///     TypeError: wrong type, or not exactly one of documents and files is given.
+///     UnicodeEncodeError: a document contains a lone surrogate.
+///     ValueError: invalid pattern, or it fails on a document; a file is corrupt, not text, or has no
+///         such column or field; text and json_lines are both true.
 ///     OSError: a file cannot be read.
-///     Exception: whatever the iterator or `progress` raises.
+///     Exception: any exception of the iterator or of `progress`.
 ///
 ///     >>> tokenizer_py.count_pieces(["to be", "to do"]).items()
 ///     [(b' be', 1), (b' do', 1), (b'to', 2)]
@@ -161,7 +157,7 @@ fn from_arrow(table: &Bound<'_, PyAny>, pattern: Option<&Pattern>) -> PyResult<P
     let Some(arrays) = Arrays::of(table)? else {
         let kind = table.get_type().name()?;
         return Err(PyTypeError::new_err(format!(
-            "expected PieceCounts or a table of Arrow, not {kind}"
+            "expected PieceCounts or an Arrow table, not {kind}"
         )));
     };
     let (piece, count) = arrow::piece_and_count(&arrays)?;
@@ -169,14 +165,14 @@ fn from_arrow(table: &Bound<'_, PyAny>, pattern: Option<&Pattern>) -> PyResult<P
     let found = pattern_of(found.map(String::as_str))?;
     let pattern = agreed_pattern(found, pattern).map_err(|error| match error {
         CountsError::PatternMissing => PyValueError::new_err(
-            "the table does not say what pattern the pieces were split by; give the pattern",
+            "no pattern in the metadata of the table; pass the argument pattern",
         ),
         error => value_error(error),
     })?;
     let mut words = CorePieceCounts::new();
     let mut row = 0_usize;
     let mut tables = arrays.arrays;
-    // A few at a time: between them Ctrl-C is looked for.
+    // Checks for signals between record batches.
     while let Some(table) = py.detach(|| tables.next()) {
         let table = table.map_err(value_error)?;
         take_turns(py)?;
@@ -186,7 +182,7 @@ fn from_arrow(table: &Bound<'_, PyAny>, pattern: Option<&Pattern>) -> PyResult<P
     Ok(PieceCounts::new(pattern, words))
 }
 
-/// The sums of all files. What it gives when the caller wants to stop is never looked at.
+/// Returns the sum of all files. If the caller stops it, the result is incomplete and unused.
 fn sums(files: &CountsFiles, caller: &Caller<()>) -> Result<CorePieceCounts, LoadCountsError> {
     let mut words = CorePieceCounts::new();
     let (mut row, mut stopped) = (0_usize, false);
@@ -201,7 +197,7 @@ fn sums(files: &CountsFiles, caller: &Caller<()>) -> Result<CorePieceCounts, Loa
     Ok(words)
 }
 
-/// Adds the rows of a table. `row` counts those before.
+/// Adds the rows of a table; `row` is the number of rows added so far.
 fn add_rows(
     words: &mut CorePieceCounts,
     table: &ArrayRef,
@@ -229,23 +225,22 @@ impl PieceCounts {
     #[new]
     fn new_in_python() -> PyResult<Self> {
         Err(PyTypeError::new_err(
-            "PieceCounts are made by count_pieces, PieceCounts.from_arrow or PieceCounts.load",
+            "use count_pieces, PieceCounts.from_arrow or PieceCounts.load to create PieceCounts",
         ))
     }
 
-    /// The counts in a table of Arrow: what has them counted elsewhere hands out.
+    /// Reads counts from an Arrow table, such as one counted on other machines.
     ///
     /// Args:
-    ///     table (Arrow): anything that hands out Arrow (a table of pyarrow, Polars, pandas, DuckDB),
-    ///         with the columns "piece" (binary) and "count" (an integer). Counts of the same piece
-    ///         are added.
-    ///     pattern (str | None): what the pieces were split by; wanted when the table does not say
-    ///         it in its metadata.
+    ///     table (Arrow): an object that exports Arrow (pyarrow, Polars, pandas, DuckDB), with the
+    ///         columns "piece" (binary) and "count" (integer). Counts of equal pieces are added.
+    ///     pattern (str | None): the pattern that split the pieces; required unless the metadata of
+    ///         the table contains it.
     ///
     /// Raises:
-    ///     TypeError: it hands out no Arrow, or a column is of another type.
-    ///     ValueError: a column is missing, a value is null, a count is negative, a sum passes
-    ///         2^64 - 1, or the table says another pattern.
+    ///     TypeError: not Arrow, or a column has a different type.
+    ///     ValueError: missing column, null value, negative count, sum above 2^64 - 1, or a different
+    ///         pattern in the metadata.
     ///
     ///     >>> counts = tokenizer_py.count_pieces(["to be", "to do"])
     ///     >>> tokenizer_py.PieceCounts.from_arrow(counts) == counts
@@ -256,16 +251,15 @@ impl PieceCounts {
         guard(|| from_arrow(table, pattern_of(pattern)?.as_ref()))
     }
 
-    /// The counts in files, added up: what `save` and the command `tokenizer count-pieces` write.
+    /// Reads files written by `save` or by the command `tokenizer count-pieces`, and adds their counts.
     ///
     /// Args:
-    ///     paths (str | os.PathLike): the files, `.tsv` or `.parquet`, one or several.
-    ///     pattern (str | None): what the pieces of files were split by that do not say it.
+    ///     paths (str | os.PathLike): one or more files, `.tsv` or `.parquet`.
+    ///     pattern (str | None): the pattern of files that do not contain it.
     ///
     /// Raises:
     ///     OSError: a file cannot be read.
-    ///     ValueError: a line or a row is wrong, no pattern is known, the files say different
-    ///         patterns, or a name ends in neither.
+    ///     ValueError: invalid line or row, missing pattern, different patterns, or unknown extension.
     ///     TypeError: no file is given.
     ///
     ///     >>> tokenizer_py.count_pieces(["to be"]).save("counts.tsv")
@@ -290,14 +284,14 @@ impl PieceCounts {
         })
     }
 
-    /// Writes the counts to a file, whole or not at all, by the bytes of the pieces.
+    /// Writes the counts to a file atomically, in lexicographic order of the pieces.
     ///
     /// Args:
     ///     path (str | os.PathLike): the file, `.tsv` or `.parquet`.
     ///
     /// Raises:
     ///     OSError: the file cannot be written.
-    ///     ValueError: its name ends in neither.
+    ///     ValueError: unknown extension.
     ///
     ///     >>> tokenizer_py.count_pieces(["to be"]).save("counts.tsv")
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
@@ -308,22 +302,19 @@ impl PieceCounts {
         })
     }
 
-    /// What the pieces were split by: a name, a regex, or "keep:" or "drop:" with a regex.
+    /// The pattern that split the pieces: a name, a regex, or a regex after "keep:" or "drop:".
     #[getter]
     fn pattern(&self) -> String {
         pattern_text::write(&self.counted.pattern)
     }
 
-    /// How many pieces there are, every one counted as often as it occurs.
+    /// The sum of all counts.
     #[getter]
     fn total(&self) -> u128 {
         self.counted.words.total()
     }
 
-    /// The pieces with their counts, by their bytes.
-    ///
-    /// Returns:
-    ///     list[tuple[bytes, int]]: a new list.
+    /// Returns the pieces with their counts, in lexicographic order of the pieces.
     ///
     ///     >>> tokenizer_py.count_pieces(["to be"]).items()
     ///     [(b' be', 1), (b'to', 1)]
@@ -346,7 +337,7 @@ impl PieceCounts {
             let (one, other) = (&self.counted, &other.counted);
             if !split_alike(&one.pattern, &other.pattern) {
                 return Err(PyValueError::new_err(format!(
-                    "the pieces were split by different patterns: {} and {}",
+                    "different patterns: {} and {}",
                     pattern_text::write(&one.pattern),
                     pattern_text::write(&other.pattern)
                 )));
@@ -387,8 +378,8 @@ impl PieceCounts {
         )
     }
 
-    /// The counts as a stream of Arrow tables: the columns "piece" (binary) and "count" (uint64), by
-    /// the bytes of the pieces, with the pattern in the metadata.
+    /// Exports an Arrow stream with the columns "piece" (binary) and "count" (uint64), in
+    /// lexicographic order of the pieces, and the pattern in the metadata.
     #[pyo3(signature = (requested_schema = None))]
     fn __arrow_c_stream__<'py>(
         &self,
@@ -396,7 +387,7 @@ impl PieceCounts {
         requested_schema: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
         guard(|| {
-            // A wish that need not be granted.
+            // The protocol allows the producer to ignore it.
             let _ = requested_schema;
             let tables = py.detach(|| tables(&self.in_order(), &self.schema()));
             let tables = tables.map_err(value_error)?;
@@ -405,7 +396,7 @@ impl PieceCounts {
         })
     }
 
-    /// The schema of what `__arrow_c_stream__` gives.
+    /// Exports the schema of `__arrow_c_stream__`.
     fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
         guard(|| arrow::schema_capsule(py, &self.schema()))
     }
@@ -422,13 +413,13 @@ impl PieceCounts {
     }
 }
 
-/// The rows as tables of some megabytes.
+/// Splits the rows into tables of at most [`BYTES`].
 fn tables(rows: &[(&[u8], Count)], schema: &SchemaRef) -> Result<Vec<RecordBatch>, ArrowError> {
     let tables = portions(rows, |(piece, _)| piece.len() + BYTES / ROWS, BYTES);
     let table = |rows: &[(&[u8], Count)]| {
         if rows.iter().any(|(piece, _)| piece.len() > 1 << 30) {
             return Err(ArrowError::InvalidArgumentError(
-                "a piece of more than 1 GiB".to_owned(),
+                "piece longer than 1 GiB".to_owned(),
             ));
         }
         let pieces = BinaryArray::from_iter_values(rows.iter().map(|(piece, _)| piece));

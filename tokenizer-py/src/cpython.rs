@@ -1,7 +1,7 @@
-//! CPython's documented C API, where the safe calls of pyo3 are too slow: the characters of a `str`,
-//! read and written, and the ints of lists.
+//! CPython's documented C API where pyo3's safe calls are too slow: reading and writing the characters of
+//! a `str`, and the ints of lists.
 //!
-//! Of this package, only this file and `arrow` hold `unsafe` code.
+//! Only this file and `arrow` contain `unsafe` code.
 
 #![allow(unsafe_code)]
 
@@ -18,17 +18,17 @@ use tokenizer_core::{TokenId, advise_huge_pages};
 
 use crate::interruptible::{detached, take_turns};
 
-/// The UTF-8 of a shorter `str` is left to CPython, which caches it in the `str`. For a long one that
-/// is much memory, and slower than [`utf8_of`].
+/// Length in characters from which on a `str` is converted by [`utf8_of`]. CPython's conversion is slower
+/// and caches the UTF-8 in the `str`, which costs memory.
 const LONG: usize = 1 << 14;
 
-/// Characters that are converted together when all are ASCII.
+/// Characters converted at once if all are ASCII.
 const BLOCK: usize = 16;
 
-/// Ids that are read between two looks for Ctrl-C.
+/// Ids read between two checks for signals.
 const PORTION: usize = 1 << 20;
 
-/// The UTF-8 of a long `str` that is not ASCII. `None` for any other, and for one with a lone
+/// Returns the UTF-8 of a long non-ASCII `str`. `None` for any other `str`, and if it contains a lone
 /// surrogate.
 ///
 /// # Errors
@@ -47,10 +47,10 @@ pub(crate) fn long_utf8(text: &Bound<'_, PyString>) -> PyResult<Option<Vec<u8>>>
     })
 }
 
-/// Characters in UTF-8, of which each takes at most `MOST` bytes; `None` when one is a surrogate.
-fn utf8_of<C: Copy + Into<u32>, const MOST: usize>(characters: &[C]) -> Option<Vec<u8>> {
-    // Room for all: pages that are never written to are never mapped.
-    let mut text = Vec::with_capacity(characters.len() * MOST);
+/// Converts characters to UTF-8, at most `MAX_LEN` bytes each. `None` if one is a surrogate.
+fn utf8_of<C: Copy + Into<u32>, const MAX_LEN: usize>(characters: &[C]) -> Option<Vec<u8>> {
+    // Worst-case capacity: the system maps only pages that are written.
+    let mut text = Vec::with_capacity(characters.len() * MAX_LEN);
     for block in characters.chunks(BLOCK) {
         if let Ok(block) = <&[C; BLOCK]>::try_from(block)
             && block.iter().fold(0, |all, &one| all | one.into()) < 0x80
@@ -68,10 +68,10 @@ fn utf8_of<C: Copy + Into<u32>, const MOST: usize>(characters: &[C]) -> Option<V
     Some(text)
 }
 
-/// A new `str` of UTF-8, or `None` when the bytes are something else.
+/// Decodes UTF-8 to a new `str`; `None` if it is invalid.
 ///
-/// CPython's decoder starts with one byte for each character, and copies all that it has when it meets
-/// a wider one. Here the width is known before: the widest character has the highest byte.
+/// CPython's decoder starts with one byte per character and copies its output when it meets a wider
+/// character. Here a first pass determines the width: the widest character has the highest byte.
 ///
 /// # Errors
 /// `MemoryError`.
@@ -127,10 +127,10 @@ pub(crate) fn new_string<'py>(
     Ok(written.map(|()| made))
 }
 
-/// How many characters UTF-8 has, and its highest byte.
+/// Returns the number of characters of UTF-8 and its highest byte.
 fn measure(text: &[u8]) -> (usize, u8) {
     let (mut length, mut highest) = (0, 0);
-    // At most 128 bytes are counted in a byte: so the compiler vectorises both.
+    // The count of 128 bytes fits into a `u8`, so the compiler vectorises both loops.
     for part in text.chunks(128) {
         let begins = part.iter().map(|byte| u8::from(byte & 0xC0 != 0x80));
         length += usize::from(begins.sum::<u8>());
@@ -141,8 +141,7 @@ fn measure(text: &[u8]) -> (usize, u8) {
     (length, highest)
 }
 
-/// Writes the characters of UTF-8; `None` when it is something else, or they are not as many as there
-/// are places.
+/// Writes the characters of UTF-8 to `to`. `None` if the UTF-8 is invalid or does not fill `to` exactly.
 fn write<C>(text: &[u8], to: &mut [MaybeUninit<C>], narrow: impl Fn(u32) -> C) -> Option<()> {
     let (mut at, mut place) = (0, 0);
     while let (Some(block), Some(room)) = (
@@ -155,7 +154,7 @@ fn write<C>(text: &[u8], to: &mut [MaybeUninit<C>], narrow: impl Fn(u32) -> C) -
             continue;
         }
         let (mut used, mut written) = (0, 0);
-        // The next character is whole within the block.
+        // At least 4 bytes are left, so the next character is complete.
         while let Some(&bytes) = block[used..].first_chunk::<4>() {
             let (one, length) = first_character(u32::from_le_bytes(bytes))?;
             room[written].write(narrow(one));
@@ -172,11 +171,11 @@ fn write<C>(text: &[u8], to: &mut [MaybeUninit<C>], narrow: impl Fn(u32) -> C) -
     })
 }
 
-/// The character that begins in the lowest byte, and how many bytes it has.
+/// Decodes the character that starts in the lowest byte. Returns it with its length in bytes.
 #[inline(always)]
 fn first_character(bytes: u32) -> Option<(u32, usize)> {
     let more = |byte: u32| bytes >> (8 * byte) & 0x3F;
-    // A longer form than needed, a surrogate and what is beyond the last character are invalid.
+    // Overlong forms, surrogates and values above U+10FFFF are invalid.
     let (one, length, valid) = match bytes {
         _ if bytes & 0x80 == 0 => (bytes & 0x7F, 1, true),
         _ if bytes & 0xC0E0 == 0x80C0 => {
@@ -196,27 +195,27 @@ fn first_character(bytes: u32) -> Option<(u32, usize)> {
     valid.then_some((one, length))
 }
 
-/// The ints of a tokenizer's ids, to which lists hold references: an id occurs many thousand times, and
-/// making an int for each place takes longer than encoding. Each is made when it is first needed, and
-/// freed with the tokenizer. Ids beyond the vocabulary are made each time.
+/// Cache of one Python int per id. Lists share these ints, because creating an int for every occurrence
+/// takes longer than encoding. Ints are created on first use and freed with the tokenizer. Ids outside the
+/// vocabulary are not cached.
 pub(crate) struct Ints {
     ids: usize,
-    /// By id. Made with the first list: arrays need none.
-    made: OnceLock<Box<[Slot]>>,
+    /// Indexed by id. Allocated with the first list; arrays need no ints.
+    slots: OnceLock<Box<[Slot]>>,
 }
 
-/// One machine word: a `OnceLock` has two, and the table is read once for each id.
+/// One machine word. A `OnceLock` has two, and the table is read once per id.
 #[derive(Default)]
 struct Slot(UnsafeCell<Option<Py<PyInt>>>);
 
-// SAFETY: a slot is used only by [`Slot::int`], by a thread that holds the GIL. Free-threaded builds do
-// not call it.
+// SAFETY: only [`Slot::int`] accesses a slot, on a thread that holds the GIL. Free-threaded builds do not
+// call it.
 unsafe impl Sync for Slot {}
 
 impl Slot {
     #[inline(always)]
     fn int<'py>(&self, py: Python<'py>, id: TokenId) -> Bound<'py, PyInt> {
-        // SAFETY: see `Sync`. The reference ends here, and no Python code runs while an int is made.
+        // SAFETY: see `Sync`. The reference ends in this function, and creating an int runs no Python code.
         let int = unsafe { &mut *self.0.get() };
         let int = int.get_or_insert_with(|| PyInt::new(py, id).unbind());
         int.bind(py).clone()
@@ -224,15 +223,15 @@ impl Slot {
 }
 
 impl Ints {
-    /// For ids below `ids`.
+    /// Creates a cache for ids below `ids`.
     pub(crate) fn new(ids: usize) -> Self {
         Ints {
             ids,
-            made: OnceLock::new(),
+            slots: OnceLock::new(),
         }
     }
 
-    /// A new list.
+    /// Builds a list of ids.
     ///
     /// # Errors
     /// `MemoryError`.
@@ -242,11 +241,11 @@ impl Ints {
         ids: &[TokenId],
     ) -> PyResult<Bound<'py, PyList>> {
         if cfg!(Py_GIL_DISABLED) {
-            // Threads would wait for each other at the reference counts of frequent ids.
+            // Avoids contention on the reference counts of frequent ids.
             return PyList::new(py, ids);
         }
-        let slots = || (0..self.ids).map(|_| Slot::default()).collect();
-        let made = self.made.get_or_init(slots);
+        let empty = || (0..self.ids).map(|_| Slot::default()).collect();
+        let slots = self.slots.get_or_init(empty);
         // SAFETY: the interpreter is attached. The result is a new list, all of whose items are null, or
         // null with an exception set.
         let list = unsafe {
@@ -262,7 +261,7 @@ impl Ints {
             advise_huge_pages(items);
         }
         for (place, &id) in ids.iter().enumerate() {
-            let int = match made.get(id as usize) {
+            let int = match slots.get(id as usize) {
                 Some(slot) => slot.int(py, id),
                 None => PyInt::new(py, id),
             };
@@ -275,10 +274,10 @@ impl Ints {
     }
 }
 
-/// The collector, paused until this is dropped: while many lists are made, none of them is garbage, and
-/// each collection reads every element of those made since the last one.
+/// Disables the garbage collector until dropped. While many lists are built, none of them is garbage, and
+/// each collection would read every element of the new lists.
 ///
-/// To be held only while the interpreter is attached and no Python code runs, so no thread sees it.
+/// Hold it only while the interpreter is attached and no Python code runs, so that the pause is not visible.
 pub(crate) struct CollectorPause<'py> {
     was_enabled: bool,
     _attached: Python<'py>,
@@ -286,7 +285,7 @@ pub(crate) struct CollectorPause<'py> {
 
 impl<'py> CollectorPause<'py> {
     pub(crate) fn new(py: Python<'py>) -> Self {
-        // SAFETY: the interpreter is attached. Without a GIL other threads would see it.
+        // SAFETY: the interpreter is attached. Without a GIL, other threads would see the pause.
         let was_enabled = !cfg!(Py_GIL_DISABLED) && unsafe { ffi::PyGC_Disable() } != 0;
         CollectorPause {
             was_enabled,
@@ -304,14 +303,14 @@ impl Drop for CollectorPause<'_> {
     }
 }
 
-/// The ids of a list, read one by one, without references of our own where they are plain ints.
+/// Reads the ids of a list; plain ints are read without touching their reference counts.
 ///
 /// # Errors
-/// `TypeError` when one is no integer, `OverflowError` when one is negative or beyond 32 bits.
+/// `TypeError` if an item is not an integer, `OverflowError` if it is negative or exceeds 32 bits.
 pub(crate) fn ids_of_list(list: &Bound<'_, PyList>) -> PyResult<Vec<TokenId>> {
     let py = list.py();
     if cfg!(Py_GIL_DISABLED) {
-        // Another thread may change the list at any time.
+        // Another thread may modify the list at any time.
         return list.extract();
     }
     let mut ids: Vec<TokenId> = Vec::with_capacity(list.len());
@@ -319,7 +318,7 @@ pub(crate) fn ids_of_list(list: &Bound<'_, PyList>) -> PyResult<Vec<TokenId>> {
     while read_ints(list, &mut ids) {
         take_turns(py)?;
     }
-    // Other objects run code of their own, which may change the list.
+    // Converting other objects runs Python code, which may modify the list.
     while ids.len() < list.len() {
         ids.push(list.get_item(ids.len())?.extract()?);
         if ids.len().is_multiple_of(PORTION) {
@@ -329,8 +328,8 @@ pub(crate) fn ids_of_list(list: &Bound<'_, PyList>) -> PyResult<Vec<TokenId>> {
     Ok(ids)
 }
 
-/// Appends the next ints of a list, at most `PORTION`, up to the first object that is none or does not
-/// fit. Gives whether there may be more. No Python code is run.
+/// Appends the next ints of a list, at most `PORTION`, and stops at the first item that is not an int or
+/// not an id. Returns whether more may follow. Runs no Python code.
 fn read_ints(list: &Bound<'_, PyList>, ids: &mut Vec<TokenId>) -> bool {
     let start = ids.len();
     if start >= list.len() {
@@ -346,7 +345,7 @@ fn read_ints(list: &Bound<'_, PyList>, ids: &mut Vec<TokenId>) -> bool {
     for (id, &item) in room.zip(&items[start..]).take(PORTION) {
         // SAFETY: the object is alive. The value of an int is read, any other object is an error.
         match TokenId::try_from(unsafe { ffi::PyLong_AsUnsignedLong(item) }) {
-            // The highest value also tells of an error where it has 32 bits.
+            // `TokenId::MAX` may be the error value, where `c_ulong` has 32 bits.
             Ok(value) if value != TokenId::MAX => id.write(value),
             _ => {
                 drop(PyErr::take(list.py()));

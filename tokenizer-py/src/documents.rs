@@ -1,11 +1,10 @@
 //! A Python iterator of texts as the documents of a corpus.
 //!
-//! The calling thread pulls documents in batches, always one ahead of those that count; so it looks
-//! for Ctrl-C all the time, and the iterator runs where it was made. Of the text no more is held than the
-//! batches on their way.
+//! The calling thread reads batches of documents, one batch ahead of the counting threads. So the iterator
+//! runs on the thread that created it, signals are checked regularly, and only a few batches are in memory.
 //!
-//! Text that is not ASCII is encoded into a `bytes` of its own and not into the `str`, which would keep
-//! it: a list of documents would grow by half, or double, in training.
+//! Non-ASCII text is encoded to a separate `bytes`. CPython would cache the UTF-8 in the `str`, and a list
+//! of documents would grow by half or double during training.
 
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -17,20 +16,20 @@ use pyo3::types::{PyIterator, PyString};
 use crate::interruptible::{Caller, WAKE};
 use crate::text::Text;
 
-/// A batch ends early at this many bytes, so that long documents do not fill the memory.
+/// Maximum size of a batch in bytes, for iterators of long documents.
 const BATCH_BYTES: usize = 1 << 20;
 
-/// Pulls documents, on the thread that has the iterator.
+/// Reads batches of documents from an iterator.
 pub(crate) struct Puller {
     iterator: Py<PyIterator>,
     buffer_size: usize,
-    /// Whether documents may be `bytes` too.
+    /// Whether to accept `bytes` documents.
     takes_bytes: bool,
     ended: bool,
 }
 
 impl Puller {
-    /// Of `iterator`, at most `buffer_size` documents at a time.
+    /// Reads at most `buffer_size` documents per batch.
     pub(crate) fn new(
         iterator: Bound<'_, PyIterator>,
         buffer_size: usize,
@@ -44,11 +43,11 @@ impl Puller {
         }
     }
 
-    /// The next batch, which is empty at the end. No lock of ours is held meanwhile, so the iterator
-    /// may do anything.
+    /// Returns the next batch, empty at the end. Holds no lock, because the iterator runs arbitrary
+    /// code.
     ///
     /// # Errors
-    /// What the iterator raises, `TypeError` and `UnicodeEncodeError`.
+    /// An exception of the iterator; `TypeError`; `UnicodeEncodeError`.
     pub(crate) fn pull(&mut self, py: Python<'_>) -> PyResult<Vec<Text>> {
         let mut documents = Vec::new();
         let mut room = 0;
@@ -59,7 +58,7 @@ impl Puller {
                 break;
             };
             let text = document_text(document?, self.takes_bytes)?;
-            // Of a very short document, its place counts more than its text.
+            // Very short documents take more memory for `Text` than for the text.
             room += text.len() + size_of::<Text>();
             documents.push(text);
         }
@@ -67,7 +66,7 @@ impl Puller {
     }
 }
 
-/// A document, without leaving its UTF-8 in a `str`.
+/// Converts a document without caching its UTF-8 in the `str`.
 fn document_text(document: Bound<'_, PyAny>, takes_bytes: bool) -> PyResult<Text> {
     let py = document.py();
     let text = match document.cast_into::<PyString>() {
@@ -81,8 +80,8 @@ fn document_text(document: Bound<'_, PyAny>, takes_bytes: bool) -> PyResult<Text
     }
 }
 
-/// Documents in the order of the iterator, on the thread that counts: each message to `caller` asks for
-/// a batch, which comes through `batches`, and one is asked for before the last is counted.
+/// The counting side: iterates over the documents in order. Each message to `caller` requests a batch,
+/// which arrives through `batches`; the next batch is requested before the current one is counted.
 pub(crate) fn pulled(
     caller: &Caller<()>,
     batches: Receiver<Vec<Text>>,

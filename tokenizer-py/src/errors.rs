@@ -1,9 +1,8 @@
-//! Failures as Python's exceptions.
+//! Errors and panics as Python exceptions.
 //!
-//! What lies in the caller's arguments is `ValueError`, `TypeError`, `KeyError` or `OverflowError`,
-//! as the method says; what lies in a file is the `OSError` that `open` would raise. A panic is a
-//! fault of this package and becomes `RuntimeError`: it must not end a program as
-//! `PanicException` does, which `except Exception` lets through.
+//! Invalid arguments raise `ValueError`, `TypeError`, `KeyError` or `OverflowError`; a file that cannot
+//! be read raises the `OSError` that `open` would raise. A panic raises `RuntimeError`, because pyo3's
+//! `PanicException` is not an `Exception` and would end the program.
 
 use std::any::Any;
 use std::fmt::Display;
@@ -15,20 +14,19 @@ use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use tokenizer_core::corpus::FileError;
 
-/// Where and why the last panic was.
+/// Message and location of the last panic.
 static LAST_PANIC: Mutex<Option<String>> = Mutex::new(None);
 
-/// Keeps what a panic says for the exception, instead of printing it.
+/// Stores panic messages for the exception instead of printing them.
 pub(crate) fn install_panic_hook() {
     std::panic::set_hook(Box::new(|panic| {
         *LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic.to_string());
     }));
 }
 
-/// Runs what a method does. Every method that does more than read a field runs in here.
+/// Runs the body of a method and catches panics. Every method except plain getters uses it.
 pub(crate) fn guard<T>(call: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
-    // What a panic could leave half done is dropped with the call: the classes are frozen, and the
-    // one lock holds a value that is only ever replaced whole.
+    // Unwind safe: the classes are frozen, and values behind locks are only replaced as a whole.
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| Err(internal(&*panic)))
 }
 
@@ -41,31 +39,29 @@ fn internal(panic: &(dyn Any + Send)) -> PyErr {
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()))
         .unwrap_or_default();
-    PyRuntimeError::new_err(format!(
-        "a fault in tokenizer_py, please report it: {message}"
-    ))
+    PyRuntimeError::new_err(format!("bug in tokenizer_py, please report it: {message}"))
 }
 
-/// Panics. Only in debug builds, for the test that no panic comes through.
+/// Panics. In debug builds only, for the test of panic handling.
 #[cfg(debug_assertions)]
 #[pyfunction]
 pub(crate) fn _panic() -> PyResult<()> {
     guard(|| panic!("on purpose"))
 }
 
-/// `ValueError` with what the error says.
+/// Converts an error to `ValueError`.
 pub(crate) fn value_error(error: impl Display) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
 
-/// The `OSError` that Python itself would raise, with `errno` and `filename`.
+/// Converts to the `OSError` that Python would raise, with `errno` and `filename`.
 pub(crate) fn file_error(py: Python<'_>, error: &FileError) -> PyErr {
     let made = || -> PyResult<PyErr> {
         let errno: i32 = match error.error.raw_os_error() {
             Some(errno) => errno,
             None => match errno_name(error.error.kind()) {
                 Some(name) => py.import("errno")?.getattr(name)?.extract()?,
-                // A path with a NUL in it, which Python refuses so too.
+                // A path with NUL: `ValueError` in Python too.
                 None if error.error.kind() == io::ErrorKind::InvalidInput => {
                     return Ok(value_error(error));
                 }
@@ -73,7 +69,7 @@ pub(crate) fn file_error(py: Python<'_>, error: &FileError) -> PyErr {
             },
         };
         let message = py.import("os")?.call_method1("strerror", (errno,))?;
-        // Called, and not only named: the constructor picks FileNotFoundError and its siblings.
+        // The constructor of OSError returns the subclass for `errno`, such as FileNotFoundError.
         let exception =
             py.get_type::<PyOSError>()
                 .call1((errno, message, error.path.as_os_str()))?;
@@ -82,7 +78,7 @@ pub(crate) fn file_error(py: Python<'_>, error: &FileError) -> PyErr {
     made().unwrap_or_else(|failure| failure)
 }
 
-/// What the system calls a kind of error, for errors that lost their number on the way.
+/// Returns the errno name of a kind, for errors without a number.
 fn errno_name(kind: io::ErrorKind) -> Option<&'static str> {
     Some(match kind {
         io::ErrorKind::NotFound => "ENOENT",

@@ -1,4 +1,4 @@
-//! Ids as lists and arrays, and ids that come from Python in any form.
+//! Ids as lists and arrays, and ids as arguments.
 
 use numpy::{Element, PyArray1, PyArrayMethods};
 use pyo3::prelude::*;
@@ -10,10 +10,10 @@ use crate::cpython::ids_of_list;
 use crate::errors::guard;
 use crate::interruptible::take_turns;
 
-/// A new list of many values.
+/// Builds a list and checks for signals.
 ///
 /// # Errors
-/// `MemoryError`, and what a signal handler raises.
+/// `MemoryError`; an exception of a signal handler.
 pub(crate) fn long_list<'py, T: IntoPyObject<'py>>(
     py: Python<'py>,
     values: impl Iterator<Item = T>,
@@ -28,13 +28,13 @@ pub(crate) fn long_list<'py, T: IntoPyObject<'py>>(
     Ok(list)
 }
 
-/// An array that takes over the vector: nothing is copied. Most of its room is given back when it is
-/// used less than to a quarter: arrays may be kept for long.
+/// Moves a vector into an array without copying. Shrinks it first if less than a quarter is used,
+/// because arrays may live long.
 pub(crate) fn array<T: Element>(
     py: Python<'_>,
     mut values: Vec<T>,
 ) -> PyResult<Bound<'_, PyArray1<T>>> {
-    // The package itself does not import numpy.
+    // Importing this package does not import numpy.
     static IMPORTED: PyOnceLock<()> = PyOnceLock::new();
     IMPORTED.get_or_try_init(py, || py.import("numpy").map(drop))?;
     if values.capacity() / 4 > values.len() {
@@ -43,7 +43,7 @@ pub(crate) fn array<T: Element>(
     Ok(PyArray1::from_vec(py, values))
 }
 
-/// Ids as an argument: a list, a tuple, an array of numpy or any other sequence of integers.
+/// Ids as an argument: a list, a numpy array or any other sequence of integers.
 pub(crate) struct Ids(pub(crate) Vec<TokenId>);
 
 impl std::ops::Deref for Ids {
@@ -58,7 +58,7 @@ impl FromPyObject<'_, '_> for Ids {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
-        // Exactly this type: one derived from it may iterate over something else.
+        // Exact type: a subclass may override iteration.
         if let Ok(list) = object.cast_exact::<PyList>() {
             return ids_of_list(&list).map(Ids);
         }
@@ -69,10 +69,10 @@ impl FromPyObject<'_, '_> for Ids {
     }
 }
 
-/// The ids in an array of integers that has one dimension and lies in one piece. `None` for anything
-/// else, for narrower types, and when an element is no id.
+/// Returns the ids in a contiguous one-dimensional array. `None` for other objects and types, and if an
+/// element is not an id.
 fn of_array(object: &Bound<'_, PyAny>) -> PyResult<Option<Vec<TokenId>>> {
-    // Numpy is asked only about what is an array by name: without it there are none.
+    // Checks the type name first, because numpy may not be installed.
     let kind = object.get_type();
     if kind.name()? != "ndarray" || kind.module()? != "numpy" {
         return Ok(None);
@@ -84,14 +84,14 @@ fn of_array(object: &Bound<'_, PyAny>) -> PyResult<Option<Vec<TokenId>>> {
         .or_else(|| elements::<u64>(object)))
 }
 
-/// The ids in an array of this type.
+/// Returns the ids in an array of this element type.
 fn elements<T: Element + Copy + TryInto<TokenId>>(
     object: &Bound<'_, PyAny>,
 ) -> Option<Vec<TokenId>> {
     let array = object.cast::<PyArray1<T>>().ok()?.try_readonly().ok()?;
     let elements = array.as_slice().ok()?;
     let id = |element: T| element.try_into().ok();
-    // In two passes, each of which the compiler can vectorise.
+    // Two passes, so that the compiler vectorises both.
     let all_are = elements.iter().all(|&element| id(element).is_some());
     all_are.then(|| {
         let ids = elements.iter().map(|&element| id(element).unwrap_or(0));

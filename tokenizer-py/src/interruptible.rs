@@ -1,4 +1,4 @@
-//! Long work that Ctrl-C can break off.
+//! Releasing the interpreter, and stopping long calls on Ctrl-C.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,28 +9,28 @@ use std::time::Duration;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
-/// How long a signal may wait.
+/// Interval between checks for signals.
 pub(crate) const WAKE: Duration = Duration::from_millis(50);
 
-/// To be called now and then where the interpreter is kept for long: lets other Python threads have
-/// their turn, and looks for Ctrl-C.
+/// Lets other Python threads run, and checks for signals. Loops that keep the interpreter call it
+/// periodically.
 ///
 /// # Errors
-/// What a signal handler raises.
+/// An exception of a signal handler.
 pub(crate) fn take_turns(py: Python<'_>) -> PyResult<()> {
-    // Whoever waits for the interpreter gets it now; when nobody does, it takes some nanoseconds.
+    // Costs nanoseconds if no thread waits for the interpreter.
     py.detach(|| ());
     py.check_signals()
 }
 
-/// Work on less than this many bytes takes a few microseconds. To release the interpreter for it
-/// costs more than it gives: another thread that takes it keeps it for milliseconds.
+/// Below this many bytes, work takes microseconds and keeps the interpreter: a thread that acquires it
+/// meanwhile would keep it for milliseconds.
 const SHORT: usize = 2048;
 
-/// Work on this many bytes may take so long that Ctrl-C would be waited for.
+/// From this many bytes on, work may take long enough to need checks for signals.
 const LONG: usize = 2 << 20;
 
-/// Runs `work` on `bytes` bytes of text, with the interpreter released if that is worth it.
+/// Runs `work` on `bytes` bytes of text, and releases the interpreter from [`SHORT`] bytes on.
 pub(crate) fn detached<T: Send>(
     py: Python<'_>,
     bytes: usize,
@@ -42,11 +42,10 @@ pub(crate) fn detached<T: Send>(
     }
 }
 
-/// As [`detached`]; work that may take long looks at the flag that it is given, and ends soon when
-/// it is set.
+/// Like [`detached`]; from [`LONG`] bytes on, `work` gets a stop flag to poll.
 ///
 /// # Errors
-/// What a signal handler raises.
+/// An exception of a signal handler.
 pub(crate) fn stoppable<T: Send>(
     py: Python<'_>,
     bytes: usize,
@@ -62,34 +61,35 @@ pub(crate) fn stoppable<T: Send>(
     )
 }
 
-/// What the work knows of the one who waits for it.
+/// The worker's connection to the calling thread.
 pub(crate) struct Caller<M> {
     stop: Arc<AtomicBool>,
     messages: Sender<M>,
 }
 
 impl<M> Caller<M> {
-    /// Is set when the work is to be broken off.
+    /// Returns the flag that is set to stop the work.
     pub(crate) fn stop(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.stop)
     }
 
-    /// The same.
+    /// Borrows the same flag.
     pub(crate) fn stop_flag(&self) -> &AtomicBool {
         &self.stop
     }
 
     pub(crate) fn tell(&self, message: M) {
-        // A caller that has gone away wants to stop, and is asked elsewhere.
+        // Sending fails only after the caller has set the stop flag.
         let _ = self.messages.send(message);
     }
 }
 
-/// Does `work` on a thread of its own, with the interpreter released. Meanwhile the calling thread
-/// looks for signals and hands what the work tells to `each`, with the interpreter taken.
+/// Runs `work` on a new thread. Meanwhile the calling thread checks for signals and passes the messages
+/// of `work` to `each`; it holds the interpreter only for these.
 ///
-/// When a signal or `each` raises, the work is told to stop, waited for, and the exception passed
-/// on.
+/// # Errors
+/// An exception of a signal handler or of `each`, after stopping and joining the worker. `RuntimeError`
+/// if no thread can be started.
 pub(crate) fn interruptible<M: Send, R: Send>(
     py: Python<'_>,
     work: impl FnOnce(&Caller<M>) -> R + Send,
@@ -105,12 +105,14 @@ pub(crate) fn interruptible<M: Send, R: Send>(
         std::thread::scope(|scope| {
             let worker = Builder::new()
                 .spawn_scoped(scope, move || work(&caller))
-                .map_err(|error| PyRuntimeError::new_err(format!("no thread: {error}")))?;
+                .map_err(|error| {
+                    PyRuntimeError::new_err(format!("cannot start a thread: {error}"))
+                })?;
             let watched = loop {
                 let message = match inbox.recv_timeout(WAKE) {
                     Ok(message) => Some(message),
                     Err(RecvTimeoutError::Timeout) => None,
-                    // The work is done, whatever came of it.
+                    // The worker has finished or panicked.
                     Err(RecvTimeoutError::Disconnected) => break Ok(()),
                 };
                 let looked = Python::attach(|py| {

@@ -1,24 +1,24 @@
-//! The Python package: a thin translation of `tokenizer-core`.
+//! The Python package: thin bindings of `tokenizer-core`.
 //!
-//! | module | what it translates |
+//! | module | content |
 //! | --- | --- |
-//! | `errors` | failures into Python's exceptions; the one place where panics are caught |
-//! | `interruptible` | long work that Ctrl-C can break off; when to release the interpreter |
+//! | `errors` | errors and panics as Python exceptions |
+//! | `interruptible` | stopping long calls on Ctrl-C; releasing the interpreter |
 //! | `cpython` | CPython's C API: characters of a `str`, ints of a list |
-//! | `text` | `str` and `bytes`, both ways |
-//! | `ids` | ids as lists and arrays, and ids that come from Python in any form |
-//! | `specials` | the special tokens that a call allows or refuses |
+//! | `text` | conversion of `str` and `bytes` |
+//! | `ids` | ids as lists and arrays; ids as arguments |
+//! | `specials` | sets of allowed and disallowed special tokens |
 //! | `request` | a call of the core's tokenizer |
-//! | `batches` | many texts to many lists, on threads |
-//! | `progress` | how far long work is |
-//! | `documents`, `arrow` | documents of a Python iterator, of columns of Arrow |
-//! | `corpus` | what is counted, and the counting |
+//! | `batches` | many texts to many lists, multithreaded |
+//! | `progress` | the argument `progress` |
+//! | `documents`, `arrow` | documents of a Python iterator; Arrow columns |
+//! | `corpus` | sources of documents, and counting |
 //! | `counts` | `tokenizer_py.PieceCounts` and `tokenizer_py.count_pieces` |
 //! | `streams` | `tokenizer_py.EncodeStream` and `tokenizer_py.DecodeStream` |
-//! | `tokenizer` | `tokenizer_py.Tokenizer`, on which `rustbpe` and `tiktoken` stand too |
+//! | `tokenizer` | `tokenizer_py.Tokenizer`, also used by the modules `rustbpe` and `tiktoken` |
 //! | `ranks` | a `.tiktoken` file as a dict |
 //!
-//! Every class is frozen and may be used from many threads at once.
+//! Every class is frozen and thread-safe.
 
 #![deny(unsafe_code)]
 
@@ -41,8 +41,8 @@ mod tokenizer;
 
 use pyo3::prelude::*;
 
-/// The native half of the package. A free-threaded CPython turns its GIL on when it imports the module:
-/// the tests have not run without one.
+/// The extension module. Importing it enables the GIL of a free-threaded CPython, because the tests have
+/// not run without it.
 #[pymodule(gil_used = true)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     errors::install_panic_hook();
@@ -53,7 +53,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<counts::PieceCounts>()?;
     module.add_function(wrap_pyfunction!(counts::count_pieces, module)?)?;
     module.add_function(wrap_pyfunction!(ranks::_parse_ranks, module)?)?;
-    // Not in `__all__`, which the stubs list.
+    // Set as an attribute to keep it out of `__all__`.
     #[cfg(debug_assertions)]
     module.setattr("_panic", wrap_pyfunction!(errors::_panic, module)?)?;
     Ok(())

@@ -1,22 +1,22 @@
-//! The argument `progress`: how far long work is.
+//! The argument `progress`.
 
 use pyo3::prelude::*;
 
-/// Is called with the stage, what is done, and of how much.
+/// A Python callback that receives the stage, the units done and the total.
 pub(crate) struct Progress(Py<PyAny>);
 
 impl Progress {
-    /// `None` and `False` mean nothing, `True` a bar.
+    /// Converts the argument: `None` and `False` disable progress, `True` shows a bar.
     ///
     /// # Errors
-    /// `TypeError` for what cannot be called.
+    /// `TypeError` if the argument is neither a bool, `None` nor callable.
     pub(crate) fn new(py: Python<'_>, argument: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
         let module = py.import("tokenizer_py._progress")?;
         let call = module.call_method1("of_argument", (argument,))?;
         Ok(Progress(call.unbind()))
     }
 
-    /// Tells that `done` of `total` are done; of how much is not always known.
+    /// Reports that `done` of `total` units are done; `None` if the total is unknown.
     pub(crate) fn tell(
         &self,
         py: Python<'_>,
@@ -30,7 +30,7 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        // A bar is closed. What it may fail with is nothing to the caller.
+        // Closes a bar and ignores errors.
         let close = |py: Python<'_>| {
             let module = py.import("tokenizer_py._progress")?;
             module.call_method1("close", (&self.0,)).map(drop)

@@ -6,8 +6,8 @@ use tokenizer_core::format::tiktoken::read_ranks;
 
 use crate::errors::guard;
 
-/// Tokens with their ranks: `{bytes: int}`, as `tokenizer_py.tiktoken.load` reads them. `None` when a
-/// line is not as programs write it; then Python reads them, more slowly and with its own errors.
+/// Parses a `.tiktoken` file into `{bytes: int}`. `None` if a line has an unusual form; the caller then
+/// parses in Python, which accepts more forms and raises tiktoken's errors.
 #[pyfunction]
 pub(crate) fn _parse_ranks<'py>(
     py: Python<'py>,

@@ -1,4 +1,4 @@
-//! A call of the core's tokenizer, with ids around each text.
+//! A call of the core's tokenizer, with prepended and appended ids.
 
 use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
@@ -11,18 +11,18 @@ use tokenizer_core::{
 use crate::specials::Choice;
 use crate::text::Text;
 
-/// How texts are encoded.
+/// The options of a call.
 pub(crate) struct Request<'t> {
     tokenizer: &'t Core,
-    /// Special tokens that are recognised.
+    /// Special tokens to recognise.
     allowed: Choice,
-    /// Ids that are put around each text.
+    /// Ids added before and after each text.
     pub(crate) before: Option<TokenId>,
     pub(crate) after: Option<TokenId>,
 }
 
 impl<'t> Request<'t> {
-    /// With these special tokens recognised.
+    /// Creates a request that recognises these special tokens.
     pub(crate) fn new(tokenizer: &'t Core, allowed: Choice) -> Self {
         Request {
             tokenizer,
@@ -52,7 +52,7 @@ impl<'t> Request<'t> {
         }
     }
 
-    /// Whether one of these special tokens occurs in a text.
+    /// Returns whether one of these special tokens occurs in a text.
     pub(crate) fn finds(&self, specials: &Choice, text: &[u8]) -> bool {
         let found = |set| self.tokenizer.request().refuse_specials(text, set).is_err();
         specials.as_ref().is_some_and(|chosen| found(&chosen.set))
@@ -72,7 +72,7 @@ impl<'t> Request<'t> {
         Ok(())
     }
 
-    /// The ids of many texts.
+    /// Returns the ids of many texts.
     pub(crate) fn encode_batch(
         &self,
         texts: &[Text],
@@ -96,7 +96,7 @@ impl<'t> Request<'t> {
         Ok(around)
     }
 
-    /// How many ids each of many texts has.
+    /// Returns the number of ids of each text.
     pub(crate) fn count_batch(
         &self,
         texts: &[Text],
@@ -106,7 +106,7 @@ impl<'t> Request<'t> {
         (self.core(threads, bytes_of(texts), stop)).count_batch(texts)
     }
 
-    /// How many ids a text has.
+    /// Returns the number of ids of a text.
     pub(crate) fn count(
         &self,
         text: &[u8],
@@ -116,7 +116,7 @@ impl<'t> Request<'t> {
         self.core(threads, text.len(), stop).count(text)
     }
 
-    /// The ids of a text, and its bytes that each stands for.
+    /// Returns the ids of a text and the byte range of each.
     pub(crate) fn encode_with_offsets(
         &self,
         text: &[u8],
@@ -125,13 +125,13 @@ impl<'t> Request<'t> {
         self.core(1, text.len(), stop).offsets(text)
     }
 
-    /// An encoder for text in chunks.
+    /// Returns a streaming encoder.
     pub(crate) fn stream(&self) -> EncodeStream {
         self.core(1, 0, None).stream()
     }
 }
 
-/// For how many ids room is made for so many bytes: prose has four bytes or a little more for each.
+/// Initial capacity for the ids of a text: prose has at least four bytes per id.
 pub(crate) fn room_for(bytes: usize) -> usize {
     bytes / 4 + 512
 }
@@ -140,10 +140,10 @@ pub(crate) fn bytes_of(texts: &[Text]) -> usize {
     texts.iter().map(|text| text.len()).sum()
 }
 
-/// As many threads as were asked for, but no more than there is work for, nor than processors: a
-/// thread with less than 64 KiB of text is not worth its making.
-pub(crate) fn useful_threads(wanted: usize, bytes: usize) -> usize {
+/// Limits a number of threads to the processors and to one per 64 KiB of text: for less, starting a
+/// thread costs more than it saves.
+pub(crate) fn useful_threads(requested: usize, bytes: usize) -> usize {
     static PROCESSORS: LazyLock<usize> =
         LazyLock::new(|| std::thread::available_parallelism().map_or(1, |n| n.get()));
-    wanted.min((bytes >> 16) + 1).min(*PROCESSORS)
+    requested.min((bytes >> 16) + 1).min(*PROCESSORS)
 }

@@ -1,17 +1,16 @@
-//! Which special tokens a call allows or refuses.
+//! Sets of special tokens, with a small LRU cache.
 //!
-//! To prepare a set of them for the search costs more than to encode a short text, and callers ask
-//! for the same few sets again and again: the set of all is made with the tokenizer, those asked for
-//! lately are kept.
+//! Compiling a set for the search costs more than encoding a short text, and callers use the same few
+//! sets repeatedly. The set of all special tokens is compiled with the tokenizer.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokenizer_core::{Model, SpecialSet, TokenId};
 
-/// Sets that are kept beside that of all.
-const KEPT: usize = 8;
+/// Capacity of the cache.
+const CACHED_SETS: usize = 8;
 
-/// Some special tokens, ready to be looked for; `None` when there are none.
+/// A compiled set of special tokens; `None` if empty.
 pub(crate) type Choice = Option<Arc<Chosen>>;
 
 /// A set of special tokens.
@@ -24,11 +23,11 @@ pub(crate) struct Chosen {
 /// The special tokens of a tokenizer.
 pub(crate) struct Specials {
     all: Choice,
-    /// The sets asked for lately, the last one first.
+    /// Recently used sets, the newest first.
     ///
-    /// The lock is held for moments in which the interpreter is not released and no Python code
-    /// runs: no thread waits for another that waits for it, and no fork finds it taken.
-    lately: Mutex<Vec<Arc<Chosen>>>,
+    /// While the lock is held, the interpreter is not released and no Python code runs, so it cannot
+    /// deadlock with the GIL or stay locked in a forked child.
+    recent: Mutex<Vec<Arc<Chosen>>>,
 }
 
 fn chosen(model: &Model, ids: Vec<TokenId>) -> Arc<Chosen> {
@@ -39,29 +38,29 @@ fn chosen(model: &Model, ids: Vec<TokenId>) -> Arc<Chosen> {
 }
 
 impl Specials {
-    /// Those of `model`.
+    /// Creates the sets of `model`.
     pub(crate) fn of(model: &Model) -> Self {
         let mut ids: Vec<TokenId> = model.specials().iter().map(|token| token.id).collect();
         ids.sort_unstable();
         Specials {
             all: (!ids.is_empty()).then(|| chosen(model, ids)),
-            lately: Mutex::default(),
+            recent: Mutex::default(),
         }
     }
 
-    /// Every one.
+    /// Returns the set of all special tokens.
     pub(crate) fn all(&self) -> Choice {
         self.all.clone()
     }
 
-    /// Those with these ids. `model` is the one they are of.
+    /// Returns the set of these ids of `model`.
     pub(crate) fn choose(&self, model: &Model, mut ids: Vec<TokenId>) -> Choice {
         if ids.is_empty() {
             return None;
         }
         ids.sort_unstable();
         ids.dedup();
-        let lock = || self.lately.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = || self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let is_it = |kept: &Arc<Chosen>| kept.ids == ids;
         if self.all.as_ref().is_some_and(is_it) {
             return self.all();
@@ -70,13 +69,13 @@ impl Specials {
             return Some(Arc::clone(kept));
         }
         let made = chosen(model, ids);
-        let mut lately = lock();
-        lately.insert(0, Arc::clone(&made));
-        lately.truncate(KEPT);
+        let mut recent = lock();
+        recent.insert(0, Arc::clone(&made));
+        recent.truncate(CACHED_SETS);
         Some(made)
     }
 
-    /// Those that `choice` leaves.
+    /// Returns the complement of `choice`.
     pub(crate) fn others(&self, model: &Model, choice: &Choice) -> Choice {
         let (Some(all), Some(some)) = (&self.all, choice) else {
             return self.all();

@@ -1,7 +1,7 @@
-//! Text that comes in chunks, and ids that come one by one.
+//! Streaming encoder and decoder.
 //!
-//! A stream is locked for the time of a call. A second thread that comes meanwhile does not wait: the
-//! first may need the interpreter.
+//! A call locks the stream. A concurrent call from another thread fails instead of blocking: the thread
+//! with the lock may need the interpreter, so blocking could deadlock.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard};
@@ -17,10 +17,10 @@ use crate::ids::Ids;
 use crate::interruptible::{detached, stoppable, take_turns};
 use crate::text::Text;
 
-/// Bytes that are encoded, and ids that are decoded, between two looks for Ctrl-C.
+/// Bytes encoded, or ids decoded, between two checks for signals.
 const PORTION: usize = 1 << 20;
 
-/// What a stream holds until it is finished.
+/// A stream until it is finished, behind a lock.
 pub(crate) struct Held<S>(Mutex<Option<S>>);
 
 impl<S> Held<S> {
@@ -28,7 +28,7 @@ impl<S> Held<S> {
         Held(Mutex::new(Some(stream)))
     }
 
-    /// Takes the stream: it is finished unless it is put back.
+    /// Takes the stream out; the caller puts it back through the guard unless it is finished.
     fn take(&self) -> PyResult<(S, MutexGuard<'_, Option<S>>)> {
         let in_use = |_| PyRuntimeError::new_err("the stream is in use by another thread");
         let mut place = self.0.try_lock().map_err(in_use)?;
@@ -39,10 +39,10 @@ impl<S> Held<S> {
     }
 }
 
-/// Encodes a text that comes in chunks. Made by `Tokenizer.encode_stream`.
+/// Encodes a text in chunks. Created by `Tokenizer.encode_stream`.
 ///
-/// What is held back is what a later chunk could change: little more than the last word, and the
-/// white space at the end.
+/// Buffers the text whose ids a later chunk could change: about the last word and trailing white
+/// space.
 ///
 ///     >>> stream = tokenizer.encode_stream()
 ///     >>> stream.push("hello wor")
@@ -56,20 +56,17 @@ pub(crate) struct EncodeStream(pub(crate) Held<Encoder>);
 
 #[pymethods]
 impl EncodeStream {
-    /// Takes the next chunk.
+    /// Takes a chunk and returns the ids that later chunks cannot change.
     ///
     /// Args:
-    ///     chunk (str | bytes): the chunk; bytes may begin and end within a character.
-    ///
-    /// Returns:
-    ///     list[int]: the ids that are certain by now.
+    ///     chunk (str | bytes): the chunk; bytes may start and end within a character.
     ///
     /// Raises:
-    ///     TypeError: not a `str` or `bytes`.
-    ///     UnicodeEncodeError: the `str` holds a lone surrogate.
-    ///     ValueError: the stream is finished, or the regex gives up on the text.
+    ///     TypeError: not `str` or `bytes`.
+    ///     UnicodeEncodeError: the `str` contains a lone surrogate.
+    ///     ValueError: the stream is finished, or the regex fails on the text.
     ///     RuntimeError: another thread is using the stream.
-    ///     KeyboardInterrupt: the stream is finished, and its ids are lost.
+    ///     KeyboardInterrupt: finishes the stream; its ids are lost.
     ///
     ///     >>> tokenizer.encode_stream().push("hello world and")
     ///     [15339, 1917]
@@ -89,13 +86,10 @@ impl EncodeStream {
         })
     }
 
-    /// Ends the text.
-    ///
-    /// Returns:
-    ///     list[int]: the ids that are left.
+    /// Ends the text and returns the remaining ids.
     ///
     /// Raises:
-    ///     ValueError: the stream is finished, or the regex gives up on the text.
+    ///     ValueError: the stream is finished, or the regex fails on the text.
     ///     RuntimeError: another thread is using the stream.
     ///
     ///     >>> tokenizer.encode_stream().finish()
@@ -110,8 +104,7 @@ impl EncodeStream {
     }
 }
 
-/// Decodes ids that come one by one, and never gives half a character. Made by
-/// `Tokenizer.decode_stream`.
+/// Decodes ids one at a time and returns complete characters. Created by `Tokenizer.decode_stream`.
 ///
 ///     >>> stream = tokenizer.decode_stream()
 ///     >>> [stream.push(id) for id in tokenizer.encode("hé 🦊")]
@@ -119,27 +112,24 @@ impl EncodeStream {
 #[pyclass(frozen, module = "tokenizer_py")]
 pub(crate) struct DecodeStream {
     pub(crate) stream: Held<Decoder>,
-    /// Ids that are left out. They ascend.
+    /// Ids to omit, in ascending order.
     pub(crate) skipped: Vec<TokenId>,
 }
 
 #[pymethods]
 impl DecodeStream {
-    /// Takes the next id, or several.
+    /// Takes one or more ids and returns the characters that they complete.
     ///
     /// Args:
-    ///     ids (int | Sequence[int]): the id or the ids.
-    ///
-    /// Returns:
-    ///     str: the text that they complete.
+    ///     ids (int | Sequence[int] | numpy.ndarray): the id or ids.
     ///
     /// Raises:
-    ///     KeyError: there is no such id; those before it are taken.
-    ///     OverflowError: an id is negative or beyond 32 bits.
-    ///     TypeError: an id is no integer.
+    ///     KeyError: unknown id; the ids before it are decoded.
+    ///     OverflowError: an id is negative or exceeds 32 bits.
+    ///     TypeError: an id is not an integer.
     ///     ValueError: the stream is finished.
     ///     RuntimeError: another thread is using the stream.
-    ///     KeyboardInterrupt: the stream is finished, and its text is lost.
+    ///     KeyboardInterrupt: finishes the stream; its text is lost.
     ///
     ///     >>> tokenizer.decode_stream().push([15339, 1917])
     ///     'hello world'
@@ -157,9 +147,9 @@ impl DecodeStream {
                     take_turns(py)?;
                 }
                 pushed = detached(py, some.len(), || {
-                    let wanted = |id: &&TokenId| self.skipped.binary_search(id).is_err();
-                    let mut wanted = some.iter().filter(wanted);
-                    wanted.try_for_each(|&id| stream.push(id, &mut text))
+                    let is_kept = |id: &&TokenId| self.skipped.binary_search(id).is_err();
+                    let mut kept = some.iter().filter(is_kept);
+                    kept.try_for_each(|&id| stream.push(id, &mut text))
                 });
                 if pushed.is_err() {
                     break;
@@ -171,10 +161,7 @@ impl DecodeStream {
         })
     }
 
-    /// Ends the text.
-    ///
-    /// Returns:
-    ///     str: U+FFFD when the ids end within a character, and otherwise nothing.
+    /// Ends the text and returns the remainder: U+FFFD after an incomplete character, otherwise "".
     ///
     /// Raises:
     ///     ValueError: the stream is finished.

@@ -1,4 +1,4 @@
-//! Text from Python and to Python.
+//! Conversion of text from and to Python.
 
 use std::ops::Deref;
 
@@ -10,8 +10,8 @@ use pyo3::types::{PyByteArray, PyBytes, PyString};
 
 use crate::cpython::{long_utf8, new_string};
 
-/// A `str` or a `bytes`, as UTF-8 for any thread. The object is kept, and copied only when it is a long
-/// `str` that is not ASCII.
+/// The bytes of a `str` or `bytes`, usable on any thread. Borrows the object's memory, except for a
+/// long non-ASCII `str`, which is copied.
 pub(crate) enum Text {
     Str(PyBackedStr),
     Bytes(PyBackedBytes),
@@ -20,7 +20,7 @@ pub(crate) enum Text {
 
 impl Text {
     /// # Errors
-    /// `UnicodeEncodeError` when the `str` holds a lone surrogate.
+    /// `UnicodeEncodeError` if the `str` contains a lone surrogate.
     pub(crate) fn of_str(text: &Bound<'_, PyString>) -> PyResult<Self> {
         match long_utf8(text)? {
             Some(utf8) => Ok(Text::Copy(utf8)),
@@ -64,13 +64,13 @@ impl FromPyObject<'_, '_> for Text {
     }
 }
 
-/// The texts of any iterable. A single `str` or `bytes` is refused: its characters are rarely meant.
+/// Collects the texts of an iterable. Refuses a single `str` or `bytes`, most likely a mistake.
 pub(crate) fn texts(iterable: &Bound<'_, PyAny>) -> PyResult<Vec<Text>> {
     refuse_single_text(iterable, "texts")?;
     iterable.try_iter()?.map(|text| text?.extract()).collect()
 }
 
-/// The strings of an iterable that need not be given, and is called `argument`.
+/// Collects the strings of an optional iterable, the argument named `argument`.
 pub(crate) fn strings(
     iterable: Option<&Bound<'_, PyAny>>,
     argument: &str,
@@ -82,7 +82,7 @@ pub(crate) fn strings(
     iterable.try_iter()?.map(|one| one?.extract()).collect()
 }
 
-/// Refuses a `str`, `bytes` or `bytearray` where an iterable of texts is wanted.
+/// Refuses a `str`, `bytes` or `bytearray` in place of an iterable of texts.
 pub(crate) fn refuse_single_text(object: &Bound<'_, PyAny>, argument: &str) -> PyResult<()> {
     if object.is_instance_of::<PyString>()
         || object.is_instance_of::<PyBytes>()
@@ -96,7 +96,7 @@ pub(crate) fn refuse_single_text(object: &Bound<'_, PyAny>, argument: &str) -> P
     Ok(())
 }
 
-/// Bytes as a `str`; `errors` as in `bytes.decode`, for bytes that are not UTF-8.
+/// Decodes UTF-8 to a `str`; `errors` is as in `bytes.decode`.
 pub(crate) fn string<'py>(
     py: Python<'py>,
     bytes: &[u8],

@@ -342,7 +342,7 @@ def test_what_streams_refuse(tokenizer):
         with pytest.raises(error):
             stream.push(wrong)
     assert stream.push([97, 98]) == "ab"
-    with pytest.raises(ValueError, match="no special token"):
+    with pytest.raises(ValueError, match="unknown special token"):
         tokenizer.encode_stream(allowed_special=["<|x|>"])
 
 

@@ -28,15 +28,15 @@ def documented(tree):
             # Of overloads, the first has the docstring.
             if isinstance(node, ast.ClassDef) and not name.startswith("_") and name not in names:
                 names.add(name)
-                yield method, vars(owner)[name]
+                yield method, getattr(owner, name)
 
 
 def with_docstrings(stub):
     """The text of a stub with the docstrings of the package."""
     lines = stub.splitlines()
-    for node, described in sorted(
-        documented(ast.parse(stub)), key=lambda pair: -pair[0].body[0].lineno
-    ):
+    # From the end of the file, so that line numbers stay valid; methods before their class.
+    found = list(documented(ast.parse(stub)))[::-1]
+    for node, described in sorted(found, key=lambda pair: -pair[0].body[0].lineno):
         first = node.body[0]
         indent = " " * (node.col_offset + 4)
         doc = inspect.cleandoc(described.__doc__).replace("\\", "\\\\")

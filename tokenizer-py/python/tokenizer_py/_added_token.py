@@ -8,18 +8,17 @@ __all__ = ["AddedToken"]
 
 
 class AddedToken(NamedTuple):
-    """A token of ``Tokenizer.added_tokens``: a special token, or another token that was added to a
-    vocabulary, with the flags of a ``tokenizer.json``.
+    """An entry of ``Tokenizer.added_tokens``, with the flags of a ``tokenizer.json``.
 
     Attributes:
-        content: the text that it is recognised by.
-        id: its id.
-        special: recognised only where allowed, and left out by ``skip_special_tokens``. An added
-            token without it is part of the vocabulary and always found.
-        normalized: looked for in the normalized text.
-        lstrip: covers the white space before it.
-        rstrip: covers the white space behind it.
-        single_word: found only between characters that are not letters, digits or underscores.
+        content: the text of the token.
+        id: the id of the token.
+        special: recognised only if allowed, and omitted by ``skip_special_tokens``. An added token
+            with ``special=False`` is always recognised.
+        normalized: matched against the normalized text.
+        lstrip: includes the white space before the token.
+        rstrip: includes the white space after the token.
+        single_word: matches only if no letter, digit or underscore is adjacent.
     """
 
     content: str

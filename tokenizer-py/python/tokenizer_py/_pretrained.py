@@ -6,12 +6,12 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from .tiktoken.load import _write_whole
+from .tiktoken.load import _write_atomically
 
 if TYPE_CHECKING:
     from ._native import Tokenizer
 
-# What transformers calls the special tokens that it has a use for.
+# The roles of special tokens in transformers.
 _ROLES = (
     "bos_token",
     "eos_token",
@@ -27,7 +27,7 @@ def save(
     tokenizer: Tokenizer, directory: str | os.PathLike[str], config: dict[str, Any] | None
 ) -> None:
     entries = {
-        # Of version 5 both names are accepted.
+        # The class name of transformers 4; transformers 5 accepts it too.
         "tokenizer_class": "PreTrainedTokenizerFast",
         "clean_up_tokenization_spaces": False,
         **(config or {}),
@@ -36,9 +36,9 @@ def save(
     names = {token.content for token in tokenizer.added_tokens}
     for token in roles.values():
         if not isinstance(token, str):
-            raise TypeError(f"a special token is a str, not {type(token).__name__}")
+            raise TypeError(f"a special token must be a str, not {type(token).__name__}")
         if token not in names:
-            raise ValueError(f'the model has no special token "{token}"')
+            raise ValueError(f'unknown special token "{token}"')
     files = {"special_tokens_map.json": roles, "tokenizer_config.json": entries}
     texts = {
         name: json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -47,4 +47,4 @@ def save(
     os.makedirs(directory, exist_ok=True)
     tokenizer.save(os.path.join(directory, "tokenizer.json"))
     for name, text in texts.items():
-        _write_whole(os.path.join(directory, name), text.encode())
+        _write_atomically(os.path.join(directory, name), text.encode())

@@ -1,4 +1,4 @@
-"""What ``progress=True`` shows: a bar of tqdm, or lines when it is not installed."""
+"""The argument ``progress``: a tqdm progress bar, or printed lines without tqdm."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _UNITS = {"counting": "B", "merging": " merges"}
 
 
 class Bar:
-    """Called with the stage, what is done of it, and of how much (``None``: nobody knows)."""
+    """A progress callback: takes the stage, the units done and the total (``None`` if unknown)."""
 
     def __init__(self) -> None:
         self._stage: str | None = None
@@ -37,22 +37,22 @@ class Bar:
 
 
 def of_argument(progress: Any) -> Any:
-    """What the argument ``progress`` asks for: something to call."""
+    """Returns the callback for an argument ``progress``."""
     if progress is True:
         return Bar()
     if progress is False or progress is None:
         return _ignore
     if not callable(progress):
-        raise TypeError("progress must be True, False, None or something to call")
+        raise TypeError("progress must be a bool, None or a callable")
     return progress
 
 
 def _ignore(stage: str, done: int, total: int | None) -> None:
-    """Called with how far it is, where nobody wants to know."""
+    """The callback for no progress."""
 
 
 def close(progress: Any) -> None:
-    """Closes a bar; anything else has nothing to close."""
+    """Closes a bar; ignores other callbacks."""
     if isinstance(progress, Bar):
         progress.close()
 

@@ -1,13 +1,13 @@
-"""Reads a pickled ``tiktoken.Encoding`` without running what else a pickle may hold.
+"""Reads a pickled ``tiktoken.Encoding`` without running code from the pickle.
 
-nanochat keeps its tokenizer as ``tokenizer.pkl``, a pickle of an ``Encoding``. One that was written
-with tiktoken loads as tiktoken's class. Here it becomes ours, or a file of another kind::
+nanochat stores its tokenizer in ``tokenizer.pkl``, a pickle of an ``Encoding``. If tiktoken wrote it, it
+loads as tiktoken's class. These commands convert it to the class of this package, or to a model file::
 
-    python -m tokenizer_py.pickles tokenizer.pkl tokenizer.pkl      # in place: loads as ours now
-    python -m tokenizer_py.pickles tokenizer.pkl tokenizer.bpe      # or .json, or .tiktoken
+    python -m tokenizer_py.pickles tokenizer.pkl tokenizer.pkl      # in place
+    python -m tokenizer_py.pickles tokenizer.pkl tokenizer.bpe      # or .json, .tiktoken
 
-``pickle.load`` calls whatever a pickle names. ``load`` calls nothing: it takes the class ``Encoding``,
-of tiktoken or of this package, with the four values that it keeps, and refuses everything else.
+``pickle.load`` calls any function that a pickle names. ``load`` calls none: it accepts the class
+``Encoding`` of tiktoken or of this package with its four attributes, and rejects everything else.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ _ENCODINGS = {
     ("tiktoken.core", "Encoding"),
     ("tokenizer_py.tiktoken.core", "Encoding"),
 }
-_KEPT = {"name": str, "pat_str": str, "mergeable_ranks": dict, "special_tokens": dict}
+_STATE = {"name": str, "pat_str": str, "mergeable_ranks": dict, "special_tokens": dict}
 
 
 def load(path: str | os.PathLike[str]) -> Encoding:
-    """The encoding in a pickle that tiktoken or this package wrote.
+    """Returns the encoding in a pickle written by tiktoken or this package.
 
     Args:
         path: the file.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is something else than a pickled encoding, or damaged.
+        ValueError: not a pickled encoding, or corrupt.
 
     >>> load("tokenizer.pkl")  # doctest: +SKIP
     <Encoding 'rustbpe'>
@@ -53,7 +53,7 @@ def load(path: str | os.PathLike[str]) -> Encoding:
 
 
 def loads(data: bytes) -> Encoding:
-    """The encoding in a pickle that is in memory.
+    """Returns the encoding in a pickle given as bytes.
 
     Raises:
         ValueError: as ``load``.
@@ -69,15 +69,15 @@ def loads(data: bytes) -> Encoding:
     except ValueError:
         raise
     except Exception as error:
-        # A damaged pickle may fail in any way.
-        raise ValueError(f"no pickle, or a damaged one: {error}") from error
-    if type(received) is not _Received:
-        raise ValueError("it is no pickled tiktoken encoding")
-    return Encoding(**_checked(received.state))
+        # A corrupt pickle can raise any exception.
+        raise ValueError(f"invalid pickle: {error}") from error
+    if type(received) is not _Placeholder:
+        raise ValueError("not a pickled tiktoken encoding")
+    return Encoding(**_validated(received.state))
 
 
-class _Received:
-    """Stands for the encoding, whose own methods are not called while reading."""
+class _Placeholder:
+    """Receives the state of the encoding, so that no method of ``Encoding`` runs while reading."""
 
     state: object = None
 
@@ -88,43 +88,43 @@ class _Received:
 class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _ENCODINGS:
-            return _Received
-        raise ValueError(f"it holds {module}.{name}, and is no pickled tiktoken encoding alone")
+            return _Placeholder
+        raise ValueError(f"unexpected {module}.{name} in the pickle of a tiktoken encoding")
 
 
-def _checked(state: object) -> dict[str, Any]:
+def _validated(state: object) -> dict[str, Any]:
     if isinstance(state, str):
-        raise ValueError(f'it only names an encoding: tiktoken.get_encoding("{state}") has it')
-    if not isinstance(state, dict) or state.keys() != _KEPT.keys():
-        raise ValueError("the encoding in it has not the values that tiktoken keeps")
-    for name, kind in _KEPT.items():
+        raise ValueError(f'contains only the name of an encoding; use tiktoken.get_encoding("{state}")')
+    if not isinstance(state, dict) or state.keys() != _STATE.keys():
+        raise ValueError("unexpected attributes of the encoding")
+    for name, kind in _STATE.items():
         if type(state[name]) is not kind:
-            raise ValueError(f"{name} is no {kind.__name__}")
+            raise ValueError(f"{name} must be a {kind.__name__}, not {type(state[name]).__name__}")
     tables = {"mergeable_ranks": bytes, "special_tokens": str}
     for table, kind in tables.items():
         for token, rank in state[table].items():
             if type(token) is not kind or type(rank) is not int or not 0 <= rank < 1 << 32:
-                raise ValueError(f"{table} holds {token!r}: {rank!r}")
+                raise ValueError(f"invalid entry of {table}: {token!r}: {rank!r}")
     if not state["mergeable_ranks"]:
         raise ValueError("mergeable_ranks is empty")
     return state
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command: reads a pickle, writes a model."""
+    """Runs the command line: reads a pickle and writes a model."""
     import argparse
 
     parser = argparse.ArgumentParser(
         prog="python -m tokenizer_py.pickles",
-        description="Converts a pickled tiktoken Encoding, such as nanochat's tokenizer.pkl. "
-        "Nothing in the pickle is run.",
+        description="Converts a pickled tiktoken Encoding, such as nanochat's tokenizer.pkl, "
+        "without running code from the pickle.",
     )
-    parser.add_argument("pickle", metavar="PICKLE", help="a pickle that tiktoken wrote")
+    parser.add_argument("pickle", metavar="PICKLE", help="a pickle written by tiktoken")
     parser.add_argument(
         "model",
         metavar="MODEL",
-        help="where to write: .pkl (a pickle of tokenizer_py.tiktoken.Encoding; may be PICKLE "
-        "itself), .bpe (everything), .json (Hugging Face) or .tiktoken (ranks only)",
+        help="the output: .pkl (a pickle of tokenizer_py.tiktoken.Encoding; may be the same file), "
+        ".bpe (the complete model), .json (Hugging Face) or .tiktoken (ranks only)",
     )
     paths = parser.parse_args(arguments)
     try:
@@ -138,9 +138,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _save(encoding: Encoding, path: str) -> None:
     if path.endswith((".pkl", ".pickle")):
-        from .tiktoken.load import _write_whole
+        from .tiktoken.load import _write_atomically
 
-        _write_whole(path, pickle.dumps(encoding))
+        _write_atomically(path, pickle.dumps(encoding))
     else:
         from ._native import Tokenizer
 

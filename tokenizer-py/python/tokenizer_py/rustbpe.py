@@ -1,4 +1,4 @@
-"""Stands in for the package ``rustbpe``: the same class with the same merges.
+"""Drop-in replacement for the package ``rustbpe``: the same class, the same merges.
 
 >>> from tokenizer_py import rustbpe
 >>> tokenizer = rustbpe.Tokenizer()
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Tokenizer"]
 
-# That of GPT-4, as rustbpe spells it.
+# GPT-4's pattern in rustbpe's spelling.
 _PATTERN = (
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*"
     r"|\s*[\r\n]|\s+(?!\S)|\s+"
 )
-_ALL = 1 << 30
+_ALL_PROCESSORS = 1 << 30
 
 
 class Tokenizer:
-    """A byte-level BPE tokenizer that is trained in place; it stands in for ``rustbpe.Tokenizer``.
+    """A byte-level BPE tokenizer trained in place: a drop-in replacement for ``rustbpe.Tokenizer``.
 
-    Any number of threads may use one object, also while one of them trains it: they see the old
-    vocabulary until the new one is done. It can be pickled.
+    Threads may share it, even during training: they see the previous vocabulary until training has
+    finished. It can be pickled.
 
     >>> from tokenizer_py import rustbpe
     >>> tokenizer = rustbpe.Tokenizer()
@@ -42,7 +42,7 @@ class Tokenizer:
     __slots__ = ("_native",)
 
     def __init__(self) -> None:
-        # The empty pattern matches nothing, so there are no ids before training.
+        # The empty pattern matches nothing: `encode` returns no ids before training.
         self._native = _Tokenizer._of_ranks({bytes([byte]): byte for byte in range(256)}, {}, "")
 
     def train_from_iterator(
@@ -52,27 +52,28 @@ class Tokenizer:
         buffer_size: int = 8192,
         pattern: str | None = None,
     ) -> None:
-        """Learns a vocabulary, in place of the one before.
+        """Trains a new vocabulary and replaces the current one.
 
-        The documents are read in batches and counted on all processors while the next batch is
-        read; of the text itself only a few batches are held. Progress goes to the logger "rustbpe".
-        When an exception is raised, the tokenizer is as it was before. Ctrl-C breaks training off.
+        All processors count one batch of documents while the next one is read, so only a few batches
+        are in memory. Progress goes to the logger "rustbpe". Ctrl-C stops training. After an
+        exception, the tokenizer is unchanged.
 
         Args:
-            iterator: the documents; pieces do not cross from one to the next.
-            vocab_size: the number of ids, at least 256. When the text has fewer pairs to merge, a
-                warning is logged and the vocabulary is smaller.
-            buffer_size: how many documents are read at once, at most.
-            pattern: the regex whose matches are the pieces; text between two matches is left out. By
-                default that of GPT-4.
+            iterator: the documents; pieces do not span documents.
+            vocab_size: the number of ids, at least 256. If the text has too few pairs, the vocabulary
+                is smaller and a warning is logged.
+            buffer_size: the maximum number of documents per batch.
+            pattern: the regex whose matches are the pieces; text between two matches is dropped. The
+                default is GPT-4's pattern.
 
         Raises:
-            TypeError: the iterator is none, or a single str; a document is no str; a size is no int.
+            TypeError: ``iterator`` is not iterable or is a single str, a document is not a str, or a
+                size is not an int.
             OverflowError: a size is negative or too large.
-            ValueError: vocab_size is below 256, buffer_size is 0, the regex does not compile or
-                gives up on a document.
-            UnicodeEncodeError: a document holds a lone surrogate.
-            Exception: whatever the iterator raises.
+            ValueError: ``vocab_size`` is below 256, ``buffer_size`` is 0, or the regex is invalid or
+                fails on a document.
+            UnicodeEncodeError: a document contains a lone surrogate.
+            Exception: any exception of the iterator.
 
         >>> with open("corpus.txt") as lines:
         ...     tokenizer.train_from_iterator(lines, vocab_size=32768)
@@ -81,25 +82,25 @@ class Tokenizer:
 
         log = logging.getLogger("rustbpe")
 
-        def tell(stage: str, done: int, total: int | None) -> None:
+        def report(stage: str, done: int, total: int | None) -> None:
             if stage == "merging" and total:
                 log.info("%d%% (%d/%d merges)", done * 100 // total, done, total)
 
         self._native = _Tokenizer._train_from_iterator(
-            iterator, vocab_size, buffer_size, _PATTERN if pattern is None else pattern, tell
+            iterator, vocab_size, buffer_size, _PATTERN if pattern is None else pattern, report
         )
 
     @property
     def vocab_size(self) -> int:
-        """256 and the number of merges."""
+        """256 plus the number of merges."""
         return self._native.vocab_size
 
     def get_pattern(self) -> str:
-        """The regex that splits text; "" before training."""
+        """Returns the regex that splits text; "" before training."""
         return self._native.pattern
 
     def get_mergeable_ranks(self) -> list[tuple[bytes, int]]:
-        """The tokens with their ids, by ascending id; first the 256 single bytes.
+        """Returns the tokens with their ids in ascending order; ids 0 to 255 are the single bytes.
 
         >>> dict(tokenizer.get_mergeable_ranks())[b"low"]
         257
@@ -108,12 +109,12 @@ class Tokenizer:
         return [(native.id_to_token(id), id) for id in range(native.vocab_size)]
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a text. Before training there are none.
+        """Returns the ids of a text; before training, an empty list.
 
         Raises:
             TypeError: not a str.
-            UnicodeEncodeError: the text holds a lone surrogate.
-            ValueError: the regex gives up on the text; the message names the byte.
+            UnicodeEncodeError: the text contains a lone surrogate.
+            ValueError: the regex fails on the text; the message contains the byte offset.
 
         >>> tokenizer.encode("low")
         [257]
@@ -121,27 +122,28 @@ class Tokenizer:
         return self._native._encode_by_rules(text, (), ())
 
     def batch_encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """The ids of many texts, encoded on all processors.
+        """Returns the ids of many texts, using all processors.
 
         Args:
             texts: the texts, as a list or tuple.
 
         Raises:
-            TypeError, UnicodeEncodeError, ValueError: as ``encode``; the message numbers the text.
+            TypeError, UnicodeEncodeError: as ``encode``.
+            ValueError: as ``encode``; the message contains the index of the text.
 
         >>> tokenizer.batch_encode(["low", "slow"])
         [[257], [115, 257]]
         """
-        return self._native._encode_batch_by_rules(texts, _ALL, (), ())
+        return self._native._encode_batch_by_rules(texts, _ALL_PROCESSORS, (), ())
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of ids.
+        """Returns the text of ids.
 
         Raises:
-            ValueError: there is no such id.
-            UnicodeDecodeError: the bytes of the ids are not UTF-8 (it is a ValueError too).
-            OverflowError: an id is negative or beyond 32 bits.
-            TypeError: an id is no integer.
+            ValueError: unknown id.
+            UnicodeDecodeError: the ids decode to invalid UTF-8.
+            OverflowError: an id is negative or exceeds 32 bits.
+            TypeError: an id is not an integer.
 
         >>> tokenizer.decode([115, 257])
         'slow'
@@ -153,7 +155,7 @@ class Tokenizer:
             raise ValueError(f"Unknown token id: {unknown}") from None
 
     def __reduce__(self) -> tuple[type[Tokenizer], tuple[()], bytes]:
-        """A new object, and for ``__setstate__`` the model as bytes."""
+        """Pickles the model as the content of a ``.bpe`` file."""
         return type(self), (), self._native.to_bytes()
 
     def __setstate__(self, state: bytes) -> None:

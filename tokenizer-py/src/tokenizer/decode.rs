@@ -15,7 +15,7 @@ use crate::interruptible::{detached, take_turns};
 use crate::streams::{DecodeStream, Held};
 use crate::text::string;
 
-/// Ids that are decoded between two looks for Ctrl-C.
+/// Number of ids decoded between two checks for signals.
 const PORTION: usize = 1 << 23;
 
 impl Tokenizer {
@@ -57,21 +57,18 @@ impl Tokenizer {
 
 #[pymethods]
 impl Tokenizer {
-    /// The text of ids.
+    /// Returns the text of ids.
     ///
     /// Args:
-    ///     ids (Sequence[int]): the ids.
-    ///     errors (str): what to do with bytes that are not UTF-8, as in `bytes.decode`.
-    ///     skip_special_tokens (bool): leave out special tokens; other added tokens are kept.
-    ///
-    /// Returns:
-    ///     str: the text.
+    ///     ids (Sequence[int] | numpy.ndarray): the ids.
+    ///     errors (str): how to handle invalid UTF-8, as in `bytes.decode`.
+    ///     skip_special_tokens (bool): omit special tokens, but keep other added tokens.
     ///
     /// Raises:
-    ///     KeyError: there is no such id.
-    ///     OverflowError: an id is negative or beyond 32 bits.
-    ///     TypeError: an id is no integer.
-    ///     UnicodeDecodeError: under errors="strict".
+    ///     KeyError: unknown id.
+    ///     OverflowError: an id is negative or exceeds 32 bits.
+    ///     TypeError: an id is not an integer.
+    ///     UnicodeDecodeError: invalid UTF-8 with errors="strict".
     ///
     ///     >>> tokenizer.decode([100257, 15339, 1917])
     ///     '<|bos|>hello world'
@@ -88,14 +85,11 @@ impl Tokenizer {
         guard(|| string(py, &self.decoded(py, &ids, skip_special_tokens)?, errors))
     }
 
-    /// The bytes of ids, which need not be UTF-8: a token may hold a part of a character.
+    /// Returns the bytes of ids, which may be invalid UTF-8: a token can be part of a character.
     ///
     /// Args:
-    ///     ids (Sequence[int]): the ids.
-    ///     skip_special_tokens (bool): leave out special tokens; other added tokens are kept.
-    ///
-    /// Returns:
-    ///     bytes: their bytes, one behind the other.
+    ///     ids (Sequence[int] | numpy.ndarray): the ids.
+    ///     skip_special_tokens (bool): omit special tokens, but keep other added tokens.
     ///
     /// Raises:
     ///     KeyError, OverflowError, TypeError: as `decode`.
@@ -115,14 +109,11 @@ impl Tokenizer {
         })
     }
 
-    /// The texts of many lists of ids.
+    /// Returns the texts of many lists of ids.
     ///
     /// Args:
-    ///     batch (Iterable[Sequence[int]]): the lists.
+    ///     batch (Iterable[Sequence[int] | numpy.ndarray]): the lists.
     ///     errors, skip_special_tokens: as in `decode`.
-    ///
-    /// Returns:
-    ///     list[str]: the texts.
     ///
     /// Raises:
     ///     KeyError, OverflowError, TypeError, UnicodeDecodeError: as `decode`.
@@ -147,14 +138,14 @@ impl Tokenizer {
         })
     }
 
-    /// A decoder for ids that come one by one.
+    /// Returns a decoder for ids that arrive one at a time.
     ///
     /// Args:
-    ///     skip_special_tokens (bool): leave out special tokens; other added tokens are kept.
+    ///     skip_special_tokens (bool): omit special tokens, but keep other added tokens.
     ///
     /// Returns:
-    ///     DecodeStream: its `push` takes an id, or several, and gives the text that they complete,
-    ///     never half a character; its `finish` gives the rest.
+    ///     DecodeStream: `push` takes one or more ids and returns the complete characters;
+    ///     `finish` returns the rest.
     ///
     ///     >>> stream = tokenizer.decode_stream()
     ///     >>> "".join(stream.push(id) for id in [15339, 1917]) + stream.finish()

@@ -14,35 +14,32 @@ use crate::request::{bytes_of, room_for};
 use crate::streams::{EncodeStream, Held};
 use crate::text::{Text, string, texts};
 
-/// The ids of a text of this many bytes go into the array that they are written to; those of a
-/// shorter one are copied, which takes less time than to make room.
+/// From this many bytes of text on, ids are written directly into the result. Below, copying them
+/// from the recycled buffer is cheaper than allocating for the worst case.
 const LONG: usize = 1 << 16;
 
-/// Ids of several texts in one array, and where those of each begin and end.
-type IdsAndEnds<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<i64>>);
+/// The ids of several texts in one array, and the offsets of each text.
+type IdsAndOffsets<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<i64>>);
 
 #[pymethods]
 impl Tokenizer {
-    /// The ids of a text.
+    /// Returns the ids of a text.
     ///
-    /// The text of a special token is text like any other, unless it is allowed.
+    /// Special tokens in the text are encoded as ordinary text unless they are allowed.
     ///
     /// Args:
     ///     text (str | bytes): the text.
-    ///     allowed_special ("all" | Collection[str]): the special tokens to recognise. Where two
-    ///         begin at the same place, the longer counts.
-    ///     prepend (int | str | None): an id, or a special token, to put before the ids.
-    ///     append (int | str | None): one to put behind them.
-    ///
-    /// Returns:
-    ///     list[int]: the ids.
+    ///     allowed_special ("all" | Collection[str]): the special tokens to recognise; of two that
+    ///         start at the same position, the longer wins.
+    ///     prepend (int | str | None): an id or special token to insert before the ids.
+    ///     append (int | str | None): an id or special token to add after the ids.
     ///
     /// Raises:
-    ///     TypeError: not a `str` or `bytes`.
-    ///     UnicodeEncodeError: the `str` holds a lone surrogate.
-    ///     ValueError: the model has no such special token, or its regex gives up on the text; the
-    ///         message names the byte.
-    ///     KeyError: there is no such id to prepend or append.
+    ///     TypeError: not `str` or `bytes`.
+    ///     UnicodeEncodeError: the `str` contains a lone surrogate.
+    ///     ValueError: unknown special token; or the regex fails on the text, and the message
+    ///         contains the byte offset.
+    ///     KeyError: unknown id to prepend or append.
     ///
     ///     >>> tokenizer.encode("hello<|bos|>", allowed_special={"<|bos|>"})
     ///     [15339, 100257]
@@ -66,22 +63,19 @@ impl Tokenizer {
         })
     }
 
-    /// The ids of many texts, as lists.
+    /// Returns the ids of many texts as lists.
     ///
-    /// With several threads, the calling thread makes the lists while the others encode: so more than
-    /// two or three gain little. The result does not depend on their number.
+    /// Other threads encode while the calling thread builds the lists, so more than two or three
+    /// threads gain little. The result is the same for any number of threads.
     ///
     /// Args:
     ///     texts (Iterable[str | bytes]): the texts.
-    ///     threads (int): how many threads work on them, at least 1.
+    ///     threads (int): the maximum number of threads, at least 1.
     ///     allowed_special, prepend, append: as in `encode`, for every text.
     ///
-    /// Returns:
-    ///     list[list[int]]: the ids of each text.
-    ///
     /// Raises:
-    ///     TypeError, UnicodeEncodeError, ValueError, KeyError: as `encode`; the message numbers the
-    ///         text.
+    ///     TypeError, UnicodeEncodeError, ValueError, KeyError: as `encode`; the message contains the
+    ///         index of the text.
     ///
     ///     >>> tokenizer.encode_batch(["hello world", "hello"], append="<|bos|>")
     ///     [[15339, 1917, 100257], [15339, 100257]]
@@ -104,17 +98,15 @@ impl Tokenizer {
         })
     }
 
-    /// The ids of a text, as an array.
-    ///
-    /// Nothing is copied on the way into the array.
+    /// Returns the ids of a text as an array.
     ///
     /// Args:
     ///     text (str | bytes): the text.
-    ///     threads (int): how many threads may work on it, at least 1.
+    ///     threads (int): the maximum number of threads, at least 1.
     ///     allowed_special, prepend, append: as in `encode`.
     ///
     /// Returns:
-    ///     numpy.ndarray: uint32, of shape (ids,).
+    ///     numpy.ndarray: one-dimensional, uint32.
     ///
     /// Raises:
     ///     ImportError: numpy is not installed.
@@ -147,23 +139,23 @@ impl Tokenizer {
         })
     }
 
-    /// The ids of many texts in one array.
+    /// Returns the ids of many texts in one array.
     ///
-    /// The result does not depend on the number of threads.
+    /// The result is the same for any number of threads.
     ///
     /// Args:
     ///     texts (Iterable[str | bytes]): the texts.
-    ///     threads (int): how many threads work on them, at least 1.
+    ///     threads (int): the maximum number of threads, at least 1.
     ///     allowed_special, prepend, append: as in `encode`, for every text.
     ///
     /// Returns:
-    ///     tuple[numpy.ndarray, numpy.ndarray]: the ids (uint32) of all texts, and offsets (int64,
-    ///     of shape (texts + 1,)): text n has the ids from offsets[n] to offsets[n + 1].
+    ///     tuple[numpy.ndarray, numpy.ndarray]: the ids of all texts (uint32), and offsets (int64, of
+    ///     shape (texts + 1,)): the ids of text n are ids[offsets[n]:offsets[n + 1]].
     ///
     /// Raises:
     ///     ImportError: numpy is not installed.
-    ///     TypeError, UnicodeEncodeError, ValueError, KeyError: as `encode`; the message numbers the
-    ///         text.
+    ///     TypeError, UnicodeEncodeError, ValueError, KeyError: as `encode`; the message contains the
+    ///         index of the text.
     ///
     ///     >>> ids, offsets = tokenizer.encode_batch_numpy(["hello world", "hello"])
     ///     >>> offsets
@@ -180,7 +172,7 @@ impl Tokenizer {
         allowed_special: Option<&Bound<'py, PyAny>>,
         prepend: Option<Affix>,
         append: Option<Affix>,
-    ) -> PyResult<IdsAndEnds<'py>> {
+    ) -> PyResult<IdsAndOffsets<'py>> {
         guard(|| {
             let request = self.request(threads, allowed_special, prepend, append)?;
             let texts = self::texts(texts)?;
@@ -193,11 +185,11 @@ impl Tokenizer {
         })
     }
 
-    /// How many ids a text has. None are kept, so it takes less time than to encode.
+    /// Returns the number of ids of a text. Faster than `encode`, because it stores no ids.
     ///
     /// Args:
     ///     text (str | bytes): the text.
-    ///     threads (int): how many threads may work on it, at least 1.
+    ///     threads (int): the maximum number of threads, at least 1.
     ///     allowed_special: as in `encode`.
     ///
     /// Raises:
@@ -223,18 +215,16 @@ impl Tokenizer {
         })
     }
 
-    /// How many ids each of many texts has.
+    /// Returns the number of ids of each of many texts.
     ///
     /// Args:
     ///     texts (Iterable[str | bytes]): the texts.
-    ///     threads (int): how many threads work on them, at least 1.
+    ///     threads (int): the maximum number of threads, at least 1.
     ///     allowed_special: as in `encode`.
     ///
-    /// Returns:
-    ///     list[int]: the numbers.
-    ///
     /// Raises:
-    ///     TypeError, UnicodeEncodeError, ValueError: as `encode`; the message numbers the text.
+    ///     TypeError, UnicodeEncodeError, ValueError: as `encode`; the message contains the index of
+    ///         the text.
     ///
     ///     >>> tokenizer.count_batch(["hello world", "hello"])
     ///     [2, 1]
@@ -257,14 +247,14 @@ impl Tokenizer {
         })
     }
 
-    /// How many ids a text has, if there are no more than `limit`, and None if there are more.
+    /// Returns the number of ids of a text, or None if it exceeds `limit`.
     ///
-    /// What lies behind the limit is not looked at: the cost is that of `limit` ids. The text of
-    /// special tokens is text like any other.
+    /// Stops at the limit, so the cost is that of encoding `limit` ids. Special tokens are encoded as
+    /// ordinary text.
     ///
     /// Args:
     ///     text (str | bytes): the text.
-    ///     limit (int): the limit.
+    ///     limit (int): the maximum number of ids.
     ///
     /// Raises:
     ///     TypeError, UnicodeEncodeError, ValueError: as `encode`.
@@ -285,22 +275,22 @@ impl Tokenizer {
         })
     }
 
-    /// The longest beginning of a text that ends where a character ends and has, encoded on its own,
-    /// no more than `limit` ids.
+    /// Returns the longest prefix of a text with at most `limit` ids.
     ///
-    /// In `bytes` that are not UTF-8, each maximal invalid sequence is a character. Where finding the
-    /// longest would cost too much, the beginning fits, and with one more character, or with any
-    /// number up to 17, it does not: in a stretch of more than some hundred bytes without a place to
-    /// split (a word, a run of spaces, Chinese without punctuation), with a regex of one's own, in
-    /// text that a normaliser changes, and with added tokens that are not special. The text of
-    /// special tokens is text like any other.
+    /// The prefix ends at a character boundary and is encoded on its own. In invalid UTF-8, each
+    /// maximal invalid sequence counts as one character. Special tokens are encoded as ordinary text.
+    ///
+    /// The search is exact unless it would take quadratic time: in a stretch of several hundred bytes
+    /// without a piece boundary (a word, a run of spaces, Chinese without punctuation), with a custom
+    /// regex, in text that a normalizer changes, and with added tokens that are not special. There the
+    /// prefix fits, and none of the 17 next longer prefixes does.
     ///
     /// Args:
     ///     text (str | bytes): the text.
-    ///     limit (int): how many ids it may have.
+    ///     limit (int): the maximum number of ids.
     ///
     /// Returns:
-    ///     tuple[str | bytes, int]: the beginning, of the type of the text, and how many ids it has.
+    ///     tuple[str | bytes, int]: the prefix, of the type of the text, and its number of ids.
     ///
     /// Raises:
     ///     TypeError, UnicodeEncodeError, ValueError: as `encode`.
@@ -322,30 +312,30 @@ impl Tokenizer {
                 self.core.request().truncate(bytes, limit)
             })
             .map_err(value_error)?;
-            let beginning = truncated.text;
-            let left = if beginning == bytes {
+            let prefix = truncated.text;
+            let prefix = if prefix == bytes {
                 text.clone()
             } else if text.is_instance_of::<PyString>() {
-                // A beginning ends where a character ends.
-                string(py, beginning, "replace")?.into_any()
+                // The prefix ends at a character boundary, so nothing is replaced.
+                string(py, prefix, "replace")?.into_any()
             } else {
-                PyBytes::new(py, beginning).into_any()
+                PyBytes::new(py, prefix).into_any()
             };
-            Ok((left, truncated.tokens))
+            Ok((prefix, truncated.tokens))
         })
     }
 
-    /// An encoder for a text that comes in chunks, cut anywhere: in a word, in a special token.
+    /// Returns an encoder for a text in chunks, which may end anywhere, even within a special token.
     ///
     /// Args:
     ///     allowed_special: as in `encode`.
     ///
     /// Returns:
-    ///     EncodeStream: its `push` takes a chunk and gives the ids that are certain by then, its
-    ///     `finish` the rest. All together they are those of the whole text.
+    ///     EncodeStream: `push` takes a chunk and returns the ids that later chunks cannot change;
+    ///     `finish` returns the rest. Joined, they equal the ids of the whole text.
     ///
     /// Raises:
-    ///     ValueError: the model has no such special token.
+    ///     ValueError: unknown special token.
     ///
     ///     >>> stream = tokenizer.encode_stream()
     ///     >>> stream.push("hello wor") + stream.push("ld") + stream.finish()

@@ -1,4 +1,4 @@
-//! Models from files and to files.
+//! Reading and writing models.
 
 use std::ffi::CString;
 use std::path::PathBuf;
@@ -17,27 +17,24 @@ use crate::errors::{file_error, guard, value_error};
 
 #[pymethods]
 impl Tokenizer {
-    /// Reads a model from a file, whose ending tells its format: `.bpe`, `.json` (Hugging Face's
-    /// tokenizer.json, or GPT-2's vocab.json beside its merges.txt) or `.tiktoken`.
+    /// Reads a model from a file.
     ///
-    /// A tokenizer.json is read by itself. Beside a vocab.json, tokenizer_config.json,
-    /// special_tokens_map.json, added_tokens.json and config.json are read as `from_pretrained` does.
+    /// The extension selects the format: `.bpe`, `.json` (Hugging Face's tokenizer.json, or GPT-2's
+    /// vocab.json beside merges.txt) or `.tiktoken`. A tokenizer.json is read alone; a vocab.json
+    /// together with tokenizer_config.json, special_tokens_map.json, added_tokens.json and config.json,
+    /// as in `from_pretrained`.
     ///
     /// Args:
     ///     path (str | os.PathLike): the file.
-    ///     pattern (str | None): how text is split; wanted for `.tiktoken`, refused for the others,
-    ///         which hold their own. A name (gpt2, cl100k, o200k, nanochat) or a regex, whose gaps
-    ///         are kept.
-    ///
-    /// Returns:
-    ///     Tokenizer: the model.
+    ///     pattern (str | None): the pattern of a `.tiktoken` file: a name (gpt2, cl100k, o200k,
+    ///         nanochat), or a regex whose gaps become pieces. Other formats contain their pattern.
     ///
     /// Raises:
     ///     OSError: the file cannot be read (FileNotFoundError, IsADirectoryError, ...).
-    ///     ValueError: it holds no right model, or the pattern is none.
+    ///     ValueError: invalid model; pattern missing, invalid or not applicable.
     ///
     /// Warns:
-    ///     UserWarning: a vocab.json is taken for GPT-2's, since no file beside it names a class.
+    ///     UserWarning: no file names a class, so a vocab.json is assumed to be GPT-2's.
     ///
     ///     >>> tokenizer.save("model.bpe")
     ///     >>> Tokenizer.from_file("model.bpe")
@@ -55,13 +52,13 @@ impl Tokenizer {
         })
     }
 
-    /// The model that `to_bytes` wrote: the content of a `.bpe` file.
+    /// Reads a model from the content of a `.bpe` file, as returned by `to_bytes`.
     ///
     /// Args:
-    ///     data (bytes): the model.
+    ///     data (bytes): the content.
     ///
     /// Raises:
-    ///     ValueError: the bytes are no model, were changed or cut short.
+    ///     ValueError: not a model, or corrupt or truncated.
     ///
     ///     >>> Tokenizer.from_bytes(tokenizer.to_bytes()).vocab_size == tokenizer.vocab_size
     ///     True
@@ -73,21 +70,22 @@ impl Tokenizer {
         })
     }
 
-    /// The model in a folder that transformers or `save_pretrained` wrote: its `tokenizer.json`, or
-    /// GPT-2's `vocab.json` with `merges.txt`, and the added tokens that `tokenizer_config.json`,
-    /// `special_tokens_map.json` and `added_tokens.json` name. The ids are those of transformers'
-    /// `AutoTokenizer.from_pretrained`.
+    /// Reads a model from a folder written by transformers or `save_pretrained`.
+    ///
+    /// Reads `tokenizer.json`, or GPT-2's `vocab.json` with `merges.txt`, and adds the tokens of
+    /// `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json`. The ids equal those
+    /// of transformers' `AutoTokenizer.from_pretrained`.
     ///
     /// Args:
-    ///     directory (str | os.PathLike): the folder. Nothing is looked for elsewhere.
+    ///     directory (str | os.PathLike): the local folder.
     ///
     /// Raises:
-    ///     OSError: there is no such file, or it cannot be read.
-    ///     ValueError: it holds no model that can be represented exactly, or its tokenizer class is
-    ///         one that is not supported.
+    ///     OSError: a file is missing or cannot be read.
+    ///     ValueError: the model cannot be represented exactly, or its tokenizer class is not
+    ///         supported.
     ///
     /// Warns:
-    ///     UserWarning: a vocab.json is taken for GPT-2's, since no file beside it names a class.
+    ///     UserWarning: no file names a class, so a vocab.json is assumed to be GPT-2's.
     ///
     ///     >>> tokenizer.save_pretrained("folder")
     ///     >>> Tokenizer.from_pretrained("folder").encode("hello world")
@@ -100,18 +98,18 @@ impl Tokenizer {
         })
     }
 
-    /// The model of an encoding: one of `tokenizer_py.tiktoken`, or of the package tiktoken.
+    /// Converts an encoding of `tokenizer_py.tiktoken` or of the package tiktoken.
     ///
     /// Args:
     ///     encoding (tiktoken.Encoding): the encoding.
     ///
     /// Returns:
-    ///     Tokenizer: a model that gives the same ids. Its pattern leaves out what it does not
-    ///         match, as that of the encoding does.
+    ///     Tokenizer: a model with the same ids. As in tiktoken, text that the pattern does not match
+    ///         is dropped.
     ///
     /// Raises:
-    ///     AttributeError, TypeError, OverflowError: it is no encoding.
-    ///     ValueError: its tables contradict themselves, or two special tokens share an id.
+    ///     AttributeError, TypeError, OverflowError: not an encoding.
+    ///     ValueError: inconsistent tables, or two special tokens share an id.
     ///
     ///     >>> Tokenizer.from_tiktoken(encoding).encode("hello world")
     ///     [31373, 995]
@@ -127,15 +125,15 @@ impl Tokenizer {
         })
     }
 
-    /// Writes the model to a file, whole or not at all. The ending tells the format: `.bpe`
-    /// (everything), `.json` (tokenizer.json) or `.tiktoken` (bytes and ranks only).
+    /// Writes the model to a file atomically. The extension selects the format: `.bpe` (complete),
+    /// `.json` (tokenizer.json) or `.tiktoken` (ranks only).
     ///
     /// Args:
     ///     path (str | os.PathLike): the file.
     ///
     /// Raises:
     ///     OSError: the file cannot be written.
-    ///     ValueError: the format cannot hold this model, or the ending tells no format.
+    ///     ValueError: the format cannot represent this model, or the extension is unknown.
     ///
     ///     >>> tokenizer.save("model.bpe")
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
@@ -148,10 +146,7 @@ impl Tokenizer {
         })
     }
 
-    /// The model as bytes: the content of a `.bpe` file.
-    ///
-    /// Returns:
-    ///     bytes: the same for the same model.
+    /// Returns the content of the model's `.bpe` file. Equal models give equal bytes.
     ///
     ///     >>> pathlib.Path("model.bpe").write_bytes(tokenizer.to_bytes()) > 0
     ///     True
@@ -159,19 +154,19 @@ impl Tokenizer {
         guard(|| Ok(PyBytes::new(py, &py.detach(|| native::write(self.model())))))
     }
 
-    /// Writes the folder that transformers 4 and 5 load as `AutoTokenizer.from_pretrained(folder)`:
+    /// Writes a folder that `AutoTokenizer.from_pretrained` of transformers 4 and 5 loads:
     /// `tokenizer.json`, `tokenizer_config.json` and `special_tokens_map.json`.
     ///
     /// Args:
-    ///     directory (str | os.PathLike): the folder; made if it is not there.
-    ///     config (dict | None): more entries of `tokenizer_config.json`, such as `chat_template`
+    ///     directory (str | os.PathLike): the folder, created if missing.
+    ///     config (dict | None): further entries of `tokenizer_config.json`, such as `chat_template`
     ///         and `model_max_length`. The entries bos_token, eos_token, unk_token, sep_token,
-    ///         pad_token, cls_token and mask_token must name special tokens of the model.
+    ///         pad_token, cls_token and mask_token must be special tokens of the model.
     ///
     /// Raises:
     ///     OSError: a file cannot be written.
-    ///     ValueError: tokenizer.json cannot hold this model, or a special token is none.
-    ///     TypeError: an entry cannot be written as JSON.
+    ///     ValueError: tokenizer.json cannot represent this model, or an entry is not a special token.
+    ///     TypeError: an entry cannot be represented as JSON.
     ///
     ///     >>> tokenizer.save_pretrained("folder", {"bos_token": "<|bos|>"})
     #[pyo3(signature = (directory, config = None))]
@@ -187,7 +182,7 @@ impl Tokenizer {
 }
 
 impl Tokenizer {
-    /// The model that was read; what was assumed becomes a `UserWarning`.
+    /// Wraps a loaded model and emits its notes as `UserWarning`s.
     fn loaded(py: Python<'_>, loaded: Result<LoadedModel, LoadError>) -> PyResult<Self> {
         let loaded = loaded.map_err(|error| match error {
             LoadError::File(error) => file_error(py, &error),

@@ -1,4 +1,4 @@
-//! Many texts as one matrix: rows of one length, filled up or cut.
+//! Many texts as one matrix: rows of equal length, padded or truncated.
 
 use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use pyo3::exceptions::{PyMemoryError, PyValueError};
@@ -12,10 +12,10 @@ use crate::interruptible::stoppable;
 use crate::request::bytes_of;
 use crate::text::texts;
 
-/// The matrix, and how many ids of each row are not filled up.
+/// The matrix and the number of ids of each row without padding.
 type Matrix<'py> = (Bound<'py, PyArray2<u32>>, Bound<'py, PyArray1<i64>>);
 
-/// How rows are made.
+/// The layout of a row.
 struct Shape {
     width: usize,
     before: Option<TokenId>,
@@ -29,37 +29,38 @@ fn is_left(side: &str) -> PyResult<bool> {
     match side {
         "left" | "right" => Ok(side == "left"),
         other => Err(PyValueError::new_err(format!(
-            "a side is \"left\" or \"right\", not {other:?}"
+            "expected \"left\" or \"right\", not {other:?}"
         ))),
     }
 }
 
 #[pymethods]
 impl Tokenizer {
-    /// The ids of many texts as a matrix with a row for each.
+    /// Returns the ids of many texts as a matrix with one row per text.
     ///
-    /// Shorter rows are filled up with `pad`. Of longer ones, as many ids of the text are cut off as
-    /// must be; what is prepended and appended stays.
+    /// Rows are padded with `pad` or truncated. Truncation removes ids of the text, never prepended or
+    /// appended ids.
     ///
     /// Args:
     ///     texts (Iterable[str | bytes]): the texts.
-    ///     pad (int | str): the id, or the special token, to fill up with. An id need not be one of
-    ///         the model.
-    ///     length (int | None): how long the rows are; by default, as long as the longest.
-    ///     threads (int): how many threads work on them, at least 1.
+    ///     pad (int | str): the id or special token for padding. An id outside the vocabulary is
+    ///         allowed.
+    ///     length (int | None): the number of columns; by default, the length of the longest row.
+    ///     threads (int): the maximum number of threads, at least 1.
     ///     allowed_special, prepend, append: as in `encode`, for every text.
-    ///     pad_side ("right" | "left"): where to fill up.
-    ///     truncate_side ("right" | "left"): where to cut off.
+    ///     pad_side ("right" | "left"): the side to pad.
+    ///     truncate_side ("right" | "left"): the side to truncate.
     ///
     /// Returns:
-    ///     tuple[numpy.ndarray, numpy.ndarray]: the matrix (uint32, of shape (texts, length)), and
-    ///     how many ids of each row are not filled up (int64, of shape (texts,)).
+    ///     tuple[numpy.ndarray, numpy.ndarray]: the matrix (uint32, of shape (texts, length)), and the
+    ///     number of ids of each row without padding (int64, of shape (texts,)).
     ///
     /// Raises:
     ///     ImportError: numpy is not installed.
-    ///     ValueError: also, when `length` has no room for what is prepended and appended.
-    ///     MemoryError: there is not so much memory.
-    ///     TypeError, UnicodeEncodeError, KeyError: as `encode`; the message numbers the text.
+    ///     ValueError: as `encode`, or `length` has no room for the prepended and appended ids.
+    ///     MemoryError: the matrix does not fit into memory.
+    ///     TypeError, UnicodeEncodeError, KeyError: as `encode`; the message contains the index of
+    ///         the text.
     ///
     ///     >>> matrix, lengths = tokenizer.encode_padded(["hello world", "hello"], pad=0)
     ///     >>> matrix
@@ -94,7 +95,7 @@ impl Tokenizer {
                 special => self.affix(Some(special))?.unwrap_or(0),
             };
             let mut request = self.request(threads, allowed_special, prepend, append)?;
-            // They are put around what is left of the text.
+            // Added after truncation.
             let (before, after) = (request.before.take(), request.after.take());
             let around = before.iter().chain(&after).count();
             let mut shape = Shape {
@@ -108,7 +109,7 @@ impl Tokenizer {
             let texts = self::texts(texts)?;
             if shape.width < around {
                 return Err(PyValueError::new_err(format!(
-                    "length must be at least {around}, for what is prepended and appended"
+                    "length must be at least {around} for the prepended and appended ids"
                 )));
             }
             let batch = stoppable(py, bytes_of(&texts), |stop| {
@@ -122,7 +123,7 @@ impl Tokenizer {
             let filled = py.detach(|| fill(&batch, around, &shape));
             let Some((matrix, lengths)) = filled else {
                 let (rows, width) = (texts.len(), shape.width);
-                let message = format!("no memory for {rows} rows of {width} ids");
+                let message = format!("cannot allocate {rows} rows of {width} ids");
                 return Err(PyMemoryError::new_err(message));
             };
             let matrix = ids::array(py, matrix)?.reshape([texts.len(), shape.width])?;
@@ -131,8 +132,8 @@ impl Tokenizer {
     }
 }
 
-/// The rows, one behind the other, and how much of each is not filled up. `None` when there is not
-/// so much memory.
+/// Returns the rows, concatenated, and the length of each without padding. `None` if the allocation
+/// fails.
 fn fill(batch: &Batch, around: usize, shape: &Shape) -> Option<(Vec<TokenId>, Vec<i64>)> {
     let rows = batch.iter();
     let mut lengths = Vec::with_capacity(rows.len());

@@ -4,12 +4,12 @@
 //! | --- | --- |
 //! | `files` | reading and writing models |
 //! | `training` | `train` |
-//! | `encode` | text to ids: lists, arrays, batches, how many |
+//! | `encode` | text to ids: lists, arrays, batches, counts |
 //! | `matrix` | many texts as one matrix |
-//! | `offsets` | ids, and where each stands in the text |
+//! | `offsets` | ids with their offsets in the text |
 //! | `decode` | ids to text |
-//! | `vocabulary` | what the model holds |
-//! | `stand_in` | what `rustbpe` and `tiktoken` are made of |
+//! | `vocabulary` | tokens, merges, token lengths |
+//! | `stand_in` | private methods for the modules `rustbpe` and `tiktoken` |
 
 mod decode;
 mod encode;
@@ -37,12 +37,12 @@ use crate::specials::{Choice, Specials};
 
 /// A model that encodes and decodes text.
 ///
-/// Made by `Tokenizer.train`, `Tokenizer.from_file`, `Tokenizer.from_pretrained`,
-/// `Tokenizer.from_tiktoken` or `Tokenizer.from_bytes`. It never changes, so any number of threads
-/// may use one object, and it can be pickled.
+/// Created by `Tokenizer.train`, `Tokenizer.from_file`, `Tokenizer.from_pretrained`,
+/// `Tokenizer.from_tiktoken` or `Tokenizer.from_bytes`. Immutable: threads may share it, and it can be
+/// pickled.
 ///
-/// Text is `str` or `bytes`. Bytes that are not UTF-8 are kept as they are; a `str` with lone
-/// surrogates is a `UnicodeEncodeError`.
+/// Text is `str` or `bytes`. Invalid UTF-8 in `bytes` is preserved; a lone surrogate in a `str` raises
+/// `UnicodeEncodeError`.
 ///
 ///     >>> from tokenizer_py import Tokenizer
 ///     >>> tokenizer = Tokenizer.from_file("cl100k_base.tiktoken", pattern="cl100k")
@@ -70,7 +70,7 @@ impl Tokenizer {
         self.core.model()
     }
 
-    /// The special tokens that an argument `allowed_special` asks for.
+    /// Converts an argument `allowed_special`.
     fn allowed(&self, allowed: Option<&Bound<'_, PyAny>>) -> PyResult<Choice> {
         let Some(allowed) = allowed else {
             return Ok(None);
@@ -95,12 +95,12 @@ impl Tokenizer {
         match self.model().specials().by_content(name) {
             Some(special) => Ok(special.id),
             None => Err(PyValueError::new_err(format!(
-                "the model has no special token {name:?}"
+                "unknown special token {name:?}"
             ))),
         }
     }
 
-    /// What a call asks for by these arguments.
+    /// Converts the arguments of an encoding method.
     fn request(
         &self,
         threads: usize,
@@ -115,7 +115,7 @@ impl Tokenizer {
         Ok(request)
     }
 
-    /// The id that is put before or behind every text: given as an id or as a special token.
+    /// Converts an argument `prepend` or `append`.
     fn affix(&self, affix: Option<Affix>) -> PyResult<Option<TokenId>> {
         match affix {
             None => Ok(None),
@@ -126,14 +126,13 @@ impl Tokenizer {
     }
 }
 
-/// A vector that is kept for the next text holds no more than this many ids: a megabyte a thread.
-const KEPT: usize = 1 << 18;
+/// Maximum capacity, in ids, of the buffer that a thread keeps for its next call: 1 MB.
+const MAX_KEPT: usize = 1 << 18;
 
-/// Encodes a text; `make` makes of its ids what Python gets. The vector of the ids is kept from call to
-/// call, so a short text costs no allocation.
+/// Encodes a text into a recycled thread-local buffer and converts its ids with `make`.
 ///
 /// # Errors
-/// `ValueError` when the regex gives up, what `make` gives, and what a signal handler raises.
+/// `ValueError` if the regex fails; errors of `make`; an exception of a signal handler.
 fn encoded<T>(
     py: Python<'_>,
     request: &Request<'_>,
@@ -143,14 +142,14 @@ fn encoded<T>(
     thread_local! {
         static IDS: Cell<Vec<TokenId>> = const { Cell::new(Vec::new()) };
     }
-    // Taken and not borrowed: whatever runs meanwhile on this thread finds an empty one.
+    // Taken, not borrowed: a nested call on this thread uses a new buffer.
     let mut ids = IDS.take();
     ids.clear();
     ids.reserve(room_for(text.len()));
     let encode = |stop: Option<&_>| request.encode_into(text, 1, stop, &mut ids);
     let encoded = stoppable(py, text.len(), encode)?;
     let made = encoded.map_err(value_error).and_then(|()| make(&ids));
-    if ids.capacity() <= KEPT {
+    if ids.capacity() <= MAX_KEPT {
         IDS.set(ids);
     }
     made
@@ -178,8 +177,8 @@ impl Tokenizer {
     #[new]
     fn new() -> PyResult<Self> {
         Err(PyTypeError::new_err(
-            "a Tokenizer is made by Tokenizer.train, Tokenizer.from_file, Tokenizer.from_pretrained, \
-             Tokenizer.from_tiktoken or Tokenizer.from_bytes",
+            "use Tokenizer.train, Tokenizer.from_file, Tokenizer.from_pretrained, \
+             Tokenizer.from_tiktoken or Tokenizer.from_bytes to create a Tokenizer",
         ))
     }
 

@@ -1,4 +1,4 @@
-//! Ids, and where in the text each stands.
+//! Ids with their offsets in the text.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,21 +13,21 @@ use crate::ids::long_list;
 use crate::interruptible::stoppable;
 use crate::text::Text;
 
-/// Ranges that are counted between two looks at the flag.
+/// Number of ranges converted between two checks of the stop flag.
 const PORTION: usize = 1 << 16;
 
 #[pymethods]
 impl Tokenizer {
-    /// The ids of a text, and where in the text each stands.
+    /// Returns the ids of a text and the range of the text that each covers.
     ///
     /// Args:
     ///     text (str | bytes): the text.
     ///     allowed_special: as in `encode`.
     ///
     /// Returns:
-    ///     tuple[list[int], list[tuple[int, int]]]: the ids, and for each where it begins and ends in
-    ///     the text: in characters of a `str`, in bytes of `bytes`. A token that holds a part of a
-    ///     character has the place of the whole character, so places of a `str` may overlap.
+    ///     tuple[list[int], list[tuple[int, int]]]: the ids, and start and end of each, in characters
+    ///     of a `str` or bytes of `bytes`. A token with part of a character has the range of the whole
+    ///     character, so the ranges of a `str` may overlap.
     ///
     /// Raises:
     ///     TypeError, UnicodeEncodeError, ValueError: as `encode`.
@@ -52,38 +52,40 @@ impl Tokenizer {
             let encoded = stoppable(py, bytes.len(), |stop| {
                 let mut encoded = request.encode_with_offsets(bytes, stop)?;
                 if in_characters && !bytes.is_ascii() {
-                    count_characters(bytes, &mut encoded.ranges, stop)?;
+                    to_characters(bytes, &mut encoded.ranges, stop)?;
                 }
                 Ok(encoded)
             })?;
             let encoded = encoded.map_err(|error: EncodeError| value_error(error))?;
-            let places = encoded.ranges.iter().map(|range| (range.start, range.end));
-            Ok((self.ints.list(py, &encoded.ids)?, long_list(py, places)?))
+            let ranges = encoded.ranges.iter().map(|range| (range.start, range.end));
+            Ok((self.ints.list(py, &encoded.ids)?, long_list(py, ranges)?))
         })
     }
 }
 
-/// Makes of ranges in bytes of UTF-8 the ranges of the characters that they touch, until the flag is
-/// set.
-fn count_characters(
+/// Converts ranges in bytes of UTF-8 to ranges in characters, widened to whole characters.
+///
+/// # Errors
+/// [`EncodeError::Stopped`] once the flag is set.
+fn to_characters(
     text: &[u8],
     ranges: &mut [Range<usize>],
     stop: Option<&AtomicBool>,
 ) -> Result<(), EncodeError> {
     let begins = |byte: u8| byte & 0xC0 != 0x80;
-    // How many characters begin before a byte. Ranges ascend nearly always, so it is counted on
-    // from the last place.
-    let (mut place, mut count) = (0, 0);
-    let begun_between = |from: usize, to: usize| {
+    // Number of characters that start before a byte, computed from the previous position: ranges
+    // nearly always ascend.
+    let (mut position, mut count) = (0, 0);
+    let starts_between = |from: usize, to: usize| {
         let bytes = text[from..to].iter();
         bytes.filter(|&&byte| begins(byte)).count()
     };
-    let mut begun_before = |byte: usize| {
-        match byte < place {
-            true => count -= begun_between(byte, place),
-            false => count += begun_between(place, byte),
+    let mut starts_before = |byte: usize| {
+        match byte < position {
+            true => count -= starts_between(byte, position),
+            false => count += starts_between(position, byte),
         }
-        place = byte;
+        position = byte;
         count
     };
     for some in ranges.chunks_mut(PORTION) {
@@ -91,10 +93,10 @@ fn count_characters(
             return Err(EncodeError::Stopped);
         }
         for range in some {
-            let start = begun_before(range.start);
-            // What begins within a character stands at that character.
+            let start = starts_before(range.start);
+            // A range that starts within a character includes that character.
             let within = text.get(range.start).is_some_and(|&byte| !begins(byte));
-            let end = begun_before(range.end);
+            let end = starts_before(range.end);
             *range = start - usize::from(within)..end;
         }
     }

@@ -1,5 +1,5 @@
-//! What `tokenizer_py.rustbpe` and `tokenizer_py.tiktoken` are made of, beside the public methods. Names
-//! of arguments are those of tiktoken, which appear in messages.
+//! Private methods for `tokenizer_py.rustbpe` and `tokenizer_py.tiktoken`. Arguments have tiktoken's
+//! names, because error messages contain them.
 
 use std::collections::HashSet;
 
@@ -19,7 +19,7 @@ use crate::request::Request;
 use crate::specials::Choice;
 use crate::text::{Text, string};
 
-/// A pattern with the gap rule of rustbpe and tiktoken.
+/// Compiles a pattern with the gap rule of rustbpe and tiktoken: text between matches is dropped.
 pub(super) fn dropping_pattern(source: &str) -> Result<Pattern, PatternError> {
     match PatternName::of_regex(source) {
         Some(name) => Ok(Pattern::named(name)),
@@ -32,7 +32,7 @@ fn is_all(argument: &Bound<'_, PyAny>) -> bool {
 }
 
 impl Tokenizer {
-    /// The special tokens among a set of texts, and whether all of them are special tokens.
+    /// Returns the special tokens among a set of strings, and whether all strings are special tokens.
     fn named(&self, texts: &Bound<'_, PyAny>) -> PyResult<(Choice, bool)> {
         let is_empty_set = texts
             .cast::<PyFrozenSet>()
@@ -49,11 +49,11 @@ impl Tokenizer {
         Ok((self.specials.choose(self.model(), ids), is_whole))
     }
 
-    /// What tiktoken's two arguments ask for, and what must not occur. `None` when that is no special
-    /// token.
+    /// Converts tiktoken's arguments `allowed_special` and `disallowed_special` to a request and the
+    /// special tokens that must not occur. `None` if a disallowed string is not a special token.
     ///
     /// # Errors
-    /// `TypeError` when one is no set.
+    /// `TypeError` if an argument is not a set.
     fn by_rules(
         &self,
         allowed: &Bound<'_, PyAny>,
@@ -79,7 +79,7 @@ impl Tokenizer {
 
 #[pymethods]
 impl Tokenizer {
-    /// tiktoken's tables.
+    /// Creates a model from tiktoken's tables.
     #[staticmethod]
     pub(super) fn _of_ranks(
         py: Python<'_>,
@@ -106,21 +106,25 @@ impl Tokenizer {
         })
     }
 
-    /// The ids of a `str`, of which lone surrogates become U+FFFD.
+    /// Returns the ids of a `str`; lone surrogates are replaced with U+FFFD.
     fn _encode_ordinary<'py>(&self, text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyList>> {
         guard(|| {
             let py = text.py();
             let utf8 = Text::of_str(text).or_else(|_| {
                 let module = py.import("tokenizer_py.tiktoken.core")?;
-                Text::of_str(module.call_method1("_repaired", (text,))?.cast()?)
+                Text::of_str(
+                    module
+                        .call_method1("_replace_surrogates", (text,))?
+                        .cast()?,
+                )
             })?;
             let request = Request::new(&self.core, None);
             encoded(py, &request, &utf8, |ids| self.ints.list(py, ids))
         })
     }
 
-    /// The ids of a `str`, as a list or an array. `None` when a text is disallowed that is no special
-    /// token, or a disallowed special token is found.
+    /// Returns the ids of a `str` as a list or an array. `None` if a disallowed string is not a special
+    /// token, or a disallowed special token occurs.
     #[pyo3(signature = (text, allowed, disallowed, as_array = false))]
     fn _encode_by_rules<'py>(
         &self,
@@ -146,7 +150,7 @@ impl Tokenizer {
         })
     }
 
-    /// As `_encode_by_rules`, for many texts.
+    /// Like `_encode_by_rules`, for many texts.
     fn _encode_batch_by_rules<'py>(
         &self,
         py: Python<'py>,
@@ -167,7 +171,7 @@ impl Tokenizer {
         })
     }
 
-    /// The ids of a text that is not split.
+    /// Returns the ids of a text encoded as a single piece.
     fn _encode_single_piece<'py>(
         &self,
         py: Python<'py>,
@@ -180,7 +184,7 @@ impl Tokenizer {
         })
     }
 
-    /// The text of ids.
+    /// Returns the text of ids.
     fn _decode<'py>(
         &self,
         py: Python<'py>,
@@ -190,12 +194,12 @@ impl Tokenizer {
         guard(|| string(py, &self.decoded(py, &tokens, false)?, errors))
     }
 
-    /// The bytes of ids.
+    /// Returns the bytes of ids.
     fn _decode_bytes<'py>(&self, py: Python<'py>, tokens: Ids) -> PyResult<Bound<'py, PyBytes>> {
         guard(|| Ok(PyBytes::new(py, &self.decoded(py, &tokens, false)?)))
     }
 
-    /// The ids that merging by ranks makes of bytes, also when all of them are one token.
+    /// Returns the ids from merging by rank alone, even if the piece is a token.
     fn _merge_bytes<'py>(&self, py: Python<'py>, piece: Text) -> PyResult<Bound<'py, PyList>> {
         guard(|| {
             let rule = MergeRule::ranks(self.model().vocab());
@@ -204,7 +208,7 @@ impl Tokenizer {
         })
     }
 
-    /// The bytes of the last piece of a text.
+    /// Returns the bytes of the last piece of a text.
     fn _last_piece<'py>(&self, text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyBytes>> {
         guard(|| {
             let utf8 = Text::of_str(text)?;

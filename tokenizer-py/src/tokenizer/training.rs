@@ -20,49 +20,44 @@ use crate::text::{refuse_single_text, strings};
 
 #[pymethods]
 impl Tokenizer {
-    /// Learns a model from text.
+    /// Trains a model on files, documents or counted pieces.
     ///
-    /// The documents are counted on threads while the next ones are read; of what an iterator gives,
-    /// a few megabytes are held. The same text gives the same model for any number of threads and
-    /// any order of documents. Ctrl-C breaks it off. What is done goes to the logger "tokenizer_py".
+    /// Threads count documents while the next ones are read, so only a few megabytes of text are in
+    /// memory. The result is the same for any number of threads and any order of documents. Ctrl-C
+    /// stops training. Messages go to the logger "tokenizer_py".
     ///
     /// Args:
     ///     files (Iterable[str | os.PathLike]): files, as in `count_pieces`.
-    ///     iterator (Iterable[str | bytes] | Arrow): instead, documents; or what hands out Arrow, as
-    ///         in `count_pieces`.
-    ///     counts (PieceCounts | Arrow): instead, counted pieces, or a table of them as in
+    ///     iterator (Iterable[str | bytes] | Arrow): alternatively, documents, as in `count_pieces`.
+    ///     counts (PieceCounts | Arrow): alternatively, counted pieces, or a table of them as in
     ///         `PieceCounts.from_arrow`.
-    ///     vocab_size (int): the number of all ids: 256 bytes, merges and special tokens. When the
-    ///         text has fewer pairs to merge, there are fewer, and a warning is logged.
-    ///     pattern (str | None): how text is split: a name (gpt2, cl100k, o200k, nanochat) or a
-    ///         regex, whose gaps are kept. By default cl100k, or that of the counts.
-    ///     special_tokens (Iterable[str]): special tokens, which take the ids after the merges; with
-    ///         tie_break "huggingface" the first ids, and the text of a single byte is one id with
-    ///         that byte.
-    ///     min_frequency (int): a pair that occurs fewer times is not merged.
-    ///     max_token_bytes (int | None): no token has more bytes. With tie_break "huggingface", less
-    ///         than 2 means 2, and Hugging Face's `max_token_length` is one more.
-    ///     tie_break ("raw" | "huggingface"): of pairs that occur equally often, which goes first and
-    ///         how ids are given out: as rustbpe does, or as Hugging Face's trainer.
+    ///     vocab_size (int): the number of ids: 256 bytes, merges and special tokens. If the text has
+    ///         too few pairs, the vocabulary is smaller and a warning is logged.
+    ///     pattern (str | None): the pattern that splits text: a name (gpt2, cl100k, o200k,
+    ///         nanochat), or a regex whose gaps become pieces. The default is cl100k, or the pattern
+    ///         of the counts.
+    ///     special_tokens (Iterable[str]): special tokens. Their ids follow the merges; with tie_break
+    ///         "huggingface" they are the first ids, and a special token of a single byte shares the
+    ///         id of that byte.
+    ///     min_frequency (int): the minimum count of a pair to be merged.
+    ///     max_token_bytes (int | None): the maximum length of a token in bytes. With tie_break
+    ///         "huggingface" it is at least 2, and one less than Hugging Face's `max_token_length`.
+    ///     tie_break ("raw" | "huggingface"): the order of pairs with equal counts and the assignment
+    ///         of ids: as in rustbpe, or as in Hugging Face's trainer.
     ///     column (str | None): the column or field with the documents, as in `count_pieces`.
-    ///     text, json_lines, recursive, include, exclude: how files are read, and which in a folder,
-    ///         as in `count_pieces`.
-    ///     threads (int | None): how many threads work on it; by default, one for each processor.
-    ///     progress (bool | Callable): True shows a bar; what is called gets the stage ("counting"
-    ///         or "merging"), what is done of it (bytes or merges), and of how much, or None.
-    ///
-    /// Returns:
-    ///     Tokenizer: the model.
+    ///     text, json_lines, recursive, include, exclude: options for files, as in `count_pieces`.
+    ///     threads (int | None): the number of threads; by default, one per processor.
+    ///     progress (bool | Callable): True shows a bar; a callable receives the stage ("counting" or
+    ///         "merging"), the bytes or merges done, and their total or None.
     ///
     /// Raises:
-    ///     TypeError: not exactly one of files, iterator and counts is given, or it is something
-    ///         else.
-    ///     ValueError: vocab_size has no room for the bytes and the special tokens, or is too large;
-    ///         the pattern is none, or gives up on a document; a special token is empty or given
-    ///         twice; a file is damaged, is not text, or has no such column or field.
-    ///     UnicodeEncodeError: a document holds a lone surrogate.
+    ///     TypeError: wrong type, or not exactly one of files, iterator and counts is given.
+    ///     ValueError: vocab_size is too large or too small for the bytes and special tokens; invalid
+    ///         pattern, or it fails on a document; empty or duplicate special token; a file is
+    ///         corrupt, not text, or has no such column or field.
+    ///     UnicodeEncodeError: a document contains a lone surrogate.
     ///     OSError: a file cannot be read.
-    ///     Exception: whatever the iterator or `progress` raises.
+    ///     Exception: any exception of the iterator or of `progress`.
     ///
     ///     >>> trained = Tokenizer.train(iterator=["low lower lowest"] * 3, vocab_size=260)
     ///     >>> trained.merges
@@ -133,7 +128,7 @@ impl Tokenizer {
         })
     }
 
-    /// What `rustbpe` learns from an iterator of `str`, read `buffer_size` at a time.
+    /// Trains as `rustbpe` does on an iterator of `str`, with batches of `buffer_size` documents.
     #[staticmethod]
     fn _train_from_iterator(
         py: Python<'_>,
@@ -170,7 +165,7 @@ fn tie_break_of(name: &str) -> PyResult<TieBreak> {
     }
 }
 
-/// Reports wrong options before anything is counted.
+/// Reports invalid options before counting.
 fn check(options: &TrainOptions) -> PyResult<()> {
     options.check().map_err(|error| match error {
         TrainError::VocabTooLarge { .. } | TrainError::VocabTooSmall { .. } => {
@@ -185,7 +180,7 @@ fn check(options: &TrainOptions) -> PyResult<()> {
     })
 }
 
-/// Writes a message to one of Python's loggers.
+/// Logs a message with Python's `logging`.
 fn log(py: Python<'_>, logger: &str, level: &str, message: String) -> PyResult<()> {
     let logger = py.import("logging")?.call_method1("getLogger", (logger,))?;
     logger.call_method1(level, (message,)).map(drop)
@@ -222,8 +217,8 @@ fn learn(
     let model = model.map_err(value_error)?;
     if learned < wanted {
         let fewer = format!(
-            "only {learned} of {wanted} merges could be learned: no pair is left that may be \
-             merged; vocab_size is {}",
+            "learned only {learned} of {wanted} merges, because no pair is left to merge; \
+             vocab_size is {}",
             model.id_limit()
         );
         log(py, logger, "warning", fewer)?;

@@ -1,4 +1,4 @@
-//! What a model holds.
+//! Tokens, merges and token lengths.
 
 use numpy::PyArray1;
 use pyo3::exceptions::PyKeyError;
@@ -13,13 +13,13 @@ use crate::text::Text;
 
 #[pymethods]
 impl Tokenizer {
-    /// The id of a token, ordinary or special.
+    /// Returns the id of a token, ordinary or special.
     ///
     /// Args:
-    ///     token (str | bytes): the token, whole.
+    ///     token (str | bytes): the complete token.
     ///
     /// Raises:
-    ///     KeyError: there is no such token.
+    ///     KeyError: not a token.
     ///
     ///     >>> tokenizer.token_to_id("hello")
     ///     15339
@@ -30,14 +30,14 @@ impl Tokenizer {
         })
     }
 
-    /// The bytes of one id, ordinary or special.
+    /// Returns the bytes of an id, ordinary or special.
     ///
     /// Args:
     ///     id (int): the id.
     ///
     /// Raises:
-    ///     KeyError: there is no such id.
-    ///     OverflowError: it is negative or beyond 32 bits.
+    ///     KeyError: unknown id.
+    ///     OverflowError: the id is negative or exceeds 32 bits.
     ///
     ///     >>> tokenizer.id_to_token(15339)
     ///     b'hello'
@@ -48,21 +48,20 @@ impl Tokenizer {
         }
     }
 
-    /// One more than the highest id, special tokens included: what an embedding table must have
-    /// rows for.
+    /// The highest id plus one, including special tokens: the number of rows of an embedding table.
     #[getter]
     pub(super) fn vocab_size(&self) -> usize {
         self.model().id_limit()
     }
 
-    /// The regex by which text is split.
+    /// The regex that splits text into pieces.
     #[getter]
     fn pattern(&self) -> &str {
         self.model().pattern().source()
     }
 
-    /// The special tokens with their ids, by ascending id: a new dict each time. Added tokens that
-    /// are not special are listed by `added_tokens` only.
+    /// The special tokens with their ids, in ascending order of id, as a new dict. Added tokens that
+    /// are not special are in `added_tokens` only.
     #[getter]
     fn special_tokens<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let tokens = PyDict::new(py);
@@ -72,7 +71,7 @@ impl Tokenizer {
         Ok(tokens)
     }
 
-    /// All added tokens, special ones included, by ascending id: a new list each time.
+    /// All added tokens, including special ones, in ascending order of id, as a new list.
     ///
     ///     >>> tokenizer.added_tokens[0]
     ///     AddedToken(content='<|bos|>', id=100257, special=True, normalized=False, lstrip=False, rstrip=False, single_word=False)
@@ -95,8 +94,8 @@ impl Tokenizer {
         self.model().specials().iter().map(added).collect()
     }
 
-    /// The ordinary tokens with their ids, by ascending id: a new dict each time. Of tokens with the
-    /// same bytes, which some models have, the last counts.
+    /// The ordinary tokens with their ids, in ascending order of id, as a new dict. If several tokens
+    /// have the same bytes, the dict contains the last.
     ///
     ///     >>> tokenizer.vocab[b"hello"]
     ///     15339
@@ -111,10 +110,10 @@ impl Tokenizer {
         })
     }
 
-    /// The merges in their order, as pairs of tokens: a new list each time.
+    /// The merges in order, as a new list of pairs of tokens.
     ///
-    /// Of a model that has ranks and no list (tiktoken's kind), that is for each token of two bytes
-    /// or more the pair by which merging makes it; tokens that merging never makes are left out.
+    /// A model with ranks instead of merges, as in tiktoken, has one pair per token of at least two
+    /// bytes: the pair whose merge creates it. Tokens that no merge creates are omitted.
     ///
     ///     >>> tokenizer.merges[:3]
     ///     [(b' ', b' '), (b'  ', b'  '), (b'i', b'n')]
@@ -134,17 +133,15 @@ impl Tokenizer {
         })
     }
 
-    /// How many bytes each id stands for: what a loss per byte is computed with. These are the numbers
-    /// that nanochat stores in `token_bytes.pt`.
+    /// Returns the length of each token in bytes, for computing a loss per byte. nanochat stores these
+    /// numbers in `token_bytes.pt`.
     ///
     /// Args:
-    ///     as_text (bool): count the bytes of what `decode` gives for the id alone, as nanochat did
-    ///         before July 2026. A token that holds a part of a character then counts the three
-    ///         bytes of U+FFFD, and not its own.
+    ///     as_text (bool): measure the UTF-8 of the decoded token, as nanochat did before July 2026.
+    ///         A token with part of a character then counts as U+FFFD, three bytes.
     ///
     /// Returns:
-    ///     numpy.ndarray: int32, of shape (vocab_size,); 0 for special tokens and for ids that there
-    ///         are not.
+    ///     numpy.ndarray: int32 of shape (vocab_size,); 0 for special tokens and unused ids.
     ///
     /// Raises:
     ///     ImportError: numpy is not installed.

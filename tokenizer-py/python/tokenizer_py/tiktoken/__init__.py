@@ -1,4 +1,4 @@
-"""Stands in for the package ``tiktoken``: the same classes and functions with the same ids.
+"""Drop-in replacement for the package ``tiktoken``: the same classes and functions, the same ids.
 
 >>> from tokenizer_py import tiktoken
 >>> tiktoken.get_encoding("cl100k_base").encode("hello world")
@@ -18,7 +18,7 @@ from .model import encoding_for_model, encoding_name_for_model
 from .registry import get_encoding, list_encoding_names
 
 __version__ = "0.14.0"
-"""The version of tiktoken that it stands in for."""
+"""The version of tiktoken that this module is compatible with."""
 
 __all__ = [
     "Encoding",

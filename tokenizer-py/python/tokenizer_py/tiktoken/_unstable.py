@@ -1,11 +1,11 @@
-"""tiktoken's ``encode_with_unstable``: ids that stay whatever text follows, and how the rest may go on.
+"""tiktoken's ``encode_with_unstable``: the ids that every continuation keeps, and the completions.
 
-The last piece is unstable: with more text behind it, it may become other tokens. Its completions are
-all ids that tokens may begin with which reach to its end or beyond. They are found as tiktoken finds
-them, by trying every token that continues a part of the piece, and so with the same gaps: that regexes
-may split elsewhere when more text comes is looked at only for white space.
+The last piece of a text is unstable: more text can change its tokens. The completions are found as in
+tiktoken: for every suffix of the piece, every token that starts with this suffix replaces it, and the
+result is encoded. Like tiktoken, this ignores that more text can move a boundary of the regex, except
+after white space.
 
-Costs an encoding of the piece for each token that begins with an end of it.
+Cost: one encoding of the piece for each token that starts with a suffix of it.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ def encode(
     ids: list[int],
     tail: str,
 ) -> tuple[list[int], list[list[int]]]:
-    """The ids that stay of those of a text, and the possible beginnings of what follows them.
+    """Returns the stable ids of a text and the completions.
 
-    ``tail`` is the text behind the last special token.
+    ``tail`` is the text after the last special token.
     """
     stable, unstable = _split(native, ids, tail)
     piece = native.decode_bytes(unstable)
     completions: set[tuple[int, ...]] = set()
     if not piece:
         return stable, []
-    completions.update((ranks[token],) for token in _beginning_with(sorted_tokens, piece))
-    for place in range(1, len(piece)):
-        before = piece[:place]
-        for token in _beginning_with(sorted_tokens, piece[place:]):
-            completions.add(_beginning(native, ranks, before + token, len(piece)))
-    # White space that would join what follows may split off: with gpt2, "\n\n" is one piece, and
-    # "\n\n0" three.
+    completions.update((ranks[token],) for token in _tokens_with_prefix(sorted_tokens, piece))
+    for split in range(1, len(piece)):
+        before = piece[:split]
+        for token in _tokens_with_prefix(sorted_tokens, piece[split:]):
+            completions.add(_covering_ids(native, ranks, before + token, len(piece)))
+    # A last white-space character may become a separate piece: with gpt2, "\n\n" is one piece,
+    # "\n\n0" is three.
     last = piece.decode(errors="replace")[-1]
     before = piece[: -len(last.encode())]
     if last.isspace() and last not in "\x1c\x1d\x1e\x1f" and before:
@@ -50,7 +50,7 @@ def encode(
 
 
 def encode_bytes(native: Tokenizer, text: bytes) -> list[int]:
-    """Where the bytes stop being UTF-8, the last piece before is taken together with all that follows."""
+    """Returns the ids of bytes; from the first invalid sequence on, they join the preceding piece."""
     try:
         return native.encode(str(text, "utf-8"))
     except UnicodeDecodeError as error:
@@ -61,22 +61,25 @@ def encode_bytes(native: Tokenizer, text: bytes) -> list[int]:
 
 
 def _split(native: Tokenizer, ids: list[int], tail: str) -> tuple[list[int], list[int]]:
-    """Unstable are the ids of the last piece, and if it begins with white space, all tokens of white
-    space before it."""
+    """Splits ids into stable and unstable ones.
+
+    The ids of the last piece are unstable. If it starts with a white-space token, so are all
+    white-space tokens directly before it.
+    """
     last = native._last_piece(tail)
-    # Nothing at all is no piece, though a model may have a token for it.
-    place = len(ids) - (len(native._encode_single_piece(last)) if last else 0)
+    # An empty text has no piece, even if the model has an empty token.
+    end = len(ids) - (len(native._encode_single_piece(last)) if last else 0)
 
     def is_space(id: int) -> bool:
         return not native.id_to_token(id).strip(b" \n\t")
 
-    if place < len(ids) and is_space(ids[place]):
-        while place > 0 and is_space(ids[place - 1]):
-            place -= 1
-    return ids[:place], ids[place:]
+    if end < len(ids) and is_space(ids[end]):
+        while end > 0 and is_space(ids[end - 1]):
+            end -= 1
+    return ids[:end], ids[end:]
 
 
-def _beginning_with(sorted_tokens: Sequence[bytes], start: bytes) -> Sequence[bytes]:
+def _tokens_with_prefix(sorted_tokens: Sequence[bytes], start: bytes) -> Sequence[bytes]:
     first = bisect_left(sorted_tokens, start)
     end = first
     while end < len(sorted_tokens) and sorted_tokens[end].startswith(start):
@@ -84,25 +87,25 @@ def _beginning_with(sorted_tokens: Sequence[bytes], start: bytes) -> Sequence[by
     return sorted_tokens[first:end]
 
 
-def _beginning(
+def _covering_ids(
     native: Tokenizer, ranks: dict[bytes, int], text: bytes, length: int
 ) -> tuple[int, ...]:
-    """The first ids of ``text``, until they have ``length`` bytes."""
+    """Returns the first ids of ``text`` that cover ``length`` bytes."""
     try:
-        # They may be more than one piece.
+        # The text may consist of several pieces.
         ids = native.encode(text.decode())
     except UnicodeDecodeError:
         ids = _merged(native, ranks, text)
     reached = 0
-    for place, id in enumerate(ids):
+    for index, id in enumerate(ids):
         reached += len(native.id_to_token(id))
         if reached >= length:
-            return tuple(ids[: place + 1])
+            return tuple(ids[: index + 1])
     return tuple(ids)
 
 
 def _merged(native: Tokenizer, ranks: dict[bytes, int], piece: bytes) -> list[int]:
-    """The ids to which the bytes merge, also when all of them are one token, which merging may miss."""
+    """Returns the ids of a piece from merging alone, even if the piece is a token."""
     if piece not in ranks:
         return native._encode_single_piece(piece)
     return native._merge_bytes(piece)

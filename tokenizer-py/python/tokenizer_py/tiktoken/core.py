@@ -1,4 +1,4 @@
-"""The class ``Encoding``, by tiktoken's rules."""
+"""The class ``Encoding``, compatible with tiktoken's."""
 
 from __future__ import annotations
 
@@ -21,39 +21,39 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from typing_extensions import Self
 
+    _Ids = Sequence[int] | npt.NDArray[np.integer[Any]]
+
 __all__ = ["Encoding"]
 
 
-class _NotMade:
+class _Uninitialized:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        raise RuntimeError("the encoding is not made yet")
+        raise RuntimeError("the encoding is not initialized")
 
 
 class Encoding:
-    """Encodes text with a table of ranks; it stands in for ``tiktoken.Encoding``.
+    """Encodes text with a table of ranks: a drop-in replacement for ``tiktoken.Encoding``.
 
-    It never changes, so any number of threads may use one object, and it can be pickled and copied.
-    Where a special token is the beginning of another, the longest that fits counts. Of special tokens
-    that share an id, all encode to it and the first is what it decodes to.
+    Immutable: threads may share it, and it can be pickled and copied. If one special token is a prefix
+    of another, the longest match wins. Special tokens may share an id, which decodes to the first.
 
     Args:
-        name: what the encoding is called.
-        pat_str: the regex whose matches are the pieces; text between two matches is left out.
-        mergeable_ranks: the tokens with their ranks, which are their ids. All 256 single bytes must
-            be there; other ranks may be left out. A token may be empty, as in Whisper's vocabulary:
-            it decodes to nothing, and no text is encoded to it.
+        name: a name for the encoding.
+        pat_str: the regex whose matches are the pieces; text between two matches is dropped.
+        mergeable_ranks: the tokens with their ranks, which are their ids. Must contain all 256 single
+            bytes; ranks may have gaps. A token may be empty, as in Whisper's vocabulary: it decodes to
+            nothing, and no text encodes to it.
         special_tokens: the special tokens with their ids.
-        explicit_n_vocab: the number of all tokens, checked when it is given.
+        explicit_n_vocab: the expected number of tokens.
 
     Raises:
-        ValueError: the regex does not compile, two ordinary tokens share an id, a special token is
-            empty or has the id of an ordinary one, a single byte is no token, or an id passes
-            2^24 - 1.
-        TypeError: a token is no ``bytes``, a special token no ``str``, a rank no ``int``.
-        OverflowError: a rank is negative or beyond 32 bits.
-        AssertionError: ``explicit_n_vocab`` does not fit.
+        ValueError: invalid regex, duplicate id of ordinary tokens, special token that is empty or has
+            the id of an ordinary token, missing single byte, or id above 2^24 - 1.
+        TypeError: a token is not ``bytes``, a special token not ``str``, or a rank not ``int``.
+        OverflowError: a rank is negative or exceeds 32 bits.
+        AssertionError: the number of tokens or the highest id differs from ``explicit_n_vocab``.
 
     >>> encoding = Encoding(
     ...     "bytes",
@@ -66,10 +66,10 @@ class Encoding:
     """
 
     name: str
-    """What the encoding is called."""
+    """The name given to the constructor."""
     max_token_value: int
     """The highest id."""
-    _native: Any = _NotMade()
+    _native: Any = _Uninitialized()
     _aliases: dict[int, int] = {}  # noqa: RUF012
 
     def __init__(
@@ -81,7 +81,7 @@ class Encoding:
         special_tokens: dict[str, int],
         explicit_n_vocab: int | None = None,
     ) -> None:
-        self._refuse_twice()
+        self._check_uninitialized()
         self.name = name
         self._pat_str = pat_str
         self._mergeable_ranks = mergeable_ranks
@@ -91,22 +91,22 @@ class Encoding:
             max(mergeable_ranks.values()), max(special_tokens.values(), default=0)
         )
         if explicit_n_vocab:
-            # Not `assert`, which `python -O` leaves out.
+            # Not `assert`, which `python -O` removes.
             if len(mergeable_ranks) + len(special_tokens) != explicit_n_vocab:
-                raise AssertionError("explicit_n_vocab is not the number of tokens")
+                raise AssertionError("explicit_n_vocab differs from the number of tokens")
             if self.max_token_value != explicit_n_vocab - 1:
-                raise AssertionError("explicit_n_vocab is not the highest id plus one")
-        tokens, self._aliases = _separated(special_tokens, self.max_token_value)
+                raise AssertionError("explicit_n_vocab differs from the highest id plus one")
+        tokens, self._aliases = _split_aliases(special_tokens, self.max_token_value)
         self._native = Tokenizer._of_ranks(mergeable_ranks, tokens, pat_str)
         self._bind()
 
-    def _refuse_twice(self) -> None:
+    def _check_uninitialized(self) -> None:
         if "_native" in self.__dict__:
-            raise RuntimeError("an encoding is made once")
+            raise RuntimeError("the encoding is already initialized")
 
     def _bind(self) -> None:
         if type(self).encode_ordinary is Encoding.encode_ordinary:
-            # Without a frame of Python in between, which costs a tenth of a short text.
+            # Skips a Python frame, which costs 10 % of encoding a short text.
             self.encode_ordinary = self._native._encode_ordinary  # type: ignore[method-assign]
 
     def __repr__(self) -> str:
@@ -115,17 +115,17 @@ class Encoding:
     # Encoding
 
     def encode_ordinary(self, text: str) -> list[int]:
-        """The ids of a text, in which the text of special tokens is text like any other.
+        """Returns the ids of a text and encodes special tokens in it as ordinary text.
 
         Args:
-            text: the text; lone surrogates become U+FFFD.
+            text: the text; lone surrogates are replaced with U+FFFD.
 
         Returns:
-            The ids, as a list of your own.
+            A new list.
 
         Raises:
             TypeError: not a ``str``.
-            ValueError: the regex gives up on the text; the message names the byte.
+            ValueError: the regex fails on the text; the message contains the byte offset.
 
         >>> encoding.encode_ordinary("hello world")
         [31373, 995]
@@ -139,23 +139,24 @@ class Encoding:
         allowed_special: Literal["all"] | AbstractSet[str] = frozenset(),
         disallowed_special: Literal["all"] | Collection[str] = "all",
     ) -> list[int]:
-        """The ids of a text.
+        """Returns the ids of a text.
 
-        A text from outside should not be able to smuggle in special tokens. So their text raises an
-        error, unless it is allowed (and becomes their id), or not disallowed (and is text).
+        By default, a special token in the text raises ``ValueError``, so that untrusted text cannot
+        inject one. An allowed special token is encoded to its id; a special token that is neither
+        allowed nor disallowed is encoded as ordinary text.
 
         Args:
-            text: the text; lone surrogates become U+FFFD.
-            allowed_special: special tokens to recognise, or "all".
-            disallowed_special: texts that must not occur; "all" means all special tokens that are
-                not allowed, and ``()`` none.
+            text: the text; lone surrogates are replaced with U+FFFD.
+            allowed_special: the special tokens to recognise, or "all".
+            disallowed_special: strings that must not occur; "all" means all special tokens that are
+                not allowed.
 
         Returns:
-            The ids, as a list of your own.
+            A new list.
 
         Raises:
-            TypeError: not a ``str``; ``allowed_special`` is no set.
-            ValueError: a disallowed text occurs, or the regex gives up on the text.
+            TypeError: ``text`` is not a ``str``, or ``allowed_special`` not a set.
+            ValueError: a disallowed string occurs, or the regex fails on the text.
 
         >>> encoding.encode("<|endoftext|>", allowed_special="all")
         [50256]
@@ -167,8 +168,8 @@ class Encoding:
         except (TypeError, UnicodeEncodeError):
             ids = None
         if ids is None:
-            ids = self._step_by_step(text, allowed_special, disallowed_special)
-        return self._meant(ids) if self._aliases else ids
+            ids = self._encode_in_steps(text, allowed_special, disallowed_special)
+        return self._resolve_aliases(ids) if self._aliases else ids
 
     def encode_to_numpy(
         self,
@@ -177,10 +178,10 @@ class Encoding:
         allowed_special: Literal["all"] | AbstractSet[str] = frozenset(),
         disallowed_special: Literal["all"] | Collection[str] = "all",
     ) -> npt.NDArray[np.uint32]:
-        """As ``encode``, as an array.
+        """Returns the ids of a text as an array; otherwise like ``encode``.
 
         Returns:
-            The ids, uint32 of shape (ids,).
+            A one-dimensional array of uint32.
 
         Raises:
             ImportError: numpy is not installed.
@@ -194,7 +195,7 @@ class Encoding:
         except (TypeError, UnicodeEncodeError):
             ids = None
         if ids is None:
-            ids = self._step_by_step(text, allowed_special, disallowed_special, True)
+            ids = self._encode_in_steps(text, allowed_special, disallowed_special, True)
         for alias, meant in self._aliases.items():
             ids[ids == alias] = meant
         return ids
@@ -206,8 +207,7 @@ class Encoding:
         allowed_special: Literal["all"] | AbstractSet[str] = frozenset(),
         disallowed_special: Literal["all"] | Collection[str] = "all",
     ) -> tuple[list[int], list[list[int]]]:
-        """The ids of a text that stay whatever follows it, and the possible beginnings of what follows
-        them.
+        """Returns the ids that any continuation of a text keeps, and the possible completions.
 
         Args:
             text: the text.
@@ -215,11 +215,12 @@ class Encoding:
             disallowed_special: as in ``encode``.
 
         Returns:
-            The stable ids, whose text is a beginning of the text; and lists of ids, in no order, of
-            which each, behind the stable ids, covers the text or more.
+            The stable ids, which decode to a prefix of the text; and completions, lists of ids in no
+            particular order. The stable ids with any one completion decode to the text or to text
+            that starts with it.
 
         Raises:
-            UnicodeEncodeError: the text holds a lone surrogate.
+            UnicodeEncodeError: the text contains a lone surrogate.
             TypeError, ValueError: as ``encode``.
 
         >>> encoding.encode_with_unstable("hello fanta")
@@ -227,7 +228,7 @@ class Encoding:
         """
         from . import _unstable
 
-        allowed_special = self._checked(text, allowed_special, disallowed_special)
+        allowed_special = self._check_special(text, allowed_special, disallowed_special)
         ids = self._native._encode_by_rules(text, allowed_special, ())
         allowed = frozenset(self.special_tokens_set.intersection(allowed_special))
         found = [*_special_token_regex(allowed).finditer(text)] if allowed else []
@@ -235,31 +236,32 @@ class Encoding:
         stable, completions = _unstable.encode(
             self._native, self._mergeable_ranks, self._sorted_tokens, ids, tail
         )
-        return self._meant(stable), completions
+        return self._resolve_aliases(stable), completions
 
     def encode_ordinary_batch(
         self, text: Iterable[str], *, num_threads: int = 8
     ) -> list[list[int]]:
-        """``encode_ordinary`` for many texts, on several threads.
+        """Returns the ids of many texts, like ``encode_ordinary``, using several threads.
 
         Args:
             text: the texts.
-            num_threads: how many threads, at least 1.
+            num_threads: the maximum number of threads, at least 1.
 
         Returns:
             The ids of each text.
 
         Raises:
-            TypeError, ValueError: as ``encode_ordinary``; also ``num_threads`` below 1.
+            TypeError: as ``encode_ordinary``.
+            ValueError: as ``encode_ordinary``, or ``num_threads`` is below 1.
 
         >>> encoding.encode_ordinary_batch(["hello world", "goodbye world"])
         [[31373, 995], [11274, 16390, 995]]
         """
-        threads, texts = _checked_threads(num_threads), list(text)
+        threads, texts = _check_threads(num_threads), list(text)
         try:
             return self._native._encode_batch_by_rules(texts, threads, (), ())
         except (TypeError, UnicodeEncodeError):
-            return self._one_by_one(texts, frozenset(), ())
+            return self._encode_each(texts, frozenset(), ())
 
     def encode_batch(
         self,
@@ -269,11 +271,11 @@ class Encoding:
         allowed_special: Literal["all"] | AbstractSet[str] = frozenset(),
         disallowed_special: Literal["all"] | Collection[str] = "all",
     ) -> list[list[int]]:
-        """``encode`` for many texts, on several threads.
+        """Returns the ids of many texts, like ``encode``, using several threads.
 
         Args:
             text: the texts.
-            num_threads: how many threads, at least 1.
+            num_threads: the maximum number of threads, at least 1.
             allowed_special: as in ``encode``.
             disallowed_special: as in ``encode``.
 
@@ -281,12 +283,13 @@ class Encoding:
             The ids of each text.
 
         Raises:
-            TypeError, ValueError: as ``encode``; also ``num_threads`` below 1.
+            TypeError: as ``encode``.
+            ValueError: as ``encode``, or ``num_threads`` is below 1.
 
         >>> encoding.encode_batch(["hello world", "goodbye world"])
         [[31373, 995], [11274, 16390, 995]]
         """
-        threads, texts = _checked_threads(num_threads), list(text)
+        threads, texts = _check_threads(num_threads), list(text)
         if disallowed_special != "all" and not isinstance(disallowed_special, frozenset):
             disallowed_special = frozenset(disallowed_special)
         rules = allowed_special, disallowed_special
@@ -295,14 +298,14 @@ class Encoding:
         except (TypeError, UnicodeEncodeError):
             lists = None
         if lists is None:
-            return self._one_by_one(texts, *rules)
-        return [self._meant(ids) for ids in lists] if self._aliases else lists
+            return self._encode_each(texts, *rules)
+        return [self._resolve_aliases(ids) for ids in lists] if self._aliases else lists
 
     def encode_single_token(self, text_or_bytes: str | bytes) -> int:
-        """The id of a text that is one token, ordinary or special.
+        """Returns the id of one token, ordinary or special.
 
         Raises:
-            KeyError: there is no such token.
+            KeyError: not a token.
 
         >>> encoding.encode_single_token("hello")
         31373
@@ -315,7 +318,7 @@ class Encoding:
         return self._aliases.get(id, id)
 
     def _encode_single_piece(self, text_or_bytes: str | bytes) -> list[int]:
-        """The ids of a text that is not split by the regex; special tokens are not recognised.
+        """Returns the ids of a text encoded as a single piece, without special tokens.
 
         >>> encoding._encode_single_piece("helloqqqq")
         [31373, 38227, 38227]
@@ -323,8 +326,9 @@ class Encoding:
         return self._native._encode_single_piece(text_or_bytes)
 
     def _encode_bytes(self, text: bytes) -> list[int]:
-        """The ids of bytes that may end within a character: what is not UTF-8 goes with the last
-        piece before it.
+        """Returns the ids of bytes that may end within a character.
+
+        The bytes from the first invalid sequence on are encoded together with the preceding piece.
 
         >>> encoding._encode_bytes("hello 漢".encode()[:-1])
         [31373, 10545, 120]
@@ -333,13 +337,13 @@ class Encoding:
 
         return _unstable.encode_bytes(self._native, text)
 
-    def _checked(
+    def _check_special(
         self,
         text: str,
         allowed: Literal["all"] | AbstractSet[str],
         disallowed: Literal["all"] | Collection[str],
     ) -> AbstractSet[str]:
-        """tiktoken's own steps: refuses what is disallowed, and gives what is allowed."""
+        """Returns the allowed special tokens; raises ``ValueError`` if a disallowed one occurs."""
         if allowed == "all":
             allowed = self.special_tokens_set
         if disallowed == "all":
@@ -351,32 +355,37 @@ class Encoding:
                 raise_disallowed_special_token(match.group())
         return allowed
 
-    def _step_by_step(
+    def _encode_in_steps(
         self,
         text: str,
         allowed: Literal["all"] | AbstractSet[str],
         disallowed: Literal["all"] | Collection[str],
         as_array: bool = False,
     ) -> Any:
-        """Encodes what the native half leaves: texts with lone surrogates, disallowed texts that are
-        no special tokens, and what is refused."""
-        allowed = self._checked(text, allowed, disallowed)
+        """Encodes if the native fast path declines.
+
+        It declines lone surrogates, disallowed strings that are not special tokens, and texts with a
+        disallowed string, for which this raises.
+        """
+        allowed = self._check_special(text, allowed, disallowed)
         try:
             return self._native._encode_by_rules(text, allowed, (), as_array)
         except UnicodeEncodeError:
-            return self._native._encode_by_rules(_repaired(text), allowed, (), as_array)
+            return self._native._encode_by_rules(_replace_surrogates(text), allowed, (), as_array)
 
-    def _one_by_one(
+    def _encode_each(
         self,
         texts: list[str],
         allowed: Literal["all"] | AbstractSet[str],
         disallowed: Literal["all"] | Collection[str],
     ) -> list[list[int]]:
-        """Encodes texts that the native half leaves. The first that fails decides what is raised; what
-        the regex raises gets its number."""
+        """Encodes texts one at a time if the native fast path declines a batch.
+
+        Raises the error of the first text that fails; errors of the regex include its index.
+        """
         lists = []
         for number, text in enumerate(texts):
-            chosen = self._checked(text, allowed, disallowed)
+            chosen = self._check_special(text, allowed, disallowed)
             try:
                 ids = self.encode(text, allowed_special=chosen, disallowed_special=())
             except ValueError as error:
@@ -384,13 +393,13 @@ class Encoding:
             lists.append(ids)
         return lists
 
-    def _meant(self, ids: list[int]) -> list[int]:
+    def _resolve_aliases(self, ids: list[int]) -> list[int]:
         if not self._aliases.keys().isdisjoint(ids):
             ids[:] = [self._aliases.get(id, id) for id in ids]
         return ids
 
     def _encode_only_native_bpe(self, text: str) -> list[int]:
-        """``encode_ordinary`` with the text split by the package ``regex``."""
+        """Returns the ids of a text split by the package ``regex``."""
         import regex  # type: ignore[import-untyped,unused-ignore]
 
         pieces = regex.findall(self._pat_str, text)
@@ -398,21 +407,18 @@ class Encoding:
 
     # Decoding
 
-    def decode(self, tokens: Sequence[int], errors: str = "replace") -> str:
-        """The text of ids.
+    def decode(self, tokens: _Ids, errors: str = "replace") -> str:
+        """Returns the text of ids.
 
         Args:
-            tokens: the ids.
-            errors: what to do with bytes that are not UTF-8, as in ``bytes.decode``.
-
-        Returns:
-            The text.
+            tokens: the ids, as a sequence or array.
+            errors: how to handle invalid UTF-8, as in ``bytes.decode``.
 
         Raises:
-            KeyError: there is no such id.
-            OverflowError: an id is negative or beyond 32 bits.
-            TypeError: an id is no integer.
-            UnicodeDecodeError: under ``errors="strict"``.
+            KeyError: unknown id.
+            OverflowError: an id is negative or exceeds 32 bits.
+            TypeError: an id is not an integer.
+            UnicodeDecodeError: invalid UTF-8 with ``errors="strict"``.
 
         >>> encoding.decode([31373, 995])
         'hello world'
@@ -420,13 +426,13 @@ class Encoding:
         try:
             text = self._native._decode(tokens, errors)
         except KeyError:
-            raise self._unknown(tokens) from None
+            raise self._unknown_token(tokens) from None
         if self._aliases and not self._aliases.keys().isdisjoint(tokens):
-            raise self._unknown(tokens)
+            raise self._unknown_token(tokens)
         return text
 
-    def decode_bytes(self, tokens: Sequence[int]) -> bytes:
-        """The bytes of ids, which need not be UTF-8: a token may hold a part of a character.
+    def decode_bytes(self, tokens: _Ids) -> bytes:
+        """Returns the bytes of ids, which may be invalid UTF-8: a token can be part of a character.
 
         Raises:
             KeyError, OverflowError, TypeError: as ``decode``.
@@ -437,13 +443,13 @@ class Encoding:
         try:
             decoded = self._native._decode_bytes(tokens)
         except KeyError:
-            raise self._unknown(tokens) from None
+            raise self._unknown_token(tokens) from None
         if self._aliases and not self._aliases.keys().isdisjoint(tokens):
-            raise self._unknown(tokens)
+            raise self._unknown_token(tokens)
         return decoded
 
     def decode_single_token_bytes(self, token: int) -> bytes:
-        """The bytes of one id, ordinary or special.
+        """Returns the bytes of one id, ordinary or special.
 
         Raises:
             KeyError, OverflowError, TypeError: as ``decode``.
@@ -458,8 +464,8 @@ class Encoding:
             pass
         raise KeyError(str(token))
 
-    def _unknown(self, tokens: Iterable[int]) -> KeyError:
-        """What is raised at the first id that there is none of."""
+    def _unknown_token(self, tokens: Iterable[int]) -> KeyError:
+        """Returns the exception for the first unknown id."""
         for token in tokens:
             try:
                 self.decode_single_token_bytes(token)
@@ -468,7 +474,7 @@ class Encoding:
         return KeyError()
 
     def decode_tokens_bytes(self, tokens: Iterable[int]) -> list[bytes]:
-        """The bytes of each id.
+        """Returns the bytes of each id.
 
         Raises:
             KeyError, OverflowError, TypeError: as ``decode``.
@@ -479,12 +485,12 @@ class Encoding:
         return [self.decode_single_token_bytes(token) for token in tokens]
 
     def decode_with_offsets(self, tokens: Iterable[int]) -> tuple[str, list[int]]:
-        """The text of ids, and for each id the character at which it begins.
+        """Returns the text of ids and the character offset at which each id starts.
 
-        An id that begins within a character has the offset of that character.
+        An id that starts within a character has the offset of that character.
 
         Raises:
-            UnicodeDecodeError: the bytes of the ids are not UTF-8.
+            UnicodeDecodeError: the ids decode to invalid UTF-8.
             KeyError, OverflowError, TypeError: as ``decode``.
 
         >>> encoding.decode_with_offsets([31373, 995])
@@ -500,45 +506,45 @@ class Encoding:
         return b"".join(parts).decode("utf-8", errors="strict"), offsets
 
     def decode_batch(
-        self, batch: Iterable[Sequence[int]], *, errors: str = "replace", num_threads: int = 8
+        self, batch: Iterable[_Ids], *, errors: str = "replace", num_threads: int = 8
     ) -> list[str]:
-        """``decode`` for many lists of ids.
+        """Returns the texts of many lists of ids, like ``decode``.
 
         Args:
             batch: the lists.
             errors: as in ``decode``.
-            num_threads: at least 1; of no effect, since Python's lock is held most of the time.
+            num_threads: at least 1; has no effect, because building ``str`` objects needs the GIL.
 
         >>> encoding.decode_batch([[31373, 995], [31373]])
         ['hello world', 'hello']
         """
-        _checked_threads(num_threads)
+        _check_threads(num_threads)
         return [self.decode(tokens, errors) for tokens in batch]
 
     def decode_bytes_batch(
-        self, batch: Iterable[Sequence[int]], *, num_threads: int = 8
+        self, batch: Iterable[_Ids], *, num_threads: int = 8
     ) -> list[bytes]:
-        """``decode_bytes`` for many lists of ids; ``num_threads`` is as in ``decode_batch``.
+        """Returns the bytes of many lists of ids, like ``decode_bytes``; ``num_threads`` has no effect.
 
         >>> encoding.decode_bytes_batch([[31373, 995], [31373]])
         [b'hello world', b'hello']
         """
-        _checked_threads(num_threads)
+        _check_threads(num_threads)
         return [self.decode_bytes(tokens) for tokens in batch]
 
-    # About the vocabulary
+    # Vocabulary
 
     @functools.cached_property
     def _sorted_tokens(self) -> list[bytes]:
         return self.token_byte_values()
 
     def token_byte_values(self) -> list[bytes]:
-        """The bytes of all ordinary tokens, in the order of the bytes."""
+        """Returns the bytes of all ordinary tokens in lexicographic order."""
         return sorted(self._mergeable_ranks)
 
     @property
     def eot_token(self) -> int:
-        """The id of ``<|endoftext|>``; ``KeyError`` when there is none."""
+        """The id of ``<|endoftext|>``; raises ``KeyError`` if the encoding has no such token."""
         return self._special_tokens["<|endoftext|>"]
 
     @functools.cached_property
@@ -547,13 +553,13 @@ class Encoding:
         return set(self._special_tokens)
 
     def is_special_token(self, token: int) -> bool:
-        """Whether an id is that of a special token.
+        """Returns whether an id belongs to a special token.
 
         Raises:
             AssertionError: not an ``int``.
         """
         if not isinstance(token, int):
-            raise AssertionError(f"a token is an int, not {type(token).__name__}")
+            raise AssertionError(f"expected an int, not {type(token).__name__}")
         return token in self._special_token_values
 
     @property
@@ -569,13 +575,13 @@ class Encoding:
     # Pickling and copying
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # As pickling does by itself, but by every protocol.
+        # The default of protocol 2, for every protocol.
         return copyreg.__newobj__, (type(self),), self.__getstate__()  # type: ignore[attr-defined]
 
     def __getstate__(self) -> str | dict[str, Any]:
         from .registry import ENCODINGS
 
-        # What every process can get by its name is pickled by its name.
+        # A registered encoding is pickled by name: every process can load it.
         if ENCODINGS.get(self.name) is self:
             return self.name
         return {
@@ -589,18 +595,18 @@ class Encoding:
         if isinstance(state, str):
             from .registry import get_encoding
 
-            self._share(get_encoding(state))
+            self._copy_from(get_encoding(state))
         else:
             Encoding.__init__(self, **state)
 
     def __copy__(self) -> Self:
-        # The tables never change: a copy shares them.
+        # Shares the tables, which are immutable.
         new = type(self).__new__(type(self))
-        new._share(self)
+        new._copy_from(self)
         return new
 
-    def _share(self, other: Encoding) -> None:
-        self._refuse_twice()
+    def _copy_from(self, other: Encoding) -> None:
+        self._check_uninitialized()
         self.__dict__.update(other.__dict__)
         self.__dict__.pop("encode_ordinary", None)
         self._bind()
@@ -613,16 +619,13 @@ class Encoding:
         return new
 
 
-# What the native half leaves to Python
-
-
-def _separated(
+def _split_aliases(
     special_tokens: dict[str, int], highest: int
 ) -> tuple[dict[str, int], dict[int, int]]:
-    """Special tokens with an id for each, and for the ids that are new the ids that are meant.
+    """Returns special tokens with unique ids, and a map from each substituted id to the original.
 
-    tiktoken takes any names for an id, and o200k_harmony has two for one; a model has one. So the
-    first name is the model's, and further names get ids behind all others.
+    In tiktoken, special tokens may share an id (o200k_harmony has two such tokens); in a native model
+    they may not. The first token keeps the id; further ones get ids above ``highest``.
     """
     tokens: dict[str, int] = {}
     aliases: dict[int, int] = {}
@@ -636,12 +639,12 @@ def _separated(
     return tokens, aliases
 
 
-def _repaired(text: str) -> str:
-    """Surrogates in pairs are joined; lone ones become U+FFFD."""
+def _replace_surrogates(text: str) -> str:
+    """Joins surrogate pairs and replaces lone surrogates with U+FFFD."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _checked_threads(num_threads: int | None) -> int:
+def _check_threads(num_threads: int | None) -> int:
     if num_threads is None:
         return 8
     if num_threads <= 0:

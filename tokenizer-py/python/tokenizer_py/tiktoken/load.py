@@ -1,15 +1,16 @@
-"""Reads vocabularies from files and from the network, by tiktoken's rules and with its cache.
+"""Reads vocabularies from files and from the network, and shares tiktoken's cache.
 
-What is fetched is kept in the folder that ``TIKTOKEN_CACHE_DIR`` names, or ``DATA_GYM_CACHE_DIR``, or
-``data-gym-cache`` in the folder for temporary files; an empty name means nowhere. The name of a file
-there is the SHA-1 of its address. So what tiktoken has fetched is used, and the other way round.
+The cache directory is ``TIKTOKEN_CACHE_DIR``, else ``DATA_GYM_CACHE_DIR``, else ``data-gym-cache`` in the
+directory for temporary files. An empty value disables the cache. A file's name is the SHA-1 of its address,
+as in tiktoken.
 """
 
 from __future__ import annotations
 
 import os
 
-# What only some calls need is imported by them: the rest takes longer than the package itself.
+# Other modules are imported by the functions that need them: importing them takes longer than importing
+# this package.
 from .._native import _parse_ranks
 
 __all__ = [
@@ -21,17 +22,17 @@ __all__ = [
     "read_file_cached",
 ]
 
-_SECONDS = 60
-"""How long a server may be silent."""
+_TIMEOUT_SECONDS = 60
+"""Timeout of a network read."""
 
 
 def read_file(blobpath: str) -> bytes:
-    """The content of a file: a path, an ``http`` or ``https`` address, or what the package
-    ``blobfile`` reads.
+    """Returns the content of a path, an ``http`` or ``https`` address, or another address that the
+    package ``blobfile`` can read.
 
     Raises:
-        OSError: the file cannot be read, or the address not be reached.
-        ImportError: another kind of address, and blobfile is not installed.
+        OSError: the file cannot be read or downloaded.
+        ImportError: the address requires ``blobfile``, which is not installed.
     """
     if "://" not in blobpath:
         with open(blobpath, "rb") as file:
@@ -41,7 +42,7 @@ def read_file(blobpath: str) -> bytes:
         import urllib.request
 
         try:
-            with urllib.request.urlopen(blobpath, timeout=_SECONDS) as response:  # noqa: S310
+            with urllib.request.urlopen(blobpath, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310
                 return response.read()
         except urllib.error.HTTPError as error:
             error.close()
@@ -53,27 +54,27 @@ def read_file(blobpath: str) -> bytes:
 
 
 def check_hash(data: bytes, expected_hash: str) -> bool:
-    """Whether the SHA-256 of the data is the one expected, in hexadecimal."""
+    """Returns whether the SHA-256 of the data equals the expected one, given in hexadecimal."""
     import hashlib
 
     return hashlib.sha256(data).hexdigest() == expected_hash
 
 
 def read_file_cached(blobpath: str, expected_hash: str | None = None) -> bytes:
-    """As ``read_file``, from the cache if it is there. A file of this machine is never cached.
+    """Returns the content of a path or address and caches downloads. Local files are not cached.
 
     Args:
         blobpath: a path or an address.
-        expected_hash: the SHA-256 that the content must have. What is in the cache and has another
-            is fetched again.
+        expected_hash: the SHA-256 of the content. A cached file with a different hash is downloaded
+            again.
 
     Raises:
-        ValueError: what was fetched has another hash.
-        OSError: as ``read_file``; or the folder that was named for the cache cannot be written.
+        ValueError: the download has a different hash.
+        OSError: as ``read_file``; or the configured cache directory is not writable.
     """
-    folder, named = _cache_folder()
+    folder, is_configured = _cache_folder()
     if not folder or "://" not in blobpath:
-        return _checked(read_file(blobpath), blobpath, expected_hash)
+        return _verified(read_file(blobpath), blobpath, expected_hash)
     import hashlib
 
     path = os.path.join(folder, hashlib.sha1(blobpath.encode()).hexdigest())  # noqa: S324
@@ -86,28 +87,28 @@ def read_file_cached(blobpath: str, expected_hash: str | None = None) -> bytes:
         if expected_hash is None or check_hash(data, expected_hash):
             return data
     try:
-        data = _checked(read_file(blobpath), blobpath, expected_hash)
+        data = _verified(read_file(blobpath), blobpath, expected_hash)
     except OSError as error:
-        message = f"{error}. Without a network, put the file at {path}"
+        message = f"{error}; without a network connection, place the file at {path}"
         raise type(error)(message) from error
     try:
-        _write_whole(path, data)
+        _write_atomically(path, data)
     except OSError:
-        # The default folder need not be writable.
-        if named:
+        # An unwritable default directory is not an error.
+        if is_configured:
             raise
     return data
 
 
 def load_tiktoken_bpe(tiktoken_bpe_file: str, expected_hash: str | None = None) -> dict[bytes, int]:
-    """The tokens of a ``.tiktoken`` file with their ranks.
+    """Returns the tokens of a ``.tiktoken`` file with their ranks.
 
     Args:
-        tiktoken_bpe_file: a path or an address; what is fetched is cached.
-        expected_hash: the SHA-256 of the file, checked when it is given.
+        tiktoken_bpe_file: a path, or an address, which is cached.
+        expected_hash: the SHA-256 of the file; ``None`` skips the check.
 
     Raises:
-        ValueError: a line cannot be read; or as ``read_file_cached``.
+        ValueError: invalid line; or as ``read_file_cached``.
         OSError: as ``read_file_cached``.
 
     >>> load_tiktoken_bpe("cl100k_base.tiktoken")[b"hello"]
@@ -132,15 +133,14 @@ def load_tiktoken_bpe(tiktoken_bpe_file: str, expected_hash: str | None = None) 
 
 
 def dump_tiktoken_bpe(bpe_ranks: dict[bytes, int], tiktoken_bpe_file: str) -> None:
-    """Writes tokens and ranks as a ``.tiktoken`` file, by ascending rank.
+    """Writes tokens and ranks to a ``.tiktoken`` file in ascending order of rank.
 
-    An empty token is written as ``=``, as in Whisper's file: tiktoken writes nothing there, and
-    cannot read the line again. A file of this machine is written whole or not at all; for addresses the package ``blobfile`` is
-    needed.
+    An empty token is written as ``=``, as in Whisper's file; tiktoken writes an empty field, which it
+    cannot read. A local file is written atomically. Addresses require the package ``blobfile``.
 
     Raises:
         OSError: the file cannot be written.
-        ImportError: an address, and blobfile is not installed.
+        ImportError: the address requires ``blobfile``, which is not installed.
     """
     import base64
 
@@ -152,7 +152,7 @@ def dump_tiktoken_bpe(bpe_ranks: dict[bytes, int], tiktoken_bpe_file: str) -> No
         with _blobfile().BlobFile(tiktoken_bpe_file, "wb") as file:
             file.write(b"".join(lines))
     else:
-        _write_whole(tiktoken_bpe_file, b"".join(lines))
+        _write_atomically(tiktoken_bpe_file, b"".join(lines))
 
 
 def data_gym_to_mergeable_bpe_ranks(
@@ -162,34 +162,34 @@ def data_gym_to_mergeable_bpe_ranks(
     encoder_json_hash: str | None = None,
     clobber_one_byte_tokens: bool = False,
 ) -> dict[bytes, int]:
-    """The tokens of GPT-2's two files with their ranks.
+    """Returns the tokens of GPT-2's two files with their ranks.
 
     Args:
-        vocab_bpe_file: the merges: a path or an address.
-        encoder_json_file: the vocabulary: a path or an address.
-        vocab_bpe_hash: the SHA-256 of the first, checked when it is given.
-        encoder_json_hash: that of the second.
-        clobber_one_byte_tokens: the ids of single bytes are those of the vocabulary, and not in the
-            order in which GPT-2 has them.
+        vocab_bpe_file: path or address of the merges.
+        encoder_json_file: path or address of the vocabulary.
+        vocab_bpe_hash: the SHA-256 of the merges; ``None`` skips the check.
+        encoder_json_hash: the SHA-256 of the vocabulary; ``None`` skips the check.
+        clobber_one_byte_tokens: take the ids of single bytes from the vocabulary instead of GPT-2's
+            fixed order.
 
     Raises:
-        AssertionError: the files do not fit each other.
+        AssertionError: the files contradict each other.
         ValueError, OSError: as ``read_file_cached``.
     """
     import json
 
-    # In both files, a byte is a character: itself when it can be printed, or else one from 256 on.
+    # Both files write a byte as a character: itself if printable, else a character from U+0100 on.
     printable = [byte for byte in range(256) if chr(byte).isprintable() and byte != 0x20]
     others = [byte for byte in range(256) if byte not in printable]
     bytes_of = {chr(byte): byte for byte in printable}
-    bytes_of.update({chr(256 + place): byte for place, byte in enumerate(others)})
+    bytes_of.update({chr(256 + index): byte for index, byte in enumerate(others)})
 
     def decoded(word: str) -> bytes:
         return bytes([bytes_of[character] for character in word])
 
     merges = read_file_cached(vocab_bpe_file, vocab_bpe_hash).decode()
     ranks = {bytes([byte]): rank for rank, byte in enumerate(printable + others)}
-    # The first line tells the version, and behind the last there is nothing.
+    # Skips the first line, the version, and the empty string after the last newline.
     for rank, line in enumerate(merges.split("\n")[1:-1], len(ranks)):
         left, right = line.split()
         ranks[decoded(left) + decoded(right)] = rank
@@ -201,12 +201,12 @@ def data_gym_to_mergeable_bpe_ranks(
     if clobber_one_byte_tokens:
         ranks.update({token: id for token, id in vocabulary.items() if len(token) == 1})
     if ranks != vocabulary:
-        raise AssertionError(f"{vocab_bpe_file} and {encoder_json_file} do not fit each other")
+        raise AssertionError(f"{vocab_bpe_file} and {encoder_json_file} contradict each other")
     return ranks
 
 
 def _cache_folder() -> tuple[str, bool]:
-    """Where files are cached, and whether the user has named the folder."""
+    """Returns the cache directory and whether the user configured it."""
     for name in ("TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR"):
         if name in os.environ:
             return os.environ[name], True
@@ -215,7 +215,7 @@ def _cache_folder() -> tuple[str, bool]:
     return os.path.join(tempfile.gettempdir(), "data-gym-cache"), False
 
 
-def _checked(data: bytes, source: str, expected_hash: str | None) -> bytes:
+def _verified(data: bytes, source: str, expected_hash: str | None) -> bytes:
     if expected_hash and not check_hash(data, expected_hash):
         raise ValueError(
             f"Hash mismatch for data downloaded from {source} (expected {expected_hash}). "
@@ -224,8 +224,8 @@ def _checked(data: bytes, source: str, expected_hash: str | None) -> bytes:
     return data
 
 
-def _write_whole(path: str, data: bytes) -> None:
-    """Writes a file beside the place and moves it there, so that nobody finds half a file."""
+def _write_atomically(path: str, data: bytes) -> None:
+    """Writes a file atomically: to a temporary file in the same directory, then renames it."""
     import uuid
 
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)

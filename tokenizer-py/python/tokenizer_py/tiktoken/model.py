@@ -1,4 +1,4 @@
-"""Which encoding a model of OpenAI uses."""
+"""The encodings of OpenAI's models."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MODEL_PREFIX_TO_ENCODING: dict[str, str] = {
     "ft:davinci-002": "cl100k_base",
     "ft:babbage-002": "cl100k_base",
 }
-"""By what the name begins with; the first that fits counts."""
+"""Encoding by prefix of the model name; the first match wins."""
 
 MODEL_TO_ENCODING: dict[str, str] = {
     "o1": "o200k_base",
@@ -75,22 +75,22 @@ MODEL_TO_ENCODING: dict[str, str] = {
     "gpt2": "gpt2",
     "gpt-2": "gpt2",
 }
-"""By the whole name, which goes before its beginning."""
+"""Encoding by full model name; takes precedence over prefixes."""
 
 
 def encoding_name_for_model(model_name: str) -> str:
-    """The name of the encoding that a model uses.
+    """Returns the name of the encoding of a model.
 
     Raises:
-        KeyError: the model is not known.
+        KeyError: unknown model.
 
     >>> encoding_name_for_model("gpt-4o-2024-05-13")
     'o200k_base'
     """
     if model_name in MODEL_TO_ENCODING:
         return MODEL_TO_ENCODING[model_name]
-    for beginning, encoding_name in MODEL_PREFIX_TO_ENCODING.items():
-        if model_name.startswith(beginning):
+    for prefix, encoding_name in MODEL_PREFIX_TO_ENCODING.items():
+        if model_name.startswith(prefix):
             return encoding_name
     raise KeyError(
         f"Could not automatically map {model_name} to a tokeniser. "
@@ -99,10 +99,10 @@ def encoding_name_for_model(model_name: str) -> str:
 
 
 def encoding_for_model(model_name: str) -> Encoding:
-    """The encoding that a model uses.
+    """Returns the encoding of a model.
 
     Raises:
-        KeyError: the model is not known.
+        KeyError: unknown model.
         ValueError, OSError: as ``get_encoding``.
 
     >>> encoding_for_model("gpt-4").encode("hello world")

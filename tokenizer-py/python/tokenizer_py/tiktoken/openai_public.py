@@ -1,4 +1,4 @@
-"""The encodings that OpenAI has published: where their ranks are, their patterns and special tokens."""
+"""OpenAI's public encodings: addresses of the ranks, patterns and special tokens."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def o200k_base() -> dict[str, Any]:
 def o200k_harmony() -> dict[str, Any]:
     special_tokens = {
         ENDOFTEXT: 199999,
-        # One of the reserved ones below has this id too.
+        # A reserved token below has the same id.
         ENDOFPROMPT: 200018,
         "<|startoftext|>": 199998,
         "<|reserved_200000|>": 200000,
@@ -156,4 +156,4 @@ ENCODING_CONSTRUCTORS: dict[str, Callable[[], dict[str, Any]]] = {
     "o200k_base": o200k_base,
     "o200k_harmony": o200k_harmony,
 }
-"""By name: functions that give the arguments of ``Encoding``."""
+"""Maps a name to a function that returns the arguments of ``Encoding``."""

@@ -1,9 +1,9 @@
-"""Encodings by their names: those of OpenAI, and those of plugins.
+"""Encodings by name: OpenAI's and those of plugins.
 
-A plugin is a module in the namespace package ``tiktoken_ext`` with a dict ``ENCODING_CONSTRUCTORS``: by
-name, functions that give the arguments of ``Encoding``. Plugins are looked for when a name is asked
-for that is not OpenAI's. The module ``tiktoken_ext.openai_public``, which comes with tiktoken, is
-passed over: what it has is here.
+A plugin is a module in the namespace package ``tiktoken_ext``. Its dict ``ENCODING_CONSTRUCTORS`` maps a
+name to a function that returns the arguments of ``Encoding``. Plugins are searched when a requested name
+is not one of OpenAI's. tiktoken's own plugin, ``tiktoken_ext.openai_public``, is skipped; the module
+``openai_public`` of this package replaces it.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ __all__ = ["get_encoding", "list_encoding_names"]
 
 _lock = threading.RLock()
 ENCODINGS: dict[str, Encoding] = {}
-"""Those that were made so far."""
+"""Cache: the encodings constructed so far."""
 ENCODING_CONSTRUCTORS: dict[str, Callable[[], dict[str, Any]]] | None = None
-"""How the others are made; ``None`` before plugins were looked for."""
+"""Constructors of all encodings; ``None`` until plugins have been searched."""
 
 
-def _new_lock() -> None:
-    """A thread that is not there in a forked process may have held the lock."""
+def _reset_lock() -> None:
+    """Replaces the lock in a forked child: a thread of the parent may have held it."""
     global _lock
     _lock = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_new_lock)
+    os.register_at_fork(after_in_child=_reset_lock)
 
 
 def _available_plugin_modules() -> Sequence[str]:
@@ -88,13 +88,13 @@ def _constructor(name: str) -> Callable[[], dict[str, Any]]:
 
 
 def get_encoding(encoding_name: str) -> Encoding:
-    """The encoding of this name; the same object every time.
+    """Returns the encoding with this name, the same object for every call.
 
-    Its files are fetched when they are not cached yet (see ``tokenizer_py.tiktoken.load``).
+    Downloads its files unless they are cached (see ``tokenizer_py.tiktoken.load``).
 
     Raises:
-        ValueError: not a ``str``, or there is no such encoding; what was fetched is damaged.
-        OSError: the files are not cached and cannot be fetched.
+        ValueError: not a ``str``, unknown name, or corrupt download.
+        OSError: the files are not cached and cannot be downloaded.
 
     >>> get_encoding("cl100k_base").encode("hello world")
     [15339, 1917]
@@ -110,9 +110,9 @@ def get_encoding(encoding_name: str) -> Encoding:
 
 
 def list_encoding_names() -> list[str]:
-    """The names of all encodings, those of plugins too.
+    """Returns the names of all encodings, including those of plugins.
 
     Raises:
-        ValueError: two plugins have the same name, or one has none.
+        ValueError: two plugins define the same name, or a plugin has no ``ENCODING_CONSTRUCTORS``.
     """
     return list(_find_constructors())
