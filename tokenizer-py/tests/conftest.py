@@ -1,4 +1,4 @@
-"""What the tests share: fixtures of the repository, and the corpora and vocabularies beside it."""
+"""Shared helpers: fixtures of the repository, and the corpora and vocabularies beside it."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ PATTERN_OF_ENCODING = {
 
 
 def read_text(path: Path) -> str:
-    """Every character: no newline is changed."""
+    """Returns the text of a file without newline conversion."""
     return path.read_bytes().decode("utf-8")
 
 
 def shared(*parts: str) -> Path:
-    """A file beside the repository; without it the test is skipped, or fails if it is required."""
+    """Returns the path of a shared file; if it is missing, skips the test, or fails it if required."""
     path = SHARED.joinpath(*parts)
     if not path.exists():
         required = os.environ.get("TOKENIZER_REQUIRE", "").split(",")
@@ -57,7 +57,7 @@ def hard_cases() -> list[str]:
 
 
 def documents(text: str, size: int = 4096) -> list[str]:
-    """The text in documents of whole lines."""
+    """Splits a text into documents of whole lines."""
     made, lines, length = [], [], 0
     for line in text.split("\n"):
         lines.append(line)
@@ -71,7 +71,7 @@ def documents(text: str, size: int = 4096) -> list[str]:
 
 
 def run_python(code: str, timeout: float = 60, **environment: str) -> str:
-    """Runs code in a process of its own, for what might hang; gives its output."""
+    """Runs code that might hang or crash in a new process and returns its output."""
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
         capture_output=True,
@@ -85,7 +85,7 @@ def run_python(code: str, timeout: float = 60, **environment: str) -> str:
 
 
 def outcome(call):
-    """What a call gives: its value, or the type of its exception (its nearest public base)."""
+    """Returns the value of a call or the type of its exception."""
     try:
         return call()
     except Exception as error:  # noqa: BLE001
@@ -94,10 +94,10 @@ def outcome(call):
 
 @pytest.fixture(scope="session")
 def program() -> str:
-    """The command line: the one that `./test` has built, or else built here if it is not up to date."""
+    """The command line program: the one built by `./test`, otherwise built here."""
     if built := os.environ.get("TOKENIZER_PROGRAM"):
         return built
-    # With the features of the whole workspace, so that no dependency is compiled again.
+    # --workspace selects the same features as `cargo test`, so no dependency is recompiled.
     command = ["cargo", "build", "--quiet", "--workspace", "--bin", "tokenizer", "--message-format=json"]
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

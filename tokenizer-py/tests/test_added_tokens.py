@@ -21,8 +21,8 @@ FLAGS = ("special", "normalized", "lstrip", "rstrip", "single_word")
 ALPHABET = sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())
 MERGES = [("t", "h"), ("th", "e"), ("Ġ", "t"), ("Ġ", "Ġ"), ("ĠĠ", "ĠĠ"), ("Ã", "©"), ("<", "x")]
 
-# Spaces of several kinds; letters, digits and marks, beside which a token is not a single word;
-# characters that compose, and characters that are themselves the spelling of a byte.
+# Kinds of white space; letters, digits and marks, next to which `single_word` does not match; composing
+# characters; and characters of the byte-level alphabet.
 PARTS = (
     ["a", "b", "the", " t", " ", "  ", "    ", "\n", "\t", "\u3000", "<x>", "<x", "x>", "<s>", "s>b"]
     + [".", "_", "1", "é", "e\u0301", "\u0301", "中", "Ġ", "Ġt", "ſ", "😀", "Å", "\u212b"]
@@ -31,7 +31,7 @@ BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": Tr
 
 
 def tokenizer_json(added: list[dict], *, nfc: bool = False, ignore_merges: bool = False) -> str:
-    """A file over a small vocabulary; the added tokens are numbered as `tokenizers` numbers them."""
+    """A tokenizer.json with a small vocabulary; added tokens get the ids that `tokenizers` assigns."""
     tokens = ALPHABET + ["".join(merge) for merge in MERGES]
     vocab = {token: id for id, token in enumerate(tokens)}
     ids = itertools.count(len(vocab))
@@ -68,8 +68,8 @@ def of_both(text: str, tmp_path) -> tuple[Tokenizer, tokenizers.Tokenizer]:
 
 
 def peer_ids(peer: tokenizers.Tokenizer, text: str, *, special: bool) -> list[int] | None:
-    """`None` where `tokenizers` panics: it cannot slice a token of white space that strips on the
-    left out of the white space that the token before it has stripped."""
+    """Returns `None` if `tokenizers` panics: on a white-space token with lstrip after white space that
+    the previous token has stripped."""
     peer.encode_special_tokens = not special
     try:
         return peer.encode(text, add_special_tokens=False).ids
@@ -84,13 +84,13 @@ def random_added(random: random.Random) -> list[dict]:
     for _ in range(random.randint(1, 6)):
         content = "".join(random.choices(PARTS, k=random.randint(1, 3)))
         token = added(content, **{flag: random.random() < 0.5 for flag in FLAGS})
-        # Which of two tokens with the same normalized content `tokenizers` finds is not defined.
+        # With equal normalized contents, `tokenizers` finds either token.
         made.setdefault(unicodedata.normalize("NFC", content), token)
     return list(made.values())
 
 
 def test_ids_and_text_are_those_of_tokenizers(tmp_path):
-    """Random tokens with all combinations of the flags, random texts."""
+    """Random tokens with all combinations of flags, and random texts."""
     texts_per_file = 40
     cases = 100_000
     panics = 0
@@ -150,7 +150,7 @@ def test_added_tokens_lists_all_flags(flags, tmp_path):
 
 
 def test_an_added_token_is_a_value():
-    """Equality, hash, keywords and pickling as those of ``tokenizers.AddedToken``."""
+    """Equality, hash, keywords and pickling, as in ``tokenizers.AddedToken``."""
     flags = dict.fromkeys(FLAGS, False)
     token = AddedToken(content="<x>", id=7, **flags)
     assert token == AddedToken("<x>", 7, *flags.values())
@@ -216,7 +216,7 @@ def test_skipping_special_tokens_keeps_other_added_tokens(file, ids, text):
 
 
 def test_a_token_of_white_space_is_found_in_linear_time():
-    """A run of the white space that a token strips, and of the token itself."""
+    """A run of white space that a token strips, and a run of the token."""
     run_python(
         """
         import pathlib, tempfile

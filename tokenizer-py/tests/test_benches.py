@@ -1,4 +1,4 @@
-"""The scripts that measure whole processes run, on a small text."""
+"""The benchmark scripts run on a small text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_training_side_by_side(program):
 
 
 def test_encoding_side_by_side():
-    """Without the hostile megabytes, which take too long, and with the peers that are installed."""
+    """Without the adversarial texts, which take too long, and with the installed peers."""
     tables = ["whole", "lines", "threads", "load", "rustbpe"]
     arguments = [FIXTURES / "corpus.txt", "--runs", "1", "--passes", "2", "--tables", *tables]
     command = [sys.executable, FOLDER / "encoding.py", *arguments]
@@ -37,7 +37,7 @@ def test_encoding_side_by_side():
 
 @pytest.mark.skipif(not shutil.which("cargo"), reason="no cargo here")
 def test_a_process_that_encodes_once():
-    # With the features of the whole workspace, as `cargo test` built what it stands on.
+    # --workspace selects the features of `cargo test`, so its dependencies are reused.
     build = ["cargo", "build", "--quiet", "--workspace", "--bin", "encode_once"]
     subprocess.run(build, cwd=ROOT, check=True)
     program = ROOT / "target" / "debug" / "encode_once"
@@ -50,7 +50,7 @@ def test_a_process_that_encodes_once():
 
 
 def test_the_package_side_by_side():
-    """Without the core, which may not be built."""
+    """Without the benchmark of the core, which may not be built."""
     rows = ["list", "lines", "batch", "decode", "import", "first"]
     arguments = [FIXTURES / "corpus.txt", "--runs", "1", "--rows", *rows]
     command = [sys.executable, FOLDER / "package.py", *arguments]

@@ -1,4 +1,4 @@
-"""Training of the native class, and counted pieces, in and out by Arrow."""
+"""Training with the native class; piece counts; Arrow import and export."""
 
 from __future__ import annotations
 
@@ -258,7 +258,7 @@ def npy_of():
 
 
 def test_files_are_read_by_content_and_name_or_refused(tmp_path):
-    """Every content under every extension, made by the programs that make such files."""
+    """Every kind of content under every extension."""
     import bz2
     import gzip
     import lzma
@@ -520,7 +520,7 @@ def test_batches_and_readers():
     for source in (batch, reader, table.schema.empty_table()):
         got = count_pieces(source)
         assert got == (want if source is not table else got) or not len(got)
-    # A reader that is read has no more.
+    # A reader is exhausted after one pass.
     assert len(count_pieces(pa.RecordBatchReader.from_batches(table.schema, []))) == 0
 
 
@@ -677,7 +677,7 @@ def test_what_is_no_file_of_counts(tmp_path):
         PieceCounts.load(tmp_path / "counts.parquet")
 
 
-# Manners
+# Ctrl-C
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="signals are other ones here")

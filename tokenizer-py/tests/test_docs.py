@@ -1,4 +1,4 @@
-"""The examples in the docstrings run, and give what they say."""
+"""The examples in docstrings return the documented results."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from conftest import PATTERNS, ROOT, load_ranks, shared
 import tokenizer_py
 from tokenizer_py import Tokenizer, rustbpe, tiktoken
 
-# Of the abbreviation in `encode_with_unstable`, and of long lists.
+# For the abbreviated output of `encode_with_unstable` and for long lists.
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
 def docstrings():
-    """Those of all modules, classes and methods, those made in Rust too."""
+    """Returns the docstrings of all modules, classes and methods, including native ones."""
     names = [name for _, name, _ in pkgutil.walk_packages(tokenizer_py.__path__, "tokenizer_py.")]
     modules = [tokenizer_py, *(importlib.import_module(name) for name in names)]
     found = {}
@@ -39,7 +39,8 @@ def docstrings():
                 for method, value in vars(thing).items():
                     value = value.__func__ if isinstance(value, staticmethod) else value
                     found[f"{owner}.{name}.{method}"] = getattr(value, "__doc__", None)
-    return {name: doc for name, doc in found.items() if doc and ">>>" in doc}
+    # Sorted, because workers must collect the same order.
+    return {name: doc for name, doc in sorted(found.items()) if doc and ">>>" in doc}
 
 
 DOCSTRINGS = docstrings()
@@ -47,7 +48,7 @@ DOCSTRINGS = docstrings()
 
 @pytest.fixture
 def names(tmp_path, monkeypatch):
-    """What the examples take for granted."""
+    """The names and files that the examples use."""
     monkeypatch.chdir(tmp_path)
     cl100k = shared("vocabs", "cl100k_base.tiktoken")
     r50k = shared("vocabs", "r50k_base.tiktoken")
@@ -77,7 +78,7 @@ def names(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", DOCSTRINGS)
 def test_examples(name, names):
-    # The module that the docstring stands in: the longest part of the name that is one.
+    # The module of the docstring: the longest prefix of the name that is a module.
     home = name
     while home not in sys.modules:
         home = home.rpartition(".")[0]
@@ -105,8 +106,8 @@ def test_every_public_method_has_an_example_or_a_sentence():
                 assert getattr(value, "__doc__", None) or value.__func__.__doc__, name
 
 
-def test_the_pages_name_what_there_is():
-    """Every name behind `tokenizer.`, `Tokenizer.` and `tiktoken.` on the pages exists."""
+def test_methods_in_the_guides_exist():
+    """Every method called on `tokenizer`, `Tokenizer` or `PieceCounts` in the guides exists."""
     for page in (ROOT / "tokenizer-py" / "docs").glob("*.md"):
         text = page.read_text("utf-8")
         for owner, name in re.findall(r"\b(tokenizer|Tokenizer|PieceCounts)\.(\w+)\(", text):

@@ -30,7 +30,7 @@ def both(name):
 
 def assert_same_ids(name, texts):
     ours, theirs = both(name)
-    # Some at a time: what it gives for each text is large.
+    # In batches: the encodings of `tokenizers` are large.
     for start in range(0, len(texts), 1000):
         some = texts[start : start + 1000]
         for text, want in zip(some, theirs.encode_batch_fast(some, add_special_tokens=False)):

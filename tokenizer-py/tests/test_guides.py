@@ -1,4 +1,4 @@
-"""The Python of the guides in ``docs`` runs, and gives what the tokenizer gives.
+"""The Python code in the guides of ``docs`` runs and returns the ids of the tokenizer.
 
 The commands of the guides are run by a test of the command line; what they leave for the Python is
 made by the package here.
@@ -15,7 +15,7 @@ from tokenizer_py import Tokenizer
 
 SPECIAL = "<|endoftext|>"
 
-# Of the model below, as the command line computes it: see tokenizer-cli/tests/cli/headers.rs.
+# The hash of the model below, computed by the command line; see tokenizer-cli/tests/cli/headers.rs.
 DECODING_SHA256 = "71f15be9b86d0c35386300c5f219da7fa1081e4e408afc5cdbeb1c8cbf4fd227"
 
 
@@ -28,7 +28,7 @@ def model(tmp_path, monkeypatch):
 
 
 def run(guide: str) -> dict:
-    """Runs all blocks of Python of a guide, one behind the other. Gives the names they leave."""
+    """Runs all Python blocks of a guide in order and returns their global names."""
     text = (ROOT / "docs" / guide).read_text("utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert blocks, guide

@@ -24,7 +24,7 @@ def hard_texts() -> list[str]:
 
 
 def corpus_texts(count: int = 200) -> list[str]:
-    """Pieces of the fixture corpus and, where it is there, of the shared one."""
+    """Parts of the fixture corpus and, if available, of the shared corpora."""
     chosen = random.Random(1)
     files = [FIXTURES / "corpus.txt", *sorted((SHARED / "corpora").glob("*.txt"))]
     texts = []

@@ -71,7 +71,7 @@ def ours_of(folder):
 
 
 def added_tokens_of(ours, folder) -> dict[int, tuple]:
-    """The added tokens with their flags, by id."""
+    """Returns the added tokens with their flags, by id."""
     ours.save(folder / "written.json")
     tokens = json.loads((folder / "written.json").read_text("utf-8"))["added_tokens"]
     (folder / "written.json").unlink()
@@ -95,7 +95,7 @@ def assert_equal(ours, theirs, folder, texts=TEXTS) -> None:
 
 
 class Maker:
-    """Folders drawn at random."""
+    """Random folders."""
 
     def __init__(self, seed: int):
         self.random = random.Random(seed)
@@ -209,7 +209,7 @@ class Maker:
             write(folder, "config.json", {"model_type": self.random.choice(types)})
 
 
-# Where a folder is refused that transformers reads.
+# Folders that transformers reads and this package refuses.
 REFUSED = [
     "is special in one file and not in another",
     "replaces the normalizer and the pre_tokenizer",
@@ -340,7 +340,7 @@ def test_a_pair_of_another_kind_of_model_is_refused(tmp_path):
     write(tmp_path, "config.json", {"model_type": "roberta"})
     with pytest.raises(ValueError, match='model_type "roberta" is not supported'):
         ours_of(tmp_path)
-    # The class of the tokenizer goes first, but transformers takes its own for some kinds.
+    # The tokenizer class takes precedence, but transformers overrides it for some model types.
     write(tmp_path, "tokenizer_config.json", {"tokenizer_class": "GPT2Tokenizer"})
     ours_of(tmp_path)
     write(tmp_path, "config.json", {"model_type": "qwen2"})

@@ -1,4 +1,4 @@
-"""Ctrl-C in every long call: it ends well below a second, and what was used goes on to work."""
+"""Ctrl-C stops every long call in well under a second, and the objects remain usable."""
 
 from __future__ import annotations
 

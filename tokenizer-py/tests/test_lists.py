@@ -1,4 +1,4 @@
-"""Ids as Python objects: ints that are made once, lists and what they are read from."""
+"""Ids as Python objects: cached ints, lists, and ids as arguments."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ MAKERS = {
 @MADE_ONCE
 @pytest.mark.parametrize("maker", MAKERS.values(), ids=MAKERS)
 def test_the_references_to_an_int_are_counted(maker):
-    """One for each place of a list, one for the tokenizer, and none is left behind."""
+    """One reference per list item and one of the tokenizer; none leaks."""
     tokenizer = maker()
     ids = tokenizer.encode(TEXT)
     index, id = next((place, id) for place, id in enumerate(ids) if id > 256)
@@ -78,7 +78,7 @@ def test_batches_share_the_ints_too(pair):
 
 
 @MADE_ONCE
-def test_a_copy_and_what_is_trained_anew():
+def test_copies_and_retraining():
     encoding = make()
     ids = encoding.encode(TEXT)
     other = copy.copy(encoding)
@@ -115,7 +115,7 @@ def test_a_list_is_the_callers_own(pair):
 
 @pytest.mark.parametrize("times", [1, 29, 30, 31, 500, 20_000, 200_000])
 def test_texts_of_every_length(pair, times):
-    """Short ones keep the interpreter, long ones release it."""
+    """Short texts keep the interpreter, long texts release it."""
     line = TEXT.strip() + "\n"
     text = line * times
     ids = pair[0].encode_ordinary(text)
@@ -195,7 +195,7 @@ def test_lists_exceptions_and_counts_of_references():
 
 
 def test_memory_levels_off():
-    """Over many calls of every kind, neither the process nor Python's own count grows."""
+    """Memory of the process and of Python is constant over many calls."""
     code = f"""
         import resource, sys, tracemalloc
         from pathlib import Path
@@ -254,7 +254,7 @@ def test_memory_levels_off():
 
 
 class Sly:
-    """An integer that does something when it is asked."""
+    """An integer with side effects in `__index__`."""
 
     def __init__(self, does):
         self.does = does
@@ -358,16 +358,16 @@ SEQUENCES = [
 ]
 
 
-@pytest.mark.parametrize("ids", SEQUENCES, ids=repr)
+@pytest.mark.parametrize("ids", SEQUENCES, ids=range(len(SEQUENCES)))
 @pytest.mark.parametrize("call", ["decode", "decode_bytes"])
 def test_any_sequence_has_tiktokens_outcome(pair, ids, call):
     one, two = (outcome(lambda e=e: getattr(e, call)(ids)) for e in pair)
     assert one == two
 
 
-@pytest.mark.parametrize("ids", SEQUENCES, ids=repr)
-def test_messages_name_what_is_wrong(pair, ids):
-    """Not only the kind of exception: what Python says about the element too."""
+@pytest.mark.parametrize("ids", SEQUENCES, ids=range(len(SEQUENCES)))
+def test_messages_name_the_argument_and_type(pair, ids):
+    """Exception type and message."""
     messages = []
     for encoding in pair:
         try:
@@ -386,7 +386,7 @@ def test_arrays_that_cannot_be_written(pair):
     assert pair[0].decode(ids) == "ab"
 
 
-def test_a_class_that_is_called_like_an_array():
+def test_a_class_named_ndarray():
     code = f"""
         import sys
         from tokenizer_py import Tokenizer
@@ -412,7 +412,7 @@ def many():
 
 
 def test_any_set_of_special_tokens(many):
-    """More sets than are kept, in every combination of the two arguments, in any order."""
+    """More sets than the cache holds, in all combinations of the arguments and in any order."""
     chosen = random.Random(5)
 
     def some():
@@ -432,7 +432,7 @@ def test_any_set_of_special_tokens(many):
             try:
                 return getattr(encoding, name)(*arguments, **options)
             except ValueError as error:
-                # Which of several is named first depends on a hash in tiktoken.
+                # In tiktoken, the named token depends on hash order.
                 return str(error) if len(set(text)) < 8 else ValueError
 
         assert call(many[0], "encode", text) == call(many[1], "encode", text)
@@ -485,7 +485,6 @@ def test_batches_with_special_tokens(many):
         {"disallowed_special": "a"},
         {"disallowed_special": [["<|1|>"]]},
     ],
-    ids=str,
 )
 def test_the_first_text_decides_which_exception(many, texts, options):
     for threads in (1, 3):
@@ -498,7 +497,7 @@ def test_the_first_text_decides_which_exception(many, texts, options):
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 8])
 @pytest.mark.parametrize("failing", [[0], [399], [7, 8], [390, 12, 200]])
-def test_of_many_texts_the_first_that_fails_is_named(threads, failing):
+def test_the_first_failing_text_is_named(threads, failing):
     encoding = make(pat_str=r"(?:a|a)+(?=c)|.")
     texts = ["fine" * 1000] * 400
     for text in failing:
@@ -529,7 +528,7 @@ def test_a_failing_regex_is_numbered_before_what_is_refused(threads, last):
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="exceptions have no notes before 3.11")
 def test_type_errors_name_the_argument(pair):
-    """In a note, as tiktoken names it; with the native class it is called `ids`."""
+    """The argument is named as in tiktoken, in a note; the native class names it `ids`."""
     native = Tokenizer.from_file(GOLDEN / "cl100k.tiktoken", pattern="cl100k")
     for call in ("decode", "decode_bytes"):
         for ids in (["a"], [1.5], [None], 7, None, "abc"):
@@ -569,7 +568,7 @@ def test_batches_from_many_python_threads(pair):
     assert right == [True] * 8
 
 
-def test_other_threads_get_their_turn():
+def test_other_threads_run_meanwhile():
     code = """
         import threading, time
         from tokenizer_py import tiktoken
@@ -624,7 +623,7 @@ def test_ctrl_c_breaks_a_batch_off():
     assert run_python(code) == "interrupted True\n" * 2
 
 
-def test_an_encoding_that_is_not_made():
+def test_an_uninitialized_encoding():
     blank = tiktoken.Encoding.__new__(tiktoken.Encoding)
     for call in (
         lambda: blank.encode("a"),
@@ -637,20 +636,20 @@ def test_an_encoding_that_is_not_made():
             call()
 
 
-def test_an_encoding_is_made_once(pair):
+def test_init_cannot_be_called_twice(pair):
     with pytest.raises(RuntimeError, match="made once"):
         pair[0].__setstate__(pair[0].__getstate__())
     assert pair[0].encode("a") == pair[1].encode("a")
 
 
 @pytest.mark.parametrize("maker", ["tiktoken", "native"])
-def test_the_collector_knows_the_lists_of_a_batch(maker):
+def test_lists_of_a_batch_are_garbage_collected(maker):
     tokenizer = MAKERS[maker]()
     encode = tokenizer.encode_batch if maker == "native" else tokenizer.encode_ordinary_batch
     rows = encode([TEXT] * 3000)
     assert all(map(gc.is_tracked, rows)) and gc.is_tracked(rows)
     gc.collect()
-    # One that holds itself is collected like any other.
+    # A list that contains itself is collected.
     row = rows.pop()
     row.append(Marked(row))
     marked = weakref.ref(row[-1])

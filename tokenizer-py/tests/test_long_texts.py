@@ -1,4 +1,4 @@
-"""Long texts: of a `str` that is not ASCII the characters are read and written by this package."""
+"""Long texts: conversion between `str` and UTF-8."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def stand_in(special_tokens=None):
 
 
 def texts(alphabet, seed):
-    """Single characters, runs of one, and blocks of plain text between them."""
+    """Single characters, runs of one character, and blocks of ASCII between them."""
     chance = random.Random(seed)
     parts, length = [], 0
     while length < LONG + seed % 40:
@@ -94,7 +94,7 @@ def test_any_text_is_read(text):
 
 
 def test_every_character_is_read():
-    """Also in blocks with every mix of lengths."""
+    """Including blocks with every mix of lengths."""
     every = "".join(chr(n) for n in range(0x110000) if not 0xD800 <= n < 0xE000)
     mixes = itertools.product("a\u00e9\u4e2d\U0001f600", repeat=6)
     mixed = "".join("".join(mix) * 3 for mix in mixes)
@@ -137,7 +137,7 @@ def test_once_and_again():
     ids=["encode", "encode_numpy", "encode_ordinary", "rustbpe"],
 )
 def test_a_long_text_does_not_grow(encode):
-    """CPython caches the UTF-8 that it makes in the `str`; for a long one none is made."""
+    """Encoding leaves no cached UTF-8 in a long `str`."""
     encode, text = encode(), texts(ALPHABETS["cyrillic"], 4)
     size = sys.getsizeof(text)
     for _ in range(3):
@@ -163,7 +163,7 @@ def test_characters_are_written(alphabet):
         text = texts(alphabet, seed)
         made = decoded(text.encode())
         assert made == text
-        # It is as wide as any other, hashes alike, and ends with a zero.
+        # It has the canonical width, the same hash and a terminating zero.
         assert sys.getsizeof(made) == sys.getsizeof(text)
         assert hash(made) == hash(text)
         assert (made + "!").encode() == text.encode() + b"!"
@@ -173,7 +173,7 @@ def test_characters_are_written(alphabet):
 @settings(deadline=None)
 @given(st.binary(max_size=40), st.sampled_from(["", "plain", "\u00e9", "\u4e2d\u6587", "\U0001f600"]))
 def test_any_bytes_are_written(some, fill):
-    """At every place within a block."""
+    """At every position within a block."""
     for before in range(0, 20, 3):
         whole = b"x" * before + fill.encode() * 70 + some + fill.encode() * 70
         made = decoded(whole)
@@ -222,7 +222,7 @@ def in_many_parts(alphabet, end="<|endoftext|>"):
 
 @pytest.mark.parametrize("alphabet", ALPHABETS.values(), ids=ALPHABETS)
 def test_texts_of_many_parts(alphabet):
-    """As `str`, as `bytes` and on threads: the ids are the same."""
+    """Equal ids for `str`, `bytes` and any number of threads."""
     tokenizer = native()
     text = in_many_parts(alphabet)
     ids = tokenizer.encode(text.encode())
@@ -237,8 +237,8 @@ def test_texts_of_many_parts(alphabet):
 
 
 @pytest.mark.parametrize("unit", [" ", "\n", ",", "\u0663", "\u4e2d", "a", "1", " \n"])
-def test_texts_that_can_hardly_be_cut(unit):
-    """Endless pieces, also behind text that is cut well."""
+def test_texts_with_few_piece_boundaries(unit):
+    """Very long pieces, also after text with many piece boundaries."""
     tokenizer = native()
     endless = unit * (400_000 // len(unit))
     for text in ("\u00e9" + endless, texts(ALPHABETS["cyrillic"], 1) * 5 + endless + " end"):
@@ -257,7 +257,7 @@ def test_a_surrogate_in_a_later_part():
     assert encoding.encode_ordinary(broken) == encoding.encode_ordinary(repaired)
 
 
-def test_a_derived_str_may_say_anything_of_its_length():
+def test_a_str_subclass_with_a_wrong_length():
     class Derived(str):
         def __len__(self):
             raise RuntimeError("not asked for")

@@ -1,4 +1,4 @@
-"""A tokenizer class as nanochat has it, on the packages and on ours."""
+"""nanochat's tokenizer class on the original packages and on this one."""
 
 from __future__ import annotations
 
@@ -116,8 +116,7 @@ def test_special_tokens_in_text_are_text(both):
 
 
 def test_token_bytes(both):
-    """As nanochat computes them, with the package and with the native class: the lengths of the
-    bytes, and 0 for special tokens."""
+    """The lengths in bytes, and 0 for special tokens, computed as in nanochat."""
     theirs, ours = (chat.enc for chat in both)
     native = tokenizer_py.Tokenizer.from_tiktoken(ours)
     for encoding in (theirs, ours):
@@ -126,12 +125,12 @@ def test_token_bytes(both):
             for id in range(encoding.n_vocab)
         ]
         assert native.token_bytes().tolist() == lengths
-    # A part of a character has one byte, and not the three of U+FFFD.
+    # Part of a character counts as one byte, not as the three bytes of U+FFFD.
     assert lengths[128:256] == [1] * 128
 
 
 def test_token_bytes_as_text(both):
-    """As nanochat computed them before July 2026."""
+    """Computed as in nanochat before July 2026."""
     theirs, ours = (chat.enc for chat in both)
     strings = [theirs.decode([id]) for id in range(theirs.n_vocab)]
     lengths = [0 if text in SPECIALS else len(text.encode()) for text in strings]
@@ -139,8 +138,8 @@ def test_token_bytes_as_text(both):
     assert native.token_bytes(as_text=True).tolist() == lengths
 
 
-def test_an_old_checkpoint_is_taken_over(both, tmp_path, corpus):
-    """A pickle that the packages wrote, converted in place and loaded as nanochat loads it."""
+def test_an_existing_checkpoint_is_converted(both, tmp_path, corpus):
+    """A pickle written with the originals, converted in place and loaded as in nanochat."""
     path = tmp_path / "tokenizer.pkl"
     both[0].save(path)
     tokenizer_py.pickles.main([str(path), str(path)])
@@ -150,8 +149,8 @@ def test_an_old_checkpoint_is_taken_over(both, tmp_path, corpus):
     assert taken.bos == both[0].bos
 
 
-def test_the_native_class_does_it_all(both, corpus):
-    """What nanochat's class does by hand, in one call each."""
+def test_the_native_class(both, corpus):
+    """The native class replaces nanochat's in single calls."""
     texts = [text[:10_000] for text in documents(corpus)]
     native = tokenizer_py.Tokenizer.train(
         iterator=texts, vocab_size=2000, pattern="nanochat", special_tokens=SPECIALS

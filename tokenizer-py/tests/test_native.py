@@ -1,4 +1,4 @@
-"""The native class: batches, what stands around a text, offsets, limits, streams, matrices."""
+"""The native class: batches, prepended and appended ids, offsets, limits, streams, matrices."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_from_tiktoken(tokenizer):
     for wrong in (None, 3, object()):
         with pytest.raises(AttributeError):
             Tokenizer.from_tiktoken(wrong)
-    # A pattern with gaps drops them, as that of the encoding.
+    # Gaps of the pattern are dropped, as in the encoding.
     gaps = tiktoken.Encoding(**{**REFERENCE.__getstate__(), "pat_str": "[a-z]+"})
     assert Tokenizer.from_tiktoken(gaps).encode("ab 12 cd") == gaps.encode("ab 12 cd")
 
@@ -90,7 +90,7 @@ def test_every_way_gives_the_same_ids(tokenizer, threads, allowed, before, after
     assert [tokenizer.count(t, threads, allowed_special=allowed) for t in TEXTS] == counts
 
 
-def test_long_texts_with_something_around(tokenizer, corpus):
+def test_long_texts_with_affixes(tokenizer, corpus):
     text = corpus * 8
     ids = REFERENCE.encode_ordinary(text)
     assert len(text) > 2 << 20, "long enough to be stoppable"
@@ -106,7 +106,7 @@ def test_long_texts_with_something_around(tokenizer, corpus):
     ("affix", "error"),
     [(99999, KeyError), ("<|x|>", ValueError), (-1, OverflowError), (1.5, TypeError), (b"a", TypeError)],
 )
-def test_affixes_that_are_none(tokenizer, affix, error):
+def test_invalid_affixes(tokenizer, affix, error):
     for call in (
         lambda: tokenizer.encode("a", prepend=affix),
         lambda: tokenizer.encode("a", append=affix),
@@ -128,7 +128,7 @@ def test_no_threads(tokenizer, threads):
         tokenizer.count("a", threads)
 
 
-def test_batches_refuse_what_is_no_text(tokenizer):
+def test_batches_refuse_other_types(tokenizer):
     for call in (tokenizer.encode_batch, tokenizer.count_batch):
         for wrong in ("ab", b"ab", None, 3, ["a", None], [3]):
             with pytest.raises(TypeError):
@@ -217,7 +217,7 @@ def test_offsets_are_those_of_tokenizers(tmp_path, tokenizer):
     theirs = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
     for text in hard_cases():
         if not text.isascii():
-            continue  # of parts of characters they say something else
+            continue  # offsets of partial characters differ
         done = theirs.encode(text)
         assert tokenizer.encode_with_offsets(text) == (done.ids, done.offsets)
 
@@ -251,7 +251,7 @@ def test_truncate_bytes(pattern, text, limit):
     ends = [0]
     while ends[-1] < len(text):
         rest = text[ends[-1] :]
-        # The shortest beginning that is one character, whole, or invalid whatever follows it.
+        # The shortest prefix that is a complete character, or invalid for any continuation.
         one = (n for n in range(1, 5) if len(rest[:n].decode("utf-8", "replace")) == 1)
         ends.append(ends[-1] + max((n for n in one if n <= len(rest)), default=1))
     fits = [end for end in ends if tokenizer.count(text[:end]) <= limit]
@@ -275,7 +275,7 @@ def test_truncate_by_the_published_encoding():
     beginning, tokens = tokenizer.truncate("这是一个没有标点的很长的中文句子", 8)
     assert (beginning, tokens) == ("这是一个没有标点的", 7)
     assert tokenizer.count(beginning) == 7
-    # The ninth character is the seventh id, the tenth makes nine.
+    # Nine characters are seven ids, ten characters are nine ids.
     assert tokenizer.count("这是一个没有标点的很") == 9
 
 
@@ -311,7 +311,7 @@ def test_streams(text, sizes, as_bytes):
         assert stream.push(ids) + stream.finish() == TOKENIZER.decode(ids, skip_special_tokens=True)
 
 
-def test_streams_never_give_half_a_character(tokenizer):
+def test_streams_return_complete_characters(tokenizer):
     stream = tokenizer.decode_stream()
     assert [stream.push(byte) for byte in "é".encode()] == ["", "é"]
     assert stream.push("漢".encode()[0]) == ""
@@ -331,7 +331,7 @@ def test_streams_that_are_finished(tokenizer):
                 stream.finish()
 
 
-def test_what_streams_refuse(tokenizer):
+def test_streams_refuse_invalid_arguments(tokenizer):
     stream = tokenizer.encode_stream()
     for wrong, error in [(3, TypeError), (None, TypeError), ("\ud800", UnicodeEncodeError)]:
         with pytest.raises(error):
@@ -369,7 +369,7 @@ def test_a_stream_from_many_threads(tokenizer):
 # Decoding
 
 
-def test_special_tokens_are_left_out_of_the_text(tokenizer):
+def test_skip_special_tokens(tokenizer):
     ids = [BOS, *tokenizer.encode("hello"), EOS, 97]
     assert tokenizer.decode(ids) == "<|bos|>hello<|eos|>a"
     assert tokenizer.decode(ids, skip_special_tokens=True) == "helloa"
@@ -387,7 +387,7 @@ def test_special_tokens_are_left_out_of_the_text(tokenizer):
             tokenizer.decode_batch(wrong)
 
 
-# What the model holds
+# Vocabulary
 
 
 def test_vocabulary(tokenizer):
@@ -408,10 +408,10 @@ def test_merges_are_those_of_the_training(corpus):
     assert ranks.merges == trained.merges
 
 
-def test_long_tokens_are_looked_at_in_linear_time():
+def test_long_tokens_take_linear_time():
     tokens = [bytes([byte]) for byte in range(256)]
     tokens += ["é".encode() * 2**n for n in range(16)]
-    # Parts of "é" go on with these; what they make is not UTF-8, and a token.
+    # Continuations of parts of "é": the results are tokens that are not UTF-8.
     whole = [("é" * 2**n).encode() + b"\xc3" for n in range(16)]
     tokens += whole + [token[1:] for token in whole]
     ranks = {token: rank for rank, token in enumerate(tokens)}
@@ -433,7 +433,7 @@ def test_token_bytes(tokenizer):
     assert (lengths.dtype, lengths.shape) == (np.int32, (2050,))
     assert lengths[BOS] == lengths[EOS] == 0
     assert all(lengths[id] == len(token) for token, id in tokenizer.vocab.items())
-    # As nanochat computes it.
+    # Computed as in nanochat.
     strings = [REFERENCE.decode([id]) for id in range(REFERENCE.n_vocab)]
     nanochat = [0 if text in SPECIALS else len(text.encode()) for text in strings]
     assert tokenizer.token_bytes(as_text=True).tolist() == nanochat

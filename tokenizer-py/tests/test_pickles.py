@@ -1,4 +1,4 @@
-"""nanochat's tokenizer.pkl: read without running it, and converted."""
+"""nanochat's tokenizer.pkl is read without running it, and converted."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_the_command_converts_in_place(tmp_path):
     path = tmp_path / "tokenizer.pkl"
     path.write_bytes(pickle.dumps(encoding(theirs)))
     assert command(path, path) == (0, f"{path}: 2050 ids\n")
-    # As nanochat does it.
+    # As in nanochat.
     read = pickle.loads(path.read_bytes())
     assert type(read) is ours.Encoding
     assert read.encode("hello <|bos|>", allowed_special="all")[-1] == 2048

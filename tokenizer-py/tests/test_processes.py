@@ -101,7 +101,7 @@ print(wrong, shared.encode(text) == legal[1])
 
 
 def test_an_iterator_in_another_thread():
-    """The interpreter is free while documents are counted: a queue fed by a thread works."""
+    """Counting releases the interpreter: an iterator fed by another thread works."""
     code = """
 import queue
 q = queue.Queue(maxsize=2)
@@ -143,7 +143,7 @@ def test_pools(tmp_path, method):
 
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"no {method} here")
-    # A file, since spawned children import the main module.
+    # A file, because spawned children import the main module.
     script = tmp_path / "pool.py"
     code = f"""
 def encode(arguments):
@@ -166,7 +166,7 @@ if __name__ == "__main__":
 
 
 def test_a_very_long_piece_is_quick():
-    """A letter a million times, as one piece and as text."""
+    """One letter a million times, as a piece and as a text."""
     code = """
 for piece in ("a", "ab", " ", "\\u4e00"):
     long = piece * 1_000_000
@@ -184,7 +184,7 @@ print(trainer.vocab_size)
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="signals are other ones here")
 def test_ctrl_c_breaks_training_off():
-    """Within 200 ms, measured generously; the tokenizer is as it was."""
+    """Within 200 ms, with a margin; the tokenizer is unchanged."""
     code = """
 import logging, os, random, signal, time
 chosen = random.Random(1)

@@ -1,4 +1,4 @@
-"""What the command line shows on a terminal while it trains."""
+"""The progress display of the command line on a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 pty = pytest.importorskip("pty", reason="no terminals of Unix here")
 
 
-def test_progress_is_shown_and_taken_away(program, tmp_path):
+def test_progress_is_shown_and_cleared(program, tmp_path):
     (tmp_path / "large.txt").write_text("some words, and then some more of them\n" * 400_000)
     inputs = ["large.txt"] * 20
     command = [program, "train", *inputs, "-o", "m.bpe", "--vocab-size", "270"]
@@ -23,7 +23,7 @@ def test_progress_is_shown_and_taken_away(program, tmp_path):
             while part := os.read(ours, 1 << 16):
                 shown += part
         except OSError:
-            # The other side is closed.
+            # The program has closed its end.
             pass
     os.close(ours)
     text = shown.decode()

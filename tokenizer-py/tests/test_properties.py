@@ -1,4 +1,4 @@
-"""Any text at all: the same ids as tiktoken and rustbpe."""
+"""Ids equal those of tiktoken and rustbpe for arbitrary text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import tokenizer_py
 from tokenizer_py import rustbpe as our_rustbpe
 from tokenizer_py import tiktoken as our_tiktoken
 
-# What the patterns look at: letters of all cases, digits, spaces, line ends, apostrophes, marks.
+# The classes that the patterns distinguish: letters by case, digits, spaces, line ends, apostrophes, marks.
 TELLING = st.text("aA1 \t\r\n'sSſtTlLdDvVeErRmMK\u00e9\u0301\u2028\u3000\u4e00\u0661½!/<|>", max_size=30)
 ANYTHING = st.text(st.characters(exclude_categories=()), max_size=60)
 VALID = st.text(max_size=60)

@@ -1,4 +1,4 @@
-"""The class of rustbpe: its members, and its exceptions without its faults."""
+"""The drop-in class for rustbpe: members, exceptions, and fixed bugs."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_the_same_outcome(pair, call):
 
 
 class Untouched:
-    """An iterator that must not be read."""
+    """An iterator that fails the test if it is read."""
 
     def __iter__(self):
         raise AssertionError("was read")
@@ -176,7 +176,7 @@ class Boom(Exception):
 
 @pytest.mark.parametrize("error", [Boom("x"), KeyError(3), StopIteration(), KeyboardInterrupt()])
 @pytest.mark.parametrize("after", [0, 3, 9000])
-def test_the_iterators_own_exception_comes_through(error, after):
+def test_exceptions_of_the_iterator_propagate(error, after):
     class Texts:
         def __init__(self):
             self.left = after
@@ -235,7 +235,7 @@ def late(train):
     "document", ["''", "'x'", "'Some text.'", "'naïve text ' * 400", "'text ' * 100_000"]
 )
 def test_ctrl_c_while_counting(document):
-    """Of an iterator that runs no Python code and never ends."""
+    """With an endless iterator that runs no Python code."""
     code = f"""
 def train():
     threading.Timer(0.3, press).start()
@@ -273,7 +273,7 @@ print(min(late(train) for _ in range(3)), tokenizer.vocab_size)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="sizes are in other units elsewhere")
 def test_documents_that_a_generator_makes_are_not_kept():
-    """Of text that is read once, no more is held than a few batches."""
+    """Only a few batches of generated text are in memory."""
     code = """
 import resource
 def texts(text):
@@ -289,7 +289,7 @@ for text in ("plain text " * 2000, "naïve text " * 2000):
 
 
 def test_a_list_of_documents_does_not_grow():
-    """A `str` keeps its UTF-8 once that was asked for; training does not ask."""
+    """Training leaves no cached UTF-8 in the documents."""
     code = """
 texts = [f"{number} naïve \\u4e2d " * 50 for number in range(100)]
 before = [sys.getsizeof(text) for text in texts]
@@ -319,7 +319,7 @@ def test_an_iterator_that_re_enters():
     assert run_python(code) == "[[257], [256], (b'ab', 256), 257] 259\n"
 
 
-def test_a_regex_that_gives_up_is_an_error_that_names_the_place():
+def test_a_failing_regex_raises_an_error_with_the_offset():
     bomb = r"(?:a|a)+(?=c)|."
     tokenizer = ours.Tokenizer()
     text = "xy" + "a" * 64

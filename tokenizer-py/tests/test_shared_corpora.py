@@ -1,6 +1,6 @@
-"""Ids of tiktoken with OpenAI's tables on whole corpora, adversarial ones included.
+"""Ids equal tiktoken's with OpenAI's tables on whole corpora, including adversarial ones.
 
-Where tiktoken's regex engine gives up there is no id to be equal to.
+Texts on which tiktoken's regex engine fails are not compared.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ FILES = sorted(
 
 @functools.lru_cache(maxsize=None)
 def encodings(name):
-    """Ours, tiktoken's and our native class with one of OpenAI's tables."""
+    """Returns our drop-in class, tiktoken's class and the native class with one of OpenAI's tables."""
     path = shared("vocabs", f"{name}.tiktoken")
     pattern = PATTERN_OF_ENCODING[name]
     arguments = {
@@ -49,7 +49,7 @@ def encodings(name):
 
 @pytest.fixture(scope="module")
 def source_code(tmp_path_factory):
-    """The corpus that the shared data make of Python's own library."""
+    """The corpus of source code that a shared script generates from Python's standard library."""
     path = tmp_path_factory.mktemp("corpus") / "source_code.txt"
     generator = shared("make_code_corpus.py")
     subprocess.run([sys.executable, generator, path], check=True, capture_output=True)
@@ -69,7 +69,7 @@ def test_source_code(name, source_code):
 
 
 def assert_same_ids(name, text):
-    """In one call, and in documents on two threads."""
+    """In one call, and as documents with two threads."""
     one, two, native = encodings(name)
     try:
         want = two.encode_to_numpy(text, disallowed_special=())

@@ -1,4 +1,4 @@
-"""``inspect.signature`` works on everything public, and is tiktoken's where that is its model."""
+"""``inspect.signature`` works for every public callable and equals tiktoken's in the drop-in module."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tokenizer_py import tiktoken as ours
 
 
 def public_callables():
-    """Every public function, class and method of every public module, by its full name."""
+    """Returns every public function, class and method of every public module by full name."""
     names = [name for _, name, _ in pkgutil.walk_packages(tokenizer_py.__path__, "tokenizer_py.")]
     found = {}
     for module_name in ["tokenizer_py", *names]:
@@ -62,8 +62,8 @@ METHODS = [
 
 @pytest.mark.parametrize("name", METHODS)
 def test_an_encoding_has_tiktokens_signatures(name):
-    """Names, kinds, and defaults where they are literals; the others mean the same."""
-    # Behind `self`, which a native method takes by position only.
+    """Names, kinds and literal defaults are equal; other defaults are equivalent."""
+    # Without `self`, which is positional-only in a native method.
     one, two = (
         list(inspect.signature(getattr(module.Encoding, name)).parameters.values())[1:]
         for module in (ours, theirs)
@@ -79,7 +79,7 @@ def test_an_encoding_has_tiktokens_signatures(name):
 
 
 def test_the_defaults_can_be_given():
-    """Programs that read a signature may call with the defaults that they find there."""
+    """Every default in a signature is accepted as an argument."""
     encoding = ours.Encoding(
         "bytes",
         pat_str=r"\w+|\W+",

@@ -1,4 +1,4 @@
-"""``train --tie-break huggingface`` gives the vocabulary and the merges of ``BpeTrainer``."""
+"""``train --tie-break huggingface`` learns the vocabulary and merges of ``BpeTrainer``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import tokenizer_py
 
 
 class Case:
-    """A folder in which both train on the same documents."""
+    """A folder with documents for both trainers."""
 
     def __init__(self, program: str, folder: Path, texts: list[str]) -> None:
         self.program, self.folder, self.texts = program, folder, texts
@@ -58,7 +58,7 @@ class Case:
         ours = self.ours(vocab_size, **limit, **options)
         options.pop("pattern", None)
         if max_token_bytes is not None:
-            # Theirs is exclusive.
+            # The original's limit is exclusive.
             options["max_token_length"] = max_token_bytes + 1
         theirs = self.theirs(vocab_size, ours.pre_tokenizer, **options)
         one, two = model(ours), model(theirs)
@@ -142,7 +142,7 @@ def test_a_special_token_that_is_a_byte(case):
 
 
 def test_a_special_token_that_is_learned_is_refused(case):
-    """There both have one id."""
+    """The special token and the byte share an id."""
     one = case(["user users user used"] * 3)
     with pytest.raises(AssertionError, match='the special token "user" is learned as a token'):
         one.ours(280, specials=["<s>", "user"])
@@ -152,13 +152,13 @@ def test_a_special_token_that_is_learned_is_refused(case):
 
 
 def test_a_special_token_that_spells_another_byte_is_refused(case):
-    """In the byte-level alphabet the letter \u00e9 stands for the byte E9."""
+    """In the byte-level alphabet, the letter \u00e9 represents the byte E9."""
     with pytest.raises(AssertionError, match='the special token "\u00e9" has the id 0'):
         case(["abc"]).ours(300, specials=["\u00e9"])
 
 
 def test_a_limit_of_one_byte_is_one_of_two(case):
-    """Their trainer does not check the length of pairs of bytes."""
+    """BpeTrainer does not check the length of pairs of bytes."""
     made = case(["abab abab"]).assert_same(300, max_token_bytes=1)
     assert made["merges"] == [["a", "b"]]
 
@@ -167,13 +167,13 @@ WORDS = ["a", "aa", "ab", "0", "00", "0a", "\u00e9", "\u6771", " ", "<s>", "0-0"
 
 
 def random_case(seed: int):
-    """Documents, special tokens and options that bring out the limits."""
+    """Documents, special tokens and options for edge cases."""
     chosen = random.Random(seed)
     texts = [
         " ".join("".join(chosen.choices(WORDS, k=chosen.randrange(1, 8))) for _ in range(8))
         for _ in range(chosen.randrange(1, 5))
     ]
-    # Of one printable byte, of several, with spaces, and not in the byte-level alphabet.
+    # One printable byte, several, with spaces, and outside the byte-level alphabet.
     specials = ["<s>", "0", "a", "-", "<", "~~", "[PAD]", "a b", " ", "\u6771", "\t"]
     return {
         "texts": texts,
@@ -238,7 +238,7 @@ def test_a_special_token_of_one_byte_is_counted_once():
 
 
 def test_a_vocabulary_has_room_for_the_bytes_and_the_special_tokens():
-    """Their trainer passes over a size that is too small for them; ours refuses it."""
+    """BpeTrainer accepts a vocabulary size that is too small for them; this package refuses it."""
     for specials, least in ([], 256), (["0"], 256), (["<s>", "0", "\u6771"], 258):
         ours, theirs = learned(["ab ab"], specials, least, None, 1)
         assert ours.vocab_size == theirs.get_vocab_size() == least

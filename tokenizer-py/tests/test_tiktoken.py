@@ -1,4 +1,4 @@
-"""The class of tiktoken: its members, its ids and its exceptions."""
+"""The drop-in class for tiktoken: members, ids and exceptions."""
 
 from __future__ import annotations
 
@@ -282,13 +282,13 @@ def test_the_same_refusals(changes):
         ({"special_tokens": {"<s>": 65}}, "<s>"),
     ],
 )
-def test_what_tiktoken_accepts_or_dies_of(changes, message):
+def test_invalid_tables_that_tiktoken_accepts_or_panics_on(changes, message):
     with pytest.raises(ValueError, match=message):
         make(ours, **changes)
 
 
 def test_special_tokens_that_share_an_id():
-    """o200k_harmony has two. Which of them an id decodes to falls with tiktoken's hash."""
+    """o200k_harmony has two such tokens. In tiktoken, the decoded one depends on hash order."""
     specials = {"<|a|>": 9000, "<|c|>": 2050, "<|b|>": 9000, "<|d|>": 2050, "<|e|>": 9000}
     one, two = (make(module, special_tokens=specials) for module in (ours, theirs))
     assert one.n_vocab == two.n_vocab == 9001
@@ -354,7 +354,7 @@ def test_patterns_that_leave_gaps_drop_them(pattern):
 
 
 def test_an_empty_piece_has_no_ids(pair):
-    """Here tiktoken panics."""
+    """tiktoken panics in these cases."""
     assert pair[0]._encode_single_piece("") == []
     assert make(ours, pat_str="x*").encode_ordinary("axxb") == pair[0]._encode_single_piece("xx")
     assert make(ours, pat_str="(?=a)|").encode_ordinary("abc") == []
@@ -390,7 +390,7 @@ def test_a_deep_copy_shares_no_dict(pair):
 
 
 def test_the_state_is_tiktokens(pair):
-    """A pickled encoding of tiktoken can be taken over, and ours can be given to it."""
+    """Each package can load the state pickled by the other."""
     moved = ours.Encoding.__new__(ours.Encoding)
     moved.__setstate__(pair[1].__getstate__())
     back = object.__new__(theirs.Encoding)
@@ -407,7 +407,7 @@ def test_subclasses():
     assert type(copy.deepcopy(encoding)) is Sub
 
 
-def test_a_regex_that_gives_up_is_an_error_that_names_the_byte():
+def test_a_failing_regex_raises_an_error_with_the_offset():
     encoding = make(ours, pat_str=r"(?:a|a)+(?=c)|.")
     text = "xé" + "a" * 64
     with pytest.raises(ValueError, match="byte 3"):
@@ -425,7 +425,7 @@ def test_no_id_leaks_a_reference(pair):
 
 
 def test_the_private_core(pair):
-    """`_core_bpe` is not promised by tiktoken, and read by others all the same."""
+    """`_core_bpe` is private in tiktoken, but other libraries read it."""
     cores = [encoding._core_bpe for encoding in pair]
     public = [{name for name in dir(core) if not name.startswith("__")} for core in cores]
     assert public[1] <= public[0]
@@ -472,7 +472,7 @@ def test_the_educational_class_on_our_tables(pair):
 
 
 def whisper_file(tmp_path, pattern="gpt2"):
-    """A small file of the form of Whisper's: an empty token, spelled "=", behind all others."""
+    """A small file in the form of Whisper's: the last token is empty and written as "="."""
     ranks = golden_ranks(pattern)
     empty = max(ranks.values()) + 1
     path = tmp_path / "multilingual.tiktoken"
@@ -481,7 +481,7 @@ def whisper_file(tmp_path, pattern="gpt2"):
 
 
 def whisper(module, path):
-    """Made as whisper/tokenizer.py makes it."""
+    """Constructed as in whisper/tokenizer.py."""
     with open(path) as file:
         lines = (line.split() for line in file if line)
         ranks = {base64.b64decode(token): int(rank) for token, rank in lines}
@@ -559,7 +559,7 @@ def test_files_with_an_empty_token(tmp_path, monkeypatch):
     assert other.read_bytes() == path.read_bytes()
     other.write_bytes(path.read_bytes().replace(b"\n= ", b"\n=== "))
     assert ours.load.load_tiktoken_bpe(str(other)) == ranks
-    # A line with nothing before the rank.
+    # A line with an empty field before the rank.
     other.write_bytes(path.read_bytes().replace(b"\n= ", b"\n "))
     for module in (ours, theirs):
         with pytest.raises(ValueError, match="Error parsing line"):
@@ -567,7 +567,7 @@ def test_files_with_an_empty_token(tmp_path, monkeypatch):
 
 
 def test_models_with_an_empty_token(tmp_path):
-    """The native class reads the file, and keeps the token in all formats."""
+    """The native class reads the file and preserves the token in all formats."""
     path, empty = whisper_file(tmp_path)
     reference = whisper(theirs, path)
     text = "a few words, and \u6771\u4eac"

@@ -1,4 +1,4 @@
-"""Encodings by name: where their files come from, plugins, the table of models; as in tiktoken."""
+"""Encodings by name: files, cache, plugins and the table of models, compared with tiktoken."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def server():
-    """Serves the file at ``/file``, and counts how often it is asked."""
+    """Serves the file at ``/file`` and records requests."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):  # noqa: N802
@@ -69,9 +69,9 @@ def sha1(text):
     return hashlib.sha1(text.encode()).hexdigest()
 
 
-def test_what_is_fetched_is_cached_where_tiktoken_looks(server, cache):
+def test_downloads_are_cached_for_tiktoken(server, cache):
     want = theirs.load.load_tiktoken_bpe(str(FILE))
-    shutil.rmtree(cache)  # tiktoken caches files of this machine too
+    shutil.rmtree(cache)  # tiktoken also caches local files
     for _ in range(2):
         assert ours.load.load_tiktoken_bpe(server.address, HASH) == want
     assert os.listdir(cache) == [sha1(server.address)]
@@ -79,7 +79,7 @@ def test_what_is_fetched_is_cached_where_tiktoken_looks(server, cache):
     assert len(server.asked) == 1
 
 
-def test_what_tiktoken_has_cached_is_used(server, cache):
+def test_the_cache_of_tiktoken_is_used(server, cache):
     want = theirs.load.load_tiktoken_bpe(server.address, HASH)
     assert ours.load.load_tiktoken_bpe(server.address, HASH) == want
     assert len(server.asked) == 1
@@ -95,7 +95,7 @@ def test_a_damaged_file_in_the_cache_is_fetched_again(server, cache):
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_damage_on_the_way_is_an_error_and_nothing_is_cached(server, cache, module):
+def test_a_corrupt_download_is_not_cached(server, cache, module):
     server.content = b"other\n"
     with pytest.raises(ValueError, match="Hash mismatch"):
         MODULES[module].load.load_tiktoken_bpe(server.address, HASH)
@@ -126,7 +126,7 @@ def test_a_cache_that_cannot_be_written(server, monkeypatch, tmp_path):
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path / "file" / "cache"))
     with pytest.raises(OSError, match="file"):
         ours.load.read_file_cached(server.address)
-    # The default folder is not the user's wish: then it goes without.
+    # An unwritable default directory is ignored.
     monkeypatch.delenv("TIKTOKEN_CACHE_DIR")
     monkeypatch.delenv("DATA_GYM_CACHE_DIR", raising=False)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "file"))
@@ -144,7 +144,7 @@ def test_errors_of_the_server_and_of_the_network(server, cache):
     assert str(cache / sha1(address)) in str(raised.value)
 
 
-def test_an_encoding_without_a_network_says_where_to_put_the_file(cache):
+def test_without_a_network_the_error_names_the_cache_path(cache):
     code = """
         import urllib.request
         from tokenizer_py import tiktoken
@@ -161,14 +161,14 @@ def test_an_encoding_without_a_network_says_where_to_put_the_file(cache):
     assert "9b5ad71b2ce5302211f9c61530b329a4922fc6a4" in message
 
 
-def test_other_addresses_want_blobfile(cache):
+def test_other_addresses_require_blobfile(cache):
     for module in MODULES.values():
         with mock.patch.dict(sys.modules, blobfile=None):
             with pytest.raises(ImportError, match="blobfile"):
                 module.load.read_file_cached("az://there/file")
 
 
-def test_a_file_of_this_machine(tmp_path):
+def test_a_local_file(tmp_path):
     want = theirs.load.load_tiktoken_bpe(str(FILE))
     assert ours.load.load_tiktoken_bpe(str(FILE)) == want
     assert ours.load.load_tiktoken_bpe(str(FILE), HASH) == want
@@ -267,7 +267,7 @@ def test_the_same_names_and_models():
 
 
 def recorded(module, load, name):
-    """The arguments of an encoding, with its files named and not read."""
+    """Returns the arguments of an encoding with the names of its files instead of their content."""
     with (
         mock.patch.object(module, "load_tiktoken_bpe", lambda path, expected_hash: (path, expected_hash)),
         mock.patch.object(module, "data_gym_to_mergeable_bpe_ranks", lambda **files: files),
@@ -280,7 +280,7 @@ def test_the_same_encodings(name):
     one = recorded(ours.openai_public, ours.load, name)
     two = recorded(tiktoken_ext.openai_public, theirs.load, name)
     assert one == two
-    # The first of two names for an id is what it decodes to.
+    # An id with two special tokens decodes to the first.
     assert list(one["special_tokens"])[:3] == list(two["special_tokens"])[:3]
 
 
@@ -293,7 +293,7 @@ def test_no_such_encoding(name):
 
 @pytest.fixture
 def plugins(tmp_path, monkeypatch):
-    """A folder for modules of ``tiktoken_ext``; both packages look there anew."""
+    """A folder for modules of ``tiktoken_ext``; resets the plugin search of both packages."""
     folder = tmp_path / "tiktoken_ext"
     folder.mkdir()
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -330,7 +330,7 @@ def test_plugins(plugins):
     ("plugin", "message"),
     [("", "does not define"), (PLUGIN.replace('"tiny": ', '"gpt2": '), "Duplicate encoding name gpt2")],
 )
-def test_plugins_that_are_wrong(plugins, plugin, message):
+def test_invalid_plugins(plugins, plugin, message):
     (plugins / "plugin_b.py").write_text(plugin)
     for module in MODULES.values():
         for _ in range(2):
@@ -348,7 +348,7 @@ def test_without_tiktoken_there_are_openais_encodings():
     assert run_python(code).strip() == str(theirs.list_encoding_names())
 
 
-def test_an_encoding_that_has_a_name_is_pickled_by_it(plugins):
+def test_registered_encodings_are_pickled_by_name(plugins):
     (plugins / "plugin_c.py").write_text(PLUGIN)
     encoding = ours.get_encoding("tiny")
     data = pickle.dumps(encoding)
@@ -356,7 +356,7 @@ def test_an_encoding_that_has_a_name_is_pickled_by_it(plugins):
     again = pickle.loads(data)
     assert again.encode("abc") == encoding.encode("abc")
     assert again._mergeable_ranks is encoding._mergeable_ranks
-    # One that only has the same name is pickled whole.
+    # An unregistered encoding with the same name is pickled with its tables.
     other = ours.Encoding(**{**ours.registry.ENCODING_CONSTRUCTORS["tiny"](), "special_tokens": {}})
     assert pickle.loads(pickle.dumps(other)).n_vocab == 256
 

@@ -87,7 +87,7 @@ def test_bytes_that_are_not_utf8_are_kept(tokenizer):
 
 @pytest.fixture(scope="module")
 def with_specials(tmp_path_factory):
-    """A model of `tokenizers`, since a .tiktoken file holds no special tokens."""
+    """A model of `tokenizers`, because a .tiktoken file has no special tokens."""
     path = tmp_path_factory.mktemp("model") / "tokenizer.json"
     model = tokenizers.Tokenizer(tokenizers.models.BPE())
     model.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -260,7 +260,7 @@ def test_files_that_cannot_be_written(tokenizer, tmp_path):
         (b"", "m\0.bpe", None, "NUL"),
     ],
 )
-def test_models_that_are_wrong(tmp_path, content, name, pattern, message):
+def test_invalid_models(tmp_path, content, name, pattern, message):
     if "\0" not in name:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=message):
@@ -268,7 +268,7 @@ def test_models_that_are_wrong(tmp_path, content, name, pattern, message):
 
 
 @pytest.mark.parametrize("path", [None, 3, 1.5, []])
-def test_what_is_no_path(path):
+def test_invalid_paths(path):
     with pytest.raises(TypeError):
         Tokenizer.from_file(path)
 
@@ -294,7 +294,7 @@ def test_a_damaged_model_is_refused(tokenizer):
 
 
 def test_a_state_of_rustbpe_is_a_model(tokenizer):
-    """What a pickle of rustbpe's class holds is a .bpe model, listed merges included."""
+    """The pickle of the rustbpe class contains a .bpe model with its merges."""
     trainer = rustbpe.Tokenizer()
     trainer.train_from_iterator(["low lower lowest"] * 3, 270)
     model = Tokenizer.from_bytes(trainer.__reduce__()[2])
@@ -302,7 +302,7 @@ def test_a_state_of_rustbpe_is_a_model(tokenizer):
     assert model.vocab_size == trainer.vocab_size
 
 
-def test_numpy_is_imported_by_the_calls_that_want_it():
+def test_numpy_is_imported_on_demand():
     code = f"""
         import sys
         import tokenizer_py

@@ -1,4 +1,4 @@
-"""Training gives the merges of rustbpe, to the last one."""
+"""Training learns exactly the merges of rustbpe."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_the_buffer_changes_nothing(corpus, buffer_size):
 
 
 def test_documents_of_many_megabytes(corpus):
-    """More bytes than a batch takes, in one document and in many."""
+    """More bytes than a batch holds, in one document and in many."""
     long = trained(ours, [corpus * 15, corpus, corpus], 400)
     many = trained(ours, [corpus] * 17, 400)
     pieces = lambda t: [token for token, _ in t.get_mergeable_ranks()]  # noqa: E731
@@ -110,7 +110,7 @@ def test_shared_corpora(name, size, vocab_size, pattern):
 @pytest.mark.parametrize("name", ["english_prose", "multilingual", "web_mix", "source_code"])
 def test_whole_shared_corpora(name, tmp_path):
     if name == "source_code":
-        # Of the library of the Python at hand.
+        # From the standard library of this Python.
         path = tmp_path / "source_code.txt"
         generator = shared("make_code_corpus.py")
         subprocess.run([sys.executable, generator, path], check=True, capture_output=True)
@@ -129,7 +129,7 @@ ADVERSARIAL = sorted(
 @pytest.mark.parametrize("name", ADVERSARIAL or ["long_word.txt"])
 def test_adversarial_corpora(name):
     text = read_text(shared("corpora", "adversarial", name))
-    # rustbpe reads the whole of a long word for each merge.
+    # rustbpe scans a whole long word for each merge.
     vocab_size = 260 if name == "long_word.txt" else 600
     try:
         want = trained(theirs, [text], vocab_size, pattern=PATTERNS["nanochat"])
@@ -143,7 +143,7 @@ def test_adversarial_corpora(name):
 
 
 def random_corpus(chosen):
-    """A few documents of few letters, so that counts tie and pairs overlap."""
+    """A few documents with few letters: equal counts and overlapping pairs."""
     alphabet = chosen.choice(["a", "ab", "ab ", "abc \n", "aé", "abcdefgh .'1\n", "ab中é🙂 "])
     weights = [chosen.choice([1, 1, 2, 8]) for _ in alphabet]
     longest = chosen.choice([3, 20, 200])
@@ -156,7 +156,7 @@ def random_corpus(chosen):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_random_small_corpora(seed):
-    """Twenty times fifty of them."""
+    """Twenty cases of fifty documents."""
     chosen = random.Random(seed)
     patterns = [None, *PATTERNS.values(), "(?s).+", "(?s).{1,5}", "[^ ]+| +"]
     for number in range(50):
