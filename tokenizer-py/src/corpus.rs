@@ -205,7 +205,7 @@ fn count_files(
     let work = |caller: &Caller<u64>| {
         let options = options.stop(caller.stop());
         let fail = |path: &PathBuf, error| *lock(&failure) = Some((path.clone(), error));
-        let (mut done, mut told) = (0, 0);
+        let (mut done, mut reported) = (0, 0);
         let stretches = paths.iter().map_while(|path| {
             let documents = Documents::of_file(path, &read_options);
             let documents = documents.map_err(|error| fail(path, error)).ok()?;
@@ -220,8 +220,8 @@ fn count_files(
         let stretches = stretches.flatten().map_while(|(path, stretch)| {
             let stretch = stretch.map_err(|error| fail(path, error)).ok()?;
             done += stretch.as_ref().len() as u64;
-            if done - told >= STEP {
-                told = done;
+            if done - reported >= STEP {
+                reported = done;
                 caller.tell(done);
             }
             Some(stretch)

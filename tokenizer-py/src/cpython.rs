@@ -354,7 +354,7 @@ fn read_ints(list: &Bound<'_, PyList>, ids: &mut Vec<TokenId>) -> bool {
         };
         read += 1;
     }
-    // SAFETY: `read` ids were written behind the others.
+    // SAFETY: the next `read` ids are initialized.
     unsafe { ids.set_len(start + read) };
     read == PORTION
 }

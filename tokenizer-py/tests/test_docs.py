@@ -76,6 +76,7 @@ def names(tmp_path, monkeypatch):
     }
 
 
+@pytest.mark.filterwarnings("ignore:.*imported before:RuntimeWarning")  # by `install`
 @pytest.mark.parametrize("name", DOCSTRINGS)
 def test_examples(name, names):
     # The module of the docstring: the longest prefix of the name that is a module.

@@ -632,12 +632,12 @@ def test_an_uninitialized_encoding():
         lambda: blank.encode_batch(["a"]),
         lambda: blank.decode_single_token_bytes(97),
     ):
-        with pytest.raises(RuntimeError, match="not made"):
+        with pytest.raises(RuntimeError, match="not initialized"):
             call()
 
 
 def test_init_cannot_be_called_twice(pair):
-    with pytest.raises(RuntimeError, match="made once"):
+    with pytest.raises(RuntimeError, match="already initialized"):
         pair[0].__setstate__(pair[0].__getstate__())
     assert pair[0].encode("a") == pair[1].encode("a")
 
