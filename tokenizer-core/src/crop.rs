@@ -5,8 +5,8 @@
 //!
 //! A character is a Unicode code point. Each maximal invalid sequence of bytes counts as one character.
 //!
-//! **Cost.** Nothing is copied. Characters are counted at a few gigabytes per second, and only if a limit depends
-//! on them; with only a limit per document, counting stops at that limit.
+//! **Cost.** Nothing is copied. Characters are counted at a few gigabytes per second, and only if a limit
+//! depends on them; with only a limit per document, counting stops at that limit.
 
 /// Limits in characters (by default, none).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -58,7 +58,8 @@ impl Model {
                 advise_huge_pages(bytes.spare_capacity_mut());
             }
             position += append_short_tokens(bytes, rest, ends, arena);
-            // It stops at a long, special or unknown token, at the end of the ids, or at the capacity of `bytes`.
+            // It stops at a long, special or unknown token, at the end of the ids, or at the capacity of
+            // `bytes`.
             if let Some(&id) = ids.get(position) {
                 let token = self.token(id).ok_or(UnknownToken { id, position })?;
                 bytes.extend_from_slice(token);
@@ -99,8 +100,8 @@ impl Model {
         Ok(bytes)
     }
 
-    /// Estimates the length in bytes of the decoded `ids` from a sample, rounding up. Summing all lengths would take
-    /// half as long as decoding.
+    /// Estimates the length in bytes of the decoded `ids` from a sample, rounding up. Summing all lengths
+    /// would take half as long as decoding.
     fn estimate(&self, ids: &[TokenId]) -> usize {
         const SAMPLE: usize = 1024;
         // One very long token in the sample does not make more of them likely.
@@ -135,8 +136,8 @@ impl Model {
 
 /// Decodes one id at a time to text, without splitting characters.
 ///
-/// Bytes that may start a character are held back until the character is complete or invalid. The result equals
-/// [`Model::decode_lossy`] of all ids.
+/// Bytes that may start a character are held back until the character is complete or invalid. The result
+/// equals [`Model::decode_lossy`] of all ids.
 ///
 /// ```
 /// use tokenizer_core::{Merges, Model, Pattern};
@@ -241,7 +242,8 @@ mod tests {
         );
     }
 
-    /// Tokens of all lengths up to 40, two much longer ones, an unused id, and special tokens between and after.
+    /// Tokens of all lengths up to 40, two much longer ones, an unused id, and special tokens between and
+    /// after.
     fn long_and_short() -> Model {
         let mut ranks: Vec<(Vec<u8>, TokenId)> = (0..=255u8).map(|b| (vec![b], b.into())).collect();
         let lengths = (2..=40).chain([1000, 70_000]);

@@ -1,16 +1,16 @@
 //! Extending a model: learning more merges from new text.
 //!
-//! The pieces of the new text are encoded by the model, and training continues from there: the new merges are those
-//! that [`train`](crate::train()) would have learned next. On the same text, training to one size and extending to
-//! another gives the merges of training to the second size at once.
+//! The pieces of the new text are encoded by the model, and training continues from there: the new merges are
+//! those that [`train`](crate::train()) would have learned next. On the same text, training to one size and
+//! extending to another gives the merges of training to the second size at once.
 //!
-//! **Ids.** Ordinary tokens keep their ids, and new tokens follow the highest, in the order of learning. Special
-//! tokens after the ordinary ones are renumbered to follow the new tokens, in their order; others keep their ids.
-//! Ties go to the smallest pair of ids, so a model trained with [`TieBreak::HuggingFace`](crate::TieBreak) continues
-//! in that order.
+//! **Ids.** Ordinary tokens keep their ids, and new tokens follow the highest, in the order of learning.
+//! Special tokens after the ordinary ones are renumbered to follow the new tokens, in their order; others
+//! keep their ids. Ties go to the smallest pair of ids, so a model trained with
+//! [`TieBreak::HuggingFace`](crate::TieBreak) continues in that order.
 //!
-//! **Duplicates.** A pair that would produce the bytes of an existing token is skipped. Training never finds such a
-//! pair (see [`mod@crate::train`]), but other models may.
+//! **Duplicates.** A pair that would produce the bytes of an existing token is skipped. Training never finds
+//! such a pair (see [`mod@crate::train`]), but other models may.
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;
@@ -64,8 +64,9 @@ pub enum ExtendError {
 
 /// Learns more merges from the pieces of new text.
 ///
-/// The vocabulary size in `options` counts all ids of the extended model. `min_frequency` and `max_token_bytes` apply
-/// to the new merges only. `tie_break` and `specials` are ignored: the model determines ids and special tokens.
+/// The vocabulary size in `options` counts all ids of the extended model. `min_frequency` and
+/// `max_token_bytes` apply to the new merges only. `tie_break` and `specials` are ignored: the model
+/// determines ids and special tokens.
 ///
 /// `pieces` must come from the model's pattern and, if it has a normalizer, from normalized text.
 ///
@@ -130,8 +131,7 @@ pub fn extend_with_progress(
     let (mut rules, mut learned) = (Vec::new(), Vec::new());
     let encoder = Encoder::new(model.clone());
     let mut encode = encoder.piece_by_piece();
-    let pieces = pieces.iter();
-    let encoded = pieces.map(|(piece, count)| (encode(piece).into_iter(), count));
+    let encoded = (pieces.iter()).map(|(piece, count)| (encode(piece).into_iter(), count));
     let corpus = Corpus::from_symbols(pieces.distinct_bytes(), encoded, options.thresholds());
     let corpus = corpus.map_err(TrainError::from)?;
     drop(encode);
@@ -156,8 +156,8 @@ pub fn extend_with_progress(
     })
 }
 
-/// Returns the number of ids of a model after its trailing special tokens are renumbered without gaps. Extending to
-/// vocabulary size `n` learns `n - size_to_extend(model)` merges.
+/// Returns the number of ids of a model after its trailing special tokens are renumbered without gaps.
+/// Extending to vocabulary size `n` learns `n - size_to_extend(model)` merges.
 pub fn size_to_extend(model: &Model) -> usize {
     let first = model.vocab().id_limit();
     first
@@ -287,9 +287,9 @@ mod tests {
     use crate::train::{TieBreak, train};
     use proptest::prelude::*;
 
-    fn pieces(pieces: &[(&[u8], Count)]) -> PieceCounts {
+    fn piece_counts(counted: &[(&[u8], Count)]) -> PieceCounts {
         let mut pieces = PieceCounts::new();
-        for &(piece, count) in pieces {
+        for &(piece, count) in counted {
             pieces.add(piece, count).unwrap();
         }
         pieces
@@ -313,7 +313,7 @@ mod tests {
     #[test]
     fn a_piece_that_equals_a_token_contains_no_pair() {
         let model = ranks(&[b"abc"], &[]);
-        let pieces = pieces(&[(b"abc", 9), (b"xabc", 1), (b"yabc", 1)]);
+        let pieces = piece_counts(&[(b"abc", 9), (b"xabc", 1), (b"yabc", 1)]);
         let extended = extend(&model, &pieces, &TrainOptions::new(266)).unwrap();
         let learned = extended.learned.iter();
         let tokens: Vec<(&[u8], Count)> = learned
@@ -343,7 +343,7 @@ mod tests {
             })
             .unwrap();
         assert_eq!(size_to_extend(&model), 259);
-        let pieces = pieces(&[(b"abab", 2)]);
+        let pieces = piece_counts(&[(b"abab", 2)]);
         let extended = extend(&model, &pieces, &TrainOptions::new(264)).unwrap();
         let moved = |content: &str, from, to| MovedSpecial {
             content: content.into(),
@@ -363,7 +363,7 @@ mod tests {
     #[test]
     fn sizes_are_checked_and_progress_can_stop() {
         let model = ranks(&[], &[("<s>", 256)]);
-        let pieces = pieces(&[(b"abab", 2)]);
+        let pieces = piece_counts(&[(b"abab", 2)]);
         let refused = |size| extend(&model, &pieces, &TrainOptions::new(size)).unwrap_err();
         for vocab_size in [MAX_TOKEN_ID as usize + 2, usize::MAX] {
             assert_eq!(
@@ -391,7 +391,7 @@ mod tests {
         ];
         prop::collection::vec((piece, 1u64..6), 0..24).prop_map(|pieces| {
             let pieces: Vec<(&[u8], Count)> = pieces.iter().map(|(p, n)| (&p[..], *n)).collect();
-            pieces(&pieces)
+            piece_counts(&pieces)
         })
     }
 

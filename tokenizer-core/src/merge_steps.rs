@@ -1,11 +1,11 @@
 //! Merging one piece step by step, with a linked list of tokens and a heap of candidate merges.
 //!
-//! The heap yields the lowest rank, leftmost first. Candidates are deleted lazily: one is stale if its left token is
-//! gone, or if its pair now ends elsewhere (tokens only grow). Each merge pushes at most two candidates, so a piece
-//! of `n` bytes takes `O(n)` look-ups and `O(n log n)` heap steps.
+//! The heap yields the lowest rank, leftmost first. Candidates are deleted lazily: one is stale if its left
+//! token is gone, or if its pair now ends elsewhere (tokens only grow). Each merge pushes at most two
+//! candidates, so a piece of `n` bytes takes `O(n)` look-ups and `O(n log n)` heap steps.
 //!
-//! This serves to inspect a model: the pair that produces a token, the steps of a piece. It caches nothing; to encode
-//! text, use a [`Tokenizer`](crate::Tokenizer).
+//! This serves to inspect a model: the pair that produces a token, the steps of a piece. It caches nothing;
+//! to encode text, use a [`Tokenizer`](crate::Tokenizer).
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -56,7 +56,8 @@ impl<'m> MergeRule<'m> {
         }
     }
 
-    /// Creates the rule of a vocabulary whose ids are ranks: two tokens merge if their joined bytes are a token.
+    /// Creates the rule of a vocabulary whose ids are ranks: two tokens merge if their joined bytes are a
+    /// token.
     pub fn ranks(vocab: &'m Vocab) -> Self {
         MergeRule { vocab, list: None }
     }
@@ -78,8 +79,8 @@ impl<'m> MergeRule<'m> {
     pub fn merge(&self, piece: &[u8], mut each: impl FnMut(MergeStep)) -> Vec<TokenId> {
         let byte_ids = self.vocab.byte_ids();
         let mut ids: Vec<TokenId> = piece.iter().map(|&b| byte_ids[usize::from(b)]).collect();
-        // For each byte where a token starts: the end of the token, and the start of the previous one. The end is 0
-        // if no token starts there.
+        // For each byte where a token starts: the end of the token, and the start of the previous one. The
+        // end is 0 if no token starts there.
         let mut ends: Vec<usize> = (1..=piece.len()).collect();
         let mut before: Vec<usize> = (0..piece.len()).map(|at| at.saturating_sub(1)).collect();
         let mut candidates = BinaryHeap::new();

@@ -1,7 +1,7 @@
 //! The distinct pieces of a corpus and their counts.
 //!
-//! All pieces are stored end to end in one arena and indexed by number. So a hundred thousand pieces take three
-//! allocations, and training reads them sequentially.
+//! All pieces are stored end to end in one arena and indexed by number. So a hundred thousand pieces take
+//! three allocations, and training reads them sequentially.
 
 use std::hash::BuildHasher;
 

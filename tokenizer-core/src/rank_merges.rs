@@ -1,17 +1,18 @@
 //! Converting ranks to an equivalent list of merges.
 //!
-//! With ranks, any two adjacent tokens merge if their joined bytes are a token, lowest rank first, then leftmost. A
-//! list names pairs of tokens instead, and a token may have many splits. But **at most one split of each token ever
-//! merges**, so the list of these splits in rank order is equivalent.
+//! With ranks, any two adjacent tokens merge if their joined bytes are a token, lowest rank first, then
+//! leftmost. A list names pairs of tokens instead, and a token may have many splits. But **at most one split
+//! of each token ever merges**, so the list of these splits in rank order is equivalent.
 //!
-//! **Proof.** Let `L R` be adjacent tokens in some text that join to the token `X`. Their boundaries have been token
-//! boundaries throughout, because a merge across one would have removed it. So each merge inside these bytes was of
-//! two tokens inside, and it was the lowest-ranked, leftmost one among those. Merging the bytes of `X` alone makes
-//! the same choice at each step, from the same single bytes, so both pass through the same states. `L R` is the only
-//! state of two tokens that merging `X` alone passes through.
+//! **Proof.** Let `L R` be adjacent tokens in some text that join to the token `X`. Their boundaries have
+//! been token boundaries throughout, because a merge across one would have removed it. So each merge inside
+//! these bytes was of two tokens inside, and it was the lowest-ranked, leftmost one among those. Merging the
+//! bytes of `X` alone makes the same choice at each step, from the same single bytes, so both pass through
+//! the same states. `L R` is the only state of two tokens that merging `X` alone passes through.
 //!
-//! If merging the bytes of `X` alone does not end in `X`, no text ever merges to `X`; only a piece that equals `X` is
-//! encoded as `X`. The order among merges is preserved, because no two merges of the list have the same rank.
+//! If merging the bytes of `X` alone does not end in `X`, no text ever merges to `X`; only a piece that
+//! equals `X` is encoded as `X`. The order among merges is preserved, because no two merges of the list have
+//! the same rank.
 
 use crate::merge_steps::MergeRule;
 use crate::merges::Merge;

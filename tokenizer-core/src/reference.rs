@@ -1,7 +1,7 @@
 //! Byte-level BPE by its definition: the slow, short oracle for tests of all fast paths.
 //!
-//! Training recounts all pairs for each merge; encoding searches all pairs for each step. Only types are shared
-//! with the fast implementations.
+//! Training recounts all pairs for each merge; encoding searches all pairs for each step. Only types are
+//! shared with the fast implementations.
 
 use std::collections::HashMap;
 
@@ -10,9 +10,9 @@ use crate::token::{Candidate, Count, Pair, TokenId};
 
 /// Learns up to `merges` merges.
 ///
-/// Each step merges the pair with the highest count, ties to the smallest `(left id, right id)`, greedily from the
-/// left. Overlapping occurrences count (`aaa` has two pairs). Pairs that occur fewer than `min_frequency` times, or
-/// whose token would exceed `max_token_bytes`, are not merged.
+/// Each step merges the pair with the highest count, ties to the smallest `(left id, right id)`, greedily
+/// from the left. Overlapping occurrences count (`aaa` has two pairs). Pairs that occur fewer than
+/// `min_frequency` times, or whose token would exceed `max_token_bytes`, are not merged.
 ///
 /// Each merge takes time linear in the distinct pieces.
 pub fn train(
@@ -112,8 +112,8 @@ fn merge_everywhere(symbols: &[TokenId], pair: Pair, token: TokenId) -> Vec<Toke
     merged
 }
 
-/// Merges the symbols of one piece: repeatedly the adjacent pair with the lowest rank, leftmost first, until none
-/// merges. `rule` returns the rank of a pair and the token that it produces.
+/// Merges the symbols of one piece: repeatedly the adjacent pair with the lowest rank, leftmost first, until
+/// none merges. `rule` returns the rank of a pair and the token that it produces.
 ///
 /// Takes time quadratic in the length.
 pub fn merge_piece(

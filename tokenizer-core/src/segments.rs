@@ -4,8 +4,8 @@
 //! text ──▶ tokens in raw text ──▶ normalizer ──▶ tokens in normalized text ──▶ segments
 //! ```
 //!
-//! Encoding, counting, offsets, truncation and the check for forbidden tokens are loops over segments. Streams
-//! have the same stages (`encode/stream.rs`), and find tokens by the same [`Walk`](special::Walk).
+//! Encoding, counting, offsets, truncation and the check for forbidden tokens are loops over segments.
+//! Streams have the same stages (`encode/stream.rs`), and find tokens by the same [`Walk`](special::Walk).
 
 use std::borrow::Cow;
 use std::ops::Range;

@@ -14,8 +14,8 @@ use crate::pattern::Pattern;
 use crate::token::TokenId;
 use crate::train::Trained;
 
-/// Encodes text with a [`Model`], and decodes ids. Threads may share a tokenizer; clones are cheap and share all
-/// state.
+/// Encodes text with a [`Model`], and decodes ids. Threads may share a tokenizer; clones are cheap and share
+/// all state.
 ///
 /// ```
 /// use tokenizer_core::{CountOptions, Pattern, Tokenizer, TrainOptions, count_pieces, train};
@@ -42,8 +42,8 @@ pub struct TokenizerBuilder {
 impl TokenizerBuilder {
     /// Limits the piece table of each thread to `bytes` (24 MiB by default).
     ///
-    /// The table starts at 16 KiB and grows with the number of distinct pieces; hundreds of thousands fill the
-    /// default. A thread needs up to 16 MiB of other memory, usually less than 1 MiB.
+    /// The table starts at 16 KiB and grows with the number of distinct pieces; hundreds of thousands fill
+    /// the default. A thread needs up to 16 MiB of other memory, usually less than 1 MiB.
     pub fn cache_bytes(mut self, bytes: usize) -> Self {
         self.options.cache_bytes = bytes;
         self
@@ -86,8 +86,8 @@ impl Tokenizer {
         TokenizerBuilder::default()
     }
 
-    /// Loads a tokenizer from a file: `.bpe`, or Hugging Face's `.json`. A `.tiktoken` file lacks its pattern: see
-    /// [`load_model`].
+    /// Loads a tokenizer from a file: `.bpe`, or Hugging Face's `.json`. A `.tiktoken` file lacks its
+    /// pattern: see [`load_model`].
     ///
     /// # Errors
     /// If the file cannot be read or is not a supported model. The error names the file.
@@ -109,7 +109,8 @@ impl Tokenizer {
         self.encoder.model()
     }
 
-    /// Encodes `text`. Special tokens in it are treated as ordinary text; use [`Tokenizer::request`] to allow them.
+    /// Encodes `text`. Special tokens in it are treated as ordinary text; use [`Tokenizer::request`] to allow
+    /// them.
     ///
     /// # Errors
     /// If the pattern fails on the text. Named patterns and most others never do.
@@ -125,16 +126,16 @@ impl Tokenizer {
         self.request().count(text)
     }
 
-    /// Creates a request, for calls with special tokens, several threads or a stop flag. A request encodes, counts
-    /// and truncates texts and batches, returns offsets, and encodes streams.
+    /// Creates a request, for calls with special tokens, several threads or a stop flag. A request encodes,
+    /// counts and truncates texts and batches, returns offsets, and encodes streams.
     pub fn request(&self) -> Request<'_> {
         self.encoder.request()
     }
 
     /// Encodes `piece` as a single piece, without splitting it by the pattern.
     ///
-    /// An empty piece, which no pattern produces, is encoded as the empty token if the model has one and ignores
-    /// merges for whole pieces, and otherwise as no ids.
+    /// An empty piece, which no pattern produces, is encoded as the empty token if the model has one and
+    /// ignores merges for whole pieces, and otherwise as no ids.
     pub fn encode_single_piece(&self, piece: impl AsRef<[u8]>) -> Vec<TokenId> {
         self.encoder.piece_by_piece()(piece.as_ref())
     }

@@ -1,13 +1,13 @@
 //! Merging the tables of several threads.
 //!
-//! All tables hash with the same seeds and choose slots by the upper bits of the hash. So each table stores its
-//! pieces in hash order, apart from a few displaced by collisions. The hash space is divided into ranges. The
-//! pieces of a range are contiguous in each table; they are read table by table and summed in a small index that
-//! fits in cache.
+//! All tables hash with the same seeds and choose slots by the upper bits of the hash. So each table stores
+//! its pieces in hash order, apart from a few displaced by collisions. The hash space is divided into ranges.
+//! The pieces of a range are contiguous in each table; they are read table by table and summed in a small
+//! index that fits in cache.
 //!
-//! **Cost.** Each table is read sequentially, twice, the second time from cache. No piece is hashed again. Threads
-//! merge disjoint sets of ranges without sharing anything. This is ten times as fast as inserting the pieces of
-//! one table into another, where hash order makes the insertions collide.
+//! **Cost.** Each table is read sequentially, twice, the second time from cache. No piece is hashed again.
+//! Threads merge disjoint sets of ranges without sharing anything. This is ten times as fast as inserting the
+//! pieces of one table into another, where hash order makes the insertions collide.
 
 use super::table::{Entry, PieceTable};
 use crate::parallel;

@@ -1,16 +1,17 @@
 //! Counting within a memory bound: external merge sort.
 //!
 //! A table that would exceed its share of the bound is sorted by the bytes of its pieces and written to a
-//! temporary file, a *run*; counting continues with an empty table. At the end all runs are merged with a heap,
-//! and the counts of equal pieces are summed. So pieces are returned one by one in order, with the same counts as
-//! without a bound, and only a buffer per run is in memory. Every 64 runs are merged into a longer one, so few
-//! files are open.
+//! temporary file, a *run*; counting continues with an empty table. At the end all runs are merged with a
+//! heap, and the counts of equal pieces are summed. So pieces are returned one by one in order, with the same
+//! counts as without a bound, and only a buffer per run is in memory. Every 64 runs are merged into a longer
+//! one, so few files are open.
 //!
-//! Runs are sorted by bytes rather than partitioned by hash, because files of counts are sorted by bytes anyway,
-//! and because a partition might exceed memory, while a merge never does.
+//! Runs are sorted by bytes rather than partitioned by hash, because files of counts are sorted by bytes
+//! anyway, and because a partition might exceed memory, while a merge never does.
 //!
-//! **Cost.** A piece is written once for each run that contains it, and again each time 64 runs are merged. Memory:
-//! the bound, plus the documents in flight, a few megabytes of buffers, and any piece longer than the bound.
+//! **Cost.** A piece is written once for each run that contains it, and again each time 64 runs are merged.
+//! Memory: the bound, plus the documents in flight, a few megabytes of buffers, and any piece longer than the
+//! bound.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -67,8 +68,8 @@ pub struct PieceCounter<'a, S: TemporaryStore> {
 }
 
 impl<'a, S: TemporaryStore> PieceCounter<'a, S> {
-    /// Creates an empty counter. Counts that exceed `max_memory` bytes are written to `store`; `usize::MAX` means
-    /// no bound.
+    /// Creates an empty counter. Counts that exceed `max_memory` bytes are written to `store`; `usize::MAX`
+    /// means no bound.
     pub fn new(
         pattern: &'a Pattern,
         options: &CountOptions,
@@ -94,8 +95,8 @@ impl<'a, S: TemporaryStore> PieceCounter<'a, S> {
     /// Splits documents and counts their pieces, as [`count_pieces`](super::count_pieces) does.
     ///
     /// # Errors
-    /// Returns the error of the first document that fails, or an error of the store. The counter must not be used
-    /// afterwards: some pieces may have been counted.
+    /// Returns the error of the first document that fails, or an error of the store. The counter must not be
+    /// used afterwards: some pieces may have been counted.
     pub fn count<D: AsRef<[u8]> + Send + Sync>(
         &mut self,
         documents: impl IntoIterator<Item = D, IntoIter: Send>,
@@ -177,8 +178,8 @@ struct Run<F> {
 }
 
 impl<S: TemporaryStore> Spill<'_, S> {
-    /// Writes a table to a run and empties it, if `pieces` more pieces of `bytes` bytes in total could exceed its
-    /// share of memory.
+    /// Writes a table to a run and empties it, if `pieces` more pieces of `bytes` bytes in total could exceed
+    /// its share of memory.
     fn make_room(
         &self,
         table: &mut PieceTable,
@@ -255,8 +256,8 @@ impl<S: TemporaryStore> Spill<'_, S> {
     }
 }
 
-/// Counted pieces, ascending by their bytes. They are read and merged lazily. Dropping this deletes the temporary
-/// files.
+/// Counted pieces, ascending by their bytes. They are read and merged lazily. Dropping this deletes the
+/// temporary files.
 pub struct SortedPieces<F> {
     /// Min-heap by the next piece of each source.
     sources: BinaryHeap<Source<F>>,
@@ -311,7 +312,8 @@ impl<F: Read> SortedPieces<F> {
     /// Loads all pieces into memory, for training.
     ///
     /// # Errors
-    /// As [`SortedPieces::next`]. [`CountError::MemoryExceeded`] if the pieces need more than `max_memory` bytes.
+    /// As [`SortedPieces::next`]. [`CountError::MemoryExceeded`] if the pieces need more than `max_memory`
+    /// bytes.
     pub fn into_piece_counts(mut self, max_memory: usize) -> Result<PieceCounts, CountError> {
         let mut counts = PieceCounts::new();
         while let Some((piece, count)) = self.next()? {

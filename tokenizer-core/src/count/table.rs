@@ -3,11 +3,11 @@
 //! Open addressing with linear probing. A slot is 32 bytes, two to a cache line: a 16-byte key (`hash.rs`), a
 //! count, and the arena offset of a piece longer than its key.
 //!
-//! Runs of pieces from the splitter are counted in groups: first the keys of a group are computed and their slots
-//! prefetched, then the slots are updated.
+//! Runs of pieces from the splitter are counted in groups: first the keys of a group are computed and their
+//! slots prefetched, then the slots are updated.
 //!
-//! **Cost.** A known piece costs a load, a multiplication and one cache line; so does a new one of up to 15 bytes.
-//! A longer new piece is copied once. At most three quarters of the slots are in use.
+//! **Cost.** A known piece costs a load, a multiplication and one cache line; so does a new one of up to 15
+//! bytes. A longer new piece is copied once. At most three quarters of the slots are in use.
 
 mod sorted;
 
@@ -187,8 +187,8 @@ impl PieceTable {
         };
     }
 
-    /// Returns whether `pieces` new pieces would fill more than three quarters of the slots. Half-full tables are
-    /// not faster to search, and the first touch of their memory costs more than all look-ups in it.
+    /// Returns whether `pieces` new pieces would fill more than three quarters of the slots. Half-full tables
+    /// are not faster to search, and the first touch of their memory costs more than all look-ups in it.
     fn is_full_with(&self, pieces: usize) -> bool {
         self.used + pieces > self.slots.len() / 4 * 3
     }

@@ -267,8 +267,8 @@ impl<'t> Request<'t> {
     /// `disallowed_special`. Added tokens that are not special cannot be forbidden.
     ///
     /// # Errors
-    /// [`EncodeError::SpecialNotAllowed`] with the first such token. Its offset counts bytes of `text`, even if
-    /// the token was matched after normalization.
+    /// [`EncodeError::SpecialNotAllowed`] with the first such token. Its offset counts bytes of `text`, even
+    /// if the token was matched after normalization.
     pub fn refuse_specials(
         &self,
         text: impl AsRef<[u8]>,

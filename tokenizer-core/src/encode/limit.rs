@@ -1,12 +1,12 @@
 //! Counting and truncating texts up to a limit of ids.
 //!
-//! Ids are not stored, and little of the text after the limit is read: both cost about as much as counting the
-//! ids up to the limit.
+//! Ids are not stored, and little of the text after the limit is read: both cost about as much as counting
+//! the ids up to the limit.
 //!
 //! # Truncation
 //!
-//! A longer prefix may have fewer ids: `a` a thousand times may be ten ids, and one letter more a single one. So
-//! the longest prefix that fits is found in two steps.
+//! A longer prefix may have fewer ids: `a` a thousand times may be ten ids, and one letter more a single one.
+//! So the longest prefix that fits is found in two steps.
 //!
 //! 1. **Cuts.** A cut is a position where the pattern is known to split
 //!    ([`Pattern::first_cut`](crate::Pattern::first_cut)). The ids of a prefix that contains a cut are those
@@ -44,8 +44,8 @@ pub struct Truncated<'t> {
 impl Request<'_> {
     /// Returns the number of ids of `text`, or `None` if it exceeds `limit`. Uses one thread.
     ///
-    /// Takes the time of encoding `limit` ids, for a text of any length. If the model has a normalizer or added
-    /// tokens, the whole text is normalized and searched first.
+    /// Takes the time of encoding `limit` ids, for a text of any length. If the model has a normalizer or
+    /// added tokens, the whole text is normalized and searched first.
     ///
     /// ```
     /// use tokenizer_core::{Merges, Model, Tokenizer};
@@ -70,20 +70,20 @@ impl Request<'_> {
 
     /// Returns the longest prefix of `text` with at most `limit` ids when encoded on its own.
     ///
-    /// The prefix ends between two characters. A maximal invalid sequence of bytes counts as one character. Uses
-    /// one thread.
+    /// The prefix ends between two characters. A maximal invalid sequence of bytes counts as one character.
+    /// Uses one thread.
     ///
-    /// With a named pattern, the result is the longest prefix for most texts. In the following cases it may be
-    /// shorter, because the search is bounded; then none of the next 16 longer prefixes fits either:
+    /// With a named pattern, the result is the longest prefix for most texts. In the following cases it may
+    /// be shorter, because the search is bounded; then none of the next 16 longer prefixes fits either:
     ///
-    /// - over a few hundred bytes without a position where the pattern is known to split (a long word, a run of
-    ///   spaces, Chinese without punctuation);
+    /// - over a few hundred bytes without a position where the pattern is known to split (a long word, a run
+    ///   of spaces, Chinese without punctuation);
     /// - a custom regex;
     /// - a normalizer that changes the text;
     /// - allowed special tokens, or added tokens that are not special.
     ///
-    /// Takes about the time of encoding `limit` ids, for a text of any length, and a few dozen times as long in
-    /// the cases above.
+    /// Takes about the time of encoding `limit` ids, for a text of any length, and a few dozen times as long
+    /// in the cases above.
     ///
     /// ```
     /// use tokenizer_core::{Merges, Model, Tokenizer};
@@ -120,8 +120,8 @@ impl Request<'_> {
         Ok(Truncated { text, tokens })
     }
 
-    /// [`Request::truncate`] for a pattern with a scanner, on text that is not normalized. So all bytes are in
-    /// pieces, and `n` ids cover at most `n` times the length of the longest token. Returns the end of the
+    /// [`Request::truncate`] for a pattern with a scanner, on text that is not normalized. So all bytes are
+    /// in pieces, and `n` ids cover at most `n` times the length of the longest token. Returns the end of the
     /// prefix and the number of its ids.
     fn truncate_at_cuts(&self, text: &[u8], limit: usize) -> Result<(usize, usize), EncodeError> {
         let pattern = self.encoder.model().pattern();
@@ -172,8 +172,8 @@ impl Request<'_> {
         }
     }
 
-    /// Searches for a long prefix of `text` with at most `limit` ids, starting at length `guess`. The whole text
-    /// has more. Returns the length of the prefix and the number of its ids.
+    /// Searches for a long prefix of `text` with at most `limit` ids, starting at length `guess`. The whole
+    /// text has more. Returns the length of the prefix and the number of its ids.
     fn longest_prefix(
         &self,
         text: &[u8],

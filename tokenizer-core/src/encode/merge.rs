@@ -11,8 +11,8 @@
 //! 1. If `x y` are adjacent in the tokens of any text, merging the bytes of `x y` alone never crosses the
 //!    boundary between them.
 //! 2. Let `x` be the last token of a text `u`, and `y` the first token of a text `v`. If merging the bytes of
-//!    `x y` alone never crosses their boundary, neither does merging `u v`: the first step that did would also
-//!    occur in `x y` alone. So the tokens of `u v` are the tokens of `u` followed by those of `v`.
+//!    `x y` alone never crosses their boundary, neither does merging `u v`: the first step that did would
+//!    also occur in `x y` alone. So the tokens of `u v` are the tokens of `u` followed by those of `v`.
 //! 3. The tokens of a text up to any token's end are the tokens of that prefix of the text.
 //!
 //! The proof assumes nothing about ranks: it holds for vocabularies that no training would produce.

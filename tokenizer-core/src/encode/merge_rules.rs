@@ -102,7 +102,8 @@ impl MergeRules {
         }
     }
 
-    /// Returns a lower bound of the rank of the pair whose hash [`MergeRules::seek`] returned, or [`NO_RANK`].
+    /// Returns a lower bound of the rank of the pair whose hash [`MergeRules::seek`] returned, or
+    /// [`NO_RANK`].
     #[inline(always)]
     pub(super) fn lowest_rank(&self, hash: u64) -> u32 {
         let lowest = match self.listed() {

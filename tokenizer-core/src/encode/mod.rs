@@ -18,8 +18,8 @@
 //!    prefetched together. Most are found.
 //! 3. A piece that equals a token is encoded as that token, if the model ignores merges for whole pieces.
 //! 4. All other chunks are merged (`merge.rs`): eight in lockstep up to 64 bytes (`lockstep.rs`), longer ones
-//!    window by window. Repetitions are run-length encoded (`runs.rs`), so that a megabyte of one letter costs
-//!    as much as a megabyte of short words.
+//!    window by window. Repetitions are run-length encoded (`runs.rs`), so that a megabyte of one letter
+//!    costs as much as a megabyte of short words.
 //!
 //! Models of ranks and of listed merges differ only in how a pair's rank is looked up (`merge_rules.rs`).
 

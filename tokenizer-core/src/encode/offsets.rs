@@ -1,7 +1,7 @@
 //! Encoding with offsets: the bytes of the text that each id covers.
 //!
-//! The tokens of a piece, joined, are the bytes of the piece. So the offsets follow from the start of a run of
-//! pieces and the lengths of its tokens.
+//! The tokens of a piece, joined, are the bytes of the piece. So the offsets follow from the start of a run
+//! of pieces and the lengths of its tokens.
 
 use std::ops::Range;
 
@@ -23,15 +23,16 @@ impl Request<'_> {
     /// Encodes `text` and returns the byte range of each id. Uses one thread.
     ///
     /// Ranges are ascending and contiguous, except that a pattern may drop text between its matches. A range
-    /// may start or end inside a character, as tokens do. The range of a special token that strips white space
-    /// includes that white space.
+    /// may start or end inside a character, as tokens do. The range of a special token that strips white
+    /// space includes that white space.
     ///
     /// If the model has a normalizer, ranges refer to the original text. A token that contains a composed
-    /// character, or a part of one, has the range of all characters it was composed from; two tokens that share
-    /// such a character share its range. If normalization reorders combining marks, they are matched in order:
-    /// the first to the first. No range is empty.
+    /// character, or a part of one, has the range of all characters it was composed from; two tokens that
+    /// share such a character share its range. If normalization reorders combining marks, they are matched in
+    /// order: the first to the first. No range is empty.
     ///
-    /// Takes the time of [`Request::encode`] plus one length look-up per token, and 16 bytes of memory per range.
+    /// Takes the time of [`Request::encode`] plus one length look-up per token, and 16 bytes of memory per
+    /// range.
     ///
     /// ```
     /// use tokenizer_core::{Merges, Model, Pair, Tokenizer};

@@ -97,8 +97,8 @@ impl SlotIds {
         (self.ids() >> (32 * index)) as u32 as usize
     }
 
-    /// Returns the ids in the arena as bytes, or `None` if the entry belongs to another long chunk with the same
-    /// key.
+    /// Returns the ids in the arena as bytes, or `None` if the entry belongs to another long chunk with the
+    /// same key.
     #[inline(always)]
     fn arena_ids<'a>(self, arena: &'a [u8], chunk: &[u8]) -> Option<&'a [u8]> {
         let (offset, count, length) = (self.word(1), self.word(2), self.word(3));

@@ -4,15 +4,15 @@
 //! chunks ──▶ special tokens ──▶ normalizer ──▶ tokens of normalized text ──▶ pattern ──▶ ids
 //! ```
 //!
-//! Each stage passes on the text that no later chunk can change, and holds back the rest: a prefix of a special
-//! token, characters that a later one may compose with, the text after the last position where the pattern is
-//! known to split. A special token ends the text before it, so the later stages then flush.
+//! Each stage passes on the text that no later chunk can change, and holds back the rest: a prefix of a
+//! special token, characters that a later one may compose with, the text after the last position where the
+//! pattern is known to split. A special token ends the text before it, so the later stages then flush.
 //!
-//! **Invariant.** Text is cut only where both sides give the same result separately as together. So the ids are
-//! those of the whole text, for any chunks.
+//! **Invariant.** Text is cut only where both sides give the same result separately as together. So the ids
+//! are those of the whole text, for any chunks.
 //!
-//! **Cost.** The time of encoding, plus a scan of the text in each stage. Held text is copied once and scanned
-//! once: each stage stores how far it has searched.
+//! **Cost.** The time of encoding, plus a scan of the text in each stage. Held text is copied once and
+//! scanned once: each stage stores how far it has searched.
 
 use super::encoder::{Encoder, Request};
 use super::error::EncodeError;
@@ -29,11 +29,11 @@ const WINDOW: usize = 1 << 16;
 /// Chunks may have any size and may end inside a word, a special token or a character. Created by
 /// [`Request::stream`].
 ///
-/// **Latency.** Text that a later chunk could change is held back, usually little more than the last piece: of
-/// `"one two thr"`, `" thr"` is held. Trailing white space is held in full, and so is an unfinished piece of any
-/// length. If the model normalizes text, a letter and its combining marks are held until they are complete. A
-/// pattern without a [scanner](crate::Pattern::has_scanner) has no known split positions: all text is held until
-/// the next special token or the end.
+/// **Latency.** Text that a later chunk could change is held back, usually little more than the last piece:
+/// of `"one two thr"`, `" thr"` is held. Trailing white space is held in full, and so is an unfinished piece
+/// of any length. If the model normalizes text, a letter and its combining marks are held until they are
+/// complete. A pattern without a [scanner](crate::Pattern::has_scanner) has no known split positions: all
+/// text is held until the next special token or the end.
 ///
 /// **Cost.** Linear in the bytes for any chunk size, plus a few dozen nanoseconds per chunk and a call of the
 /// encoder per chunk that completes a piece.
@@ -114,7 +114,8 @@ impl EncodeStream {
 
 /// A stage of the stream. It processes one text after another, each in chunks.
 trait Stage {
-    /// Processes the next chunk and appends the settled ids. Offsets in errors count bytes of this stage's text.
+    /// Processes the next chunk and appends the settled ids. Offsets in errors count bytes of this stage's
+    /// text.
     fn push(&mut self, chunk: &[u8], ids: &mut Vec<TokenId>) -> Result<(), EncodeError>;
 
     /// Ends the current text. The next chunk starts another.
@@ -321,8 +322,8 @@ impl Held {
         self.text.extend_from_slice(chunk);
     }
 
-    /// Returns the last position where the text may be cut. The result of `last_settled_cut` must be final for
-    /// all positions more than three bytes before the end.
+    /// Returns the last position where the text may be cut. The result of `last_settled_cut` must be final
+    /// for all positions more than three bytes before the end.
     fn cut(
         &mut self,
         last_settled_cut: impl FnOnce(&[u8], usize) -> Option<usize>,

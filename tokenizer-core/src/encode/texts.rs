@@ -24,8 +24,8 @@ impl Request<'_> {
     /// As [`Request::encode`], appending to `ids`. After an error, the ids of some text before the error have
     /// been appended.
     ///
-    /// Reuse the vector for the next text: the first write to each page of a new large vector costs as much as
-    /// encoding a kilobyte.
+    /// Reuse the vector for the next text: the first write to each page of a new large vector costs as much
+    /// as encoding a kilobyte.
     ///
     /// # Errors
     /// As [`Request::encode`].

@@ -4,9 +4,9 @@
 //! counts are in one unordered bucket per count, which is sorted when its turn comes. Large counts, which are
 //! few, are in a heap. A candidate whose stored count is stale is moved to its true count when it is popped.
 //!
-//! **Invariant.** No pushed count exceeds the count popped last: the pairs that a merge creates are at most as
-//! frequent as the merged pair. So buckets are emptied in descending order. Pairs pushed with the current count,
-//! after its bucket was sorted, are in a small heap of their own.
+//! **Invariant.** No pushed count exceeds the count popped last: the pairs that a merge creates are at most
+//! as frequent as the merged pair. So buckets are emptied in descending order. Pairs pushed with the current
+//! count, after its bucket was sorted, are in a small heap of their own.
 //!
 //! **Cost.** A push is one write; a pop costs its share of sorting a bucket.
 

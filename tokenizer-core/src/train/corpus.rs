@@ -1,10 +1,10 @@
 //! The symbols of all distinct pieces in one arena, and merging a pair at given positions.
 //!
 //! **Layout.** A piece is its count, its symbols and an end mark, in 32-bit cells. A position is the index of
-//! the cell where a symbol starts. A merge moves nothing: the new symbol occupies the cells of its two halves,
-//! with its id in the first cell and in the last. So the next symbol is found by the width in cells, the
-//! previous one by reading the preceding cell, and a merge at a position takes constant time in a piece of any
-//! length.
+//! the cell where a symbol starts. A merge moves nothing: the new symbol occupies the cells of its two
+//! halves, with its id in the first cell and in the last. So the next symbol is found by the width in cells,
+//! the previous one by reading the preceding cell, and a merge at a position takes constant time in a piece
+//! of any length.
 //!
 //! **Stale positions.** The first cell of a right half is blanked, unless it is also the last cell of the new
 //! symbol. An id is never created twice, and no symbol ever starts at a blanked cell again. So a recorded
@@ -13,11 +13,11 @@
 //! **Counts.** The upper bits of a cell contain its distance from the start of the piece, where the count is.
 //! Pieces too long for that, and counts over 32 bits, are in a sorted list of exceptions.
 //!
-//! **Compaction.** When all positions are collected again (`pairs.rs`), symbols are moved together to one cell
-//! each, and pieces of a single symbol are dropped.
+//! **Compaction.** When all positions are collected again (`pairs.rs`), symbols are moved together to one
+//! cell each, and pieces of a single symbol are dropped.
 //!
-//! **Cost.** A merge at a position reads four nearby cells and the count, and writes up to three cells. Memory:
-//! 4 bytes per symbol and 8 per piece.
+//! **Cost.** A merge at a position reads four nearby cells and the count, and writes up to three cells.
+//! Memory: 4 bytes per symbol and 8 per piece.
 
 use std::iter::Peekable;
 use std::slice;
@@ -89,9 +89,9 @@ impl Corpus {
         thresholds: Thresholds,
     ) -> Result<Self, CorpusError> {
         let symbol = |&byte: &u8| symbols[usize::from(byte)];
-        let symbols = |(piece, count): (&'_ [u8], Count)| (piece.iter().map(symbol), count);
+        let encoded = (pieces.iter()).map(|(piece, count)| (piece.iter().map(symbol), count));
         let cells = pieces.distinct_bytes() + CELLS_PER_PIECE * pieces.len();
-        Self::build(cells, pieces.iter().map(symbols), thresholds)
+        Self::build(cells, encoded, thresholds)
     }
 
     /// Builds a corpus from pieces that are already encoded, at most `symbols` tokens in total.
@@ -294,8 +294,8 @@ pub(super) struct Compacted {
 }
 
 impl PieceRange<'_> {
-    /// Compacts each symbol to one cell and drops pieces without a pair. `width` returns the width of a symbol
-    /// before compaction. Calls `each_pair` with each pair and the count of its piece.
+    /// Compacts each symbol to one cell and drops pieces without a pair. `width` returns the width of a
+    /// symbol before compaction. Calls `each_pair` with each pair and the count of its piece.
     pub(super) fn compact(
         &mut self,
         width: impl Fn(TokenId) -> u32,
@@ -348,7 +348,8 @@ impl PieceRange<'_> {
         compacted
     }
 
-    /// Calls `each` with each pair, its position and the count of its piece. All symbols must be one cell wide.
+    /// Calls `each` with each pair, its position and the count of its piece. All symbols must be one cell
+    /// wide.
     pub(super) fn for_each_pair(
         &self,
         stop: &Stop,

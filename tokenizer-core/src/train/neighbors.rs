@@ -1,8 +1,8 @@
 //! The neighbors of a pair at all positions where it is merged.
 //!
-//! Merging `(a, b)` to `z` after a token `x` turns a pair `(x, a)` into `(x, z)`. One sum per `x` is therefore
-//! both the decrease of one pair's count and the increase of the other's. The sums are in an array indexed by
-//! `x`, so a position costs one addition, and tables are updated once per distinct neighbor.
+//! Merging `(a, b)` to `z` after a token `x` turns a pair `(x, a)` into `(x, z)`. One sum per `x` is
+//! therefore both the decrease of one pair's count and the increase of the other's. The sums are in an array
+//! indexed by `x`, so a position costs one addition, and tables are updated once per distinct neighbor.
 
 use crate::token::{Count, TokenId};
 
@@ -27,8 +27,8 @@ pub(super) struct Merged {
 
 /// The neighbors on one side.
 ///
-/// Branch-free, because neither the presence of a neighbor nor its first occurrence is predictable: `END` has a
-/// slot too, and `seen` is always written.
+/// Branch-free, because neither the presence of a neighbor nor its first occurrence is predictable: `END` has
+/// a slot too, and `seen` is always written.
 #[derive(Default)]
 pub(super) struct Side {
     /// Indexed by `slot(id)`.
@@ -142,9 +142,9 @@ impl Side {
         slots.map(|&slot| (slot - 1, self.by_id[slot as usize].count))
     }
 
-    /// Appends to `all`, for each neighbor that satisfies `is_tracked`, its positions in ascending order. Returns
-    /// the ranges of these lists. `positions` yields the neighbor on this side of each merge, and the position of
-    /// their pair.
+    /// Appends to `all`, for each neighbor that satisfies `is_tracked`, its positions in ascending order.
+    /// Returns the ranges of these lists. `positions` yields the neighbor on this side of each merge, and the
+    /// position of their pair.
     pub(super) fn list(
         &mut self,
         positions: impl Iterator<Item = (TokenId, Position)>,

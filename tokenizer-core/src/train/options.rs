@@ -71,8 +71,8 @@ impl TrainOptions {
         self
     }
 
-    /// Sets the special tokens of the vocabulary. [`TieBreak`] determines their ids. With [`TieBreak::Raw`], they
-    /// affect only the number of merges.
+    /// Sets the special tokens of the vocabulary. [`TieBreak`] determines their ids. With [`TieBreak::Raw`],
+    /// they affect only the number of merges.
     pub fn specials(mut self, specials: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.specials = specials.into_iter().map(Into::into).collect();
         self
@@ -86,8 +86,8 @@ impl TrainOptions {
         self
     }
 
-    /// Makes training return [`TrainError::Stopped`] after another thread sets `flag`, usually within 10 ms. The
-    /// flag is not checked inside a single piece, which matters for pieces of hundreds of megabytes.
+    /// Makes training return [`TrainError::Stopped`] after another thread sets `flag`, usually within 10 ms.
+    /// The flag is not checked inside a single piece, which matters for pieces of hundreds of megabytes.
     pub fn stop(mut self, flag: Arc<AtomicBool>) -> Self {
         self.stop = Some(flag);
         self
@@ -129,8 +129,8 @@ impl TrainOptions {
     /// Checks the options, as training does before it starts. Call this before counting a large corpus.
     ///
     /// # Errors
-    /// If the vocabulary size is too large, or too small for the bytes and special tokens, or if a special token is
-    /// empty, repeated, or shares the id of a different byte.
+    /// If the vocabulary size is too large, or too small for the bytes and special tokens, or if a special
+    /// token is empty, repeated, or shares the id of a different byte.
     pub fn check(&self) -> Result<(), TrainError> {
         let vocab_size = self.vocab_size;
         if vocab_size > MAX_TOKEN_ID as usize + 1 {

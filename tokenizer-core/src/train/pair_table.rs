@@ -1,8 +1,9 @@
 //! The hash table of tracked pairs.
 //!
-//! Open addressing with linear probing. A slot of 32 bytes, two to a cache line, contains a pair and its state,
-//! so a look-up is one memory access, which can be prefetched. A removed pair leaves a tombstone and is never
-//! inserted again; each scan of the corpus builds a new table. At most three quarters of the slots are in use.
+//! Open addressing with linear probing. A slot of 32 bytes, two to a cache line, contains a pair and its
+//! state, so a look-up is one memory access, which can be prefetched. A removed pair leaves a tombstone and
+//! is never inserted again; each scan of the corpus builds a new table. At most three quarters of the slots
+//! are in use.
 
 use std::hash::BuildHasher;
 

@@ -1,18 +1,19 @@
 //! Tracked pairs: those that occur at least `threshold` times.
 //!
-//! **Correctness.** A pair's count is highest when both its tokens have just come to exist, and only falls from
-//! then on: a merge creates occurrences of pairs with its new token, and of no others. So a pair that starts
-//! below the threshold stays below it. While the highest tracked count is at least the threshold, that pair is
-//! the most frequent of all. Once it is lower, an untracked pair may exceed it, so the threshold is lowered and
-//! the corpus is scanned again.
+//! **Correctness.** A pair's count is highest when both its tokens have just come to exist, and only falls
+//! from then on: a merge creates occurrences of pairs with its new token, and of no others. So a pair that
+//! starts below the threshold stays below it. While the highest tracked count is at least the threshold, that
+//! pair is the most frequent of all. Once it is lower, an untracked pair may exceed it, so the threshold is
+//! lowered and the corpus is scanned again.
 //!
-//! Most pairs of a corpus are rare, so this avoids most of the table, the lists of positions and the candidates.
+//! Most pairs of a corpus are rare, so this avoids most of the table, the lists of positions and the
+//! candidates.
 //!
-//! **Scan.** Two passes, with pairs grouped by a hash. The first pass sums the counts and positions of all pairs
-//! with the same hash; if a sum is below the threshold, so are its pairs. The second pass writes the positions
-//! of the other hashes into lists of known lengths. Usually a list contains a single pair, whose count is the
-//! sum; other lists are sorted by pair. Pairs of single bytes have collision-free hashes. Threads scan separate
-//! ranges of pieces.
+//! **Scan.** Two passes, with pairs grouped by a hash. The first pass sums the counts and positions of all
+//! pairs with the same hash; if a sum is below the threshold, so are its pairs. The second pass writes the
+//! positions of the other hashes into lists of known lengths. Usually a list contains a single pair, whose
+//! count is the sum; other lists are sorted by pair. Pairs of single bytes have collision-free hashes.
+//! Threads scan separate ranges of pieces.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -309,8 +310,8 @@ impl FrequentHashes {
         lengths.map(|&length| length as usize).sum()
     }
 
-    /// Returns for each range, by number, the start of its part of the list. The parts of a list are in the order
-    /// of ranges.
+    /// Returns for each range, by number, the start of its part of the list. The parts of a list are in the
+    /// order of ranges.
     fn cursors(&self) -> Vec<Vec<u32>> {
         let mut cursors = vec![vec![DISCARDED as u32]; self.lengths.len()];
         // Never overflows: a corpus has fewer than 2^32 positions.
@@ -337,7 +338,8 @@ impl Lists {
         Lists(cells.into_iter().map(AtomicU32::new).collect())
     }
 
-    /// Appends a position to the list with this number. For number 0, overwrites `DISCARDED`, to avoid a branch.
+    /// Appends a position to the list with this number. For number 0, overwrites `DISCARDED`, to avoid a
+    /// branch.
     #[inline(always)]
     fn push(&self, cursors: &mut [u32], number: u32, position: Position) {
         let cursor = &mut cursors[number as usize];

@@ -1,6 +1,7 @@
 //! Finding the most frequent pair, and merging it.
 //!
-//! Training by definition (`reference::train`) recounts all pairs for each merge. The trainer instead maintains
+//! Training by definition (`reference::train`) recounts all pairs for each merge. The trainer instead
+//! maintains
 //!
 //! - the symbols of each distinct piece (`corpus.rs`),
 //! - the count and the positions of each tracked pair, that is, each pair frequent enough to matter now
@@ -9,18 +10,18 @@
 //!
 //! The effects of a merge are summed per neighbor (`neighbors.rs`) before tables are updated.
 //!
-//! **Invariant.** Between merges, the count of a tracked pair is exact. Its list of positions is ascending and
-//! contains every occurrence, and possibly stale positions. Its candidate in the queue has at least its count:
-//! merges of other pairs only lower the count of an existing pair. A stale candidate is therefore too high, and
-//! is requeued with its true count when it reaches the top.
+//! **Invariant.** Between merges, the count of a tracked pair is exact. Its list of positions is ascending
+//! and contains every occurrence, and possibly stale positions. Its candidate in the queue has at least its
+//! count: merges of other pairs only lower the count of an existing pair. A stale candidate is therefore too
+//! high, and is requeued with its true count when it reaches the top.
 //!
-//! **Threads.** Merges with many positions, and scans of the corpus, are divided into ranges of pieces. Sums are
-//! order-independent and lists are concatenated in the order of ranges, so the merges do not depend on the
-//! number of threads.
+//! **Threads.** Merges with many positions, and scans of the corpus, are divided into ranges of pieces. Sums
+//! are order-independent and lists are concatenated in the order of ranges, so the merges do not depend on
+//! the number of threads.
 //!
 //! **Cost.** All merges together visit each merged occurrence once, plus about 10 % stale positions, at 20 ns
-//! each. The corpus is scanned twice each time the threshold is lowered (about three times), at 2 and 6 ns per
-//! symbol.
+//! each. The corpus is scanned twice each time the threshold is lowered (about three times), at 2 and 6 ns
+//! per symbol.
 
 use super::candidates::Candidates;
 use super::corpus::{Corpus, PairMerge};
@@ -182,8 +183,8 @@ impl<'l> Trainer<'l> {
         self.neighbors[0] = neighbors;
     }
 
-    /// Subtracts the pairs that the merge broke: those of the left half and the previous token, and of the right
-    /// half and the next token.
+    /// Subtracts the pairs that the merge broke: those of the left half and the previous token, and of the
+    /// right half and the next token.
     fn remove_broken_pairs(&mut self, pair_merge: PairMerge, neighbors: &Neighbors) {
         let PairMerge {
             left, right, token, ..

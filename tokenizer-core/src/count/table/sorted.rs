@@ -1,8 +1,8 @@
 //! A table sorted by the bytes of its pieces.
 //!
-//! The used slots are moved to the front of the table and sorted in place, without extra memory. Pieces of up to
-//! 15 bytes are compared by their keys, as byte-swapped integers; the length in the last byte breaks ties between
-//! a piece and its extension by zeros.
+//! The used slots are moved to the front of the table and sorted in place, without extra memory. Pieces of up
+//! to 15 bytes are compared by their keys, as byte-swapped integers; the length in the last byte breaks ties
+//! between a piece and its extension by zeros.
 
 use std::cmp::Ordering;
 
@@ -41,8 +41,8 @@ impl PieceTable {
         self.used == 0
     }
 
-    /// Returns the peak memory of adding `pieces` new pieces with `bytes` bytes in total. While a table grows, the
-    /// old one and the new one of twice its size exist together.
+    /// Returns the peak memory of adding `pieces` new pieces with `bytes` bytes in total. While a table
+    /// grows, the old one and the new one of twice its size exist together.
     pub(in crate::count) fn memory_with(&self, pieces: usize, bytes: usize) -> usize {
         let mut slots = self.slots.len() * size_of::<Slot>();
         if self.is_full_with(pieces) {
