@@ -158,7 +158,7 @@ impl<S: TemporaryStore> std::fmt::Debug for PieceCounter<'_, S> {
 /// Finished tables in memory, and runs on disk.
 struct Spill<'a, S: TemporaryStore> {
     store: &'a S,
-    /// Half of the memory bound: for tables in use, and again for finished tables.
+    /// Half of the memory bound. Tables in use may take this much, and finished tables as much again.
     half_bound: usize,
     state: Mutex<State<S::File>>,
 }

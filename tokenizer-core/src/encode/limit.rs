@@ -16,8 +16,8 @@
 //!    character. Then longer prefixes are tried, the longest first: as many as [`RETRY_BYTES`] bytes of
 //!    re-encoding allow, and at least [`MIN_RETRIES`].
 //!
-//! There are no cuts for a pattern without a scanner, for a text that the normalizer changes, and for a model
-//! with added tokens that are not special. The interval is then the whole text.
+//! There are no cuts if the pattern has no scanner, if the normalizer changes the text, or if special or
+//! added tokens may occur in it. The interval is then the whole text.
 
 use super::encoder::Request;
 use super::error::EncodeError;

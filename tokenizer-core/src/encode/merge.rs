@@ -90,8 +90,7 @@ const WIDE_WINDOW: usize = 4096;
 /// Length in bytes at which an expected token needs more than the smallest window.
 const LONG_TOKEN: usize = kept_bytes(LANE_BYTES);
 
-/// Capacity of the cache of windows. Caching one window only makes text with runs of 128 letters 8 times
-/// as slow as prose.
+/// Number of cached windows. With a single one, text with runs of 128 letters takes 8 times as long as prose.
 const CACHED_WINDOWS: usize = 256;
 
 /// Width in bytes of the widest cached window. The cache takes up to 5 MiB, usually under 500 KiB.

@@ -156,8 +156,8 @@ impl Pass<'_> {
         true
     }
 
-    /// Appends `count` new tokens. Returns `false` if one of them has the lowest rank or a lower one with its
-    /// neighbor: an equal token, the last token of `merged`, or `next`.
+    /// Appends `count` new tokens. Returns `false` if a new token forms a pair of at most the lowest rank:
+    /// with an equal token, with the last token of `merged`, or with `next`.
     fn push_merged(
         &mut self,
         id: TokenId,

@@ -1,12 +1,13 @@
 //! Pieces to ids: the core of encoding.
 //!
-//! [`PieceRuns::encode`] splits off one run of at most 1,024 pieces, appends its ids to a vector and
-//! returns. The caller checks a limit, adds offsets or counts ids, and calls again.
+//! [`PieceRuns::encode`] appends the ids of the next run of at most 1,024 pieces to a vector and returns. The
+//! caller checks a limit, adds offsets or counts ids, and calls again.
 //!
-//! Table misses are batched. A chunk that is not in the table is buffered with the index at which its ids
-//! belong. A full buffer is merged in lockstep (`lockstep.rs`) and stored in the table; then its ids are
-//! inserted from the last index backwards, so that each id moves once per batch. A chunk that misses twice
-//! in a batch is merged once: new words tend to repeat soon.
+//! A piece is one chunk, or is cut into several (`chunks.rs`). Chunks are looked up in a table, and misses
+//! are processed in batches. A missing chunk is buffered with the index at which its ids belong. A full
+//! buffer is merged in lockstep (`lockstep.rs`) and stored in the table; then its ids are inserted from the
+//! last index backwards, so that each id moves once per batch. A chunk that misses twice in a batch is merged
+//! once: new words tend to recur soon.
 
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;
@@ -217,8 +218,8 @@ impl RunEncoder {
 /// Number of misses that trigger a merge. Larger batches gain nothing.
 const MISS_BATCH: usize = 32;
 
-/// Buffers are freed after a batch of misses of more bytes than this: the heap takes up to 80 bytes of
-/// memory for each byte of text.
+/// Buffers are freed after a batch of misses of more bytes than this. Merging with a heap takes up to 80
+/// bytes of memory per byte of text.
 const MAX_RETAINED_BYTES: usize = 1 << 16;
 
 /// The chunks of a run that missed the table. Its allocations are reused from run to run.
@@ -274,8 +275,8 @@ impl MissBuffer {
         merged: Vec::new(),
     };
 
-    /// Adds the chunk of `text` at `start`, whose ids follow the current end of `ids`, and prefetches its
-    /// vocabulary entry. A full buffer must be resolved before the next group of chunks.
+    /// Adds the chunk that starts at `text[start]`, whose ids belong at the current end of `ids`, and
+    /// prefetches its vocabulary entry. A full buffer must be resolved before the next group of chunks.
     #[inline(never)]
     fn add(
         &mut self,

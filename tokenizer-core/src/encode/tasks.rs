@@ -168,7 +168,7 @@ impl<'t, T: AsRef<[u8]>> Tasks<'t, T> {
         loop {
             if let Some(slice) = &mut self.slice {
                 let rest = slice.bytes();
-                // A rest of less than half a task is not cut off.
+                // Do not leave a rest of less than half of the smallest task.
                 if rest.len() > target + self.sizes.smallest / 2
                     && let Some(cut) =
                         (self.model.pattern()).first_cut_unless(rest, target, is_stopped)

@@ -21,7 +21,7 @@ impl Request<'_> {
         Ok(ids)
     }
 
-    /// As [`Request::encode`], appending to `ids`. After an error, the ids of some text before the error have
+    /// As [`Request::encode`], appending to `ids`. After an error, the ids of a part of the text may have
     /// been appended.
     ///
     /// Reuse the vector for the next text: the first write to each page of a new large vector costs as much

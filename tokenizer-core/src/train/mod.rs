@@ -1,13 +1,13 @@
 //! Training: from counted pieces to merges.
 //!
-//! [`learn`] is the main loop. `trainer.rs` finds and applies merges; it works on symbols, integers that
-//! stand for bytes in tie-break order (`numbering.rs`).
+//! [`learn`] is the main loop. `trainer.rs` finds and applies merges. It works on symbols: small integers
+//! that number the bytes in tie-break order, followed by the merges (`numbering.rs`).
 //!
 //! **No two merges produce the same bytes.** A merge removes a token boundary for good. So if both ends of
 //! a byte range are boundaries now, no merge has ever crossed them, and the range has been merged like a
-//! piece of its own. (This includes the greedy pairing of equal tokens, which restarts at its left end.)
-//! Equal byte ranges between boundaries therefore hold equal tokens, and a token is produced by one pair
-//! only. Models from elsewhere may have two ids for the same bytes.
+//! piece of its own. (Runs of equal tokens are no exception: their greedy pairing restarts at the left end of
+//! the range.) Equal byte ranges between boundaries therefore hold equal tokens, and a token is produced by
+//! one pair only. Models from elsewhere may have two ids for the same bytes.
 
 mod candidates;
 mod cell;
