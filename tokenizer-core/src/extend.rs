@@ -9,8 +9,8 @@
 //! keep their ids. Ties go to the smallest pair of ids, so a model trained with
 //! [`TieBreak::HuggingFace`](crate::TieBreak) continues in that order.
 //!
-//! **Duplicates.** A pair that would produce the bytes of an existing token is skipped. Training never finds
-//! such a pair (see [`mod@crate::train`]), but other models may.
+//! **Duplicates.** A pair that would produce the bytes of an existing token is skipped. A model that was
+//! trained here has no such pair (see [`mod@crate::train`]), but other models may.
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;

@@ -6,9 +6,9 @@
 //!
 //! **Proof.** Let `L R` be adjacent tokens in some text that join to the token `X`. Their boundaries have
 //! been token boundaries throughout, because a merge across one would have removed it. So each merge inside
-//! these bytes was of two tokens inside, and it was the lowest-ranked, leftmost one among those. Merging the
-//! bytes of `X` alone makes the same choice at each step, from the same single bytes, so both pass through
-//! the same states. `L R` is the only state of two tokens that merging `X` alone passes through.
+//! these bytes joined two tokens inside them: the lowest-ranked pair of these, leftmost first. Merging the
+//! bytes of `X` alone starts with the same single bytes and makes the same choices, so both pass through the
+//! same states. The last of them with two tokens is `L R`, so no other split of `X` ever merges.
 //!
 //! If merging the bytes of `X` alone does not end in `X`, no text ever merges to `X`; only a piece that
 //! equals `X` is encoded as `X`. The order among merges is preserved, because no two merges of the list have

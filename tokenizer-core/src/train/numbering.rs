@@ -16,13 +16,13 @@ pub enum TieBreak {
     /// Like rustbpe: a byte is its own id, merges follow from 256 on, and special tokens come last.
     #[default]
     Raw,
-    /// Like `BpeTrainer` of Hugging Face's `tokenizers` with the byte-level initial alphabet, whose
-    /// vocabulary and merges are reproduced. Special tokens come first, then the bytes in the order of their
+    /// Like `BpeTrainer` of Hugging Face's `tokenizers` with the byte-level initial alphabet: the vocabulary
+    /// and the merges are the same. Special tokens come first, then the bytes in the order of their
     /// byte-level characters (`!` to `~`, `¡` to `¬`, `®` to `ÿ`, then the 68 others), then the merges.
     ///
     /// [`max_token_bytes`](super::TrainOptions::max_token_bytes) is inclusive, while `max_token_length` of
-    /// `BpeTrainer` is exclusive: pass one less. `BpeTrainer` does not check pairs of two bytes, so a limit
-    /// below 2 means 2.
+    /// `BpeTrainer` is exclusive: for a `max_token_length` of 17, pass 16. `BpeTrainer` does not check pairs
+    /// of two bytes, so a limit below 2 means 2.
     ///
     /// `BpeTrainer` gives a special token and an ordinary token with the same text one id. Here, learning
     /// such a token is an error. Single bytes are the exception: the special token `a` is also the byte.

@@ -10,9 +10,9 @@
 //! candidates.
 //!
 //! **Scan.** Two passes, with pairs grouped by a hash. The first pass sums the counts and positions of all
-//! pairs with the same hash; if a sum is below the threshold, so are its pairs. The second pass writes the
-//! positions of the other hashes into lists of known lengths. Usually a list contains a single pair, whose
-//! count is the sum; other lists are sorted by pair. Pairs of single bytes have collision-free hashes.
+//! pairs with the same hash; if a sum is below the threshold, so is each of its pairs. The second pass writes
+//! the positions of the other hashes into lists of known lengths. Usually a list contains a single pair,
+//! whose count is the sum; other lists are sorted by pair. Pairs of single bytes have collision-free hashes.
 //! Threads scan separate ranges of pieces.
 
 use std::sync::atomic::{AtomicU32, Ordering};
