@@ -128,7 +128,7 @@ pub fn extend_with_progress(
     let length = |id| vocab.token(id).map_or(0, <[u8]>::len);
     let lengths = (0..first as TokenId).map(length).collect();
     let tokens = RefCell::new(Tokens::new(vocab));
-    let (mut rules, mut learned) = (Vec::new(), Vec::new());
+    let (mut new_merges, mut learned) = (Vec::new(), Vec::new());
     let encoder = Encoder::new(model.clone());
     let mut encode = encoder.piece_by_piece();
     let encoded = (pieces.iter()).map(|(piece, count)| (encode(piece).into_iter(), count));
@@ -143,12 +143,12 @@ pub fn extend_with_progress(
         |merge| {
             let token = tokens.borrow_mut().add(merge.pair);
             let (left, right) = (merge.pair.left(), merge.pair.right());
-            rules.push(Merge { left, right, token });
+            new_merges.push(Merge { left, right, token });
             learned.push((token, merge.count));
             stop_on_break(progress(merge))
         },
     )?;
-    let (model, moved) = with_merges(model, &tokens.into_inner(), rules)?;
+    let (model, moved) = with_merges(model, &tokens.into_inner(), new_merges)?;
     Ok(Extended {
         model,
         learned,

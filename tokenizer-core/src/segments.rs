@@ -152,12 +152,12 @@ impl<'m> Stage<'m> {
         }
         let segment = |segment: Raw<'m, '_>| match segment {
             Raw::Special(token, span) => Segment::Special(token, origin(0).original(span)),
-            Raw::Text(part, start) => {
-                let part = match &text {
-                    Cow::Borrowed(text) => text[start..start + part.len()].into(),
-                    Cow::Owned(_) => Cow::Owned(part.to_vec()),
+            Raw::Text(raw, start) => {
+                let text = match &text {
+                    Cow::Borrowed(text) => text[start..start + raw.len()].into(),
+                    Cow::Owned(_) => Cow::Owned(raw.to_vec()),
                 };
-                Segment::Text(part, origin(start))
+                Segment::Text(text, origin(start))
             }
         };
         self.set.normalized.segments(&text).map(segment).collect()

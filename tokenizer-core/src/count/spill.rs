@@ -285,24 +285,24 @@ impl<F: Read> SortedPieces<F> {
     /// If the total count of a piece overflows, or the store fails.
     #[allow(clippy::should_implement_trait, reason = "the piece borrows from self")]
     pub fn next(&mut self) -> Result<Option<(&[u8], Count)>, CountError> {
-        let Some(mut least) = self.sources.peek_mut() else {
+        let Some(mut source) = self.sources.peek_mut() else {
             return Ok(None);
         };
-        std::mem::swap(&mut self.piece, &mut least.piece);
-        let mut total = least.count;
+        std::mem::swap(&mut self.piece, &mut source.piece);
+        let mut total = source.count;
         loop {
-            if !least.advance()? {
-                std::collections::binary_heap::PeekMut::pop(least);
+            if !source.advance()? {
+                std::collections::binary_heap::PeekMut::pop(source);
             } else {
-                drop(least);
+                drop(source);
             }
             match self.sources.peek_mut() {
-                Some(next) if next.piece == self.piece => least = next,
+                Some(next) if next.piece == self.piece => source = next,
                 _ => return Ok(Some((&self.piece, total))),
             }
             total =
                 total
-                    .checked_add(least.count)
+                    .checked_add(source.count)
                     .ok_or_else(|| PieceCountsError::CountOverflow {
                         piece: self.piece.clone(),
                     })?;

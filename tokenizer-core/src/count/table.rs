@@ -142,12 +142,12 @@ impl PieceTable {
     }
 
     /// Returns whether an entry of this table and an entry of another one are the same piece.
-    pub(super) fn same_piece(&self, here: &Entry<'_>, other: &Self, there: &Entry<'_>) -> bool {
-        let (here, there) = (here.slot, there.slot);
-        here.key == there.key
-            && (!here.key.is_long()
-                || other.arena[there.offset..]
-                    .starts_with(&self.arena[here.offset..here.offset + here.key.length()]))
+    pub(super) fn same_piece(&self, own: &Entry<'_>, other: &Self, theirs: &Entry<'_>) -> bool {
+        let (own, theirs) = (own.slot, theirs.slot);
+        own.key == theirs.key
+            && (!own.key.is_long()
+                || other.arena[theirs.offset..]
+                    .starts_with(&self.arena[own.offset..own.offset + own.key.length()]))
     }
 
     /// Returns the slot of a piece, inserting the piece if it is new.

@@ -146,8 +146,8 @@ impl Encoder {
                     check_stop(stop)?;
                     ids.push(token.id);
                 }
-                Segment::Text(text, place) => {
-                    let mut runs = session.runs(self.tables(), &text, place.start(), stop);
+                Segment::Text(text, origin) => {
+                    let mut runs = session.runs(self.tables(), &text, origin.start(), stop);
                     runs.encode_all(ids)?;
                 }
             }
@@ -171,8 +171,8 @@ impl Encoder {
                     check_stop(stop)?;
                     count += 1;
                 }
-                Segment::Text(text, place) => {
-                    let mut runs = session.runs(self.tables(), &text, place.start(), stop);
+                Segment::Text(text, origin) => {
+                    let mut runs = session.runs(self.tables(), &text, origin.start(), stop);
                     while count <= limit && runs.encode(&mut ids)? {
                         count += ids.len();
                         ids.clear();

@@ -537,12 +537,12 @@ mod tests {
                 let asked = asked.index(pieces.len());
                 let piece = pieces[asked].as_bytes();
                 let prepared = prepared(&mut table, piece, *is_fragment);
-                let there = found(&table, prepared, piece);
+                let cached = found(&table, prepared, piece);
                 let want = stored.get(&(asked, *is_fragment));
-                if let Some(there) = there {
+                if let Some(cached) = cached {
                     // Another index may refer to the same text.
-                    let is_stored = stored.iter().any(|((other, part), ids)| {
-                        part == is_fragment && pieces[*other] == pieces[asked] && *ids == there
+                    let is_stored = stored.iter().any(|((other, fragment), ids)| {
+                        fragment == is_fragment && pieces[*other] == pieces[asked] && *ids == cached
                     });
                     prop_assert!(is_stored);
                     known += 1;
@@ -570,7 +570,7 @@ mod tests {
                 let prepared = prepared(&mut table, piece.as_bytes(), false);
                 let ids = vec![number as TokenId; 1 + number % 9];
                 match found(&table, prepared, piece.as_bytes()) {
-                    Some(there) => assert_eq!(there, ids),
+                    Some(cached) => assert_eq!(cached, ids),
                     None => table.insert(prepared.key, piece.as_bytes(), &ids),
                 }
             }
@@ -578,17 +578,17 @@ mod tests {
             for number in 0..60_000 {
                 let piece = piece(number);
                 let prepared = prepared(&mut table, piece.as_bytes(), false);
-                if let Some(there) = found(&table, prepared, piece.as_bytes()) {
-                    assert_eq!(there, vec![number as TokenId; 1 + number % 9]);
+                if let Some(cached) = found(&table, prepared, piece.as_bytes()) {
+                    assert_eq!(cached, vec![number as TokenId; 1 + number % 9]);
                     kept += 1;
                 }
             }
             assert!(kept > 0, "{bytes}");
-            let taken = size_of_val(&table.buckets[..]) + table.arena.len();
-            let least = (INITIAL_BUCKETS + PROBES) * size_of::<Bucket>() + (2 << 12) + 1;
+            let memory = size_of_val(&table.buckets[..]) + table.arena.len();
+            let min_memory = (INITIAL_BUCKETS + PROBES) * size_of::<Bucket>() + (2 << 12) + 1;
             assert!(
-                taken <= (bytes + PROBES * size_of::<Bucket>() + 1).max(least),
-                "{taken}"
+                memory <= (bytes + PROBES * size_of::<Bucket>() + 1).max(min_memory),
+                "{memory}"
             );
         }
     }

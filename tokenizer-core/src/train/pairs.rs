@@ -80,7 +80,7 @@ impl TrackedPairs {
     /// Stops tracking a pair that is about to be merged. Returns its positions.
     pub(super) fn take(&mut self, pair: Pair) -> &[Position] {
         match self.table.take(pair) {
-            Some(taken) => &self.positions[taken.begin..taken.begin + taken.length as usize],
+            Some(found) => &self.positions[found.begin..found.begin + found.length as usize],
             None => &[],
         }
     }
