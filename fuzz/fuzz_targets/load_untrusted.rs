@@ -211,7 +211,7 @@ const TEXT: &[u8] =
 
 /// Fails unless a model that was read does what a model must do.
 fn check(model: &Model, text: &[u8], with_json: bool) {
-    let tokenizer = Tokenizer::builder().small_parts().build(model.clone());
+    let tokenizer = Tokenizer::builder().small_tasks().build(model.clone());
     let texts = [text, TEXT, b"", b"\xFF\xC3 abc \xE2\x82", &[b'a'; 100]];
     let encoded = texts.map(|text| ids_of_text(&tokenizer, text));
     let sets = [model.special_set(&[""; 0]), model.all_specials()];

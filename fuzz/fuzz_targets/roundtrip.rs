@@ -42,7 +42,7 @@ static TOKENIZERS: LazyLock<Vec<Tokenizer>> = LazyLock::new(|| {
     let special = plain.iter().map(with_specials);
     let models = special.chain(plain.iter().cloned());
     // Short texts reach threads too.
-    let options = Tokenizer::builder().small_parts();
+    let options = Tokenizer::builder().small_tasks();
     models.map(|model| options.clone().build(model)).collect()
 });
 
@@ -104,7 +104,7 @@ fuzz_target!(|input: &[u8]| {
     }
     assert_ids(tokenizer, &allowed, &text, &ids, model.pattern().source());
     if repeat % 16 == 0 {
-        let new = Tokenizer::builder().small_parts().build(model.clone());
+        let new = Tokenizer::builder().small_tasks().build(model.clone());
         assert_ids(&new, &allowed, &text, &ids, model.pattern().source());
     }
     // Slow, so it is asked for by few inputs.

@@ -1,15 +1,14 @@
-//! Documents cropped, and a corpus that ends, by characters: as nanochat's training script does it.
+//! Limiting documents, and a corpus, to a number of characters, as nanochat's training script does.
 //!
-//! Each document is cut to its first so many characters. Its length is added to a running total,
-//! and the document that takes the total *above* the limit is the last one; it is not cut for it.
+//! Each document is cut to a maximum number of characters. The corpus ends after the document that brings the
+//! total *above* a limit; that document is not cut to meet it.
 //!
-//! A character is a Unicode code point; of bytes that are not UTF-8, each maximal invalid sequence
-//! counts as one, as everywhere in this crate.
+//! A character is a Unicode code point. Each maximal invalid sequence of bytes counts as one character.
 //!
-//! **Cost.** Nothing is copied. Characters are counted at a few gigabytes a second, and only where a
-//! limit depends on them: with a limit for documents alone, no further than that limit.
+//! **Cost.** Nothing is copied. Characters are counted at a few gigabytes per second, and only if a limit
+//! depends on them; with only a limit per document, counting stops at that limit.
 
-/// How much of a corpus is wanted, in characters. By default, all of it.
+/// Limits in characters (by default, none).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CropOptions {
     doc_cap: u64,
@@ -26,20 +25,20 @@ impl Default for CropOptions {
 }
 
 impl CropOptions {
-    /// Takes at most this number of characters of each document.
+    /// Limits each document to its first `characters` characters.
     pub fn doc_cap(mut self, characters: u64) -> Self {
         self.doc_cap = characters;
         self
     }
 
-    /// Stops after the document with which there are more characters than this.
+    /// Stops after the document that brings the total above `characters` characters.
     pub fn max_chars(mut self, characters: u64) -> Self {
         self.max_chars = characters;
         self
     }
 }
 
-/// Crops every document, and ends when there is enough.
+/// Crops each document, and ends after the limit of characters is exceeded.
 ///
 /// ```
 /// use tokenizer_core::{CropOptions, crop};
@@ -80,7 +79,7 @@ impl<I: Iterator<Item: AsRef<[u8]>>> Iterator for Crop<I> {
         let document = self.documents.next()?;
         let bytes = document.as_ref();
         let mut length = bytes.len();
-        // There are not more characters than bytes.
+        // A document has at most as many characters as bytes.
         if max_chars < u64::MAX || length as u64 > doc_cap {
             let characters;
             (length, characters) = first_characters(bytes, doc_cap);
@@ -90,7 +89,7 @@ impl<I: Iterator<Item: AsRef<[u8]>>> Iterator for Crop<I> {
     }
 }
 
-/// A document of which only the beginning is meant.
+/// A document cropped to a prefix.
 #[derive(Clone, Copy, Debug)]
 pub struct Cropped<D> {
     document: D,
@@ -98,7 +97,7 @@ pub struct Cropped<D> {
 }
 
 impl<D> Cropped<D> {
-    /// The document, whole.
+    /// The whole document.
     pub fn document(&self) -> &D {
         &self.document
     }
@@ -110,24 +109,23 @@ impl<D: AsRef<[u8]>> AsRef<[u8]> for Cropped<D> {
     }
 }
 
-/// Bytes that are looked at together: they are read twice, and are in the first-level cache then.
+/// Block size. Blocks are read twice, the second time from the L1 cache.
 const BLOCK: usize = 1 << 13;
 
-/// How many bytes the first `most` characters of a text take, and how many characters there are, if
-/// there are fewer.
-fn first_characters(bytes: &[u8], most: u64) -> (usize, u64) {
+/// Returns the length in bytes and the number of the first `max` characters of a text, which may have fewer.
+fn first_characters(bytes: &[u8], max: u64) -> (usize, u64) {
     let (mut at, mut characters) = (0, 0);
-    while at < bytes.len() && characters < most {
+    while at < bytes.len() && characters < max {
         let block = &bytes[at..bytes.len().min(at + BLOCK)];
         let (valid, invalid) = match std::str::from_utf8(block) {
             Ok(valid) => (valid, 0),
             Err(error) => {
                 let (valid, rest) = block.split_at(error.valid_up_to());
-                // It is valid, and empty it would be counted as nothing.
+                // Never fails: `valid_up_to` ends the valid prefix.
                 let valid = std::str::from_utf8(valid).unwrap_or_default();
                 let invalid = match error.error_len() {
                     Some(length) => length,
-                    // A character that may go on in the next block, where it is looked at again.
+                    // A character that may continue in the next block, which starts with it.
                     None if at + block.len() < bytes.len() => 0,
                     None => rest.len(),
                 };
@@ -135,15 +133,15 @@ fn first_characters(bytes: &[u8], most: u64) -> (usize, u64) {
             }
         };
         let count = valid.chars().count() as u64;
-        if count > most - characters {
-            // It fits, since it is below the count.
-            let wanted = (most - characters) as usize;
-            let end = valid.char_indices().nth(wanted);
-            return (at + end.map_or(valid.len(), |(end, _)| end), most);
+        if count > max - characters {
+            // Less than `count`, so it fits in `usize`.
+            let rest = (max - characters) as usize;
+            let end = valid.char_indices().nth(rest);
+            return (at + end.map_or(valid.len(), |(end, _)| end), max);
         }
         at += valid.len();
         characters += count;
-        if invalid > 0 && characters < most {
+        if invalid > 0 && characters < max {
             at += invalid;
             characters += 1;
         }
@@ -156,7 +154,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// By the definition, one character after another.
+    /// The definition, character by character.
     fn by_characters(bytes: &[u8], most: u64) -> (usize, u64) {
         let mut lengths = Vec::new();
         for chunk in bytes.utf8_chunks() {
@@ -175,11 +173,11 @@ mod tests {
     }
 
     #[test]
-    fn the_total_is_exceeded_and_not_met() {
+    fn the_corpus_ends_once_the_limit_is_exceeded() {
         let documents = ["ab", "", "cd", "", "e", "f"];
         let all = CropOptions::default();
         assert_eq!(cropped(&documents, all), documents);
-        // Four characters are not above four, nor is an empty document.
+        // Four characters do not exceed four, even with an empty document.
         assert_eq!(cropped(&documents, all.max_chars(4)), documents[..5]);
         assert_eq!(cropped(&documents, all.max_chars(3)), documents[..3]);
         assert_eq!(cropped(&documents, all.max_chars(0)), documents[..1]);
@@ -192,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_total_is_of_what_is_left_of_documents() {
+    fn the_total_counts_cropped_documents() {
         let options = CropOptions::default().doc_cap(2).max_chars(3);
         assert_eq!(cropped(&["ééé", "日本語", "x"], options), ["éé", "日本"]);
         let nothing = CropOptions::default().doc_cap(0).max_chars(0);
@@ -200,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_read_behind_the_last_document() {
+    fn no_document_is_read_after_the_last() {
         let mut read = 0;
         let documents = ["a", "b", "c"].into_iter().inspect(|_| read += 1);
         assert_eq!(
@@ -222,7 +220,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn blocks_change_nothing(
+        fn blocks_do_not_change_the_result(
             start in 0usize..8,
             parts in prop::collection::vec(
                 prop::sample::select(vec!["a", "é", "日", "🙂"]), 1..4),

@@ -1,4 +1,4 @@
-//! Decoding: ids to bytes, to text, and as a stream.
+//! Decoding: ids to bytes, to a string, or to a stream of text.
 
 use std::borrow::Borrow;
 use std::sync::Arc;
@@ -7,34 +7,33 @@ use crate::model::Model;
 use crate::simd::{SHORT, advise_huge_pages, append_short_tokens};
 use crate::token::TokenId;
 
-/// An id that the model does not have.
+/// An id that is not in the vocabulary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("there is no token {id} (at position {position})")]
+#[error("unknown token id {id} (at position {position})")]
 #[non_exhaustive]
 pub struct UnknownToken {
     /// The id.
     pub id: TokenId,
-    /// Its place among the ids given, from 0.
+    /// Its index in the ids to decode, from 0.
     pub position: usize,
 }
 
 impl Model {
-    /// The bytes of `ids`, one behind the other. They need not be UTF-8: a token may hold a part of
-    /// a character.
+    /// Decodes `ids` to bytes. They may not be UTF-8: a token may contain a part of a character.
     ///
     /// # Errors
-    /// At the first id that does not exist.
+    /// If an id is not in the vocabulary. The error names the first one.
     pub fn decode(&self, ids: &[TokenId]) -> Result<Vec<u8>, UnknownToken> {
         let mut bytes = Vec::new();
         self.decode_into(ids, &mut bytes)?;
         Ok(bytes)
     }
 
-    /// As [`Model::decode`], appending to `bytes`. After an error `bytes` holds the tokens before
-    /// it. A vector that is used again spares the system the search for new memory, a quarter of the
-    /// time of a large text.
+    /// As [`Model::decode`], appending to `bytes`. After an error, the tokens before it have been appended.
     ///
-    /// Linear in the ids and the bytes.
+    /// Reuse the vector for the next text: allocating a new one takes a quarter of the time for a large text.
+    ///
+    /// Linear in the number of ids and bytes.
     ///
     /// # Errors
     /// As [`Model::decode`].
@@ -59,7 +58,8 @@ impl Model {
                 advise_huge_pages(bytes.spare_capacity_mut());
             }
             position += append_short_tokens(bytes, rest, ends, arena);
-            // What stopped it: a long token, a special one, the end of the ids or of the room.
+            // It stops at a long, special or unknown token, at the end of the ids, or at the capacity of
+            // `bytes`.
             if let Some(&id) = ids.get(position) {
                 let token = self.token(id).ok_or(UnknownToken { id, position })?;
                 bytes.extend_from_slice(token);
@@ -69,8 +69,8 @@ impl Model {
         Ok(())
     }
 
-    /// As [`Model::decode`], without the ids in `skipped`, which ascend: those of
-    /// [`Model::skipped_ids`], for example.
+    /// As [`Model::decode`], leaving out the ids in `skipped`, which must be ascending. See
+    /// [`Model::skipped_ids`].
     ///
     /// # Errors
     /// As [`Model::decode`].
@@ -100,42 +100,44 @@ impl Model {
         Ok(bytes)
     }
 
-    /// About as many bytes as `ids` have, rather more, by a sample: looking at each id would take
-    /// half as long as decoding it.
+    /// Estimates the length in bytes of the decoded `ids` from a sample, rounding up. Summing all lengths
+    /// would take half as long as decoding.
     fn estimate(&self, ids: &[TokenId]) -> usize {
         const SAMPLE: usize = 1024;
-        // A token of a megabyte in the sample is no reason to think that there is another.
-        const LONGEST: usize = 64;
+        // One very long token in the sample does not make more of them likely.
+        const MAX_SAMPLED_LENGTH: usize = 64;
         let sample = ids.iter().step_by(ids.len().div_ceil(SAMPLE).max(1));
         let count = sample.len().max(1);
-        let lengths = sample.map(|&id| self.token(id).map_or(0, |token| token.len().min(LONGEST)));
+        let lengths = sample.map(|&id| {
+            self.token(id)
+                .map_or(0, |token| token.len().min(MAX_SAMPLED_LENGTH))
+        });
         let in_sample: usize = lengths.sum();
-        // A sample of so many is wrong by a few parts in a hundred.
+        // The standard error of the sample is a few percent.
         let margin = if count < ids.len() { 1.06 } else { 1.0 };
         (in_sample as f64 / count as f64 * ids.len() as f64 * margin).ceil() as usize
     }
 
-    /// The text of `ids`; each maximal invalid sequence of bytes becomes one U+FFFD, as in Python.
+    /// Decodes `ids` to a string. Each maximal invalid sequence of bytes becomes one U+FFFD, as in Python.
     ///
     /// # Errors
-    /// At the first id that does not exist.
+    /// As [`Model::decode`].
     pub fn decode_lossy(&self, ids: &[TokenId]) -> Result<String, UnknownToken> {
         let bytes = self.decode(ids)?;
         Ok(String::from_utf8(bytes)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
     }
 
-    /// A decoder that is given ids one at a time. [`DecodeStream::new`] makes one that owns its
-    /// model.
+    /// Creates a decoder that takes one id at a time. To own the model, use [`DecodeStream::new`].
     pub fn decode_stream(&self) -> DecodeStream<&Model> {
         DecodeStream::new(self)
     }
 }
 
-/// Turns ids into text as they come and never splits a character: bytes that may be the beginning
-/// of one are held back until it is whole or cannot become so.
+/// Decodes one id at a time to text, without splitting characters.
 ///
-/// All texts together are what [`Model::decode_lossy`] gives for all ids.
+/// Bytes that may start a character are held back until the character is complete or invalid. The result
+/// equals [`Model::decode_lossy`] of all ids.
 ///
 /// ```
 /// use tokenizer_core::{Merges, Model, Pattern};
@@ -153,14 +155,13 @@ impl Model {
 #[derive(Clone, Debug)]
 pub struct DecodeStream<M = Arc<Model>> {
     model: M,
-    /// At most three bytes between calls: the beginning of a character.
+    /// The start of a character: at most three bytes between calls.
     held: Vec<u8>,
     position: usize,
 }
 
 impl<M: Borrow<Model>> DecodeStream<M> {
-    /// A decoder with the tokens of `model`: a reference, or an `Arc` to keep it as long as it is
-    /// needed.
+    /// Creates a decoder for `model`, a reference or an `Arc`.
     pub fn new(model: M) -> Self {
         DecodeStream {
             model,
@@ -169,17 +170,17 @@ impl<M: Borrow<Model>> DecodeStream<M> {
         }
     }
 
-    /// Takes one more id and appends to `text` what it completes.
+    /// Decodes the next id and appends the characters that it completes to `text`.
     ///
     /// # Errors
-    /// When there is no such token; nothing is changed then.
+    /// If the id is not in the vocabulary. The decoder and `text` are then unchanged.
     pub fn push(&mut self, id: TokenId, text: &mut String) -> Result<(), UnknownToken> {
         let token = self.model.borrow().token(id).ok_or(UnknownToken {
             id,
             position: self.position,
         })?;
         self.position += 1;
-        // The usual case: whole characters, one after the other.
+        // Fast path: a token of whole characters.
         if self.held.is_empty()
             && let Ok(token) = std::str::from_utf8(token)
         {
@@ -204,7 +205,7 @@ impl<M: Borrow<Model>> DecodeStream<M> {
         Ok(())
     }
 
-    /// Ends the text: the beginning of a character that never came whole is one U+FFFD.
+    /// Ends the text. An incomplete character becomes one U+FFFD.
     pub fn finish(self, text: &mut String) {
         if !self.held.is_empty() {
             text.push(char::REPLACEMENT_CHARACTER);
@@ -212,7 +213,7 @@ impl<M: Borrow<Model>> DecodeStream<M> {
     }
 }
 
-/// Whether an invalid sequence at the end of the bytes is only cut short.
+/// Returns whether an invalid sequence at the end of the bytes is an incomplete character.
 fn may_become_char(invalid: &[u8]) -> bool {
     !invalid.is_empty()
         && std::str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none())
@@ -241,8 +242,8 @@ mod tests {
         );
     }
 
-    /// Tokens of all lengths up to 40, two that are much longer, a hole, special tokens behind and
-    /// between.
+    /// Tokens of all lengths up to 40, two much longer ones, an unused id, and special tokens between and
+    /// after.
     fn long_and_short() -> Model {
         let mut ranks: Vec<(Vec<u8>, TokenId)> = (0..=255u8).map(|b| (vec![b], b.into())).collect();
         let lengths = (2..=40).chain([1000, 70_000]);
@@ -258,7 +259,7 @@ mod tests {
         Model::from_ranks(Pattern::named(PatternName::Gpt2), ranks, specials).unwrap()
     }
 
-    /// Decoding by its definition.
+    /// The definition of decoding.
     fn one_by_one(model: &Model, ids: &[TokenId]) -> (Vec<u8>, Result<(), UnknownToken>) {
         let mut bytes = Vec::new();
         for (position, &id) in ids.iter().enumerate() {
@@ -271,9 +272,9 @@ mod tests {
     }
 
     #[test]
-    fn texts_whose_length_was_not_foreseen_are_whole() {
+    fn wrong_length_estimates_do_not_truncate() {
         let model = long_and_short();
-        // What the sample does not see: every id but each tenth is longer, or shorter.
+        // The sample reads every tenth id; the others are longer or shorter.
         for (seen, other) in [(97, 285), (285, 97), (297, 97), (97, 297), (0, 300)] {
             let ids: Vec<TokenId> = (0..10_240)
                 .map(|n| if n % 10 == 0 { seen } else { other })
@@ -295,7 +296,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bytes_are_those_of_the_tokens_one_by_one(
+        fn bytes_equal_the_tokens_one_by_one(
             ids in prop::collection::vec(prop_oneof![9 => 0u32..290, 1 => 290u32..302], 0..60),
             unknown in prop::option::weighted(0.3, prop_oneof![Just(299u32), Just(301), any::<u32>()]),
             at in any::<prop::sample::Index>(),
@@ -314,7 +315,7 @@ mod tests {
         }
 
         #[test]
-        fn the_stream_gives_the_text_of_the_whole(
+        fn a_stream_equals_decode_lossy(
             bytes in prop_oneof![
                 prop::collection::vec(any::<u8>(), 0..40),
                 any::<String>().prop_map(String::into_bytes),

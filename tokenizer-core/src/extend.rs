@@ -1,18 +1,16 @@
-//! A model learns more merges.
+//! Extending a model: learning more merges from new text.
 //!
-//! The pieces of the new text are encoded by the model, whatever its rule of merging is, and from
-//! there training goes on: what follows is what [`train`](crate::train()) would have learned next.
-//! On the same text, training to one size and extending to another gives the merges of training to
-//! the second size at once.
+//! The pieces of the new text are encoded by the model, and training continues from there: the new merges are
+//! those that [`train`](crate::train()) would have learned next. On the same text, training to one size and
+//! extending to another gives the merges of training to the second size at once.
 //!
-//! **Ids.** Ordinary tokens keep theirs. New ones follow the highest, in the order in which they are
-//! learned. Special tokens behind the ordinary ones are numbered again, in their order, behind the
-//! new tokens; one below stays where it is. Ties go to the smallest pair of ids, as always: so a
-//! model that was trained with [`TieBreak::HuggingFace`](crate::TieBreak) goes on in that order.
+//! **Ids.** Ordinary tokens keep their ids, and new tokens follow the highest, in the order of learning.
+//! Special tokens after the ordinary ones are renumbered to follow the new tokens, in their order; others
+//! keep their ids. Ties go to the smallest pair of ids, so a model trained with
+//! [`TieBreak::HuggingFace`](crate::TieBreak) continues in that order.
 //!
-//! **No bytes twice.** A pair whose bytes are an entry already is passed over. Training never comes
-//! upon one (see [`mod@crate::train`]), but the tokens of another model may stand side by side in
-//! ways in which training would not have left them.
+//! **Duplicates.** A pair that would produce the bytes of an existing token is skipped. A model that was
+//! trained here has no such pair (see [`mod@crate::train`]), but other models may.
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;
@@ -26,53 +24,53 @@ use crate::model::{Affixes, CallSettings, Merging, Model, ModelError};
 use crate::piece_counts::PieceCounts;
 use crate::special::{SpecialToken, SpecialTokens};
 use crate::token::{Count, MAX_TOKEN_ID, Pair, TokenId};
-use crate::train::{Corpus, Learned, TrainError, TrainOptions, learn, unless_broken_off};
+use crate::train::{Corpus, Learned, TrainError, TrainOptions, learn, stop_on_break};
 use crate::vocab::{Repeats, Vocab};
 
-/// A model that has learned more.
+/// The result of extending a model.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Extended {
-    /// The model.
+    /// The extended model.
     pub model: Model,
-    /// The new tokens in the order in which they were learned, each with the number of times its
-    /// pair occurred then.
+    /// The new tokens in the order of learning, each with the count of its pair when it was merged.
     pub learned: Vec<(TokenId, Count)>,
-    /// The special tokens that have a new id.
+    /// The special tokens whose ids changed.
     pub moved: Vec<MovedSpecial>,
 }
 
-/// A special token that has a new id.
+/// A special token whose id changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MovedSpecial {
     /// Its text.
     pub content: String,
-    /// Its id in the model that was extended.
+    /// Its id in the original model.
     pub from: TokenId,
-    /// Its id now.
+    /// Its id in the extended model.
     pub to: TokenId,
 }
 
-/// A model could not be extended.
+/// An error of extending a model.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExtendError {
     /// Training failed.
     #[error(transparent)]
     Train(#[from] TrainError),
-    /// What was learned does not fit the model.
+    /// The new tokens do not fit into the model.
     #[error(transparent)]
     Model(#[from] ModelError),
 }
 
-/// Learns more merges on the pieces of new text, up to a vocabulary size that counts all ids of the
-/// model that comes of it. `min_frequency` and `max_token_bytes` concern the new merges only; numbering
-/// and special tokens are those of the model, whatever the options say.
+/// Learns more merges from the pieces of new text.
 ///
-/// `words` are to be the pieces into which the model splits the text; if it has a normaliser, of the
-/// normalised text.
+/// The vocabulary size in `options` counts all ids of the extended model. `min_frequency` and
+/// `max_token_bytes` apply to the new merges only. `tie_break` and `specials` are ignored: the model
+/// determines ids and special tokens.
 ///
-/// Costs encoding every distinct piece once, and then what training costs.
+/// `pieces` must come from the model's pattern and, if it has a normalizer, from normalized text.
+///
+/// Encodes each distinct piece once; the rest costs as much as training.
 ///
 /// # Errors
 /// See [`ExtendError`].
@@ -80,37 +78,37 @@ pub enum ExtendError {
 /// ```
 /// use tokenizer_core::{Model, Pattern, TrainOptions, PieceCounts, extend, train};
 ///
-/// let mut words = PieceCounts::new();
-/// words.add(b"lowest", 2)?;
-/// words.add(b"lower", 3)?;
+/// let mut pieces = PieceCounts::new();
+/// pieces.add(b"lowest", 2)?;
+/// pieces.add(b"lower", 3)?;
 /// let first = TrainOptions::new(259).specials(["<s>"]);
 /// let pattern: Pattern = "cl100k".parse()?;
-/// let model = Model::from_trained(pattern.clone(), train(&words, &first)?)?;
+/// let model = Model::from_trained(pattern.clone(), train(&pieces, &first)?)?;
 /// assert_eq!(model.id(b"<s>"), Some(258));
 ///
-/// let extended = extend(&model, &words, &TrainOptions::new(262))?;
+/// let extended = extend(&model, &pieces, &TrainOptions::new(262))?;
 /// assert_eq!(extended.model.id(b"<s>"), Some(261));
 ///
 /// let at_once = TrainOptions::new(262).specials(["<s>"]);
-/// let at_once = Model::from_trained(pattern, train(&words, &at_once)?)?;
+/// let at_once = Model::from_trained(pattern, train(&pieces, &at_once)?)?;
 /// assert_eq!(extended.model, at_once);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn extend(
     model: &Model,
-    words: &PieceCounts,
+    pieces: &PieceCounts,
     options: &TrainOptions,
 ) -> Result<Extended, ExtendError> {
-    extend_with_progress(model, words, options, |_| ControlFlow::Continue(()))
+    extend_with_progress(model, pieces, options, |_| ControlFlow::Continue(()))
 }
 
-/// As [`extend`]; shows `progress` every merge, which can break off.
+/// As [`extend`], and calls `progress` after each merge.
 ///
 /// # Errors
-/// See [`ExtendError`]; [`TrainError::Stopped`] when `progress` breaks off.
+/// See [`ExtendError`]. If `progress` returns [`ControlFlow::Break`], [`TrainError::Stopped`].
 pub fn extend_with_progress(
     model: &Model,
-    words: &PieceCounts,
+    pieces: &PieceCounts,
     options: &TrainOptions,
     mut progress: impl FnMut(Learned) -> ControlFlow<()>,
 ) -> Result<Extended, ExtendError> {
@@ -129,29 +127,28 @@ pub fn extend_with_progress(
     let first = vocab.id_limit();
     let length = |id| vocab.token(id).map_or(0, <[u8]>::len);
     let lengths = (0..first as TokenId).map(length).collect();
-    let entries = RefCell::new(Entries::new(vocab));
-    let (mut rules, mut learned) = (Vec::new(), Vec::new());
+    let tokens = RefCell::new(Tokens::new(vocab));
+    let (mut new_merges, mut learned) = (Vec::new(), Vec::new());
     let encoder = Encoder::new(model.clone());
     let mut encode = encoder.piece_by_piece();
-    let pieces = words.iter();
-    let encoded = pieces.map(|(piece, count)| (encode(piece).into_iter(), count));
-    let corpus = Corpus::from_symbols(words.distinct_bytes(), encoded, options.thresholds());
+    let encoded = (pieces.iter()).map(|(piece, count)| (encode(piece).into_iter(), count));
+    let corpus = Corpus::from_symbols(pieces.distinct_bytes(), encoded, options.thresholds());
     let corpus = corpus.map_err(TrainError::from)?;
     drop(encode);
     learn(
         corpus,
         lengths,
         &options.limits(merges),
-        |pair| entries.borrow().has(pair),
+        |pair| tokens.borrow().has(pair),
         |merge| {
-            let token = entries.borrow_mut().add(merge.pair);
+            let token = tokens.borrow_mut().add(merge.pair);
             let (left, right) = (merge.pair.left(), merge.pair.right());
-            rules.push(Merge { left, right, token });
+            new_merges.push(Merge { left, right, token });
             learned.push((token, merge.count));
-            unless_broken_off(progress(merge))
+            stop_on_break(progress(merge))
         },
     )?;
-    let (model, moved) = with_rules(model, &entries.into_inner(), rules)?;
+    let (model, moved) = with_merges(model, &tokens.into_inner(), new_merges)?;
     Ok(Extended {
         model,
         learned,
@@ -159,52 +156,53 @@ pub fn extend_with_progress(
     })
 }
 
-/// How many ids a model takes when the special tokens behind its ordinary ones follow them without
-/// holes: what the ids of an extended model add to.
+/// Returns the number of ids of a model after its trailing special tokens are renumbered without gaps.
+/// Extending to vocabulary size `n` learns `n - size_to_extend(model)` merges.
 pub fn size_to_extend(model: &Model) -> usize {
     let first = model.vocab().id_limit();
     first
         + model
             .specials()
             .iter()
-            .filter(|s| is_behind(s, first))
+            .filter(|s| is_trailing(s, first))
             .count()
 }
 
-fn is_behind(special: &SpecialToken, first: usize) -> bool {
+/// Whether a special token follows the ordinary ones.
+fn is_trailing(special: &SpecialToken, first: usize) -> bool {
     special.id as usize >= first
 }
 
-/// The model with more tokens and rules.
-fn with_rules(
+/// Returns the model with more tokens and merges.
+fn with_merges(
     model: &Model,
-    entries: &Entries<'_>,
-    rules: Vec<Merge>,
+    tokens: &Tokens<'_>,
+    new_merges: Vec<Merge>,
 ) -> Result<(Model, Vec<MovedSpecial>), ModelError> {
-    let new = (entries.first..).zip(entries.learned.iter().map(Vec::as_slice));
-    let tokens = model.vocab().iter().chain(new);
+    let new = (tokens.first..).zip(tokens.learned.iter().map(Vec::as_slice));
+    let all = model.vocab().iter().chain(new);
     let (merging, repeats) = match model.merging() {
         Merging::Ranks => (Merging::Ranks, Repeats::Refuse),
         Merging::Merges {
             merges,
             ignore_merges,
         } => {
-            let rules = merges.iter().copied().chain(rules).collect();
+            let merges = merges.iter().copied().chain(new_merges).collect();
             let merging = Merging::Merges {
-                merges: Merges::new(rules)?,
+                merges: Merges::new(merges)?,
                 ignore_merges: *ignore_merges,
             };
             (merging, Repeats::LowestId)
         }
     };
-    let vocab = Vocab::new(tokens, repeats)?;
+    let vocab = Vocab::new(all, repeats)?;
 
     let mut next = vocab.id_limit() as TokenId;
     let (mut specials, mut moved) = (Vec::new(), Vec::new());
     for special in model.specials().iter() {
         let mut special = special.clone();
         let from = special.id;
-        if is_behind(&special, entries.first as usize) {
+        if is_trailing(&special, tokens.first as usize) {
             special.id = next;
             next += 1;
         }
@@ -214,19 +212,19 @@ fn with_rules(
         }
         specials.push(special);
     }
-    let now = |ids: &[TokenId]| {
-        let now = |&id| {
+    let renumbered = |ids: &[TokenId]| {
+        let renumber = |&id| {
             let special = moved.iter().find(|special| special.from == id);
             special.map_or(id, |special| special.to)
         };
-        ids.iter().map(now).collect()
+        ids.iter().map(renumber).collect()
     };
     let affixes = Affixes {
-        before: now(&model.affixes().before),
-        after: now(&model.affixes().after),
+        before: renumbered(&model.affixes().before),
+        after: renumbered(&model.affixes().after),
     };
     let pattern = model.pattern().clone();
-    // Padding names the id of a special token, so it is kept only where all of them stay.
+    // Padding refers to the id of a special token, so it is kept only if no id changed.
     let settings = match moved.is_empty() {
         true => model.call_settings().clone(),
         false => CallSettings::default(),
@@ -238,8 +236,8 @@ fn with_rules(
     Ok((model, moved))
 }
 
-/// The bytes of all ordinary tokens, old and new.
-struct Entries<'v> {
+/// All ordinary tokens, old and new.
+struct Tokens<'v> {
     vocab: &'v Vocab,
     /// The first new id.
     first: TokenId,
@@ -247,9 +245,9 @@ struct Entries<'v> {
     known: HashSet<Vec<u8>, Seeds>,
 }
 
-impl<'v> Entries<'v> {
+impl<'v> Tokens<'v> {
     fn new(vocab: &'v Vocab) -> Self {
-        Entries {
+        Tokens {
             vocab,
             first: vocab.id_limit() as TokenId,
             learned: Vec::new(),
@@ -258,11 +256,11 @@ impl<'v> Entries<'v> {
     }
 
     fn joined(&self, pair: Pair) -> Vec<u8> {
-        let part = |id: TokenId| match id.checked_sub(self.first) {
+        let bytes = |id: TokenId| match id.checked_sub(self.first) {
             Some(new) => &self.learned[new as usize],
             None => self.vocab.token(id).unwrap_or_default(),
         };
-        [part(pair.left()), part(pair.right())].concat()
+        [bytes(pair.left()), bytes(pair.right())].concat()
     }
 
     fn has(&self, pair: Pair) -> bool {
@@ -270,7 +268,7 @@ impl<'v> Entries<'v> {
         self.vocab.id(&joined).is_some() || self.known.contains(&joined)
     }
 
-    /// Adds what a pair makes; gives its id.
+    /// Adds the token that a pair produces. Returns its id.
     fn add(&mut self, pair: Pair) -> TokenId {
         let joined = self.joined(pair);
         self.known.insert(joined.clone());
@@ -289,19 +287,19 @@ mod tests {
     use crate::train::{TieBreak, train};
     use proptest::prelude::*;
 
-    fn words(pieces: &[(&[u8], Count)]) -> PieceCounts {
-        let mut words = PieceCounts::new();
-        for &(piece, count) in pieces {
-            words.add(piece, count).unwrap();
+    fn piece_counts(counted: &[(&[u8], Count)]) -> PieceCounts {
+        let mut pieces = PieceCounts::new();
+        for &(piece, count) in counted {
+            pieces.add(piece, count).unwrap();
         }
-        words
+        pieces
     }
 
-    fn trained(words: &PieceCounts, options: &TrainOptions) -> Model {
-        Model::from_trained(Pattern::sequence([]), train(words, options).unwrap()).unwrap()
+    fn trained(pieces: &PieceCounts, options: &TrainOptions) -> Model {
+        Model::from_trained(Pattern::sequence([]), train(pieces, options).unwrap()).unwrap()
     }
 
-    /// Bytes and some entries, ranks in their order.
+    /// A model of ranks: the bytes, then `entries`.
     fn ranks(entries: &[&[u8]], specials: &[(&str, TokenId)]) -> Model {
         let bytes: Vec<[u8; 1]> = (0..=255).map(|byte| [byte]).collect();
         let tokens = bytes.iter().map(|byte| &byte[..]);
@@ -313,15 +311,15 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_piece_of_a_model_of_ranks_holds_no_pair() {
+    fn a_piece_that_equals_a_token_contains_no_pair() {
         let model = ranks(&[b"abc"], &[]);
-        let words = words(&[(b"abc", 9), (b"xabc", 1), (b"yabc", 1)]);
-        let extended = extend(&model, &words, &TrainOptions::new(266)).unwrap();
+        let pieces = piece_counts(&[(b"abc", 9), (b"xabc", 1), (b"yabc", 1)]);
+        let extended = extend(&model, &pieces, &TrainOptions::new(266)).unwrap();
         let learned = extended.learned.iter();
         let tokens: Vec<(&[u8], Count)> = learned
             .map(|&(id, count)| (extended.model.token(id).unwrap(), count))
             .collect();
-        // (ab, c) makes "abc" and is passed over.
+        // (ab, c) would produce "abc" again and is skipped.
         let want: [(&[u8], Count); 5] = [
             (b"ab", 2),
             (b"xab", 1),
@@ -335,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn special_tokens_behind_follow_and_others_stay() {
+    fn trailing_special_tokens_are_renumbered_and_others_are_not() {
         let model = ranks(&[b"ab"], &[("<low>", 300), ("<high>", 310), ("a", 97)]);
         let model = model
             .with_normalizer(Some(Normalizer::Nfc))
@@ -345,8 +343,8 @@ mod tests {
             })
             .unwrap();
         assert_eq!(size_to_extend(&model), 259);
-        let words = words(&[(b"abab", 2)]);
-        let extended = extend(&model, &words, &TrainOptions::new(264)).unwrap();
+        let pieces = piece_counts(&[(b"abab", 2)]);
+        let extended = extend(&model, &pieces, &TrainOptions::new(264)).unwrap();
         let moved = |content: &str, from, to| MovedSpecial {
             content: content.into(),
             from,
@@ -363,10 +361,10 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_checked_and_it_can_be_broken_off() {
+    fn sizes_are_checked_and_progress_can_stop() {
         let model = ranks(&[], &[("<s>", 256)]);
-        let words = words(&[(b"abab", 2)]);
-        let refused = |size| extend(&model, &words, &TrainOptions::new(size)).unwrap_err();
+        let pieces = piece_counts(&[(b"abab", 2)]);
+        let refused = |size| extend(&model, &pieces, &TrainOptions::new(size)).unwrap_err();
         for vocab_size in [MAX_TOKEN_ID as usize + 2, usize::MAX] {
             assert_eq!(
                 refused(vocab_size),
@@ -379,7 +377,7 @@ mod tests {
             initial,
         };
         assert_eq!(refused(vocab_size), error.into());
-        let stopped = extend_with_progress(&model, &words, &TrainOptions::new(259), |_| {
+        let stopped = extend_with_progress(&model, &pieces, &TrainOptions::new(259), |_| {
             ControlFlow::Break(())
         });
         assert_eq!(stopped.unwrap_err(), TrainError::Stopped.into());
@@ -393,15 +391,15 @@ mod tests {
         ];
         prop::collection::vec((piece, 1u64..6), 0..24).prop_map(|pieces| {
             let pieces: Vec<(&[u8], Count)> = pieces.iter().map(|(p, n)| (&p[..], *n)).collect();
-            words(&pieces)
+            piece_counts(&pieces)
         })
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(400))]
         #[test]
-        fn on_the_same_text_it_is_training_once(
-            words in corpus(),
+        fn extending_on_the_same_text_equals_training_once(
+            pieces in corpus(),
             first in 0usize..40,
             more in 0usize..40,
             hugging_face: bool,
@@ -416,12 +414,12 @@ mod tests {
                     .tie_break(tie_break)
                     .specials(["<s>", "<e>"])
             };
-            let start = trained(&words, &options(first));
-            let extended = extend(&start, &words, &options(first + more)).unwrap();
-            let at_once = trained(&words, &options(first + more));
+            let start = trained(&pieces, &options(first));
+            let extended = extend(&start, &pieces, &options(first + more)).unwrap();
+            let at_once = trained(&pieces, &options(first + more));
             prop_assert_eq!(&extended.model, &at_once);
             let small = options(first + more).small_thresholds();
-            let extended = extend(&start, &words, &small).unwrap();
+            let extended = extend(&start, &pieces, &small).unwrap();
             prop_assert_eq!(&extended.model, &at_once);
             let new = at_once.vocab().id_limit() - start.vocab().id_limit();
             prop_assert_eq!(extended.learned.len(), new);
@@ -430,7 +428,7 @@ mod tests {
         }
 
         #[test]
-        fn on_any_text_and_any_model_it_is_the_definition(
+        fn extending_any_model_on_any_text_equals_the_reference(
             one in corpus(),
             other in corpus(),
             first in 0usize..40,

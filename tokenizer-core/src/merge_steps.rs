@@ -1,12 +1,11 @@
-//! Merging one piece step by step: a linked list of tokens and a heap of possible merges.
+//! Merging one piece step by step, with a linked list of tokens and a heap of candidate merges.
 //!
-//! The heap gives the lowest rank, the leftmost of equal ones. An entry is stale when the token it
-//! begins at is gone or the pair there has changed; since tokens only grow, a changed pair ends
-//! elsewhere. Each merge puts at most two new entries on the heap, so a piece of `n` bytes costs `n`
-//! look-ups and `n log n` steps of the heap, whatever it is.
+//! The heap yields the lowest rank, leftmost first. Candidates are deleted lazily: one is stale if its left
+//! token is gone, or if its pair now ends elsewhere (tokens only grow). Each merge pushes at most two
+//! candidates, so a piece of `n` bytes takes `O(n)` look-ups and `O(n log n)` heap steps.
 //!
-//! This is for looking at a model: the pair that makes a token, the steps of a piece. It has no
-//! caches; texts are encoded by a [`Tokenizer`](crate::Tokenizer).
+//! This serves to inspect a model: the pair that produces a token, the steps of a piece. It caches nothing;
+//! to encode text, use a [`Tokenizer`](crate::Tokenizer).
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -17,32 +16,32 @@ use crate::model::{Merging, Model};
 use crate::token::{Pair, TokenId};
 use crate::vocab::Vocab;
 
-/// Which two tokens merge, and in which order.
+/// The merge rule of a model: which pairs merge, and in which order.
 #[derive(Debug)]
 pub struct MergeRule<'m> {
     vocab: &'m Vocab,
-    /// The rank of each listed pair and the token it makes; `None` under ranks.
+    /// The rank and the resulting token of each listed pair; `None` for a model of ranks.
     list: Option<hashbrown::HashMap<Pair, (u32, TokenId), Seeds>>,
 }
 
-/// One merge within a piece.
+/// A merge in a piece.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MergeStep {
     /// The rank of the merge.
     pub rank: u32,
-    /// The two tokens that are merged.
+    /// The merged tokens.
     pub pair: Pair,
-    /// The token that they make.
+    /// The new token.
     pub token: TokenId,
-    /// The bytes of that token in the piece.
+    /// The byte range of the new token in the piece.
     pub span: Range<usize>,
-    /// Where its second half begins.
+    /// The start of its right half.
     pub middle: usize,
 }
 
 impl<'m> MergeRule<'m> {
-    /// The rule of a model, without the look-up of whole pieces.
+    /// Creates the rule of a model, without the look-up of whole pieces.
     pub fn new(model: &'m Model) -> Self {
         let list = match model.merging() {
             Merging::Ranks => None,
@@ -57,13 +56,13 @@ impl<'m> MergeRule<'m> {
         }
     }
 
-    /// The rule of a vocabulary whose ids are ranks: two tokens merge if their bytes, joined, are a
+    /// Creates the rule of a vocabulary whose ids are ranks: two tokens merge if their joined bytes are a
     /// token.
     pub fn ranks(vocab: &'m Vocab) -> Self {
         MergeRule { vocab, list: None }
     }
 
-    /// Merges the bytes of a piece, calls `each` with every step in order, and returns the ids.
+    /// Merges the bytes of a piece, calls `each` with each step in order, and returns the ids.
     ///
     /// ```
     /// use tokenizer_core::{MergeRule, Merges, Model, Pair, Pattern};
@@ -71,29 +70,34 @@ impl<'m> MergeRule<'m> {
     /// let pairs = [(97, 97), (256, 98)].map(|(left, right)| Pair::new(left, right));
     /// let pattern: Pattern = "gpt2".parse()?;
     /// let model = Model::from_merges(pattern, Merges::trained(&pairs)?, &[""; 0])?;
-    /// let mut made = Vec::new();
-    /// let ids = MergeRule::new(&model).merge(b"aaab", |step| made.push((step.span, step.token)));
-    /// assert_eq!(made, [(0..2, 256)]);
+    /// let mut steps = Vec::new();
+    /// let ids = MergeRule::new(&model).merge(b"aaab", |step| steps.push((step.span, step.token)));
+    /// assert_eq!(steps, [(0..2, 256)]);
     /// assert_eq!(ids, [256, 97, 98]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn merge(&self, piece: &[u8], mut each: impl FnMut(MergeStep)) -> Vec<TokenId> {
         let byte_ids = self.vocab.byte_ids();
         let mut ids: Vec<TokenId> = piece.iter().map(|&b| byte_ids[usize::from(b)]).collect();
-        // Where the token that begins at a byte ends, 0 where none begins; and where the one before
-        // it begins.
+        // For each byte where a token starts: the end of the token, and the start of the previous one. The
+        // end is 0 if no token starts there.
         let mut ends: Vec<usize> = (1..=piece.len()).collect();
         let mut before: Vec<usize> = (0..piece.len()).map(|at| at.saturating_sub(1)).collect();
-        let mut waiting = BinaryHeap::new();
-        let look_up = |waiting: &mut BinaryHeap<_>, pair: Pair, start: usize, end: usize| {
+        let mut candidates = BinaryHeap::new();
+        let look_up = |candidates: &mut BinaryHeap<_>, pair: Pair, start: usize, end: usize| {
             if let Some((rank, token)) = self.merged(pair, &piece[start..end]) {
-                waiting.push(Reverse((rank, start, end, token)));
+                candidates.push(Reverse((rank, start, end, token)));
             }
         };
         for (start, pair) in ids.windows(2).enumerate() {
-            look_up(&mut waiting, Pair::new(pair[0], pair[1]), start, start + 2);
+            look_up(
+                &mut candidates,
+                Pair::new(pair[0], pair[1]),
+                start,
+                start + 2,
+            );
         }
-        while let Some(Reverse((rank, start, end, token))) = waiting.pop() {
+        while let Some(Reverse((rank, start, end, token))) = candidates.pop() {
             let middle = ends[start];
             if middle == 0 || middle >= end || ends[middle] != end {
                 continue;
@@ -109,18 +113,23 @@ impl<'m> MergeRule<'m> {
             (ids[start], ends[start], ends[middle]) = (token, end, 0);
             if end < piece.len() {
                 before[end] = start;
-                look_up(&mut waiting, Pair::new(token, ids[end]), start, ends[end]);
+                look_up(
+                    &mut candidates,
+                    Pair::new(token, ids[end]),
+                    start,
+                    ends[end],
+                );
             }
             if start > 0 {
                 let before = before[start];
-                look_up(&mut waiting, Pair::new(ids[before], token), before, end);
+                look_up(&mut candidates, Pair::new(ids[before], token), before, end);
             }
         }
         let kept = ids.iter().zip(&ends).filter(|&(_, &end)| end > 0);
         kept.map(|(&id, _)| id).collect()
     }
 
-    /// The rank of a pair and the token it makes, whose bytes are `joined`.
+    /// Returns the rank of a pair and the token it produces, whose bytes are `joined`.
     fn merged(&self, pair: Pair, joined: &[u8]) -> Option<(u32, TokenId)> {
         match &self.list {
             Some(list) => list.get(&pair).copied(),
@@ -139,7 +148,7 @@ pub(crate) mod tests {
     use crate::vocab::Repeats;
     use proptest::prelude::*;
 
-    /// The single bytes and these tokens, in their order.
+    /// A vocabulary of the single bytes, followed by `tokens`.
     pub(crate) fn ranks(tokens: &[Vec<u8>]) -> Vocab {
         let bytes: Vec<Vec<u8>> = (0..=255u8).map(|byte| vec![byte]).collect();
         let tokens = bytes.iter().chain(tokens).zip(0..);
@@ -150,7 +159,7 @@ pub(crate) mod tests {
         .unwrap()
     }
 
-    /// Some of the ways to make the tokens of a vocabulary, in no order.
+    /// A model that lists some splits of the tokens of a vocabulary, in arbitrary order.
     fn list(vocab: &Vocab, splits: &[(prop::sample::Index, prop::sample::Index)]) -> Model {
         let mut rules: Vec<Merge> = Vec::new();
         for (token, split) in splits {
@@ -175,7 +184,7 @@ pub(crate) mod tests {
 
     proptest! {
         #[test]
-        fn steps_are_those_of_the_definition(
+        fn steps_equal_the_reference(
             table in prop::collection::hash_set(
                 prop::collection::vec(prop::sample::select(&b"ab"[..]), 2..7), 1..40),
             splits in prop::collection::vec(any::<(prop::sample::Index, prop::sample::Index)>(), 0..40),
@@ -189,7 +198,7 @@ pub(crate) mod tests {
                     let joined = [vocab.token(pair.left())?, vocab.token(pair.right())?].concat();
                     rule.merged(pair, &joined)
                 });
-                // The steps, done one by one, give what the definition gives, and each was the best.
+                // Each step is the lowest-ranked merge, and the steps lead to the result of the reference.
                 let mut tokens: std::collections::BTreeMap<usize, TokenId> =
                     symbols.into_iter().enumerate().collect();
                 let ids = rule.merge(&text, |step| {

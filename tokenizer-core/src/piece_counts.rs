@@ -1,8 +1,7 @@
-//! The distinct pieces of a corpus, each with the number of times it occurs.
+//! The distinct pieces of a corpus and their counts.
 //!
-//! All pieces stand one behind another in one arena; a piece is a number, its bytes are found
-//! through the offsets. So a hundred thousand pieces are three allocations, and training walks
-//! them in the order of memory.
+//! All pieces are stored end to end in one arena and indexed by number. So a hundred thousand pieces take
+//! three allocations, and training reads them sequentially.
 
 use std::hash::BuildHasher;
 
@@ -11,58 +10,58 @@ use hashbrown::HashTable;
 use crate::hash::Seeds;
 use crate::token::Count;
 
-/// Distinct pieces and their counts. The order of the pieces means nothing.
+/// Distinct pieces and their counts. The order of the pieces is not significant.
 #[derive(Clone, Default)]
 pub struct PieceCounts {
     bytes: Vec<u8>,
     ends: Vec<usize>,
     counts: Vec<Count>,
-    /// Finds pieces for [`PieceCounts::add`]; made when it is first called.
+    /// Hash table from pieces to their numbers, built by the first [`PieceCounts::add`].
     index: HashTable<u32>,
     hasher: Seeds,
 }
 
-/// The counts of a corpus do not fit.
+/// An overflow of counts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PieceCountsError {
-    /// One piece occurs more than 2^64 - 1 times.
-    #[error("the count of the piece \"{}\" passes 2^64 - 1", .piece.escape_ascii())]
+    /// A piece occurs more than 2^64 - 1 times.
+    #[error("count of piece \"{}\" exceeds 2^64 - 1", .piece.escape_ascii())]
     CountOverflow {
         /// The piece.
         piece: Vec<u8>,
     },
-    /// More distinct pieces than a word number holds.
+    /// There are 2^32 or more distinct pieces.
     #[error("more than {} distinct pieces", u32::MAX)]
     TooManyPieces,
 }
 
 impl PieceCounts {
-    /// No pieces.
+    /// Creates an empty set of counts.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds `count` occurrences of `piece`. An empty piece holds no token and is passed over.
+    /// Adds `count` occurrences of `piece`. Empty pieces are ignored.
     ///
-    /// Costs one table access; the piece is copied only when it is new.
+    /// Costs one hash table look-up. The piece is copied only if it is new.
     ///
     /// # Errors
-    /// When the count or the number of pieces overflows; nothing is changed then.
+    /// If the count or the number of pieces overflows. The counts are then unchanged.
     pub fn add(&mut self, piece: &[u8], count: Count) -> Result<(), PieceCountsError> {
         if piece.is_empty() || count == 0 {
             return Ok(());
         }
         if self.index.len() < self.len() {
-            self.make_index();
+            self.build_index();
         }
         let hash = self.hasher.hash_one(piece);
         let (bytes, ends) = (&self.bytes, &self.ends);
-        if let Some(&word) = self
+        if let Some(&index) = self
             .index
-            .find(hash, |&word| span(bytes, ends, word as usize) == piece)
+            .find(hash, |&index| span(bytes, ends, index as usize) == piece)
         {
-            let slot = &mut self.counts[word as usize];
+            let slot = &mut self.counts[index as usize];
             *slot = slot
                 .checked_add(count)
                 .ok_or_else(|| PieceCountsError::CountOverflow {
@@ -70,16 +69,16 @@ impl PieceCounts {
                 })?;
             return Ok(());
         }
-        let word = self.len() as u32;
+        let index = self.len() as u32;
         self.push_distinct(piece, count)?;
         let (bytes, ends, hasher) = (&self.bytes, &self.ends, &self.hasher);
-        self.index.insert_unique(hash, word, |&word| {
-            hasher.hash_one(span(bytes, ends, word as usize))
+        self.index.insert_unique(hash, index, |&index| {
+            hasher.hash_one(span(bytes, ends, index as usize))
         });
         Ok(())
     }
 
-    /// Adds a piece that is not there yet.
+    /// Adds a piece, which must be new.
     pub(crate) fn push_distinct(
         &mut self,
         piece: &[u8],
@@ -94,71 +93,71 @@ impl PieceCounts {
         Ok(())
     }
 
-    /// Adds pieces none of which is there yet.
+    /// Adds the pieces of `other`, which must all be new.
     pub(crate) fn append_distinct(&mut self, other: &PieceCounts) -> Result<(), PieceCountsError> {
         if self.len() + other.len() > u32::MAX as usize {
             return Err(PieceCountsError::TooManyPieces);
         }
-        let moved = self.bytes.len();
+        let offset = self.bytes.len();
         self.bytes.extend_from_slice(&other.bytes);
-        self.ends.extend(other.ends.iter().map(|end| moved + end));
+        self.ends.extend(other.ends.iter().map(|end| offset + end));
         self.counts.extend_from_slice(&other.counts);
         Ok(())
     }
 
-    fn make_index(&mut self) {
+    fn build_index(&mut self) {
         let (bytes, ends, hasher) = (&self.bytes, &self.ends, &self.hasher);
-        let hash = |&word: &u32| hasher.hash_one(span(bytes, ends, word as usize));
+        let hash = |&index: &u32| hasher.hash_one(span(bytes, ends, index as usize));
         self.index.clear();
-        for word in 0..self.counts.len() as u32 {
-            self.index.insert_unique(hash(&word), word, hash);
+        for index in 0..self.counts.len() as u32 {
+            self.index.insert_unique(hash(&index), index, hash);
         }
     }
 
-    /// Adds every piece of `other`.
+    /// Adds the counts of `other`.
     ///
     /// # Errors
-    /// As [`PieceCounts::add`]; pieces before the one that overflows have been added.
+    /// As [`PieceCounts::add`]. The pieces before the one that overflows have been added.
     pub fn merge(&mut self, other: &PieceCounts) -> Result<(), PieceCountsError> {
         other
             .iter()
             .try_for_each(|(piece, count)| self.add(piece, count))
     }
 
-    /// How many distinct pieces there are.
+    /// The number of distinct pieces.
     pub fn len(&self) -> usize {
         self.counts.len()
     }
 
-    /// Whether there is no piece at all.
+    /// Whether there are no pieces.
     pub fn is_empty(&self) -> bool {
         self.counts.is_empty()
     }
 
-    /// Bytes of all distinct pieces together.
+    /// The total length of all distinct pieces in bytes.
     pub fn distinct_bytes(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Bytes of memory that the pieces and their counts take.
+    /// The memory of the pieces and their counts in bytes.
     pub fn memory(&self) -> usize {
         self.bytes.len() + self.len() * (size_of::<usize>() + size_of::<Count>())
     }
 
-    /// How many pieces were counted, repetitions included.
+    /// The sum of all counts.
     pub fn total(&self) -> u128 {
         self.counts.iter().map(|&count| u128::from(count)).sum()
     }
 
-    /// The pieces with their counts, in no meaningful order.
+    /// Returns the pieces with their counts, in arbitrary order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], Count)> {
-        (0..self.len()).map(|word| (span(&self.bytes, &self.ends, word), self.counts[word]))
+        (0..self.len()).map(|index| (span(&self.bytes, &self.ends, index), self.counts[index]))
     }
 }
 
-fn span<'a>(bytes: &'a [u8], ends: &[usize], word: usize) -> &'a [u8] {
-    let start = if word == 0 { 0 } else { ends[word - 1] };
-    &bytes[start..ends[word]]
+fn span<'a>(bytes: &'a [u8], ends: &[usize], index: usize) -> &'a [u8] {
+    let start = if index == 0 { 0 } else { ends[index - 1] };
+    &bytes[start..ends[index]]
 }
 
 impl std::fmt::Debug for PieceCounts {
@@ -175,33 +174,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_are_counted_once_and_merged() {
-        let mut words = PieceCounts::new();
+    fn counts_of_equal_pieces_are_summed() {
+        let mut counts = PieceCounts::new();
         for piece in ["the", " cat", "the", ""] {
-            words.add(piece.as_bytes(), 1).unwrap();
+            counts.add(piece.as_bytes(), 1).unwrap();
         }
         let mut other = PieceCounts::new();
         other.add(b"the", 1 << 40).unwrap();
-        words.merge(&other).unwrap();
-        let all: Vec<_> = words.iter().collect();
+        counts.merge(&other).unwrap();
+        let all: Vec<_> = counts.iter().collect();
         assert_eq!(
             all,
             [(&b"the"[..], 2 + (1 << 40)), (b" cat", 1)],
-            "in the order of first sight"
+            "in order of first occurrence"
         );
-        assert_eq!(words.total(), 3 + (1 << 40));
+        assert_eq!(counts.total(), 3 + (1 << 40));
     }
 
     #[test]
     fn a_count_beyond_u64_is_an_error_and_changes_nothing() {
-        let mut words = PieceCounts::new();
-        words.add(b"a", Count::MAX).unwrap();
+        let mut counts = PieceCounts::new();
+        counts.add(b"a", Count::MAX).unwrap();
         assert_eq!(
-            words.add(b"a", 1),
+            counts.add(b"a", 1),
             Err(PieceCountsError::CountOverflow {
                 piece: b"a".to_vec()
             })
         );
-        assert_eq!(words.iter().next(), Some((&b"a"[..], Count::MAX)));
+        assert_eq!(counts.iter().next(), Some((&b"a"[..], Count::MAX)));
     }
 }

@@ -1,39 +1,35 @@
-//! Ranks told as a list of merges.
+//! Converting ranks to an equivalent list of merges.
 //!
-//! Under ranks any two adjacent tokens merge whose joined bytes are an entry, the lowest rank first
-//! and the leftmost of several. A list names pairs, so it looks as if every split of every entry had
-//! to stand in it, in an order that nobody knows. But **of each entry at most one split ever
-//! merges**, and so the list of these, by rank, is the same rule:
+//! With ranks, any two adjacent tokens merge if their joined bytes are a token, lowest rank first, then
+//! leftmost. A list names pairs of tokens instead, and a token may have many splits. But **at most one split
+//! of each token ever merges**, so the list of these splits in rank order is equivalent.
 //!
-//! Let two tokens `L R` stand side by side in some text, at a moment when they join to the entry
-//! `X`. The borders of `L R` were borders of tokens all the time, since a merge across them would
-//! have removed them. So every merge within these bytes was one of two tokens within them, and of
-//! those it was, when it was done, the one of the lowest rank, the leftmost of several. That is
-//! what merging the bytes of `X` alone does at its every step. Both begin with single bytes, so both
-//! pass through the same states, and merging `X` alone passes through one state of two tokens only.
-//! `L R` is that state.
+//! **Proof.** Let `L R` be adjacent tokens in some text that join to the token `X`. Their boundaries have
+//! been token boundaries throughout, because a merge across one would have removed it. So each merge inside
+//! these bytes joined two tokens inside them: the lowest-ranked pair of these, leftmost first. Merging the
+//! bytes of `X` alone starts with the same single bytes and makes the same choices, so both pass through the
+//! same states. The last of them with two tokens is `L R`, so no other split of `X` ever merges.
 //!
-//! Merging the bytes of `X` alone ends in `X`, by that split, or in several tokens; then no text
-//! ever merges to `X`, and only a piece that is `X` as a whole becomes it. The order of the list and
-//! the place in the text decide between two merges just as the rank and the place do, because no two
-//! merges of the list have the same rank.
+//! If merging the bytes of `X` alone does not end in `X`, no text ever merges to `X`; only a piece that
+//! equals `X` is encoded as `X`. The order among merges is preserved, because no two merges of the list have
+//! the same rank.
 
 use crate::merge_steps::MergeRule;
 use crate::merges::Merge;
 use crate::token::TokenId;
 use crate::vocab::Vocab;
 
-/// A list of merges.
+/// The merges equivalent to a vocabulary of ranks.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RankMerges {
-    /// In the order of rank.
+    /// In rank order.
     pub rules: Vec<Merge>,
-    /// Whether merging reaches every entry, so that looking up whole pieces changes nothing.
+    /// Whether merging reaches each token, so that looking up whole pieces makes no difference.
     pub reaches_all: bool,
 }
 
-/// The merges of a vocabulary whose ids are ranks.
+/// Returns the merges equivalent to a vocabulary whose ids are ranks.
 pub fn rank_merges(vocab: &Vocab) -> RankMerges {
     let mut list = RankMerges {
         rules: Vec::new(),
@@ -53,7 +49,7 @@ pub fn rank_merges(vocab: &Vocab) -> RankMerges {
     list
 }
 
-/// The last two tokens of which merging makes `token`, if it does.
+/// Returns the pair that produces `token` when its bytes are merged, or `None` if merging does not reach it.
 fn last_merge(rule: &MergeRule<'_>, token: &[u8]) -> Option<(TokenId, TokenId)> {
     let mut last = None;
     rule.merge(token, |step| {
@@ -73,7 +69,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn each_entry_has_the_split_that_merging_comes_to() {
+    fn each_token_has_the_split_that_merging_reaches() {
         let tokens = ["aa", "aaa", "bc", "ab", "abc", "xyz"].map(|t| t.as_bytes().to_vec());
         let list = rank_merges(&vocab(&tokens));
         let pairs: Vec<_> = list
@@ -91,18 +87,18 @@ mod tests {
                 (97, 258, 260)
             ]
         );
-        assert!(!list.reaches_all, "nothing makes xyz");
+        assert!(!list.reaches_all, "no merge produces xyz");
         assert!(rank_merges(&vocab(&tokens[..5])).reaches_all);
     }
 
     proptest! {
         #[test]
-        fn the_list_gives_the_ids_of_the_ranks(
+        fn the_list_is_equivalent_to_the_ranks(
             table in prop::collection::hash_set(
                 prop::collection::vec(prop::sample::select(&b"ab"[..]), 2..7), 0..40),
             text in prop::collection::vec(prop::sample::select(&b"abc"[..]), 0..40),
         ) {
-            // The table in the order of its hashes: no order at all.
+            // Tokens in the arbitrary order of the hash set.
             let vocab = vocab(&table.into_iter().collect::<Vec<_>>());
             let symbols: Vec<TokenId> = text.iter().map(|&b| b.into()).collect();
             let by_rank = reference::merge_piece(symbols.clone(), |pair| {

@@ -1,26 +1,27 @@
-//! Byte-level BPE by its definition: slow, short, and the judge of everything fast.
+//! Byte-level BPE by its definition: the slow, short oracle for tests of all fast paths.
 //!
-//! Training counts all pairs anew for every merge; encoding looks at all pairs anew for every
-//! step. Nothing here is shared with the fast versions but the types.
+//! Training recounts all pairs for each merge; encoding searches all pairs for each step. Only types are
+//! shared with the fast implementations.
 
 use std::collections::HashMap;
 
 use crate::piece_counts::PieceCounts;
 use crate::token::{Candidate, Count, Pair, TokenId};
 
-/// Learns up to `merges` merges: each time the pair with the highest count, ties to the smallest
-/// `(left id, right id)`, as long as a pair occurs at least `min_frequency` times. Overlapping
-/// occurrences count (`aaa` has two), and a merge is applied greedily from the left. A pair whose
-/// token would pass `max_token_bytes` is never merged.
+/// Learns up to `merges` merges.
 ///
-/// Costs the whole corpus of distinct pieces for every merge.
+/// Each step merges the pair with the highest count, ties to the smallest `(left id, right id)`, greedily
+/// from the left. Overlapping occurrences count (`aaa` has two pairs). Pairs that occur fewer than
+/// `min_frequency` times, or whose token would exceed `max_token_bytes`, are not merged.
+///
+/// Each merge takes time linear in the distinct pieces.
 pub fn train(
-    words: &PieceCounts,
+    pieces: &PieceCounts,
     merges: usize,
     min_frequency: Count,
     max_token_bytes: usize,
 ) -> Vec<Pair> {
-    let corpus = words
+    let corpus = pieces
         .iter()
         .map(|(piece, count)| (piece.iter().map(|&b| b.into()).collect(), count))
         .collect();
@@ -35,8 +36,10 @@ pub fn train(
     )
 }
 
-/// As [`train`], on pieces that are tokens already. `tokens` has the bytes of every id below the
-/// first new one; a pair whose bytes are among them, or have been learned, is passed over.
+/// As [`train`], on pieces that are already encoded.
+///
+/// `tokens` contains the bytes of each existing id; new ids follow. A pair that would produce the bytes of an
+/// existing or learned token is skipped.
 pub fn extend(
     corpus: Vec<(Vec<TokenId>, Count)>,
     tokens: Vec<Vec<u8>>,
@@ -71,8 +74,8 @@ fn learn(
                 *counts.entry(Pair::new(pair[0], pair[1])).or_default() += count;
             }
         }
-        let part = |id: TokenId| tokens[id as usize].as_slice();
-        let joined = |pair: Pair| [part(pair.left()), part(pair.right())].concat();
+        let bytes = |id: TokenId| tokens[id as usize].as_slice();
+        let joined = |pair: Pair| [bytes(pair.left()), bytes(pair.right())].concat();
         let best = counts
             .into_iter()
             .map(|(pair, count)| Candidate { count, pair })
@@ -93,7 +96,7 @@ fn learn(
     learned
 }
 
-/// Replaces every occurrence of `pair` from the left by `token`.
+/// Replaces each occurrence of `pair` by `token`, greedily from the left.
 fn merge_everywhere(symbols: &[TokenId], pair: Pair, token: TokenId) -> Vec<TokenId> {
     let mut merged = Vec::with_capacity(symbols.len());
     let mut at = 0;
@@ -109,10 +112,10 @@ fn merge_everywhere(symbols: &[TokenId], pair: Pair, token: TokenId) -> Vec<Toke
     merged
 }
 
-/// Merges the symbols of one piece: as long as some adjacent pair can merge, the one with the
-/// lowest rank does, the leftmost of several. `rule` gives a pair's rank and the token it makes.
+/// Merges the symbols of one piece: repeatedly the adjacent pair with the lowest rank, leftmost first, until
+/// none merges. `rule` returns the rank of a pair and the token that it produces.
 ///
-/// Costs the square of the length.
+/// Takes time quadratic in the length.
 pub fn merge_piece(
     mut symbols: Vec<TokenId>,
     rule: impl Fn(Pair) -> Option<(u32, TokenId)>,
@@ -140,16 +143,16 @@ mod tests {
 
     #[test]
     fn training_counts_overlaps_and_breaks_ties_by_ids() {
-        let mut words = PieceCounts::new();
-        words.add(b"aaab", 2).unwrap();
-        words.add(b"cd", 4).unwrap();
-        // (a, a) has two occurrences in "aaab": 4; (c, d) has 4 too; the smaller pair first.
-        // Then "aaab" is X a b, where (a, b) and (X, a) have 2: the smaller pair first.
-        let learned = train(&words, 10, 1, usize::MAX);
+        let mut pieces = PieceCounts::new();
+        pieces.add(b"aaab", 2).unwrap();
+        pieces.add(b"cd", 4).unwrap();
+        // (a, a) occurs twice in each "aaab": 4 times, as often as (c, d). The smaller pair is merged first.
+        // Then "aaab" is X a b, where (a, b) and (X, a) occur twice. Again the smaller pair is merged first.
+        let learned = train(&pieces, 10, 1, usize::MAX);
         let pairs = [(97, 97), (99, 100), (97, 98), (256, 258)];
         assert_eq!(learned, pairs.map(|(l, r)| Pair::new(l, r)));
-        assert_eq!(train(&words, 10, 3, usize::MAX).len(), 2);
-        assert_eq!(train(&words, 10, 1, 2).len(), 3);
+        assert_eq!(train(&pieces, 10, 3, usize::MAX).len(), 2);
+        assert_eq!(train(&pieces, 10, 1, 2).len(), 3);
     }
 
     #[test]

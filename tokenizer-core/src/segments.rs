@@ -1,12 +1,11 @@
-//! The one walk through a text: special and added tokens, and the text between them.
+//! Segments: the special and added tokens of a text, and the text between them.
 //!
 //! ```text
-//! text ──▶ tokens of the text as it is ──▶ normalizer ──▶ tokens of normalized text ──▶ segments
+//! text ──▶ tokens in raw text ──▶ normalizer ──▶ tokens in normalized text ──▶ segments
 //! ```
 //!
-//! Encoding, counting, offsets, truncation and the check for forbidden tokens are loops over it. Text
-//! that comes in chunks passes the same stages (`encode/stream.rs`), and its tokens are found by the same
-//! [`Walk`](special::Walk).
+//! Encoding, counting, offsets, truncation and the check for forbidden tokens are loops over segments.
+//! Streams have the same stages (`encode/stream.rs`), and find tokens by the same [`Walk`](special::Walk).
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -15,33 +14,33 @@ use std::rc::Rc;
 use crate::normalize::{Alignment, Normalizer};
 use crate::special::{self, Segment as Raw, SpecialSet, SpecialToken};
 
-/// A part of a text.
+/// A segment of a text.
 pub(crate) enum Segment<'m, 't> {
-    /// A special or added token, and the bytes of the text that it covers, white space that its flags
-    /// strip included.
+    /// A special or added token, and the byte range that it covers, including white space that it strips.
     Special(&'m SpecialToken, Range<usize>),
-    /// Text to be split, normalized and never empty, and where it is from.
-    Text(Cow<'t, [u8]>, Place),
+    /// Normalized text to split, never empty, and its origin.
+    Text(Cow<'t, [u8]>, Origin),
 }
 
-/// Where the text of a segment is from.
+/// Maps a text segment back to the original text.
 #[derive(Clone, Default)]
-pub(crate) struct Place {
-    /// Where the stretch that was normalized as a whole begins in the text.
+pub(crate) struct Origin {
+    /// The offset in the original text of the part that was normalized at once.
     offset: usize,
-    /// Where the segment begins in that stretch, normalized.
+    /// The start of the segment in that part, in normalized bytes.
     start: usize,
-    /// What the normalizer changed, if it was asked for.
+    /// The changes of the normalizer, if requested by [`Segments::aligned`].
     alignment: Option<Rc<Alignment>>,
 }
 
-impl Place {
-    /// Where the segment begins: a byte of the text, or of the text as normalized without an alignment.
+impl Origin {
+    /// The start of the segment. It counts original bytes before the part that was normalized at once, and
+    /// normalized bytes within it.
     pub(crate) fn start(&self) -> usize {
         self.offset + self.start
     }
 
-    /// The bytes of the text that bytes of the segment are from.
+    /// Returns the range of the original text for a range of the segment.
     pub(crate) fn original(&self, range: Range<usize>) -> Range<usize> {
         let normalized = self.start + range.start..self.start + range.end;
         let original = match &self.alignment {
@@ -52,21 +51,20 @@ impl Place {
     }
 }
 
-/// The segments of a text, in order. Looks no further ahead than the next token, but for a text that is
-/// normalized.
+/// Iterator over the segments of a text. Lazy, except that text between two raw tokens is normalized at once.
 pub(crate) struct Segments<'m, 't> {
     raw: special::Segments<'m, 't>,
     stage: Stage<'m>,
-    /// The segments of the last stretch between two tokens.
+    /// The remaining segments between two raw tokens.
     between: std::vec::IntoIter<Segment<'m, 't>>,
 }
 
-/// The normalizer, and the tokens that are looked for behind it.
+/// The normalizer, and the tokens matched in normalized text.
 #[derive(Clone, Copy)]
 struct Stage<'m> {
     normalizer: Option<Normalizer>,
     set: &'m SpecialSet,
-    /// Whether places are exact behind the normalizer.
+    /// Whether to record alignments.
     aligned: bool,
 }
 
@@ -79,7 +77,7 @@ impl<'m, 't> Segments<'m, 't> {
         }
     }
 
-    /// With exact places in the text as it is given, also behind a normalizer.
+    /// Records alignments, so that ranges of normalized text map exactly to the original text.
     pub(crate) fn aligned(mut self) -> Self {
         self.stage.aligned = true;
         self
@@ -97,11 +95,11 @@ impl<'m, 't> Iterator for Segments<'m, 't> {
             match self.raw.next()? {
                 Raw::Special(token, span) => return Some(Segment::Special(token, span)),
                 Raw::Text(text, offset) if self.stage.is_plain() => {
-                    let place = Place {
+                    let origin = Origin {
                         offset,
-                        ..Place::default()
+                        ..Origin::default()
                     };
-                    return Some(Segment::Text(text.into(), place));
+                    return Some(Segment::Text(text.into(), origin));
                 }
                 Raw::Text(text, offset) => {
                     self.between = self.stage.segments(text, offset).into_iter();
@@ -111,7 +109,7 @@ impl<'m, 't> Iterator for Segments<'m, 't> {
     }
 }
 
-/// The segments of text between two tokens of the text as it is; it begins at `offset`.
+/// Returns the segments of the text between two raw tokens, which starts at `offset`.
 pub(crate) fn between<'m, 't>(
     text: &'t [u8],
     offset: usize,
@@ -130,7 +128,7 @@ impl<'m> Stage<'m> {
         }
     }
 
-    /// Whether text passes as it is.
+    /// Returns whether this stage leaves text unchanged and undivided.
     fn is_plain(self) -> bool {
         self.normalizer.is_none() && self.set.normalized.is_empty()
     }
@@ -144,22 +142,22 @@ impl<'m> Stage<'m> {
             Some(normalizer) => (normalizer.apply(text), None),
             None => (text.into(), None),
         };
-        let place = |start| Place {
+        let origin = |start| Origin {
             offset,
             start,
             alignment: alignment.clone(),
         };
         if self.set.normalized.is_empty() {
-            return vec![Segment::Text(text, place(0))];
+            return vec![Segment::Text(text, origin(0))];
         }
         let segment = |segment: Raw<'m, '_>| match segment {
-            Raw::Special(token, span) => Segment::Special(token, place(0).original(span)),
-            Raw::Text(part, start) => {
-                let part = match &text {
-                    Cow::Borrowed(text) => text[start..start + part.len()].into(),
-                    Cow::Owned(_) => Cow::Owned(part.to_vec()),
+            Raw::Special(token, span) => Segment::Special(token, origin(0).original(span)),
+            Raw::Text(raw, start) => {
+                let text = match &text {
+                    Cow::Borrowed(text) => text[start..start + raw.len()].into(),
+                    Cow::Owned(_) => Cow::Owned(raw.to_vec()),
                 };
-                Segment::Text(part, place(start))
+                Segment::Text(text, origin(start))
             }
         };
         self.set.normalized.segments(&text).map(segment).collect()

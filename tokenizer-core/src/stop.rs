@@ -1,9 +1,9 @@
-//! Breaking off from outside.
+//! A stop flag shared between threads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether another thread wants the work to end. What is half done then is never looked at again.
+/// A flag by which another thread stops the work. Partial results are discarded after it is set.
 #[derive(Clone, Default)]
 pub(crate) struct Stop(Option<Arc<AtomicBool>>);
 

@@ -1,4 +1,4 @@
-//! The tokenizer: text to ids and back.
+//! The tokenizer: from text to ids and back.
 
 use std::fmt;
 #[cfg(feature = "files")]
@@ -14,8 +14,8 @@ use crate::pattern::Pattern;
 use crate::token::TokenId;
 use crate::train::Trained;
 
-/// Encodes text with a [`Model`], and decodes ids. Made once, used from many threads; a clone shares
-/// everything.
+/// Encodes text with a [`Model`], and decodes ids. Threads may share a tokenizer; clones are cheap and share
+/// all state.
 ///
 /// ```
 /// use tokenizer_core::{CountOptions, Pattern, Tokenizer, TrainOptions, count_pieces, train};
@@ -33,22 +33,23 @@ pub struct Tokenizer {
     encoder: Encoder,
 }
 
-/// Makes a [`Tokenizer`]. None of its options changes an id.
+/// Builds a [`Tokenizer`]. Its options do not change ids.
 #[derive(Clone, Debug, Default)]
 pub struct TokenizerBuilder {
     options: EncoderOptions,
 }
 
 impl TokenizerBuilder {
-    /// Limits the piece table of a thread to `bytes`; 24 MiB by default, which only text of hundreds
-    /// of thousands of distinct pieces fills. The table starts with 16 KiB and grows with the pieces met. A
-    /// thread needs up to 16 MiB beside it, mostly less than one.
+    /// Limits the piece table of each thread to `bytes` (24 MiB by default).
+    ///
+    /// The table starts at 16 KiB and grows with the number of distinct pieces; hundreds of thousands fill
+    /// the default. A thread needs up to 16 MiB of other memory, usually less than 1 MiB.
     pub fn cache_bytes(mut self, bytes: usize) -> Self {
         self.options.cache_bytes = bytes;
         self
     }
 
-    /// Uses the instructions of `tier`, if the machine has it; the fastest by default.
+    /// Sets the instruction set (the fastest available by default).
     #[cfg(any(test, feature = "internals"))]
     #[doc(hidden)]
     pub fn tier(mut self, tier: crate::simd::Tier) -> Self {
@@ -56,15 +57,15 @@ impl TokenizerBuilder {
         self
     }
 
-    /// Cuts texts for threads into parts of a few bytes, so that short texts reach them.
+    /// Uses tasks of a few bytes, so that short texts are spread over threads.
     #[cfg(any(test, feature = "internals"))]
     #[doc(hidden)]
-    pub fn small_parts(mut self) -> Self {
-        self.options = self.options.small_parts();
+    pub fn small_tasks(mut self) -> Self {
+        self.options = self.options.small_tasks();
         self
     }
 
-    /// A tokenizer with this model.
+    /// Builds a tokenizer for `model`.
     pub fn build(self, model: impl Into<Arc<Model>>) -> Tokenizer {
         Tokenizer {
             encoder: Encoder::with_options(model, self.options),
@@ -73,32 +74,32 @@ impl TokenizerBuilder {
 }
 
 impl Tokenizer {
-    /// A tokenizer with the default options.
+    /// Creates a tokenizer with the default options.
     ///
-    /// Costs a table of 256 KiB and a look at each token or listed merge.
+    /// Allocates a table of 256 KiB and reads each token or listed merge once.
     pub fn new(model: impl Into<Arc<Model>>) -> Self {
         Self::builder().build(model)
     }
 
-    /// A builder with the default options.
+    /// Returns a builder with the default options.
     pub fn builder() -> TokenizerBuilder {
         TokenizerBuilder::default()
     }
 
-    /// The tokenizer in a file: `.bpe`, or `.json` of Hugging Face. For a `.tiktoken`, which does not have its
-    /// pattern, see [`load_model`].
+    /// Loads a tokenizer from a file: `.bpe`, or Hugging Face's `.json`. A `.tiktoken` file lacks its
+    /// pattern: see [`load_model`].
     ///
     /// # Errors
-    /// When the file cannot be read or is refused; the error names the file.
+    /// If the file cannot be read or is not a supported model. The error names the file.
     #[cfg(feature = "files")]
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, LoadError> {
         load_model(path.as_ref(), None).map(Self::new)
     }
 
-    /// What training made of pieces that were counted with `pattern`.
+    /// Creates a tokenizer from a training result. `pattern` must be the one that split the training text.
     ///
     /// # Errors
-    /// When a special token is empty or a duplicate.
+    /// If a special token is empty or a duplicate.
     pub fn from_trained(pattern: Pattern, trained: Trained) -> Result<Self, ModelError> {
         Model::from_trained(pattern, trained).map(Self::new)
     }
@@ -108,15 +109,16 @@ impl Tokenizer {
         self.encoder.model()
     }
 
-    /// The ids of `text`, in which the text of special tokens is text like any other.
+    /// Encodes `text`. Special tokens in it are treated as ordinary text; use [`Tokenizer::request`] to allow
+    /// them.
     ///
     /// # Errors
-    /// When the pattern fails on the text; named patterns and most others never do.
+    /// If the pattern fails on the text. Named patterns and most others never do.
     pub fn encode(&self, text: impl AsRef<[u8]>) -> Result<Vec<TokenId>, EncodeError> {
         self.request().encode(text)
     }
 
-    /// The number of ids of `text`. No ids are kept.
+    /// Returns the number of ids of `text`. Ids are not stored.
     ///
     /// # Errors
     /// As [`Tokenizer::encode`].
@@ -124,30 +126,29 @@ impl Tokenizer {
         self.request().count(text)
     }
 
-    /// A call with special tokens, on several threads, or that can be stopped: encodes, counts and truncates
-    /// texts and batches of texts, gives offsets, and encodes streams.
+    /// Creates a request, for calls with special tokens, several threads or a stop flag. A request encodes,
+    /// counts and truncates texts and batches, returns offsets, and encodes streams.
     pub fn request(&self) -> Request<'_> {
         self.encoder.request()
     }
 
-    /// The ids of `piece` taken as one piece, whatever the pattern would make of it.
+    /// Encodes `piece` as a single piece, without splitting it by the pattern.
     ///
-    /// An empty piece, which no pattern gives, is the empty token if there is one and whole pieces
-    /// come first.
+    /// An empty piece, which no pattern produces, is encoded as the empty token if the model has one and
+    /// ignores merges for whole pieces, and otherwise as no ids.
     pub fn encode_single_piece(&self, piece: impl AsRef<[u8]>) -> Vec<TokenId> {
         self.encoder.piece_by_piece()(piece.as_ref())
     }
 
-    /// The bytes of `ids`.
+    /// Decodes `ids` to bytes.
     ///
     /// # Errors
-    /// At the first id that is not in the vocabulary.
+    /// If an id is not in the vocabulary. The error names the first one.
     pub fn decode(&self, ids: &[TokenId]) -> Result<Vec<u8>, UnknownToken> {
         self.model().decode(ids)
     }
 
-    /// As [`Tokenizer::decode`], as a string. Bytes that are not UTF-8, as of a character cut in two, become
-    /// U+FFFD.
+    /// Decodes `ids` to a string. Invalid UTF-8, such as a part of a character, is replaced by U+FFFD.
     ///
     /// # Errors
     /// As [`Tokenizer::decode`].

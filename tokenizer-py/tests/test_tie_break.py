@@ -144,7 +144,7 @@ def test_a_special_token_that_is_a_byte(case):
 def test_a_special_token_that_is_learned_is_refused(case):
     """The special token and the byte share an id."""
     one = case(["user users user used"] * 3)
-    with pytest.raises(AssertionError, match='the special token "user" is learned as a token'):
+    with pytest.raises(AssertionError, match='special token "user" was also learned as an ordinary token'):
         one.ours(280, specials=["<s>", "user"])
     pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     theirs = model(one.theirs(280, pre_tokenizer, specials=["<s>", "user"]))
@@ -153,7 +153,7 @@ def test_a_special_token_that_is_learned_is_refused(case):
 
 def test_a_special_token_that_spells_another_byte_is_refused(case):
     """In the byte-level alphabet, the letter \u00e9 represents the byte E9."""
-    with pytest.raises(AssertionError, match='the special token "\u00e9" has the id 0'):
+    with pytest.raises(AssertionError, match='special token "\u00e9" would share id 0'):
         case(["abc"]).ours(300, specials=["\u00e9"])
 
 

@@ -210,7 +210,7 @@ impl IdReader {
     }
 
     fn unknown(&self, id: i128, position: usize) -> CommandError {
-        let fault = format!("there is no token {id} (at position ");
+        let fault = format!("unknown token id {id} (at position ");
         match self.encoding {
             Encoding::Numbers(_) => {
                 let position = self.tokens + position as u64;

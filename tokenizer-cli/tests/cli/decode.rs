@@ -47,7 +47,7 @@ fn special_tokens_are_left_out_on_request_and_other_added_tokens_are_kept() {
         let skipped = decode(&["--skip-special"], "104 269 105").succeeds();
         assert_eq!(skipped.text(), want, "{model}");
         decode(&["--skip-special"], "104 269 105 270")
-            .fails(1, &["there is no token 270 (at position 3 of the line)"]);
+            .fails(1, &["unknown token id 270 (at position 3 of the line)"]);
     }
     let encode = |model: &str| {
         let encode = ["encode", "-", "-m", model, "-q"];
@@ -72,7 +72,7 @@ fn faults_of_text_name_the_line() {
     decode("\n\n4294967296").fails(1, &["line 3: \"4294967296\""]);
     decode("1 2\n3 270 4").fails(
         1,
-        &["line 2: there is no token 270 (at position 1 of the line)"],
+        &["line 2: unknown token id 270 (at position 1 of the line)"],
     );
     decode("\u{1b}[2J").fails(1, &["line 1: "]);
     assert!(!folder.exists("out"));
@@ -92,7 +92,7 @@ fn json_lines_are_read_with_whatever_else_they_hold() {
     decode("{\"ids\": 3}").fails(1, &["line 1: expected"]);
     decode("{\"ids\": [1.5]}").fails(1, &["line 1: \"1.5\" is no id"]);
     decode("{\"ids\": [-1]}").fails(1, &["\"-1\" is no id"]);
-    decode("{\"ids\": [1, 999]}").fails(1, &["line 1: there is no token 999 (at position 1"]);
+    decode("{\"ids\": [1, 999]}").fails(1, &["line 1: unknown token id 999 (at position 1"]);
     decode(&"[".repeat(100_000)).fails(1, &["line 1: not JSON"]);
 }
 
@@ -115,7 +115,7 @@ fn raw_ids_must_be_whole_and_known() {
     );
     decode("unknown.u32").fails(
         1,
-        &["unknown.u32: there is no token 300 (at position 70000)"],
+        &["unknown.u32: unknown token id 300 (at position 70000)"],
     );
     assert_eq!(decode("empty.u16").succeeds().text(), "");
 }

@@ -418,7 +418,7 @@ mod tests {
         let files = CountsFiles::open([at("max.tsv"), at("one.tsv")], None).unwrap();
         let error = files.unwrap().words().unwrap_err().to_string();
         assert!(
-            error.contains("one.tsv: the count of the piece \"a\""),
+            error.contains("one.tsv: count of piece \"a\" exceeds"),
             "{error}"
         );
     }

@@ -1,25 +1,22 @@
-//! Tables of several threads put together.
+//! Merging the tables of several threads.
 //!
-//! A slot is chosen by the upper bits of a hash, and all tables hash alike: so every table has its
-//! pieces in the order of their hashes, but for the few that were displaced by a slot or so. The
-//! hashes are cut into ranges. The pieces of a range stand together in every table; they are read
-//! one table after the other, and the same pieces found in a small index that stays in cache. So
-//! every table is read from front to back, once to count a range and, from the cache, once more to
-//! take it; no bytes are hashed again; and ranges are shared among threads without anything in
-//! common.
+//! All tables hash with the same seeds and choose slots by the upper bits of the hash. So each table stores
+//! its pieces in hash order, apart from a few displaced by collisions. The hash space is divided into ranges.
+//! The pieces of a range are contiguous in each table; they are read table by table and summed in a small
+//! index that fits in cache.
 //!
-//! Not worth it: adding the pieces of one table to another one by one. They come in the order of
-//! hashes, so as long as the table is small they all want the same slots: on 18 MB of mixed scripts
-//! it took 150 ms, this takes a tenth.
+//! **Cost.** Each table is read sequentially, twice, the second time from cache. No piece is hashed again.
+//! Threads merge disjoint sets of ranges without sharing anything. This is ten times as fast as inserting the
+//! pieces of one table into another, where hash order makes the insertions collide.
 
 use super::table::{Entry, PieceTable};
 use crate::parallel;
 use crate::piece_counts::{PieceCounts, PieceCountsError};
 
-/// Slots of a range in the largest table: some ten kilobytes.
+/// The number of slots in a range of the largest table: 16 KiB.
 const RANGE_SLOTS: usize = 1 << 9;
 
-/// Sums up the counts of all `tables`, which have the same seeds, on so many threads.
+/// Merges `tables`, which must have the same seeds, on up to `threads` threads.
 pub(super) fn merge(
     tables: &[PieceTable],
     threads: usize,
@@ -33,52 +30,53 @@ pub(super) fn merge(
     let threads = threads.clamp(1, ranges);
     let shares = (0..threads).map(|share| ranges * share / threads..ranges * (share + 1) / threads);
     let merged = parallel::map(shares, |share| {
-        let mut words = PieceCounts::new();
-        let mut range = Range::default();
-        for number in share {
-            range.merge(tables, number, bits, &mut words)?;
+        let mut counts = PieceCounts::new();
+        let mut merger = RangeMerger::default();
+        for range in share {
+            merger.merge(tables, range, bits, &mut counts)?;
         }
-        Ok(words)
+        Ok(counts)
     });
     let mut merged = merged.into_iter();
-    let mut words = merged.next().unwrap_or_else(|| Ok(PieceCounts::new()))?;
-    for more in merged {
-        words.append_distinct(&more?)?;
+    let mut counts = merged.next().unwrap_or_else(|| Ok(PieceCounts::new()))?;
+    for other in merged {
+        counts.append_distinct(&other?)?;
     }
-    Ok(words)
+    Ok(counts)
 }
 
-/// The pieces of one range; kept for the next one, so that nothing is allocated for it.
+/// Merges one range at a time. Its allocations are reused.
 #[derive(Default)]
-struct Range<'t> {
-    /// Distinct pieces, and the table each was first seen in.
+struct RangeMerger<'t> {
+    /// The distinct pieces, each with the table where it was first found.
     entries: Vec<(&'t PieceTable, Entry<'t>)>,
-    /// By the next bits of the hash: the number of an entry, from 1.
+    /// Hash table from the next bits of the hash to the number of an entry, from 1.
     index: Vec<u32>,
 }
 
-impl<'t> Range<'t> {
+impl<'t> RangeMerger<'t> {
+    /// Appends the merged counts of range number `range` to `counts`.
     fn merge(
         &mut self,
         tables: &'t [PieceTable],
-        number: usize,
+        range: usize,
         bits: u32,
-        words: &mut PieceCounts,
+        counts: &mut PieceCounts,
     ) -> Result<(), PieceCountsError> {
         self.entries.clear();
-        let all = || tables.iter().map(|table| table.entries(number, bits));
+        let all = || tables.iter().map(|table| table.entries(range, bits));
         let count: usize = all().map(Iterator::count).sum();
         let index_bits = (2 * count).next_power_of_two().ilog2().max(1);
         self.index.clear();
         self.index.resize(1 << index_bits, 0);
         for table in tables {
-            for entry in table.entries(number, bits) {
+            for entry in table.entries(range, bits) {
                 self.add(table, entry, bits, index_bits)?;
             }
         }
         let mut short = [0; 16];
         for (table, entry) in &self.entries {
-            words.push_distinct(table.piece(entry, &mut short), entry.count)?;
+            counts.push_distinct(table.piece(entry, &mut short), entry.count)?;
         }
         Ok(())
     }

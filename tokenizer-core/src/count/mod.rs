@@ -1,10 +1,10 @@
-//! Counting: documents in, [`PieceCounts`] out, on several threads.
+//! Counting: documents to [`PieceCounts`], in parallel.
 //!
-//! Threads take documents in batches of about a megabyte, a large document in several parts (see
-//! [`Pattern::parts`]), and each splits and counts into a table of its own for the whole corpus
-//! (`table.rs`). At the end the tables are merged (`merge.rs`). The number of batches in memory is
-//! bounded, so memory follows the distinct pieces and not the corpus. Which thread counts a part
-//! changes nothing.
+//! Threads take documents in batches of about 1 MiB; a large document is cut into sections (see
+//! [`Pattern::parts`]). Each thread splits its batches and counts the pieces in its own table
+//! (`table.rs`). The tables are merged at the end (`merge.rs`), so the result does not depend on the
+//! scheduling. The number of batches in memory is bounded: memory grows with the distinct pieces, not with
+//! the corpus.
 
 mod merge;
 mod spill;
@@ -24,7 +24,7 @@ use crate::pattern::{Pattern, Spans, SplitError};
 use crate::piece_counts::{PieceCounts, PieceCountsError};
 use crate::stop::Stop;
 
-/// How to count.
+/// Options of counting: threads and a stop flag.
 #[derive(Clone, Debug)]
 pub struct CountOptions {
     threads: usize,
@@ -32,16 +32,18 @@ pub struct CountOptions {
 }
 
 impl CountOptions {
-    /// Threads that split and count, the caller's included: at least one, at most 1024; by default one
-    /// for each processor. Without the feature `parallel`, one is used.
+    /// Sets the number of threads, including the caller's: 1 to 1024, by default one per processor.
+    ///
+    /// Without the feature `parallel`, counting runs on the caller's thread.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self
     }
 
-    /// When another thread sets `flag`, counting ends with [`CountError::Stopped`], mostly within a
-    /// hundredth of a second: not while a piece without an end is split, nor while a document is
-    /// waited for.
+    /// Makes counting return [`CountError::Stopped`] after another thread sets `flag`.
+    ///
+    /// The flag is checked after each run of pieces, usually within 10 ms. It is not checked while the
+    /// splitter is inside a single long piece, or while the iterator of documents blocks.
     pub fn stop(mut self, flag: Arc<AtomicBool>) -> Self {
         self.stop = Some(flag);
         self
@@ -49,7 +51,7 @@ impl CountOptions {
 }
 
 impl Default for CountOptions {
-    /// One thread for each processor.
+    /// One thread per processor, and no stop flag.
     fn default() -> Self {
         CountOptions {
             threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
@@ -58,53 +60,50 @@ impl Default for CountOptions {
     }
 }
 
-/// A corpus could not be counted.
+/// An error of counting.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CountError {
     /// The pattern failed on a document.
     #[error("document {document}: {error}")]
     Split {
-        /// Which document, from 0.
+        /// The index of the document, from 0.
         document: usize,
-        /// Where in it, and why.
+        /// The cause, with its byte offset in the document.
         error: SplitError,
     },
-    /// The counts do not fit.
+    /// A count or the number of distinct pieces overflowed.
     #[error(transparent)]
     PieceCounts(#[from] PieceCountsError),
-    /// What does not fit in memory cannot be put elsewhere.
-    #[error("counts that do not fit in memory: {0}")]
+    /// A temporary file could not be created, written or read.
+    #[error("cannot spill counts to disk: {0}")]
     Store(String),
-    /// The distinct pieces alone take more memory than was allowed.
-    #[error(
-        "the distinct pieces alone take more than the {max_memory} bytes of memory that there are for them"
-    )]
+    /// The distinct pieces need more memory than allowed.
+    #[error("distinct pieces need more than the {max_memory} bytes of memory allowed")]
     MemoryExceeded {
-        /// What was allowed, in bytes.
+        /// The limit in bytes.
         max_memory: usize,
     },
-    /// [`CountOptions::stop`] was set.
+    /// The flag of [`CountOptions::stop`] was set.
     #[error("counting was stopped")]
     Stopped,
 }
 
-/// Splits every document by `pattern` and counts the pieces.
+/// Splits each document with `pattern` and counts the pieces.
 ///
-/// Documents are counted each on its own: no piece crosses from one to the next. The result is the
-/// same for any number of threads and any order of documents. The threads take turns in reading
-/// `documents`.
+/// A piece never spans two documents. The result does not depend on the number of threads or the order of
+/// the documents. Threads take turns advancing the iterator `documents`.
 ///
 /// # Errors
-/// The first failure in the order of documents, and then nothing is counted.
+/// Returns the error of the first document that fails.
 ///
 /// ```
 /// use tokenizer_core::{CountOptions, Pattern, count_pieces};
 ///
 /// let pattern: Pattern = "cl100k".parse()?;
-/// let words = count_pieces(["to be or", " not to be"], &pattern, &CountOptions::default())?;
-/// assert_eq!(words.len(), 5); // "to", " be", " or", " not", " to"
-/// assert_eq!(words.total(), 6);
+/// let counts = count_pieces(["to be or", " not to be"], &pattern, &CountOptions::default())?;
+/// assert_eq!(counts.len(), 5); // "to", " be", " or", " not", " to"
+/// assert_eq!(counts.total(), 6);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn count_pieces<D: AsRef<[u8]> + Send + Sync>(
@@ -116,8 +115,8 @@ pub fn count_pieces<D: AsRef<[u8]> + Send + Sync>(
     Ok(merge(&tables, options.threads)?)
 }
 
-/// Counts the pieces of documents in a table for each thread. Before a run of pieces is counted in
-/// a table, `make_room` is called with both.
+/// Counts the pieces of `documents` and returns one table per thread. Calls `make_room` with the table and
+/// the run of pieces before each run is counted.
 fn tables<D: AsRef<[u8]> + Send + Sync>(
     documents: impl IntoIterator<Item = D, IntoIter: Send>,
     pattern: &Pattern,
@@ -126,33 +125,30 @@ fn tables<D: AsRef<[u8]> + Send + Sync>(
 ) -> Result<Vec<PieceTable>, CountError> {
     let stop = Stop::new(options.stop.clone());
     let documents = documents.into_iter().take_while(|_| !stop.is_set());
-    let mut parts = (documents.enumerate()).flat_map(|(number, document)| {
-        parts_of(number, document, pattern) //
-    });
-    let batches = std::iter::from_fn(|| next_batch(&mut parts));
+    let mut sections = (documents.enumerate())
+        .flat_map(|(number, document)| cut_document(number, document, pattern));
+    let batches = std::iter::from_fn(|| next_batch(&mut sections));
     let seeds = Seeds::new();
     let tables: Mutex<Vec<(ThreadId, PieceTable)>> = Mutex::default();
     let lock = || tables.lock().unwrap_or_else(PoisonError::into_inner);
-    let count = |batch: Vec<Part<D>>| {
-        // The table that this thread has in its caches.
+    let count = |batch: Vec<Section<D>>| {
+        // Each thread takes back its own table, which is warm in its caches.
         let thread = thread::current().id();
-        let own = |tables: &mut Vec<(ThreadId, PieceTable)>| {
-            let place = tables.iter().position(|table| table.0 == thread)?;
-            Some(tables.swap_remove(place).1)
+        let take_own = |tables: &mut Vec<(ThreadId, PieceTable)>| {
+            let index = tables.iter().position(|table| table.0 == thread)?;
+            Some(tables.swap_remove(index).1)
         };
-        let own = own(&mut lock());
+        let own = take_own(&mut lock());
         let mut table = own.unwrap_or_else(|| PieceTable::new(seeds));
-        for part in batch {
-            let text = &(*part.document).as_ref()[part.span.clone()];
-            let place = (part.document_number, part.span.start);
-            count_text(text, place, pattern, &mut table, make_room, &stop)?;
+        for section in batch {
+            count_section(&section, pattern, &mut table, make_room, &stop)?;
         }
         lock().push((thread, table));
         Ok(())
     };
     let counted: Result<(), CountError> =
         parallel::ordered_map(batches, options.threads, count, Ok);
-    // Documents that were not read may make it look as if all were done.
+    // Once the flag is set, no more documents are read, so `counted` may be `Ok`.
     if stop.is_set() {
         return Err(CountError::Stopped);
     }
@@ -161,23 +157,22 @@ fn tables<D: AsRef<[u8]> + Send + Sync>(
     Ok(tables.into_iter().map(|(_, table)| table).collect())
 }
 
-/// A document, or a part of one.
-struct Part<D> {
+/// A document, or one of the sections that a large document is cut into.
+struct Section<D> {
     document_number: usize,
     document: Arc<D>,
     span: Range<usize>,
 }
 
-/// Threads take work in batches of about this many bytes: to take one costs about a microsecond, to count
-/// it a millisecond or more.
+/// Approximate size of a batch. Taking one costs about a microsecond; counting it, a millisecond or more.
 const BATCH_BYTES: usize = 1 << 20;
 
-/// A large document is cut; see [`Pattern::parts`].
-fn parts_of<D: AsRef<[u8]>>(
+/// Cuts a document into sections of about [`BATCH_BYTES`] (see [`Pattern::parts`]).
+fn cut_document<D: AsRef<[u8]>>(
     document_number: usize,
     document: D,
     pattern: &Pattern,
-) -> impl Iterator<Item = Part<D>> {
+) -> impl Iterator<Item = Section<D>> {
     let document = Arc::new(document);
     let mut start = 0;
     std::iter::from_fn(move || {
@@ -185,7 +180,7 @@ fn parts_of<D: AsRef<[u8]>>(
         let end = start + pattern.parts(rest, BATCH_BYTES).next()?.end;
         let span = start..end;
         start = end;
-        Some(Part {
+        Some(Section {
             document_number,
             document: Arc::clone(&document),
             span,
@@ -193,28 +188,28 @@ fn parts_of<D: AsRef<[u8]>>(
     })
 }
 
-fn next_batch<D>(parts: &mut impl Iterator<Item = Part<D>>) -> Option<Vec<Part<D>>> {
+fn next_batch<D>(sections: &mut impl Iterator<Item = Section<D>>) -> Option<Vec<Section<D>>> {
     let mut batch = Vec::new();
     let mut bytes = 0;
     while bytes < BATCH_BYTES
-        && let Some(part) = parts.next()
+        && let Some(section) = sections.next()
     {
-        // A very short document is mostly what it is wrapped in.
-        bytes += part.span.len() + size_of::<Part<D>>() + size_of::<D>();
-        batch.push(part);
+        // Includes the fixed overhead, which dominates for very short documents.
+        bytes += section.span.len() + size_of::<Section<D>>() + size_of::<D>();
+        batch.push(section);
     }
     (!batch.is_empty()).then_some(batch)
 }
 
-/// Counts one text, which begins at the byte `place.1` of the document `place.0`.
-fn count_text(
-    text: &[u8],
-    place: (usize, usize),
+/// Splits a section and counts its pieces in `table`.
+fn count_section<D: AsRef<[u8]>>(
+    section: &Section<D>,
     pattern: &Pattern,
     table: &mut PieceTable,
     make_room: &impl Fn(&mut PieceTable, &Spans) -> Result<(), CountError>,
     stop: &Stop,
 ) -> Result<(), CountError> {
+    let text = &(*section.document).as_ref()[section.span.clone()];
     let mut splitter = pattern.split(text);
     let mut spans = Spans::new();
     loop {
@@ -226,9 +221,9 @@ fn count_text(
             }
             Ok(false) => return Ok(()),
             Err(error) => {
-                let offset = place.1 + error.offset;
+                let offset = section.span.start + error.offset;
                 return Err(CountError::Split {
-                    document: place.0,
+                    document: section.document_number,
                     error: SplitError { offset, ..error },
                 });
             }
@@ -245,18 +240,18 @@ mod tests {
 
     fn counted(documents: &[String], threads: usize) -> Result<Vec<(Vec<u8>, u64)>, CountError> {
         let pattern = Pattern::named(PatternName::Cl100k);
-        let words = count_pieces(
+        let counts = count_pieces(
             documents,
             &pattern,
             &CountOptions::default().threads(threads),
         )?;
-        let mut all: Vec<_> = words.iter().map(|(p, c)| (p.to_vec(), c)).collect();
+        let mut all: Vec<_> = counts.iter().map(|(p, c)| (p.to_vec(), c)).collect();
         all.sort();
         Ok(all)
     }
 
     #[test]
-    fn threads_and_order_change_nothing() {
+    fn counts_do_not_depend_on_threads_or_order() {
         let mut documents: Vec<String> = (0..4000)
             .map(|n| {
                 format!(
@@ -280,33 +275,33 @@ mod tests {
         assert_eq!(
             counted(&documents, 3).unwrap(),
             one,
-            "in parts, and backwards"
+            "a large document in sections, in reverse order"
         );
     }
 
     #[test]
-    fn more_threads_than_there_can_be_are_no_panic() {
+    fn any_number_of_threads_is_accepted() {
         let documents = ["to be or not".to_owned()];
         let one = counted(&documents, 1);
         assert_eq!(counted(&documents, usize::MAX), one);
     }
 
     #[test]
-    fn a_panic_in_a_document_propagates_and_nothing_waits_for_ever() {
-        /// Panics when it is looked at for the third time, or sooner, if it is the one.
+    fn a_panic_in_a_document_propagates_without_a_deadlock() {
+        /// A document that panics at its `n`-th call of `as_ref`, or never for 0.
         struct Broken(AtomicUsize, usize);
         impl AsRef<[u8]> for Broken {
             fn as_ref(&self) -> &[u8] {
-                let looks = self.0.fetch_add(1, Ordering::Relaxed) + 1;
-                assert_ne!(looks, self.1, "a broken document");
+                let calls = self.0.fetch_add(1, Ordering::Relaxed) + 1;
+                assert_ne!(calls, self.1, "a broken document");
                 &[b'a'; 1 << 16]
             }
         }
         let pattern = Pattern::named(PatternName::Cl100k);
-        // By then it is being cut, cut to its end, and counted.
-        for look in 1..=3 {
+        // The first call finds its first section, the second its end, and the third counts it.
+        for call in 1..=3 {
             for threads in [1, 2, 8] {
-                let broken = |number| if number == 700 { look } else { 0 };
+                let broken = |number| if number == 700 { call } else { 0 };
                 let documents = (0..1000).map(|number| Broken(0.into(), broken(number)));
                 let options = CountOptions::default().threads(threads);
                 let count = || count_pieces(documents, &pattern, &options);
@@ -317,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_failing_document_is_named_for_any_number_of_threads() {
+    fn the_error_names_the_first_failing_document() {
         let bomb = Pattern::regex(r"(?:a|a)+(?=c)|.", Gaps::Keep).unwrap();
         let mut documents = vec!["fine".repeat(100_000); 12];
         documents[5] = format!("x{}", "a".repeat(64));
@@ -333,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stopped_count_is_an_error_soon() {
+    fn a_set_stop_flag_ends_counting_soon() {
         let pattern = Pattern::named(PatternName::Cl100k);
         let document = "one document of some words, ".repeat(1000);
         for threads in [1, 3] {
@@ -342,7 +337,7 @@ mod tests {
                 .threads(threads)
                 .stop(Arc::clone(&stop));
             let mut read = 0_u64;
-            // There is no last one.
+            // An endless iterator.
             let documents = std::iter::repeat_with(|| {
                 read += 1;
                 stop.store(read > 50, std::sync::atomic::Ordering::Relaxed);

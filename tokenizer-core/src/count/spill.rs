@@ -1,20 +1,17 @@
-//! Counting within a bound of memory.
+//! Counting within a memory bound: external merge sort.
 //!
-//! A table that would grow beyond its share of the bound is sorted by the bytes of its pieces and
-//! written to a temporary file, a *run*; counting goes on in an empty one. In the end all runs are
-//! merged: the least of their next pieces comes first, and where several runs have it, their counts
-//! are summed. So pieces come out one by one in order, every one with the sum of all its counts,
-//! exactly as if there were no bound, and nothing but a buffer for each run is in memory. When
-//! there are many runs, some are merged to a longer one beforehand, so that few files are open.
+//! A table that would exceed its share of the bound is sorted by the bytes of its pieces and written to a
+//! temporary file, a *run*; counting continues with an empty table. At the end all runs are merged with a
+//! heap, and the counts of equal pieces are summed. So pieces are returned one by one in order, with the same
+//! counts as without a bound, and only a buffer per run is in memory. Every 64 runs are merged into a longer
+//! one, so few files are open.
 //!
-//! Why in order and not by parts of the hashes: the order of bytes is wanted anyway, since it makes
-//! a file of counts depend on nothing but the counts; and a part of the hashes may turn out larger
-//! than memory, while a merge never does.
+//! Runs are sorted by bytes rather than partitioned by hash, because files of counts are sorted by bytes
+//! anyway, and because a partition might exceed memory, while a merge never does.
 //!
-//! **Cost.** A piece is written once for each run it occurs in, and once more for each time its run
-//! is merged to a longer one, once for every 64 runs. Memory: the bound; beside it what the
-//! documents take that are on their way to the threads, a few megabytes of buffers, and pieces that
-//! are themselves longer than the bound.
+//! **Cost.** A piece is written once for each run that contains it, and again each time 64 runs are merged.
+//! Memory: the bound, plus the documents in flight, a few megabytes of buffers, and any piece longer than the
+//! bound.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -28,25 +25,25 @@ use crate::pattern::{Pattern, Spans};
 use crate::piece_counts::{PieceCounts, PieceCountsError};
 use crate::token::Count;
 
-/// A place for what does not fit in memory.
+/// Creates temporary files for counts that exceed the memory bound.
 pub trait TemporaryStore: Sync {
-    /// A file that is written once and then read, and is gone when it is dropped.
+    /// A file that is written once, then read, and deleted when dropped.
     type File: Read + Write + Seek + Send;
 
-    /// Makes an empty file.
+    /// Creates an empty file.
     ///
     /// # Errors
-    /// When there can be none.
+    /// If the file cannot be created.
     fn create(&self) -> io::Result<Self::File>;
 }
 
-/// Runs that are merged to one.
+/// The number of runs that are merged into one.
 const FAN_IN: usize = 64;
 
-/// Bytes that are read or written at once for each run.
+/// Size in bytes of the buffer of each run.
 const BUFFER: usize = 1 << 15;
 
-/// Counts pieces of documents, and pieces that were counted elsewhere, within a bound of memory.
+/// Counts the pieces of documents within a memory bound. Also adds pieces that were counted elsewhere.
 ///
 /// ```
 /// use tokenizer_core::corpus::TemporaryFiles;
@@ -66,13 +63,13 @@ pub struct PieceCounter<'a, S: TemporaryStore> {
     pattern: &'a Pattern,
     options: CountOptions,
     spill: Spill<'a, S>,
-    /// What was added piece by piece.
+    /// Pieces from [`PieceCounter::add`].
     added: PieceTable,
 }
 
 impl<'a, S: TemporaryStore> PieceCounter<'a, S> {
-    /// Nothing counted yet. What takes more than `max_memory` bytes goes to the `store`;
-    /// `usize::MAX` is no bound.
+    /// Creates an empty counter. Counts that exceed `max_memory` bytes are written to `store`; `usize::MAX`
+    /// means no bound.
     pub fn new(
         pattern: &'a Pattern,
         options: &CountOptions,
@@ -84,7 +81,7 @@ impl<'a, S: TemporaryStore> PieceCounter<'a, S> {
             options: options.clone(),
             spill: Spill {
                 store,
-                half: max_memory / 2,
+                half_bound: max_memory / 2,
                 state: Mutex::new(State {
                     tables: Vec::new(),
                     tables_memory: 0,
@@ -98,44 +95,44 @@ impl<'a, S: TemporaryStore> PieceCounter<'a, S> {
     /// Splits documents and counts their pieces, as [`count_pieces`](super::count_pieces) does.
     ///
     /// # Errors
-    /// The first failure in the order of documents; when the store fails. Then some of the pieces
-    /// have been counted, and the counter is good for nothing more.
+    /// Returns the error of the first document that fails, or an error of the store. The counter must not be
+    /// used afterwards: some pieces may have been counted.
     pub fn count<D: AsRef<[u8]> + Send + Sync>(
         &mut self,
         documents: impl IntoIterator<Item = D, IntoIter: Send>,
     ) -> Result<(), CountError> {
-        self.set_aside_added()?;
-        let share = self.spill.half / self.options.threads.max(1);
+        self.store_added()?;
+        let share = self.spill.half_bound / self.options.threads.max(1);
         let full = |table: &mut PieceTable, spans: &Spans| {
             let bytes = spans.ends().last().map_or(0, |end| end - spans.start());
             self.spill.make_room(table, share, spans.len(), bytes)
         };
         let tables = super::tables(documents, self.pattern, &self.options, &full)?;
-        parallel::map(tables.into_iter(), |table| self.spill.set_aside(table))
+        parallel::map(tables.into_iter(), |table| self.spill.store_table(table))
             .into_iter()
             .collect()
     }
 
-    /// Adds `count` occurrences of a piece. An empty piece is passed over.
+    /// Adds `count` occurrences of a piece. Empty pieces are ignored.
     ///
     /// # Errors
-    /// When the count overflows; when the store fails.
+    /// If the count overflows, or the store fails.
     pub fn add(&mut self, piece: &[u8], count: Count) -> Result<(), CountError> {
         if piece.is_empty() || count == 0 {
             return Ok(());
         }
-        let share = self.spill.half;
+        let share = self.spill.half_bound;
         self.spill
             .make_room(&mut self.added, share, 1, piece.len())?;
         Ok(self.added.add_counted(piece, count)?)
     }
 
-    /// All pieces, ascending by their bytes, each with the sum of its counts.
+    /// Returns all pieces, ascending by their bytes, each with its total count.
     ///
     /// # Errors
-    /// When the store fails.
+    /// If the store fails.
     pub fn finish(mut self) -> Result<SortedPieces<S::File>, CountError> {
-        self.set_aside_added()?;
+        self.store_added()?;
         let state = self.spill.state.into_inner();
         let state = state.unwrap_or_else(PoisonError::into_inner);
         let tables = state.tables.into_iter().map(Source::table);
@@ -143,9 +140,9 @@ impl<'a, S: TemporaryStore> PieceCounter<'a, S> {
         SortedPieces::new(tables.chain(runs))
     }
 
-    fn set_aside_added(&mut self) -> Result<(), CountError> {
+    fn store_added(&mut self) -> Result<(), CountError> {
         let added = std::mem::replace(&mut self.added, PieceTable::new(Seeds::new()));
-        self.spill.set_aside(added)
+        self.spill.store_table(added)
     }
 }
 
@@ -158,19 +155,19 @@ impl<S: TemporaryStore> std::fmt::Debug for PieceCounter<'_, S> {
     }
 }
 
-/// Where tables go that are full, or done.
+/// Finished tables in memory, and runs on disk.
 struct Spill<'a, S: TemporaryStore> {
     store: &'a S,
-    /// Half of the bound is for the tables that are counted in, half for those that are done.
-    half: usize,
+    /// Half of the memory bound. Tables in use may take this much, and finished tables as much again.
+    half_bound: usize,
     state: Mutex<State<S::File>>,
 }
 
 struct State<F> {
-    /// Tables that are done and fit in memory.
+    /// Finished tables.
     tables: Vec<SortedTable>,
     tables_memory: usize,
-    /// Runs, by how often they were merged to longer ones; of each kind less than [`FAN_IN`].
+    /// Runs by the number of times they were merged, fewer than [`FAN_IN`] per level.
     levels: Vec<Vec<Run<F>>>,
 }
 
@@ -181,8 +178,8 @@ struct Run<F> {
 }
 
 impl<S: TemporaryStore> Spill<'_, S> {
-    /// Empties a table that would take more memory than its share with so many pieces of so many
-    /// bytes more.
+    /// Writes a table to a run and empties it, if `pieces` more pieces of `bytes` bytes in total could exceed
+    /// its share of memory.
     fn make_room(
         &self,
         table: &mut PieceTable,
@@ -198,15 +195,15 @@ impl<S: TemporaryStore> Spill<'_, S> {
         self.write_run(full)
     }
 
-    /// Keeps a table that is done, in memory if it fits.
-    fn set_aside(&self, table: PieceTable) -> Result<(), CountError> {
+    /// Stores a finished table, in memory if it fits.
+    fn store_table(&self, table: PieceTable) -> Result<(), CountError> {
         if table.is_empty() {
             return Ok(());
         }
         let table = table.into_sorted();
         let mut state = self.state();
         let memory = state.tables_memory.saturating_add(table.memory());
-        if memory > self.half {
+        if memory > self.half_bound {
             drop(state);
             return self.write_run(table);
         }
@@ -215,6 +212,7 @@ impl<S: TemporaryStore> Spill<'_, S> {
         Ok(())
     }
 
+    /// Writes a table to a run, and merges full levels of runs.
     fn write_run(&self, table: SortedTable) -> Result<(), CountError> {
         let mut pieces = SortedPieces::new([Source::table(table)])?;
         let mut run = self.write(&mut pieces)?;
@@ -258,12 +256,12 @@ impl<S: TemporaryStore> Spill<'_, S> {
     }
 }
 
-/// Counted pieces, ascending by their bytes. They are read from where they are while they are asked
-/// for; temporary files are gone when this is dropped.
+/// Counted pieces, ascending by their bytes. They are read and merged lazily. Dropping this deletes the
+/// temporary files.
 pub struct SortedPieces<F> {
-    /// The source with the least next piece on top.
+    /// Min-heap by the next piece of each source.
     sources: BinaryHeap<Source<F>>,
-    /// The piece that was given last.
+    /// The piece returned last.
     piece: Vec<u8>,
 }
 
@@ -281,49 +279,50 @@ impl<F: Read> SortedPieces<F> {
         })
     }
 
-    /// The next piece and its count.
+    /// Returns the next piece and its count, or `None` at the end.
     ///
     /// # Errors
-    /// When the sum of a piece's counts overflows, and when the store fails.
-    #[allow(clippy::should_implement_trait, reason = "the piece is lent out")]
+    /// If the total count of a piece overflows, or the store fails.
+    #[allow(clippy::should_implement_trait, reason = "the piece borrows from self")]
     pub fn next(&mut self) -> Result<Option<(&[u8], Count)>, CountError> {
-        let Some(mut least) = self.sources.peek_mut() else {
+        let Some(mut source) = self.sources.peek_mut() else {
             return Ok(None);
         };
-        std::mem::swap(&mut self.piece, &mut least.piece);
-        let mut total = least.count;
+        std::mem::swap(&mut self.piece, &mut source.piece);
+        let mut total = source.count;
         loop {
-            if !least.advance()? {
-                std::collections::binary_heap::PeekMut::pop(least);
+            if !source.advance()? {
+                std::collections::binary_heap::PeekMut::pop(source);
             } else {
-                drop(least);
+                drop(source);
             }
             match self.sources.peek_mut() {
-                Some(next) if next.piece == self.piece => least = next,
+                Some(next) if next.piece == self.piece => source = next,
                 _ => return Ok(Some((&self.piece, total))),
             }
             total =
                 total
-                    .checked_add(least.count)
+                    .checked_add(source.count)
                     .ok_or_else(|| PieceCountsError::CountOverflow {
                         piece: self.piece.clone(),
                     })?;
         }
     }
 
-    /// All pieces in memory, for training; `max_memory` bytes must be enough for them.
+    /// Loads all pieces into memory, for training.
     ///
     /// # Errors
-    /// As [`SortedPieces::next`]; [`CountError::MemoryExceeded`].
+    /// As [`SortedPieces::next`]. [`CountError::MemoryExceeded`] if the pieces need more than `max_memory`
+    /// bytes.
     pub fn into_piece_counts(mut self, max_memory: usize) -> Result<PieceCounts, CountError> {
-        let mut words = PieceCounts::new();
+        let mut counts = PieceCounts::new();
         while let Some((piece, count)) = self.next()? {
-            words.push_distinct(piece, count)?;
-            if words.memory() > max_memory {
+            counts.push_distinct(piece, count)?;
+            if counts.memory() > max_memory {
                 return Err(CountError::MemoryExceeded { max_memory });
             }
         }
-        Ok(words)
+        Ok(counts)
     }
 }
 
@@ -335,7 +334,7 @@ impl<F> std::fmt::Debug for SortedPieces<F> {
     }
 }
 
-/// A sorted table or a run, with its next piece in hand.
+/// A sorted table or run, with its next piece.
 struct Source<F> {
     piece: Vec<u8>,
     count: Count,
@@ -366,7 +365,7 @@ impl<F: Read> Source<F> {
         }
     }
 
-    /// Takes the next piece in hand; `false` if there is none.
+    /// Loads the next piece. Returns `false` at the end.
     fn advance(&mut self) -> Result<bool, CountError> {
         match &mut self.rest {
             Rest::Table { table, at } => {
@@ -390,7 +389,7 @@ impl<F: Read> Source<F> {
     }
 }
 
-/// The greatest is on top of a heap, and the least piece is wanted there.
+/// Reversed, because [`BinaryHeap`] is a max-heap.
 impl<F> Ord for Source<F> {
     fn cmp(&self, other: &Self) -> Ordering {
         other.piece.cmp(&self.piece)
@@ -415,8 +414,7 @@ fn store(error: io::Error) -> CountError {
     CountError::Store(error.to_string())
 }
 
-/// A row of a run: the length of the piece and its count, seven bits a byte and the lowest first,
-/// and the piece.
+/// Writes a row of a run: the length of the piece and its count as LEB128, then the piece.
 fn write_row(writer: &mut impl Write, piece: &[u8], count: Count) -> io::Result<()> {
     write_number(writer, piece.len() as u64)?;
     write_number(writer, count)?;
@@ -427,7 +425,7 @@ fn read_row(reader: &mut impl Read, piece: &mut Vec<u8>) -> io::Result<Count> {
     let length = read_number(reader)?;
     let count = read_number(reader)?;
     piece.clear();
-    // What this program wrote is no larger than what it had in memory.
+    // The file is our own, so the length is one that fitted in memory.
     piece.resize(usize::try_from(length).map_err(io::Error::other)?, 0);
     reader.read_exact(piece)?;
     Ok(count)
@@ -468,7 +466,7 @@ mod tests {
     use crate::pattern::{Gaps, PatternName};
     use proptest::prelude::*;
 
-    /// A store in memory that counts its files, and has room for so many bytes in each.
+    /// A store in memory that counts its files and limits the size of each.
     struct Memory {
         files: AtomicUsize,
         room: usize,
@@ -546,11 +544,11 @@ mod tests {
     }
 
     #[test]
-    fn every_bound_gives_the_counts_without_one() {
+    fn counts_do_not_depend_on_the_bound() {
         let pattern = Pattern::named(PatternName::Gpt2);
         let documents = documents();
-        let words = count_pieces(&documents, &pattern, &CountOptions::default()).unwrap();
-        let mut want: Vec<_> = words.iter().map(|(p, c)| (p.to_vec(), c)).collect();
+        let counts = count_pieces(&documents, &pattern, &CountOptions::default()).unwrap();
+        let mut want: Vec<_> = counts.iter().map(|(p, c)| (p.to_vec(), c)).collect();
         want.sort();
         let mut files = Vec::new();
         for max_memory in [0, 1 << 18, 1 << 21, usize::MAX] {
@@ -565,7 +563,7 @@ mod tests {
                 files.push(store.files.load(Relaxed));
             }
         }
-        // A bound of nothing makes a run of every few pieces, and merges them more than once.
+        // With a bound of 0, each run has a few pieces, and runs are merged more than once.
         assert!(files[0] > FAN_IN + 1, "{files:?}");
         assert!(files[3] > 1 && files[3] < files[0], "{files:?}");
         assert_eq!(files[9..], [0, 0, 0], "no file without a bound");
@@ -591,7 +589,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_beyond_u64_is_an_error_wherever_its_parts_are() {
+    fn a_total_above_u64_is_an_error_in_memory_and_on_disk() {
         let pattern = Pattern::named(PatternName::Gpt2);
         for max_memory in [0, usize::MAX] {
             let store = Memory::new();
@@ -606,7 +604,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_fails_and_a_pattern_that_fails_are_errors() {
+    fn failures_of_store_and_pattern_are_errors() {
         let pattern = Pattern::named(PatternName::Gpt2);
         let mut store = Memory::new();
         store.room = 1 << 12;
@@ -629,26 +627,26 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_for_training_is_refused() {
+    fn pieces_over_the_memory_limit_are_refused() {
         let pattern = Pattern::named(PatternName::Gpt2);
         let store = Memory::new();
-        let words = |max_memory| {
+        let load = |max_memory| {
             let options = CountOptions::default();
             let mut counter = PieceCounter::new(&pattern, &options, 1 << 18, &store);
             counter.count(documents()).unwrap();
             counter.finish().unwrap().into_piece_counts(max_memory)
         };
-        let fit = words(1 << 20).unwrap();
+        let fit = load(1 << 20).unwrap();
         assert!(fit.len() > 3000);
-        assert_eq!(words(fit.memory()).unwrap().len(), fit.len());
+        assert_eq!(load(fit.memory()).unwrap().len(), fit.len());
         let max_memory = fit.memory() - 1;
-        let error = words(max_memory).unwrap_err();
+        let error = load(max_memory).unwrap_err();
         assert_eq!(error, CountError::MemoryExceeded { max_memory });
     }
 
     proptest! {
         #[test]
-        fn rows_of_runs_come_back(
+        fn rows_round_trip(
             piece in prop::collection::vec(any::<u8>(), 0..300), count in any::<Count>(),
         ) {
             let mut bytes = Vec::new();

@@ -1,13 +1,13 @@
-//! The table in which one thread counts pieces.
+//! The hash table in which a thread counts pieces.
 //!
-//! A slot is 32 bytes, two to a cache line: a key of 16 bytes (`hash.rs`), the count, and a
-//! place in the arena, where the bytes of a piece stand that is longer than its key.
+//! Open addressing with linear probing. A slot is 32 bytes, two to a cache line: a 16-byte key (`hash.rs`), a
+//! count, and the arena offset of a piece longer than its key.
 //!
-//! Pieces come in runs from the splitter. The keys of a group of them are made first, and their
-//! slots asked for from memory; by the time the group is looked up, the slots have come.
+//! Runs of pieces from the splitter are counted in groups: first the keys of a group are computed and their
+//! slots prefetched, then the slots are updated.
 //!
-//! **Cost.** For a known piece a load, a multiplication and one cache line; a new piece of up to 15
-//! bytes the same, a longer one is copied once. At most three quarters of the slots are in use.
+//! **Cost.** A known piece costs a load, a multiplication and one cache line; so does a new one of up to 15
+//! bytes. A longer new piece is copied once. At most three quarters of the slots are in use.
 
 mod sorted;
 
@@ -19,11 +19,11 @@ use crate::pattern::Spans;
 use crate::simd::prefetch;
 use crate::token::Count;
 
-/// Counts of distinct pieces.
+/// Maps pieces to counts.
 pub(super) struct PieceTable {
-    /// Their number is a power of two.
+    /// The length is a power of two.
     slots: Vec<Slot>,
-    /// How far a hash is shifted down to be the number of a slot.
+    /// Shift from a hash to the index of its first slot.
     shift: u32,
     used: usize,
     arena: Vec<u8>,
@@ -34,35 +34,35 @@ pub(super) struct PieceTable {
 struct Slot {
     key: Key,
     count: Count,
-    /// Where the bytes of a long piece begin in the arena.
-    place: usize,
+    /// The arena offset of a long piece.
+    offset: usize,
 }
 
-/// A piece in a table, with its hash and its count.
+/// A piece in a table, with its hash and count.
 pub(super) struct Entry<'t> {
     slot: &'t Slot,
     pub(super) hash: u64,
     pub(super) count: Count,
 }
 
-/// Slots of a new table: 32 KiB, so that counting a few words costs no megabytes.
-const FIRST_SLOTS: usize = 1 << 10;
+/// The number of slots of a new table: 32 KiB, to keep small counts cheap.
+const INITIAL_SLOTS: usize = 1 << 10;
 
-/// Pieces whose slots are asked for together.
+/// The number of pieces whose slots are prefetched together.
 const GROUP: usize = 32;
 
 const EMPTY: Slot = Slot {
     key: Key(0),
     count: 0,
-    place: 0,
+    offset: 0,
 };
 
 impl Slot {
-    /// The bytes of the piece, which may be put into `short`.
+    /// Returns the bytes of the piece. A short piece is copied to `short`.
     fn piece<'a>(&self, arena: &'a [u8], short: &'a mut [u8; 16]) -> &'a [u8] {
         let length = self.key.length();
         if self.key.is_long() {
-            return &arena[self.place..self.place + length];
+            return &arena[self.offset..self.offset + length];
         }
         *short = self.key.0.to_le_bytes();
         &short[..length]
@@ -72,8 +72,8 @@ impl Slot {
 impl PieceTable {
     pub(super) fn new(seeds: Seeds) -> Self {
         PieceTable {
-            slots: vec![EMPTY; FIRST_SLOTS],
-            shift: 64 - FIRST_SLOTS.trailing_zeros(),
+            slots: vec![EMPTY; INITIAL_SLOTS],
+            shift: 64 - INITIAL_SLOTS.trailing_zeros(),
             used: 0,
             arena: Vec::new(),
             seeds,
@@ -84,18 +84,18 @@ impl PieceTable {
         &self.seeds
     }
 
-    /// How many slots there are.
+    /// The number of slots.
     pub(super) fn slots(&self) -> usize {
         self.slots.len()
     }
 
-    /// Counts every piece of a run once.
+    /// Adds 1 to the count of each piece of a run.
     #[inline]
     pub(super) fn add_run(&mut self, text: &[u8], spans: &Spans) {
         let mut start = spans.start();
         let mut group = [(Key(0), 0u64, 0usize, 0usize); GROUP];
         for ends in spans.ends().chunks(GROUP) {
-            // No look-up of the group finds the table full.
+            // Grow before the group, so that its slots stay valid.
             if self.is_full_with(GROUP) {
                 self.grow();
             }
@@ -108,18 +108,18 @@ impl PieceTable {
             }
             for &(key, hash, start, end) in &group[..ends.len()] {
                 let slot = self.find(key, hash, &text[start..end]);
-                // One piece at a time never reaches 2^64.
+                // Cannot overflow: it counts up by one.
                 self.slots[slot].count += 1;
             }
         }
     }
 
-    /// The pieces whose hashes begin with the `bits` bits `range`. There are at least so many slots.
+    /// Returns the pieces whose hashes start with the `bits` bits of `range`. The table must have at least
+    /// `1 << bits` slots.
     pub(super) fn entries(&self, range: usize, bits: u32) -> impl Iterator<Item = Entry<'_>> {
         let width = self.slots.len() >> bits;
         let homes = range * width..(range + 1) * width;
-        // Behind the last slot of the range stand those that were displaced, up to the first free
-        // one; behind the last slot of the table comes the first.
+        // Displaced pieces follow the range, up to the first free slot. The table wraps around.
         let last = self.slots.len() - 1;
         let displaced = (homes.end..homes.start + self.slots.len())
             .map(move |at| at & last)
@@ -136,31 +136,31 @@ impl PieceTable {
         })
     }
 
-    /// The bytes of an entry's piece, which may be put into `short`.
+    /// Returns the bytes of an entry's piece. A short piece is copied to `short`.
     pub(super) fn piece<'a>(&'a self, entry: &Entry<'_>, short: &'a mut [u8; 16]) -> &'a [u8] {
         entry.slot.piece(&self.arena, short)
     }
 
-    /// Whether an entry here and one of another table are the same piece.
-    pub(super) fn same_piece(&self, here: &Entry<'_>, other: &Self, there: &Entry<'_>) -> bool {
-        let (here, there) = (here.slot, there.slot);
-        here.key == there.key
-            && (!here.key.is_long()
-                || other.arena[there.place..]
-                    .starts_with(&self.arena[here.place..here.place + here.key.length()]))
+    /// Returns whether an entry of this table and an entry of another one are the same piece.
+    pub(super) fn same_piece(&self, own: &Entry<'_>, other: &Self, theirs: &Entry<'_>) -> bool {
+        let (own, theirs) = (own.slot, theirs.slot);
+        own.key == theirs.key
+            && (!own.key.is_long()
+                || other.arena[theirs.offset..]
+                    .starts_with(&self.arena[own.offset..own.offset + own.key.length()]))
     }
 
-    /// The slot of a piece, which is taken for it if there was none.
+    /// Returns the slot of a piece, inserting the piece if it is new.
     #[inline(always)]
     fn find(&mut self, key: Key, hash: u64, piece: &[u8]) -> usize {
         let mut at = (hash >> self.shift) as usize;
         loop {
             let slot = &self.slots[at];
-            if slot.key == key && (!key.is_long() || self.same_long(slot.place, piece)) {
+            if slot.key == key && (!key.is_long() || self.same_long(slot.offset, piece)) {
                 return at;
             }
             if slot.key == Key(0) {
-                self.take(at, key, piece);
+                self.insert_at(at, key, piece);
                 return at;
             }
             at = (at + 1) & (self.slots.len() - 1);
@@ -168,27 +168,27 @@ impl PieceTable {
     }
 
     #[inline(never)]
-    fn same_long(&self, place: usize, piece: &[u8]) -> bool {
-        self.arena[place..].starts_with(piece)
+    fn same_long(&self, offset: usize, piece: &[u8]) -> bool {
+        self.arena[offset..].starts_with(piece)
     }
 
+    /// Inserts a piece with count 0 at a free slot.
     #[inline(never)]
-    fn take(&mut self, at: usize, key: Key, piece: &[u8]) {
+    fn insert_at(&mut self, at: usize, key: Key, piece: &[u8]) {
         self.used += 1;
-        let place = self.arena.len();
+        let offset = self.arena.len();
         if key.is_long() {
             self.arena.extend_from_slice(piece);
         }
         self.slots[at] = Slot {
             key,
             count: 0,
-            place,
+            offset,
         };
     }
 
-    /// Whether so many more pieces, if they are new, leave fewer than a quarter of the slots free.
-    /// With half of them free a look-up is no faster, and memory that is touched for the first time
-    /// costs more than all look-ups in it.
+    /// Returns whether `pieces` new pieces would fill more than three quarters of the slots. Half-full tables
+    /// are not faster to search, and the first touch of their memory costs more than all look-ups in it.
     fn is_full_with(&self, pieces: usize) -> bool {
         self.used + pieces > self.slots.len() / 4 * 3
     }
@@ -219,14 +219,14 @@ mod tests {
     use crate::piece_counts::PieceCounts;
     use proptest::prelude::*;
 
-    fn counted(words: &PieceCounts) -> HashMap<Vec<u8>, Count> {
-        let all: HashMap<Vec<u8>, Count> = words.iter().map(|(p, c)| (p.to_vec(), c)).collect();
-        assert_eq!(all.len(), words.len(), "a piece is there once");
+    fn counted(counts: &PieceCounts) -> HashMap<Vec<u8>, Count> {
+        let all: HashMap<Vec<u8>, Count> = counts.iter().map(|(p, c)| (p.to_vec(), c)).collect();
+        assert_eq!(all.len(), counts.len(), "pieces are distinct");
         all
     }
 
     #[test]
-    fn a_large_table_and_a_small_one_are_put_together() {
+    fn a_large_and_a_small_table_are_merged() {
         let pattern = Pattern::regex("[^\n]*\n", Default::default()).unwrap();
         let seeds = Seeds::new();
         let table = |numbers: std::ops::Range<u32>| {
@@ -239,16 +239,16 @@ mod tests {
             }
             table
         };
-        let words = merge(&[table(0..300_000), table(299_990..300_010)], 2).unwrap();
-        let counts = counted(&words);
-        assert_eq!(counts.len(), 300_010);
-        assert_eq!(words.total(), 300_020);
-        assert_eq!((counts[&b"299990\n"[..]], counts[&b"7\n"[..]]), (2, 1));
+        let counts = merge(&[table(0..300_000), table(299_990..300_010)], 2).unwrap();
+        let by_piece = counted(&counts);
+        assert_eq!(by_piece.len(), 300_010);
+        assert_eq!(counts.total(), 300_020);
+        assert_eq!((by_piece[&b"299990\n"[..]], by_piece[&b"7\n"[..]]), (2, 1));
     }
 
     proptest! {
         #[test]
-        fn counts_are_those_of_a_map(
+        fn counts_equal_those_of_a_map(
             pieces in prop::collection::vec(
                 prop_oneof![
                     prop::collection::vec(prop::sample::select(&b"ab\0"[..]), 1..4),
@@ -260,7 +260,7 @@ mod tests {
             tables in 1usize..5,
             threads in 1usize..4,
         ) {
-            // A piece is a line, so that any pieces can be one text.
+            // Each piece is a line, so that any pieces can be joined to a text.
             let pattern = Pattern::regex("(?s:[^\n]*)\n", Default::default()).unwrap();
             let mut text = Vec::new();
             let mut want: HashMap<Vec<u8>, Count> = HashMap::new();
@@ -281,7 +281,7 @@ mod tests {
                 table
             };
             let mut all: Vec<PieceTable> = (0..tables).map(|_| table()).collect();
-            // One that is smaller than the others, and one that is empty.
+            // Also merge a smaller table and an empty one.
             let mut small = PieceTable::new(seeds);
             let mut splitter = pattern.split(b"a\n");
             let mut spans = Spans::new();

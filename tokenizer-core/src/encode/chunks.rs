@@ -1,41 +1,42 @@
 //! Cutting pieces into chunks at safe boundaries.
 //!
-//! Merges never cross a boundary that no token crosses (`boundaries.rs`), so the ids of a piece are
-//! those of its chunks. In scripts without spaces a piece is a whole sentence that hardly ever recurs,
-//! while its chunks are a few thousand characters and words. So the table of pieces stores chunks.
+//! A chunk is a whole piece, or a fragment of one. Merges never cross a safe boundary (`boundaries.rs`), so
+//! the ids of a piece are those of its chunks. In scripts without spaces a piece is often a whole sentence,
+//! which rarely recurs, while its chunks are a few thousand characters and words. So the piece table stores
+//! chunks.
 //!
-//! A piece of up to 15 bytes is looked up whole and cut only on a miss: most are words that recur.
+//! A piece of up to 15 bytes is looked up whole, and cut only on a miss: most of these are words that recur.
 //!
-//! **Cost.** Masks of 64 bytes give the boundaries next to a non-ASCII character; each is tested with three
-//! bits.
+//! **Cost.** Bit masks over 64 bytes yield the boundaries next to non-ASCII characters. Each of these takes
+//! three bit tests.
 
 use super::boundaries::Boundaries;
 use crate::hash::{Key, Seeds};
 use crate::pattern::Spans;
 use crate::simd::{BLOCK, Simd};
 
-/// Marks the keys of parts. A whole piece that is a token gets that id unmerged; a part with the same bytes
-/// is merged, so their ids may differ.
-pub(super) const PART: u128 = 1 << 127;
+/// Key bit of fragments. A whole piece that equals a token may skip merging, while a fragment with the same
+/// bytes is always merged, so their ids may differ.
+pub(super) const FRAGMENT: u128 = 1 << 127;
 
-/// The end of a chunk of text: of a piece, or of a part of one.
+/// The end of a chunk: its offset in the text, and whether the chunk is a fragment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct End(usize);
 
 impl End {
     #[inline(always)]
-    pub(super) const fn new(place: usize, is_part: bool) -> Self {
-        End(place << 1 | is_part as usize)
+    pub(super) const fn new(offset: usize, is_fragment: bool) -> Self {
+        End(offset << 1 | is_fragment as usize)
     }
 
     #[inline(always)]
-    pub(super) fn place(self) -> usize {
+    pub(super) fn offset(self) -> usize {
         self.0 >> 1
     }
 
-    /// Whether this is the end of a part of a piece, and not of a whole piece.
+    /// Returns whether the chunk is a fragment of a piece.
     #[inline(always)]
-    pub(super) fn is_part(self) -> bool {
+    pub(super) fn is_fragment(self) -> bool {
         self.0 & 1 == 1
     }
 }
@@ -44,15 +45,15 @@ impl End {
 #[derive(Clone, Copy)]
 pub(super) struct Chunks<'t> {
     text: &'t [u8],
-    /// The ends of the pieces that have not ended.
+    /// The ends of the remaining pieces.
     ends: &'t [usize],
-    /// Where the next chunk begins.
+    /// The start of the next chunk.
     start: usize,
-    /// Whether it begins within a piece.
+    /// Whether `start` is inside a piece.
     in_piece: bool,
-    /// The safe boundaries within the piece, of the 64 bytes before `known_to`.
+    /// Bit mask of safe boundaries in the 64 bytes before `safe_end`.
     safe: u64,
-    known_to: usize,
+    safe_end: usize,
 }
 
 impl<'t> Chunks<'t> {
@@ -63,7 +64,7 @@ impl<'t> Chunks<'t> {
             start: spans.start(),
             in_piece: false,
             safe: 0,
-            known_to: 0,
+            safe_end: 0,
         }
     }
 
@@ -75,17 +76,18 @@ impl<'t> Chunks<'t> {
             start: 0,
             in_piece: false,
             safe: 0,
-            known_to: 0,
+            safe_end: 0,
         }
     }
 
-    /// Whether the run is at its end.
+    /// Returns whether no chunks are left.
     pub(super) fn is_done(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// Fills one slot for each of the next pieces, from its key and its end, up to a piece of more than 15
-    /// bytes that has characters above ASCII; gives their number.
+    /// Calls `fill` with a slot, the key and the end for each of the next pieces. Stops when the slots are
+    /// used up, or before a piece of more than 15 bytes with non-ASCII characters, which has to be cut.
+    /// Returns the number of slots filled.
     #[inline(always)]
     pub(super) fn whole_pieces<T>(
         &mut self,
@@ -113,8 +115,10 @@ impl<'t> Chunks<'t> {
         filled
     }
 
-    /// Calls `each` with the key and the end of every chunk of the next piece, up to one for which `each`
-    /// returns `false`. There is a next piece.
+    /// Calls `each` with the key and the end of each chunk of the next piece. If `each` returns `false`, that
+    /// chunk is not consumed, and the next call resumes with it.
+    ///
+    /// There must be a next piece.
     #[inline(always)]
     pub(super) fn cut<S: Simd>(
         &mut self,
@@ -125,58 +129,58 @@ impl<'t> Chunks<'t> {
     ) {
         let (text, end) = (self.text, self.ends[0]);
         let (mut start, mut in_piece) = (self.start, self.in_piece);
-        let (mut safe, mut known_to) = (self.safe, self.known_to);
+        let (mut safe, mut safe_end) = (self.safe, self.safe_end);
         while start < end {
             let mut next = start + 1;
             while next < end {
-                if next >= known_to {
-                    known_to = next + BLOCK;
+                if next >= safe_end {
+                    safe_end = next + BLOCK;
                     safe = safe_boundaries(simd, boundaries, &text[..end], next);
                 }
-                let behind = safe >> (BLOCK - (known_to - next));
-                if behind != 0 {
-                    next += behind.trailing_zeros() as usize;
+                let ahead = safe >> (BLOCK - (safe_end - next));
+                if ahead != 0 {
+                    next += ahead.trailing_zeros() as usize;
                     break;
                 }
-                next = known_to;
+                next = safe_end;
             }
             next = next.min(end);
-            let is_part = in_piece || next < end;
+            let is_fragment = in_piece || next < end;
             let Key(key) = seeds.key(text, start, next);
-            let mark = if is_part { PART } else { 0 };
-            if !each(key | mark, End::new(next, is_part)) {
-                // The block may begin behind `start + 1`, where the next call goes on.
-                known_to = 0;
+            let mark = if is_fragment { FRAGMENT } else { 0 };
+            if !each(key | mark, End::new(next, is_fragment)) {
+                // The mask may start after `start + 1`, where the next call resumes.
+                safe_end = 0;
                 break;
             }
             start = next;
             in_piece = true;
         }
-        (self.start, self.safe, self.known_to) = (start, safe, known_to);
+        (self.start, self.safe, self.safe_end) = (start, safe, safe_end);
         self.in_piece = in_piece && start < end;
         if start == end {
             self.ends = &self.ends[1..];
-            self.known_to = 0;
+            self.safe_end = 0;
         }
     }
 
-    /// Whether the next chunk begins within a piece.
+    /// Returns whether the next chunk starts inside a piece.
     pub(super) fn is_in_piece(&self) -> bool {
         self.in_piece
     }
 }
 
-/// The key of a piece of more than 15 bytes, if all are ASCII. Not inlined: the loop around it needs the
-/// registers.
+/// Returns the key of a piece of more than 15 bytes, if it is ASCII. Not inlined, to leave the registers to
+/// the caller's loop.
 #[inline(never)]
 fn long_ascii_key(seeds: Seeds, piece: &[u8]) -> Option<Key> {
     piece.is_ascii().then(|| seeds.long_key(piece))
 }
 
-/// Bit `n` is set where `text[start + n]` is the first byte behind a safe boundary. `start` is not 0.
+/// Returns a mask whose bit `n` is set if a safe boundary precedes `text[start + n]`. `start` is not 0.
 #[inline(always)]
 fn safe_boundaries<S: Simd>(simd: S, boundaries: &Boundaries, text: &[u8], start: usize) -> u64 {
-    // Two bytes before the block, which may be missing, and six behind it.
+    // The block with its two preceding bytes, zero if missing, and the six following ones.
     let mut padded = [0; AROUND];
     let around = match text
         .get(start.wrapping_sub(2)..)
@@ -194,26 +198,26 @@ fn safe_boundaries<S: Simd>(simd: S, boundaries: &Boundaries, text: &[u8], start
     let block = simd.load(around[2..].first_chunk().expect("64 of 70 bytes"));
     let non_ascii = simd.non_ascii(block);
     let before = non_ascii << 1 | u64::from(!around[1].is_ascii());
-    let continues = non_ascii & !simd.at_least(block, 0xC0);
+    let continuation = non_ascii & !simd.at_least(block, 0xC0);
     let within = u64::MAX >> BLOCK.saturating_sub(text.len() - start);
-    let mut candidates = (non_ascii | before) & !continues & within;
+    let mut candidates = (non_ascii | before) & !continuation & within;
     if candidates == 0 {
         return 0;
     }
     let sets = boundaries.sets();
     let mut safe = 0;
     while candidates != 0 {
-        let place = candidates.trailing_zeros();
+        let bit = candidates.trailing_zeros();
         candidates &= candidates - 1;
-        let is_safe = around[place as usize..]
+        let is_safe = around[bit as usize..]
             .first_chunk()
             .is_some_and(|&around| sets.is_safe(u64::from_le_bytes(around)));
-        safe |= u64::from(is_safe) << place;
+        safe |= u64::from(is_safe) << bit;
     }
     safe
 }
 
-/// Bytes of a block with two before it and six behind it: eight around each of its bytes.
+/// Size of a block plus two bytes before it and six after it: eight bytes around each boundary.
 const AROUND: usize = 2 + BLOCK + 6;
 
 #[cfg(test)]
@@ -226,13 +230,13 @@ mod tests {
     use proptest::prelude::*;
     use std::sync::Arc;
 
-    /// Bytes of characters of one to four, in words, so that pieces are short and long.
+    /// Bytes of characters of one to four bytes, with spaces, so that pieces are short and long.
     fn any_bytes(length: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u8>> {
         let byte = prop::sample::select(&b"\xE4\xB8\xA9\xC3\xA9\xF0\x9Faa "[..]);
         prop::collection::vec(byte, length)
     }
 
-    /// Chunks of more than a block, which end a group while the block behind their start is known.
+    /// Chunks longer than a block: a group may fill up while the mask of the next block is loaded.
     fn any_long_chunks() -> impl Strategy<Value = Vec<u8>> {
         let letters = (1..200_usize).prop_map(|length| vec![b'a'; length]);
         let some = prop_oneof![
@@ -244,12 +248,12 @@ mod tests {
     }
 
     proptest! {
-        /// However much room the groups have, which decides where the cut of a piece is resumed.
+        /// Groups of any size, which decide where the cut of a piece is resumed.
         #[test]
-        fn chunks_end_at_safe_boundaries_and_all_pieces_end(
+        fn chunks_end_at_safe_boundaries_and_cover_all_pieces(
             tokens in prop::collection::hash_set(any_bytes(2..6), 0..20),
             text in prop_oneof![any_bytes(0..60), any_bytes(60..700), any_long_chunks()],
-            rooms in prop::collection::vec(1..=GROUP, 1..9),
+            sizes in prop::collection::vec(1..=GROUP, 1..9),
         ) {
             let bytes: Vec<[u8; 1]> = (0..=255).map(|byte| [byte]).collect();
             let all = bytes.iter().map(|byte| &byte[..]);
@@ -267,16 +271,16 @@ mod tests {
                         let mut chunks = Chunks::of_piece(bytes, &end);
                         let mut group = [Prepared::NONE; GROUP];
                         let mut found = Vec::new();
-                        let mut rooms = rooms.iter().cycle();
+                        let mut sizes = sizes.iter().cycle();
                         while !chunks.is_done() {
-                            let group = &mut group[..*rooms.next().unwrap()];
+                            let group = &mut group[..*sizes.next().unwrap()];
                             let filled = table.prepare_cut(tier, &boundaries, &mut chunks, group);
                             prop_assert!(filled > 0);
                             found.extend(group[..filled].iter().map(|chunk| chunk.end));
                         }
-                        let places: Vec<usize> = found.iter().map(|end| end.place()).collect();
-                        prop_assert!(places.is_sorted() && places.last() == Some(&end));
-                        prop_assert!(found.iter().all(|end| end.is_part() == (found.len() > 1)));
+                        let ends: Vec<usize> = found.iter().map(|end| end.offset()).collect();
+                        prop_assert!(ends.is_sorted() && ends.last() == Some(&end));
+                        prop_assert!(found.iter().all(|end| end.is_fragment() == (found.len() > 1)));
                         let is_safe = |&at: &usize| {
                             let ascii = bytes[at - 1].is_ascii() && bytes[at].is_ascii();
                             let crossed = tokens.iter().any(|token| {
@@ -286,11 +290,11 @@ mod tests {
                             });
                             !ascii && !crossed && bytes[at] & 0xC0 != 0x80
                         };
-                        prop_assert!(places[..places.len() - 1].iter().all(is_safe));
-                        // Without tokens no boundary is passed over.
+                        prop_assert!(ends[..ends.len() - 1].iter().all(is_safe));
+                        // Without tokens, every candidate is safe.
                         if tokens.is_empty() {
                             let want: Vec<usize> = (1..end).filter(is_safe).chain([end]).collect();
-                            prop_assert_eq!(places, want);
+                            prop_assert_eq!(ends, want);
                         }
                     }
                 }

@@ -1,4 +1,4 @@
-//! The encoder: what all threads share, and a call.
+//! The encoder, shared by all threads, and requests to it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,9 +6,9 @@ use std::sync::atomic::AtomicBool;
 
 use super::boundaries::Boundaries;
 use super::error::{EncodeError, check_stop};
-use super::parts::PartSizes;
-use super::rules::Rules;
-use super::session::{Session, Tables};
+use super::merge_rules::MergeRules;
+use super::session::{Session, SharedTables};
+use super::tasks::TaskSizes;
 use crate::free_list::{FreeList, Taken};
 use crate::model::Model;
 use crate::segments::{Segment, Segments};
@@ -16,29 +16,29 @@ use crate::simd::{Tier, advise_huge_pages};
 use crate::special::SpecialSet;
 use crate::token::TokenId;
 
-/// Encodes text with a [`Model`]. Made once, used from many threads.
+/// Encodes text with a [`Model`]. Clones share all state; threads may use it concurrently.
 #[derive(Clone)]
 pub(crate) struct Encoder {
     shared: Arc<Shared>,
 }
 
-/// What all threads encode with.
+/// The state shared by all clones of an [`Encoder`].
 struct Shared {
     model: Arc<Model>,
-    /// The added tokens that are found always.
+    /// The added tokens that are always recognized.
     added: SpecialSet,
-    tables: Tables,
+    tables: SharedTables,
     options: EncoderOptions,
-    /// Idle sessions, with the pieces that they have met.
+    /// Idle sessions, with warm piece tables.
     sessions: FreeList<Box<Session>>,
 }
 
-/// How an [`Encoder`] works. Nothing here changes an id.
+/// Performance options of an [`Encoder`]. They do not change ids.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EncoderOptions {
     pub(crate) cache_bytes: usize,
     pub(crate) tier: Tier,
-    part_sizes: PartSizes,
+    task_sizes: TaskSizes,
 }
 
 impl Default for EncoderOptions {
@@ -46,45 +46,44 @@ impl Default for EncoderOptions {
         EncoderOptions {
             cache_bytes: 24 << 20,
             tier: Tier::best(),
-            part_sizes: PartSizes::DEFAULT,
+            task_sizes: TaskSizes::DEFAULT,
         }
     }
 }
 
 impl EncoderOptions {
-    /// With parts of a few bytes for threads, so that short texts reach them.
+    /// Uses tasks of a few bytes, so that short texts are spread over threads.
     #[cfg(any(test, feature = "internals"))]
-    pub(crate) fn small_parts(mut self) -> Self {
-        self.part_sizes = PartSizes::SMALL;
+    pub(crate) fn small_tasks(mut self) -> Self {
+        self.task_sizes = TaskSizes::SMALL;
         self
     }
 }
 
-/// An empty vector with capacity for the ids of `bytes` bytes of text.
-pub(super) fn room_for(bytes: usize) -> Vec<TokenId> {
-    // Prose has four bytes or a little more for each id, other scripts down to two. What is not
-    // written to costs nothing; to move what was written because it grows takes as long as a
-    // seventh of the encoding.
+/// Returns an empty vector with capacity for the ids of `bytes` bytes of text.
+pub(super) fn with_capacity_for(bytes: usize) -> Vec<TokenId> {
+    // Text has two to five bytes per id. Unused capacity costs nothing, because its pages are never
+    // touched; growing the vector costs a seventh of the encoding time.
     let mut ids = Vec::with_capacity(bytes / 2 + 256);
     advise_huge_pages(ids.spare_capacity_mut());
     ids
 }
 
 impl Encoder {
-    /// An encoder with the default options.
+    /// Creates an encoder with the default options.
     pub(crate) fn new(model: impl Into<Arc<Model>>) -> Self {
         Self::with_options(model, EncoderOptions::default())
     }
 
-    /// An encoder that works as `options` say.
+    /// Creates an encoder with `options`.
     ///
-    /// Costs a table of 256 KiB and a look at each token or listed merge.
+    /// Allocates a table of 256 KiB and reads each token or listed merge once.
     pub(crate) fn with_options(model: impl Into<Arc<Model>>, options: EncoderOptions) -> Self {
         let model = model.into();
         Encoder {
             shared: Arc::new(Shared {
-                tables: Tables {
-                    rules: Rules::new(Arc::clone(&model)),
+                tables: SharedTables {
+                    rules: MergeRules::new(Arc::clone(&model)),
                     boundaries: Boundaries::new(Arc::clone(&model)),
                 },
                 added: model.special_set(&[] as &[&str]),
@@ -95,6 +94,7 @@ impl Encoder {
         }
     }
 
+    /// Takes an idle session, or creates one. It is returned to the free list when dropped.
     pub(super) fn session(&self) -> Taken<'_, Box<Session>> {
         let Shared {
             sessions, options, ..
@@ -106,24 +106,24 @@ impl Encoder {
         sessions.take().unwrap_or_else(new)
     }
 
-    pub(super) fn tables(&self) -> &Tables {
+    pub(super) fn tables(&self) -> &SharedTables {
         &self.shared.tables
     }
 
-    pub(super) fn part_sizes(&self) -> PartSizes {
-        self.shared.options.part_sizes
+    pub(super) fn task_sizes(&self) -> TaskSizes {
+        self.shared.options.task_sizes
     }
 
     pub(crate) fn model(&self) -> &Arc<Model> {
         &self.shared.model
     }
 
-    /// A request without special tokens, on one thread.
+    /// Creates a request that allows no special tokens and uses one thread.
     pub(crate) fn request(&self) -> Request<'_> {
         Request::new(self)
     }
 
-    /// The segments of a text.
+    /// Returns the segments of a text.
     pub(super) fn segments<'m, 't>(
         &self,
         text: &'t [u8],
@@ -132,7 +132,7 @@ impl Encoder {
         Segments::new(text, allowed, self.model().normalizer())
     }
 
-    /// Appends the ids of segments.
+    /// Appends the ids of `segments` to `ids`.
     pub(super) fn encode_segments<'m, 't>(
         &self,
         session: &mut Session,
@@ -146,8 +146,8 @@ impl Encoder {
                     check_stop(stop)?;
                     ids.push(token.id);
                 }
-                Segment::Text(text, place) => {
-                    let mut runs = session.runs(self.tables(), &text, place.start(), stop);
+                Segment::Text(text, origin) => {
+                    let mut runs = session.runs(self.tables(), &text, origin.start(), stop);
                     runs.encode_all(ids)?;
                 }
             }
@@ -155,7 +155,7 @@ impl Encoder {
         Ok(())
     }
 
-    /// The number of ids of segments, or `None` when there are more than `limit`. No ids are kept.
+    /// Returns the number of ids of `segments`, or `None` if it exceeds `limit`. Ids are not stored.
     pub(super) fn count_segments(
         &self,
         session: &mut Session,
@@ -171,8 +171,8 @@ impl Encoder {
                     check_stop(stop)?;
                     count += 1;
                 }
-                Segment::Text(text, place) => {
-                    let mut runs = session.runs(self.tables(), &text, place.start(), stop);
+                Segment::Text(text, origin) => {
+                    let mut runs = session.runs(self.tables(), &text, origin.start(), stop);
                     while count <= limit && runs.encode(&mut ids)? {
                         count += ids.len();
                         ids.clear();
@@ -186,10 +186,10 @@ impl Encoder {
         Ok(Some(count))
     }
 
-    /// The ids of pieces, one after the other, whatever the pattern would make of them.
+    /// Returns a function that encodes one piece at a time, without splitting it by the pattern.
     ///
-    /// An empty piece, which no pattern gives, is the empty token if there is one and whole pieces
-    /// come first.
+    /// An empty piece, which no pattern produces, is encoded as the empty token if the model has one and
+    /// ignores merges for whole pieces, and otherwise as no ids.
     pub(crate) fn piece_by_piece(&self) -> impl FnMut(&[u8]) -> Vec<TokenId> {
         let mut session = self.session();
         move |piece| {
@@ -206,8 +206,9 @@ impl fmt::Debug for Encoder {
     }
 }
 
-/// A call of a [`Tokenizer`](crate::Tokenizer). Made by [`Tokenizer::request`](crate::Tokenizer::request);
-/// can be used any number of times.
+/// A configured call of a [`Tokenizer`](crate::Tokenizer): allowed special tokens, threads, a stop flag.
+///
+/// Created by [`Tokenizer::request`](crate::Tokenizer::request); can be used any number of times.
 ///
 /// ```
 /// use tokenizer_core::{Merges, Model, Tokenizer};
@@ -237,43 +238,44 @@ impl<'t> Request<'t> {
         }
     }
 
-    /// Recognises the special tokens of `allowed` (none by default). Added tokens that are not special are
-    /// always found.
+    /// Recognizes the special tokens in `allowed` (none by default). Added tokens that are not special are
+    /// always recognized.
     pub fn allow(mut self, allowed: &'t SpecialSet) -> Self {
         self.allowed = allowed;
         self
     }
 
-    /// Works on up to `threads` threads, the caller's included; 0 and the default mean 1. No answer depends
-    /// on it. A thread gets at least 64 KiB of text, which is cut where its pattern certainly splits; a
-    /// pattern without a scanner, and a text without such a place (one letter a million times), are left to
-    /// one thread.
+    /// Uses up to `threads` threads, including the caller's (1 by default; 0 means 1). Results do not depend
+    /// on it.
+    ///
+    /// Each thread gets at least 64 KiB of text. A text is cut only where the pattern is known to split, so
+    /// one thread encodes a text without such a position (one letter, a million times), and all texts of a
+    /// pattern without a [scanner](crate::Pattern::has_scanner).
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self
     }
 
-    /// When another thread sets `flag`, the call ends with [`EncodeError::Stopped`], mostly within a
-    /// hundredth of a second, in a piece without an end too. It must stay set until then.
+    /// Makes the call return [`EncodeError::Stopped`] after another thread sets `flag`, usually within 10 ms,
+    /// even inside one long piece. The flag must stay set until the call returns.
     pub fn stop(mut self, flag: &'t AtomicBool) -> Self {
         self.stop = Some(flag);
         self
     }
 
-    /// Fails when `text` holds a special token of `forbidden`: tiktoken's `disallowed_special`. Added
-    /// tokens that are not special cannot be forbidden.
-    ///
-    /// Offsets are those of the text as it is given, also for a token that is matched in normalized text.
+    /// Returns an error if `text` contains a special token of `forbidden`, like tiktoken's
+    /// `disallowed_special`. Added tokens that are not special cannot be forbidden.
     ///
     /// # Errors
-    /// At the first of them in the text.
+    /// [`EncodeError::SpecialNotAllowed`] with the first such token. Its offset counts bytes of `text`, even
+    /// if the token was matched after normalization.
     pub fn refuse_specials(
         &self,
         text: impl AsRef<[u8]>,
         forbidden: &SpecialSet,
     ) -> Result<(), EncodeError> {
         let text = text.as_ref();
-        // Text is normalized only where a token is matched behind the normalizer.
+        // Normalize only if a token is matched in normalized text.
         let normalizer = self.encoder.model().normalizer();
         let normalizer = normalizer.filter(|_| !forbidden.normalized.is_empty());
         let mut segments = Segments::new(text, forbidden, normalizer).aligned();

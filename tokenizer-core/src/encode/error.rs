@@ -1,25 +1,24 @@
-//! Why a text could not be encoded.
+//! Errors of encoding.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::pattern::SplitError;
 
-/// A text could not be encoded.
+/// An error of encoding a text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// The pattern failed on the text. With a normaliser, the offset counts bytes of the normalised
-    /// text from the last special token on.
+    /// The pattern failed on the text. If the model has a normalizer, the offset counts normalized bytes
+    /// after the last special token.
     #[error(transparent)]
     Split(#[from] SplitError),
-    /// The text holds a special token that the caller forbade.
-    #[error(
-        "the text holds the special token {content:?} at byte {offset}, which is not allowed there"
-    )]
+    /// The text contains a forbidden special token: see
+    /// [`Request::refuse_specials`](crate::Request::refuse_specials).
+    #[error("special token {content:?} at byte {offset} is not allowed")]
     SpecialNotAllowed {
         /// The special token.
         content: String,
-        /// Where it begins, in bytes.
+        /// Its byte offset.
         offset: usize,
     },
     /// The flag of [`Request::stop`](crate::Request::stop) was set.
@@ -28,8 +27,8 @@ pub enum EncodeError {
 }
 
 impl EncodeError {
-    /// The pattern failed on text that begins at `offset` of the whole.
-    pub(super) fn in_whole(error: SplitError, offset: usize) -> Self {
+    /// Converts an error on a segment that begins at byte `offset` of the text.
+    pub(super) fn split_failed(error: SplitError, offset: usize) -> Self {
         EncodeError::Split(SplitError {
             offset: offset + error.offset,
             ..error
@@ -37,14 +36,14 @@ impl EncodeError {
     }
 }
 
-/// One of several texts could not be encoded.
+/// An error of encoding a batch of texts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("text {text}: {error}")]
 #[non_exhaustive]
 pub struct BatchError {
-    /// Which text, from 0.
+    /// The index of the text, from 0.
     pub text: usize,
-    /// Why.
+    /// The cause.
     pub error: EncodeError,
 }
 
@@ -54,7 +53,7 @@ impl BatchError {
     }
 }
 
-/// Fails when the flag is set.
+/// Returns [`EncodeError::Stopped`] if the flag is set.
 pub(super) fn check_stop(stop: Option<&AtomicBool>) -> Result<(), EncodeError> {
     match stop {
         Some(stop) if stop.load(Ordering::Relaxed) => Err(EncodeError::Stopped),

@@ -1,104 +1,104 @@
-//! Merging a stretch of any length: a linked list of tokens and a heap of possible merges.
+//! Merging bytes of any length with a linked list of tokens and a heap of candidate merges.
 //!
-//! The heap gives the lowest rank, the leftmost of equal ones. An entry is stale when the token it
-//! begins at is gone or the pair there has changed; since tokens only grow, a changed pair ends
-//! elsewhere. Each merge puts at most two new entries on the heap: `n log n` in all, whatever the
-//! text. A token stands at the place of its first byte, as in `line.rs`.
+//! The heap yields the lowest rank, leftmost first. Candidates are deleted lazily: one is stale if its left
+//! token is gone, or if its pair now ends elsewhere (tokens only grow). A merge pushes at most two
+//! candidates, so `n` bytes cost `O(n log n)`. Tokens are indexed by their first bytes, as in `lockstep.rs`.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::rules::{NO_RANK, Rules};
+use super::merge_rules::{MergeRules, NO_RANK};
 use crate::token::TokenId;
 use crate::vocab::Part;
 
-/// The state of one stretch; its allocations are used again for the next.
+/// Merges bytes with a heap. Its allocations are reused.
 #[derive(Default)]
-pub(super) struct Heap {
-    links: Vec<Link>,
-    heap: BinaryHeap<Reverse<Entry>>,
+pub(super) struct HeapMerger {
+    nodes: Vec<Node>,
+    heap: BinaryHeap<Reverse<Candidate>>,
 }
 
+/// A token in the linked list.
 #[derive(Clone, Copy)]
-struct Link {
-    /// Its id is `GONE` when the token was merged into the one before it.
+struct Node {
+    /// Its id is `GONE` after the token was merged into the previous one.
     token: Part,
-    /// Where the token before begins; anything at the first.
-    before: usize,
-    /// Where the next begins, or the end.
+    /// Index of the previous token; out of range for the first.
+    previous: usize,
+    /// Index of the next token, or the length.
     next: usize,
 }
 
-/// A possible merge. The order of the fields is the order of merging.
+/// A candidate merge. The derived order, by rank and then by index, is the order of merging.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Entry {
+struct Candidate {
     rank: u32,
     at: usize,
-    /// Where the merged token will end.
+    /// The end of the merged token.
     end: usize,
 }
 
-/// No id.
+/// Marks a token that was merged into the previous one.
 const GONE: TokenId = TokenId::MAX;
 
-impl Heap {
-    /// Merges `piece`, which is not empty. The tokens are in [`Heap::tokens`] then.
-    pub(super) fn merge(&mut self, rules: &Rules, piece: &[u8]) {
-        self.links.clear();
-        self.links
-            .extend(piece.iter().enumerate().map(|(at, &byte)| Link {
+impl HeapMerger {
+    /// Merges `piece`, which must not be empty. [`HeapMerger::tokens`] returns the result.
+    pub(super) fn merge(&mut self, rules: &MergeRules, piece: &[u8]) {
+        self.nodes.clear();
+        self.nodes
+            .extend(piece.iter().enumerate().map(|(at, &byte)| Node {
                 token: rules.bytes[usize::from(byte)],
-                before: at.wrapping_sub(1),
+                previous: at.wrapping_sub(1),
                 next: at + 1,
             }));
-        let mut entries = std::mem::take(&mut self.heap).into_vec();
-        entries.clear();
-        entries.extend(piece.windows(2).enumerate().filter_map(|(at, bytes)| {
+        let mut candidates = std::mem::take(&mut self.heap).into_vec();
+        candidates.clear();
+        candidates.extend(piece.windows(2).enumerate().filter_map(|(at, bytes)| {
             let rank = rules.byte_rank(bytes[0], bytes[1]);
             let end = at + 2;
-            (rank != NO_RANK).then_some(Reverse(Entry { rank, at, end }))
+            (rank != NO_RANK).then_some(Reverse(Candidate { rank, at, end }))
         }));
-        self.heap = BinaryHeap::from(entries);
+        self.heap = BinaryHeap::from(candidates);
 
-        while let Some(Reverse(entry)) = self.heap.pop() {
-            let Link {
+        while let Some(Reverse(candidate)) = self.heap.pop() {
+            let Node {
                 token,
-                before,
+                previous,
                 next,
-            } = self.links[entry.at];
-            if token.id == GONE || next == piece.len() || self.links[next].next != entry.end {
+            } = self.nodes[candidate.at];
+            if token.id == GONE || next == piece.len() || self.nodes[next].next != candidate.end {
                 continue;
             }
-            let merged = rules.merged(entry.rank, token, self.links[next].token);
-            self.links[next].token.id = GONE;
-            self.links[entry.at].token = merged;
-            self.links[entry.at].next = entry.end;
-            if let Some(behind) = self.links.get_mut(entry.end) {
-                behind.before = entry.at;
+            let merged = rules.merged(candidate.rank, token, self.nodes[next].token);
+            self.nodes[next].token.id = GONE;
+            self.nodes[candidate.at].token = merged;
+            self.nodes[candidate.at].next = candidate.end;
+            if let Some(after) = self.nodes.get_mut(candidate.end) {
+                after.previous = candidate.at;
             }
-            for at in [before, entry.at] {
-                let Some(&Link { token, next, .. }) = self.links.get(at) else {
+            for at in [previous, candidate.at] {
+                let Some(&Node { token, next, .. }) = self.nodes.get(at) else {
                     continue;
                 };
-                let Some(&Link {
+                let Some(&Node {
                     token: right,
                     next: end,
                     ..
-                }) = self.links.get(next)
+                }) = self.nodes.get(next)
                 else {
                     continue;
                 };
                 let rank = rules.rank(token, right, piece, at);
                 if rank != NO_RANK {
-                    self.heap.push(Reverse(Entry { rank, at, end }));
+                    self.heap.push(Reverse(Candidate { rank, at, end }));
                 }
             }
         }
     }
 
-    /// The tokens of the stretch merged last, with the places of their first bytes.
+    /// The tokens of the last merge, with the offsets of their first bytes.
     pub(super) fn tokens(&self) -> impl Iterator<Item = (usize, TokenId)> {
-        let links = self.links.iter().map(|link| link.token.id).enumerate();
-        links.filter(|&(_, id)| id != GONE)
+        let nodes = self.nodes.iter().map(|node| node.token.id).enumerate();
+        nodes.filter(|&(_, id)| id != GONE)
     }
 }

@@ -1,53 +1,51 @@
-//! Texts that are to have no more than so many ids.
+//! Counting and truncating texts up to a limit of ids.
 //!
-//! No ids are kept, and what lies behind the limit is hardly looked at: the cost is about that of
-//! counting the ids up to the limit.
+//! Ids are not stored, and little of the text after the limit is read: both cost about as much as counting
+//! the ids up to the limit.
 //!
 //! # Truncation
 //!
-//! The number of ids of a beginning does not grow with its length: `a` a thousand times may be ten
-//! ids, and with one letter more a single one. So the longest beginning that fits is found in two
-//! steps.
+//! A longer prefix may have fewer ids: `a` a thousand times may be ten ids, and one letter more a single one.
+//! So the longest prefix that fits is found in two steps.
 //!
-//! 1. **Cuts.** At a place where the pattern certainly splits, [`Pattern::first_cut`](crate::Pattern::first_cut), every longer
-//!    beginning has the ids of the part before the cut and those of the part behind it. So the
-//!    numbers of ids grow from cut to cut, and only the stretch between the last cut that fits and
-//!    the next one is searched: a few words, or a piece of a million letters.
-//! 2. **Search.** In the stretch, galloping and bisection give a beginning that fits, with which one
-//!    more character is too much. Behind it all ends are tried, the last first, as long as
-//!    [`BUDGET`] bytes are not encoded again for it, and [`LEAST_TRIED`] in any case.
+//! 1. **Cuts.** A cut is a position where the pattern is known to split
+//!    ([`Pattern::first_cut`](crate::Pattern::first_cut)). The ids of a prefix that contains a cut are those
+//!    before it followed by those after it, so the count grows from cut to cut. Only the interval between the
+//!    last cut that fits and the next cut is searched: a few words, or a piece of a million letters.
+//! 2. **Search.** In the interval, galloping and bisection find a prefix that fits, but not with one more
+//!    character. Then longer prefixes are tried, the longest first: as many as [`RETRY_BYTES`] bytes of
+//!    re-encoding allow, and at least [`MIN_RETRIES`].
 //!
-//! A pattern without a scanner, a text that the normaliser changes, and a model whose added tokens
-//! are part of its vocabulary have no cuts: there the whole text is the stretch.
+//! There are no cuts if the pattern has no scanner, if the normalizer changes the text, or if special or
+//! added tokens may occur in it. The interval is then the whole text.
 
 use super::encoder::Request;
 use super::error::EncodeError;
 
-/// How many bytes are encoded again, at most, to find a longer beginning than bisection did. Half a
-/// millisecond or two; enough for every end in a stretch of 360 bytes.
-const BUDGET: usize = 1 << 16;
+/// Bytes that may be encoded again to find a longer prefix than bisection did: 0.5 to 2 ms, enough to try
+/// each end in an interval of 360 bytes.
+const RETRY_BYTES: usize = 1 << 16;
 
-/// Bytes behind a text that may compose with it: a few marks.
-const COMPOSED: usize = 64;
+/// Bytes after a prefix that may compose with its last characters: a few combining marks.
+const COMPOSE_MARGIN: usize = 64;
 
-/// How many ends are tried behind that of bisection, however much is encoded again for it.
-const LEAST_TRIED: usize = 16;
+/// Number of longer prefixes to try after bisection, regardless of [`RETRY_BYTES`].
+const MIN_RETRIES: usize = 16;
 
-/// The beginning of a text. Made by [`Request::truncate`].
+/// A prefix of a text. Created by [`Request::truncate`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Truncated<'t> {
-    /// The beginning.
+    /// The prefix.
     pub text: &'t [u8],
-    /// How many ids it has.
+    /// The number of its ids.
     pub tokens: usize,
 }
 
 impl Request<'_> {
-    /// How many ids `text` has, if there are no more than `limit`: what [`Request::count`] gives,
-    /// or `None`. One thread does it.
+    /// Returns the number of ids of `text`, or `None` if it exceeds `limit`. Uses one thread.
     ///
-    /// Costs as much as `limit` ids, however long the text. (A model with a normalizer normalizes
-    /// the whole text first, and added tokens are searched in all of it.)
+    /// Takes the time of encoding `limit` ids, for a text of any length. If the model has a normalizer or
+    /// added tokens, the whole text is normalized and searched first.
     ///
     /// ```
     /// use tokenizer_core::{Merges, Model, Tokenizer};
@@ -59,7 +57,7 @@ impl Request<'_> {
     /// ```
     ///
     /// # Errors
-    /// As [`Request::encode`], if the pattern fails before the limit.
+    /// As [`Request::encode`], if the pattern fails before the limit is reached.
     pub fn count_till_limit(
         &self,
         text: impl AsRef<[u8]>,
@@ -70,19 +68,22 @@ impl Request<'_> {
         encoder.count_segments(&mut encoder.session(), segments, self.stop, limit)
     }
 
-    /// The longest beginning of `text` that ends where a character ends and has, encoded on its own,
-    /// no more than `limit` ids: the whole text, if it has no more. Bytes that are not UTF-8 are
-    /// characters too, each maximal invalid sequence one. One thread does it.
+    /// Returns the longest prefix of `text` with at most `limit` ids when encoded on its own.
     ///
-    /// It is the longest of all for a named pattern and for most texts. It need not be where
-    /// finding it would cost too much: in a stretch without a place where the pattern certainly
-    /// splits (one word, a run of spaces, Chinese without punctuation) of which more than some
-    /// hundred bytes fit; with a regex of one's own; where the normaliser changes the text; and with
-    /// special tokens that are allowed, or added tokens that are not special. There it fits, with one character more it does not, and
-    /// none of the next 16 ends does.
+    /// The prefix ends between two characters. A maximal invalid sequence of bytes counts as one character.
+    /// Uses one thread.
     ///
-    /// Costs about as much as `limit` ids, however long the text, and some dozen times as much where
-    /// it need not be the longest.
+    /// With a named pattern, the result is the longest prefix for most texts. In the following cases it may
+    /// be shorter, because the search is bounded; then none of the next 16 longer prefixes fits either:
+    ///
+    /// - over a few hundred bytes without a position where the pattern is known to split (a long word, a run
+    ///   of spaces, Chinese without punctuation);
+    /// - a custom regex;
+    /// - a normalizer that changes the text;
+    /// - allowed special tokens, or added tokens that are not special.
+    ///
+    /// Takes about the time of encoding `limit` ids, for a text of any length, and a few dozen times as long
+    /// in the cases above.
     ///
     /// ```
     /// use tokenizer_core::{Merges, Model, Tokenizer};
@@ -90,55 +91,56 @@ impl Request<'_> {
     /// let tokenizer = Tokenizer::new(Model::from_merges("gpt2".parse()?, Merges::default(), &["<|end|>"])?);
     /// let truncated = tokenizer.request().truncate(b"one two three", 10)?;
     /// assert_eq!((truncated.text, truncated.tokens), (&b"one two th"[..], 10));
-    /// // A character of three bytes, which are three ids here.
+    /// // Each character is three bytes, and each byte an id.
     /// let truncated = tokenizer.request().truncate("没有标点".as_bytes(), 8)?;
     /// assert_eq!((truncated.text, truncated.tokens), ("没有".as_bytes(), 6));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// As [`Request::encode`], if the pattern fails on a beginning that is tried.
+    /// As [`Request::encode`], if the pattern fails on a prefix that is tried.
     pub fn truncate<'t>(&self, text: &'t [u8], limit: usize) -> Result<Truncated<'t>, EncodeError> {
         let model = self.encoder.model();
-        // Longer beginnings have more ids, so no more is read.
-        let most = limit.saturating_mul(model.vocab().longest());
-        // A little further, since what follows may compose with its last characters.
-        let near = text.len().min(most.saturating_add(1 + COMPOSED));
-        let near = &text[..start_of_character(text, near)];
+        // Every longer prefix has more than `limit` ids.
+        let max_bytes = limit.saturating_mul(model.vocab().longest());
+        // Characters after the prefix may compose with its last one.
+        let read = text.len().min(max_bytes.saturating_add(1 + COMPOSE_MARGIN));
+        let read = &text[..start_of_character(text, read)];
         let has_cuts = model.pattern().has_scanner()
             && self.allowed.is_empty()
-            && (model.normalizer()).is_none_or(|normalizer| *normalizer.apply(near) == *near);
+            && (model.normalizer()).is_none_or(|normalizer| *normalizer.apply(read) == *read);
         let (end, tokens) = match has_cuts {
             true => self.truncate_at_cuts(text, limit)?,
             false => match self.count_till_limit(text, limit)? {
                 Some(tokens) => (text.len(), tokens),
-                None => self.longest_beginning(text, limit.saturating_mul(4), limit)?,
+                None => self.longest_prefix(text, limit.saturating_mul(4), limit)?,
             },
         };
         let text = &text[..end];
         Ok(Truncated { text, tokens })
     }
 
-    /// [`Request::truncate`] where the pattern has a scanner and works on the text as it is. So all
-    /// bytes are in pieces, and `n` ids have `n` times as many bytes as the longest token at most.
+    /// [`Request::truncate`] for a pattern with a scanner, on text that is not normalized. So all bytes are
+    /// in pieces, and `n` ids cover at most `n` times the length of the longest token. Returns the end of the
+    /// prefix and the number of its ids.
     fn truncate_at_cuts(&self, text: &[u8], limit: usize) -> Result<(usize, usize), EncodeError> {
         let pattern = self.encoder.model().pattern();
         let longest = self.encoder.model().vocab().longest();
-        let most = |ids: usize| ids.saturating_mul(longest).min(text.len());
-        // A little more than `limit` ids are mostly in there; a single piece may be all of the text.
+        let max_bytes = |ids: usize| ids.saturating_mul(longest).min(text.len());
+        // Usually enough bytes for more than `limit` ids. If not, the upper bound is tried.
         let near = limit.saturating_mul(16).saturating_add(256).min(text.len());
-        let mut fits = Fits::default();
-        for length in [near, most(limit).saturating_add(1).min(text.len())] {
-            let part = &text[..length.max(near)];
-            fits = self.fitting_pieces(part, limit)?;
-            if fits.is_over {
+        let mut fits = FittingPieces::default();
+        for length in [near, max_bytes(limit).saturating_add(1).min(text.len())] {
+            let prefix = &text[..length.max(near)];
+            fits = self.fitting_pieces(prefix, limit)?;
+            if fits.limit_reached {
                 break;
             }
-            if part.len() == text.len() {
+            if prefix.len() == text.len() {
                 return Ok((text.len(), fits.tokens));
             }
         }
-        // All longer beginnings have the ids before the cut.
+        // Every longer prefix starts with the ids before this cut.
         let mut start = pattern.last_settled_cut(&text[..fits.end], 0).unwrap_or(0);
         let mut tokens = match fits.ends.iter().find(|&&(end, _)| end == start) {
             Some(&(_, tokens)) => tokens,
@@ -146,38 +148,40 @@ impl Request<'_> {
         };
         loop {
             let left = limit - tokens;
-            let bound = start.saturating_add(most(left)).min(text.len());
-            // Cuts at the end of what is looked at may need to see more.
-            let seen = &text[..bound.saturating_add(16).min(text.len())];
-            let cut = pattern.first_cut(seen, start).filter(|&cut| cut <= bound);
+            let bound = start.saturating_add(max_bytes(left)).min(text.len());
+            // A cut near the end may depend on the following bytes.
+            let visible = &text[..bound.saturating_add(16).min(text.len())];
+            let cut = pattern
+                .first_cut(visible, start)
+                .filter(|&cut| cut <= bound);
             let end = start_of_character(text, cut.unwrap_or(bound));
             match self.count_till_limit(&text[start..end], left)? {
-                Some(more) if end > start => {
-                    (start, tokens) = (end, tokens + more);
+                Some(count) if end > start => {
+                    (start, tokens) = (end, tokens + count);
                     if cut.is_none() {
                         return Ok((start, tokens));
                     }
                 }
                 _ => {
-                    let stretch = &text[start..end];
+                    let interval = &text[start..end];
                     let guess = fits.end.saturating_sub(start);
-                    let (more, ids) = self.longest_beginning(stretch, guess, left)?;
-                    return Ok((start + more, tokens + ids));
+                    let (length, count) = self.longest_prefix(interval, guess, left)?;
+                    return Ok((start + length, tokens + count));
                 }
             }
         }
     }
 
-    /// A long beginning of `text` with no more than `limit` ids, which all of the text has not: see
-    /// the module. Where it ends, and its ids. `guess` is where it may end.
-    fn longest_beginning(
+    /// Searches for a long prefix of `text` with at most `limit` ids, starting at length `guess`. The whole
+    /// text has more. Returns the length of the prefix and the number of its ids.
+    fn longest_prefix(
         &self,
         text: &[u8],
         guess: usize,
         limit: usize,
     ) -> Result<(usize, usize), EncodeError> {
         let count = |end: usize| self.count_till_limit(&text[..end], limit);
-        // The best that fits, and an end that does not.
+        // The longest prefix known to fit, and the end of one that does not. First gallop from the guess.
         let (mut best, mut over) = ((0, 0), text.len());
         let mut step = 1;
         let mut end = start_of_character(text, guess.min(text.len()));
@@ -197,6 +201,7 @@ impl Request<'_> {
             }
             step *= 2;
         }
+        // Then bisect.
         loop {
             let middle = start_of_character(text, best.0 + (over - best.0) / 2);
             let middle = match middle > best.0 {
@@ -211,10 +216,11 @@ impl Request<'_> {
                 None => over = middle,
             }
         }
+        // Then try longer prefixes: some may fit again.
         let mut ends = Vec::new();
         let mut bytes = 0;
         let mut end = end_of_character(text, over);
-        while end < text.len() && (bytes < BUDGET || ends.len() < LEAST_TRIED) {
+        while end < text.len() && (bytes < RETRY_BYTES || ends.len() < MIN_RETRIES) {
             bytes += end;
             ends.push(end);
             end = end_of_character(text, end);
@@ -228,23 +234,23 @@ impl Request<'_> {
     }
 }
 
-/// Where the character ends that begins at `at`, before the end of the text.
+/// Returns the end of the character that starts at `at`, which is before the end of the text.
 fn end_of_character(text: &[u8], at: usize) -> usize {
-    let nearest = &text[at..text.len().min(at + 4)];
-    let length = nearest.utf8_chunks().next().map_or(1, |chunk| {
+    let next = &text[at..text.len().min(at + 4)];
+    let length = next.utf8_chunks().next().map_or(1, |chunk| {
         let first = chunk.valid().chars().next();
         first.map_or(chunk.invalid().len(), char::len_utf8)
     });
     at + length
 }
 
-/// The last place, up to `at`, where a character begins or the text ends.
+/// Returns the last position up to `at` where a character starts or the text ends.
 fn start_of_character(text: &[u8], at: usize) -> usize {
-    let goes_on = |at: usize| text.get(at).is_some_and(|byte| byte & 0xC0 == 0x80);
-    // Bytes that go on with nothing are characters of their own.
+    let is_continuation = |at: usize| text.get(at).is_some_and(|byte| byte & 0xC0 == 0x80);
+    // Stray continuation bytes are characters of their own.
     let mut start = (at.saturating_sub(3)..=at)
         .rev()
-        .find(|&at| !goes_on(at))
+        .find(|&at| !is_continuation(at))
         .unwrap_or(at);
     while start < at {
         let end = end_of_character(text, start);
@@ -256,28 +262,28 @@ fn start_of_character(text: &[u8], at: usize) -> usize {
     start
 }
 
-/// The pieces of the beginning of a text that have no more than so many ids.
+/// The leading pieces of a text that fit within a limit of ids.
 #[derive(Default)]
-struct Fits {
-    /// Where the last of them ends.
+struct FittingPieces {
+    /// The end of the last of these pieces.
     end: usize,
-    /// How many ids they have.
+    /// The number of their ids.
     tokens: usize,
-    /// The ends of those of the last run, and how many ids there are up to each.
+    /// For each of these pieces in the last run: its end, and the number of ids up to there.
     ends: Vec<(usize, usize)>,
-    /// Whether the next piece has too many.
-    is_over: bool,
+    /// Whether the next piece exceeds the limit.
+    limit_reached: bool,
 }
 
 impl Request<'_> {
-    /// The pieces of `text` with no more than `limit` ids, which has no special tokens.
-    fn fitting_pieces(&self, text: &[u8], limit: usize) -> Result<Fits, EncodeError> {
+    /// Returns the leading pieces of `text` with at most `limit` ids. The text has no special tokens.
+    fn fitting_pieces(&self, text: &[u8], limit: usize) -> Result<FittingPieces, EncodeError> {
         let vocab = self.encoder.model().vocab();
         let mut session = self.encoder.session();
         let mut runs = session.runs(self.encoder.tables(), text, 0, self.stop);
-        let mut fits = Fits::default();
+        let mut fits = FittingPieces::default();
         let mut ids = Vec::new();
-        while !fits.is_over && runs.encode(&mut ids)? {
+        while !fits.limit_reached && runs.encode(&mut ids)? {
             fits.ends.clear();
             let mut at = runs.spans().start();
             let mut left = ids.iter();
@@ -291,7 +297,7 @@ impl Request<'_> {
                 }
                 if fits.tokens > limit {
                     fits.tokens = tokens;
-                    fits.is_over = true;
+                    fits.limit_reached = true;
                     break;
                 }
                 fits.end = end;
@@ -313,7 +319,7 @@ mod tests {
     use crate::tokenizer::Tokenizer;
     use proptest::prelude::*;
 
-    fn with_tokens(
+    fn tokenizer_with(
         tokens: &[Vec<u8>],
         pattern: Pattern,
         normalizer: Option<Normalizer>,
@@ -325,15 +331,15 @@ mod tests {
         Tokenizer::new(model.with_normalizer(normalizer))
     }
 
-    fn encoder(pattern: Pattern, normalizer: Option<Normalizer>) -> Tokenizer {
+    fn default_tokenizer(pattern: Pattern, normalizer: Option<Normalizer>) -> Tokenizer {
         let tokens = [
             "th", "the", " t", "  ", "aa", "aaaa", "aaaaaaaa", "\u{6771}", "1 ",
         ];
         let tokens = tokens.map(|token| token.as_bytes().to_vec());
-        with_tokens(&tokens, pattern, normalizer)
+        tokenizer_with(&tokens, pattern, normalizer)
     }
 
-    /// The ends of characters, from 0 on.
+    /// The ends of characters, starting with 0.
     fn ends(text: &[u8]) -> Vec<usize> {
         let mut ends = vec![0];
         for chunk in text.utf8_chunks() {
@@ -346,37 +352,37 @@ mod tests {
         ends
     }
 
-    /// The definition: every beginning, the longest first, until one has not too many ids.
-    fn check(encoder: &Tokenizer, text: &[u8], limit: usize) {
+    /// Checks the definition: tries all prefixes, the longest first, until one fits.
+    fn check(tokenizer: &Tokenizer, text: &[u8], limit: usize) {
         let want = ends(text).into_iter().rev().find_map(|end| {
-            let tokens = encoder.count(&text[..end]).unwrap();
+            let tokens = tokenizer.count(&text[..end]).unwrap();
             (tokens <= limit).then_some((&text[..end], tokens))
         });
-        let truncated = encoder.request().truncate(text, limit).unwrap();
+        let truncated = tokenizer.request().truncate(text, limit).unwrap();
         assert_eq!(Some((truncated.text, truncated.tokens)), want, "{limit}");
-        check_count(encoder, text, limit);
+        check_count(tokenizer, text, limit);
     }
 
-    fn check_count(encoder: &Tokenizer, text: &[u8], limit: usize) {
-        let all = encoder.count(text).unwrap();
-        let count = encoder.request().count_till_limit(text, limit).unwrap();
+    fn check_count(tokenizer: &Tokenizer, text: &[u8], limit: usize) {
+        let all = tokenizer.count(text).unwrap();
+        let count = tokenizer.request().count_till_limit(text, limit).unwrap();
         assert_eq!(count, (all <= limit).then_some(all));
     }
 
-    /// Whether it fits, and none of the next ends does, however long the text.
-    fn check_near(encoder: &Tokenizer, text: &[u8], limit: usize) {
-        let truncated = encoder.request().truncate(text, limit).unwrap();
+    /// Checks that the prefix fits, and that none of the next longer ones does.
+    fn check_near(tokenizer: &Tokenizer, text: &[u8], limit: usize) {
+        let truncated = tokenizer.request().truncate(text, limit).unwrap();
         let (end, tokens) = (truncated.text.len(), truncated.tokens);
         assert!(text.starts_with(truncated.text) && tokens <= limit);
-        assert_eq!(encoder.count(truncated.text).unwrap(), tokens);
+        assert_eq!(tokenizer.count(truncated.text).unwrap(), tokens);
         let ends = ends(text);
-        let place = ends.binary_search(&end).expect("it is one of them");
-        for &end in ends[place + 1..].iter().take(LEAST_TRIED) {
-            assert!(encoder.count(&text[..end]).unwrap() > limit, "{end}");
+        let index = ends.binary_search(&end).expect("the end of a character");
+        for &end in ends[index + 1..].iter().take(MIN_RETRIES) {
+            assert!(tokenizer.count(&text[..end]).unwrap() > limit, "{end}");
         }
     }
 
-    /// Short enough that every end is tried.
+    /// Texts so short that each end is tried.
     fn short_text() -> impl Strategy<Value = Vec<u8>> {
         let some = prop_oneof![
             3 => "[ a-z0-9'\r\n.,]{0,20}".prop_map(String::into_bytes),
@@ -426,17 +432,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_longest_beginning_is_found(text in short_text(), limit in 0..80usize) {
+        fn the_longest_prefix_is_found(text in short_text(), limit in 0..80usize) {
             for pattern in patterns() {
-                check(&encoder(pattern.clone(), None), &text, limit);
-                check(&encoder(pattern, Some(Normalizer::Nfc)), &text, limit);
+                check(&default_tokenizer(pattern.clone(), None), &text, limit);
+                check(&default_tokenizer(pattern, Some(Normalizer::Nfc)), &text, limit);
             }
         }
 
         #[test]
-        fn with_any_tokens_too(tokens in any_tokens(), text in short_text(), limit in 0..30usize) {
+        fn the_longest_prefix_is_found_with_any_tokens(tokens in any_tokens(), text in short_text(), limit in 0..30usize) {
             for pattern in patterns() {
-                check(&with_tokens(&tokens, pattern, None), &text, limit);
+                check(&tokenizer_with(&tokens, pattern, None), &text, limit);
             }
         }
     }
@@ -444,58 +450,61 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(40))]
         #[test]
-        fn of_long_texts_what_is_left_fits(
+        fn prefixes_of_long_texts_fit(
             tokens in any_tokens(),
             text in long_text(),
             limit in prop_oneof![0..40usize, 0..4000usize],
         ) {
             for pattern in patterns() {
-                let encoder = with_tokens(&tokens, pattern, Some(Normalizer::Nfc));
-                check_near(&encoder, &text, limit);
-                check_count(&encoder, &text, limit);
+                let tokenizer = tokenizer_with(&tokens, pattern, Some(Normalizer::Nfc));
+                check_near(&tokenizer, &text, limit);
+                check_count(&tokenizer, &text, limit);
             }
         }
     }
 
     #[test]
-    fn every_limit_of_a_text_of_several_runs() {
+    fn any_limit_works_on_a_text_of_several_runs() {
         let text = "the thaaaa  1 the\n\n".repeat(300);
-        let encoder = encoder(Pattern::named(PatternName::Cl100k), None);
-        let all = encoder.count(text.as_bytes()).unwrap();
+        let tokenizer = default_tokenizer(Pattern::named(PatternName::Cl100k), None);
+        let all = tokenizer.count(text.as_bytes()).unwrap();
         for limit in (0..500).chain(all - 5..all + 5).chain([usize::MAX]) {
-            check_near(&encoder, text.as_bytes(), limit);
-            check_count(&encoder, text.as_bytes(), limit);
+            check_near(&tokenizer, text.as_bytes(), limit);
+            check_count(&tokenizer, text.as_bytes(), limit);
         }
     }
 
     #[test]
-    fn a_longer_beginning_may_have_fewer_ids() {
-        let encoder = encoder(Pattern::named(PatternName::Cl100k), None);
+    fn a_longer_prefix_may_have_fewer_ids() {
+        let tokenizer = default_tokenizer(Pattern::named(PatternName::Cl100k), None);
         // Seven letters are three ids, and eight are one.
         for (limit, length) in [(0, 0), (1, 8), (2, 16), (3, 24)] {
-            let truncated = encoder.request().truncate(&[b'a'; 100], limit).unwrap();
+            let truncated = tokenizer.request().truncate(&[b'a'; 100], limit).unwrap();
             assert_eq!((truncated.text.len(), truncated.tokens), (length, limit));
         }
     }
 
     #[test]
-    fn what_follows_may_compose() {
-        let encoder = with_tokens(
+    fn characters_after_the_prefix_may_compose() {
+        let tokenizer = tokenizer_with(
             &[],
             Pattern::named(PatternName::Cl100k),
             Some(Normalizer::Nfc),
         );
         let text = "\u{1100}\u{1161}".repeat(3);
         for limit in 0..12 {
-            let truncated = encoder.request().truncate(text.as_bytes(), limit).unwrap();
-            // Each syllable of 6 bytes is one character of 3 bytes, which are ids here.
+            let truncated = tokenizer
+                .request()
+                .truncate(text.as_bytes(), limit)
+                .unwrap();
+            // Each syllable of 6 bytes composes to one character of 3 bytes, which are 3 ids.
             assert!(truncated.text.len() >= limit / 3 * 6, "{limit}");
             assert!(truncated.tokens <= limit);
         }
     }
 
     #[test]
-    fn characters_end_where_they_do_in_the_whole() {
+    fn character_ends_equal_those_of_the_whole_text() {
         let text = "a\u{e9}\u{6771}\u{1f600}".as_bytes();
         let invalid = [text, b"\x80\x80\x80\x80\x80\xe6\x9d\xf0\x9f\x98a\xff\xc3"].concat();
         for text in [text, &invalid] {
@@ -511,8 +520,8 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_without_an_end_is_near_linear() {
-        // With a look at every end this would take hours.
+    fn truncating_a_long_piece_is_near_linear() {
+        // Trying each end would take hours.
         let runs = [
             "\u{6771}",
             "a",
@@ -527,11 +536,14 @@ mod tests {
         for run in runs {
             let text = run.repeat(1_000_000);
             for name in [PatternName::Cl100k, PatternName::O200k] {
-                let encoder = encoder(Pattern::named(name), None);
+                let tokenizer = default_tokenizer(Pattern::named(name), None);
                 for limit in [8, 1000, 50_000] {
-                    let truncated = encoder.request().truncate(text.as_bytes(), limit).unwrap();
+                    let truncated = tokenizer
+                        .request()
+                        .truncate(text.as_bytes(), limit)
+                        .unwrap();
                     assert!(!truncated.text.is_empty(), "{run:?}, {limit}");
-                    assert_eq!(encoder.count(truncated.text).unwrap(), truncated.tokens);
+                    assert_eq!(tokenizer.count(truncated.text).unwrap(), truncated.tokens);
                     assert!(limit - truncated.tokens <= 3, "{run:?}: {truncated:?}");
                 }
             }

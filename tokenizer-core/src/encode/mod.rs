@@ -1,27 +1,27 @@
 //! Encoding: text to ids.
 //!
-//! A text is a sequence of segments (`segments.rs`): special and added tokens, and the text between
-//! them. The pattern splits that text into runs of at most a thousand pieces, and
-//! `PieceRuns::encode` appends the ids of a run to a vector. Encoding, counting,
-//! offsets, truncation, batches and streams are loops over segments and runs.
+//! A text is a sequence of segments (`segments.rs`): special and added tokens, and the text between them.
+//! The pattern splits that text into runs of at most 1,024 pieces, and `PieceRuns::encode` appends the ids of
+//! one run to a vector. Encoding, counting, offsets, truncation, batches and streams are loops over segments
+//! and runs.
 //!
 //! ```text
 //! Tokenizer::encode ─▶ Request::encode, encode_into (texts.rs) ─▶ Encoder::encode_segments (encoder.rs)
-//!   ─▶ PieceRuns::encode_all, encode ─▶ Coder::encode_run (session.rs) ─▶ PieceTable::look_up
-//!                                                          └ unknown pieces ─▶ Merger ─▶ Rules
+//!   ─▶ PieceRuns::encode_all, encode ─▶ RunEncoder::encode_run (session.rs) ─▶ PieceTable::look_up
+//!                                                               └ misses ─▶ Merger ─▶ MergeRules
 //! ```
 //!
-//! Within a run (`session.rs`):
+//! The steps within a run (`session.rs`):
 //!
 //! 1. Long pieces are cut into chunks at boundaries that no token crosses (`chunks.rs`, `boundaries.rs`).
-//! 2. Most chunks were met before: their ids are in one table (`piece_table.rs`), which is looked up for
-//!    a group of chunks whose cache lines are fetched together.
-//! 3. A piece that is a token is that token, if the model says so.
-//! 4. All others are merged (`merge.rs`): eight at a time up to 64 bytes (`line.rs`), longer ones window by
-//!    window, and repeated tokens run-length encoded (`runs.rs`), so that a megabyte of one letter costs as
-//!    much as a megabyte of short words.
+//! 2. Chunks are looked up in a cache from chunks to ids (`piece_table.rs`), in groups whose cache lines are
+//!    prefetched together. Most are found.
+//! 3. A piece that equals a token is encoded as that token, if the model ignores merges for whole pieces.
+//! 4. All other chunks are merged (`merge.rs`): eight in lockstep up to 64 bytes (`lockstep.rs`), longer ones
+//!    window by window. Repetitions are run-length encoded (`runs.rs`), so that a megabyte of one letter
+//!    costs as much as a megabyte of short words.
 //!
-//! Both kinds of model answer the same question, which two tokens merge and how early (`rules.rs`).
+//! Models of ranks and of listed merges differ only in how a pair's rank is looked up (`merge_rules.rs`).
 
 mod boundaries;
 mod chunks;
@@ -29,15 +29,15 @@ mod encoder;
 mod error;
 mod heap;
 mod limit;
-mod line;
+mod lockstep;
 mod merge;
+mod merge_rules;
 mod offsets;
-mod parts;
 mod piece_table;
-mod rules;
 mod runs;
 mod session;
 mod stream;
+mod tasks;
 mod texts;
 
 pub use encoder::Request;
@@ -75,10 +75,10 @@ mod tests {
     }
 
     #[test]
-    fn under_ranks_a_whole_piece_comes_first() {
-        let encoder = ranks(&[b"abc"]);
-        assert_eq!(encoder.encode(b"abc").unwrap(), [256]);
-        assert_eq!(encoder.encode(b"xabc").unwrap(), [120, 97, 98, 99]);
+    fn with_ranks_a_piece_that_equals_a_token_is_not_merged() {
+        let tokenizer = ranks(&[b"abc"]);
+        assert_eq!(tokenizer.encode(b"abc").unwrap(), [256]);
+        assert_eq!(tokenizer.encode(b"xabc").unwrap(), [120, 97, 98, 99]);
     }
 
     #[test]
@@ -95,9 +95,9 @@ mod tests {
     }
 
     #[test]
-    fn ranks_merge_any_split_and_merges_only_the_listed_one() {
+    fn ranks_merge_any_pair_and_listed_merges_only_the_listed_one() {
         let tokens: [&[u8]; 3] = [b"bc", b"ab", b"abc"];
-        // (b, c) has the lowest rank; then a and bc join, which the list below does not know.
+        // (b, c) has the lowest rank. Then (a, bc) merges by ranks, but the list below lacks that pair.
         assert_eq!(ranks(&tokens).encode(b"xabc").unwrap(), [120, 258]);
         let vocab = bytes_and(&tokens);
         let vocab = Vocab::new(
@@ -110,40 +110,40 @@ mod tests {
             merges: Merges::new(merges.to_vec()).unwrap(),
             ignore_merges,
         };
-        let encoder = |first| {
+        let tokenizer = |first| {
             let specials = SpecialTokens::default();
             let vocab = vocab.clone().unwrap();
             Tokenizer::new(Model::new(whole_text(), vocab, merging(first), specials).unwrap())
         };
-        assert_eq!(encoder(false).encode(b"abc").unwrap(), [97, 256]);
-        assert_eq!(encoder(true).encode(b"abc").unwrap(), [258]);
-        assert_eq!(encoder(true).encode(b"xabc").unwrap(), [120, 97, 256]);
+        assert_eq!(tokenizer(false).encode(b"abc").unwrap(), [97, 256]);
+        assert_eq!(tokenizer(true).encode(b"abc").unwrap(), [258]);
+        assert_eq!(tokenizer(true).encode(b"xabc").unwrap(), [120, 97, 256]);
     }
 
     #[test]
-    fn special_tokens_count_only_where_they_are_allowed() {
+    fn special_tokens_are_recognized_only_if_allowed() {
         let pattern = Pattern::named(PatternName::Cl100k);
         let model =
             Model::from_merges(pattern, Merges::default(), &["<|a|>", "<|a|><|b|>"]).unwrap();
-        let encoder = Tokenizer::new(model);
+        let tokenizer = Tokenizer::new(model);
         let with = |set: &SpecialSet, text: &str| {
             let mut ids = Vec::new();
-            encoder
+            tokenizer
                 .request()
                 .allow(set)
                 .encode_into(text.as_bytes(), &mut ids)
                 .unwrap();
             ids
         };
-        let all = encoder.model().all_specials();
+        let all = tokenizer.model().all_specials();
         assert_eq!(with(&all, "x<|a|><|b|>y<|a|>"), [120, 257, 121, 256]);
-        let one = encoder.model().special_set(&["<|a|>", "never heard of"]);
+        let one = tokenizer.model().special_set(&["<|a|>", "unknown"]);
         assert_eq!(with(&one, "<|a|>!<|a|><|b|>")[..3], [256, 33, 256]);
         assert_eq!(
-            with(&encoder.model().special_set(&[] as &[&str]), "<|a|>").len(),
+            with(&tokenizer.model().special_set(&[] as &[&str]), "<|a|>").len(),
             5
         );
-        let refused = encoder
+        let refused = tokenizer
             .request()
             .refuse_specials(b"ab<|a|>", &all)
             .unwrap_err();
@@ -151,17 +151,20 @@ mod tests {
             refused,
             EncodeError::SpecialNotAllowed { offset: 2, .. }
         ));
-        assert_eq!(encoder.request().refuse_specials(b"ab<|c|>", &all), Ok(()));
+        assert_eq!(
+            tokenizer.request().refuse_specials(b"ab<|c|>", &all),
+            Ok(())
+        );
     }
 
     #[test]
-    fn an_error_of_the_pattern_names_the_byte_of_the_whole_text() {
+    fn a_split_error_has_the_byte_offset_in_the_whole_text() {
         let bomb = Pattern::regex(r"(?:a|a)+(?=c)|.", Gaps::Keep).unwrap();
         let model = Model::from_merges(bomb, Merges::default(), &["<|s|>"]).unwrap();
-        let encoder = Tokenizer::new(model);
+        let tokenizer = Tokenizer::new(model);
         let text = format!("xy<|s|>z{}", "a".repeat(64));
-        let all = encoder.model().all_specials();
-        let error = encoder
+        let all = tokenizer.model().all_specials();
+        let error = tokenizer
             .request()
             .allow(&all)
             .encode_into(text.as_bytes(), &mut Vec::new());
@@ -172,10 +175,10 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_whose_windows_never_meet_is_near_linear() {
-        // Every pair of bytes once, and the further right, the earlier it merges: so all tokens hang
-        // on the end, which is at an odd place, while that of every window is at an even one. With
-        // one token given back at a time this would take minutes.
+    fn a_piece_whose_windows_never_agree_is_near_linear() {
+        // Each pair of bytes occurs once, and pairs further right merge earlier. So all tokens depend on the
+        // end of the text, whose length is odd, while windows have even lengths and never agree. Taking back
+        // one token at a time would take minutes.
         let mut text: Vec<u8> = Vec::new();
         for first in 0..200 {
             text.push(first);
@@ -192,18 +195,18 @@ mod tests {
 
     #[test]
     fn a_megabyte_of_one_letter_is_near_linear() {
-        // With the square of the length this would take hours.
+        // Quadratic time would take hours.
         let tokens: Vec<Vec<u8>> = (1..8).map(|n| vec![b'a'; 1 << n]).collect();
         let tokens: Vec<&[u8]> = tokens.iter().map(Vec::as_slice).collect();
-        let encoder = ranks(&tokens);
-        let ids = encoder.encode(vec![b'a'; 1_000_001]).unwrap();
+        let tokenizer = ranks(&tokens);
+        let ids = tokenizer.encode(vec![b'a'; 1_000_001]).unwrap();
         assert_eq!(ids.len(), 1_000_000 / 128 + 2);
         assert_eq!(ids.last(), Some(&97));
     }
 
     #[test]
-    fn a_model_of_very_long_tokens_is_made_ready_at_once() {
-        // With a look-up for every cut of every token it would take minutes.
+    fn a_model_of_very_long_tokens_loads_quickly() {
+        // Looking up each split of each token would take minutes.
         let tokens: Vec<Vec<u8>> = (1..=21).map(|n| vec![b'a'; 1 << n]).collect();
         let tokens: Vec<&[u8]> = tokens.iter().map(Vec::as_slice).collect();
         assert_eq!(
@@ -226,19 +229,19 @@ mod stop_tests {
     use crate::tokenizer::Tokenizer;
 
     #[test]
-    fn a_flag_that_is_not_set_changes_nothing_and_one_that_is_ends_it_soon() {
+    fn a_set_stop_flag_ends_encoding_soon_and_an_unset_one_changes_nothing() {
         let specials: [&str; 0] = [];
         for pattern in [
             Pattern::named(PatternName::Cl100k),
             Pattern::regex(r"\w+(?=\b)|.", Gaps::Keep).unwrap(),
         ] {
             let model = Model::from_merges(pattern, Merges::default(), &specials).unwrap();
-            let encoder = Tokenizer::new(model);
+            let tokenizer = Tokenizer::new(model);
             let text = b"some words of a text, ".repeat(20_000);
             let texts = [&text[..], b"short", &text];
             for threads in [1, 3] {
                 let flag = AtomicBool::new(false);
-                let options = encoder.request().threads(threads).stop(&flag);
+                let options = tokenizer.request().threads(threads).stop(&flag);
                 assert_eq!(options.encode(&text).unwrap(), {
                     let ids = text.iter().map(|&byte| u32::from(byte));
                     ids.collect::<Vec<_>>()
@@ -261,10 +264,10 @@ mod stop_tests {
         }
     }
 
-    /// One piece of many chunks, most of them new: the flag is checked between them, and the ids so far are
-    /// those of a beginning of the text.
+    /// One piece of many chunks, most of them new. The flag is checked between chunks, and the ids appended
+    /// before the stop are a prefix of all ids.
     #[test]
-    fn a_piece_of_many_chunks_is_broken_off_too() {
+    fn a_piece_of_many_chunks_is_stopped() {
         let bytes: Vec<[u8; 1]> = (0..=255).map(|byte| [byte]).collect();
         let tokens = bytes.iter().map(|byte| &byte[..]).zip(0..);
         let model = Model::from_ranks(Pattern::named(PatternName::Cl100k), tokens, []).unwrap();
@@ -274,12 +277,12 @@ mod stop_tests {
             .map(|n| letters[n.wrapping_mul(7919) % letters.len()])
             .collect();
         let want = tokenizer.encode(&text).unwrap();
-        for wait in [0, 1, 3, 10] {
+        for delay in [0, 1, 3, 10] {
             let flag = AtomicBool::new(false);
             let mut ids = Vec::new();
             let done = std::thread::scope(|scope| {
                 scope.spawn(|| {
-                    std::thread::sleep(Duration::from_millis(wait));
+                    std::thread::sleep(Duration::from_millis(delay));
                     flag.store(true, Ordering::Relaxed);
                 });
                 let tokenizer = Tokenizer::new(tokenizer.model().clone());
@@ -291,47 +294,47 @@ mod stop_tests {
     }
 
     #[test]
-    fn a_piece_without_an_end_is_broken_off_and_not_kept() {
+    fn a_long_piece_is_stopped_and_not_cached() {
         let specials: [&str; 0] = [];
         let pattern = Pattern::named(PatternName::Cl100k);
         let merges = [(97, 98), (256, 99), (98, 97)].map(|(left, right)| Pair::new(left, right));
         let merges = Merges::trained(&merges).unwrap();
-        let encoder = Tokenizer::new(Model::from_merges(pattern, merges, &specials).unwrap());
-        // No window has the bytes of the one before.
-        let letter = |place: u32| b'a' + (place.wrapping_mul(0x9E37_79B9) >> 29) as u8 % 3;
+        let tokenizer = Tokenizer::new(Model::from_merges(pattern, merges, &specials).unwrap());
+        // Pseudo-random, so that no window equals the previous one.
+        let letter = |index: u32| b'a' + (index.wrapping_mul(0x9E37_79B9) >> 29) as u8 % 3;
         let text: Vec<u8> = (0..8 << 20).map(letter).collect();
-        let want = Tokenizer::new(encoder.model().clone())
+        let want = Tokenizer::new(tokenizer.model().clone())
             .encode(&text)
             .unwrap();
         for threads in [1, 2] {
-            for wait in [0, 1, 5, 20] {
-                let flag = AtomicBool::new(wait == 0);
-                let options = encoder.request().threads(threads).stop(&flag);
+            for delay in [0, 1, 5, 20] {
+                let flag = AtomicBool::new(delay == 0);
+                let options = tokenizer.request().threads(threads).stop(&flag);
                 std::thread::scope(|scope| {
                     scope.spawn(|| {
-                        std::thread::sleep(Duration::from_millis(wait));
+                        std::thread::sleep(Duration::from_millis(delay));
                         flag.store(true, Ordering::Relaxed);
                     });
                     let began = Instant::now();
                     let got = options.encode(&text);
                     assert!(began.elapsed() < Duration::from_secs(1));
-                    // It may be done before.
-                    assert!(got.is_err_and(|error| error == EncodeError::Stopped) || wait > 0);
+                    // Encoding may finish first, unless the flag was set from the start.
+                    assert!(got.is_err_and(|error| error == EncodeError::Stopped) || delay > 0);
                 });
             }
-            // What was found by then is not taken for the ids of the piece.
-            assert!(encoder.encode(&text).unwrap() == want);
+            // The partial result was not cached as the ids of the piece.
+            assert!(tokenizer.encode(&text).unwrap() == want);
         }
     }
 
     #[test]
-    fn a_text_of_special_tokens_only_is_stopped_too() {
+    fn a_text_of_special_tokens_is_stopped() {
         let pattern = Pattern::named(PatternName::Cl100k);
         let model = Model::from_merges(pattern, Merges::default(), &["<s>"]).unwrap();
-        let encoder = Tokenizer::new(model);
-        let all = encoder.model().all_specials();
+        let tokenizer = Tokenizer::new(model);
+        let all = tokenizer.model().all_specials();
         let flag = AtomicBool::new(false);
-        let options = encoder.request().allow(&all).stop(&flag);
+        let options = tokenizer.request().allow(&all).stop(&flag);
         let text = b"<s>".repeat(100_000);
         assert_eq!(options.encode(&text).unwrap(), [256; 100_000]);
         flag.store(true, Ordering::Relaxed);

@@ -1,37 +1,38 @@
-//! Ids, and where in the text each stands.
+//! Encoding with offsets: the bytes of the text that each id covers.
 //!
-//! The ids of a piece spell it. So where they stand follows from where the piece begins and from
-//! the lengths of the tokens; pieces that touch need one beginning together.
+//! The tokens of a piece, joined, are the bytes of the piece. So the offsets follow from the start of a run
+//! of pieces and the lengths of its tokens.
 
 use std::ops::Range;
 
-use super::encoder::{Request, room_for};
+use super::encoder::{Request, with_capacity_for};
 use super::error::{EncodeError, check_stop};
 use crate::segments::Segment;
 use crate::token::TokenId;
 
-/// Ids, and where in the text each stands. Made by [`Request::offsets`].
+/// Ids with the byte ranges of the text that they cover. Created by [`Request::offsets`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IdsWithOffsets {
     /// The ids.
     pub ids: Vec<TokenId>,
-    /// For each id, from which byte of the text to which.
+    /// For each id, its range of bytes in the text.
     pub ranges: Vec<Range<usize>>,
 }
 
 impl Request<'_> {
-    /// The ids of `text`, and the bytes of the text that each stands for. One thread does it.
+    /// Encodes `text` and returns the byte range of each id. Uses one thread.
     ///
-    /// The ranges ascend, and each begins where the one before ends, unless the pattern drops what
-    /// lies between its matches. A range may begin or end within a character, as tokens do.
-    /// A special token that takes white space along has the range of both.
+    /// Ranges are ascending and contiguous, except that a pattern may drop text between its matches. A range
+    /// may start or end inside a character, as tokens do. The range of a special token that strips white
+    /// space includes that white space.
     ///
-    /// With a normaliser, the ranges are of the text as it is given. A token that holds a character
-    /// that was composed, or a part of one, has the range of all that it was composed from: so two
-    /// tokens that share such a character share its range. Where marks stand in another order than
-    /// they were, the first is taken for the first. A token never has an empty range.
+    /// If the model has a normalizer, ranges refer to the original text. A token that contains a composed
+    /// character, or a part of one, has the range of all characters it was composed from; two tokens that
+    /// share such a character share its range. If normalization reorders combining marks, they are matched in
+    /// order: the first to the first. No range is empty.
     ///
-    /// Costs what [`Request::encode`] costs, and a look at each token; 16 bytes for a range.
+    /// Takes the time of [`Request::encode`] plus one length look-up per token, and 16 bytes of memory per
+    /// range.
     ///
     /// ```
     /// use tokenizer_core::{Merges, Model, Pair, Tokenizer};
@@ -51,7 +52,7 @@ impl Request<'_> {
         let (text, Request { encoder, stop, .. }) = (text.as_ref(), *self);
         let vocab = encoder.model().vocab();
         let mut session = encoder.session();
-        let mut ids = room_for(text.len());
+        let mut ids = with_capacity_for(text.len());
         let mut ranges: Vec<Range<usize>> = Vec::with_capacity(ids.capacity());
         for segment in encoder.segments(text, self.allowed).aligned() {
             match segment {
@@ -60,13 +61,13 @@ impl Request<'_> {
                     ids.push(token.id);
                     ranges.push(span);
                 }
-                Segment::Text(text, place) => {
-                    let mut runs = session.runs(encoder.tables(), &text, place.start(), stop);
+                Segment::Text(text, origin) => {
+                    let mut runs = session.runs(encoder.tables(), &text, origin.start(), stop);
                     while runs.encode(&mut ids)? {
                         let mut start = runs.spans().start();
                         ranges.extend(ids[ranges.len()..].iter().map(|&id| {
                             let end = start + vocab.token(id).map_or(0, <[u8]>::len);
-                            place.original(std::mem::replace(&mut start, end)..end)
+                            origin.original(std::mem::replace(&mut start, end)..end)
                         }));
                     }
                 }
@@ -84,18 +85,18 @@ mod tests {
     use crate::tokenizer::Tokenizer;
 
     #[test]
-    fn a_composed_character_has_the_range_of_its_parts() {
+    fn a_composed_character_has_the_range_of_its_components() {
         let tokens = [b"th".as_slice(), b"the", b" t", b"  ", b"\xc3\xa9"];
         let bytes: Vec<[u8; 1]> = (0..=255).map(|byte| [byte]).collect();
         let all = bytes.iter().map(|byte| &byte[..]).chain(tokens);
         let pattern = Pattern::named(PatternName::Cl100k);
         let model = Model::from_ranks(pattern, all.zip(0..), []).unwrap();
-        let encoder = Tokenizer::new(model.with_normalizer(Some(Normalizer::Nfc)));
+        let tokenizer = Tokenizer::new(model.with_normalizer(Some(Normalizer::Nfc)));
         let text = "the e\u{301} x\u{301} \u{958}";
-        let got = encoder.request().offsets(text).unwrap();
+        let got = tokenizer.request().offsets(text).unwrap();
         let ranges: Vec<_> = got.ids.iter().copied().zip(got.ranges).collect();
-        // The letters at 4 and 9 have a mark of two bytes behind them; that at 13 is of three bytes
-        // and becomes two characters of three bytes.
+        // "e" and "x" are followed by a combining mark of two bytes. "e" composes with it, "x" does not. The
+        // last character is a composition exclusion: it normalizes to two characters.
         assert_eq!(ranges[..2], [(257, 0..3), (32, 3..4)]);
         assert_eq!(ranges[2], (260, 4..7));
         let x: Vec<_> = ranges[3..7]

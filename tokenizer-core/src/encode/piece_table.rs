@@ -1,124 +1,124 @@
-//! The table of pieces: the ids of what a session has encoded lately.
+//! The piece table: a bounded cache from chunks to their ids.
 //!
-//! One open-addressing table with linear probing. A slot is 32 bytes, two to a cache line: the key of
-//! a piece (`hash.rs`) and up to four ids in 16 bytes, their number in the top byte of the first. More
-//! ids, and the bytes of a piece of more than 15, are in an arena. A hit is one cache line, one
-//! comparison and one 16-byte store, whatever the number of ids.
+//! One open-addressing table with linear probing. A bucket is a cache line with two 32-byte slots. A slot
+//! contains a 16-byte key (`hash.rs`) and up to four ids in 16 bytes, with their count in the top byte of the
+//! first. Longer id lists, and the bytes of chunks longer than 15 bytes, are in an arena. A hit costs one
+//! cache line, one comparison and one 16-byte store, for any number of ids up to four.
 //!
-//! **Invariant.** An entry equals what merging gives. Losing one costs time and never changes ids.
+//! **Invariant.** An entry equals the result of merging. Evicting one costs time and never changes ids.
 //!
-//! **Bound.** The table doubles when it is half full, up to three quarters of the bytes
-//! allowed; then a piece that finds no free slot within [`PROBES`] lines replaces one there, in turn.
-//! The arena has two halves, filled in turn; the slots that point to a half go when it is filled again.
+//! **Bound.** The table doubles when half of its slots are used, up to three quarters of the allowed bytes.
+//! Then a chunk that finds no free slot within [`PROBES`] buckets evicts one of them, round robin. The arena
+//! has two halves, filled alternately; refilling a half invalidates the slots that point into it.
 
 use super::boundaries::Boundaries;
-use super::chunks::{Chunks, End, PART};
+use super::chunks::{Chunks, End, FRAGMENT};
 use crate::hash::{Key, Seeds};
 use crate::simd::{Appender, Kernel, Simd, Tier, advise_huge_pages, prefetch, sixteen_bytes};
 use crate::token::{MAX_TOKEN_ID, TokenId};
 
-/// See the module.
+/// A bounded cache from chunks to ids: see the module documentation.
 pub(super) struct PieceTable {
     seeds: Seeds,
-    /// [`PROBES`] - 1 more than are addressed, so that no probe leaves the table.
-    lines: Vec<Line>,
-    /// Slots in use.
-    used: usize,
-    most_lines: usize,
+    /// [`PROBES`] - 1 more than are addressed by hash, so that no probe leaves the table.
+    buckets: Vec<Bucket>,
+    used_slots: usize,
+    max_buckets: usize,
     arena: Vec<u8>,
-    /// Where the next entry of the arena begins.
-    filled: usize,
-    /// Bytes of half the arena when it is full.
-    half: usize,
-    /// The slot that is replaced next, among those of a full stretch.
+    /// The offset of the next arena entry.
+    arena_next: usize,
+    /// The size in bytes of half the arena.
+    half_bytes: usize,
+    /// Round-robin counter of evictions within the probed buckets.
     victim: usize,
 }
 
-/// A cache line: two slots. The first is filled first.
+/// Two slots in a cache line. The first one is filled first.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-struct Line {
+struct Bucket {
     keys: [u128; 2],
-    ids: [Ids; 2],
+    ids: [SlotIds; 2],
 }
 
-/// Up to four ids, the first in the lowest bits, or the entry of the arena that has them.
+/// Up to four ids as a little-endian array, or a reference to an arena entry.
 #[derive(Clone, Copy)]
-struct Ids(u128);
+struct SlotIds(u128);
 
-/// Ids in a slot.
+/// Capacity of a slot in ids.
 const INLINE_IDS: usize = 4;
 
-/// The number of ids, in the top byte of the first: above any id.
-const COUNT: u32 = MAX_TOKEN_ID.trailing_ones();
+/// The bit position of the id count, in the top byte of the first id: above any id.
+const COUNT_SHIFT: u32 = MAX_TOKEN_ID.trailing_ones();
 
-/// Instead of the number of ids: they are in the arena. Then the slot has the place, the number of
-/// ids, and the number of bytes behind them.
-const ELSEWHERE: u32 = 255;
+/// The count of a slot whose ids are in the arena. Its other words are the offset of the arena entry, its
+/// number of ids, and the length of the chunk stored after them (0 for a short chunk).
+const IN_ARENA: u32 = 255;
 
-/// Pieces that are looked up together, so that their cache lines are fetched side by side.
+/// Number of chunks whose buckets are prefetched before they are looked up.
 pub(super) const GROUP: usize = 32;
 
-/// Lines in which a piece may be.
+/// Number of buckets that may contain a chunk.
 const PROBES: usize = 4;
 
-/// 16 KiB.
-const FIRST_LINES: usize = 1 << 8;
+/// Size of a new table: 16 KiB.
+const INITIAL_BUCKETS: usize = 1 << 8;
 
-/// The key of a slot whose entry in the arena is gone.
-const GONE: u128 = u128::MAX;
+/// The key of a slot whose arena entry was overwritten.
+const TOMBSTONE: u128 = u128::MAX;
 
-const FREE: Line = Line {
+const FREE_BUCKET: Bucket = Bucket {
     keys: [0; 2],
-    ids: [Ids(0); 2],
+    ids: [SlotIds(0); 2],
 };
 
-impl Ids {
+impl SlotIds {
     fn new(words: [u32; INLINE_IDS], count: u32) -> Self {
         let words = words.iter().rev();
         let all = words.fold(0, |all, &word| all << 32 | u128::from(word));
-        Ids(all | u128::from(count) << COUNT)
+        SlotIds(all | u128::from(count) << COUNT_SHIFT)
     }
 
-    /// How many there are, or [`ELSEWHERE`].
+    /// The number of ids, or [`IN_ARENA`].
     #[inline(always)]
     fn count(self) -> u32 {
-        self.0 as u32 >> COUNT
+        self.0 as u32 >> COUNT_SHIFT
     }
 
-    /// The ids without their number.
+    /// The ids, with the count masked out.
     #[inline(always)]
     fn ids(self) -> u128 {
-        self.0 & !(0xFF << COUNT)
+        self.0 & !(0xFF << COUNT_SHIFT)
     }
 
-    /// Word `number` of four.
+    /// Word `index` of four.
     #[inline(always)]
-    fn word(self, number: u32) -> usize {
-        (self.ids() >> (32 * number)) as u32 as usize
+    fn word(self, index: u32) -> usize {
+        (self.ids() >> (32 * index)) as u32 as usize
     }
 
-    /// The bytes of the ids in the arena; `None` if the entry is that of another long chunk with the same key.
+    /// Returns the ids in the arena as bytes, or `None` if the entry belongs to another long chunk with the
+    /// same key.
     #[inline(always)]
-    fn elsewhere<'a>(self, arena: &'a [u8], chunk: &[u8]) -> Option<&'a [u8]> {
-        let (place, count, bytes) = (self.word(1), self.word(2), self.word(3));
-        let (made, rest) = arena[place..].split_at(4 * count);
-        (bytes == 0 || &rest[..bytes] == chunk).then_some(made)
+    fn arena_ids<'a>(self, arena: &'a [u8], chunk: &[u8]) -> Option<&'a [u8]> {
+        let (offset, count, length) = (self.word(1), self.word(2), self.word(3));
+        let (ids, rest) = arena[offset..].split_at(4 * count);
+        (length == 0 || &rest[..length] == chunk).then_some(ids)
     }
 }
 
-/// A chunk whose cache line is being fetched.
+/// A chunk whose key is computed and whose bucket is prefetched.
 #[derive(Clone, Copy)]
 pub(super) struct Prepared {
     key: u128,
-    line: usize,
+    bucket: usize,
     pub(super) end: End,
 }
 
 impl Prepared {
     pub(super) const NONE: Self = Prepared {
         key: 0,
-        line: 0,
+        bucket: 0,
         end: End::new(0, false),
     };
 
@@ -126,34 +126,34 @@ impl Prepared {
         self.key
     }
 
-    pub(super) fn line(self) -> usize {
-        self.line
+    pub(super) fn bucket(self) -> usize {
+        self.bucket
     }
 }
 
 impl PieceTable {
-    /// A table that takes up to `bytes`, but at least 16 KiB.
+    /// Creates a table of at most `bytes`, or of at most 24 KiB if `bytes` is smaller.
     pub(super) fn new(bytes: usize) -> Self {
-        let line_bytes = bytes / 4 * 3;
+        let bucket_bytes = bytes / 4 * 3;
         PieceTable {
             seeds: Seeds::new(),
-            lines: table(FIRST_LINES),
-            used: 0,
-            most_lines: (line_bytes / size_of::<Line>()).max(FIRST_LINES),
+            buckets: free_buckets(INITIAL_BUCKETS),
+            used_slots: 0,
+            max_buckets: (bucket_bytes / size_of::<Bucket>()).max(INITIAL_BUCKETS),
             arena: Vec::new(),
-            filled: 0,
-            half: ((bytes - line_bytes) / 2).clamp(1 << 12, u32::MAX as usize / 2),
+            arena_next: 0,
+            half_bytes: ((bytes - bucket_bytes) / 2).clamp(1 << 12, u32::MAX as usize / 2),
             victim: 0,
         }
     }
 
-    /// Lines that are addressed.
+    /// The number of buckets addressed by hash.
     fn addressed(&self) -> usize {
-        self.lines.len() - (PROBES - 1)
+        self.buckets.len() - (PROBES - 1)
     }
 
-    /// Makes the keys of the next chunks and fetches their lines; gives their number, 0 at the end of the
-    /// run.
+    /// Computes the keys of the next chunks and prefetches their buckets. Returns the number of chunks, 0 at
+    /// the end of the run.
     #[inline]
     pub(super) fn prepare(
         &mut self,
@@ -178,7 +178,7 @@ impl PieceTable {
         filled
     }
 
-    /// As [`PieceTable::prepare`], of one piece, without growing the table.
+    /// As [`PieceTable::prepare`], for the chunks of the next piece only.
     pub(super) fn prepare_cut(
         &self,
         tier: Tier,
@@ -194,8 +194,8 @@ impl PieceTable {
         })
     }
 
-    /// Appends the ids of the first chunks of a group to `ids`, up to one that is not in the table or has
-    /// more than four ids; gives the number of these chunks. The first begins at `text[start]`.
+    /// Appends the ids of chunks of a group to `ids`. Stops at a miss or at a chunk of more than four ids.
+    /// Returns the number of chunks found. The first chunk starts at `text[start]`.
     #[inline]
     pub(super) fn look_up(
         &self,
@@ -206,7 +206,7 @@ impl PieceTable {
         ids: &mut Vec<TokenId>,
     ) -> usize {
         tier.run(LookUp {
-            lines: &self.lines,
+            buckets: &self.buckets,
             arena: &self.arena,
             text,
             start,
@@ -215,11 +215,11 @@ impl PieceTable {
         })
     }
 
-    /// Appends the ids of a chunk, from a slot or the arena; `false` if it is not in the table.
+    /// Appends the ids of a chunk, however many. Returns `false` on a miss.
     #[inline]
     pub(super) fn append(&self, prepared: Prepared, chunk: &[u8], ids: &mut Vec<TokenId>) -> bool {
-        for line in &self.lines[prepared.line..prepared.line + PROBES] {
-            for (&key, &found) in line.keys.iter().zip(&line.ids) {
+        for bucket in &self.buckets[prepared.bucket..prepared.bucket + PROBES] {
+            for (&key, &found) in bucket.keys.iter().zip(&bucket.ids) {
                 if key == 0 {
                     return false;
                 }
@@ -231,131 +231,138 @@ impl PieceTable {
         false
     }
 
-    /// Appends the ids of a slot; `false` if it is that of another long chunk with the same key.
-    fn append_found(&self, found: Ids, chunk: &[u8], ids: &mut Vec<TokenId>) -> bool {
-        if found.count() != ELSEWHERE {
+    /// Appends the ids of a slot with the chunk's key. Returns `false` if the slot belongs to another long
+    /// chunk.
+    fn append_found(&self, found: SlotIds, chunk: &[u8], ids: &mut Vec<TokenId>) -> bool {
+        if found.count() != IN_ARENA {
             Appender::new(ids, 1).push(found.ids(), found.count() as usize);
             return true;
         }
-        let Some(made) = found.elsewhere(&self.arena, chunk) else {
+        let Some(bytes) = found.arena_ids(&self.arena, chunk) else {
             return false;
         };
-        let words = made.chunks_exact(4);
+        let words = bytes.chunks_exact(4);
         ids.extend(words.map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]])));
         true
     }
 
-    /// Stores the ids of a chunk that is not in the table, unless they are more than the arena allows for
-    /// one entry. The table may grow: what was prepared before is of no use then.
+    /// Stores the ids of a chunk that is not in the table, unless the entry is too large for the arena.
+    ///
+    /// The table may grow, which invalidates every [`Prepared`] chunk.
     pub(super) fn insert(&mut self, key: u128, chunk: &[u8], ids: &[TokenId]) {
-        if self.used >= self.addressed() && self.addressed() < self.most_lines {
+        if self.used_slots >= self.addressed() && self.addressed() < self.max_buckets {
             self.grow();
         }
-        let is_long = Key(key & !PART).is_long();
-        let found = match ids.len() {
+        let is_long = Key(key & !FRAGMENT).is_long();
+        let slot_ids = match ids.len() {
             1..=INLINE_IDS if !is_long => {
                 let mut words = [0; INLINE_IDS];
                 words[..ids.len()].copy_from_slice(ids);
-                Ids::new(words, ids.len() as u32)
+                SlotIds::new(words, ids.len() as u32)
             }
             count => {
                 let bytes = if is_long { chunk } else { &[] };
-                // A sixteenth of a half, so that one chunk never displaces many.
-                if 4 * count + bytes.len() > self.half / 16 {
+                // At most a sixteenth of a half, so that one entry never evicts many.
+                if 4 * count + bytes.len() > self.half_bytes / 16 {
                     return;
                 }
-                let place = self.keep(bytes, ids) as u32;
-                Ids::new([0, place, count as u32, bytes.len() as u32], ELSEWHERE)
+                let offset = self.store_in_arena(bytes, ids) as u32;
+                SlotIds::new([0, offset, count as u32, bytes.len() as u32], IN_ARENA)
             }
         };
-        self.put(line_of(self.seeds, key, self.addressed()), key, found);
+        self.put(bucket_of(self.seeds, key, self.addressed()), key, slot_ids);
     }
 
-    /// Writes an entry of the arena: ids, and the bytes of a long chunk.
-    fn keep(&mut self, bytes: &[u8], ids: &[TokenId]) -> usize {
+    /// Appends ids and the bytes of a long chunk to the arena. Returns the offset of the entry.
+    fn store_in_arena(&mut self, bytes: &[u8], ids: &[TokenId]) -> usize {
         let needed = 4 * ids.len() + bytes.len();
-        let in_second = self.filled > self.half;
-        let end = if in_second { 2 * self.half } else { self.half };
-        if self.filled + needed > end {
-            self.filled = if in_second { 0 } else { self.half + 1 };
-            self.forget(self.filled);
+        let in_second = self.arena_next > self.half_bytes;
+        let end = if in_second {
+            2 * self.half_bytes
+        } else {
+            self.half_bytes
+        };
+        if self.arena_next + needed > end {
+            self.arena_next = if in_second { 0 } else { self.half_bytes + 1 };
+            self.evict_half(self.arena_next);
         }
-        let place = self.filled;
-        if self.arena.len() < place + needed {
-            let length = (2 * (place + needed)).min(2 * self.half + 1);
-            self.arena.resize(length.max(place + needed), 0);
+        let offset = self.arena_next;
+        if self.arena.len() < offset + needed {
+            let length = (2 * (offset + needed)).min(2 * self.half_bytes + 1);
+            self.arena.resize(length.max(offset + needed), 0);
         }
-        let (made, rest) = self.arena[place..place + needed].split_at_mut(4 * ids.len());
-        for (word, id) in made.chunks_exact_mut(4).zip(ids) {
+        let (words, rest) = self.arena[offset..offset + needed].split_at_mut(4 * ids.len());
+        for (word, id) in words.chunks_exact_mut(4).zip(ids) {
             word.copy_from_slice(&id.to_le_bytes());
         }
         rest.copy_from_slice(bytes);
-        self.filled += needed;
-        place
+        self.arena_next += needed;
+        offset
     }
 
-    /// Empties the slots whose entries are in the half of the arena that begins at `start`.
+    /// Marks the slots whose arena entries are in the half that starts at `start`.
     #[cold]
-    fn forget(&mut self, start: usize) {
-        let gone = start..start + self.half;
-        for line in &mut self.lines {
-            for (key, ids) in line.keys.iter_mut().zip(&line.ids) {
-                if ids.count() == ELSEWHERE && gone.contains(&ids.word(1)) {
-                    *key = GONE;
+    fn evict_half(&mut self, start: usize) {
+        let evicted = start..start + self.half_bytes;
+        for bucket in &mut self.buckets {
+            for (key, ids) in bucket.keys.iter_mut().zip(&bucket.ids) {
+                if ids.count() == IN_ARENA && evicted.contains(&ids.word(1)) {
+                    *key = TOMBSTONE;
                 }
             }
         }
     }
 
-    fn put(&mut self, home: usize, key: u128, ids: Ids) {
+    /// Writes a slot: the first free one within [`PROBES`] buckets, or the next victim.
+    fn put(&mut self, home: usize, key: u128, ids: SlotIds) {
         let free = (2 * home..2 * (home + PROBES))
             .map(|slot| (slot / 2, slot % 2))
-            .find(|&(line, place)| {
-                let there = self.lines[line].keys[place];
-                there == 0 || there == GONE || there == key
+            .find(|&(bucket, slot)| {
+                let stored = self.buckets[bucket].keys[slot];
+                stored == 0 || stored == TOMBSTONE || stored == key
             });
-        let (line, place) = free.unwrap_or_else(|| {
+        let (bucket, slot) = free.unwrap_or_else(|| {
             self.victim = self.victim.wrapping_add(1);
             (home + self.victim / 2 % PROBES, self.victim % 2)
         });
-        let slot = &mut self.lines[line];
-        self.used += usize::from(slot.keys[place] == 0);
-        slot.keys[place] = key;
-        slot.ids[place] = ids;
+        let bucket = &mut self.buckets[bucket];
+        self.used_slots += usize::from(bucket.keys[slot] == 0);
+        bucket.keys[slot] = key;
+        bucket.ids[slot] = ids;
     }
 
     #[cold]
     fn grow(&mut self) {
-        let addressed = (2 * self.addressed()).min(self.most_lines);
-        let old = std::mem::replace(&mut self.lines, table(addressed));
-        self.used = 0;
-        for line in &old {
-            for (&key, &ids) in line.keys.iter().zip(&line.ids) {
-                if key != 0 && key != GONE {
-                    self.put(line_of(self.seeds, key, addressed), key, ids);
+        let addressed = (2 * self.addressed()).min(self.max_buckets);
+        let old = std::mem::replace(&mut self.buckets, free_buckets(addressed));
+        self.used_slots = 0;
+        for bucket in &old {
+            for (&key, &ids) in bucket.keys.iter().zip(&bucket.ids) {
+                if key != 0 && key != TOMBSTONE {
+                    self.put(bucket_of(self.seeds, key, addressed), key, ids);
                 }
             }
         }
     }
 }
 
-/// Free lines, in huge pages where the system has them.
-fn table(addressed: usize) -> Vec<Line> {
-    let lines = addressed + PROBES - 1;
-    let mut table = Vec::with_capacity(lines);
+/// Allocates free buckets, in huge pages if available.
+fn free_buckets(addressed: usize) -> Vec<Bucket> {
+    let buckets = addressed + PROBES - 1;
+    let mut table = Vec::with_capacity(buckets);
     advise_huge_pages(table.spare_capacity_mut());
-    table.resize(lines, FREE);
+    table.resize(buckets, FREE_BUCKET);
     table
 }
 
-/// The first line of a key: its hash as a fraction of all lines.
+/// The first bucket of a key: its hash scaled to the number of buckets.
 #[inline(always)]
-fn line_of(seeds: Seeds, key: u128, lines: usize) -> usize {
+fn bucket_of(seeds: Seeds, key: u128, buckets: usize) -> usize {
     let hash = u128::from(seeds.hash(Key(key)));
-    ((hash * lines as u128) >> 64) as usize
+    ((hash * buckets as u128) >> 64) as usize
 }
 
-/// Prepares pieces that are not cut; gives their number.
+/// Prepares pieces that are looked up whole. Returns their number.
 struct WholePieces<'p, 'c, 't> {
     table: &'p PieceTable,
     chunks: &'c mut Chunks<'t>,
@@ -373,7 +380,7 @@ impl Kernel for WholePieces<'_, '_, '_> {
     }
 }
 
-/// Prepares the chunks of a piece, up to its end; gives their number.
+/// Prepares the chunks of one piece. Returns their number.
 struct Cut<'p, 'c, 't> {
     table: &'p PieceTable,
     boundaries: &'p Boundaries,
@@ -401,10 +408,10 @@ impl Kernel for Cut<'_, '_, '_> {
     }
 }
 
-/// The parts of the table that are needed to prepare chunks, in registers.
+/// The fields of [`PieceTable`] that preparing reads, copied to keep them in registers.
 struct Preparing<'p> {
     seeds: Seeds,
-    lines: &'p [Line],
+    buckets: &'p [Bucket],
     addressed: usize,
 }
 
@@ -413,23 +420,23 @@ impl<'p> Preparing<'p> {
     fn new(table: &'p PieceTable) -> Self {
         Preparing {
             seeds: table.seeds,
-            lines: &table.lines,
+            buckets: &table.buckets,
             addressed: table.addressed(),
         }
     }
 
-    /// Fetches the line of a chunk.
+    /// Prefetches the bucket of a chunk.
     #[inline(always)]
     fn prepare(&self, key: u128, end: End) -> Prepared {
-        let line = line_of(self.seeds, key, self.addressed);
-        prefetch(self.lines, line);
-        Prepared { key, line, end }
+        let bucket = bucket_of(self.seeds, key, self.addressed);
+        prefetch(self.buckets, bucket);
+        Prepared { key, bucket, end }
     }
 }
 
-/// See [`PieceTable::look_up`].
+/// The kernel of [`PieceTable::look_up`].
 struct LookUp<'l> {
-    lines: &'l [Line],
+    buckets: &'l [Bucket],
     arena: &'l [u8],
     text: &'l [u8],
     start: usize,
@@ -443,19 +450,21 @@ impl Kernel for LookUp<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> usize {
         let mut ids = Appender::new(self.ids, GROUP);
-        for (known, Prepared { key, line, end }) in self.group.iter().enumerate() {
-            let Some(&found) = find(simd, &self.lines[*line..*line + PROBES], key) else {
-                return known;
+        for (index, Prepared { key, bucket, end }) in self.group.iter().enumerate() {
+            let Some(&found) = find(simd, &self.buckets[*bucket..*bucket + PROBES], key) else {
+                return index;
             };
-            if found.count() != ELSEWHERE {
+            if found.count() != IN_ARENA {
                 ids.push(found.ids(), found.count() as usize);
                 continue;
             }
-            let before = known.checked_sub(1).map(|before| self.group[before].end);
-            let start = before.map_or(self.start, End::place);
-            let chunk = &self.text[start..end.place()];
-            let Some((four, count)) = few_elsewhere(found, self.arena, chunk) else {
-                return known;
+            let previous = index
+                .checked_sub(1)
+                .map(|previous| self.group[previous].end);
+            let start = previous.map_or(self.start, End::offset);
+            let chunk = &self.text[start..end.offset()];
+            let Some((four, count)) = few_arena_ids(found, self.arena, chunk) else {
+                return index;
             };
             ids.push(four, count);
         }
@@ -463,21 +472,22 @@ impl Kernel for LookUp<'_> {
     }
 }
 
-/// Up to four ids in the arena, and their number.
+/// Returns the ids in the arena and their count, if there are at most four.
 #[inline(never)]
-fn few_elsewhere(found: Ids, arena: &[u8], chunk: &[u8]) -> Option<(u128, usize)> {
-    let made = found.elsewhere(arena, chunk)?;
-    (made.len() <= 4 * INLINE_IDS).then(|| (sixteen_bytes(made, 0), made.len() / 4))
+fn few_arena_ids(found: SlotIds, arena: &[u8], chunk: &[u8]) -> Option<(u128, usize)> {
+    let ids = found.arena_ids(arena, chunk)?;
+    (ids.len() <= 4 * INLINE_IDS).then(|| (sixteen_bytes(ids, 0), ids.len() / 4))
 }
 
+/// Returns the ids of the first slot with this key.
 #[inline(always)]
-fn find<'l, S: Simd>(simd: S, lines: &'l [Line], key: &u128) -> Option<&'l Ids> {
-    for line in lines {
-        let which = simd.which(&line.keys, key);
+fn find<'l, S: Simd>(simd: S, buckets: &'l [Bucket], key: &u128) -> Option<&'l SlotIds> {
+    for bucket in buckets {
+        let which = simd.which(&bucket.keys, key);
         if which != 0 {
-            return Some(&line.ids[(which >> 1) as usize & 1]);
+            return Some(&bucket.ids[(which >> 1) as usize & 1]);
         }
-        if line.keys[1] == 0 {
+        if bucket.keys[1] == 0 {
             return None;
         }
     }
@@ -490,29 +500,29 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::HashMap;
 
-    /// Prepares a piece without cutting it, as the first of a group.
-    fn prepared(table: &mut PieceTable, piece: &[u8], is_part: bool) -> Prepared {
+    /// Prepares a piece as a single chunk.
+    fn prepared(table: &mut PieceTable, piece: &[u8], is_fragment: bool) -> Prepared {
         let Key(key) = table.seeds.key(piece, 0, piece.len());
-        let key = key | if is_part { PART } else { 0 };
-        let line = line_of(table.seeds, key, table.addressed());
-        let end = End::new(piece.len(), is_part);
-        Prepared { key, line, end }
+        let key = key | if is_fragment { FRAGMENT } else { 0 };
+        let bucket = bucket_of(table.seeds, key, table.addressed());
+        let end = End::new(piece.len(), is_fragment);
+        Prepared { key, bucket, end }
     }
 
-    /// The ids of a piece, if the table has them: the look-up of a group finds the same, up to four.
+    /// Returns the ids of a piece, if the table has them. Checks that `look_up` agrees with `append`.
     fn found(table: &PieceTable, prepared: Prepared, piece: &[u8]) -> Option<Vec<TokenId>> {
         let (mut quick, mut all) = (vec![7], vec![7]);
         let known = table.look_up(Tier::best(), piece, 0, &[prepared], &mut quick);
-        let is_there = table.append(prepared, piece, &mut all);
-        assert_eq!(known == 1, is_there && all.len() <= 1 + INLINE_IDS);
+        let is_found = table.append(prepared, piece, &mut all);
+        assert_eq!(known == 1, is_found && all.len() <= 1 + INLINE_IDS);
         assert!(known == 0 || quick == all);
-        is_there.then(|| all.split_off(1))
+        is_found.then(|| all.split_off(1))
     }
 
     proptest! {
-        /// In tables of 16 KiB, in which most pieces replace others, and in one with room for all.
+        /// With tables so small that most pieces evict others, and with one that holds all.
         #[test]
-        fn ids_are_those_that_were_stored(
+        fn found_ids_equal_stored_ids(
             pieces in prop::collection::vec(prop_oneof![
                 2 => "[a-d]{1,5}", 3 => "[a-z]{12,30}", 1 => "[ab]{1,40}", 1 => "a{15,300}",
             ], 1..80),
@@ -523,16 +533,16 @@ mod tests {
             let mut table = PieceTable::new(bytes);
             let mut stored: HashMap<(usize, bool), Vec<TokenId>> = HashMap::new();
             let (mut known, mut lost) = (0, 0);
-            for (number, (asked, is_part)) in asked.iter().enumerate() {
+            for (number, (asked, is_fragment)) in asked.iter().enumerate() {
                 let asked = asked.index(pieces.len());
                 let piece = pieces[asked].as_bytes();
-                let prepared = prepared(&mut table, piece, *is_part);
-                let there = found(&table, prepared, piece);
-                let want = stored.get(&(asked, *is_part));
-                if let Some(there) = there {
-                    // The same text may have been stored for another number.
-                    let is_stored = stored.iter().any(|((other, part), ids)| {
-                        part == is_part && pieces[*other] == pieces[asked] && *ids == there
+                let prepared = prepared(&mut table, piece, *is_fragment);
+                let cached = found(&table, prepared, piece);
+                let want = stored.get(&(asked, *is_fragment));
+                if let Some(cached) = cached {
+                    // Another index may refer to the same text.
+                    let is_stored = stored.iter().any(|((other, fragment), ids)| {
+                        fragment == is_fragment && pieces[*other] == pieces[asked] && *ids == cached
                     });
                     prop_assert!(is_stored);
                     known += 1;
@@ -541,17 +551,17 @@ mod tests {
                     let first = (number * 64) as TokenId;
                     let ids: Vec<TokenId> = (first..).take(counts[asked]).collect();
                     table.insert(prepared.key, piece, &ids);
-                    stored.insert((asked, *is_part), ids);
+                    stored.insert((asked, *is_fragment), ids);
                 }
             }
             prop_assert_eq!(known + lost + stored.len(), asked.len());
-            // A table that is less than half full may have a full stretch, but hardly ever.
+            // A table less than half full rarely has a full probe sequence.
             prop_assert!(bytes < 1 << 20 || lost <= asked.len() / 20);
         }
     }
 
     #[test]
-    fn a_full_table_stays_within_its_bytes_and_is_right() {
+    fn a_full_table_stays_within_its_bound_and_returns_stored_ids() {
         for bytes in [0, 1 << 16, 1 << 20] {
             let mut table = PieceTable::new(bytes);
             let piece = |number: usize| format!("{number:0$}", 3 + number % 40);
@@ -560,7 +570,7 @@ mod tests {
                 let prepared = prepared(&mut table, piece.as_bytes(), false);
                 let ids = vec![number as TokenId; 1 + number % 9];
                 match found(&table, prepared, piece.as_bytes()) {
-                    Some(there) => assert_eq!(there, ids),
+                    Some(cached) => assert_eq!(cached, ids),
                     None => table.insert(prepared.key, piece.as_bytes(), &ids),
                 }
             }
@@ -568,17 +578,17 @@ mod tests {
             for number in 0..60_000 {
                 let piece = piece(number);
                 let prepared = prepared(&mut table, piece.as_bytes(), false);
-                if let Some(there) = found(&table, prepared, piece.as_bytes()) {
-                    assert_eq!(there, vec![number as TokenId; 1 + number % 9]);
+                if let Some(cached) = found(&table, prepared, piece.as_bytes()) {
+                    assert_eq!(cached, vec![number as TokenId; 1 + number % 9]);
                     kept += 1;
                 }
             }
             assert!(kept > 0, "{bytes}");
-            let taken = size_of_val(&table.lines[..]) + table.arena.len();
-            let least = (FIRST_LINES + PROBES) * size_of::<Line>() + (2 << 12) + 1;
+            let memory = size_of_val(&table.buckets[..]) + table.arena.len();
+            let min_memory = (INITIAL_BUCKETS + PROBES) * size_of::<Bucket>() + (2 << 12) + 1;
             assert!(
-                taken <= (bytes + PROBES * size_of::<Line>() + 1).max(least),
-                "{taken}"
+                memory <= (bytes + PROBES * size_of::<Bucket>() + 1).max(min_memory),
+                "{memory}"
             );
         }
     }

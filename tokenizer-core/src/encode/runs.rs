@@ -1,30 +1,31 @@
-//! Merging a stretch as runs of equal tokens: run-length encoded BPE.
+//! Run-length encoded BPE, for bytes with long repetitions.
 //!
-//! **The idea.** A thousand dashes are one run. The lowest rank is looked up once for each two
-//! neighbouring runs, and one pass over the runs then merges every pair of that rank from left to
-//! right, so a thousand dashes take a few dozen steps instead of a thousand.
+//! **Idea.** A thousand dashes are one run. Each pass looks up the rank of each pair of adjacent runs once,
+//! and merges all pairs of the lowest rank from left to right. So a thousand dashes take a few dozen steps
+//! instead of a thousand.
 //!
-//! **Why that is exact.** BPE merges the leftmost pair of the lowest rank next. If no pair that a
-//! merge creates, not even for a moment, has that rank or a lower one, all pairs of that rank are
-//! merged from left to right before any other. A pass checks each pair that it creates and gives up
-//! otherwise, which trained tables never cause.
+//! **Proof.** BPE next merges the leftmost pair of the lowest rank. As long as no pair created by a merge,
+//! even temporarily, has that rank or a lower one, all pairs of that rank are merged from left to right
+//! before any other. A pass checks each pair it creates and fails otherwise, which never happens with
+//! trained vocabularies.
 //!
-//! **Cost.** Four look-ups for a run and pass, so a stretch without repetitions is slower than on the
-//! heap (`heap.rs`). Passes have to pay with merges: a stretch that repeats up to 16 bytes loses one
-//! sixteenth of its tokens at least in each pass until it is a run; prose fails the test after two.
+//! **Cost.** Four look-ups per run and pass, so bytes without repetitions are slower than with the heap
+//! (`heap.rs`). A limit on the runs read per merge rejects them: each pass over bytes with a period of up to
+//! 16 removes at least a sixteenth of the tokens, while prose exceeds the limit after two passes.
 
-use super::rules::{NO_RANK, Rules};
+use super::merge_rules::{MergeRules, NO_RANK};
 use crate::token::TokenId;
 use crate::vocab::Vocab;
 
-/// The state of one stretch; its allocations are used again for the next.
+/// Merges bytes as runs of equal tokens. Its allocations are reused.
 #[derive(Default)]
-pub(super) struct Runs {
+pub(super) struct RunMerger {
     runs: Vec<Run>,
-    /// The runs before the pass.
-    before: Vec<Run>,
+    /// The input of the current pass.
+    input: Vec<Run>,
 }
 
+/// Equal adjacent tokens.
 #[derive(Clone, Copy)]
 struct Run {
     id: TokenId,
@@ -32,14 +33,13 @@ struct Run {
     count: u32,
 }
 
-/// Runs that a pass may read for each token that passes have merged away.
+/// The number of runs that passes may read for each merge they perform.
 const RUNS_PER_MERGE: usize = 16;
 
-impl Runs {
-    /// Merges `bytes`, which are not empty. If it returns true, the tokens are in
-    /// [`Runs::tokens`]; otherwise the stretch has too few repetitions, or the order of the ranks
-    /// demands single steps.
-    pub(super) fn merge(&mut self, rules: &Rules, bytes: &[u8]) -> bool {
+impl RunMerger {
+    /// Merges `bytes`, which must not be empty; [`RunMerger::tokens`] returns the result. Returns `false` if
+    /// the bytes repeat too little, or if the ranks require single steps.
+    pub(super) fn merge(&mut self, rules: &MergeRules, bytes: &[u8]) -> bool {
         if u32::try_from(bytes.len()).is_err() {
             return false;
         }
@@ -58,7 +58,7 @@ impl Runs {
             self.runs.extend(single_bytes);
             return true;
         }
-        // The runs of single bytes are not stored: of 50 MB they would take 400.
+        // Runs of single bytes are not stored: they take 8 bytes each.
         if !pass.merge(single_bytes, &mut self.runs) {
             return false;
         }
@@ -72,15 +72,15 @@ impl Runs {
             if read > bytes.len() + RUNS_PER_MERGE * pass.merges {
                 return false;
             }
-            std::mem::swap(&mut self.runs, &mut self.before);
+            std::mem::swap(&mut self.runs, &mut self.input);
             self.runs.clear();
-            if !pass.merge(self.before.iter().copied(), &mut self.runs) {
+            if !pass.merge(self.input.iter().copied(), &mut self.runs) {
                 return false;
             }
         }
     }
 
-    /// The tokens of the stretch merged last, with the places of their first bytes.
+    /// The tokens of the last merge, with the offsets of their first bytes.
     pub(super) fn tokens<'m>(
         &'m self,
         vocab: &'m Vocab,
@@ -90,24 +90,24 @@ impl Runs {
             .iter()
             .flat_map(|run| (0..run.count).map(|_| run.id));
         ids.scan(0, |end, id| {
-            let place = *end;
+            let start = *end;
             *end += vocab.token(id).map_or(0, <[u8]>::len);
-            Some((place, id))
+            Some((start, id))
         })
     }
 }
 
 /// Merges all pairs of one rank.
 struct Pass<'m> {
-    /// The rank, which is the lowest of all pairs.
+    /// The lowest rank of all pairs.
     lowest: u32,
-    /// How many merges all passes made.
+    /// The number of merges in all passes.
     merges: usize,
-    rules: &'m Rules,
+    rules: &'m MergeRules,
 }
 
 impl Pass<'_> {
-    /// The lowest rank of two tokens that touch.
+    /// Returns the lowest rank of all pairs of adjacent tokens.
     fn lowest_rank(&self, runs: &[Run]) -> u32 {
         let within = runs.iter().filter(|run| run.count > 1);
         let within = within.map(|run| self.rules.rank_of_ids(run.id, run.id));
@@ -116,8 +116,8 @@ impl Pass<'_> {
         within.chain(between).min().unwrap_or(NO_RANK)
     }
 
-    /// Appends the runs that merging makes of `runs` to `merged`. Says whether no pair that came up
-    /// should have been merged earlier.
+    /// Merges all pairs of the lowest rank in `runs` and appends the result to `merged`. Returns `false` if
+    /// this created a pair that BPE would have merged earlier.
     fn merge(&mut self, runs: impl Iterator<Item = Run>, merged: &mut Vec<Run>) -> bool {
         let token = self.rules.token(self.lowest);
         let mut runs = runs.peekable();
@@ -137,15 +137,15 @@ impl Pass<'_> {
                 }
             }
             if run.count > 1 && self.rules.rank_of_ids(run.id, run.id) == self.lowest {
-                let made = run.count / 2;
+                let pairs = run.count / 2;
                 run.count %= 2;
-                // While a pair of the run is left, its first token is behind the merged one.
-                if made > 1 && self.rules.rank_of_ids(token, run.id) <= self.lowest {
+                // Until the run's last pair is merged, a token of the run follows the new one.
+                if pairs > 1 && self.rules.rank_of_ids(token, run.id) <= self.lowest {
                     return false;
                 }
                 let next = (run.count > 0).then_some(&run).or_else(|| runs.peek());
                 let next = next.map(|next| next.id);
-                if !self.push_merged(token, made, next, merged) {
+                if !self.push_merged(token, pairs, next, merged) {
                     return false;
                 }
             }
@@ -156,8 +156,8 @@ impl Pass<'_> {
         true
     }
 
-    /// Appends merged tokens. Says whether none of them merges with another,
-    /// or with the token before or the next one, as early as they were merged.
+    /// Appends `count` new tokens. Returns `false` if a new token forms a pair of at most the lowest rank:
+    /// with an equal token, with the last token of `merged`, or with `next`.
     fn push_merged(
         &mut self,
         id: TokenId,
@@ -181,7 +181,7 @@ impl Pass<'_> {
     }
 }
 
-/// Appends a run, to the last one if that has the same token.
+/// Appends a run, joining it to the last one if both have the same token.
 fn push(run: Run, runs: &mut Vec<Run>) {
     match runs.last_mut() {
         Some(last) if last.id == run.id => last.count += run.count,
@@ -191,7 +191,7 @@ fn push(run: Run, runs: &mut Vec<Run>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::heap::Heap;
+    use super::super::heap::HeapMerger;
     use super::super::merge::Merger;
     use super::*;
     use crate::model::Model;
@@ -201,7 +201,7 @@ mod tests {
     use proptest::prelude::*;
     use std::sync::Arc;
 
-    /// One unit many times.
+    /// One unit, repeated.
     fn any_run(longest: usize) -> impl Strategy<Value = Vec<u8>> {
         let unit =
             prop::sample::select(&["a", "a", "b", "ab", "abc", "的", "abcdefghijklmnopq"][..]);
@@ -212,7 +212,7 @@ mod tests {
         prop::collection::vec(any_run(longest), 1..6).prop_map(|runs| runs.concat())
     }
 
-    /// Tokens that are runs, in the order of their lengths, as trained, or in any order.
+    /// Tokens that are runs, sorted by length as in trained vocabularies, or in any order.
     fn any_model() -> impl Strategy<Value = Model> {
         let tokens = prop::collection::hash_set(any_text(40), 0..60);
         (tokens, 0..14_u32, any::<bool>()).prop_map(|(tokens, doublings, sorted)| {
@@ -237,7 +237,7 @@ mod tests {
         tokens.map(|(_, id)| id).collect()
     }
 
-    fn by_definition(model: &Model, text: &[u8]) -> Vec<TokenId> {
+    fn reference_ids(model: &Model, text: &[u8]) -> Vec<TokenId> {
         let vocab = model.vocab();
         let bytes = text.iter().map(|&byte| vocab.byte_ids()[usize::from(byte)]);
         reference::merge_piece(bytes.collect(), |pair| {
@@ -248,31 +248,31 @@ mod tests {
 
     proptest! {
         #[test]
-        fn tokens_are_those_of_the_definition(model in any_model(), text in any_text(90)) {
-            let rules = Rules::new(Arc::new(model.clone()));
-            let want = by_definition(&model, &text);
-            let mut runs = Runs::default();
+        fn tokens_equal_the_reference(model in any_model(), text in any_text(90)) {
+            let rules = MergeRules::new(Arc::new(model.clone()));
+            let want = reference_ids(&model, &text);
+            let mut runs = RunMerger::default();
             if runs.merge(&rules, &text) {
                 let tokens: Vec<_> = runs.tokens(model.vocab()).collect();
-                let mut place = 0;
-                for &(at, id) in &tokens {
-                    prop_assert_eq!(at, place);
-                    place += model.vocab().token(id).unwrap().len();
+                let mut end = 0;
+                for &(start, id) in &tokens {
+                    prop_assert_eq!(start, end);
+                    end += model.vocab().token(id).unwrap().len();
                 }
                 prop_assert_eq!(&ids(tokens.into_iter()), &want);
             }
-            let mut heap = Heap::default();
+            let mut heap = HeapMerger::default();
             heap.merge(&rules, &text);
             prop_assert_eq!(ids(heap.tokens()), want);
         }
 
         #[test]
-        fn windows_of_long_runs_are_put_together_as_one(
+        fn windows_of_long_runs_equal_one_merge(
             model in any_model(),
             text in prop_oneof![any_text(5_000), any_text(700), any_run(40_000)],
         ) {
-            let rules = Rules::new(Arc::new(model.clone()));
-            let mut heap = Heap::default();
+            let rules = MergeRules::new(Arc::new(model.clone()));
+            let mut heap = HeapMerger::default();
             heap.merge(&rules, &text);
             let mut merger = Merger::new(Tier::best());
             for _ in 0..2 {
@@ -284,11 +284,11 @@ mod tests {
     }
 
     #[test]
-    fn every_length_of_a_run_is_merged_as_defined() {
+    fn runs_of_any_length_equal_the_reference() {
         let tables: [Vec<usize>; 4] = [
             (1..=10).map(|power| 1 << power).collect(),
             (2..=90).collect(),
-            // The longer first: merging demands single steps.
+            // Longest first: these ranks require single steps.
             (2..=90).rev().collect(),
             vec![3, 2, 5, 4, 12, 9, 24, 8, 7],
         ];
@@ -298,19 +298,19 @@ mod tests {
             let tokens: Vec<Vec<u8>> = bytes.chain(runs).collect();
             let ranks = tokens.iter().map(Vec::as_slice).zip(0..);
             let model = Model::from_ranks(Pattern::named(PatternName::Cl100k), ranks, []).unwrap();
-            let rules = Rules::new(Arc::new(model.clone()));
+            let rules = MergeRules::new(Arc::new(model.clone()));
             let mut merger = Merger::new(Tier::best());
             for length in (1..260).chain([511, 640, 1023, 1025, 1500, 2047, 3001]) {
                 let text = vec![b'-'; length];
                 let mut got = Vec::new();
                 assert!(merger.merge(&rules, &text, &mut got, None));
-                assert_eq!(got, by_definition(&model, &text), "{length} of {lengths:?}");
+                assert_eq!(got, reference_ids(&model, &text), "{length} of {lengths:?}");
             }
         }
     }
 
     #[test]
-    fn what_repeats_is_merged_as_runs_and_prose_is_not() {
+    fn repetitions_are_merged_as_runs_and_prose_is_not() {
         let tokens = (0..=255).map(|byte| vec![byte]);
         let words = [
             "th", "the", "er", "in", "on", " a", "an", "re", "--", "----", "ab",
@@ -318,8 +318,8 @@ mod tests {
         let tokens: Vec<Vec<u8>> = tokens.chain(words.map(|word| word.into())).collect();
         let ranks = tokens.iter().map(Vec::as_slice).zip(0..);
         let model = Model::from_ranks(Pattern::named(PatternName::Cl100k), ranks, []).unwrap();
-        let rules = Rules::new(Arc::new(model.clone()));
-        let merge = |text: &[u8]| Runs::default().merge(&rules, text);
+        let rules = MergeRules::new(Arc::new(model.clone()));
+        let merge = |text: &[u8]| RunMerger::default().merge(&rules, text);
         assert!(merge(&b"-".repeat(1000)));
         assert!(merge(&b"ab".repeat(1000)));
         assert!(merge(&b"one----------".repeat(100)));

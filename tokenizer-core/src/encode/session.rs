@@ -1,11 +1,13 @@
 //! Pieces to ids: the core of encoding.
 //!
-//! [`PieceRuns::encode`] encodes one run of at most 1,024 pieces into a vector and returns. Its
-//! caller compares a limit, adds offsets or counts, and calls again.
+//! [`PieceRuns::encode`] appends the ids of the next run of at most 1,024 pieces to a vector and returns. The
+//! caller checks a limit, adds offsets or counts ids, and calls again.
 //!
-//! Chunks that are not in the table are collected, merged together (`line.rs`), and stored; then their ids
-//! are moved into the gaps between those of the other chunks, from the last one backwards, so that each id
-//! is moved once. A chunk that recurs before it is stored is merged once: new words come in bursts.
+//! A piece is one chunk, or is cut into several (`chunks.rs`). Chunks are looked up in a table, and misses
+//! are processed in batches. A missing chunk is buffered with the index at which its ids belong. A full
+//! buffer is merged in lockstep (`lockstep.rs`) and stored in the table; then its ids are inserted from the
+//! last index backwards, so that each id moves once per batch. A chunk that misses twice in a batch is merged
+//! once: new words tend to recur soon.
 
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;
@@ -13,32 +15,32 @@ use std::sync::atomic::AtomicBool;
 use super::boundaries::Boundaries;
 use super::chunks::Chunks;
 use super::error::{EncodeError, check_stop};
-use super::line::Job;
+use super::lockstep::MergeJob;
 use super::merge::Merger;
+use super::merge_rules::MergeRules;
 use super::piece_table::{GROUP, PieceTable, Prepared};
-use super::rules::Rules;
 use crate::hash::INLINE;
 use crate::pattern::{Spans, Splitter};
 use crate::simd::Tier;
 use crate::token::TokenId;
 
-/// What all sessions read.
-pub(super) struct Tables {
-    pub(super) rules: Rules,
+/// Read-only tables shared by all sessions.
+pub(super) struct SharedTables {
+    pub(super) rules: MergeRules,
     pub(super) boundaries: Boundaries,
 }
 
-/// What a thread encodes with; kept from text to text.
+/// Per-thread encoding state, reused from text to text.
 pub(super) struct Session {
-    coder: Coder,
+    encoder: RunEncoder,
     spans: Spans,
 }
 
-/// The runs of pieces of a text. Made by [`Session::runs`].
+/// The runs of pieces of a text. Created by [`Session::runs`].
 pub(super) struct PieceRuns<'s, 't> {
-    coder: &'s mut Coder,
+    encoder: &'s mut RunEncoder,
     spans: &'s mut Spans,
-    tables: &'s Tables,
+    tables: &'s SharedTables,
     splitter: Splitter<'t>,
     text: &'t [u8],
     offset: usize,
@@ -46,25 +48,26 @@ pub(super) struct PieceRuns<'s, 't> {
 }
 
 impl PieceRuns<'_, '_> {
-    /// Appends the ids of the next run to `ids`; `false` at the end of the text.
+    /// Appends the ids of the next run to `ids`. Returns `false` at the end of the text.
     ///
     /// # Errors
-    /// When the pattern fails, or the stop flag is set.
+    /// If the pattern fails or the stop flag is set.
     pub(super) fn encode(&mut self, ids: &mut Vec<TokenId>) -> Result<bool, EncodeError> {
         check_stop(self.stop)?;
-        let more = self.splitter.fill(self.spans);
-        if !more.map_err(|error| EncodeError::in_whole(error, self.offset))? {
+        let has_run = self.splitter.fill(self.spans);
+        if !has_run.map_err(|error| EncodeError::split_failed(error, self.offset))? {
             return Ok(false);
         }
-        let all = (self.coder).encode_run(self.tables, self.text, self.spans, ids, self.stop);
-        if all {
+        let completed =
+            (self.encoder).encode_run(self.tables, self.text, self.spans, ids, self.stop);
+        if completed {
             Ok(true)
         } else {
             Err(EncodeError::Stopped)
         }
     }
 
-    /// Appends the ids of all runs to `ids`.
+    /// Appends the ids of all remaining runs to `ids`.
     ///
     /// # Errors
     /// As [`PieceRuns::encode`].
@@ -73,41 +76,41 @@ impl PieceRuns<'_, '_> {
         Ok(())
     }
 
-    /// The run that was encoded last, as byte offsets in the text of the segment.
+    /// The pieces of the last encoded run, as byte offsets in the text.
     pub(super) fn spans(&self) -> &Spans {
         self.spans
     }
 }
 
-/// Encodes runs.
-struct Coder {
+/// Encodes runs of pieces.
+struct RunEncoder {
     table: PieceTable,
     merger: Merger,
-    missing: Missing,
+    misses: MissBuffer,
     tier: Tier,
 }
 
 impl Session {
-    /// A session whose table of pieces takes up to `cache_bytes`.
+    /// Creates a session whose piece table takes up to `cache_bytes`.
     pub(super) fn new(tier: Tier, cache_bytes: usize) -> Self {
         Session {
-            coder: Coder::new(tier, cache_bytes),
+            encoder: RunEncoder::new(tier, cache_bytes),
             spans: Spans::new(),
         }
     }
 
-    /// The runs of pieces of a text without special tokens, which begins at `offset` of another, for
-    /// errors.
+    /// Returns the runs of pieces of `text`, which contains no special tokens. `offset` is added to the
+    /// byte offsets in errors.
     pub(super) fn runs<'s, 't: 's>(
         &'s mut self,
-        tables: &'t Tables,
+        tables: &'t SharedTables,
         text: &'t [u8],
         offset: usize,
         stop: Option<&'s AtomicBool>,
     ) -> PieceRuns<'s, 't> {
         PieceRuns {
-            splitter: tables.rules.pattern().split_on(self.coder.tier, text),
-            coder: &mut self.coder,
+            splitter: tables.rules.pattern().split_on(self.encoder.tier, text),
+            encoder: &mut self.encoder,
             spans: &mut self.spans,
             tables,
             text,
@@ -117,35 +120,40 @@ impl Session {
     }
 
     /// Appends the ids of one piece, without splitting it.
-    pub(super) fn encode_piece(&mut self, rules: &Rules, piece: &[u8], ids: &mut Vec<TokenId>) {
+    pub(super) fn encode_piece(
+        &mut self,
+        rules: &MergeRules,
+        piece: &[u8],
+        ids: &mut Vec<TokenId>,
+    ) {
         match rules.vocab().id(piece).filter(|_| rules.ignore_merges) {
             Some(id) => ids.push(id),
             None if piece.is_empty() => {}
             None => {
-                self.coder.merger.merge(rules, piece, ids, None);
-                if piece.len() > LARGE {
-                    self.coder.merger.free_large_buffers();
+                self.encoder.merger.merge(rules, piece, ids, None);
+                if piece.len() > MAX_RETAINED_BYTES {
+                    self.encoder.merger.free_large_buffers();
                 }
             }
         }
     }
 }
 
-impl Coder {
+impl RunEncoder {
     fn new(tier: Tier, cache_bytes: usize) -> Self {
-        Coder {
+        RunEncoder {
             table: PieceTable::new(cache_bytes),
             merger: Merger::new(tier),
-            missing: Missing::NEW,
+            misses: MissBuffer::EMPTY,
             tier,
         }
     }
 
-    /// Appends the ids of a run of pieces of `text` to `ids`; `false` if `stop` was set before the end: then
-    /// the ids are those of a beginning of the run.
+    /// Appends the ids of a run of pieces of `text` to `ids`. Returns `false` if `stop` was set before the
+    /// end; then only the ids of a prefix of the run have been appended.
     fn encode_run(
         &mut self,
-        tables: &Tables,
+        tables: &SharedTables,
         text: &[u8],
         spans: &Spans,
         ids: &mut Vec<TokenId>,
@@ -155,9 +163,9 @@ impl Coder {
         let mut chunks = Chunks::new(text, spans);
         let mut start = spans.start();
         loop {
-            // A piece may have millions of chunks.
+            // Checked for each group: one piece may have millions of chunks.
             if check_stop(stop).is_err() {
-                self.missing.give_up(ids);
+                self.misses.discard(ids);
                 return false;
             }
             let filled =
@@ -166,19 +174,19 @@ impl Coder {
             while done < filled {
                 done += (self.table).look_up(self.tier, text, start, &group[done..filled], ids);
                 if done > 0 {
-                    start = group[done - 1].end.place();
+                    start = group[done - 1].end.offset();
                 }
                 if let Some(&prepared) = group[..filled].get(done) {
-                    let chunk = &text[start..prepared.end.place()];
+                    let chunk = &text[start..prepared.end.offset()];
                     if !self.table.append(prepared, chunk, ids) {
-                        (self.missing).add(&tables.rules, prepared, start, text, ids);
+                        (self.misses).add(&tables.rules, prepared, start, text, ids);
                     }
-                    start = prepared.end.place();
+                    start = prepared.end.offset();
                     done += 1;
                 }
             }
-            if (filled == 0 || self.missing.is_full())
-                && !self.resolve_missing(tables, text, ids, stop)
+            if (filled == 0 || self.misses.is_full())
+                && !self.resolve_misses(tables, text, ids, stop)
             {
                 return false;
             }
@@ -188,265 +196,274 @@ impl Coder {
         }
     }
 
-    /// Puts the missing ids into their places; `false` if `stop` was set before the end.
-    fn resolve_missing(
+    /// Merges the buffered misses and inserts their ids into `ids`. Returns `false` if `stop` was set.
+    fn resolve_misses(
         &mut self,
-        tables: &Tables,
+        tables: &SharedTables,
         text: &[u8],
         ids: &mut Vec<TokenId>,
         stop: Option<&AtomicBool>,
     ) -> bool {
-        let tools = Tools {
+        let context = MergeContext {
             tables,
             table: &mut self.table,
             merger: &mut self.merger,
             tier: self.tier,
             stop,
         };
-        self.missing.resolve(tools, text, ids)
+        self.misses.resolve(context, text, ids)
     }
 }
 
-/// Chunks that are merged together. More gain nothing.
-const MOST: usize = 32;
+/// Number of misses that trigger a merge. Larger batches gain nothing.
+const MISS_BATCH: usize = 32;
 
-/// Memory for missing chunks of more bytes is freed after them: on the heap a byte takes up to 80.
-const LARGE: usize = 1 << 16;
+/// Buffers are freed after a batch of misses of more bytes than this. Merging with a heap takes up to 80
+/// bytes of memory per byte of text.
+const MAX_RETAINED_BYTES: usize = 1 << 16;
 
-/// The chunks of a run that were not in the table. Its memory is used again from run to run.
-struct Missing {
-    chunks: Vec<Chunk>,
-    /// Direct-mapped cache: line in the table to the index of a missing chunk. Entries may be stale; the key
-    /// and the bytes are compared.
-    numbers: [u8; 2 * MOST],
-    jobs: Vec<Job>,
-    /// For each job, what its ids are stored as, if it is one of several parts of a piece.
-    parts: Vec<Option<Prepared>>,
-    made: Vec<TokenId>,
+/// The chunks of a run that missed the table. Its allocations are reused from run to run.
+struct MissBuffer {
+    misses: Vec<Miss>,
+    /// Direct-mapped cache from table bucket to index of a miss, to find repeats. Entries may be stale, so
+    /// key and bytes are compared.
+    recent: [u8; 2 * MISS_BATCH],
+    jobs: Vec<MergeJob>,
+    /// The table key of each job that is one fragment of a piece: its ids are stored as an entry too.
+    fragment_keys: Vec<Option<u128>>,
+    /// The ids of all jobs.
+    merged: Vec<TokenId>,
 }
 
-/// A chunk that was not in the table.
-struct Chunk {
+/// A chunk that missed the table.
+struct Miss {
     prepared: Prepared,
     start: usize,
-    /// The hash with which the vocabulary is searched for it, if it may be a token as a whole.
+    /// The hash for its vocabulary look-up, if the chunk could be a token that skips merging.
     hash: Option<u64>,
-    /// The index in `ids` at which its ids are inserted.
-    place: usize,
-    /// The first one of the same bytes.
+    /// The index in the output at which its ids are inserted.
+    insert_at: usize,
+    /// The index of the first miss with the same bytes, which may be its own index.
     first: usize,
+    /// Its range of `MissBuffer::jobs`, empty for a repeat.
     jobs: Range<usize>,
+    /// Its range of `MissBuffer::merged`.
     ids: Range<usize>,
 }
 
-impl Chunk {
+impl Miss {
     fn span(&self) -> Range<usize> {
-        self.start..self.prepared.end.place()
+        self.start..self.prepared.end.offset()
     }
 }
 
-/// What chunks are merged with.
-struct Tools<'t> {
-    tables: &'t Tables,
+/// The parts of [`RunEncoder`] that [`MissBuffer::resolve`] uses.
+struct MergeContext<'t> {
+    tables: &'t SharedTables,
     table: &'t mut PieceTable,
     merger: &'t mut Merger,
     tier: Tier,
     stop: Option<&'t AtomicBool>,
 }
 
-impl Missing {
-    const NEW: Self = Missing {
-        chunks: Vec::new(),
-        numbers: [0; 2 * MOST],
+impl MissBuffer {
+    const EMPTY: Self = MissBuffer {
+        misses: Vec::new(),
+        recent: [0; 2 * MISS_BATCH],
         jobs: Vec::new(),
-        parts: Vec::new(),
-        made: Vec::new(),
+        fragment_keys: Vec::new(),
+        merged: Vec::new(),
     };
 
-    /// Adds a chunk of `text` that begins at `start` and whose ids belong to the end of `ids`, and fetches
-    /// what the search for it reads first. Afterwards, if it is full, it has to be resolved.
+    /// Adds the chunk that starts at `text[start]`, whose ids belong at the current end of `ids`, and
+    /// prefetches its vocabulary entry. A full buffer must be resolved before the next group of chunks.
     #[inline(never)]
     fn add(
         &mut self,
-        rules: &Rules,
+        rules: &MergeRules,
         prepared: Prepared,
         start: usize,
         text: &[u8],
         ids: &[TokenId],
     ) {
-        let bytes = &text[start..prepared.end.place()];
-        let number = &mut self.numbers[prepared.line() % (2 * MOST)];
+        let bytes = &text[start..prepared.end.offset()];
+        let recent = &mut self.recent[prepared.bucket() % (2 * MISS_BATCH)];
         let is_same = |first: &usize| {
-            (self.chunks.get(*first)).is_some_and(|other| {
+            (self.misses.get(*first)).is_some_and(|other| {
                 other.prepared.key() == prepared.key() && &text[other.span()] == bytes
             })
         };
-        let first = Some(usize::from(*number)).filter(is_same);
+        let first = Some(usize::from(*recent)).filter(is_same);
         let mut hash = None;
         if first.is_none() {
-            *number = self.chunks.len() as u8;
-            if rules.ignore_merges && !prepared.end.is_part() {
+            *recent = self.misses.len() as u8;
+            if rules.ignore_merges && !prepared.end.is_fragment() {
                 hash = rules.vocab().seek(text, start, bytes.len());
             }
         }
-        self.chunks.push(Chunk {
+        self.misses.push(Miss {
             prepared,
             start,
             hash,
-            place: ids.len(),
-            first: first.unwrap_or(self.chunks.len()),
+            insert_at: ids.len(),
+            first: first.unwrap_or(self.misses.len()),
             jobs: 0..0,
             ids: 0..0,
         });
     }
 
     fn is_full(&self) -> bool {
-        self.chunks.len() >= MOST
+        self.misses.len() >= MISS_BATCH
     }
 
-    /// Puts the ids of all chunks of `text` into their places in `ids`; `false` if the stop flag was set
-    /// before the end.
-    fn resolve(&mut self, mut tools: Tools<'_>, text: &[u8], ids: &mut Vec<TokenId>) -> bool {
-        if self.chunks.is_empty() {
+    /// Merges all misses and inserts their ids into `ids`. Returns `false` if the stop flag was set; then
+    /// `ids` is truncated to the ids before the first miss.
+    fn resolve(
+        &mut self,
+        mut context: MergeContext<'_>,
+        text: &[u8],
+        ids: &mut Vec<TokenId>,
+    ) -> bool {
+        if self.misses.is_empty() {
             return true;
         }
         self.jobs.clear();
-        self.parts.clear();
-        self.made.clear();
-        let mut chunks = std::mem::take(&mut self.chunks);
-        let vocab = tools.tables.rules.vocab();
-        for hash in chunks.iter().filter_map(|chunk| chunk.hash) {
+        self.fragment_keys.clear();
+        self.merged.clear();
+        let mut misses = std::mem::take(&mut self.misses);
+        let vocab = context.tables.rules.vocab();
+        for hash in misses.iter().filter_map(|miss| miss.hash) {
             if let Some(id) = vocab.lowest_id(hash) {
                 vocab.prefetch_end(id);
             }
         }
-        for (number, chunk) in chunks.iter_mut().enumerate() {
-            let first = self.jobs.len();
-            if chunk.first == number {
-                self.add_jobs(&tools, text, chunk);
+        for (index, miss) in misses.iter_mut().enumerate() {
+            let first_job = self.jobs.len();
+            if miss.first == index {
+                self.add_jobs(&context, text, miss);
             }
-            chunk.jobs = first..self.jobs.len();
+            miss.jobs = first_job..self.jobs.len();
         }
-        let Tools { tables, stop, .. } = tools;
-        let all =
-            (tools.merger).merge_jobs(&tables.rules, text, &mut self.jobs, &mut self.made, stop);
-        if all {
-            for number in 0..chunks.len() {
-                let first = chunks[number].first;
-                if first == number {
-                    self.store(&mut tools, text, &mut chunks[number]);
+        let MergeContext { tables, stop, .. } = context;
+        let completed = (context.merger).merge_jobs(
+            &tables.rules,
+            text,
+            &mut self.jobs,
+            &mut self.merged,
+            stop,
+        );
+        if completed {
+            for index in 0..misses.len() {
+                let first = misses[index].first;
+                if first == index {
+                    self.store(&mut context, text, &mut misses[index]);
                 } else {
-                    chunks[number].ids = chunks[first].ids.clone();
+                    misses[index].ids = misses[first].ids.clone();
                 }
             }
-            self.fill_gaps(&chunks, ids);
+            self.insert_ids(&misses, ids);
         } else {
-            ids.truncate(chunks[0].place);
+            ids.truncate(misses[0].insert_at);
         }
-        if chunks.iter().map(|chunk| chunk.span().len()).sum::<usize>() > LARGE {
-            tools.merger.free_large_buffers();
-            *self = Missing::NEW;
+        if misses.iter().map(|miss| miss.span().len()).sum::<usize>() > MAX_RETAINED_BYTES {
+            context.merger.free_large_buffers();
+            *self = MissBuffer::EMPTY;
         } else {
-            chunks.clear();
-            self.chunks = chunks;
+            misses.clear();
+            self.misses = misses;
         }
-        all
+        completed
     }
 
-    /// Drops all chunks, and the ids behind the first of them: those before it are a beginning of all ids.
-    fn give_up(&mut self, ids: &mut Vec<TokenId>) {
-        if let Some(first) = self.chunks.first() {
-            ids.truncate(first.place);
+    /// Drops all misses and truncates `ids` to the ids before the first one.
+    fn discard(&mut self, ids: &mut Vec<TokenId>) {
+        if let Some(first) = self.misses.first() {
+            ids.truncate(first.insert_at);
         }
-        self.chunks.clear();
+        self.misses.clear();
     }
 
-    /// Finds the ids of a chunk, or what has to be merged for it.
+    /// Adds the jobs of a miss: one for a token or an uncut chunk, or one for each fragment of a piece.
     ///
-    /// A piece of up to 15 bytes with characters above ASCII is cut here, since it was looked up whole: its
-    /// chunks are looked up, and merged if they are not in the table either.
-    fn add_jobs(&mut self, tools: &Tools<'_>, text: &[u8], chunk: &Chunk) {
-        let Tables { rules, boundaries } = tools.tables;
-        let Range { start, end } = chunk.span();
-        let is_part = chunk.prepared.end.is_part();
+    /// Pieces of up to 15 bytes with non-ASCII characters are cut here, since they were looked up whole.
+    /// Their fragments are looked up, and merged if they are not in the table either.
+    fn add_jobs(&mut self, context: &MergeContext<'_>, text: &[u8], miss: &Miss) {
+        let SharedTables { rules, boundaries } = context.tables;
+        let Range { start, end } = miss.span();
+        let is_fragment = miss.prepared.end.is_fragment();
         let length = end - start;
         let id = |hash| rules.vocab().id_of_hash(hash, text, start, length);
-        if let Some(id) = chunk.hash.and_then(id) {
-            self.made.push(id);
+        if let Some(id) = miss.hash.and_then(id) {
+            self.merged.push(id);
             self.add_job(start, end, 1, None);
-        } else if is_part || length > INLINE || text[start..end].is_ascii() {
+        } else if is_fragment || length > INLINE || text[start..end].is_ascii() {
             self.add_job(start, end, 0, None);
         } else {
             let piece = &text[start..end];
             let mut group = [Prepared::NONE; GROUP];
-            let mut cut = Chunks::of_piece(piece, &length);
-            let filled = (tools.table).prepare_cut(tools.tier, boundaries, &mut cut, &mut group);
+            let mut chunks = Chunks::of_piece(piece, &length);
+            let filled =
+                (context.table).prepare_cut(context.tier, boundaries, &mut chunks, &mut group);
             let mut from = 0;
-            for &part in &group[..filled] {
-                let to = part.end.place();
-                let before = self.made.len();
+            for &chunk in &group[..filled] {
+                let to = chunk.end.offset();
+                let before = self.merged.len();
                 if filled > 1 {
-                    tools.table.append(part, &piece[from..to], &mut self.made);
+                    (context.table).append(chunk, &piece[from..to], &mut self.merged);
                 }
-                let found = self.made.len() - before;
-                self.add_job(
-                    start + from,
-                    start + to,
-                    found,
-                    (filled > 1).then_some(part),
-                );
+                let known_ids = self.merged.len() - before;
+                let key = (filled > 1).then_some(chunk.key());
+                self.add_job(start + from, start + to, known_ids, key);
                 from = to;
             }
         }
     }
 
-    /// Adds a job. If `found` > 0, its ids are known: the last `found` of `made`.
-    fn add_job(&mut self, start: usize, end: usize, found: usize, part: Option<Prepared>) {
-        let made = self.made.len();
-        let mut job = Job::new(start, end);
-        job.ids = (found > 0).then_some(made - found..made);
+    /// Adds the job for `text[start..end]`. If `known_ids` is not 0, its ids are the last `known_ids` of
+    /// `merged`, and nothing has to be merged or stored.
+    fn add_job(&mut self, start: usize, end: usize, known_ids: usize, fragment_key: Option<u128>) {
+        let merged = self.merged.len();
+        let mut job = MergeJob::new(start, end);
+        job.ids = (known_ids > 0).then_some(merged - known_ids..merged);
         self.jobs.push(job);
-        self.parts.push(part.filter(|_| found == 0));
+        self.fragment_keys
+            .push(fragment_key.filter(|_| known_ids == 0));
     }
 
-    /// Stores the ids of a chunk and of its parts.
-    fn store(&mut self, tools: &mut Tools<'_>, text: &[u8], chunk: &mut Chunk) {
-        let first = self.made.len();
-        let jobs = &self.jobs[chunk.jobs.clone()];
-        for (job, part) in jobs.iter().zip(&self.parts[chunk.jobs.clone()]) {
+    /// Stores the ids of a miss and of its new fragments in the table.
+    fn store(&mut self, context: &mut MergeContext<'_>, text: &[u8], miss: &mut Miss) {
+        let first_id = self.merged.len();
+        let jobs = &self.jobs[miss.jobs.clone()];
+        for (job, fragment_key) in jobs.iter().zip(&self.fragment_keys[miss.jobs.clone()]) {
             let ids = job.ids.clone().unwrap_or_default();
-            if let Some(part) = part {
+            if let &Some(key) = fragment_key {
                 let bytes = &text[job.start..job.end];
-                tools
-                    .table
-                    .insert(part.key(), bytes, &self.made[ids.clone()]);
+                (context.table).insert(key, bytes, &self.merged[ids.clone()]);
             }
             match jobs.len() {
-                1 => chunk.ids = ids,
-                _ => self.made.extend_from_within(ids),
+                1 => miss.ids = ids,
+                _ => self.merged.extend_from_within(ids),
             }
         }
         if jobs.len() > 1 {
-            chunk.ids = first..self.made.len();
+            miss.ids = first_id..self.merged.len();
         }
-        let bytes = &text[chunk.span()];
-        tools
-            .table
-            .insert(chunk.prepared.key(), bytes, &self.made[chunk.ids.clone()]);
+        let (key, bytes) = (miss.prepared.key(), &text[miss.span()]);
+        (context.table).insert(key, bytes, &self.merged[miss.ids.clone()]);
     }
 
-    /// Moves the ids of all chunks to their places.
-    fn fill_gaps(&self, chunks: &[Chunk], ids: &mut Vec<TokenId>) {
+    /// Inserts the ids of all misses into `ids`, from the last one backwards.
+    fn insert_ids(&self, misses: &[Miss], ids: &mut Vec<TokenId>) {
         let mut from = ids.len();
-        let more: usize = chunks.iter().map(|chunk| chunk.ids.len()).sum();
-        ids.resize(from + more, 0);
+        let inserted: usize = misses.iter().map(|miss| miss.ids.len()).sum();
+        ids.resize(from + inserted, 0);
         let mut to = ids.len();
-        for chunk in chunks.iter().rev() {
-            let moved = from - chunk.place;
-            ids.copy_within(chunk.place..from, to - moved);
-            to -= moved + chunk.ids.len();
-            ids[to..to + chunk.ids.len()].copy_from_slice(&self.made[chunk.ids.clone()]);
-            from = chunk.place;
+        for miss in misses.iter().rev() {
+            let moved = from - miss.insert_at;
+            ids.copy_within(miss.insert_at..from, to - moved);
+            to -= moved + miss.ids.len();
+            ids[to..to + miss.ids.len()].copy_from_slice(&self.merged[miss.ids.clone()]);
+            from = miss.insert_at;
         }
     }
 }

@@ -1,19 +1,18 @@
-//! Encoding text that comes in chunks.
+//! Encoding a text that arrives in chunks.
 //!
 //! ```text
-//! chunks ──▶ special tokens ──▶ normalised ──▶ special tokens of normalised text ──▶ split ──▶ ids
+//! chunks ──▶ special tokens ──▶ normalizer ──▶ tokens of normalized text ──▶ pattern ──▶ ids
 //! ```
 //!
-//! Each stage passes on at once what no later chunk can change, and holds the rest: the beginning
-//! of a special token, characters that a later one may compose with, the text behind the last
-//! place where the pattern certainly splits. A special token ends the text before it, so all
-//! stages behind the one that found it give out what they hold.
+//! Each stage passes on the text that no later chunk can change, and holds back the rest: a prefix of a
+//! special token, characters that a later one may compose with, the text after the last position where the
+//! pattern is known to split. A special token ends the text before it, so the later stages then flush.
 //!
-//! **Invariant.** A text is cut only where both parts, on their own, are what they are together. So
-//! the ids are those of the whole text, however it is cut into chunks.
+//! **Invariant.** Text is cut only where both sides give the same result separately as together. So the ids
+//! are those of the whole text, for any chunks.
 //!
-//! **Cost.** That of encoding, and a look at every byte or two for each stage. What is held is
-//! moved and looked at once: every stage remembers from where on it has not looked yet.
+//! **Cost.** The time of encoding, plus a scan of the text in each stage. Held text is copied once and
+//! scanned once: each stage stores how far it has searched.
 
 use super::encoder::{Encoder, Request};
 use super::error::EncodeError;
@@ -22,23 +21,22 @@ use crate::pattern::SplitError;
 use crate::special::{Matcher, Segment, Walk};
 use crate::token::TokenId;
 
-/// Bytes of a chunk that are taken at a time: what is copied stays in the caches near the core.
+/// Bytes of a chunk that are processed at a time, so that copies stay in cache.
 const WINDOW: usize = 1 << 16;
 
-/// Turns text into ids as it comes, in chunks of any size, cut anywhere: in a word, in a special
-/// token, in a character. All ids together are those of the whole text.
+/// Encodes a text that arrives in chunks. The ids are those of the whole text.
 ///
-/// Made by [`Request::stream`].
+/// Chunks may have any size and may end inside a word, a special token or a character. Created by
+/// [`Request::stream`].
 ///
-/// **What is held back** is what a later chunk could change, little more than the last piece: the
-/// rest of a text like `"one two thr"` behind `"one two"`. White space at the end is held whole, and
-/// so is a piece without an end, such as a megabyte of letters. A pattern without a
-/// [scanner](crate::Pattern::has_scanner) says of no place that it certainly splits there: all text
-/// between two special tokens is held until the second comes, or the end. Of normalised text, as
-/// many characters are held as may compose with what comes: a letter with its marks.
+/// **Latency.** Text that a later chunk could change is held back, usually little more than the last piece:
+/// of `"one two thr"`, `" thr"` is held. Trailing white space is held in full, and so is an unfinished piece
+/// of any length. If the model normalizes text, a letter and its combining marks are held until they are
+/// complete. A pattern without a [scanner](crate::Pattern::has_scanner) has no known split positions: all
+/// text is held until the next special token or the end.
 ///
-/// **Cost.** Linear in the bytes, whatever the size of the chunks; for each chunk a few dozen
-/// nanoseconds, and a call of the encoder when it completes a piece.
+/// **Cost.** Linear in the bytes for any chunk size, plus a few dozen nanoseconds per chunk and a call of the
+/// encoder per chunk that completes a piece.
 ///
 /// ```
 /// use tokenizer_core::{Merges, Model, Pattern, Tokenizer};
@@ -62,8 +60,7 @@ pub struct EncodeStream {
 }
 
 impl Request<'_> {
-    /// Encodes a text that comes in chunks. Gives the ids of [`Request::encode`], on one thread; the stop
-    /// flag is not checked.
+    /// Creates a stream that encodes a text in chunks. It runs on one thread and ignores the stop flag.
     pub fn stream(&self) -> EncodeStream {
         let Request {
             encoder, allowed, ..
@@ -75,7 +72,7 @@ impl Request<'_> {
         let normalizing = Normalizing {
             normalizer: encoder.model().normalizer(),
             held: Held::default(),
-            rest: CutAtSpecials::new(&allowed.normalized, splitting),
+            next: CutAtSpecials::new(&allowed.normalized, splitting),
         };
         EncodeStream {
             stages: CutAtSpecials::new(&allowed.raw, normalizing),
@@ -85,17 +82,17 @@ impl Request<'_> {
 }
 
 impl EncodeStream {
-    /// Takes the next bytes of the text and appends to `ids` what they make certain.
+    /// Appends the ids that are settled after the next chunk of the text.
     ///
     /// # Errors
-    /// When the pattern fails on the text, which those with a scanner never do. `ids` holds the ids
-    /// of the pieces before, and every later call gives the same error.
+    /// If the pattern fails on the text; a pattern with a scanner never does. The ids of the preceding pieces
+    /// have been appended, and every later call returns the same error.
     pub fn push(&mut self, chunk: &[u8], ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
         for window in chunk.chunks(WINDOW) {
-            if let Err(error) = self.stages.text(window, ids) {
+            if let Err(error) = self.stages.push(window, ids) {
                 self.failed = Some(error.clone());
                 return Err(error);
             }
@@ -103,7 +100,7 @@ impl EncodeStream {
         Ok(())
     }
 
-    /// Ends the text and appends the ids that are left.
+    /// Ends the text and appends the remaining ids.
     ///
     /// # Errors
     /// As [`EncodeStream::push`].
@@ -115,77 +112,78 @@ impl EncodeStream {
     }
 }
 
-/// Takes a text in parts, and then another.
+/// A stage of the stream. It processes one text after another, each in chunks.
 trait Stage {
-    /// Takes the next part and appends the ids that are certain. Errors name a place in the text.
-    fn text(&mut self, part: &[u8], ids: &mut Vec<TokenId>) -> Result<(), EncodeError>;
+    /// Processes the next chunk and appends the settled ids. Offsets in errors count bytes of this stage's
+    /// text.
+    fn push(&mut self, chunk: &[u8], ids: &mut Vec<TokenId>) -> Result<(), EncodeError>;
 
-    /// Ends the text, and begins another.
+    /// Ends the current text. The next chunk starts another.
     fn end(&mut self, ids: &mut Vec<TokenId>) -> Result<(), EncodeError>;
 }
 
-/// Cuts the text at special tokens. What lies between two of them is a text for the rest.
+/// Finds special tokens. The text between two of them is one text for the next stage.
 #[derive(Clone, Debug)]
-struct CutAtSpecials<R> {
+struct CutAtSpecials<N> {
     specials: Matcher,
     walk: Walk,
-    /// What is not certain yet, with some text before it.
+    /// Text that is not settled, with some context before it.
     held: Vec<u8>,
-    /// Where it begins in the text.
+    /// The offset of `held` in the text.
     offset: usize,
-    between: Between<R>,
+    between: Between<N>,
 }
 
-/// The text between two special tokens.
+/// The text between two special tokens, and the next stage.
 #[derive(Clone, Debug)]
-struct Between<R> {
-    /// Where it begins, when some of it came.
+struct Between<N> {
+    /// The offset of the current text, once a chunk of it has arrived.
     start: Option<usize>,
-    rest: R,
+    next: N,
 }
 
-impl<R: Stage> CutAtSpecials<R> {
-    fn new(specials: &Matcher, rest: R) -> Self {
+impl<N: Stage> CutAtSpecials<N> {
+    fn new(specials: &Matcher, next: N) -> Self {
         CutAtSpecials {
             specials: specials.clone(),
             walk: Walk::default(),
             held: Vec::new(),
             offset: 0,
-            between: Between { start: None, rest },
+            between: Between { start: None, next },
         }
     }
 
-    /// Takes more of the text and hands on what is certain.
+    /// Searches `held` and the next chunk for special tokens, and passes on what is settled.
     fn walk(
         &mut self,
-        more: &[u8],
+        chunk: &[u8],
         is_last: bool,
         ids: &mut Vec<TokenId>,
     ) -> Result<(), EncodeError> {
         let is_copied = !self.held.is_empty();
         if is_copied {
-            self.held.extend_from_slice(more);
+            self.held.extend_from_slice(chunk);
         }
         let text = match is_copied {
             true => &self.held[..],
-            false => more,
+            false => chunk,
         };
         while let Some(segment) = self.walk.next(&self.specials, text, is_last) {
-            self.between.take(segment, self.offset, ids)?;
+            self.between.push(segment, self.offset, ids)?;
         }
-        let forgotten = self.walk.forget(&self.specials);
-        self.offset += forgotten;
+        let settled = self.walk.forget(&self.specials);
+        self.offset += settled;
         match is_copied {
-            true => drop(self.held.drain(..forgotten)),
-            false => self.held.extend_from_slice(&more[forgotten..]),
+            true => drop(self.held.drain(..settled)),
+            false => self.held.extend_from_slice(&chunk[settled..]),
         }
         Ok(())
     }
 }
 
-impl<R: Stage> Stage for CutAtSpecials<R> {
-    fn text(&mut self, part: &[u8], ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
-        self.walk(part, false, ids)
+impl<N: Stage> Stage for CutAtSpecials<N> {
+    fn push(&mut self, chunk: &[u8], ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
+        self.walk(chunk, false, ids)
     }
 
     fn end(&mut self, ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
@@ -197,19 +195,19 @@ impl<R: Stage> Stage for CutAtSpecials<R> {
     }
 }
 
-impl<R: Stage> Between<R> {
-    /// Takes a segment of what begins at `offset` of the text.
-    fn take(
+impl<N: Stage> Between<N> {
+    /// Processes a segment of the held text, which starts at `offset` in the text.
+    fn push(
         &mut self,
         segment: Segment,
         offset: usize,
         ids: &mut Vec<TokenId>,
     ) -> Result<(), EncodeError> {
         match segment {
-            Segment::Text(part, place) => {
-                let start = *self.start.get_or_insert(offset + place);
-                let taken = self.rest.text(part, ids);
-                taken.map_err(|error| moved(error, start))
+            Segment::Text(text, position) => {
+                let start = *self.start.get_or_insert(offset + position);
+                let pushed = self.next.push(text, ids);
+                pushed.map_err(|error| shifted(error, start))
             }
             Segment::Special(token, _) => {
                 self.end(ids)?;
@@ -221,14 +219,14 @@ impl<R: Stage> Between<R> {
 
     fn end(&mut self, ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
         match self.start.take() {
-            Some(start) => self.rest.end(ids).map_err(|error| moved(error, start)),
+            Some(start) => self.next.end(ids).map_err(|error| shifted(error, start)),
             None => Ok(()),
         }
     }
 }
 
-/// An error in a text that begins at `start` of another, for the other.
-fn moved(error: EncodeError, start: usize) -> EncodeError {
+/// Converts an error in a text that starts at `start` of the enclosing text.
+fn shifted(error: EncodeError, start: usize) -> EncodeError {
     match error {
         EncodeError::Split(error) => EncodeError::Split(SplitError {
             offset: start + error.offset,
@@ -238,27 +236,27 @@ fn moved(error: EncodeError, start: usize) -> EncodeError {
     }
 }
 
-/// Normalises the text, if the model says so.
+/// Normalizes the text, if the model has a normalizer.
 #[derive(Clone, Debug)]
-struct Normalizing<R> {
+struct Normalizing<N> {
     normalizer: Option<Normalizer>,
     held: Held,
-    rest: R,
+    next: N,
 }
 
-impl<R: Stage> Stage for Normalizing<R> {
-    fn text(&mut self, part: &[u8], ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
+impl<N: Stage> Stage for Normalizing<N> {
+    fn push(&mut self, chunk: &[u8], ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
         let Some(normalizer) = self.normalizer else {
-            return self.rest.text(part, ids);
+            return self.next.push(chunk, ids);
         };
-        self.held.add(part);
+        self.held.add(chunk);
         if let Some(cut) = self
             .held
             .cut(|text, from| normalizer.last_settled_cut(text, from))
         {
             let settled = normalizer.apply(&self.held.text[..cut]);
-            self.rest.text(&settled, ids)?;
-            self.held.drop(cut);
+            self.next.push(&settled, ids)?;
+            self.held.remove(cut);
         }
         Ok(())
     }
@@ -266,10 +264,10 @@ impl<R: Stage> Stage for Normalizing<R> {
     fn end(&mut self, ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
         if let Some(normalizer) = self.normalizer {
             let rest = normalizer.apply(&self.held.text);
-            self.rest.text(&rest, ids)?;
-            self.held.drop(self.held.text.len());
+            self.next.push(&rest, ids)?;
+            self.held.remove(self.held.text.len());
         }
-        self.rest.end(ids)
+        self.next.end(ids)
     }
 }
 
@@ -281,9 +279,9 @@ struct Splitting {
 }
 
 impl Stage for Splitting {
-    fn text(&mut self, part: &[u8], ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
+    fn push(&mut self, chunk: &[u8], ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
         let pattern = self.encoder.model().pattern();
-        self.held.add(part);
+        self.held.add(chunk);
         if let Some(cut) = self
             .held
             .cut(|text, from| pattern.last_settled_cut(text, from))
@@ -299,15 +297,14 @@ impl Stage for Splitting {
 }
 
 impl Splitting {
-    /// Encodes the first `length` bytes of what is held, in which there is nothing left to match or
-    /// to normalize.
+    /// Encodes and removes the first `length` bytes of the held text.
     fn encode(&mut self, length: usize, ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
         let text = &self.held.text[..length];
         let mut session = self.encoder.session();
         let mut runs = session.runs(self.encoder.tables(), text, 0, None);
         runs.encode_all(ids)?;
         drop(session);
-        self.held.drop(length);
+        self.held.remove(length);
         Ok(())
     }
 }
@@ -316,29 +313,29 @@ impl Splitting {
 #[derive(Clone, Debug, Default)]
 struct Held {
     text: Vec<u8>,
-    /// There is no cut before this place.
-    looked_at: usize,
+    /// No cut is before this position.
+    searched: usize,
 }
 
 impl Held {
-    fn add(&mut self, more: &[u8]) {
-        self.text.extend_from_slice(more);
+    fn add(&mut self, chunk: &[u8]) {
+        self.text.extend_from_slice(chunk);
     }
 
-    /// The last place where the text may be cut, by a rule that decides for good about all places
-    /// that are more than three bytes before the end.
+    /// Returns the last position where the text may be cut. The result of `last_settled_cut` must be final
+    /// for all positions more than three bytes before the end.
     fn cut(
         &mut self,
         last_settled_cut: impl FnOnce(&[u8], usize) -> Option<usize>,
     ) -> Option<usize> {
-        let cut = last_settled_cut(&self.text, self.looked_at);
-        self.looked_at = self.text.len().saturating_sub(3);
+        let cut = last_settled_cut(&self.text, self.searched);
+        self.searched = self.text.len().saturating_sub(3);
         cut
     }
 
-    /// Forgets the text before `cut`.
-    fn drop(&mut self, cut: usize) {
+    /// Removes the text before `cut`.
+    fn remove(&mut self, cut: usize) {
         self.text.drain(..cut);
-        self.looked_at = self.looked_at.saturating_sub(cut);
+        self.searched = self.searched.saturating_sub(cut);
     }
 }

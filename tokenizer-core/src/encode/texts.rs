@@ -1,32 +1,31 @@
-//! Texts and batches of texts to ids, on one thread or several.
+//! Encoding and counting texts and batches, on one or more threads.
 //!
-//! On several threads: an ordered map over parts of the texts (`parts.rs`). The ids of a part are stored until
-//! it is the next in order, and then copied to the result, once.
+//! With several threads, this is an ordered parallel map over tasks (`tasks.rs`). The ids of a task are
+//! buffered until its predecessors are done, and then copied to the output once.
 
-use super::encoder::{Request, room_for};
+use super::encoder::{Request, with_capacity_for};
 use super::error::{BatchError, EncodeError, check_stop};
-use super::parts::{Part, Parts, Step};
+use super::tasks::{Step, Task, Tasks};
 use crate::parallel::{self, MAX_THREADS};
 use crate::segments;
 use crate::token::TokenId;
 
 impl Request<'_> {
-    /// The ids of `text`. The text between two special tokens is split on its own.
+    /// Encodes `text`. The text between two special tokens is split separately.
     ///
     /// # Errors
-    /// When the pattern fails on the text, which named patterns and most others never do, or the stop flag
-    /// is set.
+    /// If the pattern fails on the text (named patterns and most others never do), or the stop flag is set.
     pub fn encode(&self, text: impl AsRef<[u8]>) -> Result<Vec<TokenId>, EncodeError> {
-        let mut ids = room_for(text.as_ref().len());
+        let mut ids = with_capacity_for(text.as_ref().len());
         self.encode_into(text, &mut ids)?;
         Ok(ids)
     }
 
-    /// As [`Request::encode`], appending to `ids`. After an error what was in `ids` is still there, and
-    /// behind it the ids of some text before the error.
+    /// As [`Request::encode`], appending to `ids`. After an error, the ids of a part of the text may have
+    /// been appended.
     ///
-    /// A vector that is used again for the next text is filled faster than a new one: the pages of
-    /// a large one are fresh, and each costs as much as the encoding of a kilobyte.
+    /// Reuse the vector for the next text: the first write to each page of a new large vector costs as much
+    /// as encoding a kilobyte.
     ///
     /// # Errors
     /// As [`Request::encode`].
@@ -37,9 +36,9 @@ impl Request<'_> {
     ) -> Result<(), EncodeError> {
         let text = text.as_ref();
         if self.useful_threads(text.len()) > 1 {
-            let mut whole = Gathered::of_ids(std::mem::take(ids));
-            let done = self.gather_parts(&[text], &mut whole);
-            *ids = whole.ids;
+            let mut output = Output::for_ids(std::mem::take(ids));
+            let done = self.process_tasks(&[text], &mut output);
+            *ids = output.ids;
             return done.map_err(|failure| failure.error);
         }
         let segments = self.encoder.segments(text, self.allowed);
@@ -47,20 +46,21 @@ impl Request<'_> {
         (self.encoder).encode_segments(session, segments, self.stop, ids)
     }
 
-    /// The number of ids of `text`. No ids are kept.
+    /// Returns the number of ids of `text`. Ids are not stored.
     ///
     /// # Errors
     /// As [`Request::encode`].
     pub fn count(&self, text: impl AsRef<[u8]>) -> Result<usize, EncodeError> {
-        let mut whole = Gathered::of_counts();
-        self.gather(&[text.as_ref()], &mut whole)
+        let mut output = Output::for_counts();
+        self.process(&[text.as_ref()], &mut output)
             .map_err(|failure| failure.error)?;
-        Ok(whole.taken())
+        Ok(output.len())
     }
-    /// The ids of every text, as [`Request::encode`] gives them.
+
+    /// Encodes each text, as [`Request::encode`] does.
     ///
-    /// The work is spread evenly however uneven the texts: long ones are cut. Each thread holds little more
-    /// than the ids of some parts of 64 KiB, besides what all of them fill together.
+    /// Long texts are cut, so the work is spread evenly over threads even if texts differ in length. Besides
+    /// the output, each thread buffers the ids of a few tasks of up to 64 KiB of text.
     ///
     /// ```
     /// use tokenizer_core::{Merges, Model, Tokenizer};
@@ -75,91 +75,92 @@ impl Request<'_> {
     /// ```
     ///
     /// # Errors
-    /// At the first text that fails.
+    /// Returns the error of the first text that fails.
     pub fn encode_batch<T: AsRef<[u8]> + Sync>(&self, texts: &[T]) -> Result<Batch, BatchError> {
         let bytes = texts.iter().map(|text| text.as_ref().len()).sum();
-        let mut whole = Gathered::of_ids(room_for(bytes));
-        whole.end_text();
-        self.gather(texts, &mut whole)?;
+        let mut output = Output::for_ids(with_capacity_for(bytes));
+        output.end_text();
+        self.process(texts, &mut output)?;
         Ok(Batch {
-            ids: whole.ids,
-            offsets: whole.ends,
+            ids: output.ids,
+            offsets: output.ends,
         })
     }
 
-    /// The number of ids of every text. No ids are kept.
+    /// Returns the number of ids of each text. Ids are not stored.
     ///
     /// # Errors
-    /// At the first text that fails.
+    /// Returns the error of the first text that fails.
     pub fn count_batch<T: AsRef<[u8]> + Sync>(
         &self,
         texts: &[T],
     ) -> Result<Vec<usize>, BatchError> {
-        let mut whole = Gathered::of_counts();
-        self.gather(texts, &mut whole)?;
-        let mut before = 0;
-        let counts = whole.ends.into_iter().map(|end| {
-            let count = end - before;
-            before = end;
+        let mut output = Output::for_counts();
+        self.process(texts, &mut output)?;
+        let mut start = 0;
+        let counts = output.ends.into_iter().map(|end| {
+            let count = end - start;
+            start = end;
             count
         });
         Ok(counts.collect())
     }
-    /// The number of threads, the caller's included, that `bytes` of text are worth.
+
+    /// Returns the number of threads to use for `bytes` of text, including the caller's.
     fn useful_threads(&self, bytes: usize) -> usize {
         match cfg!(feature = "parallel") {
             true => {
-                let worth = bytes / self.encoder.part_sizes().for_a_thread;
-                self.threads.min(worth).min(MAX_THREADS)
+                let useful = bytes / self.encoder.task_sizes().per_thread;
+                self.threads.min(useful).min(MAX_THREADS)
             }
             false => 1,
         }
     }
 
-    /// Appends the ids of all texts to `whole`.
-    fn gather<T: AsRef<[u8]> + Sync>(
+    /// Appends the ids or counts of all texts to `output`.
+    fn process<T: AsRef<[u8]> + Sync>(
         &self,
         texts: &[T],
-        whole: &mut Gathered,
+        output: &mut Output,
     ) -> Result<(), BatchError> {
         let bytes = texts.iter().map(|text| text.as_ref().len()).sum();
         if self.useful_threads(bytes) > 1 {
-            return self.gather_parts(texts, whole);
+            return self.process_tasks(texts, output);
         }
         let Request { encoder, stop, .. } = *self;
         let mut session = encoder.session();
-        for (number, text) in texts.iter().enumerate() {
+        for (index, text) in texts.iter().enumerate() {
             let segments = encoder.segments(text.as_ref(), self.allowed);
-            let done = match whole.only_counts {
+            let done = match output.count_only {
                 true => {
                     let count = encoder.count_segments(&mut session, segments, stop, usize::MAX);
-                    count.map(|count| whole.counted += count.unwrap_or_default())
+                    count.map(|count| output.dropped += count.unwrap_or_default())
                 }
-                false => encoder.encode_segments(&mut session, segments, stop, &mut whole.ids),
+                false => encoder.encode_segments(&mut session, segments, stop, &mut output.ids),
             };
-            done.map_err(|error| BatchError::new(number, error))?;
-            whole.end_text();
+            done.map_err(|error| BatchError::new(index, error))?;
+            output.end_text();
         }
         Ok(())
     }
 
-    /// As [`Request::gather`], on several threads.
-    fn gather_parts<T: AsRef<[u8]> + Sync>(
+    /// As [`Request::process`], on several threads.
+    fn process_tasks<T: AsRef<[u8]> + Sync>(
         &self,
         texts: &[T],
-        whole: &mut Gathered,
+        output: &mut Output,
     ) -> Result<(), BatchError> {
-        let parts = self.parts(texts);
-        let (threads, only_counts) = (parts.threads(), whole.only_counts);
-        let encode = |part| self.encode_part(&part, only_counts);
-        parallel::ordered_map(parts, threads, encode, |part| {
-            whole.append(&part);
+        let tasks = self.tasks(texts);
+        let (threads, count_only) = (tasks.threads(), output.count_only);
+        let encode = |task| self.process_task(&task, count_only);
+        parallel::ordered_map(tasks, threads, encode, |result| {
+            output.append(&result);
             Ok(())
         })
     }
 
-    /// The parts of `texts` for as many threads as they are worth.
-    fn parts<'p, T: AsRef<[u8]>>(&'p self, texts: &'p [T]) -> Parts<'p, T> {
+    /// Divides `texts` into tasks for the useful number of threads.
+    fn tasks<'p, T: AsRef<[u8]>>(&'p self, texts: &'p [T]) -> Tasks<'p, T> {
         let Request {
             encoder,
             allowed,
@@ -167,46 +168,46 @@ impl Request<'_> {
             ..
         } = *self;
         let bytes = texts.iter().map(|text| text.as_ref().len()).sum();
-        Parts::new(
+        Tasks::new(
             encoder.model(),
             allowed,
             texts,
             bytes,
             self.useful_threads(bytes),
-            encoder.part_sizes(),
+            encoder.task_sizes(),
             stop,
         )
     }
 
-    /// The number of parts that threads share; 1 where one thread does it all.
+    /// The number of tasks shared by threads, or 1 on a single thread.
     #[cfg(any(test, feature = "internals"))]
     #[doc(hidden)]
-    pub fn part_count<T: AsRef<[u8]>>(&self, texts: &[T]) -> usize {
-        let parts = self.parts(texts);
-        match parts.threads() {
+    pub fn task_count<T: AsRef<[u8]>>(&self, texts: &[T]) -> usize {
+        let tasks = self.tasks(texts);
+        match tasks.threads() {
             0 | 1 => 1,
-            _ => parts.count(),
+            _ => tasks.count(),
         }
     }
 
-    fn encode_part(&self, part: &Part<'_>, only_counts: bool) -> Result<Gathered, BatchError> {
+    fn process_task(&self, task: &Task<'_>, count_only: bool) -> Result<Output, BatchError> {
         let Request { encoder, stop, .. } = *self;
-        // The text of special tokens only is stopped too.
-        let stopped = |error| BatchError::new(part.text, error);
+        // A task of special tokens only has no runs that check the flag.
+        let stopped = |error| BatchError::new(task.text, error);
         check_stop(stop).map_err(stopped)?;
         let session = &mut *encoder.session();
-        let mut gathered = match only_counts {
-            true => Gathered::of_counts(),
-            false => Gathered::of_ids(Vec::with_capacity(part.bytes / 3)),
+        let mut output = match count_only {
+            true => Output::for_counts(),
+            false => Output::for_ids(Vec::with_capacity(task.bytes / 3)),
         };
-        for step in &part.steps {
+        for step in &task.steps {
             let done = match step {
-                Step::Split(stretch) => {
-                    let (text, offset) = (stretch.bytes(), stretch.offset());
+                Step::Split(slice) => {
+                    let (text, offset) = (slice.bytes(), slice.offset());
                     let mut runs = session.runs(encoder.tables(), text, offset, stop);
                     loop {
-                        match runs.encode(&mut gathered.ids) {
-                            Ok(true) => gathered.count(),
+                        match runs.encode(&mut output.ids) {
+                            Ok(true) => output.drop_counted(),
                             Ok(false) => break Ok(()),
                             Err(error) => break Err(error),
                         }
@@ -215,22 +216,22 @@ impl Request<'_> {
                 Step::Prepare(text, offset) => {
                     let normalizer = encoder.model().normalizer();
                     let segments = segments::between(text, *offset, self.allowed, normalizer);
-                    encoder.encode_segments(session, segments, stop, &mut gathered.ids)
+                    encoder.encode_segments(session, segments, stop, &mut output.ids)
                 }
                 Step::Special(id) => {
-                    gathered.ids.push(*id);
+                    output.ids.push(*id);
                     Ok(())
                 }
-                Step::TextEnds => {
-                    gathered.end_text();
+                Step::EndText => {
+                    output.end_text();
                     Ok(())
                 }
             };
-            gathered.count();
-            let text = part.text + gathered.ends.len();
+            output.drop_counted();
+            let text = task.text + output.ends.len();
             done.map_err(|error| BatchError::new(text, error))?;
         }
-        Ok(gathered)
+        Ok(output)
     }
 }
 
@@ -239,12 +240,12 @@ impl Request<'_> {
 pub struct Batch {
     /// All ids, text after text.
     pub ids: Vec<TokenId>,
-    /// Where each text's ids begin, and at the end where the last one's end: one more than texts.
+    /// The start of each text's ids, followed by the total number of ids: one more than there are texts.
     pub offsets: Vec<usize>,
 }
 
 impl Batch {
-    /// The ids of each text.
+    /// Returns an iterator over the ids of each text.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[TokenId]> {
         self.offsets
             .windows(2)
@@ -252,54 +253,54 @@ impl Batch {
     }
 }
 
-/// The ids of texts, or how many there are.
+/// The ids of texts, or only their number.
 #[derive(Default)]
-struct Gathered {
+struct Output {
     ids: Vec<TokenId>,
-    /// Ids that were counted and dropped.
-    counted: usize,
-    only_counts: bool,
-    /// After how many ids each text ends.
+    /// Number of ids that were counted and dropped.
+    dropped: usize,
+    count_only: bool,
+    /// The number of ids up to the end of each text.
     ends: Vec<usize>,
 }
 
-impl Gathered {
-    fn of_ids(ids: Vec<TokenId>) -> Self {
-        Gathered {
+impl Output {
+    fn for_ids(ids: Vec<TokenId>) -> Self {
+        Output {
             ids,
             ..Self::default()
         }
     }
 
-    fn of_counts() -> Self {
-        Gathered {
-            only_counts: true,
+    fn for_counts() -> Self {
+        Output {
+            count_only: true,
             ..Self::default()
         }
     }
 
-    /// How many ids there are.
-    fn taken(&self) -> usize {
-        self.counted + self.ids.len()
+    /// The number of ids, including dropped ones.
+    fn len(&self) -> usize {
+        self.dropped + self.ids.len()
     }
 
     fn end_text(&mut self) {
-        self.ends.push(self.taken());
+        self.ends.push(self.len());
     }
 
-    /// Drops the ids, if only their number is wanted.
-    fn count(&mut self) {
-        if self.only_counts {
-            self.counted += self.ids.len();
+    /// In `count_only` mode, counts the ids and drops them.
+    fn drop_counted(&mut self) {
+        if self.count_only {
+            self.dropped += self.ids.len();
             self.ids.clear();
         }
     }
 
-    fn append(&mut self, part: &Self) {
-        let before = self.taken();
-        self.ends.extend(part.ends.iter().map(|end| before + end));
-        self.ids.extend_from_slice(&part.ids);
-        self.counted += part.counted;
+    fn append(&mut self, task: &Self) {
+        let before = self.len();
+        self.ends.extend(task.ends.iter().map(|end| before + end));
+        self.ids.extend_from_slice(&task.ids);
+        self.dropped += task.dropped;
     }
 }
 
@@ -312,13 +313,13 @@ mod tests {
     use crate::special::SpecialToken;
     use crate::tokenizer::Tokenizer;
 
-    /// Small parts, so that short texts reach threads and are cut at many places.
-    fn encoder(pattern: Pattern, specials: Vec<SpecialToken>) -> Tokenizer {
+    /// Small tasks, so that short texts are cut often and are spread over threads.
+    fn small_task_tokenizer(pattern: Pattern, specials: Vec<SpecialToken>) -> Tokenizer {
         let tokens = [b"th".as_slice(), b"the", b" t", b"  ", b"\xe6\x9d", b"aa"];
         let bytes: Vec<[u8; 1]> = (0..=255).map(|byte| [byte]).collect();
         let all = bytes.iter().map(|byte| &byte[..]).chain(tokens);
         let model = Model::from_ranks(pattern, all.zip(0..), specials).unwrap();
-        Tokenizer::builder().small_parts().build(model)
+        Tokenizer::builder().small_tasks().build(model)
     }
 
     fn cl100k() -> Pattern {
@@ -326,26 +327,29 @@ mod tests {
     }
 
     #[test]
-    fn the_smallest_texts_and_more_threads_than_there_is_work_for() {
-        let encoder = encoder(cl100k(), vec![]);
+    fn ids_do_not_depend_on_surplus_threads() {
+        let tokenizer = small_task_tokenizer(cl100k(), vec![]);
         for text in [&b""[..], b"x", b"\xff", b"\xe6\x9d", b" "] {
-            let want = encoder.encode(text).unwrap();
-            assert_eq!(encoder.request().threads(1000).encode(text).unwrap(), want);
+            let want = tokenizer.encode(text).unwrap();
+            assert_eq!(
+                tokenizer.request().threads(1000).encode(text).unwrap(),
+                want
+            );
         }
         let text = "the 1,000 threads. ".repeat(4000);
-        let want = encoder.encode(text.as_bytes()).unwrap();
+        let want = tokenizer.encode(text.as_bytes()).unwrap();
         for threads in [1000, usize::MAX] {
-            let ids = encoder.request().threads(threads).encode(text.as_bytes());
+            let ids = tokenizer.request().threads(threads).encode(text.as_bytes());
             assert_eq!(ids.unwrap(), want);
         }
     }
 
     #[test]
-    fn the_first_failure_wins_and_names_its_byte() {
+    fn the_error_has_the_offset_of_the_first_failure() {
         let bomb = Pattern::regex(r"(?:a|a)+(?=c)|.", Gaps::Keep).unwrap();
-        let encoder = encoder(bomb, vec![SpecialToken::new("<|s|>", 300)]);
-        let allowed = encoder.model().all_specials();
-        // The parts before the first bomb take longer than those behind it.
+        let tokenizer = small_task_tokenizer(bomb, vec![SpecialToken::new("<|s|>", 300)]);
+        let allowed = tokenizer.model().all_specials();
+        // Tasks before the first failure take longer than those after it.
         let text = format!(
             "{}<|s|>{}{}",
             "x".repeat(3000),
@@ -353,7 +357,7 @@ mod tests {
             format!("z{}<|s|>", "a".repeat(64)).repeat(20)
         );
         for threads in [1, 2, 8] {
-            let options = encoder.request().allow(&allowed).threads(threads);
+            let options = tokenizer.request().allow(&allowed).threads(threads);
             let error = options.encode(text.as_bytes()).unwrap_err();
             let EncodeError::Split(SplitError { offset, .. }) = error else {
                 panic!("{error}");
@@ -362,7 +366,7 @@ mod tests {
         }
     }
 
-    /// A text that panics when it is looked at for the second time.
+    /// A text that panics at its second `as_ref`, if the flag is set.
     #[cfg(feature = "parallel")]
     struct Panics(std::sync::atomic::AtomicUsize, bool);
 
@@ -371,19 +375,19 @@ mod tests {
         fn as_ref(&self) -> &[u8] {
             let before = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             assert!(!self.1 || before < 1, "this text panics");
-            b"some words that fill half of a part"
+            b"some words that fill half of a task"
         }
     }
 
     #[cfg(feature = "parallel")]
     #[test]
-    fn a_panic_propagates_and_no_thread_waits_for_ever() {
-        let encoder = encoder(cl100k(), vec![]);
+    fn a_panic_propagates_without_a_deadlock() {
+        let tokenizer = small_task_tokenizer(cl100k(), vec![]);
         for which in [0, 1, 50, 199] {
             let texts: Vec<Panics> = (0..200).map(|n| Panics(0.into(), n == which)).collect();
-            let mut whole = Gathered::of_counts();
+            let mut output = Output::for_counts();
             let run = std::panic::AssertUnwindSafe(|| {
-                encoder.request().threads(3).gather(&texts, &mut whole)
+                tokenizer.request().threads(3).process(&texts, &mut output)
             });
             let panic = std::panic::catch_unwind(run).unwrap_err();
             assert_eq!(panic.downcast_ref(), Some(&"this text panics"));
@@ -391,25 +395,25 @@ mod tests {
     }
 
     #[test]
-    fn no_texts_are_an_empty_batch() {
-        let encoder = encoder(cl100k(), vec![]);
-        let none = encoder.request().threads(2).encode_batch(&[] as &[&str]);
+    fn an_empty_list_of_texts_is_an_empty_batch() {
+        let tokenizer = small_task_tokenizer(cl100k(), vec![]);
+        let none = tokenizer.request().threads(2).encode_batch(&[] as &[&str]);
         let none = none.unwrap();
         assert_eq!((none.ids.len(), none.offsets), (0, vec![0]));
     }
 
     #[test]
-    fn the_first_text_that_fails_is_named() {
+    fn the_error_names_the_first_failing_text() {
         let bomb = Pattern::regex(r"(?:a|a)+(?=c)|.", Gaps::Keep).unwrap();
         let model = Model::from_merges(bomb, Merges::default(), &[] as &[&str]).unwrap();
-        // So that these texts reach threads.
-        let encoder = Tokenizer::builder().small_parts().build(model);
+        // Small tasks, so that these texts are spread over threads.
+        let tokenizer = Tokenizer::builder().small_tasks().build(model);
         let mut texts = vec!["fine".repeat(200); 40];
         texts[7] = "a".repeat(64);
         texts[30] = "a".repeat(64);
         for threads in [1, 4] {
             assert_eq!(
-                encoder
+                tokenizer
                     .request()
                     .threads(threads)
                     .encode_batch(&texts)
@@ -417,7 +421,7 @@ mod tests {
                     .text,
                 7
             );
-            let options = encoder.request().threads(threads);
+            let options = tokenizer.request().threads(threads);
             let error = options.count_batch(&texts).unwrap_err();
             assert_eq!(error.text, 7);
         }

@@ -1,17 +1,14 @@
-//! The candidates to be merged next, with counts that may be too high.
+//! A priority queue of candidate pairs, with lazy updates.
 //!
-//! Most merges are of pairs that occur rarely, very many of them equally often. So candidates of
-//! small counts stand in a bucket for each count, in no order; only the bucket whose turn has come is
-//! sorted. A candidate that turns out to be stale goes into the bucket of its true count. Large
-//! counts, of which there are few, are in a heap.
+//! Most merges are of rare pairs, many with equal counts. So this is a bucket queue: candidates with small
+//! counts are in one unordered bucket per count, which is sorted when its turn comes. Large counts, which are
+//! few, are in a heap. A candidate whose stored count is stale is moved to its true count when it is popped.
 //!
-//! **Invariant.** Nothing that is pushed is higher than what was popped last: the pairs that a merge
-//! creates occur at most as often as the pair that was merged. So buckets are emptied from the top,
-//! and only pairs of the very count whose turn it is come late; these are in a heap of their own.
+//! **Invariant.** No pushed count exceeds the count popped last: the pairs that a merge creates are at most
+//! as frequent as the merged pair. So buckets are emptied in descending order. Pairs pushed with the current
+//! count, after its bucket was sorted, are in a small heap of their own.
 //!
-//! **Cost.** A push is one write; a pop, the share of a candidate in the sorting of its bucket.
-//!
-//! A heap of all candidates took a quarter of the time of merging with 131,072 ids.
+//! **Cost.** A push is one write; a pop costs its share of sorting a bucket.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -19,34 +16,35 @@ use std::collections::binary_heap::PeekMut;
 
 use crate::token::{Candidate, Count, Pair};
 
-/// Candidates by the order of training. A count may be stale, and then it is too high.
+/// Candidates in the order of merging. A stale count is too high, never too low.
 pub(super) struct Candidates {
+    /// Candidates with counts of at least `buckets.len()`.
     high: BinaryHeap<Candidate>,
-    /// By count; higher counts are in the heap.
+    /// The other candidates, by count.
     buckets: Vec<Vec<Pair>>,
-    /// The count whose turn it is when there is nothing high; no bucket from here on is in use.
+    /// The current count, once `high` is empty. Buckets from here on are empty.
     count: Count,
-    /// The candidates of that count, the smallest pair last.
+    /// The candidates of the current count, in descending order.
     sorted: Vec<Pair>,
-    /// Those of them that came late.
+    /// Candidates of the current count that were pushed after `sorted` was filled.
     late: BinaryHeap<Reverse<Pair>>,
 }
 
 impl Candidates {
-    /// Counts below `buckets` have a bucket.
+    /// Creates a queue with buckets for counts below `buckets`.
     pub(super) fn new(candidates: impl Iterator<Item = Candidate>, buckets: usize) -> Self {
-        let mut all = Candidates {
+        let mut queue = Candidates {
             high: BinaryHeap::new(),
             buckets: vec![Vec::new(); buckets],
             count: buckets as Count,
             sorted: Vec::new(),
             late: BinaryHeap::new(),
         };
-        candidates.for_each(|candidate| all.push(candidate));
-        all
+        candidates.for_each(|candidate| queue.push(candidate));
+        queue
     }
 
-    /// The candidate that comes next, if its count is true.
+    /// Returns the pair that is likely to be popped next, for prefetching.
     pub(super) fn next(&self) -> Option<Pair> {
         match self.high.peek() {
             Some(candidate) => Some(candidate.pair),
@@ -66,11 +64,11 @@ impl Candidates {
         }
     }
 
-    /// Takes the candidate with the highest true count, ties to the smallest pair, if that count
-    /// is at least `threshold`. `current` gives the true count of a pair.
+    /// Pops the candidate with the highest true count, ties to the smallest pair, if that count is at least
+    /// `threshold`. `current` returns the true count of a pair, or `None` to drop it.
     ///
-    /// A candidate whose count is true is at least as high as every other candidate, and each of
-    /// those is at least as high as it is in truth: so it is the highest.
+    /// The first candidate whose stored count is true is the highest: every other stored count is at most as
+    /// high, and no lower than the true one.
     pub(super) fn pop_highest(
         &mut self,
         threshold: Count,
@@ -84,7 +82,7 @@ impl Candidates {
                 Some(count) if count == top.count => {
                     return Some((PeekMut::pop(top).pair, count));
                 }
-                // Writing through the top moves it down to its place.
+                // Dropping `top` after the write sifts it down.
                 Some(count) if count >= self.buckets.len() as Count => top.count = count,
                 Some(count) => {
                     let pair = PeekMut::pop(top).pair;
@@ -96,7 +94,7 @@ impl Candidates {
             }
         }
         loop {
-            while let Some(pair) = self.pop_of_count() {
+            while let Some(pair) = self.pop_current() {
                 match current(pair) {
                     Some(count) if count == self.count => return Some((pair, count)),
                     Some(count) => self.buckets[count as usize].push(pair),
@@ -112,8 +110,8 @@ impl Candidates {
         }
     }
 
-    /// The smallest pair of those whose turn it is.
-    fn pop_of_count(&mut self) -> Option<Pair> {
+    /// Pops the smallest pair of the current count.
+    fn pop_current(&mut self) -> Option<Pair> {
         match (self.sorted.last(), self.late.peek()) {
             (Some(sorted), Some(Reverse(late))) if late < sorted => {}
             (None, _) => {}

@@ -1,21 +1,21 @@
-//! A cell of the training corpus: an id, and how far it is from the beginning of its word.
+//! A cell of the training corpus: an id, and its distance from the start of its piece.
 
 use crate::token::TokenId;
 
-/// The number of a cell.
-pub(super) type Place = u32;
+/// The index of a cell.
+pub(super) type Position = u32;
 
-/// Bits of an id in a cell. Above them: how far the cell is from the first symbol of its word.
+/// The low bits of a cell contain an id; the bits above, the distance from the first symbol of the piece.
 const ID_BITS: u32 = 25;
 const ID_MASK: u32 = (1 << ID_BITS) - 1;
 
-/// The id that ends a word.
+/// The id that ends a piece.
 pub(super) const END: TokenId = ID_MASK;
 
-/// The id of a place where no symbol begins any more.
+/// The id of a cell where no symbol starts any more.
 pub(super) const BLANK: TokenId = ID_MASK - 1;
 
-/// The largest distance a cell can hold.
+/// The largest distance that a cell can store.
 pub(super) const MAX_DISTANCE: u32 = u32::MAX >> ID_BITS;
 
 #[inline(always)]
@@ -28,14 +28,14 @@ pub(super) fn distance(cell: u32) -> u32 {
     cell >> ID_BITS
 }
 
-/// The distance `far`, at most [`MAX_DISTANCE`], stands for all from there on.
+/// Creates a cell. The distance saturates at `distance_cap`, which is at most [`MAX_DISTANCE`].
 #[inline(always)]
-pub(super) fn cell(id: TokenId, distance: u32, far: u32) -> u32 {
-    id | distance.min(far) << ID_BITS
+pub(super) fn cell(id: TokenId, distance: u32, distance_cap: u32) -> u32 {
+    id | distance.min(distance_cap) << ID_BITS
 }
 
-/// The cell with another id.
+/// Replaces the id of a cell.
 #[inline(always)]
-pub(super) fn relabelled(cell: u32, id: TokenId) -> u32 {
+pub(super) fn with_id(cell: u32, id: TokenId) -> u32 {
     cell & !ID_MASK | id
 }

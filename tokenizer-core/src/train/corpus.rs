@@ -1,27 +1,23 @@
-//! The symbols of all words, one cell each, and the one operation on them: merge a pair at the
-//! places where it stands.
+//! The symbols of all distinct pieces in one arena, and merging a pair at given positions.
 //!
-//! **Layout.** A word is its count, its symbols, and an end mark, in one arena of 32-bit cells. A
-//! place is the number of the cell in which a symbol begins. A merge moves nothing: the new symbol
-//! takes the cells of the two it is made of, and its id is written into its first cell and into its
-//! last. So the symbol behind one is found by its width in cells, the symbol before one by reading
-//! the cell before it, and a merge costs the same in a word of two symbols as in one of a hundred
-//! million. The first cell of a right half is blanked, unless it is the last one of the new symbol
-//! as well: so a place that was noted for a pair still holds it exactly when the two ids are there.
-//! (An id is never made again, and a blanked place never begins a symbol again.)
+//! **Layout.** A piece is its count, its symbols and an end mark, in 32-bit cells. A position is the index of
+//! the cell where a symbol starts. A merge moves nothing: the new symbol occupies the cells of its two
+//! halves, with its id in the first cell and in the last. So the next symbol is found by the width in cells,
+//! the previous one by reading the preceding cell, and a merge at a position takes constant time in a piece
+//! of any length.
 //!
-//! The upper bits of a cell say how far it is from the beginning of its word, where the count is.
-//! Pieces that are too long for that, or whose counts pass 32 bits, stand in a list beside.
+//! **Stale positions.** The first cell of a right half is blanked, unless it is also the last cell of the new
+//! symbol. An id is never created twice, and no symbol ever starts at a blanked cell again. So a recorded
+//! position still holds its pair exactly if both ids are there.
 //!
-//! **Compaction.** When all places are found anew anyway (see `pairs.rs`), the symbols are moved
-//! together and are one cell wide again, and words of a single symbol go.
+//! **Counts.** The upper bits of a cell contain its distance from the start of the piece, where the count is.
+//! Pieces too long for that, and counts over 32 bits, are in a sorted list of exceptions.
 //!
-//! **Cost.** A merge at a place reads four cells that stand near each other and the count, and
-//! writes up to three. Four bytes a symbol, eight a word.
+//! **Compaction.** When all positions are collected again (`pairs.rs`), symbols are moved together to one
+//! cell each, and pieces of a single symbol are dropped.
 //!
-//! Not worth it: words that are searched for the pair and shortened in place. It took 60 ns a word
-//! on mixed scripts, half of it in the search, against some 20 ns a place here; and a word of 1 MB cost
-//! a megabyte for every merge.
+//! **Cost.** A merge at a position reads four nearby cells and the count, and writes up to three cells.
+//! Memory: 4 bytes per symbol and 8 per piece.
 
 use std::iter::Peekable;
 use std::slice;
@@ -32,130 +28,130 @@ use crate::simd::prefetch;
 use crate::stop::Stop;
 use crate::token::{Count, Pair, TokenId};
 
-use super::cell::{BLANK, END, Place, cell, distance, id, relabelled};
-use super::neighbours::Neighbours;
+use super::cell::{BLANK, END, Position, cell, distance, id, with_id};
+use super::neighbors::Neighbors;
 use super::thresholds::Thresholds;
 
-/// Cells of a word besides its symbols: the count and the end.
-pub(super) const EDGES: usize = 2;
+/// Cells of a piece besides its symbols: the count and the end mark.
+pub(super) const CELLS_PER_PIECE: usize = 2;
 
-/// After how many places it is looked whether to stop.
-const LOOK_EVERY: usize = 1 << 12;
+/// Number of positions between checks of the stop flag.
+const STOP_CHECK_INTERVAL: usize = 1 << 12;
 
-/// How many places ahead cells are asked for from memory; half of that, and the count is.
-const PREFETCH: usize = 24;
+/// Number of positions that the prefetch of a cell is ahead; the prefetch of its count is half as far ahead.
+const PREFETCH_DISTANCE: usize = 24;
 
-/// The distinct pieces as tokens.
+/// The distinct pieces as sequences of symbols.
 pub(crate) struct Corpus {
     cells: Vec<u32>,
-    /// Ascending.
+    /// Ascending by position.
     exceptions: Vec<Exception>,
-    /// Where words begin (the cell of the count), about `part_cells` apart; ascending.
-    parts: Vec<usize>,
-    /// The pairs of all words together, each with its count.
+    /// The first cells of some pieces, about `cut_spacing` apart, ascending.
+    cut_points: Vec<usize>,
+    /// The number of occurrences of all pairs.
     pairs: Count,
     thresholds: Thresholds,
 }
 
-/// A word whose length or count does not fit into its cells.
+/// A piece whose length or count exceeds the capacity of its cells.
 #[derive(Clone, Copy)]
 struct Exception {
-    /// Its first symbol.
-    first: Place,
+    /// The position of its first symbol.
+    first: Position,
     count: Count,
 }
 
-/// Why pieces cannot be trained on.
+/// An error of building a corpus.
 #[derive(Debug)]
-pub(crate) enum Unfit {
-    /// The pairs together occur more than 2^64 - 1 times.
+pub(crate) enum CorpusError {
+    /// Pairs occur more than 2^64 - 1 times in total.
     Counts,
-    /// There would be more cells than a place can number.
+    /// The cells exceed the range of [`Position`].
     Size,
 }
 
-/// A pair that is to be merged, and what it becomes.
+/// A pair to merge, and the id of the new token.
 #[derive(Clone, Copy)]
-pub(super) struct Rule {
+pub(super) struct PairMerge {
     pub(super) left: TokenId,
     pub(super) right: TokenId,
     pub(super) token: TokenId,
-    /// The widths of the two, in cells.
+    /// The widths of both tokens, in cells.
     pub(super) left_width: u32,
     pub(super) right_width: u32,
 }
 
 impl Corpus {
-    /// Every piece of two bytes or more, each byte as its symbol. Shorter ones hold no pair.
+    /// Builds a corpus from the pieces of two bytes or more, with `symbols[byte]` for each byte.
     pub(super) fn new(
-        words: &PieceCounts,
+        pieces: &PieceCounts,
         symbols: &[TokenId; 256],
         thresholds: Thresholds,
-    ) -> Result<Self, Unfit> {
+    ) -> Result<Self, CorpusError> {
         let symbol = |&byte: &u8| symbols[usize::from(byte)];
-        let pieces = words.iter();
-        let pieces = pieces.map(|(piece, count)| (piece.iter().map(symbol), count));
-        let cells = words.distinct_bytes() + EDGES * words.len();
-        Self::build(cells, pieces, thresholds)
+        let encoded = (pieces.iter()).map(|(piece, count)| (piece.iter().map(symbol), count));
+        let cells = pieces.distinct_bytes() + CELLS_PER_PIECE * pieces.len();
+        Self::build(cells, encoded, thresholds)
     }
 
-    /// Pieces that are tokens already, together not more than `symbols`.
+    /// Builds a corpus from pieces that are already encoded, at most `symbols` tokens in total.
     pub(crate) fn from_symbols<S: ExactSizeIterator<Item = TokenId>>(
         symbols: usize,
-        words: impl ExactSizeIterator<Item = (S, Count)>,
+        pieces: impl ExactSizeIterator<Item = (S, Count)>,
         thresholds: Thresholds,
-    ) -> Result<Self, Unfit> {
-        Self::build(symbols + EDGES * words.len(), words, thresholds)
+    ) -> Result<Self, CorpusError> {
+        Self::build(symbols + CELLS_PER_PIECE * pieces.len(), pieces, thresholds)
     }
 
+    /// Builds a corpus; `cells` is an upper bound of its size.
     fn build<S: ExactSizeIterator<Item = TokenId>>(
         cells: usize,
-        words: impl Iterator<Item = (S, Count)>,
+        pieces: impl Iterator<Item = (S, Count)>,
         thresholds: Thresholds,
-    ) -> Result<Self, Unfit> {
+    ) -> Result<Self, CorpusError> {
         let mut corpus = Corpus {
             cells: Vec::with_capacity(cells),
             exceptions: Vec::new(),
-            parts: Vec::new(),
+            cut_points: Vec::new(),
             pairs: 0,
             thresholds,
         };
-        for (symbols, count) in words {
+        for (symbols, count) in pieces {
             corpus.push(symbols, count)?;
         }
         Ok(corpus)
     }
 
-    /// Adds a word that occurs `count` times, unless it holds no pair.
+    /// Adds a piece that occurs `count` times, unless it contains no pair.
     fn push(
         &mut self,
         symbols: impl ExactSizeIterator<Item = TokenId>,
         count: Count,
-    ) -> Result<(), Unfit> {
+    ) -> Result<(), CorpusError> {
         let length = symbols.len();
         if length < 2 || count == 0 {
             return Ok(());
         }
         let occurrences = (length as Count - 1).checked_mul(count);
-        let sum = occurrences.and_then(|more| self.pairs.checked_add(more));
-        self.pairs = sum.ok_or(Unfit::Counts)?;
+        let pairs = occurrences.and_then(|occurrences| self.pairs.checked_add(occurrences));
+        self.pairs = pairs.ok_or(CorpusError::Counts)?;
         let begin = self.cells.len();
-        Place::try_from(begin + length + EDGES).map_err(|_| Unfit::Size)?;
+        Position::try_from(begin + length + CELLS_PER_PIECE).map_err(|_| CorpusError::Size)?;
         let thresholds = self.thresholds;
-        begin_part(&mut self.parts, begin, thresholds);
-        let large = Count::from(thresholds.large_count);
-        self.cells.push(large.min(count) as u32);
-        let cell = |(distance, id)| cell(id, distance, thresholds.far);
+        add_cut_point(&mut self.cut_points, begin, thresholds);
+        let count_cap = Count::from(thresholds.count_cap);
+        self.cells.push(count_cap.min(count) as u32);
+        let cell = |(distance, id)| cell(id, distance, thresholds.distance_cap);
         self.cells.extend((0..).zip(symbols).map(cell));
         self.cells.push(END);
         if is_exception(length, self.cells[begin], thresholds) {
-            let first = begin as Place + 1;
+            let first = begin as Position + 1;
             self.exceptions.push(Exception { first, count });
         }
         Ok(())
     }
 
-    /// How often all pairs occur together.
+    /// The number of occurrences of all pairs.
     pub(super) fn pairs(&self) -> Count {
         self.pairs
     }
@@ -164,142 +160,142 @@ impl Corpus {
         self.thresholds
     }
 
-    /// How many cells there are.
+    /// The number of cells.
     pub(super) fn cells(&self) -> usize {
         self.cells.len()
     }
 
-    /// The pair that stands at a place. Every symbol must be one cell wide.
+    /// The pair at a position. All symbols must be one cell wide.
     #[inline(always)]
-    pub(super) fn pair_at(&self, place: Place) -> Pair {
-        let at = place as usize;
+    pub(super) fn pair_at(&self, position: Position) -> Pair {
+        let at = position as usize;
         Pair::new(id(self.cells[at]), id(self.cells[at + 1]))
     }
 
-    /// The count of the word in which a symbol begins at a place.
-    pub(super) fn count_at(&self, place: Place) -> Count {
-        let at = place as usize;
+    /// The count of the piece that contains a position.
+    pub(super) fn count_at(&self, position: Position) -> Count {
+        let at = position as usize;
         count_at(&self.cells, &self.exceptions, 0, at, self.thresholds)
     }
 
-    /// Where to cut the words into at most `count` runs of about equal size.
+    /// Returns the cells at which to cut the corpus into at most `count` ranges of about equal size.
     pub(super) fn cuts(&self, count: usize) -> Vec<usize> {
-        let parts = self.parts.len();
-        let mut cuts: Vec<usize> = (1..count).map(|run| parts * run / count).collect();
+        let points = self.cut_points.len();
+        let mut cuts: Vec<usize> = (1..count).map(|range| points * range / count).collect();
         cuts.dedup();
-        cuts.retain(|&part| part > 0);
-        cuts.iter().map(|&part| self.parts[part]).collect()
+        cuts.retain(|&point| point > 0);
+        cuts.iter().map(|&point| self.cut_points[point]).collect()
     }
 
-    /// The runs of words between `cuts`.
-    pub(super) fn runs(&mut self, cuts: &[usize]) -> Vec<Run<'_>> {
+    /// Splits the corpus at `cuts`.
+    pub(super) fn ranges(&mut self, cuts: &[usize]) -> Vec<PieceRange<'_>> {
         let ends = cuts.iter().copied().chain([self.cells.len()]);
         let (mut cells, mut exceptions) = (&mut self.cells[..], &self.exceptions[..]);
         let mut first = 0;
-        let mut runs = Vec::with_capacity(cuts.len() + 1);
+        let mut ranges = Vec::with_capacity(cuts.len() + 1);
         for end in ends {
             let here = exceptions.partition_point(|e| (e.first as usize) < end);
             let (cells_here, exceptions_here);
             (cells_here, cells) = cells.split_at_mut(end - first);
             (exceptions_here, exceptions) = exceptions.split_at(here);
-            runs.push(Run {
+            ranges.push(PieceRange {
                 cells: cells_here,
-                first: first as Place,
+                first: first as Position,
                 exceptions: exceptions_here,
                 thresholds: self.thresholds,
             });
             first = end;
         }
-        runs
+        ranges
     }
 
-    /// Takes note that runs have been compacted: what they are now, in their order. Gives the cuts
-    /// between them.
-    pub(super) fn join(&mut self, runs: Vec<Compacted>) -> Vec<usize> {
-        self.parts.clear();
+    /// Moves compacted ranges together, in order. Returns the cuts between them.
+    pub(super) fn join_compacted(&mut self, ranges: Vec<Compacted>) -> Vec<usize> {
+        self.cut_points.clear();
         self.exceptions.clear();
-        let mut cuts = Vec::with_capacity(runs.len());
+        let mut cuts = Vec::with_capacity(ranges.len());
         let mut end = 0;
-        for run in runs {
+        for range in ranges {
             cuts.push(end);
-            let first = run.first as usize;
-            self.cells.copy_within(first..first + run.length, end);
-            self.parts.extend(run.parts.iter().map(|part| end + part));
-            let moved = run.exceptions.iter().map(|e| Exception {
-                first: e.first + end as Place,
+            let first = range.first as usize;
+            self.cells.copy_within(first..first + range.length, end);
+            (self.cut_points).extend(range.cut_points.iter().map(|point| end + point));
+            let moved = range.exceptions.iter().map(|e| Exception {
+                first: e.first + end as Position,
                 ..*e
             });
             self.exceptions.extend(moved);
-            end += run.length;
+            end += range.length;
         }
         self.cells.truncate(end);
         cuts.split_off(1.min(cuts.len()))
     }
 
-    /// Merges a pair at those of `places` (ascending) where it still stands, from the left, and
-    /// notes what stood beside it: on as many threads as there are `neighbours`, if it is worth it.
+    /// Merges a pair at the `positions` (ascending) that still hold it, from left to right, and records its
+    /// neighbors. Uses up to one thread per element of `neighbors`, depending on the number of positions.
     pub(super) fn merge(
         &mut self,
-        rule: Rule,
-        places: &[Place],
-        neighbours: &mut [Neighbours],
+        pair_merge: PairMerge,
+        positions: &[Position],
+        neighbors: &mut [Neighbors],
         stop: &Stop,
     ) {
-        let worth_it = places.len() / self.thresholds.places_for_a_thread;
-        let runs = neighbours.len().min(worth_it);
-        if runs < 2 {
-            let mut run = Run {
+        let useful_threads = positions.len() / self.thresholds.positions_per_thread;
+        let ranges = neighbors.len().min(useful_threads);
+        if ranges < 2 {
+            let mut range = PieceRange {
                 cells: &mut self.cells,
                 first: 0,
                 exceptions: &self.exceptions,
                 thresholds: self.thresholds,
             };
-            return run.merge(rule, places, &mut neighbours[0], stop);
+            return range.merge(pair_merge, positions, &mut neighbors[0], stop);
         }
-        // Pieces are cut where the places are about evenly shared.
-        let share = |run: usize| places[places.len() * run / runs] as usize;
-        let part_of = |place: usize| self.parts.partition_point(|&part| part <= place) - 1;
-        let mut cuts: Vec<usize> = (1..runs)
-            .map(|run| self.parts[part_of(share(run))])
-            .collect();
+        // Cut at the points nearest to equal shares of the positions.
+        let share = |range: usize| positions[positions.len() * range / ranges] as usize;
+        let cut_before = |position: usize| {
+            let after = self.cut_points.partition_point(|&point| point <= position);
+            self.cut_points[after - 1]
+        };
+        let mut cuts: Vec<usize> = (1..ranges).map(|range| cut_before(share(range))).collect();
         cuts.dedup();
-        let mut rest = places;
-        let mut work = Vec::with_capacity(runs);
-        for (run, neighbours) in self.runs(&cuts).into_iter().zip(neighbours) {
-            let end = run.first as usize + run.cells.len();
-            let places;
-            (places, rest) = rest.split_at(rest.partition_point(|&place| (place as usize) < end));
-            work.push((run, places, neighbours));
+        let mut rest = positions;
+        let mut work = Vec::with_capacity(ranges);
+        for (range, neighbors) in self.ranges(&cuts).into_iter().zip(neighbors) {
+            let end = range.first as usize + range.cells.len();
+            let positions;
+            (positions, rest) =
+                rest.split_at(rest.partition_point(|&position| (position as usize) < end));
+            work.push((range, positions, neighbors));
         }
-        parallel::map(work.into_iter(), |(mut run, places, neighbours)| {
-            run.merge(rule, places, neighbours, stop);
+        parallel::map(work.into_iter(), |(mut range, positions, neighbors)| {
+            range.merge(pair_merge, positions, neighbors, stop);
         });
     }
 }
 
-/// Some of the words that follow each other, for one thread.
-pub(super) struct Run<'c> {
+/// A contiguous range of pieces, for one thread.
+pub(super) struct PieceRange<'c> {
     cells: &'c mut [u32],
-    /// The place of the first cell.
-    first: Place,
+    /// The index of its first cell in the corpus.
+    first: Position,
     exceptions: &'c [Exception],
     thresholds: Thresholds,
 }
 
-/// What has become of a run. Places count from its beginning.
+/// The result of compacting a range. Positions are relative to its start.
 pub(super) struct Compacted {
-    /// The place of the run before.
-    first: Place,
-    /// Cells it has now.
+    /// The index of the range's first cell before compaction.
+    first: Position,
+    /// The number of cells after compaction.
     length: usize,
-    parts: Vec<usize>,
+    cut_points: Vec<usize>,
     exceptions: Vec<Exception>,
 }
 
-impl Run<'_> {
-    /// Moves symbols together, so that each is one cell wide, and drops words that hold no pair.
-    /// `width` gives the width of an id until then. Calls `each_pair` with every pair and the count
-    /// of its word.
+impl PieceRange<'_> {
+    /// Compacts each symbol to one cell and drops pieces without a pair. `width` returns the width of a
+    /// symbol before compaction. Calls `each_pair` with each pair and the count of its piece.
     pub(super) fn compact(
         &mut self,
         width: impl Fn(TokenId) -> u32,
@@ -310,7 +306,7 @@ impl Run<'_> {
         let mut compacted = Compacted {
             first: self.first,
             length: 0,
-            parts: Vec::new(),
+            cut_points: Vec::new(),
             exceptions: Vec::new(),
         };
         let mut exceptions = self.exceptions.iter().peekable();
@@ -323,7 +319,7 @@ impl Run<'_> {
             let mut before = id(self.cells[read + 1]);
             read += 1 + width(before) as usize;
             self.cells[begin] = small_count;
-            self.cells[begin + 1] = cell(before, 0, thresholds.far);
+            self.cells[begin + 1] = cell(before, 0, thresholds.distance_cap);
             let mut length = 1;
             loop {
                 let here = id(self.cells[read]);
@@ -331,7 +327,7 @@ impl Run<'_> {
                     break;
                 }
                 read += width(here) as usize;
-                self.cells[begin + 1 + length] = cell(here, length as u32, thresholds.far);
+                self.cells[begin + 1 + length] = cell(here, length as u32, thresholds.distance_cap);
                 length += 1;
                 each_pair(before, here, count);
                 before = here;
@@ -341,10 +337,10 @@ impl Run<'_> {
                 continue;
             }
             self.cells[begin + 1 + length] = END;
-            write = begin + length + EDGES;
-            begin_part(&mut compacted.parts, begin, thresholds);
+            write = begin + length + CELLS_PER_PIECE;
+            add_cut_point(&mut compacted.cut_points, begin, thresholds);
             if is_exception(length, small_count, thresholds) {
-                let first = begin as Place + 1;
+                let first = begin as Position + 1;
                 compacted.exceptions.push(Exception { first, count });
             }
         }
@@ -352,12 +348,12 @@ impl Run<'_> {
         compacted
     }
 
-    /// Calls `each` with every pair, the place of its left half and the count of its word. Every
-    /// symbol must be one cell wide.
+    /// Calls `each` with each pair, its position and the count of its piece. All symbols must be one cell
+    /// wide.
     pub(super) fn for_each_pair(
         &self,
         stop: &Stop,
-        mut each: impl FnMut(TokenId, TokenId, Place, Count),
+        mut each: impl FnMut(TokenId, TokenId, Position, Count),
     ) {
         let mut exceptions = self.exceptions.iter().peekable();
         let mut at = 0;
@@ -372,7 +368,7 @@ impl Run<'_> {
                 if right == END {
                     break;
                 }
-                each(left, right, self.first + at as Place, count);
+                each(left, right, self.first + at as Position, count);
                 left = right;
                 at += 1;
             }
@@ -380,21 +376,22 @@ impl Run<'_> {
         }
     }
 
-    /// Asks for the cell of a place.
+    /// Prefetches the cell at a position.
     #[inline(always)]
-    fn prefetch(&self, place: Place) {
-        prefetch(self.cells, (place - self.first) as usize);
+    fn prefetch(&self, position: Position) {
+        prefetch(self.cells, (position - self.first) as usize);
     }
 
-    /// Asks for what stands around a place whose cell has been asked for, and for the count.
+    /// Prefetches the count and the neighborhood of a position whose own cell was prefetched earlier.
     #[inline(always)]
-    fn prefetch_word(&self, place: Place) {
-        let at = (place - self.first) as usize;
+    fn prefetch_context(&self, position: Position) {
+        let at = (position - self.first) as usize;
         prefetch(self.cells, at - distance(self.cells[at]) as usize - 1);
         prefetch(self.cells, at + 4);
     }
 
-    /// The count of the word that begins in cell `at` with `small_count`; words come in order.
+    /// Returns the count of the piece that starts at cell `at`, where `small_count` is stored. Pieces must be
+    /// visited in order.
     #[inline(always)]
     fn count_of_next(
         &self,
@@ -402,100 +399,107 @@ impl Run<'_> {
         at: usize,
         small_count: u32,
     ) -> Count {
-        let first = self.first + at as Place + 1;
+        let first = self.first + at as Position + 1;
         let exception = exceptions.next_if(|e| e.first == first);
         exception.map_or(small_count.into(), |e| e.count)
     }
 
-    fn merge(&mut self, rule: Rule, places: &[Place], neighbours: &mut Neighbours, stop: &Stop) {
-        neighbours.make_room(rule.token as usize + 1);
+    /// See [`Corpus::merge`].
+    fn merge(
+        &mut self,
+        pair_merge: PairMerge,
+        positions: &[Position],
+        neighbors: &mut Neighbors,
+        stop: &Stop,
+    ) {
+        neighbors.make_room(pair_merge.token as usize + 1);
         let thresholds = self.thresholds;
-        let left_width = rule.left_width as usize;
-        let width = left_width + rule.right_width as usize;
-        let soon = &places[..places.len().min(PREFETCH)];
-        soon.iter().for_each(|&place| self.prefetch(place));
-        for &place in &soon[..soon.len().min(PREFETCH / 2)] {
-            self.prefetch_word(place);
+        let left_width = pair_merge.left_width as usize;
+        let width = left_width + pair_merge.right_width as usize;
+        let first = &positions[..positions.len().min(PREFETCH_DISTANCE)];
+        first.iter().for_each(|&position| self.prefetch(position));
+        for &position in &first[..first.len().min(PREFETCH_DISTANCE / 2)] {
+            self.prefetch_context(position);
         }
-        for (number, &place) in places.iter().enumerate() {
-            if number.is_multiple_of(LOOK_EVERY) && stop.is_set() {
+        for (index, &position) in positions.iter().enumerate() {
+            if index.is_multiple_of(STOP_CHECK_INTERVAL) && stop.is_set() {
                 return;
             }
-            if let Some(&later) = places.get(number + PREFETCH) {
+            if let Some(&later) = positions.get(index + PREFETCH_DISTANCE) {
                 self.prefetch(later);
             }
-            if let Some(&later) = places.get(number + PREFETCH / 2) {
-                self.prefetch_word(later);
+            if let Some(&later) = positions.get(index + PREFETCH_DISTANCE / 2) {
+                self.prefetch_context(later);
             }
-            let at = (place - self.first) as usize;
-            // The cell before (the count, at the beginning of a word), both symbols, the cell behind.
+            let at = (position - self.first) as usize;
+            // The preceding cell (at the start of a piece, the count), both symbols, and the following cell.
             let near = self.cells.get_mut(at - 1..=at + width);
             let halves = near.and_then(|near| near.split_at_mut_checked(1 + left_width));
             let Some(([before, here, ..], [right, rest @ ..])) = halves else {
                 continue;
             };
-            if id(*here) != rule.left || id(*right) != rule.right {
+            if id(*here) != pair_merge.left || id(*right) != pair_merge.right {
                 continue;
             }
             let first = *here;
-            *here = relabelled(first, rule.token);
+            *here = with_id(first, pair_merge.token);
             let before = if distance(first) == 0 {
                 END
             } else {
                 id(*before)
             };
-            let behind;
+            let after;
             match rest {
-                [behind_cell] => {
-                    behind = id(*behind_cell);
-                    *right = rule.token;
+                [after_cell] => {
+                    after = id(*after_cell);
+                    *right = pair_merge.token;
                 }
-                [.., last, behind_cell] => {
-                    behind = id(*behind_cell);
+                [.., last, after_cell] => {
+                    after = id(*after_cell);
                     *right = BLANK;
-                    *last = rule.token;
+                    *last = pair_merge.token;
                 }
                 [] => continue,
             }
             let count = count_at(self.cells, self.exceptions, self.first, at, thresholds);
-            neighbours.add(place, before, behind, count);
+            neighbors.add(position, before, after, count);
         }
     }
 }
 
-/// The count of the word in which a symbol begins in cell `at` of cells whose first one is `first`.
+/// The count of the piece that contains cell `at`. `first` is the index of `cells[0]` in the corpus.
 #[inline(always)]
 fn count_at(
     cells: &[u32],
     exceptions: &[Exception],
-    first: Place,
+    first: Position,
     at: usize,
     thresholds: Thresholds,
 ) -> Count {
     let distance = distance(cells[at]);
-    if distance < thresholds.far {
+    if distance < thresholds.distance_cap {
         let count = cells[at - distance as usize - 1];
-        if count != thresholds.large_count {
+        if count != thresholds.count_cap {
             return count.into();
         }
     }
-    count_of_exception(exceptions, first + at as Place)
+    count_of_exception(exceptions, first + at as Position)
 }
 
 #[cold]
-fn count_of_exception(exceptions: &[Exception], place: Place) -> Count {
-    let behind = exceptions.partition_point(|e| e.first <= place);
-    exceptions[behind - 1].count
+fn count_of_exception(exceptions: &[Exception], position: Position) -> Count {
+    let after = exceptions.partition_point(|e| e.first <= position);
+    exceptions[after - 1].count
 }
 
-/// Begins a part with a word if the last one is large enough.
-fn begin_part(parts: &mut Vec<usize>, word: usize, thresholds: Thresholds) {
-    let is_full = |&part: &usize| word - part >= thresholds.part_cells;
-    if parts.last().is_none_or(is_full) {
-        parts.push(word);
+/// Adds the start of a piece as a cut point, if it is far enough from the last one.
+fn add_cut_point(cut_points: &mut Vec<usize>, start: usize, thresholds: Thresholds) {
+    let is_far = |&last: &usize| start - last >= thresholds.cut_spacing;
+    if cut_points.last().is_none_or(is_far) {
+        cut_points.push(start);
     }
 }
 
 fn is_exception(length: usize, small_count: u32, thresholds: Thresholds) -> bool {
-    length > thresholds.far as usize || small_count == thresholds.large_count
+    length > thresholds.distance_cap as usize || small_count == thresholds.count_cap
 }

@@ -1,68 +1,72 @@
 //! Errors of training.
 
-use super::corpus::Unfit;
+use super::corpus::CorpusError;
 use crate::special::SpecialTokensError;
 use crate::token::{MAX_TOKEN_ID, TokenId};
 
-/// Training failed.
+/// An error of training.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
-    /// More ids than can be numbered.
-    #[error("vocabulary size {vocab_size} exceeds the {} ids that there can be", MAX_TOKEN_ID + 1)]
+    /// The vocabulary size exceeds the maximum.
+    #[error("vocabulary size {vocab_size} exceeds the maximum of {} ids", MAX_TOKEN_ID + 1)]
     VocabTooLarge {
-        /// The vocabulary size that was asked for.
+        /// The requested vocabulary size.
         vocab_size: usize,
     },
-    /// No room for the tokens that there are before the first merge.
+    /// The vocabulary size is below the number of tokens that exist before the first new merge.
     #[error(
-        "vocabulary size {vocab_size} is below the {initial} ids that there are without a merge"
+        "vocabulary size {vocab_size} is below the {initial} ids that exist before the first merge"
     )]
     VocabTooSmall {
-        /// The vocabulary size that was asked for.
+        /// The requested vocabulary size.
         vocab_size: usize,
-        /// Ids without a merge.
+        /// The number of ids before the first merge.
         initial: usize,
     },
     /// A special token is empty or repeated.
     #[error(transparent)]
     Specials(#[from] SpecialTokensError),
-    /// A special token has the id of a byte that is not its text:
-    /// [`TieBreak::HuggingFace`](super::TieBreak), where `é` spells the byte 0xE9.
-    #[error("the special token {content:?} has the id {id}, which is the token \"{}\"", .byte.escape_ascii())]
+    /// A special token is spelled like a different byte in Hugging Face's byte-level alphabet, as `é` is the
+    /// spelling of byte 0xE9. Only with [`TieBreak::HuggingFace`](super::TieBreak).
+    #[error(
+        "special token {content:?} would share id {id} with the byte \"{}\"; choose another text",
+        .byte.escape_ascii()
+    )]
     SpecialIsByte {
         /// The text of the special token.
         content: String,
-        /// The id of both.
+        /// The shared id.
         id: TokenId,
         /// The byte.
         byte: u8,
     },
-    /// A merge makes a token with the text of a special token, and they would have one id:
+    /// A merge produces the text of a special token, and both would share an id. Only with
     /// [`TieBreak::HuggingFace`](super::TieBreak).
     #[error(
-        "the special token {content:?} is learned as a token of the text as well, and Hugging Face's trainer gives both one id"
+        "special token {content:?} was also learned as an ordinary token, which Hugging Face's trainer \
+         gives the same id; choose another text"
     )]
     SpecialIsToken {
         /// The text of the special token.
         content: String,
     },
-    /// The distinct pieces together, with 2 numbers for each, are more than 2^32 symbols.
-    #[error("the distinct pieces together are too long: more than 2^32 symbols")]
+    /// The distinct pieces exceed 2^32 symbols in total, counting two extra for each piece.
+    #[error("distinct pieces exceed 2^32 symbols in total; drop rare pieces")]
     TooManySymbols,
-    /// The occurrences of one pair may pass 2^64 - 1.
-    #[error("the pairs of the corpus together occur more than 2^64 - 1 times")]
+    /// The total number of pair occurrences exceeds 2^64 - 1.
+    #[error("pairs of the corpus occur more than 2^64 - 1 times in total")]
     CountOverflow,
-    /// It was broken off.
-    #[error("training was broken off")]
+    /// The stop flag was set, or the progress callback returned `Break`.
+    #[error("training was stopped")]
     Stopped,
 }
 
-impl From<Unfit> for TrainError {
-    fn from(unfit: Unfit) -> Self {
-        match unfit {
-            Unfit::Counts => TrainError::CountOverflow,
-            Unfit::Size => TrainError::TooManySymbols,
+impl From<CorpusError> for TrainError {
+    fn from(error: CorpusError) -> Self {
+        match error {
+            CorpusError::Counts => TrainError::CountOverflow,
+            CorpusError::Size => TrainError::TooManySymbols,
         }
     }
 }

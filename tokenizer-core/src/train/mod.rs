@@ -1,21 +1,20 @@
 //! Training: from counted pieces to merges.
 //!
-//! `learn` is the loop. The work of a merge is done in `trainer.rs`, which knows bytes only as
-//! symbols (`numbering.rs`).
+//! [`learn`] is the main loop. `trainer.rs` finds and applies merges. It works on symbols: small integers
+//! that number the bytes in tie-break order, followed by the merges (`numbering.rs`).
 //!
-//! **No two merges make the same bytes.** A merge is applied everywhere, from the left. So what
-//! stands between two borders of tokens was merged as if it stood alone: nothing was merged across
-//! the borders, which were borders at all times before; a run of one token, in which it matters
-//! where merging begins, begins at the left border either way. Equal bytes between borders are thus
-//! always made of the same tokens, and one token is made by one pair. (Models that were not trained
-//! may well have two ids for the same bytes.)
+//! **No two merges produce the same bytes.** A merge removes a token boundary for good. So if both ends of
+//! a byte range are boundaries now, no merge has ever crossed them, and the range has been merged like a
+//! piece of its own. (Runs of equal tokens are no exception: their greedy pairing restarts at the left end of
+//! the range.) Equal byte ranges between boundaries therefore hold equal tokens, and a token is produced by
+//! one pair only. Models from elsewhere may have two ids for the same bytes.
 
 mod candidates;
 mod cell;
 mod corpus;
 mod error;
 mod memory;
-mod neighbours;
+mod neighbors;
 mod numbering;
 mod options;
 mod pair_table;
@@ -36,22 +35,22 @@ pub use self::numbering::TieBreak;
 pub use self::options::TrainOptions;
 pub(crate) use self::trainer::Limits;
 
-use self::numbering::Spelled;
+use self::numbering::SpecialCollisions;
 use self::trainer::{Trainer, first_threshold};
 
-/// One merge as it is learned.
+/// A merge, as reported while training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Learned {
-    /// Tokens learned so far, the one that this merge makes included.
+    /// The number of merges so far, including this one.
     pub merges: usize,
-    /// What was merged, as ids.
+    /// The ids of the merged tokens.
     pub pair: Pair,
-    /// How often it occurred then.
+    /// How often the pair occurred when it was merged.
     pub count: Count,
 }
 
-/// The result of training: the merges, and the options that they were learned with.
+/// The result of training: the merges, and the options used.
 #[derive(Clone, Debug)]
 pub struct Trained {
     options: TrainOptions,
@@ -60,13 +59,14 @@ pub struct Trained {
 }
 
 impl Trained {
-    /// The options.
+    /// The options used for training.
     pub fn options(&self) -> &TrainOptions {
         &self.options
     }
 
-    /// The merges, in the order in which they were learned; fewer than [`TrainOptions::merges`] when
-    /// no pair was left that may be merged.
+    /// The merges, in the order in which they were learned.
+    ///
+    /// There are fewer than [`TrainOptions::merges`] if training ran out of pairs.
     pub fn merges(&self) -> &Merges {
         &self.merges
     }
@@ -76,10 +76,10 @@ impl Trained {
         &self.counts
     }
 
-    /// The result of training to a smaller vocabulary size: the first of the merges.
+    /// Returns the result of training to a smaller vocabulary size, by keeping only the first merges.
     ///
     /// # Errors
-    /// When the size leaves no room for the bytes and the special tokens.
+    /// If the size is below the number of bytes and special tokens.
     pub fn truncated(&self, vocab_size: usize) -> Result<Trained, TrainError> {
         let options = self.options.clone().with_vocab_size(vocab_size);
         options.check()?;
@@ -93,17 +93,17 @@ impl Trained {
         })
     }
 
-    /// The options and the merges.
+    /// Returns the options and the merges.
     pub(crate) fn into_parts(self) -> (TrainOptions, Merges) {
         (self.options, self.merges)
     }
 }
 
-/// Learns merges from counted pieces: those of rustbpe, to the last one, or with
-/// [`TieBreak::HuggingFace`] those of that trainer. [`Model::from_trained`](crate::Model::from_trained)
-/// makes a model of them.
+/// Learns merges from counted pieces.
 ///
-/// Gives a smaller vocabulary than asked for when no pair is left that may be merged.
+/// The merges equal those of rustbpe or, with [`TieBreak::HuggingFace`], those of `tokenizers`. The
+/// vocabulary stays smaller than requested if no pair is left to merge.
+/// [`Model::from_trained`](crate::Model::from_trained) turns the result into a model.
 ///
 /// # Errors
 /// See [`TrainError`].
@@ -111,39 +111,39 @@ impl Trained {
 /// ```
 /// use tokenizer_core::{TrainOptions, PieceCounts, train};
 ///
-/// let mut words = PieceCounts::new();
-/// words.add(b"low", 5)?;
-/// words.add(b"lowest", 2)?;
-/// let trained = train(&words, &TrainOptions::new(258))?;
-/// // (l, o) and (o, w) both occur 7 times; 'l' is the smaller id.
+/// let mut pieces = PieceCounts::new();
+/// pieces.add(b"low", 5)?;
+/// pieces.add(b"lowest", 2)?;
+/// let trained = train(&pieces, &TrainOptions::new(258))?;
+/// // (l, o) and (o, w) both occur 7 times. The tie goes to (l, o): 'l' has the smaller id.
 /// let tokens = trained.merges().trained_tokens().unwrap();
 /// assert_eq!(tokens[256..], [b"lo".to_vec(), b"low".to_vec()]);
 /// assert_eq!(trained.counts(), [7, 7]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn train(words: &PieceCounts, options: &TrainOptions) -> Result<Trained, TrainError> {
-    train_with_progress(words, options, |_| ControlFlow::Continue(()))
+pub fn train(pieces: &PieceCounts, options: &TrainOptions) -> Result<Trained, TrainError> {
+    train_with_progress(pieces, options, |_| ControlFlow::Continue(()))
 }
 
-/// As [`train`]; shows `progress` every merge, which can break off.
+/// As [`train`], and calls `progress` after each merge.
 ///
 /// # Errors
-/// See [`TrainError`]; [`TrainError::Stopped`] when `progress` breaks off.
+/// See [`TrainError`]. If `progress` returns [`ControlFlow::Break`], [`TrainError::Stopped`].
 pub fn train_with_progress(
-    words: &PieceCounts,
+    pieces: &PieceCounts,
     options: &TrainOptions,
     mut progress: impl FnMut(Learned) -> ControlFlow<()>,
 ) -> Result<Trained, TrainError> {
     options.check()?;
     let numbering = options.numbering();
-    let corpus = Corpus::new(words, numbering.symbols(), options.thresholds())?;
+    let corpus = Corpus::new(pieces, numbering.symbols(), options.thresholds())?;
     let limits = Limits {
         max_token_bytes: options.longest_token(),
         ..options.limits(options.merges())
     };
-    let mut spelled = match options.tie_break {
+    let mut collisions = match options.tie_break {
         TieBreak::Raw => None,
-        TieBreak::HuggingFace => Some(Spelled::new(&numbering)),
+        TieBreak::HuggingFace => Some(SpecialCollisions::new(&numbering)),
     };
     let (mut pairs, mut counts) = (Vec::new(), Vec::new());
     learn(
@@ -152,14 +152,14 @@ pub fn train_with_progress(
         &limits,
         |_| false,
         |merge| {
-            if let Some(special) = spelled.as_mut().and_then(|spelled| spelled.add(merge.pair)) {
+            if let Some(special) = collisions.as_mut().and_then(|found| found.add(merge.pair)) {
                 let content = options.specials[special].clone();
                 return Err(TrainError::SpecialIsToken { content });
             }
             pairs.push(merge.pair);
             counts.push(merge.count);
             let pair = numbering.pair(merge.pair);
-            unless_broken_off(progress(Learned { pair, ..merge }))
+            stop_on_break(progress(Learned { pair, ..merge }))
         },
     )?;
     let merges = numbering.merges(&pairs);
@@ -170,18 +170,18 @@ pub fn train_with_progress(
     })
 }
 
-/// The loop of training: merges the pair that occurs most often until there are enough merges, or no
-/// pair is left.
+/// The training loop: merges the most frequent pair until the limit of merges is reached or no pair is
+/// left.
 ///
-/// `lengths` has the bytes of every symbol of the corpus; merges make the symbols behind them. A pair
-/// that `skip` takes when its turn comes is never merged. `each` is shown every merge, and its
-/// failure ends training.
+/// `lengths` contains the length in bytes of each initial symbol; the symbol of the first merge is
+/// `lengths.len()`. A pair for which `skip` returns `true` is never merged. `on_merge` is called after each
+/// merge, and its error ends training.
 pub(crate) fn learn(
     corpus: Corpus,
     lengths: Vec<usize>,
     limits: &Limits,
     skip: impl Fn(Pair) -> bool,
-    mut each: impl FnMut(Learned) -> Result<(), TrainError>,
+    mut on_merge: impl FnMut(Learned) -> Result<(), TrainError>,
 ) -> Result<(), TrainError> {
     let threshold = first_threshold(&corpus, limits);
     let mut trainer = Trainer::new(corpus, lengths, limits, threshold);
@@ -198,7 +198,7 @@ pub(crate) fn learn(
             break;
         }
         merges += 1;
-        each(Learned {
+        on_merge(Learned {
             merges,
             pair,
             count,
@@ -210,8 +210,8 @@ pub(crate) fn learn(
     }
 }
 
-/// What a callback decided, for [`learn`].
-pub(crate) fn unless_broken_off(flow: ControlFlow<()>) -> Result<(), TrainError> {
+/// Converts a callback's `Break` to [`TrainError::Stopped`].
+pub(crate) fn stop_on_break(flow: ControlFlow<()>) -> Result<(), TrainError> {
     match flow {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(()) => Err(TrainError::Stopped),
@@ -230,10 +230,10 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
 
-    /// The merges, which small thresholds do not change.
-    fn learned(words: &PieceCounts, options: &TrainOptions) -> Vec<Pair> {
+    /// Returns the learned merges. Checks that they do not depend on the thresholds.
+    fn learned(pieces: &PieceCounts, options: &TrainOptions) -> Vec<Pair> {
         let learned = |options: &TrainOptions| -> Vec<Pair> {
-            let trained = train(words, options).unwrap();
+            let trained = train(pieces, options).unwrap();
             trained.merges().iter().map(|m| m.pair()).collect()
         };
         let merges = learned(options);
@@ -241,57 +241,57 @@ mod tests {
         merges
     }
 
-    fn error(words: &PieceCounts, options: &TrainOptions) -> TrainError {
-        train(words, options).unwrap_err()
+    fn error(pieces: &PieceCounts, options: &TrainOptions) -> TrainError {
+        train(pieces, options).unwrap_err()
     }
 
     #[test]
-    fn training_ends_when_no_pair_is_left() {
-        let mut words = PieceCounts::new();
-        words.add(b"ab", 1).unwrap();
-        words.add(b"c", 9).unwrap();
+    fn training_ends_if_no_pair_is_left() {
+        let mut pieces = PieceCounts::new();
+        pieces.add(b"ab", 1).unwrap();
+        pieces.add(b"c", 9).unwrap();
         assert_eq!(
-            learned(&words, &TrainOptions::new(261)),
+            learned(&pieces, &TrainOptions::new(261)),
             [Pair::new(97, 98)]
         );
         assert!(learned(&PieceCounts::new(), &TrainOptions::new(261)).is_empty());
     }
 
     #[test]
-    fn a_flag_that_is_set_stops_training_before_the_first_merge() {
-        let mut words = PieceCounts::new();
-        words.add(b"abab", 1).unwrap();
+    fn a_set_stop_flag_stops_training_before_the_first_merge() {
+        let mut pieces = PieceCounts::new();
+        pieces.add(b"abab", 1).unwrap();
         let options = TrainOptions::new(261).stop(Arc::new(AtomicBool::new(true)));
-        assert_eq!(error(&words, &options), TrainError::Stopped);
+        assert_eq!(error(&pieces, &options), TrainError::Stopped);
     }
 
     #[test]
-    fn counts_beyond_32_bits_decide() {
-        let mut words = PieceCounts::new();
-        words.add(b"ab", (1 << 32) + 1).unwrap();
-        words.add(b"cd", (1 << 32) + 2).unwrap();
+    fn counts_above_32_bits_are_compared_exactly() {
+        let mut pieces = PieceCounts::new();
+        pieces.add(b"ab", (1 << 32) + 1).unwrap();
+        pieces.add(b"cd", (1 << 32) + 2).unwrap();
         assert_eq!(
-            learned(&words, &TrainOptions::new(258)),
+            learned(&pieces, &TrainOptions::new(258)),
             [Pair::new(99, 100), Pair::new(97, 98)]
         );
-        words.add(b"ab", Count::MAX - (1 << 33) - 3).unwrap();
+        pieces.add(b"ab", Count::MAX - (1 << 33) - 3).unwrap();
         assert_eq!(
-            learned(&words, &TrainOptions::new(257)),
+            learned(&pieces, &TrainOptions::new(257)),
             [Pair::new(97, 98)],
             "up to 2^64 - 1"
         );
-        words.add(b"xyz", 1 << 33).unwrap();
+        pieces.add(b"xyz", 1 << 33).unwrap();
         assert_eq!(
-            error(&words, &TrainOptions::new(257)),
+            error(&pieces, &TrainOptions::new(257)),
             TrainError::CountOverflow
         );
     }
 
     #[test]
-    fn vocabulary_sizes_without_room_are_refused() {
-        let most = MAX_TOKEN_ID as usize + 1;
+    fn invalid_vocabulary_sizes_are_refused() {
+        let max_size = MAX_TOKEN_ID as usize + 1;
         let check = |size| TrainOptions::new(size).specials(["<s>"]).check();
-        for vocab_size in [most + 1, usize::MAX] {
+        for vocab_size in [max_size + 1, usize::MAX] {
             assert_eq!(
                 check(vocab_size),
                 Err(TrainError::VocabTooLarge { vocab_size })
@@ -305,21 +305,21 @@ mod tests {
             };
             assert_eq!(check(vocab_size), Err(error));
         }
-        assert_eq!((check(257), check(most)), (Ok(()), Ok(())));
+        assert_eq!((check(257), check(max_size)), (Ok(()), Ok(())));
         let too_large = TrainOptions::new(usize::MAX);
         assert!(train(&PieceCounts::new(), &too_large).is_err());
     }
 
     #[test]
-    fn truncated_is_training_to_the_smaller_size() {
-        let mut words = PieceCounts::new();
-        words.add(b"lowest", 2).unwrap();
-        words.add(b"low", 5).unwrap();
+    fn truncated_equals_training_to_the_smaller_size() {
+        let mut pieces = PieceCounts::new();
+        pieces.add(b"lowest", 2).unwrap();
+        pieces.add(b"low", 5).unwrap();
         let options = |size| TrainOptions::new(size).specials(["<s>"]);
-        let larger = train(&words, &options(261)).unwrap();
+        let larger = train(&pieces, &options(261)).unwrap();
         for size in [257, 259, 261] {
             let truncated = larger.truncated(size).unwrap();
-            let want = train(&words, &options(size)).unwrap();
+            let want = train(&pieces, &options(size)).unwrap();
             assert_eq!(truncated.merges(), want.merges());
             assert_eq!(truncated.counts(), want.counts());
             assert_eq!(truncated.options().vocab_size(), size);
@@ -328,11 +328,11 @@ mod tests {
     }
 
     #[test]
-    fn more_threads_than_there_can_be_are_no_panic() {
-        let mut words = PieceCounts::new();
-        words.add(b"abab", 1).unwrap();
+    fn any_number_of_threads_is_accepted() {
+        let mut pieces = PieceCounts::new();
+        pieces.add(b"abab", 1).unwrap();
         let options = TrainOptions::new(265).threads(usize::MAX);
-        assert_eq!(learned(&words, &options).len(), 2);
+        assert_eq!(learned(&pieces, &options).len(), 2);
     }
 
     fn small_corpus() -> impl Strategy<Value = PieceCounts> {
@@ -341,20 +341,20 @@ mod tests {
             prop::collection::vec(prop::sample::select(&b"abcde "[..]), 1..12),
             prop::collection::vec(any::<u8>(), 1..6),
         ];
-        prop::collection::vec((piece, 1u64..6), 0..24).prop_map(|pieces| {
-            let mut words = PieceCounts::new();
-            for (piece, count) in pieces {
-                words.add(&piece, count).unwrap();
+        prop::collection::vec((piece, 1u64..6), 0..24).prop_map(|counted| {
+            let mut pieces = PieceCounts::new();
+            for (piece, count) in counted {
+                pieces.add(&piece, count).unwrap();
             }
-            words
+            pieces
         })
     }
 
-    /// The definition, with the bytes in another order.
-    fn reference_of_hugging_face(words: &PieceCounts, options: &TrainOptions) -> Vec<Pair> {
+    /// Runs the reference on the corpus with its bytes replaced by symbols.
+    fn hugging_face_reference(pieces: &PieceCounts, options: &TrainOptions) -> Vec<Pair> {
         let numbering = options.numbering();
         let mut symbols = PieceCounts::new();
-        for (piece, count) in words.iter() {
+        for (piece, count) in pieces.iter() {
             let symbol = |&byte: &u8| numbering.symbols()[usize::from(byte)] as u8;
             let piece: Vec<u8> = piece.iter().map(symbol).collect();
             symbols.add(&piece, count).unwrap();
@@ -367,22 +367,22 @@ mod tests {
     }
 
     #[test]
-    fn a_special_token_that_is_learned_is_refused_where_both_would_have_one_id() {
-        let mut words = PieceCounts::new();
-        words.add(b"user", 9).unwrap();
+    fn a_special_token_that_is_learned_is_refused_with_hugging_face_ids() {
+        let mut pieces = PieceCounts::new();
+        pieces.add(b"user", 9).unwrap();
         let options = |merges: usize| {
             TrainOptions::new(258 + merges)
                 .tie_break(TieBreak::HuggingFace)
                 .specials(["<s>", "user"])
         };
-        assert!(train(&words, &options(2)).is_ok());
+        assert!(train(&pieces, &options(2)).is_ok());
         let content = "user".to_owned();
         assert_eq!(
-            error(&words, &options(3)),
+            error(&pieces, &options(3)),
             TrainError::SpecialIsToken { content }
         );
         let raw = options(3).tie_break(TieBreak::Raw);
-        assert_eq!(learned(&words, &raw).len(), 3);
+        assert_eq!(learned(&pieces, &raw).len(), 3);
     }
 
     #[test]
@@ -416,8 +416,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(400))]
         #[test]
-        fn hugging_faces_order_is_the_definition_with_other_bytes(
-            words in small_corpus(),
+        fn hugging_face_order_equals_the_reference_on_symbols(
+            pieces in small_corpus(),
             merges in 0usize..80,
             min_frequency in 0u64..5,
             max_token_bytes in prop_oneof![Just(usize::MAX), 0usize..9],
@@ -431,14 +431,14 @@ mod tests {
                     .specials(specials.iter().cloned().chain(["<s>".into()]))
             };
             let options = options(options(0).initial_ids() + merges);
-            let want = reference_of_hugging_face(&words, &options);
-            prop_assert_eq!(learned(&words, &options), want);
+            let want = hugging_face_reference(&pieces, &options);
+            prop_assert_eq!(learned(&pieces, &options), want);
         }
 
         #[test]
-        fn no_two_merges_make_the_same_bytes(words in small_corpus()) {
+        fn no_two_merges_make_the_same_bytes(pieces in small_corpus()) {
             let options = TrainOptions::new(456).small_thresholds();
-            let tokens = train(&words, &options).unwrap().merges().trained_tokens().unwrap();
+            let tokens = train(&pieces, &options).unwrap().merges().trained_tokens().unwrap();
             let distinct: HashSet<&[u8]> = tokens.iter().map(Vec::as_slice).collect();
             prop_assert_eq!(distinct.len(), tokens.len());
         }
@@ -447,8 +447,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(400))]
         #[test]
-        fn merges_are_those_of_the_definition(
-            words in small_corpus(),
+        fn merges_equal_the_reference(
+            pieces in small_corpus(),
             merges in 0usize..80,
             min_frequency in 0u64..5,
             max_token_bytes in prop_oneof![Just(usize::MAX), 1usize..9],
@@ -458,16 +458,16 @@ mod tests {
                 .min_frequency(min_frequency)
                 .max_token_bytes(max_token_bytes)
                 .threads(threads);
-            let want = reference::train(&words, merges, min_frequency, max_token_bytes);
-            prop_assert_eq!(learned(&words, &options), &want[..]);
-            // Small corpora never reach the first threshold: every other one must do as well.
+            let want = reference::train(&pieces, merges, min_frequency, max_token_bytes);
+            prop_assert_eq!(learned(&pieces, &options), &want[..]);
+            // Small corpora never reach the first threshold, so other thresholds are tested explicitly.
             let thresholds = [1, 2, 3, 5, 8, 20, 100];
             let thresholds = thresholds.into_iter().flat_map(|threshold| {
                 [Thresholds::DEFAULT, Thresholds::SMALL].map(|thresholds| (threshold, thresholds))
             });
             for (threshold, thresholds) in thresholds {
                 let symbols = std::array::from_fn(|byte| byte as TokenId);
-                let corpus = Corpus::new(&words, &symbols, thresholds).ok().unwrap();
+                let corpus = Corpus::new(&pieces, &symbols, thresholds).ok().unwrap();
                 let limits = options.limits(merges);
                 let mut trainer = Trainer::new(corpus, vec![1; 256], &limits, threshold);
                 let mut learned = Vec::new();

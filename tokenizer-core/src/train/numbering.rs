@@ -1,43 +1,40 @@
-//! The tokens that are there before the first merge: their ids, and with them how ties are broken.
+//! The ids of the initial tokens, which also determine how ties are broken.
 //!
-//! Training always takes the smallest pair of two that occur equally often. What differs is how the
-//! bytes are numbered, so the engine works with *symbols*: the bytes in the order that decides, from
-//! 0 on, and the merges behind them, from 256 on. Here is what they are called outside.
+//! Of two pairs with equal counts, training always merges the smaller. Tie-breaking rules differ only in how
+//! bytes are numbered. So the trainer works on *symbols*: bytes are 0 to 255 in tie-break order, and merges
+//! follow from 256 on. [`Numbering`] maps symbols to ids.
 
 use crate::byte_level::{bytes_in_order, bytes_of};
 use crate::merges::{Merge, Merges, MergesError};
 use crate::token::{Pair, TokenId};
 
-/// How ids are given out, and by that which of two pairs that occur equally often is merged first:
-/// always the one with the smaller `(left id, right id)`.
+/// How ids are assigned. This breaks ties: of two equally frequent pairs, the one with the smaller
+/// `(left id, right id)` is merged first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TieBreak {
-    /// As rustbpe has it: a byte is its own id, merges follow from 256 on, special tokens behind
-    /// them.
+    /// Like rustbpe: a byte is its own id, merges follow from 256 on, and special tokens come last.
     #[default]
     Raw,
-    /// As the `BpeTrainer` of Hugging Face's `tokenizers` has it when its initial alphabet is the
-    /// byte-level one: special tokens have the first ids, then come the bytes in the order of the
-    /// characters that spell them (`!` to `~`, `¡` to `¬`, `®` to `ÿ`, then the 68 others), then
-    /// the merges. The vocabulary and the merges are those of that trainer.
+    /// Like `BpeTrainer` of Hugging Face's `tokenizers` with the byte-level initial alphabet: the vocabulary
+    /// and the merges are the same. Special tokens come first, then the bytes in the order of their
+    /// byte-level characters (`!` to `~`, `¡` to `¬`, `®` to `ÿ`, then the 68 others), then the merges.
     ///
-    /// Its `max_token_length` is exclusive and
-    /// [`max_token_bytes`](super::TrainOptions::max_token_bytes) is not: theirs is one more than
-    /// ours. That trainer never checks the length of a pair of two bytes, so a limit below two bytes
-    /// (theirs below 3) means two.
+    /// [`max_token_bytes`](super::TrainOptions::max_token_bytes) is inclusive, while `max_token_length` of
+    /// `BpeTrainer` is exclusive: for a `max_token_length` of 17, pass 16. `BpeTrainer` does not check pairs
+    /// of two bytes, so a limit below 2 means 2.
     ///
-    /// A special token and a token of the text that are spelled alike have one id there. Here that
-    /// is refused as soon as such a token is learned, except for the single bytes: a special token
-    /// `a` is the byte too.
+    /// `BpeTrainer` gives a special token and an ordinary token with the same text one id. Here, learning
+    /// such a token is an error. Single bytes are the exception: the special token `a` is also the byte.
     HuggingFace,
 }
 
-/// The first tokens of a vocabulary.
+/// The initial tokens of a vocabulary: bytes, and special tokens that come first.
 pub(crate) struct Numbering {
-    /// By id. A special token is there as the bytes that it spells, or without bytes.
+    /// The bytes of each token, by id. For a special token, the bytes that its text spells in the byte-level
+    /// alphabet; empty if there are none.
     tokens: Vec<Vec<u8>>,
-    /// How many of them are special tokens.
+    /// The number of special tokens, which come first.
     specials: usize,
     symbol_of_byte: [TokenId; 256],
     id_of_symbol: [TokenId; 256],
@@ -59,7 +56,7 @@ impl Numbering {
         }
     }
 
-    /// A special token that is the spelling of a single byte is that byte too: it stands once.
+    /// A special token that spells a single byte is also that byte, with one id.
     fn specials_first(specials: &[String]) -> Self {
         let mut tokens: Vec<Vec<u8>> = specials
             .iter()
@@ -90,7 +87,7 @@ impl Numbering {
         }
     }
 
-    /// How many ids are taken.
+    /// The number of initial tokens.
     pub(crate) fn len(&self) -> usize {
         self.tokens.len()
     }
@@ -100,7 +97,7 @@ impl Numbering {
         &self.symbol_of_byte
     }
 
-    /// The id of a symbol; merge `k` makes the symbol `256 + k`.
+    /// Returns the id of a symbol. Merge `k` produces symbol `256 + k`.
     pub(super) fn id(&self, symbol: TokenId) -> TokenId {
         match self.id_of_symbol.get(symbol as usize) {
             Some(&id) => id,
@@ -108,35 +105,35 @@ impl Numbering {
         }
     }
 
-    /// A pair of symbols as a pair of ids.
+    /// Converts a pair of symbols to a pair of ids.
     pub(super) fn pair(&self, pair: Pair) -> Pair {
         Pair::new(self.id(pair.left()), self.id(pair.right()))
     }
 
-    /// Merges whose pairs were learned as symbols.
+    /// Converts learned pairs of symbols to merges of ids.
     pub(super) fn merges(&self, pairs: &[Pair]) -> Result<Merges, MergesError> {
-        let rules = pairs.iter().zip(256..).map(|(pair, symbol)| Merge {
+        let merges = pairs.iter().zip(256..).map(|(pair, symbol)| Merge {
             left: self.id(pair.left()),
             right: self.id(pair.right()),
             token: self.id(symbol),
         });
-        Merges::new(rules.collect())
+        Merges::new(merges.collect())
     }
 
-    /// The ordinary tokens of a vocabulary of these and of what `merges` make.
+    /// Returns the ids and bytes of all ordinary tokens: the bytes, and the tokens that `merges` produce.
     ///
     /// # Errors
-    /// When the merges were not learned with this numbering, or the tokens together pass 4 GiB.
+    /// If the merges were not learned with this numbering, or the tokens exceed 4 GiB in total.
     pub(crate) fn ordinary(&self, merges: &Merges) -> Result<Vec<(TokenId, Vec<u8>)>, MergesError> {
         let mut tokens = self.tokens.clone();
         let mut bytes = 0;
-        for (rank, rule) in merges.iter().enumerate() {
-            let part = |id: TokenId| {
+        for (rank, merge) in merges.iter().enumerate() {
+            let token = |id: TokenId| {
                 let token = tokens.get(id as usize).map(Vec::as_slice);
                 token.ok_or(MergesError::LaterToken { rank, id })
             };
-            let (left, right) = (part(rule.left)?, part(rule.right)?);
-            if rule.token as usize != tokens.len() {
+            let (left, right) = (token(merge.left)?, token(merge.right)?);
+            if merge.token as usize != tokens.len() {
                 return Err(MergesError::NotTrained { rank });
             }
             bytes += left.len() as u64 + right.len() as u64;
@@ -151,25 +148,27 @@ impl Numbering {
     }
 }
 
-/// Notices when a merge makes what a special token is spelled like.
-pub(super) struct Spelled<'n> {
+/// Detects merges that produce the text of a special token.
+pub(super) struct SpecialCollisions<'n> {
     specials: &'n [Vec<u8>],
+    /// The bytes of each symbol.
     by_symbol: Vec<Vec<u8>>,
 }
 
-impl<'n> Spelled<'n> {
+impl<'n> SpecialCollisions<'n> {
     pub(super) fn new(numbering: &'n Numbering) -> Self {
         let byte = |symbol| numbering.tokens[numbering.id(symbol) as usize].clone();
-        Spelled {
+        SpecialCollisions {
             specials: &numbering.tokens[..numbering.specials],
             by_symbol: (0..256).map(byte).collect(),
         }
     }
 
-    /// Adds what a pair makes; gives the number of the special token that is spelled so.
+    /// Adds the token that a pair of symbols produces. Returns the index of a special token with the same
+    /// text.
     pub(super) fn add(&mut self, pair: Pair) -> Option<usize> {
-        let part = |symbol: TokenId| self.by_symbol[symbol as usize].as_slice();
-        let joined = [part(pair.left()), part(pair.right())].concat();
+        let bytes = |symbol: TokenId| self.by_symbol[symbol as usize].as_slice();
+        let joined = [bytes(pair.left()), bytes(pair.right())].concat();
         let special = self.specials.iter().position(|special| *special == joined);
         self.by_symbol.push(joined);
         special
@@ -186,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn special_tokens_come_first_and_then_bytes_by_their_characters() {
+    fn special_tokens_come_first_and_then_bytes_by_byte_level_character() {
         let numbering = numbering(&["<s>", "東"]);
         assert_eq!(numbering.len(), 258);
         assert_eq!(numbering.tokens[..4], [&b"<s>"[..], b"", b"!", b"\""]);
@@ -199,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_special_token_that_is_a_byte_stands_once() {
+    fn a_special_token_that_is_a_byte_has_one_id() {
         let numbering = numbering(&["<s>", "b", "a"]);
         assert_eq!(numbering.len(), 257);
         let ids: Vec<TokenId> = (0..4).map(|symbol| numbering.id(symbol)).collect();

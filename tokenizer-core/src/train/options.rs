@@ -1,4 +1,4 @@
-//! Options of training.
+//! Training options.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -12,7 +12,7 @@ use crate::special::{SpecialToken, SpecialTokens};
 use crate::stop::Stop;
 use crate::token::{Count, MAX_TOKEN_ID};
 
-/// A vocabulary size, and how to fill it.
+/// Options of training: the vocabulary size, limits, ids, special tokens, threads.
 ///
 /// ```
 /// use tokenizer_core::{TieBreak, TrainOptions};
@@ -21,7 +21,7 @@ use crate::token::{Count, MAX_TOKEN_ID};
 /// assert_eq!(options.initial_ids(), 258);
 /// assert_eq!(options.merges(), 742);
 /// let options = options.tie_break(TieBreak::HuggingFace);
-/// assert_eq!(options.initial_ids(), 257, "\"0\" is the byte too");
+/// assert_eq!(options.initial_ids(), 257, "\"0\" is also a byte");
 /// ```
 #[derive(Clone, Debug)]
 pub struct TrainOptions {
@@ -36,9 +36,10 @@ pub struct TrainOptions {
 }
 
 impl TrainOptions {
-    /// At most `vocab_size` ids: 256 bytes, merges and special tokens. Without more options, merges of
-    /// any frequency and length with the ids of rustbpe, no special tokens, and one thread for each
-    /// processor.
+    /// Creates options for a vocabulary of at most `vocab_size` ids: 256 bytes, merges and special tokens.
+    ///
+    /// The defaults are those of rustbpe: no limit on frequency or token length, and no special tokens. The
+    /// default number of threads is the number of processors.
     pub fn new(vocab_size: usize) -> Self {
         TrainOptions {
             vocab_size,
@@ -52,46 +53,47 @@ impl TrainOptions {
         }
     }
 
-    /// Merges no pair that occurs fewer than `count` times; 0 means 1.
+    /// Sets the minimum count of a pair to be merged. 0 means 1.
     pub fn min_frequency(mut self, count: Count) -> Self {
         self.min_frequency = count;
         self
     }
 
-    /// Makes no token of more than `bytes` bytes. With [`TieBreak::HuggingFace`], less than 2 means 2.
+    /// Limits the length of new tokens to `bytes`. With [`TieBreak::HuggingFace`], less than 2 means 2.
     pub fn max_token_bytes(mut self, bytes: usize) -> Self {
         self.max_token_bytes = bytes;
         self
     }
 
-    /// Numbers tokens, and breaks ties, in this way.
+    /// Sets how ids are assigned and ties are broken.
     pub fn tie_break(mut self, tie_break: TieBreak) -> Self {
         self.tie_break = tie_break;
         self
     }
 
-    /// Adds special tokens to the vocabulary, by their texts. [`TieBreak`] says where their ids are;
-    /// with [`TieBreak::Raw`] they change nothing in training but the number of merges.
+    /// Sets the special tokens of the vocabulary. [`TieBreak`] determines their ids. With [`TieBreak::Raw`],
+    /// they affect only the number of merges.
     pub fn specials(mut self, specials: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.specials = specials.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Works on this number of threads; 0 means 1, and no more than 1024 are used. Without the
-    /// feature `parallel`, one is used. The merges are the same for any number.
+    /// Sets the number of threads: at most 1024 are used, and 0 means 1. The merges do not depend on it.
+    ///
+    /// Without the feature `parallel`, training runs on the caller's thread.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self
     }
 
-    /// Ends training with [`TrainError::Stopped`] when another thread sets `flag`, mostly within a
-    /// hundredth of a second: one piece of hundreds of megabytes is read to its end first.
+    /// Makes training return [`TrainError::Stopped`] after another thread sets `flag`, usually within 10 ms.
+    /// The flag is not checked inside a single piece, which matters for pieces of hundreds of megabytes.
     pub fn stop(mut self, flag: Arc<AtomicBool>) -> Self {
         self.stop = Some(flag);
         self
     }
 
-    /// Lowers the sizes at which training changes its method, so that small corpora pass them.
+    /// Lowers the sizes at which training switches methods, so that small corpora exercise all of them.
     #[cfg(any(test, feature = "internals"))]
     #[doc(hidden)]
     pub fn small_thresholds(mut self) -> Self {
@@ -99,20 +101,19 @@ impl TrainOptions {
         self
     }
 
-    /// Another vocabulary size.
+    /// Sets the vocabulary size.
     pub(super) fn with_vocab_size(mut self, vocab_size: usize) -> Self {
         self.vocab_size = vocab_size;
         self
     }
 
-    /// The vocabulary size that was asked for.
+    /// The requested vocabulary size.
     pub fn vocab_size(&self) -> usize {
         self.vocab_size
     }
 
-    /// How many ids there are before the first merge: those of the bytes and of the special tokens.
-    /// With [`TieBreak::HuggingFace`] a special token that is the text of a single byte shares that
-    /// byte's id.
+    /// The number of ids before the first merge: bytes and special tokens. With [`TieBreak::HuggingFace`], a
+    /// special token that is a single byte shares the byte's id.
     pub fn initial_ids(&self) -> usize {
         match self.tie_break {
             TieBreak::Raw => 256 + self.specials.len(),
@@ -120,16 +121,16 @@ impl TrainOptions {
         }
     }
 
-    /// How many merges fill the vocabulary; 0 when it is too small.
+    /// The number of merges that fill the vocabulary; 0 if its size is too small.
     pub fn merges(&self) -> usize {
         self.vocab_size.saturating_sub(self.initial_ids())
     }
 
-    /// Fails as training would before it begins. Corpora need not be counted for that.
+    /// Checks the options, as training does before it starts. Call this before counting a large corpus.
     ///
     /// # Errors
-    /// When the vocabulary size is too large, or too small for the bytes and the special tokens, or a
-    /// special token is empty, repeated, or has the id of another byte.
+    /// If the vocabulary size is too large, or too small for the bytes and special tokens, or if a special
+    /// token is empty, repeated, or shares the id of a different byte.
     pub fn check(&self) -> Result<(), TrainError> {
         let vocab_size = self.vocab_size;
         if vocab_size > MAX_TOKEN_ID as usize + 1 {
@@ -156,26 +157,26 @@ impl TrainOptions {
         }
     }
 
-    /// The tokens that there are before the first merge.
+    /// The initial tokens.
     pub(crate) fn numbering(&self) -> Numbering {
         Numbering::new(self.tie_break, &self.specials)
     }
 
-    /// The longest token that a merge may make.
+    /// The maximum length in bytes of a new token.
     pub(super) fn longest_token(&self) -> usize {
         match self.tie_break {
             TieBreak::Raw => self.max_token_bytes,
-            // That trainer does not check pairs of two bytes.
+            // `BpeTrainer` does not check pairs of two bytes.
             TieBreak::HuggingFace => self.max_token_bytes.max(2),
         }
     }
 
-    /// The sizes at which training changes its method.
+    /// The sizes at which training switches methods.
     pub(crate) fn thresholds(&self) -> Thresholds {
         self.thresholds
     }
 
-    /// Limits for this number of merges.
+    /// The limits for training `merges` merges.
     pub(crate) fn limits(&self, merges: usize) -> Limits {
         Limits {
             merges,

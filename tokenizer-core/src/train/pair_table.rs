@@ -1,12 +1,9 @@
-//! The table of tracked pairs.
+//! The hash table of tracked pairs.
 //!
-//! Open addressing with slots of 32 bytes, two to a cache line: the pair and its state side by side,
-//! so that a look-up is one access to memory, which can be asked for ahead of time. A pair that is
-//! taken leaves a mark behind; it never comes back, and the table is made anew whenever the corpus
-//! is read again. At most three quarters of the slots are in use.
-//!
-//! hashbrown's table, which stood here before, takes two accesses (control bytes, then the pair) and
-//! cannot be asked ahead: a third of all time with 131,072 ids was spent waiting for it.
+//! Open addressing with linear probing. A slot of 32 bytes, two to a cache line, contains a pair and its
+//! state, so a look-up is one memory access, which can be prefetched. A removed pair leaves a tombstone and
+//! is never inserted again; each scan of the corpus builds a new table. At most three quarters of the slots
+//! are in use.
 
 use std::hash::BuildHasher;
 
@@ -14,21 +11,20 @@ use crate::hash::Seeds;
 use crate::simd::prefetch;
 use crate::token::{Count, Pair, TokenId};
 
-/// The state of a tracked pair.
+/// The count and the positions of a tracked pair.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Occurrences {
     pub(super) count: Count,
-    /// Its places are `places[begin..begin + length]`: ascending, and perhaps some where it no
-    /// longer stands.
+    /// Its positions are `positions[begin..begin + length]`, ascending. Some may be stale.
     pub(super) begin: usize,
     pub(super) length: u32,
 }
 
-/// Pairs with their states.
+/// A map from pairs to [`Occurrences`].
 pub(super) struct PairTable {
     slots: Vec<Slot>,
     used: usize,
-    /// Not to be guessed by who writes the corpus.
+    /// Random, so that a corpus cannot be written to collide.
     seed: u64,
 }
 
@@ -38,12 +34,12 @@ struct Slot {
     occurrences: Occurrences,
 }
 
-/// No pair has these ids.
+/// Markers of free and removed slots. No pair has these ids.
 const FREE: Pair = Pair::new(TokenId::MAX, TokenId::MAX);
-const TAKEN: Pair = Pair::new(TokenId::MAX, 0);
+const TOMBSTONE: Pair = Pair::new(TokenId::MAX, 0);
 
 impl PairTable {
-    /// With room for so many pairs.
+    /// Creates a table with room for `pairs` pairs.
     pub(super) fn with_capacity(pairs: usize) -> Self {
         let slots = pairs + pairs / 3 + 16;
         let free = Slot {
@@ -57,7 +53,7 @@ impl PairTable {
         }
     }
 
-    /// Asks for the slot of a pair that is about to be looked up.
+    /// Prefetches the slot of a pair.
     #[inline(always)]
     pub(super) fn prefetch(&self, pair: Pair) {
         prefetch(&self.slots, self.home(pair));
@@ -75,15 +71,15 @@ impl PairTable {
         Some(&mut self.slots[slot].occurrences)
     }
 
-    /// Takes a pair out; it must not be inserted again.
+    /// Removes a pair, which must not be inserted again.
     pub(super) fn take(&mut self, pair: Pair) -> Option<Occurrences> {
         let at = self.find(pair)?;
         let slot = &mut self.slots[at];
-        slot.pair = TAKEN;
+        slot.pair = TOMBSTONE;
         Some(slot.occurrences)
     }
 
-    /// Inserts a pair that is not there.
+    /// Inserts a pair, which must not be present.
     pub(super) fn insert(&mut self, pair: Pair, occurrences: Occurrences) {
         self.used += 1;
         if self.used * 4 > self.slots.len() * 3 {
@@ -92,19 +88,20 @@ impl PairTable {
         self.put(Slot { pair, occurrences });
     }
 
-    /// Every pair, in no meaningful order.
+    /// Returns all pairs in arbitrary order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Pair, &Occurrences)> + '_ {
-        let there = |slot: &&Slot| slot.pair != FREE && slot.pair != TAKEN;
-        let slots = self.slots.iter().filter(there);
+        let is_used = |slot: &&Slot| slot.pair != FREE && slot.pair != TOMBSTONE;
+        let slots = self.slots.iter().filter(is_used);
         slots.map(|slot| (slot.pair, &slot.occurrences))
     }
 
+    /// The first slot to probe.
     #[inline(always)]
     fn home(&self, pair: Pair) -> usize {
         let key = u64::from(pair.left()) << 32 | u64::from(pair.right());
         let product = u128::from(key ^ self.seed) * 0x9E37_79B9_7F4A_7C15;
         let hash = (product >> 64) as u64 ^ product as u64;
-        // The share of the slots that the hash is of all hashes: their number may be any.
+        // Scales the hash to the number of slots, which need not be a power of two.
         ((u128::from(hash) * self.slots.len() as u128) >> 64) as usize
     }
 
@@ -112,11 +109,11 @@ impl PairTable {
     fn find(&self, pair: Pair) -> Option<usize> {
         let mut at = self.home(pair);
         loop {
-            let here = self.slots[at].pair;
-            if here == pair {
+            let stored = self.slots[at].pair;
+            if stored == pair {
                 return Some(at);
             }
-            if here == FREE {
+            if stored == FREE {
                 return None;
             }
             at = self.next(at);
@@ -142,7 +139,7 @@ impl PairTable {
 
     #[cold]
     fn grow(&mut self) {
-        // Twice the slots.
+        // `with_capacity` allocates four thirds of this: twice the slots.
         let pairs = self.slots.len() / 2 * 3;
         let old = std::mem::replace(self, PairTable::with_capacity(pairs));
         self.seed = old.seed;
@@ -169,7 +166,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_a_map(pairs in prop::collection::btree_set((0u32..30, 0u32..30), 0..300), take in 0usize..5) {
+        fn the_table_behaves_like_a_map(pairs in prop::collection::btree_set((0u32..30, 0u32..30), 0..300), take in 0usize..5) {
             let mut table = PairTable::default();
             let mut map = HashMap::new();
             for (number, &(left, right)) in pairs.iter().enumerate() {

@@ -1,82 +1,78 @@
-//! The work of training: which pair occurs most often, and merging it.
+//! Finding the most frequent pair, and merging it.
 //!
-//! Training is its definition (see `reference::train`) with bookkeeping instead of recounting. Kept
-//! up to date are
+//! Training by definition (`reference::train`) recounts all pairs for each merge. The trainer instead
+//! maintains
 //!
-//! - the symbols of every distinct piece (`corpus.rs`),
-//! - for every pair that occurs often enough to matter now its count, and the places where it
-//!   stood (`pairs.rs`, with the proof that the others do not matter),
-//! - the candidates to be merged next (`candidates.rs`).
+//! - the symbols of each distinct piece (`corpus.rs`),
+//! - the count and the positions of each tracked pair, that is, each pair frequent enough to matter now
+//!   (`pairs.rs`, with the proof that others do not),
+//! - a priority queue of candidates for the next merge (`candidates.rs`).
 //!
-//! What a merge changes is summed up by neighbour (`neighbours.rs`) before any table is asked.
+//! The effects of a merge are summed per neighbor (`neighbors.rs`) before tables are updated.
 //!
-//! **Invariant.** The count of a tracked pair is exact between merges. Its list of places names
-//! every place where it stands, ascending, and perhaps some where it no longer does. The candidates hold
-//! for it a candidate whose count is at least the pair's: counts of existing pairs only fall while
-//! another pair is merged, so a stale candidate is too high, never too low, and is put back with its
-//! true count when it comes up.
+//! **Invariant.** Between merges, the count of a tracked pair is exact. Its list of positions is ascending
+//! and contains every occurrence, and possibly stale positions. Its candidate in the queue has at least its
+//! count: merges of other pairs only lower the count of an existing pair. A stale candidate is therefore too
+//! high, and is requeued with its true count when it reaches the top.
 //!
-//! **Threads.** A merge of many places and the reading of the corpus are shared out by runs of
-//! words. Sums do not depend on who adds them up, and lists are put together in the order of runs:
-//! the merges are the same for any number of threads.
+//! **Threads.** Merges with many positions, and scans of the corpus, are divided into ranges of pieces. Sums
+//! are order-independent and lists are concatenated in the order of ranges, so the merges do not depend on
+//! the number of threads.
 //!
-//! **Cost.** All merges together visit as many places as there are merged symbols, and a tenth more
-//! that are stale: on 18 MB of mixed scripts (339,000 distinct pieces of 5.8 million bytes) 4.4
-//! million places for 32,512 merges, at some 20 ns each. The corpus is read twice whenever the
-//! threshold is lowered, which is about three times, at 2 ns and 6 ns a symbol.
+//! **Cost.** All merges together visit each merged occurrence once, plus about 10 % stale positions, at 20 ns
+//! each. The corpus is scanned twice each time the threshold is lowered (about three times), at 2 and 6 ns
+//! per symbol.
 
 use super::candidates::Candidates;
-use super::corpus::{Corpus, Rule};
-use super::neighbours::Neighbours;
+use super::corpus::{Corpus, PairMerge};
+use super::neighbors::Neighbors;
 use super::pairs::TrackedPairs;
 use crate::parallel;
 use crate::stop::Stop;
 use crate::token::{Candidate, Count, Pair, TokenId};
 
-/// The first threshold is the count that every pair would have if the occurrences of all pairs were
-/// shared out to so many times the merges that are wanted. Lower ones track pairs that are never merged,
-/// higher ones read the corpus more often. On 18 MB of mixed scripts (32,768 ids) this is 115;
-/// thresholds of 32,768, 4,096, 512, 128 and 64 take 472, 416, 300, 260 and 296 ms.
-const SHARES_FOR_A_MERGE: Count = 4;
+/// Divisor of the first threshold (`docs/design/training.md` has the figures).
+const PAIRS_PER_MERGE: Count = 4;
 
-/// The threshold to begin with.
+/// The first threshold: the average count of a pair, if there were [`PAIRS_PER_MERGE`] pairs for each merge.
+/// A lower threshold tracks pairs that are never merged; a higher one scans the corpus more often.
 pub(super) fn first_threshold(corpus: &Corpus, limits: &Limits) -> Count {
-    let shares = (limits.merges as Count).saturating_mul(SHARES_FOR_A_MERGE);
-    corpus.pairs() / shares.max(1)
+    let pairs = (limits.merges as Count).saturating_mul(PAIRS_PER_MERGE);
+    corpus.pairs() / pairs.max(1)
 }
 
-/// What training is limited to.
+/// Limits of training.
 pub(crate) struct Limits {
-    /// No more merges.
+    /// The maximum number of merges.
     pub(super) merges: usize,
-    /// At least 1: a pair that occurs fewer times is not merged.
+    /// The minimum count of a merged pair; at least 1.
     pub(super) min_frequency: Count,
-    /// No longer tokens.
+    /// The maximum length of a new token.
     pub(super) max_token_bytes: usize,
     pub(super) threads: usize,
     pub(super) stop: Stop,
 }
 
-/// Training at work.
+/// The state of training.
 pub(super) struct Trainer<'l> {
     limits: &'l Limits,
     corpus: Corpus,
     pairs: TrackedPairs,
     candidates: Candidates,
-    /// Pairs below it are not tracked.
+    /// Pairs with lower counts are not tracked.
     threshold: Count,
-    /// How many merges were learned.
-    learned: usize,
-    /// Bytes of every token; their number is the id of the next one.
+    /// The number of merges so far.
+    merges: usize,
+    /// The length in bytes of each token. The next token's id is `lengths.len()`.
     lengths: Vec<usize>,
-    /// Cells that a token takes in the corpus.
+    /// The width in cells of each token.
     widths: Vec<u32>,
-    /// One for each thread.
-    neighbours: Vec<Neighbours>,
+    /// One per thread.
+    neighbors: Vec<Neighbors>,
 }
 
 impl<'l> Trainer<'l> {
-    /// `lengths` are the bytes of every token that the corpus may hold.
+    /// Creates a trainer. `lengths` contains the length in bytes of each token of the corpus.
     pub(super) fn new(
         corpus: Corpus,
         lengths: Vec<usize>,
@@ -90,19 +86,19 @@ impl<'l> Trainer<'l> {
             pairs: TrackedPairs::default(),
             candidates: Candidates::new(std::iter::empty(), buckets),
             threshold,
-            learned: 0,
+            merges: 0,
             widths: vec![1; lengths.len()],
             lengths,
-            neighbours: (0..limits.threads.clamp(1, parallel::MAX_THREADS))
-                .map(|_| Neighbours::default())
+            neighbors: (0..limits.threads.clamp(1, parallel::MAX_THREADS))
+                .map(|_| Neighbors::default())
                 .collect(),
         };
         trainer.track(threshold.max(limits.min_frequency));
         trainer
     }
 
-    /// The pair to be merged next, and how often it occurs; it is no candidate any more. `None` if
-    /// there is none left, or if training is to stop.
+    /// Removes the most frequent pair from the candidates and returns it with its count. Returns `None` if no
+    /// pair is left, or if the stop flag is set.
     pub(super) fn most_frequent(&mut self) -> Option<(Pair, Count)> {
         let lowest = self.limits.min_frequency;
         loop {
@@ -118,33 +114,33 @@ impl<'l> Trainer<'l> {
         }
     }
 
-    /// Never merges a pair.
+    /// Stops tracking a pair, so that it is never merged.
     pub(super) fn discard(&mut self, pair: Pair) {
         self.pairs.take(pair);
     }
 
-    /// What to lower the threshold to: what it takes to come to the end, if counts fall with the
-    /// number of merges as they do in texts. If they fall faster, it is lowered again.
+    /// Returns the next, lower threshold: an estimate of the last merge's count, from the power law by which
+    /// counts fall in natural text. If counts fall faster, the threshold is lowered again.
     fn next_threshold(&self) -> Count {
-        let (learned, wanted) = (self.learned as f64, self.limits.merges as f64);
-        let last = self.threshold as f64 * (learned / wanted).powf(1.2);
-        let (least, most) = (self.threshold / 16, self.threshold / 2);
-        ((last * 0.75) as Count).clamp(least, most.max(least))
+        let progress = self.merges as f64 / self.limits.merges as f64;
+        let last_count = self.threshold as f64 * progress.powf(1.2);
+        let (lowest, highest) = (self.threshold / 16, self.threshold / 2);
+        ((last_count * 0.75) as Count).clamp(lowest, highest.max(lowest))
     }
 
-    /// Lowers the threshold and reads the corpus again.
+    /// Lowers the threshold and scans the corpus again.
     fn track(&mut self, threshold: Count) {
         let (lengths, longest) = (&self.lengths, self.limits.max_token_bytes);
         let may_merge = |pair| joined_length(lengths, pair) <= longest;
         self.threshold = threshold;
-        // The old lists go before the new ones come.
+        // Free the old lists before new ones are allocated.
         self.pairs = TrackedPairs::default();
-        self.pairs = TrackedPairs::read(
+        self.pairs = TrackedPairs::scan(
             &mut self.corpus,
             &self.widths,
             threshold,
             may_merge,
-            self.neighbours.len(),
+            self.neighbors.len(),
             &self.limits.stop,
         );
         self.widths.fill(1);
@@ -152,92 +148,101 @@ impl<'l> Trainer<'l> {
         self.candidates = Candidates::new(self.pairs.candidates(), buckets);
     }
 
-    /// Merges a pair everywhere.
+    /// Merges all occurrences of a pair.
     pub(super) fn merge(&mut self, pair: Pair) {
         let width = |id: TokenId| self.widths[id as usize];
-        let rule = Rule {
+        let pair_merge = PairMerge {
             left: pair.left(),
             right: pair.right(),
             token: self.lengths.len() as TokenId,
             left_width: width(pair.left()),
             right_width: width(pair.right()),
         };
-        self.learned += 1;
-        self.widths.push(rule.left_width + rule.right_width);
+        self.merges += 1;
+        self.widths
+            .push(pair_merge.left_width + pair_merge.right_width);
         self.lengths.push(joined_length(&self.lengths, pair));
         if let Some(next) = self.candidates.next() {
             self.pairs.prefetch(next);
         }
-        let places = self.pairs.take(pair);
-        self.corpus
-            .merge(rule, places, &mut self.neighbours, &self.limits.stop);
+        let positions = self.pairs.take(pair);
+        self.corpus.merge(
+            pair_merge,
+            positions,
+            &mut self.neighbors,
+            &self.limits.stop,
+        );
 
-        let mut neighbours = std::mem::take(&mut self.neighbours[0]);
-        for other in &mut self.neighbours[1..] {
-            neighbours.absorb(other);
+        let mut neighbors = std::mem::take(&mut self.neighbors[0]);
+        for other in &mut self.neighbors[1..] {
+            neighbors.absorb(other);
         }
-        self.remove_broken_pairs(rule, &neighbours);
-        self.track_new_pairs(rule, &mut neighbours);
-        neighbours.clear();
-        self.neighbours[0] = neighbours;
+        self.remove_broken_pairs(pair_merge, &neighbors);
+        self.track_new_pairs(pair_merge, &mut neighbors);
+        neighbors.clear();
+        self.neighbors[0] = neighbors;
     }
 
-    /// Where `left right` was merged, its pairs with what stood before and behind are gone.
-    fn remove_broken_pairs(&mut self, rule: Rule, neighbours: &Neighbours) {
-        let Rule {
+    /// Subtracts the pairs that the merge broke: those of the left half and the previous token, and of the
+    /// right half and the next token.
+    fn remove_broken_pairs(&mut self, pair_merge: PairMerge, neighbors: &Neighbors) {
+        let PairMerge {
             left, right, token, ..
-        } = rule;
-        let Neighbours { before, behind, .. } = neighbours;
+        } = pair_merge;
+        let Neighbors { before, after, .. } = neighbors;
         before
             .iter()
             .for_each(|(id, _)| self.pairs.prefetch(Pair::new(id, left)));
-        behind
+        after
             .iter()
             .for_each(|(id, _)| self.pairs.prefetch(Pair::new(right, id)));
         for (id, count) in before.iter().filter(|&(id, _)| id != token) {
             self.pairs.remove(Pair::new(id, left), count);
         }
-        for (id, count) in behind.iter() {
+        for (id, count) in after.iter() {
             self.pairs.remove(Pair::new(right, id), count);
         }
     }
 
-    /// Tracks the pairs of the new token that are frequent enough, with their places.
-    fn track_new_pairs(&mut self, rule: Rule, neighbours: &mut Neighbours) {
-        let Rule { left, token, .. } = rule;
-        let Neighbours {
+    /// Tracks the frequent pairs of the new token with its neighbors.
+    fn track_new_pairs(&mut self, pair_merge: PairMerge, neighbors: &mut Neighbors) {
+        let PairMerge { left, token, .. } = pair_merge;
+        let Neighbors {
             before,
-            behind,
-            places,
-        } = neighbours;
-        // Where two merges touch, `(token, left)` came with the first and went with the second.
-        let gone = before.count(token);
-        let new_behind = |id, count| if id == left { count - gone } else { count };
+            after,
+            positions,
+        } = neighbors;
+        // Of two adjacent merges, the first created a pair `(token, left)` that the second broke.
+        let broken = before.count(token);
+        let count_after = |id, count| if id == left { count - broken } else { count };
         let (lengths, longest) = (&self.lengths, self.limits.max_token_bytes);
         let threshold = self.threshold;
-        let wanted = |pair, count| count >= threshold && joined_length(lengths, pair) <= longest;
+        let is_tracked =
+            |pair, count| count >= threshold && joined_length(lengths, pair) <= longest;
         let widths = &self.widths;
-        let with_before = places.iter().map(|merged| {
+        let with_before = positions.iter().map(|merged| {
             let width = widths.get(merged.before as usize).copied().unwrap_or(0);
-            (merged.before, merged.place.wrapping_sub(width))
+            (merged.before, merged.position.wrapping_sub(width))
         });
-        let wanted_before = |id, count| wanted(Pair::new(id, token), count);
-        for &list in before.list(with_before, wanted_before, self.pairs.lists()) {
+        let is_tracked_before = |id, count| is_tracked(Pair::new(id, token), count);
+        for &list in before.list(with_before, is_tracked_before, self.pairs.lists()) {
             let (pair, count) = (Pair::new(list.id, token), list.count);
             self.pairs.insert(pair, count, list);
             self.candidates.push(Candidate { count, pair });
         }
-        let with_behind = places.iter().map(|merged| (merged.behind, merged.place));
-        let wanted_behind = |id, count| wanted(Pair::new(token, id), new_behind(id, count));
-        for &list in behind.list(with_behind, wanted_behind, self.pairs.lists()) {
-            let (pair, count) = (Pair::new(token, list.id), new_behind(list.id, list.count));
+        let with_after = positions
+            .iter()
+            .map(|merged| (merged.after, merged.position));
+        let is_tracked_after = |id, count| is_tracked(Pair::new(token, id), count_after(id, count));
+        for &list in after.list(with_after, is_tracked_after, self.pairs.lists()) {
+            let (pair, count) = (Pair::new(token, list.id), count_after(list.id, list.count));
             self.pairs.insert(pair, count, list);
             self.candidates.push(Candidate { count, pair });
         }
     }
 }
 
-/// Bytes of the token that a pair makes.
+/// The length in bytes of the token that a pair produces.
 fn joined_length(lengths: &[usize], pair: Pair) -> usize {
     lengths[pair.left() as usize] + lengths[pair.right() as usize]
 }

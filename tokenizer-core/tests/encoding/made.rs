@@ -71,7 +71,7 @@ pub fn check(input: &[u8]) {
         _ => all.collect(),
     };
     let set = model.special_set(&allowed);
-    let options = Tokenizer::builder().small_parts().tier(tier);
+    let options = Tokenizer::builder().small_tasks().tier(tier);
     let tokenizer = options.build(model.clone());
     let about = format!(
         "{tier}, {}, {:?}",

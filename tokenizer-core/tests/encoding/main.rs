@@ -60,7 +60,7 @@ proptest! {
         let set = model.special_set(all);
         let about = format!("{}, {:?}", model.pattern().source(), model.specials());
         for tier in Tier::available() {
-            let tokenizer = Tokenizer::builder().small_parts().tier(tier).build(model.clone());
+            let tokenizer = Tokenizer::builder().small_tasks().tier(tier).build(model.clone());
             assert_ids(&tokenizer, &set, &text, &want.ids, format_args!("{tier}, {about}"));
         }
         prop_assert_eq!(model.decode(&want.ids), Ok(want.bytes));

@@ -89,7 +89,7 @@ pub fn definition(model: &Model) -> Definition {
 /// Tokenizers that have encoded nothing yet, and that cut texts into small parts for threads: of all models,
 /// and of one with special tokens and a normalizer.
 pub fn tokenizers(tier: Tier) -> Vec<Tokenizer> {
-    let options = Tokenizer::builder().small_parts().tier(tier);
+    let options = Tokenizer::builder().small_tasks().tier(tier);
     let special = with_specials(&models()[1]);
     let models = models().iter().chain([&special]);
     models

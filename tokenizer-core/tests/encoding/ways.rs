@@ -72,7 +72,7 @@ fn assert_on_threads(request: &Request<'_>, text: &[u8], want: &[TokenId], about
         let counts = request.count_batch(&texts);
         assert_eq!(counts, Ok(vec![count, 0, count, count]), "{about}");
         if threads > 1 && count >= SEVERAL_PARTS {
-            assert!(request.part_count(&texts) > 1, "{about}");
+            assert!(request.task_count(&texts) > 1, "{about}");
         }
     }
 }

@@ -1,8 +1,8 @@
-//! A table that is full, in the order of its pieces' bytes.
+//! A table sorted by the bytes of its pieces.
 //!
-//! The slots in use are moved to the front of the table and sorted there, so this takes no memory
-//! of its own. Pieces of up to 15 bytes are their own keys and compare as numbers: byte by byte
-//! from the first one, and where one ends that the other begins with, by their lengths.
+//! The used slots are moved to the front of the table and sorted in place, without extra memory. Pieces of up
+//! to 15 bytes are compared by their keys, as byte-swapped integers; the length in the last byte breaks ties
+//! between a piece and its extension by zeros.
 
 use std::cmp::Ordering;
 
@@ -10,14 +10,14 @@ use super::{Key, PieceTable, Slot};
 use crate::piece_counts::PieceCountsError;
 use crate::token::Count;
 
-/// The pieces of a table, ascending.
+/// The pieces of a table, ascending by their bytes.
 pub(in crate::count) struct SortedTable {
     slots: Vec<Slot>,
     arena: Vec<u8>,
 }
 
 impl PieceTable {
-    /// Adds `count` occurrences of a piece, which is not empty.
+    /// Adds `count` occurrences of a piece, which must not be empty.
     pub(in crate::count) fn add_counted(
         &mut self,
         piece: &[u8],
@@ -41,17 +41,17 @@ impl PieceTable {
         self.used == 0
     }
 
-    /// Bytes of memory that the table takes while so many pieces of so many bytes together are
-    /// added, which may all be new. A table that grows is there twice, the new one twice as large.
+    /// Returns the peak memory of adding `pieces` new pieces with `bytes` bytes in total. While a table
+    /// grows, the old one and the new one of twice its size exist together.
     pub(in crate::count) fn memory_with(&self, pieces: usize, bytes: usize) -> usize {
         let mut slots = self.slots.len() * size_of::<Slot>();
         if self.is_full_with(pieces) {
             slots *= 3;
         }
         let mut arena = self.arena.capacity();
-        let wanted = self.arena.len() + bytes;
-        if wanted > arena {
-            arena += wanted.max(2 * arena);
+        let needed = self.arena.len() + bytes;
+        if needed > arena {
+            arena += needed.max(2 * arena);
         }
         slots + arena
     }
@@ -75,12 +75,12 @@ impl SortedTable {
         self.slots.len()
     }
 
-    /// Bytes of memory.
+    /// The memory of the table in bytes.
     pub(in crate::count) fn memory(&self) -> usize {
         self.slots.capacity() * size_of::<Slot>() + self.arena.capacity()
     }
 
-    /// A piece, which may be put into `short`, and its count.
+    /// Returns a piece and its count. A short piece is copied to `short`.
     pub(in crate::count) fn get<'a>(
         &'a self,
         at: usize,
@@ -114,14 +114,14 @@ mod tests {
     }
 
     #[test]
-    fn a_table_that_grows_is_counted_with_what_it_grows_to() {
+    fn memory_with_includes_growth() {
         let mut table = PieceTable::new(Seeds::new());
         let empty = table.memory_with(1, 0);
         for n in 0..10_000u32 {
-            let said = table.memory_with(1, 20);
+            let predicted = table.memory_with(1, 20);
             table.add_counted(format!("{n:020}").as_bytes(), 1).unwrap();
-            let is = table.slots.len() * size_of::<Slot>() + table.arena.capacity();
-            assert!(said >= is, "{said} {is}");
+            let actual = table.slots.len() * size_of::<Slot>() + table.arena.capacity();
+            assert!(predicted >= actual, "{predicted} {actual}");
         }
         assert!(table.memory_with(0, 0) > 16 * empty);
         assert!(table.into_sorted().memory() >= 10_000 * (20 + size_of::<Slot>()));
@@ -129,7 +129,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pieces_come_in_the_order_of_their_bytes(pieces in prop::collection::btree_map(
+        fn pieces_are_sorted_by_bytes(pieces in prop::collection::btree_map(
             prop_oneof![
                 prop::collection::vec(prop::sample::select(&b"a\0\xFF"[..]), 1..4),
                 prop::collection::vec(prop::sample::select(&b"a\0"[..]), 13..18),

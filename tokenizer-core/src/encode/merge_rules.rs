@@ -1,10 +1,11 @@
-//! The rules of merging: which two tokens merge, how early, and what they become.
+//! Merge rules: which pairs of tokens merge, at which rank, and into which token.
 //!
-//! Under [`Merging::Ranks`] any two tokens merge whose joined bytes are a token, the one with the lowest id
-//! first: the vocabulary is searched, by a hash that follows from those of both tokens. Listed merges are
-//! searched by their pairs. Both indexes give a lower bound of the rank first (`hash_index.rs`), which is
-//! verified for the pairs that are merged. Two single bytes, which every merge begins with, have a direct
-//! table of 65,536.
+//! Under [`Merging::Ranks`], a pair merges if its joined bytes are a token, and the id of that token is the
+//! rank. The token is found in the vocabulary by the hash of the joined bytes, which is computed from the
+//! hashes of both tokens. Under [`Merging::Merges`], the pair is looked up in the list of merges.
+//!
+//! Either index first returns a lower bound of the rank (`hash_index.rs`), which is verified only for pairs
+//! that are merged. Pairs of single bytes, where all merging starts, have a direct table of 65,536 ranks.
 
 use std::sync::Arc;
 
@@ -14,23 +15,24 @@ use crate::pattern::Pattern;
 use crate::token::TokenId;
 use crate::vocab::{Part, Vocab};
 
-/// The rank of a pair that does not merge. Ranks are below 2^24, as ids are.
+/// The rank of a pair that does not merge. Ranks, like ids, are below 2^24.
 pub(super) const NO_RANK: u32 = (1 << 26) - 1;
 
-/// See the module.
-pub(super) struct Rules {
+/// The merge rules of a model.
+pub(super) struct MergeRules {
     model: Arc<Model>,
+    /// The tokens of single bytes.
     pub(super) bytes: [Part; 256],
-    /// The rank of two bytes, at `first * 256 + second`.
+    /// The rank of two bytes, at index `first * 256 + second`.
     byte_ranks: Box<[u32; 1 << 16]>,
-    /// Whether a piece that is a token is that token, without merging.
+    /// Whether a piece that equals a token is encoded as that token without merging.
     pub(super) ignore_merges: bool,
 }
 
-impl Rules {
+impl MergeRules {
     pub(super) fn new(model: Arc<Model>) -> Self {
         let vocab = model.vocab();
-        let mut rules = Rules {
+        let mut rules = MergeRules {
             bytes: vocab.byte_ids().map(|id| vocab.part(id)),
             byte_ranks: (vec![NO_RANK; 1 << 16].into_boxed_slice().try_into())
                 .expect("of this length"),
@@ -40,8 +42,8 @@ impl Rules {
         match model.merging() {
             Merging::Ranks => {
                 for (id, [first, second]) in vocab.two_byte_tokens() {
-                    // Of repeated tokens the one with the lowest id counts.
-                    let rank = &mut rules.byte_ranks[square(first, second)];
+                    // If tokens repeat, the lowest id wins.
+                    let rank = &mut rules.byte_ranks[byte_pair(first, second)];
                     *rank = id.min(*rank);
                 }
             }
@@ -56,7 +58,7 @@ impl Rules {
                 };
                 for (merge, rank) in merges.iter().zip(0..) {
                     if let (Some(first), Some(second)) = (byte(merge.left), byte(merge.right)) {
-                        rules.byte_ranks[square(first, second)] = rank;
+                        rules.byte_ranks[byte_pair(first, second)] = rank;
                     }
                 }
             }
@@ -75,10 +77,10 @@ impl Rules {
     /// The rank of the merge of two bytes, or [`NO_RANK`].
     #[inline(always)]
     pub(super) fn byte_rank(&self, first: u8, second: u8) -> u32 {
-        self.byte_ranks[square(first, second)]
+        self.byte_ranks[byte_pair(first, second)]
     }
 
-    /// The merges, if they are listed.
+    /// The list of merges, unless the model merges by ranks.
     #[inline(always)]
     fn listed(&self) -> Option<&Merges> {
         match self.model.merging() {
@@ -87,7 +89,7 @@ impl Rules {
         }
     }
 
-    /// Starts to look for the rank of the merge of two tokens.
+    /// Prefetches the rank of a pair. Returns the hash for [`MergeRules::lowest_rank`].
     #[inline(always)]
     pub(super) fn seek(&self, left: Part, right: Part) -> u64 {
         match self.listed() {
@@ -100,7 +102,8 @@ impl Rules {
         }
     }
 
-    /// A lower bound of the rank that [`Rules::seek`] started to look for, or [`NO_RANK`].
+    /// Returns a lower bound of the rank of the pair whose hash [`MergeRules::seek`] returned, or
+    /// [`NO_RANK`].
     #[inline(always)]
     pub(super) fn lowest_rank(&self, hash: u64) -> u32 {
         let lowest = match self.listed() {
@@ -110,7 +113,7 @@ impl Rules {
         lowest.unwrap_or(NO_RANK)
     }
 
-    /// Fetches what [`Rules::is_rank`] reads of a rank.
+    /// Prefetches the memory that [`MergeRules::is_rank`] reads.
     #[inline(always)]
     pub(super) fn prefetch_rank(&self, rank: u32) {
         match self.listed() {
@@ -119,8 +122,8 @@ impl Rules {
         }
     }
 
-    /// Whether a rank that [`Rules::lowest_rank`] gave is that of the merge of two tokens. Their joined
-    /// bytes are the `length` bytes at `text[at]`.
+    /// Returns whether a rank from [`MergeRules::lowest_rank`] is the exact rank of a pair. The joined bytes
+    /// of the pair are `text[at..at + length]`.
     #[inline(always)]
     pub(super) fn is_rank(
         &self,
@@ -136,7 +139,7 @@ impl Rules {
         }
     }
 
-    /// The rank of the merge of two tokens, or [`NO_RANK`]. Their joined bytes begin at `text[at]`.
+    /// Returns the rank of a pair, or [`NO_RANK`]. The joined bytes of the pair begin at `text[at]`.
     #[inline(always)]
     pub(super) fn rank(&self, left: Part, right: Part, text: &[u8], at: usize) -> u32 {
         let rank = match self.listed() {
@@ -146,7 +149,7 @@ impl Rules {
         rank.unwrap_or(NO_RANK)
     }
 
-    /// As [`Rules::rank`], by ids alone.
+    /// As [`MergeRules::rank`], without the text.
     pub(super) fn rank_of_ids(&self, left: TokenId, right: TokenId) -> u32 {
         let rank = match self.listed() {
             None => {
@@ -159,7 +162,7 @@ impl Rules {
         rank.unwrap_or(NO_RANK)
     }
 
-    /// The token that the merge of a rank makes.
+    /// The id of the token that the merge of `rank` produces.
     #[inline(always)]
     pub(super) fn token(&self, rank: u32) -> TokenId {
         match self.listed() {
@@ -168,7 +171,7 @@ impl Rules {
         }
     }
 
-    /// The token that a merge of two tokens makes.
+    /// The token that merging `left` and `right` produces.
     #[inline(always)]
     pub(super) fn merged(&self, rank: u32, left: Part, right: Part) -> Part {
         Part::joined(self.vocab(), self.token(rank), left, right)
@@ -176,6 +179,6 @@ impl Rules {
 }
 
 #[inline(always)]
-fn square(first: u8, second: u8) -> usize {
+fn byte_pair(first: u8, second: u8) -> usize {
     usize::from(u16::from_be_bytes([first, second]))
 }
