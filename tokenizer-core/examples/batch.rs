@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use tokenizer_core::{CountOptions, Pattern, Tokenizer, TrainOptions, count_pieces, train};
 
-const TEXT: &str = "A short document.\nAnother one, somewhat longer than the first.\n\nThe last document.";
+const TEXT: &str =
+    "A short document.\nAnother one, somewhat longer than the first.\n\nThe last document.";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let text = match std::env::args_os().nth(1) {
@@ -25,7 +26,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     // The ids are the same for any number of threads.
     let threads = std::thread::available_parallelism()?.get();
     let start = Instant::now();
-    let batch = tokenizer.request().threads(threads).encode_batch(&documents)?;
+    let batch = tokenizer
+        .request()
+        .threads(threads)
+        .encode_batch(&documents)?;
     let seconds = start.elapsed().as_secs_f64();
 
     // One allocation holds the ids of all documents; `iter` yields a slice for each.
@@ -33,6 +37,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{} bytes\t{} ids", document.len(), ids.len());
         assert_eq!(tokenizer.decode(ids)?, document.as_bytes());
     }
-    println!("{} documents, {} ids, {seconds:.4} s", documents.len(), batch.ids.len());
+    println!(
+        "{} documents, {} ids, {seconds:.4} s",
+        documents.len(),
+        batch.ids.len()
+    );
     Ok(())
 }

@@ -27,7 +27,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let plain = tokenizer.encode(&text)?;
     let allowed = tokenizer.model().all_specials();
     let ids = tokenizer.request().allow(&allowed).encode(&text)?;
-    println!("{} bytes, {} ids, {} without special tokens", text.len(), ids.len(), plain.len());
+    println!(
+        "{} bytes, {} ids, {} without special tokens",
+        text.len(),
+        ids.len(),
+        plain.len()
+    );
 
     for &id in ids.iter().take(30) {
         let token = tokenizer.decode(&[id])?;

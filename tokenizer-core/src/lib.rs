@@ -35,6 +35,7 @@
 //! Two are not, since they bring crates along: `documents` (JSON lines, gzip, Zstandard) and `parquet`
 //! (counted pieces, and with `documents` texts, as Parquet).
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
