@@ -11,6 +11,7 @@
 
 /// How much of a corpus is wanted, in characters. By default, all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
 pub struct CropOptions {
     doc_cap: u64,
     max_chars: u64,

@@ -35,6 +35,7 @@ pub struct Tokenizer {
 
 /// Makes a [`Tokenizer`]. None of its options changes an id.
 #[derive(Clone, Debug, Default)]
+#[must_use]
 pub struct TokenizerBuilder {
     options: EncoderOptions,
 }

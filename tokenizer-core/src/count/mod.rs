@@ -26,6 +26,7 @@ use crate::stop::Stop;
 
 /// How to count.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct CountOptions {
     threads: usize,
     stop: Option<Arc<AtomicBool>>,

@@ -220,6 +220,7 @@ impl fmt::Debug for Encoder {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
+#[must_use]
 pub struct Request<'t> {
     pub(super) encoder: &'t Encoder,
     pub(super) allowed: &'t SpecialSet,
