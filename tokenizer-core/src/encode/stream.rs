@@ -201,7 +201,7 @@ impl<R: Stage> Between<R> {
     /// Takes a segment of what begins at `offset` of the text.
     fn take(
         &mut self,
-        segment: Segment,
+        segment: Segment<'_, '_>,
         offset: usize,
         ids: &mut Vec<TokenId>,
     ) -> Result<(), EncodeError> {

@@ -142,7 +142,7 @@ fn tally(
     stop: &Stop,
 ) -> (Vec<Vec<Tally>>, Vec<usize>) {
     let is_wide = widths.iter().any(|&width| width > 1);
-    let tally = |mut run: Run| {
+    let tally = |mut run: Run<'_>| {
         let mut tallies = vec![Tally::default(); hash.values()];
         let mut add = |left, right, count| tallies[hash.of(left, right)].add(count);
         let compacted = if is_wide {
@@ -257,7 +257,7 @@ impl FrequentHashes {
     ) -> Vec<Place> {
         let numbers = &self.numbers;
         let lists = Lists::new(self.total());
-        let write = |(run, mut cursors): (Run, Vec<u32>)| {
+        let write = |(run, mut cursors): (Run<'_>, Vec<u32>)| {
             run.for_each_pair(stop, |left, right, place, _| {
                 lists.push(&mut cursors, numbers[hash.of(left, right)], place);
             });
