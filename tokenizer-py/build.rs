@@ -1,5 +1,5 @@
-//! On macOS the linker must be told that Python's symbols come later; elsewhere that does nothing.
-//! And the code must know whether the Python is a free-threaded one.
+//! Linker flags for macOS, where the symbols of Python are resolved at load time, and the `cfg` of pyo3, which
+//! includes whether this Python is free-threaded.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");

@@ -10,6 +10,7 @@
 
 /// Limits in characters (by default, none).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
 pub struct CropOptions {
     doc_cap: u64,
     max_chars: u64,

@@ -35,8 +35,10 @@
 //! Two are not, since they bring crates along: `documents` (JSON lines, gzip, Zstandard) and `parquet`
 //! (counted pieces, and with `documents` texts, as Parquet).
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
-#![warn(missing_docs)]
+#![warn(clippy::missing_errors_doc, missing_debug_implementations, missing_docs)]
+#![cfg_attr(not(test), warn(rust_2018_idioms))]
 
 mod byte_level;
 mod count;

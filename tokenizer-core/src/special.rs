@@ -716,7 +716,7 @@ mod tests {
     /// A token's id, or `None` for text, and the bytes of the text that it covers.
     type Part = (Option<TokenId>, Range<usize>);
 
-    fn part(segment: &Segment, offset: usize) -> Part {
+    fn part(segment: &Segment<'_, '_>, offset: usize) -> Part {
         match segment {
             Segment::Text(text, start) => (None, offset + start..offset + start + text.len()),
             Segment::Special(token, span) => {

@@ -35,6 +35,7 @@ pub struct Tokenizer {
 
 /// Builds a [`Tokenizer`]. Its options do not change ids.
 #[derive(Clone, Debug, Default)]
+#[must_use]
 pub struct TokenizerBuilder {
     options: EncoderOptions,
 }

@@ -3,7 +3,7 @@
 
 mod absent;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -23,12 +23,13 @@ fn alone() -> MutexGuard<'static, ()> {
     TIMES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+fn fixture(name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    std::fs::read(folder.join(name)).unwrap()
 }
 
 fn prose() -> Vec<u8> {
-    let text = std::fs::read(root().join("fixtures/corpus.txt")).unwrap();
+    let text = fixture("corpus.txt");
     text[..TEXT].to_vec()
 }
 
@@ -131,7 +132,7 @@ fn assert_no_cliff(name: &str, model: Model, units: &[&str]) {
 
 /// The table of a fixture, trained on 330 kB, and other tokens behind its own.
 fn made_up(pattern: Pattern, more: impl IntoIterator<Item = Vec<u8>>) -> Model {
-    let file = std::fs::read(root().join("fixtures/golden/cl100k.tiktoken")).unwrap();
+    let file = fixture("golden/cl100k.tiktoken");
     let table = tiktoken::read(&file, pattern.clone()).unwrap();
     let mut tokens: Vec<Vec<u8>> = table
         .vocab()

@@ -7,7 +7,7 @@ use tokenizer_core::Pattern;
 use tokenizer_core::corpus::{LoadCountsError, load_counts};
 
 fn load(name: &str, pattern: Option<&str>) -> Result<Vec<(Vec<u8>, u64)>, LoadCountsError> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/counts");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/counts");
     let pattern: Option<Pattern> = pattern.map(|name| name.parse().unwrap());
     let words = load_counts(&folder.join(name), pattern.as_ref())?.words;
     let mut rows: Vec<_> = words.iter().map(|(p, c)| (p.to_vec(), c)).collect();

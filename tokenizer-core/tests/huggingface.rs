@@ -10,7 +10,7 @@ use tokenizer_core::format::{huggingface, tiktoken};
 use tokenizer_core::{Gaps, Model, PatternName, SpecialToken, TokenId, Tokenizer};
 
 fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
 
 /// A file of the shared data.

@@ -47,7 +47,7 @@ fn measured() {
 
 #[test]
 fn the_estimate_is_near_what_merging_takes() {
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/corpus.txt");
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/corpus.txt");
     let texts = [
         (Some(fixture), 0.7..2.0),
         (absent::shared("corpora/english_prose.txt"), 0.9..1.6),

@@ -14,7 +14,7 @@ use tokenizer_core::{
 const THREADS: [usize; 4] = [1, 2, 3, 8];
 
 fn corpus() -> String {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fixtures/corpus.txt");
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/corpus.txt");
     std::fs::read_to_string(path).unwrap()
 }
 

@@ -16,7 +16,7 @@ fn script(page: &str) -> String {
 #[cfg(unix)]
 #[test]
 fn every_command_of_the_guides_runs() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let guides = std::fs::read_dir(root.join("docs")).unwrap();
     let mut pages: Vec<_> = guides.map(|guide| guide.unwrap().path()).collect();
     pages.push(root.join("README.md"));

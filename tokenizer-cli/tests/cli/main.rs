@@ -1,6 +1,5 @@
 //! The command line as its users meet it: exit codes, messages, files.
 
-#[path = "../../../tokenizer-core/tests/absent/mod.rs"]
 mod absent;
 mod browser;
 mod compare;

@@ -149,7 +149,7 @@ pub(crate) fn program() -> &'static str {
 /// A file of the repository's `fixtures`.
 pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../fixtures")
+        .join("tests/fixtures")
         .join(name)
 }
 

@@ -26,6 +26,7 @@ use crate::stop::Stop;
 
 /// Options of counting: threads and a stop flag.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct CountOptions {
     threads: usize,
     stop: Option<Arc<AtomicBool>>,

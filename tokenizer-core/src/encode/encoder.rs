@@ -220,7 +220,8 @@ impl fmt::Debug for Encoder {
 /// assert_eq!(request.count("a<|end|>")?, 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
+#[must_use]
 pub struct Request<'t> {
     pub(super) encoder: &'t Encoder,
     pub(super) allowed: &'t SpecialSet,

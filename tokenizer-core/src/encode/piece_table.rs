@@ -159,7 +159,7 @@ impl PieceTable {
         &mut self,
         tier: Tier,
         boundaries: &Boundaries,
-        chunks: &mut Chunks,
+        chunks: &mut Chunks<'_>,
         group: &mut [Prepared; GROUP],
     ) -> usize {
         let mut filled = 0;
@@ -183,7 +183,7 @@ impl PieceTable {
         &self,
         tier: Tier,
         boundaries: &Boundaries,
-        chunks: &mut Chunks,
+        chunks: &mut Chunks<'_>,
         group: &mut [Prepared],
     ) -> usize {
         tier.run(Cut {

@@ -199,7 +199,7 @@ impl<N: Stage> Between<N> {
     /// Processes a segment of the held text, which starts at `offset` in the text.
     fn push(
         &mut self,
-        segment: Segment,
+        segment: Segment<'_, '_>,
         offset: usize,
         ids: &mut Vec<TokenId>,
     ) -> Result<(), EncodeError> {

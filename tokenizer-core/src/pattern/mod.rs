@@ -345,6 +345,12 @@ pub struct Splitter<'a> {
     one_by_one: Option<(Spans, usize)>,
 }
 
+impl fmt::Debug for Splitter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Splitter").finish_non_exhaustive()
+    }
+}
+
 enum Pieces<'a> {
     Scanned(Scanner<'a>),
     Walked(Walker<'a>),

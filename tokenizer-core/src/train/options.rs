@@ -24,6 +24,7 @@ use crate::token::{Count, MAX_TOKEN_ID};
 /// assert_eq!(options.initial_ids(), 257, "\"0\" is also a byte");
 /// ```
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct TrainOptions {
     vocab_size: usize,
     min_frequency: Count,

@@ -135,7 +135,7 @@ fn tally(
     stop: &Stop,
 ) -> (Vec<Vec<Tally>>, Vec<usize>) {
     let is_wide = widths.iter().any(|&width| width > 1);
-    let tally = |mut range: PieceRange| {
+    let tally = |mut range: PieceRange<'_>| {
         let mut tallies = vec![Tally::default(); hash.values()];
         let mut add = |left, right, count| tallies[hash.of(left, right)].add(count);
         let compacted = if is_wide {
@@ -250,7 +250,7 @@ impl FrequentHashes {
     ) -> Vec<Position> {
         let numbers = &self.numbers;
         let lists = Lists::new(self.total());
-        let write = |(range, mut cursors): (PieceRange, Vec<u32>)| {
+        let write = |(range, mut cursors): (PieceRange<'_>, Vec<u32>)| {
             range.for_each_pair(stop, |left, right, position, _| {
                 lists.push(&mut cursors, numbers[hash.of(left, right)], position);
             });

@@ -69,7 +69,7 @@ proptest! {
 
 #[test]
 fn what_once_failed_does_not_fail_again() {
-    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/regressions");
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/regressions");
     let regressions = std::fs::read_dir(fuzz.join("encode_vs_reference")).unwrap();
     for entry in regressions {
         made::check(&std::fs::read(entry.unwrap().path()).unwrap());

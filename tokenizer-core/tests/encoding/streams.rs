@@ -107,7 +107,7 @@ fn every_corpus_in_chunks_gives_the_ids_of_the_whole() {
         .filter_map(absent::shared);
     let entries = folders.flat_map(|folder| std::fs::read_dir(folder).unwrap());
     let paths = entries.map(|entry| entry.unwrap().path());
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/corpus.txt");
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/corpus.txt");
     let files: Vec<PathBuf> = paths
         .filter(|path| path.is_file())
         .chain([fixture])

@@ -14,7 +14,7 @@ use super::definition::Definition;
 use super::hard::HARD;
 
 pub fn fixture(name: &str) -> Vec<u8> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     std::fs::read(folder.join(name)).unwrap()
 }
 

@@ -6,6 +6,7 @@ use crate::pattern::Pattern;
 
 /// How files become documents.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct DocumentOptions {
     pub(super) units: Units,
     pub(super) read_as: ReadAs,
