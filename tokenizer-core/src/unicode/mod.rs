@@ -28,7 +28,7 @@ pub(crate) const MARK: u8 = 1 << 5;
 pub(crate) const NEWLINE: u8 = 1 << 6;
 /// NFC may change it, reorder it, or compose it with a character before it; by the older Unicode of
 /// `normalize.rs`. NFC of a text may be cut before any other character.
-pub(crate) const UNSETTLED: u8 = 1 << 7;
+pub(crate) const NFC_UNSTABLE: u8 = 1 << 7;
 
 /// The classes of the ASCII characters.
 pub(crate) static ASCII: AsciiTable = AsciiTable::new(ascii());

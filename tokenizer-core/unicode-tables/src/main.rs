@@ -21,7 +21,7 @@ const CLASSES: [(&str, u8); 7] = [
 ];
 
 /// The bit of a character that NFC may change, compose with one before it or move.
-const UNSETTLED: u8 = 1 << 7;
+const NFC_UNSTABLE: u8 = 1 << 7;
 
 /// Characters in a leaf: what the last byte of a UTF-8 sequence tells apart.
 const LEAF: usize = 64;
@@ -43,7 +43,7 @@ fn classes() -> Vec<u8> {
         let is_settled = canonical_combining_class(character) == 0
             && is_nfc_quick(std::iter::once(character)) == IsNormalized::Yes;
         if !is_settled {
-            classes[character as usize] |= UNSETTLED;
+            classes[character as usize] |= NFC_UNSTABLE;
         }
     }
     classes
