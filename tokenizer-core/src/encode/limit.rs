@@ -105,7 +105,7 @@ impl Request<'_> {
         // A little further, since what follows may compose with its last characters.
         let near = text.len().min(most.saturating_add(1 + COMPOSED));
         let near = &text[..start_of_character(text, near)];
-        let has_cuts = model.pattern().has_scanner()
+        let has_cuts = !model.pattern().uses_regex_engine()
             && self.allowed.is_empty()
             && (model.normalizer()).is_none_or(|normalizer| *normalizer.apply(near) == *near);
         let (end, tokens) = match has_cuts {

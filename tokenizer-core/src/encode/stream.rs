@@ -32,8 +32,8 @@ const WINDOW: usize = 1 << 16;
 ///
 /// **What is held back** is what a later chunk could change, little more than the last piece: the
 /// rest of a text like `"one two thr"` behind `"one two"`. White space at the end is held whole, and
-/// so is a piece without an end, such as a megabyte of letters. A pattern without a
-/// [scanner](crate::Pattern::has_scanner) says of no place that it certainly splits there: all text
+/// so is a piece without an end, such as a megabyte of letters. If the pattern
+/// [uses the regex engine](crate::Pattern::uses_regex_engine), no cut is known to be safe: all text
 /// between two special tokens is held until the second comes, or the end. Of normalised text, as
 /// many characters are held as may compose with what comes: a letter with its marks.
 ///
