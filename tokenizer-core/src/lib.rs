@@ -1,6 +1,7 @@
-//! A byte-level BPE (byte pair encoding) tokenizer: trains a vocabulary on a corpus, then encodes text to
-//! token ids and decodes ids to bytes. Ids equal `tiktoken`'s and merges equal `rustbpe`'s on any input,
-//! valid UTF-8 or not.
+//! A byte-level BPE (byte pair encoding) tokenizer: trains vocabularies, encodes text and decodes ids.
+//!
+//! It produces the ids of `tiktoken` and of Hugging Face's `tokenizers` from the same model files, and the
+//! merges of `rustbpe` from the same corpus.
 //!
 //! # Encode and decode
 //!
@@ -41,7 +42,7 @@
 //! text ──pattern──▶ pieces ──count──▶ PieceCounts ──train──▶ Trained ──▶ Tokenizer ──encode──▶ ids ──decode──▶ bytes
 //! ```
 //!
-//! | To | see |
+//! | To ... | see |
 //! | --- | --- |
 //! | load a model, encode and decode | [`Tokenizer`] |
 //! | encode with special tokens, on several threads, in batches, with offsets, or with a stop flag | [`Tokenizer::request`] |

@@ -278,11 +278,11 @@ mod threads {
             };
             let has_failed = !matches!(outcome, Ok(Ok(_)));
             let mut state = lock(&self.state);
-            let place = number - state.consumed;
-            if state.results.len() <= place {
-                state.results.resize_with(place + 1, || None);
+            let index = number - state.consumed;
+            if state.results.len() <= index {
+                state.results.resize_with(index + 1, || None);
             }
-            state.results[place] = Some(outcome);
+            state.results[index] = Some(outcome);
             match has_failed {
                 true => self.end(state),
                 false => self.progress.notify_one(),

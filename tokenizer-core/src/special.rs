@@ -20,7 +20,7 @@
 //! - a single-word token, until the next character is known.
 //!
 //! A match is final if it starts before the first position from which the rest of the text is a proper
-//! prefix of a token: then no longer match starts there, and no match starts earlier.
+//! prefix of a token: more text can then produce neither an earlier match nor a longer one.
 
 mod finder;
 mod prefixes;
@@ -147,11 +147,11 @@ impl SpecialTokens {
             return Err(SpecialTokensError::TooLong { bytes });
         }
         specials.tokens.sort_by_key(|token| token.id);
-        for (place, token) in specials.tokens.iter().enumerate() {
+        for (index, token) in specials.tokens.iter().enumerate() {
             if token.content.is_empty() {
                 return Err(SpecialTokensError::Empty);
             }
-            if let Some(other) = specials.by_id.insert(token.id, place) {
+            if let Some(other) = specials.by_id.insert(token.id, index) {
                 return Err(SpecialTokensError::RepeatedId {
                     id: token.id,
                     first: specials.tokens[other].content.clone(),
@@ -159,7 +159,7 @@ impl SpecialTokens {
                 });
             }
             let content = token.content.clone();
-            if specials.by_content.insert(content, place).is_some() {
+            if specials.by_content.insert(content, index).is_some() {
                 return Err(SpecialTokensError::RepeatedContent {
                     content: token.content.clone(),
                 });
@@ -187,12 +187,12 @@ impl SpecialTokens {
     pub fn by_content(&self, content: &str) -> Option<&SpecialToken> {
         self.by_content
             .get(content)
-            .map(|&place| &self.tokens[place])
+            .map(|&index| &self.tokens[index])
     }
 
     /// Returns the token with this id.
     pub fn by_id(&self, id: TokenId) -> Option<&SpecialToken> {
-        self.by_id.get(&id).map(|&place| &self.tokens[place])
+        self.by_id.get(&id).map(|&index| &self.tokens[index])
     }
 
     /// Builds the set of the special tokens accepted by `allowed` and all other added tokens, in time
@@ -335,8 +335,8 @@ pub(crate) enum Segment<'m, 't> {
     Special(&'m SpecialToken, Range<usize>),
 }
 
-/// Bytes that [`Walk::discard`] keeps before the next possible token: a single-word token depends on the
-/// character before it, which has up to four.
+/// Number of bytes that [`Walk::discard`] keeps before the next possible token: a single-word token depends
+/// on the character before it, which has up to four bytes.
 const CONTEXT: usize = 4;
 
 /// The state of a left-to-right search for the tokens of one [`Matcher`] in one text. All positions are
@@ -352,7 +352,7 @@ pub(crate) struct Walk {
     /// The white space last scanned for a token that strips on the right. Remembering it makes the scan
     /// linear even if a token starts at each of its bytes.
     right_space: Range<usize>,
-    /// Everything from `done` to this position is white space.
+    /// If greater than `done`, the text from `done` to this position is white space.
     space_end: usize,
 }
 

@@ -1,7 +1,7 @@
 //! Safe cuts for the scanners: positions where a text can be split in two without changing any piece.
 //!
-//! A cut depends only on the two characters at it. Between these, every pattern with a scanner starts a
-//! piece, whatever precedes and follows them:
+//! A cut depends only on the two characters at it, except where the last column says otherwise. Between
+//! these characters, every pattern with a scanner starts a piece, whatever precedes and follows them:
 //!
 //! | Before the cut | After the cut | Restriction |
 //! | --- | --- | --- |
@@ -28,8 +28,8 @@
 use super::scan::{Family, contraction};
 use crate::unicode::{self, LETTER, LOWER, MARK, NEWLINE, NUMBER, SPACE, UPPER};
 
-/// Returns the first cut of `text` after the character at `at`. The search ends with the first character
-/// that starts after `last`. Linear in the distance.
+/// Returns the first cut of `text` after the character at `at`. Searches up to the first character boundary
+/// after `last`. Linear in the distance.
 pub(super) fn first_cut(family: Family, text: &[u8], at: usize, last: usize) -> Option<usize> {
     let character = |at| Character::at(text, at).map(|character| (character, character.length));
     let may_cut = |at, before, after| may_cut(family, text, at, before, after);

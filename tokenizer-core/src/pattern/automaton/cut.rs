@@ -10,8 +10,8 @@ use crate::pattern::cut::first_cut_between;
 use crate::unicode;
 
 impl Automaton {
-    /// Returns the first cut of `text` after the character at `at`. The search ends with the first
-    /// character that starts after `last`. Linear in the distance.
+    /// Returns the first cut of `text` after the character at `at`. Searches up to the first character
+    /// boundary after `last`. Linear in the distance.
     pub(in crate::pattern) fn first_cut(
         &self,
         text: &[u8],

@@ -1,4 +1,4 @@
-//! Subset construction: each reachable chain of [`Pending`] becomes a state of the DFA.
+//! Subset construction: each reachable combination of [`Pending`], one per stage, becomes a DFA state.
 
 use std::collections::HashMap;
 
