@@ -3,8 +3,8 @@
 //! The end of a piece is known only when its last NFA thread has died, perhaps many characters later:
 //! `\s*[\r\n]+` may continue after a line end and a hundred spaces. Meanwhile the text after the possible
 //! end must be split too. So [`Pending`] is a chain of hypotheses. The first is the piece that has certainly
-//! started. Each other one starts where the previous one ends, should that match nothing longer. When the
-//! first dies, its end is decided and the second becomes the first.
+//! started. Each later one assumes that the previous one's match so far is final, and starts at its end.
+//! When the first dies, its end is decided and the second becomes the first.
 //!
 //! Positions are stored as distances from the last character read, so that the number of different chains
 //! is small.
