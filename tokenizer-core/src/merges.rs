@@ -21,6 +21,7 @@ pub struct Merge {
 impl Merge {
     /// Returns the pair that this rule merges.
     #[inline]
+    #[must_use]
     pub fn pair(&self) -> Pair {
         Pair::new(self.left, self.right)
     }
@@ -133,11 +134,13 @@ impl Merges {
     }
 
     /// Returns the number of rules.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.rules.len()
     }
 
     /// Returns whether there are no rules.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
@@ -185,6 +188,7 @@ impl Merges {
     }
 
     /// Returns the rules in the order of their ranks.
+    #[must_use]
     pub fn iter(&self) -> std::slice::Iter<'_, Merge> {
         self.rules.iter()
     }

@@ -242,6 +242,7 @@ impl Model {
     }
 
     /// Replaces the normalizer.
+    #[must_use]
     pub fn with_normalizer(mut self, normalizer: Option<Normalizer>) -> Self {
         self.normalizer = normalizer;
         self
@@ -262,12 +263,14 @@ impl Model {
     }
 
     /// Replaces the call settings, which change no id.
+    #[must_use]
     pub fn with_call_settings(mut self, settings: CallSettings) -> Self {
         self.call_settings = settings;
         self
     }
 
     /// Replaces the pattern.
+    #[must_use]
     pub fn with_pattern(mut self, pattern: Pattern) -> Self {
         self.pattern = pattern;
         self
@@ -286,42 +289,50 @@ impl Model {
     }
 
     /// Returns the pattern that splits text into pieces.
+    #[must_use]
     pub fn pattern(&self) -> &Pattern {
         &self.pattern
     }
 
     /// Returns the ordinary tokens.
+    #[must_use]
     pub fn vocab(&self) -> &Vocab {
         &self.vocab
     }
 
     /// Returns the merge rule.
+    #[must_use]
     pub fn merging(&self) -> &Merging {
         &self.merging
     }
 
     /// Returns the special and added tokens.
+    #[must_use]
     pub fn specials(&self) -> &SpecialTokens {
         &self.specials
     }
 
     /// Returns the normalizer that is applied before splitting.
+    #[must_use]
     pub fn normalizer(&self) -> Option<Normalizer> {
         self.normalizer
     }
 
     /// Returns the ids to add around a text.
+    #[must_use]
     pub fn affixes(&self) -> &Affixes {
         &self.affixes
     }
 
     /// Returns truncation and padding of the `tokenizer.json` that the model was read from. They are not
     /// applied.
+    #[must_use]
     pub fn call_settings(&self) -> &CallSettings {
         &self.call_settings
     }
 
     /// Returns the bytes of a token, ordinary or special, or `None` if there is no such token.
+    #[must_use]
     pub fn token(&self, id: TokenId) -> Option<&[u8]> {
         self.vocab
             .token(id)
@@ -330,6 +341,7 @@ impl Model {
 
     /// Returns the id of the token with these bytes, or `None` if there is none. Special tokens take
     /// precedence over ordinary ones.
+    #[must_use]
     pub fn id(&self, token: &[u8]) -> Option<TokenId> {
         std::str::from_utf8(token)
             .ok()
@@ -339,12 +351,14 @@ impl Model {
     }
 
     /// Returns one more than the highest id: the number of rows of an embedding table.
+    #[must_use]
     pub fn id_limit(&self) -> usize {
         let specials = self.specials.iter().map(|s| s.id as usize + 1).max();
         specials.unwrap_or(0).max(self.vocab.id_limit())
     }
 
     /// Returns the set of all special and added tokens, for [`Request::allow`](crate::Request::allow).
+    #[must_use]
     pub fn all_specials(&self) -> SpecialSet {
         self.specials.select(self.normalizer, |_| true)
     }
@@ -352,6 +366,7 @@ impl Model {
     /// Returns the set of the named special tokens and all other added tokens, for
     /// [`Request::allow`](crate::Request::allow). A string that is not a special token is ignored, as in
     /// tiktoken.
+    #[must_use]
     pub fn special_set(&self, contents: &[impl AsRef<str>]) -> SpecialSet {
         let allowed: hashbrown::HashSet<&str, Seeds> = contents.iter().map(AsRef::as_ref).collect();
         self.specials.select(self.normalizer, |token| {
@@ -364,6 +379,7 @@ impl Model {
     ///
     /// Follows `tokenizers`, which omits an id if its decoded text is the content of a special token. That
     /// differs from the flag `special` if normalization changes the content of an added token.
+    #[must_use]
     pub fn skipped_ids(&self) -> Vec<TokenId> {
         let is_skipped = |token: &&SpecialToken| {
             let content = token.normalized_content(self.normalizer);

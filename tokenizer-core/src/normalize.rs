@@ -28,6 +28,7 @@ impl Normalizer {
     ///
     /// Bytes that are not UTF-8 are kept, and nothing composes across them. Linear in the length of the
     /// text.
+    #[must_use]
     pub fn apply(self, text: &[u8]) -> Cow<'_, [u8]> {
         let Normalizer::Nfc = self;
         apply(Tier::best(), text, |out, run| {

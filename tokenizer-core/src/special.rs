@@ -62,6 +62,7 @@ pub struct SpecialToken {
 
 impl SpecialToken {
     /// Creates a special token: the flag `special` is set, all others are not.
+    #[must_use]
     pub fn new(content: impl Into<String>, id: TokenId) -> Self {
         SpecialToken {
             content: content.into(),
@@ -76,6 +77,7 @@ impl SpecialToken {
     }
 
     /// Returns the bytes that the token decodes to.
+    #[must_use]
     pub fn bytes(&self) -> &[u8] {
         match &self.decoded {
             Some(bytes) => bytes,
@@ -169,21 +171,25 @@ impl SpecialTokens {
     }
 
     /// Returns the number of tokens.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.tokens.len()
     }
 
     /// Returns whether there are no tokens.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.tokens.is_empty()
     }
 
     /// Returns the tokens by ascending id.
+    #[must_use]
     pub fn iter(&self) -> std::slice::Iter<'_, SpecialToken> {
         self.tokens.iter()
     }
 
     /// Returns the token with this text.
+    #[must_use]
     pub fn by_content(&self, content: &str) -> Option<&SpecialToken> {
         self.by_content
             .get(content)
@@ -191,6 +197,7 @@ impl SpecialTokens {
     }
 
     /// Returns the token with this id.
+    #[must_use]
     pub fn by_id(&self, id: TokenId) -> Option<&SpecialToken> {
         self.by_id.get(&id).map(|&index| &self.tokens[index])
     }

@@ -26,18 +26,21 @@ pub struct Pair(u64);
 impl Pair {
     /// Creates the pair of `left` followed by `right`.
     #[inline]
+    #[must_use]
     pub const fn new(left: TokenId, right: TokenId) -> Self {
         Pair((left as u64) << 32 | right as u64)
     }
 
     /// Returns the first token.
     #[inline]
+    #[must_use]
     pub const fn left(self) -> TokenId {
         (self.0 >> 32) as TokenId
     }
 
     /// Returns the second token.
     #[inline]
+    #[must_use]
     pub const fn right(self) -> TokenId {
         self.0 as TokenId
     }

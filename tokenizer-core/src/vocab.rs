@@ -270,11 +270,13 @@ impl Vocab {
     }
 
     /// Returns the concatenated bytes of all tokens, in the order of ids.
+    #[must_use]
     pub fn arena(&self) -> &[u8] {
         &self.bytes
     }
 
     /// Returns the end offset of each id in [`Vocab::arena`]. A token starts at the end of the previous id.
+    #[must_use]
     pub fn ends(&self) -> &[u32] {
         &self.ends
     }
@@ -292,6 +294,7 @@ impl Vocab {
     }
 
     /// Returns the id of the token with these bytes, or `None` if there is none.
+    #[must_use]
     pub fn id(&self, token: &[u8]) -> Option<TokenId> {
         match token {
             [] => self.empty,
@@ -390,6 +393,7 @@ impl Vocab {
 
     /// Returns the bytes of token `id`, or `None` if there is no such token.
     #[inline]
+    #[must_use]
     pub fn token(&self, id: TokenId) -> Option<&[u8]> {
         if id as usize >= self.ends.len() {
             return None;
@@ -400,21 +404,25 @@ impl Vocab {
 
     /// Returns the id of the empty token, if there is one. It decodes to nothing, and no text encodes to
     /// it.
+    #[must_use]
     pub fn empty_id(&self) -> Option<TokenId> {
         self.empty
     }
 
     /// Returns the ids of the 256 single bytes, indexed by byte.
+    #[must_use]
     pub fn byte_ids(&self) -> &[TokenId; 256] {
         &self.byte_ids
     }
 
     /// Returns the number of tokens: less than [`Vocab::id_limit`] if there are holes.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.tokens
     }
 
     /// Returns `false`: the single bytes are always present.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         false
     }
@@ -425,6 +433,7 @@ impl Vocab {
     }
 
     /// Returns one more than the highest id.
+    #[must_use]
     pub fn id_limit(&self) -> usize {
         self.ends.len()
     }

@@ -74,6 +74,7 @@ enum Engine {
 
 impl Pattern {
     /// Returns a published pattern. These match every character, so there are no gaps.
+    #[must_use]
     pub fn named(name: PatternName) -> Self {
         Self::regex(name.regex(), Gaps::Keep).expect("a test compiles every named pattern")
     }
@@ -122,6 +123,7 @@ impl Pattern {
 
     /// Chains patterns: each splits the pieces of the previous one. An empty chain returns the whole text
     /// as one piece.
+    #[must_use]
     pub fn sequence(patterns: impl IntoIterator<Item = Pattern>) -> Self {
         let mut patterns: Vec<Pattern> = patterns.into_iter().collect();
         if patterns.len() == 1 {
@@ -169,11 +171,13 @@ impl Pattern {
     }
 
     /// Returns the first regex of the chain, usually the only one. Empty if the whole text is one piece.
+    #[must_use]
     pub fn source(&self) -> &str {
         self.stages().next().map_or("", |(source, _)| source)
     }
 
     /// Returns the name of the published pattern that has exactly this regex.
+    #[must_use]
     pub fn name(&self) -> Option<PatternName> {
         match self.shared.stages.as_slice() {
             [(source, _)] => PatternName::of_regex(source),
@@ -184,17 +188,20 @@ impl Pattern {
     /// Returns whether splitting uses the backtracking regex engine. Otherwise it uses a scanner or an
     /// automaton: splitting never fails, takes linear time, and the text can be cut at
     /// [`first_cut`](Pattern::first_cut).
+    #[must_use]
     pub fn uses_regex_engine(&self) -> bool {
         matches!(self.shared.engine, Engine::Regex(_))
     }
 
     /// Splits `text` lazily into byte ranges.
+    #[must_use]
     pub fn split<'a>(&'a self, text: &'a [u8]) -> Splitter<'a> {
         self.split_on(Tier::best(), text)
     }
 
     /// Like [`Pattern::split`], with the SIMD instructions of `tier`. The pieces are the same.
     #[doc(hidden)]
+    #[must_use]
     pub fn split_on<'a>(&'a self, tier: Tier, text: &'a [u8]) -> Splitter<'a> {
         Splitter {
             pieces: match &self.shared.engine {
@@ -222,6 +229,7 @@ impl Pattern {
     /// let cut = Pattern::named(PatternName::O200k).first_cut(text, 1);
     /// assert_eq!(cut, "今天天气很好".len().into());
     /// ```
+    #[must_use]
     pub fn first_cut(&self, text: &[u8], at: usize) -> Option<usize> {
         self.first_cut_unless(text, at, || false)
     }
@@ -263,6 +271,7 @@ impl Pattern {
     /// // More white space may follow too.
     /// assert_eq!(pattern.last_settled_cut(b"one two  ", 0), Some("one two".len()));
     /// ```
+    #[must_use]
     pub fn last_settled_cut(&self, text: &[u8], from: usize) -> Option<usize> {
         match &self.shared.engine {
             Engine::Scanner(family) => cut::last_settled_cut(*family, text, from),

@@ -26,6 +26,7 @@ impl PatternName {
     ];
 
     /// Returns the name, as [`Pattern`](crate::Pattern) parses it.
+    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             PatternName::Gpt2 => "gpt2",
@@ -36,6 +37,7 @@ impl PatternName {
     }
 
     /// Returns the regex as spelled by tiktoken 0.14 and nanochat.
+    #[must_use]
     pub const fn regex(self) -> &'static str {
         match self {
             PatternName::Gpt2 => {
@@ -60,11 +62,13 @@ impl PatternName {
     }
 
     /// Returns the pattern with exactly this regex.
+    #[must_use]
     pub fn of_regex(source: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|name| name.regex() == source)
     }
 
     /// Returns the pattern with this name. tiktoken's encoding names are accepted too.
+    #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Some(match word {
             "gpt2" | "r50k" | "r50k_base" | "p50k" | "p50k_base" => PatternName::Gpt2,

@@ -19,6 +19,7 @@ impl Spans {
     pub const CAPACITY: usize = 2048;
 
     /// Creates an empty buffer. It can be reused for any number of calls.
+    #[must_use]
     pub fn new() -> Self {
         Spans {
             start: 0,
@@ -28,21 +29,25 @@ impl Spans {
     }
 
     /// Returns the number of pieces.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.len
     }
 
     /// Returns whether there are no pieces.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// Returns the byte offset of the first piece.
+    #[must_use]
     pub fn start(&self) -> usize {
         self.start
     }
 
     /// Returns the byte offsets of the ends of the pieces, ascending.
+    #[must_use]
     pub fn ends(&self) -> &[usize] {
         &self.ends[..self.len]
     }

@@ -37,6 +37,7 @@ impl Tier {
     ];
 
     /// Returns the name that the environment variable `TOKENIZER_SIMD` uses.
+    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Tier::Scalar => "scalar",
@@ -48,6 +49,7 @@ impl Tier {
     }
 
     /// Returns whether this processor supports the tier.
+    #[must_use]
     pub fn is_available(self) -> bool {
         match self {
             Tier::Scalar => true,
@@ -70,6 +72,7 @@ impl Tier {
     }
 
     /// Returns the fastest supported tier. With the feature `internals`, `TOKENIZER_SIMD` overrides it.
+    #[must_use]
     pub fn best() -> Tier {
         static BEST: OnceLock<Tier> = OnceLock::new();
         *BEST.get_or_init(|| {
