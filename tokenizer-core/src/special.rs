@@ -342,7 +342,7 @@ pub(crate) enum Segment<'m, 't> {
     Special(&'m SpecialToken, Range<usize>),
 }
 
-/// Number of bytes that [`Walk::discard`] keeps before the next possible token: a single-word token depends
+/// Number of bytes that [`Walk::forget`] keeps before the next possible token: a single-word token depends
 /// on the character before it, which has up to four bytes.
 const CONTEXT: usize = 4;
 
@@ -365,7 +365,7 @@ pub(crate) struct Walk {
 
 impl Walk {
     /// Returns the next segment of `text`, or `None` if more text is needed to determine it. Unless
-    /// `is_last`, the caller may then remove the prefix that [`Walk::discard`] returns, append more
+    /// `is_last`, the caller may then remove the prefix that [`Walk::forget`] returns, append more
     /// text and call again.
     ///
     /// Text between two tokens is one segment if `is_last`; otherwise it may be split into several.
@@ -394,9 +394,9 @@ impl Walk {
         self.text_until(end, text)
     }
 
-    /// Discards the longest prefix of the text that is not needed to find later segments, and returns
+    /// Forgets the longest prefix of the text that is not needed to find later segments, and returns
     /// its length. Call it after [`Walk::next`] returned `None`.
-    pub(crate) fn discard(&mut self, matcher: &Matcher) -> usize {
+    pub(crate) fn forget(&mut self, matcher: &Matcher) -> usize {
         let bytes = match matcher.is_empty() {
             true => self.done,
             false => self.done.min(self.search).saturating_sub(CONTEXT),
@@ -755,7 +755,7 @@ mod tests {
                     (part, _) => parts.push(part),
                 }
             }
-            let discarded = walk.discard(matcher);
+            let discarded = walk.forget(matcher);
             held.drain(..discarded);
             offset += discarded;
         }

@@ -10,7 +10,7 @@ use std::collections::BinaryHeap;
 
 use super::rules::{NO_RANK, Rules};
 use crate::token::TokenId;
-use crate::vocab::HashedToken;
+use crate::vocab::Part;
 
 /// The state of one stretch; its allocations are used again for the next.
 #[derive(Default)]
@@ -22,7 +22,7 @@ pub(super) struct Heap {
 #[derive(Clone, Copy)]
 struct Link {
     /// Its id is `GONE` when the token was merged into the one before it.
-    token: HashedToken,
+    token: Part,
     /// Where the token before begins; anything at the first.
     before: usize,
     /// Where the next begins, or the end.

@@ -23,7 +23,7 @@ use std::ops::Range;
 use super::rules::{NO_RANK, Rules};
 use crate::simd::{Kernel, Simd, Tier};
 use crate::token::TokenId;
-use crate::vocab::HashedToken;
+use crate::vocab::Part;
 
 /// Bytes that a line holds.
 pub(super) const LINE: usize = 64;
@@ -165,7 +165,7 @@ impl Kernel for MergeOne<'_> {
 /// A stretch that is being merged.
 struct Line {
     length: usize,
-    parts: [HashedToken; LINE],
+    parts: [Part; LINE],
     keys: [u32; LINE],
     /// The bytes where tokens begin.
     begins: u64,
@@ -196,7 +196,7 @@ const PLACE_BITS: u32 = LINE.trailing_zeros();
 impl Line {
     const NEW: Self = Line {
         length: 0,
-        parts: [HashedToken::NONE; LINE],
+        parts: [Part::NONE; LINE],
         keys: [NO_KEY; LINE],
         begins: 0,
         sought: [None; 2],

@@ -12,7 +12,7 @@ use crate::merges::Merges;
 use crate::model::{Merging, Model};
 use crate::pattern::Pattern;
 use crate::token::TokenId;
-use crate::vocab::{HashedToken, Vocab};
+use crate::vocab::{Part, Vocab};
 
 /// The rank of a pair that does not merge. Ranks are below 2^24, as ids are.
 pub(super) const NO_RANK: u32 = (1 << 26) - 1;
@@ -20,7 +20,7 @@ pub(super) const NO_RANK: u32 = (1 << 26) - 1;
 /// See the module.
 pub(super) struct Rules {
     model: Arc<Model>,
-    pub(super) bytes: [HashedToken; 256],
+    pub(super) bytes: [Part; 256],
     /// The rank of two bytes, at `first * 256 + second`.
     byte_ranks: Box<[u32; 1 << 16]>,
     /// Whether a piece that is a token is that token, without merging.
@@ -31,7 +31,7 @@ impl Rules {
     pub(super) fn new(model: Arc<Model>) -> Self {
         let vocab = model.vocab();
         let mut rules = Rules {
-            bytes: vocab.byte_ids().map(|id| vocab.hashed(id)),
+            bytes: vocab.byte_ids().map(|id| vocab.part(id)),
             byte_ranks: (vec![NO_RANK; 1 << 16].into_boxed_slice().try_into())
                 .expect("of this length"),
             ignore_merges: true,
@@ -89,7 +89,7 @@ impl Rules {
 
     /// Starts to look for the rank of the merge of two tokens.
     #[inline(always)]
-    pub(super) fn seek(&self, left: HashedToken, right: HashedToken) -> u64 {
+    pub(super) fn seek(&self, left: Part, right: Part) -> u64 {
         match self.listed() {
             None => {
                 let hash = self.vocab().joined_hash(left, right);
@@ -138,13 +138,7 @@ impl Rules {
 
     /// The rank of the merge of two tokens, or [`NO_RANK`]. Their joined bytes begin at `text[at]`.
     #[inline(always)]
-    pub(super) fn rank(
-        &self,
-        left: HashedToken,
-        right: HashedToken,
-        text: &[u8],
-        at: usize,
-    ) -> u32 {
+    pub(super) fn rank(&self, left: Part, right: Part, text: &[u8], at: usize) -> u32 {
         let rank = match self.listed() {
             None => self.vocab().id_of_joined(left, right, text, at),
             Some(merges) => merges.rank(left.id, right.id),
@@ -176,8 +170,8 @@ impl Rules {
 
     /// The token that a merge of two tokens makes.
     #[inline(always)]
-    pub(super) fn merged(&self, rank: u32, left: HashedToken, right: HashedToken) -> HashedToken {
-        HashedToken::joined(self.vocab(), self.token(rank), left, right)
+    pub(super) fn merged(&self, rank: u32, left: Part, right: Part) -> Part {
+        Part::joined(self.vocab(), self.token(rank), left, right)
     }
 }
 

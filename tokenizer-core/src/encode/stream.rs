@@ -173,7 +173,7 @@ impl<R: Stage> CutAtSpecials<R> {
         while let Some(segment) = self.walk.next(&self.specials, text, is_last) {
             self.between.take(segment, self.offset, ids)?;
         }
-        let forgotten = self.walk.discard(&self.specials);
+        let forgotten = self.walk.forget(&self.specials);
         self.offset += forgotten;
         match is_copied {
             true => drop(self.held.drain(..forgotten)),
