@@ -188,7 +188,6 @@ impl Merges {
     }
 
     /// Returns the rules in the order of their ranks.
-    #[must_use]
     pub fn iter(&self) -> std::slice::Iter<'_, Merge> {
         self.rules.iter()
     }

@@ -183,7 +183,6 @@ impl SpecialTokens {
     }
 
     /// Returns the tokens by ascending id.
-    #[must_use]
     pub fn iter(&self) -> std::slice::Iter<'_, SpecialToken> {
         self.tokens.iter()
     }
