@@ -90,7 +90,7 @@ pub enum VocabError {
         id: TokenId,
     },
     /// An id is above [`MAX_TOKEN_ID`].
-    #[error("token id {id} exceeds the maximum of {MAX_TOKEN_ID}")]
+    #[error("token id {id} is above the maximum of {MAX_TOKEN_ID}")]
     IdTooHigh {
         /// The id.
         id: u64,
