@@ -61,7 +61,7 @@ impl Split {
             Way::Regex => Pattern::through_regex_engine(name.regex(), Gaps::Keep)
                 .expect("the named patterns compile"),
         };
-        assert_eq!(pattern.has_scanner(), way != Way::Regex);
+        assert_eq!(pattern.uses_regex_engine(), way == Way::Regex);
         Split { name, way, pattern }
     }
 

@@ -1,14 +1,12 @@
-//! GPT-2's spelling of bytes: one printable character for each of the 256.
+//! GPT-2's mapping of bytes to printable characters, used for the tokens in a `tokenizer.json`.
 //!
-//! The bytes that are printable in Latin-1 stand for themselves; the 68 others, in order, for
-//! U+0100 and what follows. So a space is `Ġ` and a newline `Ċ`.
-//!
-//! A `tokenizer.json` spells its tokens so, and Hugging Face's trainer numbers the bytes in the order
-//! of these characters.
+//! A byte that is printable in Latin-1 maps to the character with its number. The other 68 bytes map, in
+//! order, to U+0100 to U+0143: a space is `Ġ`, a newline `Ċ`. Hugging Face's trainer numbers the single
+//! bytes in the order of these characters.
 
-/// The character that stands for a byte.
+/// Returns the character for a byte.
 pub(crate) fn spelling_of(byte: u8) -> char {
-    // The n-th byte that is not printable has the character 256 + n.
+    // The n-th byte that is not printable maps to 256 + n.
     let shifted = match byte {
         0x00..=0x20 => 0x100 + u32::from(byte),
         0x7F..=0xA0 => 0x121 + u32::from(byte) - 0x7F,
@@ -18,14 +16,14 @@ pub(crate) fn spelling_of(byte: u8) -> char {
     char::from_u32(shifted).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
-/// All bytes in the order of the characters that stand for them.
+/// Returns all bytes in the order of their characters.
 pub(crate) fn bytes_in_order() -> [u8; 256] {
     let mut bytes: [u8; 256] = std::array::from_fn(|byte| byte as u8);
     bytes.sort_unstable_by_key(|&byte| spelling_of(byte));
     bytes
 }
 
-/// The byte that a character stands for; `None` when it is none of the 256.
+/// Returns the byte for a character, or `None` if it is not one of the 256.
 pub(crate) fn byte_of(spelling: char) -> Option<u8> {
     let byte = match u32::from(spelling) {
         code @ (0x21..=0x7E | 0xA1..=0xAC | 0xAE..=0xFF) => code,
@@ -37,13 +35,13 @@ pub(crate) fn byte_of(spelling: char) -> Option<u8> {
     u8::try_from(byte).ok()
 }
 
-/// How bytes are spelled.
+/// Maps bytes to characters.
 #[cfg(feature = "huggingface")]
 pub(crate) fn spell(bytes: &[u8]) -> String {
     bytes.iter().map(|&byte| spelling_of(byte)).collect()
 }
 
-/// The bytes of a spelling; `None` when a character of it stands for no byte.
+/// Maps characters back to bytes; `None` if one of them is not a byte's.
 pub(crate) fn bytes_of(spelling: &str) -> Option<Vec<u8>> {
     spelling.chars().map(byte_of).collect()
 }
@@ -53,8 +51,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_byte_has_a_spelling_of_its_own() {
-        // GPT-2's own way to make the table.
+    fn every_byte_has_its_own_character() {
+        // The construction in GPT-2's source.
         let printable = |b: u8| matches!(b, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
         let mut next = 0x100;
         for byte in 0..=255u8 {
@@ -77,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_is_that_of_the_characters() {
+    fn bytes_are_ordered_by_character() {
         let order = bytes_in_order();
         assert_eq!(order[..3], *b"!\"#");
         assert_eq!(order[94..96], [0xA1, 0xA2]);
@@ -89,7 +87,7 @@ mod tests {
 
     #[cfg(feature = "huggingface")]
     #[test]
-    fn spellings_are_read_back() {
+    fn spellings_round_trip() {
         assert_eq!(spell(b" the\n\xff"), "ĠtheĊÿ");
         assert_eq!(bytes_of("ĠtheĊÿ").as_deref(), Some(&b" the\n\xff"[..]));
         assert_eq!(bytes_of("a b"), None);

@@ -1,55 +1,54 @@
-//! A free list: objects that are costly to make, kept for the next call.
+//! A free list: a pool of objects that are expensive to create.
 //!
-//! A list has a fixed number of places, each behind a lock of its own that is only tried, so taking and
-//! giving back never block: a process that was forked at any moment goes on. An object for which there is
-//! no place is dropped.
+//! The list has a fixed number of slots, each with its own lock, which is only ever tried: taking and
+//! returning an object never block, not even in a child that was forked while another thread held a lock.
+//! An object that finds no free slot is dropped.
 //!
-//! A thread takes the object that it gave back last. Two threads that encode many short texts would
-//! otherwise swap their sessions, and find the tables in the other processor's cache: that takes up to twice
-//! as long.
+//! A thread prefers the object that it returned last, whose memory is in its processor's cache. Two
+//! threads that encode short texts and swap their objects take up to twice as long.
 
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 use std::sync::Mutex;
 
-const PLACES: usize = 128;
+const SLOTS: usize = 128;
 
-/// See the module.
+/// A pool of objects; see the module documentation.
 pub(crate) struct FreeList<T> {
-    places: [Mutex<Option<T>>; PLACES],
+    slots: [Mutex<Option<T>>; SLOTS],
 }
 
-/// An object that goes back to its list when it is dropped.
+/// An object that returns to its list when dropped.
 pub(crate) struct Taken<'l, T> {
     object: Option<T>,
     list: &'l FreeList<T>,
 }
 
 thread_local! {
-    /// The place where this thread left an object, in any list.
-    static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
+    /// The slot that this thread used last, in any list.
+    static LAST_SLOT: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
 impl<T> FreeList<T> {
     pub(crate) const fn new() -> Self {
         FreeList {
-            places: [const { Mutex::new(None) }; PLACES],
+            slots: [const { Mutex::new(None) }; SLOTS],
         }
     }
 
-    /// The object that this thread left, or else the last of the list: the first is mostly that of the
-    /// thread that shares the work out.
+    /// Takes the object that this thread returned last, or else the one in the highest slot. The lowest
+    /// slot usually belongs to the thread that distributes the work.
     pub(crate) fn take(&self) -> Option<Taken<'_, T>> {
-        let places = LEFT.get().into_iter().chain((0..PLACES).rev());
-        let mut places = places.filter_map(|place| {
-            let object = self.places[place].try_lock().ok()?.take()?;
-            LEFT.set(Some(place));
+        let slots = LAST_SLOT.get().into_iter().chain((0..SLOTS).rev());
+        let mut objects = slots.filter_map(|slot| {
+            let object = self.slots[slot].try_lock().ok()?.take()?;
+            LAST_SLOT.set(Some(slot));
             Some(object)
         });
-        places.next().map(|object| self.hold(object))
+        objects.next().map(|object| self.hold(object))
     }
 
-    /// An object that goes to this list when it is dropped.
+    /// Wraps an object so that it returns to this list when dropped.
     pub(crate) fn hold(&self, object: T) -> Taken<'_, T> {
         Taken {
             object: Some(object),
@@ -59,10 +58,10 @@ impl<T> FreeList<T> {
 }
 
 impl<T> Taken<'_, T> {
-    /// Keeps the object from going back.
+    /// Unwraps the object without returning it to the list.
     #[cfg(feature = "parallel")]
     pub(crate) fn into_inner(mut self) -> T {
-        self.object.take().expect("it is there until dropped")
+        self.object.take().expect("present until dropped")
     }
 }
 
@@ -70,28 +69,28 @@ impl<T> Deref for Taken<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        self.object.as_ref().expect("it is there until dropped")
+        self.object.as_ref().expect("present until dropped")
     }
 }
 
 impl<T> DerefMut for Taken<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
-        self.object.as_mut().expect("it is there until dropped")
+        self.object.as_mut().expect("present until dropped")
     }
 }
 
 impl<T> Drop for Taken<'_, T> {
     fn drop(&mut self) {
-        // A panic may have left it half changed.
+        // A panic may have left the object in an inconsistent state.
         if std::thread::panicking() || self.object.is_none() {
             return;
         }
-        for place in LEFT.get().into_iter().chain(0..PLACES) {
-            if let Ok(mut there) = self.list.places[place].try_lock()
-                && there.is_none()
+        for index in LAST_SLOT.get().into_iter().chain(0..SLOTS) {
+            if let Ok(mut slot) = self.list.slots[index].try_lock()
+                && slot.is_none()
             {
-                *there = self.object.take();
-                LEFT.set(Some(place));
+                *slot = self.object.take();
+                LAST_SLOT.set(Some(index));
                 return;
             }
         }
@@ -105,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_finds_the_object_that_it_left() {
+    fn a_thread_takes_the_object_that_it_returned() {
         let list = FreeList::new();
         let take = |new: u32| list.take().unwrap_or_else(|| list.hold(new));
         let mine = take(1);
@@ -114,7 +113,7 @@ mod tests {
             scope.spawn(|| {
                 drop(take(2));
                 together.wait();
-                // Now both are in the list, for this thread too.
+                // Both objects are in the list now.
                 together.wait();
                 for _ in 0..3 {
                     assert_eq!(*take(3), 2);
@@ -129,7 +128,7 @@ mod tests {
             }
             together.wait();
         });
-        // The other thread has gone: its object is taken, not made anew.
+        // The object of the finished thread is available to others.
         let both = [take(5), take(6)];
         assert_eq!(both.each_ref().map(|taken| **taken), [1, 2]);
     }
@@ -147,11 +146,11 @@ mod tests {
     }
 
     #[test]
-    fn more_objects_than_places_are_dropped() {
+    fn objects_without_a_free_slot_are_dropped() {
         let list = FreeList::new();
-        let many: Vec<_> = (0..PLACES + 9).map(|number| list.hold(number)).collect();
+        let many: Vec<_> = (0..SLOTS + 9).map(|number| list.hold(number)).collect();
         drop(many);
         let found: Vec<_> = std::iter::from_fn(|| list.take()).collect();
-        assert_eq!(found.len(), PLACES);
+        assert_eq!(found.len(), SLOTS);
     }
 }

@@ -1,34 +1,34 @@
-//! Hashing: the keys of pieces, and the one hash function of all tables.
+//! 128-bit keys of pieces, and the hash functions of all tables.
 //!
-//! A piece of up to 15 bytes *is* its key (its bytes, with its length above them): it is hashed from
-//! one 16-byte load, compared as one integer, and nothing else is read. The key of a longer piece is
-//! its hash and its length; the bytes of pieces with equal keys must be compared.
+//! The key of a piece of up to 15 bytes is the bytes themselves, with the length in the top byte: one
+//! 16-byte load, one integer comparison. The key of a longer piece is a 64-bit hash and the length, so the
+//! bytes of two long pieces with equal keys must still be compared.
 //!
-//! The hash is a folded multiplication (both halves of a 128-bit product, as in wyhash), seeded at
-//! random: whoever writes a text cannot choose pieces that collide.
+//! The hash is a folded multiplication (both halves of a 128-bit product, as in wyhash) with random seeds,
+//! so that a text cannot be crafted to make its pieces collide.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use crate::simd::sixteen_bytes;
 
-/// The key of a piece, see the module. Never zero.
+/// The key of a piece; see the module documentation. Never zero.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Key(pub(crate) u128);
 
-/// Bytes of the longest piece that is its own key.
+/// Maximum length in bytes of a piece whose key contains its bytes.
 pub(crate) const INLINE: usize = 15;
 
-/// 2^64 divided by the golden ratio: the multiplier of Fibonacci hashing (Knuth), for tables whose
-/// keys nobody chooses.
+/// 2^64 divided by the golden ratio: the multiplier of Fibonacci hashing (Knuth), for keys that an attacker
+/// cannot choose.
 pub(crate) const FIBONACCI: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// Where the length of a short piece is; zero in the key of a long piece.
+/// Lowest bit of the length in the key of a short piece. These bits are zero in the key of a long piece.
 const LENGTH: u32 = 120;
 
-/// Where the length of a long piece is, above its hash.
+/// Lowest bit of the length in the key of a long piece, above its hash.
 const LONG_LENGTH: u32 = 64;
 
-/// The seeds of the hash. Tables that are merged share them.
+/// Random seeds of the hash. Tables that are merged with each other share them.
 #[derive(Clone, Copy)]
 pub(crate) struct Seeds {
     low: u64,
@@ -44,7 +44,7 @@ impl Seeds {
         }
     }
 
-    /// The key of the piece `text[start..end]`, which is not empty.
+    /// Returns the key of the piece `text[start..end]`, which must not be empty.
     #[inline(always)]
     pub(crate) fn key(self, text: &[u8], start: usize, end: usize) -> Key {
         let length = end - start;
@@ -54,11 +54,11 @@ impl Seeds {
         }
     }
 
-    /// The key of a piece of more than 15 bytes.
+    /// Returns the key of a piece of more than 15 bytes.
     #[inline(never)]
     pub(crate) fn long_key(self, piece: &[u8]) -> Key {
         let mut hash = u128::from(self.hash(Key(piece.len() as u128)));
-        // The last block overlaps the one before it.
+        // The last block may overlap the one before it.
         for start in (0..piece.len() - 16).step_by(16).chain([piece.len() - 16]) {
             hash = u128::from(self.hash(Key(sixteen_bytes(piece, start) ^ hash)));
         }
@@ -81,7 +81,7 @@ impl Default for Seeds {
     }
 }
 
-/// For the maps of the standard library and of `hashbrown`.
+/// Makes `Seeds` usable with the maps of `hashbrown` and of the standard library.
 impl BuildHasher for Seeds {
     type Hasher = BlockHasher;
 
@@ -112,7 +112,7 @@ impl Hasher for BlockHasher {
             self.add(u128::from_le_bytes(block));
         }
         if !rest.is_empty() {
-            self.add(few_bytes(rest));
+            self.add(partial_block(rest));
         }
     }
 
@@ -137,10 +137,10 @@ impl Hasher for BlockHasher {
     }
 }
 
-/// Up to 16 bytes in one number, from the first and the last of them, which may overlap: different for
-/// different bytes of one length.
+/// Packs up to 16 bytes into an integer by loading the first and the last eight (or four) bytes, which may
+/// overlap. Injective for a given length.
 #[inline]
-fn few_bytes(bytes: &[u8]) -> u128 {
+fn partial_block(bytes: &[u8]) -> u128 {
     if let (Some(&first), Some(&last)) = (bytes.first_chunk(), bytes.last_chunk()) {
         u128::from(u64::from_le_bytes(first)) | u128::from(u64::from_le_bytes(last)) << 64
     } else if let (Some(&first), Some(&last)) = (bytes.first_chunk(), bytes.last_chunk()) {
@@ -152,34 +152,34 @@ fn few_bytes(bytes: &[u8]) -> u128 {
     }
 }
 
-/// The mask of the first `n` bytes of a piece.
-static HEADS: [u128; INLINE + 1] = {
-    let mut heads = [0; INLINE + 1];
+/// `PREFIX_MASKS[n]` selects the first `n` bytes of a 16-byte load.
+static PREFIX_MASKS: [u128; INLINE + 1] = {
+    let mut masks = [0; INLINE + 1];
     let mut length = 1;
     while length <= INLINE {
-        heads[length] = heads[length - 1] << 8 | 0xFF;
+        masks[length] = masks[length - 1] << 8 | 0xFF;
         length += 1;
     }
-    heads
+    masks
 };
 
 impl Key {
-    /// The key of the piece of `length` bytes that begins at `start`, if it is its own key.
+    /// Returns the key of the piece of `length` bytes at `start`, or `None` if it has more than 15.
     #[inline(always)]
     pub(crate) fn short(text: &[u8], start: usize, length: usize) -> Option<Key> {
-        let head = HEADS.get(length)?;
+        let mask = PREFIX_MASKS.get(length)?;
         Some(Key(
-            sixteen_bytes(text, start) & head | (length as u128) << LENGTH
+            sixteen_bytes(text, start) & mask | (length as u128) << LENGTH
         ))
     }
 
-    /// Whether this is the key of a piece of more than 15 bytes.
+    /// Returns whether this is the key of a piece of more than 15 bytes.
     #[inline(always)]
     pub(crate) fn is_long(self) -> bool {
         self.0 >> LENGTH == 0
     }
 
-    /// Bytes of the piece.
+    /// Returns the length of the piece in bytes.
     pub(crate) fn length(self) -> usize {
         match self.is_long() {
             true => (self.0 >> LONG_LENGTH) as usize,
@@ -188,14 +188,14 @@ impl Key {
     }
 }
 
-/// A polynomial hash of bytes modulo 2^64, with a random odd base. The hash of two strings joined follows
-/// from their hashes and the length of the second, without the bytes.
+/// A polynomial hash modulo 2^64 with a random odd base, as in Rabin-Karp. The hash of a concatenation is
+/// computed in constant time from the two hashes and the length of the second string.
 #[derive(Clone)]
 pub(crate) struct JoinHash {
-    /// The powers of the base, from 0.
+    /// `powers[n]` is the base to the power `n`.
     powers: [u64; 256],
-    /// The first 16 powers, highest first, and 16 zeros: `factors[16 - n..]` are the factors of 16 bytes of
-    /// which the first `n` count.
+    /// The first 16 powers in descending order, then 16 zeros. `factors[16 - n..]` are the factors of a
+    /// 16-byte load of which the first `n` bytes are hashed.
     factors: [u64; 32],
 }
 
@@ -213,14 +213,15 @@ impl JoinHash {
         JoinHash { powers, factors }
     }
 
-    /// The hash of `text[at..at + length]`, without a loop of `length` steps up to 16 bytes.
+    /// Returns the hash of `text[at..at + length]`. Up to 16 bytes, the loops have a fixed number of steps,
+    /// which the compiler vectorizes.
     #[inline(always)]
-    pub(crate) fn of_part(&self, text: &[u8], at: usize, length: usize) -> u64 {
+    pub(crate) fn of_range(&self, text: &[u8], at: usize, length: usize) -> u64 {
         match self.factors.get(16_usize.wrapping_sub(length)..) {
             Some(factors) if length <= 16 => {
                 let bytes = sixteen_bytes(text, at).to_le_bytes();
-                let sum = |some: std::ops::Range<usize>| {
-                    let products = bytes[some.clone()].iter().zip(&factors[some]);
+                let sum = |half: std::ops::Range<usize>| {
+                    let products = bytes[half.clone()].iter().zip(&factors[half]);
                     let products =
                         products.map(|(&byte, &factor)| factor.wrapping_mul(1 + u64::from(byte)));
                     products.fold(0, u64::wrapping_add)
@@ -235,7 +236,8 @@ impl JoinHash {
         }
     }
 
-    /// A sum of independent products, not Horner's rule, whose steps depend on one another.
+    /// Returns the hash of `bytes`. Sums independent products: Horner's rule would be a chain of dependent
+    /// multiplications.
     #[inline]
     pub(crate) fn of(&self, bytes: &[u8]) -> u64 {
         bytes.chunks(self.powers.len()).fold(0, |hash, chunk| {
@@ -247,7 +249,8 @@ impl JoinHash {
         })
     }
 
-    /// The hash of two strings joined, the second of `length` bytes.
+    /// Returns the hash of the concatenation of two strings with these hashes. `length` is that of the
+    /// second, in bytes.
     #[inline(always)]
     pub(crate) fn join(&self, left: u64, right: u64, length: usize) -> u64 {
         let power = match self.powers.get(length) {
@@ -257,14 +260,13 @@ impl JoinHash {
         left.wrapping_mul(power).wrapping_add(right)
     }
 
-    /// The base to a high power, by squaring.
+    /// Returns the base to a power above the table, by repeated squaring of the highest in it.
     #[cold]
     fn power(&self, exponent: usize) -> u64 {
-        let longest = self.powers.len() - 1;
-        let (times, rest) = (exponent / longest, exponent % longest);
-        let mut power = self.powers[rest];
-        let mut square = self.powers[longest];
-        let mut bits = times;
+        let highest = self.powers.len() - 1;
+        let mut power = self.powers[exponent % highest];
+        let mut square = self.powers[highest];
+        let mut bits = exponent / highest;
         while bits > 0 {
             if bits & 1 == 1 {
                 power = power.wrapping_mul(square);
@@ -281,7 +283,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_knows_its_length() {
+    fn keys_contain_the_length() {
         let seeds = Seeds::new();
         let text: Vec<u8> = (0..=255).cycle().take(600).collect();
         for start in [0, 7, 580] {
@@ -301,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn zeros_at_the_end_are_part_of_a_piece() {
+    fn trailing_zeros_change_the_key() {
         let seeds = Seeds::new();
         let text = [b'a', 0, 0, 0];
         let keys: Vec<_> = (1..=4).map(|end| seeds.key(&text, 0, end).0).collect();
@@ -309,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_of_a_long_piece_counts() {
+    fn every_byte_of_a_long_piece_changes_the_key() {
         let seeds = Seeds::new();
         let text: Vec<u8> = (0..100).collect();
         for length in 16..100 {
@@ -323,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_and_the_length_count_in_a_map() {
+    fn every_byte_and_the_length_change_the_hash() {
         let seeds = Seeds::new();
         let text: Vec<u8> = (0..40).collect();
         let mut hashes = std::collections::HashSet::new();
@@ -347,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_of_joined_strings_follows_from_theirs() {
+    fn the_hash_of_a_concatenation_equals_the_joined_hash() {
         let hash = JoinHash::new();
         let text: Vec<u8> = (0..2000u32).map(|n| ((n * n) >> 3) as u8).collect();
         for (left, right) in [(0, 1), (1, 2), (3, 255), (10, 256), (500, 1500), (7, 1021)] {
@@ -366,7 +368,7 @@ mod tests {
             (1990, 10),
         ] {
             assert_eq!(
-                hash.of_part(&text, at, length),
+                hash.of_range(&text, at, length),
                 hash.of(&text[at..at + length])
             );
         }

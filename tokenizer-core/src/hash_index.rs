@@ -1,44 +1,44 @@
-//! An index from hashes to numbers: tokens by their bytes, merges by their pairs.
+//! A hash table from 64-bit hashes to numbers: from bytes to token ids, from pairs to merge ranks.
 //!
-//! Open addressing in buckets of eight slots, half a cache line, at most half full; what does not fit goes
-//! to the next bucket. A slot is four bytes: a number, and above it as many bits of the hash as there is
-//! room for (a tag: 15 for ids up to 100,000, 7 up to 2^24). A look-up is one cache line, eight XORs and a minimum, without
-//! a branch that depends on what is found.
+//! Open addressing in buckets of eight 4-byte slots, half a cache line each. A full bucket overflows to the
+//! next; at most half of all slots are used. A slot holds a number and, in the bits above it, a tag: as many
+//! bits of the hash as fit (15 for numbers up to 100,000, 7 up to 2^24). A look-up usually reads one cache
+//! line and takes the minimum of eight XORs, without a branch that depends on the slots.
 //!
-//! **Invariant.** Equal hashes have equal tags, so [`HashIndex::lowest`] is a lower bound of the number
-//! that is sought. The caller verifies it.
+//! **Invariant.** Equal hashes have equal tags, so [`HashIndex::lowest`] never exceeds the number with the
+//! given hash. The table stores no keys: the caller verifies that a number found is the right one.
 
 use crate::hash::FIBONACCI;
 use crate::simd::prefetch;
 
-/// See the module.
+/// A hash table of numbers; see the module documentation.
 #[derive(Clone)]
 pub(crate) struct HashIndex {
-    /// Their number is a power of two.
+    /// A power of two of them.
     buckets: Vec<Bucket>,
-    /// The bits of a slot that hold the number. No number is equal to it.
+    /// The bits of a slot that hold the number. Every number is less than the mask.
     mask: u32,
-    /// A mixed hash shifted right by this is the index of a bucket.
+    /// A mixed hash shifted right by this is the index of its bucket.
     shift: u32,
     used: usize,
 }
 
 const SLOTS: usize = 8;
 
-/// Filled from the front.
+/// Slots are filled from the front.
 #[derive(Clone, Copy)]
 #[repr(align(32))]
 struct Bucket([u32; SLOTS]);
 
-/// No number is the mask, so no slot in use is all ones.
+/// A free slot. No slot in use is all ones, because every number is less than the mask.
 const FREE: u32 = u32::MAX;
 
 impl HashIndex {
-    /// An index for at most `capacity` numbers, all below `limit`, which is at most 2^24.
+    /// Creates a table for up to `capacity` numbers, all below `limit`, which is at most 2^24.
     pub(crate) fn new(capacity: usize, limit: usize) -> Self {
         let buckets = (2 * capacity).div_ceil(SLOTS).next_power_of_two().max(2);
         HashIndex {
-            // Written, so that the pages are there and prefetching them works.
+            // Not zeros: writing the slots maps the pages, and a prefetch of an unmapped page does nothing.
             buckets: vec![Bucket([FREE; SLOTS]); buckets],
             mask: (limit as u32 + 1).next_power_of_two() - 1,
             shift: 64 - buckets.trailing_zeros(),
@@ -46,54 +46,54 @@ impl HashIndex {
         }
     }
 
-    /// How many numbers there are.
+    /// Returns the number of used slots.
     pub(crate) fn len(&self) -> usize {
         self.used
     }
 
-    /// The first bucket of a hash, and its tag.
+    /// Returns the index of the first bucket of a hash, and its tag.
     #[inline(always)]
-    fn place(&self, hash: u64) -> (usize, u32) {
+    fn bucket_and_tag(&self, hash: u64) -> (usize, u32) {
         let mixed = hash.wrapping_mul(FIBONACCI);
         let below = mixed << (64 - self.shift) >> 32;
         ((mixed >> self.shift) as usize, below as u32 & !self.mask)
     }
 
-    /// Fetches the bucket of a hash.
+    /// Prefetches the first bucket of a hash.
     #[inline(always)]
     pub(crate) fn prefetch(&self, hash: u64) {
-        prefetch(&self.buckets, self.place(hash).0);
+        prefetch(&self.buckets, self.bucket_and_tag(hash).0);
     }
 
-    /// The lowest number whose tag is that of the hash: the number with this hash is not lower. `None` if
-    /// there is certainly none.
+    /// Returns the lowest number with the same tag, a lower bound on the number with this hash. Returns
+    /// `None` if there is certainly no number with this hash.
     #[inline(always)]
     pub(crate) fn lowest(&self, hash: u64) -> Option<u32> {
-        let (mut at, tag) = self.place(hash);
+        let (mut at, tag) = self.bucket_and_tag(hash);
         let mut lowest = FREE;
         loop {
             let Bucket(slots) = &self.buckets[at];
-            // Equal tags cancel out: only a number is left.
+            // Equal tags cancel out and leave the number; other tags leave a value above the mask.
             let numbers = slots.iter().map(|slot| slot ^ tag);
             lowest = numbers.fold(lowest, u32::min);
             if slots[SLOTS - 1] == FREE {
-                // A free slot gives the mask, if the tag is all ones, or more.
+                // A free slot yields at least the mask.
                 return (lowest < self.mask).then_some(lowest);
             }
             at = (at + 1) & (self.buckets.len() - 1);
         }
     }
 
-    /// The number with this hash that is the right one.
+    /// Returns the number with this hash that `matches` accepts.
     #[inline(always)]
-    pub(crate) fn find(&self, hash: u64, is: impl Fn(u32) -> bool) -> Option<u32> {
-        let (mut at, tag) = self.place(hash);
+    pub(crate) fn find(&self, hash: u64, matches: impl Fn(u32) -> bool) -> Option<u32> {
+        let (mut at, tag) = self.bucket_and_tag(hash);
         loop {
             for &slot in &self.buckets[at].0 {
                 if slot == FREE {
                     return None;
                 }
-                if slot ^ tag < self.mask && is(slot ^ tag) {
+                if slot ^ tag < self.mask && matches(slot ^ tag) {
                     return Some(slot ^ tag);
                 }
             }
@@ -101,27 +101,29 @@ impl HashIndex {
         }
     }
 
-    /// Inserts `number`, unless `is` accepts one with this hash, which is returned. There is room for it.
+    /// Inserts `number`, unless the table has a number with this hash that `matches` accepts, which it then
+    /// returns. Must be called at most `capacity` times.
     ///
-    /// Counts used slots without branching: while an index is filled, that branch is unpredictable.
+    /// Counts the used slots of a bucket without branching: while a table is filled, a branch on each slot
+    /// is unpredictable.
     #[inline]
     pub(crate) fn insert(
         &mut self,
         hash: u64,
         number: u32,
-        is: impl Fn(u32) -> bool,
+        matches: impl Fn(u32) -> bool,
     ) -> Option<u32> {
-        let (mut at, tag) = self.place(hash);
+        let (mut at, tag) = self.bucket_and_tag(hash);
         loop {
             let Bucket(slots) = &mut self.buckets[at];
             let has_tag = |&slot: &u32| slot & !self.mask == tag;
             if slots.iter().filter(|slot| has_tag(slot)).count() > 0 {
                 let numbers = slots.iter().map(|slot| slot ^ tag);
-                let there = numbers
-                    .filter(|&there| there < self.mask)
-                    .find(|&there| is(there));
-                if there.is_some() {
-                    return there;
+                let existing = numbers
+                    .filter(|&number| number < self.mask)
+                    .find(|&number| matches(number));
+                if existing.is_some() {
+                    return existing;
                 }
             }
             let used = slots.iter().filter(|&&slot| slot != FREE).count();
@@ -141,22 +143,22 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Few hashes and many, so that buckets overflow; limits that leave tags of 7 to 30 bits.
+        /// Colliding and distinct hashes, so that buckets overflow; limits that leave tags of 7 to 19 bits.
         #[test]
-        fn numbers_are_those_of_a_map(
+        fn the_index_agrees_with_a_map(
             entries in prop::collection::btree_map(0..5000_u32, 0..400_u64, 0..300),
             stretch in prop::sample::select(&[1, 1 << 20, FIBONACCI][..]),
             limit in prop::sample::select(&[5000, 8191, 8192, 1 << 16, 1 << 24][..]),
         ) {
             let mut index = HashIndex::new(entries.len(), limit);
             for (&number, &hash) in &entries {
-                let there = index.insert(hash.wrapping_mul(stretch), number, |other| other == number);
-                prop_assert_eq!(there, None);
+                let existing = index.insert(hash.wrapping_mul(stretch), number, |other| other == number);
+                prop_assert_eq!(existing, None);
             }
             prop_assert_eq!(index.len(), entries.len());
             for hash in 0..450 {
-                let wanted = entries.iter().filter(|&(_, &other)| other == hash);
-                let numbers: Vec<u32> = wanted.map(|(&number, _)| number).collect();
+                let same = entries.iter().filter(|&(_, &other)| other == hash);
+                let numbers: Vec<u32> = same.map(|(&number, _)| number).collect();
                 let hash = hash.wrapping_mul(stretch);
                 for &number in &numbers {
                     prop_assert_eq!(index.find(hash, |other| other == number), Some(number));
@@ -172,11 +174,11 @@ mod tests {
     }
 
     #[test]
-    fn the_number_below_the_limit_is_told_from_a_free_slot() {
+    fn the_highest_number_differs_from_a_free_slot() {
         for limit in [1, 2, 3, 4, 255, 256, 257, 1 << 24] {
             let mut index = HashIndex::new(600, limit);
             let last = limit as u32 - 1;
-            // Tags of all ones too.
+            // These hashes include tags of all ones.
             for hash in 0..600_u64 {
                 index.insert(hash, last, |_| false);
             }

@@ -1,39 +1,67 @@
-//! Byte-level BPE: train a vocabulary on a corpus, encode and decode text with it.
+//! A byte-level BPE (byte pair encoding) tokenizer: trains vocabularies, encodes text and decodes ids.
 //!
-//! The merges are those of `rustbpe`, the ids those of `tiktoken`, byte for byte, on any input,
-//! whether it is UTF-8 or not.
+//! It produces the ids of `tiktoken` and of Hugging Face's `tokenizers` from the same model files, and the
+//! merges of `rustbpe` from the same corpus.
 //!
-//! ```text
-//! text ──pattern──▶ pieces ──count──▶ PieceCounts ──train──▶ Trained ──▶ Tokenizer ──encode──▶ ids ──decode──▶ bytes
+//! # Encode and decode
+//!
+//! ```
+//! use tokenizer_core::{Model, Pattern, PatternName, Tokenizer};
+//!
+//! // A toy model: the 256 single bytes and two tokens. Tokenizer::from_file("model.bpe") loads a real one.
+//! let mut tokens: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).collect();
+//! tokens.extend([b"th".to_vec(), b"the".to_vec()]);
+//! let ranks = tokens.iter().zip(0..).map(|(token, id)| (token.as_slice(), id));
+//! let tokenizer = Tokenizer::new(Model::from_ranks(Pattern::named(PatternName::Cl100k), ranks, [])?);
+//!
+//! let ids = tokenizer.encode("the cat")?;
+//! assert_eq!(ids, [257, 32, 99, 97, 116]);
+//! assert_eq!(tokenizer.decode(&ids)?, b"the cat");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`count_pieces`] splits documents by a [`Pattern`] and counts the distinct pieces ([`PieceCounts`]);
-//! [`fn@train`] learns merges from them ([`Trained`]). A [`Model`] is everything that decides about ids. A
-//! [`Tokenizer`] encodes and decodes with it; [`Tokenizer::request`] takes special tokens, threads and a
-//! stop flag. [`mod@format`] has models and counted pieces as bytes, `corpus` has them as files.
-//!
-//! # Example
+//! # Train
 //!
 //! ```
 //! use tokenizer_core::{CountOptions, Pattern, Tokenizer, TrainOptions, count_pieces, train};
 //!
 //! let pattern: Pattern = "cl100k".parse()?;
 //! let documents = ["the cat sat on the mat", "the dog sat on the log"];
-//! let pieces = count_pieces(documents, &pattern, &CountOptions::default())?;
-//! let options = TrainOptions::new(273).specials(["<|endoftext|>"]);
-//! let tokenizer = Tokenizer::from_trained(pattern, train(&pieces, &options)?)?;
+//! let counts = count_pieces(documents, &pattern, &CountOptions::default())?;
 //!
-//! let ids = tokenizer.encode("the cat sat")?;
-//! assert!(ids.len() < 11);
-//! assert_eq!(tokenizer.decode(&ids)?, b"the cat sat");
+//! // 256 bytes, 16 merges and one special token.
+//! let options = TrainOptions::new(273).specials(["<|endoftext|>"]);
+//! let tokenizer = Tokenizer::from_trained(pattern, train(&counts, &options)?)?;
+//! assert!(tokenizer.encode("the cat sat")?.len() < "the cat sat".len());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Data flow
+//!
+//! ```text
+//! text ──pattern──▶ pieces ──count──▶ PieceCounts ──train──▶ Trained ──▶ Tokenizer ──encode──▶ ids ──decode──▶ bytes
+//! ```
+//!
+//! | To ... | see |
+//! | --- | --- |
+//! | load a model, encode and decode | [`Tokenizer`] |
+//! | encode with special tokens, on several threads, in batches, with offsets, or with a stop flag | [`Tokenizer::request`] |
+//! | decode ids one at a time | [`DecodeStream`] |
+//! | split text | [`Pattern`] |
+//! | train | [`count_pieces`], [`fn@train`], [`TrainOptions`] |
+//! | add tokens to a model by training on more text | [`fn@extend`] |
+//! | read and write models as bytes | [`mod@format`] |
+//! | read and write models, documents and counts as files | `corpus` (feature `files`) |
+//!
 //! # Features
 //!
-//! `parallel` (counting and encoding on several threads), `files` (paths, atomic writes) and `huggingface` (`tokenizer.json`) are on by default; the crate builds without them.
-//! Two are not, since they bring crates along: `documents` (JSON lines, gzip, Zstandard) and `parquet`
-//! (counted pieces, and with `documents` texts, as Parquet).
+//! | Feature | Default | Enables |
+//! | --- | --- | --- |
+//! | `parallel` | yes | several threads for counting, training and encoding |
+//! | `files` | yes | the `corpus` module: paths and atomic writes |
+//! | `huggingface` | yes | `tokenizer.json`; GPT-2's `vocab.json` with `merges.txt` |
+//! | `documents` | no | documents from JSON lines and from gzip and Zstandard files |
+//! | `parquet` | no | piece counts as Parquet; with `documents`, documents from its columns |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
@@ -105,12 +133,12 @@ pub use train::{
 pub use unicode::UNICODE_VERSION;
 pub use vocab::{Repeats, Vocab, VocabError};
 
-/// For tests, benches and fuzz targets: oracles, instruction sets, pieces as spans.
+/// Internals for tests, benches and fuzz targets: oracles, SIMD tiers, spans of pieces.
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals {
     pub use crate::simd::Tier;
-    /// BPE by its definition.
+    /// Reference implementations: BPE by its definition.
     pub mod reference {
         pub use crate::reference::*;
     }

@@ -1,4 +1,4 @@
-//! Merges: which pair becomes which token, in order of rank.
+//! The ordered list of merge rules.
 
 use std::fmt;
 
@@ -14,75 +14,76 @@ pub struct Merge {
     pub left: TokenId,
     /// The second token of the pair.
     pub right: TokenId,
-    /// What the pair becomes.
+    /// The token that replaces the pair.
     pub token: TokenId,
 }
 
 impl Merge {
-    /// The pair that this rule merges.
+    /// Returns the pair that this rule merges.
     #[inline]
+    #[must_use]
     pub fn pair(&self) -> Pair {
         Pair::new(self.left, self.right)
     }
 }
 
-/// Merge rules by rank: rule 0 is applied before rule 1, wherever both can be.
+/// Merge rules in the order of their ranks: where rules 0 and 1 both apply, rule 0 comes first.
 ///
-/// A trained list makes token `256 + k` with rule `k`. A list from a file may number its tokens in
-/// any way and may make one token by several rules.
+/// In a trained list, rule `k` produces token `256 + k`. A list from a file may number its tokens in any
+/// way, and several of its rules may produce the same token.
 #[derive(Clone)]
 pub struct Merges {
     rules: Vec<Merge>,
-    /// Ranks by their pairs.
+    /// Finds the rank of a pair.
     index: HashIndex,
     seeds: Seeds,
 }
 
-/// A list of merges contradicts itself.
+/// An invalid list of merges.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MergesError {
-    /// The same pair stands twice.
-    #[error("merge {rank} repeats the pair of merge {first}")]
+    /// Two rules merge the same pair.
+    #[error("duplicate pair in merge {rank} (first in merge {first})")]
     RepeatedPair {
-        /// The later rule.
+        /// Rank of the later rule.
         rank: usize,
-        /// The earlier rule.
+        /// Rank of the earlier rule.
         first: usize,
     },
-    /// A trained list: the rule uses a token that no earlier rule makes.
-    #[error("merge {rank} uses token {id}, which no earlier merge makes")]
+    /// In a trained list, a rule uses a token that no earlier rule produces.
+    #[error("merge {rank} uses token {id}, which no earlier merge produces")]
     LaterToken {
-        /// The rule.
+        /// Rank of the rule.
         rank: usize,
-        /// The token it uses too early.
+        /// The token that it uses.
         id: TokenId,
     },
-    /// A list that is taken for a trained one numbers its tokens in another way.
-    #[error("merge {rank} does not make token 256 + {rank}, as training does")]
+    /// A list is not numbered as training numbers it.
+    #[error("merge {rank} does not produce token 256 + {rank}")]
     NotTrained {
-        /// The rule.
+        /// Rank of the rule.
         rank: usize,
     },
-    /// The tokens together pass 4 GiB.
-    #[error("with merge {rank} the tokens together pass 4 GiB")]
+    /// The tokens together exceed 4 GiB.
+    #[error("tokens of more than 4 GiB in total, reached at merge {rank}")]
     TooLong {
-        /// The rule.
+        /// Rank of the rule whose token exceeds the limit.
         rank: usize,
     },
-    /// More merges than there are ids.
-    #[error("{merges} merges are more than ids up to {MAX_TOKEN_ID} can number")]
+    /// There are more merges than ids.
+    #[error("{merges} merges, but only {MAX_TOKEN_ID} token ids")]
     TooMany {
-        /// How many there are.
+        /// Number of merges.
         merges: usize,
     },
 }
 
 impl Merges {
-    /// Rules in order of rank.
+    /// Creates a list from rules in the order of their ranks.
     ///
     /// # Errors
-    /// When a pair stands twice, or there are too many.
+    /// If two rules have the same pair, or there are too many rules.
     pub fn new(rules: Vec<Merge>) -> Result<Self, MergesError> {
         if rules.len() > MAX_TOKEN_ID as usize {
             return Err(MergesError::TooMany {
@@ -105,10 +106,10 @@ impl Merges {
         })
     }
 
-    /// The rules of a trained list: rule `k` makes token `256 + k` of earlier tokens.
+    /// Creates a trained list: rule `k` merges `pairs[k]` into token `256 + k`.
     ///
     /// # Errors
-    /// When a pair stands twice, uses a later token, or there are too many.
+    /// If a pair is a duplicate or uses a token of a later rule, or there are too many pairs.
     pub fn trained(pairs: &[Pair]) -> Result<Self, MergesError> {
         if pairs.len() > MAX_TOKEN_ID as usize - 255 {
             return Err(MergesError::TooMany {
@@ -132,17 +133,19 @@ impl Merges {
         Self::new(rules)
     }
 
-    /// How many rules there are.
+    /// Returns the number of rules.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.rules.len()
     }
 
-    /// Whether there is no rule.
+    /// Returns whether there are no rules.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
 
-    /// The rank of the rule for a pair.
+    /// Returns the rank of the rule that merges a pair.
     #[inline(always)]
     pub(crate) fn rank(&self, left: TokenId, right: TokenId) -> Option<u32> {
         let hash = hash(self.seeds, left, right);
@@ -150,7 +153,7 @@ impl Merges {
             .find(hash, |rank| self.is_rule(rank, left, right))
     }
 
-    /// Hashes a pair, and fetches what [`Merges::lowest_rank`] reads.
+    /// Returns the hash of a pair and prefetches the bucket that [`Merges::lowest_rank`] reads.
     #[inline(always)]
     pub(crate) fn seek(&self, left: TokenId, right: TokenId) -> u64 {
         let hash = hash(self.seeds, left, right);
@@ -158,41 +161,41 @@ impl Merges {
         hash
     }
 
-    /// A lower bound of the rank of the rule for the pair with this hash; `None` if there is certainly no
-    /// such rule. One cache line.
+    /// Returns a lower bound on the rank of the rule for the pair with this hash, or `None` if there is
+    /// certainly no such rule. Usually reads one cache line.
     #[inline(always)]
     pub(crate) fn lowest_rank(&self, hash: u64) -> Option<u32> {
         self.index.lowest(hash)
     }
 
-    /// Fetches what [`Merges::is_rule`] reads.
+    /// Prefetches the rule that [`Merges::is_rule`] reads.
     #[inline(always)]
     pub(crate) fn prefetch_rule(&self, rank: u32) {
         prefetch(&self.rules, rank as usize);
     }
 
-    /// Whether a rank is that of the rule for a pair.
+    /// Returns whether the rule of this rank merges `left` and `right`.
     #[inline(always)]
     pub(crate) fn is_rule(&self, rank: u32, left: TokenId, right: TokenId) -> bool {
         let rule = &self.rules[rank as usize];
         rule.left == left && rule.right == right
     }
 
-    /// The token that the rule of a rank makes.
+    /// Returns the token that the rule of this rank produces.
     #[inline(always)]
     pub(crate) fn token(&self, rank: u32) -> TokenId {
         self.rules[rank as usize].token
     }
 
-    /// The rules in order of rank.
+    /// Returns the rules in the order of their ranks.
     pub fn iter(&self) -> std::slice::Iter<'_, Merge> {
         self.rules.iter()
     }
 
-    /// The bytes of every token of a trained list, single bytes first, in the order of ids.
+    /// Returns the bytes of every token of a trained list, in the order of ids: the single bytes first.
     ///
     /// # Errors
-    /// When the list is not numbered as [`Merges::trained`] numbers it, or the tokens together pass
+    /// If the list is not numbered as [`Merges::trained`] numbers it, or the tokens together exceed
     /// 4 GiB.
     pub fn trained_tokens(&self) -> Result<Vec<Vec<u8>>, MergesError> {
         let (bytes, ends) = self.trained_arena()?;
@@ -203,18 +206,18 @@ impl Merges {
             .collect())
     }
 
-    /// The tokens of [`Merges::trained_tokens`] one behind the other, and where each ends.
+    /// Returns the tokens of [`Merges::trained_tokens`] concatenated, and the end offset of each.
     pub(crate) fn trained_arena(&self) -> Result<(Vec<u8>, Vec<u32>), MergesError> {
         let mut bytes: Vec<u8> = (0..=255).collect();
         let mut ends: Vec<u32> = (1..=256).collect();
         for (rank, rule) in self.rules.iter().enumerate() {
-            let part = |id: TokenId| {
+            let span = |id: TokenId| {
                 let end = ends.get(id as usize).copied();
                 let end = end.ok_or(MergesError::LaterToken { rank, id })?;
                 let start = id.checked_sub(1).map_or(0, |before| ends[before as usize]);
                 Ok(start as usize..end as usize)
             };
-            let (left, right) = (part(rule.left)?, part(rule.right)?);
+            let (left, right) = (span(rule.left)?, span(rule.right)?);
             if rule.token as usize != ends.len() {
                 return Err(MergesError::NotTrained { rank });
             }
@@ -261,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trained_list_numbers_its_tokens_from_256() {
+    fn trained_tokens_are_numbered_from_256() {
         let merges = Merges::trained(&[Pair::new(97, 98), Pair::new(256, 99)]).unwrap();
         assert_eq!(
             merges.iter().map(|m| m.token).collect::<Vec<_>>(),
@@ -273,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_that_double_are_refused_before_they_are_made() {
+    fn tokens_of_more_than_4_gib_are_refused_before_allocation() {
         let doubling = (0..40).map(|n| match n {
             0 => Pair::new(97, 97),
             n => Pair::new(255 + n, 255 + n),
@@ -284,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_that_contradict_themselves_are_refused() {
+    fn duplicate_and_undefined_pairs_are_refused() {
         let twice = [Pair::new(97, 98), Pair::new(97, 98)];
         assert_eq!(
             Merges::trained(&twice),

@@ -1,4 +1,4 @@
-//! Model: everything that decides which ids a text has. Immutable.
+//! The model: pattern, vocabulary, merges, special tokens and normalizer. Immutable.
 
 use crate::hash::Seeds;
 use crate::merges::{Merges, MergesError};
@@ -9,47 +9,49 @@ use crate::token::TokenId;
 use crate::train::{TieBreak, Trained};
 use crate::vocab::{Repeats, Vocab, VocabError};
 
-/// How adjacent tokens of a piece are merged. The two kinds differ for tables that were not trained
-/// in order, and where two splits of one token can both arise: a model means one of them.
+/// The rule by which adjacent tokens of a piece are merged.
+///
+/// For most vocabularies both rules give the same ids. They differ if the ids do not follow the order of
+/// merging, or if the bytes of a token can be reached by more than one merge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Merging {
-    /// tiktoken's rule: any two tokens merge whose joined bytes are an entry of the vocabulary, the
-    /// entry with the lowest id first; and a piece that is an entry is that entry, before any
-    /// merging.
+    /// tiktoken's rule. A piece that is a token is not merged. In any other piece, two adjacent tokens
+    /// merge if their concatenation is a token, lowest resulting id first.
     Ranks,
-    /// The rule of a trained model and of a `tokenizer.json`: the listed pairs merge, in the order
-    /// of the list.
+    /// The rule of trained models and of `tokenizer.json`: the listed pairs merge, lowest rank first.
     Merges {
-        /// The list.
+        /// The pairs by rank.
         merges: Merges,
-        /// Whether a piece that is an entry is that entry before any merging: `ignore_merges` of a
-        /// `tokenizer.json`.
+        /// Whether a piece that is a token is encoded as that token without merging: `ignore_merges`
+        /// of a `tokenizer.json`.
         ignore_merges: bool,
     },
 }
 
-/// Ids put around every text when special tokens are asked for.
+/// Ids to add around a text, such as the beginning-of-text token: the post-processor of a
+/// `tokenizer.json`. [`Tokenizer`](crate::Tokenizer) does not add them; callers do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Affixes {
-    /// Put in front, such as the id of a beginning-of-text token.
+    /// Prepended to the ids of a text.
     pub before: Vec<TokenId>,
-    /// Put behind.
+    /// Appended to the ids of a text.
     pub after: Vec<TokenId>,
 }
 
-/// `truncation` and `padding` of a `tokenizer.json`, each the text of a JSON object. They are kept
-/// and written back, and never applied.
+/// `truncation` and `padding` of a `tokenizer.json`, each as a JSON object. They are kept and written
+/// back, but not applied.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallSettings {
-    /// Where a call of `tokenizers` cuts its ids; `None` when it does not.
+    /// How `tokenizers` truncates ids; `None` for not at all.
     pub truncation: Option<String>,
-    /// To which length it fills them up; `None` when it does not.
+    /// How `tokenizers` pads ids; `None` for not at all.
     pub padding: Option<String>,
 }
 
-/// A tokenizer as data: pattern, vocabulary, rule of merging, special tokens.
+/// All data that determine the ids of a text: pattern, vocabulary, merge rule, special tokens, normalizer
+/// and affixes.
 ///
-/// Equal models give every text equal ids: call settings, which change none, are not compared.
+/// Equality compares these and not the call settings, which change no id.
 #[derive(Clone)]
 pub struct Model {
     pattern: Pattern,
@@ -61,56 +63,55 @@ pub struct Model {
     call_settings: CallSettings,
 }
 
-/// The parts do not make a model.
+/// Inconsistent parts of a model.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
-    /// The vocabulary contradicts itself.
+    /// Invalid vocabulary.
     #[error(transparent)]
     Vocab(#[from] VocabError),
-    /// The special tokens contradict each other.
+    /// Invalid special tokens.
     #[error(transparent)]
     Specials(#[from] SpecialTokensError),
     /// A special token has the id of an ordinary token.
-    #[error("the special token {content:?} has the id {id}, which is the token \"{}\"", .token.escape_ascii())]
+    #[error("special token {content:?} has the id of the ordinary token \"{}\", {id}", .token.escape_ascii())]
     SpecialIsToken {
-        /// Its text.
+        /// Text of the special token.
         content: String,
         /// The id.
         id: TokenId,
         /// The ordinary token.
         token: Vec<u8>,
     },
-    /// A merge speaks of an id that the vocabulary does not have, or makes other bytes than the two
-    /// it joins.
-    #[error("merge {rank}, of tokens {left} and {right} into {token}, does not fit the vocabulary")]
+    /// A merge uses an unknown id, or its token is not the concatenation of its pair.
+    #[error("merge {rank} of tokens {left} and {right} into {token} contradicts the vocabulary")]
     MergeOutside {
-        /// Which merge.
+        /// Rank of the merge.
         rank: usize,
-        /// Its first token.
+        /// The first token of its pair.
         left: TokenId,
-        /// Its second token.
+        /// The second token of its pair.
         right: TokenId,
-        /// What it makes.
+        /// The token that it produces.
         token: TokenId,
     },
-    /// An id to be put around texts does not exist.
-    #[error("the id {id} is to be put around texts, but there is no such token")]
+    /// An affix is not a token.
+    #[error("unknown id {id} in the affixes of texts")]
     UnknownAffix {
         /// The id.
         id: TokenId,
     },
-    /// Merges that were not numbered by training, or whose tokens are too long.
+    /// Invalid merges, or merges that are not numbered as training numbers them.
     #[error(transparent)]
     Merges(#[from] MergesError),
 }
 
 impl Model {
-    /// A model of merges that are numbered as rustbpe numbers them, such as those of
-    /// [`Merges::trained`]; `specials` take the ids after the merges, in their order.
+    /// Creates a model from merges numbered as [`Merges::trained`] numbers them, which is rustbpe's
+    /// numbering. The special tokens take the ids after the merges, in the given order.
     ///
     /// # Errors
-    /// When a special token is empty or repeated, or the merges are numbered otherwise.
+    /// If a special token is empty or a duplicate, or the merges are numbered differently.
     pub fn from_merges(
         pattern: Pattern,
         merges: Merges,
@@ -134,19 +135,19 @@ impl Model {
         )
     }
 
-    /// A model of a result of [`train`](crate::train()), numbered as its [`TieBreak`] says, special
-    /// tokens included.
+    /// Creates a model from the result of [`train`](crate::train()). [`TieBreak`] determines the ids,
+    /// including those of special tokens.
     ///
     /// # Errors
-    /// When the tokens together are too long.
+    /// If the tokens together exceed 4 GiB.
     ///
     /// ```
-    /// use tokenizer_core::{Model, Pattern, TieBreak, TrainOptions, PieceCounts, train};
+    /// use tokenizer_core::{Model, Pattern, PieceCounts, TieBreak, TrainOptions, train};
     ///
-    /// let mut words = PieceCounts::new();
-    /// words.add(b"low", 5)?;
+    /// let mut counts = PieceCounts::new();
+    /// counts.add(b"low", 5)?;
     /// let options = TrainOptions::new(258).tie_break(TieBreak::HuggingFace).specials(["<s>"]);
-    /// let model = Model::from_trained("cl100k".parse::<Pattern>()?, train(&words, &options)?)?;
+    /// let model = Model::from_trained("cl100k".parse::<Pattern>()?, train(&counts, &options)?)?;
     /// assert_eq!(model.id(b"<s>"), Some(0));
     /// assert_eq!(model.id(b"!"), Some(1));
     /// assert_eq!(model.id(b"lo"), Some(257));
@@ -169,10 +170,10 @@ impl Model {
         Self::new(pattern, vocab, merging, SpecialTokens::new(specials)?)
     }
 
-    /// A model of tiktoken's kind: bytes with their ranks, which are their ids.
+    /// Creates a model like tiktoken's from tokens with their ranks. The rank of a token is its id.
     ///
     /// # Errors
-    /// When the ranks or the special tokens contradict themselves, or a single byte is missing.
+    /// If tokens, ranks or special tokens are duplicates or clash, or a single byte is missing.
     pub fn from_ranks<'a>(
         pattern: Pattern,
         ranks: impl IntoIterator<Item = (&'a [u8], TokenId)>,
@@ -188,10 +189,11 @@ impl Model {
         )
     }
 
-    /// A model of its parts, without a normaliser and affixes.
+    /// Creates a model from its parts, without a normalizer and affixes.
     ///
     /// # Errors
-    /// When the parts do not fit each other.
+    /// If a special token has the id of an ordinary token with different bytes, or a merge contradicts
+    /// the vocabulary.
     pub fn new(
         pattern: Pattern,
         vocab: Vocab,
@@ -199,7 +201,7 @@ impl Model {
         specials: SpecialTokens,
     ) -> Result<Self, ModelError> {
         for special in specials.iter() {
-            // A special token may be an entry of the vocabulary too when both mean the same bytes.
+            // The vocabulary may contain the special token too, if the bytes are the same.
             if let Some(token) = vocab.token(special.id)
                 && token != special.bytes()
             {
@@ -212,7 +214,7 @@ impl Model {
         }
         if let Merging::Merges { merges, .. } = &merging {
             for (rank, merge) in merges.iter().enumerate() {
-                // No merge has to do with the empty token.
+                // The empty token never merges.
                 let token = |id| vocab.token(id).filter(|token| !token.is_empty());
                 let joined = token(merge.token).and_then(|joined| {
                     let rest = joined.strip_prefix(token(merge.left)?)?;
@@ -239,16 +241,17 @@ impl Model {
         })
     }
 
-    /// The same model with a normaliser.
+    /// Replaces the normalizer.
+    #[must_use]
     pub fn with_normalizer(mut self, normalizer: Option<Normalizer>) -> Self {
         self.normalizer = normalizer;
         self
     }
 
-    /// The same model with ids to be put around texts.
+    /// Replaces the affixes.
     ///
     /// # Errors
-    /// When one of the ids does not exist.
+    /// If an id is not a token.
     pub fn with_affixes(mut self, affixes: Affixes) -> Result<Self, ModelError> {
         for &id in affixes.before.iter().chain(&affixes.after) {
             if self.token(id).is_none() {
@@ -259,20 +262,22 @@ impl Model {
         Ok(self)
     }
 
-    /// The same model with other call settings; they change no id.
+    /// Replaces the call settings, which change no id.
+    #[must_use]
     pub fn with_call_settings(mut self, settings: CallSettings) -> Self {
         self.call_settings = settings;
         self
     }
 
-    /// The same model with another pattern.
+    /// Replaces the pattern.
+    #[must_use]
     pub fn with_pattern(mut self, pattern: Pattern) -> Self {
         self.pattern = pattern;
         self
     }
 
-    /// What decides about ids.
-    fn deciding(&self) -> impl PartialEq {
+    /// Returns the fields that equality compares.
+    fn compared(&self) -> impl PartialEq {
         (
             &self.pattern,
             &self.vocab,
@@ -283,50 +288,60 @@ impl Model {
         )
     }
 
-    /// How text is split.
+    /// Returns the pattern that splits text into pieces.
+    #[must_use]
     pub fn pattern(&self) -> &Pattern {
         &self.pattern
     }
 
-    /// The ordinary tokens.
+    /// Returns the ordinary tokens.
+    #[must_use]
     pub fn vocab(&self) -> &Vocab {
         &self.vocab
     }
 
-    /// How the tokens of a piece are merged.
+    /// Returns the merge rule.
+    #[must_use]
     pub fn merging(&self) -> &Merging {
         &self.merging
     }
 
-    /// The special tokens.
+    /// Returns the special and added tokens.
+    #[must_use]
     pub fn specials(&self) -> &SpecialTokens {
         &self.specials
     }
 
-    /// What is done to text before it is split.
+    /// Returns the normalizer that is applied before splitting.
+    #[must_use]
     pub fn normalizer(&self) -> Option<Normalizer> {
         self.normalizer
     }
 
-    /// Ids put around every text when special tokens are asked for.
+    /// Returns the ids to add around a text.
+    #[must_use]
     pub fn affixes(&self) -> &Affixes {
         &self.affixes
     }
 
-    /// Truncation and padding of the `tokenizer.json` that the model was read from: kept, not
+    /// Returns truncation and padding of the `tokenizer.json` that the model was read from. They are not
     /// applied.
+    #[must_use]
     pub fn call_settings(&self) -> &CallSettings {
         &self.call_settings
     }
 
-    /// The bytes of an id, special tokens included; `None` when there is no such token.
+    /// Returns the bytes of a token, ordinary or special, or `None` if there is no such token.
+    #[must_use]
     pub fn token(&self, id: TokenId) -> Option<&[u8]> {
         self.vocab
             .token(id)
             .or_else(|| self.specials.by_id(id).map(SpecialToken::bytes))
     }
 
-    /// The id of bytes, special tokens included (and first); `None` when there is no such token.
+    /// Returns the id of the token with these bytes, or `None` if there is none. Special tokens take
+    /// precedence over ordinary ones.
+    #[must_use]
     pub fn id(&self, token: &[u8]) -> Option<TokenId> {
         std::str::from_utf8(token)
             .ok()
@@ -335,31 +350,36 @@ impl Model {
             .or_else(|| self.vocab.id(token))
     }
 
-    /// One more than the highest id: what an embedding table must have rows for.
+    /// Returns one more than the highest id: the number of rows of an embedding table.
+    #[must_use]
     pub fn id_limit(&self) -> usize {
         let specials = self.specials.iter().map(|s| s.id as usize + 1).max();
         specials.unwrap_or(0).max(self.vocab.id_limit())
     }
 
-    /// Every special and added token, to be recognised when encoding.
+    /// Returns the set of all special and added tokens, for [`Request::allow`](crate::Request::allow).
+    #[must_use]
     pub fn all_specials(&self) -> SpecialSet {
         self.specials.select(self.normalizer, |_| true)
     }
 
-    /// These special tokens, and the added tokens that are found always, to be recognised when
-    /// encoding. A string that is not a special token is ignored, as in tiktoken.
+    /// Returns the set of the named special tokens and all other added tokens, for
+    /// [`Request::allow`](crate::Request::allow). A string that is not a special token is ignored, as in
+    /// tiktoken.
+    #[must_use]
     pub fn special_set(&self, contents: &[impl AsRef<str>]) -> SpecialSet {
-        let wanted: hashbrown::HashSet<&str, Seeds> = contents.iter().map(AsRef::as_ref).collect();
+        let allowed: hashbrown::HashSet<&str, Seeds> = contents.iter().map(AsRef::as_ref).collect();
         self.specials.select(self.normalizer, |token| {
-            wanted.contains(token.content.as_str())
+            allowed.contains(token.content.as_str())
         })
     }
 
-    /// The ids that `skip_special_tokens` leaves out when decoding, ascending: special tokens, but
-    /// not other added tokens.
+    /// Returns the ids that `skip_special_tokens` omits from decoded text, ascending: the special tokens,
+    /// but not other added tokens.
     ///
-    /// `tokenizers` looks up what an id decodes to among the contents of the special tokens, which
-    /// differs from the flag where normalization changes the content of an added token.
+    /// Follows `tokenizers`, which omits an id if its decoded text is the content of a special token. That
+    /// differs from the flag `special` if normalization changes the content of an added token.
+    #[must_use]
     pub fn skipped_ids(&self) -> Vec<TokenId> {
         let is_skipped = |token: &&SpecialToken| {
             let content = token.normalized_content(self.normalizer);
@@ -375,7 +395,7 @@ impl Model {
 
 impl PartialEq for Model {
     fn eq(&self, other: &Self) -> bool {
-        self.deciding() == other.deciding()
+        self.compared() == other.compared()
     }
 }
 
@@ -407,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn special_tokens_come_after_the_merges() {
+    fn special_tokens_are_numbered_after_the_merges() {
         let merges = Merges::trained(&[Pair::new(97, 98)]).unwrap();
         let model = Model::from_merges(pattern(), merges, &["<|bos|>", "<|eos|>"]).unwrap();
         assert_eq!(model.id(b"ab"), Some(256));
@@ -417,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_that_do_not_fit_are_refused() {
+    fn inconsistent_parts_are_refused() {
         let bytes: Vec<[u8; 1]> = (0..=255).map(|b| [b]).collect();
         let ranks = || bytes.iter().zip(0..).map(|(b, id)| (&b[..], id));
         let clash = Model::from_ranks(pattern(), ranks(), [SpecialToken::new("<s>", 65)]);
@@ -428,7 +448,7 @@ mod tests {
         let same = Model::from_ranks(pattern(), ranks(), [SpecialToken::new("A", 65)]);
         assert!(
             same.is_ok(),
-            "the same bytes under the same id contradict nothing"
+            "the same bytes under the same id are consistent"
         );
         let vocab = Vocab::new(ranks().map(|(t, id)| (id, t)), Repeats::Refuse).unwrap();
         let rule = Merge {

@@ -1,8 +1,10 @@
-//! Normalization of text before it is split, for the models that ask for it.
+//! Unicode normalization of text before it is split, for models from a `tokenizer.json`.
 //!
-//! Only a `tokenizer.json` brings a normalizer. Its tables are those of the `tokenizers` package
-//! (Unicode 9, through the crate that the package itself uses), because equal ids are the
-//! aim; a newer Unicode composes 98 characters differently.
+//! Ids must equal those of the `tokenizers` package, so this uses the same crate and thereby the same
+//! tables (Unicode 9). A newer Unicode composes 98 characters differently.
+//!
+//! Nearly all text is NFC already. A SIMD scan finds the unstable characters (Unicode Standard Annex #15,
+//! "stable code points"); only the runs around them are normalized, and all other text is copied.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -11,24 +13,27 @@ use unicode_normalization_alignments::UnicodeNormalization;
 use unicode_normalization_alignments::char::decompose_canonical;
 
 use crate::simd::{BLOCK, Kernel, Simd, Tier};
-use crate::unicode::{self, UNSETTLED};
+use crate::unicode::{self, NFC_UNSTABLE};
 
-/// A change made to text before it is split.
+/// A normalization form that is applied to text before it is split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Normalizer {
-    /// Canonical composition, as Qwen's tokenizers want it.
+    /// Normalization Form C, canonical composition. Qwen's tokenizers use it.
     Nfc,
 }
 
 impl Normalizer {
-    /// The normalized text. Bytes that are not UTF-8 stay as they are and nothing composes across
-    /// them. Linear in the length of the text; a text without characters that NFC may change is borrowed.
+    /// Returns the normalized text, borrowed if NFC cannot change any of its characters.
+    ///
+    /// Bytes that are not UTF-8 are kept, and nothing composes across them. Linear in the length of the
+    /// text.
+    #[must_use]
     pub fn apply(self, text: &[u8]) -> Cow<'_, [u8]> {
         let Normalizer::Nfc = self;
-        apply(Tier::best(), text, |out, stretch| {
+        apply(Tier::best(), text, |out, run| {
             let mut utf8 = [0; 4];
-            for chunk in text[stretch].utf8_chunks() {
+            for chunk in text[run].utf8_chunks() {
                 for (c, _) in chunk.valid().chars().nfc() {
                     out.extend_from_slice(c.encode_utf8(&mut utf8).as_bytes());
                 }
@@ -37,13 +42,13 @@ impl Normalizer {
         })
     }
 
-    /// As [`Normalizer::apply`], and where the characters of the normalized text come from.
+    /// Like [`Normalizer::apply`]; also returns the mapping of normalized to original offsets.
     pub(crate) fn apply_aligned(self, text: &[u8]) -> (Cow<'_, [u8]>, Alignment) {
         let Normalizer::Nfc = self;
         let mut alignment = Alignment::default();
-        let normalized = apply(Tier::best(), text, |out, stretch| {
-            let mut read = stretch.start;
-            for chunk in text[stretch].utf8_chunks() {
+        let normalized = apply(Tier::best(), text, |out, run| {
+            let mut read = run.start;
+            for chunk in text[run].utf8_chunks() {
                 alignment.add(chunk.valid(), read, out);
                 out.extend_from_slice(chunk.invalid());
                 read += chunk.valid().len() + chunk.invalid().len();
@@ -52,50 +57,49 @@ impl Normalizer {
         (normalized, alignment)
     }
 
-    /// The last place, `from` or behind it, where a text that begins with `text` may be cut so that
-    /// both parts, normalized on their own, give the whole, whatever follows; `None` when there is
-    /// none. It is one from which nothing composes with what is before.
+    /// Returns the last normalization boundary of `text` at or after `from` that is a boundary whatever
+    /// bytes are appended, or `None`. The parts before and after a boundary can be normalized separately.
     ///
-    /// Places before `text.len() - 3` are decided for good. Costs the distance from the end of the
-    /// text to the place, or to `from`.
+    /// Appended bytes never add a boundary before `text.len() - 3`. Linear in the distance from the end of
+    /// the text to the boundary, or to `from`.
     pub(crate) fn last_settled_cut(self, text: &[u8], from: usize) -> Option<usize> {
         let Normalizer::Nfc = self;
-        let stands_apart = |at: usize| {
+        let is_boundary = |at: usize| {
             let rest = &text[at..text.len().min(at + 4)];
             let chunk = rest.utf8_chunks().next()?;
             Some(match chunk.valid().chars().next() {
-                Some(c) => stands_apart(c),
-                // Bytes that are not UTF-8, if they will never be.
+                Some(c) => has_boundary_before(c),
+                // An invalid sequence that no appended byte can complete.
                 None => {
                     rest[0] & 0xC0 != 0x80
                         && std::str::from_utf8(rest).is_err_and(|e| e.error_len().is_some())
                 }
             })
         };
-        let mut places = (from.max(1)..text.len()).rev();
-        places.find(|&at| stands_apart(at) == Some(true))
+        let mut positions = (from.max(1)..text.len()).rev();
+        positions.find(|&at| is_boundary(at) == Some(true))
     }
 }
 
-/// Whether a character composes with nothing before it, and moves over nothing before it. It may be
-/// unsettled: others of the same kind are written in its place (U+F900).
-fn stands_apart(c: char) -> bool {
-    let is_settled = |c: char| unicode::class(c.into()) & UNSETTLED == 0;
+/// Returns whether `c` neither composes with nor is reordered before any preceding character. This
+/// includes unstable characters whose decomposition starts with a stable one, such as U+F900.
+fn has_boundary_before(c: char) -> bool {
+    let is_stable = |c: char| unicode::class(c.into()) & NFC_UNSTABLE == 0;
     let mut first = None;
-    is_settled(c) || {
+    is_stable(c) || {
         decompose_canonical(c, |part| first = first.or(Some(part)));
-        first.is_some_and(is_settled)
+        first.is_some_and(is_stable)
     }
 }
 
-/// The lowest first byte of a character at U+0300 or above. All below are their own normal form and compose
-/// with nothing before them.
-const FIRST_MARK: u8 = 0xCC;
+/// The first UTF-8 byte of U+0300. All characters below are stable.
+const FIRST_UNSTABLE_LEAD: u8 = 0xCC;
 
-/// Copies settled text, and passes each unsettled stretch to `normalize`, which appends its normal form. A
-/// stretch is a run of unsettled characters and the settled character before it, with which they may compose.
+/// Copies stable text to the result and passes each unstable run to `normalize`, which appends its normal
+/// form. A run also includes the stable character before it, with which it may compose.
 ///
-/// **Cost.** A mask of 64 bytes gives the first bytes from U+0300 on; each such character is one look-up.
+/// **Cost.** One 64-byte comparison finds the lead bytes of characters from U+0300 on; each such character
+/// outside [`STABLE_LEADS`] is one table look-up.
 fn apply(
     tier: Tier,
     text: &[u8],
@@ -103,14 +107,14 @@ fn apply(
 ) -> Cow<'_, [u8]> {
     let mut out = Vec::new();
     let mut done = 0;
-    while let Some(at) = tier.run(NextUnsettled { text, from: done }) {
-        let stretch = before(text, at).max(done)..settled(text, at + 1);
+    while let Some(at) = tier.run(NextUnstable { text, from: done }) {
+        let run = start_before(text, at).max(done)..next_stable(text, at + 1);
         if done == 0 {
             out.reserve(text.len());
         }
-        out.extend_from_slice(&text[done..stretch.start]);
-        done = stretch.end;
-        normalize(&mut out, stretch);
+        out.extend_from_slice(&text[done..run.start]);
+        done = run.end;
+        normalize(&mut out, run);
     }
     if done == 0 {
         return Cow::Borrowed(text);
@@ -119,17 +123,17 @@ fn apply(
     Cow::Owned(out)
 }
 
-/// First bytes, and those after the last, of characters that are all settled: Cyrillic, Chinese, Hangul
-/// syllables. Chinese with Qwen's file, later passes: 1.2 times as fast as without them.
-const SETTLED: [(u8, u8); 3] = [(0xD0, 0xD2), (0xE4, 0xEA), (0xEB, 0xEF)];
+/// Half-open ranges of UTF-8 lead bytes whose characters are all stable: Cyrillic, Chinese, Hangul
+/// syllables. Cached Chinese text with Qwen's model encodes 1.2 times as fast with them.
+const STABLE_LEADS: [(u8, u8); 3] = [(0xD0, 0xD2), (0xE4, 0xEA), (0xEB, 0xEF)];
 
-/// Finds the first unsettled character at `from` or behind it.
-struct NextUnsettled<'t> {
+/// Finds the first unstable character at or after `from`.
+struct NextUnstable<'t> {
     text: &'t [u8],
     from: usize,
 }
 
-impl Kernel for NextUnsettled<'_> {
+impl Kernel for NextUnstable<'_> {
     type Output = Option<usize>;
 
     #[inline(always)]
@@ -142,18 +146,18 @@ impl Kernel for NextUnsettled<'_> {
                 padded[..rest.len()].copy_from_slice(rest);
                 &padded
             }));
-            let mut marks = simd.at_least(block, FIRST_MARK);
-            if marks != 0 {
-                for &(first, after) in &SETTLED {
-                    marks &= !simd.at_least(block, first) | simd.at_least(block, after);
+            let mut leads = simd.at_least(block, FIRST_UNSTABLE_LEAD);
+            if leads != 0 {
+                for &(first, end) in &STABLE_LEADS {
+                    leads &= !simd.at_least(block, first) | simd.at_least(block, end);
                 }
             }
-            while marks != 0 {
-                let at = start + marks.trailing_zeros() as usize;
-                if is_unsettled(self.text, at) {
+            while leads != 0 {
+                let at = start + leads.trailing_zeros() as usize;
+                if is_unstable(self.text, at) {
                     return Some(at);
                 }
-                marks &= marks - 1;
+                leads &= leads - 1;
             }
             start += BLOCK;
         }
@@ -161,34 +165,34 @@ impl Kernel for NextUnsettled<'_> {
     }
 }
 
-/// Whether the character that begins at `at` is unsettled. Bytes that are not UTF-8 are not.
+/// Returns whether an unstable character starts at `at`. Invalid sequences are stable.
 #[inline(always)]
-fn is_unsettled(text: &[u8], at: usize) -> bool {
-    unicode::char_at(text, at).is_some_and(|(class, _)| class & UNSETTLED != 0)
+fn is_unstable(text: &[u8], at: usize) -> bool {
+    unicode::char_at(text, at).is_some_and(|(class, _)| class & NFC_UNSTABLE != 0)
 }
 
-/// Where the character before `at` begins; `at` itself behind bytes that are not UTF-8.
-fn before(text: &[u8], at: usize) -> usize {
+/// Returns the start of the character before `at`, or `at` if only continuation bytes precede it.
+fn start_before(text: &[u8], at: usize) -> usize {
     let start = (at.saturating_sub(4)..at)
         .rev()
         .find(|&at| text[at] & 0xC0 != 0x80);
     start.unwrap_or(at)
 }
 
-/// Where the next character that is not unsettled begins, at `at` or behind it.
-fn settled(text: &[u8], at: usize) -> usize {
-    let is_settled = |at: &usize| text[*at] & 0xC0 != 0x80 && !is_unsettled(text, *at);
-    (at..text.len()).find(is_settled).unwrap_or(text.len())
+/// Returns the start of the first stable character at or after `at`.
+fn next_stable(text: &[u8], at: usize) -> usize {
+    let is_stable = |at: &usize| text[*at] & 0xC0 != 0x80 && !is_unstable(text, *at);
+    (at..text.len()).find(is_stable).unwrap_or(text.len())
 }
 
-/// Where the characters of a normalized text come from.
+/// Maps byte ranges of a normalized text to byte ranges of the original.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Alignment {
-    /// Characters that are not those of the text, ascending. All between them are.
+    /// The changed ranges, ascending. The text between them is unchanged.
     changes: Vec<Change>,
 }
 
-/// Characters that came from others.
+/// A range of the normalized text and the different range of the original that it replaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Change {
     normalized: Range<usize>,
@@ -196,60 +200,60 @@ struct Change {
 }
 
 impl Alignment {
-    /// Appends a normalized stretch of a text to `out`, and where its characters come from. It begins at
-    /// `read`.
-    fn add(&mut self, stretch: &str, mut read: usize, out: &mut Vec<u8>) {
+    /// Appends the normal form of `original`, which starts at `start` in the whole text, to `out` and
+    /// records its changes.
+    fn add(&mut self, original: &str, mut start: usize, out: &mut Vec<u8>) {
         let mut utf8 = [0; 4];
-        let mut given = stretch.chars();
+        let mut input = original.chars();
         let mut last = Change::default();
-        for (c, change) in stretch.chars().nfc() {
-            // One for each that comes from one; none for a second that comes from the same.
-            let taken = usize::try_from(1 - change).unwrap_or(0);
-            let same = taken == 1 && given.clone().next() == Some(c);
-            let taken_chars = given.by_ref().take(taken);
-            let from = taken_chars.map(char::len_utf8).sum::<usize>();
+        for (c, change) in original.chars().nfc() {
+            // Input characters consumed for `c`: none for the later characters of a decomposition.
+            let consumed = usize::try_from(1 - change).unwrap_or(0);
+            let same = consumed == 1 && input.clone().next() == Some(c);
+            let consumed_chars = input.by_ref().take(consumed);
+            let length = consumed_chars.map(char::len_utf8).sum::<usize>();
             let at = out.len();
             out.extend_from_slice(c.encode_utf8(&mut utf8).as_bytes());
-            if taken == 0 {
+            if consumed == 0 {
                 last.normalized.end = out.len();
                 let changes = &mut self.changes;
                 changes.pop_if(|before| before.normalized.start == last.normalized.start);
             } else {
                 last = Change {
                     normalized: at..out.len(),
-                    original: read..read + from,
+                    original: start..start + length,
                 };
             }
-            read += from;
+            start += length;
             if !same {
                 self.changes.push(last.clone());
             }
         }
     }
 
-    /// The bytes of the text from which those in `range` of the normalized text come: of a character
-    /// that was changed all, of others just the same. Costs the logarithm of the number of changes.
+    /// Returns the range of the original text that produced `range` of the normalized text. A changed
+    /// character maps to its whole original range. Logarithmic in the number of changes.
     pub(crate) fn original(&self, range: Range<usize>) -> Range<usize> {
         let next = self.first(|change| change.normalized.end > range.start);
         let start = match self.changes.get(next) {
             Some(change) if change.normalized.start <= range.start => change.original.start,
-            _ => self.behind(next, range.start),
+            _ => self.unchanged(next, range.start),
         };
         let next = self.first(|change| change.normalized.end >= range.end);
         let end = match self.changes.get(next) {
             Some(change) if change.normalized.start < range.end => change.original.end,
-            _ => self.behind(next, range.end),
+            _ => self.unchanged(next, range.end),
         };
         start..end
     }
 
-    /// The first change for which `holds` is true, as it is for all behind it.
+    /// Returns the index of the first change that satisfies `holds`, by binary search.
     fn first(&self, holds: impl Fn(&Change) -> bool) -> usize {
         self.changes.partition_point(|change| !holds(change))
     }
 
-    /// Where the byte at `at` comes from, which is not changed and stands before the change `next`.
-    fn behind(&self, next: usize, at: usize) -> usize {
+    /// Maps the position `at` of unchanged text, which precedes change number `next`.
+    fn unchanged(&self, next: usize, at: usize) -> usize {
         match next.checked_sub(1).map(|last| &self.changes[last]) {
             Some(last) => last.original.end + (at - last.normalized.end),
             None => at,
@@ -263,20 +267,20 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn characters_that_are_not_looked_at_are_settled() {
+    fn characters_with_stable_leads_are_stable() {
         for c in '\u{300}'..=char::MAX {
             let first = c.encode_utf8(&mut [0; 4]).as_bytes()[0];
-            if SETTLED
+            if STABLE_LEADS
                 .iter()
-                .any(|&(one, after)| (one..after).contains(&first))
+                .any(|&(start, end)| (start..end).contains(&first))
             {
-                assert_eq!(unicode::class(c.into()) & UNSETTLED, 0, "{c:?}");
+                assert_eq!(unicode::class(c.into()) & NFC_UNSTABLE, 0, "{c:?}");
             }
         }
     }
 
     #[test]
-    fn letters_and_marks_compose_and_other_bytes_stay() {
+    fn letters_and_marks_compose_and_invalid_bytes_are_kept() {
         let text = b"e\xcc\x81 \xff e\xcc\x81";
         assert_eq!(&*Normalizer::Nfc.apply(text), b"\xc3\xa9 \xff \xc3\xa9");
     }
@@ -285,7 +289,7 @@ mod tests {
         String::from_utf8(Normalizer::Nfc.apply(text.as_bytes()).into_owned()).unwrap()
     }
 
-    /// The text normalized as a whole, as `tokenizers` does: the oracle of the quick check.
+    /// The oracle: normalizes the whole text, as `tokenizers` does.
     fn whole(text: &[u8]) -> (Vec<u8>, Alignment) {
         let (mut out, mut alignment) = (Vec::new(), Alignment::default());
         let mut read = 0;
@@ -300,9 +304,7 @@ mod tests {
     fn assert_as_whole(text: &[u8]) {
         let (want, alignment) = whole(text);
         for tier in Tier::available() {
-            let got = apply(tier, text, |out, stretch| {
-                out.extend(whole(&text[stretch]).0)
-            });
+            let got = apply(tier, text, |out, run| out.extend(whole(&text[run]).0));
             assert_eq!(got, want, "{tier}: {}", text.escape_ascii());
         }
         assert_eq!(Normalizer::Nfc.apply(text), want, "{}", text.escape_ascii());
@@ -315,9 +317,9 @@ mod tests {
         );
     }
 
-    /// Alone, behind a starter and a mark, and before both, at every place of a block.
+    /// Each character alone, after and before starters and marks, at every offset in a block.
     #[test]
-    fn every_character_is_normalized_as_by_the_package() {
+    fn every_character_is_normalized_as_by_the_oracle() {
         let mut text = String::new();
         for c in '\0'..=char::MAX {
             text.clear();
@@ -330,9 +332,9 @@ mod tests {
     }
 
     #[test]
-    fn a_starter_and_a_mark_are_normalized_as_by_the_package() {
-        let unsettled = |c: &char| unicode::class((*c).into()) & UNSETTLED != 0;
-        let marks: Vec<char> = ('\0'..=char::MAX).filter(unsettled).collect();
+    fn starters_with_marks_are_normalized_as_by_the_oracle() {
+        let unstable = |c: &char| unicode::class((*c).into()) & NFC_UNSTABLE != 0;
+        let marks: Vec<char> = ('\0'..=char::MAX).filter(unstable).collect();
         let composed = ('\0'..='\u{FFFF}').filter(|c| nfc(&c.to_string()) != c.to_string());
         let starters: Vec<char> = composed
             .chain("aeEoOAuy가かあ\u{915}\u{1100}".chars())
@@ -347,14 +349,14 @@ mod tests {
     }
 
     #[test]
-    fn no_character_that_stands_apart_composes_with_one_before() {
-        // One of each kind that something composes with.
+    fn boundary_characters_do_not_compose_with_the_character_before() {
+        // One starter of each kind that composes with later characters.
         let before = [
             "a", "A\u{30A}", "\u{915}", "\u{9C7}", "\u{1100}", "가", "か", "\u{1B05}",
         ];
         let mut joined = String::new();
         for c in '\0'..=char::MAX {
-            if !stands_apart(c) {
+            if !has_boundary_before(c) {
                 continue;
             }
             let apart = nfc(c.encode_utf8(&mut [0; 4]));
@@ -368,11 +370,11 @@ mod tests {
         let joining = [
             '\u{301}', '\u{1161}', '\u{11A8}', '\u{3099}', '\u{9BE}', '\u{1B35}',
         ];
-        assert!(!joining.into_iter().any(stands_apart));
+        assert!(!joining.into_iter().any(has_boundary_before));
     }
 
     #[test]
-    fn text_is_cut_before_characters_that_are_replaced() {
+    fn boundaries_precede_starters_stable_or_not() {
         for c in ["\u{F900}", "\u{958}", "\u{212B}", "é", "中", "가"] {
             let text = c.repeat(100);
             let cut = Normalizer::Nfc.last_settled_cut(text.as_bytes(), 0);
@@ -397,7 +399,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn stretches_are_normalized_as_the_whole(
+        fn unstable_runs_are_normalized_as_the_whole(
             text in any_text(),
             padding in 0..70_usize,
             broken in any::<prop::sample::Index>(),
@@ -412,7 +414,7 @@ mod tests {
         }
 
         #[test]
-        fn a_settled_cut_holds_whatever_follows(
+        fn settled_cuts_hold_for_any_continuation(
             text in any_text(),
             known in any::<prop::sample::Index>(),
             more in 0usize..9,
@@ -425,14 +427,14 @@ mod tests {
                 prop_assert_eq!([nfc(left), nfc(right)].concat(), nfc(&text), "{}", cut);
             }
             let longer = &text[..text.len().min(known + more)];
-            let looked_at = known.saturating_sub(3);
+            let searched = known.saturating_sub(3);
             let found = Normalizer::Nfc.last_settled_cut(longer, 0);
-            let new = Normalizer::Nfc.last_settled_cut(longer, looked_at);
+            let new = Normalizer::Nfc.last_settled_cut(longer, searched);
             prop_assert_eq!(found, new.or(cut));
         }
 
         #[test]
-        fn parts_of_normalized_text_are_normalized(text in any_text(), cut in any::<prop::sample::Index>()) {
+        fn substrings_of_normalized_text_are_normalized(text in any_text(), cut in any::<prop::sample::Index>()) {
             let once = Normalizer::Nfc.apply(&text).into_owned();
             let mut cut = cut.index(once.len() + 1);
             while cut < once.len() && once[cut] & 0xC0 == 0x80 {

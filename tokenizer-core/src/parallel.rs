@@ -1,31 +1,30 @@
-//! Ordered parallel map: a bounded number of items at a time, results in the order of the items.
+//! Bounded, ordered parallel map.
 //!
-//! Every thread takes the next item, works on it, and stores the result in a reorder buffer. The caller's
-//! thread consumes results in order, and in between works too. A thread that is too far ahead of the
-//! consumer blocks.
+//! Each thread takes the next item, processes it and stores the result in a reorder buffer. The caller's
+//! thread consumes the results in order and processes items in between. Back-pressure: a thread that is
+//! too far ahead of the consumer blocks.
 //!
-//! - **The first failure wins**, in the order of items: items are taken in order, so all before the one that
-//!   failed are finished and consumed; no more are taken.
-//! - **Panics propagate to the caller**, those of the iterator as well, in the same order as failures.
-//! - **No deadlock.** A call has a rayon pool of its own, taken from a free list and given back at the end, so
-//!   a thread that blocks delays no other call. A call from within `work` runs on the thread that makes it:
-//!   while that waited for a second pool, rayon might give it a job of the first, which then waits for the
-//!   item beneath it on the stack.
-//! - **Idle threads.** A pool of more threads than twice the processors ends with its call.
-//! - **Forks.** A pool is used by the process only that made it. In a forked child, where its threads do not
-//!   exist, it is leaked, since joining it would block, and another one is made.
-//! - **Limits.** If the system starts fewer threads, the work is done by those that there are, and by the
-//!   caller's thread at the least.
+//! - **The first error in the order of items wins.** Items are taken in order, so every item before it is
+//!   processed and its result consumed. No more items are taken.
+//! - **Panics propagate to the caller**, including panics of the iterator, in the same order as errors.
+//! - **No deadlock.** Each call uses a rayon pool exclusively, taken from a free list and returned at the
+//!   end, so a blocked thread delays no other call. A nested call from within `work` runs on the calling
+//!   thread: if that thread waited for another pool instead, rayon could give it a job of its own pool,
+//!   and that job could wait for the item that is suspended beneath it on the stack.
+//! - **Idle threads.** A pool with more than two threads per processor is dropped at the end of its call.
+//! - **Forks.** A pool belongs to the process that created it. A forked child has none of its threads, so
+//!   it leaks the pool, since joining the threads would block, and creates another.
+//! - **Limits.** If the system refuses threads, the call uses fewer; it needs only the caller's.
 //!
 //! Without the feature `parallel`, everything runs on the caller's thread.
 
-/// The largest number of threads of one call: more than machines have processors.
+/// The maximum number of threads of one call.
 pub const MAX_THREADS: usize = 1024;
 
-/// Calls `work` with every item, on up to `threads` threads (0 means 1), the caller's included, and `consume`
-/// with each result, in the order of the items, on the caller's thread.
+/// Calls `work` with every item on up to `threads` threads (0 means 1), including the caller's, and
+/// `consume` with each result on the caller's thread, in the order of the items.
 ///
-/// At most `2 * threads + 2` items are in flight: taken, and their results not consumed.
+/// At most `2 * threads + 2` items are in flight: taken, with the result not yet consumed.
 ///
 /// ```
 /// use tokenizer_core::parallel::ordered_map;
@@ -45,10 +44,10 @@ pub const MAX_THREADS: usize = 1024;
 /// ```
 ///
 /// # Errors
-/// The first failure of `work` or `consume` in the order of the items. Results of items behind it are dropped.
+/// The first error of `work` or `consume`, in the order of the items. Later results are dropped.
 ///
 /// # Panics
-/// With the panic of `items`, `work` or `consume`.
+/// If `items`, `work` or `consume` panics, with the same payload.
 pub fn ordered_map<T, R: Send, E: Send>(
     items: impl Iterator<Item = T> + Send,
     threads: usize,
@@ -58,11 +57,11 @@ pub fn ordered_map<T, R: Send, E: Send>(
     run(items, threads.max(1) - 1, true, work, consume)
 }
 
-/// As [`ordered_map`], for items that are waited for: `threads` threads take items and work on them, and the
-/// caller's thread only consumes. So no result waits until the next item is there.
+/// Like [`ordered_map`], for an iterator that may block: `threads` threads take and process items, and
+/// the caller's thread only consumes, so a finished result never waits for the next item.
 ///
-/// `consume` is dropped at the end or at the first failure, before the threads are joined: what it owns may
-/// wake one that waits for an item, when it is dropped.
+/// `consume` is dropped at the end or at the first error, before the threads are joined, so its `Drop` may
+/// unblock a thread in the iterator.
 ///
 /// # Errors
 /// As [`ordered_map`].
@@ -78,7 +77,7 @@ pub fn pipeline<T, R: Send, E: Send>(
     run(items, threads.max(1), false, work, consume)
 }
 
-/// The results of `work` for all items, in their order, on as many threads as there are items.
+/// Returns the results of `work` for all items, in order, using one thread per item.
 pub(crate) fn map<T, R: Send>(
     items: impl ExactSizeIterator<Item = T> + Send,
     work: impl Fn(T) -> R + Sync,
@@ -128,7 +127,7 @@ mod threads {
     use super::{MAX_THREADS, on_this_thread};
     use crate::free_list::{FreeList, Taken};
 
-    /// Runs with `helpers` threads beside that of the caller.
+    /// Runs on up to `helpers` threads in addition to the caller's.
     pub(super) fn run<T, R: Send, E: Send>(
         items: impl Iterator<Item = T> + Send,
         helpers: usize,
@@ -137,7 +136,7 @@ mod threads {
         consume: impl FnMut(R) -> Result<(), E>,
     ) -> Result<(), E> {
         let helpers = helpers.min(MAX_THREADS - usize::from(caller_works));
-        let Some(own) = own_pool(helpers) else {
+        let Some(own) = acquire_pool(helpers) else {
             return on_this_thread(items, work, consume);
         };
         let helpers = helpers.min(own.pool.current_num_threads());
@@ -147,7 +146,7 @@ mod threads {
             state: Mutex::default(),
             room: Condvar::new(),
             progress: Condvar::new(),
-            most_in_flight: 2 * (helpers + usize::from(caller_works)) + 2,
+            max_in_flight: 2 * (helpers + usize::from(caller_works)) + 2,
         };
         let done = own.pool.in_place_scope(|scope| {
             let _end = EndOnDrop(&map);
@@ -156,31 +155,32 @@ mod threads {
             }
             map.consume(caller_works, consume)
         });
-        if own.pool.current_num_threads() > most_kept() {
+        if own.pool.current_num_threads() > max_kept_threads() {
             drop(own.into_inner());
         }
         done
     }
 
-    /// Threads of the largest pool that is kept: idle threads cost memory, and each wake-up a look at them.
-    fn most_kept() -> usize {
+    /// Returns the size of the largest pool that is kept. Idle threads cost memory, and each wake-up scans
+    /// them.
+    fn max_kept_threads() -> usize {
         static PROCESSORS: LazyLock<usize> =
             LazyLock::new(|| thread::available_parallelism().map_or(1, |n| n.get()));
         2 * *PROCESSORS
     }
 
-    /// The result of an item, or the panic.
+    /// The result of an item, or its panic.
     type Outcome<R, E> = thread::Result<Result<R, E>>;
 
     struct OrderedMap<I, W, R, E> {
         items: Mutex<Items<I>>,
         work: W,
         state: Mutex<State<R, E>>,
-        /// Notified when fewer items are in flight, and at the end.
+        /// Notified when an item leaves flight, and at the end.
         room: Condvar,
-        /// Notified when a result was stored, and at the end.
+        /// Notified when a result is stored, and at the end.
         progress: Condvar,
-        most_in_flight: usize,
+        max_in_flight: usize,
     }
 
     struct Items<I> {
@@ -189,12 +189,12 @@ mod threads {
     }
 
     struct State<R, E> {
-        /// Items that were taken, or are about to be, and whose results were not consumed.
+        /// Number of items that a thread has taken or is about to take, with the result not yet consumed.
         in_flight: usize,
         consumed: usize,
-        /// The results that follow those that were consumed; `None` where one is missing.
+        /// The reorder buffer: the results from number `consumed` on, `None` if not yet finished.
         results: VecDeque<Option<Outcome<R, E>>>,
-        /// No more items are taken.
+        /// Whether the iterator has ended or an item has failed: no more items are taken.
         has_ended: bool,
     }
 
@@ -214,11 +214,11 @@ mod threads {
         I: Iterator<Item = T>,
         W: Fn(T) -> Result<R, E>,
     {
-        /// Works on items until there are no more.
+        /// Processes items until the end.
         fn help(&self) {
             loop {
                 let is_full = |state: &mut State<R, E>| {
-                    !state.has_ended && state.in_flight >= self.most_in_flight
+                    !state.has_ended && state.in_flight >= self.max_in_flight
                 };
                 let state = self.room.wait_while(lock(&self.state), is_full);
                 let mut state = state.unwrap_or_else(PoisonError::into_inner);
@@ -227,13 +227,12 @@ mod threads {
                 }
                 state.in_flight += 1;
                 drop(state);
-                self.work_on_next();
+                self.process_next();
             }
         }
 
-        /// Consumes all results, and works in between if it may.
-        ///
-        /// It waits only while the next item in order is in the hands of another thread, or about to be.
+        /// Consumes all results in order and, if `may_work`, processes items while the next result is not
+        /// finished.
         fn consume(
             &self,
             may_work: bool,
@@ -247,14 +246,14 @@ mod threads {
                     state.in_flight -= 1;
                     drop(state);
                     self.room.notify_one();
-                    let outcome = outcome.expect("it was looked at");
+                    let outcome = outcome.expect("the front is a result");
                     consume(outcome.unwrap_or_else(|panic| resume_unwind(panic))?)?;
                 } else if state.has_ended && state.in_flight == 0 {
                     return Ok(());
-                } else if may_work && !state.has_ended && state.in_flight < self.most_in_flight {
+                } else if may_work && !state.has_ended && state.in_flight < self.max_in_flight {
                     state.in_flight += 1;
                     drop(state);
-                    self.work_on_next();
+                    self.process_next();
                 } else {
                     let waited = self.progress.wait(state);
                     state = waited.unwrap_or_else(PoisonError::into_inner);
@@ -264,14 +263,14 @@ mod threads {
             }
         }
 
-        /// Works on the next item, which is counted as in flight already.
-        fn work_on_next(&self) {
-            WORKS.set(true);
+        /// Takes the next item, which `in_flight` already includes, and stores its result.
+        fn process_next(&self) {
+            IN_WORK.set(true);
             let outcome = self.take().map(|(number, item)| {
                 let work = |item| catch(|| (self.work)(item));
                 (number, item.and_then(work))
             });
-            WORKS.set(false);
+            IN_WORK.set(false);
             let Some((number, outcome)) = outcome else {
                 let mut state = lock(&self.state);
                 state.in_flight -= 1;
@@ -279,25 +278,25 @@ mod threads {
             };
             let has_failed = !matches!(outcome, Ok(Ok(_)));
             let mut state = lock(&self.state);
-            let place = number - state.consumed;
-            if state.results.len() <= place {
-                state.results.resize_with(place + 1, || None);
+            let index = number - state.consumed;
+            if state.results.len() <= index {
+                state.results.resize_with(index + 1, || None);
             }
-            state.results[place] = Some(outcome);
+            state.results[index] = Some(outcome);
             match has_failed {
                 true => self.end(state),
                 false => self.progress.notify_one(),
             }
         }
 
-        /// The next item with its number, or the panic of the iterator.
+        /// Returns the next item, or the panic of the iterator, with its number.
         fn take(&self) -> Option<(usize, thread::Result<T>)> {
             let mut items = lock(&self.items);
             if lock(&self.state).has_ended {
                 return None;
             }
             let item = catch(|| items.items.next()).transpose();
-            // Before the next thread may ask: the iterator might block behind its end.
+            // Set before the iterator is unlocked: after its end, another call to it might block.
             lock(&self.state).has_ended |= !matches!(item, Some(Ok(_)));
             items.taken += 1;
             Some((items.taken - 1, item?))
@@ -313,7 +312,7 @@ mod threads {
         }
     }
 
-    /// Whatever happens to the consumer, the threads end.
+    /// Ends the map when the consumer returns or panics, so that the threads can be joined.
     struct EndOnDrop<'m, I, W, R, E>(&'m OrderedMap<I, W, R, E>);
 
     impl<I, W, R, E> Drop for EndOnDrop<'_, I, W, R, E> {
@@ -322,7 +321,8 @@ mod threads {
         }
     }
 
-    /// After a panic, nothing that it left half done is used again.
+    /// Catches a panic. Unwind safety: the panic ends the map, so no data that it left inconsistent is used
+    /// again.
     fn catch<T>(work: impl FnOnce() -> T) -> thread::Result<T> {
         catch_unwind(AssertUnwindSafe(work))
     }
@@ -331,23 +331,23 @@ mod threads {
         mutex.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    struct OwnPool {
+    struct ProcessPool {
         pool: ThreadPool,
-        /// The process that its threads belong to.
+        /// Id of the process that created the pool.
         process: u32,
     }
 
     thread_local! {
-        /// Whether this thread works on an item.
-        static WORKS: Cell<bool> = const { Cell::new(false) };
+        /// Whether this thread is taking or processing an item.
+        static IN_WORK: Cell<bool> = const { Cell::new(false) };
     }
 
-    static POOLS: FreeList<OwnPool> = FreeList::new();
+    static POOLS: FreeList<ProcessPool> = FreeList::new();
 
-    /// A pool that no other call uses, with `threads` threads if there can be so many. `None` if there can be
-    /// no thread.
-    fn own_pool(threads: usize) -> Option<Taken<'static, OwnPool>> {
-        if threads == 0 || WORKS.get() {
+    /// Acquires a pool for exclusive use, with at least `threads` threads unless the system refuses them.
+    /// Returns `None` for a nested call, or if no thread can be started.
+    fn acquire_pool(threads: usize) -> Option<Taken<'static, ProcessPool>> {
+        if threads == 0 || IN_WORK.get() {
             return None;
         }
         let process = std::process::id();
@@ -361,11 +361,11 @@ mod threads {
                 break;
             }
         }
-        // Where a limit of the system allows some threads, half of those asked for may be among them.
+        // If the system refuses this many threads, try half as many.
         let mut counts = std::iter::successors(Some(threads), |threads| Some(threads / 2));
         let pool = (counts.by_ref().take_while(|&threads| threads > 0))
             .find_map(|threads| ThreadPoolBuilder::new().num_threads(threads).build().ok())?;
-        Some(POOLS.hold(OwnPool { pool, process }))
+        Some(POOLS.hold(ProcessPool { pool, process }))
     }
 }
 
@@ -382,15 +382,16 @@ mod tests {
 
     const THREADS: [usize; 5] = [0, 1, 2, 3, 16];
 
-    type Way<'a> = &'a dyn Fn(
+    /// [`ordered_map`] or [`pipeline`].
+    type Map<'a> = &'a dyn Fn(
         &mut (dyn Iterator<Item = usize> + Send),
         usize,
         &(dyn Fn(usize) -> Result<usize, usize> + Sync),
         &mut dyn FnMut(usize) -> Result<(), usize>,
     ) -> Result<(), usize>;
 
-    /// Both ways to map, with each number of threads.
-    fn each_way(check: impl Fn(Way<'_>, usize)) {
+    /// Checks both functions with each number of threads.
+    fn each_map(check: impl Fn(Map<'_>, usize)) {
         for threads in THREADS {
             check(
                 &|items, n, work, consume| ordered_map(items, n, work, consume),
@@ -403,23 +404,23 @@ mod tests {
         }
     }
 
-    /// Takes longer for some than for others.
+    /// Squares an item after a delay that differs between items.
     fn work(item: usize) -> usize {
         std::thread::sleep(Duration::from_micros(item as u64 * 7919 % 300));
         item * item
     }
 
-    /// The message of the panic.
+    /// Returns the message of the panic of `run`.
     fn panic_of<T>(run: impl FnOnce() -> T) -> String {
         let panic = catch_unwind(AssertUnwindSafe(run)).err();
-        let panic = panic.expect("it panics");
+        let panic = panic.expect("a panic");
         let message = panic.downcast_ref::<String>().cloned();
         message.unwrap_or_else(|| (*panic.downcast_ref::<&str>().unwrap()).to_owned())
     }
 
     #[test]
     fn results_come_in_the_order_of_items() {
-        each_way(|run, threads| {
+        each_map(|run, threads| {
             for count in [0, 1, 2, 100] {
                 let mut found = Vec::new();
                 let done = run(
@@ -441,31 +442,31 @@ mod tests {
 
     #[test]
     fn the_number_of_items_in_flight_is_bounded() {
-        each_way(|run, threads| {
+        each_map(|run, threads| {
             let (taken, consumed) = (AtomicUsize::new(0), AtomicUsize::new(0));
-            let most = AtomicUsize::new(0);
+            let max = AtomicUsize::new(0);
             let mut items = (0..200).inspect(|_| {
                 let taken = taken.fetch_add(1, Ordering::SeqCst) + 1;
-                most.fetch_max(taken - consumed.load(Ordering::SeqCst), Ordering::SeqCst);
+                max.fetch_max(taken - consumed.load(Ordering::SeqCst), Ordering::SeqCst);
             });
             let done = run(&mut items, threads, &Ok, &mut |item| {
-                // The first is late: threads cannot go on for ever.
+                // The first is slow, so the other threads reach the bound.
                 std::thread::sleep(Duration::from_millis(if item == 0 { 20 } else { 0 }));
                 consumed.fetch_add(1, Ordering::SeqCst);
                 Ok(())
             });
             assert_eq!(done, Ok(()));
-            // And the one that is being consumed.
-            assert!(most.into_inner() <= 2 * threads.max(1) + 3);
+            // One more is being consumed.
+            assert!(max.into_inner() <= 2 * threads.max(1) + 3);
         });
     }
 
     #[test]
-    fn the_first_failure_in_order_wins_and_what_is_before_it_is_consumed() {
-        each_way(|run, threads| {
+    fn the_first_error_in_order_wins_after_all_results_before_it() {
+        each_map(|run, threads| {
             let mut found = Vec::new();
             let fail = |item: usize| match item {
-                // The later ones fail sooner.
+                // Later items fail sooner.
                 40..50 => {
                     std::thread::sleep(Duration::from_millis(50 - item as u64));
                     Err(item)
@@ -482,17 +483,17 @@ mod tests {
     }
 
     #[test]
-    fn a_consumer_that_fails_ends_it() {
-        each_way(|run, threads| {
+    fn an_error_of_the_consumer_ends_the_map() {
+        each_map(|run, threads| {
             let mut consume = |item| if item == 30 { Err(item) } else { Ok(()) };
             assert_eq!(run(&mut (0..), threads, &Ok, &mut consume), Err(30));
         });
     }
 
     #[test]
-    fn an_iterator_that_ends_ends_it() {
-        // So does one that looks at a flag.
-        each_way(|run, threads| {
+    fn the_end_of_the_iterator_ends_the_map() {
+        // The iterator ends when a stop flag is set.
+        each_map(|run, threads| {
             let is_stopped = AtomicUsize::new(0);
             let mut items = (0..).take_while(|_| is_stopped.load(Ordering::SeqCst) == 0);
             let mut consumed = 0;
@@ -507,7 +508,7 @@ mod tests {
 
     #[test]
     fn panics_propagate_in_order() {
-        each_way(|run, threads| {
+        each_map(|run, threads| {
             let consume = &mut |_| Ok(());
             let work = |item| {
                 assert!(item < 30, "work {item}");
@@ -528,7 +529,7 @@ mod tests {
             };
             let panic = panic_of(|| run(&mut (0..), threads, &work, consume));
             assert_eq!(panic, "result 10");
-            // A failure before a panic, and one behind it.
+            // An error before a panic, and one after it.
             let fail = |item| if item == 5 { Err(5) } else { work(item) };
             assert_eq!(run(&mut (0..), threads, &fail, &mut |_| Ok(())), Err(5));
             let fail = |item| if item == 35 { Err(35) } else { work(item) };
@@ -545,9 +546,9 @@ mod tests {
 
     #[cfg(feature = "parallel")]
     #[test]
-    fn work_is_done_on_as_many_threads() {
+    fn all_threads_work() {
         for threads in [2, 3, 8] {
-            // Each item waits for the others.
+            // Each item blocks until all threads have one.
             let all = Barrier::new(threads);
             let work = |item| {
                 all.wait();
@@ -569,7 +570,7 @@ mod tests {
     fn calls_may_be_nested_and_concurrent() {
         let sum = |threads: usize| {
             let sum = Mutex::new(0);
-            each_way(|run, _| {
+            each_map(|run, _| {
                 let add = |item| {
                     let inner = map(0..item % 7, work);
                     let mut total = 0;
@@ -580,7 +581,7 @@ mod tests {
                     Ok(total)
                 };
                 let done = run(&mut (0..30), threads, &add, &mut |total| {
-                    // A consumer may use threads too.
+                    // Nested calls are allowed in the consumer too.
                     *sum.lock().unwrap() += map(0..3, |_| total).len() * total;
                     Ok(())
                 });
@@ -598,7 +599,7 @@ mod tests {
 
     #[cfg(feature = "parallel")]
     #[test]
-    fn calls_within_the_work_of_a_rayon_pool_of_the_caller() {
+    fn calls_may_come_from_a_rayon_pool() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(2);
         let pool = pool.build().unwrap();
         let run = || map(0..20, |item| map(0..item, work).len());
@@ -610,7 +611,7 @@ mod tests {
 
     #[cfg(feature = "parallel")]
     #[test]
-    fn a_pipeline_consumes_while_the_next_item_is_waited_for() {
+    fn a_pipeline_consumes_while_the_iterator_blocks() {
         for threads in [1, 2, 8] {
             let (sender, items) = channel();
             sender.send(Some(0)).unwrap();
@@ -618,7 +619,7 @@ mod tests {
             let items = std::iter::from_fn(move || items.recv().ok().flatten());
             pipeline(items, threads, Ok::<_, ()>, |item| {
                 found.push(item);
-                // Items are sent only now.
+                // The next item is sent only after this one is consumed.
                 let next = Some(item + 1).filter(|&item| item < 9);
                 sender.send(next).unwrap();
                 Ok(())
@@ -629,16 +630,16 @@ mod tests {
     }
 
     #[test]
-    fn the_iterator_is_not_asked_again_behind_its_end() {
-        each_way(|run, threads| {
+    fn the_iterator_is_not_called_after_its_end() {
+        each_map(|run, threads| {
             for panics in [false, true] {
                 let mut ended = false;
                 let mut numbers = 0..9;
                 let mut items = std::iter::from_fn(|| {
-                    assert!(!ended, "asked again");
+                    assert!(!ended, "called again");
                     let number = numbers.next();
                     ended = number.is_none();
-                    // The others wait for the iterator by now.
+                    // Meanwhile, the other threads wait for the iterator.
                     std::thread::sleep(Duration::from_micros(100));
                     assert!(!(ended && panics), "the end");
                     number
@@ -654,7 +655,7 @@ mod tests {
 
     #[cfg(feature = "parallel")]
     #[test]
-    fn a_consumer_that_is_dropped_may_wake_a_thread_that_waits_for_an_item() {
+    fn dropping_the_consumer_may_unblock_the_iterator() {
         struct Wake(std::sync::mpsc::Sender<Option<usize>>);
         impl Drop for Wake {
             fn drop(&mut self) {
@@ -679,15 +680,15 @@ mod tests {
         }
     }
 
-    /// Set for the run of this program in which [`limited`] finds little address space.
+    /// Environment variable that is set for the child process in which [`limited`] runs.
     #[cfg(unix)]
     const LIMITED: &str = "TOKENIZER_TEST_LIMITED";
 
     #[cfg(unix)]
     #[test]
-    fn threads_that_cannot_be_started_are_done_without() {
-        // Stacks of 1 GiB in 4 GB of address space: at most three threads start, and hundreds of
-        // megabytes are left for the program.
+    fn threads_that_the_system_refuses_are_not_needed() {
+        // With stacks of 1 GiB in 4 GB of address space, at most three threads start, and hundreds of
+        // megabytes remain for the program.
         let program = std::env::current_exe().unwrap();
         let limited =
             "ulimit -v 4000000; exec \"$0\" --exact parallel::tests::limited --test-threads 1";

@@ -1,25 +1,29 @@
 //! Special and added tokens: strings that map to one id and are never split or merged.
 //!
 //! A **special token** ([`SpecialToken::special`]) is recognised in a text only if the caller allows
-//! it. Any other **added token** is part of the vocabulary and always found. A [`SpecialSet`] holds
-//! the tokens to recognise; it is built once and used for many texts.
+//! it. Any other **added token** is part of the vocabulary and always recognised. A [`SpecialSet`] is
+//! the compiled set of tokens to recognise; it is built once and used for many texts.
 //!
-//! Matching is leftmost-longest. If a model has added tokens that are always found, a special token
-//! that is not allowed still hides the added tokens that overlap its text, as in `tokenizers` with
-//! `encode_special_tokens`; otherwise a token that is not allowed is plain text, as in `tiktoken`.
+//! Matching is leftmost-longest (Aho-Corasick). If a model has added tokens that are always recognised,
+//! a special token that is not allowed still hides added tokens that overlap it, as in `tokenizers` with
+//! `encode_special_tokens`; otherwise it is plain text, as in `tiktoken`.
 //!
-//! The flags are those of `added_tokens` in a `tokenizer.json`; tiktoken's special tokens have the
-//! first one only.
+//! The flags are those of `added_tokens` in a `tokenizer.json`; tiktoken's special tokens have only the
+//! first, `special`.
 //!
-//! A `Walk` finds the tokens, in a whole text as in one that comes in chunks. Of a text that may go
-//! on, only what more text could change is held back: a prefix of a token at the end, white space at
-//! the end if a token strips the white space before it, a token that strips the white space behind it
-//! until that ends, and a token that must be a single word until the character behind it is known.
-//! A token is final if it begins before the first place from which the rest of the text is a prefix of
-//! a token: no longer token can begin where it does, and none before it.
+//! `Walk` finds the tokens of a whole text and of a text that arrives in chunks. Between chunks it holds
+//! back only the text whose segments later bytes could change:
+//!
+//! - a proper prefix of a token at the end,
+//! - white space at the end, if some token strips on the left,
+//! - a token that strips on the right, until the white space after it ends,
+//! - a single-word token, until the next character is known.
+//!
+//! A match is final if it starts before the first position from which the rest of the text is a proper
+//! prefix of a token: more text can then produce neither an earlier match nor a longer one.
 
-mod beginnings;
 mod finder;
+mod prefixes;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -27,37 +31,38 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
-use beginnings::Beginnings;
 use finder::Finder;
+use prefixes::Prefixes;
 
 use crate::hash::Seeds;
 use crate::normalize::Normalizer;
 use crate::token::TokenId;
 
-/// A special token, or another added token.
+/// A special token or another added token.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SpecialToken {
-    /// The text that it is recognised by. Never empty.
+    /// The text that it matches. Never empty.
     pub content: String,
-    /// Its id.
+    /// The id of the token.
     pub id: TokenId,
-    /// The bytes that it decodes to, if they are not those of `content`.
+    /// The bytes that it decodes to, if they differ from `content`.
     pub decoded: Option<Vec<u8>>,
-    /// `special` of a `tokenizer.json`: recognised only where allowed, and left out by
-    /// `skip_special_tokens`. An added token without it is always found and always decoded.
+    /// Recognised only if allowed, and omitted by `skip_special_tokens`. An added token without this
+    /// flag is always recognised and always decoded.
     pub special: bool,
-    /// Looked for in the normalised text, behind all that are looked for in the text as it is.
+    /// Matched in the normalized text, after all tokens without this flag were matched in the original.
     pub normalized: bool,
-    /// Takes the white space before it along.
+    /// Includes the white space before it.
     pub lstrip: bool,
-    /// Takes the white space behind it along.
+    /// Includes the white space after it.
     pub rstrip: bool,
-    /// Recognised only between characters that are no letters, digits or underscores.
+    /// Recognised only if the characters before and after it do not match `\w`.
     pub single_word: bool,
 }
 
 impl SpecialToken {
-    /// A special token (`special`) without other flags.
+    /// Creates a special token: the flag `special` is set, all others are not.
+    #[must_use]
     pub fn new(content: impl Into<String>, id: TokenId) -> Self {
         SpecialToken {
             content: content.into(),
@@ -71,7 +76,8 @@ impl SpecialToken {
         }
     }
 
-    /// The bytes that it decodes to.
+    /// Returns the bytes that the token decodes to.
+    #[must_use]
     pub fn bytes(&self) -> &[u8] {
         match &self.decoded {
             Some(bytes) => bytes,
@@ -80,8 +86,8 @@ impl SpecialToken {
     }
 }
 
-/// The limit in bytes of all tokens of a model together. Normalization triples them at most, so their
-/// automaton has fewer than 2^28 states; 2^31 can be numbered.
+/// The maximum total length in bytes of the tokens of a model. Normalization at most triples it, so the
+/// automaton has fewer than 2^28 states, well below the limit of 2^31.
 const MAX_BYTES: usize = 1 << 26;
 
 /// The special and added tokens of a model.
@@ -93,42 +99,42 @@ pub struct SpecialTokens {
     by_id: HashMap<TokenId, usize, Seeds>,
 }
 
-/// Special tokens contradict each other.
+/// An invalid list of special tokens.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SpecialTokensError {
-    /// One has no text.
-    #[error("a special token is empty")]
+    /// A special token is empty.
+    #[error("empty special token")]
     Empty,
-    /// Two have the same text.
-    #[error("the special token {content:?} stands twice")]
+    /// Two tokens have the same text.
+    #[error("duplicate special token {content:?}")]
     RepeatedContent {
         /// The text.
         content: String,
     },
-    /// Two have the same id.
-    #[error("the special tokens {first:?} and {second:?} both have the id {id}")]
+    /// Two tokens have the same id.
+    #[error("duplicate id {id} of the special tokens {first:?} and {second:?}")]
     RepeatedId {
         /// The id.
         id: TokenId,
-        /// One of them.
+        /// The text of one token.
         first: String,
-        /// The other.
+        /// The text of the other.
         second: String,
     },
-    /// Their texts together are too long.
-    #[error("special tokens of {bytes} bytes together, more than {MAX_BYTES}")]
+    /// The texts together are too long.
+    #[error("special tokens of {bytes} bytes in total, above the limit of {MAX_BYTES}")]
     TooLong {
-        /// The bytes of all texts.
+        /// Total length of the texts in bytes.
         bytes: usize,
     },
 }
 
 impl SpecialTokens {
-    /// Special tokens in any order.
+    /// Creates the collection from tokens in any order.
     ///
     /// # Errors
-    /// When one is empty, two have the same text or the same id, or their texts are too long.
+    /// If a token is empty, two tokens have the same text or id, or the texts together are too long.
     pub fn new(tokens: impl IntoIterator<Item = SpecialToken>) -> Result<Self, SpecialTokensError> {
         let mut specials = SpecialTokens {
             tokens: tokens.into_iter().collect(),
@@ -143,11 +149,11 @@ impl SpecialTokens {
             return Err(SpecialTokensError::TooLong { bytes });
         }
         specials.tokens.sort_by_key(|token| token.id);
-        for (place, token) in specials.tokens.iter().enumerate() {
+        for (index, token) in specials.tokens.iter().enumerate() {
             if token.content.is_empty() {
                 return Err(SpecialTokensError::Empty);
             }
-            if let Some(other) = specials.by_id.insert(token.id, place) {
+            if let Some(other) = specials.by_id.insert(token.id, index) {
                 return Err(SpecialTokensError::RepeatedId {
                     id: token.id,
                     first: specials.tokens[other].content.clone(),
@@ -155,7 +161,7 @@ impl SpecialTokens {
                 });
             }
             let content = token.content.clone();
-            if specials.by_content.insert(content, place).is_some() {
+            if specials.by_content.insert(content, index).is_some() {
                 return Err(SpecialTokensError::RepeatedContent {
                     content: token.content.clone(),
                 });
@@ -164,35 +170,39 @@ impl SpecialTokens {
         Ok(specials)
     }
 
-    /// How many there are.
+    /// Returns the number of tokens.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.tokens.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no tokens.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.tokens.is_empty()
     }
 
-    /// All of them, by ascending id.
+    /// Returns the tokens by ascending id.
     pub fn iter(&self) -> std::slice::Iter<'_, SpecialToken> {
         self.tokens.iter()
     }
 
-    /// The one with this text.
+    /// Returns the token with this text.
+    #[must_use]
     pub fn by_content(&self, content: &str) -> Option<&SpecialToken> {
         self.by_content
             .get(content)
-            .map(|&place| &self.tokens[place])
+            .map(|&index| &self.tokens[index])
     }
 
-    /// The one with this id.
+    /// Returns the token with this id.
+    #[must_use]
     pub fn by_id(&self, id: TokenId) -> Option<&SpecialToken> {
-        self.by_id.get(&id).map(|&place| &self.tokens[place])
+        self.by_id.get(&id).map(|&index| &self.tokens[index])
     }
 
-    /// The set of the special tokens that `allowed` picks and all other added tokens. Linear in the
-    /// length of their texts: build it once, not for each text.
+    /// Builds the set of the special tokens accepted by `allowed` and all other added tokens, in time
+    /// linear in the length of their texts.
     pub(crate) fn select(
         &self,
         normalizer: Option<Normalizer>,
@@ -200,13 +210,14 @@ impl SpecialTokens {
     ) -> SpecialSet {
         let matcher = |normalized: bool| {
             let tokens = || self.tokens.iter().filter(|t| t.normalized == normalized);
-            let hides = tokens().any(|token| !token.special);
-            let sought = tokens().map(|token| Sought {
+            let has_added = tokens().any(|token| !token.special);
+            let entries = tokens().map(|token| Entry {
                 token: token.clone(),
                 is_allowed: !token.special || allowed(token),
             });
-            let sought = sought.filter(|sought| sought.is_allowed || hides);
-            Matcher::new(sought.collect(), normalizer.filter(|_| normalized))
+            // A special token that is not allowed may still hide an added token.
+            let entries = entries.filter(|entry| entry.is_allowed || has_added);
+            Matcher::new(entries.collect(), normalizer.filter(|_| normalized))
         };
         SpecialSet {
             raw: matcher(false),
@@ -223,9 +234,11 @@ impl PartialEq for SpecialTokens {
 
 impl Eq for SpecialTokens {}
 
-/// The special and added tokens to recognise in a text. Made by
-/// [`Model::special_set`](crate::Model::special_set) and
+/// A compiled set of special and added tokens to recognise, created by
+/// [`Model::special_set`](crate::Model::special_set) or
 /// [`Model::all_specials`](crate::Model::all_specials).
+///
+/// Build it once and use it for many texts: building is linear in the length of all tokens.
 #[derive(Clone, Debug)]
 pub struct SpecialSet {
     pub(crate) raw: Matcher,
@@ -233,7 +246,7 @@ pub struct SpecialSet {
 }
 
 impl SpecialSet {
-    /// Whether no token is recognised.
+    /// Returns whether the set is empty.
     pub(crate) fn is_empty(&self) -> bool {
         self.raw.is_empty() && self.normalized.is_empty()
     }
@@ -242,56 +255,54 @@ impl SpecialSet {
 /// Finds special and added tokens in a text. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Matcher {
-    /// `None` if there is nothing to find.
-    wanted: Option<Arc<Wanted>>,
+    /// `None` if there are no tokens.
+    shared: Option<Arc<Shared>>,
 }
 
-/// The tokens that a [`Matcher`] looks for.
+/// The immutable part of a [`Matcher`].
 #[derive(Debug)]
-struct Wanted {
-    tokens: Vec<Sought>,
+struct Shared {
+    entries: Vec<Entry>,
     finder: Finder,
-    beginnings: Beginnings,
-    /// Whether a token takes the white space before it along.
+    prefixes: Prefixes,
+    /// Whether any token strips on the left.
     lstrip: bool,
 }
 
-/// A token that a [`Matcher`] looks for.
 #[derive(Debug)]
-struct Sought {
+struct Entry {
     token: SpecialToken,
-    /// `false` for a special token that only hides the added tokens that overlap it.
+    /// `false` for a special token that only hides overlapping added tokens.
     is_allowed: bool,
 }
 
 impl Matcher {
-    fn new(mut tokens: Vec<Sought>, normalizer: Option<Normalizer>) -> Self {
+    fn new(mut entries: Vec<Entry>, normalizer: Option<Normalizer>) -> Self {
         let mut distinct = HashSet::with_hasher(Seeds::new());
         let mut contents = Vec::new();
-        // Of tokens that are one when they are normalized, the first counts.
-        tokens.retain(|sought| {
-            let content = sought.token.normalized_content(normalizer).into_owned();
+        // Of tokens with the same normalized content, only the first is recognised.
+        entries.retain(|entry| {
+            let content = entry.token.normalized_content(normalizer).into_owned();
             let is_first = distinct.insert(content.clone());
             contents.extend(is_first.then_some(content));
             is_first
         });
-        if tokens.iter().all(|sought| !sought.is_allowed) {
+        if entries.iter().all(|entry| !entry.is_allowed) {
             return Self::default();
         }
-        let lstrip = tokens.iter().any(|sought| sought.token.lstrip);
-        let wanted = Wanted {
-            tokens,
+        let lstrip = entries.iter().any(|entry| entry.token.lstrip);
+        let shared = Shared {
+            entries,
             finder: Finder::new(&contents),
-            beginnings: Beginnings::new(contents),
+            prefixes: Prefixes::new(contents),
             lstrip,
         };
         Matcher {
-            wanted: Some(Arc::new(wanted)),
+            shared: Some(Arc::new(shared)),
         }
     }
 
-    /// `text` as special tokens and the text between them, in order. Looks no further ahead than
-    /// the next token.
+    /// Splits `text` lazily into special tokens and the text between them.
     pub(crate) fn segments<'m, 't>(&'m self, text: &'t [u8]) -> Segments<'m, 't> {
         Segments {
             matcher: self,
@@ -300,13 +311,13 @@ impl Matcher {
         }
     }
 
-    /// Whether it looks for nothing.
+    /// Returns whether there are no tokens to find.
     pub(crate) fn is_empty(&self) -> bool {
-        self.wanted.is_none()
+        self.shared.is_none()
     }
 }
 
-/// Made by [`Matcher::segments`].
+/// Iterator returned by [`Matcher::segments`].
 pub(crate) struct Segments<'m, 't> {
     matcher: &'m Matcher,
     text: &'t [u8],
@@ -321,71 +332,69 @@ impl<'m, 't> Iterator for Segments<'m, 't> {
     }
 }
 
-/// A part of a text.
+/// A special token or the text between two of them.
 pub(crate) enum Segment<'m, 't> {
-    /// Text without a special token in it, and where it begins. Never empty.
+    /// Text without special tokens, and its offset. Never empty.
     Text(&'t [u8], usize),
-    /// A special token and the bytes of the text that it covers: its content, and white space that
-    /// its flags strip. If a token that strips white space behind it is followed by a token that
-    /// begins in this white space, both cover it.
+    /// A special token and the range that it covers: its content and the white space that its flags
+    /// strip. A token that starts within the white space stripped by the previous one overlaps it.
     Special(&'m SpecialToken, Range<usize>),
 }
 
-/// Bytes before the next token that are needed to find it: a single word looks at the character before
-/// it.
+/// Number of bytes that [`Walk::forget`] keeps before the next possible token: a single-word token depends
+/// on the character before it, which has up to four bytes.
 const CONTEXT: usize = 4;
 
-/// How far a walk from token to token has come. For one [`Matcher`] from the beginning of the text to
-/// its end.
+/// The state of a left-to-right search for the tokens of one [`Matcher`] in one text. All positions are
+/// byte offsets.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Walk {
-    /// Where the last segment ended, white space included: the text that was not given out begins
-    /// here.
+    /// The end of the last segment, stripped white space included.
     done: usize,
-    /// Where the next token begins at the earliest.
+    /// The next token does not start before this position.
     search: usize,
-    /// The number and the bytes of a token that was found behind text.
+    /// A token found after text: its number and range. It is returned after that text.
     found: Option<(usize, Range<usize>)>,
-    /// White space that was scanned last for a token that strips on the right. Every byte is
-    /// scanned once, however many tokens begin in it.
-    space: Range<usize>,
-    /// From `done` up to here, if that is behind it, all is white space.
-    spaces: usize,
+    /// The white space last scanned for a token that strips on the right. Remembering it makes the scan
+    /// linear even if a token starts at each of its bytes.
+    right_space: Range<usize>,
+    /// If greater than `done`, the text from `done` to this position is white space.
+    space_end: usize,
 }
 
 impl Walk {
-    /// The next segment of `text`, which may go on unless `is_last`. `None` when nothing more is certain:
-    /// then the text may be continued, and what [`Walk::forget`] drops left out.
+    /// Returns the next segment of `text`, or `None` if more text is needed to determine it. Unless
+    /// `is_last`, the caller may then remove the prefix that [`Walk::forget`] returns, append more
+    /// text and call again.
     ///
-    /// Text between two tokens is one segment if `is_last`; of a text that goes on, it may come in
-    /// several.
+    /// Text between two tokens is one segment if `is_last`; otherwise it may be split into several.
     pub(crate) fn next<'m, 't>(
         &mut self,
         matcher: &'m Matcher,
         text: &'t [u8],
         is_last: bool,
     ) -> Option<Segment<'m, 't>> {
-        let Some(wanted) = matcher.wanted.as_deref() else {
+        let Some(shared) = matcher.shared.as_deref() else {
             return self.text_until(text.len(), text);
         };
         let found = self.found.take();
-        if let Some((number, span)) = found.or_else(|| self.find(wanted, text, is_last)) {
+        if let Some((number, span)) = found.or_else(|| self.find(shared, text, is_last)) {
             if let Some(segment) = self.text_until(span.start, text) {
                 self.found = Some((number, span));
                 return Some(segment);
             }
             self.done = span.end;
-            return Some(Segment::Special(&wanted.tokens[number].token, span));
+            return Some(Segment::Special(&shared.entries[number].token, span));
         }
-        let end = match is_last || !wanted.lstrip {
+        let end = match is_last || !shared.lstrip {
             true => self.search,
             false => self.before_spaces(text),
         };
         self.text_until(end, text)
     }
 
-    /// Drops the beginning of a text whose next segment is not certain yet, and gives its length: all
-    /// bytes but those that are needed to find what follows.
+    /// Forgets the longest prefix of the text that is not needed to find later segments, and returns
+    /// its length. Call it after [`Walk::next`] returned `None`.
     pub(crate) fn forget(&mut self, matcher: &Matcher) -> usize {
         let bytes = match matcher.is_empty() {
             true => self.done,
@@ -393,12 +402,13 @@ impl Walk {
         };
         self.done -= bytes;
         self.search = self.search.saturating_sub(bytes);
-        self.space.start = self.space.start.saturating_sub(bytes);
-        self.space.end = self.space.end.saturating_sub(bytes);
-        self.spaces = self.spaces.saturating_sub(bytes);
+        self.right_space.start = self.right_space.start.saturating_sub(bytes);
+        self.right_space.end = self.right_space.end.saturating_sub(bytes);
+        self.space_end = self.space_end.saturating_sub(bytes);
         bytes
     }
 
+    /// Returns the text from `done` to `end`, unless it is empty.
     fn text_until<'m, 't>(&mut self, end: usize, text: &'t [u8]) -> Option<Segment<'m, 't>> {
         let start = self.done;
         (start < end).then(|| {
@@ -407,64 +417,65 @@ impl Walk {
         })
     }
 
-    /// The next token that is certain, and the bytes that it covers. Without one, `search` is where the
-    /// next may begin.
+    /// Returns the next final token and the range that it covers. Without one, `search` becomes the
+    /// earliest start of the next token.
     fn find(
         &mut self,
-        wanted: &Wanted,
+        shared: &Shared,
         text: &[u8],
         is_last: bool,
     ) -> Option<(usize, Range<usize>)> {
         loop {
-            let unfinished = match is_last {
+            let partial = match is_last {
                 true => text.len(),
-                false => wanted.beginnings.first_unfinished(text, self.search),
+                false => shared.prefixes.partial_match(text, self.search),
             };
-            let found = (wanted.finder.find(text, self.search))
-                .filter(|(_, found)| is_last || found.start < unfinished);
+            let found = (shared.finder.find(text, self.search))
+                .filter(|(_, found)| is_last || found.start < partial);
             let Some((number, found)) = found else {
-                self.search = unfinished;
+                self.search = partial;
                 return None;
             };
-            let sought = &wanted.tokens[number];
-            if !is_last && !self.is_certain(sought, text, found.end) {
+            let entry = &shared.entries[number];
+            if !is_last && !self.is_final(entry, text, found.end) {
                 self.search = found.start;
                 return None;
             }
             self.search = found.end;
-            if let Some(span) = self.span(sought, text, found) {
+            if let Some(span) = self.span(entry, text, found) {
                 return Some((number, span));
             }
         }
     }
 
-    /// Whether more text changes nothing about a token whose content ends at `end`.
-    fn is_certain(&mut self, sought: &Sought, text: &[u8], end: usize) -> bool {
-        let token = &sought.token;
-        if !sought.is_allowed || !token.rstrip && !token.single_word {
+    /// Returns whether no appended text can change the range of a token whose content ends at `end`.
+    fn is_final(&mut self, entry: &Entry, text: &[u8], end: usize) -> bool {
+        let token = &entry.token;
+        if !entry.is_allowed || !token.rstrip && !token.single_word {
             return true;
         }
-        let behind = match token.rstrip {
-            true => self.space_end(text, end),
+        let next = match token.rstrip {
+            true => self.skip_space(text, end),
             false => end,
         };
-        begins_with_whole_char(&text[behind..])
+        begins_with_whole_char(&text[next..])
     }
 
-    /// The bytes that a token covers where its content was found; `None` if it does not count there.
-    fn span(&mut self, sought: &Sought, text: &[u8], found: Range<usize>) -> Option<Range<usize>> {
-        let token = &sought.token;
-        let (before, behind) = (&text[..found.start], &text[found.end..]);
-        if !sought.is_allowed
+    /// Returns the range that a token covers whose content was found, or `None` if it is not allowed,
+    /// not a single word, or nothing is left of it.
+    fn span(&mut self, entry: &Entry, text: &[u8], found: Range<usize>) -> Option<Range<usize>> {
+        let token = &entry.token;
+        let (before, after) = (&text[..found.start], &text[found.end..]);
+        if !entry.is_allowed
             || token.single_word
                 && (last_char(before).is_some_and(is_word)
-                    || first_char(behind).is_some_and(is_word))
+                    || first_char(after).is_some_and(is_word))
         {
             return None;
         }
         let (mut start, mut end) = (found.start, found.end);
         if token.lstrip {
-            // White space that a token has taken already is not scanned again.
+            // White space before `done` belongs to the previous token.
             while start > self.done
                 && let Some(c) = last_char(&text[self.done..start]).filter(|c| c.is_whitespace())
             {
@@ -473,38 +484,39 @@ impl Walk {
             start = start.max(self.done);
         }
         if token.rstrip {
-            end = self.space_end(text, end);
+            end = self.skip_space(text, end);
         }
-        // Two tokens that strip the same white space: the second has none left.
+        // A token of white space is empty if the previous token stripped all of it.
         (start < end).then_some(start..end)
     }
 
-    /// The end of the white space that begins at `from`, as far as `text` goes.
-    fn space_end(&mut self, text: &[u8], from: usize) -> usize {
-        if from < self.space.start || from > self.space.end {
-            self.space = from..from;
+    /// Returns the end of the white space that starts at `from`.
+    fn skip_space(&mut self, text: &[u8], from: usize) -> usize {
+        if from < self.right_space.start || from > self.right_space.end {
+            self.right_space = from..from;
         }
-        while let Some(c) = first_char(&text[self.space.end..]).filter(|c| c.is_whitespace()) {
-            self.space.end += c.len_utf8();
+        let end = &mut self.right_space.end;
+        while let Some(c) = first_char(&text[*end..]).filter(|c| c.is_whitespace()) {
+            *end += c.len_utf8();
         }
-        self.space.end
+        *end
     }
 
-    /// The end of the text that no token strips anything of: it ends before white space behind which
-    /// the next token may begin.
+    /// Returns the end of the text before `search` that no later token can strip: the start of the white
+    /// space that ends at `search`.
     fn before_spaces(&mut self, text: &[u8]) -> usize {
         if self.search <= self.done {
             return self.done;
         }
-        // White space that was looked at before is not looked at again.
-        let looked_at = self.spaces.max(self.done);
-        let known = whole_chars(&text[..self.search]).max(looked_at);
+        // Up to here it is known to be white space: it is not scanned again.
+        let scanned = self.space_end.max(self.done);
+        let known = whole_chars(&text[..self.search]).max(scanned);
         let mut end = known;
-        while let Some(c) = last_char(&text[looked_at..end]).filter(|c| c.is_whitespace()) {
+        while let Some(c) = last_char(&text[scanned..end]).filter(|c| c.is_whitespace()) {
             end -= c.len_utf8();
         }
-        self.spaces = known;
-        match end == looked_at {
+        self.space_end = known;
+        match end == scanned {
             true => self.done,
             false => end,
         }
@@ -512,7 +524,7 @@ impl Walk {
 }
 
 impl SpecialToken {
-    /// Its content as it is looked for in a normalized text.
+    /// Returns the content to match: normalized, if the token is matched in the normalized text.
     pub(crate) fn normalized_content(&self, normalizer: Option<Normalizer>) -> Cow<'_, [u8]> {
         match normalizer.filter(|_| self.normalized) {
             Some(normalizer) => normalizer.apply(self.content.as_bytes()),
@@ -521,21 +533,21 @@ impl SpecialToken {
     }
 }
 
-/// `\w` of the Rust regex engines, which is what decides about single words elsewhere.
+/// Matches `\w` as the regex engine of `tokenizers` does, which defines single words there.
 fn is_word(c: char) -> bool {
     static WORD: std::sync::LazyLock<fancy_regex::Regex> =
         std::sync::LazyLock::new(|| fancy_regex::Regex::new(r"\w").expect("a valid class"));
     WORD.is_match(c.encode_utf8(&mut [0; 4])).unwrap_or(false)
 }
 
-/// The length of `text` without the beginning of a character at its end.
+/// Returns the length of `text` without an incomplete character at its end.
 fn whole_chars(text: &[u8]) -> usize {
     (text.len().saturating_sub(3)..text.len())
         .find(|&at| !begins_with_whole_char(&text[at..]))
         .unwrap_or(text.len())
 }
 
-/// Whether the first character of `text` is there, or certainly none.
+/// Returns whether `text` starts with a complete character or with a byte that cannot become one.
 fn begins_with_whole_char(text: &[u8]) -> bool {
     let head = &text[..text.len().min(4)];
     match std::str::from_utf8(head) {
@@ -561,7 +573,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn cut(tokens: &[SpecialToken], text: &str) -> Vec<String> {
+    fn segments(tokens: &[SpecialToken], text: &str) -> Vec<String> {
         let specials = SpecialTokens::new(tokens.to_vec()).unwrap();
         let set = specials.select(None, |_| true);
         let mut end = 0;
@@ -569,8 +581,8 @@ mod tests {
             assert_eq!(start, end);
             end += length;
         };
-        let segments = set.raw.segments(text.as_bytes());
-        let parts = segments.map(|segment| match segment {
+        let found = set.raw.segments(text.as_bytes());
+        let parts = found.map(|segment| match segment {
             Segment::Text(text, start) => {
                 joined(start, text.len());
                 String::from_utf8(text.to_vec()).unwrap()
@@ -586,37 +598,37 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_of_those_that_begin_together_counts() {
+    fn the_longest_match_wins() {
         let tokens = [
             SpecialToken::new("<a", 1),
             SpecialToken::new("<a>", 2),
             SpecialToken::new("<a><b>", 3),
         ];
         assert_eq!(
-            cut(&tokens, "x<a><a><b><ay"),
+            segments(&tokens, "x<a><a><b><ay"),
             ["x", "#2@1", "#3@4", "#1@10", "y"]
         );
-        assert!(cut(&tokens, "").is_empty());
+        assert!(segments(&tokens, "").is_empty());
     }
 
     #[test]
-    fn flags_take_white_space_and_mind_words() {
+    fn strip_and_single_word_flags_are_obeyed() {
         let mut strip = SpecialToken::new("[S]", 1);
         (strip.lstrip, strip.rstrip) = (true, true);
         let mut single = SpecialToken::new("dog", 2);
         single.single_word = true;
         let tokens = [strip, single];
-        assert_eq!(cut(&tokens, "a \u{3000}[S]\n b"), ["a", "#1@1", "b"]);
-        assert_eq!(cut(&tokens, "[S]  [S]"), ["#1@0", "#1@5"]);
+        assert_eq!(segments(&tokens, "a \u{3000}[S]\n b"), ["a", "#1@1", "b"]);
+        assert_eq!(segments(&tokens, "[S]  [S]"), ["#1@0", "#1@5"]);
         assert_eq!(
-            cut(&tokens, "dog dogs _dog .dog"),
+            segments(&tokens, "dog dogs _dog .dog"),
             ["#2@0", " dogs _dog .", "#2@15"]
         );
     }
 
     #[test]
     fn a_run_of_white_space_is_scanned_once() {
-        // With a scan for each token it would take minutes.
+        // Scanning it for each token would take minutes.
         let mut newline = SpecialToken::new("\n", 1);
         newline.rstrip = true;
         let set = SpecialTokens::new([newline.clone()]).unwrap();
@@ -624,11 +636,11 @@ mod tests {
         let text = "\n".repeat(500_000);
         assert_eq!(set.raw.segments(text.as_bytes()).count(), text.len());
         newline.lstrip = true;
-        assert_eq!(cut(&[newline], &text), ["#1@0"]);
+        assert_eq!(segments(&[newline], &text), ["#1@0"]);
     }
 
     #[test]
-    fn a_token_may_begin_in_white_space_that_another_covers() {
+    fn a_token_may_start_in_white_space_that_another_strips() {
         let mut strips = SpecialToken::new("<s>", 1);
         strips.rstrip = true;
         let set = SpecialTokens::new([strips, SpecialToken::new("  ", 2)]).unwrap();
@@ -643,35 +655,35 @@ mod tests {
     }
 
     #[test]
-    fn added_tokens_are_found_always_but_in_special_tokens() {
+    fn added_tokens_are_recognised_except_within_special_tokens() {
         let added = |content, id| {
             let mut token = SpecialToken::new(content, id);
             token.special = false;
             token
         };
         let special = SpecialToken::new("<a b>", 1);
-        let cut = |tokens: &[SpecialToken], allowed: bool, text: &str| {
+        let found = |tokens: &[SpecialToken], allowed: bool, text: &str| {
             let set = SpecialTokens::new(tokens.to_vec()).unwrap();
             let set = set.select(None, |_| allowed);
             let segments = set.raw.segments(text.as_bytes());
-            let found = segments.filter_map(|segment| match segment {
+            let ids = segments.filter_map(|segment| match segment {
                 Segment::Special(token, span) => Some((token.id, span.start)),
                 Segment::Text(..) => None,
             });
-            found.collect::<Vec<_>>()
+            ids.collect::<Vec<_>>()
         };
         let tokens = [special.clone(), added("a", 2), added("b>.", 3)];
-        assert_eq!(cut(&tokens, true, "a<a b>."), [(2, 0), (1, 1)]);
-        assert_eq!(cut(&tokens, false, "a<a b>."), [(2, 0)]);
+        assert_eq!(found(&tokens, true, "a<a b>."), [(2, 0), (1, 1)]);
+        assert_eq!(found(&tokens, false, "a<a b>."), [(2, 0)]);
         assert_eq!(
-            cut(&tokens[1..], false, "a<a b>."),
+            found(&tokens[1..], false, "a<a b>."),
             [(2, 0), (2, 2), (3, 4)]
         );
-        assert_eq!(cut(&[special], false, "<a b>"), []);
+        assert_eq!(found(&[special], false, "<a b>"), []);
     }
 
     #[test]
-    fn contradictions_are_refused() {
+    fn empty_and_duplicate_tokens_are_refused() {
         let token = SpecialToken::new;
         assert_eq!(
             SpecialTokens::new([token("", 1)]),
@@ -688,7 +700,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_too_long_for_an_automaton_are_refused() {
+    fn tokens_above_the_limit_are_refused() {
         let bytes = MAX_BYTES + 1;
         let token = SpecialToken::new("a".repeat(bytes), 1);
         let error = SpecialTokensError::TooLong { bytes };
@@ -696,7 +708,7 @@ mod tests {
     }
 
     #[test]
-    fn of_tokens_with_one_normalized_text_the_first_is_found() {
+    fn tokens_with_equal_normalized_content_match_as_the_first() {
         let token = |content: &str, id| {
             let mut token = SpecialToken::new(content, id);
             token.normalized = true;
@@ -713,10 +725,10 @@ mod tests {
         assert_eq!(ids.collect::<Vec<_>>(), [1, 3]);
     }
 
-    /// A token's id, or `None` for text, and the bytes of the text that it covers.
-    type Part = (Option<TokenId>, Range<usize>);
+    /// The id of a token, or `None` for text, and the range that it covers.
+    type Covered = (Option<TokenId>, Range<usize>);
 
-    fn part(segment: &Segment<'_, '_>, offset: usize) -> Part {
+    fn covered(segment: &Segment<'_, '_>, offset: usize) -> Covered {
         match segment {
             Segment::Text(text, start) => (None, offset + start..offset + start + text.len()),
             Segment::Special(token, span) => {
@@ -725,26 +737,26 @@ mod tests {
         }
     }
 
-    /// The walk through a text that comes in chunks, text that touches text joined.
-    fn walk_in_chunks(matcher: &Matcher, text: &[u8], chunks: &[usize]) -> Vec<Part> {
+    /// The segments of a text that arrives in chunks; adjacent segments of text are joined.
+    fn walk_in_chunks(matcher: &Matcher, text: &[u8], chunks: &[usize]) -> Vec<Covered> {
         let (mut walk, mut held, mut offset) = (Walk::default(), Vec::new(), 0);
-        let mut parts: Vec<Part> = Vec::new();
+        let mut parts: Vec<Covered> = Vec::new();
         let (mut rest, mut sizes) = (text, chunks.iter().cycle());
         let mut is_last = false;
         while !is_last {
             let size = rest.len().min(*sizes.next().expect("a cycle"));
-            let (chunk, behind) = rest.split_at(size);
-            (rest, is_last) = (behind, rest.is_empty());
+            let (chunk, after) = rest.split_at(size);
+            (rest, is_last) = (after, rest.is_empty());
             held.extend_from_slice(chunk);
             while let Some(segment) = walk.next(matcher, &held, is_last) {
-                match (part(&segment, offset), parts.last_mut()) {
+                match (covered(&segment, offset), parts.last_mut()) {
                     ((None, more), Some((None, span))) => span.end = more.end,
                     (part, _) => parts.push(part),
                 }
             }
-            let forgotten = walk.forget(matcher);
-            held.drain(..forgotten);
-            offset += forgotten;
+            let discarded = walk.forget(matcher);
+            held.drain(..discarded);
+            offset += discarded;
         }
         parts
     }
@@ -767,7 +779,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(3000))]
         #[test]
-        fn chunks_have_the_segments_of_the_whole(
+        fn chunked_text_has_the_segments_of_the_whole(
             tokens in prop::collection::vec((any_token(), any::<bool>()), 0..6),
             letters in prop::collection::vec(
                 prop::sample::select(vec![
@@ -788,7 +800,7 @@ mod tests {
             let set = specials.select(Some(Normalizer::Nfc), |token| allowed[token.id as usize]);
             let text = letters.concat();
             for matcher in [&set.raw, &set.normalized] {
-                let whole: Vec<Part> = matcher.segments(&text).map(|s| part(&s, 0)).collect();
+                let whole: Vec<Covered> = matcher.segments(&text).map(|s| covered(&s, 0)).collect();
                 prop_assert_eq!(walk_in_chunks(matcher, &text, &chunks), whole);
             }
         }

@@ -1,39 +1,46 @@
-//! Ids, pairs and counts: the words every other room speaks in.
+//! Token ids, pairs of them, and counts.
 
 use std::fmt;
 
-/// The number of a token. In a trained vocabulary the single bytes are `0..256` and merge `k`
-/// makes token `256 + k`; a vocabulary that came from a file may number them in any order.
+/// The id of a token.
+///
+/// By default, training gives the single bytes the ids `0..256` and merge `k` the id `256 + k`. A
+/// vocabulary from a file may number its tokens in any order.
 pub type TokenId = u32;
 
-/// How often something occurs. Never narrower: corpora pass 2^32 occurrences of a space.
+/// A number of occurrences. 64 bits, because a space occurs more than 2^32 times in a large corpus.
 pub type Count = u64;
 
-/// The highest id that an ordinary token may have.
+/// The highest id of an ordinary token: ids have 24 bits.
 ///
-/// Ids index dense tables, so an absurd id in a file must not become an absurd allocation. The
-/// largest published vocabularies stay below 2^19.
+/// The tables of vocabularies and of encoded pieces store an id in a `u32` and use its upper 8 bits for
+/// bits of a hash or for a count. The limit also bounds memory: some tables have an entry for each id up
+/// to the highest, so one huge id in a file must not cause a huge allocation. The largest published
+/// vocabularies have fewer than 2^19 ids.
 pub const MAX_TOKEN_ID: TokenId = (1 << 24) - 1;
 
-/// Two adjacent tokens, packed so that comparing the integers compares `(left, right)`.
+/// Two adjacent tokens, packed into a `u64` that orders by `(left, right)`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pair(u64);
 
 impl Pair {
-    /// The pair of `left` followed by `right`.
+    /// Creates the pair of `left` followed by `right`.
     #[inline]
+    #[must_use]
     pub const fn new(left: TokenId, right: TokenId) -> Self {
         Pair((left as u64) << 32 | right as u64)
     }
 
-    /// The first token.
+    /// Returns the first token.
     #[inline]
+    #[must_use]
     pub const fn left(self) -> TokenId {
         (self.0 >> 32) as TokenId
     }
 
-    /// The second token.
+    /// Returns the second token.
     #[inline]
+    #[must_use]
     pub const fn right(self) -> TokenId {
         self.0 as TokenId
     }
@@ -45,15 +52,13 @@ impl fmt::Debug for Pair {
     }
 }
 
-/// A pair that may be merged next, with its count. The *greater* candidate is merged first.
+/// A pair and its count, ordered by merge priority: the greatest candidate is merged next.
 ///
-/// This is the one place where the order of training is written down: highest count first, ties
-/// to the smallest `(left id, right id)`.
+/// `Ord` defines the merge order of training: highest count first, then smallest `(left, right)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Candidate {
-    /// Occurrences of the pair in the corpus, overlapping ones included.
+    /// Occurrences in the corpus, overlapping ones included: `aaa` contains `aa` twice.
     pub count: Count,
-    /// The pair.
     pub pair: Pair,
 }
 
@@ -78,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pair_keeps_its_halves_and_orders_by_left_then_right() {
+    fn pairs_round_trip_and_order_by_left_then_right() {
         let pair = Pair::new(7, u32::MAX);
         assert_eq!((pair.left(), pair.right()), (7, u32::MAX));
         assert!(Pair::new(1, 9) < Pair::new(2, 0));
@@ -86,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn the_highest_count_wins_and_ties_go_to_the_smallest_pair() {
+    fn candidates_order_by_count_then_by_smallest_pair() {
         let candidate = |count, left, right| Candidate {
             count,
             pair: Pair::new(left, right),

@@ -1,49 +1,52 @@
-//! Vocab: the bytes of every id, and the id of bytes.
+//! The vocabulary: a two-way map between ids and the bytes of tokens.
 //!
-//! All tokens stand one behind another in one arena. An id without a token (p50k has one) is an
-//! empty span. One token may be empty (Whisper's rank file has one, the last): its id is stored
-//! separately, to tell it from a hole.
+//! The bytes of all tokens are concatenated in one arena, in the order of ids. An unassigned id, or
+//! hole (p50k has one), is an empty span. One token may be empty (Whisper's rank file ends with one):
+//! its id is stored separately, to distinguish it from a hole.
 
 use crate::hash::JoinHash;
 use crate::hash_index::HashIndex;
 use crate::simd::{prefetch, sixteen_bytes};
 use crate::token::{MAX_TOKEN_ID, TokenId};
 
-/// The tokens of a model, special tokens left out: ids to bytes and back. Immutable.
+/// The ordinary tokens of a model, without special tokens: an immutable map from ids to bytes and back.
 ///
 /// Every single byte is a token, so every text can be encoded.
 #[derive(Clone)]
 pub struct Vocab {
     bytes: Vec<u8>,
-    /// Where the token of an id ends; it starts where the one before ends.
+    /// The end offset of each id in `bytes`; a token starts at the end of the previous id.
     ends: Vec<u32>,
     index: HashIndex,
     hash: JoinHash,
     byte_ids: [TokenId; 256],
+    /// Number of tokens, the empty one included.
     tokens: usize,
+    /// Length of the longest token in bytes.
     longest: usize,
-    /// The id of the token without bytes. It is not in `index`.
+    /// The id of the empty token, which `index` does not contain.
     empty: Option<TokenId>,
 }
 
-/// A token as a part of joined bytes: see [`Vocab::id_of_joined`].
+/// A token with its length and hash, from which the hash of two joined tokens is computed in constant
+/// time. See [`Vocab::id_of_joined`].
 #[derive(Clone, Copy)]
 pub(crate) struct Part {
     pub(crate) id: TokenId,
-    /// Bytes.
+    /// In bytes.
     pub(crate) length: u32,
     hash: u64,
 }
 
 impl Part {
-    /// No token.
+    /// A placeholder: not a token.
     pub(crate) const NONE: Self = Part {
         id: 0,
         length: 0,
         hash: 0,
     };
 
-    /// The token `id`, whose bytes are those of two others.
+    /// Returns the token `id`, whose bytes are those of `left` followed by those of `right`.
     #[inline(always)]
     pub(crate) fn joined(vocab: &Vocab, id: TokenId, left: Part, right: Part) -> Part {
         Part {
@@ -54,24 +57,24 @@ impl Part {
     }
 }
 
-/// Tokens whose slots in the index are asked for together.
+/// Number of tokens whose index buckets are prefetched together.
 const GROUP: usize = 32;
 
-/// What to do with two ids for the same bytes.
+/// How to treat two ids with the same bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repeats {
-    /// An error: a table from bytes to ranks cannot hold both.
+    /// Report an error: a table of ranks maps each byte string to one id.
     Refuse,
-    /// Two merges made the same bytes, which training by pairs allows; bytes mean the lowest id.
+    /// Accept both and look up the lowest: different merges may produce the same bytes.
     LowestId,
 }
 
-/// A vocabulary contradicts itself or lacks something.
+/// An inconsistent or incomplete vocabulary.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VocabError {
     /// Two ids have the same bytes.
-    #[error("tokens {first} and {id} are both \"{}\"", .bytes.escape_ascii())]
+    #[error("duplicate token \"{}\" with ids {first} and {id}", .bytes.escape_ascii())]
     RepeatedToken {
         /// The bytes.
         bytes: Vec<u8>,
@@ -80,38 +83,38 @@ pub enum VocabError {
         /// The higher id.
         id: TokenId,
     },
-    /// One id stands twice.
-    #[error("id {id} stands twice")]
+    /// Two tokens have the same id.
+    #[error("duplicate id {id}")]
     RepeatedId {
         /// The id.
         id: TokenId,
     },
-    /// An id is higher than a vocabulary may use.
-    #[error("id {id} is above {MAX_TOKEN_ID}, the highest that a vocabulary may use")]
+    /// An id is above [`MAX_TOKEN_ID`].
+    #[error("token id {id} is above the maximum of {MAX_TOKEN_ID}")]
     IdTooHigh {
         /// The id.
         id: u64,
     },
-    /// A byte has no token of its own, so some text could not be encoded.
-    #[error("the single byte 0x{byte:02X} is no token")]
+    /// A single byte is not a token, so text that contains it could not be encoded.
+    #[error("no token for the single byte 0x{byte:02X}")]
     MissingByte {
         /// The byte.
         byte: u8,
     },
-    /// The ends of an arena do not ascend to its length.
-    #[error("the bytes of token {id} lie outside the vocabulary's")]
+    /// The end offsets of an arena descend, or the last is not its length.
+    #[error("invalid end offset of token {id} in the vocabulary's bytes")]
     BrokenArena {
-        /// The first id that does not fit.
+        /// The first id with an invalid end.
         id: TokenId,
     },
-    /// The tokens together pass 4 GiB.
-    #[error("the tokens together pass 4 GiB")]
+    /// The tokens together exceed 4 GiB.
+    #[error("tokens of more than 4 GiB in total")]
     TooLarge,
 }
 
 impl Vocab {
-    /// Tokens in any order. One of them may be empty: an id that decodes to nothing, and that no
-    /// text is encoded to.
+    /// Creates a vocabulary from tokens in any order. One of them may be empty: it decodes to nothing,
+    /// and no text encodes to it.
     ///
     /// # Errors
     /// See [`VocabError`].
@@ -139,7 +142,7 @@ impl Vocab {
                 let bytes = Vec::new();
                 return Err(VocabError::RepeatedToken { bytes, first, id });
             }
-            // Ids that are passed over are holes: they end where the token before them does.
+            // Skipped ids are holes: they end where the previous token ends.
             ends.resize(id as usize, bytes.len() as u32);
             bytes.extend_from_slice(token);
             ends.push(u32::try_from(bytes.len()).map_err(|_| VocabError::TooLarge)?);
@@ -147,8 +150,8 @@ impl Vocab {
         Self::index(bytes, ends, empty, repeats)
     }
 
-    /// A vocabulary from its arena: the bytes of all tokens by id, and where each ends. An id whose
-    /// end is that of the one before is a hole.
+    /// Creates a vocabulary from its arena: the bytes of all tokens in the order of ids, and the end
+    /// offset of each. An id with the same end as the previous one is a hole.
     ///
     /// # Errors
     /// See [`VocabError`].
@@ -160,11 +163,10 @@ impl Vocab {
         Self::from_arena_with_empty(bytes, ends, None, repeats)
     }
 
-    /// As [`Vocab::from_arena`], with the id of the empty token, if there is one: an id whose end is
-    /// that of the one before, and no hole.
+    /// Like [`Vocab::from_arena`], but `empty` is the id of the empty token instead of a hole.
     ///
     /// # Errors
-    /// See [`VocabError`]. `empty` must have an end, and no bytes.
+    /// See [`VocabError`]; [`VocabError::BrokenArena`] if `empty` has bytes or is not below `ends.len()`.
     pub fn from_arena_with_empty(
         bytes: impl Into<Vec<u8>>,
         ends: impl Into<Vec<u32>>,
@@ -186,7 +188,7 @@ impl Vocab {
             let id = ends.len() as TokenId;
             return Err(VocabError::BrokenArena { id });
         }
-        // Holes behind the last token are no ids.
+        // Holes after the last token are dropped.
         let mut used = ends.partition_point(|&end| end < start) + 1;
         if let Some(id) = empty {
             let has_no_bytes = (id as usize) < ends.len() && span(&bytes, &ends, id).is_empty();
@@ -202,7 +204,7 @@ impl Vocab {
         Self::index(bytes, ends, empty, repeats)
     }
 
-    /// Finds the tokens of an arena by their bytes from now on. The last id has a token.
+    /// Builds the index from bytes to ids. The arena is valid, and its last id has a token.
     fn index(
         bytes: Vec<u8>,
         ends: Vec<u32>,
@@ -211,7 +213,6 @@ impl Vocab {
     ) -> Result<Self, VocabError> {
         let tokens = lengths(&ends).filter(|&length| length > 0).count();
         let mut vocab = Vocab {
-            // Holes take no room in it.
             index: HashIndex::new(tokens, ends.len()),
             hash: JoinHash::new(),
             byte_ids: [0; 256],
@@ -231,15 +232,15 @@ impl Vocab {
         let (bytes, ends, hash) = (&*bytes, &*ends, &*hash);
         let mut start = 0;
         let mut group = [const { (0..0, 0u64) }; GROUP];
-        for (some, first) in ends.chunks(GROUP).zip((0..).step_by(GROUP)) {
-            for (entry, &end) in group.iter_mut().zip(some) {
+        for (chunk, first) in ends.chunks(GROUP).zip((0..).step_by(GROUP)) {
+            for (entry, &end) in group.iter_mut().zip(chunk) {
                 let token = start as usize..end as usize;
                 start = end;
-                let hash = hash.of_part(bytes, token.start, token.len());
+                let hash = hash.of_range(bytes, token.start, token.len());
                 index.prefetch(hash);
                 *entry = (token, hash);
             }
-            for ((token, hash), id) in group[..some.len()].iter().zip(first..) {
+            for ((token, hash), id) in group[..chunk.len()].iter().zip(first..) {
                 let token = &bytes[token.clone()];
                 if token.is_empty() {
                     continue;
@@ -263,19 +264,22 @@ impl Vocab {
         Ok(vocab)
     }
 
-    /// The bytes of all tokens by id.
+    /// Returns the concatenated bytes of all tokens, in the order of ids.
+    #[must_use]
     pub fn arena(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Where the token of each id ends in [`Vocab::arena`]; it starts where the one before ends.
+    /// Returns the end offset of each id in [`Vocab::arena`]. A token starts at the end of the previous id.
+    #[must_use]
     pub fn ends(&self) -> &[u32] {
         &self.ends
     }
 
-    /// Ids whose bytes have a lower id too. Only merges from a file can make them, training never does.
+    /// Returns the ids whose bytes also have a lower id. Training never produces any; merges from a file
+    /// may.
     pub fn repeated(&self) -> impl Iterator<Item = TokenId> + '_ {
-        // Mostly there are none, which shows in how many tokens were found to be different.
+        // There are none if the index holds every token, which is the common case.
         let indexed = self.tokens - usize::from(self.empty.is_some());
         let all = (self.index.len() < indexed).then(|| self.iter());
         all.into_iter()
@@ -284,7 +288,8 @@ impl Vocab {
             .map(|(id, _)| id)
     }
 
-    /// The id of `token`, or `None` when it is not in the vocabulary.
+    /// Returns the id of the token with these bytes, or `None` if there is none.
+    #[must_use]
     pub fn id(&self, token: &[u8]) -> Option<TokenId> {
         match token {
             [] => self.empty,
@@ -294,24 +299,24 @@ impl Vocab {
         }
     }
 
-    /// Starts to look for the token that is the `length` > 0 bytes at `text[at]`: their hash, whose bucket is
-    /// being fetched; `None` if no token is as long.
+    /// Returns the hash of the `length` > 0 bytes at `text[at]` and prefetches its bucket. Returns `None`
+    /// if no token is that long.
     #[inline]
     pub(crate) fn seek(&self, text: &[u8], at: usize, length: usize) -> Option<u64> {
         (length <= self.longest).then(|| {
-            let hash = self.hash.of_part(text, at, length);
+            let hash = self.hash.of_range(text, at, length);
             self.index.prefetch(hash);
             hash
         })
     }
 
-    /// Fetches what [`Vocab::is_at`] reads first.
+    /// Prefetches the end offset that [`Vocab::is_at`] reads.
     #[inline(always)]
     pub(crate) fn prefetch_end(&self, id: TokenId) {
         prefetch(&self.ends, id as usize);
     }
 
-    /// The id of the token with this hash whose bytes are the `length` bytes at `text[at]`.
+    /// Returns the id of the token that equals the `length` bytes at `text[at]`, which have this hash.
     #[inline(always)]
     pub(crate) fn id_of_hash(
         &self,
@@ -323,32 +328,32 @@ impl Vocab {
         self.index.find(hash, |id| self.is_at(id, text, at, length))
     }
 
-    /// Whether the `length` bytes at `text[at]` are those of a token.
+    /// Returns whether token `id` equals the `length` bytes at `text[at]`.
     #[inline(always)]
     pub(crate) fn is_at(&self, id: TokenId, text: &[u8], at: usize, length: usize) -> bool {
         let before = id.checked_sub(1).map_or(0, |id| self.ends[id as usize]);
         let (start, end) = (before as usize, self.ends[id as usize] as usize);
-        // Most tokens are short: they are compared without a call.
+        // Tokens of up to 16 bytes, which are most of them, are compared without a call.
         let mask = u128::MAX >> (8 * 16_usize.saturating_sub(length));
         end - start == length
             && (sixteen_bytes(&self.bytes, start) ^ sixteen_bytes(text, at)) & mask == 0
             && (length <= 16 || self.bytes[start..end] == text[at..at + length])
     }
 
-    /// Fetches what [`Vocab::lowest_id`] reads of a hash.
+    /// Prefetches the bucket that [`Vocab::lowest_id`] reads for a hash.
     #[inline(always)]
     pub(crate) fn prefetch(&self, hash: u64) {
         self.index.prefetch(hash);
     }
 
-    /// A lower bound of the id of the token with this hash; `None` if there is certainly no such token.
-    /// One cache line.
+    /// Returns a lower bound on the id of the token with this hash, or `None` if there is certainly no
+    /// such token. Usually reads one cache line.
     #[inline(always)]
     pub(crate) fn lowest_id(&self, hash: u64) -> Option<TokenId> {
         self.index.lowest(hash)
     }
 
-    /// A token as a part of joined bytes.
+    /// Returns token `id` with its length and hash.
     pub(crate) fn part(&self, id: TokenId) -> Part {
         let token = span(&self.bytes, &self.ends, id);
         Part {
@@ -358,13 +363,14 @@ impl Vocab {
         }
     }
 
-    /// The hash of the joined bytes of two tokens.
+    /// Returns the hash of the bytes of `left` followed by those of `right`.
     #[inline(always)]
     pub(crate) fn joined_hash(&self, left: Part, right: Part) -> u64 {
         self.hash.join(left.hash, right.hash, right.length as usize)
     }
 
-    /// The id of the token whose bytes are those of two tokens, which begin at `text[at]`.
+    /// Returns the id of the token whose bytes are those of `left` followed by those of `right`, which
+    /// are adjacent in `text` from `at`.
     #[inline(always)]
     pub(crate) fn id_of_joined(
         &self,
@@ -380,8 +386,9 @@ impl Vocab {
         self.id_of_hash(self.joined_hash(left, right), text, at, length)
     }
 
-    /// The bytes of `id`, or `None` when there is no such token. Empty for one id at most.
+    /// Returns the bytes of token `id`, or `None` if there is no such token.
     #[inline]
+    #[must_use]
     pub fn token(&self, id: TokenId) -> Option<&[u8]> {
         if id as usize >= self.ends.len() {
             return None;
@@ -390,38 +397,43 @@ impl Vocab {
             .filter(|token| !token.is_empty() || self.empty == Some(id))
     }
 
-    /// The id of the empty token, if there is one: it decodes to nothing, and no text is encoded to
+    /// Returns the id of the empty token, if there is one. It decodes to nothing, and no text encodes to
     /// it.
+    #[must_use]
     pub fn empty_id(&self) -> Option<TokenId> {
         self.empty
     }
 
-    /// The ids of the 256 single bytes.
+    /// Returns the ids of the 256 single bytes, indexed by byte.
+    #[must_use]
     pub fn byte_ids(&self) -> &[TokenId; 256] {
         &self.byte_ids
     }
 
-    /// How many tokens there are; with holes, fewer than [`Vocab::id_limit`].
+    /// Returns the number of tokens: less than [`Vocab::id_limit`] if there are holes.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.tokens
     }
 
-    /// Never true: the single bytes are always there.
+    /// Returns `false`: the single bytes are always present.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         false
     }
 
-    /// Bytes of the longest token.
+    /// Returns the length of the longest token in bytes.
     pub(crate) fn longest(&self) -> usize {
         self.longest
     }
 
-    /// One more than the highest id.
+    /// Returns one more than the highest id.
+    #[must_use]
     pub fn id_limit(&self) -> usize {
         self.ends.len()
     }
 
-    /// The tokens of two bytes, by ascending id.
+    /// Returns the tokens of two bytes, by ascending id.
     pub(crate) fn two_byte_tokens(&self) -> impl Iterator<Item = (TokenId, [u8; 2])> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         let spans = (0..).zip(starts.zip(self.ends.iter().copied()));
@@ -430,18 +442,19 @@ impl Vocab {
             .map(|(id, (start, _))| (id, [start, start + 1].map(|at| self.bytes[at as usize])))
     }
 
-    /// Ids and bytes, by ascending id, holes left out.
+    /// Returns the ids and bytes of all tokens, by ascending id.
     pub fn iter(&self) -> impl Iterator<Item = (TokenId, &[u8])> {
         (0..self.ends.len() as TokenId).filter_map(|id| Some((id, self.token(id)?)))
     }
 }
 
-/// The bytes of each id.
+/// Returns the length of each id in bytes; 0 for a hole.
 fn lengths(ends: &[u32]) -> impl Iterator<Item = u32> {
     let starts = std::iter::once(&0).chain(ends);
     starts.zip(ends).map(|(start, end)| end - start)
 }
 
+/// Returns the bytes of `id`, which must be below `ends.len()`.
 #[inline]
 fn span<'a>(bytes: &'a [u8], ends: &[u32], id: TokenId) -> &'a [u8] {
     let id = id as usize;
@@ -493,7 +506,7 @@ mod tests {
 
     #[test]
     fn one_token_may_be_empty() {
-        // Before, between and behind the others.
+        // Before, between and after the others.
         for id in [0, 200, 400] {
             let shifted = bytes().into_iter().map(|(id, token)| (id + 1, token));
             let mut tokens: Vec<_> = shifted.filter(|(_, token)| token != &[199]).collect();
@@ -510,15 +523,15 @@ mod tests {
                 1
             );
             assert_eq!(vocab.repeated().count(), 0);
-            let arena = |empty, behind| {
-                let ends = [vocab.ends(), behind].concat();
+            let arena = |empty, trailing| {
+                let ends = [vocab.ends(), trailing].concat();
                 Vocab::from_arena_with_empty(vocab.arena(), ends, empty, Repeats::Refuse)
             };
             assert_eq!(arena(Some(id), &[256; 9]).as_ref(), Ok(&vocab));
             assert_ne!(
                 arena(None, &[]).as_ref(),
                 Ok(&vocab),
-                "a hole is another thing"
+                "a hole is not an empty token"
             );
             for other in [300, 1 << 20] {
                 let fault = arena(Some(other), &[]);
@@ -535,7 +548,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_are_named() {
+    fn invalid_vocabularies_are_refused() {
         let with = |id, token: &[u8]| {
             let mut tokens = bytes();
             tokens.push((id, token.to_vec()));

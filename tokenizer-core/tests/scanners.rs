@@ -84,8 +84,8 @@ struct Case {
 impl Case {
     fn new(chain: &Chain) -> Self {
         let [scanner, regex] = random_chain::compile(chain).unwrap();
-        assert!(scanner.has_scanner(), "{chain:?}");
-        assert!(!regex.has_scanner());
+        assert!(!scanner.uses_regex_engine(), "{chain:?}");
+        assert!(regex.uses_regex_engine());
         let scanners = vec![scanner];
         Case { scanners, regex }
     }
@@ -93,7 +93,7 @@ impl Case {
     /// What has a scanner has an automaton too: no scanner knows the regex in a group.
     fn of_family(source: String) -> Self {
         let automaton = Pattern::regex(&format!("(?:{source})"), Gaps::Keep).unwrap();
-        assert!(automaton.has_scanner());
+        assert!(!automaton.uses_regex_engine());
         let mut case = Case::new(&vec![(source, Gaps::Keep)]);
         case.scanners.push(automaton);
         case
@@ -474,7 +474,7 @@ fn many_random_chains_have_an_automaton() {
     });
     let patterns = chains.filter_map(|chain| random_chain::compile(&chain).ok());
     let automata = patterns
-        .filter(|[pattern, _]| pattern.has_scanner())
+        .filter(|[pattern, _]| !pattern.uses_regex_engine())
         .count();
     assert!(automata > 30, "{automata} of 200");
 }

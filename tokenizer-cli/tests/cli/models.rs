@@ -69,7 +69,7 @@ fn faulty_ranks_are_refused_with_their_line() {
     );
     faulty(7, "Bg== six", &["line 7: \"six\" is no rank"]);
     faulty(7, "Bg== -6", &["line 7: \"-6\" is no rank"]);
-    faulty(7, "", &["the single byte 0x06 is no token"]);
+    faulty(7, "", &["no token for the single byte 0x06"]);
     faulty(300, "eHl6enk= 4000000000", &["4000000000"]);
 }
 

@@ -194,13 +194,13 @@ fn wrong_sizes_and_specials_are_refused_before_anything_is_read() {
         &["--vocab-size", "16777217"],
         &["16777217", "above 16777216"],
     );
-    refused(&["--special", ""], &["a special token is empty"]);
+    refused(&["--special", ""], &["empty special token"]);
     refused(
         &["--special", "<a>", "--special", "<a>"],
-        &["\"<a>\" stands twice"],
+        &["duplicate special token \"<a>\""],
     );
-    refused(&["--pattern", "gpt5"], &["no pattern is named \"gpt5\""]);
-    refused(&["--pattern", "(a"], &["does not compile"]);
+    refused(&["--pattern", "gpt5"], &["unknown pattern \"gpt5\""]);
+    refused(&["--pattern", "(a"], &["invalid pattern"]);
     refused(&["--pattern", ""], &["pattern"]);
     refused(&["--threads", "0"], &["--threads"]);
     refused(&["--max-token-bytes", "0"], &["--max-token-bytes"]);

@@ -251,7 +251,7 @@ impl<'t> Request<'t> {
     ///
     /// Each thread gets at least 64 KiB of text. A text is cut only where the pattern is known to split, so
     /// one thread encodes a text without such a position (one letter, a million times), and all texts of a
-    /// pattern without a [scanner](crate::Pattern::has_scanner).
+    /// pattern that [uses the regex engine](crate::Pattern::uses_regex_engine).
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self

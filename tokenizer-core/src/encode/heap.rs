@@ -9,7 +9,7 @@ use std::collections::BinaryHeap;
 
 use super::merge_rules::{MergeRules, NO_RANK};
 use crate::token::TokenId;
-use crate::vocab::Part;
+use crate::vocab::HashedToken;
 
 /// Merges bytes with a heap. Its allocations are reused.
 #[derive(Default)]
@@ -22,7 +22,7 @@ pub(super) struct HeapMerger {
 #[derive(Clone, Copy)]
 struct Node {
     /// Its id is `GONE` after the token was merged into the previous one.
-    token: Part,
+    token: HashedToken,
     /// Index of the previous token; out of range for the first.
     previous: usize,
     /// Index of the next token, or the length.

@@ -106,7 +106,7 @@ impl Request<'_> {
         // Characters after the prefix may compose with its last one.
         let read = text.len().min(max_bytes.saturating_add(1 + COMPOSE_MARGIN));
         let read = &text[..start_of_character(text, read)];
-        let has_cuts = model.pattern().has_scanner()
+        let has_cuts = !model.pattern().uses_regex_engine()
             && self.allowed.is_empty()
             && (model.normalizer()).is_none_or(|normalizer| *normalizer.apply(read) == *read);
         let (end, tokens) = match has_cuts {

@@ -20,7 +20,7 @@ use std::ops::Range;
 use super::merge_rules::{MergeRules, NO_RANK};
 use crate::simd::{Kernel, Simd, Tier};
 use crate::token::TokenId;
-use crate::vocab::Part;
+use crate::vocab::HashedToken;
 
 /// Capacity of a lane in bytes.
 pub(super) const LANE_BYTES: usize = 64;
@@ -163,7 +163,7 @@ impl Kernel for MergeOne<'_> {
 struct Lane {
     length: usize,
     /// Tokens by first byte.
-    tokens: [Part; LANE_BYTES],
+    tokens: [HashedToken; LANE_BYTES],
     /// The key of each token's merge with the next token.
     keys: [u32; LANE_BYTES],
     /// Bit mask of the first bytes of tokens.
@@ -195,7 +195,7 @@ const INDEX_BITS: u32 = LANE_BYTES.trailing_zeros();
 impl Lane {
     const EMPTY: Self = Lane {
         length: 0,
-        tokens: [Part::NONE; LANE_BYTES],
+        tokens: [HashedToken::NONE; LANE_BYTES],
         keys: [NO_KEY; LANE_BYTES],
         starts: 0,
         pending: [None; 2],

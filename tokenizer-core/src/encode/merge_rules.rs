@@ -13,7 +13,7 @@ use crate::merges::Merges;
 use crate::model::{Merging, Model};
 use crate::pattern::Pattern;
 use crate::token::TokenId;
-use crate::vocab::{Part, Vocab};
+use crate::vocab::{HashedToken, Vocab};
 
 /// The rank of a pair that does not merge. Ranks, like ids, are below 2^24.
 pub(super) const NO_RANK: u32 = (1 << 26) - 1;
@@ -22,7 +22,7 @@ pub(super) const NO_RANK: u32 = (1 << 26) - 1;
 pub(super) struct MergeRules {
     model: Arc<Model>,
     /// The tokens of single bytes.
-    pub(super) bytes: [Part; 256],
+    pub(super) bytes: [HashedToken; 256],
     /// The rank of two bytes, at index `first * 256 + second`.
     byte_ranks: Box<[u32; 1 << 16]>,
     /// Whether a piece that equals a token is encoded as that token without merging.
@@ -91,7 +91,7 @@ impl MergeRules {
 
     /// Prefetches the rank of a pair. Returns the hash for [`MergeRules::lowest_rank`].
     #[inline(always)]
-    pub(super) fn seek(&self, left: Part, right: Part) -> u64 {
+    pub(super) fn seek(&self, left: HashedToken, right: HashedToken) -> u64 {
         match self.listed() {
             None => {
                 let hash = self.vocab().joined_hash(left, right);
@@ -141,7 +141,7 @@ impl MergeRules {
 
     /// Returns the rank of a pair, or [`NO_RANK`]. The joined bytes of the pair begin at `text[at]`.
     #[inline(always)]
-    pub(super) fn rank(&self, left: Part, right: Part, text: &[u8], at: usize) -> u32 {
+    pub(super) fn rank(&self, left: HashedToken, right: HashedToken, text: &[u8], at: usize) -> u32 {
         let rank = match self.listed() {
             None => self.vocab().id_of_joined(left, right, text, at),
             Some(merges) => merges.rank(left.id, right.id),
@@ -173,8 +173,8 @@ impl MergeRules {
 
     /// The token that merging `left` and `right` produces.
     #[inline(always)]
-    pub(super) fn merged(&self, rank: u32, left: Part, right: Part) -> Part {
-        Part::joined(self.vocab(), self.token(rank), left, right)
+    pub(super) fn merged(&self, rank: u32, left: HashedToken, right: HashedToken) -> HashedToken {
+        HashedToken::joined(self.vocab(), self.token(rank), left, right)
     }
 }
 

@@ -32,8 +32,9 @@ const WINDOW: usize = 1 << 16;
 /// **Latency.** Text that a later chunk could change is held back, usually little more than the last piece:
 /// of `"one two thr"`, `" thr"` is held. Trailing white space is held in full, and so is an unfinished piece
 /// of any length. If the model normalizes text, a letter and its combining marks are held until they are
-/// complete. A pattern without a [scanner](crate::Pattern::has_scanner) has no known split positions: all
-/// text is held until the next special token or the end.
+/// complete. If the pattern
+/// [uses the regex engine](crate::Pattern::uses_regex_engine), no split position is certain: all text is held
+/// until the next special token or the end.
 ///
 /// **Cost.** Linear in the bytes for any chunk size, plus a few dozen nanoseconds per chunk and a call of the
 /// encoder per chunk that completes a piece.

@@ -596,7 +596,7 @@ mod tests {
                 let mut other = bytes.clone();
                 other[offset..offset + 4].copy_from_slice(&wrong.to_le_bytes());
                 let error = read(&sealed(other)).unwrap_err().to_string();
-                assert!(error.contains("outside the vocabulary"), "{wrong}: {error}");
+                assert!(error.contains("invalid end offset"), "{wrong}: {error}");
             }
         }
         let without = write(&ranks(None));

@@ -435,7 +435,7 @@ mod tests {
     #[test]
     fn missing_bytes_are_named() {
         let error = read(b"YQ== 0\n", Pattern::named(PatternName::Gpt2)).unwrap_err();
-        assert_eq!(error.to_string(), "the single byte 0x00 is no token");
+        assert_eq!(error.to_string(), "no token for the single byte 0x00");
     }
 
     #[test]

@@ -1,44 +1,43 @@
-//! Where a text may be cut, so that both parts split on their own as they do together.
+//! Safe cuts for the scanners: positions where a text can be split in two without changing any piece.
 //!
-//! Every pattern that has a scanner begins a piece at these places, whatever comes before the
-//! character before and behind the character behind:
+//! A cut depends only on the two characters at it, except where the last column says otherwise. Between
+//! these characters, every pattern with a scanner starts a piece, whatever precedes and follows them:
 //!
-//! | behind | before | but |
+//! | Before the cut | After the cut | Restriction |
 //! | --- | --- | --- |
-//! | anything but white space | white space that is no line end | |
+//! | anything but white space | white space other than a line end | |
 //! | a letter | a symbol, a line end | |
 //! | a letter | a mark | not `o200k` |
-//! | a letter | an apostrophe | `o200k`: when no ending follows it |
-//! | a lower letter | an upper letter | only `o200k`, and no apostrophe before the first |
+//! | a letter | an apostrophe | `o200k`: no contraction follows |
+//! | a lower-case letter | an upper-case letter | only `o200k`; no apostrophe before the first letter |
 //! | a number | anything but a number | |
 //! | anything but white space and numbers | a number | |
 //! | a symbol, a mark | a letter | only `gpt2` |
 //! | a symbol, a mark, an apostrophe | a line end | only `gpt2` |
-//! | a line end | anything but white space | not `gpt2`; `o200k`: no slash |
+//! | a line end | anything but white space | not `gpt2`; `o200k`: not a slash |
 //!
-//! A piece depends on nothing before it (the patterns do not look behind), so the right part splits
-//! as before. None of the pieces of the left part looks at what comes behind it: an ending behind
-//! an apostrophe needs letters there, a word whose case decides looks only for letters and marks,
-//! and all other rules that look ahead are about white space. The left part ends in none, or in a
-//! line end that something follows: where there is a rule for line ends, all white space up to it is
-//! one piece then, and at the end of a text it is so too.
+//! **Proof.** The patterns have no look-behind, so the right part splits as before. In the left part, no
+//! piece depends on text after the cut: a contraction needs letters after its apostrophe, the case rule of
+//! words looks ahead at letters and marks only, and all other look-ahead concerns white space. The left
+//! part ends in white space only if that is a line end; by the line-end rule, all white space up to it is
+//! one piece, at the end of a text as elsewhere.
 //!
-//! Prose in any script has such a place every few words: Chinese before its punctuation. Text
-//! without any is a single piece, or a run of them that cannot be told apart by looking near.
+//! Prose in any script has a cut every few words, Chinese at its punctuation. Text without any cut is one
+//! piece, or a run of pieces whose boundaries depend on distant characters, such as groups of digits.
 
 use super::scan::{Family, contraction};
 use crate::unicode::{self, LETTER, LOWER, MARK, NEWLINE, NUMBER, SPACE, UPPER};
 
-/// The first cut of `text` after the character at `at`; `None` if there is none up to the end of the
-/// character after `last`. Linear in the distance.
+/// Returns the first cut of `text` after the character at `at`. Searches up to the first character boundary
+/// after `last`. Linear in the distance.
 pub(super) fn first_cut(family: Family, text: &[u8], at: usize, last: usize) -> Option<usize> {
     let character = |at| Character::at(text, at).map(|character| (character, character.length));
     let may_cut = |at, before, after| may_cut(family, text, at, before, after);
     first_cut_between(text, at, last, character, may_cut)
 }
 
-/// The same by any rule: `character` gives what begins at a place, and its length in bytes; `may_cut` decides
-/// between two that touch at a place.
+/// [`first_cut`] with any rule. `character` returns the character at a position with its length in bytes;
+/// `may_cut` decides about a position and the two characters at it.
 pub(super) fn first_cut_between<C: Copy>(
     text: &[u8],
     at: usize,
@@ -46,7 +45,7 @@ pub(super) fn first_cut_between<C: Copy>(
     character: impl Fn(usize) -> Option<(C, usize)>,
     may_cut: impl Fn(usize, C, C) -> bool,
 ) -> Option<usize> {
-    // The nearest byte that begins a character, or an invalid sequence.
+    // Skip to the start of a character or invalid sequence.
     let inside = text.get(at..)?.iter().take_while(|byte| continues(**byte));
     let mut at = at + inside.count();
     let (mut before, length) = character(at)?;
@@ -63,14 +62,14 @@ pub(super) fn first_cut_between<C: Copy>(
     None
 }
 
-/// The last place, `from` or behind it, where a text that begins with `text` may be cut, whatever
-/// it goes on with; `None` when there is none. A piece begins at the beginning of `text`.
+/// Returns the last cut of `text` at or after `from` that remains a cut whatever bytes are appended. A
+/// piece must start at byte 0.
 ///
-/// Places before `text.len() - 3` are decided for good: more text makes no cuts there. Costs the
-/// distance from the end to the place, or to `from`, and the length of the numbers at the end.
+/// Appended bytes never add a cut before `text.len() - 3`. Linear in the distance from the end of the text
+/// to the cut, or to `from`, and in the length of the run of numbers at the end.
 pub(super) fn last_settled_cut(family: Family, text: &[u8], from: usize) -> Option<usize> {
     let from = from.max(1);
-    if let Some(cut) = behind_groups_of_numbers(family, text).filter(|&cut| cut >= from) {
+    if let Some(cut) = end_of_number_groups(family, text).filter(|&cut| cut >= from) {
         return Some(cut);
     }
     (from..text.len()).rev().find(|&at| {
@@ -78,17 +77,17 @@ pub(super) fn last_settled_cut(family: Family, text: &[u8], from: usize) -> Opti
             return false;
         }
         match (Character::before(text, at), Character::at(text, at)) {
-            (Some(before), Some(behind)) => {
-                behind.is_settled(family, text, at) && may_cut(family, text, at, before, behind)
+            (Some(before), Some(after)) => {
+                after.is_settled(family, text, at) && may_cut(family, text, at, before, after)
             }
             _ => false,
         }
     })
 }
 
-/// The end of the last whole group of numbers, if the text ends in numbers (but for the beginning
-/// of one more character): the next piece begins there, whatever it is.
-fn behind_groups_of_numbers(family: Family, text: &[u8]) -> Option<usize> {
+/// Returns the end of the last full group of numbers, if the text ends in a run of numbers, perhaps with
+/// an incomplete character after it. A piece starts there whatever follows.
+fn end_of_number_groups(family: Family, text: &[u8]) -> Option<usize> {
     let group = match family {
         Family::Gpt2 => return None,
         Family::Cl100k { digits, .. } | Family::O200k { digits, .. } => digits as usize,
@@ -96,31 +95,32 @@ fn behind_groups_of_numbers(family: Family, text: &[u8]) -> Option<usize> {
     let number_before = |at| Character::before(text, at).filter(|c| c.kind == Kind::Number);
     let last = Character::before(text, text.len())?;
     let is_whole = last.is_whole(text, text.len() - last.length);
-    let known = text.len() - if is_whole { 0 } else { last.length };
-    let (mut numbers, mut start) = (0, known);
+    let complete = text.len() - if is_whole { 0 } else { last.length };
+    let (mut numbers, mut start) = (0, complete);
     while let Some(number) = number_before(start) {
         (numbers, start) = (numbers + 1, start - number.length);
     }
     if numbers < group {
         return None;
     }
-    let mut end = known;
+    let mut end = complete;
     for _ in 0..numbers % group {
         end -= number_before(end)?.length;
     }
     Some(end)
 }
 
-/// Whether a byte is one of those that go on with a character, or belong to none.
+/// Returns whether `byte` is a UTF-8 continuation byte.
 fn continues(byte: u8) -> bool {
     byte & 0xC0 == 0x80
 }
 
-/// What stands on one side of a cut: a character, or an invalid sequence of bytes.
+/// A character or invalid sequence next to a possible cut.
 #[derive(Clone, Copy)]
 struct Character {
     kind: Kind,
     class: u8,
+    /// In bytes.
     length: usize,
 }
 
@@ -132,12 +132,12 @@ enum Kind {
     LineEnd,
     Mark,
     Apostrophe,
-    /// All else, and bytes that are not UTF-8.
+    /// Any other character, and invalid sequences.
     Symbol,
 }
 
 impl Character {
-    /// The one that begins at `at`.
+    /// Returns the character that starts at `at`.
     fn at(text: &[u8], at: usize) -> Option<Self> {
         let (class, length) = unicode::char_at(text, at)?;
         let kind = match class {
@@ -156,14 +156,14 @@ impl Character {
         })
     }
 
-    /// The one that ends at `end`, where another begins, or the text ends.
+    /// Returns the character that ends at `end`, which must be a character boundary.
     fn before(text: &[u8], end: usize) -> Option<Self> {
         let start = (end > 0).then(|| unicode::start_before(text, end))?;
         Self::at(&text[..end], start)
     }
 
-    /// Whether it is the same whatever follows the text. The apostrophe of an ending counts as one
-    /// with the ending.
+    /// Returns whether appended bytes cannot change this character, which starts at `at`. For an apostrophe
+    /// of `o200k`, this includes the contraction that may follow it.
     fn is_settled(self, family: Family, text: &[u8], at: usize) -> bool {
         if self.kind == Kind::Apostrophe && matches!(family, Family::O200k { .. }) {
             return at + contraction::LONGEST <= text.len();
@@ -171,22 +171,22 @@ impl Character {
         self.is_whole(text, at)
     }
 
-    /// Whether no byte behind the text could belong to it, which begins at `at`.
+    /// Returns whether no appended byte can belong to this character, which starts at `at`.
     fn is_whole(self, text: &[u8], at: usize) -> bool {
-        let is_cut_short = |bytes| {
+        let is_truncated = |bytes| {
             let error = std::str::from_utf8(bytes).err();
             error.is_some_and(|error| error.error_len().is_none())
         };
-        at + self.length < text.len() || !is_cut_short(&text[at..])
+        at + self.length < text.len() || !is_truncated(&text[at..])
     }
 }
 
-/// Whether `text` may be cut at `at`, between two characters.
-fn may_cut(family: Family, text: &[u8], at: usize, before: Character, behind: Character) -> bool {
+/// Returns whether `text` has a cut at `at`, between `before` and `after`. See the table above.
+fn may_cut(family: Family, text: &[u8], at: usize, before: Character, after: Character) -> bool {
     use Kind::*;
     let gpt2 = matches!(family, Family::Gpt2);
     let o200k = matches!(family, Family::O200k { .. });
-    match (before.kind, behind.kind) {
+    match (before.kind, after.kind) {
         (PlainSpace, _) | (LineEnd, PlainSpace | LineEnd) => false,
         (LineEnd, _) if o200k => text[at] != b'/',
         (LineEnd, _) => !gpt2,
@@ -196,12 +196,14 @@ fn may_cut(family: Family, text: &[u8], at: usize, before: Character, behind: Ch
         (Letter, LineEnd | Symbol) => true,
         (Letter, Mark) => !o200k,
         (Letter, Apostrophe) => match family {
-            Family::O200k { endings: true, .. } => contraction::length(text, at, true) == 0,
+            Family::O200k {
+                contractions: true, ..
+            } => contraction::length(text, at, true) == 0,
             _ => true,
         },
         (Letter, Letter) => {
-            let may_be_ending = text[..at - before.length].last() == Some(&b'\'');
-            o200k && before.class & LOWER != 0 && behind.class & UPPER != 0 && !may_be_ending
+            let may_be_contraction = text[..at - before.length].last() == Some(&b'\'');
+            o200k && before.class & LOWER != 0 && after.class & UPPER != 0 && !may_be_contraction
         }
         (Symbol | Mark, Letter) | (Symbol | Mark | Apostrophe, LineEnd) => gpt2,
         (Symbol | Mark | Apostrophe, _) => false,

@@ -1,35 +1,35 @@
-//! Why a pattern cannot be used, or fails on a text.
+//! Errors of patterns.
 
 use super::named::PatternName;
 
-/// A pattern cannot be used.
+/// An invalid pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PatternError {
-    /// A single word that is not the name of a pattern.
-    #[error("no pattern is named \"{name}\" (there are: {})", PatternName::list())]
+    /// A word that is not the name of a pattern.
+    #[error("unknown pattern \"{name}\" (known: {})", PatternName::list())]
     UnknownName {
         /// The word.
         name: String,
     },
-    /// The regex does not compile.
-    #[error("the pattern {source_text:?} does not compile: {message}")]
+    /// A regex that does not compile.
+    #[error("invalid pattern {source_text:?}: {message}")]
     Regex {
         /// The regex.
         source_text: String,
-        /// What the engine says.
+        /// The message of the regex engine.
         message: String,
     },
 }
 
-/// The regex engine gave up on a text. Nothing was skipped: the pieces handed out before are right
-/// and end at `offset`.
+/// The regex engine failed on a text, usually because it backtracked too far. All pieces before `offset`
+/// were returned and are valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the pattern failed at byte {offset}: {message}")]
 #[non_exhaustive]
 pub struct SplitError {
-    /// Where in the text the search began that failed, in bytes.
+    /// Byte offset where the failed search started.
     pub offset: usize,
-    /// What the engine says.
+    /// The message of the regex engine.
     pub message: String,
 }

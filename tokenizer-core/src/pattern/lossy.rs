@@ -1,16 +1,16 @@
-//! Text for a regex engine that wants UTF-8, made of bytes that may not be.
+//! Lossy UTF-8 decoding with a mapping of offsets, for the regex engine, which requires UTF-8.
 //!
-//! Each maximal invalid sequence is replaced by U+FFFD, and spans of the replaced text are mapped
-//! back. Valid text is borrowed and maps to itself.
+//! Each maximal invalid sequence becomes U+FFFD, and offsets in the decoded text map back to offsets in
+//! the original bytes. Valid text is borrowed, and its offsets do not change.
 
 use std::borrow::Cow;
 
-/// A text as the regex engine sees it, with the way back to the bytes it was made of.
+/// A decoded text and the mapping of its offsets.
 pub(super) struct LossyText<'t> {
     text: Cow<'t, str>,
-    /// For each replaced sequence, where it ends in `text` and in the original. Ascending.
+    /// For each replaced sequence, its end in `text` and in the original. Ascending.
     replaced: Vec<(usize, usize)>,
-    /// Replaced sequences that end at or before the offset asked for last.
+    /// Number of replaced sequences that end at or before the last offset mapped.
     passed: usize,
 }
 
@@ -45,8 +45,8 @@ impl<'t> LossyText<'t> {
         &self.text
     }
 
-    /// The offset in the original bytes of a character boundary of the text. Offsets must be asked
-    /// for in ascending order, so that all of them together cost one pass.
+    /// Maps a character boundary of the decoded text to the original bytes. Offsets must be passed in
+    /// ascending order; then all calls together are linear.
     pub(super) fn original_offset(&mut self, offset: usize) -> usize {
         while self
             .replaced
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn offsets_map_back_over_sequences_of_one_to_three_bytes() {
+    fn offsets_map_across_invalid_sequences_of_one_to_three_bytes() {
         let mut lossy = LossyText::new(b"a\xffb\xe2\x82c\xf0\x9f\x98d\xc3");
         assert_eq!(lossy.as_str(), "a\u{FFFD}b\u{FFFD}c\u{FFFD}d\u{FFFD}");
         let boundaries: Vec<usize> = lossy

@@ -1,13 +1,17 @@
 //! Splitting text into pieces.
 //!
-//! A [`Pattern`] is a named rule or a regex. Its law: **the pieces, joined, are the text** (unless
-//! the pattern was told to drop what lies between its matches). A [`Splitter`] walks one text and
-//! hands out pieces a few hundred at a time, as runs of ends: pieces that touch need one number
-//! each.
+//! A [`Pattern`] is a published pattern or any regex. **Invariant:** the pieces, concatenated, are the
+//! text, unless the pattern drops gaps between matches. A [`Splitter`] returns the pieces of one text in
+//! batches of up to 2,048, as end offsets: adjacent pieces need one number each.
 //!
-//! Text is bytes. Bytes that are not UTF-8 are kept: each maximal invalid sequence (what Python's
-//! decoder would turn into one U+FFFD) counts as one character that is neither letter, number nor
-//! white space, and its bytes stand in the piece as they are.
+//! One of three engines splits, with equal results:
+//!
+//! - `scan/`: hand-written bit-parallel scanners for the published patterns;
+//! - `automaton/`: a DFA compiled from the regex, for any other regular pattern;
+//! - `regex.rs`: the backtracking engine `fancy-regex`, for the rest, and the oracle of the other two.
+//!
+//! Text is bytes. Each maximal invalid UTF-8 sequence (one U+FFFD in Python's decoder) counts as one
+//! character that is neither letter, number nor white space; its bytes are kept in the piece.
 
 mod automaton;
 mod cut;
@@ -37,9 +41,9 @@ use self::regex::{RegexSplitter, RegexStage};
 use self::scan::{Family, Scanner};
 use crate::simd::Tier;
 
-/// How text is cut into pieces, none of which a merge ever crosses.
+/// The pre-tokenizer: splits text into pieces. Merges never cross a piece boundary.
 ///
-/// Cheap to clone: the compiled regex is shared.
+/// Cheap to clone: the compiled pattern is shared.
 ///
 /// ```
 /// use tokenizer_core::Pattern;
@@ -56,13 +60,12 @@ pub struct Pattern {
 }
 
 struct Shared {
-    /// The regexes and their gap rules; each splits the pieces of the one before. None takes the
-    /// whole text as one piece.
+    /// The regexes and their gap rules. Each splits the pieces of the previous one; with no stages, the
+    /// whole text is one piece.
     stages: Vec<(String, Gaps)>,
     engine: Engine,
 }
 
-/// What splits.
 enum Engine {
     Scanner(Family),
     Automaton(Box<Automaton>),
@@ -70,30 +73,31 @@ enum Engine {
 }
 
 impl Pattern {
-    /// One of the patterns that have a name. They match every character, so there are no gaps.
+    /// Returns a published pattern. These match every character, so there are no gaps.
+    #[must_use]
     pub fn named(name: PatternName) -> Self {
-        Self::regex(name.regex(), Gaps::Keep).expect("the named patterns compile, as a test shows")
+        Self::regex(name.regex(), Gaps::Keep).expect("a test compiles every named pattern")
     }
 
-    /// A regex in the syntax of the `fancy-regex` crate: that of `regex`, with look-around,
-    /// possessive quantifiers and atomic groups. An empty match makes no piece.
+    /// Compiles a regex in the syntax of the `fancy-regex` crate: that of `regex` with look-around,
+    /// possessive quantifiers and atomic groups. An empty match is not a piece.
     ///
-    /// A regular pattern, as nearly all published ones are, is split by a finite automaton, 15 to 70
-    /// times as fast as by the engine: it never fails on a text, and reads each character once. Of
-    /// look-around it may have what looks at the next character only, such as `(?!\S)`. Any other
-    /// regex is left to the engine. Without look-around and back-references it does not fail either,
-    /// and each search is linear; a pattern that looks far ahead for every short piece, such as
-    /// `a.*b|a`, costs the square of the text all the same. With them, it fails where it would
-    /// backtrack too far.
+    /// Nearly all published patterns are regular. These are compiled to a finite automaton, which reads
+    /// each character once, never fails and is 15 to 70 times as fast as the regex engine. Look-ahead at
+    /// the next character only, such as `(?!\S)`, is regular too. Other patterns use the engine:
+    ///
+    /// - Without other look-around and back-references, they never fail and each search is linear, but a
+    ///   pattern such as `a.*b|a` may search the whole text for every short piece: quadratic time.
+    /// - With them, splitting returns an error where it would backtrack too far.
     ///
     /// # Errors
-    /// When it does not compile.
+    /// If the regex does not compile.
     pub fn regex(source: &str, gaps: Gaps) -> Result<Self, PatternError> {
         let stages = vec![(source.to_owned(), gaps)];
         let engine = if let Some(family) = recognise::family(source) {
             Engine::Scanner(family)
         } else {
-            // It must compile for the engine in any case.
+            // The regex engine defines validity, whichever engine splits.
             let stage = RegexStage::new(source, gaps)?;
             match Automaton::new(&stages) {
                 Some(automaton) => Engine::Automaton(Box::new(automaton)),
@@ -103,11 +107,10 @@ impl Pattern {
         Ok(Self::new(stages, engine))
     }
 
-    /// As [`Pattern::regex`], but always split by the backtracking engine, which is the definition:
-    /// the oracle of all faster ways.
+    /// Like [`Pattern::regex`], but always uses the backtracking engine: the oracle of the other engines.
     ///
     /// # Errors
-    /// When it does not compile.
+    /// If the regex does not compile.
     #[cfg(any(test, feature = "internals"))]
     #[doc(hidden)]
     pub fn through_regex_engine(source: &str, gaps: Gaps) -> Result<Self, PatternError> {
@@ -118,8 +121,9 @@ impl Pattern {
         ))
     }
 
-    /// Several patterns in a row: each splits the pieces of the one before. With none, the whole
-    /// text is one piece.
+    /// Chains patterns: each splits the pieces of the previous one. An empty chain returns the whole text
+    /// as one piece.
+    #[must_use]
     pub fn sequence(patterns: impl IntoIterator<Item = Pattern>) -> Self {
         let mut patterns: Vec<Pattern> = patterns.into_iter().collect();
         if patterns.len() == 1 {
@@ -143,7 +147,7 @@ impl Pattern {
                     let compiled = stages.map(|(source, gaps)| RegexStage::new(source, *gaps));
                     compiled
                         .collect::<Result<_, _>>()
-                        .expect("all compiled before")
+                        .expect("the regexes compiled before")
                 }
             });
         let mut compiled: Vec<RegexStage> = compiled.collect();
@@ -159,19 +163,21 @@ impl Pattern {
         }
     }
 
-    /// The regexes and gap rules, in the order in which they are applied. None, if the whole text
-    /// is one piece.
+    /// Returns the regexes and gap rules in the order of application. There are none if the whole text is
+    /// one piece.
     pub fn stages(&self) -> impl ExactSizeIterator<Item = (&str, Gaps)> {
         let stages = self.shared.stages.iter();
         stages.map(|(source, gaps)| (source.as_str(), *gaps))
     }
 
-    /// The regex; of several in a row the first; empty, if the whole text is one piece.
+    /// Returns the first regex of the chain, usually the only one. Empty if the whole text is one piece.
+    #[must_use]
     pub fn source(&self) -> &str {
         self.stages().next().map_or("", |(source, _)| source)
     }
 
-    /// The name whose regex this is, letter for letter.
+    /// Returns the name of the published pattern that has exactly this regex.
+    #[must_use]
     pub fn name(&self) -> Option<PatternName> {
         match self.shared.stages.as_slice() {
             [(source, _)] => PatternName::of_regex(source),
@@ -179,19 +185,23 @@ impl Pattern {
         }
     }
 
-    /// Whether a scanner or an automaton splits, and not the regex engine. Neither ever fails.
-    pub fn has_scanner(&self) -> bool {
-        !matches!(self.shared.engine, Engine::Regex(_))
+    /// Returns whether splitting uses the backtracking regex engine. Otherwise it uses a scanner or an
+    /// automaton: splitting never fails, takes linear time, and the text can be cut at
+    /// [`first_cut`](Pattern::first_cut).
+    #[must_use]
+    pub fn uses_regex_engine(&self) -> bool {
+        matches!(self.shared.engine, Engine::Regex(_))
     }
 
-    /// Splits `text`. The iterator gives byte ranges.
+    /// Splits `text` lazily into byte ranges.
+    #[must_use]
     pub fn split<'a>(&'a self, text: &'a [u8]) -> Splitter<'a> {
         self.split_on(Tier::best(), text)
     }
 
-    /// As [`Pattern::split`], with the instructions of `tier`, if the machine has it. The pieces
-    /// are the same.
+    /// Like [`Pattern::split`], with the SIMD instructions of `tier`. The pieces are the same.
     #[doc(hidden)]
+    #[must_use]
     pub fn split_on<'a>(&'a self, tier: Tier, text: &'a [u8]) -> Splitter<'a> {
         Splitter {
             pieces: match &self.shared.engine {
@@ -201,15 +211,16 @@ impl Pattern {
                     Pieces::Matched(Box::new(RegexSplitter::new(stages, LossyText::new(text))))
                 }
             },
-            one_by_one: None,
+            buffer: None,
         }
     }
 
-    /// A place behind `at`, in bytes, where `text` may be cut: both parts, split on their own, have
-    /// the pieces of the whole. `None` when no such place is certain, or when the pattern has no
-    /// scanner.
+    /// Returns the first safe cut of `text` after byte `at`: the parts before and after it, split
+    /// separately, have the pieces of the whole.
     ///
-    /// Costs the distance to the place; prose in any script has one every few words.
+    /// Returns `None` if no position is known to be safe, or the pattern
+    /// [uses the regex engine](Pattern::uses_regex_engine). Linear in the distance to the cut; prose in
+    /// any script has one every few words.
     ///
     /// ```
     /// use tokenizer_core::{Pattern, PatternName};
@@ -218,20 +229,21 @@ impl Pattern {
     /// let cut = Pattern::named(PatternName::O200k).first_cut(text, 1);
     /// assert_eq!(cut, "今天天气很好".len().into());
     /// ```
+    #[must_use]
     pub fn first_cut(&self, text: &[u8], at: usize) -> Option<usize> {
         self.first_cut_unless(text, at, || false)
     }
 
-    /// As [`Pattern::first_cut`]; `None` also when `gives_up` says so, which is asked after each
-    /// megabyte.
+    /// Like [`Pattern::first_cut`], but also returns `None` once `is_stopped` returns true. It is called
+    /// once per megabyte.
     pub(crate) fn first_cut_unless(
         &self,
         text: &[u8],
         at: usize,
-        gives_up: impl Fn() -> bool,
+        is_stopped: impl Fn() -> bool,
     ) -> Option<usize> {
         let windows = (at..text.len()).step_by(1 << 20);
-        let mut windows = windows.take_while(|_| !gives_up());
+        let mut windows = windows.take_while(|_| !is_stopped());
         windows.find_map(|at| {
             let last = at.saturating_add(1 << 20);
             match &self.shared.engine {
@@ -242,23 +254,24 @@ impl Pattern {
         })
     }
 
-    /// The last place, `from` or behind it, in bytes, where a text that begins with `text` may be
-    /// cut, whatever it goes on with: for text that comes in chunks. A piece must begin where
-    /// `text` begins. `None` when no such place is certain, or when the pattern has no scanner.
+    /// Returns the last safe cut of `text` at or after byte `from` that remains safe whatever bytes are
+    /// appended: for text that arrives in chunks. A piece must start at byte 0.
     ///
-    /// All places before `text.len() - 3` are decided for good: with more text behind, no cut is
-    /// found there, so there is no need to look there again. Costs the distance from the end of the
-    /// text to the place, or to `from`.
+    /// Returns `None` if no position is known to be safe, or the pattern
+    /// [uses the regex engine](Pattern::uses_regex_engine). Appended bytes never make a position before
+    /// `text.len() - 3` safe, so earlier positions need not be searched again. Linear in the distance from
+    /// the end of the text to the cut, or to `from`.
     ///
     /// ```
     /// use tokenizer_core::{Pattern, PatternName};
     ///
     /// let pattern = Pattern::named(PatternName::Cl100k);
-    /// // More letters may come, and join with the last.
+    /// // More letters may follow and extend the last word.
     /// assert_eq!(pattern.last_settled_cut(b"one two thr", 0), Some("one two".len()));
-    /// // So may more white space.
+    /// // More white space may follow too.
     /// assert_eq!(pattern.last_settled_cut(b"one two  ", 0), Some("one two".len()));
     /// ```
+    #[must_use]
     pub fn last_settled_cut(&self, text: &[u8], from: usize) -> Option<usize> {
         match &self.shared.engine {
             Engine::Scanner(family) => cut::last_settled_cut(*family, text, from),
@@ -267,8 +280,8 @@ impl Pattern {
         }
     }
 
-    /// Cuts `text` into parts of at least `size` bytes, but for the last, that split on their own
-    /// as they do together: see [`Pattern::first_cut`].
+    /// Cuts `text` at [safe cuts](Pattern::first_cut) into parts that can be split separately. Each part
+    /// except the last has at least `size` bytes.
     pub fn parts<'a>(
         &'a self,
         text: &'a [u8],
@@ -289,7 +302,7 @@ impl Pattern {
     /// Calls `each` with every piece of `text`, in order.
     ///
     /// # Errors
-    /// When the regex fails on the text, or with the first error of `each`.
+    /// The first error of `each`, or [`SplitError`] if the regex engine fails on the text.
     pub fn for_each_piece<'t, E: From<SplitError>>(
         &self,
         text: &'t [u8],
@@ -309,9 +322,8 @@ impl Pattern {
 impl FromStr for Pattern {
     type Err = PatternError;
 
-    /// A name (`gpt2`, `cl100k`, `o200k`, `nanochat`, also `r50k`, `p50k` and all with `_base`);
-    /// another word of letters, digits, `_` and `-` is refused; all else is a regex whose gaps are
-    /// kept.
+    /// Parses a name (`gpt2`, `r50k`, `p50k`, `cl100k`, `o200k`, `nanochat`; tiktoken's with `_base` too) or
+    /// a regex, whose gaps are kept. An unknown word of letters, digits, `_` and `-` is an error.
     fn from_str(text: &str) -> Result<Self, PatternError> {
         if let Some(name) = PatternName::from_word(text) {
             return Ok(Pattern::named(name));
@@ -338,11 +350,11 @@ impl fmt::Debug for Pattern {
     }
 }
 
-/// Walks one text and hands out its pieces. Made by [`Pattern::split`].
+/// Iterator over the pieces of a text, returned by [`Pattern::split`].
 pub struct Splitter<'a> {
     pieces: Pieces<'a>,
-    /// What the iterator has left to give: pieces, and which of them is next.
-    one_by_one: Option<(Spans, usize)>,
+    /// The buffered pieces of the iterator, and the index of the next.
+    buffer: Option<(Spans, usize)>,
 }
 
 impl fmt::Debug for Splitter<'_> {
@@ -358,11 +370,11 @@ enum Pieces<'a> {
 }
 
 impl Splitter<'_> {
-    /// Replaces what `spans` holds by the next pieces, some hundred of them, and says whether there
-    /// were any. A gap that is dropped ends a run early.
+    /// Replaces the contents of `spans` with the next adjacent pieces, up to 2,048 of them. Returns whether
+    /// there were any. A dropped gap ends a run early.
     ///
     /// # Errors
-    /// When the regex fails on the text. The pieces handed out before stand.
+    /// If the regex engine fails on the text. Pieces returned before are valid.
     pub fn fill(&mut self, spans: &mut Spans) -> Result<bool, SplitError> {
         match &mut self.pieces {
             Pieces::Scanned(scanner) => scanner.fill(spans),
@@ -377,7 +389,7 @@ impl Iterator for Splitter<'_> {
     type Item = Result<Range<usize>, SplitError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (mut spans, mut next) = self.one_by_one.take().unwrap_or_default();
+        let (mut spans, mut next) = self.buffer.take().unwrap_or_default();
         if next == spans.len() {
             match self.fill(&mut spans) {
                 Ok(true) => next = 0,
@@ -390,7 +402,7 @@ impl Iterator for Splitter<'_> {
             next => spans.ends()[next - 1],
         };
         let piece = start..spans.ends()[next];
-        self.one_by_one = Some((spans, next + 1));
+        self.buffer = Some((spans, next + 1));
         Some(Ok(piece))
     }
 }
@@ -417,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_matches_make_no_piece() {
+    fn empty_matches_are_not_pieces() {
         let keep = Pattern::regex("x*", Gaps::Keep).unwrap();
         assert_eq!(pieces(&keep, "axxb"), ["a", "xx", "b"]);
         assert!(pieces(&keep, "").is_empty());
@@ -436,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_names_and_all_else_is_a_regex() {
+    fn a_word_is_parsed_as_a_name_and_other_text_as_a_regex() {
         for name in [
             "gpt2",
             "r50k_base",
@@ -450,15 +462,18 @@ mod tests {
         let error = "gpt5".parse::<Pattern>().unwrap_err();
         assert!(matches!(&error, PatternError::UnknownName { name } if name == "gpt5"));
         assert!(error.to_string().contains("cl100k"), "{error}");
-        assert!("".parse::<Pattern>().is_err(), "an empty pattern is a slip");
+        assert!(
+            "".parse::<Pattern>().is_err(),
+            "an empty pattern is a mistake"
+        );
         assert_eq!(r"\w+".parse::<Pattern>().unwrap().source(), r"\w+");
         let error = "(a".parse::<Pattern>().unwrap_err();
         assert!(matches!(error, PatternError::Regex { .. }));
     }
 
     #[test]
-    fn a_failing_regex_names_the_place_and_hands_out_what_was_before() {
-        // Catastrophic backtracking: the engine's limit is an error, not dropped text.
+    fn a_failing_regex_is_an_error_after_the_pieces_before_it() {
+        // Catastrophic backtracking exceeds the engine's limit.
         let bomb = Pattern::regex(r"b|(?:a|a)+(?=c)|a$", Gaps::Keep).unwrap();
         let text = format!("bb{}", "a".repeat(64));
         let mut splitter = bomb.split(text.as_bytes());
@@ -467,16 +482,19 @@ mod tests {
         let error = splitter.next().unwrap().unwrap_err();
         assert_eq!(error.offset, 2);
         assert!(error.to_string().contains("at byte 2"), "{error}");
-        assert!(splitter.next().is_none(), "and then it is over");
+        assert!(
+            splitter.next().is_none(),
+            "the iterator ends after an error"
+        );
     }
 
     #[test]
-    fn invalid_bytes_are_one_symbol_each_and_stay_as_they_are() {
+    fn invalid_sequences_are_symbols_and_are_kept() {
         let pattern = Pattern::named(PatternName::Cl100k);
-        // A lone continuation byte, a sequence cut short (one maximal part), a byte never used.
+        // A lone continuation byte, a truncated sequence, and a byte that UTF-8 never uses.
         let text = b"ab\x80cd \xe2\x82 \xff\xff1";
         let got: Vec<&[u8]> = pattern.split(text).map(|p| &text[p.unwrap()]).collect();
-        // As for "ab\u{FFFD}cd \u{FFFD} \u{FFFD}\u{FFFD}1".
+        // The same pieces as for "ab\u{FFFD}cd \u{FFFD} \u{FFFD}\u{FFFD}1".
         let want: [&[u8]; 5] = [b"ab", b"\x80cd", b" \xe2\x82", b" \xff\xff", b"1"];
         assert_eq!(got, want);
     }
@@ -492,7 +510,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pieces_joined_are_the_text(text in any_bytes()) {
+        fn concatenated_pieces_are_the_text(text in any_bytes()) {
             for name in PatternName::ALL {
                 let mut end = 0;
                 for piece in Pattern::named(name).split(&text) {
@@ -506,7 +524,7 @@ mod tests {
         }
 
         #[test]
-        fn invalid_bytes_split_as_their_replacement_does(text in any_bytes()) {
+        fn invalid_bytes_split_like_replacement_characters(text in any_bytes()) {
             let replaced = String::from_utf8_lossy(&text).into_owned();
             for name in PatternName::ALL {
                 let pattern = Pattern::named(name);

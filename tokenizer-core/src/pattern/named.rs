@@ -1,4 +1,4 @@
-//! The patterns that have a name, spelled as their publishers spell them.
+//! The published patterns, spelled exactly as their publishers spell them.
 
 use std::fmt;
 
@@ -12,12 +12,12 @@ pub enum PatternName {
     Cl100k,
     /// GPT-4o and later: `o200k_base`.
     O200k,
-    /// nanochat: that of GPT-4 with numbers of at most two digits.
+    /// nanochat: GPT-4's pattern with numbers of at most two digits.
     Nanochat,
 }
 
 impl PatternName {
-    /// Every name.
+    /// All published patterns.
     pub const ALL: [PatternName; 4] = [
         PatternName::Gpt2,
         PatternName::Cl100k,
@@ -25,7 +25,8 @@ impl PatternName {
         PatternName::Nanochat,
     ];
 
-    /// The name as it is typed.
+    /// Returns the name, as [`Pattern`](crate::Pattern) parses it.
+    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             PatternName::Gpt2 => "gpt2",
@@ -35,7 +36,8 @@ impl PatternName {
         }
     }
 
-    /// The regex, as tiktoken 0.14 and nanochat spell it.
+    /// Returns the regex as spelled by tiktoken 0.14 and nanochat.
+    #[must_use]
     pub const fn regex(self) -> &'static str {
         match self {
             PatternName::Gpt2 => {
@@ -59,12 +61,14 @@ impl PatternName {
         }
     }
 
-    /// The pattern that is spelled exactly so.
+    /// Returns the pattern with exactly this regex.
+    #[must_use]
     pub fn of_regex(source: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|name| name.regex() == source)
     }
 
-    /// The pattern that a word names, tiktoken's names for its encodings included.
+    /// Returns the pattern with this name. tiktoken's encoding names are accepted too.
+    #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Some(match word {
             "gpt2" | "r50k" | "r50k_base" | "p50k" | "p50k_base" => PatternName::Gpt2,
@@ -75,7 +79,7 @@ impl PatternName {
         })
     }
 
-    /// All names in a sentence.
+    /// Returns all names, separated by commas.
     pub(super) fn list() -> String {
         Self::ALL.map(PatternName::as_str).join(", ")
     }
@@ -93,7 +97,7 @@ mod tests {
     use crate::Pattern;
 
     #[test]
-    fn every_name_compiles_and_is_found_again() {
+    fn every_named_pattern_compiles_and_round_trips() {
         for name in PatternName::ALL {
             assert_eq!(Pattern::named(name).name(), Some(name));
             assert_eq!(PatternName::from_word(name.as_str()), Some(name));

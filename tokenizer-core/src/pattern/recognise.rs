@@ -1,37 +1,37 @@
-//! Which regexes have a scanner.
+//! Recognises the regexes for which there is a scanner.
 //!
-//! A pattern is known by its parts: the alternatives of a family, in their order, each in any of
-//! the spellings that its publishers use (possessive or greedy, old and new tiktoken, Hugging
-//! Face). A spelling stands here only because a test compares the scanner with the regex engine on
-//! it; anything else goes to the regex engine.
+//! A regex is matched alternative by alternative, in the order of its family. Each alternative may have
+//! any of its published spellings: possessive or greedy, old or new tiktoken, Hugging Face. A test compares
+//! the scanner with the regex engine for every spelling listed here. Other regexes are not recognised.
 
 use super::scan::{Family, Trailing};
 
-/// The scanner for a regex, if its spelling is known.
+/// Returns the family of a regex, with its parameters, if its spelling is known.
 pub(super) fn family(regex: &str) -> Option<Family> {
     gpt2(regex)
         .or_else(|| cl100k(regex))
         .or_else(|| o200k(regex))
 }
 
-/// What is left of a regex.
+/// The unparsed rest of a regex.
 struct Rest<'r>(&'r str);
 
 impl Rest<'_> {
-    /// Takes one alternative in one of the spellings `known`, with the bar behind it; gives what
-    /// stands beside the spelling. `None`, and nothing is taken, when it has no such spelling.
-    fn take<T: Copy>(&mut self, known: &[(&str, T)]) -> Option<T> {
-        known.iter().find_map(|&(spelling, meaning)| {
+    /// Consumes one alternative, with the `|` after it, if it has one of the given spellings. Returns the
+    /// value paired with the spelling. Otherwise consumes nothing and returns `None`.
+    fn take<T: Copy>(&mut self, spellings: &[(&str, T)]) -> Option<T> {
+        spellings.iter().find_map(|&(spelling, value)| {
             let rest = self.0.strip_prefix(spelling)?;
             self.0 = match rest.strip_prefix('|') {
                 Some(rest) => rest,
                 None if rest.is_empty() => rest,
                 None => return None,
             };
-            Some(meaning)
+            Some(value)
         })
     }
 
+    /// Returns `Some` if the whole regex is consumed.
     fn end(&self) -> Option<()> {
         self.0.is_empty().then_some(())
     }
@@ -58,7 +58,7 @@ fn gpt2(regex: &str) -> Option<Family> {
     rest.take(&[(r" ?\p{L}++", ()), (r" ?\p{L}+", ()), (r" ?[\p{L}]+", ())])?;
     rest.take(&[(r" ?\p{N}++", ()), (r" ?\p{N}+", ()), (r" ?[\p{N}]+", ())])?;
     rest.take(&[(r" ?[^\s\p{L}\p{N}]++", ()), (r" ?[^\s\p{L}\p{N}]+", ())])?;
-    // White space at the end is one piece with this alternative and without it.
+    // Optional: it changes no piece of this family.
     rest.take(WHOLE_TRAILING);
     rest.take(LAST_ALONE)?;
     rest.take(ANY_SPACE)?;
@@ -99,11 +99,12 @@ fn o200k(regex: &str) -> Option<Family> {
         r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+";
     const SECOND: &str =
         r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*";
-    const ENDINGS: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?";
+    const CONTRACTIONS: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?";
     let mut rest = Rest(regex);
-    let mut word = |word: &str| rest.take(&[(&*format!("{word}{ENDINGS}"), true), (word, false)]);
-    let endings = word(FIRST)?;
-    if word(SECOND)? != endings {
+    let mut word =
+        |word: &str| rest.take(&[(&*format!("{word}{CONTRACTIONS}"), true), (word, false)]);
+    let contractions = word(FIRST)?;
+    if word(SECOND)? != contractions {
         return None;
     }
     let digits = rest.take(DIGITS)?;
@@ -112,7 +113,10 @@ fn o200k(regex: &str) -> Option<Family> {
     rest.take(LAST_ALONE)?;
     rest.take(ANY_SPACE)?;
     rest.end()?;
-    Some(Family::O200k { digits, endings })
+    Some(Family::O200k {
+        digits,
+        contractions,
+    })
 }
 
 #[cfg(test)]
@@ -121,7 +125,7 @@ mod tests {
     use crate::pattern::PatternName;
 
     #[test]
-    fn published_spellings_are_known() {
+    fn published_spellings_are_recognised() {
         let cl100k = |digits, trailing| Some(Family::Cl100k { digits, trailing });
         let old = Trailing::FromLastNewline;
         for (name, want) in [
@@ -132,13 +136,13 @@ mod tests {
                 PatternName::O200k,
                 Some(Family::O200k {
                     digits: 3,
-                    endings: true,
+                    contractions: true,
                 }),
             ),
         ] {
             assert_eq!(family(name.regex()), want);
         }
-        // GPT-2 as first published, and as Hugging Face has it.
+        // GPT-2's first spelling and Hugging Face's.
         let gpt2 =
             r"'s|'t|'re|'ve|'m|'ll|'d| ?[\p{L}]+| ?[\p{N}]+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
         assert_eq!(family(gpt2), Some(Family::Gpt2));
@@ -157,13 +161,13 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_unknown() {
+    fn other_regexes_are_not_recognised() {
         let known = PatternName::Cl100k.regex();
         assert!(family(known).is_some());
         for at in 0..known.len() {
             let mut changed = known.to_owned();
             changed.remove(at);
-            // `\s++$` and possessive marks may go without harm; nothing else.
+            // Only a possessive `+` can be removed from a recognised regex.
             if let Some(found) = family(&changed) {
                 assert!(
                     matches!(found, Family::Cl100k { digits: 3, .. }),

@@ -1,5 +1,5 @@
-//! Splitting by any regex: by the backtracking engine, `fancy-regex`, which is the definition of every
-//! pattern, and the oracle of every faster way to split.
+//! Splitting by the backtracking regex engine `fancy-regex`, which defines the pieces of every pattern and
+//! is the oracle of the other engines.
 
 use fancy_regex::Regex;
 
@@ -7,17 +7,17 @@ use super::error::{PatternError, SplitError};
 use super::lossy::LossyText;
 use super::spans::Spans;
 
-/// What becomes of text that no match of a custom regex covers.
+/// How to treat text that no match of a regex covers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Gaps {
-    /// The text between two matches is a piece of its own; nothing is lost.
+    /// The text between two matches is a piece. Nothing is lost.
     #[default]
     Keep,
-    /// The text between two matches is left out, as tiktoken and rustbpe do.
+    /// The text between two matches is dropped, as by tiktoken and rustbpe.
     Drop,
 }
 
-/// One regex of a pattern, compiled.
+/// A compiled stage of a pattern.
 #[derive(Clone)]
 pub(super) struct RegexStage {
     /// `None`: the whole text is one piece.
@@ -26,7 +26,6 @@ pub(super) struct RegexStage {
 }
 
 impl RegexStage {
-    /// Compiles `source`.
     pub(super) fn new(source: &str, gaps: Gaps) -> Result<Self, PatternError> {
         let regex = Regex::new(source).map_err(|error| PatternError::Regex {
             source_text: source.to_owned(),
@@ -38,7 +37,7 @@ impl RegexStage {
         })
     }
 
-    /// The stage that does not split.
+    /// Returns the stage that does not split.
     pub(super) fn whole() -> Self {
         RegexStage {
             regex: None,
@@ -46,7 +45,7 @@ impl RegexStage {
         }
     }
 
-    /// The first match in `text` at or after `at`, which may be empty.
+    /// Returns the first match in `text` at or after `at`. It may be empty.
     fn find(&self, text: &str, at: usize) -> Result<Option<(usize, usize)>, SplitError> {
         let Some(regex) = &self.regex else {
             return Ok(Some((at, text.len())));
@@ -60,7 +59,7 @@ impl RegexStage {
         }
     }
 
-    /// The first piece of `text` at or after `at` that is not empty.
+    /// Returns the first match in `text` at or after `at` that is not empty.
     fn next_match(&self, text: &str, mut at: usize) -> Result<Option<(usize, usize)>, SplitError> {
         while at < text.len() {
             match self.find(text, at)? {
@@ -75,14 +74,14 @@ impl RegexStage {
     }
 }
 
-/// One stage at work on one span of the text.
+/// The state of one stage, which splits one span of the text.
 struct Level {
-    /// The span, in the text of the regex engine.
+    /// The span, as offsets in the decoded text.
     start: usize,
     end: usize,
-    /// Where the next search begins, from `start`.
+    /// Start of the next search, relative to `start`.
     at: usize,
-    /// A match found behind a gap that is kept: the gap is handed out first.
+    /// A match after a kept gap, to be returned after the gap.
     pending: Option<(usize, usize)>,
 }
 
@@ -96,7 +95,7 @@ impl Level {
         }
     }
 
-    /// The next piece of this stage, as a span of the whole text.
+    /// Returns the next piece of this stage, as a span of the decoded text.
     fn next(
         &mut self,
         stage: &RegexStage,
@@ -126,17 +125,17 @@ impl Level {
     }
 }
 
-/// Walks a text through all stages of a pattern.
+/// Splits a text by all stages of a pattern.
 pub(super) struct RegexSplitter<'a> {
     stages: &'a [RegexStage],
     text: LossyText<'a>,
-    /// The stages at work: level `n` splits a piece of level `n - 1`. Empty when all is done.
+    /// A stack: level `n` splits a piece of level `n - 1`. Empty at the end of the text.
     levels: Vec<Level>,
-    /// Where the last piece handed out ends, in the original.
+    /// End of the last piece returned, in the original bytes.
     end: usize,
-    /// A piece that does not touch the run before it and begins the next.
+    /// A piece after a dropped gap, which starts the next run.
     held: Option<(usize, usize)>,
-    /// The engine gave up behind the run handed out last.
+    /// An error to return after the pieces before it.
     failed: Option<SplitError>,
 }
 
@@ -153,7 +152,7 @@ impl<'a> RegexSplitter<'a> {
         }
     }
 
-    /// The next piece, as offsets in the original.
+    /// Returns the next piece, as offsets in the original bytes.
     fn next(&mut self) -> Result<Option<(usize, usize)>, SplitError> {
         loop {
             let depth = self.levels.len();
@@ -182,7 +181,7 @@ impl<'a> RegexSplitter<'a> {
         }
     }
 
-    /// Fills `spans` with the next run of pieces that touch; with none at the end.
+    /// Replaces the contents of `spans` with the next run of adjacent pieces; with none at the end.
     pub(super) fn fill(&mut self, spans: &mut Spans) -> Result<(), SplitError> {
         spans.clear(self.end);
         if let Some(error) = self.failed.take() {
@@ -208,7 +207,7 @@ impl<'a> RegexSplitter<'a> {
                     spans.push(end);
                 }
                 Err(error) if spans.is_empty() => return Err(error),
-                // What was found before the failure is handed out first.
+                // Return the pieces before the error first.
                 Err(error) => {
                     self.failed = Some(error);
                     break;

@@ -1,24 +1,25 @@
-//! Pieces as they are handed out, a run of them at a time.
+//! A buffer of adjacent pieces.
 
 use std::ops::Range;
 
 use crate::simd::Simd;
 
-/// A run of pieces that touch: it starts at one offset, and each piece ends where the next begins.
+/// A run of adjacent pieces as byte offsets: each piece starts at the end of the previous one.
 #[derive(Clone, Debug)]
 pub struct Spans {
     start: usize,
-    /// The ends of the pieces, and behind them room that is written before it is counted.
+    /// The ends of the pieces. Elements from `len` on are scratch space of [`Spans::push_bits`].
     ends: Box<[usize; Spans::CAPACITY]>,
     len: usize,
 }
 
 impl Spans {
-    /// How many pieces [`Splitter::fill`] hands out at once at most: enough to hide the latency of
-    /// memory behind, few enough that they stay in the first-level cache.
+    /// The maximum number of pieces per call of [`Splitter::fill`](super::Splitter::fill): enough to hide
+    /// memory latency, few enough to stay in the L1 cache.
     pub const CAPACITY: usize = 2048;
 
-    /// An empty buffer, to be used again and again.
+    /// Creates an empty buffer. It can be reused for any number of calls.
+    #[must_use]
     pub fn new() -> Self {
         Spans {
             start: 0,
@@ -27,56 +28,67 @@ impl Spans {
         }
     }
 
-    /// How many pieces there are.
+    /// Returns the number of pieces.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no pieces.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Byte offset of the first piece.
+    /// Returns the byte offset of the first piece.
+    #[must_use]
     pub fn start(&self) -> usize {
         self.start
     }
 
-    /// Byte offsets at which the pieces end, ascending.
+    /// Returns the byte offsets of the ends of the pieces, ascending.
+    #[must_use]
     pub fn ends(&self) -> &[usize] {
         &self.ends[..self.len]
     }
 
-    /// The pieces as byte ranges of the text.
+    /// Returns the pieces as byte ranges of the text.
     pub fn iter(&self) -> impl Iterator<Item = Range<usize>> + '_ {
         let starts = std::iter::once(self.start).chain(self.ends().iter().copied());
         starts.zip(self.ends()).map(|(start, &end)| start..end)
     }
 
+    /// Removes all pieces and sets the start of the next.
     pub(super) fn clear(&mut self, start: usize) {
         self.start = start;
         self.len = 0;
     }
 
-    /// Where the last piece ends.
+    /// Returns the end of the last piece.
     pub(super) fn end(&self) -> usize {
         self.ends().last().copied().unwrap_or(self.start)
     }
 
-    /// Whether there is room for so many ends more.
+    /// Returns whether `ends` more ends fit.
     #[inline(always)]
     pub(super) fn has_room(&self, ends: usize) -> bool {
         self.len + ends <= Self::CAPACITY
     }
 
-    /// Adds the end `base + n` for each bit `n` of `ends`. There must be room for [`FLATTEN`] ends.
+    /// Appends the end `base + n` for each set bit `n` of `ends`, ascending.
+    ///
+    /// # Panics
+    /// If fewer than [`FLATTEN`](crate::simd::FLATTEN) more ends fit.
     #[inline(always)]
     pub(super) fn push_bits<S: Simd>(&mut self, simd: S, ends: u64, base: usize) {
-        let room = self.ends[self.len..].first_chunk_mut();
-        self.len += simd.flatten(ends, base, room.expect("there is room"));
+        let free = self.ends[self.len..].first_chunk_mut();
+        self.len += simd.flatten(ends, base, free.expect("FLATTEN more ends fit"));
     }
 
-    /// Adds one end. There must be room.
+    /// Appends one end.
+    ///
+    /// # Panics
+    /// If the buffer is full.
     #[inline(always)]
     pub(super) fn push(&mut self, end: usize) {
         self.ends[self.len] = end;

@@ -1,28 +1,26 @@
-//! Which bytes of a block make up characters, by masks.
+//! Bit-parallel UTF-8 decoding: finds the characters of a 64-byte block as masks.
 //!
-//! A sequence is followed from its first byte as long as its bytes may continue it: the second byte
-//! must be one that the first allows (Unicode 16.0, table 3-7), the others any of 80 to BF. What has
-//! been followed to its full length is a character. What has not is a maximal invalid sequence,
-//! which counts as one character of no class; so does every byte that neither begins nor continues
-//! anything.
+//! A lead byte is followed by a second byte in the range that it allows (Unicode 16.0, table 3-7), then
+//! by any bytes from 80 to BF. A sequence of full length is a character. A shorter one, and a byte that
+//! neither starts nor continues a sequence, is a maximal invalid sequence: one character without a class.
 
 use crate::simd::{BLOCK, Simd};
 
-/// The characters of a block.
+/// The characters of a block. Bit `n` of a mask is about byte `n`.
 pub(super) struct Utf8 {
-    /// Bytes in the block: all that are available, but for a character at the end that may go on
-    /// in the next block.
+    /// Length of the block in bytes: the available bytes, without a character that the end of the block
+    /// cuts off.
     pub(super) len: usize,
-    /// Where characters begin, of ASCII and invalid sequences too.
+    /// First bytes of all characters, including ASCII and invalid sequences.
     pub(super) lead: u64,
-    /// Where complete characters of two, three and four bytes begin.
+    /// First bytes of valid characters of two, three and four bytes.
     pub(super) of_two: u64,
     pub(super) of_three: u64,
     pub(super) of_four: u64,
 }
 
 impl Utf8 {
-    /// `available` bytes of ASCII.
+    /// Returns the characters of a block with `available` bytes, all ASCII.
     #[inline(always)]
     pub(super) fn ascii(available: usize) -> Self {
         Utf8 {
@@ -34,7 +32,8 @@ impl Utf8 {
         }
     }
 
-    /// The characters of `block`, of which `available` bytes are text and the rest is ASCII.
+    /// Returns the characters of `block`, whose first `available` bytes are text and whose other bytes
+    /// are ASCII padding.
     #[inline(always)]
     pub(super) fn find<S: Simd>(
         simd: S,
@@ -48,7 +47,7 @@ impl Utf8 {
         let from_e0 = at_least(0xE0);
         let from_f0 = at_least(0xF0);
         let continuing = non_ascii & !from_c0;
-        // C0, C1 and F5 to FF begin nothing.
+        // C0, C1 and F5 to FF start no character.
         let leads = at_least(0xC2) & !at_least(0xF5);
         let leads_of_three = from_e0 & !from_f0;
         let leads_of_four = leads & from_f0;
@@ -79,8 +78,8 @@ impl Utf8 {
         }
     }
 
-    /// Calls `each` with the place, the length and the character of every complete character of
-    /// several bytes.
+    /// Calls `each` with the position, the length in bytes and the code point of every valid character of
+    /// more than one byte.
     #[inline(always)]
     pub(super) fn for_each(&self, bytes: &[u8; BLOCK], mut each: impl FnMut(usize, usize, u32)) {
         let byte = |at: usize| u32::from(bytes[at % BLOCK]);
@@ -98,13 +97,13 @@ impl Utf8 {
         }
     }
 
-    /// The lowest `len` bits.
+    /// Returns a mask of the lowest `len` bits.
     #[inline(always)]
     pub(super) fn all(&self) -> u64 {
         u64::MAX >> (BLOCK - self.len)
     }
 
-    /// Every byte of the complete characters of several bytes.
+    /// Returns a mask of all bytes of valid characters of more than one byte.
     #[inline(always)]
     pub(super) fn complete(&self) -> u64 {
         let from_three = self.of_three | self.of_four;
@@ -113,7 +112,7 @@ impl Utf8 {
     }
 }
 
-/// The numbers of the set bits, ascending.
+/// Returns the indices of the set bits, ascending.
 #[inline(always)]
 pub(super) fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
@@ -123,7 +122,7 @@ pub(super) fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
     })
 }
 
-/// The first block of a text, filled up with zeros, and its bytes that are text.
+/// Returns the first block of a text, padded with zeros, and the number of its bytes that are text.
 #[inline(always)]
 pub(super) fn first_block<'b>(
     text: &'b [u8],

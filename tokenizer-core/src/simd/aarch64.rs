@@ -1,13 +1,13 @@
-//! NEON, which every 64-bit ARM processor with this crate's targets has.
+//! NEON.
 //!
-//! The targets have NEON switched on for all code, so a value needs no run-time proof; `new` asks
-//! all the same.
+//! Rust's 64-bit ARM targets enable NEON for all code, so it needs no run-time detection; `new` checks it
+//! nevertheless.
 
 use std::arch::aarch64::*;
 
 use super::kernel::{self, AsciiTable, BLOCK, FLATTEN, Kernel, Simd};
 
-/// A processor with NEON.
+/// Proof that the processor supports NEON.
 #[derive(Clone, Copy)]
 pub(super) struct Neon(());
 
@@ -22,17 +22,17 @@ impl Neon {
         kernel.run(self)
     }
 
-    /// The highest bit of each byte. NEON has no instruction for it: each byte is masked with the
-    /// bit of its place among eight, and neighbours are added three times.
+    /// Collects the highest bit of each byte into a mask. NEON has no instruction for it: bit `n % 8` of
+    /// byte `n` is set, and adjacent bytes are added three times.
     #[inline(always)]
     fn gather(self, block: [uint8x16_t; 4]) -> u64 {
-        static PLACES: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128];
-        // SAFETY: NEON is there; `PLACES` is 16 bytes.
+        static BITS: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128];
+        // SAFETY: NEON is supported; `BITS` has 16 bytes.
         unsafe {
-            let places = vld1q_u8(PLACES.as_ptr());
+            let bits = vld1q_u8(BITS.as_ptr());
             let [a, b, c, d] = block.map(|bytes| {
                 let all = vreinterpretq_u8_s8(vshrq_n_s8::<7>(vreinterpretq_s8_u8(bytes)));
-                vandq_u8(all, places)
+                vandq_u8(all, bits)
             });
             let sums = vpaddq_u8(vpaddq_u8(a, b), vpaddq_u8(c, d));
             vgetq_lane_u64::<0>(vreinterpretq_u64_u8(vpaddq_u8(sums, sums)))
@@ -46,13 +46,13 @@ impl Simd for Neon {
 
     #[inline(always)]
     fn load(self, bytes: &[u8; BLOCK]) -> Self::Block {
-        // SAFETY: NEON is there; the four loads lie in `bytes`.
+        // SAFETY: NEON is supported; the four loads are within `bytes`.
         [0, 16, 32, 48].map(|at| unsafe { vld1q_u8(bytes.as_ptr().add(at)) })
     }
 
     #[inline(always)]
     fn equal(self, block: Self::Block, byte: u8) -> u64 {
-        // SAFETY: NEON is there.
+        // SAFETY: NEON is supported.
         self.gather(block.map(|bytes| unsafe { vceqq_u8(bytes, vdupq_n_u8(byte)) }))
     }
 
@@ -63,15 +63,15 @@ impl Simd for Neon {
 
     #[inline(always)]
     fn at_least(self, block: Self::Block, byte: u8) -> u64 {
-        // SAFETY: NEON is there.
+        // SAFETY: NEON is supported.
         self.gather(block.map(|bytes| unsafe { vcgeq_u8(bytes, vdupq_n_u8(byte)) }))
     }
 
-    /// Two look-ups of 64 entries; an index outside gives 0.
+    /// Two look-ups in 64 entries each. An index out of range yields 0.
     #[inline(always)]
     fn look_up(self, block: Self::Block, table: &AsciiTable) -> Self::Classes {
         let table = &table.entries;
-        // SAFETY: NEON is there; the table is 128 bytes.
+        // SAFETY: NEON is supported; the table has 128 bytes.
         unsafe {
             let (low, high) = (
                 vld1q_u8_x4(table.as_ptr()),
@@ -86,7 +86,7 @@ impl Simd for Neon {
 
     #[inline(always)]
     fn number_pairs(self, bytes: &mut [u8; BLOCK], firsts: u8, pairs: u8) {
-        // SAFETY: NEON is there; the loads and stores of 32 bytes lie in `bytes`.
+        // SAFETY: NEON is supported; the loads and stores of 32 bytes are within `bytes`.
         unsafe {
             for half in 0..2 {
                 let at = bytes.as_mut_ptr().add(32 * half);
@@ -105,9 +105,9 @@ impl Simd for Neon {
     #[inline(always)]
     fn store_classes(self, classes: Self::Classes) -> [u8; BLOCK] {
         let mut bytes = [0; BLOCK];
-        for (place, part) in classes.into_iter().enumerate() {
-            // SAFETY: NEON is there; the four stores lie in `bytes`.
-            unsafe { vst1q_u8(bytes.as_mut_ptr().add(16 * place), part) }
+        for (n, quarter) in classes.into_iter().enumerate() {
+            // SAFETY: NEON is supported; the four stores are within `bytes`.
+            unsafe { vst1q_u8(bytes.as_mut_ptr().add(16 * n), quarter) }
         }
         bytes
     }
@@ -119,7 +119,7 @@ impl Simd for Neon {
 
     #[inline(always)]
     fn flag(self, classes: Self::Classes, flag: u8) -> u64 {
-        // SAFETY: NEON is there.
+        // SAFETY: NEON is supported.
         self.gather(classes.map(|bytes| unsafe { vtstq_u8(bytes, vdupq_n_u8(flag)) }))
     }
 
@@ -127,6 +127,7 @@ impl Simd for Neon {
     fn flatten(self, mask: u64, base: usize, out: &mut [usize; FLATTEN]) -> usize {
         kernel::flatten_bit_by_bit(mask, base, out)
     }
+
     #[inline(always)]
     fn which(self, words: &[u128; 2], word: &u128) -> u32 {
         kernel::which_word_by_word(words, word)

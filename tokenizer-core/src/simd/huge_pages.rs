@@ -1,23 +1,22 @@
-//! Huge pages for large memory that is about to be written for the first time.
+//! Transparent huge pages for large allocations that are about to be written for the first time.
 //!
-//! Fresh memory comes from the system page by page, as it is touched. With pages of 4 KiB that is
-//! an interruption of a microsecond or two for each, which costs more than filling the page; with
-//! pages of 2 MiB there are 500 times fewer. Systems give them to those who ask before the first
-//! touch.
+//! The system maps fresh memory page by page on first access. With 4 KiB pages, each page fault takes one
+//! or two microseconds, more than filling the page. With 2 MiB pages, there are 500 times fewer. Linux uses
+//! them if advised before the first access.
 
-/// Memory below this size is not worth the question: it may hold no huge page at all.
+/// Minimum size in bytes. Smaller memory may not contain a whole huge page.
 #[cfg(target_os = "linux")]
-const WORTH_IT: usize = 4 << 20;
+const MIN_SIZE: usize = 4 << 20;
 
-/// Asks for huge pages under `memory`, which no one has touched yet: the spare capacity of a large
-/// vector, or a table that was just allocated with zeros.
+/// Advises the system to back `memory` with huge pages. Call it before the first access: on the spare
+/// capacity of a large vector, or on a table just allocated with zeros.
 ///
-/// It is advice: nothing that a program can see changes, and nothing happens for less than 4 MiB,
-/// or where the system has no such advice. Pages that are already there stay as they are.
+/// Has no effect on the contents of memory. Does nothing for less than 4 MiB and on systems other than
+/// Linux. Pages that are already mapped are not changed.
 #[inline]
 pub fn advise_huge_pages<T>(memory: &[T]) {
     #[cfg(target_os = "linux")]
-    if size_of_val(memory) >= WORTH_IT {
+    if size_of_val(memory) >= MIN_SIZE {
         advise(memory.as_ptr_range());
     }
     #[cfg(not(target_os = "linux"))]
@@ -27,7 +26,7 @@ pub fn advise_huge_pages<T>(memory: &[T]) {
 #[cfg(target_os = "linux")]
 #[cold]
 fn advise<T>(memory: std::ops::Range<*const T>) {
-    // SAFETY: `sysconf` reads a constant of the system.
+    // SAFETY: `sysconf` has no preconditions.
     let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     let Some(page) = usize::try_from(page)
         .ok()
@@ -35,13 +34,12 @@ fn advise<T>(memory: std::ops::Range<*const T>) {
     else {
         return;
     };
-    // Outwards to whole pages: an allocator's mapping stays one mapping then, which it can still
-    // grow in place.
+    // Rounded outwards to whole pages. Inwards, the call would split the allocator's mapping, which then
+    // could no longer grow in place.
     let start = memory.start.map_addr(|address| address & !(page - 1));
     let length = (memory.end.addr() - start.addr()).next_multiple_of(page);
-    // SAFETY: the advice changes neither the contents nor the validity of any page, whoever has
-    // it, and the range is pages that hold bytes of `memory`. A failure is a refusal, which does
-    // no harm.
+    // SAFETY: the range consists of mapped pages that contain bytes of `memory`, and the advice changes
+    // neither contents nor validity of any page, including bytes of other owners. Failure is harmless.
     let _ = unsafe { libc::madvise(start.cast_mut().cast(), length, libc::MADV_HUGEPAGE) };
 }
 
@@ -50,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_is_what_it_was() {
+    fn contents_do_not_change() {
         for size in [0, 1, 4095, 4 << 20, (9 << 20) + 5] {
             let mut bytes: Vec<u8> = Vec::with_capacity(size);
             advise_huge_pages(bytes.spare_capacity_mut());

@@ -1,16 +1,13 @@
-//! The instruction sets: everything that is written for one kind of processor, behind one safe
-//! interface.
+//! SIMD instruction sets behind a safe interface, and all other `unsafe` code of the crate.
 //!
-//! An algorithm that wants to run on whatever the machine has is a `Kernel`: a function over any
-//! `Simd`. `Tier::run` compiles it once for each instruction set and enters the copy for the
-//! tier that is asked for. The methods of `Simd` are few and plain; `scalar.rs` has each of them
-//! in the plainest form, and a test compares every tier with it.
+//! A vectorized algorithm is a `Kernel`: a function generic over the trait `Simd`, whose methods are the
+//! vector operations. `Tier::run` compiles it once per instruction set and calls the copy for a tier.
+//! `scalar.rs` implements `Simd` without vector instructions; a test compares every tier with it.
 //!
 //! With the feature `internals`, the environment variable `TOKENIZER_SIMD` (`scalar`, `avx2`, `avx512`,
-//! `avx512vbmi2`, `neon`) forces a tier, if the machine has it: for tests and benches.
+//! `avx512vbmi2`, `neon`) selects an available tier, for tests and benches.
 //!
-//! What is written for one kind of system stands here too (`huge_pages.rs`), and what is written for no
-//! kind but takes memory by address (`short_tokens.rs`).
+//! `memory.rs` and `short_tokens.rs` access memory without bounds checks; `huge_pages.rs` calls the system.
 
 mod huge_pages;
 mod kernel;

@@ -1,17 +1,17 @@
-//! Every operation in its plainest form.
+//! The operations without vector instructions: the oracle of the other tiers.
 
 use super::kernel::{self, AsciiTable, BLOCK, FLATTEN, Simd};
 
-/// No vector instructions. Every machine has it.
+/// No vector instructions. Available on every processor.
 #[derive(Clone, Copy)]
 pub(super) struct Scalar;
 
-/// Bit `n` is set where `is` holds for item `n`.
+/// Returns the mask of the bytes that satisfy `predicate`.
 #[inline(always)]
-fn mask_of(items: &[u8; BLOCK], is: impl Fn(u8) -> bool) -> u64 {
+fn mask_of(bytes: &[u8; BLOCK], predicate: impl Fn(u8) -> bool) -> u64 {
     let mut mask = 0;
-    for (n, &item) in items.iter().enumerate() {
-        mask |= u64::from(is(item)) << n;
+    for (n, &byte) in bytes.iter().enumerate() {
+        mask |= u64::from(predicate(byte)) << n;
     }
     mask
 }
@@ -72,6 +72,7 @@ impl Simd for Scalar {
     fn flatten(self, mask: u64, base: usize, out: &mut [usize; FLATTEN]) -> usize {
         kernel::flatten_bit_by_bit(mask, base, out)
     }
+
     #[inline(always)]
     fn which(self, words: &[u128; 2], word: &u128) -> u32 {
         kernel::which_word_by_word(words, word)

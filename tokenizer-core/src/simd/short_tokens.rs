@@ -1,27 +1,30 @@
-//! Copying short tokens one behind the other, which is what decoding is.
+//! Concatenation of short tokens: the inner loop of decoding.
 //!
-//! Each is copied as sixteen bytes, however many it has, and the next is written over what was too
-//! much. So there is no loop over bytes and no branch on the length; the few branches that are left
-//! ask for what hardly ever happens, and are asked for four tokens at a time.
+//! Every token is copied as 16 bytes, and the next one overwrites the excess. So there is no loop over
+//! bytes and no branch on the length. The remaining branches handle rare cases, once per four tokens.
 //!
-//! Found not to pay: 32 bytes at a time, a table of 16 bytes for each token in the place of ends
-//! and arena, prefetching.
+//! Copying 32 bytes, a table of 16 bytes per token instead of offsets and an arena, and prefetching did not
+//! pay.
 
 use std::mem::MaybeUninit;
 
-/// The longest token that counts as short, and the room that each must find.
+/// Maximum length of a short token in bytes, and the number of bytes copied for each.
 pub(crate) const SHORT: usize = 16;
 
-/// Tokens that are looked up before the first of them is copied.
-const TOGETHER: usize = 4;
+/// Number of tokens whose spans are looked up before they are copied.
+const GROUP: usize = 4;
 
-/// Appends the tokens of `ids` to `bytes`, up to the first that is not short and gives how many
-/// there were. A token that is no short one: there is none, it is empty, it has more than [`SHORT`]
-/// bytes, fewer than those follow its start in `arena`, `bytes` has less room than that without
-/// growing, or it is token 0, which has no end before it.
+/// Appends the tokens `ids` to `bytes` up to the first that needs the general code. Returns the number of
+/// tokens appended. `bytes` does not grow.
 ///
-/// Token `n` is `arena[ends[n - 1]..ends[n]]`. Ends that say something else than that are no short
-/// tokens either, or the bytes where they say.
+/// Token `n` is `arena[ends[n - 1]..ends[n]]`. The function stops at
+///
+/// - token 0, an unknown or empty token, or one of more than [`SHORT`] bytes;
+/// - a token that starts in the last `SHORT - 1` bytes of `arena`;
+/// - a spare capacity of less than [`SHORT`] bytes.
+///
+/// Memory-safe for any `ends`: an invalid span is treated like an unknown token, or other bytes of `arena`
+/// are copied.
 pub(crate) fn append_short_tokens(
     bytes: &mut Vec<u8>,
     ids: &[u32],
@@ -29,19 +32,19 @@ pub(crate) fn append_short_tokens(
     arena: &[u8],
 ) -> usize {
     let tokens = Tokens { ends, arena };
-    let mut taken = 0;
+    let mut appended = 0;
     loop {
-        let left = &ids[taken..];
-        let room = bytes.spare_capacity_mut();
-        // So many fit even if all are as long as they may be. Most are not: there is more room then.
-        let fitting = left.len().min(room.len() / SHORT);
-        let (count, length) = tokens.copy(&left[..fitting], room);
+        let rest = &ids[appended..];
+        let spare = bytes.spare_capacity_mut();
+        // This many fit whatever their lengths. As most are shorter, more fit in the next round.
+        let fitting = rest.len().min(spare.len() / SHORT);
+        let (count, length) = tokens.copy(&rest[..fitting], spare);
         let length = bytes.len() + length;
-        // SAFETY: `copy` wrote `length` bytes to the beginning of the spare capacity.
+        // SAFETY: `copy` initialized the bytes from the old length to the new.
         unsafe { bytes.set_len(length) };
-        taken += count;
+        appended += count;
         if fitting == 0 || count < fitting {
-            return taken;
+            return appended;
         }
     }
 }
@@ -52,7 +55,7 @@ struct Tokens<'a> {
     arena: &'a [u8],
 }
 
-/// Where a short token begins, so that [`SHORT`] bytes can be read there, and its length.
+/// A short token: [`SHORT`] bytes can be read from `start` on, and the first `length` are the token.
 #[derive(Clone, Copy)]
 struct Span {
     start: usize,
@@ -60,31 +63,34 @@ struct Span {
 }
 
 impl Tokens<'_> {
-    /// Copies short tokens to the beginning of `room`, which must hold [`SHORT`] bytes for each of
-    /// `ids`. Gives how many were copied, and their bytes, which are written then.
+    /// Copies tokens to the front of `out`, up to the first that is not short. Returns the number of tokens
+    /// and the number of bytes, all of which are initialized.
+    ///
+    /// # Panics
+    /// If `out` has fewer than [`SHORT`] bytes per id.
     #[inline]
-    fn copy(&self, ids: &[u32], room: &mut [MaybeUninit<u8>]) -> (usize, usize) {
-        assert!(ids.len() <= room.len() / SHORT);
+    fn copy(&self, ids: &[u32], out: &mut [MaybeUninit<u8>]) -> (usize, usize) {
+        assert!(ids.len() <= out.len() / SHORT);
         let mut written = 0;
         let mut copy = |span: Span| {
-            // SAFETY: `look_up` found that so many bytes can be read from `start` on. No more
-            // tokens are copied than there are `ids`, each at most `SHORT` bytes behind the one
-            // before, and there is room for as many times `SHORT`.
+            // SAFETY: `look_up` checked that `SHORT` bytes can be read from `start` on. At most
+            // `ids.len()` tokens are copied, each advances `written` by at most `SHORT`, and `out` has
+            // `SHORT` bytes for each.
             unsafe {
                 let from = self.arena.as_ptr().add(span.start).cast::<[u8; SHORT]>();
-                let to = room.as_mut_ptr().add(written).cast::<[u8; SHORT]>();
+                let to = out.as_mut_ptr().add(written).cast::<[u8; SHORT]>();
                 to.write_unaligned(from.read_unaligned());
             }
             written += span.length;
         };
-        let (groups, _) = ids.as_chunks::<TOGETHER>();
+        let (groups, _) = ids.as_chunks::<GROUP>();
         let mut count = 0;
         for group in groups {
             let Some(spans) = self.look_up(group) else {
                 break;
             };
             spans.into_iter().for_each(&mut copy);
-            count += TOGETHER;
+            count += GROUP;
         }
         for id in &ids[count..] {
             let Some([span]) = self.look_up(&[*id]) else {
@@ -96,29 +102,29 @@ impl Tokens<'_> {
         (count, written)
     }
 
-    /// The places of some tokens, if all of them are short.
+    /// Returns the spans of `ids` if all of them are short.
     #[inline(always)]
     fn look_up<const N: usize>(&self, ids: &[u32; N]) -> Option<[Span; N]> {
         let starts = self.ends.len().checked_sub(1)?;
         let last_start = self.arena.len().checked_sub(SHORT)?;
-        // Token 0 wraps around, and is none that has an end before it.
+        // For token 0 this wraps around, and the check below fails.
         let before = ids.map(|id| (id as usize).wrapping_sub(1));
         if before.iter().any(|&before| before >= starts) {
             return None;
         }
         let spans = before.map(|before| {
-            // SAFETY: `before + 1` is an index of `ends`.
+            // SAFETY: `before + 1` is less than `ends.len()`.
             let ends = unsafe { self.ends.as_ptr().add(before).cast::<[u32; 2]>().read() };
             Span {
                 start: ends[0] as usize,
                 length: ends[1].wrapping_sub(ends[0]) as usize,
             }
         });
-        // Every condition of all of them, and one branch. No length is 0 less 1.
+        // One branch for all conditions. A length of 0 wraps around.
         let is_other =
             |span: &Span| (span.length.wrapping_sub(1) >= SHORT) | (span.start > last_start);
-        let others = spans.iter().fold(false, |any, span| any | is_other(span));
-        (!others).then_some(spans)
+        let any_other = spans.iter().fold(false, |any, span| any | is_other(span));
+        (!any_other).then_some(spans)
     }
 }
 
@@ -127,9 +133,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The same in the plainest form.
+    /// The oracle: [`append_short_tokens`] without `unsafe`.
     fn append_one_by_one(bytes: &mut Vec<u8>, ids: &[u32], ends: &[u32], arena: &[u8]) -> usize {
-        let mut taken = 0;
+        let mut appended = 0;
         for &id in ids {
             let id = id as usize;
             if id == 0 || id >= ends.len() || bytes.capacity() - bytes.len() < SHORT {
@@ -140,14 +146,14 @@ mod tests {
                 break;
             }
             bytes.extend_from_slice(&arena[start..end]);
-            taken += 1;
+            appended += 1;
         }
-        taken
+        appended
     }
 
     proptest! {
         #[test]
-        fn tokens_are_those_copied_one_by_one(
+        fn tokens_are_appended_as_by_the_oracle(
             mut ends in prop::collection::vec(0u32..200, 0..40),
             ordered in prop::bool::weighted(0.8),
             arena in 0usize..200,
@@ -164,16 +170,16 @@ mod tests {
             let mut want = Vec::with_capacity(got.capacity());
             want.resize(before, 7);
             prop_assume!(got.capacity() == want.capacity());
-            let place = got.as_ptr();
-            let taken = append_short_tokens(&mut got, &ids, &ends, &arena);
-            prop_assert_eq!(taken, append_one_by_one(&mut want, &ids, &ends, &arena));
+            let address = got.as_ptr();
+            let appended = append_short_tokens(&mut got, &ids, &ends, &arena);
+            prop_assert_eq!(appended, append_one_by_one(&mut want, &ids, &ends, &arena));
             prop_assert_eq!(&got, &want);
-            prop_assert_eq!(got.as_ptr(), place, "nothing grew");
+            prop_assert_eq!(got.as_ptr(), address, "the vector must not grow");
         }
     }
 
     #[test]
-    fn nothing_is_read_or_written_outside() {
+    fn no_access_is_out_of_bounds() {
         let arena = [1; SHORT];
         let mut bytes = Vec::with_capacity(SHORT);
         for ends in [
@@ -187,10 +193,10 @@ mod tests {
         ] {
             for id in [0, 1, 2, u32::MAX] {
                 bytes.clear();
-                let taken = append_short_tokens(&mut bytes, &[id], ends, &arena);
+                let appended = append_short_tokens(&mut bytes, &[id], ends, &arena);
                 let is_short = ends == [0, 16] && id == 1;
                 assert_eq!(
-                    (taken, bytes.len()),
+                    (appended, bytes.len()),
                     if is_short { (1, 16) } else { (0, 0) }
                 );
             }

@@ -1,4 +1,4 @@
-//! The instruction sets by name, and which of them the machine has.
+//! Run-time selection of an instruction set.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -10,11 +10,11 @@ use super::scalar::Scalar;
 #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
 use super::x86_64;
 
-/// An instruction set.
+/// An instruction set. Tiers are ordered from slowest to fastest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Tier {
-    /// No vector instructions: the oracle of the others.
+    /// No vector instructions: the oracle of the other tiers.
     Scalar,
     /// NEON of 64-bit ARM.
     Neon,
@@ -27,7 +27,7 @@ pub enum Tier {
 }
 
 impl Tier {
-    /// Every tier, slowest first.
+    /// All tiers, slowest first.
     pub const ALL: [Tier; 5] = [
         Tier::Scalar,
         Tier::Neon,
@@ -36,7 +36,8 @@ impl Tier {
         Tier::Avx512Vbmi2,
     ];
 
-    /// The name, as the environment variable has it.
+    /// Returns the name that the environment variable `TOKENIZER_SIMD` uses.
+    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Tier::Scalar => "scalar",
@@ -47,7 +48,8 @@ impl Tier {
         }
     }
 
-    /// Whether this machine has it.
+    /// Returns whether this processor supports the tier.
+    #[must_use]
     pub fn is_available(self) -> bool {
         match self {
             Tier::Scalar => true,
@@ -64,12 +66,13 @@ impl Tier {
         }
     }
 
-    /// The tiers that this machine has, slowest first.
+    /// Returns the tiers that this processor supports, slowest first.
     pub fn available() -> impl Iterator<Item = Tier> {
         Self::ALL.into_iter().filter(|tier| tier.is_available())
     }
 
-    /// The fastest tier that this machine has, or the one that `TOKENIZER_SIMD` names.
+    /// Returns the fastest supported tier. With the feature `internals`, `TOKENIZER_SIMD` overrides it.
+    #[must_use]
     pub fn best() -> Tier {
         static BEST: OnceLock<Tier> = OnceLock::new();
         *BEST.get_or_init(|| {
@@ -85,7 +88,7 @@ impl Tier {
         })
     }
 
-    /// Runs `kernel` with the instructions of this tier, or with none where the machine lacks them.
+    /// Runs `kernel` with the instructions of this tier, or on the scalar tier if they are not supported.
     #[inline]
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self {
@@ -127,7 +130,7 @@ mod tests {
     use crate::unicode::ASCII;
     use proptest::prelude::*;
 
-    /// Everything that a tier says about a block.
+    /// The results of all operations on a block.
     struct Everything<'b>(&'b [u8; BLOCK], &'b [u8; BLOCK], u64);
 
     impl Kernel for Everything<'_> {
@@ -177,7 +180,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_tier_says_what_the_scalar_one_says(
+        fn every_tier_agrees_with_the_scalar_tier(
             bytes in prop::array::uniform32(any::<(u8, u8)>()),
             classes in prop::array::uniform32(any::<(u8, u8)>()),
             mask in prop_oneof![any::<u64>(), Just(0), Just(u64::MAX), (0u32..64).prop_map(|n| 1 << n)],
@@ -197,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn every_ascii_byte_has_its_class_in_every_tier() {
+    fn every_tier_looks_up_every_ascii_byte() {
         for tier in Tier::available() {
             for half in [0, 64] {
                 let bytes: [u8; BLOCK] = std::array::from_fn(|n| (half + n) as u8);
@@ -209,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn tiers_that_the_machine_lacks_run_without_instructions() {
+    fn unsupported_tiers_fall_back_to_scalar() {
         let bytes = [b'a'; BLOCK];
         for tier in Tier::ALL {
             let (masks, offsets, _) = tier.run(Everything(&bytes, &bytes, 5));

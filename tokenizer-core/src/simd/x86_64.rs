@@ -1,33 +1,32 @@
 //! AVX2 and AVX-512.
 //!
-//! A value of one of the types is made only where the processor has the instructions, and each
-//! method uses no others: that is the contract of every `unsafe` block here. The methods are
-//! inlined into `run`, which is compiled for the instruction set; so are the kernels.
+//! Contract of every `unsafe` block here: a value of a type is created only if the processor supports its
+//! instructions, and its methods use no others. The methods and the kernels are inlined into `run`, which
+//! is compiled for the instruction set.
 
 use std::arch::x86_64::*;
 use std::sync::LazyLock;
 
 use super::kernel::{self, AsciiTable, BLOCK, FLATTEN, Kernel, Simd};
 
-// No `block.map(...)` and no large closures: they are functions of their own, compiled without the
-// instructions unless they happen to be inlined. That made this tier slower than the scalar one
-// (0.15 of 2.5 GB/s). Functions that are more than a few instructions name their instructions.
+// Avoid `block.map(...)` and large closures: unless inlined, they are separate functions, compiled without
+// the instructions. They made this tier slower than the scalar one (0.15 instead of 2.5 GB/s).
 
-/// A processor with AVX2, BMI1, BMI2, LZCNT and POPCNT.
+/// Proof that the processor supports AVX2, BMI1, BMI2, LZCNT and POPCNT.
 #[derive(Clone, Copy)]
 pub(super) struct Avx2(());
 
 impl Avx2 {
     #[inline]
     pub(super) fn new() -> Option<Self> {
-        static IS_THERE: LazyLock<bool> = LazyLock::new(|| {
+        static IS_SUPPORTED: LazyLock<bool> = LazyLock::new(|| {
             is_x86_feature_detected!("avx2")
                 && is_x86_feature_detected!("bmi1")
                 && is_x86_feature_detected!("bmi2")
                 && is_x86_feature_detected!("lzcnt")
                 && is_x86_feature_detected!("popcnt")
         });
-        IS_THERE.then_some(Avx2(()))
+        IS_SUPPORTED.then_some(Avx2(()))
     }
 
     #[inline]
@@ -36,20 +35,20 @@ impl Avx2 {
         fn with_instructions<K: Kernel>(simd: Avx2, kernel: K) -> K::Output {
             kernel.run(simd)
         }
-        // SAFETY: `self` exists, so `new` found the instructions.
+        // SAFETY: `new` checked that the processor supports the instructions.
         unsafe { with_instructions(self, kernel) }
     }
 }
 
 impl Avx2 {
-    /// The masks of both halves as one.
+    /// Joins the masks of both halves.
     ///
-    /// The compiler does not see where the mask comes from: LLVM 21 turns a shift of a known comparison
-    /// into one of a vector, bit by bit, which made a block with characters above ASCII twice as expensive.
+    /// The empty `asm!` hides the origin of the mask from the compiler. LLVM 21 would turn shifts of the mask
+    /// into shifts of the vector, bit by bit, which made non-ASCII blocks twice as slow.
     #[inline(always)]
     fn join(low: i32, high: i32) -> u64 {
         let mut mask = u64::from(low as u32) | u64::from(high as u32) << 32;
-        // SAFETY: it does nothing.
+        // SAFETY: the assembly is a comment.
         unsafe {
             std::arch::asm!("/* {0} */", inout(reg) mask, options(pure, nomem, nostack, preserves_flags));
         }
@@ -63,7 +62,7 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn load(self, bytes: &[u8; BLOCK]) -> Self::Block {
-        // SAFETY: AVX2 is there; both halves lie in `bytes`, and the loads need no alignment.
+        // SAFETY: AVX2 is supported; both halves are within `bytes`, and the loads are unaligned.
         unsafe {
             let at = bytes.as_ptr().cast::<__m256i>();
             [_mm256_loadu_si256(at), _mm256_loadu_si256(at.add(1))]
@@ -72,7 +71,7 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn equal(self, block: Self::Block, byte: u8) -> u64 {
-        // SAFETY: AVX2 is there.
+        // SAFETY: AVX2 is supported.
         let half = |half| unsafe {
             _mm256_movemask_epi8(_mm256_cmpeq_epi8(half, _mm256_set1_epi8(byte as i8)))
         };
@@ -81,14 +80,14 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn non_ascii(self, block: Self::Block) -> u64 {
-        // SAFETY: AVX2 is there.
+        // SAFETY: AVX2 is supported.
         let half = |half| unsafe { _mm256_movemask_epi8(half) };
         Self::join(half(block[0]), half(block[1]))
     }
 
     #[inline(always)]
     fn at_least(self, block: Self::Block, byte: u8) -> u64 {
-        // SAFETY: AVX2 is there.
+        // SAFETY: AVX2 is supported.
         let half = |half| unsafe {
             let limit = _mm256_set1_epi8(byte as i8);
             _mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_max_epu8(half, limit), half))
@@ -96,13 +95,13 @@ impl Simd for Avx2 {
         Self::join(half(block[0]), half(block[1]))
     }
 
-    /// Eight look-ups of 16 entries. Of the rows of differences, those up to a byte's own have an
-    /// index of 0 or above for it, and add up to its entry; the others' is negative, for which a
-    /// shuffle gives 0.
+    /// Eight shuffles of 16 entries each, XORed. A byte in row `r` has a non-negative index in the rows 0 to
+    /// `r`, whose differences XOR to its entry. Its index in later rows is negative, and the shuffle yields
+    /// 0 for it.
     #[inline(always)]
     fn look_up(self, block: Self::Block, table: &AsciiTable) -> Self::Classes {
         let mut index = block;
-        // SAFETY: AVX2 is there; the rows lie in the table.
+        // SAFETY: AVX2 is supported; the rows are within the table.
         unsafe {
             let mut found = [_mm256_setzero_si256(); 2];
             for row in 0..8 {
@@ -125,7 +124,7 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn number_pairs(self, bytes: &mut [u8; BLOCK], firsts: u8, pairs: u8) {
         let at = bytes.as_mut_ptr().cast::<__m256i>();
-        // SAFETY: AVX2 is there; both halves lie in `bytes`.
+        // SAFETY: AVX2 is supported; both halves are within `bytes`.
         unsafe {
             let factors = _mm256_set1_epi16(0x0100 | i16::from(firsts));
             let pairs = _mm256_set1_epi16(pairs.into());
@@ -140,7 +139,7 @@ impl Simd for Avx2 {
     fn store_classes(self, classes: Self::Classes) -> [u8; BLOCK] {
         let mut bytes = [0; BLOCK];
         let at = bytes.as_mut_ptr().cast::<__m256i>();
-        // SAFETY: AVX2 is there; both halves lie in `bytes`.
+        // SAFETY: AVX2 is supported; both halves are within `bytes`.
         unsafe {
             _mm256_storeu_si256(at, classes[0]);
             _mm256_storeu_si256(at.add(1), classes[1]);
@@ -155,10 +154,10 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn flag(self, classes: Self::Classes, flag: u8) -> u64 {
-        // The flag is moved to the highest bit of its byte, which is the one that is gathered;
-        // what moves over from the byte below stays under it.
-        let up = _mm_cvtsi32(flag.leading_zeros());
-        // SAFETY: AVX2 is there.
+        // Shift the flag to the highest bit of its byte, which `movemask` collects. Bits from the byte below
+        // land in lower bits.
+        let up = shift_count(flag.leading_zeros());
+        // SAFETY: AVX2 is supported.
         let half = |half| unsafe { _mm256_movemask_epi8(_mm256_sll_epi16(half, up)) };
         Self::join(half(classes[0]), half(classes[1]))
     }
@@ -176,7 +175,7 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn smallest(self, numbers: &[u32; BLOCK], count: usize) -> u32 {
         let rows = numbers.as_chunks::<16>().0.iter().take(count.div_ceil(16));
-        // SAFETY: AVX2 is there; a row is 64 bytes.
+        // SAFETY: AVX2 is supported; a row has 64 bytes.
         unsafe {
             let mut eight = _mm256_set1_epi32(-1);
             for row in rows {
@@ -193,27 +192,27 @@ impl Simd for Avx2 {
     }
 }
 
-/// A shift count for a whole vector.
+/// Returns a shift count for a vector shift.
 #[inline(always)]
-fn _mm_cvtsi32(count: u32) -> __m128i {
+fn shift_count(count: u32) -> __m128i {
     // SAFETY: SSE2 is part of x86-64.
     unsafe { _mm_cvtsi32_si128(count as i32) }
 }
 
-/// A processor with AVX-512 F, BW and VL, and what [`Avx2`] asks for.
+/// Proof that the processor supports AVX-512 F, BW and VL, and the instructions of [`Avx2`].
 #[derive(Clone, Copy)]
 pub(super) struct Avx512(());
 
 impl Avx512 {
     #[inline]
     pub(super) fn new() -> Option<Self> {
-        static IS_THERE: LazyLock<bool> = LazyLock::new(|| {
+        static IS_SUPPORTED: LazyLock<bool> = LazyLock::new(|| {
             Avx2::new().is_some()
                 && is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512bw")
                 && is_x86_feature_detected!("avx512vl")
         });
-        IS_THERE.then_some(Avx512(()))
+        IS_SUPPORTED.then_some(Avx512(()))
     }
 
     #[inline]
@@ -222,7 +221,7 @@ impl Avx512 {
         fn with_instructions<K: Kernel>(simd: Avx512, kernel: K) -> K::Output {
             kernel.run(simd)
         }
-        // SAFETY: `self` exists, so `new` found the instructions.
+        // SAFETY: `new` checked that the processor supports the instructions.
         unsafe { with_instructions(self, kernel) }
     }
 }
@@ -233,31 +232,31 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     fn load(self, bytes: &[u8; BLOCK]) -> Self::Block {
-        // SAFETY: AVX-512 is there; the load is of 64 bytes and needs no alignment.
+        // SAFETY: AVX-512 is supported; the load has 64 bytes and is unaligned.
         unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
     }
 
     #[inline(always)]
     fn equal(self, block: Self::Block, byte: u8) -> u64 {
-        // SAFETY: AVX-512 BW is there.
+        // SAFETY: AVX-512 BW is supported.
         unsafe { _mm512_cmpeq_epi8_mask(block, _mm512_set1_epi8(byte as i8)) }
     }
 
     #[inline(always)]
     fn non_ascii(self, block: Self::Block) -> u64 {
-        // SAFETY: AVX-512 BW is there.
+        // SAFETY: AVX-512 BW is supported.
         unsafe { _mm512_movepi8_mask(block) }
     }
 
     #[inline(always)]
     fn at_least(self, block: Self::Block, byte: u8) -> u64 {
-        // SAFETY: AVX-512 BW is there.
+        // SAFETY: AVX-512 BW is supported.
         unsafe { _mm512_cmpge_epu8_mask(block, _mm512_set1_epi8(byte as i8)) }
     }
 
     #[inline(always)]
     fn look_up(self, block: Self::Block, table: &AsciiTable) -> Self::Classes {
-        // SAFETY: AVX-512 F and BW are there; the rows lie in the table.
+        // SAFETY: AVX-512 F and BW are supported; the rows are within the table.
         unsafe {
             let mut found = _mm512_setzero_si512();
             let mut index = block;
@@ -274,7 +273,7 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn number_pairs(self, bytes: &mut [u8; BLOCK], firsts: u8, pairs: u8) {
         let at = bytes.as_mut_ptr().cast::<__m512i>();
-        // SAFETY: AVX-512 F and BW are there; load and store are of 64 bytes.
+        // SAFETY: AVX-512 F and BW are supported; load and store have 64 bytes.
         unsafe {
             let factors = _mm512_set1_epi16(0x0100 | i16::from(firsts));
             let pairs = _mm512_set1_epi16(pairs.into());
@@ -286,7 +285,7 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn store_classes(self, classes: Self::Classes) -> [u8; BLOCK] {
         let mut bytes = [0; BLOCK];
-        // SAFETY: AVX-512 is there; the store is of 64 bytes.
+        // SAFETY: AVX-512 is supported; the store has 64 bytes.
         unsafe { _mm512_storeu_si512(bytes.as_mut_ptr().cast(), classes) }
         bytes
     }
@@ -298,7 +297,7 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     fn flag(self, classes: Self::Classes, flag: u8) -> u64 {
-        // SAFETY: AVX-512 BW is there.
+        // SAFETY: AVX-512 BW is supported.
         unsafe { _mm512_test_epi8_mask(classes, _mm512_set1_epi8(flag as i8)) }
     }
 
@@ -309,13 +308,13 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     fn which(self, words: &[u128; 2], word: &u128) -> u32 {
-        // SAFETY: AVX-512 F and VL are there; the loads are of 32 and 16 bytes.
+        // SAFETY: AVX-512 F and VL are supported; the loads have 32 and 16 bytes.
         let halves = unsafe {
             let words = _mm256_loadu_si256(words.as_ptr().cast());
             let word = _mm_loadu_si128(std::ptr::from_ref(word).cast());
             _mm256_cmpeq_epi64_mask(words, _mm256_broadcastsi128_si256(word))
         };
-        // Both halves of a word must be equal: of each of the sixteen answers, which words that is.
+        // A word is equal if both halves are. Two result bits for each of the 16 comparison masks.
         const WORDS: u32 = 0b11_10_10_10_01_00_00_00_01_00_00_00_01_00_00_00;
         WORDS >> (2 * (halves & 15)) & 3
     }
@@ -323,7 +322,7 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn smallest(self, numbers: &[u32; BLOCK], count: usize) -> u32 {
         let rows = numbers.as_chunks::<16>().0.iter().take(count.div_ceil(16));
-        // SAFETY: AVX-512 F is there; a row is 64 bytes.
+        // SAFETY: AVX-512 F is supported; a row has 64 bytes.
         unsafe {
             let one = rows.fold(_mm512_set1_epi32(-1), |one, row| {
                 _mm512_min_epu32(one, _mm512_loadu_si512(row.as_ptr().cast()))
@@ -333,19 +332,19 @@ impl Simd for Avx512 {
     }
 }
 
-/// A processor with AVX-512 VBMI and VBMI2 beside what [`Avx512`] asks for.
+/// Proof that the processor supports AVX-512 VBMI and VBMI2, and the instructions of [`Avx512`].
 #[derive(Clone, Copy)]
 pub(super) struct Avx512Vbmi2(Avx512);
 
 impl Avx512Vbmi2 {
     #[inline]
     pub(super) fn new() -> Option<Self> {
-        static IS_THERE: LazyLock<bool> = LazyLock::new(|| {
+        static IS_SUPPORTED: LazyLock<bool> = LazyLock::new(|| {
             Avx512::new().is_some()
                 && is_x86_feature_detected!("avx512vbmi")
                 && is_x86_feature_detected!("avx512vbmi2")
         });
-        IS_THERE.then_some(Avx512Vbmi2(Avx512(())))
+        IS_SUPPORTED.then_some(Avx512Vbmi2(Avx512(())))
     }
 
     #[inline]
@@ -356,12 +355,12 @@ impl Avx512Vbmi2 {
         fn with_instructions<K: Kernel>(simd: Avx512Vbmi2, kernel: K) -> K::Output {
             kernel.run(simd)
         }
-        // SAFETY: `self` exists, so `new` found the instructions.
+        // SAFETY: `new` checked that the processor supports the instructions.
         unsafe { with_instructions(self, kernel) }
     }
 }
 
-/// The numbers of the bytes of a block.
+/// 0 to 63.
 static NUMBERS: [u8; BLOCK] = {
     let mut numbers = [0; BLOCK];
     let mut n = 0;
@@ -396,10 +395,10 @@ impl Simd for Avx512Vbmi2 {
         self.0.at_least(block, byte)
     }
 
-    /// One permutation of 128 bytes.
+    /// One permutation of 128 entries.
     #[inline(always)]
     fn look_up(self, block: Self::Block, table: &AsciiTable) -> Self::Classes {
-        // SAFETY: AVX-512 F, BW and VBMI are there; both halves of the table are 64 bytes.
+        // SAFETY: AVX-512 F, BW and VBMI are supported; both halves of the table have 64 bytes.
         unsafe {
             let low = _mm512_loadu_si512(table.entries.as_ptr().cast());
             let high = _mm512_loadu_si512(table.entries.as_ptr().add(64).cast());
@@ -428,13 +427,13 @@ impl Simd for Avx512Vbmi2 {
         self.0.flag(classes, flag)
     }
 
-    /// Compresses the numbers of the set bits to the front, and widens them eight at a time.
+    /// Compresses the indices of the set bits to the front, then widens them eight at a time.
     #[inline(always)]
     fn flatten(self, mask: u64, base: usize, out: &mut [usize; FLATTEN]) -> usize {
         let count = mask.count_ones() as usize;
-        // SAFETY: AVX-512 VBMI2 is there. Groups of eight numbers are written up to the one that
-        // holds the last, so at most 64 of the 72 that `out` has room for; all 64 numbers are
-        // readable in `numbers`.
+        // SAFETY: AVX-512 VBMI2 is supported. The loop writes pairs of groups of eight offsets until
+        // `count` are written, so at most 64 of the 72 in `out`. It reads groups of eight from the 64 bytes
+        // of `numbers`.
         unsafe {
             let all = _mm512_loadu_si512(NUMBERS.as_ptr().cast());
             let mut numbers = [0u8; BLOCK];
@@ -444,7 +443,7 @@ impl Simd for Avx512Vbmi2 {
             );
             let base = _mm512_set1_epi64(base as i64);
             let mut written = 0;
-            // Sixteen at once: the usual block of prose has about thirteen.
+            // Sixteen per iteration: a typical block of prose has about thirteen.
             loop {
                 for group in [written, written + 8] {
                     let eight = _mm_loadl_epi64(numbers.as_ptr().add(group % BLOCK).cast());
@@ -459,6 +458,7 @@ impl Simd for Avx512Vbmi2 {
         }
         count
     }
+
     #[inline(always)]
     fn which(self, words: &[u128; 2], word: &u128) -> u32 {
         self.0.which(words, word)

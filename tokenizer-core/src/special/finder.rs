@@ -1,97 +1,103 @@
-//! The leftmost, of those the longest, of a list of strings in a text.
+//! Leftmost-longest search for a set of strings: Aho-Corasick behind a prefilter.
 //!
-//! Most texts hold no token, and nearly all tokens begin with `<`. Where the strings begin with at most
-//! three bytes, `memchr` skips to the next of these, and a set of hashed prefixes of four bytes tells
-//! most `<div>` from tokens (no false negatives). Only then an Aho-Corasick automaton searches a window, twice as
-//! long as the longest string: every byte is searched twice at most, whatever the text.
+//! Most texts contain no token, and nearly all tokens start with `<`. If all strings start with one of at
+//! most three bytes, `memchr` skips to the next such byte, and a Bloom filter over the first four bytes
+//! rejects most other text, such as `<div>`. Each candidate starts a search in a window of twice the
+//! length of the longest string; windows overlap by less than half, so a byte is searched at most twice.
 //!
-//! The prefilter of the automaton itself looks for the rarest bytes of all strings; for long lists, many
-//! texts hold these. Figures: `docs/design/encoding.md`.
+//! This replaces the automaton's own prefilter, which searches for the rarest bytes of the strings: with
+//! many strings, these occur in most texts. Figures: `docs/design/encoding.md`.
 
 use aho_corasick::{AhoCorasick, Input, MatchKind};
 
 #[derive(Debug)]
 pub(super) struct Finder {
     automaton: AhoCorasick,
-    skip: Option<Skip>,
+    prefilter: Option<Prefilter>,
 }
 
 impl Finder {
     /// # Panics
-    /// When the strings together are too long for an automaton.
+    /// If the strings together are too long for an automaton.
     pub(super) fn new(contents: &[Vec<u8>]) -> Self {
-        let skip = Skip::new(contents);
+        let prefilter = Prefilter::new(contents);
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
-            .prefilter(skip.is_none())
+            .prefilter(prefilter.is_none())
             .build(contents)
-            .expect("few enough states: `MAX_BYTES`");
-        Finder { automaton, skip }
+            .expect("MAX_BYTES bounds the number of states");
+        Finder {
+            automaton,
+            prefilter,
+        }
     }
 
-    /// The first string that begins at `from` or behind it: its number, and its place.
+    /// Returns the index and range of the first string that starts at or after `from`; of several that
+    /// start there, the longest.
     pub(super) fn find(&self, text: &[u8], from: usize) -> Option<(usize, std::ops::Range<usize>)> {
         let find = |start, end| {
             let found = self.automaton.find(Input::new(text).range(start..end))?;
             Some((found.pattern().as_usize(), found.range()))
         };
-        let Some(skip) = &self.skip else {
+        let Some(prefilter) = &self.prefilter else {
             return find(from, text.len());
         };
         let mut at = from;
         loop {
-            at += skip.next(&text[at..])?;
-            let end = text.len().min(at + 2 * skip.longest);
-            // A string that begins before this place ends in the window.
-            let settled = match end == text.len() {
+            at += prefilter.find(&text[at..])?;
+            let end = text.len().min(at + 2 * prefilter.longest);
+            // Any string that starts before this position ends within the window.
+            let next = match end == text.len() {
                 true => end,
-                false => end - skip.longest + 1,
+                false => end - prefilter.longest + 1,
             };
-            let found = find(at, end).filter(|(_, place)| place.start < settled);
+            let found = find(at, end).filter(|(_, range)| range.start < next);
             if found.is_some() {
                 return found;
             }
-            at = settled;
+            at = next;
         }
     }
 }
 
-/// Places where no string begins.
+/// Finds positions where a string may start. No false negatives.
 #[derive(Debug)]
-struct Skip {
-    /// The first bytes of all strings.
+struct Prefilter {
+    /// The distinct first bytes of the strings: one to three.
     first: Vec<u8>,
-    /// Hashed prefixes of the strings, as bits.
-    prefixes: Box<[u64; 64]>,
+    /// A Bloom filter with one hash over the first [`PREFIX`] bytes of the strings.
+    bloom: Box<[u64; 64]>,
+    /// Length of the longest string in bytes.
     longest: usize,
 }
 
-/// Bytes of a prefix.
+/// Bytes that the Bloom filter hashes.
 const PREFIX: usize = 4;
 
-impl Skip {
-    /// `None` when the strings have more than three first bytes, or one is shorter than a prefix.
+impl Prefilter {
+    /// Returns `None` if the strings start with more than three different bytes, or one is shorter than
+    /// [`PREFIX`].
     fn new(contents: &[Vec<u8>]) -> Option<Self> {
         let mut first = Vec::new();
-        let mut prefixes = Box::new([0; 64]);
+        let mut bloom = Box::new([0; 64]);
         for content in contents {
             let prefix = content.first_chunk::<PREFIX>()?;
             if !first.contains(&prefix[0]) {
                 first.push(prefix[0]);
             }
-            let (word, bit) = place(prefix);
-            prefixes[word] |= bit;
+            let (word, mask) = bloom_bit(prefix);
+            bloom[word] |= mask;
         }
         let longest = contents.iter().map(Vec::len).max()?;
-        (first.len() <= 3).then_some(Skip {
+        (first.len() <= 3).then_some(Prefilter {
             first,
-            prefixes,
+            bloom,
             longest,
         })
     }
 
-    /// The first place in a text where a string may begin.
-    fn next(&self, text: &[u8]) -> Option<usize> {
+    /// Returns the first position where a string may start.
+    fn find(&self, text: &[u8]) -> Option<usize> {
         let mut at = 0;
         loop {
             let rest = text.get(at..)?;
@@ -99,10 +105,10 @@ impl Skip {
                 [one] => memchr::memchr(one, rest),
                 [one, two] => memchr::memchr2(one, two, rest),
                 [one, two, three] => memchr::memchr3(one, two, three, rest),
-                _ => unreachable!("one to three, as `new` has it"),
+                _ => unreachable!("`new` stores one to three bytes"),
             }?;
-            let (word, bit) = place(text[at..].first_chunk()?);
-            if self.prefixes[word] & bit != 0 {
+            let (word, mask) = bloom_bit(text[at..].first_chunk()?);
+            if self.bloom[word] & mask != 0 {
                 return Some(at);
             }
             at += 1;
@@ -110,8 +116,8 @@ impl Skip {
     }
 }
 
-/// The bit of a prefix: its word and its mask.
-fn place(prefix: &[u8; PREFIX]) -> (usize, u64) {
+/// Returns the bit of a prefix in the Bloom filter: the index of its word, and its mask.
+fn bloom_bit(prefix: &[u8; PREFIX]) -> (usize, u64) {
     let hash = u32::from_le_bytes(*prefix).wrapping_mul(0x9E37_79B1) >> 20;
     ((hash / 64) as usize, 1 << (hash % 64))
 }
@@ -123,14 +129,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_strings_found_are_those_of_the_automaton(
+        fn the_prefilter_changes_no_match(
             contents in prop::collection::vec("<[ab<]{3,6}", 1..5),
             text in "[ab<]{0,80}",
         ) {
             let contents: Vec<Vec<u8>> = contents.into_iter().map(String::into_bytes).collect();
             let finder = Finder::new(&contents);
-            prop_assert!(finder.skip.is_some());
-            let plain = Finder { skip: None, ..Finder::new(&contents) };
+            prop_assert!(finder.prefilter.is_some());
+            let plain = Finder { prefilter: None, ..Finder::new(&contents) };
             for from in 0..=text.len() {
                 let want = plain.find(text.as_bytes(), from);
                 prop_assert_eq!(finder.find(text.as_bytes(), from), want);

@@ -1,9 +1,8 @@
-//! Characters and their classes.
+//! Unicode character classes and UTF-8 decoding.
 //!
-//! A class is a byte of flags, found in two steps: the upper bits of the character choose a leaf
-//! of 64 classes, the lower six bits a class in it. Six bits are what the last byte of a UTF-8
-//! sequence holds, so characters of one script share a leaf or two, and text in it runs from a
-//! few cache lines.
+//! A class is a byte of flags in a two-level table: the upper bits of the character select a leaf of 64
+//! classes (one cache line), the lower six bits, those of the last UTF-8 byte, a class in the leaf.
+//! Characters of a script share a few leaves, so text reads a few cache lines of the table.
 
 mod tables;
 
@@ -16,7 +15,7 @@ use crate::simd::AsciiTable;
 pub(crate) const LETTER: u8 = 1 << 0;
 /// `\p{N}`
 pub(crate) const NUMBER: u8 = 1 << 1;
-/// `\s`, line ends included
+/// `\s`, including line ends
 pub(crate) const SPACE: u8 = 1 << 2;
 /// `[\p{Lu}\p{Lt}]`
 pub(crate) const UPPER: u8 = 1 << 3;
@@ -26,11 +25,11 @@ pub(crate) const LOWER: u8 = 1 << 4;
 pub(crate) const MARK: u8 = 1 << 5;
 /// `[\r\n]`
 pub(crate) const NEWLINE: u8 = 1 << 6;
-/// NFC may change it, reorder it, or compose it with a character before it; by the older Unicode of
-/// `normalize.rs`. NFC of a text may be cut before any other character.
-pub(crate) const UNSETTLED: u8 = 1 << 7;
+/// Not a stable code point under NFC, in the Unicode version of `normalize.rs`: NFC may replace it, reorder
+/// it, or compose it with a preceding character. Every other character starts a normalization boundary.
+pub(crate) const NFC_UNSTABLE: u8 = 1 << 7;
 
-/// The classes of the ASCII characters.
+/// The classes of ASCII.
 pub(crate) static ASCII: AsciiTable = AsciiTable::new(ascii());
 
 const fn ascii() -> [u8; 128] {
@@ -50,7 +49,7 @@ const fn ascii() -> [u8; 128] {
     classes
 }
 
-/// The class of a character. Numbers beyond Unicode have class 0, as unassigned characters have.
+/// Returns the class of a character. Numbers beyond Unicode have class 0, like unassigned characters.
 #[inline(always)]
 pub(crate) fn class(character: u32) -> u8 {
     match ROOTS.get((character >> 6) as usize) {
@@ -59,26 +58,25 @@ pub(crate) fn class(character: u32) -> u8 {
     }
 }
 
-/// The class and the length in bytes of the character that begins at `at`; `None` at the end of
-/// the text or beyond. An invalid sequence is of class 0.
+/// Returns the class and the length in bytes of the character that starts at `at`, or `None` from the end of
+/// the text on. An invalid sequence has class 0.
 #[inline]
 pub(crate) fn char_at(text: &[u8], at: usize) -> Option<(u8, usize)> {
     let (character, length) = decode(text, at)?;
     Some((character.map_or(0, class), length))
 }
 
-/// The character that begins at `at` and its length in bytes; `None` at the end of the text or
-/// beyond.
+/// Returns the character that starts at `at` and its length in bytes, or `None` from the end of the text on.
 ///
-/// A maximal invalid sequence is one character, without a number: as many bytes as begin some
-/// character, or one.
+/// A maximal invalid sequence is returned as `None` with its length: the longest proper prefix of a
+/// character, or one byte.
 #[inline]
 pub(crate) fn decode(text: &[u8], at: usize) -> Option<(Option<u32>, usize)> {
     let first = *text.get(at)?;
     if first < 0x80 {
         return Some((Some(first.into()), 1));
     }
-    // What the second byte may be (Unicode 16.0, table 3-7); the others are 80..BF.
+    // The valid second bytes (Unicode 16.0, table 3-7). Later bytes are 80 to BF.
     let (length, second) = match first {
         0xC2..=0xDF => (2, 0x80..=0xBF),
         0xE0 => (3, 0xA0..=0xBF),
@@ -90,21 +88,19 @@ pub(crate) fn decode(text: &[u8], at: usize) -> Option<(Option<u32>, usize)> {
         _ => return Some((None, 1)),
     };
     let mut character = u32::from(first) & (0x7F >> length);
-    for place in 1..length {
-        match text.get(at + place) {
-            Some(&byte)
-                if (place == 1 && second.contains(&byte)) || (place > 1 && byte & 0xC0 == 0x80) =>
-            {
+    for n in 1..length {
+        match text.get(at + n) {
+            Some(&byte) if (n == 1 && second.contains(&byte)) || (n > 1 && byte & 0xC0 == 0x80) => {
                 character = character << 6 | u32::from(byte) & 0x3F;
             }
-            _ => return Some((None, place)),
+            _ => return Some((None, n)),
         }
     }
     Some((Some(character), length))
 }
 
-/// Where the character, or invalid sequence, begins that ends at `end`; `end` must not be 0, and
-/// must be a place where another begins, or the text ends.
+/// Returns the start of the character or invalid sequence that ends at `end`, which must be a character
+/// boundary and not 0.
 #[inline]
 pub(crate) fn start_before(text: &[u8], end: usize) -> usize {
     let nearest = end.saturating_sub(4)..end;
@@ -112,7 +108,7 @@ pub(crate) fn start_before(text: &[u8], end: usize) -> usize {
     let reaches = |&start: &usize| {
         decode(&text[..end], start).is_some_and(|(_, length)| start + length == end)
     };
-    // A byte that goes on with nothing is on its own.
+    // A continuation byte without a lead byte is an invalid sequence of its own.
     start.filter(reaches).unwrap_or(end - 1)
 }
 
@@ -122,7 +118,7 @@ mod tests {
     use fancy_regex::Regex;
 
     #[test]
-    fn classes_are_those_of_the_regex_engine_for_every_character() {
+    fn classes_agree_with_the_regex_engine() {
         let every: String = ('\0'..=char::MAX).collect();
         for (pattern, flag) in [
             (r"\p{L}", LETTER),
@@ -146,16 +142,16 @@ mod tests {
     }
 
     #[test]
-    fn the_version_is_that_of_the_tables() {
+    fn the_tables_have_the_stated_version() {
         assert_eq!(UNICODE_VERSION, (16, 0, 0));
-        // Garay letters came with Unicode 16; Unicode 17 added U+2B73A to the ideographs.
+        // Unicode 16 added the Garay letters, Unicode 17 the ideograph U+2B73A.
         assert_eq!(class(0x10D4A), LETTER);
         assert_eq!(class(0x2B73A), 0);
     }
 
     #[test]
-    fn characters_are_cut_as_the_standard_library_cuts_them() {
-        // Every pair and a sample of longer runs of bytes that matter.
+    fn decoding_agrees_with_the_standard_library() {
+        // All sequences of four bytes from the edges of the ranges in table 3-7.
         let bytes = [
             0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF, 0xE0,
             0xE1, 0xED, 0xEF, 0xF0, 0xF1, 0xF4, 0xF5, 0xFF,

@@ -503,11 +503,11 @@ mod tests {
                 "added_tokens[0].id: expected a whole number, found -1",
             ),
             ("added_tokens.0.id", "1e300", "expected a whole number"),
-            ("added_tokens.0.content", "\"\"", "a special token is empty"),
+            ("added_tokens.0.content", "\"\"", "empty special token"),
             (
                 "added_tokens.1.content",
                 "\"<s>\"",
-                "the special token \"<s>\" stands twice",
+                "duplicate special token \"<s>\"",
             ),
             ("added_tokens.0.content", "\"ab\"", "would number it 256"),
             (
@@ -560,9 +560,9 @@ mod tests {
             (
                 "model.merges.1",
                 "\"a b\"",
-                "merge 1 repeats the pair of merge 0",
+                "duplicate pair in merge 1 (first in merge 0)",
             ),
-            ("model.vocab.ab", "97", "id 97 stands twice"),
+            ("model.vocab.ab", "97", "duplicate id 97"),
             ("model.vocab.ab", "null", "model.vocab.ab: expected an id"),
             ("model.vocab.ab", "16777216", "id 16777216 is above"),
             ("model.vocab.ab", "18446744073709551616", "expected an id"),

@@ -1,8 +1,8 @@
-//! Characters by what a pattern tells apart.
+//! Equivalence classes of characters.
 //!
-//! The sets of a pattern divide all characters into classes: two characters are of one class if every
-//! set has both or neither. The class of a character is found in two steps: its upper bits choose a leaf
-//! of 64 classes, the lower six bits, those of the last byte of its UTF-8, a class in it.
+//! Two characters have the same class if every set of the pattern contains both or neither. The class is
+//! looked up in a two-level table: the upper bits of the character select a leaf of 64 classes, the lower
+//! six bits (those of the last UTF-8 byte) a class in the leaf.
 
 use std::collections::HashMap;
 
@@ -17,29 +17,29 @@ const SURROGATES: u32 = 0xD800;
 const AFTER_SURROGATES: u32 = 0xE000;
 const AFTER_ALL: u32 = 0x11_0000;
 
-/// The classes that sets divide all characters into.
+/// The partition of all characters into classes.
 pub(super) struct Partition {
-    /// The first character of each range, and the class of the range. Ascending, from 0.
+    /// Ranges of characters with the same class: the first character and the class. Ascending from 0.
     ranges: Vec<(u32, u8)>,
-    /// How many classes there are.
+    /// Number of classes.
     pub(super) len: usize,
-    /// The classes of each set, as bits.
+    /// The classes in each set, as a bit mask.
     masks: Vec<u64>,
 }
 
 impl Partition {
-    /// `None` when there are more than 64 sets or classes.
+    /// Returns `None` if there are more than 64 sets or classes.
     pub(super) fn new(sets: &[&Set]) -> Option<Self> {
         if sets.len() > 64 {
             return None;
         }
-        // Where a set begins, and where it ends.
+        // The start and the end of each range, with the bit of its set.
         let mut edges: Vec<(u32, u64)> = vec![(0, 0)];
         for (number, set) in sets.iter().enumerate() {
             for range in set.ranges() {
                 edges.push((range.start().into(), 1 << number));
                 match u32::from(range.end()) + 1 {
-                    // No text has surrogates: they may be of any class that there is.
+                    // Surrogates occur in no text, so their class does not matter.
                     SURROGATES => edges.push((AFTER_SURROGATES, 1 << number)),
                     AFTER_ALL => {}
                     end => edges.push((end, 1 << number)),
@@ -70,7 +70,7 @@ impl Partition {
         })
     }
 
-    /// The classes of set `number`, as bits.
+    /// Returns the classes in set `number`, as a bit mask.
     pub(super) fn mask(&self, number: usize) -> u64 {
         self.masks[number]
     }
@@ -80,21 +80,21 @@ impl Partition {
 pub(super) struct Classes {
     /// The classes of ASCII.
     pub(super) ascii: AsciiTable,
-    /// The leaf of each 64 characters.
+    /// The index of the leaf of each 64 characters.
     roots: Box<[u16]>,
     leaves: Vec<[u8; LEAF as usize]>,
-    /// The class of invalid sequences, which count as U+FFFD.
+    /// The class of invalid sequences: that of U+FFFD.
     pub(super) invalid: u8,
 }
 
 impl Classes {
-    /// `numbers` has the number of each class of the partition.
+    /// Builds the tables. Class `c` of the partition is stored as `numbers[c]`.
     pub(super) fn new(partition: &Partition, numbers: &[u8]) -> Self {
         let mut known: HashMap<[u8; LEAF as usize], u16> = HashMap::new();
         let mut leaves = Vec::new();
         let mut ranges = &partition.ranges[..];
         let mut roots = Vec::new();
-        // The leaf of the characters before: most leaves are one class, as their neighbours are.
+        // The class and root of the previous leaf, if it is uniform: neighbours mostly are, and equal.
         let mut uniform = None;
         for start in (0..AFTER_ALL).step_by(LEAF as usize) {
             while ranges.get(1).is_some_and(|&(next, _)| next <= start) {
@@ -131,7 +131,7 @@ impl Classes {
         classes
     }
 
-    /// The class of a character.
+    /// Returns the class of a character.
     #[inline(always)]
     pub(super) fn of(&self, character: u32) -> u8 {
         match self.roots.get((character >> 6) as usize) {
@@ -140,8 +140,8 @@ impl Classes {
         }
     }
 
-    /// The class and the length in bytes of the character, or invalid sequence, that begins at
-    /// `at`; `None` at the end of the text or beyond.
+    /// Returns the class and the length in bytes of the character or invalid sequence that starts at `at`,
+    /// or `None` from the end of the text on.
     #[inline]
     pub(super) fn at(&self, text: &[u8], at: usize) -> Option<(u8, usize)> {
         if let Some(&class) = self.ascii.get(*text.get(at)?) {

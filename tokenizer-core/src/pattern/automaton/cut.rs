@@ -1,8 +1,8 @@
-//! Where a text may be cut, so that both parts split on their own as they do together.
+//! Safe cuts: positions where a text can be split in two without changing any piece.
 //!
-//! Between two characters of certain classes every text may be cut: whatever the state before them,
-//! a piece ends there, the characters after it decide nothing before it, and the state is that after the
-//! second character alone ([`Automaton`]'s `cuts`).
+//! Whether a position is a cut depends on the classes of the two characters at it ([`Automaton::cuts`]).
+//! From every state before them, a piece ends between the two, later characters decide no boundary before
+//! it, and the state after the second character is the one that it leads to from the start state.
 
 use super::pending::Decided;
 use super::{Automaton, END, HERE, MAX_STATES, state_of};
@@ -10,8 +10,8 @@ use crate::pattern::cut::first_cut_between;
 use crate::unicode;
 
 impl Automaton {
-    /// The first cut of `text` after the character at `at`; `None` if there is none up to the end of
-    /// the character after `last`. Linear in the distance.
+    /// Returns the first cut of `text` after the character at `at`. Searches up to the first character
+    /// boundary after `last`. Linear in the distance.
     pub(in crate::pattern) fn first_cut(
         &self,
         text: &[u8],
@@ -23,16 +23,16 @@ impl Automaton {
         first_cut_between(text, at, last, character, may_cut)
     }
 
-    /// The last cut of `text` at or after `from` that holds whatever bytes are appended; `None` if
-    /// there is none. A piece must begin at byte 0.
+    /// Returns the last cut of `text` at or after `from` that remains a cut whatever bytes are appended. A
+    /// piece must start at byte 0.
     ///
-    /// Appended bytes never add a cut before `text.len() - 3`. Linear in the distance from the end to
-    /// the cut, or to `from`, and in the length of a run at the end that is cut into groups.
+    /// Appended bytes never add a cut before `text.len() - 3`. Linear in the distance from the end of the
+    /// text to the cut, or to `from`, and in the length of a run of groups at the end.
     pub(in crate::pattern) fn last_settled_cut(&self, text: &[u8], from: usize) -> Option<usize> {
         let from = from.max(1);
         let mut end = text.len();
         if end > 0 {
-            // The last character may be cut short.
+            // Skip a truncated character.
             let last = unicode::start_before(text, end);
             let error = std::str::from_utf8(&text[last..]).err();
             if error.is_some_and(|error| error.error_len().is_none()) {
@@ -53,8 +53,7 @@ impl Automaton {
         None
     }
 
-    /// Where the last group begins, if the text ends in a run of one class that is cut into groups: of
-    /// numbers, for instance.
+    /// Returns the start of the last group, if the text ends in a run of a class that is cut into groups.
     fn last_group(&self, text: &[u8]) -> Option<usize> {
         let (mut start, class) = self.before(text)?;
         if self.groups >> class & 1 == 0 {
@@ -65,7 +64,7 @@ impl Automaton {
                 None => break 0,
                 Some((before, other)) if other == class => start = before,
                 Some((_, other)) if self.may_cut(other, class) => break 0,
-                // That after the first of the run.
+                // The state after the first character of the run does not depend on earlier ones.
                 Some((_, other)) => {
                     let known = self.synchronized[usize::from(other)][usize::from(class)]?;
                     start += self.classes.at(text, start)?.1;
@@ -84,7 +83,7 @@ impl Automaton {
         found
     }
 
-    /// Whether a group of one class begins with its next character: as in `cuts`.
+    /// Returns whether a group starts at a character of `class` in this state, and that is a safe cut.
     fn is_new_group(&self, class: u8, state: usize) -> bool {
         let next = &self.next[usize::from(class)];
         let at_end = self.decided[usize::from(END)][state].without(Decided::HERE);
@@ -93,26 +92,27 @@ impl Automaton {
             && state_of(next[state]) == state_of(next[0])
     }
 
-    /// The classes whose runs are cut into groups, as bits.
+    /// Fills [`Automaton::groups`].
     pub(super) fn with_groups(mut self) -> Self {
         for class in END + 1..self.class_count {
             let states = std::iter::successors(Some(0), |&state: &usize| {
                 Some(usize::from(state_of(self.next[usize::from(class)][state])))
             });
-            // After as many steps as there are states, states recur.
-            let mut recurring = states.skip(MAX_STATES).take(MAX_STATES);
-            let is_cut = recurring.any(|state| self.is_new_group(class, state));
+            // After MAX_STATES steps the sequence is periodic, with a period of at most MAX_STATES.
+            let mut period = states.skip(MAX_STATES).take(MAX_STATES);
+            let is_cut = period.any(|state| self.is_new_group(class, state));
             self.groups |= u32::from(is_cut) << class;
         }
         self
     }
 
-    /// Where the last character of a text begins, and its class.
+    /// Returns the start and the class of the last character of a text.
     fn before(&self, text: &[u8]) -> Option<(usize, u8)> {
         let start = (!text.is_empty()).then(|| unicode::start_before(text, text.len()))?;
         Some((start, self.classes.at(text, start)?.0))
     }
 
+    /// Returns whether every text can be cut between characters of these classes.
     fn may_cut(&self, before: u8, after: u8) -> bool {
         self.cuts[usize::from(before)] >> after & 1 == 1
     }

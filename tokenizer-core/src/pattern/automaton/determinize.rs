@@ -1,4 +1,4 @@
-//! Subset construction: each reachable [`Pending`] becomes a state of the automaton.
+//! Subset construction: each reachable combination of [`Pending`], one per stage, becomes a DFA state.
 
 use std::collections::HashMap;
 
@@ -11,15 +11,15 @@ use super::{
 };
 use crate::pattern::regex::Gaps;
 
-/// Bytes of all regexes, at most: published ones have some hundreds.
+/// Maximum total length of the regexes in bytes. Published ones have some hundreds.
 const MAX_SOURCE: usize = 4096;
 
-/// The boundaries that a symbol decides, and the next state.
+/// A transition: the boundaries that a symbol decides, and the next state.
 type Step = (Decided, usize);
 
 impl Automaton {
-    /// The automaton of stages that each split the pieces of the one before. `None` when one of them
-    /// is not regular, or decides too late for the next, or the automaton would be too large.
+    /// Compiles a chain of stages. Returns `None` if a stage is not regular, if it does not decide its
+    /// boundaries early enough for the next stage, or if the DFA would be too large.
     pub(in crate::pattern) fn new(stages: &[(String, Gaps)]) -> Option<Self> {
         if stages.iter().map(|(source, _)| source.len()).sum::<usize>() > MAX_SOURCE {
             return None;
@@ -38,12 +38,12 @@ impl Automaton {
         Automaton::build_tables(&rows, &partition)
     }
 
-    /// Numbers the classes and fills the tables. Row `n` has the steps of state `n`, by class of the
-    /// partition and by the end of the text.
+    /// Numbers the classes and fills the tables. `rows[state]` holds the steps for each class of the
+    /// partition, then for the end of the text.
     fn build_tables(rows: &[Vec<Step>], partition: &Partition) -> Option<Self> {
         let column = |class: usize| rows.iter().map(|row| row[class]).collect::<Vec<Step>>();
         let nothing = (0..rows.len()).map(|row| (Decided::NOTHING, row)).collect();
-        // Of the classes `CONTINUATION` and `END`, 0 and 1.
+        // The columns of `CONTINUATION` and `END`.
         let mut columns = vec![nothing, column(partition.len)];
         // Classes with equal columns are merged.
         let mut numbers = Vec::new();
@@ -60,15 +60,15 @@ impl Automaton {
         let mut next = Box::new([[0; MAX_STATES]; MAX_CLASSES]);
         let mut decided = Box::new([[Decided::NOTHING; MAX_STATES]; MAX_CLASSES]);
         for (class, column) in columns.iter().enumerate() {
-            for (state, &(what, after)) in column.iter().enumerate() {
-                let flags = match what {
+            for (state, &(decision, after)) in column.iter().enumerate() {
+                let flags = match decision {
                     Decided::NOTHING => 0,
                     Decided::HERE => HERE,
                     Decided::REMEMBER => REMEMBER,
                     _ => MORE,
                 };
                 next[class][state] = (after as Entry) << 2 | flags;
-                decided[class][state] = what;
+                decided[class][state] = decision;
             }
         }
         let mut automaton = Automaton {
@@ -90,7 +90,7 @@ impl Automaton {
         Some(automaton.with_groups())
     }
 
-    /// Fills the tables by pairs of classes.
+    /// Fills the entries of the class pair `(one, two)` in `next_two`, `synchronized` and `cuts`.
     fn add_pair(&mut self, one: usize, two: usize, columns: &[Vec<Step>]) {
         let states = usize::from(self.state_count);
         let start = (one * columns.len() + two) * states;
@@ -105,7 +105,7 @@ impl Automaton {
         let mut after = between().map(|between| columns[two][between].1 as u8);
         let first = after.next();
         self.synchronized[one][two] = first.filter(|first| after.all(|after| after == *first));
-        // The left part ends as it does there, and the right part begins anew.
+        // A safe cut: the left part ends as at the end of a text, the right part starts in state 0.
         let is_cut = between().all(|between| {
             let (decided, after) = columns[two][between];
             let at_end = columns[usize::from(END)][between].0;
@@ -117,22 +117,23 @@ impl Automaton {
     }
 }
 
-/// NFAs that split each other's pieces.
+/// A chain of stages, each of which splits the pieces of the previous one.
 struct Chain {
     nfas: Vec<Nfa>,
-    /// Whether gaps of the nfa are no pieces.
+    /// Whether each stage drops its gaps.
     drops: Vec<bool>,
 }
 
 impl Chain {
-    fn begin(&self) -> Vec<Pending> {
+    /// Returns the start state.
+    fn start(&self) -> Vec<Pending> {
         self.nfas.iter().map(Pending::new).collect()
     }
 
-    /// The steps of all states, the one at the beginning first.
+    /// Returns the steps of all reachable states, the start state first.
     fn explore(&self, classes: usize) -> Option<Vec<Vec<Step>>> {
-        let mut all = vec![self.begin()];
-        let mut known: HashMap<Vec<Pending>, usize> = HashMap::from([(self.begin(), 0)]);
+        let mut all = vec![self.start()];
+        let mut known: HashMap<Vec<Pending>, usize> = HashMap::from([(self.start(), 0)]);
         let mut rows: Vec<Vec<Step>> = Vec::new();
         while let Some(from) = all.get(rows.len()).cloned() {
             if all.len() > MAX_STATES {
@@ -152,7 +153,7 @@ impl Chain {
             row.push((decided, 0));
             rows.push(row);
         }
-        // A place is remembered only for what needs it.
+        // Positions need not be remembered if no step uses them.
         let mut steps = rows.iter().flatten();
         if !steps.any(|(decided, _)| decided.has(Decided::REMEMBERED)) {
             for (decided, _) in rows.iter_mut().flatten() {
@@ -162,8 +163,8 @@ impl Chain {
         Some(rows)
     }
 
-    /// Lets `stage` and those after it read a symbol. A stage that is not the last must decide at
-    /// once where its pieces end: there the pieces of the next end, as at the end of a text.
+    /// Advances `stage` and all later stages by one symbol. Every stage but the last must decide the end of
+    /// a piece at the next symbol: the later stages then see the end of their text.
     fn step(&self, pending: &mut [Pending], stage: usize, symbol: Symbol) -> Option<Decided> {
         let Some(nfa) = self.nfas.get(stage) else {
             return Some(Decided::NOTHING);
@@ -195,8 +196,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_gap_behind_a_live_hypothesis_is_not_kept() {
-        // Of `acx`, the second stage drops the `c`, while `acxz` may still match.
+    fn a_dropped_gap_after_a_live_hypothesis_is_refused() {
+        // In `acx`, the second stage drops the `c`, while `acxz` may still match.
         let first = ("a(?:c(?:xz?)?)?|[^a]".to_owned(), Gaps::Keep);
         let second = "acxz|a|c(?!x)|[^ac]".to_owned();
         assert!(Automaton::new(&[first.clone(), (second.clone(), Gaps::Keep)]).is_some());

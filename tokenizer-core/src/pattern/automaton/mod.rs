@@ -1,22 +1,22 @@
-//! Splitting by a finite automaton that is made from the regex.
+//! Splitting by a DFA compiled from the regex.
 //!
-//! A published pre-tokenizer is one regex or several in a row, and nearly all are regular: matching
-//! needs bounded state. Such a pattern is compiled to a deterministic automaton (DFA), so that a pattern
-//! that was never seen before is split as fast as a known one.
+//! A pre-tokenizer is one regex or a chain of them, and nearly all published ones are regular: matching
+//! needs bounded state. Such a pattern becomes one deterministic finite automaton (DFA), which splits
+//! about as fast as a hand-written scanner.
 //!
-//! 1. `syntax.rs`: the regex as a tree over sets of characters. What is not regular goes to the regex engine.
-//! 2. `classes.rs`: the sets divide all characters into a few classes.
-//! 3. `nfa.rs`: leftmost-first matching, as ordered lists of threads that read classes.
-//! 4. `pending.rs`: the undecided pieces at a place, with positions relative to the last character: a
-//!    state of the DFA. There are a few dozen; `determinize.rs` finds them all (subset construction).
-//! 5. `walk.rs`: runs the automaton over a text, two characters a step, four places at once.
-//! 6. `cut.rs`: where a text may be cut.
+//! 1. `syntax.rs` parses the regex into a tree over sets of characters, and rejects what is not regular.
+//! 2. `classes.rs` partitions all characters into a few classes that the sets distinguish.
+//! 3. `nfa.rs` matches leftmost-first with an NFA over classes (a Pike VM).
+//! 4. `pending.rs` represents the undecided pieces at a position, relative to it: a state of the DFA.
+//! 5. `determinize.rs` finds all states, a few dozen, and fills the tables (subset construction).
+//! 6. `walk.rs` runs the DFA over a text, two characters per step, in four interleaved lanes.
+//! 7. `cut.rs` finds safe cuts of a text.
 //!
-//! **Invariant.** The automaton is derived, not written: its boundaries are those of the regex
-//! engine by construction, and the tests compare the two.
+//! **Invariant.** The DFA is derived from the regex, so its boundaries are those of the regex engine; tests
+//! compare the two.
 //!
-//! **Cost.** Compiling takes 1 to 10 ms, and 200 kB of memory. Splitting reads each character once,
-//! whatever the pattern: no text is slow.
+//! **Cost.** Compiling takes 1 to 10 ms and 200 kB. Splitting reads each character once, whatever the
+//! pattern and the text.
 
 mod classes;
 mod cut;
@@ -30,56 +30,58 @@ use self::classes::Classes;
 use self::pending::Decided;
 pub(super) use self::walk::Walker;
 
-/// Classes of characters, at most, with [`CONTINUATION`] and [`END`].
+/// Maximum number of character classes, including [`CONTINUATION`] and [`END`].
 const MAX_CLASSES: usize = 32;
 
-/// States, at most.
+/// Maximum number of states.
 const MAX_STATES: usize = 64;
 
-/// Numbers of pairs of characters, each with a state added: any 16 bits and any 8.
+/// Length of [`Automaton::next_two`]: its index is any 16-bit number plus any 8-bit state, so look-ups need
+/// no bounds check.
 const PAIRS: usize = MAX_CLASSES * MAX_CLASSES * MAX_STATES + 256;
 
-/// The class of bytes that go on with a character: they change no state.
+/// The class of UTF-8 continuation bytes, which change no state.
 const CONTINUATION: u8 = 0;
 
 /// The class of the end of the text.
 const END: u8 = 1;
 
-/// A state and what was decided on the way to it: `state << 2 | HERE, REMEMBER, MORE or 0`.
+/// A transition: `state << 2 | flags`, where the flags are 0, [`HERE`], [`MORE`] or [`REMEMBER`].
 type Entry = u8;
 
-/// Of an entry: a piece ends before the character that led to it, and nothing else is decided.
+/// Flag: a piece ends before the character of the transition, and nothing else is decided.
 const HERE: u8 = 1;
 
-/// Of an entry: [`Automaton::decided`] has what is decided.
+/// Flag: [`Automaton::decided`] stores the decision.
 const MORE: u8 = 2;
 
-/// Of an entry: only a place is to be remembered.
+/// Flag: a position must be remembered, and nothing else is decided.
 const REMEMBER: u8 = HERE | MORE;
 
-/// The state of an entry.
+/// Returns the state of a transition.
 #[inline(always)]
 fn state_of(entry: Entry) -> u8 {
     entry >> 2
 }
 
-/// The automaton of a pattern. State 0 is that at the beginning of a text.
+/// The DFA of a pattern. State 0 is the start state.
 pub(super) struct Automaton {
     classes: Classes,
     class_count: u8,
     state_count: u8,
-    /// The entry after a character, by its class and the state before it.
+    /// The transition for a character, indexed by its class, then by the state before it.
     next: Box<[[Entry; MAX_STATES]; MAX_CLASSES]>,
-    /// The same for two characters at once. The place is
-    /// `(class * class_count + next class) * state_count + state`.
+    /// The transitions for two characters, indexed by
+    /// `(first class * class_count + second class) * state_count + state`.
     next_two: Box<[[Entry; 2]; PAIRS]>,
-    /// The boundaries that a character decides, by its class and the state before it.
+    /// The boundaries that a character decides, indexed like `next`.
     decided: Box<[[Decided; MAX_STATES]; MAX_CLASSES]>,
-    /// The state after two characters, by their classes, if it does not depend on the state before
-    /// them.
+    /// The state after two characters, indexed by their classes, if it does not depend on the state
+    /// before them: a synchronizing word of length two.
     synchronized: Box<[[Option<u8>; MAX_CLASSES]; MAX_CLASSES]>,
-    /// Whether a text may be cut between two characters of these classes, as bits by the second.
+    /// Safe cuts: bit `b` of `cuts[a]` is set if every text can be cut between characters of the classes
+    /// `a` and `b`.
     cuts: [u32; MAX_CLASSES],
-    /// The classes whose runs are cut into groups, as bits.
+    /// A bit set of the classes whose runs are cut into groups, such as numbers.
     groups: u32,
 }

@@ -1,13 +1,12 @@
-//! Leftmost-first matching by a Pike VM.
+//! A Thompson NFA with leftmost-first semantics, simulated by a Pike VM.
 //!
-//! A regex becomes a Thompson NFA, whose threads read one class at a time in order of priority: a match
-//! drops all threads of lower priority. Assertions about the next character are threads that wait for
-//! it.
+//! Threads are ordered by priority and read one class at a time. A match drops all threads of lower
+//! priority. An assertion about the next character keeps its thread until that character is read.
 
 use super::classes::Partition;
 use super::syntax::{Node, Set};
 
-/// States of a nfa, at most: more would not make an automaton that is small enough.
+/// Maximum number of states of an NFA. More would not yield a small enough DFA.
 const MAX_NFA_STATES: usize = 1000;
 
 /// A class, or the end of the text.
@@ -27,50 +26,51 @@ impl Symbol {
 }
 
 enum State {
-    /// Reads a character of one of these classes.
+    /// Consumes a character of one of these classes.
     Read {
         classes: u64,
         next: usize,
     },
-    /// Reads nothing, before a character of one of these classes or the end.
+    /// Asserts that a character of one of these classes, or the end of the text, follows.
     Before {
         classes: u64,
         or_end: bool,
         next: usize,
     },
-    /// Goes on with each of these, the first preferred.
+    /// Continues with each of these states, in order of priority.
     Fork(Vec<usize>),
     Match,
 }
 
-/// A thread: the number of the state in which it waits.
+/// A thread: the index of its state.
 pub(super) type Thread = usize;
 
-/// Threads as they are collected: the list, and the states that were entered.
+/// Threads by descending priority, without duplicates.
 struct Threads {
     list: Vec<Thread>,
+    /// The states already visited.
     seen: Vec<bool>,
 }
 
-/// Threads that read a symbol.
+/// The state of one simulation step.
 struct Reading {
     symbol: Symbol,
-    /// Those that began before it.
+    /// Threads whose assertion about `symbol` holds, before they read it.
     before: Threads,
-    /// Those after it.
-    left: Threads,
-    /// One of these matches for certain.
+    /// Threads after `symbol`.
+    after: Threads,
+    /// Whether a thread in `after` matches, which cuts off all threads of lower priority.
     is_cut: bool,
 }
 
 /// A compiled regex.
 pub(super) struct Nfa {
     states: Vec<State>,
-    /// The threads before anything has been read.
+    /// The threads before the first character.
     pub(super) start: Vec<Thread>,
 }
 
-/// All sets of a regex, each once.
+/// Collects the distinct sets of a regex.
 pub(super) fn sets<'n>(node: &'n Node, found: &mut Vec<&'n Set>) {
     match node {
         Node::Set(set) | Node::Before { set, .. } => {
@@ -85,7 +85,7 @@ pub(super) fn sets<'n>(node: &'n Node, found: &mut Vec<&'n Set>) {
     }
 }
 
-/// Whether a regex may match without reading anything.
+/// Returns whether a regex may match the empty string.
 fn may_be_empty(node: &Node) -> bool {
     match node {
         Node::Set(_) => false,
@@ -97,8 +97,8 @@ fn may_be_empty(node: &Node) -> bool {
 }
 
 impl Nfa {
-    /// Compiles a regex; `sets` are those of `partition`, in its order. `None` when it may match
-    /// nothing, or repeats what may, or needs too many states.
+    /// Compiles a regex. `sets` are the sets from which `partition` was built, in order. Returns `None` if
+    /// the regex or a repeated part of it may match the empty string, or if it needs too many states.
     pub(super) fn new(node: &Node, sets: &[&Set], partition: &Partition) -> Option<Self> {
         if may_be_empty(node) {
             return None;
@@ -113,7 +113,7 @@ impl Nfa {
         };
         let start = nfa.compile(node, 0, &classes)?;
         let mut threads = nfa.no_threads();
-        nfa.start(start, &mut threads);
+        nfa.add_threads(start, &mut threads);
         nfa.start = threads.list;
         Some(nfa)
     }
@@ -126,7 +126,7 @@ impl Nfa {
         Some(self.states.len() - 1)
     }
 
-    /// The state that matches `node` and goes on with `next`.
+    /// Compiles `node`, followed by the state `next`. Returns its first state.
     fn compile(
         &mut self,
         node: &Node,
@@ -158,7 +158,7 @@ impl Nfa {
                 max,
                 greedy,
             } => {
-                // Also, each copy adds a state then: their number is bounded.
+                // This also bounds the number of copies: each adds at least one state.
                 if *max != Some(1) && may_be_empty(node) {
                     return None;
                 }
@@ -185,14 +185,14 @@ impl Nfa {
         }
     }
 
-    /// Adds the threads that begin in `state`, in order, but those that came before. Whether one of
-    /// them matches for certain, which cuts off all others.
-    fn start(&self, state: usize, threads: &mut Threads) -> bool {
+    /// Adds the threads that `state` leads to without reading, in order of priority. Returns whether one of
+    /// them matches, which cuts off all later ones.
+    fn add_threads(&self, state: usize, threads: &mut Threads) -> bool {
         if std::mem::replace(&mut threads.seen[state], true) {
             return false;
         }
         match &self.states[state] {
-            State::Fork(states) => states.iter().any(|&state| self.start(state, threads)),
+            State::Fork(states) => states.iter().any(|&state| self.add_threads(state, threads)),
             other => {
                 threads.list.push(state);
                 matches!(other, State::Match)
@@ -207,17 +207,16 @@ impl Nfa {
         }
     }
 
-    /// Lets threads read a symbol. Whether they match before it, and the threads that are left
-    /// after it.
+    /// Advances threads by one symbol. Returns whether they match before it, and the threads after it.
     pub(super) fn read(&self, threads: &[Thread], symbol: Symbol) -> (bool, Vec<Thread>) {
         let mut reading = Reading {
             symbol,
             before: self.no_threads(),
-            left: self.no_threads(),
+            after: self.no_threads(),
             is_cut: false,
         };
         let matches = self.read_each(threads, &mut reading);
-        (matches, reading.left.list)
+        (matches, reading.after.list)
     }
 
     fn read_each(&self, threads: &[Thread], reading: &mut Reading) -> bool {
@@ -225,7 +224,7 @@ impl Nfa {
             State::Match => true,
             State::Read { classes, next } => {
                 if !reading.is_cut && reading.symbol.is_in(*classes, false) {
-                    reading.is_cut = self.start(*next, &mut reading.left);
+                    reading.is_cut = self.add_threads(*next, &mut reading.after);
                 }
                 false
             }
@@ -238,7 +237,7 @@ impl Nfa {
                     return false;
                 }
                 let known = reading.before.list.len();
-                self.start(*next, &mut reading.before);
+                self.add_threads(*next, &mut reading.before);
                 let new = reading.before.list.split_off(known);
                 self.read_each(&new, reading)
             }
@@ -246,7 +245,7 @@ impl Nfa {
         })
     }
 
-    /// Whether threads match before any symbol whatever.
+    /// Returns whether the threads match whatever symbol follows.
     pub(super) fn is_certain(&self, threads: &[Thread]) -> bool {
         let is_match = |&thread: &Thread| matches!(self.states[thread], State::Match);
         threads.iter().any(is_match)

@@ -1,72 +1,71 @@
-//! Pieces that are not yet decided.
+//! Undecided pieces.
 //!
-//! A piece is the longest match of its most preferred threads, and the next piece begins where it
-//! ends. That it has ended is known when its last thread has died, perhaps many characters later:
-//! `\s*[\r\n]+` may go on after a line end and a hundred spaces. What comes meanwhile must be split
-//! too. So [`Pending`] is a chain of hypotheses: the first is the piece that has certainly begun, each
-//! of the others began where the one before it ends if that matches nothing longer. When the first
-//! dies, its end is decided, and the second takes its place.
+//! The end of a piece is known only when its last NFA thread has died, perhaps many characters later:
+//! `\s*[\r\n]+` may continue after a line end and a hundred spaces. Meanwhile the text after the possible
+//! end must be split too. So [`Pending`] is a chain of hypotheses. The first is the piece that has certainly
+//! started. Each later one assumes that the previous one's match so far is final, and starts at its end.
+//! When the first dies, its end is decided and the second becomes the first.
 //!
-//! It has no positions but distances from the character read last, so there are few of them.
+//! Positions are stored as distances from the last character read, so that the number of different chains
+//! is small.
 
 use std::collections::VecDeque;
 
 use super::nfa::{Nfa, Symbol, Thread};
 
-/// Characters back to a place: 0 is after the character read last, 1 before it.
+/// Distance of a position in characters: 0 is after the last character read, 1 before it.
 pub(super) type Distance = u8;
 
-/// The greatest distance that is counted.
-pub(super) const FARTHEST: Distance = 4;
+/// The greatest distance that is counted exactly.
+pub(super) const MAX_DISTANCE: Distance = 4;
 
-/// Characters back to a place that is remembered.
-pub(super) const REMEMBER_DISTANCE: Distance = FARTHEST + 1;
+/// Distance at which the walker must remember a position.
+pub(super) const REMEMBER_DISTANCE: Distance = MAX_DISTANCE + 1;
 
-/// Any greater distance. The place is remembered where a text is walked.
+/// Any greater distance. The walker has remembered the position.
 const FAR: Distance = Distance::MAX;
 
-/// Hypotheses in a chain, at most.
+/// Maximum length of a chain.
 const MAX_HYPOTHESES: usize = 8;
 
-/// A piece that may have begun.
+/// A piece that may have started.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Hypothesis {
-    /// Those that may still match more; none, if it has ended.
+    /// Threads that may extend the match; none if the piece has ended.
     threads: Vec<Thread>,
-    /// Where it begins, when what is before it is a gap whose end was not decided yet.
+    /// The start, if it follows a gap whose end is not decided yet.
     begin: Option<Distance>,
-    /// Where its longest match so far ends.
+    /// The end of the longest match so far.
     end: Option<Distance>,
 }
 
-/// What is undecided at a place of a text.
+/// The undecided pieces at a position: a chain of hypotheses.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Pending(Vec<Hypothesis>);
 
-/// What a character decides. Bit `FARTHEST - n`: a piece ends `n` characters back; `n = 1` is just
-/// before the character.
+/// The boundaries that a character decides. If bit `MAX_DISTANCE - n` is set, a piece ends at distance `n`.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(super) struct Decided(u8);
 
 impl Decided {
     pub(super) const NOTHING: Decided = Decided(0);
     /// A piece ends before the character.
-    pub(super) const HERE: Decided = Decided(1 << (FARTHEST - 1));
-    /// A piece ends at the place remembered last.
-    pub(super) const REMEMBERED: Decided = Decided(1 << FARTHEST);
-    /// The place [`REMEMBER_DISTANCE`] characters back is to be remembered, before anything else.
-    pub(super) const REMEMBER: Decided = Decided(1 << (FARTHEST + 1));
+    pub(super) const HERE: Decided = Decided(1 << (MAX_DISTANCE - 1));
+    /// A piece ends at the remembered position.
+    pub(super) const REMEMBERED: Decided = Decided(1 << MAX_DISTANCE);
+    /// First remember the position at [`REMEMBER_DISTANCE`], then do everything else.
+    pub(super) const REMEMBER: Decided = Decided(1 << (MAX_DISTANCE + 1));
     /// A character may belong to a gap.
-    pub(super) const GAP: Decided = Decided(1 << (FARTHEST + 2));
+    pub(super) const GAP: Decided = Decided(1 << (MAX_DISTANCE + 2));
 
-    /// Whether all of `other` is decided.
+    /// Returns whether `self` includes all of `other`.
     pub(super) fn has(self, other: Decided) -> bool {
         self.0 & other.0 == other.0
     }
 
-    /// The lowest bits.
+    /// Returns the bits of ends at counted distances.
     pub(super) fn ends(self) -> u8 {
-        self.0 & ((1 << FARTHEST) - 1)
+        self.0 & ((1 << MAX_DISTANCE) - 1)
     }
 
     pub(super) fn without(self, other: Decided) -> Decided {
@@ -80,19 +79,19 @@ impl Decided {
     fn add_end(&mut self, distance: Distance) {
         self.add(match distance {
             FAR => Decided::REMEMBERED,
-            distance => Decided(1 << (FARTHEST - distance)),
+            distance => Decided(1 << (MAX_DISTANCE - distance)),
         });
     }
 }
 
 impl Pending {
-    /// Nothing has been read.
+    /// Returns the chain at the start of a text.
     pub(super) fn new(nfa: &Nfa) -> Self {
         Pending(vec![Hypothesis::new(nfa, None)])
     }
 
-    /// Reads a symbol. `None` when a place would have to be remembered beside another, or there
-    /// are too many hypotheses.
+    /// Reads a symbol. Returns the next chain and the boundaries that the symbol decides, or `None` if two
+    /// positions would have to be remembered or the chain is too long.
     pub(super) fn read(&self, nfa: &Nfa, symbol: Symbol) -> Option<(Pending, Decided)> {
         let mut decided = Decided::NOTHING;
         let mut waiting = VecDeque::new();
@@ -118,8 +117,8 @@ impl Pending {
                         .for_each(|end| decided.add_end(end));
                 }
                 (true, None) => {
-                    // A gap, if the hypotheses before it end where it begins. At the end of the text
-                    // the last one has read nothing.
+                    // A gap, if the hypotheses before it end at its start. At the end of the text, the last
+                    // hypothesis is empty.
                     if next.is_some() || symbol != Symbol::End {
                         decided.add(Decided::GAP);
                     }
@@ -128,14 +127,14 @@ impl Pending {
             }
             if next.is_none() && symbol != Symbol::End {
                 if !matches {
-                    // The hypothesis began with the symbol. If it dies, the symbol is in a gap.
+                    // The hypothesis started with this symbol. If it dies, the symbol is in a gap.
                     left.push(Hypothesis::new(nfa, Some(0)));
                     break;
                 }
                 next = Some(Hypothesis::new(nfa, None));
             }
         }
-        // After a hypothesis that matches for certain, none is needed, nor its last end.
+        // A hypothesis that certainly matches needs neither its last end nor any later hypothesis.
         let is_certain = |hypothesis: &Hypothesis| nfa.is_certain(&hypothesis.threads);
         let certain = left.iter().position(is_certain);
         if let Some(certain) = certain {
@@ -161,15 +160,15 @@ impl Hypothesis {
         }
     }
 
-    /// The same one character later. Only the first may have an end that is far.
+    /// Returns the hypothesis one character later. Only the end of the first may exceed [`MAX_DISTANCE`].
     fn advance(&self, is_first: bool, decided: &mut Decided) -> Option<Self> {
         let begin = match self.begin {
-            Some(FARTHEST..) => return None,
+            Some(MAX_DISTANCE..) => return None,
             begin => begin.map(|begin| begin + 1),
         };
         let end = match self.end {
-            Some(FARTHEST..) if !is_first => return None,
-            Some(FARTHEST) => {
+            Some(MAX_DISTANCE..) if !is_first => return None,
+            Some(MAX_DISTANCE) => {
                 decided.add(Decided::REMEMBER);
                 Some(FAR)
             }

@@ -1,11 +1,11 @@
-//! The regular part of the regex syntax: what a finite automaton over characters can match.
+//! The regular subset of the regex syntax: regexes that a finite automaton can match.
 //!
-//! The parse tree is that of `fancy-regex`, the engine that defines every pattern, so both read a
-//! source alike. Alternation, repetition, and assertions about the next character are regular;
-//! back-references, look-behind, word boundaries and longer look-aheads are left to the engine.
+//! The parse tree comes from `fancy-regex`, the engine that defines every pattern, so both parse a regex
+//! alike. Alternation, repetition and assertions about the next character are supported. Back-references,
+//! look-behind, word boundaries and longer look-ahead are not.
 //!
-//! A possessive quantifier is regular where it changes nothing: where giving a character back never
-//! makes what follows match.
+//! A possessive quantifier is supported where it is equivalent to the greedy one: where backtracking never
+//! makes the rest of the regex match.
 
 use std::sync::Arc;
 
@@ -16,17 +16,18 @@ use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, HirKind};
 /// A set of characters.
 pub(super) type Set = ClassUnicode;
 
-/// A regex, in order of preference.
+/// A regex as a tree.
 #[derive(Debug)]
 pub(super) enum Node {
-    /// One character.
+    /// One character of a set.
     Set(Set),
-    /// Matches nothing, before a character of `set` or, with `or_end`, at the end of the text.
+    /// An assertion: a character of `set` follows, or with `or_end` the end of the text.
     Before {
         set: Set,
         or_end: bool,
     },
     Concat(Vec<Node>),
+    /// In order of preference.
     Alternatives(Vec<Node>),
     Repeat {
         node: Box<Node>,
@@ -36,18 +37,19 @@ pub(super) enum Node {
     },
 }
 
-/// What follows a node, as far as it decides whether the node may give characters back.
+/// Properties of the rest of the regex after a node, which decide whether backtracking into the node can
+/// make it match.
 #[derive(Clone)]
 struct Follow {
-    /// Characters that it may begin with.
+    /// Characters with which a match of the rest may start.
     first: Set,
-    /// It matches, whatever the text.
+    /// Whether the rest matches any text.
     always: bool,
-    /// It holds no assertion before its first character.
+    /// Whether no assertion precedes the first character.
     plain: bool,
 }
 
-/// Parses `source`; `None` when it is not regular, or not a regex.
+/// Parses `source`. Returns `None` if it is not a regex or not in the regular subset.
 pub(super) fn parse(source: &str) -> Option<Node> {
     let tree = Expr::parse_tree(source).ok()?;
     let end = Follow {
@@ -79,7 +81,7 @@ fn node(expr: &Expr, follow: &Follow) -> Option<Node> {
             hi,
             greedy,
         } if lo <= hi => {
-            // The node may follow itself.
+            // The node may follow itself: nothing is known about the rest.
             let again = Follow {
                 plain: false,
                 always: false,
@@ -131,8 +133,8 @@ fn concat(parts: &[Expr], follow: &Follow) -> Option<Node> {
     Some(Node::Concat(nodes))
 }
 
-/// A greedy repetition of one set, if it matches what the possessive one matches: what follows always
-/// matches, or cannot begin with a character that is given back.
+/// Returns `node`, a greedy repetition of one set, if a possessive one would match the same: the rest of
+/// the regex always matches, or cannot start with a character of the set.
 fn greedy_as_possessive(node: Node, follow: &Follow) -> Option<Node> {
     let Node::Repeat {
         node: repeated,
@@ -142,15 +144,15 @@ fn greedy_as_possessive(node: Node, follow: &Follow) -> Option<Node> {
     else {
         return None;
     };
-    let Node::Set(given_back) = &**repeated else {
+    let Node::Set(set) = &**repeated else {
         return None;
     };
     let mut both = follow.first.clone();
-    both.intersect(given_back);
+    both.intersect(set);
     (follow.always || follow.plain && both.ranges().is_empty()).then_some(node)
 }
 
-/// The set of a node that matches one character.
+/// Returns the set of a node that matches one character.
 fn single(node: Node) -> Option<Set> {
     match node {
         Node::Set(set) => Some(set),
@@ -158,7 +160,7 @@ fn single(node: Node) -> Option<Set> {
     }
 }
 
-/// The characters that a regex of one character matches.
+/// Returns the set of characters that a regex of one character matches.
 fn one_of(source: &str, any_case: bool) -> Option<Set> {
     let mut parser = ParserBuilder::new().case_insensitive(any_case).build();
     match parser.parse(source).ok()?.into_kind() {
@@ -174,7 +176,7 @@ fn one_of(source: &str, any_case: bool) -> Option<Set> {
     }
 }
 
-/// The FIRST set of `node` followed by `follow`.
+/// Returns the properties of `node` followed by `follow`.
 fn first(node: &Node, follow: Follow) -> Follow {
     let of_set = |set: &Set, plain| Follow {
         first: set.clone(),
@@ -189,7 +191,7 @@ fn first(node: &Node, follow: Follow) -> Follow {
     };
     match node {
         Node::Set(set) => of_set(set, true),
-        // At the end of the text no character can be given back.
+        // `$` does not match before any character, so backtracking never makes it match.
         Node::Before { set, .. } => of_set(set, set.ranges().is_empty()),
         Node::Concat(parts) => {
             (parts.iter().rev()).fold(follow, |follow, part| first(part, follow))

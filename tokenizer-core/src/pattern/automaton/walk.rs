@@ -1,51 +1,54 @@
-//! Walks a text with an automaton.
+//! Runs the DFA over a text.
 //!
-//! A window of a kilobyte is turned into classes, 64 bytes at a time; the classes, two by two, into
-//! places in the table of steps; and these in turn into the entries of all states. Each step waits
-//! for the one before it, so four lanes are followed at once: a lane starts after a synchronizing
-//! pair, two classes that lead every state to the same state, which nearly any text has every few
-//! bytes. Where there is none, the window is followed in one lane. Then the bits of all entries become
-//! the ends of pieces.
+//! A window of one kilobyte is processed in place, in three passes:
 //!
-//! **Cost.** Nine instructions for each byte of English, as many as a scanner that is written for its
-//! pattern takes. Ends that are decided late cost twenty more each, two for an indented line.
+//! 1. Bytes become classes, 64 at a time, and pairs of classes become table indices.
+//! 2. Indices become transitions, two characters per step. Each step depends on the previous one, so four
+//!    lanes are interleaved. A lane starts after a synchronizing pair: two classes that lead from every
+//!    state to the same state, which nearly any text has every few bytes. Without such pairs, there is one
+//!    lane.
+//! 3. The flags of the transitions become the ends of pieces, 64 at a time.
+//!
+//! **Cost.** Nine instructions per byte of English, the same as a hand-written scanner. An end that is
+//! decided late costs twenty more; an indented line has two.
 
-use super::pending::{Decided, Distance, FARTHEST, REMEMBER_DISTANCE};
+use super::pending::{Decided, Distance, MAX_DISTANCE, REMEMBER_DISTANCE};
 use super::{Automaton, CONTINUATION, END, Entry, HERE, MORE, state_of};
 use crate::pattern::spans::Spans;
 use crate::pattern::utf8::{Utf8, bits, first_block};
 use crate::simd::{BLOCK, FLATTEN, Kernel, PREFETCH_DISTANCE, Simd, Tier, prefetch};
 use crate::unicode;
 
-/// Bytes in a window, at most.
+/// Maximum length of a window in bytes.
 const WINDOW: usize = 1024;
 
-/// A window, and what is written behind it without meaning.
+/// A window and scratch space after it.
 type Window = [u8; WINDOW + BLOCK];
 
-/// States that are followed at once.
+/// Number of interleaved lanes.
 const LANES: usize = 4;
 
-/// Bytes of all lanes that are followed without a look at their ends.
+/// Bytes per lane between two checks for the end of a lane.
 const ROW: usize = 16;
 
-/// Bytes in a window that is worth several lanes.
-const SHORTEST_IN_LANES: usize = 32 * LANES;
+/// Minimum length in bytes of a window that is processed in several lanes.
+const MIN_LANES_WINDOW: usize = 32 * LANES;
 
-/// Walks one text.
+/// Splits a text with a DFA.
 pub(in crate::pattern) struct Walker<'a> {
     automaton: &'a Automaton,
     text: &'a [u8],
     tier: Tier,
-    /// Where the last piece handed out ends.
+    /// End of the last piece returned.
     end: usize,
-    /// Where the next window begins, and the state there.
+    /// Start of the next block or window.
     at: usize,
+    /// The state at `at`.
     state: u8,
-    /// Ends of pieces in the 64 bytes before `at`, as bits: kept back until no character can
-    /// decide another among them.
+    /// Ends of pieces in the 64 bytes before `at`, as bits. They are held back until no character can
+    /// decide another end among them.
     recent: u64,
-    /// Where the character begins that decided last to remember a place.
+    /// Start of the last character that decided [`Decided::REMEMBER`].
     remember: usize,
 }
 
@@ -63,7 +66,7 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// Fills `spans` with the next pieces; with none at the end.
+    /// Replaces the contents of `spans` with the next pieces; with none at the end.
     pub(in crate::pattern) fn fill(&mut self, spans: &mut Spans) {
         spans.clear(self.end);
         if self.end < self.text.len() {
@@ -76,56 +79,58 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// Ends that the character at `at + place` decides beside one before it, as bits of which bit 64
-    /// is `at`. `state` is that before the character.
+    /// Returns the ends that the character at `self.at + offset` decides, as bits: bit `BLOCK + n` is the
+    /// position `self.at + n`. `state` is the state before the character. Appends a remembered end that is
+    /// too far back for a bit to `spans`.
     #[inline(always)]
-    fn decide(&mut self, state: u8, place: usize, spans: &mut Spans) -> u128 {
-        let at = self.at + place;
+    fn decide(&mut self, state: u8, offset: usize, spans: &mut Spans) -> u128 {
+        let at = self.at + offset;
         let class = self
             .automaton
             .classes
             .at(self.text, at)
             .map_or(END, |(class, _)| class);
         let decided = self.automaton.decided[usize::from(class)][usize::from(state)];
-        let before = self.text[..at].last_chunk::<{ FARTHEST as usize }>();
+        let before = self.text[..at].last_chunk::<{ MAX_DISTANCE as usize }>();
         let mut ends = match before.is_some_and(|before| before.is_ascii()) {
-            true => u128::from(decided.ends()) << (BLOCK + place + 1 - usize::from(FARTHEST)),
-            false => self.ends_between_characters(decided, place),
+            true => u128::from(decided.ends()) << (BLOCK + offset + 1 - usize::from(MAX_DISTANCE)),
+            false => self.non_ascii_ends(decided, offset),
         };
         if decided.has(Decided::REMEMBER) {
             self.remember = at;
         }
         if decided.has(Decided::REMEMBERED) {
             let end = self.back(self.remember, REMEMBER_DISTANCE);
-            match at - end <= BLOCK + place {
-                true => ends |= 1 << (BLOCK + place - (at - end)),
-                // No piece ends between that place and the character but those decided here.
+            match at - end <= BLOCK + offset {
+                true => ends |= 1 << (BLOCK + offset - (at - end)),
+                // The only ends after this one are those returned here: the order is kept.
                 false => spans.push(end),
             }
         }
         ends
     }
 
-    /// The ends that are decided where characters have several bytes, as bits like those of `decide`.
+    /// [`Walker::decide`] for characters of more than one byte.
     #[cold]
-    fn ends_between_characters(&self, decided: Decided, place: usize) -> u128 {
-        let at = self.at + place;
-        let distances = (1..=FARTHEST).filter(|n| decided.ends() >> (FARTHEST - n) & 1 == 1);
+    fn non_ascii_ends(&self, decided: Decided, offset: usize) -> u128 {
+        let at = self.at + offset;
+        let distances =
+            (1..=MAX_DISTANCE).filter(|n| decided.ends() >> (MAX_DISTANCE - n) & 1 == 1);
         let ends = distances.map(|distance| self.back(at, distance));
-        ends.fold(0, |bits, end| bits | 1 << (BLOCK + place - (at - end)))
+        ends.fold(0, |bits, end| bits | 1 << (BLOCK + offset - (at - end)))
     }
 
-    /// Where the character begins that is so far back from that at `at`, which is 1 back.
+    /// Returns the position at `distance` from the end of the character that starts at `at`.
     fn back(&self, at: usize, distance: Distance) -> usize {
         (1..distance).fold(at, |at, _| unicode::start_before(self.text, at))
     }
 
-    /// Hands out all ends that are 64 bytes before the end of a window, or earlier, and moves behind the
-    /// window.
+    /// Pass 3: appends all ends up to 64 bytes before the end of the window to `spans`, and moves `at` to
+    /// the end of the window.
     #[inline(always)]
-    fn hand_out<S: Simd>(&mut self, simd: S, window: &Window, len: usize, spans: &mut Spans) {
+    fn push_ends<S: Simd>(&mut self, simd: S, window: &Window, len: usize, spans: &mut Spans) {
         for start in (0..len).step_by(BLOCK) {
-            let block: &[u8; BLOCK] = window[start..].first_chunk().expect("it is longer");
+            let block: &[u8; BLOCK] = window[start..].first_chunk().expect("a whole block");
             let count = (len - start).min(BLOCK);
             let inside = u64::MAX >> (BLOCK - count);
             let entries = simd.load_classes(block);
@@ -134,14 +139,14 @@ impl<'a> Walker<'a> {
             let mut ends = u128::from(low & !high) << BLOCK | u128::from(self.recent);
             if high != 0 {
                 let mut remember = low & high;
-                for place in bits(high & !low) {
-                    let before = remember & ((1 << place) - 1);
+                for offset in bits(high & !low) {
+                    let before = remember & ((1 << offset) - 1);
                     if before != 0 {
                         self.remember = self.at + before.ilog2() as usize;
                     }
-                    let before = place.checked_sub(1).map(|before| state_of(block[before]));
-                    ends |= self.decide(before.unwrap_or(self.state), place, spans);
-                    remember &= u64::MAX << place;
+                    let before = offset.checked_sub(1).map(|before| state_of(block[before]));
+                    ends |= self.decide(before.unwrap_or(self.state), offset, spans);
+                    remember &= u64::MAX << offset;
                 }
                 if remember != 0 {
                     self.remember = self.at + remember.ilog2() as usize;
@@ -154,7 +159,7 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// Hands out the last pieces.
+    /// Appends the last pieces of the text.
     #[inline(always)]
     fn finish<S: Simd>(&mut self, simd: S, entry_at_end: Entry, spans: &mut Spans) {
         let mut ends = u128::from(self.recent);
@@ -178,15 +183,15 @@ impl Kernel for Fill<'_, '_> {
     fn run<S: Simd>(self, simd: S) {
         let Fill { walker, spans } = self;
         let mut window = [0; WINDOW + BLOCK];
-        // All bytes of a window, and all before it that are kept back, may be pieces.
+        // Every byte of a window, and every byte held back before it, may end a piece.
         while spans.has_room(WINDOW + BLOCK + FLATTEN) {
             let automaton = walker.automaton;
             let len = automaton.classify(simd, &walker.text[walker.at..], &mut window);
-            // A second, since characters are followed in pairs.
+            // Twice, because characters are processed in pairs.
             window[len..][..2].fill(END);
             automaton.follow(simd, walker.state, &mut window, len + 1);
             let at_end = window[len];
-            walker.hand_out(simd, &window, len, spans);
+            walker.push_ends(simd, &window, len, spans);
             if walker.at == walker.text.len() {
                 return walker.finish(simd, at_end, spans);
             }
@@ -195,8 +200,8 @@ impl Kernel for Fill<'_, '_> {
 }
 
 impl Automaton {
-    /// Writes the classes of the bytes at the beginning of `text`, whole characters, and gives their
-    /// number, less than [`WINDOW`].
+    /// Pass 1: writes the classes of the first bytes of `text` to the window, whole characters only. Returns
+    /// the number of bytes, less than [`WINDOW`].
     #[inline(always)]
     fn classify<S: Simd>(&self, simd: S, text: &[u8], window: &mut Window) -> usize {
         let mut at = 0;
@@ -206,8 +211,8 @@ impl Automaton {
             let (bytes, mut len) = first_block(&text[at..], &mut padded);
             let block = simd.load(bytes);
             let non_ascii = simd.non_ascii(block);
-            let classes: &mut [u8; BLOCK] = window[at..].first_chunk_mut().expect("it is longer");
-            // All bytes above ASCII are `CONTINUATION` at first.
+            let classes: &mut [u8; BLOCK] = window[at..].first_chunk_mut().expect("a whole block");
+            // Bytes above ASCII are `CONTINUATION` until the lead bytes are overwritten.
             *classes = simd.store_classes(simd.look_up(block, &self.classes.ascii));
             if non_ascii != 0 {
                 let utf8 = Utf8::find(simd, block, non_ascii, len);
@@ -224,7 +229,7 @@ impl Automaton {
         at
     }
 
-    /// Replaces the classes of a window by the entries that they lead to.
+    /// Pass 2: replaces the classes of a window with transitions.
     #[inline(always)]
     fn follow<S: Simd>(&self, simd: S, state: u8, window: &mut Window, len: usize) {
         let len = len.next_multiple_of(2);
@@ -232,7 +237,7 @@ impl Automaton {
         starts[LANES] = len;
         let mut states = [usize::from(state); LANES];
         let mut lanes = 1;
-        if len >= SHORTEST_IN_LANES {
+        if len >= MIN_LANES_WINDOW {
             while lanes < LANES
                 && let Some((start, state)) =
                     self.find_synchronized(&window[..len], len * lanes / LANES)
@@ -278,7 +283,7 @@ impl Automaton {
         }
     }
 
-    /// Replaces the number of a pair by the entries of both characters.
+    /// Replaces the index of a pair with the transitions of both characters.
     #[inline(always)]
     fn step(&self, state: &mut usize, pair: &mut [u8; 2]) {
         let number = usize::from(u16::from_le_bytes(*pair)) + usize::from(*state as u8);
@@ -286,8 +291,8 @@ impl Automaton {
         *state = usize::from(state_of(pair[1]));
     }
 
-    /// The first even place, some bytes behind `from`, where the state is known whatever came before, and the
-    /// state.
+    /// Returns the first even position after `from` at which the state does not depend on the text before
+    /// `from`, and that state. Searches one block.
     #[inline(always)]
     fn find_synchronized(&self, window: &[u8], from: usize) -> Option<(usize, u8)> {
         let mut before = CONTINUATION;

@@ -1,27 +1,25 @@
-//! A block: up to 64 bytes of text as masks, one bit for each byte.
+//! A block: up to 64 bytes of text as masks with one bit per byte.
 //!
-//! A block begins at a character and ends before one, so no character lies in two blocks; in text
-//! that is not ASCII it is 61 to 64 bytes long. Every byte of a character has the character's
-//! class, so "the character before" of a character's first byte is "the byte before", one shift
-//! away, whatever the script.
+//! A block starts and ends at character boundaries, so within a text that is not ASCII it has 61 to 64
+//! bytes. Every byte of a character has the character's class. So one shift by one bit moves from any
+//! character to its neighbour, whatever their lengths.
 //!
-//! ASCII is classified all at once. Which other bytes make up characters follows from masks too
-//! (`utf8.rs`); each character is decoded, looked up in the class table and written over the bytes
-//! it stands in, and then all bytes are turned into masks together. Bytes that are no UTF-8 cost
-//! less than those that are: nothing is looked up.
+//! ASCII is classified by a vector table look-up. Other characters are located by masks (`utf8.rs`),
+//! decoded one by one and looked up in the class table; the class is written to all their bytes. Then the
+//! flags of all bytes become masks. Invalid sequences need no look-up.
 
 use crate::pattern::utf8::{Utf8, first_block};
 use crate::simd::{BLOCK, Simd};
 use crate::unicode::{self, LETTER, LOWER, MARK, NEWLINE, NUMBER, SPACE, UPPER};
 
-/// Some text as masks. Bits at `len` and above are clear in all of them.
+/// The classes of up to 64 bytes as masks. Bits from `len` on are clear in all of them.
 #[derive(Clone, Copy)]
 pub(super) struct Block {
-    /// Bytes, 1 to 64.
+    /// In bytes, 1 to 64.
     pub(super) len: usize,
     /// The lowest `len` bits.
     pub(super) all: u64,
-    /// Where characters begin.
+    /// First bytes of characters.
     pub(super) lead: u64,
     /// Whether every character is one byte.
     pub(super) ascii: bool,
@@ -48,7 +46,7 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// The block that begins at `at`, which is a character's first byte and inside the text.
+    /// Reads the block that starts at `at`, a character boundary before the end of the text.
     #[inline(always)]
     pub(super) fn read<S: Simd>(simd: S, text: &[u8], at: usize) -> Self {
         let mut padded = [0; BLOCK];
@@ -63,8 +61,8 @@ impl Block {
             let mut other = simd.store_classes(classes);
             utf8.for_each(bytes, |at, length, character| {
                 let class = unicode::class(character);
-                for place in 0..length {
-                    other[(at + place) % BLOCK] = class;
+                for n in 0..length {
+                    other[(at + n) % BLOCK] = class;
                 }
             });
             classes = simd.load_classes(&other);
@@ -90,25 +88,24 @@ impl Block {
         }
     }
 
-    /// Where characters go on behind their first byte.
+    /// Returns the continuation bytes of all characters.
     #[inline(always)]
     pub(super) fn continuing(&self) -> u64 {
         self.all & !self.lead
     }
 
-    /// For characters given by their first bytes, the first bytes of the characters behind them.
-    /// For the last character of the block there is none.
+    /// Maps the first bytes of characters to the first bytes of the next characters in the block.
     #[inline(always)]
     pub(super) fn next_leads(&self, leads: u64) -> u64 {
         if self.ascii {
             return leads << 1;
         }
-        // The addition carries a bit over the bytes that continue the character.
+        // The addition carries each bit over the continuation bytes.
         let continuing = self.continuing();
         (leads << 1).wrapping_add(continuing) & !continuing
     }
 
-    /// For characters given by their last bytes, their first bytes.
+    /// Maps the last bytes of characters to their first bytes.
     #[inline(always)]
     pub(super) fn leads_of_last_bytes(&self, mut last: u64) -> u64 {
         if !self.ascii {
@@ -121,7 +118,7 @@ impl Block {
         last
     }
 
-    /// The bit of a mask for the last byte, as 0 or 1: what the next block shifts in.
+    /// Returns the bit of the last byte, 0 or 1. The next block shifts it in.
     #[inline(always)]
     pub(super) fn last_bit(&self, mask: u64) -> u64 {
         mask >> (self.len - 1) & 1

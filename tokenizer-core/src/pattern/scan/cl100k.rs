@@ -1,18 +1,18 @@
-//! The patterns of the family of `cl100k`:
+//! The `cl100k` family of patterns:
 //!
 //! ```text
 //! '(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s
 //! ```
 //!
-//! In words, where symbols are all that is neither letter, number nor white space:
+//! A symbol is a character that is neither letter, number nor white space. The pieces are:
 //!
-//! - Letters run together, and take one character before them along: white space that is no line
-//!   end, or a symbol that stands alone (no symbol and no blank before it).
-//! - Numbers run in groups.
-//! - Symbols run together, with one blank before them, and take the line ends behind them along.
-//! - An apostrophe where symbols begin may have an ending behind it; what follows the ending
-//!   begins anew.
-//! - White space is split by `spaces.rs`.
+//! - a run of letters, with one character before it: white space other than a line end, or a lone symbol
+//!   (one without a symbol or blank before it);
+//! - a group of numbers (`numbers.rs`);
+//! - a run of symbols, with one blank before it and all line ends directly after it;
+//! - an apostrophe with a contraction (`contraction.rs`), if no symbol or blank precedes it; a piece
+//!   starts after it;
+//! - white space (`spaces.rs`).
 
 use super::block::Block;
 use super::contraction;
@@ -20,7 +20,7 @@ use super::numbers::Numbers;
 use super::rules::{Rules, Trailing, reachable};
 use super::spaces::Spaces;
 
-/// What the next block needs to know.
+/// The state between blocks. Each `after_*` bit is 1 if the last character is of that kind.
 #[derive(Clone)]
 pub(super) struct Cl100k {
     numbers: Numbers,
@@ -30,8 +30,9 @@ pub(super) struct Cl100k {
     after_lone_symbol: u64,
     after_plain_space: u64,
     after_blank: u64,
+    /// The last character is a line end that belongs to the symbols before it.
     after_taken: u64,
-    /// Starts in the next block that an ending brings.
+    /// Starts in the next block, after contractions that cross its beginning.
     forced: u64,
 }
 
@@ -62,7 +63,8 @@ impl Rules for Cl100k {
         let after_plain_space = plain_spaces << 1 | self.after_plain_space;
         let after_blank = block.blanks << 1 | self.after_blank;
 
-        // Where symbols begin without a blank. A letter right behind such a one takes it along.
+        // Runs of symbols that start without a blank. If the second character is a letter, the symbol
+        // belongs to the word.
         let lone = symbols & block.lead & !after_symbol & !after_blank;
         let after_lone = block.next_leads(lone) | self.after_lone_symbol;
         let first_letters = letters & block.lead & !after_letter & !after_plain_space & !after_lone;
@@ -78,10 +80,10 @@ impl Rules for Cl100k {
             | self.forced;
         self.forced = 0;
 
-        let mut endings = block.apostrophes & lone;
-        while endings != 0 {
-            let apostrophe = endings.trailing_zeros() as usize;
-            endings &= endings - 1;
+        let mut apostrophes = block.apostrophes & lone;
+        while apostrophes != 0 {
+            let apostrophe = apostrophes.trailing_zeros() as usize;
+            apostrophes &= apostrophes - 1;
             let length = contraction::length(text, at + apostrophe, true);
             if length != 0 && at + apostrophe + length < text.len() {
                 let force = 1u128 << (apostrophe + length);

@@ -1,17 +1,17 @@
-//! The endings behind an apostrophe: `'(?:[sdmt]|ll|ve|re)`.
+//! English contractions: `'(?:[sdmt]|ll|ve|re)`.
 
-/// The most bytes that an ending has, with the apostrophe.
+/// Maximum length of a contraction in bytes, with the apostrophe.
 pub(in crate::pattern) const LONGEST: usize = 3;
 
-/// How many bytes the ending behind the apostrophe at `at` has, with the apostrophe; 0 when there
-/// is none.
+/// Returns the length in bytes of the contraction whose apostrophe is at `at`, with the apostrophe; 0 if
+/// there is none.
 ///
-/// Without regard to case, U+017F (the long s) is an `s`: case folding is Unicode's. No other
-/// character outside ASCII folds to one of these letters.
+/// With `any_case`, U+017F (long s) matches `s`, because case folding is Unicode's. No other character
+/// outside ASCII folds to one of these letters.
 #[inline]
 pub(in crate::pattern) fn length(text: &[u8], at: usize, any_case: bool) -> usize {
     let fold = if any_case { 0x20 } else { 0 };
-    let letter = |place: usize| text.get(at + place).map_or(0, |&byte| byte | fold);
+    let letter = |n: usize| text.get(at + n).map_or(0, |&byte| byte | fold);
     match (letter(1), letter(2)) {
         (b's' | b'd' | b'm' | b't', _) => 2,
         (b'l', b'l') | (b'v', b'e') | (b'r', b'e') => 3,
@@ -26,7 +26,7 @@ mod tests {
     use fancy_regex::Regex;
 
     #[test]
-    fn endings_are_those_of_the_regex() {
+    fn contractions_are_those_of_the_regex() {
         let exact = Regex::new(r"^'(?:[sdmt]|ll|ve|re)").unwrap();
         let any_case = Regex::new(r"^'(?i:[sdmt]|ll|ve|re)").unwrap();
         let length_of =

@@ -1,19 +1,22 @@
-//! The pattern of GPT-2:
+//! The `gpt2` pattern:
 //!
 //! ```text
 //! '(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s
 //! ```
 //!
-//! In words: runs of letters, of numbers and of symbols (all else that is not white space), each
-//! with one blank before it if there is one; the endings behind an apostrophe that no symbol or
-//! blank precedes; and white space, whose last character stands alone if something follows.
+//! A symbol is a character that is neither letter, number nor white space. The pieces are:
+//!
+//! - a run of letters, numbers or symbols, with one blank before it;
+//! - an apostrophe with a contraction (`contraction.rs`), if no symbol or blank precedes it; a piece
+//!   starts after it;
+//! - a run of white space, whose last character is a separate piece if another piece follows.
 
 use super::block::Block;
 use super::contraction;
 use super::rules::Rules;
 use crate::unicode::{self, SPACE};
 
-/// What the next block needs to know.
+/// The state between blocks. Each `after_*` bit is 1 if the last character is of that kind.
 #[derive(Clone, Default)]
 pub(super) struct Gpt2 {
     after_letter: u64,
@@ -21,9 +24,10 @@ pub(super) struct Gpt2 {
     after_symbol: u64,
     after_space: u64,
     after_blank: u64,
-    /// Starts in the next block that an ending brings, and starts there that it takes away.
+    /// Starts in the next block, after contractions that cross its beginning.
     forced: u64,
-    taken_away: u64,
+    /// Letters in the next block that belong to a contraction: not starts.
+    suppressed: u64,
 }
 
 impl Rules for Gpt2 {
@@ -37,9 +41,9 @@ impl Rules for Gpt2 {
         let after_space = spaces << 1 | self.after_space;
         let after_blank = block.blanks << 1 | self.after_blank;
 
-        let goes_on =
+        let continues =
             (letters & after_letter) | (numbers & after_number) | (symbols & after_symbol);
-        let other = block.lead & !spaces & !goes_on & !after_blank;
+        let other = block.lead & !spaces & !continues & !after_blank;
 
         let next_is_space = block.last_bit(spaces) == 1
             && unicode::char_at(text, at + block.len).is_none_or(|(class, _)| class & SPACE != 0);
@@ -48,27 +52,27 @@ impl Rules for Gpt2 {
         let last_space = block.leads_of_last_bytes(spaces & !before_space);
 
         let mut starts = other | first_space | last_space;
-        starts = (starts | self.forced) & !self.taken_away;
-        (self.forced, self.taken_away) = (0, 0);
+        starts = (starts | self.forced) & !self.suppressed;
+        (self.forced, self.suppressed) = (0, 0);
 
-        let mut endings = block.apostrophes & !after_symbol & !after_blank;
-        while endings != 0 {
-            let apostrophe = endings.trailing_zeros() as usize;
-            endings &= endings - 1;
+        let mut apostrophes = block.apostrophes & !after_symbol & !after_blank;
+        while apostrophes != 0 {
+            let apostrophe = apostrophes.trailing_zeros() as usize;
+            apostrophes &= apostrophes - 1;
             let length = contraction::length(text, at + apostrophe, false);
             if length == 0 {
                 continue;
             }
-            // The letters of the ending belong to the apostrophe, and what follows begins anew.
-            let wide = |place: usize| 1u128 << (apostrophe + place);
-            let take = wide(1);
+            // No piece starts at the first letter of the contraction, and one starts after the last.
+            let bit = |n: usize| 1u128 << (apostrophe + n);
+            let suppress = bit(1);
             let force = if at + apostrophe + length < text.len() {
-                wide(length)
+                bit(length)
             } else {
                 0
             };
-            starts = (starts & !(take as u64) | force as u64) & block.all;
-            self.taken_away |= (take >> block.len) as u64;
+            starts = (starts & !(suppress as u64) | force as u64) & block.all;
+            self.suppressed |= (suppress >> block.len) as u64;
             self.forced |= (force >> block.len) as u64;
         }
 

@@ -1,16 +1,15 @@
-//! Splitting by the published patterns without a regex engine.
+//! Bit-parallel scanners for the published patterns.
 //!
-//! Text is classified 64 bytes at a time into masks, one bit for each byte (`block.rs`). Where
-//! pieces begin follows from those masks by shifts, ands and additions on 64-bit words, one file
-//! for each family of patterns with its regex at the top. The bits are then turned into offsets.
+//! Text is classified 64 bytes at a time into masks with one bit per byte (`block.rs`). Shifts, ands and
+//! additions on these masks yield the starts of pieces (one file per family of patterns, with its regex
+//! at the top), and the set bits are flattened into offsets.
 //!
-//! **Invariant.** What a family needs to know of all blocks before is a handful of bits: what the
-//! last byte was, and whether it was in the middle of something. What it needs to know of later
-//! text it reads there: mostly the class of one character, sometimes where a run ends, and each
-//! run is read ahead at most once. So a text costs one pass, whatever it holds.
+//! **Invariant.** The state between blocks is a few bits: the class of the last character, and whether a
+//! run is open. Look-ahead is mostly one character; longer runs are read ahead at most once. So every
+//! text takes linear time.
 //!
-//! **Cost.** The same few dozen operations for every block of ASCII, whatever it holds, and a decoding
-//! and a look-up in two tables for each character outside ASCII. Figures: `docs/benchmarks.md`.
+//! **Cost.** A few dozen operations per block of ASCII, whatever its content; for each other character,
+//! decoding and a two-level table look-up. Figures: `docs/benchmarks.md`.
 
 mod block;
 mod cl100k;
@@ -30,12 +29,12 @@ pub(super) use self::rules::{Family, Trailing};
 use super::spans::Spans;
 use crate::simd::{FLATTEN, Kernel, PREFETCH_DISTANCE, Simd, Tier, prefetch};
 
-/// Walks a text by the rules of a family.
+/// Splits a text by the rules of a family.
 pub(super) struct Scanner<'t> {
     text: &'t [u8],
-    /// Where the next block begins.
+    /// Start of the next block.
     at: usize,
-    /// Where the last piece handed out ends.
+    /// End of the last piece returned.
     end: usize,
     state: State,
     tier: Tier,
@@ -53,7 +52,10 @@ impl<'t> Scanner<'t> {
         let state = match family {
             Family::Gpt2 => State::Gpt2(Gpt2::default()),
             Family::Cl100k { digits, trailing } => State::Cl100k(Cl100k::new(digits, trailing)),
-            Family::O200k { digits, endings } => State::O200k(O200k::new(digits, endings)),
+            Family::O200k {
+                digits,
+                contractions,
+            } => State::O200k(O200k::new(digits, contractions)),
         };
         Scanner {
             text,
@@ -64,7 +66,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Fills `spans` with the next pieces; with none at the end.
+    /// Replaces the contents of `spans` with the next pieces; with none at the end.
     pub(super) fn fill(&mut self, spans: &mut Spans) {
         spans.clear(self.end);
         if self.end == self.text.len() {
@@ -95,7 +97,7 @@ impl<'t> Scanner<'t> {
     }
 }
 
-/// Scans blocks until there are enough pieces.
+/// Scans blocks until `spans` is full.
 struct Fill<'f, 't, R> {
     rules: &'f mut R,
     text: &'t [u8],
@@ -114,10 +116,10 @@ impl<R: Rules> Kernel for Fill<'_, '_, R> {
             at,
             spans,
         } = self;
-        // The first piece of the text begins it; a start is also the end of the piece before.
+        // The start of a piece is the end of the previous one, except for the first piece of the text.
         let mut first = u64::from(*at != 0) | !1;
         while *at < text.len() {
-            // One more for the last piece of the text.
+            // One more for the end of the text.
             if !spans.has_room(FLATTEN + 1) {
                 return;
             }

@@ -1,16 +1,16 @@
-//! Runs of numbers, cut into groups of at most so many characters: `\p{N}{1,3}`.
+//! Runs of numbers, cut into groups of at most `n` characters: `\p{N}{1,n}`.
 //!
-//! In ASCII the first characters of all runs of a block step forward together, a group at a time,
-//! as long as only numbers lie between; there are as many steps as the longest run has groups.
+//! In ASCII, a mask of all run starts is shifted by one group at a time and restricted to numbers, until it
+//! is empty. The number of steps is that of the groups in the longest run.
 
 use super::block::Block;
 
-/// Where groups of numbers begin.
+/// The state between blocks.
 #[derive(Clone)]
 pub(super) struct Numbers {
-    /// Characters in a group at most; at least one.
+    /// Maximum length of a group in characters, at least 1.
     group: u32,
-    /// Characters in the group at the end of the block before; 0 when it did not end in a number.
+    /// Length of the group at the end of the previous block in characters; 0 if it does not end in a number.
     open: u32,
 }
 
@@ -19,7 +19,7 @@ impl Numbers {
         Numbers { group, open: 0 }
     }
 
-    /// The first characters of the groups in a block.
+    /// Returns the starts of all groups in a block.
     #[inline(always)]
     pub(super) fn starts(&mut self, block: &Block) -> u64 {
         let numbers = block.numbers;
@@ -33,8 +33,8 @@ impl Numbers {
         if numbers & !block.lead != 0 {
             return self.starts_one_by_one(block);
         }
-        let goes_on = u64::from(self.open > 0);
-        let mut starts = numbers & !(numbers << 1 | goes_on);
+        let continues = u64::from(self.open > 0);
+        let mut starts = numbers & !(numbers << 1 | continues);
         if self.open > 0 {
             let rest = self.group - self.open;
             let needed = u64::MAX >> (63 - rest);
@@ -43,8 +43,8 @@ impl Numbers {
             }
         }
         let mut between = numbers;
-        for place in 1..self.group {
-            between &= numbers << place;
+        for shift in 1..self.group {
+            between &= numbers << shift;
         }
         let mut step = starts;
         loop {
@@ -63,7 +63,7 @@ impl Numbers {
         starts
     }
 
-    /// The same for characters of several bytes.
+    /// [`Numbers::starts`] for a block with numbers of more than one byte.
     fn starts_one_by_one(&mut self, block: &Block) -> u64 {
         let before = block.numbers << 1 | u64::from(self.open > 0);
         let mut starts = 0;

@@ -1,4 +1,4 @@
-//! The patterns of the family of `o200k`:
+//! The `o200k` family of patterns:
 //!
 //! ```text
 //! [^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?
@@ -6,27 +6,29 @@
 //! \p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+
 //! ```
 //!
-//! Beyond what `cl100k.rs` says:
+//! The rules of `cl100k.rs`, with these differences:
 //!
-//! **Marks** are letters of a word, and symbols too. A mark goes on with what it stands in: in a
-//! run of symbols (two or more, or one with a blank before it) it is a symbol, everywhere else it
-//! belongs to a word. So the runs are found first, by carrying a bit from each second symbol over
-//! all symbols and marks behind it.
+//! **Marks** match both as letters and as symbols. In a run of symbols (at least two, or one after a blank)
+//! a mark is a symbol; anywhere else it belongs to a word. So the runs are found first, by carrying a bit
+//! from each second symbol through the symbols and marks after it.
 //!
-//! **Case.** A word is upper letters, then lower ones; letters without case, and marks, are both
-//! ("either"). So a word is cut before an upper letter
-//! - that comes behind a lower one, with only eithers between, or
-//! - that comes behind an either that no lower letter precedes, if the upper letters from there on
-//!   end the word: then neither alternative can hold both, and the first one gives back what
-//!   follows its last either. (If a lower letter ends those upper letters, the word goes on, and
-//!   if an either does, that one is the last.) This is the one place where what comes later
-//!   decides; it needs an upper letter right behind an either, and is looked at alone.
+//! **Case.** A word is a run of upper-case letters, then a run of lower-case letters. Caseless letters and
+//! marks ("either") match as both. So a piece starts within a word at an upper-case letter
 //!
-//! **Endings** belong to the word before them, and what follows an ending begins anew.
+//! - that follows a lower-case letter, with only eithers between them, or
+//! - that directly follows an either with no lower-case letter before it, if the word ends after the run
+//!   of upper-case letters. The first alternative must end in a lower-case letter or an either, so it
+//!   backtracks to the last either. If a lower-case letter or an either follows the run instead, it matches
+//!   through the run.
 //!
-//! **Slashes** are taken along with the line ends behind symbols. A slash that is taken is no symbol
-//! any more, which may change what follows; so what is taken is found again until nothing changes,
-//! from left to right in at most as many rounds as there are such places.
+//! The second case needs look-ahead to the end of the run. It is rare, and its candidates are examined one
+//! by one.
+//!
+//! **Contractions** belong to the word before them, and a piece starts after them.
+//!
+//! **Slashes** after symbols and line ends belong to the piece, like line ends. Such a slash is not a
+//! symbol, which may change the runs after it. So runs and slashes are computed again until nothing
+//! changes: each round settles at least one more run, from left to right.
 
 use super::block::Block;
 use super::contraction;
@@ -35,35 +37,36 @@ use super::rules::{Rules, Trailing, reachable};
 use super::spaces::Spaces;
 use crate::unicode::{self, LETTER, LOWER, MARK, UPPER};
 
-/// What the next block needs to know.
+/// The state between blocks. Each `after_*` bit is 1 if the last character is of that kind.
 #[derive(Clone)]
 pub(super) struct O200k {
     numbers: Numbers,
     spaces: Spaces,
-    endings: bool,
+    contractions: bool,
     after_symbol: u64,
     after_lone_symbol: u64,
-    /// Behind a character of a run of symbols.
+    /// A symbol or mark in a run of symbols.
     after_run: u64,
     after_word: u64,
     after_lower: u64,
     after_either: u64,
-    /// Behind an either that a lower letter precedes.
+    /// An either after a lower-case letter of the same word.
     after_late_either: u64,
     after_plain_space: u64,
     after_blank: u64,
+    /// A line end or slash that belongs to the symbols before it.
     after_taken: u64,
-    /// Bytes of the next block that belong to an ending.
-    ending: u64,
-    after_ending: u64,
+    /// Bytes of the next block that belong to a contraction.
+    contraction: u64,
+    after_contraction: u64,
 }
 
 impl O200k {
-    pub(super) fn new(digits: u32, endings: bool) -> Self {
+    pub(super) fn new(digits: u32, contractions: bool) -> Self {
         O200k {
             numbers: Numbers::new(digits),
             spaces: Spaces::new(Trailing::FromLastNewline),
-            endings,
+            contractions,
             after_symbol: 0,
             after_lone_symbol: 0,
             after_run: 0,
@@ -74,12 +77,13 @@ impl O200k {
             after_plain_space: 0,
             after_blank: 0,
             after_taken: 0,
-            ending: 0,
-            after_ending: 0,
+            contraction: 0,
+            after_contraction: 0,
         }
     }
 
-    /// Runs of symbols, and what the line ends behind symbols take along.
+    /// Returns the runs of symbols, and the line ends and slashes that belong to them. `taken` is the result
+    /// of the previous round.
     #[inline(always)]
     fn symbol_runs(&self, block: &Block, symbols: u64, after_blank: u64, taken: u64) -> (u64, u64) {
         let symbols = symbols & !taken;
@@ -99,47 +103,47 @@ impl O200k {
         (run, taken)
     }
 
-    /// The endings in a block, with the rest of one that began in the block before. `words` are
-    /// the characters of words.
+    /// Returns the bytes of all contractions in a block, including the rest of one that started in the
+    /// previous block. `words` are the characters of words.
     #[inline(always)]
-    fn find_endings(&mut self, block: &Block, text: &[u8], at: usize, words: u64) -> u64 {
-        let mut found = self.ending & block.all;
-        self.ending = 0;
-        if !self.endings {
+    fn find_contractions(&mut self, block: &Block, text: &[u8], at: usize, words: u64) -> u64 {
+        let mut found = self.contraction & block.all;
+        self.contraction = 0;
+        if !self.contractions {
             return 0;
         }
         let mut candidates = block.apostrophes & (words << 1 | self.after_word) & !found;
         while candidates != 0 {
             let apostrophe = candidates.trailing_zeros() as usize;
             candidates &= candidates - 1;
-            // What is part of an ending is no word that another could belong to.
-            let after_found = found << 1 | self.after_ending;
+            // A contraction is not a word: no other contraction follows it.
+            let after_found = found << 1 | self.after_contraction;
             if after_found >> apostrophe & 1 == 1 {
                 continue;
             }
             let length = contraction::length(text, at + apostrophe, true);
             let bytes = ((1u128 << length) - 1) << apostrophe;
             found |= bytes as u64 & block.all;
-            self.ending |= (bytes >> block.len) as u64;
+            self.contraction |= (bytes >> block.len) as u64;
         }
         found
     }
 
-    /// Of `upper` letters that each come behind an either, those that begin a piece.
+    /// Returns those of the `upper` letters, each directly after an either, at which a piece starts.
     #[cold]
-    fn upper_behind_either(&self, block: &Block, text: &[u8], at: usize, mut upper: u64) -> u64 {
+    fn starts_after_either(&self, block: &Block, text: &[u8], at: usize, mut upper: u64) -> u64 {
         let mut starts = 0;
         while upper != 0 {
             let start = upper.trailing_zeros() as usize;
             upper &= upper - 1;
             let mut end = start + (block.upper >> start).trailing_ones() as usize;
-            let behind = loop {
+            let after = loop {
                 match unicode::char_at(text, at + end) {
                     Some((class, length)) if class & UPPER != 0 => end += length,
                     other => break other.map_or(0, |(class, _)| class),
                 }
             };
-            if behind & (LETTER | LOWER | MARK) == 0 {
+            if after & (LETTER | LOWER | MARK) == 0 {
                 starts |= 1 << start;
             }
         }
@@ -151,7 +155,7 @@ impl Rules for O200k {
     #[inline(always)]
     fn starts(&mut self, block: &Block, text: &[u8], at: usize) -> u64 {
         let not_symbols = block.letters | block.numbers | block.spaces | block.marks;
-        let symbols = block.all & !not_symbols & !self.ending;
+        let symbols = block.all & !not_symbols & !self.contraction;
         let plain_spaces = block.spaces & !block.newlines;
         let after_plain_space = plain_spaces << 1 | self.after_plain_space;
         let after_blank = block.blanks << 1 | self.after_blank;
@@ -168,10 +172,10 @@ impl Rules for O200k {
         }
         let after_taken = taken << 1 | self.after_taken;
 
-        let words = (block.letters | block.marks) & !run & !self.ending;
-        let endings = self.find_endings(block, text, at, words);
-        let words = words & !endings;
-        let symbols = symbols & !taken & !endings;
+        let words = (block.letters | block.marks) & !run & !self.contraction;
+        let contractions = self.find_contractions(block, text, at, words);
+        let words = words & !contractions;
+        let symbols = symbols & !taken & !contractions;
         let lower = block.lower & words;
         let upper = block.upper & words;
         let either = words & !lower & !upper;
@@ -189,7 +193,7 @@ impl Rules for O200k {
         let mut cuts = inside & (after_lower | after_late);
         let open = inside & after_either & !after_late;
         if open != 0 {
-            cuts |= self.upper_behind_either(block, text, at, open);
+            cuts |= self.starts_after_either(block, text, at, open);
         }
 
         let starts = first_of_words
@@ -209,7 +213,7 @@ impl Rules for O200k {
         self.after_plain_space = block.last_bit(plain_spaces);
         self.after_blank = block.last_bit(block.blanks);
         self.after_taken = block.last_bit(taken);
-        self.after_ending = block.last_bit(endings);
+        self.after_contraction = block.last_bit(contractions);
         starts
     }
 }

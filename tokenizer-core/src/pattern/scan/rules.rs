@@ -1,49 +1,47 @@
-//! The families of patterns that have a scanner, and the interface of their rules.
+//! The families of patterns with a scanner, and the trait that implements one.
 
 use super::block::Block;
 
-/// What white space at the end of the text is.
+/// How to split white space at the end of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::pattern) enum Trailing {
-    /// One piece, line ends and all: the pattern has `\s++$`.
+    /// Not at all: the pattern contains `\s++$`.
     Whole,
-    /// Cut behind its last line end, as white space is elsewhere.
+    /// After its last line end, like other white space.
     FromLastNewline,
 }
 
-/// A pattern that has a scanner.
+/// A family of patterns with its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::pattern) enum Family {
     /// See `gpt2.rs`.
     Gpt2,
     /// See `cl100k.rs`.
     Cl100k {
-        /// Numbers in a group at most.
+        /// Maximum length of a group of numbers.
         digits: u32,
-        /// At the end of the text.
         trailing: Trailing,
     },
     /// See `o200k.rs`.
     O200k {
-        /// Numbers in a group at most.
+        /// Maximum length of a group of numbers.
         digits: u32,
-        /// Whether words take the endings behind an apostrophe along.
-        endings: bool,
+        /// Whether a contraction belongs to the word before it.
+        contractions: bool,
     },
 }
 
-/// The rules of a family.
+/// The rules of a family, with their state between blocks.
 pub(super) trait Rules {
-    /// The first bytes of the pieces that begin in a block. Blocks come in order; `at` is where
-    /// this one begins in the text.
+    /// Returns the first bytes of the pieces that start in `block`, which starts at `at` in `text`. Must be
+    /// called for all blocks of a text in order.
     fn starts(&mut self, block: &Block, text: &[u8], at: usize) -> u64;
 }
 
-/// The characters of `class` that are reached from `from` (some of them) by steps of one byte
-/// upwards through `class`, with those of `from`.
+/// Returns the bits of `class` that are in `from`, or that follow such a bit without a gap in `class`.
 ///
-/// This is `MatchStar` of Parabix (Cameron et al., "Bitwise data parallelism in regular expression
-/// matching", PACT 2014).
+/// One addition carries all bits through their runs at once: the operation `MatchStar` of Parabix
+/// (Cameron et al., "Bitwise data parallelism in regular expression matching", PACT 2014).
 #[inline(always)]
 pub(super) fn reachable(from: u64, class: u64) -> u64 {
     let from = from & class;

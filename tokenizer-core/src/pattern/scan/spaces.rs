@@ -1,26 +1,28 @@
-//! White space, as the patterns with a rule for line ends split it:
+//! White space in the patterns with a rule for line ends:
 //! `\s++$|\s*[\r\n]|\s+(?!\S)|\s` and its older spelling `\s*[\r\n]+|\s+(?!\S)|\s+`.
 //!
-//! A run of white space is cut at up to three places: at its start; behind its last line end, if
-//! more of it follows; and before its last character, if something that is not white space follows
-//! and that character is no line end.
+//! In a run of white space, up to three pieces start:
 //!
-//! The second place is the hard one, since whether a line end is the last is decided by what comes
-//! later. White space without line ends that begins right behind a line end is a *margin*. A margin
-//! is a piece's start unless a line end comes behind it. An addition carries a bit from the start
-//! of every margin over it to what comes behind, all at once; only where that is a line end, or
-//! lies in the next block, is there more to do, and then the margin is looked at alone.
+//! 1. at its start;
+//! 2. after its last line end, if more white space follows;
+//! 3. at its last character, unless that is a line end or the text ends there.
+//!
+//! The second needs look-ahead. White space without line ends directly after a line end is a *margin*; a
+//! piece starts at a margin unless a line end follows it. One addition carries a bit from the start of
+//! every margin to the character after it. Only if that is a line end, or in the next block, are the
+//! margins of the block examined one by one.
 
 use super::block::Block;
 use super::rules::Trailing;
 use crate::unicode::{self, NEWLINE, SPACE};
 
-/// What white space needs to know of the block before.
+/// The state between blocks. White space that belongs to the symbols before it does not count.
 #[derive(Clone)]
 pub(super) struct Spaces {
     trailing: Trailing,
-    /// The last byte was white space that no piece before it had taken, or a line end.
+    /// 1 if the last character is white space.
     after_space: u64,
+    /// 1 if the last character is a line end.
     after_newline: u64,
 }
 
@@ -33,9 +35,8 @@ impl Spaces {
         }
     }
 
-    /// The first characters of pieces that begin with white space. `taken` are the line ends (and
-    /// slashes) that belong to the piece of symbols before them, `after_taken` what comes right
-    /// behind one of those.
+    /// Returns the starts of pieces that start with white space. `taken` are the line ends and slashes that
+    /// belong to the symbols before them, `after_taken` the bytes directly after one of those.
     #[inline(always)]
     pub(super) fn starts(
         &mut self,
@@ -60,7 +61,7 @@ impl Spaces {
 
         let next_is_space = match block.spaces >> (block.len - 1) & 1 {
             1 => unicode::char_at(text, at + block.len).is_none_or(|(class, _)| class & SPACE != 0),
-            // Asked only where the last character is white space.
+            // Not used unless the last character of the block is white space.
             _ => false,
         };
         let before_space = block.spaces >> 1 | u64::from(next_is_space) << (block.len - 1);
@@ -68,15 +69,15 @@ impl Spaces {
 
         let mut margins = plain & block.lead & after_newline;
         if margins != 0 {
-            let behind = margins.wrapping_add(plain) & !plain;
-            if behind & newlines != 0 || block.last_bit(plain) == 1 {
+            let after = margins.wrapping_add(plain) & !plain;
+            if after & newlines != 0 || block.last_bit(plain) == 1 {
                 margins = self.margins_that_start(block, text, at, margins, plain);
             }
         }
         first | last | margins
     }
 
-    /// Looks at each margin alone.
+    /// Returns the margins at which a piece starts, examining one at a time.
     #[cold]
     fn margins_that_start(
         &self,
@@ -92,20 +93,20 @@ impl Spaces {
             let start = todo.trailing_zeros();
             todo &= todo - 1;
             let end = (start + (plain >> start).trailing_ones()) as usize;
-            let ended = match end < block.len {
+            let is_start = match end < block.len {
                 true => block.newlines >> end & 1 == 0,
-                false => self.margin_ends(text, at + block.len),
+                false => self.no_newline_follows(text, at + block.len),
             };
-            if ended {
+            if is_start {
                 kept |= 1 << start;
             }
         }
         kept
     }
 
-    /// Whether a margin that reaches to `at`, perhaps further, is followed by no line end. A
-    /// margin is looked at from one block only, so all of them together are read once.
-    fn margin_ends(&self, text: &[u8], mut at: usize) -> bool {
+    /// Returns whether no line end follows a margin that extends to `at` or further. Only the block in
+    /// which a margin starts reads ahead, so every byte is read ahead at most once.
+    fn no_newline_follows(&self, text: &[u8], mut at: usize) -> bool {
         while let Some((class, length)) = unicode::char_at(text, at) {
             if class & SPACE == 0 {
                 return true;

@@ -1,40 +1,40 @@
-//! Prefixes of tokens at the end of a text that may go on.
+//! Proper prefixes of tokens at the end of a text that may continue.
 
-/// What tokens begin with.
+/// The tokens in sorted order, for binary search by prefix.
 #[derive(Debug)]
-pub(super) struct Beginnings {
-    /// The bytes of all tokens, ascending.
+pub(super) struct Prefixes {
+    /// Ascending.
     contents: Vec<Vec<u8>>,
     first_bytes: [bool; 256],
     longest: usize,
 }
 
-impl Beginnings {
+impl Prefixes {
     pub(super) fn new(mut contents: Vec<Vec<u8>>) -> Self {
         contents.sort_unstable();
         let mut first_bytes = [false; 256];
         for first in contents.iter().filter_map(|content| content.first()) {
             first_bytes[usize::from(*first)] = true;
         }
-        Beginnings {
+        Prefixes {
             longest: contents.iter().map(Vec::len).max().unwrap_or(0),
             contents,
             first_bytes,
         }
     }
 
-    /// The first place, `from` or behind it, from which the rest of `text` is the beginning of a
-    /// token and no whole one; the end of the text when there is none.
-    pub(super) fn first_unfinished(&self, text: &[u8], from: usize) -> usize {
+    /// Returns the first position at or after `from` from which the rest of `text` is a proper prefix of
+    /// a token, or `text.len()` if there is none.
+    pub(super) fn partial_match(&self, text: &[u8], from: usize) -> usize {
         let nearest = (text.len() + 1).saturating_sub(self.longest);
         (from.max(nearest)..text.len())
             .find(|&at| {
                 let rest = &text[at..];
                 self.first_bytes[usize::from(rest[0])] && {
-                    let behind = self
+                    let greater = self
                         .contents
                         .partition_point(|content| &content[..] <= rest);
-                    let next = self.contents.get(behind);
+                    let next = self.contents.get(greater);
                     next.is_some_and(|content| content.starts_with(rest))
                 }
             })
