@@ -184,7 +184,10 @@ impl<'j> At<'j> {
     }
 
     pub(super) fn fault(&self, fault: FieldFault) -> HuggingFaceError {
-        let path = self.path.clone();
+        let path = match self.path.as_str() {
+            "" => "top level".to_owned(),
+            path => path.to_owned(),
+        };
         self.in_file(HuggingFaceError::Field { path, fault })
     }
 
