@@ -516,10 +516,7 @@ fn tables_give_the_ids_of_their_rows() {
         .run(&["encode", table, "-m", "m.bpe", "--column", "body"])
         .fails(
             1,
-            &[
-                "documents.parquet: no column \"body\"",
-                "inner.content",
-            ],
+            &["documents.parquet: no column \"body\"", "inner.content"],
         )
         .says(&["hint: --column"]);
     folder
@@ -595,10 +592,7 @@ fn groups_of_rows_give_the_same_ids_on_any_number_of_threads() {
                 "--threads",
                 threads,
             ])
-            .fails(
-                1,
-                &["b.parquet: row 50702: null in column \"text\""],
-            );
+            .fails(1, &["b.parquet: row 50702: null in column \"text\""]);
     }
     assert!(!folder.exists("x"));
 }
