@@ -211,7 +211,7 @@ def threads(load, vocabulary, text, passes, processors):
         return taken / calls
 
     first, second = ({processor} for processor in processors)
-    with beside(lambda: seconds(1, second)) as ask:
+    with forked(lambda: seconds(1, second)) as ask:
         times = {"one": [], "apart": [], "two": []}
         for _ in range(passes):
             alone = [seconds(1, first), seconds(1, second)]
@@ -224,7 +224,7 @@ def threads(load, vocabulary, text, passes, processors):
 
 
 @contextlib.contextmanager
-def beside(work):
+def forked(work):
     """A fork of this process that runs `work` on request, concurrently, and returns its results."""
     here, there = multiprocessing.Pipe()
 

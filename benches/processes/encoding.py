@@ -130,13 +130,13 @@ def median(numbers):
 
 def ratios(ours, others):
     """For each run, our speed divided by the best speed of the others; None without others."""
-    made = []
+    found = []
     for number, speed in enumerate(ours):
-        beside = [runs[number] for runs in others if runs[number] is not None]
-        if speed is None or not beside:
+        competitors = [runs[number] for runs in others if runs[number] is not None]
+        if speed is None or not competitors:
             return None
-        made.append(speed / max(beside))
-    return made
+        found.append(speed / max(competitors))
+    return found
 
 
 def number_cell(number, digits=0):
@@ -200,8 +200,8 @@ def whole_table(bench, corpora):
                 others = [runs for name, runs in kind.items() if not is_ours(name)]
                 cells.append(ratio_cell(ratios(kind[encoder], others)))
             for kind in kinds[1:]:
-                beside = [kind["tiktoken"]] if "tiktoken" in kind and "numpy" not in encoder else []
-                cells.append(ratio_cell(ratios(kind[encoder], beside)))
+                competitors = [kind["tiktoken"]] if "tiktoken" in kind and "numpy" not in encoder else []
+                cells.append(ratio_cell(ratios(kind[encoder], competitors)))
             table_row([corpus, encoder, *cells])
 
     begin_titled("Peak memory of the process including the text, MB", ["corpus", *encoders])
@@ -216,8 +216,8 @@ def hostile_table(bench, corpora):
         return
     encoders = list(bench.encoders)
     ours = [encoder for encoder in encoders if is_ours(encoder)]
-    beside = [f"{encoder}: ratio" for encoder in ours]
-    begin_titled("Hostile texts, first pass", ["MB/s", *encoders, *beside])
+    competitors = [f"{encoder}: ratio" for encoder in ours]
+    begin_titled("Hostile texts, first pass", ["MB/s", *encoders, *competitors])
     for path in found:
         size = path.stat().st_size
         results = bench.side_by_side(encoders, "whole", path)

@@ -30,7 +30,7 @@ from program import (
     TooLong,
     default_corpora,
     find_program,
-    made,
+    generated,
     table_head,
     table_row,
     train,
@@ -48,7 +48,7 @@ def large_corpus(kind, megabytes, inputs=()):
     cargo = ["cargo", "run", "--quiet", "--release", "-p", "benches", "--bin", "large_corpus", "--"]
     cargo[2:2] = ["--manifest-path", ROOT / "Cargo.toml"]
     size = str(megabytes * 1_000_000)
-    return made(f"{kind}-{megabytes}MB", lambda path: [*cargo, kind, path, size, str(SEED), *inputs])
+    return generated(f"{kind}-{megabytes}MB", lambda path: [*cargo, kind, path, size, str(SEED), *inputs])
 
 
 def beginnings(path, sizes, folder):

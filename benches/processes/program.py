@@ -24,7 +24,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("TOKENIZER_SHARED_DATA", ROOT.parent / "shared" / "data"))
-MADE = ROOT / "target" / "corpora"
+GENERATED = ROOT / "target" / "corpora"
 PROGRAM = ROOT / "target" / "release" / "tokenizer"
 ENCODE_ONCE = ROOT / "target" / "release" / "encode_once"
 PATTERNS = {"r50k_base": "gpt2", "cl100k_base": "cl100k", "o200k_base": "o200k"}
@@ -155,17 +155,17 @@ def default_corpora(names=("english_prose", "multilingual", "source_code")):
             found.append(path)
         elif name == "source_code" and generator.exists():
             command = [sys.executable, generator]
-            found.append(made("source_code", lambda path: [*command, path]))
+            found.append(generated("source_code", lambda path: [*command, path]))
     return found or [ROOT / "fixtures/corpus.txt"]
 
 
-def made(name, command):
+def generated(name, command):
     """A generated corpus, cached in target/corpora. `command(path)` returns the command that writes it."""
-    path = MADE / f"{name}.txt"
+    path = GENERATED / f"{name}.txt"
     if not path.exists():
-        MADE.mkdir(parents=True, exist_ok=True)
+        GENERATED.mkdir(parents=True, exist_ok=True)
         # Renamed once complete, so that an interrupted run leaves no partial file.
-        unfinished = MADE / f"{name}.{os.getpid()}"
+        unfinished = GENERATED / f"{name}.{os.getpid()}"
         subprocess.run(command(unfinished), check=True, stdout=subprocess.DEVNULL)
         unfinished.rename(path)
     return path

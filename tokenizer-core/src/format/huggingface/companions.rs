@@ -1,4 +1,4 @@
-//! The files beside a tokenizer in a folder.
+//! The companion files of a tokenizer in a folder.
 
 use super::error::{HuggingFaceError, MAX_BYTES};
 use super::json::{At, Json};
