@@ -1,10 +1,10 @@
-//! Decoding ids to bytes, for each published vocabulary that is at hand, on each natural corpus.
+//! Decoding, for each available published vocabulary on each natural corpus.
 //!
-//! - `new`: into a new vector each time.
-//! - `again`: into a vector that is used again.
+//! - `new`: to bytes in a new vector.
+//! - `again`: to bytes in a reused vector.
 //! - `streamed`: one id at a time, to text.
 //!
-//! The answer must be the corpus. A word chooses: `cargo bench -p benches --bench decode -- english`.
+//! Decoding must restore the corpus. A word selects rows: `cargo bench -p benches --bench decode -- english`.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -43,7 +43,7 @@ fn new(bencher: Bencher, Case(text): &Case) {
     let bencher = bencher.counter(BytesCount::of_slice(text.bytes));
     let mut bytes = Vec::new();
     bencher.bench_local(|| {
-        // The one before goes first, as in a program that is done with it.
+        // Frees the previous vector first, as a program would.
         bytes = Vec::new();
         bytes = text.model.decode(&text.ids).unwrap_or_default();
     });

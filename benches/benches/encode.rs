@@ -1,18 +1,18 @@
-//! Encoding with the tables of OpenAI and one of nanochat's kind that is trained here, on each corpus.
+//! Encoding with OpenAI's vocabularies and one like nanochat's, on each corpus.
 //!
-//! - `cold`: the first pass of a new tokenizer over a whole file. To make the tokenizer is not timed.
-//! - `warm`: later passes of one tokenizer.
-//! - `novel`: a tokenizer whose piece table is filled with other text; every piece is a miss.
-//! - `documents`: files in documents of 4 KB, one call each; later passes.
+//! - `cold`: the first pass of a new tokenizer over a whole file, without building the tokenizer.
+//! - `warm`: later passes of the same tokenizer.
+//! - `novel`: every piece is a cache miss, and the cache is full of other pieces.
+//! - `documents`: later passes over documents of 4 KB, one call each.
 //! - `batch`: the same documents in one call, on 1 and 2 threads.
-//! - `hostile`: the first pass over texts that were made to be hard, with OpenAI's tables.
-//! - `load`: a file in memory to the ids of a first sentence.
-//! - `tiktoken`: tiktoken's own core (the crate `tiktoken-rs`) on whole files, and on the hostile
-//!   ones where its regex engine does not give up.
+//! - `hostile`: the first pass over adversarial texts, with OpenAI's vocabularies.
+//! - `load`: from a model file in memory to the ids of a sentence.
+//! - `tiktoken`: the core of tiktoken (the crate `tiktoken-rs`) on whole files, and on the adversarial
+//!   texts on which its regex engine does not fail.
 //!
-//! All of it takes a quarter of an hour; a word chooses: `cargo bench -p benches --bench encode --
-//! cl100k/english`. Every answer is held by its hash against the definition, or where pieces are too
-//! long for that, against tiktoken's.
+//! All rows take 15 minutes; a word selects rows: `cargo bench -p benches --bench encode --
+//! cl100k/english`. The hash of all ids is compared with the definition or, for texts with very long
+//! pieces, with tiktoken.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -37,14 +37,14 @@ fn main() {
         .main();
 }
 
-/// Bytes that a tokenizer has met before it is given novel pieces, and bytes of these.
-const MET: usize = 4 << 20;
+/// Bytes that fill the cache before `novel`, and bytes of novel pieces.
+const FILL: usize = 4 << 20;
 const NOVEL: usize = 4 << 20;
 
-/// Hard texts below this size say nothing about how time grows.
-const SMALLEST_HOSTILE: usize = 250_000;
+/// Minimum size of hostile texts in bytes; smaller ones do not show how time grows.
+const MIN_HOSTILE: usize = 250_000;
 
-/// A model and a text, with a number of threads where there are several.
+/// A model and a text, and the number of threads for `batch`.
 #[derive(Clone, Copy)]
 struct Case {
     encoding: &'static Encoding,
@@ -57,16 +57,16 @@ impl Case {
         self.corpus.text()
     }
 
-    /// A tokenizer that has met nothing.
+    /// A tokenizer with empty caches.
     fn tokenizer(self) -> Tokenizer {
         Tokenizer::new(Arc::clone(self.encoding.model()))
     }
 
-    /// What a benchmark gives back, to be checked when the clock has stopped.
+    /// The result of a benchmark, checked when it is dropped.
     fn answer(self, ids: Vec<TokenId>) -> Answer {
         Answer {
             ids,
-            right: right(self),
+            expected: expected(self),
         }
     }
 }
@@ -109,47 +109,46 @@ fn natural_on_threads() -> Vec<Case> {
 }
 
 fn hostile_cases() -> Vec<Case> {
-    // The table that is trained here is as small as its corpus.
+    // The trained vocabulary may be as small as its corpus.
     cases(|case| {
-        let hard = case.corpus.is_adversarial() && case.text().len() >= SMALLEST_HOSTILE;
-        hard && !case.encoding.is_trained_here()
+        let is_hostile = case.corpus.is_adversarial() && case.text().len() >= MIN_HOSTILE;
+        is_hostile && !case.encoding.is_trained_here()
     })
 }
 
-/// The ids that one pass gave. They are checked when it is dropped, which is not timed.
+/// The ids of one pass. They are checked on drop, which is not timed.
 struct Answer {
     ids: Vec<TokenId>,
-    right: u64,
+    expected: u64,
 }
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        assert_eq!(hash(&self.ids), self.right, "these are not the right ids");
+        assert_eq!(hash(&self.ids), self.expected, "wrong ids");
     }
 }
 
-/// The hash of the right ids of a case, found once: by the definition, or where pieces are too long
-/// for it, by tiktoken. Where that gives up too (on a million spaces), the ids of a new tokenizer,
-/// which at least must decode to the text.
-fn right(case: Case) -> u64 {
+/// The hash of the expected ids, cached: by the definition or, if pieces are too long, by tiktoken. If
+/// that fails too (on a million spaces), the ids of a new tokenizer, which must decode to the text.
+fn expected(case: Case) -> u64 {
     type Key = (&'static str, &'static str);
-    static KNOWN: LazyLock<Mutex<HashMap<Key, u64>>> = LazyLock::new(Mutex::default);
+    static CACHE: LazyLock<Mutex<HashMap<Key, u64>>> = LazyLock::new(Mutex::default);
 
     let key = (case.encoding.name(), case.corpus.name());
-    let known = || KNOWN.lock().expect("no holder of the lock panics");
-    if let Some(&right) = known().get(&key) {
-        return right;
+    let cache = || CACHE.lock().expect("no holder of the lock panics");
+    if let Some(&expected) = cache().get(&key) {
+        return expected;
     }
     let (model, text) = (case.encoding.model(), case.text());
-    let right = encoding::right_hash(model, text)
+    let expected = encoding::expected_hash(model, text)
         .or_else(|| Some(hash(&encode_with_tiktoken(case)?)))
         .unwrap_or_else(|| {
             let ids = case.tokenizer().encode(text).expect("it splits");
             assert!(model.decode(&ids).expect("the ids exist") == text);
             hash(&ids)
         });
-    known().insert(key, right);
-    right
+    cache().insert(key, expected);
+    expected
 }
 
 #[divan::bench(args = natural())]
@@ -163,7 +162,7 @@ fn hostile(bencher: Bencher, case: Case) {
 }
 
 fn first_pass(bencher: Bencher, case: Case) {
-    right(case);
+    expected(case);
     bencher
         .counter(BytesCount::of_slice(case.text()))
         .with_inputs(|| case.tokenizer())
@@ -195,11 +194,14 @@ fn documents(bencher: Bencher, case: Case) {
         }
         ids
     };
-    let right = right_of_documents(case, &documents);
+    let expected = expected_of_documents(case, &documents);
     pass();
     bencher
         .counter(BytesCount::of_slice(case.text()))
-        .bench_local(|| Answer { ids: pass(), right });
+        .bench_local(|| Answer {
+            ids: pass(),
+            expected,
+        });
 }
 
 #[divan::bench(args = natural_on_threads())]
@@ -213,54 +215,58 @@ fn batch(bencher: Bencher, case: Case) {
             .encode_batch(&documents);
         batch.expect("they split").ids
     };
-    let right = right_of_documents(case, &documents);
+    let expected = expected_of_documents(case, &documents);
     pass();
     bencher
         .counter(BytesCount::of_slice(case.text()))
-        .bench_local(|| Answer { ids: pass(), right });
+        .bench_local(|| Answer {
+            ids: pass(),
+            expected,
+        });
 }
 
-/// Documents end where a pattern need not cut, so their ids are not those of the whole.
-fn right_of_documents(case: Case, documents: &[&[u8]]) -> u64 {
-    let right = encoding::right_hash_of(case.encoding.model(), documents);
-    right.expect("people write no pieces that are so long")
+/// Documents may end inside a piece of the whole text, so their ids differ from those of the text.
+fn expected_of_documents(case: Case, documents: &[&[u8]]) -> u64 {
+    let expected = encoding::expected_hash_of(case.encoding.model(), documents);
+    expected.expect("natural text has no such long pieces")
 }
 
-/// Tokenizer and text of `novel`.
+/// A model, the text that fills its cache, and a text of novel pieces.
 struct Novel {
     model: Arc<Model>,
-    met: &'static [u8],
+    fill: &'static [u8],
     text: Vec<u8>,
-    right: u64,
+    expected: u64,
 }
 
 impl Novel {
     fn new(case: Case) -> Self {
         let first = encoding::first_corpus();
-        let met: &[u8] = match case.corpus.name() == first.name() {
-            false => first.beginning(MET),
+        let fill: &[u8] = match case.corpus.name() == first.name() {
+            false => first.beginning(FILL),
             true => b"",
         };
         let model = Arc::clone(case.encoding.model());
-        let mut text = encoding::novel(&model, met, case.text());
+        let mut text = encoding::novel(&model, fill, case.text());
         let cut = model.pattern().first_cut(&text, NOVEL);
         text.truncate(cut.unwrap_or(text.len()));
-        let right = encoding::right_hash(&model, &text).expect("people write no long pieces");
+        let expected =
+            encoding::expected_hash(&model, &text).expect("natural text has no such long pieces");
         Novel {
             model,
-            met,
+            fill,
             text,
-            right,
+            expected: expected,
         }
     }
 }
 
-/// A model has met the text that it was trained on.
+/// All natural texts, except the one that the model was trained on.
 fn novel_cases() -> Vec<Case> {
     let first = encoding::first_corpus().name();
     cases(|case| {
-        let has_met = case.encoding.is_trained_here() && case.corpus.name() == first;
-        case.corpus.is_natural() && !has_met
+        let is_training_text = case.encoding.is_trained_here() && case.corpus.name() == first;
+        case.corpus.is_natural() && !is_training_text
     })
 }
 
@@ -268,20 +274,20 @@ fn novel_cases() -> Vec<Case> {
 fn novel(bencher: Bencher, case: Case) {
     let Novel {
         model,
-        met,
+        fill,
         text,
-        right,
+        expected,
     } = Novel::new(case);
     bencher
         .counter(BytesCount::of_slice(&text))
         .with_inputs(|| {
             let tokenizer = Tokenizer::new(Arc::clone(&model));
-            tokenizer.encode(met).expect("it splits");
+            tokenizer.encode(fill).expect("it splits");
             tokenizer
         })
         .bench_local_refs(|tokenizer| Answer {
             ids: tokenizer.encode(&text).expect("it splits"),
-            right,
+            expected,
         });
 }
 
@@ -309,8 +315,8 @@ fn load(bencher: Bencher, File { encoding, format }: File) {
         "bpe" => encoding.native_file(),
         _ => encoding.tiktoken_file(),
     };
-    let right = encoding::right_hash(encoding.model(), SENTENCE.as_bytes());
-    let right = right.expect("a sentence has no long piece");
+    let expected = encoding::expected_hash(encoding.model(), SENTENCE.as_bytes());
+    let expected = expected.expect("a sentence has no long piece");
     bencher.bench_local(|| {
         let model = match format {
             "bpe" => native::read(bytes).expect("a model"),
@@ -318,18 +324,18 @@ fn load(bencher: Bencher, File { encoding, format }: File) {
         };
         let tokenizer = Tokenizer::new(model);
         let ids = tokenizer.encode(SENTENCE.as_bytes()).expect("it splits");
-        // To take the tokenizer apart is not timed.
-        (Answer { ids, right }, tokenizer)
+        // Returns the tokenizer, so that dropping it is not timed.
+        (Answer { ids, expected }, tokenizer)
     });
 }
 
-/// tiktoken's core with the table of an encoding, made once.
+/// tiktoken's core with the vocabulary of an encoding, built once.
 fn tiktoken_of(encoding: &'static Encoding) -> &'static CoreBPE {
-    static KNOWN: [OnceLock<CoreBPE>; 4] = [const { OnceLock::new() }; 4];
-    let place = Encoding::all()
+    static CORES: [OnceLock<CoreBPE>; 4] = [const { OnceLock::new() }; 4];
+    let index = Encoding::all()
         .iter()
         .position(|other| other.name() == encoding.name());
-    KNOWN[place.expect("it is one of them")].get_or_init(|| {
+    CORES[index.expect("a known encoding")].get_or_init(|| {
         let ranks = rank_table::read_ranks(encoding.tiktoken_file()).expect("a table of ranks");
         let pattern = encoding.pattern();
         CoreBPE::new(
@@ -341,7 +347,7 @@ fn tiktoken_of(encoding: &'static Encoding) -> &'static CoreBPE {
     })
 }
 
-/// What tiktoken gives, or `None` where its regex engine gives up, which is a panic.
+/// The ids of tiktoken; `None` if its regex engine fails, which is a panic.
 fn encode_with_tiktoken(case: Case) -> Option<Vec<TokenId>> {
     let text = std::str::from_utf8(case.text()).ok()?;
     let tiktoken = tiktoken_of(case.encoding);
@@ -350,7 +356,7 @@ fn encode_with_tiktoken(case: Case) -> Option<Vec<TokenId>> {
     let ids = panic::catch_unwind(AssertUnwindSafe(|| tiktoken.encode_ordinary(text)));
     panic::set_hook(hook);
     if ids.is_err() {
-        eprintln!("\n{case}: the regex engine of tiktoken gives up");
+        eprintln!("\n{case}: the regex engine of tiktoken failed");
     }
     ids.ok()
 }
@@ -369,7 +375,7 @@ fn with_tiktoken(bencher: Bencher, case: Case) {
     let Ok(text) = std::str::from_utf8(case.text()) else {
         return;
     };
-    // The first pass makes what is made once, and tells whether there is something to measure.
+    // Warms up lazily built tables, and skips texts on which the engine fails.
     if encode_with_tiktoken(case).is_none() {
         return;
     }

@@ -1,15 +1,13 @@
-//! Splitting, for each published pattern, on each corpus, with each set of instructions and with
-//! the regex engine.
+//! Splitting, for each named pattern on each corpus, on each SIMD tier and with the regex engine.
 //!
-//! All of it takes some minutes; a word chooses: `cargo bench -p benches --bench split -- english`.
-//! Names are like `cl100k::english_prose/avx2`; words are regexes, so `cl100k.*(prose|code)` works
-//! too. For one table of whole files see `split_table`.
+//! All rows take a few minutes; a regex selects rows by name (`cl100k::english_prose/avx2`):
+//! `cargo bench -p benches --bench split -- 'cl100k.*(prose|code)'`. `split_table` measures whole files.
 
 use std::fmt;
 use std::time::Duration;
 
 use benches::corpora::{self, Corpus};
-use benches::splitting::{Split, Way};
+use benches::splitting::{Split, Splitter};
 use divan::Bencher;
 use divan::counter::BytesCount;
 use tokenizer_core::PatternName;
@@ -23,27 +21,26 @@ fn main() {
         .main();
 }
 
-/// Bytes that are split of the large corpora: more than the caches near a core hold, little enough
-/// for the regex engine.
+/// Length of a text in bytes: larger than a core's caches, small enough for the regex engine.
 const SIZE: usize = 4 << 20;
 
-/// One corpus, split in one way.
+/// A corpus and an implementation.
 #[derive(Clone, Copy)]
 struct Case {
     corpus: &'static Corpus,
-    way: Way,
+    splitter: Splitter,
 }
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.corpus.name(), self.way)
+        write!(f, "{}/{}", self.corpus.name(), self.splitter)
     }
 }
 
 fn cases() -> impl Iterator<Item = Case> {
     corpora::all().iter().flat_map(|corpus| {
-        let ways = Way::all().into_iter();
-        ways.map(move |way| Case { corpus, way })
+        let splitters = Splitter::all().into_iter();
+        splitters.map(move |splitter| Case { corpus, splitter })
     })
 }
 
@@ -69,8 +66,8 @@ fn nanochat(bencher: Bencher, case: Case) {
 
 fn split(bencher: Bencher, name: PatternName, case: Case) {
     let text = case.corpus.beginning(SIZE);
-    let split = Split::new(name, case.way);
-    // The regex engine gives up on some texts; there is nothing to measure then.
+    let split = Split::new(name, case.splitter);
+    // Skips texts on which the regex engine fails.
     if split.run(text).is_err() {
         return;
     }

@@ -1,10 +1,9 @@
 //! The two stages of training, with nanochat's pattern, on each corpus.
 //!
-//! - `counting`: megabytes a second, on one thread and on one for each processor.
-//! - `merging`: for each size of vocabulary, visits a second. A visit is a merge that changes a
-//!   distinct word; 40 million a second are 25 ns for each.
+//! - `counting`: MB/s, on one thread and on all processors.
+//! - `merging`: visits/s, for several vocabulary sizes. A visit is a merge that changes a distinct word.
 //!
-//! All of it takes some minutes; a word chooses: `cargo bench -p benches --bench train -- english`.
+//! All rows take a few minutes; a word selects rows: `cargo bench -p benches --bench train -- english`.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -26,7 +25,7 @@ fn main() {
 
 static TEXTS: LazyLock<Vec<Text>> = LazyLock::new(training::texts);
 
-/// One text with a number: of threads, or of merges.
+/// A text and a number of threads, or a vocabulary size.
 struct Case {
     text: &'static Text,
     number: usize,

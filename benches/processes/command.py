@@ -1,24 +1,24 @@
 #!/usr/bin/env python3
-"""Prints `tokenizer encode` as a process: beside a script with tiktoken, beside the core, on other inputs.
+"""Measures `tokenizer encode` as a process, compared with a tiktoken script, the core and other inputs.
 
     cargo build --release -p tokenizer-cli -p benches --bins
     pip install tiktoken==0.14.0 numpy pyarrow
     python benches/processes/command.py [CORPUS...] [--runs N] [--large]
 
-Corpora are files of UTF-8; without any, the large ones of `../shared/data`, or the text of `fixtures`.
-All of it is with two threads and the vocabulary from its `.tiktoken` file. The columns:
+Corpora are UTF-8 files; by default the large ones in `../shared/data`, or else the text in `fixtures`.
+Everything uses two threads and the vocabulary in a `.tiktoken` file. The columns:
 
-  command   the whole process, from its start to its end, from a text to a `.bin` of numbers of four bytes
-  tiktoken  the same by a script of a few lines, which is this file too (`--as-tiktoken`)
-  core      loading, a sentence and the first pass in one process, without reading, writing, starting
-  lines     the command again, on JSON lines of documents of about 4 KB
-  parquet   and on a Parquet table of these
+  command   the whole process, from a text to a file of ids as u32
+  tiktoken  the same with a short script (this file with `--as-tiktoken`)
+  core      loading, a sentence and the first pass, without process start, reading and writing
+  lines     the command on JSON lines with documents of about 4 KB
+  parquet   the command on a Parquet table with the same documents
 
-Runs take turns, so that a machine that is slower for a while is so for all. A cell is the median of the
-runs; a ratio is the median of the ratios of the runs that stood beside each other. What was
-written is compared with the ids of the core.
+The variants alternate, so that load on the machine affects all of them. A cell is the median of the
+runs; a ratio is the median over back-to-back pairs of runs. The written ids are compared with those of
+the core.
 
-With `--large`: what memory the command takes for 2 GB of text that `large_corpus` makes, and its speed.
+`--large` also measures speed and memory of the command on 2 GB of text from `large_corpus`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ LARGE_MEGABYTES = 2000
 
 
 def as_tiktoken(vocabulary, regex, text, output):
-    """What people write who have no command: the file in two parts, a thread for each."""
+    """A typical script: encodes the file in two parts, on one thread each."""
     import numpy as np
     import tiktoken
     from tiktoken.load import load_tiktoken_bpe
@@ -71,7 +71,7 @@ def as_tiktoken(vocabulary, regex, text, output):
 
 
 def cuttable(text, at):
-    """A place from there on where no piece goes on: behind a line feed, in front of a letter."""
+    """The first offset from `at` that no piece crosses: after a line feed and before a letter."""
     while at < len(text) and not (text[at - 1] == "\n" and text[at].isalpha()):
         at += 1
     return at
@@ -86,7 +86,7 @@ def documents(text):
 
 
 class Bench:
-    """What is measured with, in a folder for what is written."""
+    """The configuration, and a folder for output."""
 
     def __init__(self, chosen, folder):
         self.chosen = chosen
@@ -102,7 +102,7 @@ class Bench:
         return [self.chosen.program, "encode", *model, *how, "-o", output, text]
 
     def timed(self, command, output):
-        """The seconds of a process, and what it wrote."""
+        """Runs a process. Returns the seconds and the contents of its output file."""
         start = time.perf_counter()
         subprocess.run(command, check=True)
         taken = time.perf_counter() - start
@@ -115,7 +115,7 @@ class Bench:
         return run["load"] + run["sentence"] + run["passes"][0], run["crc"]
 
     def inputs(self, path):
-        """The text as JSON lines, and as a Parquet table if that can be written here."""
+        """The text as JSON lines, and as a Parquet table if pyarrow is installed."""
         texts = list(documents(path.read_bytes().decode()))
         lines = self.folder / f"{path.stem}.jsonl"
         as_json = [json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts]
@@ -133,33 +133,33 @@ class Bench:
         lines, table = self.inputs(path)
         output = self.folder / "ids.bin"
         script = [sys.executable, __file__, "--as-tiktoken"]
-        ways = {
+        variants = {
             "command": self.command(path, output),
             "tiktoken": [*script, self.vocabulary, self.regex, path, output],
             "lines": self.command(lines, output),
             "parquet": table and self.command(table, output),
         }
-        seconds = {way: [] for way in (*ways, "core")}
+        seconds = {variant: [] for variant in (*variants, "core")}
         for _ in range(self.chosen.runs):
             taken, crc = self.core(path)
             seconds["core"].append(taken)
             written = {}
-            for way, command in ways.items():
+            for variant, command in variants.items():
                 if command:
-                    taken, written[way] = self.timed(command, output)
-                    seconds[way].append(taken)
-            # Documents were cut where no piece goes on.
-            different = [way for way in written if zlib.crc32(written[way]) != crc]
+                    taken, written[variant] = self.timed(command, output)
+                    seconds[variant].append(taken)
+            # No piece crosses the ends of documents, so all variants have the same ids.
+            different = [variant for variant in written if zlib.crc32(written[variant]) != crc]
             if different:
-                sys.exit(f"{path.stem}: {', '.join(different)} wrote other ids than the core")
+                sys.exit(f"{path.stem}: {', '.join(different)} wrote different ids than the core")
         ours = seconds["command"]
         cells = [path.stem, f"{path.stat().st_size / 1e6:.1f}", f"{statistics.median(ours):.3f}"]
-        for way in ("tiktoken", "core", "lines", "parquet"):
-            theirs = seconds[way]
+        for variant in ("tiktoken", "core", "lines", "parquet"):
+            theirs = seconds[variant]
             if not theirs:
                 cells += ["-", "-"]
                 continue
-            pairs = zip(ours, theirs) if way == "core" else zip(theirs, ours)
+            pairs = zip(ours, theirs) if variant == "core" else zip(theirs, ours)
             cells.append(f"{statistics.median(theirs):.3f}")
             cells.append(ratio_cell([one / other for one, other in pairs]))
         table_row(cells)
@@ -175,8 +175,8 @@ class Bench:
             sys.exit("the command failed")
         size = text.stat().st_size
         print(
-            f"\n{size / 1e6:.0f} MB in {taken:.1f} s, {size / taken / 1e6:.0f} MB/s; at most "
-            f"{highest / 1e6:.0f} MB of memory, {anonymous / 1e6:.0f} without the pages of files"
+            f"\n{size / 1e6:.0f} MB in {taken:.1f} s, {size / taken / 1e6:.0f} MB/s; peak memory "
+            f"{highest / 1e6:.0f} MB, {anonymous / 1e6:.0f} MB without mapped files"
         )
 
 
@@ -186,11 +186,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("corpora", nargs="*", type=Path, metavar="CORPUS")
     parser.add_argument("--runs", type=int, default=5, metavar="N", help="of each [default: 5]")
-    parser.add_argument("--large", action="store_true", help="2 GB too, for its memory")
+    parser.add_argument("--large", action="store_true", help="also measure 2 GB of text")
     parser.add_argument("--program", default=PROGRAM, metavar="FILE", help="the command")
     chosen = parser.parse_args()
     if chosen.runs < 1:
-        parser.error("there must be a run")
+        parser.error("--runs must be at least 1")
     find_program(chosen.program)
     find_program(ENCODE_ONCE)
     heads = ["corpus", "MB", "command, s", "tiktoken, s", "tiktoken / command", "core, s"]

@@ -1,17 +1,17 @@
-"""One encoder in a process of its own: what `encoding.py` starts, again and again.
+"""Runs one encoder and prints measurements as a JSON object. Started by `encoding.py` for each run.
 
     python encoders.py '{"encoder": ..., "mode": ..., ...}'
 
-It prints one JSON object. The modes:
+The modes:
 
   whole    a text in one call: loading, the first pass, later passes; ids, peak memory
-  lines    short lines, one call each: first pass, later passes, the time of every call of these
+  lines    short lines, one call each: first pass, later passes, and the latency of later calls
   load     from the path of a vocabulary to the ids of one sentence
-  threads  the beginning of a text on one thread and on two processors, by turns; only ours
-  rustbpe  `encode` of a vocabulary that the package trains itself, on documents
+  threads  the beginning of a text on one and on two processors, alternating; ours only
+  rustbpe  `encode` of documents with a vocabulary trained by the package itself
 
-Importing a package is not timed, nor is giving back the ids of the pass before. The process keeps
-to the processors that it is told. The memory is the highest resident size, text included; on Linux.
+Imports and freeing the previous ids are not timed. The process is pinned to the given processors.
+Memory is the peak resident size including the text, on Linux only.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def read_ranks(path):
 
 # ---------------------------------------------------------------- encoders
 #
-# Each imports its package and gives a function that loads a vocabulary, which gives one that encodes
-# a `str`. A vocabulary is the path of a .tiktoken file, the name of its pattern and its regex.
+# Each function imports a package and returns a loader. A loader takes the path of a .tiktoken file, the
+# name of its pattern and its regex, and returns a function that encodes a `str`.
 
 
 def tiktoken(method):
@@ -92,11 +92,11 @@ def ours(output):
     from tokenizer_py import Tokenizer
 
     if output == "numpy":
-        # It is imported when it is needed first; gigatoken imports it with itself.
+        # tokenizer_py imports numpy on first use, gigatoken on import.
         import numpy  # noqa: F401
 
     def load(path, pattern, regex):
-        # The native format knows its pattern.
+        # The native format stores its pattern.
         named = {} if Path(path).suffix == ".bpe" else {"pattern": pattern}
         tokenizer = Tokenizer.from_file(path, **named)
         return tokenizer.encode if output == "list" else tokenizer.encode_numpy
@@ -104,7 +104,7 @@ def ours(output):
     return load
 
 
-# Name, as in the tables: what imports it, and what it gives.
+# Names as in the tables, with the function that imports the package and its argument.
 ENCODERS = {
     "tiktoken": (tiktoken, "encode_ordinary"),
     "tiktoken, numpy": (tiktoken, "encode_to_numpy"),
@@ -128,7 +128,7 @@ def timed(call, *arguments):
 
 
 def crc_of(all_ids):
-    """Of ids in any form: how many, and the CRC-32 of them as little-endian u32."""
+    """The number of ids in any container, and their CRC-32 as little-endian u32."""
     import numpy
 
     count = crc = 0
@@ -185,23 +185,23 @@ def load_time(load, vocabulary, text, passes):
 
 
 def threads(load, vocabulary, text, passes, processors):
-    """One thread on each of two processors, both of these at once, and two threads, by turns.
+    """One thread on each of two processors, two processes at once, and two threads, alternating.
 
-    Two processors of a machine that others share differ in speed by a third, change it by the minute,
-    and together do as much as twice one of them, or little more than one. So it is measured in each
-    pass what they do at once for two processes that share nothing: no threads can do more.
+    On a shared machine, the speeds of two processors differ by up to a third and change within minutes,
+    and both together may be hardly faster than one. Two independent processes, measured in each pass,
+    are therefore the upper bound for two threads.
     """
     import numpy
 
     encode = load(*vocabulary)
     data = text.encode()
     once = encode(data, threads=1)
-    # Enough calls in a pass for the clock, and passes enough for a median.
+    # Enough calls per pass for the resolution of the clock.
     calls = max(1, 4_000_000 // len(data))
 
     def seconds(count, on):
         os.sched_setaffinity(0, on)
-        # What is known lies in the caches of the processor that had it last.
+        # Warms the processor's caches.
         ids = encode(data, threads=count)
         taken = 0
         for _ in range(calls):
@@ -211,7 +211,7 @@ def threads(load, vocabulary, text, passes, processors):
         return taken / calls
 
     first, second = ({processor} for processor in processors)
-    with beside(lambda: seconds(1, second)) as ask:
+    with forked(lambda: seconds(1, second)) as ask:
         times = {"one": [], "apart": [], "two": []}
         for _ in range(passes):
             alone = [seconds(1, first), seconds(1, second)]
@@ -224,8 +224,8 @@ def threads(load, vocabulary, text, passes, processors):
 
 
 @contextlib.contextmanager
-def beside(work):
-    """A copy of this process that does the work when it is asked to, and tells what came of it."""
+def forked(work):
+    """A fork of this process that runs `work` on request, concurrently, and returns its results."""
     here, there = multiprocessing.Pipe()
 
     def serve():
@@ -235,7 +235,7 @@ def beside(work):
 
     process = multiprocessing.get_context("fork").Process(target=serve)
     process.start()
-    # So that the end of the other process is seen.
+    # Closed here, so that the end of the other process is detected.
     there.close()
 
     def ask():
@@ -268,7 +268,7 @@ def main():
     job = json.loads(sys.argv[1])
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, job["processors"])
-    # The first array that a package makes would import it while the clock runs.
+    # Otherwise a package's first array would import it while the clock runs.
     import numpy  # noqa: F401
 
     text = Path(job["text"]).read_bytes()[: job.get("limit")].decode("utf-8", "ignore")
@@ -284,10 +284,10 @@ def main():
         more = [job["processors"]] if job["mode"] == "threads" else []
         result = modes[job["mode"]](load, vocabulary, text, job["passes"], *more)
     except BaseException as error:  # noqa: BLE001
-        # tiktoken's regex engine gives up on a million spaces, with a panic.
+        # tiktoken's regex engine fails on a million spaces, with a panic.
         if type(error).__name__ != "PanicException":
             raise
-        result = {"gave_up": True}
+        result = {"failed": True}
     print(json.dumps(result))
 
 

@@ -1,29 +1,29 @@
 #!/usr/bin/env python3
-"""Prints encoding side by side with other packages: speed, latency, memory, and whether ids agree.
+"""Compares encoding with other packages: speed, latency, memory, and equality of the ids.
 
     cargo build --release -p benches --bin encode_once
     pip install tiktoken==0.14.0 gigatoken==0.10.0 fastokens==0.3.5 rustbpe==0.1.0 numpy ./tokenizer-py
     python benches/processes/encoding.py [CORPUS...] [--tables NAME...] [--encoding NAME] [--runs N]
 
-Corpora are files of UTF-8. Without any, those of `../shared/data` beside the project are taken,
-with Python's own library as source code; without these, the text of `fixtures`, and its small table
-for the encoding. Packages that are not installed are left out. The tables:
+Corpora are UTF-8 files; by default those in `../shared/data`, with Python's standard library as
+source code, or else the text and the small vocabularies in `fixtures`. Packages that are not
+installed are skipped. The tables:
 
-  whole    the whole file in one call: loading and the first pass together, the first pass, the best
-           later pass, and the peak memory of the process
-  hostile  the first pass over megabytes that were made to be hard
-  lines    20,000 short lines, one call each, with the time that a call takes
-  threads  ours on two threads beside one, for 256 KB, 1 MB and the whole file; and beside two
-           processes that share nothing, which is as much as the machine has in that moment
-  load     a new process, from the path of a vocabulary to the ids of a first sentence
-  rustbpe  `encode` of a vocabulary that the package trained itself
+  whole    the whole file in one call: loading plus first pass, first pass, best later pass, and the
+           peak memory of the process
+  hostile  the first pass over adversarial texts
+  lines    20,000 short lines, one call each, with latencies
+  threads  ours on two threads compared with one, for 256 KB, 1 MB and the whole file; and compared
+           with two independent processes, the upper bound on the machine at that moment
+  load     a new process, from the path of a vocabulary to the ids of a sentence
+  rustbpe  `encode` with a vocabulary trained by the package itself
 
-**Time.** Each run is a process of its own, on one processor (`threads`: two); imports, that of numpy
-included, are not in the time. The encoders take turns, so that a machine that is slower for a while
-is so for all. A cell is the median of the runs; a ratio is the median of the ratios of the runs that
-stood beside each other, with the lowest and the highest. The best of the others is chosen in each run anew.
+**Time.** Each run is a separate process on one processor (`threads`: two). Imports, including numpy,
+are not timed. The encoders alternate, so that load on the machine affects all of them. A cell is the
+median of the runs; a ratio is the median over back-to-back pairs of runs, and the range. The best
+competitor is chosen per run.
 
-**Ids** of all encoders are compared by their CRC; if they differ, the script says so and fails.
+**Ids** of all encoders are compared by CRC; the script fails if they differ.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ RUSTBPE_BYTES, RUSTBPE_TOKENS = 4_000_000, 8192
 
 
 class Bench:
-    """What is measured with, and whether all ids agreed so far."""
+    """The configuration, and the differences in ids found so far."""
 
     def __init__(self, chosen, folder):
         self.chosen = chosen
@@ -83,7 +83,7 @@ class Bench:
         self.differ = []
 
     def one(self, encoder, mode, text, passes=1, processors=1, **job):
-        """One run in a process of its own; None where the package gives up."""
+        """One run in a separate process; None if the package fails."""
         given = {
             "encoder": encoder,
             "mode": mode,
@@ -99,10 +99,10 @@ class Bench:
         command = [sys.executable, Path(__file__).parent / "encoders.py", json.dumps(given)]
         done = subprocess.run(command, stdout=subprocess.PIPE, check=True, env=environment)
         result = json.loads(done.stdout)
-        return None if "gave_up" in result else result
+        return None if "failed" in result else result
 
     def side_by_side(self, encoders, mode, text, **job):
-        """The runs of each encoder, which take turns; all must give the same ids."""
+        """The runs of each encoder, alternating. All must give the same ids."""
         results = {encoder: [] for encoder in encoders}
         for _ in range(self.chosen.runs):
             for encoder in encoders:
@@ -129,14 +129,14 @@ def median(numbers):
 
 
 def ratios(ours, others):
-    """Of each run, ours to the best of the others: all are speeds. None where there is no other."""
-    made = []
+    """For each run, our speed divided by the best speed of the others; None without others."""
+    found = []
     for number, speed in enumerate(ours):
-        beside = [runs[number] for runs in others if runs[number] is not None]
-        if speed is None or not beside:
+        competitors = [runs[number] for runs in others if runs[number] is not None]
+        if speed is None or not competitors:
             return None
-        made.append(speed / max(beside))
-    return made
+        found.append(speed / max(competitors))
+    return found
 
 
 def number_cell(number, digits=0):
@@ -144,7 +144,7 @@ def number_cell(number, digits=0):
 
 
 def speeds(results, size, seconds):
-    """Megabytes a second of all runs, by encoder."""
+    """The MB/s of all runs, by encoder."""
     of = {}
     for encoder, runs in results.items():
         of[encoder] = [None if run is None else size / 1e6 / seconds(run) for run in runs]
@@ -190,7 +190,7 @@ def whole_table(bench, corpora):
     ours = [encoder for encoder in encoders if is_ours(encoder)]
     heads = ["times as fast as the best of the others", "encoder"]
     begin_titled(
-        "Ours beside the best of the others, and lists beside those of tiktoken",
+        "Ours compared with the best of the others, and lists compared with tiktoken's",
         [*heads, "loaded and first", "first", "later", "tiktoken, first", "tiktoken, later"],
     )
     for corpus, kinds, _ in rows:
@@ -200,11 +200,11 @@ def whole_table(bench, corpora):
                 others = [runs for name, runs in kind.items() if not is_ours(name)]
                 cells.append(ratio_cell(ratios(kind[encoder], others)))
             for kind in kinds[1:]:
-                beside = [kind["tiktoken"]] if "tiktoken" in kind and "numpy" not in encoder else []
-                cells.append(ratio_cell(ratios(kind[encoder], beside)))
+                competitors = [kind["tiktoken"]] if "tiktoken" in kind and "numpy" not in encoder else []
+                cells.append(ratio_cell(ratios(kind[encoder], competitors)))
             table_row([corpus, encoder, *cells])
 
-    begin_titled("Peak memory of the process, text included, MB", ["corpus", *encoders])
+    begin_titled("Peak memory of the process including the text, MB", ["corpus", *encoders])
     for corpus, _, peaks in rows:
         table_row([corpus, *peaks])
 
@@ -216,8 +216,8 @@ def hostile_table(bench, corpora):
         return
     encoders = list(bench.encoders)
     ours = [encoder for encoder in encoders if is_ours(encoder)]
-    beside = [f"{encoder}: ratio" for encoder in ours]
-    begin_titled("Hostile megabytes, first pass", ["MB/s", *encoders, *beside])
+    competitors = [f"{encoder}: ratio" for encoder in ours]
+    begin_titled("Hostile texts, first pass", ["MB/s", *encoders, *competitors])
     for path in found:
         size = path.stat().st_size
         results = bench.side_by_side(encoders, "whole", path)
@@ -315,7 +315,7 @@ def rustbpe_table(bench, corpora):
     if not all(importlib.util.find_spec(package) for package in packages.values()):
         return
     heads = ["documents of 4 KB, one call each: first pass / best later pass, MB/s", *packages]
-    title = f"rustbpe's encode, {RUSTBPE_TOKENS:,} tokens that it trained, nanochat's pattern"
+    title = f"rustbpe's encode, {RUSTBPE_TOKENS:,} tokens trained by itself, nanochat's pattern"
     begin_titled(title, [*heads, "first: ratio", "later: ratio"])
     for path in corpora:
         results = {}
@@ -356,11 +356,11 @@ def arguments():
         "--passes", type=int, default=4, metavar="N", help="in one run, at least 2 [default: 4]"
     )
     parser.add_argument(
-        "--without", nargs="+", default=[], metavar="PACKAGE", help="packages to leave out"
+        "--without", nargs="+", default=[], metavar="PACKAGE", help="packages to skip"
     )
     chosen = parser.parse_args()
     if chosen.runs < 1 or chosen.passes < 2:
-        parser.error("there must be a run, and two passes in it")
+        parser.error("--runs must be at least 1, and --passes at least 2")
     return chosen
 
 

@@ -1,27 +1,26 @@
 #!/usr/bin/env python3
-"""Prints the Python package side by side with those that it stands in for, as they are used.
+"""Compares the Python package with the packages that it replaces, in typical use.
 
     cargo build --release -p benches --bin encode_once
     pip install rustbpe==0.1.0 tiktoken==0.14.0 numpy ./tokenizer-py
     python benches/processes/package.py [CORPUS...] [--encoding NAME] [--runs N] [--rows WORD...]
 
-Corpora are files of UTF-8; without any, those of `../shared/data` beside the project, with Python's
-own library as source code, and without these the text of `fixtures`. What is measured:
+Corpora are UTF-8 files; by default those in `../shared/data`, with Python's standard library as
+source code, or else the text in `fixtures`. The rows, compared with tiktoken unless noted:
 
-  train     `train_from_iterator` on documents cut at 10,000 characters, 32,768 tokens, nanochat's
-            pattern: as nanochat trains; beside rustbpe
-  list      `encode_ordinary` of the whole file to a list; beside tiktoken, as are the next three
+  train     `train_from_iterator` as nanochat uses it: documents cut at 10,000 characters, 32,768
+            tokens, nanochat's pattern; compared with rustbpe
+  list      `encode_ordinary` of the whole file to a list
   lines     `encode_ordinary` of 20,000 short lines, one call each
-  batch     `encode_ordinary_batch` of documents of 4,096 characters, with two threads
+  batch     `encode_ordinary_batch` of documents of 4,096 characters, on two threads
   decode    `decode` of the ids of the whole file
-  numpy     `Tokenizer.encode_numpy` of the file as bytes; beside the core without Python
+  numpy     `Tokenizer.encode_numpy` of the file as bytes; compared with the core without Python
   import    `import` of the package, without numpy
-  first     from `get_encoding` to the ids of a first sentence, with the file in the cache
+  first     from `get_encoding` to the ids of a sentence, with a cached file
 
-Each run is a process of its own. Ours and theirs take turns, so that a machine that is slower for a
-while is so for both. A cell is the median of the runs, of each the best pass but the first; the
-ratio is the median of the ratios of the runs that stood beside each other, with the lowest and the
-highest. All answers are compared by their CRC; if they differ, the script says so and fails.
+Each run is a separate process. Ours and theirs alternate, so that load on the machine affects both. A
+cell is the median over the runs of the best later pass; a ratio is the median over back-to-back pairs
+of runs, and the range. All answers are compared by CRC; the script fails if they differ.
 """
 
 from __future__ import annotations
@@ -76,12 +75,12 @@ WANTED = {
 
 
 def in_this_process(job):
-    """Prints, as JSON, what one run took and gave."""
+    """Runs a row once and prints the result as JSON."""
     print(json.dumps(ROWS[job["row"]](**job)))
 
 
 def best(call):
-    """The best pass but the first, and its answer."""
+    """The seconds of the best later pass, and its answer."""
     times = []
     for _ in range(PASSES):
         answer = None
@@ -215,7 +214,7 @@ def run(job, cache):
 
 
 def side_by_side(runs, row, cache, **job):
-    """The runs of both, which take turns."""
+    """The runs of both packages, alternating."""
     packages = PACKAGES.get(row, OF_TIKTOKEN)
     results = {package: [] for package in packages}
     for _ in range(runs):
@@ -238,7 +237,7 @@ def print_row(title, wanted, size, ours, theirs, differ):
 
 
 def warm_cache(folder, name):
-    """The folder of tiktoken's cache with this vocabulary; None when it is not at hand."""
+    """Adds a vocabulary to a cache folder of tiktoken. Returns its path; None if it is not available."""
     path = SHARED / "vocabs" / f"{name}.tiktoken"
     if not path.exists():
         return None
@@ -250,11 +249,11 @@ def warm_cache(folder, name):
 
 def arguments():
     parser = argparse.ArgumentParser(
-        description="Prints the Python package beside rustbpe, tiktoken and the core."
+        description="Compares the Python package with rustbpe, tiktoken and the core."
     )
     parser.add_argument("corpora", nargs="*", type=Path, metavar="CORPUS")
     parser.add_argument("--encoding", choices=PATTERNS, default="cl100k_base")
-    parser.add_argument("--runs", type=int, default=5, help="of each, by turns (5)")
+    parser.add_argument("--runs", type=int, default=5, help="of each, alternating (5)")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--one", help=argparse.SUPPRESS)
     return parser.parse_args()

@@ -1,10 +1,9 @@
-"""What the scripts of this folder share: programs, corpora, vocabularies, `tokenizer train`, tables.
+"""Shared by the scripts in this folder: programs, corpora, vocabularies, `tokenizer train`, tables.
 
-**Memory** is what it takes above its input. It maps its file, whose pages count as resident without
-being taken from anyone: so its highest resident size (VmHWM) minus the size of the file; or, if
-that is more, the most anonymous memory seen (RssAnon). Both are looked at every two milliseconds,
-in a run that is not timed. The first is too low if it unmaps the file before its peak, the second
-if the peak is short. Nothing is taken off for the program itself. Linux only.
+**Memory** of `tokenizer train` is measured above its input, which it maps: the larger of the peak
+resident size (VmHWM) minus the size of the file, and the peak anonymous memory (RssAnon). Both are
+polled every 2 ms in a separate run that is not timed. The former is too low if the file is unmapped
+before the peak, the latter if the peak is short. The program itself is included. Linux only.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("TOKENIZER_SHARED_DATA", ROOT.parent / "shared" / "data"))
-MADE = ROOT / "target" / "corpora"
+GENERATED = ROOT / "target" / "corpora"
 PROGRAM = ROOT / "target" / "release" / "tokenizer"
 ENCODE_ONCE = ROOT / "target" / "release" / "encode_once"
 PATTERNS = {"r50k_base": "gpt2", "cl100k_base": "cl100k", "o200k_base": "o200k"}
@@ -33,7 +32,7 @@ PATTERNS = {"r50k_base": "gpt2", "cl100k_base": "cl100k", "o200k_base": "o200k"}
 
 @dataclass
 class Training:
-    """What one run of `tokenizer train` took and gave."""
+    """Measurements and result of one run of `tokenizer train`."""
 
     seconds: float
     memory: int | None
@@ -48,25 +47,25 @@ def find_program(program):
 
 
 def vocabulary(encoding):
-    """The published table of an encoding; without it, the small one of the repository."""
+    """The published vocabulary of an encoding, or else the small one in fixtures."""
     published = SHARED / "vocabs" / f"{encoding}.tiktoken"
     small = ROOT / "fixtures" / "golden" / f"{PATTERNS[encoding]}.tiktoken"
     return published if published.exists() else small
 
 
 def encode_once(model, pattern, text, passes, threads=1, program=ENCODE_ONCE, **options):
-    """One run of the program of that name: loading, a sentence and passes over the text, in seconds."""
+    """Runs the program `encode_once` and returns its measurements."""
     command = [program, model, pattern, text, str(passes), str(threads)]
     return json.loads(subprocess.check_output(command, **options))
 
 
 class TooLong(Exception):
-    """It was still running when its time was over."""
+    """The time limit was exceeded."""
 
 
 def train(program, path, vocab_size, watch=False, seconds=None):
-    """Runs it with nanochat's pattern, for so many seconds at most. With `watch`, the memory is
-    known and the time is not exact."""
+    """Runs `tokenizer train` with nanochat's pattern, for at most `seconds`. With `watch`, measures the
+    memory, which disturbs the time."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "table.tiktoken"
         options = ["--vocab-size", str(vocab_size), "--pattern", "nanochat"]
@@ -75,30 +74,30 @@ def train(program, path, vocab_size, watch=False, seconds=None):
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
             try:
                 memory = peak_above_file(process, path, seconds) if watch else None
-                said = process.communicate(timeout=seconds)[1]
+                stderr = process.communicate(timeout=seconds)[1]
             except (TooLong, subprocess.TimeoutExpired) as error:
                 process.kill()
                 raise TooLong from error
         taken = time.perf_counter() - start
         if process.returncode:
-            sys.exit(said)
+            sys.exit(stderr)
         lines = [line.split() for line in output.read_bytes().splitlines()]
     assert [int(rank) for _, rank in lines] == list(range(len(lines)))
     table = [b64decode(token) for token, _ in lines]
-    distinct = re.search(r"([\d,]+) of them distinct", said)
+    distinct = re.search(r"([\d,]+) of them distinct", stderr)
     distinct = int(distinct[1].replace(",", "")) if distinct else 0
     return Training(taken, memory, distinct, len(table), crc(table))
 
 
 def peak_above_file(process, path, seconds):
-    """What a process takes above its input, watched until its end."""
+    """The peak memory of a process above its input."""
     highest, anonymous = peaks(process, seconds)
     return max(highest - Path(path).stat().st_size, anonymous) if highest else None
 
 
 def peaks(process, seconds=None):
-    """The most memory that a process has, and the most without the pages of files, watched until its
-    end; zeros where that cannot be seen."""
+    """The peak resident and the peak anonymous memory of a process, polled until it ends; zeros if
+    unavailable."""
     highest = anonymous = 0
     start = time.perf_counter()
     while process.poll() is None:
@@ -108,13 +107,13 @@ def peaks(process, seconds=None):
             highest = max(highest, memory_status("VmHWM", process.pid))
             anonymous = max(anonymous, memory_status("RssAnon", process.pid))
         except OSError:
-            pass  # it has ended in between, or this is no Linux
+            pass  # the process has just ended, or this is not Linux
         time.sleep(0.002)
     return highest, anonymous
 
 
 def memory_status(field, process="self"):
-    """A size of a process, in bytes."""
+    """A field of a process's status, in bytes."""
     for line in Path(f"/proc/{process}/status").read_text().splitlines():
         if line.startswith(field + ":"):
             return int(line.split()[1]) * 1024
@@ -122,7 +121,7 @@ def memory_status(field, process="self"):
 
 
 def crc(tokens):
-    """Of a table: its tokens in the order of their ids, each with its length."""
+    """The CRC-32 of a vocabulary: all tokens in the order of their ids, each preceded by its length."""
     value = 0
     for token in tokens:
         value = zlib.crc32(token, zlib.crc32(struct.pack("<I", len(token)), value))
@@ -139,7 +138,7 @@ def table_row(cells):
 
 
 def ratio_cell(ratios, digits=2):
-    """The median of ratios, with the lowest and the highest; `-` for None."""
+    """The median of ratios and their range; `-` for None."""
     if ratios is None:
         return "-"
     middle, *ends = (f"{each:.{digits}f}" for each in (statistics.median(ratios), min(ratios), max(ratios)))
@@ -147,7 +146,7 @@ def ratio_cell(ratios, digits=2):
 
 
 def default_corpora(names=("english_prose", "multilingual", "source_code")):
-    """The large corpora beside the project, by name; without them, that of the repository."""
+    """The large corpora in ../shared/data by name, or else the corpus in fixtures."""
     found = []
     for name in names:
         path = SHARED / "corpora" / f"{name}.txt"
@@ -156,17 +155,17 @@ def default_corpora(names=("english_prose", "multilingual", "source_code")):
             found.append(path)
         elif name == "source_code" and generator.exists():
             command = [sys.executable, generator]
-            found.append(made("source_code", lambda path: [*command, path]))
+            found.append(generated("source_code", lambda path: [*command, path]))
     return found or [ROOT / "fixtures/corpus.txt"]
 
 
-def made(name, command):
-    """A corpus that a command makes, once: `command` gives it for a path."""
-    path = MADE / f"{name}.txt"
+def generated(name, command):
+    """A generated corpus, cached in target/corpora. `command(path)` returns the command that writes it."""
+    path = GENERATED / f"{name}.txt"
     if not path.exists():
-        MADE.mkdir(parents=True, exist_ok=True)
-        # Under another name until it is whole.
-        unfinished = MADE / f"{name}.{os.getpid()}"
+        GENERATED.mkdir(parents=True, exist_ok=True)
+        # Renamed once complete, so that an interrupted run leaves no partial file.
+        unfinished = GENERATED / f"{name}.{os.getpid()}"
         subprocess.run(command(unfinished), check=True, stdout=subprocess.DEVNULL)
         unfinished.rename(path)
     return path

@@ -1,30 +1,29 @@
 #!/usr/bin/env python3
-"""Prints training side by side with the package rustbpe: time, memory, and whether the merges agree.
+"""Compares training with the package rustbpe: time, memory, and equality of the merges.
 
     cargo build --release -p tokenizer-cli
     pip install rustbpe==0.1.0 ./tokenizer-py
     python benches/processes/training.py [CORPUS...] [--vocab-size N...] [--runs N]
 
-Corpora are files of UTF-8. Without any, those of `../shared/data` beside the project are taken,
-with Python's own library as source code; without these, the text of `fixtures`.
+Corpora are UTF-8 files; by default those in `../shared/data`, with Python's standard library as
+source code, or else the text in `fixtures`.
 
-What is compared, all with nanochat's pattern and all processors:
+Three variants are compared, all with nanochat's pattern and on all processors:
 
-  rustbpe     its `train_from_iterator`, on an iterator of documents of about 4 KB
-  iterator    ours in its place, `tokenizer_py.rustbpe`, on the same iterator
-  file        `tokenizer train FILE`: the whole process, reading and writing included
+  rustbpe     `train_from_iterator` of rustbpe, on an iterator of documents of about 4 KB
+  iterator    the same of `tokenizer_py.rustbpe`
+  file        `tokenizer train FILE`: the whole process, with reading and writing
 
-Documents end before a line that begins with no space. No piece of the pattern crosses such a place,
-so that documents and file hold the same pieces, and all three must give the same table: it is
-compared by its CRC.
+Documents end before lines that do not begin with white space. No piece of the pattern crosses such a
+boundary, so all variants have the same pieces and must learn the same vocabulary (compared by CRC).
 
-**Time.** Each run is a process of its own. The three take turns, so that a machine that is slower
-for a while is so for all. A cell is the median; a ratio is the median of the ratios of the runs
-that stood beside each other, with the lowest and the highest.
+**Time.** Each run is a separate process. The variants alternate, so that load on the machine affects
+all of them. A cell is the median; a ratio is the median over back-to-back pairs of runs, and the
+range.
 
-**Memory** is what training takes above its input; on Linux only. In Python: the highest resident
-size while training, minus that just before it, when everything is imported and the documents are in
-memory. What the file costs is told in `program.py`.
+**Memory** is measured above the input, on Linux only. In Python: the peak resident size of training
+minus the size just before it, when all modules are imported and the documents are in memory. For
+`file`, see `program.py`.
 """
 
 from __future__ import annotations
@@ -67,8 +66,8 @@ def nanochat_pattern():
 
 
 def cut(text, characters):
-    """Documents of whole lines, of about so many characters, each ending before a line that begins
-    with no space."""
+    """Documents of whole lines, of about `characters` characters, each ending before a line that does
+    not begin with white space."""
     made, lines, length = [], [], 0
     for line in keep_newlines(text):
         if length >= characters and not line[0].isspace():
@@ -82,14 +81,14 @@ def cut(text, characters):
 
 
 def keep_newlines(text):
-    """The lines, which end with a line feed and nothing else."""
+    """The lines, split at line feeds only."""
     lines = [line + "\n" for line in text.split("\n")]
     lines[-1] = lines[-1][:-1]
     return lines if lines[-1] else lines[:-1]
 
 
 def run_in_this_process(package, path, vocab_size):
-    """Prints, as JSON, what one training took."""
+    """Trains once and prints the measurements as JSON."""
     import gc
     import importlib
 
@@ -109,9 +108,8 @@ def run_in_this_process(package, path, vocab_size):
 
 
 def start_of_peak():
-    """Lets the highest resident size begin anew; gives the size now, or None where there is no
-    such thing. What Python and the allocator hold free is handed back first: used again by
-    training, it would look like nothing."""
+    """Resets the peak resident size and returns the current size; None if unsupported. Free memory of
+    the allocator is released first, since its reuse would hide memory that training needs."""
     try:
         import ctypes
 
@@ -135,7 +133,7 @@ def python(package, path, vocab_size):
 
 
 def compare(program, path, vocab_size, runs):
-    """One row."""
+    """Prints one row."""
     taken = {column: [] for column in COLUMNS}
     memory = {column: [] for column in PACKAGES}
     tables = set()
@@ -164,7 +162,7 @@ def compare(program, path, vocab_size, runs):
     for column in COLUMNS[1:]:
         known = memory[column] and memory["rustbpe"]
         cells.append(f"{memory[column] / memory['rustbpe']:.2f}" if known else "-")
-    cells.append(f"{max(tables)[0] - 256:,}" if same else "**they differ**")
+    cells.append(f"{max(tables)[0] - 256:,}" if same else "**different**")
     table_row(cells)
     return same
 
@@ -193,7 +191,7 @@ def main():
     corpora = chosen.corpora or default_corpora()
     rows = [(path, size) for path in corpora for size in chosen.vocab_size]
     same = [compare(chosen.program, path, size, chosen.runs) for path, size in rows]
-    sys.exit(0 if all(same) else "the merges are not the same everywhere")
+    sys.exit(0 if all(same) else "the merges differ")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
-//! The texts that are measured.
-//!
-//! One is always there, from `fixtures`. The others are large and live outside the repository, in
-//! `../shared/data`; those that are missing are left out.
+//! The texts to measure on: one from `fixtures`, and those of the large corpora in `../shared/data`,
+//! outside the repository, that exist.
 
 use std::fs;
 use std::io;
@@ -9,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// A text to measure on, read when it is first asked for.
+/// A text to measure on, read on first use.
 #[derive(Debug)]
 pub struct Corpus {
     name: String,
@@ -18,16 +16,16 @@ pub struct Corpus {
     text: OnceLock<Vec<u8>>,
 }
 
-/// Hard files below this size say more about the clock than about the code.
-const SMALLEST_ADVERSARIAL: u64 = 50_000;
+/// Minimum size of adversarial files in bytes; smaller ones are dominated by timer noise.
+const MIN_ADVERSARIAL: u64 = 50_000;
 
-/// The text of the repository.
+/// The name of the text in `fixtures`.
 const FIXTURE: &str = "fixture";
 
-/// The large corpora that are files.
+/// The names of the large corpora.
 const LARGE: [&str; 3] = ["english_prose", "multilingual", "web_mix"];
 
-/// The small text of the repository, this often, is a few megabytes.
+/// Repetitions of the text in `fixtures`, which give a few megabytes.
 const FIXTURE_REPEATED: usize = 16;
 
 impl Corpus {
@@ -40,18 +38,18 @@ impl Corpus {
         }
     }
 
-    /// The name, without the ending of the file: `english_prose`, `adversarial/spaces`.
+    /// The name, without the file's extension: `english_prose`, `adversarial/spaces`.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether it was made to be hard, and is no text that anyone has.
+    /// Whether the text was constructed as a worst case.
     pub fn is_adversarial(&self) -> bool {
         self.name.starts_with("adversarial/")
     }
 
-    /// Whether it is text that people wrote. Where none of the large corpora is at hand, the text
-    /// of the repository stands for it.
+    /// Whether the text is a large natural corpus. Without any of those, the text in `fixtures` takes their
+    /// place.
     pub fn is_natural(&self) -> bool {
         let is_only = !all().iter().any(|corpus| LARGE.contains(&corpus.name()));
         !self.is_adversarial() && (self.name != FIXTURE || is_only)
@@ -60,7 +58,7 @@ impl Corpus {
     /// The whole text.
     ///
     /// # Panics
-    /// When the file cannot be read.
+    /// If the file cannot be read.
     pub fn text(&self) -> &[u8] {
         self.text.get_or_init(|| match fs::read(&self.path) {
             Ok(text) => text.repeat(self.repeat),
@@ -68,8 +66,8 @@ impl Corpus {
         })
     }
 
-    /// The lines of the first `size` bytes. The large corpora are shuffled in small pieces, so
-    /// that this is still a mix.
+    /// The lines in the first `size` bytes. The large corpora are shuffled in small pieces, so this is a
+    /// representative sample.
     pub fn beginning(&self, size: usize) -> &[u8] {
         let text = self.text();
         let Some(beginning) = text.get(..size) else {
@@ -80,7 +78,7 @@ impl Corpus {
     }
 }
 
-/// All corpora that are there: that of the repository, the large ones, the hard ones by name.
+/// All existing corpora: the fixture, the large ones, and the adversarial ones by name.
 pub fn all() -> &'static [Corpus] {
     static ALL: OnceLock<Vec<Corpus>> = OnceLock::new();
     ALL.get_or_init(find)
@@ -103,21 +101,21 @@ fn find() -> Vec<Corpus> {
     if generator.exists() {
         match source_code(&generator, &root.join("target/corpora")) {
             Ok(path) => corpora.push(Corpus::new("source_code", path, 1)),
-            Err(error) => eprintln!("source_code is left out, it could not be made: {error}"),
+            Err(error) => eprintln!("source_code skipped: it could not be generated: {error}"),
         }
     }
     corpora.extend(adversarial(&large.join("adversarial")));
     corpora
 }
 
-/// The corpus of source code, which is made from the standard library of the Python at hand.
+/// Generates the corpus of source code from the standard library of the installed Python.
 fn source_code(generator: &Path, folder: &Path) -> io::Result<PathBuf> {
     let path = folder.join("source_code.txt");
     if path.exists() {
         return Ok(path);
     }
     fs::create_dir_all(folder)?;
-    // Under another name until it is whole: it must not be taken for complete after an interruption.
+    // Renamed once complete, so that an interrupted run leaves no partial file.
     let unfinished = folder.join(format!("source_code.{}", std::process::id()));
     let made = Command::new("python3")
         .arg(generator)
@@ -138,7 +136,7 @@ fn adversarial(folder: &Path) -> Vec<Corpus> {
         .flatten()
         .filter(|entry| {
             let size = entry.metadata().map_or(0, |metadata| metadata.len());
-            size >= SMALLEST_ADVERSARIAL
+            size >= MIN_ADVERSARIAL
         })
         .filter_map(|entry| {
             let path = entry.path();

@@ -1,6 +1,4 @@
-//! Decoding: texts as ids of published vocabularies.
-//!
-//! The answer of decoding is the text, so ids are right if they give it back.
+//! Decoding: texts encoded with published vocabularies. Decoding must restore the text.
 
 use std::fs;
 use std::path::Path;
@@ -19,13 +17,13 @@ pub struct Encoded {
     pub vocabulary: &'static str,
     /// The text.
     pub bytes: &'static [u8],
-    /// The model that has the vocabulary.
+    /// The model of the vocabulary.
     pub model: Arc<Model>,
     /// The text as ids.
     pub ids: Vec<TokenId>,
 }
 
-/// The vocabularies outside the repository, and the one that is always there.
+/// Published vocabularies outside the repository, and the fallback in `fixtures`.
 const VOCABULARIES: [(&str, &str, PatternName); 3] = [
     (
         "cl100k",
@@ -44,11 +42,10 @@ const VOCABULARIES: [(&str, &str, PatternName); 3] = [
     ),
 ];
 
-/// Each natural corpus with each published vocabulary; where none is at hand, with that of the
-/// repository.
+/// Encodes each natural corpus with each published vocabulary, or with the fallback if there is none.
 ///
 /// # Panics
-/// When a file is there and is no vocabulary.
+/// If a file is not a valid vocabulary.
 pub fn texts() -> Vec<Encoded> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut texts = Vec::new();

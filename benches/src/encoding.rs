@@ -1,8 +1,7 @@
-//! Encoding: the models that are measured, texts that a model has not met, and what the ids must be.
+//! Encoding: the models to measure, texts of novel pieces, and the expected ids.
 //!
-//! The right ids come from [`mod@reference`]: the pattern splits, and each distinct piece is merged by
-//! the definition. That takes the square of a piece, so it is for texts that people write. They are
-//! compared by a hash.
+//! Expected ids come from [`mod@reference`], which merges each distinct piece by the definition, in time
+//! quadratic in its length: adversarial texts have no such answer. Ids are compared by a hash.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -18,26 +17,26 @@ use tokenizer_core::{
 
 use crate::corpora::{self, Corpus};
 
-/// Ids of a nanochat model, special tokens not counted.
+/// Vocabulary size of the nanochat model, without special tokens.
 const NANOCHAT_TOKENS: usize = 32_768;
 
-/// Longer pieces are too long for the definition.
-const LONGEST_PIECE: usize = 10_000;
+/// Limit on the length of a piece for the definition, in bytes.
+const MAX_PIECE: usize = 10_000;
 
-/// The first sentence that a model is asked for.
+/// The sentence that measures the time to the first ids.
 pub const SENTENCE: &str = "The quick brown fox jumps over the lazy dog, and then it's 12:34.";
 
-/// A model to encode with, made when it is first asked for.
+/// A model to measure, built on first use.
 pub struct Encoding {
     name: &'static str,
     pattern: PatternName,
-    /// The table in the shared data; without one, the model is trained.
+    /// The vocabulary in the shared data; `None` for a trained model.
     table: Option<&'static str>,
     files: OnceLock<Files>,
     model: OnceLock<Arc<Model>>,
 }
 
-/// A model as it lies on a disk.
+/// The files of a model.
 struct Files {
     tiktoken: Vec<u8>,
     native: Vec<u8>,
@@ -58,7 +57,7 @@ impl Encoding {
         }
     }
 
-    /// All of them: three of OpenAI's, and one of nanochat's kind, trained here on the first corpus.
+    /// All models: three of OpenAI's, and one like nanochat's, trained on [`first_corpus`].
     pub fn all() -> &'static [Encoding] {
         use PatternName::{Cl100k, Gpt2, Nanochat, O200k};
         static ALL: [Encoding; 4] = [
@@ -75,20 +74,20 @@ impl Encoding {
         self.name
     }
 
-    /// Whether it was trained here, on [`first_corpus`].
+    /// Whether the model was trained on [`first_corpus`].
     pub fn is_trained_here(&self) -> bool {
         self.table.is_none()
     }
 
-    /// How text is split.
+    /// The pattern.
     pub fn pattern(&self) -> Pattern {
         Pattern::named(self.pattern)
     }
 
-    /// The model, as it comes out of the native file.
+    /// The model, read from its native file.
     ///
     /// # Panics
-    /// When the files are no models.
+    /// If the files are invalid.
     pub fn model(&self) -> &Arc<Model> {
         self.model.get_or_init(|| {
             let model = native::read(self.native_file()).expect("it was just written");
@@ -127,8 +126,8 @@ impl Encoding {
     }
 }
 
-/// One of OpenAI's tables; where the shared data are not at hand, that of `fixtures` with the same
-/// pattern, which is small.
+/// One of OpenAI's vocabularies, or, without the shared data, the small one in `fixtures` with the same
+/// pattern.
 fn table_of(name: &str, pattern: PatternName) -> Vec<u8> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let shared = root.join(format!("../shared/data/vocabs/{name}.tiktoken"));
@@ -145,16 +144,16 @@ fn trained(pattern: Pattern) -> Model {
     Model::from_trained(pattern, trained).expect("trained merges make a model")
 }
 
-/// English prose, or the text of the repository.
+/// The first natural corpus: English prose, or the text in `fixtures`.
 ///
 /// # Panics
-/// Never: that one is always there.
+/// Never: the text in `fixtures` always exists.
 pub fn first_corpus() -> &'static Corpus {
     let mut natural = corpora::all().iter().filter(|corpus| corpus.is_natural());
-    natural.next().expect("there is always one")
+    natural.next().expect("the fixture exists")
 }
 
-/// Documents of whole lines, of about 4 KB each.
+/// Divides a text into documents of whole lines, of about 4 KB each.
 pub fn documents(text: &[u8]) -> Vec<&[u8]> {
     let mut documents = Vec::new();
     let (mut start, mut end) = (0, 0);
@@ -171,16 +170,16 @@ pub fn documents(text: &[u8]) -> Vec<&[u8]> {
     documents
 }
 
-/// The pieces of `text` that `model` has not met: no entries of its vocabulary, not in `before`, and
-/// each once. They stand as words behind a space, since some must not touch others.
+/// The distinct pieces of `text` that are neither tokens of `model` nor pieces of `before`. Each is
+/// preceded by a space, so that adjacent pieces do not join.
 pub fn novel(model: &Model, before: &[u8], text: &[u8]) -> Vec<u8> {
     let pattern = model.pattern();
-    let mut met: HashSet<Vec<u8>> = pieces(pattern, before).map(<[u8]>::to_vec).collect();
+    let mut seen: HashSet<Vec<u8>> = pieces(pattern, before).map(<[u8]>::to_vec).collect();
     let mut novel = Vec::new();
     for piece in pieces(pattern, text) {
         let word = [b" ", piece.trim_ascii()].concat();
         let is_one_piece = pieces(pattern, &word).count() == 1;
-        if is_one_piece && model.vocab().id(&word).is_none() && met.insert(word.clone()) {
+        if is_one_piece && model.vocab().id(&word).is_none() && seen.insert(word.clone()) {
             novel.extend(word);
         }
     }
@@ -196,32 +195,32 @@ fn pieces<'t, 'p: 't>(
         .map(|piece| &text[piece.expect("scanners split")])
 }
 
-/// Of ids, in their order.
+/// A hash of ids that depends on their order.
 pub fn hash(ids: &[TokenId]) -> u64 {
     ids.iter().fold(ids.len() as u64, |hash, &id| {
         (hash.rotate_left(5) ^ u64::from(id)).wrapping_mul(0x9E37_79B9_7F4A_7C15)
     })
 }
 
-/// The hash of the right ids, or `None` when a piece is too long for the definition.
+/// The hash of the expected ids; `None` if a piece is too long for the definition.
 ///
 /// # Panics
-/// When the pattern fails, which no scanner does.
-pub fn right_hash(model: &Model, text: &[u8]) -> Option<u64> {
-    right_hash_of(model, &[text])
+/// If the pattern fails, which scanners never do.
+pub fn expected_hash(model: &Model, text: &[u8]) -> Option<u64> {
+    expected_hash_of(model, &[text])
 }
 
-/// As [`right_hash`], of the ids of several texts, one behind the other.
+/// As [`expected_hash`], for the concatenated ids of several texts.
 ///
 /// # Panics
-/// As [`right_hash`].
-pub fn right_hash_of(model: &Model, texts: &[&[u8]]) -> Option<u64> {
+/// As [`expected_hash`].
+pub fn expected_hash_of(model: &Model, texts: &[&[u8]]) -> Option<u64> {
     let definition = Definition::new(model);
     let mut known: HashMap<&[u8], Vec<TokenId>> = HashMap::new();
     let mut ids = Vec::new();
     for text in texts {
         for piece in pieces(model.pattern(), text) {
-            if piece.len() > LONGEST_PIECE {
+            if piece.len() > MAX_PIECE {
                 return None;
             }
             let of_piece = known.entry(piece).or_insert_with(|| definition.ids(piece));
@@ -231,11 +230,11 @@ pub fn right_hash_of(model: &Model, texts: &[&[u8]]) -> Option<u64> {
     Some(hash(&ids))
 }
 
-/// A model's rule of merging, as it is written down.
+/// The merge rule of a model, by its definition.
 struct Definition<'m> {
     model: &'m Model,
     ignore_merges: bool,
-    /// Of listed merges; none under ranks.
+    /// Ranks and results by pair; `None` for a model that merges by token rank.
     listed: Option<HashMap<Pair, (u32, TokenId)>>,
 }
 

@@ -1,42 +1,37 @@
-//! Texts that are made: as large as wanted, from a seed.
+//! Generated texts of any size, deterministic for a seed.
 //!
-//! [`Recombined`] is text that goes on as real text does. Its lines are those of its sources, with
-//! some words exchanged for others; and a share of the words is of the long tail, words that no
-//! source holds. Which ones is drawn by the Pitman-Yor process: the more distinct words there are,
-//! the likelier is a new one, the more often a word was drawn, the likelier it comes again. So the
-//! number of distinct words follows Heaps' law, a power of the length below one, and their
-//! frequencies Zipf's. A new word is made of the beginning and the end of two words of the source,
-//! or is one of them with a slip in it.
+//! [`Recombined`] imitates real text. It repeats lines of its sources, exchanges some words, and
+//! replaces others by words of a long tail that no source contains. The tail is a Pitman-Yor process, so
+//! that the number of distinct words follows Heaps' law and their frequencies Zipf's. A new word joins
+//! the beginning and the end of two source words, or is a source word with a typing error.
 //!
-//! The others are hostile: pieces as long as the text. The same seed and sources give the same
-//! bytes each time.
+//! The other generators are adversarial: one piece as long as the text.
 
 use std::io::{self, Read, Write};
 use std::ops::Range;
 
-/// Of 1000 words, so many are exchanged for a word from elsewhere in the source.
+/// Words per 1000 that are exchanged for another word of the source.
 const EXCHANGED: u64 = 60;
 
-/// Of 1000 words, so many are of the long tail.
+/// Words per 1000 that are drawn from the tail.
 const FROM_TAIL: u64 = 120;
 
-/// The exponent to which the number of distinct words of the tail tends (the discount of the
-/// process).
+/// The discount of the Pitman-Yor process: the exponent in Heaps' law for the words of the tail.
 const DISCOUNT: f64 = 0.75;
 
-/// So many draws pass before that exponent shows: until then, nearly every draw is a new word (the
-/// concentration of the process, divided among the sources by their length).
+/// The concentration of the process, divided among the sources by length. For about this many draws,
+/// nearly every draw is a new word.
 const CONCENTRATION: f64 = 150_000.0;
 
-/// So many lines stand together that are of one source.
+/// Consecutive lines from the same source.
 const LINES_TOGETHER: usize = 40;
 
-/// A small random generator, splitmix64.
+/// The pseudo-random number generator splitmix64.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
 impl Random {
-    /// The sequence of a seed.
+    /// Seeds the generator.
     pub fn new(seed: u64) -> Self {
         Random(seed)
     }
@@ -49,12 +44,12 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below `limit`, which is not 0.
+    /// A number below `limit`, which must not be 0.
     pub fn below(&mut self, limit: usize) -> usize {
         ((u128::from(self.next()) * limit as u128) >> 64) as usize
     }
 
-    /// A number from 0 to 1, 1 left out.
+    /// A number in `0.0..1.0`.
     fn fraction(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }
@@ -64,17 +59,17 @@ impl Random {
     }
 }
 
-/// An endless text of the lines and words of some sources, and a long tail of new words.
+/// An endless text from the lines and words of sources and a long tail of new words.
 pub struct Recombined {
     sources: Vec<Source>,
     random: Random,
 }
 
 impl Recombined {
-    /// Of these sources, of which none may be empty. What is not UTF-8 in them is replaced.
+    /// Starts a text. Empty sources are ignored; invalid UTF-8 is replaced.
     ///
     /// # Panics
-    /// When no source has a line.
+    /// If all sources are empty.
     pub fn new<'t>(sources: impl IntoIterator<Item = &'t [u8]>, seed: u64) -> Self {
         let mut sources: Vec<Source> = sources
             .into_iter()
@@ -92,26 +87,26 @@ impl Recombined {
         }
     }
 
-    /// Writes whole lines, up to `bytes` bytes of them, and gives their length.
+    /// Writes whole lines of at most `bytes` bytes in total, and returns their length.
     ///
     /// # Errors
-    /// When `output` fails.
+    /// The errors of `output`.
     pub fn write(&mut self, output: &mut impl Write, bytes: u64) -> io::Result<u64> {
         let lengths: usize = self.sources.iter().map(|source| source.text.len()).sum();
         let mut written = 0;
         let mut line = Vec::new();
         loop {
-            // A source comes up by its share of all bytes.
-            let mut place = self.random.below(lengths);
+            // A source is chosen with a probability proportional to its length.
+            let mut at = self.random.below(lengths);
             let source = self
                 .sources
                 .iter_mut()
                 .find(|source| {
-                    let is_here = place < source.text.len();
-                    place = place.saturating_sub(source.text.len());
-                    is_here
+                    let contains = at < source.text.len();
+                    at = at.saturating_sub(source.text.len());
+                    contains
                 })
-                .expect("the place is below the sum of the lengths");
+                .expect("`at` is below the sum of the lengths");
             for _ in 0..LINES_TOGETHER {
                 line.clear();
                 source.put_line(&mut self.random, &mut line);
@@ -125,12 +120,12 @@ impl Recombined {
     }
 }
 
-/// A text, taken apart.
+/// A source text with its words and lines.
 struct Source {
     text: String,
     /// Runs of letters.
     words: Vec<Range<usize>>,
-    /// Where each line ends, and which word is the first behind it.
+    /// The end of each line, and the index of the first word after it.
     lines: Vec<(usize, usize)>,
     tail: Tail,
 }
@@ -161,15 +156,15 @@ impl Source {
         }
     }
 
-    /// One of the lines, with other words in the place of some.
+    /// Appends a random line with some words replaced.
     fn put_line(&mut self, random: &mut Random, line: &mut Vec<u8>) {
         let number = random.below(self.lines.len());
         let (mut at, first) = match number {
             0 => (0, 0),
             _ => self.lines[number - 1],
         };
-        let (end, behind) = self.lines[number];
-        for word in first..behind {
+        let (end, next_word) = self.lines[number];
+        for word in first..next_word {
             let Range { start, end } = self.words[word];
             line.extend_from_slice(&self.text.as_bytes()[at..start]);
             let chance = random.below(1000) as u64;
@@ -187,12 +182,12 @@ impl Source {
     }
 }
 
-/// The words of the long tail so far.
+/// The words of the long tail drawn so far.
 #[derive(Default)]
 struct Tail {
     words: String,
     ends: Vec<usize>,
-    /// The word of every draw.
+    /// All draws.
     draws: Vec<Draw>,
     concentration: f64,
 }
@@ -204,7 +199,7 @@ struct Draw {
 }
 
 impl Tail {
-    /// Draws a word, which may be a new one made of `words`, the words of `text`.
+    /// Draws a word and appends it. A new word is made from `words`, the words of `text`.
     fn put_word(
         &mut self,
         text: &str,
@@ -219,7 +214,7 @@ impl Tail {
             self.make_word(text, words, random);
             self.ends.len() as u32 - 1
         } else {
-            // By how often each word was drawn less the discount, which is the first draw's.
+            // Proportional to the number of draws of a word minus the discount.
             loop {
                 let draw = *random.pick(&self.draws);
                 if !draw.is_first || random.fraction() >= DISCOUNT {
@@ -251,7 +246,7 @@ impl Tail {
             self.words.push_str(&one[..in_one]);
             self.words.push_str(&two[in_two..]);
         } else {
-            // A letter of one word, in the other for one of its letters or beside it.
+            // A typing error: a letter of the second word replaces a letter of the first, or is inserted.
             let kept = one[in_one..].chars().skip(random.below(2));
             self.words.push_str(&one[..in_one]);
             self.words.extend(two[in_two..].chars().next());
@@ -264,7 +259,7 @@ impl Tail {
 /// Writes one word of `bytes` random letters from `a` to `z`.
 ///
 /// # Errors
-/// When `output` fails.
+/// The errors of `output`.
 pub fn one_word(output: &mut impl Write, bytes: u64, seed: u64) -> io::Result<()> {
     let mut random = Random::new(seed);
     for _ in 0..bytes {
@@ -273,33 +268,32 @@ pub fn one_word(output: &mut impl Write, bytes: u64, seed: u64) -> io::Result<()
     Ok(())
 }
 
-/// Writes one word of the letter `a`, `bytes` times.
+/// Writes the letter `a` `bytes` times.
 ///
 /// # Errors
-/// When `output` fails.
+/// The errors of `output`.
 pub fn one_letter(output: &mut impl Write, bytes: u64) -> io::Result<()> {
     io::copy(&mut io::repeat(b'a').take(bytes), output).map(drop)
 }
 
-/// Chinese characters in so many steps come from anywhere, so that the chain ends in no circle.
+/// Average steps between random restarts of the Markov chain, which keep it out of cycles.
 const STEPS: usize = 50;
 
-/// As many characters stand for Chinese where no text is at hand.
+/// Number of characters of generated Chinese without a sample text.
 const CHARACTERS: u32 = 4000;
 
-/// Writes Chinese without spaces and punctuation, up to `bytes` bytes of whole characters: a chain
-/// in which a character follows another as often as it does in `text`. Without a Chinese character
-/// in `text`, characters are drawn by Zipf's law.
+/// Writes at most `bytes` bytes of Chinese without spaces and punctuation: a Markov chain over the
+/// characters of `text`. If `text` has no Chinese character, characters follow Zipf's law.
 ///
 /// # Errors
-/// When `output` fails.
+/// The errors of `output`.
 pub fn chinese(output: &mut impl Write, bytes: u64, seed: u64, text: &[u8]) -> io::Result<()> {
     let mut random = Random::new(seed);
     let is_chinese = |c: &char| ('\u{4E00}'..='\u{9FFF}').contains(c);
     let text = String::from_utf8_lossy(text);
     let mut characters: Vec<char> = text.chars().filter(is_chinese).collect();
     if characters.is_empty() {
-        // The rank of an item of Zipf's law is about an exponential of an even distribution.
+        // Under Zipf's law, the logarithm of the rank is about uniformly distributed.
         let highest = f64::from(CHARACTERS).ln();
         let draw = |_| {
             let rank = (random.fraction() * highest).exp() as u32;
@@ -307,7 +301,7 @@ pub fn chinese(output: &mut impl Write, bytes: u64, seed: u64, text: &[u8]) -> i
         };
         characters = (0..1 << 20).map(draw).collect();
     }
-    // The places behind each character, in one list: those of a character stand together.
+    // The successors of each character, grouped by character (a counting sort).
     let number = |c: char| c as usize - 0x4E00;
     let mut starts = vec![0; 0xA000 - 0x4E00 + 1];
     let before_last = &characters[..characters.len() - 1];

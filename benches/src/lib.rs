@@ -1,7 +1,7 @@
-//! What the benchmarks share: texts to run on, and answers to check against.
+//! Code shared by the benchmarks: texts to measure on, and answers to check against.
 //!
-//! A figure counts only when the answer is right, so **every benchmark checks its answer** against
-//! the slow definition of what it measures: once for each text, outside the measured time.
+//! **Every benchmark checks its answer** against a slow definition, once per text and outside the
+//! measured time.
 
 pub mod corpora;
 pub mod decoding;

@@ -1,7 +1,7 @@
-//! Splitting: the ways to do it, and how the answer of one is checked.
+//! Splitting: its implementations and the check of their answers.
 //!
-//! What is measured is handing out pieces in bulk, as counting and encoding take them. The answer
-//! is the number of pieces and a hash of all their ends; the right one is that of the regex engine.
+//! Pieces are produced in bulk, as for counting and encoding. The answer is the number of pieces and a
+//! hash of their ends, compared with that of the regex engine.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,73 +12,77 @@ use tokenizer_core::internals::Spans;
 use tokenizer_core::internals::Tier;
 use tokenizer_core::{Gaps, Pattern, PatternName, SplitError};
 
-/// What splits.
+/// An implementation of splitting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// The regex engine, which is the definition.
+pub enum Splitter {
+    /// The regex engine, the oracle.
     Regex,
-    /// The scanner of the pattern, with these instructions.
+    /// The scanner of the pattern on a SIMD tier.
     Scanner(Tier),
 }
 
-impl Way {
+impl Splitter {
     /// The regex engine and every tier of this machine, slowest first.
-    pub fn all() -> Vec<Way> {
-        let scanners = Tier::available().map(Way::Scanner);
-        std::iter::once(Way::Regex).chain(scanners).collect()
+    pub fn all() -> Vec<Splitter> {
+        let scanners = Tier::available().map(Splitter::Scanner);
+        std::iter::once(Splitter::Regex).chain(scanners).collect()
     }
 }
 
-impl fmt::Display for Way {
+impl fmt::Display for Splitter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Way::Regex => "regex",
-            Way::Scanner(tier) => tier.name(),
+            Splitter::Regex => "regex",
+            Splitter::Scanner(tier) => tier.name(),
         })
     }
 }
 
-/// What splitting a text gave.
+/// The result of splitting a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// How many pieces there are.
+    /// The number of pieces.
     pub pieces: usize,
     hash_of_ends: u64,
 }
 
-/// A pattern, compiled for one way of splitting.
+/// A pattern, compiled for one implementation.
 pub struct Split {
     name: PatternName,
-    way: Way,
+    splitter: Splitter,
     pattern: Pattern,
 }
 
 impl Split {
-    /// The pattern of that name, split in that way.
-    pub fn new(name: PatternName, way: Way) -> Self {
-        let pattern = match way {
-            Way::Scanner(_) => Pattern::named(name),
-            Way::Regex => Pattern::through_regex_engine(name.regex(), Gaps::Keep)
+    /// Compiles a named pattern.
+    pub fn new(name: PatternName, splitter: Splitter) -> Self {
+        let pattern = match splitter {
+            Splitter::Scanner(_) => Pattern::named(name),
+            Splitter::Regex => Pattern::through_regex_engine(name.regex(), Gaps::Keep)
                 .expect("the named patterns compile"),
         };
-        assert_eq!(pattern.uses_regex_engine(), way == Way::Regex);
-        Split { name, way, pattern }
+        assert_eq!(pattern.uses_regex_engine(), splitter == Splitter::Regex);
+        Split {
+            name,
+            splitter,
+            pattern,
+        }
     }
 
-    /// Splits `text` and gives the number of pieces: what is measured.
+    /// Splits `text` and returns the number of pieces. This is the measured operation.
     ///
     /// # Errors
-    /// When the regex engine gives up.
+    /// If the regex engine fails.
     pub fn run(&self, text: &[u8]) -> Result<usize, SplitError> {
         let mut pieces = 0;
         self.for_each_run(text, |spans| pieces += black_box(spans).len())?;
         Ok(pieces)
     }
 
-    /// Splits `text` with a look at every piece.
+    /// Splits `text` and hashes the ends of all pieces.
     ///
     /// # Errors
-    /// When the regex engine gives up.
+    /// If the regex engine fails.
     pub fn answer(&self, text: &[u8]) -> Result<Answer, SplitError> {
         let mut answer = Answer {
             pieces: 0,
@@ -94,55 +98,57 @@ impl Split {
         Ok(answer)
     }
 
-    /// Fails unless a measured run gave `pieces`, the right number, and the same way of splitting
-    /// gives the right ends. `corpus` is the name of `text`.
+    /// Checks the number of pieces of a measured run, and the ends of all pieces. `corpus` is the name of
+    /// `text`.
     ///
     /// # Panics
-    /// When the answer is wrong.
+    /// If either is wrong.
     pub fn check(&self, corpus: &str, text: &[u8], pieces: usize) {
-        let right = right_answer(self.name, corpus, text);
-        let Split { name, way, .. } = self;
-        assert_eq!(pieces, right.pieces, "pieces of {corpus}, {name}, {way}");
+        let expected = expected_answer(self.name, corpus, text);
+        let Split { name, splitter, .. } = self;
+        assert_eq!(
+            pieces, expected.pieces,
+            "pieces of {corpus}, {name}, {splitter}"
+        );
         assert_eq!(
             self.answer(text),
-            Ok(right),
-            "ends in {corpus}, {name}, {way}"
+            Ok(expected),
+            "ends in {corpus}, {name}, {splitter}"
         );
     }
 
     #[inline]
     fn for_each_run(&self, text: &[u8], mut each: impl FnMut(&Spans)) -> Result<(), SplitError> {
-        let tier = match self.way {
-            Way::Regex => Tier::Scalar,
-            Way::Scanner(tier) => tier,
+        let tier = match self.splitter {
+            Splitter::Regex => Tier::Scalar,
+            Splitter::Scanner(tier) => tier,
         };
-        let mut splitter = self.pattern.split_on(tier, text);
+        let mut pieces = self.pattern.split_on(tier, text);
         let mut spans = Spans::new();
-        while splitter.fill(&mut spans)? {
+        while pieces.fill(&mut spans)? {
             each(&spans);
         }
         Ok(())
     }
 }
 
-/// The answer of the regex engine, found once for each pattern and text. Where the engine gives
-/// up, which it does on very long runs of white space, that of the scanner without instructions,
-/// so that the tiers are at least compared with each other.
-fn right_answer(name: PatternName, corpus: &str, text: &[u8]) -> Answer {
+/// The answer of the regex engine, cached by pattern and text. If the engine fails, as on very long runs of
+/// white space, that of the scalar scanner, so that at least the tiers are compared with each other.
+fn expected_answer(name: PatternName, corpus: &str, text: &[u8]) -> Answer {
     type Key = (PatternName, String, usize);
-    static KNOWN: LazyLock<Mutex<HashMap<Key, Answer>>> = LazyLock::new(Mutex::default);
+    static CACHE: LazyLock<Mutex<HashMap<Key, Answer>>> = LazyLock::new(Mutex::default);
 
-    let mut known = KNOWN.lock().expect("no holder of the lock panics");
+    let mut cache = CACHE.lock().expect("no holder of the lock panics");
     let key = (name, corpus.to_owned(), text.len());
-    *known.entry(key).or_insert_with(|| {
-        Split::new(name, Way::Regex)
+    *cache.entry(key).or_insert_with(|| {
+        Split::new(name, Splitter::Regex)
             .answer(text)
             .unwrap_or_else(|error| {
                 eprintln!(
-                    "\n{corpus}, {name}: the regex engine gives up ({error}); \
+                    "\n{corpus}, {name}: the regex engine failed ({error}); \
                      all tiers are compared with the scalar one instead"
                 );
-                Split::new(name, Way::Scanner(Tier::Scalar))
+                Split::new(name, Splitter::Scanner(Tier::Scalar))
                     .answer(text)
                     .expect("scanners never fail")
             })

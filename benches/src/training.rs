@@ -1,13 +1,11 @@
-//! Training: the two stages of it, and how the answers are checked.
+//! Training: its two stages and the checks of their answers.
 //!
-//! Of counting, the answer is the distinct pieces with their counts. The right one comes from the
-//! regex engine and a hash map, on the beginning of each text; on the whole of it, any number of
-//! threads gives the same.
+//! Counting is compared with the regex engine and a hash map on the beginning of each text; on the whole
+//! text, all thread counts must agree.
 //!
-//! Of merging, the answer is the merges. The right ones are those of [`mod@reference`], which takes
-//! the whole corpus for each merge: so it is asked for all merges of the beginning of a text, and for
-//! the first few of the whole. The later ones must be the same when the pieces come in another
-//! order.
+//! Merging is compared with [`mod@reference`], which scans the whole corpus for each merge: with all
+//! merges of the beginning of a text, and with the first merges of the whole. Later merges must not
+//! depend on the order of the pieces.
 
 use std::collections::HashMap;
 
@@ -20,40 +18,40 @@ use tokenizer_core::{
 use crate::corpora;
 use crate::generated::Recombined;
 
-/// Bytes of the text that is made of the one in the repository.
+/// Size in bytes of the text generated from the fixture.
 const GENERATED: u64 = 16_000_000;
 
-/// What is held against the regex engine.
+/// Bytes compared with the regex engine.
 const BEGINNING: usize = 500_000;
 
-/// What is held against the reference in all merges; it takes this many merges then.
+/// Bytes, and merges, compared with the reference.
 const SMALL_BEGINNING: usize = 30_000;
 const SMALL_MERGES: usize = 500;
 
-/// So many merges of a whole text are held against the reference.
+/// Merges of the whole text compared with the reference.
 const FIRST_MERGES: usize = 20;
 
 /// A text to train on, with its pieces under nanochat's pattern.
 pub struct Text {
-    /// As in the names of the benchmarks.
+    /// The name, as shown by the benchmarks.
     pub name: String,
     /// The text.
     pub bytes: Vec<u8>,
-    /// Its pieces.
+    /// The counted pieces.
     pub words: PieceCounts,
 }
 
-/// The pattern that is trained with.
+/// The pattern of all training benchmarks.
 pub fn pattern() -> Pattern {
     Pattern::named(PatternName::Nanochat)
 }
 
-/// Threads for one thread on each processor.
+/// The number of processors.
 pub fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, |n| n.get())
 }
 
-/// All texts that are there, each counted.
+/// All existing texts, counted.
 pub fn texts() -> Vec<Text> {
     let mut texts = vec![("generated".to_owned(), generated())];
     let natural = corpora::all().iter().filter(|corpus| corpus.is_natural());
@@ -66,7 +64,7 @@ pub fn texts() -> Vec<Text> {
     counted.collect()
 }
 
-/// Of the text in the repository, which is there everywhere.
+/// A text generated from the fixture, which always exists.
 fn generated() -> Vec<u8> {
     let fixture = corpora::all()[0].text();
     let mut bytes = Vec::new();
@@ -76,16 +74,16 @@ fn generated() -> Vec<u8> {
     bytes
 }
 
-/// The pieces of one document, counted.
+/// Counts the pieces of one document.
 pub fn count(document: &[u8], threads: usize) -> PieceCounts {
     let options = CountOptions::default().threads(threads);
     count_pieces([document], &pattern(), &options).expect("scanners do not fail")
 }
 
-/// Fails unless `words` are the pieces of `text`.
+/// Checks that `words` are the pieces of `text`.
 ///
 /// # Panics
-/// When the answer is wrong.
+/// If they are not.
 pub fn check_count(text: &Text, words: &PieceCounts) {
     let name = &text.name;
     assert!(sorted(words) == sorted(&text.words), "pieces of {name}");
@@ -103,23 +101,23 @@ pub fn check_count(text: &Text, words: &PieceCounts) {
     assert!(got == want, "pieces of the beginning of {name}");
 }
 
-/// Fails unless `merges` are those of the pieces of `text`.
+/// Checks that `merges` are those of `text`.
 ///
 /// # Panics
-/// When the answer is wrong.
+/// If they are not.
 pub fn check_merges(text: &Text, merges: &Merges) {
     let name = &text.name;
     let first = reference::train(&text.words, FIRST_MERGES, 1, usize::MAX);
     let got = pairs(merges);
     assert!(got.starts_with(&first), "the first merges of {name}");
 
-    let mut backwards = PieceCounts::new();
+    let mut reversed = PieceCounts::new();
     let mut pieces = sorted(&text.words);
     pieces.reverse();
     for (piece, count) in pieces {
-        backwards.add(piece, count).expect("counts fit as before");
+        reversed.add(piece, count).expect("counts fit as before");
     }
-    assert!(got == learn(&backwards, got.len()), "merges of {name}");
+    assert!(got == learn(&reversed, got.len()), "merges of {name}");
 
     let beginning = &text.bytes[..text.bytes.len().min(SMALL_BEGINNING)];
     let words = count(beginning, 1);
@@ -130,17 +128,17 @@ pub fn check_merges(text: &Text, merges: &Merges) {
     );
 }
 
-/// How many times a merge changes a distinct word, over all merges: the least work that any way of
-/// merging has to do.
+/// The number of times that a merge changes a distinct word: a lower bound on the work of any merging
+/// algorithm.
 pub fn visits(words: &PieceCounts, merges: &Merges) -> usize {
     let specials: [&str; 0] = [];
     let model = Model::from_merges(pattern(), merges.clone(), &specials)
-        .expect("merges that were trained make a model");
+        .expect("trained merges make a model");
     let (tokenizer, pairs) = (Tokenizer::new(model), pairs(merges));
     let mut last_word = vec![usize::MAX; pairs.len()];
     let mut visits = 0;
     for (word, (piece, _)) in words.iter().enumerate() {
-        // What a word ends as tells all that was merged in it.
+        // The final tokens of a word determine all merges that changed it.
         let mut ids: Vec<TokenId> = tokenizer.encode(piece).expect("a piece splits into itself");
         while let Some(id) = ids.pop() {
             let Some(merge) = (id as usize).checked_sub(256) else {

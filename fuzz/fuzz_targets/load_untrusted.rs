@@ -1,10 +1,8 @@
-//! Models from anywhere: bytes that are read as a model never end in a panic or take for ever, and
-//! a model that is read encodes texts to what decodes to them, and comes back equal when it is
-//! written and read.
+//! Reading untrusted model files neither panics nor hangs. A model that loads encodes and decodes
+//! correctly and survives a round trip through each format.
 //!
-//! An input is the bytes of a file, or changes to a file that is right: to most of the first the
-//! answer is that they are no model. A changed `.bpe` gets a right length and a right checksum
-//! again, so that the changes are looked at.
+//! An input is the bytes of a file, or changes to a valid file, since most random bytes are rejected at
+//! once. The length and checksum of a changed `.bpe` are corrected, so that the changes are read.
 
 #![no_main]
 
@@ -17,14 +15,14 @@ use tokenizer_core::{
     Gaps, Merge, Merges, Merging, Model, Pattern, PatternName, SpecialToken, SpecialTokens,
     TokenId, Tokenizer,
 };
+use tokenizer_fuzz::entry_points::assert_ids;
 use tokenizer_fuzz::input::Input;
-use tokenizer_fuzz::ways::assert_ids;
 
-/// Where the checksum and the length stand in a `.bpe` file.
+/// Positions of the checksum and the length in a `.bpe` file.
 const CHECKSUM: std::ops::Range<usize> = 12..16;
 const LENGTH: std::ops::Range<usize> = 16..24;
 
-/// Files that are right, by format.
+/// Valid files by format.
 struct Files {
     models: Vec<Model>,
     native: Vec<Vec<u8>>,
@@ -38,7 +36,11 @@ static FILES: LazyLock<Files> = LazyLock::new(|| {
     let models = models();
     let native: Vec<_> = models.iter().map(native::write).collect();
     for bytes in &native {
-        assert_eq!(*bytes, sealed(bytes.clone()), "the header is another one");
+        assert_eq!(
+            *bytes,
+            with_valid_header(bytes.clone()),
+            "the header has changed"
+        );
     }
     let json = models
         .iter()
@@ -61,12 +63,12 @@ static FILES: LazyLock<Files> = LazyLock::new(|| {
     files
 });
 
-/// Small ones of every kind.
+/// Small models of every kind.
 fn models() -> Vec<Model> {
-    let made: [&[u8]; 5] = [b"ab", b"abc", b" t", b"aaaa", b"th"];
+    let merged: [&[u8]; 5] = [b"ab", b"abc", b" t", b"aaaa", b"th"];
     let tokens: Vec<Vec<u8>> = (0..=255)
         .map(|byte| vec![byte])
-        .chain(made.iter().map(|token| token.to_vec()))
+        .chain(merged.iter().map(|token| token.to_vec()))
         .collect();
     let ranks = tokens
         .iter()
@@ -84,7 +86,7 @@ fn models() -> Vec<Model> {
     ];
     let rules = rules.map(|(left, right, token)| Merge { left, right, token });
     let merging = |ignore_merges| Merging::Merges {
-        merges: Merges::new(rules.to_vec()).expect("no pair twice"),
+        merges: Merges::new(rules.to_vec()).expect("no duplicate pair"),
         ignore_merges,
     };
     let mut word = SpecialToken::new("word é", 301);
@@ -92,23 +94,23 @@ fn models() -> Vec<Model> {
     (word.lstrip, word.rstrip) = (true, true);
     let stages = [r"\p{N}{1,3}", r"[a-z]+| +", r"\s+(?!\S)|\S+"];
     let stages = stages.map(|source| Pattern::regex(source, Gaps::Keep).expect("it compiles"));
-    let listed = |pattern, ignore_merges, specials: &[SpecialToken]| {
+    let with_merges = |pattern, ignore_merges, specials: &[SpecialToken]| {
         let specials = SpecialTokens::new(specials.to_vec()).expect("special tokens");
         let vocab = by_ranks.vocab().clone();
         Model::new(pattern, vocab, merging(ignore_merges), specials).expect("a model")
     };
     let cl100k = Pattern::named(PatternName::Cl100k);
-    let many = listed(Pattern::sequence(stages), true, &[special, word])
+    let many = with_merges(Pattern::sequence(stages), true, &[special, word])
         .with_normalizer(Some(Normalizer::Nfc));
-    let none = listed(Pattern::sequence([]), false, &[]);
-    let few = listed(cl100k, false, &[]);
+    let none = with_merges(Pattern::sequence([]), false, &[]);
+    let few = with_merges(cl100k, false, &[]);
     vec![by_ranks, few, many, none]
 }
 
 fuzz_target!(|input: &[u8]| {
     let mut input = Input::new(input);
     let kind = input.below(8);
-    // To write a tokenizer.json costs the most by far.
+    // Writing a tokenizer.json is by far the slowest step.
     let with_json = input.below(8) == 0 || (4..7).contains(&kind);
     let text_length = input.below(64);
     let text = input.take(text_length).to_vec();
@@ -123,9 +125,9 @@ fuzz_target!(|input: &[u8]| {
     let model = match kind {
         0..3 => {
             let bytes = any_or(&mut input, &files.native);
-            // As it is, it is refused for its checksum, or right.
+            // The unchanged header is tested too.
             let _ = native::read(&bytes);
-            native::read(&sealed(bytes)).ok()
+            native::read(&with_valid_header(bytes)).ok()
         }
         3 => {
             let pattern = Pattern::named(PatternName::ALL[input.below(4)]);
@@ -146,38 +148,38 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// A file with some changes: bytes, numbers of 32 bits, and parts of it or of another one put
-/// elsewhere.
+/// Mutates a file: overwrites, inserts and removes bytes, sets 32-bit numbers, and copies parts of the
+/// file or another one.
 fn changed(base: &[u8], others: &[Vec<u8>], input: &mut Input) -> Vec<u8> {
     let mut bytes = base.to_vec();
     for _ in 0..input.below(6) {
         let at = input.below(bytes.len() + 1);
-        let (before, behind) = bytes.split_at(at);
+        let (before, after) = bytes.split_at(at);
         bytes = match input.below(6) {
             0 => {
                 let length = 1 + input.below(4);
                 let new = input.take(length);
-                let behind = &behind[new.len().min(behind.len())..];
-                [before, new, behind].concat()
+                let after = &after[new.len().min(after.len())..];
+                [before, new, after].concat()
             }
             1 => {
-                // Numbers in a .bpe stand at multiples of 4.
-                let (before, behind) = bytes.split_at(at / 4 * 4);
+                // Numbers in a .bpe are at multiples of 4.
+                let (before, after) = bytes.split_at(at / 4 * 4);
                 let number = match input.below(3) {
                     0 => input.below(8) as u32,
                     1 => u32::MAX - input.below(8) as u32,
                     _ => input.below(1024) as u32,
                 };
-                let behind = &behind[4.min(behind.len())..];
-                [before, &number.to_le_bytes(), behind].concat()
+                let after = &after[4.min(after.len())..];
+                [before, &number.to_le_bytes(), after].concat()
             }
             2 => {
                 let length = input.below(24);
-                [before, input.take(length), behind].concat()
+                [before, input.take(length), after].concat()
             }
             3 => {
-                let length = input.below(200).min(behind.len());
-                [before, &behind[length..]].concat()
+                let length = input.below(200).min(after.len());
+                [before, &after[length..]].concat()
             }
             _ => {
                 let other = match input.below(2) {
@@ -186,15 +188,15 @@ fn changed(base: &[u8], others: &[Vec<u8>], input: &mut Input) -> Vec<u8> {
                 };
                 let start = input.below(other.len() + 1);
                 let end = (start + input.below(200)).min(other.len());
-                [before, &other[start..end], behind].concat()
+                [before, &other[start..end], after].concat()
             }
         };
     }
     bytes
 }
 
-/// A `.bpe` that says what its length and checksum are.
-fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
+/// A `.bpe` with its magic number, version, length and checksum corrected.
+fn with_valid_header(mut bytes: Vec<u8>) -> Vec<u8> {
     if bytes.len() >= LENGTH.end {
         let length = bytes.len() as u64;
         bytes[..8].copy_from_slice(&native::MAGIC);
@@ -209,7 +211,7 @@ fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
 const TEXT: &[u8] =
     "abc the abcab aaaaaaaaa <s>12345  x word é\r\n e\u{301}中文 it's\u{a0}".as_bytes();
 
-/// Fails unless a model that was read does what a model must do.
+/// Fails unless a loaded model encodes, decodes and round-trips correctly.
 fn check(model: &Model, text: &[u8], with_json: bool) {
     let tokenizer = Tokenizer::builder().small_tasks().build(model.clone());
     let texts = [text, TEXT, b"", b"\xFF\xC3 abc \xE2\x82", &[b'a'; 100]];
@@ -217,7 +219,7 @@ fn check(model: &Model, text: &[u8], with_json: bool) {
     let sets = [model.special_set(&[""; 0]), model.all_specials()];
     for (text, ids) in texts.iter().zip(encoded.iter().flatten()) {
         for (allowed, ids) in sets.iter().zip(ids) {
-            assert_ids(&tokenizer, allowed, text, ids, "a model that was read");
+            assert_ids(&tokenizer, allowed, text, ids, "a loaded model");
         }
     }
     let same_ids = |again: Model, format: &str| {
@@ -228,7 +230,7 @@ fn check(model: &Model, text: &[u8], with_json: bool) {
     };
 
     let bytes = native::write(model);
-    let again = native::read(&bytes).expect("what is written can be read");
+    let again = native::read(&bytes).expect("a written file can be read");
     assert_eq!(again, *model, ".bpe");
     assert_eq!(native::write(&again), bytes, ".bpe");
     same_ids(again, ".bpe");
@@ -243,7 +245,7 @@ fn check(model: &Model, text: &[u8], with_json: bool) {
             bytes,
             ".tiktoken"
         );
-        // Nothing else is in the file.
+        // The format stores nothing else, so other models may encode differently.
         if *model.merging() == Merging::Ranks
             && model.normalizer().is_none()
             && model.specials().is_empty()
@@ -257,17 +259,18 @@ fn check(model: &Model, text: &[u8], with_json: bool) {
     }
     match huggingface::write(model) {
         Ok(bytes) => {
-            let again = huggingface::read(&bytes).expect("what is written can be read");
+            let again = huggingface::read(&bytes).expect("a written file can be read");
             assert_eq!(huggingface::write(&again), Ok(bytes), "tokenizer.json");
             same_ids(again, "tokenizer.json");
         }
-        Err(huggingface::HuggingFaceError::NotProven { text }) => panic!("not proven: {text:?}"),
+        Err(huggingface::HuggingFaceError::NotProven { text }) => {
+            panic!("a written file differs: {text:?}")
+        }
         Err(_) => {}
     }
 }
 
-/// The ids of a text without and with special tokens, checked by decoding them. None where the pattern
-/// fails.
+/// The ids of a text without and with special tokens, checked by decoding. `None` if the pattern fails.
 fn ids_of_text(tokenizer: &Tokenizer, text: &[u8]) -> Option<[Vec<TokenId>; 2]> {
     let model = tokenizer.model();
     let ids = tokenizer.encode(text).ok()?;

@@ -1,9 +1,9 @@
-//! Decoding gives the text back, for any bytes and every pattern that keeps all of them, and every
-//! way to encode gives the same ids, special tokens in the text or not.
+//! Decoding restores the text, for any bytes and every pattern without gaps, and all entry points return
+//! the same ids, with and without special tokens.
 //!
-//! The tokenizers live as long as the process, so that what they remember of earlier texts is put to
-//! the test as well; sometimes one that knows nothing must give the same. The first byte of an input
-//! chooses the model and whether bytes stand for special tokens, the second how often the rest is repeated.
+//! The tokenizers live as long as the process, which tests their caches; some inputs also use a fresh
+//! one. The first byte of an input selects the model and whether some bytes become special tokens, the
+//! second how often the rest is repeated.
 
 #![no_main]
 
@@ -14,7 +14,7 @@ use tokenizer_core::format::tiktoken;
 use tokenizer_core::{
     Gaps, Merging, Model, Pattern, PatternName, SpecialSet, SpecialToken, SpecialTokens, Tokenizer,
 };
-use tokenizer_fuzz::ways::assert_ids;
+use tokenizer_fuzz::entry_points::assert_ids;
 
 const TABLES: [&[u8]; 4] = [
     include_bytes!("../../fixtures/golden/gpt2.tiktoken"),
@@ -41,12 +41,12 @@ static TOKENIZERS: LazyLock<Vec<Tokenizer>> = LazyLock::new(|| {
     let plain: Vec<Model> = plain.collect();
     let special = plain.iter().map(with_specials);
     let models = special.chain(plain.iter().cloned());
-    // Short texts reach threads too.
+    // Small tasks, so that short texts are encoded on several threads.
     let options = Tokenizer::builder().small_tasks();
     models.map(|model| options.clone().build(model)).collect()
 });
 
-/// Tokens with every flag, which are beginnings and parts of each other.
+/// Special tokens that contain each other; each flag is set for one of them.
 const CONTENTS: [&str; 8] = [
     "<|s|>",
     "<|",
@@ -66,7 +66,7 @@ fn with_specials(model: &Model) -> Model {
         token.single_word = n == 4;
         token
     });
-    let specials = SpecialTokens::new(specials).expect("no two are the same");
+    let specials = SpecialTokens::new(specials).expect("distinct tokens");
     let (pattern, vocab) = (model.pattern().clone(), model.vocab().clone());
     Model::new(pattern, vocab, Merging::Ranks, specials).expect("a model")
 }
@@ -78,7 +78,7 @@ fuzz_target!(|input: &[u8]| {
     let tokenizer = &TOKENIZERS[usize::from(*choice) % TOKENIZERS.len()];
     let model = tokenizer.model();
     let part = |&byte: &u8| match byte {
-        // Bytes that no UTF-8 has, unless special tokens are wanted.
+        // Bytes that never occur in UTF-8 select special tokens.
         0xF8..=0xFF if *choice >= 128 => CONTENTS[usize::from(byte - 0xF8)].as_bytes().to_vec(),
         _ => vec![byte],
     };
@@ -98,7 +98,7 @@ fuzz_target!(|input: &[u8]| {
     let ids = request
         .encode(&text)
         .expect("these patterns split any short text");
-    // White space that a token takes is not given back.
+    // Tokens that strip white space do not restore it.
     if !ids.iter().any(|id| (5001..=5002).contains(id)) {
         assert!(model.decode(&ids).expect("the ids exist") == text);
     }
@@ -107,7 +107,7 @@ fuzz_target!(|input: &[u8]| {
         let new = Tokenizer::builder().small_tasks().build(model.clone());
         assert_ids(&new, &allowed, &text, &ids, model.pattern().source());
     }
-    // Slow, so it is asked for by few inputs.
+    // Slow, so few inputs do it.
     if *repeat == 255 && text.len() % 32 == 31 {
         assert_same_on_threads(&Tokenizer::new(model.clone()), &allowed, &text);
     }
@@ -121,12 +121,12 @@ fuzz_target!(|input: &[u8]| {
     assert!(streamed == model.decode_lossy(&ids).expect("the ids exist"));
 });
 
-/// Enough text for parts of the usual size.
+/// Compares threads on a text that is long enough for parts of the default size.
 fn assert_same_on_threads(tokenizer: &Tokenizer, allowed: &SpecialSet, text: &[u8]) {
     let long = text.repeat(70_000usize.div_ceil(text.len()));
     let texts = [&long, text, &long, text];
     let request = tokenizer.request().allow(allowed);
-    // A pattern that looks far ahead gives up on a text as long as this.
+    // May be an error: a pattern with a long look-ahead fails on a text of this length.
     let one = request.threads(1).encode_batch(&texts);
     for threads in [2, 3] {
         let request = request.threads(threads);

@@ -1,8 +1,8 @@
-//! The scanners and the automata split as the regex engine does.
+//! Scanners and automata split as the regex engine does.
 //!
-//! The first byte of an input chooses the pattern, a published one or a random chain of the form that published ones
-//! have; the second how the rest is read: as it is, or as characters of an alphabet in which every
-//! character is a hard one. `FAMILY=gpt2`, `cl100k`, `o200k` or `random` keeps to one of them.
+//! The first byte of an input selects the pattern, published or random; the second whether the rest is
+//! the text, or selects characters from an alphabet of edge cases. The environment variable `FAMILY`
+//! (`gpt2`, `cl100k`, `o200k` or `random`) restricts the patterns.
 
 #![no_main]
 
@@ -126,7 +126,7 @@ fuzz_target!(|input: &[u8]| {
     }
     let (seed, rest) = rest.split_at(rest.len().min(48));
     let chain = random_chain::chain(&mut seed.iter().copied());
-    // Compiled once for all texts: compiling takes longer than splitting.
+    // Caches the last pattern, since compiling takes longer than splitting.
     static LAST: Mutex<Option<(Vec<(String, Gaps)>, Option<[Pattern; 2]>)>> = Mutex::new(None);
     let mut last = LAST.lock().unwrap();
     if last.as_ref().is_none_or(|(known, _)| *known != chain) {
@@ -134,7 +134,7 @@ fuzz_target!(|input: &[u8]| {
         *last = Some((chain, patterns.filter(|[scanner, _]| !scanner.uses_regex_engine())));
     }
     if let Some((_, Some([scanner, regex]))) = &*last {
-        // A quadratic look-ahead is left to the oracle for a short text only.
+        // Short, since the oracle takes quadratic time for some look-aheads.
         compare(scanner, regex, *mode, &rest[..rest.len().min(200)]);
     }
 });
@@ -147,7 +147,7 @@ fn compare(scanner: &Pattern, regex: &Pattern, mode: u8, rest: &[u8]) {
             .flat_map(|&b| ALPHABET[usize::from(b) % 64].bytes())
             .collect(),
     };
-    // A failing engine has no answer to compare with; on texts this short it does not fail.
+    // The engine does not fail on texts this short.
     let pieces = |pattern: &Pattern, tier| {
         let pieces = pattern.split_on(tier, &text).map(Result::unwrap);
         pieces.collect::<Vec<_>>()

@@ -1,9 +1,8 @@
 //! Training learns the merges of the definition.
 //!
-//! An input is a corpus of counted pieces and the options to train it with. Pieces can be made of
-//! very few letters, which gives ties and pairs that overlap, can be repeated into long ones, and
-//! can occur more often than 32 bits can count. Every corpus is trained on with the thresholds of
-//! production, and with small ones.
+//! An input is a set of piece counts and training options. Pieces may use few letters (for ties and
+//! overlapping pairs), be long repetitions, and have counts beyond 32 bits. Every input is trained on
+//! with the usual thresholds and with small ones.
 
 #![no_main]
 
@@ -11,9 +10,9 @@ use libfuzzer_sys::fuzz_target;
 use tokenizer_core::internals::reference;
 use tokenizer_core::{Count, Pair, PieceCounts, TrainOptions, train};
 
-/// The definition reads the whole corpus for each merge: symbols times merges are bounded.
-const MOST_SYMBOLS: usize = 4000;
-const MOST_WORK: usize = 300_000;
+/// Limits on the symbols, and on symbols times merges: the definition scans all symbols for each merge.
+const MAX_SYMBOLS: usize = 4000;
+const MAX_WORK: usize = 300_000;
 
 fuzz_target!(|input: &[u8]| {
     let [merges, min_frequency, max_token_bytes, letters, rest @ ..] = input else {
@@ -22,8 +21,8 @@ fuzz_target!(|input: &[u8]| {
     let Some((words, symbols)) = corpus(usize::from(*letters), rest) else {
         return;
     };
-    let merges = usize::from(*merges).min(MOST_WORK / symbols.max(1)) * 2;
-    // Nearly all corpora are to be merged without limits.
+    let merges = usize::from(*merges).min(MAX_WORK / symbols.max(1)) * 2;
+    // Most inputs train without these limits.
     let min_frequency = Count::from(min_frequency.saturating_sub(200));
     let max_token_bytes = match max_token_bytes {
         0..200 => usize::MAX,
@@ -34,7 +33,7 @@ fuzz_target!(|input: &[u8]| {
         .max_token_bytes(max_token_bytes);
 
     let want = reference::train(&words, merges, min_frequency, max_token_bytes);
-    // With small thresholds, threads share corpora of this size.
+    // Small thresholds make even these inputs use several threads.
     for options in [options.clone(), options.small_thresholds().threads(3)] {
         let trained = train(&words, &options).expect("these corpora fit");
         let got: Vec<Pair> = trained.merges().iter().map(|merge| merge.pair()).collect();
@@ -45,8 +44,8 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// Reads pieces: a byte for the length, one for repetitions, one for the count, then the bytes,
-/// which are mapped to so few letters. Gives the number of symbols too.
+/// Reads pieces: a byte for the length, one for repetitions, one for the count, then the bytes, which
+/// are mapped to `letters % 9` letters (0: any byte). Also returns the number of symbols.
 fn corpus(letters: usize, mut rest: &[u8]) -> Option<(PieceCounts, usize)> {
     let mut words = PieceCounts::new();
     let mut symbols = 0;
@@ -68,7 +67,7 @@ fn corpus(letters: usize, mut rest: &[u8]) -> Option<(PieceCounts, usize)> {
         let piece: Vec<u8> = bytes[..length].iter().map(letter).collect();
         let piece = piece.repeat(repeat);
         symbols += piece.len();
-        if symbols > MOST_SYMBOLS {
+        if symbols > MAX_SYMBOLS {
             return None;
         }
         words.add(&piece, count).expect("counts fit");

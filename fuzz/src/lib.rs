@@ -1,11 +1,11 @@
-//! What the fuzz targets share. It is part of the core's tests, where the same checks run on random
-//! inputs and on `regressions`.
+//! Code shared by the fuzz targets. It belongs to the tests of the core, which run the same checks on
+//! random inputs and on `regressions`.
 
 #[path = "../../tokenizer-core/tests/encoding/definition.rs"]
 pub mod definition;
+#[path = "../../tokenizer-core/tests/encoding/entry_points.rs"]
+pub mod entry_points;
+#[path = "../../tokenizer-core/tests/encoding/generated.rs"]
+pub mod generated;
 #[path = "../../tokenizer-core/tests/encoding/input.rs"]
 pub mod input;
-#[path = "../../tokenizer-core/tests/encoding/made.rs"]
-pub mod made;
-#[path = "../../tokenizer-core/tests/encoding/ways.rs"]
-pub mod ways;

@@ -31,16 +31,16 @@ pub struct Vocab {
 /// A token with its length and hash, from which the hash of two joined tokens is computed in constant
 /// time. See [`Vocab::id_of_joined`].
 #[derive(Clone, Copy)]
-pub(crate) struct Part {
+pub(crate) struct HashedToken {
     pub(crate) id: TokenId,
     /// In bytes.
     pub(crate) length: u32,
     hash: u64,
 }
 
-impl Part {
+impl HashedToken {
     /// A placeholder: not a token.
-    pub(crate) const NONE: Self = Part {
+    pub(crate) const NONE: Self = HashedToken {
         id: 0,
         length: 0,
         hash: 0,
@@ -48,8 +48,8 @@ impl Part {
 
     /// Returns the token `id`, whose bytes are those of `left` followed by those of `right`.
     #[inline(always)]
-    pub(crate) fn joined(vocab: &Vocab, id: TokenId, left: Part, right: Part) -> Part {
-        Part {
+    pub(crate) fn joined(vocab: &Vocab, id: TokenId, left: HashedToken, right: HashedToken) -> HashedToken {
+        HashedToken {
             id,
             length: left.length + right.length,
             hash: vocab.joined_hash(left, right),
@@ -354,9 +354,9 @@ impl Vocab {
     }
 
     /// Returns token `id` with its length and hash.
-    pub(crate) fn part(&self, id: TokenId) -> Part {
+    pub(crate) fn hashed(&self, id: TokenId) -> HashedToken {
         let token = span(&self.bytes, &self.ends, id);
-        Part {
+        HashedToken {
             id,
             length: token.len() as u32,
             hash: self.hash.of(token),
@@ -365,7 +365,7 @@ impl Vocab {
 
     /// Returns the hash of the bytes of `left` followed by those of `right`.
     #[inline(always)]
-    pub(crate) fn joined_hash(&self, left: Part, right: Part) -> u64 {
+    pub(crate) fn joined_hash(&self, left: HashedToken, right: HashedToken) -> u64 {
         self.hash.join(left.hash, right.hash, right.length as usize)
     }
 
@@ -374,8 +374,8 @@ impl Vocab {
     #[inline(always)]
     pub(crate) fn id_of_joined(
         &self,
-        left: Part,
-        right: Part,
+        left: HashedToken,
+        right: HashedToken,
         text: &[u8],
         at: usize,
     ) -> Option<TokenId> {

@@ -1,5 +1,5 @@
-//! No speed cliffs: text with runs of one unit is encoded in at most 4 times the time that prose takes
-//! for a byte, whatever the length of the runs. The tests allow twice that.
+//! No speed cliffs: text with runs of a repeated unit, of any length, takes at most 4 times as long per
+//! byte as prose. The tests allow a factor of 8.
 
 mod absent;
 
@@ -11,16 +11,16 @@ use std::time::{Duration, Instant};
 use tokenizer_core::format::tiktoken;
 use tokenizer_core::{Gaps, Merges, Model, Pair, Pattern, PatternName, Tokenizer};
 
-const MOST_TIMES_PROSE: f64 = 8.0;
+const MAX_RATIO: f64 = 8.0;
 
-/// Bytes of text that are timed at once.
+/// Length of a timed text in bytes.
 const TEXT: usize = 1 << 18;
 
-/// Held while times are taken: tests run side by side.
-static TIMES: Mutex<()> = Mutex::new(());
+/// Serializes the tests, which would disturb each other's times.
+static TIMING: Mutex<()> = Mutex::new(());
 
-fn alone() -> MutexGuard<'static, ()> {
-    TIMES.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock_timing() -> MutexGuard<'static, ()> {
+    TIMING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn fixture(name: &str) -> Vec<u8> {
@@ -33,7 +33,7 @@ fn prose() -> Vec<u8> {
     text[..TEXT].to_vec()
 }
 
-/// The shortest of some times for a byte, of the first pass and of later ones.
+/// The shortest measured times per byte, of the first pass and of later passes.
 #[derive(Clone, Copy)]
 struct Passes {
     first: f64,
@@ -47,7 +47,7 @@ impl Passes {
     };
 
     fn is_near(&self, prose: &Self) -> bool {
-        self.first <= MOST_TIMES_PROSE * prose.first && self.later <= MOST_TIMES_PROSE * prose.later
+        self.first <= MAX_RATIO * prose.first && self.later <= MAX_RATIO * prose.later
     }
 
     fn time(&mut self, model: &Arc<Model>, text: &[u8]) {
@@ -70,8 +70,8 @@ impl Passes {
     }
 }
 
-/// Runs of about `length` bytes with words between them. Unless they are short or very long, their
-/// lengths differ.
+/// Runs of about `length` bytes, separated by words. The lengths of short and of very long runs are
+/// exact; others vary.
 fn runs(unit: &str, length: usize) -> Vec<u8> {
     let words = [" the word ", "x one", "\nof", " is"];
     let mut text = Vec::new();
@@ -91,7 +91,7 @@ fn runs(unit: &str, length: usize) -> Vec<u8> {
     text
 }
 
-/// Fails if text with runs takes too long, in the best of five rounds.
+/// Fails if text with runs is too slow in each of five rounds.
 fn assert_no_cliff(name: &str, model: Model, units: &[&str]) {
     let model = Arc::new(model);
     let prose_text = prose();
@@ -112,7 +112,7 @@ fn assert_no_cliff(name: &str, model: Model, units: &[&str]) {
             if passes.is_near(&prose) {
                 continue;
             }
-            // Another process may have slowed it down: both are timed again, in turn.
+            // Another process may have disturbed the measurement: both are timed again, alternately.
             let mut prose = Passes::SLOWEST;
             let slow = (0..5).all(|_| {
                 prose.time(&model, &prose_text);
@@ -130,8 +130,8 @@ fn assert_no_cliff(name: &str, model: Model, units: &[&str]) {
     }
 }
 
-/// The table of a fixture, trained on 330 kB, and other tokens behind its own.
-fn made_up(pattern: Pattern, more: impl IntoIterator<Item = Vec<u8>>) -> Model {
+/// The vocabulary of a fixture, extended by other tokens.
+fn extended(pattern: Pattern, more: impl IntoIterator<Item = Vec<u8>>) -> Model {
     let file = fixture("golden/cl100k.tiktoken");
     let table = tiktoken::read(&file, pattern.clone()).unwrap();
     let mut tokens: Vec<Vec<u8>> = table
@@ -147,7 +147,7 @@ fn made_up(pattern: Pattern, more: impl IntoIterator<Item = Vec<u8>>) -> Model {
     Model::from_ranks(pattern, tokens.iter().map(Vec::as_slice).zip(0..), []).unwrap()
 }
 
-/// 2 to `longest` times each byte of `bytes`, doubling.
+/// Each of `bytes`, repeated 2, 4, 8, ... times up to `longest`.
 fn doublings(bytes: &[u8], longest: usize) -> impl Iterator<Item = Vec<u8>> {
     let lengths = (1..)
         .map(|power| 1 << power)
@@ -159,12 +159,12 @@ fn doublings(bytes: &[u8], longest: usize) -> impl Iterator<Item = Vec<u8>> {
 }
 
 #[test]
-fn a_long_token_makes_no_run_slow() {
-    let _alone = alone();
-    let words = Arc::new(made_up(Pattern::named(PatternName::Cl100k), []));
+fn long_tokens_do_not_slow_down_runs() {
+    let _lock = lock_timing();
+    let words = Arc::new(extended(Pattern::named(PatternName::Cl100k), []));
     for longest in [64, 512, 1_024, 4_096] {
         let whole_text = Pattern::regex("(?s).+", Gaps::Keep).unwrap();
-        let model = Arc::new(made_up(whole_text, doublings(b"-", longest)));
+        let model = Arc::new(extended(whole_text, doublings(b"-", longest)));
         let (mut prose, mut dashes) = (Passes::SLOWEST, Passes::SLOWEST);
         let slow = (0..5).all(|_| {
             prose.time(&words, &self::prose());
@@ -180,22 +180,22 @@ fn a_long_token_makes_no_run_slow() {
 }
 
 #[test]
-fn runs_are_as_fast_with_tables_of_runs() {
-    let _alone = alone();
+fn runs_are_fast_with_tokens_of_runs() {
+    let _lock = lock_timing();
     let pattern = || Pattern::named(PatternName::Cl100k);
     let units = ["-", "=", " ", "a", "\0", "-="];
     assert_no_cliff(
         "doublings",
-        made_up(pattern(), doublings(b"-= a\0", 4_096)),
+        extended(pattern(), doublings(b"-= a\0", 4_096)),
         &units,
     );
     let all = (2..=1_100).map(|length| vec![b'-'; length]);
-    assert_no_cliff("all lengths", made_up(pattern(), all), &["-"]);
+    assert_no_cliff("all lengths", extended(pattern(), all), &["-"]);
 }
 
 #[test]
-fn runs_are_as_fast_with_public_tables() {
-    let _alone = alone();
+fn runs_are_fast_with_published_vocabularies() {
+    let _lock = lock_timing();
     let units = [
         "-", "=", " ", "\n", "\t", "a", "0", "\0", "的", "-=", "ab", "\r\n",
     ];
@@ -214,13 +214,13 @@ fn runs_are_as_fast_with_public_tables() {
 
 const MEASURE: &str = "TOKENIZER_MEASURE_A_LONG_RUN";
 
-/// In the process that is measured; nothing elsewhere.
+/// Runs in the measured process only; does nothing elsewhere.
 #[test]
 fn measured() {
     if std::env::var_os(MEASURE).is_none() {
         return;
     }
-    // The merges that training on 50 MB of NUL makes first: the longest token has 32 MiB.
+    // The first merges that training on 50 MB of NUL learns. The longest token has 32 MiB.
     let ids = [0].into_iter().chain(256..).take(25);
     let merges: Vec<Pair> = ids.map(|id| Pair::new(id, id)).collect();
     let merges = Merges::trained(&merges).unwrap();
@@ -231,7 +231,7 @@ fn measured() {
     let start = Instant::now();
     let ids = encoder.encode(&text).unwrap();
     let time = start.elapsed();
-    // One token for each bit of the length.
+    // One token for each set bit of the length.
     let powers = (0..26).rev().filter(|power| 50_000_000 >> power & 1 == 1);
     let want: Vec<u32> = powers
         .map(|power| if power == 0 { 0 } else { 255 + power })
@@ -240,12 +240,12 @@ fn measured() {
     println!("measured {}", time.as_millis());
 }
 
-/// On the heap it took 2.6 GB and a minute.
+/// Merging with a heap took 2.6 GB and a minute.
 #[test]
 #[cfg(target_os = "linux")]
-fn a_run_of_50_mb_takes_neither_long_nor_much_memory() {
-    let _alone = alone();
-    let shortest = (0..5).map(|_| {
+fn a_run_of_50_mb_is_encoded_in_bounded_time_and_memory() {
+    let _lock = lock_timing();
+    let times = (0..5).map(|_| {
         let output = Command::new("sh")
             .args([
                 "-c",
@@ -262,9 +262,5 @@ fn a_run_of_50_mb_takes_neither_long_nor_much_memory() {
             time.unwrap_or_else(|| panic!("{stdout}{}", String::from_utf8_lossy(&output.stderr)));
         Duration::from_millis(time)
     });
-    assert!(
-        shortest
-            .into_iter()
-            .any(|time| time < Duration::from_secs(20))
-    );
+    assert!(times.into_iter().any(|time| time < Duration::from_secs(20)));
 }

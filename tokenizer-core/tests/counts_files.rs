@@ -1,4 +1,4 @@
-//! Tables of counted pieces that other programs wrote.
+//! Reads tables of piece counts written by other programs.
 #![cfg(all(feature = "files", feature = "parquet"))]
 
 use std::path::Path;
@@ -29,11 +29,11 @@ fn tables_of_other_programs_are_read() {
 }
 
 #[test]
-fn what_they_do_not_say_must_be_given_and_what_they_say_holds() {
+fn a_missing_pattern_is_required_and_another_is_refused() {
     let fails = |name, pattern| load(name, pattern).unwrap_err().to_string();
     let error = fails("polars.parquet", None);
     assert!(
-        error.contains("polars.parquet: the file does not say"),
+        error.contains("polars.parquet: no pattern in the file"),
         "{error}"
     );
     let error = fails("pyarrow.parquet", Some("gpt2"));
@@ -48,6 +48,6 @@ fn strings_are_refused() {
     let error = load("strings.parquet", Some("gpt2"))
         .unwrap_err()
         .to_string();
-    let want = "strings.parquet: the column \"piece\" must be binary, but is string";
+    let want = "strings.parquet: column \"piece\": expected binary, found string";
     assert!(error.ends_with(want), "{error}");
 }

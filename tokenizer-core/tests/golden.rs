@@ -1,4 +1,4 @@
-//! What the public packages say, kept in `fixtures/`: merges of `rustbpe`, ids of `tiktoken`.
+//! Compares with recorded results in `fixtures/`: merges of `rustbpe` and ids of `tiktoken`.
 
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ fn words(name: &str, pattern: &str) -> PieceCounts {
 }
 
 #[test]
-fn the_demo_merges_as_it_is_written_down() {
+fn the_demo_gives_the_documented_merges() {
     let table = String::from_utf8(fixture("merges_demo/demo_merges.tsv")).unwrap();
     let pairs: Vec<Pair> = table
         .lines()
@@ -40,7 +40,7 @@ fn the_demo_merges_as_it_is_written_down() {
 }
 
 #[test]
-fn training_gives_the_tables_of_rustbpe() {
+fn training_equals_rustbpe() {
     for name in ["gpt2", "cl100k", "o200k", "nanochat"] {
         let want = read_ranks(&fixture(&format!("golden/{name}.tiktoken"))).unwrap();
         let options = TrainOptions::new(want.len());
@@ -51,7 +51,7 @@ fn training_gives_the_tables_of_rustbpe() {
 }
 
 #[test]
-fn encoding_gives_the_ids_of_tiktoken() {
+fn encoding_equals_tiktoken() {
     for name in ["gpt2", "cl100k", "o200k", "nanochat"] {
         let ranks = read_ranks(&fixture(&format!("golden/{name}.tiktoken"))).unwrap();
         let specials = [("<|endoftext|>", 2048), ("<|bos|>", 2049)];

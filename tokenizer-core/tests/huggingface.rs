@@ -1,4 +1,4 @@
-//! `tokenizer.json` and GPT-2's files against the answers of the public packages.
+//! Compares models from `tokenizer.json` and GPT-2's files with recorded ids of the public packages.
 
 #![cfg(feature = "huggingface")]
 
@@ -13,7 +13,7 @@ fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
 
-/// A file of the shared data.
+/// A file of the shared data; `None` if it is missing.
 fn shared(file: &str) -> Option<Vec<u8>> {
     absent::shared(file).map(|path| std::fs::read(path).unwrap())
 }
@@ -33,7 +33,7 @@ fn all_ids(encoder: &Tokenizer, text: &str) -> Vec<TokenId> {
     ids
 }
 
-/// Checks a model against a golden file: plain ids, and ids with special tokens found.
+/// Checks a model against a golden file: ids without and with special tokens.
 fn check_golden(model: Model, golden: &str) {
     let encoder = Tokenizer::new(model);
     let golden = String::from_utf8(read_fixture(golden)).unwrap();
@@ -56,8 +56,8 @@ fn check_golden(model: Model, golden: &str) {
     }
 }
 
-/// What comes back of a model that is written and read.
-fn through_json(model: &Model) -> Model {
+/// Writes a model as a `tokenizer.json` and reads it back.
+fn round_trip(model: &Model) -> Model {
     huggingface::read(&huggingface::write(model).unwrap()).unwrap()
 }
 
@@ -66,12 +66,12 @@ fn gpt2_files_give_the_golden_ids() {
     let vocab = read_fixture("gpt2_style/vocab.json");
     assert!(huggingface::is_vocab(&vocab));
     let model = huggingface::read_gpt2(&vocab, &read_fixture("gpt2_style/merges.txt")).unwrap();
-    assert_eq!(through_json(&model), model);
+    assert_eq!(round_trip(&model), model);
     check_golden(model, "gpt2_style/golden.jsonl");
 }
 
 #[test]
-fn ranks_told_as_merges_give_the_golden_ids() {
+fn ranks_written_as_merges_give_the_golden_ids() {
     for name in PatternName::ALL {
         let bytes = read_fixture(&format!("golden/{name}.tiktoken"));
         let ranks = tiktoken::read_ranks(&bytes).unwrap();
@@ -80,14 +80,14 @@ fn ranks_told_as_merges_give_the_golden_ids() {
         let specials = specials.map(|(content, id)| SpecialToken::new(content, id));
         let pattern = tokenizer_core::Pattern::named(name);
         let model = Model::from_ranks(pattern, ranks, specials).unwrap();
-        let written = through_json(&model);
+        let written = round_trip(&model);
         assert_eq!(written.pattern().name(), Some(name));
         check_golden(written, &format!("golden/{name}.jsonl"));
     }
 }
 
 #[test]
-fn published_files_are_read_and_written_again() {
+fn published_files_round_trip() {
     for (file, normalized, stages, specials) in [
         ("vocabs/qwen/tokenizer.json", true, 1, 22),
         ("vocabs/deepseek/tokenizer.json", false, 3, 1283),
@@ -100,12 +100,12 @@ fn published_files_are_read_and_written_again() {
         let pattern = model.pattern();
         assert_eq!(pattern.stages().len(), stages);
         assert!(pattern.stages().all(|(_, gaps)| gaps == Gaps::Keep));
-        assert_eq!(through_json(&model), model, "{file}");
+        assert_eq!(round_trip(&model), model, "{file}");
     }
 }
 
 #[test]
-fn gpt2_itself_is_what_its_ranks_are() {
+fn gpt2_equals_its_ranks() {
     let files = [
         "vocabs/gpt2/vocab.json",
         "vocabs/gpt2/merges.txt",

@@ -1,16 +1,16 @@
-//! Looking at a model takes near-linear time, whatever its tokens are.
+//! Analysing a model takes near-linear time, even with very long tokens.
 
 use std::time::{Duration, Instant};
 
 use tokenizer_core::{MergeRule, Merges, Model, Pair, Pattern, PatternName, TokenId, rank_merges};
 use tokenizer_core::{Repeats, Vocab};
 
-/// In a debug build on a slow machine. A scan of the piece for each merge takes hours.
-const MOST: Duration = Duration::from_secs(30);
+/// Generous enough for a debug build on a slow machine. A quadratic algorithm takes hours.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 const DOUBLINGS: u32 = 18;
 
-/// Bytes that no merges shorten much.
+/// Pseudo-random bytes, in which few pairs repeat.
 fn noise(length: usize) -> Vec<u8> {
     let mut state = 1u64;
     let byte = || {
@@ -21,11 +21,11 @@ fn noise(length: usize) -> Vec<u8> {
 }
 
 #[test]
-fn the_pairs_of_long_tokens_are_found() {
+fn merges_of_long_tokens_are_found() {
     let bytes = (0..=255u8).map(|byte| vec![byte]);
     let doubled = (1..=DOUBLINGS).map(|n| vec![b'a'; 1 << n]);
     let noise = noise(100_000);
-    // Part of the noise can be merged, so that the rest is looked at again and again.
+    // A prefix of the noise can be merged, so that a naive algorithm rescans the rest after each merge.
     let parts = (2..200).map(|length| noise[..length].to_vec());
     let tokens: Vec<Vec<u8>> = bytes
         .chain(doubled)
@@ -36,8 +36,8 @@ fn the_pairs_of_long_tokens_are_found() {
     let vocab = Vocab::new(pairs, Repeats::Refuse).unwrap();
     let started = Instant::now();
     let list = rank_merges(&vocab);
-    assert!(started.elapsed() < MOST, "{:?}", started.elapsed());
-    assert!(!list.reaches_all, "nothing makes the noise");
+    assert!(started.elapsed() < TIME_LIMIT, "{:?}", started.elapsed());
+    assert!(!list.reaches_all, "no merge creates the noise");
     let doubled = list.rules.iter().take(DOUBLINGS as usize);
     let ids: Vec<TokenId> = doubled.map(|rule| rule.token).collect();
     assert!(ids.into_iter().eq(256..256 + DOUBLINGS));
@@ -45,7 +45,7 @@ fn the_pairs_of_long_tokens_are_found() {
 }
 
 #[test]
-fn the_steps_of_a_long_piece_are_found() {
+fn merge_steps_of_a_long_piece_are_found() {
     let pairs = (0..DOUBLINGS).map(|n| match n {
         0 => Pair::new(97, 97),
         n => Pair::new(255 + n, 255 + n),
@@ -57,7 +57,7 @@ fn the_steps_of_a_long_piece_are_found() {
     let started = Instant::now();
     let mut steps = 0;
     let ids = MergeRule::new(&model).merge(&piece, |_| steps += 1);
-    assert!(started.elapsed() < MOST, "{:?}", started.elapsed());
+    assert!(started.elapsed() < TIME_LIMIT, "{:?}", started.elapsed());
     assert_eq!(ids, [255 + DOUBLINGS]);
     assert_eq!(steps, piece.len() - 1);
 }

@@ -1,5 +1,5 @@
-//! The estimate of the memory of merging, beside what it takes. Each text is trained on in a process
-//! of its own, since what is measured is the process.
+//! Compares the memory estimate of training with the measured peak. Each text is trained on in its own
+//! process, since the peak is measured per process.
 
 #![cfg(target_os = "linux")]
 
@@ -11,7 +11,7 @@ use std::process::Command;
 use tokenizer_core::{CountOptions, Pattern, PatternName, count_pieces, train};
 use tokenizer_core::{TrainOptions, estimate_memory};
 
-/// A line of the process's status, in bytes.
+/// A field of `/proc/self/status` in bytes.
 fn status(name: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with(name)).unwrap();
@@ -21,7 +21,7 @@ fn status(name: &str) -> u64 {
 
 const TEXT: &str = "TOKENIZER_TEXT_TO_MEASURE";
 
-/// In the process that is measured; nothing elsewhere.
+/// Runs in the measured process only; does nothing elsewhere.
 #[test]
 fn measured() {
     let Some(path) = std::env::var_os(TEXT).map(PathBuf::from) else {
@@ -31,29 +31,29 @@ fn measured() {
     let count = CountOptions::default().threads(1);
     let words = count_pieces([std::fs::read(&path).unwrap()], &pattern, &count).unwrap();
     let options = TrainOptions::new(32768);
-    // From here on the peak is that of training.
+    // Resets the peak, so that it is that of training.
     let before = status("VmRSS");
     if let Err(error) = std::fs::write("/proc/self/clear_refs", "5") {
-        println!("not measured: {error}");
+        println!("cannot reset the peak: {error}");
         return;
     }
     train(&words, &options).unwrap();
-    let taken = status("VmHWM") - before;
+    let used = status("VmHWM") - before;
     println!(
-        "measured {taken} {}",
+        "measured {used} {}",
         estimate_memory(&words, options.merges())
     );
 }
 
 #[test]
-fn the_estimate_is_near_what_merging_takes() {
+fn the_estimate_is_close_to_the_peak() {
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/corpus.txt");
     let texts = [
         (Some(fixture), 0.7..2.0),
         (absent::shared("corpora/english_prose.txt"), 0.9..1.6),
         (absent::shared("corpora/multilingual.txt"), 0.9..1.6),
     ];
-    for (path, near) in texts {
+    for (path, accepted) in texts {
         let Some(path) = path else { continue };
         let output = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "measured", "--nocapture"])
@@ -69,15 +69,15 @@ fn the_estimate_is_near_what_merging_takes() {
             .split_whitespace()
             .map_while(|number| number.parse().ok())
             .collect();
-        let [taken, estimate] = numbers[..] else {
-            absent::skip("clear_refs", "the peak of memory cannot be reset");
+        let [used, estimate] = numbers[..] else {
+            absent::skip("clear_refs", "the memory peak cannot be reset");
             return;
         };
-        let ratio = estimate / taken;
+        let ratio = estimate / used;
         println!(
-            "{}: {taken} taken, {estimate} estimated: {ratio:.2}",
+            "{}: {used} used, {estimate} estimated: {ratio:.2}",
             path.display()
         );
-        assert!(near.contains(&ratio), "{}: {ratio:.2}", path.display());
+        assert!(accepted.contains(&ratio), "{}: {ratio:.2}", path.display());
     }
 }

@@ -1,5 +1,5 @@
-//! The scanners and the automata split as the regex engine does: every known spelling, published chains, random
-//! ones, every tier of the machine.
+//! Compares scanners and automata with the regex engine: every known spelling, published and random
+//! patterns, on every SIMD tier of the machine.
 
 mod random_chain;
 
@@ -10,10 +10,10 @@ use proptest::prelude::*;
 use tokenizer_core::internals::Tier;
 use tokenizer_core::{Gaps, Pattern, PatternName};
 
-/// A pattern that has a scanner, as stages in a row.
+/// The stages of a pattern that has a scanner.
 type Chain = Vec<(String, Gaps)>;
 
-/// Every family, in every form that makes a difference to its scanner, and its spellings.
+/// Every pattern family, in every variant and spelling that its scanner distinguishes.
 fn spellings() -> Vec<String> {
     let mut all: Vec<String> = PatternName::ALL
         .map(|name| name.regex().to_owned())
@@ -26,7 +26,7 @@ fn spellings() -> Vec<String> {
     all.push(LLAMA3.into());
     all.push(LLAMA3.replace("{1,3}", ""));
     all.push(PatternName::Cl100k.regex().replace("{1,3}", "{1,2}"));
-    // o200k without endings and with single digits: tekken.
+    // Tekken: o200k without endings and with single digits.
     let bare = PatternName::O200k.regex().replace(ENDINGS, "");
     all.push(bare.replace("{1,3}", ""));
     all
@@ -35,7 +35,7 @@ fn spellings() -> Vec<String> {
 const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const ENDINGS: &str = "(?i:'s|'t|'re|'ve|'m|'ll|'d)?";
 
-/// Published chains without a scanner of their own, and other regexes that have an automaton.
+/// Published patterns without a hand-written scanner, and other regexes that have an automaton.
 fn automata() -> Vec<Chain> {
     let keep = |source: &str| (source.to_owned(), Gaps::Keep);
     let (numbers, punctuation) = (keep(r"\p{N}{1,3}"), r"[\p{P}!-/:-@\[-`{-~]+");
@@ -66,7 +66,7 @@ fn automata() -> Vec<Chain> {
         vec![keep(r" ?[^\s.,!?…。，、।۔،]+")],
         vec![keep(punctuation), keep(PatternName::Gpt2.regex())],
         vec![keep("[0-9][0-9][0-9]")],
-        // Families of published patterns with something changed.
+        // Variations of published patterns.
         vec![keep(
             r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,4}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
         )],
@@ -76,8 +76,9 @@ fn automata() -> Vec<Chain> {
 }
 
 struct Case {
-    /// Ways to split that are not the regex engine.
+    /// Implementations under test.
     scanners: Vec<Pattern>,
+    /// The oracle.
     regex: Pattern,
 }
 
@@ -90,7 +91,7 @@ impl Case {
         Case { scanners, regex }
     }
 
-    /// What has a scanner has an automaton too: no scanner knows the regex in a group.
+    /// Adds the automaton of the regex: in a group, the regex is not recognized by a scanner.
     fn of_family(source: String) -> Self {
         let automaton = Pattern::regex(&format!("(?:{source})"), Gaps::Keep).unwrap();
         assert!(!automaton.uses_regex_engine());
@@ -124,7 +125,7 @@ fn pieces(pattern: &Pattern, tier: Tier, text: &[u8]) -> Vec<Range<usize>> {
     pieces.map(Result::unwrap).collect()
 }
 
-/// Fails with the pattern, the tier and the place where the pieces differ first.
+/// Fails with the pattern, the tier and the first piece that differs.
 fn assert_same(case: &Case, text: &[u8]) {
     let want = pieces(&case.regex, Tier::Scalar, text);
     for scanner in &case.scanners {
@@ -146,18 +147,17 @@ fn assert_same(case: &Case, text: &[u8]) {
     }
 }
 
-/// The runs for other machines say in the environment variable `TOKENIZER_EXPECT_TIERS` which tiers
-/// they are there to test (such as `scalar,neon`): without this test they would pass as well if
-/// their machine had none of them.
+/// `TOKENIZER_EXPECT_TIERS` (such as `scalar,neon`) lists the tiers that an emulated machine must have.
+/// Otherwise a run would pass without testing them.
 #[test]
-fn the_expected_tiers_are_there() {
+fn expected_tiers_are_available() {
     if let Ok(expected) = std::env::var("TOKENIZER_EXPECT_TIERS") {
         let available: Vec<&str> = Tier::available().map(Tier::name).collect();
         assert_eq!(available.join(","), expected);
     }
 }
 
-/// One character of each kind that some pattern tells apart, and all letters of the endings.
+/// One character of each kind that any pattern distinguishes, and all letters of the endings.
 const HARD: [&str; 84] = [
     "a", "b", "Z", "B", "s", "S", "d", "D", "m", "M", "t", "T", "l", "L", "v", "V", "e", "E", "r",
     "R", "'", "'", "'", " ", " ", " ", "\n", "\n", "\r", "\t", "1", "2", "3", "0", "/", "/", "!",
@@ -167,7 +167,7 @@ const HARD: [&str; 84] = [
     "\u{9FA5}", "\u{9FA6}", "々", "〇", "⺀", "ゟ", "ー", "\u{E000}", "\u{378}", "+", "，",
 ];
 
-/// Bytes that are not UTF-8, of every kind.
+/// Invalid UTF-8 of every kind.
 const BROKEN: [&[u8]; 10] = [
     b"\x80",
     b"\xBF",
@@ -191,8 +191,8 @@ fn hard_text(broken: u32) -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(part, 0..160).prop_map(|parts| parts.concat())
 }
 
-/// As many cases as `PROPTEST_CASES` says, otherwise more than usual. (`with_cases` on its own
-/// overrules the variable.)
+/// The number of cases is `PROPTEST_CASES`, or more than proptest's default. (`with_cases` alone would
+/// override the variable.)
 fn config() -> ProptestConfig {
     let cases = if cfg!(debug_assertions) { 400 } else { 3000 };
     match std::env::var_os("PROPTEST_CASES") {
@@ -205,14 +205,14 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn hard_text_splits_as_the_regex_says(text in hard_text(1)) {
+    fn edge_cases_split_as_by_the_regex_engine(text in hard_text(1)) {
         for case in cases() {
             assert_same(case, &String::from_utf8_lossy(&text).into_owned().into_bytes());
         }
     }
 
     #[test]
-    fn broken_text_splits_as_the_regex_says(text in hard_text(4)) {
+    fn invalid_utf8_splits_as_by_the_regex_engine(text in hard_text(4)) {
         for case in cases() {
             assert_same(case, &text);
         }
@@ -220,7 +220,7 @@ proptest! {
 }
 
 #[test]
-fn everything_splits_the_same_at_every_offset_of_a_block() {
+fn block_offsets_do_not_change_the_pieces() {
     let hard: String = HARD.concat();
     for case in cases() {
         for offset in 0..130 {
@@ -240,15 +240,14 @@ fn everything_splits_the_same_at_every_offset_of_a_block() {
     }
 }
 
-/// Which characters are taken: all, or under emulation, which is slow, every n-th, as the
-/// environment variable `TOKENIZER_CHARACTER_STRIDE` says.
+/// Step between tested characters: 1, or `TOKENIZER_CHARACTER_STRIDE` (for emulation, which is slow).
 fn character_stride() -> usize {
     let stride = std::env::var("TOKENIZER_CHARACTER_STRIDE");
     stride.map_or(1, |stride| stride.parse().expect("a number above 0"))
 }
 
 #[test]
-fn every_character_splits_as_the_regex_says() {
+fn all_characters_split_as_by_the_regex_engine() {
     let stride = character_stride();
     let mut text = String::new();
     for c in ('\0'..=char::MAX).step_by(stride) {
@@ -277,7 +276,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn parts_split_as_the_whole_does(text in hard_text(2), size in 1usize..40) {
+    fn parts_have_the_pieces_of_the_whole(text in hard_text(2), size in 1usize..40) {
         for scanner in scanners() {
             let mut got = Vec::new();
             for part in scanner.parts(&text, size) {
@@ -311,20 +310,20 @@ proptest! {
             let later = scanner.last_settled_cut(&text[..known], from);
             prop_assert_eq!(later, cut.filter(|&cut| cut >= from), "from {}", from);
 
-            // With more text, there are no new cuts in what was looked at.
+            // More text reveals no new cuts in the part that was searched before.
             let longer = &text[..text.len().min(known + more)];
-            let looked_at = known.saturating_sub(3);
+            let searched = known.saturating_sub(3);
             let found = scanner.last_settled_cut(longer, 0);
-            let new = scanner.last_settled_cut(longer, looked_at);
+            let new = scanner.last_settled_cut(longer, searched);
             prop_assert_eq!(found.max(cut), new.max(cut), "{} then {}", known, longer.len());
         }
     }
 }
 
-/// Bytes behind the last settled cut, at most, when the text comes byte by byte.
-fn most_held(pattern: &Pattern, text: &[u8]) -> usize {
-    let held = |end| end - pattern.last_settled_cut(&text[..end], 0).unwrap_or(0);
-    (1..=text.len()).map(held).max().unwrap_or(0)
+/// The most bytes after the last settled cut, if the text arrives byte by byte.
+fn max_unsettled(pattern: &Pattern, text: &[u8]) -> usize {
+    let unsettled = |end| end - pattern.last_settled_cut(&text[..end], 0).unwrap_or(0);
+    (1..=text.len()).map(unsettled).max().unwrap_or(0)
 }
 
 #[test]
@@ -339,7 +338,7 @@ fn little_more_than_the_last_piece_is_unsettled() {
             && spellings().iter().any(|source| source == pattern.source());
         let gpt2 = pattern.source().starts_with("'s") || pattern.name() == Some(PatternName::Gpt2);
         let o200k = pattern.source().contains(r"\p{Lu}");
-        for (text, most) in [
+        for (text, limit) in [
             ("The quick brown fox, and then it sleeps. ", 12),
             ("don't 'n' rock'n'roll we'll I'VE x'y'z'", 10),
             ("fn f(a: &[u8]) -> u8 {\n    a[0]\n}\n\n}\n", 12),
@@ -355,19 +354,19 @@ fn little_more_than_the_last_piece_is_unsettled() {
             let pieces = pattern
                 .split(text.as_bytes())
                 .map(|piece| piece.unwrap().len());
-            let most = if is_family {
-                most
+            let limit = if is_family {
+                limit
             } else {
                 pieces.max().unwrap_or(0) + 16
             };
-            let held = most_held(pattern, text.as_bytes());
-            assert!(held <= most, "{held} of {pattern:?} in {text:?}");
+            let unsettled = max_unsettled(pattern, text.as_bytes());
+            assert!(unsettled <= limit, "{unsettled} of {pattern:?} in {text:?}");
         }
     }
 }
 
 #[test]
-fn prose_in_any_script_can_be_cut_often() {
+fn prose_in_any_script_has_frequent_cuts() {
     let texts = [
         "The quick brown fox jumps over the lazy dog, and then it sleeps. ",
         "孔子说：学而时习之，不亦说乎？有朋自远方来，不亦乐乎？",
@@ -405,7 +404,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn random_chains_split_as_the_regex_says(
+    fn random_patterns_split_as_by_the_regex_engine(
         seed in prop::collection::vec(any::<u8>(), 0..60),
         texts in prop::collection::vec(hard_text(2), 4),
     ) {
@@ -422,9 +421,9 @@ proptest! {
     }
 }
 
-/// Each of these would take for ever, or wrongly, if states were entered again and again.
+/// Patterns on which naive construction of an automaton explodes or loops.
 #[test]
-fn hostile_patterns_are_compiled_or_refused_in_time() {
+fn hostile_patterns_are_compiled_or_refused_in_bounded_time() {
     let start = Instant::now();
     for source in [
         "(?:a?|b?){40}c",
@@ -454,7 +453,7 @@ fn hostile_patterns_are_compiled_or_refused_in_time() {
     );
 }
 
-/// The regex engine makes `x+(?:yx+)?` of it, which is another language.
+/// fancy-regex 0.20 rewrites `x+y?x+` to `x+(?:yx+)?`, which is not equivalent.
 #[test]
 fn an_optional_character_between_two_runs_of_one_class() {
     let pattern = Pattern::regex(r"\p{L}+'?\p{L}+", Gaps::Keep).unwrap();
@@ -463,7 +462,7 @@ fn an_optional_character_between_two_runs_of_one_class() {
 }
 
 #[test]
-fn many_random_chains_have_an_automaton() {
+fn many_random_patterns_have_an_automaton() {
     let chains = (0..200u64).map(|seed| {
         let mut state = seed;
         let bytes = std::iter::repeat_with(move || {
@@ -483,12 +482,12 @@ fn many_random_chains_have_an_automaton() {
 fn long_runs_of_white_space_are_split() {
     let text = " ".repeat(3_000_000) + "a";
     for pattern in scanners() {
-        let rule = pattern
+        let has_space_rule = pattern
             .stages()
             .last()
             .is_some_and(|(source, _)| source.contains(r"\s+(?!\S)|\s"));
         let mut pieces = pattern.split(text.as_bytes());
-        if rule {
+        if has_space_rule {
             assert_eq!(pieces.next().unwrap().unwrap(), 0..2_999_999, "{pattern:?}");
         }
         assert_eq!(

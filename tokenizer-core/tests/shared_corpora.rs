@@ -1,4 +1,4 @@
-//! What holds on the large public corpora, where they are at hand beside the project.
+//! Compares splitting with the regex engine on large public corpora, if they are available.
 
 mod absent;
 
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use tokenizer_core::internals::Tier;
 use tokenizer_core::{Gaps, Pattern, PatternName};
 
-/// Every file of the shared corpora, by name; none where the folder is absent.
+/// All files of the shared corpora, sorted; none if the folder is missing.
 fn corpora() -> Vec<PathBuf> {
     let folders = ["corpora", "corpora/adversarial"]
         .into_iter()
@@ -27,16 +27,16 @@ fn ends(pattern: &Pattern, tier: Tier, text: &[u8]) -> Result<Vec<usize>, usize>
 }
 
 #[test]
-fn scanners_split_every_corpus_as_the_regex_engine_does() {
+fn scanners_split_all_corpora_as_the_regex_engine_does() {
     for path in corpora() {
         let text = std::fs::read(&path).unwrap();
         for name in PatternName::ALL {
             let scanner = Pattern::named(name);
             let regex = Pattern::through_regex_engine(name.regex(), Gaps::Keep).unwrap();
             let want = ends(&regex, Tier::Scalar, &text).unwrap_or_else(|offset| {
-                // The engine's stack is too small for a million characters of white space that
-                // something may follow. The rule is plain there: at the end of the text all of it
-                // is one piece, and these files hold nothing else.
+                // The engine's stack overflows on a million characters of white space before a
+                // look-ahead. Those files contain nothing else, and white space at the end of a text is
+                // one piece.
                 assert_eq!(offset, 0, "{}", path.display());
                 assert!(
                     text.iter().all(u8::is_ascii_whitespace),
@@ -60,7 +60,7 @@ fn scanners_split_every_corpus_as_the_regex_engine_does() {
     }
 }
 
-/// The patterns of all published chains that are read, by name.
+/// The supported patterns among the published pre-tokenizers, with their names.
 #[cfg(feature = "huggingface")]
 fn chains() -> Vec<(String, Pattern)> {
     use serde_json::{Value, json};
@@ -69,7 +69,7 @@ fn chains() -> Vec<(String, Pattern)> {
         return Vec::new();
     };
     let chains: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    // Byte-level vocabularies spell bytes that are not printed as characters from U+0100 on.
+    // Byte-level vocabularies spell unprintable bytes as characters from U+0100 on.
     let is_printed = |c: &char| matches!(c, '!'..='~' | '¡'..='¬' | '®'..='ÿ');
     let printed = ('\0'..='ÿ').filter(is_printed);
     let bytes = printed.chain('\u{100}'..='\u{143}').map(String::from);
@@ -88,14 +88,18 @@ fn chains() -> Vec<(String, Pattern)> {
         Some((name, model.pattern().clone()))
     };
     let read: Vec<_> = chains.as_array().unwrap().iter().filter_map(read).collect();
-    assert!(read.len() > 10, "{} chains are read", read.len());
+    assert!(
+        read.len() > 10,
+        "only {} patterns are supported",
+        read.len()
+    );
     read
 }
 
-/// Of each corpus its first megabyte: the regex engine is slow.
+/// Uses the first megabyte of each corpus, since the regex engine is slow.
 #[cfg(feature = "huggingface")]
 #[test]
-fn every_chain_splits_every_corpus_as_the_regex_engine_does() {
+fn published_patterns_split_all_corpora_as_the_regex_engine_does() {
     let chains: Vec<(String, Pattern, Pattern)> = (chains().into_iter())
         .map(|(name, pattern)| {
             let stages = pattern.stages();
@@ -114,7 +118,7 @@ fn every_chain_splits_every_corpus_as_the_regex_engine_does() {
         let text = &text[..text.len().min(1_000_000)];
         for (name, pattern, oracle) in &chains {
             let Ok(want) = ends(oracle, Tier::Scalar, text) else {
-                // As above.
+                // The engine's stack, as above.
                 assert!(
                     text.iter().all(u8::is_ascii_whitespace),
                     "{name}, {}",

@@ -1,5 +1,5 @@
-//! Training gives the same merges however it is done: on any number of threads, on documents in any
-//! order, with any instructions, and with counts of any size.
+//! Training is deterministic: threads, the order of documents, the SIMD tier and the size of counts do
+//! not change the merges.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -27,7 +27,7 @@ fn words(documents: &[&str], pattern: &Pattern, threads: usize) -> PieceCounts {
     .unwrap()
 }
 
-/// The merges, which small thresholds do not change.
+/// The merges. Small thresholds must give the same.
 fn merges(words: &PieceCounts, merges: usize, threads: usize) -> Vec<Pair> {
     let learned = |options: &TrainOptions| -> Vec<Pair> {
         let trained = train(words, options).unwrap();
@@ -39,7 +39,7 @@ fn merges(words: &PieceCounts, merges: usize, threads: usize) -> Vec<Pair> {
     merges
 }
 
-/// The same documents in an order that depends on `seed`.
+/// The documents in a pseudo-random order.
 fn shuffled<'d>(documents: &[&'d str], mut seed: u64) -> Vec<&'d str> {
     let mut shuffled = documents.to_vec();
     for last in (1..shuffled.len()).rev() {
@@ -52,7 +52,7 @@ fn shuffled<'d>(documents: &[&'d str], mut seed: u64) -> Vec<&'d str> {
 }
 
 #[test]
-fn threads_and_the_order_of_documents_change_nothing() {
+fn threads_and_document_order_do_not_change_merges() {
     let corpus = corpus();
     let lines: Vec<&str> = corpus.split_inclusive('\n').collect();
     // Enough for several batches.
@@ -72,7 +72,7 @@ fn threads_and_the_order_of_documents_change_nothing() {
 }
 
 #[test]
-fn one_document_on_several_threads_is_one_document() {
+fn threads_do_not_change_merges_of_one_document() {
     let corpus = corpus().repeat(12);
     let pattern = Pattern::named(PatternName::Nanochat);
     let want = merges(&words(&[&corpus], &pattern, 1), 1500, 1);
@@ -82,14 +82,14 @@ fn one_document_on_several_threads_is_one_document() {
     }
 }
 
-/// Names the environment variable with which a test runs itself again, on one tier.
+/// The environment variable that makes the test print its merges, in a subprocess on one tier.
 const PRINT: &str = "TOKENIZER_TEST_PRINT_MERGES";
 
 #[test]
-fn every_tier_learns_the_same_merges() {
+fn simd_tiers_learn_the_same_merges() {
     if std::env::var_os(PRINT).is_some() {
-        // Words, and pieces that are as long as a document.
-        for pattern in [Pattern::named(PatternName::O200k), all_in_one_piece()] {
+        // Pieces of one word, and of a whole document.
+        for pattern in [Pattern::named(PatternName::O200k), whole_text()] {
             let corpus = corpus();
             let lines: Vec<&str> = corpus.split_inclusive('\n').collect();
             println!("MERGES {:?}", merges(&words(&lines, &pattern, 2), 1200, 2));
@@ -97,7 +97,7 @@ fn every_tier_learns_the_same_merges() {
         return;
     }
     let on = |tier: Tier| -> Vec<String> {
-        let test = "every_tier_learns_the_same_merges";
+        let test = "simd_tiers_learn_the_same_merges";
         let output = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", test, "--nocapture"])
             .env(PRINT, "1")
@@ -118,12 +118,12 @@ fn every_tier_learns_the_same_merges() {
     }
 }
 
-fn all_in_one_piece() -> Pattern {
+fn whole_text() -> Pattern {
     Pattern::regex("(?s).+", Default::default()).unwrap()
 }
 
 #[test]
-fn counts_that_are_many_times_higher_give_the_same_merges() {
+fn scaled_counts_give_the_same_merges() {
     let corpus = corpus();
     let words = words(&[&corpus], &Pattern::named(PatternName::Cl100k), 2);
     let want = merges(&words, 2000, 2);
@@ -137,8 +137,8 @@ fn counts_that_are_many_times_higher_give_the_same_merges() {
 }
 
 #[test]
-fn a_merge_of_many_places_is_the_same_on_several_threads() {
-    // (a, b) occurs at 40,000 places: almost five times what is worth a thread without small thresholds.
+fn parallel_merges_equal_sequential_ones() {
+    // (a, b) has 40,000 occurrences, enough for several threads even without small thresholds.
     let mut words = PieceCounts::new();
     for number in 0..40_000 {
         let piece = format!("ab{number}");
@@ -150,7 +150,7 @@ fn a_merge_of_many_places_is_the_same_on_several_threads() {
     }
 }
 
-/// Of few letters, so that ties and overlapping pairs abound, or of all bytes; some very long.
+/// Pieces of few letters, which make ties and overlapping pairs frequent, or of any bytes; some are long.
 fn piece() -> impl Strategy<Value = Vec<u8>> {
     let few = |letters: &'static [u8], length| {
         prop::collection::vec(prop::sample::select(letters), length)
@@ -164,14 +164,14 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// From one to far beyond 32 bits.
+/// Counts from 1 to beyond 32 bits.
 fn count() -> impl Strategy<Value = Count> {
     prop_oneof![6 => 1u64..6, 2 => 1u64..5000, 1 => 1u64 << 31..1 << 34, 1 => 1u64 << 50..1 << 51]
 }
 
 proptest! {
     #[test]
-    fn merges_are_those_of_the_definition(
+    fn merges_equal_the_reference(
         pieces in prop::collection::vec((piece(), count()), 0..16),
         wanted in 0usize..60,
         threads in 1usize..4,

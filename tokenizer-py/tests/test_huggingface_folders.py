@@ -282,12 +282,12 @@ def test_many_tokens_are_read_in_linear_time(tmp_path):
         ("tokenizer_config.json", {"pad_token": 7}, "tokenizer_config.json: pad_token: expected"),
         ("tokenizer_config.json", {"pad_token": {"content": "x"}}, "pad_token: expected a string"),
         ("tokenizer_config.json", {"added_tokens_decoder": {"x": {"content": "y"}}}, "decoder.x"),
-        ("tokenizer_config.json", {"added_tokens_decoder": {"1": {"new": 1}}}, "1.new: this field"),
+        ("tokenizer_config.json", {"added_tokens_decoder": {"1": {"new": 1}}}, "1.new: unknown field"),
         ("tokenizer_config.json", {"extra_special_tokens": "<a>"}, "extra_special_tokens"),
         ("tokenizer_config.json", {"fix_mistral_regex": True}, "fix_mistral_regex"),
         ("tokenizer_config.json", {"fast_tokenizer_files": ["tokenizer.4.json"]}, "fast_tokenizer"),
         ("tokenizer_config.json", {"auto_map": {"AutoTokenizer": ["a.B", None]}}, "auto_map"),
-        ("tokenizer_config.json", [], "tokenizer_config.json: : expected an object"),
+        ("tokenizer_config.json", [], "tokenizer_config.json: top level: expected an object"),
         ("special_tokens_map.json", {"eos_token": 1}, "special_tokens_map.json: eos_token"),
         ("added_tokens.json", {"<a>": "x"}, "added_tokens.json: <a>: expected"),
         ("tokenizer_config.json", {"tokenizer_class": "RobertaTokenizer"}, '"RobertaTokenizer" is not'),
@@ -309,7 +309,7 @@ def test_what_is_not_followed_is_named(name, content, named, tmp_path):
 def test_broken_companions_are_named(tmp_path):
     small_tokenizer("gpt2").save(str(tmp_path / "tokenizer.json"))
     (tmp_path / "added_tokens.json").write_text("{", "utf-8")
-    with pytest.raises(ValueError, match="added_tokens.json: not JSON"):
+    with pytest.raises(ValueError, match="added_tokens.json: invalid JSON"):
         ours_of(tmp_path)
 
 

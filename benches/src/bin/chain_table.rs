@@ -1,12 +1,12 @@
-//! Splitting and encoding with every published pre-tokenizer chain, over one vocabulary: what a chain costs.
+//! Compares the cost of published pre-tokenizers ("chains"): splitting and encoding with one vocabulary.
 //!
 //!     cargo run --release -p benches --bin chain_table -- CHAINS VOCABULARY TEXT [ROUNDS]
 //!
-//! `CHAINS` is a JSON array of objects with `name`, `normalizer` and `pre_tokenizer`, as
-//! `../shared/data/chains.json` is; `VOCABULARY` a folder with `vocab.json` and `merges.txt`. In each round all chains
-//! run one after the other on one core; a share is the median, over the rounds, of the ratio to the chain
-//! that it is compared with, `llama3`. The pieces of the first megabyte are compared with those of the
-//! regex engine, and the ids must decode to the text, but for normalization. Chains that are refused are listed with the reason.
+//! `CHAINS` is a JSON array of objects with `name`, `normalizer` and `pre_tokenizer`, such as
+//! `../shared/data/chains.json`; `VOCABULARY` is a folder with `vocab.json` and `merges.txt`. Each round
+//! runs all chains in turn on one core; a share is the median over the rounds of the speed relative to
+//! the chain `llama3`. The pieces of the first megabyte must equal those of the regex engine, and ids
+//! must decode to the text, except after normalization. Unsupported chains are listed with the reason.
 
 use std::error::Error;
 use std::fs;
@@ -21,10 +21,10 @@ use tokenizer_core::{Model, Pattern, Tokenizer};
 
 const USAGE: &str = "usage: chain_table CHAINS VOCABULARY TEXT [ROUNDS]";
 
-/// The chain that the others are compared with: the pattern of cl100k.
+/// The baseline: the pattern of cl100k.
 const BASE: &str = "llama3";
 
-/// Bytes that the regex engine splits to check the pieces.
+/// Bytes whose pieces are compared with the regex engine.
 const CHECKED: usize = 1 << 20;
 
 fn main() -> ExitCode {
@@ -38,13 +38,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// A chain over the vocabulary, and what was measured of it.
+/// A chain and its measurements.
 struct Chain {
     name: String,
     model: Model,
-    /// Of the whole text, as counted outside the measured time.
+    /// The number of pieces of the text, counted outside the measured time.
     pieces: usize,
-    /// Seconds of splitting and of the first pass, by round.
+    /// Seconds of splitting and of the first encoding pass, by round.
     split: Vec<f64>,
     first: Vec<f64>,
 }
@@ -70,7 +70,7 @@ fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
             let pieces = pieces(chain.model.pattern(), text.as_bytes());
             chain.split.push(start.elapsed().as_secs_f64());
             assert_eq!(pieces, chain.pieces, "pieces of {}", chain.name);
-            // A new one has empty caches.
+            // A new tokenizer has empty caches.
             let tokenizer = Tokenizer::new(chain.model.clone());
             let start = Instant::now();
             let ids = tokenizer.encode(&text)?;
@@ -84,7 +84,7 @@ fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// All chains that are read, over one vocabulary.
+/// Builds a model for every supported chain.
 fn read(chains: &Path, vocabulary: &Path) -> Result<Vec<Chain>, Box<dyn Error>> {
     let json = |path: &Path| -> Result<Value, Box<dyn Error>> {
         let text = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -103,7 +103,7 @@ fn read(chains: &Path, vocabulary: &Path) -> Result<Vec<Chain>, Box<dyn Error>> 
     for chain in json(chains)?.as_array().into_iter().flatten() {
         let name = chain["name"].as_str().unwrap_or_default().to_owned();
         file["pre_tokenizer"] = chain["pre_tokenizer"].clone();
-        // A chain that normalizes is measured without its normalizer too.
+        // A chain with a normalizer is also measured without it.
         let normalizer = &chain["normalizer"];
         let plain = (!normalizer.is_null()).then(|| (format!("{name}, plain"), Value::Null));
         for (name, normalizer) in [(name, normalizer.clone())].into_iter().chain(plain) {
@@ -116,7 +116,7 @@ fn read(chains: &Path, vocabulary: &Path) -> Result<Vec<Chain>, Box<dyn Error>> 
                     split: Vec::new(),
                     first: Vec::new(),
                 }),
-                Err(error) => eprintln!("{name} is refused: {error}"),
+                Err(error) => eprintln!("{name} skipped: {error}"),
             }
         }
     }
@@ -132,8 +132,10 @@ fn pieces(pattern: &Pattern, text: &[u8]) -> usize {
     pieces
 }
 
+/// Compares the pieces of a chain with those of the regex engine.
+///
 /// # Panics
-/// When the pieces of a chain are not those of the regex engine.
+/// If they differ.
 fn check(chain: &Chain, text: &str) {
     let text = &text.as_bytes()[..text.len().min(CHECKED)];
     let pattern = chain.model.pattern();
@@ -155,7 +157,7 @@ fn print(chains: &[Chain], text: &Path, bytes: usize) {
     let Some(base) = base else {
         return eprintln!("no chain {BASE} to compare with");
     };
-    println!("| text | chain | splitting, MB/s | share of {BASE}'s | first pass, MB/s | share |");
+    println!("| text | chain | splitting, MB/s | relative to {BASE} | first pass, MB/s | share |");
     println!("| --- | --- | ---: | ---: | ---: | ---: |");
     for chain in chains {
         let speed = |times: &[f64]| bytes as f64 / 1e6 / median(times.iter().copied());

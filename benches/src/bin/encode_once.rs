@@ -1,17 +1,17 @@
-//! Loads a model and encodes a text, in a process of its own, and prints what it took as JSON.
+//! Loads a model, encodes a text and prints measurements as JSON.
 //!
 //!     cargo run --release -p benches --bin encode_once -- MODEL PATTERN TEXT PASSES [THREADS]
 //!
-//! `PATTERN` is that of a `.tiktoken` file, and `-` for a model that knows its own. The model and the
-//! text are files; times are in seconds:
+//! `MODEL` and `TEXT` are files. `PATTERN` is the pattern of a `.tiktoken` file, or `-` for other models.
+//! Times are in seconds:
 //!
-//! | field | what it is |
+//! | field | meaning |
 //! | --- | --- |
-//! | `load` | from the path to a tokenizer that can be asked |
-//! | `sentence` | its first answer, for one sentence |
-//! | `passes` | the passes over the text, the first and then the others |
-//! | `tokens`, `crc` | of the text: how many ids, and the CRC-32 of them as little-endian u32 |
-//! | `peak` | the highest resident size of the process, text included, in bytes; on Linux |
+//! | `load` | time from the path to a tokenizer |
+//! | `sentence` | time of its first call, on one sentence |
+//! | `passes` | times of all passes over the text |
+//! | `tokens`, `crc` | the number of ids of the text, and their CRC-32 as little-endian u32 |
+//! | `peak` | peak resident size of the process in bytes, including the text (Linux only) |
 
 use std::error::Error;
 use std::fs;
@@ -62,7 +62,7 @@ fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     let mut times = Vec::new();
     let mut ids = Vec::new();
     for _ in 0..passes {
-        // To give the ids of the last pass back is not timed.
+        // Freeing the previous ids is not timed.
         drop(std::mem::take(&mut ids));
         let start = Instant::now();
         ids = tokenizer.request().threads(threads).encode(&text)?;
@@ -80,7 +80,7 @@ fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The highest resident size of this process, in bytes.
+/// The peak resident size of this process in bytes.
 fn peak() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;

@@ -1,17 +1,17 @@
-//! Makes a corpus as large as wanted; the same arguments make the same bytes.
+//! Generates a corpus of any size, deterministically.
 //!
 //!     cargo run --release -p benches --bin large_corpus -- KIND OUT BYTES SEED [INPUT...]
 //!
 //! `KIND` is one of:
 //!
-//! - `text`: the lines and words of all inputs, recombined, with a long tail of new words, so that
-//!   the number of distinct words grows as it does in real text;
+//! - `text`: recombined lines and words of the inputs with a long tail of new words, so that the number
+//!   of distinct words grows as in real text;
 //! - `word`: one word of random letters;
-//! - `letter`: one letter again and again;
-//! - `chinese`: Chinese without spaces, like the Chinese in the inputs.
+//! - `letter`: one repeated letter;
+//! - `chinese`: Chinese without spaces, imitating the Chinese in the inputs.
 //!
-//! Without inputs, `text` and `chinese` take the corpora in `../shared/data`, or what is in
-//! `fixtures`. A gigabyte of text takes about a quarter of a minute.
+//! Without inputs, `text` and `chinese` use the corpora in `../shared/data` or `fixtures`. A gigabyte of
+//! text takes about 15 s.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -58,7 +58,11 @@ fn make(arguments: &[String]) -> Result<(), Box<dyn Error>> {
         "word" => generated::one_word(&mut output, bytes, seed)?,
         "letter" => generated::one_letter(&mut output, bytes)?,
         "chinese" => generated::chinese(&mut output, bytes, seed, &read()?.concat())?,
-        other => return Err(format!("{other} is none of text, word, letter, chinese").into()),
+        other => {
+            return Err(
+                format!("unknown kind {other:?} (expected text, word, letter or chinese)").into(),
+            );
+        }
     }
     Ok(output.flush()?)
 }

@@ -1,42 +1,45 @@
-//! Prints how fast text is split, in megabytes (10⁶ bytes) a second on one core: one row for each
-//! corpus and pattern, one column for the regex engine and for each set of instructions.
+//! Prints a table of splitting speed in MB/s (10⁶ bytes) on one core: one row per corpus and pattern, one
+//! column for the regex engine and for each SIMD tier.
 //!
 //!     cargo run --release -p benches --bin split_table -- [WORD...]
 //!
-//! Words choose the rows whose name (like `english_prose cl100k`) holds one of them; without words
-//! all rows are printed but those of the adversarial files. A cell is the best of several passes
-//! over the whole file, and is printed only after its answer has been checked; `-` stands where the
-//! regex engine gives up.
+//! Words select rows whose name (such as `english_prose cl100k`) contains one of them; without words, all
+//! rows except the adversarial ones are printed. A cell is the best of several passes over the whole
+//! file, with a checked answer; `-` means that the regex engine failed.
 
 use std::time::{Duration, Instant};
 
 use benches::corpora::{self, Corpus};
-use benches::splitting::{Split, Way};
+use benches::splitting::{Split, Splitter};
 use tokenizer_core::PatternName;
 
-/// Passes for a cell: so many at least, and until so much time is spent.
+/// Minimum passes, and minimum time, for a cell.
 const PASSES: usize = 3;
 const TIME: Duration = Duration::from_millis(300);
 
-/// Passes over a short text in one measurement take at least so many bytes together.
+/// Minimum bytes per timed pass; short texts are repeated.
 const MEASURED: usize = 4_000_000;
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let ways = Way::all();
+    let splitters = Splitter::all();
 
     print!("| {:<28} | {:<8} |", "MB/s", "pattern");
-    ways.iter().for_each(|way| print!(" {way:>11} |"));
+    splitters
+        .iter()
+        .for_each(|splitter| print!(" {splitter:>11} |"));
     print!("\n|{}|{}|", "-".repeat(30), "-".repeat(10));
-    ways.iter().for_each(|_| print!("{}:|", "-".repeat(12)));
+    splitters
+        .iter()
+        .for_each(|_| print!("{}:|", "-".repeat(12)));
     println!();
 
     for corpus in corpora::all() {
         for name in PatternName::ALL {
             if is_wanted(corpus, name, &words) {
                 print!("| {:<28} | {:<8} |", corpus.name(), name.as_str());
-                for &way in &ways {
-                    let cell = match megabytes_a_second(corpus, name, way) {
+                for &splitter in &splitters {
+                    let cell = match megabytes_per_second(corpus, name, splitter) {
                         Some(speed) => format!("{speed:.0}"),
                         None => "-".to_owned(),
                     };
@@ -56,10 +59,10 @@ fn is_wanted(corpus: &Corpus, name: PatternName, words: &[String]) -> bool {
     }
 }
 
-/// `None` where the regex engine gives up.
-fn megabytes_a_second(corpus: &Corpus, name: PatternName, way: Way) -> Option<f64> {
+/// `None` if the regex engine fails.
+fn megabytes_per_second(corpus: &Corpus, name: PatternName, splitter: Splitter) -> Option<f64> {
     let text = corpus.text();
-    let split = Split::new(name, way);
+    let split = Split::new(name, splitter);
     let repeat = MEASURED.div_ceil(text.len());
     let mut best = Duration::MAX;
     let mut pieces = 0;

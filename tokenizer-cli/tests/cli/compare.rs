@@ -246,12 +246,12 @@ fn a_pattern_without_its_model_is_refused() {
     );
     refused(
         &[&first[..], &second, &o200k].concat(),
-        &["a.tiktoken: a .tiktoken file does not hold its pattern"],
+        &["a.tiktoken: a .tiktoken file stores no pattern"],
         "--pattern cl100k",
     );
     refused(
         &[first, gpt2, second].concat(),
-        &["b.tiktoken: a .tiktoken file does not hold its pattern"],
+        &["b.tiktoken: a .tiktoken file stores no pattern"],
         "--pattern cl100k",
     );
     for models in [
@@ -268,7 +268,7 @@ fn a_pattern_without_its_model_is_refused() {
         &["-m", "m.bpe", "--pattern", "gpt2"],
         &["--pattern", "gpt2", "-m", "m.bpe"],
     ] {
-        let words = ["m.bpe: the model holds its own pattern"];
+        let words = ["m.bpe: the model stores its own pattern"];
         refused(models, &words, "hint: leave --pattern out");
     }
     refused(

@@ -65,7 +65,7 @@ fn models_and_places_must_be_right() {
     folder.run(&["convert", "m.bpe"]).fails(2, &["required"]);
     folder
         .run(&["convert", "m.bpe", "-o", "n.bpe", "--pattern", "gpt2"])
-        .fails(2, &["m.bpe: the model holds its own pattern"]);
+        .fails(2, &["m.bpe: the model stores its own pattern"]);
 }
 
 #[test]

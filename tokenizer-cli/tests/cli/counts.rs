@@ -155,7 +155,7 @@ fn counts_without_a_pattern_want_one() {
     folder.write("a.tsv", "dGhl\t5\n");
     folder
         .run(&["train", "--from-counts", "a.tsv", "-o", "m.bpe"])
-        .fails(2, &["a.tsv: the file does not say by which pattern"])
+        .fails(2, &["a.tsv: no pattern in the file"])
         .says(&["hint: give the one they were split by"]);
     let model = trained(&folder, &["--from-counts", "a.tsv", "--pattern", "gpt2"]);
     assert!(!model.is_empty());
@@ -203,21 +203,21 @@ fn bad_counts_name_the_file_and_the_place() {
     for (text, fault) in [
         (
             "# pattern: gpt2\nYQ==\t-1\n",
-            "bad.tsv: line 2: \"-1\" is no count",
+            "bad.tsv: line 2: invalid count \"-1\"",
         ),
         (
             "# pattern: gpt2\nYQ==\t1\nY\t1\n",
-            "bad.tsv: line 3: the piece is not base64",
+            "bad.tsv: line 3: invalid base64 piece",
         ),
         (
             "# pattern: gpt2\nYQ==\t1",
-            "bad.tsv: line 2: the line has no end",
+            "bad.tsv: line 2: no line feed at the end",
         ),
         (
             "# pattern: keep:(\n",
-            "bad.tsv: line 1: the pattern of the pieces",
+            "bad.tsv: line 1: invalid pattern of the pieces",
         ),
-        ("text\n", "bad.tsv: the file does not say"),
+        ("text\n", "bad.tsv: no pattern in the file"),
     ] {
         folder.write("bad.tsv", text);
         if text == "text\n" {
@@ -228,7 +228,7 @@ fn bad_counts_name_the_file_and_the_place() {
         }
     }
     folder.write("bad.parquet", "PAR1 and no more");
-    fails("bad.parquet", &["bad.parquet: no Parquet that can be read"]);
+    fails("bad.parquet", &["bad.parquet: invalid Parquet file"]);
     folder.write("a.txt", TEXT);
     folder
         .run(&["count-pieces", "a.txt", "-o", "good.parquet", "-q"])
@@ -394,7 +394,7 @@ fn what_cannot_be_done_within_the_bound_is_refused() {
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(
-        said.contains("cannot spill counts to disk: no temporary file in"),
+        said.contains("cannot spill counts to disk: cannot create a temporary file in"),
         "{said}"
     );
     assert!(folder.names().is_empty());

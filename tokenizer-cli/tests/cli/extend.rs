@@ -66,7 +66,7 @@ fn a_model_of_ranks_goes_on_as_one() {
     let arguments = ["train", "a.txt", "-o", "x.bpe"];
     folder
         .run(&[&arguments[..], &extend].concat())
-        .fails(2, &["first.tiktoken", "does not hold its pattern"]);
+        .fails(2, &["first.tiktoken", "stores no pattern"]);
 }
 
 #[test]

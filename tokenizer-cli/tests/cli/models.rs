@@ -26,12 +26,12 @@ fn damaged_native_models_are_refused() {
         damaged(&|bytes| bytes.truncate(cut), &["not a .bpe model"]);
     }
     for cut in [20, 100, good.len() - 1] {
-        damaged(&|bytes| bytes.truncate(cut), &["cut short"]);
+        damaged(&|bytes| bytes.truncate(cut), &["truncated"]);
     }
-    damaged(&|bytes| bytes.push(0), &["added to"]);
+    damaged(&|bytes| bytes.push(0), &["truncated or extended"]);
     damaged(
         &|bytes| bytes[8] = 2,
-        &["version 2; this program reads version 1"],
+        &["unsupported .bpe version 2 (supported: 1)"],
     );
     damaged(&|bytes| bytes[12] ^= 1, &["checksum"]);
     damaged(&|bytes| *bytes.last_mut().unwrap() ^= 1, &["checksum"]);
@@ -54,21 +54,21 @@ fn faulty_ranks_are_refused_with_their_line() {
     faulty(
         300,
         lines[298],
-        &["line 300: the token ", "stands in line 299 already"],
+        &["line 300: duplicate token ", "(first on line 299)"],
     );
     faulty(
         300,
         "eHl6enk= 7",
-        &["line 300: the rank 7 stands in line 8 already"],
+        &["line 300: duplicate rank 7 (first on line 8)"],
     );
-    faulty(7, "?? 6", &["line 7: the token is not base64"]);
+    faulty(7, "?? 6", &["line 7: invalid base64 token"]);
     faulty(
         7,
         "Bg==",
         &["line 7: expected a token in base64, a space and a rank"],
     );
-    faulty(7, "Bg== six", &["line 7: \"six\" is no rank"]);
-    faulty(7, "Bg== -6", &["line 7: \"-6\" is no rank"]);
+    faulty(7, "Bg== six", &["line 7: invalid rank \"six\""]);
+    faulty(7, "Bg== -6", &["line 7: invalid rank \"-6\""]);
     faulty(7, "", &["no token for the single byte 0x06"]);
     faulty(300, "eHl6enk= 4000000000", &["4000000000"]);
 }
@@ -104,7 +104,7 @@ fn a_tiktoken_model_wants_its_pattern_and_others_have_their_own() {
             .says(&["hint: ", "--pattern cl100k"]);
         folder
             .run(&[command, "-", "-m", "m.bpe", "--pattern", "gpt2"])
-            .fails(2, &["m.bpe: the model holds its own pattern"]);
+            .fails(2, &["m.bpe: the model stores its own pattern"]);
     }
 }
 

@@ -1,7 +1,7 @@
-//! A file that is written whole or not at all.
+//! Atomic writes: a temporary file is renamed once it is complete.
 //!
-//! The temporary files of writes under way are kept in a list, so that a program which a signal ends
-//! can remove them ([`stop_writing`]).
+//! A global registry lists the temporary files in use, so that a program can remove them when a signal
+//! terminates it ([`stop_writing`]).
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
@@ -12,66 +12,71 @@ use tempfile::TempPath;
 
 use super::file::FileError;
 
-/// Temporary files of writes under way. One is made, and gets its final name, under this lock.
-static UNDER_WAY: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+/// Temporary files in use. They are created and renamed under this lock.
+static TEMPORARY_FILES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-fn under_way() -> MutexGuard<'static, Vec<PathBuf>> {
-    // The list is never left half changed.
-    UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
+fn temporary_files() -> MutexGuard<'static, Vec<PathBuf>> {
+    // A panic cannot leave the list inconsistent.
+    TEMPORARY_FILES
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Removes the temporary files of every [`write_atomically`] under way; from then on no call of it
-/// goes on. For a program that ends right after, from another thread (not from within a handler of
-/// signals, since it waits for a lock).
+/// Removes the temporary files of all unfinished writes. Any write that continues then blocks forever.
+///
+/// Call this right before the process exits, from a thread: it takes a lock, so it must not be called
+/// in a signal handler.
 pub fn stop_writing() {
-    let mut under_way = under_way();
-    for path in under_way.drain(..) {
-        // One that cannot be removed is no reason to leave the others.
+    let mut files = temporary_files();
+    for path in files.drain(..) {
+        // Failure to remove one must not keep the others.
         let _ = fs::remove_file(path);
     }
-    // Never given back: whoever wants to make or to rename a file waits for the end.
-    std::mem::forget(under_way);
+    // Keeps the lock, so that no other thread creates or renames a file.
+    std::mem::forget(files);
 }
 
-/// The path of a temporary file, which is in the list as long as this lives.
+/// A temporary file. Dropping it removes the file.
 #[derive(Debug)]
 struct Temporary {
     path: TempPath,
     target: PathBuf,
-    // Dropped after the path, which removes the file.
-    _listed: Listed,
+    // Declared after `path`, so that the file is removed first.
+    _registration: Registration,
 }
 
+/// An entry of [`TEMPORARY_FILES`].
 #[derive(Debug)]
-struct Listed(PathBuf);
+struct Registration(PathBuf);
 
-impl Drop for Listed {
+impl Drop for Registration {
     fn drop(&mut self) {
-        under_way().retain(|path| *path != self.0);
+        temporary_files().retain(|path| *path != self.0);
     }
 }
 
-/// A file under way: written beside `path`, under whose name it stands once it is
-/// [complete](NewFile::complete). When it is dropped before, or the program is killed, `path` is as
-/// it was; a program that is killed without a chance to call [`stop_writing`] may leave the temporary
-/// file, named `.tmp…`, behind.
+/// A file that replaces `path` atomically.
 ///
-/// A symbolic link is followed, and a file that is replaced keeps its rights (not its owner, nor
-/// other hard links to it). A pipe or a device is written to directly. Nothing is flushed to the
-/// disk: a power failure right after may still lose the file.
+/// It is written as a temporary file in the same folder and renamed by [`NewFile::complete`]. If it is
+/// dropped before, or the process is killed, `path` is unchanged. A process that is killed without
+/// calling [`stop_writing`] may leave the temporary file, named `.tmp...`, on disk.
+///
+/// Symbolic links are followed. A replaced file keeps its permissions, but not its owner and hard
+/// links. Pipes and devices are written directly. The file is not synced to disk, so a power failure
+/// may lose it.
 #[derive(Debug)]
 pub struct NewFile {
     path: PathBuf,
     writer: BufWriter<File>,
-    /// `None` for pipes and devices. Dropped after the file.
+    /// `None` for pipes and devices. Declared after `writer`, so that the file is closed first.
     temporary: Option<Temporary>,
 }
 
 impl NewFile {
-    /// Begins the file at `path`.
+    /// Creates the temporary file, or opens the pipe or device.
     ///
     /// # Errors
-    /// When it cannot be made there.
+    /// If that fails.
     pub fn create(path: &Path) -> Result<Self, FileError> {
         let (file, temporary) = begin(path).map_err(|error| FileError::new(path, error))?;
         Ok(NewFile {
@@ -81,15 +86,15 @@ impl NewFile {
         })
     }
 
-    /// Whether [`NewFile::write_head`] can be called: pipes and devices are not gone back in.
+    /// Whether [`NewFile::write_head`] can be called: pipes and devices cannot seek.
     pub fn has_head(&self) -> bool {
         self.temporary.is_some()
     }
 
-    /// Writes over the first bytes, of which there must be as many.
+    /// Overwrites the first bytes. At least `head.len()` bytes must have been written before.
     ///
     /// # Errors
-    /// When that fails, as on a pipe.
+    /// If that fails, as it does on a pipe.
     pub fn write_head(&mut self, head: &[u8]) -> Result<(), FileError> {
         let writer = &mut self.writer;
         let written = match self.temporary {
@@ -102,14 +107,14 @@ impl NewFile {
         Ok(())
     }
 
-    /// Gives the file its name.
+    /// Flushes the file and renames it to its path.
     ///
     /// # Errors
-    /// When what is left cannot be written, or the name cannot be given.
+    /// If either fails.
     pub fn complete(mut self) -> Result<(), FileError> {
         let completed = self.writer.flush().and_then(|()| match self.temporary {
             Some(Temporary { path, target, .. }) => {
-                let _held = under_way();
+                let _lock = temporary_files();
                 path.persist(target).map_err(|error| error.error)
             }
             None => Ok(()),
@@ -128,7 +133,7 @@ impl Write for NewFile {
     }
 }
 
-/// Opens what is written to: a temporary file, or a pipe or a device itself.
+/// Creates a temporary file for `path`, or opens `path` if it is a pipe or device.
 fn begin(path: &Path) -> io::Result<(File, Option<Temporary>)> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => {
@@ -139,7 +144,7 @@ fn begin(path: &Path) -> io::Result<(File, Option<Temporary>)> {
         }
         _ => {}
     }
-    let target = fs::canonicalize(path).or_else(|_| where_link_points(path))?;
+    let target = fs::canonicalize(path).or_else(|_| broken_link_target(path))?;
     let folder = match target.parent() {
         Some(folder) if folder != Path::new("") => folder.to_owned(),
         _ => PathBuf::from("."),
@@ -148,16 +153,16 @@ fn begin(path: &Path) -> io::Result<(File, Option<Temporary>)> {
     builder.prefix(".tmp");
     #[cfg(unix)]
     {
-        // As any new file: the umask takes away what it takes away.
+        // The usual permissions of a new file, subject to the umask.
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    let mut under_way = under_way();
+    let mut files = temporary_files();
     let (file, path) = builder.tempfile_in(folder)?.into_parts();
-    under_way.push(path.to_path_buf());
-    drop(under_way);
+    files.push(path.to_path_buf());
+    drop(files);
     let temporary = Temporary {
-        _listed: Listed(path.to_path_buf()),
+        _registration: Registration(path.to_path_buf()),
         path,
         target,
     };
@@ -167,11 +172,10 @@ fn begin(path: &Path) -> io::Result<(File, Option<Temporary>)> {
     Ok((file, Some(temporary)))
 }
 
-/// Calls `write` with a [`NewFile`] at `path`, and completes it. When anything fails, `path` is as it
-/// was before.
+/// Calls `write` with a [`NewFile`] at `path` and completes it. On failure, `path` is unchanged.
 ///
 /// # Errors
-/// What `write` returns, or why the file cannot be written, with `path`.
+/// The errors of `write`, and errors of the file, with `path`.
 pub fn write_atomically<E: From<FileError>>(
     path: &Path,
     write: impl FnOnce(&mut (dyn Write + Send)) -> Result<(), E>,
@@ -181,9 +185,9 @@ pub fn write_atomically<E: From<FileError>>(
     Ok(file.complete()?)
 }
 
-/// Where a link that leads nowhere points, or the path itself if it is no link.
-fn where_link_points(path: &Path) -> io::Result<PathBuf> {
-    // As many links in a row as Linux follows.
+/// The target of a broken link, or `path` itself if it is not a link.
+fn broken_link_target(path: &Path) -> io::Result<PathBuf> {
+    // Linux follows at most 40 links too.
     let mut target = path.to_owned();
     for _ in 0..40 {
         match fs::read_link(&target) {
@@ -206,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_leaves_what_was_there() {
+    fn failures_leave_the_file_unchanged() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         write_text(&path, "old").unwrap();
@@ -219,14 +223,14 @@ mod tests {
         assert_eq!(
             fs::read_dir(dir.path()).unwrap().count(),
             1,
-            "nothing else is left"
+            "no temporary file is left"
         );
         write_text(&path, "new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
     }
 
     #[test]
-    fn a_head_is_written_last_and_what_is_not_complete_leaves_nothing() {
+    fn heads_are_overwritten_and_incomplete_files_removed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         let begun = || {
@@ -244,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_are_refused_and_missing_ones_named() {
+    fn folders_and_missing_folders_are_errors() {
         let dir = tempfile::tempdir().unwrap();
         assert!(write_text(dir.path(), "").is_err());
         let error = write_text(&dir.path().join("no/where"), "").unwrap_err();
@@ -253,7 +257,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn links_are_followed_and_new_files_have_the_usual_rights() {
+    fn links_are_followed_and_permissions_kept() {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
         let (file, link) = (dir.path().join("file"), dir.path().join("link"));

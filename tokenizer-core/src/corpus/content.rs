@@ -1,33 +1,33 @@
-//! What a file of documents holds.
+//! Detects the content of an input: text, JSON lines, a table, or something that is refused.
 //!
-//! The first bytes decide between compression, tables, other containers and text; the name, without
-//! the extension of a compression, whether text is JSON lines. [`ReadAs`] overrides the name.
+//! The first bytes identify compression, tables, other containers and text. The extension, without
+//! that of a compression, identifies JSON lines. [`ReadAs`] overrides the extension.
 //!
-//! | content | name | result |
+//! | content | extension | result |
 //! | --- | --- | --- |
-//! | Parquet | any | a table |
-//! | starts with JSON objects, one a line | [`JSON_NAMES`] and `.json`, in any case | JSON lines |
-//! | the same | any other, or none | refused |
-//! | anything else | [`JSON_NAMES`] | JSON lines, which then fail with the number of the line |
-//! | nothing, or white space | `.json` | JSON lines without a record |
-//! | any other JSON, or broken JSON | `.json` | refused |
-//! | text | any other, or none | text |
-//! | another container | any | refused by its name |
+//! | Parquet | any | table |
+//! | starts with JSON objects, one per line | [`JSON_EXTENSIONS`], `.json` (any case) | JSON lines |
+//! | starts with JSON objects, one per line | other or none | refused |
+//! | other text | [`JSON_EXTENSIONS`] | JSON lines, so that reading fails with a line number |
+//! | only white space | `.json` | JSON lines without records |
+//! | other or invalid JSON | `.json` | refused |
+//! | other text | other or none | text |
+//! | another container | any | refused by name |
 //!
-//! A text *starts with JSON objects, one a line*, if its first line that is not blank begins with `{`
-//! and a key (or `{}`) and ends with `}`, and the next such line, if there is one, begins with `{`.
-//! The lines need not be valid JSON: a broken record is reported with its line and not trained on as
-//! text. A first line that does not end within a mebibyte is judged by its beginning. C, LaTeX,
-//! templates (`{{name}}`) and indented JSON do not match.
+//! Text *starts with JSON objects, one per line*, if its first non-blank line begins with `{` and a
+//! key (or is `{}`) and ends with `}`, and the next non-blank line, if any, begins with `{`. The lines
+//! need not be valid JSON, so that a broken record is reported instead of trained on as text. A first
+//! line of more than 1 MiB is judged by its beginning. C, LaTeX, templates (`{{name}}`) and indented
+//! JSON do not match.
 
 use std::path::Path;
 
-/// The contents of a file of documents.
+/// The content of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
     /// Text: the whole file is one document.
     Text,
-    /// A JSON object a line.
+    /// One JSON object per line.
     JsonLines,
     /// Compressed with gzip.
     Gzip,
@@ -35,15 +35,15 @@ pub(crate) enum Content {
     Zstd,
     /// A Parquet table.
     Parquet,
-    /// None of these, and not read as text.
+    /// Anything else that is not text.
     Refused(Refused),
 }
 
-/// How the form of a text is chosen. Compression, tables and containers are recognised in any case.
+/// Whether text is read as JSON lines. Compression, tables and containers are always detected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReadAs {
-    /// By its beginning and by the name of the file.
+    /// Detected by the first lines and the extension.
     #[default]
     Detect,
     /// Text.
@@ -52,48 +52,48 @@ pub enum ReadAs {
     JsonLines,
 }
 
-/// The contents of an input that is not read.
+/// The content of a refused input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refused {
-    /// JSON objects, one a line, under the name of another kind of file or none.
+    /// JSON objects, one per line, without an extension for JSON lines.
     #[error(
-        "starts with JSON objects, one a line, but is not named .jsonl, .ndjson, .json, .jsonlines or .jl"
+        "starts with JSON objects, one per line, but is not named .jsonl, .ndjson, .json, .jsonlines or .jl"
     )]
     UnnamedJsonLines,
-    /// A `.json` file with one array of objects.
-    #[error("a JSON array of objects, which cannot be read yet")]
+    /// A `.json` file with an array of objects.
+    #[error("a JSON array of objects, which is not supported")]
     JsonArray,
-    /// A `.json` file with something else.
-    #[error("a .json file that does not start with JSON objects, one a line")]
+    /// A `.json` file with any other content.
+    #[error("a .json file that does not start with JSON objects, one per line")]
     OtherJson,
-    /// A compression that cannot be read yet.
-    #[error("{0} compression, which cannot be read yet")]
+    /// An unsupported compression.
+    #[error("{0} compression, which is not supported")]
     Compression(&'static str),
-    /// A container that holds something else than text, or many texts.
+    /// A container of something other than one text.
     #[error("{0}, not text")]
     Container(&'static str),
-    /// The same, compressed.
+    /// A compressed container.
     #[error("{container} compressed with {compression}, not text")]
     CompressedContainer {
-        /// What it is.
+        /// The container, with its article.
         container: &'static str,
-        /// How it is compressed.
+        /// The compression.
         compression: &'static str,
     },
-    /// Text as UTF-16 or UTF-32.
-    #[error("text as {0}, not UTF-8")]
+    /// Text in UTF-16 or UTF-32.
+    #[error("{0} text, not UTF-8")]
     Encoding(&'static str),
-    /// Token ids, as a command of this project writes them.
+    /// Token ids written by the command line program.
     #[error("token ids, not text")]
     Ids,
 }
 
-/// Extensions that promise JSON lines, in lower case. `.json` promises JSON of any form.
-const JSON_NAMES: [&str; 4] = ["jsonl", "ndjson", "jsonlines", "jl"];
+/// Extensions of JSON lines, in lower case. `.json` may be any JSON.
+const JSON_EXTENSIONS: [&str; 4] = ["jsonl", "ndjson", "jsonlines", "jl"];
 
 /// Extensions of compressed files, in lower case.
-const COMPRESSION_NAMES: [&str; 8] = ["gz", "gzip", "zst", "zstd", "xz", "bz2", "lz4", "lz"];
+const COMPRESSION_EXTENSIONS: [&str; 8] = ["gz", "gzip", "zst", "zstd", "xz", "bz2", "lz4", "lz"];
 
 const fn container(name: &'static str) -> Content {
     Content::Refused(Refused::Container(name))
@@ -107,12 +107,12 @@ const fn encoding(name: &'static str) -> Content {
     Content::Refused(Refused::Encoding(name))
 }
 
-/// Beginnings of files, and what they are.
+/// Magic numbers and the content they identify.
 const MAGICS: &[(&[u8], Content)] = &[
-    // 8 is deflate, the only method there is.
+    // 8 is deflate, the only method of gzip.
     (b"\x1f\x8b\x08", Content::Gzip),
     (b"\x28\xb5\x2f\xfd", Content::Zstd),
-    // Without a look at the end, so that a table that was cut short is not taken for text.
+    // The end is not checked, so that a truncated table is not read as text.
     (b"PAR1", Content::Parquet),
     (b"\xff\xfe\0\0", encoding("UTF-32")),
     (b"\0\0\xfe\xff", encoding("UTF-32")),
@@ -149,14 +149,11 @@ const MAGICS: &[(&[u8], Content)] = &[
     (b"GGUF\x01", container("a GGUF model")),
     (b"GGUF\x02", container("a GGUF model")),
     (b"GGUF\x03", container("a GGUF model")),
-    // Pickles of protocol 4 and 5: a frame, whose length has eight bytes.
+    // Pickles of protocols 4 and 5 begin with a frame.
     (b"\x80\x04\x95", container("a pickle")),
     (b"\x80\x05\x95", container("a pickle")),
     (&crate::format::native::MAGIC, container("a .bpe model")),
-    (
-        b"MMIDIDX\0\0",
-        container("the index of Megatron's token ids"),
-    ),
+    (b"MMIDIDX\0\0", container("an index of Megatron token ids")),
     (b"\xed\xab\xee\xdb", container("an RPM package")),
     (b"\0asm", container("a WebAssembly module")),
 ];
@@ -164,32 +161,32 @@ const MAGICS: &[(&[u8], Content)] = &[
 /// The byte order mark of UTF-8.
 pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The beginning of an input.
+/// The first bytes of an input.
 pub(crate) struct Head {
     pub(crate) bytes: Vec<u8>,
-    /// Whether the input ends with it.
+    /// Whether `bytes` is the whole input.
     pub(crate) is_all: bool,
 }
 
 impl Head {
-    /// Bytes that decide about everything but the first lines of JSON.
+    /// Length in bytes that detects everything except JSON lines with a long first line.
     pub(crate) const LENGTH: usize = 1 << 16;
-    /// Bytes that decide.
-    pub(crate) const LONGEST: usize = 1 << 20;
+    /// Length in bytes after which JSON lines are judged by the beginning of the first line.
+    pub(crate) const MAX_LENGTH: usize = 1 << 20;
 
-    /// Whether more bytes, up to [`Head::LONGEST`], are needed to decide.
+    /// Whether more bytes, up to [`Head::MAX_LENGTH`], are needed.
     pub(crate) fn is_too_short(&self) -> bool {
-        !self.is_all && self.bytes.len() < Self::LONGEST && self.starts_with_records().is_none()
+        !self.is_all && self.bytes.len() < Self::MAX_LENGTH && self.starts_with_records().is_none()
     }
 
-    /// Without the byte order mark and white space.
+    /// The bytes after the byte order mark and white space.
     fn text(&self) -> &[u8] {
         let bytes = &self.bytes[..];
         let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
         text.trim_ascii_start()
     }
 
-    /// Whether it starts with JSON objects, one a line; `None` if that depends on the bytes behind it.
+    /// Whether the input starts with JSON objects, one per line; `None` if more bytes are needed.
     fn starts_with_records(&self) -> Option<bool> {
         let text = self.text();
         let (first, rest) = match memchr::memchr(b'\n', text) {
@@ -206,13 +203,13 @@ impl Head {
         }
     }
 
-    /// The same, judged by these bytes alone.
+    /// [`Head::starts_with_records`], decided by the available bytes.
     fn has_records(&self) -> bool {
         let decided = self.starts_with_records();
         decided.unwrap_or_else(|| begins_object(self.text()) == Some(true))
     }
 
-    /// The content of the input that is named `path`; a stream has no name.
+    /// Detects the content. `path` names the input, if it is a file.
     pub(crate) fn content(&self, path: Option<&Path>, read_as: ReadAs) -> Content {
         if let Some(content) = by_magic(&self.bytes) {
             return content;
@@ -220,10 +217,10 @@ impl Head {
         match (read_as, extension(path).as_str()) {
             (ReadAs::Text, _) => Content::Text,
             (ReadAs::JsonLines, _) => Content::JsonLines,
-            // It was cut short, or never was a table.
+            // Without the magic number: opening it as a table reports the damage.
             (ReadAs::Detect, "parquet") => Content::Parquet,
             (ReadAs::Detect, "json") => self.json(),
-            (ReadAs::Detect, name) if JSON_NAMES.contains(&name) => Content::JsonLines,
+            (ReadAs::Detect, name) if JSON_EXTENSIONS.contains(&name) => Content::JsonLines,
             (ReadAs::Detect, _) if self.has_records() => {
                 Content::Refused(Refused::UnnamedJsonLines)
             }
@@ -245,14 +242,14 @@ impl Head {
     }
 }
 
-/// Whether a line begins with `{` and a key, or with `{}`; `None` if it ends before that is decided.
+/// Whether a line begins with `{` and a key, or with `{}`; `None` if it is too short to tell.
 fn begins_object(line: &[u8]) -> Option<bool> {
     let mut bytes = line.iter().copied();
-    let mut next_solid = || bytes.find(|byte| !byte.is_ascii_whitespace());
-    if next_solid()? != b'{' {
+    let mut next_visible = || bytes.find(|byte| !byte.is_ascii_whitespace());
+    if next_visible()? != b'{' {
         return Some(false);
     }
-    match next_solid()? {
+    match next_visible()? {
         b'"' => {}
         other => return Some(other == b'}'),
     }
@@ -267,7 +264,7 @@ fn begins_object(line: &[u8]) -> Option<bool> {
     Some(colon == b':')
 }
 
-/// The extension of a name, in lower case, without that of a compression: `jsonl` of `a.JSONL.gz`.
+/// The extension in lower case, without that of a compression: `jsonl` for `a.JSONL.gz`.
 fn extension(path: Option<&Path>) -> String {
     let lower = |path: &Path| {
         let end = path.extension().and_then(|end| end.to_str());
@@ -277,7 +274,7 @@ fn extension(path: Option<&Path>) -> String {
         return String::new();
     };
     let end = lower(path);
-    match COMPRESSION_NAMES.contains(&end.as_str()) {
+    match COMPRESSION_EXTENSIONS.contains(&end.as_str()) {
         true => lower(&path.with_extension("")),
         false => end,
     }
@@ -289,16 +286,16 @@ fn by_magic(head: &[u8]) -> Option<Content> {
         return Some(*content);
     }
     match head {
-        // A frame to be skipped, with which parallel compressors begin.
+        // A skippable frame, with which parallel Zstandard compressors begin.
         [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => Some(Content::Zstd),
-        // A size from 1 to 9, and a block or the end of the stream.
+        // A block size from 1 to 9, then a block or the end of the stream.
         [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, ..]
         | [b'B', b'Z', b'h', b'1'..=b'9', 0x17, 0x72, 0x45, 0x38, ..] => Some(compression("bzip2")),
         _ => by_structure(head).map(container),
     }
 }
 
-/// Containers that need a closer look.
+/// Detects containers without a unique magic number.
 fn by_structure(head: &[u8]) -> Option<&'static str> {
     let is_riff = head.starts_with(b"RIFF") && head.len() >= 12;
     match head.get(8..12) {
@@ -312,23 +309,23 @@ fn by_structure(head: &[u8]) -> Option<&'static str> {
         _ if head.starts_with(&[0; 3]) && head.get(4..8) == Some(b"ftyp") => Some("an MP4 file"),
         _ if is_arrow_stream(head) => Some("an Arrow IPC stream"),
         _ if is_ranks(head) => Some("a .tiktoken model"),
-        _ if is_counts(head) => Some("counted pieces"),
+        _ if is_counts(head) => Some("a file of piece counts"),
         _ if is_tokenizer_json(head) => Some("a tokenizer.json"),
         _ => None,
     }
 }
 
-/// Whether the first two fields are `version` and `truncation`, as `tokenizers` writes them.
+/// Whether the first two fields are `version` and `truncation`, as in files of `tokenizers`.
 fn is_tokenizer_json(head: &[u8]) -> bool {
     let mut rest = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
     let mut parts = "{ \"version\" : \"1.0\" , \"truncation\" :".split(' ');
     parts.all(|part| {
-        let behind = rest.trim_ascii_start().strip_prefix(part.as_bytes());
-        behind.inspect(|behind| rest = behind).is_some()
+        let tail = rest.trim_ascii_start().strip_prefix(part.as_bytes());
+        tail.inspect(|tail| rest = tail).is_some()
     })
 }
 
-/// The version and, behind it, sizes: bytes that no text has.
+/// Whether the version is followed by bytes that are not text (the image size).
 fn is_gif(head: &[u8]) -> bool {
     let is_text = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n');
     let version = head.get(4..6);
@@ -340,7 +337,8 @@ fn is_pdf(head: &[u8]) -> bool {
     matches!(head.get(5..8), Some([b'1'..=b'9', b'.', b'0'..=b'9']))
 }
 
-/// A continuation, the length of the schema, and where in it its root is.
+/// Whether the input begins with a continuation marker, the length of the schema and the offset of its
+/// root.
 fn is_arrow_stream(head: &[u8]) -> bool {
     let number = |at: usize| {
         let bytes = head.get(at..at + 4)?;
@@ -354,7 +352,7 @@ fn is_arrow_stream(head: &[u8]) -> bool {
     }
 }
 
-/// The first three ranks, of single bytes in base64.
+/// Whether the first three lines are single bytes with ranks 0, 1 and 2.
 fn is_ranks(head: &[u8]) -> bool {
     let is_rank = |line: &[u8], rank: u8| {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -364,7 +362,7 @@ fn is_ranks(head: &[u8]) -> bool {
     (b'0'..b'3').all(|rank| lines.next().is_some_and(|line| is_rank(line, rank)))
 }
 
-/// The pattern, and a piece in base64 with its count.
+/// Whether the first two lines are a pattern line and a row of piece counts in TSV.
 fn is_counts(head: &[u8]) -> bool {
     let mut lines = head.split(|&byte| byte == b'\n');
     let pattern = lines.next().unwrap_or_default();

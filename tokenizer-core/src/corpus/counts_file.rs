@@ -1,4 +1,4 @@
-//! Counted pieces by the name of their file, and many such files as one.
+//! Files of piece counts: the format by file name, and several files read as one.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
@@ -15,18 +15,18 @@ use crate::pattern::Pattern;
 use crate::piece_counts::PieceCounts;
 use crate::token::Count;
 
-/// How counted pieces are written, which the ending of their file's name tells.
+/// The format of a file of piece counts, chosen by the file's extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CountsFormat {
-    /// `.tsv`: lines of base64 and a number.
+    /// `.tsv`: one line per piece.
     Tsv,
     /// `.parquet`: a table.
     Parquet,
 }
 
 impl CountsFormat {
-    /// The format that the name of a file tells; `None` for other endings.
+    /// The format by extension; `None` for other extensions.
     pub fn of_path(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()? {
             "tsv" => Some(CountsFormat::Tsv),
@@ -35,8 +35,8 @@ impl CountsFormat {
         }
     }
 
-    /// As [`CountsFormat::of_path`], but a file named `.parquet` is looked into: a table without the
-    /// columns `piece` and `count` holds something else, and gives `None`.
+    /// As [`CountsFormat::of_path`], but `None` for a Parquet table without the columns `piece` and
+    /// `count`, which contains something else.
     pub fn of_file(path: &Path) -> Option<Self> {
         let format = Self::of_path(path)?;
         #[cfg(feature = "parquet")]
@@ -50,20 +50,20 @@ impl CountsFormat {
     }
 }
 
-/// Counted pieces could not be read.
+/// An error of reading piece counts.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadCountsError {
     /// The file could not be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The name does not tell the format.
-    #[error("{}: a name of counted pieces ends in .tsv or .parquet", .0.display())]
+    /// An unknown extension.
+    #[error("{}: unknown extension for piece counts (expected .tsv or .parquet)", .0.display())]
     UnknownFormat(PathBuf),
     /// The crate was built without this format.
-    #[error("{}: this program was built without the format", .0.display())]
+    #[error("{}: this program was built without Parquet support", .0.display())]
     NotBuilt(PathBuf),
-    /// What stands in the file is wrong.
+    /// The contents of the file are invalid.
     #[error("{}: {}", .0.display(), .1)]
     Counts(PathBuf, CountsError),
     /// The pieces of two files were split by different patterns.
@@ -73,29 +73,29 @@ pub enum LoadCountsError {
         pattern_text::short(&.first.1), pattern_text::short(&.other.1)
     )]
     MixedPatterns {
-        /// The first file, and its pattern.
+        /// The first file and its pattern.
         first: Box<(PathBuf, Pattern)>,
-        /// The first file that differs, and its pattern.
+        /// The first file with another pattern.
         other: Box<(PathBuf, Pattern)>,
     },
 }
 
-/// Counted pieces could not be written.
+/// An error of writing piece counts.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SaveCountsError {
     /// The file could not be written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The name does not tell the format.
-    #[error("{}: a name of counted pieces ends in .tsv or .parquet", .0.display())]
+    /// An unknown extension.
+    #[error("{}: unknown extension for piece counts (expected .tsv or .parquet)", .0.display())]
     UnknownFormat(PathBuf),
     /// The crate was built without this format.
-    #[error("{}: this program was built without the format", .0.display())]
+    #[error("{}: this program was built without Parquet support", .0.display())]
     NotBuilt(PathBuf),
 }
 
-/// Files of counted pieces that were split by one pattern.
+/// Open files of piece counts that share one pattern.
 #[derive(Debug)]
 pub struct CountsFiles {
     files: Vec<(PathBuf, Rows)>,
@@ -104,19 +104,19 @@ pub struct CountsFiles {
 
 #[derive(Debug)]
 enum Rows {
-    /// The bytes of a pipe; a file is read again when its rows are.
+    /// The contents of a pipe; `None` for a file, which is read when its rows are.
     Tsv(Option<Vec<u8>>),
     #[cfg(feature = "parquet")]
     Parquet(parquet::Table),
 }
 
 impl CountsFiles {
-    /// Opens files and looks at the pattern and the form of each, before the rows of any is read.
-    /// Files that do not say their pattern were split by `pattern`.
+    /// Opens files and checks the pattern and schema of each before any row is read. `pattern` is the
+    /// pattern of files that do not name one. Returns `None` for no files.
     ///
     /// # Errors
-    /// When a file cannot be read or says another pattern than the others or than `pattern`, and
-    /// when a file says none and none is given. Without any file there is no error, and nothing.
+    /// If a file cannot be read, its pattern differs from that of another file or from `pattern`, or
+    /// neither the file nor `pattern` names one.
     pub fn open(
         paths: impl IntoIterator<Item = impl AsRef<Path>>,
         pattern: Option<&Pattern>,
@@ -143,15 +143,15 @@ impl CountsFiles {
         Ok(first.map(|pattern| CountsFiles { files, pattern }))
     }
 
-    /// What the pieces of all files were split by.
+    /// The pattern that split the pieces of all files.
     pub fn pattern(&self) -> &Pattern {
         &self.pattern
     }
 
-    /// Calls `each` with every row of every file, in order. A piece may come several times.
+    /// Calls `each` with every row of every file, in order. Pieces may repeat.
     ///
     /// # Errors
-    /// When a row cannot be read or `each` fails, with the name of the file.
+    /// At the first invalid row or the first error of `each`, with the name of the file.
     pub fn for_each_row(
         &self,
         mut each: impl FnMut(&[u8], Count) -> Result<(), CountsError>,
@@ -168,10 +168,10 @@ impl CountsFiles {
         Ok(())
     }
 
-    /// The sums of all files.
+    /// Adds up the counts of all files.
     ///
     /// # Errors
-    /// As [`CountsFiles::for_each_row`]; when a sum overflows.
+    /// As [`CountsFiles::for_each_row`]; also if a sum overflows.
     pub fn words(&self) -> Result<PieceCounts, LoadCountsError> {
         let mut words = PieceCounts::new();
         self.for_each_row(|piece, count| Ok(words.add(piece, count)?))?;
@@ -224,10 +224,10 @@ fn head_of_tsv(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Reads the counted pieces at `path`; `pattern` is that of a file that does not say its own.
+/// Reads the piece counts at `path`. `pattern` is the pattern of a file that does not name one.
 ///
 /// # Errors
-/// When the file cannot be read, holds no right counts, or says another pattern.
+/// If the file cannot be read, is invalid, or names another pattern.
 pub fn load_counts(
     path: &Path,
     pattern: Option<&Pattern>,
@@ -238,10 +238,10 @@ pub fn load_counts(
     Ok(CountedPieces::new(files.pattern, words))
 }
 
-/// Writes counted pieces to `path`, whole or not at all, in the order of their bytes.
+/// Writes piece counts to `path` atomically, in the byte order of the pieces.
 ///
 /// # Errors
-/// When the file cannot be written, or its name tells no format.
+/// If the file cannot be written or has an unknown extension.
 pub fn save_counts(counted: &CountedPieces, path: &Path) -> Result<(), SaveCountsError> {
     let mut rows: Vec<(&[u8], Count)> = counted.words.iter().collect();
     rows.sort_unstable_by_key(|&(piece, _)| piece);
@@ -251,11 +251,11 @@ pub fn save_counts(counted: &CountedPieces, path: &Path) -> Result<(), SaveCount
     })
 }
 
-/// Writes a file of counted pieces row by row, whole or not at all: `write` is called with a writer
-/// and gives it every piece once, in the order of their bytes.
+/// Writes a file of piece counts atomically, row by row. `write` must pass every piece once, in byte
+/// order, to the writer.
 ///
 /// # Errors
-/// What `write` returns; when the file cannot be written, or its name tells no format.
+/// The errors of `write`; also if the file cannot be written or has an unknown extension.
 pub fn write_counts<E: From<FileError> + From<SaveCountsError>>(
     path: &Path,
     pattern: &Pattern,
@@ -286,7 +286,7 @@ pub fn write_counts<E: From<FileError> + From<SaveCountsError>>(
     })
 }
 
-/// Writes the rows of a file under way: see [`write_counts`].
+/// Writes the rows of a file of piece counts: see [`write_counts`].
 pub struct CountsWriter<'p, 'w> {
     path: &'p Path,
     rows: RowWriter<'w>,
@@ -302,7 +302,7 @@ impl CountsWriter<'_, '_> {
     /// Writes one piece.
     ///
     /// # Errors
-    /// When the file cannot be written, or the format cannot hold so long a piece.
+    /// If the file cannot be written or the piece is too long for the format.
     pub fn row(&mut self, piece: &[u8], count: Count) -> Result<(), FileError> {
         let written = match &mut self.rows {
             RowWriter::Tsv(rows) => rows.row(piece, count),
@@ -347,7 +347,7 @@ mod tests {
     ];
 
     #[test]
-    fn the_name_tells_the_format() {
+    fn the_extension_selects_the_format() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         let saved = counted(PatternName::Gpt2, &[(b"the", Count::MAX), (b"\xFF", 1)]);
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn many_files_are_summed_and_a_mix_names_both() {
+    fn counts_are_summed_and_mixed_patterns_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         let one = counted(PatternName::Gpt2, &[(b"a", 1 << 40), (b"b", 1)]);
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_name_the_file_and_a_sum_that_overflows_the_last() {
+    fn errors_name_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         std::fs::write(at("bad.tsv"), "# pattern: gpt2\nYQ==\n").unwrap();
@@ -408,7 +408,7 @@ mod tests {
         );
         std::fs::write(at("no.tsv"), "YQ==\t1\n").unwrap();
         let error = load_counts(&at("no.tsv"), None).unwrap_err().to_string();
-        assert!(error.contains("no.tsv: the file does not say"), "{error}");
+        assert!(error.contains("no.tsv: no pattern in the file"), "{error}");
         save_counts(
             &counted(PatternName::Gpt2, &[(b"a", Count::MAX)]),
             &at("max.tsv"),

@@ -1,4 +1,4 @@
-//! A file as bytes.
+//! Reading whole files, and the error that names a file.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 pub struct FileError {
     /// The file.
     pub path: PathBuf,
-    /// What went wrong.
+    /// The error.
     pub error: io::Error,
 }
 
 impl FileError {
-    /// `error` on the file at `path`.
+    /// Adds the path to an error.
     pub fn new(path: &Path, error: io::Error) -> Self {
         FileError {
             path: path.to_owned(),
@@ -24,11 +24,11 @@ impl FileError {
     }
 }
 
-/// The bytes of the file at `path`, every one of them. Files are not mapped: where another program
-/// cut one short, the next access would end the process.
+/// Reads the file at `path`. It is not memory-mapped: if another program truncated it, the next access
+/// would kill the process.
 ///
 /// # Errors
-/// When the file cannot be read, or is a directory.
+/// If the file cannot be read or is a directory.
 pub fn read_file(path: &Path) -> Result<Vec<u8>, FileError> {
     let bytes = match path.is_dir() {
         true => Err(io::ErrorKind::IsADirectory.into()),

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use super::file::FileError;
 
-/// All files in the folder at `path` and in the folders below it, in the order of their paths, name by
-/// name. Links to files are followed, links to folders are not, so that no file comes up for ever.
-/// Hidden files and folders (whose name begins with a dot), pipes and devices are left out. A link
-/// that leads nowhere is a file that is missing: it is listed, and opening it fails.
+/// Lists all files in a folder and its subfolders, sorted by path, component by component.
+///
+/// Links to files are followed; links to folders are not, since they may form cycles. Hidden files and
+/// folders (with a leading dot), pipes and devices are omitted. A broken link is listed, so that
+/// opening it reports the error.
 ///
 /// # Errors
-/// When a folder cannot be read.
+/// If a folder cannot be read.
 pub fn files_below(path: &Path) -> Result<Vec<PathBuf>, FileError> {
     let mut files = Vec::new();
     add_files(path, &mut files)?;
@@ -41,12 +42,11 @@ fn add_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), FileError> {
     Ok(())
 }
 
-/// Files of a folder chosen by globs: those that match any of some globs, or all if there are none,
-/// without those that match any of others.
+/// A filter for the files of a folder: include globs and exclude globs.
 ///
-/// A glob matches the path of a file relative to the folder, and one without `/` its name. `*` and `?`
-/// do not match `/`; `**` matches any number of folders. `[ab]` and `{a,b}` are alternatives, and `\`
-/// escapes. A leading `/` is ignored.
+/// A glob without `/` matches the name of a file; any other matches its path relative to the folder.
+/// `*` and `?` do not match `/`; `**` matches any number of folders. `[ab]` and `{a,b}` are
+/// alternatives, and `\` escapes. A leading `/` is ignored.
 ///
 /// ```
 /// use std::path::Path;
@@ -84,10 +84,10 @@ struct GlobList {
 
 #[cfg(feature = "documents")]
 impl Globs {
-    /// Files that match one of `include`, if there are any, and none of `exclude`.
+    /// Selects files that match any of `include` (all files, if it is empty) and none of `exclude`.
     ///
     /// # Errors
-    /// When a glob is not valid.
+    /// If a glob is invalid.
     pub fn new<G: AsRef<str>>(
         include: impl IntoIterator<Item = G>,
         exclude: impl IntoIterator<Item = impl AsRef<str>>,
@@ -102,21 +102,21 @@ impl Globs {
         })
     }
 
-    /// Whether there is no glob, and every file is chosen.
+    /// Whether there are no globs, so that every file is selected.
     pub fn is_empty(&self) -> bool {
         self.include.is_none() && self.exclude.names.is_empty() && self.exclude.paths.is_empty()
     }
 
-    /// Whether the file at `path`, relative to the folder, is chosen.
+    /// Whether the file at `path`, relative to the folder, is selected.
     pub fn matches(&self, path: &Path) -> bool {
         let include = self.include.as_ref();
         include.is_none_or(|list| list.matches(path)) && !self.exclude.matches(path)
     }
 
-    /// The files below the folder at `path` that are chosen: see [`files_below`].
+    /// Lists the selected files of a folder and its subfolders: see [`files_below`].
     ///
     /// # Errors
-    /// When a folder cannot be read.
+    /// If a folder cannot be read.
     pub fn files_below(&self, path: &Path) -> Result<Vec<PathBuf>, FileError> {
         let mut files = files_below(path)?;
         files.retain(|file| self.matches(file.strip_prefix(path).unwrap_or(file)));
@@ -170,7 +170,7 @@ mod tests {
 
     #[cfg(feature = "documents")]
     #[test]
-    fn globs_choose_by_name_or_by_path() {
+    fn globs_match_names_or_paths() {
         let matches = |include: &[&str], exclude: &[&str], path: &str| {
             let globs = Globs::new(include, exclude).unwrap();
             globs.matches(Path::new(path))
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn files_come_sorted_and_without_what_is_hidden() {
+    fn files_are_sorted_and_hidden_ones_omitted() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         for name in ["b", "a/z", "a/c/x", ".git", "empty"] {

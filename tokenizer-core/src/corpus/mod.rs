@@ -1,15 +1,15 @@
-//! Paths and files: the one place of the crate that knows them.
+//! Paths and files. No other module of the crate handles paths.
 //!
-//! | module | what it does |
+//! | module | purpose |
 //! | --- | --- |
-//! | `file` | a file as bytes; the error that names a file |
-//! | `content` | what a file of documents holds: text, JSON lines, a table, or what is refused (feature `documents`) |
-//! | `documents` | documents out of files: compressed, lines, JSON lines, tables (feature `documents`) |
-//! | `folder` | the files of a folder, sorted |
-//! | `atomic` | a file written whole or not at all |
-//! | `model_file` | a model by the name of its file |
-//! | `counts_file` | counted pieces by the name of their file, and many such files as one |
-//! | `temporary` | temporary files, for counts that do not fit in memory |
+//! | `file` | reads a whole file; the error that names a file |
+//! | `content` | detects text, JSON lines, tables and refused inputs (feature `documents`) |
+//! | `documents` | reads documents from text, JSON lines and tables, also compressed (feature `documents`) |
+//! | `folder` | lists the files of a folder |
+//! | `atomic` | writes files atomically |
+//! | `model_file` | reads and writes models by extension |
+//! | `counts_file` | reads and writes piece counts by extension |
+//! | `temporary` | temporary files for counts that do not fit in memory |
 
 mod atomic;
 #[cfg(feature = "documents")]

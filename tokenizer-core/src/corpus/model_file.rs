@@ -1,4 +1,4 @@
-//! A model by the name of its file.
+//! Model files: the format is chosen by the extension.
 
 use std::fmt;
 #[cfg(feature = "huggingface")]
@@ -13,20 +13,20 @@ use crate::format::{native, tiktoken};
 use crate::model::Model;
 use crate::pattern::Pattern;
 
-/// How a model is written, which the ending of its file's name tells.
+/// The format of a model file, chosen by its extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ModelFormat {
-    /// `.bpe`: everything, in this project's own form.
+    /// `.bpe`: the whole model, in this project's own format.
     Native,
-    /// `.tiktoken`: bytes and ranks.
+    /// `.tiktoken`: token bytes and ranks.
     Tiktoken,
     /// `.json`: Hugging Face's `tokenizer.json`.
     HuggingFace,
 }
 
 impl ModelFormat {
-    /// The format that the name of a file tells; `None` for other endings.
+    /// The format by extension; `None` for other extensions.
     pub fn of_path(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()? {
             "bpe" => Some(ModelFormat::Native),
@@ -37,60 +37,60 @@ impl ModelFormat {
     }
 }
 
-/// A model could not be read.
+/// An error of reading a model.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
     /// The file could not be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The name does not tell the format.
-    #[error("{}: a model's name ends in .bpe, .json or .tiktoken", .0.display())]
+    /// An unknown extension.
+    #[error("{}: unknown model extension (expected .bpe, .json or .tiktoken)", .0.display())]
     UnknownFormat(PathBuf),
     /// A `.tiktoken` file without a pattern.
-    #[error("{}: a .tiktoken file does not hold its pattern, so it must be given", .0.display())]
+    #[error("{}: a .tiktoken file stores no pattern: specify the pattern", .0.display())]
     PatternMissing(PathBuf),
-    /// A pattern for a file that holds its own.
-    #[error("{}: the model holds its own pattern; another cannot be given", .0.display())]
+    /// A pattern for a model that stores its own.
+    #[error("{}: the model stores its own pattern: do not specify another", .0.display())]
     PatternGiven(PathBuf),
     /// The crate was built without this format.
-    #[error("{}: this program was built without the format", .0.display())]
+    #[error("{}: this program was built without Hugging Face support", .0.display())]
     NotBuilt(PathBuf),
-    /// Not a right `.bpe` file.
+    /// An invalid `.bpe` file.
     #[error("{}: {}", .0.display(), .1)]
     Native(PathBuf, native::NativeError),
-    /// Not a right `.tiktoken` file.
+    /// An invalid `.tiktoken` file.
     #[error("{}: {}", .0.display(), .1)]
     Tiktoken(PathBuf, tiktoken::TiktokenError),
-    /// Not a `tokenizer.json` that is supported.
+    /// An invalid or unsupported `tokenizer.json`.
     #[cfg(feature = "huggingface")]
     #[error("{}: {}", .0.display(), .1)]
     HuggingFace(PathBuf, huggingface::HuggingFaceError),
 }
 
-/// A model could not be written.
+/// An error of writing a model.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SaveError {
     /// The file could not be written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The name does not tell the format.
-    #[error("{}: a model's name ends in .bpe, .json or .tiktoken", .0.display())]
+    /// An unknown extension.
+    #[error("{}: unknown model extension (expected .bpe, .json or .tiktoken)", .0.display())]
     UnknownFormat(PathBuf),
     /// The crate was built without this format.
-    #[error("{}: this program was built without the format", .0.display())]
+    #[error("{}: this program was built without Hugging Face support", .0.display())]
     NotBuilt(PathBuf),
-    /// The model cannot be told by ranks.
+    /// A model that `.tiktoken` cannot store.
     #[error("{}: {}", .0.display(), .1)]
     Tiktoken(PathBuf, tiktoken::NotRanks),
-    /// The model cannot be told in Hugging Face's words.
+    /// A model that a `tokenizer.json` cannot store.
     #[cfg(feature = "huggingface")]
     #[error("{}: {}", .0.display(), .1)]
     HuggingFace(PathBuf, huggingface::HuggingFaceError),
 }
 
-/// A model that was read, and what its files leave open.
+/// A model and the assumptions made while reading it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LoadedModel {
@@ -100,11 +100,11 @@ pub struct LoadedModel {
     pub notes: Vec<LoadNote>,
 }
 
-/// Something that was assumed because the files do not tell it.
+/// An assumption about something that the files leave open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LoadNote {
-    /// A `vocab.json` with `merges.txt` that no file beside them gives a class.
+    /// A `vocab.json` with `merges.txt` in a folder where no file names a tokenizer class.
     AssumedGpt2(PathBuf),
 }
 
@@ -113,20 +113,20 @@ impl fmt::Display for LoadNote {
         match self {
             LoadNote::AssumedGpt2(path) => write!(
                 f,
-                "{}: read as GPT-2's, with its pattern: no tokenizer_config.json or config.json \
-                 beside it names another tokenizer",
+                "{}: read as GPT-2's tokenizer, since no tokenizer_config.json or config.json in \
+                 its folder names another",
                 path.display()
             ),
         }
     }
 }
 
-/// Reads the model in a folder of Hugging Face's layout: its `tokenizer.json`, or GPT-2's
-/// `vocab.json` with `merges.txt`, and the added tokens that `tokenizer_config.json`,
-/// `special_tokens_map.json` and `added_tokens.json` name, as transformers reads them.
+/// Reads a model from a folder in Hugging Face's layout, as transformers does: the `tokenizer.json`, or
+/// else `vocab.json` with `merges.txt`; and the added tokens of `tokenizer_config.json`,
+/// `special_tokens_map.json` and `added_tokens.json`.
 ///
 /// # Errors
-/// When a file cannot be read or is refused; the error names the file.
+/// If a file cannot be read, is invalid or is unsupported; the error names the file.
 #[cfg(feature = "huggingface")]
 pub fn load_folder(directory: &Path) -> Result<LoadedModel, LoadError> {
     let [whole, vocab] = ["tokenizer.json", "vocab.json"].map(|name| directory.join(name));
@@ -140,7 +140,7 @@ pub fn load_folder(directory: &Path) -> Result<LoadedModel, LoadError> {
     Ok(LoadedModel { model, notes })
 }
 
-/// GPT-2's pair of files.
+/// Reads `vocab.json` and the `merges.txt` in the same folder.
 #[cfg(feature = "huggingface")]
 fn load_pair(path: &Path, vocab: &[u8]) -> Result<LoadedModel, LoadError> {
     let merges = read_file(&path.with_file_name("merges.txt"))?;
@@ -154,13 +154,13 @@ fn load_pair(path: &Path, vocab: &[u8]) -> Result<LoadedModel, LoadError> {
     })
 }
 
-/// The files beside a tokenizer that are there.
+/// Reads the companion files that exist.
 #[cfg(feature = "huggingface")]
 fn companions(directory: &Path) -> Result<huggingface::Companions, LoadError> {
     let mut companions = huggingface::Companions::default();
-    for (name, place) in companions.by_name() {
+    for (name, content) in companions.by_name() {
         match read_file(&directory.join(name)) {
-            Ok(bytes) => *place = Some(bytes),
+            Ok(bytes) => *content = Some(bytes),
             Err(error) if error.error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error.into()),
         }
@@ -168,18 +168,18 @@ fn companions(directory: &Path) -> Result<huggingface::Companions, LoadError> {
     Ok(companions)
 }
 
-/// Reads the model at `path`. `pattern` is wanted for `.tiktoken` and refused elsewhere.
+/// Reads the model at `path`. `pattern` is required for `.tiktoken` and refused for other formats.
 ///
-/// A `.json` file that is GPT-2's `vocab.json` is read with the `merges.txt` beside it, and with what
-/// the files of `load_folder` name there; a `tokenizer.json` is read alone.
+/// GPT-2's `vocab.json` is read with the other files of its folder, as by `load_folder`; a
+/// `tokenizer.json` is read alone.
 ///
 /// # Errors
-/// When the file cannot be read or holds no right model; the error names the file.
+/// If the file cannot be read or is invalid; the error names the file.
 pub fn load_model(path: &Path, pattern: Option<Pattern>) -> Result<Model, LoadError> {
     load_model_with_notes(path, pattern).map(|loaded| loaded.model)
 }
 
-/// As [`load_model`], with what was assumed.
+/// As [`load_model`], with the assumptions made.
 ///
 /// # Errors
 /// As [`load_model`].
@@ -217,10 +217,10 @@ pub fn load_model_with_notes(
     Ok(LoadedModel { model, notes })
 }
 
-/// Writes `model` to `path`, whole or not at all.
+/// Writes `model` to `path` atomically.
 ///
 /// # Errors
-/// When the file cannot be written, or the format cannot hold the model.
+/// If the file cannot be written or the format cannot store the model.
 pub fn save_model(model: &Model, path: &Path) -> Result<(), SaveError> {
     let own = || path.to_owned();
     let format = ModelFormat::of_path(path).ok_or_else(|| SaveError::UnknownFormat(own()))?;
@@ -249,7 +249,7 @@ mod tests {
     use crate::pattern::PatternName;
 
     #[test]
-    fn the_name_tells_the_format_and_errors_name_the_file() {
+    fn the_extension_selects_the_format_and_errors_name_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         let pattern = Pattern::named(PatternName::Gpt2);

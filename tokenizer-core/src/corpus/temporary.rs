@@ -1,4 +1,4 @@
-//! Temporary files, for counts that do not fit in memory.
+//! Temporary files for counts that do not fit in memory.
 
 use std::fs::File;
 use std::io;
@@ -6,15 +6,15 @@ use std::path::PathBuf;
 
 use crate::count::TemporaryStore;
 
-/// Temporary files without names in one folder: they are gone when they are closed, also when the
-/// program is killed.
+/// Creates unnamed temporary files in a folder. The system deletes them when they are closed, even if
+/// the process is killed.
 #[derive(Clone, Debug)]
 pub struct TemporaryFiles {
     folder: PathBuf,
 }
 
 impl TemporaryFiles {
-    /// Files in `folder`.
+    /// Creates files in `folder`.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         TemporaryFiles {
             folder: folder.into(),
@@ -23,7 +23,7 @@ impl TemporaryFiles {
 }
 
 impl Default for TemporaryFiles {
-    /// Files in the system's folder for them, which `TMPDIR` names on Unix.
+    /// Creates files in the system's temporary folder (`TMPDIR` on Unix).
     fn default() -> Self {
         Self::new(std::env::temp_dir())
     }
@@ -34,11 +34,9 @@ impl TemporaryStore for TemporaryFiles {
 
     fn create(&self) -> io::Result<File> {
         tempfile::tempfile_in(&self.folder).map_err(|error| {
-            let place = self.folder.display();
-            io::Error::new(
-                error.kind(),
-                format!("no temporary file in {place}: {error}"),
-            )
+            let folder = self.folder.display();
+            let message = format!("cannot create a temporary file in {folder}: {error}");
+            io::Error::new(error.kind(), message)
         })
     }
 }
@@ -50,7 +48,7 @@ mod tests {
     use crate::{CountOptions, Pattern, PatternName};
 
     #[test]
-    fn files_have_no_names_and_a_missing_folder_is_named() {
+    fn files_are_unnamed_and_errors_name_the_folder() {
         let folder = tempfile::tempdir().unwrap();
         let store = TemporaryFiles::new(folder.path());
         let pattern = Pattern::named(PatternName::Gpt2);

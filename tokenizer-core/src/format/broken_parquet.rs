@@ -1,4 +1,4 @@
-//! Parquet files that may be broken: their reader trusts numbers in them, and panics on some.
+//! Guards for untrusted Parquet files. The `parquet` crate trusts numbers in the file and panics on some.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -7,16 +7,17 @@ use ::parquet::data_type::DataType;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::RowGroupMetaData;
 
-/// Calls the reader; where it fails or panics, gives the reason. What it had in hand then is not used
-/// again.
+/// Calls into the Parquet reader and turns errors and panics into a message.
+///
+/// After a failure, the caller must drop the reader: a panic may have left it inconsistent.
 pub(crate) fn guarded<R>(read: impl FnOnce() -> Result<R, ParquetError>) -> Result<R, String> {
     match catch_unwind(AssertUnwindSafe(read)) {
         Ok(read) => read.map_err(message),
-        Err(_) => Err("the reader met what it did not expect".to_owned()),
+        Err(_) => Err("inconsistent metadata or data".to_owned()),
     }
 }
 
-/// Without the words that say that it is about Parquet.
+/// The text of an error without its `Parquet error:` prefix.
 pub(crate) fn message(error: ParquetError) -> String {
     match error {
         ParquetError::General(message) | ParquetError::EOF(message) => message,
@@ -24,8 +25,8 @@ pub(crate) fn message(error: ParquetError) -> String {
     }
 }
 
-/// Whether a column of a group of rows lies within the first `length` bytes of the file. The reader
-/// would panic elsewhere, or ask for memory.
+/// Whether a column of a row group is inside the first `length` bytes of the file. Outside them, the
+/// reader would panic or allocate without bound.
 pub(crate) fn is_inside(group: &RowGroupMetaData, column: usize, length: u64) -> bool {
     let column = group.column(column);
     let first = column.data_page_offset();
@@ -39,38 +40,38 @@ pub(crate) fn is_inside(group: &RowGroupMetaData, column: usize, length: u64) ->
     end.is_some_and(|end| end <= length)
 }
 
-/// A column of a group of rows, read some rows at a time.
+/// One column of a row group, read in batches.
 pub(crate) struct ColumnRows<T: DataType> {
     reader: ColumnReaderImpl<T>,
-    /// The highest level of definition: below it, a value is null.
-    defined: i16,
+    /// The maximum definition level; a lower level marks a null.
+    max_level: i16,
     levels: Vec<i16>,
-    /// The values of the rows that were read last, without nulls.
+    /// The non-null values of the last batch.
     pub(crate) values: Vec<T::T>,
 }
 
 impl<T: DataType> ColumnRows<T> {
-    pub(crate) fn new(reader: ColumnReaderImpl<T>, defined: i16) -> Self {
+    pub(crate) fn new(reader: ColumnReaderImpl<T>, max_level: i16) -> Self {
         ColumnRows {
             reader,
-            defined,
+            max_level,
             levels: Vec::new(),
             values: Vec::new(),
         }
     }
 
-    /// Reads at most `most` rows: gives how many there were, and how many before the first null.
-    pub(crate) fn read(&mut self, most: usize) -> Result<(usize, Option<usize>), String> {
+    /// Reads at most `max_rows` rows. Returns their number and the index of the first null.
+    pub(crate) fn read(&mut self, max_rows: usize) -> Result<(usize, Option<usize>), String> {
         self.levels.clear();
         self.values.clear();
-        let levels = (self.defined > 0).then_some(&mut self.levels);
+        let levels = (self.max_level > 0).then_some(&mut self.levels);
         let (reader, found) = (&mut self.reader, &mut self.values);
-        let (rows, values, _) = guarded(|| reader.read_records(most, levels, None, found))?;
+        let (rows, values, _) = guarded(|| reader.read_records(max_rows, levels, None, found))?;
         let mut levels = self.levels.iter();
         let null = match values == rows {
             true => None,
             false => levels
-                .position(|&level| level < self.defined)
+                .position(|&level| level < self.max_level)
                 .or(Some(values)),
         };
         Ok((rows, null))

@@ -1,11 +1,11 @@
-//! A model, or counted pieces, as bytes. Nothing here knows paths: see `corpus` for files.
+//! File formats of models and of piece counts, as byte slices. Paths are handled by `corpus`.
 //!
-//! | format | module | holds |
+//! | format | module | contents |
 //! | --- | --- | --- |
-//! | `.bpe` | [`native`] | the whole model, checksummed, read without parsing text |
-//! | `.tiktoken` | [`tiktoken`] | bytes and ranks only |
-//! | `tokenizer.json` | `huggingface` (feature of that name) | the whole model, in Hugging Face's words |
-//! | `.tsv`, `.parquet` | [`counts`] | counted pieces and their pattern |
+//! | `.bpe` | [`native`] | the whole model, checksummed and binary |
+//! | `.tiktoken` | [`tiktoken`] | token bytes and ranks only |
+//! | `tokenizer.json` | `huggingface` (feature of the same name) | the whole model, as Hugging Face's components |
+//! | `.tsv`, `.parquet` | [`counts`] | piece counts and their pattern |
 
 #[cfg(feature = "parquet")]
 pub(crate) mod broken_parquet;

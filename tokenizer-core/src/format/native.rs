@@ -1,33 +1,33 @@
-//! `.bpe`: the whole model in one file, checksummed, read without parsing text.
+//! `.bpe`: the whole model in one checksummed binary file.
 //!
 //! ```text
 //! offset  bytes
-//!      0      8  magic: 89 'B' 'P' 'E' 0D 0A 1A 0A  (a transfer that changes line ends shows)
+//!      0      8  magic: 89 'B' 'P' 'E' 0D 0A 1A 0A  (detects line ending conversion, as PNG's does)
 //!      8      4  version, 1
-//!     12      4  CRC-32 of everything from byte 16 on
-//!     16      8  length of the whole file
-//!     24      8  number of sections
-//!     32   24 n  sections: 8 bytes of name, offset, length
+//!     12      4  CRC-32 of bytes 16 to the end
+//!     16      8  length of the file in bytes
+//!     24      8  number of sections, n
+//!     32   24 n  section table: name (8 bytes, padded with zeros), offset (u64), length (u64)
 //! ```
 //!
-//! All numbers are little-endian, sections begin at multiples of 8, strings carry their length in
-//! front:
+//! Numbers are little-endian. Sections begin at multiples of 8. A string or list is preceded by its
+//! length (u32):
 //!
-//! | section | content |
+//! | section | contents |
 //! | --- | --- |
-//! | `pattern` | u32 stages, then for each u32 gap rule (0 keep, 1 drop) and the regex |
-//! | `ends`, `tokens` | where the token of each id ends (u32; a hole repeats the one before), their bytes |
-//! | `merging` | u32: 0 ranks, 1 merges, 2 merges with the whole piece first |
-//! | `merges` | u32 left, right, token by rank; empty under ranks |
-//! | `specials` | u32 count, then for each token u32 id, u32 flags and the text; behind it the bytes that it decodes to, if bit 5 of the flags is set |
-//! | `extras` | u32 normaliser (0 none, 1 NFC), then the ids before and behind a text, each with their number in front |
-//! | `empty` | u32 the id of the empty token, if there is one; in `ends` it looks like a hole |
-//! | `known` | ignored, and not written: a list of pieces with their ids that earlier programs stored |
-//! | `settings` | truncation and padding of the `tokenizer.json` it came from, if it had one of them: the JSON of each, empty for none |
+//! | `pattern` | u32 number of stages; for each, u32 gap rule (0 keep, 1 drop) and the regex |
+//! | `tokens` | the bytes of all tokens, in order of their ids |
+//! | `ends` | u32 for each id: the end of its token in `tokens`; an unused id repeats the previous end |
+//! | `merging` | u32: 0 ranks, 1 merges, 2 merges with `ignore_merges` |
+//! | `merges` | u32 left, right, result for each merge, by rank; empty under ranks |
+//! | `specials` | u32 number of tokens; for each, u32 id, u32 flags, the text, and (flag bit 5) its decoded bytes |
+//! | `extras` | u32 normalizer (0 none, 1 NFC), the ids before a text, the ids after it |
+//! | `empty` | u32 id of the empty token, which looks unused in `ends`; absent without one |
+//! | `settings` | `truncation` and `padding` of the original `tokenizer.json` as JSON strings; absent without either |
+//! | `known` | ignored and never written: pieces with their ids, stored by earlier versions |
 //!
-//! A reader takes its own version only, and refuses a section that it does not know. The sections
-//! `empty` and `settings` are written only for models that have an empty token or settings: older
-//! programs read other models, and refuse these.
+//! A reader accepts its own version only and refuses unknown sections. `empty` and `settings` are
+//! written only where needed, so that older readers accept all other models.
 
 use std::borrow::Cow;
 
@@ -41,62 +41,60 @@ use crate::vocab::{Repeats, Vocab};
 /// The first bytes of every `.bpe` file.
 pub const MAGIC: [u8; 8] = *b"\x89BPE\r\n\x1a\n";
 
-/// The version that is written, and the only one that is read.
+/// The format version, written and accepted.
 pub const VERSION: u32 = 1;
 
-/// A regex costs milliseconds and megabytes to compile: a file must not ask for many. DeepSeek, which
-/// has the most, splits three times.
+/// Limit on the stages of a pattern, since each regex costs milliseconds and megabytes to compile. The
+/// longest published pattern, DeepSeek's, has three.
 const MAX_STAGES: u32 = 16;
 
 const HEADER: usize = 32;
 const SECTION_ENTRY: usize = 24;
 
-/// The bytes are no model of this version.
+/// An invalid `.bpe` file, or one of another version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NativeError {
-    /// They do not begin as a `.bpe` file does.
-    #[error("not a .bpe model: it does not begin as one")]
+    /// The first bytes are not [`MAGIC`].
+    #[error("not a .bpe model: wrong first bytes")]
     Magic,
     /// Another version of the format.
-    #[error("a .bpe model of version {found}; this program reads version {VERSION}")]
+    #[error("unsupported .bpe version {found} (supported: {VERSION}); update this program")]
     Version {
-        /// The version found.
+        /// The version of the file.
         found: u32,
     },
-    /// The file has another length than it says.
-    #[error(
-        "the .bpe model is {found} bytes long but says {expected}: it was cut short or added to"
-    )]
+    /// The file is shorter or longer than its header states.
+    #[error("truncated or extended .bpe model: {found} bytes instead of {expected}")]
     Length {
-        /// What the file says.
+        /// The length in the header.
         expected: u64,
-        /// What there is.
+        /// The actual length.
         found: u64,
     },
-    /// The content is not what was written.
-    #[error("the checksum of the .bpe model is wrong: it was changed or damaged")]
+    /// The file was changed after it was written.
+    #[error("checksum mismatch: the .bpe model was modified or damaged")]
     Checksum,
-    /// A section is missing, twice there, unknown, or reaches outside.
-    #[error("section {name:?} of the .bpe model {fault}")]
+    /// A section is missing, repeated, unknown or malformed.
+    #[error("section {name:?} of the .bpe model: {fault}")]
     Section {
-        /// Its name.
+        /// The section's name.
         name: String,
-        /// What is wrong.
+        /// The fault.
         fault: &'static str,
     },
     /// The pattern does not compile.
     #[error(transparent)]
     Pattern(#[from] PatternError),
-    /// The merges contradict themselves.
+    /// The merges contradict each other.
     #[error(transparent)]
     Merges(#[from] MergesError),
-    /// The parts do not make a model.
+    /// The sections contradict each other.
     #[error(transparent)]
     Model(#[from] ModelError),
 }
 
-/// The model as bytes. The same model gives the same bytes.
+/// Returns the model as bytes. Deterministic: equal models give equal bytes.
 pub fn write(model: &Model) -> Vec<u8> {
     let mut sections = deciding_sections(model);
     if *model.call_settings() != CallSettings::default() {
@@ -106,7 +104,7 @@ pub fn write(model: &Model) -> Vec<u8> {
     assemble(&sections)
 }
 
-/// As [`write()`], without settings, which decide no id: equal models have equal bytes. Takes the memory of the result alone.
+/// As [`write()`], without [`CallSettings`], which affect no id: models that encode alike have equal bytes.
 pub fn write_deciding(model: &Model) -> Vec<u8> {
     assemble(&deciding_sections(model))
 }
@@ -137,7 +135,7 @@ fn assemble(sections: &[(&'static str, Cow<'_, [u8]>)]) -> Vec<u8> {
             .sum::<usize>();
     let mut bytes = Vec::with_capacity(length);
     bytes.extend_from_slice(&MAGIC);
-    // The upper half of the first number is the checksum, which comes last.
+    // The upper half of the first number holds the checksum, which is filled in last.
     bytes.extend(u64s([VERSION.into(), length as u64, sections.len() as u64]));
     for (name, content) in sections {
         bytes.extend_from_slice(name.as_bytes());
@@ -157,14 +155,14 @@ fn assemble(sections: &[(&'static str, Cow<'_, [u8]>)]) -> Vec<u8> {
 /// Reads a model.
 ///
 /// # Errors
-/// When the bytes are not what [`write()`] writes; lengths and ids are checked before they are used.
+/// When the bytes are not a valid model. Lengths and ids are checked before they are used.
 pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
     let sections = Sections::open(bytes)?;
     let pattern = read_pattern(sections.get("pattern")?)?;
     let merges = sections.get("merges")?;
     let rules = merges.u32s()?;
     if !rules.len().is_multiple_of(3) {
-        return Err(merges.fault("is cut within a merge"));
+        return Err(merges.fault("incomplete last merge"));
     }
     let rules = rules.chunks_exact(3).map(|rule| Merge {
         left: rule[0],
@@ -174,12 +172,12 @@ pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
     let mut code = sections.get("merging")?;
     let merging = match code.u32()? {
         0 if rules.len() == 0 => Merging::Ranks,
-        0 => return Err(merges.fault("is not empty, but the model merges by ranks")),
+        0 => return Err(merges.fault("not empty, although the model merges by rank")),
         code @ (1 | 2) => Merging::Merges {
             merges: Merges::new(rules.collect())?,
             ignore_merges: code == 2,
         },
-        _ => return Err(code.fault("names a rule that is not known")),
+        _ => return Err(code.fault("unknown merge rule")),
     };
     let repeats = match merging {
         Merging::Ranks => Repeats::Refuse,
@@ -198,7 +196,7 @@ pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
     let normalizer = match extras.u32()? {
         0 => None,
         1 => Some(Normalizer::Nfc),
-        _ => return Err(extras.fault("names a normaliser that is not known")),
+        _ => return Err(extras.fault("unknown normalizer")),
     };
     let affixes = Affixes {
         before: extras.counted_u32s()?,
@@ -242,13 +240,13 @@ fn read_pattern(mut section: Section<'_>) -> Result<Pattern, NativeError> {
     let mut stages = Vec::new();
     let count = section.u32()?;
     if count > MAX_STAGES {
-        return Err(section.fault("has more stages than any pattern in use"));
+        return Err(section.fault("more than 16 stages"));
     }
     for _ in 0..count {
         let gaps = match section.u32()? {
             0 => Gaps::Keep,
             1 => Gaps::Drop,
-            _ => return Err(section.fault("names a gap rule that is not known")),
+            _ => return Err(section.fault("unknown gap rule")),
         };
         stages.push(Pattern::regex(section.string()?, gaps)?);
     }
@@ -273,10 +271,10 @@ fn merges_section(merging: &Merging) -> Vec<u8> {
     }
 }
 
-/// The flag of a special token that decodes to other bytes than its text.
+/// Flag of a special token whose decoded bytes differ from its text.
 const HAS_DECODED: u32 = 1 << 5;
 
-/// The flags of a special token, by the bit that stands for each.
+/// The flags of a special token, in the order of their bits.
 fn flags(token: &mut SpecialToken) -> [&mut bool; 5] {
     [
         &mut token.special,
@@ -308,7 +306,7 @@ fn read_specials(mut section: Section<'_>) -> Result<SpecialTokens, NativeError>
         let (id, bits) = (section.u32()?, section.u32()?);
         let mut token = SpecialToken::new(section.string()?, id);
         if bits >> 6 != 0 {
-            return Err(section.fault("has flags that are not known"));
+            return Err(section.fault("unknown flags"));
         }
         if bits & HAS_DECODED != 0 {
             token.decoded = Some(section.counted_bytes()?.to_vec());
@@ -355,7 +353,7 @@ fn read_settings(mut section: Section<'_>) -> Result<CallSettings, NativeError> 
     };
     section.end()?;
     match settings == CallSettings::default() {
-        true => Err(section.fault("is there, but holds no settings")),
+        true => Err(section.fault("no settings in it")),
         false => Ok(settings),
     }
 }
@@ -365,7 +363,7 @@ const SECTION_NAMES: [&str; 10] = [
     "settings",
 ];
 
-/// The sections of a file whose header was found right.
+/// The sections of a file whose header and checksum were verified.
 struct Sections<'b>(Vec<Section<'b>>);
 
 impl<'b> Sections<'b> {
@@ -397,8 +395,8 @@ impl<'b> Sections<'b> {
             return Err(NativeError::Checksum);
         }
         let mut sections: Vec<Section<'b>> = Vec::new();
-        for place in 0..count.min(bytes.len() as u64) as usize {
-            let at = HEADER + place * SECTION_ENTRY;
+        for index in 0..count.min(bytes.len() as u64) as usize {
+            let at = HEADER + index * SECTION_ENTRY;
             let (Some(name), Some(offset), Some(length)) =
                 (bytes.get(at..at + 8), number(at + 8), number(at + 16))
             else {
@@ -410,16 +408,16 @@ impl<'b> Sections<'b> {
                 fault,
             };
             let Some(name) = SECTION_NAMES.into_iter().find(|n| n.as_bytes() == name) else {
-                return Err(fault("is not known"));
+                return Err(fault("unknown section"));
             };
             let offset = usize::try_from(offset).ok();
             let content = offset.and_then(|offset| {
                 let length = usize::try_from(length).ok()?;
                 bytes.get(offset..offset.checked_add(length)?)
             });
-            let bytes = content.ok_or_else(|| fault("reaches outside the file"))?;
+            let bytes = content.ok_or_else(|| fault("outside the file"))?;
             if sections.iter().any(|section| section.name == name) {
-                return Err(fault("is there twice"));
+                return Err(fault("duplicate section"));
             }
             sections.push(Section { name, bytes });
         }
@@ -433,12 +431,12 @@ impl<'b> Sections<'b> {
     fn get(&self, name: &'static str) -> Result<Section<'b>, NativeError> {
         self.find(name).ok_or_else(|| NativeError::Section {
             name: name.into(),
-            fault: "is missing",
+            fault: "missing section",
         })
     }
 }
 
-/// What is left to read of a section.
+/// A cursor over a section: the bytes that are still unread.
 #[derive(Clone)]
 struct Section<'b> {
     name: &'static str,
@@ -457,22 +455,22 @@ impl<'b> Section<'b> {
         let (taken, rest) = self
             .bytes
             .split_at_checked(length)
-            .ok_or_else(|| self.fault("is cut short"))?;
+            .ok_or_else(|| self.fault("truncated"))?;
         self.bytes = rest;
         Ok(taken)
     }
 
-    /// Fails when something is left.
+    /// Fails if bytes are left.
     fn end(&self) -> Result<(), NativeError> {
         match self.bytes.is_empty() {
             true => Ok(()),
-            false => Err(self.fault("is longer than what it holds")),
+            false => Err(self.fault("trailing bytes")),
         }
     }
 
     fn u32(&mut self) -> Result<u32, NativeError> {
         let Some((number, rest)) = self.bytes.split_first_chunk() else {
-            return Err(self.fault("is cut short"));
+            return Err(self.fault("truncated"));
         };
         self.bytes = rest;
         Ok(u32::from_le_bytes(*number))
@@ -485,10 +483,10 @@ impl<'b> Section<'b> {
 
     fn string(&mut self) -> Result<&'b str, NativeError> {
         let bytes = self.counted_bytes()?;
-        std::str::from_utf8(bytes).map_err(|_| self.fault("holds text that is not UTF-8"))
+        std::str::from_utf8(bytes).map_err(|_| self.fault("text that is not UTF-8"))
     }
 
-    /// As many numbers as the number in front says.
+    /// Reads a list of numbers, preceded by its length.
     fn counted_u32s(&mut self) -> Result<Vec<u32>, NativeError> {
         let count = self.u32()? as usize;
         let bytes = self.take(count.saturating_mul(4))?;
@@ -496,10 +494,10 @@ impl<'b> Section<'b> {
         Section { name, bytes }.u32s()
     }
 
-    /// All that is left as numbers.
+    /// Returns all unread bytes as numbers.
     fn u32s(&self) -> Result<Vec<u32>, NativeError> {
         let (numbers, []) = self.bytes.as_chunks::<4>() else {
-            return Err(self.fault("is cut within a number"));
+            return Err(self.fault("incomplete last number"));
         };
         let numbers = numbers.iter().copied();
         Ok(numbers.map(u32::from_le_bytes).collect())
@@ -537,8 +535,8 @@ mod tests {
             .unwrap()
     }
 
-    /// The bytes with a right checksum again.
-    fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
+    /// The bytes with their checksum corrected.
+    fn with_checksum(mut bytes: Vec<u8>) -> Vec<u8> {
         if bytes.len() >= HEADER {
             let checksum = crc32fast::hash(&bytes[16..]);
             bytes[12..16].copy_from_slice(&checksum.to_le_bytes());
@@ -547,14 +545,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn models_round_trip() {
         let bytes = write(&model());
         let again = read(&bytes).unwrap();
         assert_eq!(again, model());
         assert_eq!(write(&again), bytes);
     }
 
-    /// The model as earlier programs wrote it, with a section of known pieces.
+    /// The model as earlier versions wrote it, with a section of known pieces.
     fn with_known<'m>(model: &'m Model, content: &'m [u8]) -> Vec<u8> {
         let mut sections = deciding_sections(model);
         sections.push(("known", content.into()));
@@ -575,7 +573,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_token_comes_back() {
+    fn empty_tokens_round_trip() {
         let bytes: Vec<[u8; 1]> = (0..=255).map(|byte| [byte]).collect();
         let ranks = |empty: Option<u32>| {
             let bytes = bytes.iter().map(|byte| &byte[..]).zip(0..);
@@ -595,7 +593,7 @@ mod tests {
             for wrong in [97, 300, 401, u32::MAX] {
                 let mut other = bytes.clone();
                 other[offset..offset + 4].copy_from_slice(&wrong.to_le_bytes());
-                let error = read(&sealed(other)).unwrap_err().to_string();
+                let error = read(&with_checksum(other)).unwrap_err().to_string();
                 assert!(error.contains("invalid end offset"), "{wrong}: {error}");
             }
         }
@@ -604,7 +602,7 @@ mod tests {
     }
 
     #[test]
-    fn models_of_ranks_and_of_the_whole_text_come_back() {
+    fn models_without_merges_or_splits_round_trip() {
         let tokens: Vec<Vec<u8>> = (0..=255u8)
             .map(|b| vec![b])
             .chain([b"ab".to_vec()])
@@ -631,19 +629,19 @@ mod tests {
         assert!(!plain.windows(8).any(|bytes| bytes == b"settings"));
         let text = carrying.len() - 16;
         for (at, value, message) in [
-            (text - 4, u32::MAX, "is cut short"),
-            (text - 4, 8, "is longer"),
-            (text - 8, 1, "is cut short"),
+            (text - 4, u32::MAX, "truncated"),
+            (text - 4, 8, "trailing bytes"),
+            (text - 8, 1, "truncated"),
         ] {
             let mut other = carrying.clone();
             other[at..at + 4].copy_from_slice(&value.to_le_bytes());
-            let error = read(&sealed(other)).unwrap_err().to_string();
+            let error = read(&with_checksum(other)).unwrap_err().to_string();
             assert!(error.contains(message), "{value}: {error}");
         }
     }
 
     #[test]
-    fn damage_is_named() {
+    fn damaged_files_are_refused() {
         let bytes = write(&model());
         assert_eq!(read(b"{}"), Err(NativeError::Magic));
         let mut other = bytes.clone();
@@ -661,49 +659,46 @@ mod tests {
         assert_eq!(read(&other), Err(NativeError::Checksum));
         let mut other = bytes.clone();
         other[HEADER + 8 + 6] = 0xFF;
-        let error = read(&sealed(other)).unwrap_err();
-        assert!(error.to_string().contains("reaches outside"), "{error}");
+        let error = read(&with_checksum(other)).unwrap_err();
+        assert!(error.to_string().contains("outside the file"), "{error}");
         let mut other = bytes.clone();
         other[HEADER] = b'P';
-        let error = read(&sealed(other)).unwrap_err();
+        let error = read(&with_checksum(other)).unwrap_err();
         assert!(
             error
                 .to_string()
-                .contains("\"Pattern\" of the .bpe model is not known")
+                .contains("\"Pattern\" of the .bpe model: unknown section")
         );
     }
 
     #[test]
-    fn what_could_not_have_been_written_is_refused() {
+    fn excess_stages_and_unknown_flags_are_refused() {
         let stages = vec![Pattern::regex("a", Gaps::Keep).unwrap(); MAX_STAGES as usize + 1];
         let many = model().with_pattern(Pattern::sequence(stages));
         let error = read(&write(&many)).unwrap_err();
-        assert!(error.to_string().contains("more stages"), "{error}");
+        assert!(error.to_string().contains("more than 16 stages"), "{error}");
         let mut flags = write(&model());
         let text = "[x]".as_bytes();
         let at = flags.windows(3).rposition(|part| part == text).unwrap() - 5;
         flags[at] = 0x80;
-        let error = read(&sealed(flags)).unwrap_err();
-        assert!(
-            error.to_string().contains("flags that are not known"),
-            "{error}"
-        );
+        let error = read(&with_checksum(flags)).unwrap_err();
+        assert!(error.to_string().contains("unknown flags"), "{error}");
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(1000))]
         #[test]
-        fn changed_bytes_under_a_right_checksum_never_panic(
+        fn changed_bytes_under_a_valid_checksum_never_panic(
             changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
         ) {
             let mut bytes = write(&model());
             for (at, byte) in changes {
-                // Mostly the numbers that lengths and offsets are made of.
-                let places = [0..HEADER + 8 * SECTION_ENTRY, 0..bytes.len()];
-                let place = places[usize::from(byte) % 2].clone();
-                bytes[place.start + at.index(place.len())] = byte;
+                // Half of the changes hit lengths and offsets.
+                let ranges = [0..HEADER + 8 * SECTION_ENTRY, 0..bytes.len()];
+                let range = ranges[usize::from(byte) % 2].clone();
+                bytes[range.start + at.index(range.len())] = byte;
             }
-            if let Ok(model) = read(&sealed(bytes)) {
+            if let Ok(model) = read(&with_checksum(bytes)) {
                 prop_assert!(read(&write(&model)).is_ok());
             }
         }

@@ -1,10 +1,10 @@
-//! `.tiktoken`: one token a line, its bytes in base64, a space, its rank.
+//! `.tiktoken`: one token per line, as base64, a space and the rank.
 //!
-//! One token may be empty, an id that decodes to nothing; it is spelled `=`, as in Whisper's files.
+//! One token may be empty: its id decodes to nothing. It is spelled `=`, as in Whisper's files.
 //!
-//! The file holds neither the pattern nor special tokens; who reads it must know them. Its tokens
-//! merge by the rank of their joined bytes ([`Merging::Ranks`]), so a model of listed merges that
-//! is written here and read again may encode some texts differently: see [`Model`].
+//! The format stores neither the pattern nor special tokens; the caller supplies them. Tokens merge
+//! by the rank of their joined bytes ([`Merging::Ranks`]), so a model with a list of merges may encode
+//! some texts differently after a round trip: see [`Model`].
 
 use std::fmt::Write as _;
 
@@ -18,27 +18,27 @@ use crate::special::SpecialTokens;
 use crate::token::{MAX_TOKEN_ID, TokenId};
 use crate::vocab::{Repeats, Vocab};
 
-/// Tokens with their ranks, as they stand in a file.
+/// Tokens and their ranks, in the order of the file.
 pub type RankList = Vec<(Vec<u8>, TokenId)>;
 
-/// The bytes are no `.tiktoken` file.
+/// An invalid `.tiktoken` file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TiktokenError {
-    /// A line cannot be read.
+    /// A line is invalid.
     #[error("line {line}: {fault}")]
     Line {
-        /// Which line, from 1.
+        /// The line number, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The fault.
         fault: LineFault,
     },
-    /// The tokens do not make a model.
+    /// The tokens do not form a model.
     #[error(transparent)]
     Model(#[from] ModelError),
 }
 
-/// What is wrong with a line.
+/// The fault of a line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LineFault {
@@ -46,21 +46,21 @@ pub enum LineFault {
     #[error("expected a token in base64, a space and a rank")]
     Form,
     /// The first word is not base64.
-    #[error("the token is not base64: {0}")]
+    #[error("invalid base64 token: {0}")]
     Base64(String),
-    /// The second word is no number that fits.
-    #[error("{0:?} is no rank")]
+    /// The second word is not a number, or does not fit.
+    #[error("invalid rank {0:?} (expected a number from 0 to {MAX_TOKEN_ID})")]
     Rank(String),
-    /// The token stands in an earlier line.
-    #[error("the token \"{}\" stands in line {first} already", .token.escape_ascii())]
+    /// An earlier line has the same token.
+    #[error("duplicate token \"{}\" (first on line {first})", .token.escape_ascii())]
     RepeatedToken {
         /// The token.
         token: Vec<u8>,
         /// The earlier line.
         first: usize,
     },
-    /// The rank stands in an earlier line.
-    #[error("the rank {rank} stands in line {first} already")]
+    /// An earlier line has the same rank.
+    #[error("duplicate rank {rank} (first on line {first})")]
     RepeatedRank {
         /// The rank.
         rank: TokenId,
@@ -69,10 +69,10 @@ pub enum LineFault {
     },
 }
 
-/// Reads tokens and ranks. A hole in the ranks is legal (p50k has one), an empty line too.
+/// Reads tokens and ranks. Ranks may have gaps (p50k has one); empty lines are ignored.
 ///
 /// # Errors
-/// At the first line that cannot be read or repeats a token or a rank.
+/// At the first line that is invalid or repeats a token or a rank.
 pub fn read_ranks(bytes: &[u8]) -> Result<RankList, TiktokenError> {
     let mut ranks = RankList::new();
     let mut by_token = hashbrown::HashMap::<&[u8], usize, Seeds>::default();
@@ -97,7 +97,7 @@ pub fn read_ranks(bytes: &[u8]) -> Result<RankList, TiktokenError> {
             .ok()
             .and_then(|rank| rank.parse().ok())
             .ok_or_else(|| fail(LineFault::Rank(String::from_utf8_lossy(rank).into_owned())))?;
-        // Base64 is read strictly, so equal tokens are equal words, except for the empty one.
+        // Strict base64 gives every token one spelling, except the empty one.
         let word = if decoded.is_empty() { b"" } else { token };
         if let Some(first) = by_token.insert(word, line) {
             let token = decoded;
@@ -111,17 +111,17 @@ pub fn read_ranks(bytes: &[u8]) -> Result<RankList, TiktokenError> {
     Ok(ranks)
 }
 
-/// Whether a word is padding only, which Python's base64 decodes to nothing.
+/// Whether a word is padding only, which Python's base64 decodes to an empty string.
 fn is_empty_token(word: &[u8]) -> bool {
     !word.is_empty() && word.iter().all(|&byte| byte == b'=')
 }
 
-/// Reads a model: the ranks with `pattern` and no special tokens.
+/// Reads a model with the given pattern and without special tokens.
 ///
 /// # Errors
-/// As [`read_ranks`]; also when a single byte is missing or a rank is too high.
+/// As [`read_ranks`]; also if a single byte is not a token or a rank is too high.
 pub fn read(bytes: &[u8], pattern: Pattern) -> Result<Model, TiktokenError> {
-    // Whatever is unusual or wrong, the lines tell it better.
+    // Fast path for canonical files. All others take the path whose errors name the line.
     let vocab = read_plain_lines(bytes).and_then(|(arena, ends, empty)| {
         Vocab::from_arena_with_empty(arena, ends, empty, Repeats::Refuse).ok()
     });
@@ -130,21 +130,21 @@ pub fn read(bytes: &[u8], pattern: Pattern) -> Result<Model, TiktokenError> {
             let specials = SpecialTokens::default();
             Ok(Model::new(pattern, vocab, Merging::Ranks, specials)?)
         }
-        None => read_listed(bytes, pattern),
+        None => read_any_lines(bytes, pattern),
     }
 }
 
-/// As [`read`], line by line: slower, with errors that name the line.
-fn read_listed(bytes: &[u8], pattern: Pattern) -> Result<Model, TiktokenError> {
+/// [`read`] for files in any accepted form: slower, with errors that name the line.
+fn read_any_lines(bytes: &[u8], pattern: Pattern) -> Result<Model, TiktokenError> {
     let ranks = read_ranks(bytes)?;
     let tokens = ranks.iter().map(|(token, rank)| (token.as_slice(), *rank));
     Ok(Model::from_ranks(pattern, tokens, [])?)
 }
 
-/// The arena of a vocabulary, its ends and the id of the empty token, from lines as programs write
-/// them, with ascending ranks. `None` for any other lines.
+/// Returns the arena of a vocabulary, its ends and the id of the empty token. `None` unless the file
+/// is canonical: ascending ranks, single spaces, no empty lines.
 fn read_plain_lines(bytes: &[u8]) -> Option<(Vec<u8>, Vec<u32>, Option<TokenId>)> {
-    // Base64 is longer than what it stands for.
+    // Base64 is longer than its decoded bytes.
     let mut arena = vec![0; bytes.len()];
     let mut end = 0;
     let mut empty = None;
@@ -170,7 +170,7 @@ fn read_plain_lines(bytes: &[u8]) -> Option<(Vec<u8>, Vec<u32>, Option<TokenId>)
         {
             return None;
         }
-        // Ranks that are passed over are holes.
+        // Skipped ranks are unused ids.
         ends.resize(rank as usize, u32::try_from(end).ok()?);
         if written == 0 && empty.replace(rank).is_some() {
             return None;
@@ -183,8 +183,8 @@ fn read_plain_lines(bytes: &[u8]) -> Option<(Vec<u8>, Vec<u32>, Option<TokenId>)
     Some((arena, ends, empty))
 }
 
-/// Values of base64 digits. Bit 24 marks padding (`=`), bit 25 an invalid byte: both are above the 24 bits of a
-/// group.
+/// Values of base64 digits. Bit 24 marks padding (`=`), bit 25 an invalid byte; both are above the 24
+/// bits of a group.
 const DIGITS: [u64; 256] = {
     let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut values = [2 << 24; 256];
@@ -197,11 +197,11 @@ const DIGITS: [u64; 256] = {
     values
 };
 
-/// Decodes the base64 word that ends at the first space into `out`, which is as long as `text`. Returns its
-/// length and the number of bytes written; `None` for an empty word, padding that is not canonical or an invalid
-/// digit.
+/// Decodes the base64 word before the first space into `out`, which is as long as `text`. Returns the
+/// lengths of the word and of the decoded bytes; `None` for an empty word, non-canonical padding or an
+/// invalid digit.
 fn decode_base64(text: &[u8], out: &mut [u8]) -> Option<(usize, usize)> {
-    let mut all = 0;
+    let mut seen = 0;
     let groups = text
         .as_chunks::<4>()
         .0
@@ -212,41 +212,42 @@ fn decode_base64(text: &[u8], out: &mut [u8]) -> Option<(usize, usize)> {
         let [.., first, second, third] = bits.to_be_bytes();
         *three = [first, second, third];
         if text.get(4 * number) == Some(&b' ') {
-            let padding = match (all | bits) >> 24 {
+            let padding = match (seen | bits) >> 24 {
                 0 => 0,
                 0b1 => 1,
                 0b100_0001 => 2,
                 _ => return None,
             };
-            // Padding is in the last group, and the bits of its last digit that do not count are zeros.
-            let is_right = all < 1 << 24 && bits & ((1 << (8 * padding)) - 1) == 0;
-            return is_right.then_some((4 * number, 3 * number - padding));
+            // Only the last group has padding, and the unused bits of its last digit are zeros.
+            let is_canonical = seen < 1 << 24 && bits & ((1 << (8 * padding)) - 1) == 0;
+            return is_canonical.then_some((4 * number, 3 * number - padding));
         }
-        all |= bits;
+        seen |= bits;
     }
     None
 }
 
-/// A model that cannot be written as ranks: the order of its merges is not the order of ids.
+/// A model that `.tiktoken` cannot store, since its ids are not in the order of its merges.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "merge {rank} makes token {token}, which is not above the token of the merge before: its ids are no ranks"
+    "ids not in merge order: merge {rank} creates token {token}, below the token of the previous \
+     merge; a .tiktoken file cannot store this model (save it as .bpe or .json)"
 )]
 #[non_exhaustive]
 pub struct NotRanks {
-    /// Which merge.
+    /// The rank of the merge.
     pub rank: usize,
-    /// The token it makes.
+    /// The token that the merge creates.
     pub token: TokenId,
 }
 
-/// Writes the tokens of `model` by ascending id. Pattern and special tokens are left out.
+/// Writes the tokens of `model` by ascending id. Pattern and special tokens are omitted.
 ///
-/// Of several tokens with the same bytes ([`Vocab::repeated`](crate::Vocab::repeated)) the highest
-/// is kept, as Python's `dict` does with rustbpe's list; the others are holes.
+/// Among tokens with the same bytes ([`Vocab::repeated`](crate::Vocab::repeated)) only the highest
+/// id is written, as a Python `dict` of rustbpe's list keeps it; the other ids become unused.
 ///
 /// # Errors
-/// When the model's merges are not in the order of their tokens.
+/// If the ids of merged tokens do not ascend with the rank of their merges.
 pub fn write(model: &Model) -> Result<Vec<u8>, NotRanks> {
     let vocab = model.vocab();
     if let Merging::Merges { merges, .. } = model.merging() {
@@ -269,7 +270,7 @@ pub fn write(model: &Model) -> Result<Vec<u8>, NotRanks> {
     for (id, token) in vocab.iter() {
         if highest.is_empty() || highest.get(token).is_none_or(|&highest| highest == id) {
             match token {
-                // Nothing at all would leave one word in the line.
+                // An empty word would leave a line without its first field.
                 [] => text.push('='),
                 _ => STANDARD.encode_string(token, &mut text),
             }
@@ -294,9 +295,9 @@ mod tests {
         }
     }
 
-    /// All words of up to two bytes and some of more, and each of them with one digit changed.
+    /// Tokens of 1, 2, 4 and 10 bytes, as they are and with any one digit changed.
     #[test]
-    fn base64_is_read_as_strictly_as_by_the_library() {
+    fn base64_is_as_strict_as_the_library() {
         let mut words: Vec<Vec<u8>> = [
             "", "=", "==", "===", "====", "A===", "A=A=", "YQ=", "YQ", "YQ==YQ==",
         ]
@@ -334,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn models_round_trip() {
         let merges = Merges::trained(&[Pair::new(97, 98), Pair::new(256, 99)]).unwrap();
         let pattern = Pattern::named(PatternName::Gpt2);
         let model = Model::from_merges(pattern.clone(), merges, &["<s>"]).unwrap();
@@ -346,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_name_their_line() {
+    fn errors_name_the_line() {
         assert_eq!(fault("YQ== 0\nYg==\n"), (2, LineFault::Form));
         assert_eq!(fault("YQ== 0 1"), (1, LineFault::Form));
         assert!(matches!(fault("\n\n?? 0"), (3, LineFault::Base64(_))));
@@ -363,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn however_lines_are_written_the_vocabulary_is_the_same() {
+    fn other_line_forms_give_the_same_vocabulary() {
         let merges = Merges::trained(&[Pair::new(97, 98), Pair::new(256, 99)]).unwrap();
         let pattern = Pattern::named(PatternName::Gpt2);
         let model = Model::from_merges(pattern.clone(), merges, &[] as &[&str]).unwrap();
@@ -383,11 +384,10 @@ mod tests {
             let read = read(text.as_bytes(), pattern.clone()).unwrap();
             assert_eq!(read.vocab(), model.vocab(), "{text}");
         }
-        // With a hole before the last.
-        let holes = plain.replace(" 257\n", " 300\n");
+        let gap = plain.replace(" 257\n", " 300\n");
         let read = |text: &str| read(text.as_bytes(), pattern.clone());
-        assert_eq!(read(&holes).unwrap().vocab().token(300), Some(&b"abc"[..]));
-        assert_eq!(read(&holes).unwrap().vocab().len(), 258);
+        assert_eq!(read(&gap).unwrap().vocab().token(300), Some(&b"abc"[..]));
+        assert_eq!(read(&gap).unwrap().vocab().len(), 258);
         for (from, to, line) in [
             (" 257\n", " 256\n", "line 258: "),
             ("YWJj", "YWI=", "line 258: "),
@@ -402,14 +402,14 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_token_is_read_and_written() {
+    fn empty_tokens_round_trip() {
         let bytes: String = (0..=255u8)
             .map(|byte| format!("{} {byte}\n", STANDARD.encode([byte])))
             .collect();
         let pattern = Pattern::named(PatternName::Gpt2);
         let read = |text: &str| read(text.as_bytes(), pattern.clone());
-        // At the end and not, alone and before a hole, in the usual form and in others.
-        for (place, lines) in [
+        // At the end or not, next to unused ids or not, in canonical form and in others.
+        for (id, lines) in [
             (256, "= 256\n"),
             (256, "= 256"),
             (300, "YWI= 299\n= 300\n"),
@@ -417,17 +417,17 @@ mod tests {
             (256, "==  256\r\n"),
         ] {
             let model = read(&format!("{bytes}{lines}")).unwrap();
-            assert_eq!(model.token(place), Some(&b""[..]));
-            assert_eq!(model.id(b""), Some(place));
-            assert_eq!(model.decode(&[97, place, 98, place]).unwrap(), b"ab");
+            assert_eq!(model.token(id), Some(&b""[..]));
+            assert_eq!(model.id(b""), Some(id));
+            assert_eq!(model.decode(&[97, id, 98, id]).unwrap(), b"ab");
             let written = write(&model).unwrap();
-            let line = format!("\n= {place}\n");
+            let line = format!("\n= {id}\n");
             assert!(String::from_utf8_lossy(&written).contains(&line));
             let again = super::read(&written, pattern.clone()).unwrap();
             assert_eq!(again, model);
         }
         let repeated = read(&format!("{bytes}= 256\n== 257\n")).unwrap_err();
-        let message = "line 258: the token \"\" stands in line 257 already";
+        let message = "line 258: duplicate token \"\" (first on line 257)";
         assert_eq!(repeated.to_string(), message);
         assert_eq!(fault("\n 256\n"), (2, LineFault::Form));
     }
@@ -439,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn of_repeated_bytes_the_highest_id_is_kept() {
+    fn repeated_bytes_keep_the_highest_id() {
         // (a, aa) and (aa, a) both make "aaa".
         let pairs = [(97, 97), (97, 256), (256, 97)].map(|(l, r)| Pair::new(l, r));
         let merges = Merges::trained(&pairs).unwrap();

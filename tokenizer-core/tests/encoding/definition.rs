@@ -1,6 +1,6 @@
-//! Encoding by its definition: special tokens are looked for at every place of the text, and the pairs of a
-//! piece are looked at anew for every merge. Shares with the encoder the pattern and the normalizer, which
-//! have oracles of their own.
+//! Encoding by its definition, the oracle: special tokens are searched at every offset, and all pairs of a
+//! piece are searched again after every merge. Only the pattern and the normalizer, which have their own
+//! oracles, are shared with the encoder.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -12,29 +12,29 @@ use tokenizer_core::{
     Gaps, Merge, Merging, Model, Normalizer, Pair, Pattern, SpecialToken, TokenId,
 };
 
-/// The rank of a pair, and the token that it becomes.
+/// The rank of a pair and the resulting token.
 type Rule = (u32, TokenId);
 
-/// What ids follow from. Nothing is looked up in the model but what it was made of.
+/// The reference implementation. It uses the parts of a model, but none of its lookup structures.
 pub struct Definition {
     pattern: Pattern,
     normalizer: Option<Normalizer>,
-    /// By ascending id.
+    /// In order of their ids.
     specials: Vec<SpecialToken>,
     tokens: HashMap<TokenId, Vec<u8>>,
-    /// The lowest id of the bytes.
+    /// The lowest id for each byte string.
     ids: HashMap<Vec<u8>, TokenId>,
-    /// `None` where every pair merges whose bytes are a token, with its id as rank.
+    /// `None` if a pair merges whenever its joined bytes are a token, ranked by that token's id.
     rules: Option<HashMap<Pair, Rule>>,
     ignore_merges: bool,
-    known_pairs: RefCell<HashMap<Pair, Option<Rule>>>,
-    known_pieces: RefCell<HashMap<Vec<u8>, Vec<TokenId>>>,
+    pair_cache: RefCell<HashMap<Pair, Option<Rule>>>,
+    piece_cache: RefCell<HashMap<Vec<u8>, Vec<TokenId>>>,
 }
 
 /// The ids of a text.
 pub struct Encoded {
     pub ids: Vec<TokenId>,
-    /// The bytes that they stand for.
+    /// The decoded bytes.
     pub bytes: Vec<u8>,
 }
 
@@ -44,7 +44,7 @@ enum Segment<'d> {
 }
 
 impl Definition {
-    /// The definition for a model of these tokens and merges; without merges, one that merges by rank.
+    /// The definition of a model with these tokens and merges; without merges, it merges by rank.
     pub fn new(model: &Model, tokens: HashMap<TokenId, Vec<u8>>, merges: Option<&[Merge]>) -> Self {
         let mut ids: HashMap<Vec<u8>, TokenId> = HashMap::new();
         for (&id, bytes) in &tokens {
@@ -68,12 +68,12 @@ impl Definition {
                 Merging::Ranks => true,
                 Merging::Merges { ignore_merges, .. } => *ignore_merges,
             },
-            known_pairs: RefCell::default(),
-            known_pieces: RefCell::default(),
+            pair_cache: RefCell::default(),
+            piece_cache: RefCell::default(),
         }
     }
 
-    /// The ids of `text`, in which special tokens of these contents are recognised.
+    /// Encodes `text`. `allowed` are the contents of special tokens to recognise.
     pub fn encode(&self, text: &[u8], allowed: &[&str]) -> Encoded {
         let mut encoded = Encoded {
             ids: Vec::new(),
@@ -107,9 +107,9 @@ impl Definition {
         }
     }
 
-    /// The ids of one piece.
+    /// Encodes one piece.
     pub fn piece(&self, piece: &[u8]) -> Vec<TokenId> {
-        if let Some(ids) = self.known_pieces.borrow().get(piece) {
+        if let Some(ids) = self.piece_cache.borrow().get(piece) {
             return ids.clone();
         }
         let whole = self.ids.get(piece).filter(|_| self.ignore_merges);
@@ -118,13 +118,13 @@ impl Definition {
             None => {
                 let symbols = piece.iter().map(|byte| self.ids[&[*byte][..]]).collect();
                 reference::merge_piece(symbols, |pair| {
-                    let mut known = self.known_pairs.borrow_mut();
-                    *known.entry(pair).or_insert_with(|| self.rule(pair))
+                    let mut cache = self.pair_cache.borrow_mut();
+                    *cache.entry(pair).or_insert_with(|| self.rule(pair))
                 })
             }
         };
-        let mut known = self.known_pieces.borrow_mut();
-        known.insert(piece.to_vec(), ids.clone());
+        let mut cache = self.piece_cache.borrow_mut();
+        cache.insert(piece.to_vec(), ids.clone());
         ids
     }
 
@@ -138,16 +138,17 @@ impl Definition {
         }
     }
 
-    /// The tokens that are looked for before the normalizer, or behind it, and the text between them.
+    /// Divides a text at the special tokens that are matched before the normalizer or, if `normalized`,
+    /// after it.
     fn segments(&self, text: &[u8], normalized: bool, allowed: &[&str]) -> Vec<Segment<'_>> {
-        let sought = self.sought(normalized, allowed);
+        let candidates = self.candidates(normalized, allowed);
         let (mut segments, mut done, mut at) = (Vec::new(), 0, 0);
-        while at < text.len() && !sought.is_empty() {
-            let here = sought
+        while at < text.len() && !candidates.is_empty() {
+            let matching = candidates
                 .iter()
                 .filter(|(_, content, _)| text[at..].starts_with(content));
-            // Of equal contents, which normalizing makes, the first.
-            let longest = here.rev().max_by_key(|(_, content, _)| content.len());
+            // The first among equal contents, which normalization can produce.
+            let longest = matching.rev().max_by_key(|(_, content, _)| content.len());
             let Some((token, content, is_allowed)) = longest else {
                 at += 1;
                 continue;
@@ -159,7 +160,7 @@ impl Definition {
             }
             let Range { mut start, mut end } = span;
             if token.lstrip {
-                // White space that the token before has taken is not taken again.
+                // White space stripped by the previous token is not stripped again.
                 let space = last_chars(&text[done.min(start)..start]);
                 start -= length_of_space(space);
                 start = start.max(done);
@@ -177,16 +178,21 @@ impl Definition {
         segments
     }
 
-    /// The tokens of a stage, as they are looked for, and whether each is recognised or only hides others:
-    /// where there are tokens that are always found, a special token hides those that overlap it.
-    fn sought(&self, normalized: bool, allowed: &[&str]) -> Vec<(&SpecialToken, Vec<u8>, bool)> {
+    /// The special tokens to match before or after the normalizer, with their (normalized) contents.
+    /// The flag tells whether a match is recognised or only hides overlapping tokens: special tokens that
+    /// are not allowed do so if there are any added tokens, which are always matched.
+    fn candidates(
+        &self,
+        normalized: bool,
+        allowed: &[&str],
+    ) -> Vec<(&SpecialToken, Vec<u8>, bool)> {
         let tokens = || {
             self.specials
                 .iter()
                 .filter(|token| token.normalized == normalized)
         };
         let hides = tokens().any(|token| !token.special);
-        let sought = tokens().map(|token| {
+        let candidates = tokens().map(|token| {
             let content = token.content.as_bytes();
             let content = match self.normalizer.filter(|_| normalized) {
                 Some(normalizer) => normalizer.apply(content).into_owned(),
@@ -195,7 +201,7 @@ impl Definition {
             let is_allowed = !token.special || allowed.contains(&&*token.content);
             (token, content, is_allowed)
         });
-        sought
+        candidates
             .filter(|(.., is_allowed)| *is_allowed || hides)
             .collect()
     }
@@ -208,18 +214,18 @@ impl Encoded {
     }
 }
 
-/// Whether no character of a word touches `span`.
+/// Whether the characters next to `span` are not word characters.
 fn is_single_word(text: &[u8], span: &Range<usize>) -> bool {
     static WORD: LazyLock<Pattern> =
         LazyLock::new(|| Pattern::regex(r"\w", Gaps::Drop).expect("a valid class"));
     let before = last_chars(&text[..span.start]).next();
-    let behind = first_chars(&text[span.end..]).next();
+    let after = first_chars(&text[span.end..]).next();
     let is_word = |c: char| {
         WORD.split(c.encode_utf8(&mut [0; 4]).as_bytes())
             .next()
             .is_some()
     };
-    !before.is_some_and(is_word) && !behind.is_some_and(is_word)
+    !before.is_some_and(is_word) && !after.is_some_and(is_word)
 }
 
 fn length_of_space(chars: impl Iterator<Item = char>) -> usize {
@@ -229,13 +235,13 @@ fn length_of_space(chars: impl Iterator<Item = char>) -> usize {
         .sum()
 }
 
-/// The characters of a text, up to bytes that are not UTF-8.
+/// The characters of a text, up to the first invalid UTF-8.
 fn first_chars(text: &[u8]) -> impl Iterator<Item = char> {
     let chunk = text.utf8_chunks().next();
     chunk.map_or("", |chunk| chunk.valid()).chars()
 }
 
-/// The characters of a text, the last first, up to bytes that are not UTF-8.
+/// The characters of a text in reverse, up to the last invalid UTF-8.
 fn last_chars(text: &[u8]) -> impl Iterator<Item = char> {
     let chunk = text.utf8_chunks().last();
     let valid = chunk.filter(|chunk| chunk.invalid().is_empty());

@@ -1,7 +1,7 @@
-//! Decisions, read off an input byte by byte. Behind its end every byte is 0, so that any input is
-//! complete and a shorter one decides less.
+//! A decision stream for fuzzing: choices are read from an input byte by byte. Past its end all bytes are
+//! 0, so every input is valid, and shorter inputs make simpler cases.
 
-/// What is left of an input.
+/// The unread rest of an input.
 pub struct Input<'i>(&'i [u8]);
 
 impl<'i> Input<'i> {
@@ -9,7 +9,7 @@ impl<'i> Input<'i> {
         Input(bytes)
     }
 
-    /// Whether all of it is read.
+    /// Whether the input is used up.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -18,8 +18,7 @@ impl<'i> Input<'i> {
         self.take(1).first().copied().unwrap_or(0)
     }
 
-    /// A number below `limit`, which must not be 0: of one byte where that is enough, otherwise of
-    /// four.
+    /// A number below `limit`, which must not be 0. Reads one byte if that is enough, otherwise four.
     pub fn below(&mut self, limit: usize) -> usize {
         if limit <= 256 {
             return usize::from(self.byte()) % limit;
@@ -28,7 +27,7 @@ impl<'i> Input<'i> {
         u32::from_le_bytes(bytes) as usize % limit
     }
 
-    /// The next bytes, at most so many.
+    /// The next bytes, at most `length`.
     pub fn take(&mut self, length: usize) -> &'i [u8] {
         let (taken, rest) = self.0.split_at(length.min(self.0.len()));
         self.0 = rest;

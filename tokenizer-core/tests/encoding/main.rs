@@ -1,24 +1,23 @@
-//! Ids are those of the definition, and the same however they are asked for.
+//! Every entry point for encoding returns the ids of the definition (`definition.rs`).
 //!
-//! A text, special tokens, a normalizer, threads and an instruction set are combined once, by
-//! `ways::assert_ids`, which has every way to encode: a new one is added there. Its texts and models are
-//! read off random bytes (`made.rs`; the fuzz target `encode_vs_reference` runs the same check), trained
-//! models with hard text (`hard.rs`), and trained models with real and long text (`sameness.rs`).
-//! `definition.rs` says what the ids are.
+//! `entry_points::assert_ids` calls them all; new entry points are added there. It runs on texts and
+//! models generated from random bytes (`generated.rs`, also used by the fuzz target
+//! `encode_vs_reference`), on edge cases (`edge_cases.rs`), and on real and long texts
+//! (`invariance.rs`).
 
-// These modules are part of the fuzz targets too, for which they must be public.
+// The fuzz targets include these modules, for which they must be public.
 #![allow(unreachable_pub)]
 
 #[path = "../absent/mod.rs"]
 mod absent;
 mod definition;
-mod hard;
+mod edge_cases;
+mod entry_points;
+mod generated;
 mod input;
-mod made;
-mod sameness;
+mod invariance;
 mod streams;
 mod texts;
-mod ways;
 
 use std::path::Path;
 
@@ -26,9 +25,9 @@ use proptest::prelude::*;
 use tokenizer_core::internals::Tier;
 use tokenizer_core::{Normalizer, Tokenizer};
 
-use ways::assert_ids;
+use entry_points::assert_ids;
 
-/// As many cases as `PROPTEST_CASES` says, otherwise more than usual.
+/// The number of cases is `PROPTEST_CASES`, or more than proptest's default.
 fn config() -> ProptestConfig {
     match std::env::var_os("PROPTEST_CASES") {
         Some(_) => ProptestConfig::default(),
@@ -40,14 +39,14 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn ids_are_those_of_the_definition(input in prop::collection::vec(any::<u8>(), 0..1200)) {
-        made::check(&input);
+    fn ids_equal_the_definition(input in prop::collection::vec(any::<u8>(), 0..1200)) {
+        generated::check(&input);
     }
 
     #[test]
-    fn ids_of_hard_text_are_those_of_the_definition(
-        text in hard::hard_text(),
-        specials in hard::special_tokens(),
+    fn ids_of_edge_cases_equal_the_definition(
+        text in edge_cases::text(),
+        specials in edge_cases::special_tokens(),
         allowed in 0..3usize,
         model in 0..texts::models().len(),
         normalizer in prop::option::of(Just(Normalizer::Nfc)),
@@ -58,20 +57,20 @@ proptest! {
         let all = &all[..all.len() * allowed / 2];
         let want = definition.encode(&text, all);
         let set = model.special_set(all);
-        let about = format!("{}, {:?}", model.pattern().source(), model.specials());
+        let context = format!("{}, {:?}", model.pattern().source(), model.specials());
         for tier in Tier::available() {
             let tokenizer = Tokenizer::builder().small_tasks().tier(tier).build(model.clone());
-            assert_ids(&tokenizer, &set, &text, &want.ids, format_args!("{tier}, {about}"));
+            assert_ids(&tokenizer, &set, &text, &want.ids, format_args!("{tier}, {context}"));
         }
         prop_assert_eq!(model.decode(&want.ids), Ok(want.bytes));
     }
 }
 
 #[test]
-fn what_once_failed_does_not_fail_again() {
+fn fuzzing_regressions_pass() {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/regressions");
     let regressions = std::fs::read_dir(fuzz.join("encode_vs_reference")).unwrap();
     for entry in regressions {
-        made::check(&std::fs::read(entry.unwrap().path()).unwrap());
+        generated::check(&std::fs::read(entry.unwrap().path()).unwrap());
     }
 }

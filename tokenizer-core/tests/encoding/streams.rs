@@ -1,4 +1,4 @@
-//! Text that comes in chunks: how soon ids are given out, errors, cost, and the shared corpora.
+//! Streaming: how early ids are emitted, errors, cost, and the shared corpora.
 
 use std::path::{Path, PathBuf};
 
@@ -8,10 +8,10 @@ use tokenizer_core::{
 };
 
 use super::absent;
+use super::entry_points::in_chunks;
 use super::texts::{models, trained, with};
-use super::ways::in_chunks;
 
-/// The ids of the whole text, and what went wrong.
+/// Encodes the whole text. Returns the ids before any error, and the result.
 fn whole(request: &Request<'_>, text: &[u8]) -> (Vec<TokenId>, Result<(), EncodeError>) {
     let mut ids = Vec::new();
     let done = request.encode_into(text, &mut ids);
@@ -19,7 +19,7 @@ fn whole(request: &Request<'_>, text: &[u8]) -> (Vec<TokenId>, Result<(), Encode
 }
 
 #[test]
-fn what_no_chunk_can_change_is_given_out_at_once() {
+fn ids_are_emitted_as_soon_as_they_are_final() {
     let model = trained(Pattern::named(PatternName::Cl100k));
     let encoder = Tokenizer::new(with(&model, vec![SpecialToken::new("<|end|>", 5000)], None));
     let all = encoder.model().all_specials();
@@ -37,11 +37,11 @@ fn what_no_chunk_can_change_is_given_out_at_once() {
     ] {
         stream.push(chunk.as_bytes(), &mut ids).unwrap();
         text.extend_from_slice(chunk.as_bytes());
-        let given = encoder.model().decode(&ids).unwrap();
+        let emitted = encoder.model().decode(&ids).unwrap();
         assert_eq!(
-            String::from_utf8(given).unwrap(),
+            String::from_utf8(emitted).unwrap(),
             settled,
-            "behind {chunk:?}"
+            "after {chunk:?}"
         );
     }
     stream.finish(&mut ids).unwrap();
@@ -49,7 +49,7 @@ fn what_no_chunk_can_change_is_given_out_at_once() {
 }
 
 #[test]
-fn an_error_is_that_of_the_whole_text_and_stays() {
+fn errors_equal_those_of_the_whole_text_and_persist() {
     let bomb = Pattern::regex(r"(?:a|a)+(?=c)|.", Gaps::Keep).unwrap();
     let model = Model::from_merges(bomb, Merges::default(), &["<|s|>"]).unwrap();
     let encoder = Tokenizer::new(model);
@@ -72,8 +72,8 @@ fn an_error_is_that_of_the_whole_text_and_stays() {
 }
 
 #[test]
-fn a_long_text_byte_by_byte_is_linear_whatever_it_holds() {
-    // With a look at all that is held for every byte they would take an hour.
+fn streaming_byte_by_byte_takes_linear_time() {
+    // Rescanning the buffered text for every byte would take an hour.
     const SIZE: usize = 1 << 18;
     let mut strip = SpecialToken::new("<|strip|>", 5000);
     (strip.lstrip, strip.rstrip) = (true, true);
@@ -101,7 +101,7 @@ fn a_long_text_byte_by_byte_is_linear_whatever_it_holds() {
 }
 
 #[test]
-fn every_corpus_in_chunks_gives_the_ids_of_the_whole() {
+fn corpora_in_chunks_give_the_ids_of_the_whole() {
     let folders = ["corpora", "corpora/adversarial"]
         .into_iter()
         .filter_map(absent::shared);
@@ -112,7 +112,7 @@ fn every_corpus_in_chunks_gives_the_ids_of_the_whole() {
         .filter(|path| path.is_file())
         .chain([fixture])
         .collect();
-    // Every kind of scanner, and one of them with a normalizer.
+    // Every scanner, and one with a normalizer.
     let scanners = models()
         .iter()
         .filter(|model| !model.pattern().uses_regex_engine());
@@ -124,8 +124,8 @@ fn every_corpus_in_chunks_gives_the_ids_of_the_whole() {
         for encoder in &encoders {
             let request = encoder.request();
             // Byte by byte, a page at a time, and all at once.
-            for (most, size) in [(20_000, 1), (200_000, 4096), (200_000, usize::MAX)] {
-                let text = &text[..text.len().min(most)];
+            for (length, size) in [(20_000, 1), (200_000, 4096), (200_000, usize::MAX)] {
+                let text = &text[..text.len().min(length)];
                 let got = in_chunks(&request, text.chunks(size));
                 let same = got == whole(&request, text);
                 assert!(same, "{}, {size}, {:?}", path.display(), encoder.model());

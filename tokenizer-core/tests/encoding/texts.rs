@@ -1,4 +1,4 @@
-//! Trained models of the repository, and texts for them.
+//! Trained models, and texts for them.
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -11,28 +11,26 @@ use tokenizer_core::{
 };
 
 use super::definition::Definition;
-use super::hard::HARD;
+use super::edge_cases::CHARACTERS;
 
 pub fn fixture(name: &str) -> Vec<u8> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     std::fs::read(folder.join(name)).unwrap()
 }
 
-/// A pattern that has no scanner.
+/// A pattern without a scanner.
 pub const REGEX: &str = r"\w+|\s+(?!\S)|[^\w\s]+|\s";
 
-/// The model that training makes of the text of the repository and of hard text, so that wrong pieces make
-/// wrong ids.
+/// A model trained on the corpus of the fixtures and on edge cases, so that wrong pieces give wrong ids.
 pub fn trained(pattern: Pattern) -> Model {
-    let hard = HARD.concat() + " a  b\r\n\n 'll 'S 12345 \n \n!!\n/ ";
-    let texts = [fixture("corpus.txt"), hard.repeat(20).into_bytes()];
+    let edge_cases = CHARACTERS.concat() + " a  b\r\n\n 'll 'S 12345 \n \n!!\n/ ";
+    let texts = [fixture("corpus.txt"), edge_cases.repeat(20).into_bytes()];
     let pieces = count_pieces(&texts, &pattern, &CountOptions::default()).unwrap();
     let trained = train(&pieces, &TrainOptions::new(2256)).unwrap();
     Model::from_trained(pattern, trained).unwrap()
 }
 
-/// A model of each scanner and one without: two that merge by ranks, the others by the merges that training
-/// learned.
+/// A model for each scanner and one without a scanner. Two merge by rank, the others by a list of merges.
 pub fn models() -> &'static [Model] {
     static MODELS: LazyLock<Vec<Model>> = LazyLock::new(|| {
         let by_ranks = |name: PatternName| {
@@ -45,7 +43,7 @@ pub fn models() -> &'static [Model] {
         let cl100k = trained(Pattern::named(PatternName::Cl100k));
         vec![
             by_ranks(PatternName::Gpt2),
-            // As it comes out of a file.
+            // Read back from its file format.
             native::read(&native::write(&cl100k)).unwrap(),
             by_ranks(PatternName::O200k),
             trained(Pattern::named(PatternName::Nanochat)),
@@ -56,8 +54,8 @@ pub fn models() -> &'static [Model] {
     &MODELS
 }
 
-/// `model` with a normalizer, and with two special tokens, one of which is looked for behind it and takes
-/// white space.
+/// `model` with a normalizer and two special tokens, one of which is matched in normalized text and
+/// strips white space.
 pub fn with_specials(model: &Model) -> Model {
     let mut strips = SpecialToken::new("<n>", 4001);
     (strips.normalized, strips.lstrip) = (true, true);
@@ -76,7 +74,7 @@ pub fn with(model: &Model, specials: Vec<SpecialToken>, normalizer: Option<Norma
     model.with_normalizer(normalizer)
 }
 
-/// The definition of the ids of a model.
+/// The reference implementation for a model.
 pub fn definition(model: &Model) -> Definition {
     let tokens = model.vocab().iter().map(|(id, token)| (id, token.to_vec()));
     let merges: Option<Vec<Merge>> = match model.merging() {
@@ -86,8 +84,8 @@ pub fn definition(model: &Model) -> Definition {
     Definition::new(model, tokens.collect(), merges.as_deref())
 }
 
-/// Tokenizers that have encoded nothing yet, and that cut texts into small parts for threads: of all models,
-/// and of one with special tokens and a normalizer.
+/// Fresh tokenizers with small parts: one for each of [`models`], and one with special tokens and a
+/// normalizer.
 pub fn tokenizers(tier: Tier) -> Vec<Tokenizer> {
     let options = Tokenizer::builder().small_tasks().tier(tier);
     let special = with_specials(&models()[1]);
@@ -97,8 +95,8 @@ pub fn tokenizers(tier: Tier) -> Vec<Tokenizer> {
         .collect()
 }
 
-/// Hard cases, prose of many languages, pieces that are very long, bytes that are no text wherever parts
-/// end, special tokens, and texts that once failed.
+/// Edge cases, prose in many languages, very long pieces, invalid UTF-8 at all offsets, special tokens,
+/// and past failures.
 pub fn texts() -> Vec<Vec<u8>> {
     let cases = String::from_utf8(fixture("hard_cases.jsonl")).unwrap();
     let text = |line| {
@@ -125,19 +123,19 @@ pub fn texts() -> Vec<Vec<u8>> {
             .into_bytes(),
     );
     texts.push(b"\x0b<n>".to_vec());
-    let once = [b"\x00{0:\x0B{0a\t,\t0A\t 'a a  a\t0'0\xE1\x81\x8A{a {A\xF0\xAE\xBF\x8E\xF2\xAA\x91\xAAV\" \xD1\xA8'\rPRf'9".as_slice(), b",D ovr2\t\n\nV\rm'\t\t S\t\n. 0l.,\nl84\n\x83\xBB\x10?\x84\xA4\x916\xF3p\xE0\xAD\x8E\x03p\xAA\x0BW\xA7\xF4m%t\xF2", &[b'a'; 234]];
-    texts.push(once.concat());
+    let past_failure = [b"\x00{0:\x0B{0a\t,\t0A\t 'a a  a\t0'0\xE1\x81\x8A{a {A\xF0\xAE\xBF\x8E\xF2\xAA\x91\xAAV\" \xD1\xA8'\rPRf'9".as_slice(), b",D ovr2\t\n\nV\rm'\t\t S\t\n. 0l.,\nl84\n\x83\xBB\x10?\x84\xA4\x916\xF3p\xE0\xAD\x8E\x03p\xAA\x0BW\xA7\xF4m%t\xF2", &[b'a'; 234]];
+    texts.push(past_failure.concat());
     texts.push(novel_words(20_000));
     texts.push(corpus);
     texts
 }
 
-/// Bytes below `limit`, always the same.
+/// Pseudo-random bytes below `limit`.
 pub fn random_bytes(length: usize, limit: u32) -> Vec<u8> {
     random(1).take(length).map(|n| (n % limit) as u8).collect()
 }
 
-/// Words that no one has met, of 2 to 13 letters.
+/// Pseudo-random words of 2 to 13 letters.
 pub fn novel_words(count: usize) -> Vec<u8> {
     let mut numbers = random(2);
     let mut words = Vec::new();

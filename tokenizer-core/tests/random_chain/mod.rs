@@ -1,5 +1,5 @@
-//! Patterns of the form that published pre-tokenizers have, made from random bytes: for a property test and for
-//! a fuzz target.
+//! Generates patterns that resemble published pre-tokenizers from random bytes. Used by a property test
+//! and a fuzz target.
 
 use tokenizer_core::{Gaps, Pattern, PatternError};
 
@@ -38,14 +38,14 @@ const SETS: [&str; 32] = [
     "(?i:s)",
 ];
 
-/// The first ones match something.
+/// The first [`NOT_EMPTY`] never match the empty string.
 const QUANTIFIERS: [&str; 20] = [
     "", "", "+", "+", "+", "{1,3}", "{1,2}", "{2}", "++", "{1,3}+", "+?", "{1,3}?", "?", "?", "*",
     "?+", "*+", "{0,2}", "*?", "??",
 ];
 const NOT_EMPTY: usize = 12;
 
-/// What may stand at the end of an alternative; most have nothing.
+/// Endings of alternatives; most have none.
 const ENDS: [&str; 16] = [
     "",
     "",
@@ -65,8 +65,8 @@ const ENDS: [&str; 16] = [
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
 ];
 
-/// Alternatives of published patterns.
-const WHOLE: [&str; 12] = [
+/// Whole alternatives of published patterns.
+const ALTERNATIVES: [&str; 12] = [
     r"\s+(?!\S)",
     r"\s+",
     r"\s",
@@ -81,7 +81,7 @@ const WHOLE: [&str; 12] = [
     r"\s?\p{P}+",
 ];
 
-/// The stages of a pattern: those of the same bytes are the same.
+/// Generates the stages of a pattern. Equal bytes give equal stages.
 pub(crate) fn chain(bytes: &mut impl Iterator<Item = u8>) -> Vec<(String, Gaps)> {
     let mut number = |below: usize| usize::from(bytes.next().unwrap_or_default()) % below;
     let stages = [1, 1, 1, 1, 2, 3][number(6)];
@@ -89,13 +89,13 @@ pub(crate) fn chain(bytes: &mut impl Iterator<Item = u8>) -> Vec<(String, Gaps)>
         let mut alternatives = Vec::new();
         for _ in 0..=number(5) {
             if number(2) == 0 {
-                alternatives.push(WHOLE[number(WHOLE.len())].to_owned());
+                alternatives.push(ALTERNATIVES[number(ALTERNATIVES.len())].to_owned());
                 continue;
             }
             let mut alternative = String::new();
             let last = number(SETS.len());
             for _ in 0..number(3) {
-                // fancy-regex 0.20 makes `x+(?:yx+)?` of `x+y?x+`, which is another language.
+                // fancy-regex 0.20 rewrites `x+y?x+` to `x+(?:yx+)?`, which is not equivalent.
                 let set = Some(number(SETS.len())).filter(|&set| SETS[set] != SETS[last]);
                 let Some(set) = set.filter(|&set| !alternative.contains(SETS[set])) else {
                     continue;
@@ -117,7 +117,7 @@ pub(crate) fn chain(bytes: &mut impl Iterator<Item = u8>) -> Vec<(String, Gaps)>
     (0..stages).map(|_| stage()).collect()
 }
 
-/// A pattern as it is compiled, and the same by the regex engine.
+/// Compiles a pattern as usual, and for the regex engine.
 pub(crate) fn compile(stages: &[(String, Gaps)]) -> Result<[Pattern; 2], PatternError> {
     let each = |compile: fn(&str, Gaps) -> Result<Pattern, PatternError>| {
         let stages = stages.iter().map(|(source, gaps)| compile(source, *gaps));

@@ -1,17 +1,17 @@
-//! A stream in blocks of a megabyte, cut where documents end, or may be cut.
+//! Splits a stream into blocks of about 1 MiB, at the ends of documents or at safe boundaries.
 
-use super::error::{DocumentError, LONGEST};
+use super::error::{DocumentError, MAX_LENGTH};
 use super::place::Unit;
 use super::source::Source;
 
-/// Bytes that are read at a time.
+/// Bytes per read.
 pub(super) const BLOCK: usize = 1 << 20;
 
 pub(super) struct Blocks {
     source: Source,
-    /// What stands behind the last cut.
+    /// The bytes after the last cut.
     rest: Vec<u8>,
-    /// The last block was given out.
+    /// Whether the last block was returned.
     ended: bool,
 }
 
@@ -24,9 +24,13 @@ impl Blocks {
         }
     }
 
-    /// The next block, and whether it is the last. There is one even of an empty stream. `cut` says
-    /// up to where a block may be given out when there is more to come; where it says nothing, more
-    /// is read, until `unit` is too long. It is told up to where it said nothing before.
+    /// Returns the next block and whether it is the last. An empty stream has one, empty block.
+    ///
+    /// `cut(block, searched)` returns where a block that is not the last may end; it found nothing
+    /// before `searched`. Until it returns a place, more is read.
+    ///
+    /// # Errors
+    /// Errors of the stream, and [`DocumentError::TooLong`] for `unit`.
     pub(super) fn next(
         &mut self,
         cut: impl Fn(&[u8], usize) -> Option<usize>,
@@ -38,10 +42,10 @@ impl Blocks {
         let mut block = std::mem::take(&mut self.rest);
         let mut searched = 0;
         loop {
-            // Twice as much each time, so that it is looked through a few times only.
-            let wanted = BLOCK.max(block.len());
-            block.reserve(wanted);
-            if self.source.read(wanted, &mut block)? < wanted {
+            // Doubling keeps the number of searches logarithmic.
+            let length = BLOCK.max(block.len());
+            block.reserve(length);
+            if self.source.read(length, &mut block)? < length {
                 self.ended = true;
                 return Ok(Some((block, true)));
             }
@@ -51,7 +55,7 @@ impl Blocks {
                 return Ok(Some((block, false)));
             }
             searched = block.len();
-            if block.len() >= LONGEST && !self.source.is_plain_file() {
+            if block.len() >= MAX_LENGTH && !self.source.is_plain_file() {
                 return Err(DocumentError::TooLong { unit });
             }
         }

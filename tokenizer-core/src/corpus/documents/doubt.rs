@@ -1,33 +1,34 @@
-//! Whether an input may be something else than text.
+//! Heuristics that detect binary input.
 
 use std::fmt;
 
 use memchr::memchr;
 
-/// The result of a look at the beginning of a file.
+/// The result of inspecting the beginning of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Look {
-    /// Whether its bytes are the text: it is not compressed, and neither JSON lines nor a table.
+    /// Whether the bytes of the file are the text: not compressed, not JSON lines, not a table.
     pub is_plain_text: bool,
-    /// Why its text may be something else.
+    /// A sign that the input is not text.
     pub doubt: Option<Doubt>,
 }
 
-/// Why a text may be something else, by its first 64 KiB.
+/// A sign in the first 64 KiB that an input is not text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Doubt {
-    /// There is a NUL byte.
+    /// A NUL byte.
     Nul {
-        /// Bytes before the first.
+        /// The byte offset of the first one.
         offset: usize,
     },
-    /// More than three in ten characters are not UTF-8; a maximal invalid sequence is one.
+    /// More than 30 % of the characters are not UTF-8. A maximal invalid sequence counts as one
+    /// character.
     NotUtf8 {
-        /// How many are not.
+        /// The number of invalid characters.
         invalid: usize,
-        /// Of how many.
+        /// The number of characters inspected.
         characters: usize,
     },
 }

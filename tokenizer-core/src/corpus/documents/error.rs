@@ -1,59 +1,59 @@
-//! Why no documents can be had from an input.
+//! The error of reading documents.
 
 use std::io;
 
 use super::place::Unit;
 use crate::corpus::content::Refused;
 
-/// The limit in bytes of a block without a place to cut; blocks of a plain file have none.
-pub(super) const LONGEST: usize = 1 << 30;
+/// Limit in bytes on a block that cannot be split. Uncompressed files have no limit.
+pub(super) const MAX_LENGTH: usize = 1 << 30;
 
-/// No documents can be had from an input, or no more of them. Who reads it knows its name.
+/// An error of reading the documents of an input. The caller adds the name of the input.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DocumentError {
     /// The input could not be read.
     #[error(transparent)]
     Read(#[from] io::Error),
-    /// What is compressed in it is not right.
-    #[error("the {format} data is broken or cut short: {error}")]
+    /// Invalid or truncated compressed data.
+    #[error("invalid or truncated {format} data: {error}")]
     Compressed {
-        /// How it is compressed.
+        /// The compression.
         format: &'static str,
-        /// What the decompressor says.
+        /// The error of the decompressor.
         error: io::Error,
     },
-    /// The content cannot be read.
+    /// An unsupported kind of content.
     #[error(transparent)]
     Refused(#[from] Refused),
-    /// A line is not a JSON object with the text in its field.
+    /// A line that is not a JSON object with a string in the requested field.
     #[error("line {line}, column {column}: {message}")]
     Json {
-        /// The line, from 1.
+        /// The line number, from 1.
         line: u64,
-        /// The byte of the line, from 1.
+        /// The column in bytes, from 1.
         column: usize,
-        /// What is wrong with it.
+        /// The fault.
         message: String,
     },
-    /// A table does not hold documents.
+    /// An invalid table, or one without the requested column.
     #[error("{0}")]
     Table(String),
-    /// A row of a table holds no text.
-    #[error("row {row}: the column {column:?} is null there")]
+    /// A null in a table.
+    #[error("row {row}: null in column {column:?}")]
     Null {
-        /// The row, from 1.
+        /// The row number, from 1.
         row: u64,
-        /// The column.
+        /// The name of the column.
         column: String,
     },
-    /// A document, or a line with one, is too long to be held, and there is no place to cut it.
-    #[error("{unit} is longer than {LONGEST} bytes, and there is no place to cut it")]
+    /// A document or line that is too long and cannot be split.
+    #[error("{unit} is longer than {MAX_LENGTH} bytes and cannot be split")]
     TooLong {
-        /// Which one.
+        /// The document or line.
         unit: Unit,
     },
-    /// The crate was built without this format.
-    #[error("this program was built without the format")]
+    /// The crate was built without Parquet support.
+    #[error("this program was built without Parquet support")]
     NotBuilt,
 }

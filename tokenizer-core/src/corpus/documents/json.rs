@@ -1,9 +1,8 @@
-//! One field of each line of JSON.
+//! Extracts one string field from each line of JSON lines.
 //!
-//! The text of a string is taken as bytes: what is not UTF-8 stays as it is. Half of a surrogate pair
-//! (`\ud800`) is replaced by U+FFFD before the lines are parsed, as Python's `json` and tiktoken do
-//! together; where it is not, the parser gives the three bytes that UTF-8 would spell it with. Of a
-//! field that stands twice in an object, the last one counts, as in most readers of JSON.
+//! Strings are read as bytes, so invalid UTF-8 is kept. A lone surrogate (`\ud800`) is replaced by
+//! U+FFFD before parsing, as by Python's `json` followed by tiktoken; without that, the parser encodes
+//! it as three invalid bytes. Of duplicate fields, the last wins, as in most JSON parsers.
 
 use std::fmt;
 
@@ -14,8 +13,8 @@ use super::error::DocumentError;
 use super::place::{Ends, Unit};
 use crate::corpus::content::BYTE_ORDER_MARK;
 
-/// The texts of all lines, one behind the other, and where each ends. Lines of white space alone are
-/// none. `number` counts lines.
+/// Returns the concatenated texts of all lines, and their ends. Blank lines are skipped. `number` is the
+/// number of the last line read, and is advanced.
 pub(super) fn texts(
     lines: &[u8],
     field: &str,
@@ -29,22 +28,25 @@ pub(super) fn texts(
         let mut line = &lines[start..end];
         start = end + 1;
         *number += 1;
-        let mut marked = 0;
+        let mut mark_length = 0;
         if *number == 1
-            && let Some(behind) = line.strip_prefix(BYTE_ORDER_MARK)
+            && let Some(unmarked) = line.strip_prefix(BYTE_ORDER_MARK)
         {
-            (line, marked) = (behind, BYTE_ORDER_MARK.len());
+            (line, mark_length) = (unmarked, BYTE_ORDER_MARK.len());
         }
         if line.trim_ascii().is_empty() {
             continue;
         }
         push_text(line, field, &mut texts).map_err(|error| {
             let message = error.to_string();
-            let place = format!(" at line {} column {}", error.line(), error.column());
+            let position = format!(" at line {} column {}", error.line(), error.column());
             DocumentError::Json {
                 line: *number,
-                column: error.column() + marked,
-                message: message.strip_suffix(&place).unwrap_or(&message).to_owned(),
+                column: error.column() + mark_length,
+                message: message
+                    .strip_suffix(&position)
+                    .unwrap_or(&message)
+                    .to_owned(),
             }
         })?;
         ends.push_back((texts.len(), Unit::Line(*number)));
@@ -52,8 +54,8 @@ pub(super) fn texts(
     Ok((texts, ends))
 }
 
-/// Replaces the escape of half of a surrogate pair by that of U+FFFD, which is as long. What is not
-/// JSON stays an error, at the same place: nothing but such escapes is changed.
+/// Replaces escapes of lone surrogates by `\ufffd` in place. Nothing else changes, so invalid JSON stays
+/// invalid, with errors at the same column.
 pub(super) fn repair_surrogates(lines: &mut [u8]) {
     let has = |escape: &str| memmem::find(lines, escape.as_bytes()).is_some();
     if !has("\\ud") && !has("\\uD") {
@@ -68,7 +70,7 @@ pub(super) fn repair_surrogates(lines: &mut [u8]) {
                 _ => (ESCAPE, true),
             },
             Some(Half::Low) => (ESCAPE, true),
-            // The second byte may be a backslash that escapes nothing.
+            // Skips the escaped character, which may be a backslash.
             None => (2.min(lines.len() - at), false),
         };
         if is_alone {
@@ -78,7 +80,7 @@ pub(super) fn repair_surrogates(lines: &mut [u8]) {
     }
 }
 
-/// Bytes of an escape `\ud800`.
+/// Length of `\ud800` in bytes.
 const ESCAPE: usize = 6;
 
 enum Half {
@@ -86,7 +88,7 @@ enum Half {
     Low,
 }
 
-/// Which half of a surrogate pair is escaped at the beginning of `text`.
+/// The surrogate whose escape `text` begins with.
 fn surrogate(text: &[u8]) -> Option<Half> {
     match text {
         [b'\\', b'u', b'd' | b'D', third, x, y, ..]
@@ -108,7 +110,7 @@ fn push_text(line: &[u8], field: &str, texts: &mut Vec<u8>) -> Result<(), serde_
     json.end()
 }
 
-/// Looks for the field.
+/// Appends the value of `field` to `texts`.
 struct Object<'o> {
     field: &'o str,
     texts: &'o mut Vec<u8>,
@@ -124,9 +126,9 @@ impl<'de> Visitor<'de> for Object<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let start = self.texts.len();
         let mut is_found = false;
-        let is_it = |key: &[u8]| key == self.field.as_bytes();
-        while let Some(is_it) = map.next_key_seed(Bytes("the name of a field", is_it))? {
-            if is_it {
+        let is_field = |key: &[u8]| key == self.field.as_bytes();
+        while let Some(is_field) = map.next_key_seed(Bytes("a field name", is_field))? {
+            if is_field {
                 self.texts.truncate(start);
                 let append = |text: &[u8]| self.texts.extend_from_slice(text);
                 map.next_value_seed(Bytes("a string", append))?;
@@ -137,15 +139,12 @@ impl<'de> Visitor<'de> for Object<'_> {
         }
         match is_found {
             true => Ok(()),
-            false => Err(A::Error::custom(format!(
-                "there is no field {:?}",
-                self.field
-            ))),
+            false => Err(A::Error::custom(format!("no field {:?}", self.field))),
         }
     }
 }
 
-/// Hands the bytes of a string, which is called so in messages, to a function.
+/// Passes the bytes of a string to a function. The first field describes the string in errors.
 struct Bytes<F>(&'static str, F);
 
 impl<'de, R, F: FnOnce(&[u8]) -> R> DeserializeSeed<'de> for Bytes<F> {

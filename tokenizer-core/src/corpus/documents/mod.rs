@@ -1,23 +1,19 @@
-//! Documents out of files and streams: whole texts, lines, JSON lines, rows of Parquet, gzip and
-//! Zstandard.
+//! Reads documents from files and streams: text, lines, JSON lines and Parquet, with gzip or Zstandard.
 //!
 //! ```text
-//! file or stream ──decompress──▶ blocks ──▶ documents, or stretches of them
+//! file or stream ──decompress──▶ blocks ──▶ documents, or parts of them
 //! ```
 //!
-//! The first bytes decide between compression, tables, containers that are refused, and text; the
-//! name, without the extension of a compression, whether text is JSON lines: see
-//! [`content`](super::content).
+//! The kind of input is detected: see [`content`](super::content).
 //!
-//! **Memory does not grow with the corpus.** A megabyte is read at a time. A document that is
-//! longer than that comes in stretches, cut where the pattern certainly splits
-//! ([`DocumentOptions::cut`]), so that splitting each gives the pieces of the whole. Without a
-//! pattern, or where it says of no place that it certainly splits, a document is held whole, but not
-//! above a gibibyte unless it is a plain file: a compressed file of a few kilobytes may hold more than
-//! a machine.
+//! **Bounded memory.** Input is read in blocks of 1 MiB. Longer documents are returned in parts
+//! ([`Stretch`]), cut at boundaries where the pattern splits whatever follows
+//! ([`DocumentOptions::cut`]), so that the parts have the same pieces as the whole. Without a pattern or
+//! such a boundary, a document is held in memory, up to 1 GiB for compressed files and streams (a
+//! decompression bomb must not exhaust memory), without limit for uncompressed files.
 //!
-//! **Nothing is skipped.** A line without the field, a null, a stream that is cut short: each is an
-//! error that names the line or the row. A plain file that is cut short while it is read is one too.
+//! **Nothing is skipped.** A line without the field, a null and a truncated stream are errors that name
+//! the line or row. So is a file that is truncated while it is read.
 
 mod blocks;
 mod doubt;
@@ -46,7 +42,7 @@ use self::place::Ends;
 use self::source::Source;
 use super::content::Content;
 
-/// The documents of one input, in their order. After an error there are no more.
+/// An iterator over the documents of an input, in order. It ends after the first error.
 ///
 /// ```
 /// use tokenizer_core::corpus::{DocumentOptions, Documents, ReadAs};
@@ -63,14 +59,14 @@ pub struct Documents {
     reader: Reader,
     options: DocumentOptions,
     doubt: Option<Doubt>,
-    /// What was read last, and where in it the next document begins.
+    /// The current block, and the offset in it where the next document begins.
     bytes: Arc<Vec<u8>>,
     at: usize,
-    /// Where documents end in it; a text in which they are separated is looked through instead.
+    /// Ends of documents in the block; empty for separated text, which is searched instead.
     ends: Ends,
-    /// How many documents, or lines, there were before what is read next.
+    /// The number of documents or lines before `at`.
     number: u64,
-    /// Of a document in stretches, the bytes before this one, and whether it is the last.
+    /// For a document in several parts: bytes before the current part, and whether it is the last.
     offset: u64,
     ends_document: bool,
     done: bool,
@@ -89,15 +85,15 @@ impl fmt::Debug for Documents {
     }
 }
 
-/// More bytes than the end of a text has in which a cut may turn out to be one when more text comes.
+/// Upper bound in bytes on the end of a text in which further text may still reveal a boundary.
 const UNSETTLED: usize = 16;
 
 impl Documents {
-    /// Looks at the beginning of the file at `path`. `None` for pipes and devices, which could be read
-    /// only once.
+    /// Inspects the beginning of the file at `path`. Returns `None` for pipes and devices, which can be
+    /// read only once.
     ///
     /// # Errors
-    /// When it cannot be opened or decompressed, or its content is refused.
+    /// If the file cannot be opened or decompressed, or its content is refused.
     pub fn look(path: &Path, options: &DocumentOptions) -> Result<Option<Look>, DocumentError> {
         let metadata = std::fs::metadata(path)?;
         if !metadata.is_file() && !metadata.is_dir() {
@@ -110,19 +106,20 @@ impl Documents {
         }))
     }
 
-    /// The documents of the file at `path`.
+    /// Opens the file at `path`.
     ///
     /// # Errors
-    /// When it cannot be read, its content is refused, or it is not a table although it is named or
-    /// begins as one.
+    /// If the file cannot be read, its content is refused, or it looks like a Parquet table (by name or
+    /// first bytes) and is invalid.
     pub fn of_file(path: &Path, options: &DocumentOptions) -> Result<Self, DocumentError> {
         Self::of_source(Source::of_file(path, options.read_as)?, options)
     }
 
-    /// The documents of a stream.
+    /// Opens a stream.
     ///
     /// # Errors
-    /// When it cannot be read, its content is refused, or it begins as a table and is not one.
+    /// If the stream cannot be read, its content is refused, or it begins like a Parquet table and is
+    /// invalid.
     pub fn of_stream(
         stream: impl Read + Send + 'static,
         options: &DocumentOptions,
@@ -154,24 +151,24 @@ impl Documents {
         })
     }
 
-    /// Why the text may be something else.
+    /// A sign that the input is not text.
     pub fn doubt(&self) -> Option<Doubt> {
         self.doubt
     }
 
-    /// Reads the next block. `false` when there is none.
-    fn read(&mut self) -> Result<bool, DocumentError> {
+    /// Reads the next block. Returns `false` at the end of the input.
+    fn read_block(&mut self) -> Result<bool, DocumentError> {
         let number = self.number + 1;
         let read = match &mut self.reader {
             Reader::Text(blocks) => match self.options.units.separator() {
                 Some(separator) => {
-                    let cut = |text: &[u8], searched| behind_last(separator, text, searched);
+                    let cut = |text: &[u8], searched| after_last(separator, text, searched);
                     let block = blocks.next(cut, self.options.units.unit(number))?;
                     block.map(|(bytes, _)| (bytes, Ends::new()))
                 }
                 None => {
                     let cut = |text: &[u8], searched: usize| {
-                        // The last characters were not settled yet.
+                        // Boundaries near the end could not be confirmed in the last search.
                         let from = searched.saturating_sub(UNSETTLED);
                         self.options.cut.as_ref()?.last_settled_cut(text, from)
                     };
@@ -184,7 +181,7 @@ impl Documents {
                 }
             },
             Reader::JsonLines(blocks) => {
-                let cut = |text: &[u8], searched| behind_last(b"\n", text, searched);
+                let cut = |text: &[u8], searched| after_last(b"\n", text, searched);
                 match blocks.next(cut, Unit::Line(number))? {
                     Some((mut lines, _)) => {
                         if self.options.repair_surrogates {
@@ -205,11 +202,11 @@ impl Documents {
         Ok(is_read)
     }
 
-    /// The next document of those that were read.
-    fn next_ready(&mut self) -> Option<Stretch> {
+    /// The next document of the current block.
+    fn next_in_block(&mut self) -> Option<Stretch> {
         let start = self.at;
         let rest = &self.bytes[start..];
-        let (length, behind, unit) = match self.ends.pop_front() {
+        let (length, consumed, unit) = match self.ends.pop_front() {
             Some((end, unit)) => (end - start, end - start, unit),
             None => {
                 let separator = self.options.units.separator()?;
@@ -222,11 +219,11 @@ impl Documents {
                     _ => memmem::find(rest, separator),
                 };
                 let length = found.unwrap_or(rest.len());
-                let behind = rest.len().min(length + separator.len());
-                (length, behind, self.options.units.unit(self.number))
+                let consumed = rest.len().min(length + separator.len());
+                (length, consumed, self.options.units.unit(self.number))
             }
         };
-        self.at += behind;
+        self.at += consumed;
         Some(Stretch {
             bytes: Arc::clone(&self.bytes),
             span: start..start + length,
@@ -239,9 +236,9 @@ impl Documents {
     }
 }
 
-/// Where the document behind the last separator begins, if one ends behind what was searched. Longer
-/// separators are looked for from the left: of two that overlap, the second is none.
-fn behind_last(separator: &[u8], text: &[u8], searched: usize) -> Option<usize> {
+/// The end of the last separator, if there is one after `searched`. Separators of several bytes are
+/// searched from the left, since the second of two that overlap is not a separator.
+fn after_last(separator: &[u8], text: &[u8], searched: usize) -> Option<usize> {
     let last = match separator {
         [byte] => searched + memrchr(*byte, &text[searched..])?,
         _ => memmem::find_iter(text, separator).last()?,
@@ -254,13 +251,13 @@ impl Iterator for Documents {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(stretch) = self.next_ready() {
+            if let Some(stretch) = self.next_in_block() {
                 return Some(Ok(stretch));
             }
             if self.done {
                 return None;
             }
-            match self.read() {
+            match self.read_block() {
                 Ok(is_read) => self.done = !is_read,
                 Err(error) => {
                     self.done = true;

@@ -1,10 +1,10 @@
-//! How files become documents.
+//! Options for reading documents.
 
 use super::place::Unit;
 use crate::corpus::content::ReadAs;
 use crate::pattern::Pattern;
 
-/// How files become documents.
+/// Options for reading documents.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct DocumentOptions {
@@ -32,69 +32,68 @@ impl Default for DocumentOptions {
 }
 
 impl DocumentOptions {
-    /// What a document is in plain text. Lines of JSON and rows of tables are documents in any case.
+    /// The documents of plain text. In JSON lines and tables, every record is a document.
     pub fn units(mut self, units: Units) -> Self {
         self.units = units;
         self
     }
 
-    /// Whether text is JSON lines: decided by its beginning and its name, or set.
+    /// Whether text is read as JSON lines: detected by default.
     pub fn read_as(mut self, read_as: ReadAs) -> Self {
         self.read_as = read_as;
         self
     }
 
-    /// Whether half of a surrogate pair in a JSON string (`"\ud800"`) becomes U+FFFD, as it does by
-    /// default. Otherwise it becomes the three bytes that UTF-8 would spell it with, which are not
-    /// valid, so that a check for UTF-8 finds them.
+    /// Whether a lone surrogate in a JSON string (`"\ud800"`) becomes U+FFFD (the default). Otherwise it
+    /// becomes three bytes of invalid UTF-8, so that a UTF-8 check reports it.
     pub fn repair_surrogates(mut self, repair_surrogates: bool) -> Self {
         self.repair_surrogates = repair_surrogates;
         self
     }
 
-    /// The field of a JSON object that holds the text; `text` by default.
+    /// The field of a JSON object that contains the text; `text` by default.
     pub fn field(mut self, name: impl Into<String>) -> Self {
         self.field = name.into();
         self
     }
 
-    /// The column of a table that holds the text; `text` by default. The name of a column within
-    /// others is written with dots.
+    /// The column of a table that contains the text; `text` by default. Nested columns are named with
+    /// dots.
     pub fn column(mut self, name: impl Into<String>) -> Self {
         self.column = name.into();
         self
     }
 
-    /// By which pattern documents may be cut that are too long to be held at once; by default none.
+    /// The pattern at whose boundaries long documents may be cut into parts; none by default.
     pub fn cut(mut self, pattern: impl Into<Option<Pattern>>) -> Self {
         self.cut = pattern.into();
         self
     }
 
-    /// Threads that read and decompress the rows of a table, each some megabytes ahead; the documents
-    /// and their order are the same for any number. 1 by default: they are read where they are taken.
+    /// The number of threads that decompress the rows of a table, each a few megabytes ahead. 1 by
+    /// default: rows are read by the caller. The documents and their order do not depend on it.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self
     }
 }
 
-/// What a document is in plain text.
+/// The documents of plain text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Units {
-    /// All of it, every byte.
+    /// The whole text, every byte of it.
     #[default]
     Whole,
-    /// A line, without the line feed that ends it.
+    /// Lines, without their line feeds.
     Lines,
-    /// What stands between two of these, and before the first and behind the last, if there is
-    /// anything behind it. Must not be empty.
+    /// The texts between occurrences of a separator, which must not be empty. Text after the last
+    /// separator is a document if it is not empty.
     Separated(Vec<u8>),
 }
 
 impl Units {
-    /// The bytes between two documents of a text.
+    /// The bytes between two documents.
     pub(super) fn separator(&self) -> Option<&[u8]> {
         match self {
             Units::Whole => None,
@@ -103,7 +102,7 @@ impl Units {
         }
     }
 
-    /// The document of a number.
+    /// The document with a number.
     pub(super) fn unit(&self, number: u64) -> Unit {
         match self {
             Units::Whole => Unit::Whole,

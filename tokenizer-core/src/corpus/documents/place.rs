@@ -1,18 +1,18 @@
-//! A document, and its place in an input.
+//! Documents and positions in an input.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A document, or a stretch of one.
+/// A document, or a part of a long one.
 #[derive(Clone, Debug)]
 pub struct Stretch {
     pub(super) bytes: Arc<Vec<u8>>,
     pub(super) span: Range<usize>,
-    /// Where it begins.
+    /// The position of the first byte.
     pub place: Place,
-    /// Whether its document ends with it.
+    /// Whether this is the last part of its document.
     pub ends_document: bool,
 }
 
@@ -22,16 +22,16 @@ impl AsRef<[u8]> for Stretch {
     }
 }
 
-/// A place in an input.
+/// A position in an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The document.
     pub unit: Unit,
-    /// Bytes of the document before the place.
+    /// The offset in the document, in bytes.
     pub offset: u64,
 }
 
-/// A document of an input. Numbers count from 1.
+/// Identifies a document of an input. Numbers start at 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unit {
@@ -41,7 +41,7 @@ pub enum Unit {
     Line(u64),
     /// A row of a table.
     Row(u64),
-    /// What stands between separators.
+    /// A document between separators.
     Document(u64),
 }
 
@@ -56,5 +56,5 @@ impl fmt::Display for Unit {
     }
 }
 
-/// Where documents end in bytes that were read, and which they are.
+/// The ends of documents in a block, and the documents.
 pub(super) type Ends = VecDeque<(usize, Unit)>;

@@ -1,4 +1,4 @@
-//! An input as plain bytes: opened, looked at, decompressed.
+//! Opens inputs, detects their content and decompresses them.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -14,22 +14,22 @@ use super::error::DocumentError;
 use super::table;
 use crate::corpus::content::{Content, Head, ReadAs, Refused};
 
-/// A stream of plain bytes, and what it is known to hold.
+/// A stream of decompressed bytes and its detected content.
 pub(super) struct Source {
     reader: Box<dyn Read + Send>,
     content: Content,
     doubt: Option<Doubt>,
-    /// How it was compressed.
+    /// The compression, if any.
     compressed: Option<&'static str>,
-    /// What it was opened from, if that is a regular file.
+    /// The path of a regular file; `None` for other inputs.
     file: Option<PathBuf>,
-    /// Bytes of that file when it was opened.
+    /// The length of the file in bytes when it was opened.
     length: u64,
-    /// Bytes that were read.
+    /// The number of bytes read.
     taken: u64,
 }
 
-/// Bytes that a decompressor is given at a time.
+/// Buffer size for compressed input, in bytes.
 const BUFFER: usize = 1 << 18;
 
 impl Source {
@@ -48,7 +48,7 @@ impl Source {
         Ok(source)
     }
 
-    /// A stream, and its name if it has one.
+    /// Opens a stream; `name` is its path, if it has one.
     pub(super) fn of_stream(
         mut stream: Box<dyn Read + Send>,
         name: Option<&Path>,
@@ -70,7 +70,7 @@ impl Source {
         };
         let head =
             read_head(&mut reader).map_err(|error| DocumentError::Compressed { format, error })?;
-        let within = |container| {
+        let compressed = |container| {
             DocumentError::Refused(Refused::CompressedContainer {
                 container,
                 compression: format,
@@ -81,13 +81,14 @@ impl Source {
                 Ok(Self::new(head, reader, content, Some(format)))
             }
             Content::Parquet => {
-                let message = format!("a Parquet table inside of {format} cannot be read");
+                let message =
+                    format!("a Parquet table compressed with {format}: decompress it first");
                 Err(DocumentError::Table(message))
             }
-            Content::Gzip => Err(within("gzip data")),
-            Content::Zstd => Err(within("Zstandard data")),
+            Content::Gzip => Err(compressed("gzip data")),
+            Content::Zstd => Err(compressed("Zstandard data")),
             Content::Refused(Refused::Compression(inner) | Refused::Container(inner)) => {
-                Err(within(inner))
+                Err(compressed(inner))
             }
             Content::Refused(refused) => Err(refused.into()),
         }
@@ -112,41 +113,41 @@ impl Source {
         }
     }
 
-    /// The content after decompression; never a compression, and never refused.
+    /// The content after decompression: text, JSON lines or a table.
     pub(super) fn content(&self) -> Content {
         self.content
     }
 
-    /// Why its text may be something else.
+    /// A sign that the input is not text.
     pub(super) fn doubt(&self) -> Option<Doubt> {
         self.doubt
     }
 
-    /// Whether it is a regular file whose bytes are the text.
+    /// Whether the source is an uncompressed regular file.
     pub(super) fn is_plain_file(&self) -> bool {
         self.compressed.is_none() && self.file.is_some()
     }
 
-    /// Appends up to `most` bytes to `buffer`. Fewer were read only if the stream ends there.
+    /// Appends up to `limit` bytes to `buffer`, fewer only at the end of the stream. Returns the number.
     pub(super) fn read(
         &mut self,
-        most: usize,
+        limit: usize,
         buffer: &mut Vec<u8>,
     ) -> Result<usize, DocumentError> {
-        let read = self.reader.by_ref().take(most as u64).read_to_end(buffer);
+        let read = self.reader.by_ref().take(limit as u64).read_to_end(buffer);
         let read = read.map_err(|error| match self.compressed {
             Some(format) => DocumentError::Compressed { format, error },
             None => error.into(),
         })?;
         self.taken += read as u64;
-        if read < most {
+        if read < limit {
             self.check_length()?;
         }
         Ok(read)
     }
 
-    /// Fails if the file ended earlier than when it was opened. Files of the kernel may have another
-    /// length than they report.
+    /// Fails if the file was truncated since it was opened. A file that still reports the same length
+    /// is complete: virtual files of the kernel may be shorter than they report.
     fn check_length(&self) -> Result<(), DocumentError> {
         let Some(path) = self.file.as_ref().filter(|_| self.is_plain_file()) else {
             return Ok(());
@@ -155,11 +156,11 @@ impl Source {
         if taken >= length || path.metadata().is_ok_and(|now| now.len() == length) {
             return Ok(());
         }
-        let message = format!("cut short while it was read: {taken} of {length} bytes");
+        let message = format!("truncated while being read: {taken} of {length} bytes");
         Err(io::Error::new(io::ErrorKind::UnexpectedEof, message).into())
     }
 
-    /// The texts in a column of the table that it is.
+    /// Opens the source as a table and reads a column of it.
     #[cfg(feature = "parquet")]
     pub(super) fn into_table(
         mut self,
@@ -169,7 +170,7 @@ impl Source {
         match &self.file {
             Some(path) => table::of_file(File::open(path)?, column, threads),
             None => {
-                // The description of a table stands at its end.
+                // The metadata of a table is at its end.
                 let mut bytes = Vec::new();
                 self.reader.read_to_end(&mut bytes)?;
                 table::open(bytes::Bytes::from(bytes), column, threads)
@@ -178,13 +179,13 @@ impl Source {
     }
 }
 
-/// The first bytes of a stream, as many as decide what it holds, if there are so many.
+/// Reads as many bytes as are needed to detect the content.
 fn read_head(stream: &mut impl Read) -> io::Result<Head> {
     let mut head = Head {
         bytes: Vec::new(),
         is_all: false,
     };
-    for length in [Head::LENGTH, Head::LONGEST] {
+    for length in [Head::LENGTH, Head::MAX_LENGTH] {
         let missing = (length - head.bytes.len()) as u64;
         stream.take(missing).read_to_end(&mut head.bytes)?;
         head.is_all = head.bytes.len() < length;
@@ -195,30 +196,30 @@ fn read_head(stream: &mut impl Read) -> io::Result<Head> {
     Ok(head)
 }
 
-/// More bytes than a header of ids has, unless it lists very many inputs.
-const LONGEST_HEADER: u64 = 1 << 24;
+/// Limit on the size of a sidecar in bytes, exceeded only by those that list very many inputs.
+const MAX_SIDECAR: u64 = 1 << 24;
 
-/// Whether a file holds ids, or is the index of such a file: known by the header beside them.
+/// Whether a file contains token ids, or the index of such a file, according to its sidecar.
 fn is_written_by_encode(path: &Path) -> bool {
     let is_index = path.extension().is_some_and(|end| end == "index");
-    header_of_ids(path).is_some()
+    read_sidecar(path).is_some()
         || is_index
-            && header_of_ids(&path.with_extension("")).is_some_and(|header| {
-                let name = header.get("document_ends").and_then(Value::as_str);
+            && read_sidecar(&path.with_extension("")).is_some_and(|sidecar| {
+                let name = sidecar.get("document_ends").and_then(Value::as_str);
                 name.is_some() && name == path.file_name().and_then(|name| name.to_str())
             })
 }
 
-/// The header beside the file at `path`. It is a file of its own right, which is looked at where it is
-/// read.
-fn header_of_ids(path: &Path) -> Option<Value> {
+/// Reads the sidecar that `tokenizer encode` writes next to a file of ids: `PATH.json`. Returns `None`
+/// if there is none, or if it has another form.
+fn read_sidecar(path: &Path) -> Option<Value> {
     let mut name = OsString::from(path);
     name.push(".json");
     let mut bytes = Vec::new();
     let file = File::open(PathBuf::from(name)).ok()?;
-    file.take(LONGEST_HEADER).read_to_end(&mut bytes).ok()?;
-    let header: Value = serde_json::from_slice(&bytes).ok()?;
-    let is_ours = header.get("program")?.as_str()?.starts_with("tokenizer ");
+    file.take(MAX_SIDECAR).read_to_end(&mut bytes).ok()?;
+    let sidecar: Value = serde_json::from_slice(&bytes).ok()?;
+    let is_ours = sidecar.get("program")?.as_str()?.starts_with("tokenizer ");
     let mut fields = ["format", "tokens", "model_sha256"].iter();
-    (is_ours && fields.all(|name| header.get(name).is_some())).then_some(header)
+    (is_ours && fields.all(|name| sidecar.get(name).is_some())).then_some(sidecar)
 }

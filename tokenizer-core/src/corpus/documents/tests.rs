@@ -42,7 +42,7 @@ fn zstandard(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn units_are_what_they_say() {
+fn text_is_divided_into_units() {
     let lines = |text: &str| all(text.as_bytes(), &options(Units::Lines)).unwrap();
     assert_eq!(lines("a\r\n\nb"), texts(&["a\r", "", "b"]));
     assert_eq!(lines("a\n"), texts(&["a"]));
@@ -65,7 +65,7 @@ fn units_are_what_they_say() {
 }
 
 #[test]
-fn a_field_of_each_line_is_taken_as_it_stands() {
+fn json_strings_are_unescaped_and_invalid_utf8_kept() {
     let lines = b"{\"id\":{\"text\":[1]},\"text\":\"a\\n\\u00e9\\ud83d\\ude42\"}\n \r\n\
         {\"text\":\"x\",\"text\":\"y\"}\n{\"text\":\"\\ud800 \xff\"}";
     let wanted: [&[u8]; 3] = ["a\né🙂".as_bytes(), b"y", b"\xef\xbf\xbd \xff"];
@@ -79,7 +79,7 @@ fn a_field_of_each_line_is_taken_as_it_stands() {
 }
 
 #[test]
-fn lines_without_a_text_are_named() {
+fn json_errors_name_line_and_column() {
     for (line, message) in [
         (
             "[1]",
@@ -88,7 +88,7 @@ fn lines_without_a_text_are_named() {
         ("{\"text\":null}", "expected a string"),
         ("{\"text\":3}", "expected a string"),
         ("{\"text\":[97]}", "expected a string"),
-        ("{\"other\":\"\"}", "there is no field \"text\""),
+        ("{\"other\":\"\"}", "no field \"text\""),
         (
             "{\"text\":\"a\"} b",
             "line 2, column 14: trailing characters",
@@ -111,7 +111,7 @@ fn lines_without_a_text_are_named() {
 }
 
 #[test]
-fn what_is_compressed_is_found_by_its_bytes() {
+fn compression_is_detected_by_content() {
     let text = "a b c ".repeat(1000);
     for compressed in [gzip(text.as_bytes()), zstandard(text.as_bytes())] {
         let whole = options(Units::Whole);
@@ -134,7 +134,7 @@ fn what_is_compressed_is_found_by_its_bytes() {
 }
 
 #[test]
-fn names_decide_what_text_is() {
+fn extensions_select_json_lines() {
     let folder = tempfile::tempdir().unwrap();
     let lines = b"{\"text\":\"a\"}\n";
     for (name, bytes, is_json) in [
@@ -162,7 +162,7 @@ fn names_decide_what_text_is() {
 }
 
 #[test]
-fn a_file_that_is_cut_short_while_it_is_read_is_an_error() {
+fn truncation_while_reading_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.txt");
     std::fs::write(&path, "a line\n".repeat(1 << 19)).unwrap();
@@ -176,7 +176,7 @@ fn a_file_that_is_cut_short_while_it_is_read_is_an_error() {
         file.set_len(length).unwrap();
         let error = documents.find_map(Result::err).unwrap().to_string();
         let wanted = format!(
-            "cut short while it was read: {length} of {} bytes",
+            "truncated while being read: {length} of {} bytes",
             length + 8
         );
         assert_eq!(error, wanted);
@@ -184,7 +184,7 @@ fn a_file_that_is_cut_short_while_it_is_read_is_an_error() {
     }
 }
 
-/// The documents of an input, or the error.
+/// The documents of a file, or the error. `look` must give the same error.
 fn read(path: &std::path::Path, options: &DocumentOptions) -> Result<Vec<Vec<u8>>, String> {
     let looked = Documents::look(path, options);
     let documents = Documents::of_file(path, options).map_err(|error| error.to_string());
@@ -201,7 +201,7 @@ fn read(path: &std::path::Path, options: &DocumentOptions) -> Result<Vec<Vec<u8>
         .collect()
 }
 
-/// Inputs by what they hold.
+/// Inputs with their kind.
 fn contents() -> Vec<(&'static str, Vec<u8>)> {
     let mut tar = vec![0; 1024];
     tar[..5].copy_from_slice(b"a.txt");
@@ -276,10 +276,10 @@ fn contents() -> Vec<(&'static str, Vec<u8>)> {
         ("a .bpe model", crate::format::native::MAGIC.to_vec()),
         ("a .tiktoken model", b"IQ== 0\nIg== 1\nIw== 2\n".to_vec()),
         (
-            "counted pieces",
+            "a file of piece counts",
             b"# pattern: cl100k\nIGNhdA==\t12\n".to_vec(),
         ),
-        ("Megatron's token ids", b"MMIDIDX\0\0\x01".to_vec()),
+        ("Megatron token ids", b"MMIDIDX\0\0\x01".to_vec()),
         ("UTF-16", utf16("a text", [0xFF, 0xFE])),
         ("UTF-16", b"\xfe\xff\0a\0b".to_vec()),
         ("UTF-32", b"\xff\xfe\0\0a\0\0\0".to_vec()),
@@ -311,9 +311,9 @@ fn is_json_lines(name: &str) -> bool {
         .any(|end| name.to_lowercase().ends_with(end))
 }
 
-/// The table of inputs, by its rows.
+/// The table in `content.rs`, row by row.
 #[test]
-fn every_content_under_every_name_is_read_or_refused() {
+fn content_and_extension_decide_as_documented() {
     let folder = tempfile::tempdir().unwrap();
     let refusal = |found: &Result<Vec<Vec<u8>>, String>, words: &str, case: &str| {
         let error = found.as_ref().expect_err(case);
@@ -326,7 +326,7 @@ fn every_content_under_every_name_is_read_or_refused() {
                 "gz" => gzip(&bytes),
                 _ => zstandard(&bytes),
             };
-            // A compressed file may also be named as if it were none.
+            // A compressed file may also lack the extension of its compression.
             let ends = [format!(".{compression}"), String::new()];
             for end in &ends[usize::from(compression.is_empty())..] {
                 for name in NAMES {
@@ -356,7 +356,7 @@ fn every_content_under_every_name_is_read_or_refused() {
                             }
                             match is_json_lines(name) || is_json_name {
                                 true => assert!(detected == lines, "{case}"),
-                                false => refusal(&detected, "JSON objects, one a line", &case),
+                                false => refusal(&detected, "JSON objects, one per line", &case),
                             }
                         }
                         "nothing" => {
@@ -401,13 +401,13 @@ fn every_content_under_every_name_is_read_or_refused() {
     }
 }
 
-/// A stream is not read further than needed before its first document is given out.
+/// Only as much of a stream is read as its first document needs.
 #[test]
-fn a_stream_is_looked_at_and_not_read_whole() {
+fn streams_are_read_lazily() {
     struct Endless(&'static [u8], usize);
     impl Read for Endless {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            assert!(self.1 < 16 << 20, "all of it is read");
+            assert!(self.1 < 16 << 20, "the stream is read whole");
             for byte in buffer.iter_mut() {
                 *byte = self.0[self.1 % self.0.len()];
                 self.1 += 1;
@@ -429,15 +429,15 @@ fn a_stream_is_looked_at_and_not_read_whole() {
 }
 
 #[test]
-fn ids_are_refused_by_the_header_beside_them() {
+fn ids_are_refused_by_their_sidecar() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    let header = "{\"program\": \"tokenizer 0.1.0\", \"format\": \"u16\", \"tokens\": 2, \
+    let sidecar = "{\"program\": \"tokenizer 0.1.0\", \"format\": \"u16\", \"tokens\": 2, \
                   \"model_sha256\": \"0\", \"document_ends\": \"a.bin.index\"}";
     for name in ["a.bin", "a.bin.index", "b.bin", "b.bin.index"] {
         std::fs::write(path(name), "text").unwrap();
     }
-    std::fs::write(path("a.bin.json"), header).unwrap();
+    std::fs::write(path("a.bin.json"), sidecar).unwrap();
     std::fs::write(path("b.bin.json"), "{\"program\": \"another\"}").unwrap();
     for read_as in [ReadAs::Detect, ReadAs::Text, ReadAs::JsonLines] {
         let options = DocumentOptions {
@@ -458,7 +458,7 @@ fn ids_are_refused_by_the_header_beside_them() {
 }
 
 #[test]
-fn texts_that_may_be_something_else_are_doubted() {
+fn binary_input_raises_a_doubt() {
     let doubt = |bytes: &[u8]| {
         let documents =
             Documents::of_stream(io::Cursor::new(bytes.to_vec()), &options(Units::Whole));
@@ -476,21 +476,22 @@ fn texts_that_may_be_something_else_are_doubted() {
         characters: 6,
     });
     assert_eq!(doubt(b"ab\xff\xe2\x82cd"), invalid);
-    // Only the beginning is looked at.
+    // Only the first 64 KiB are inspected.
     assert_eq!(doubt(&[&[b'a'; 1 << 16][..], b"\0"].concat()), None);
     let random: Vec<u8> = (1..100_000u32)
         .map(|n| (n.wrapping_mul(0x9E37_79B9) >> 24) as u8)
         .collect();
     let random: Vec<u8> = random.into_iter().filter(|&byte| byte != 0).collect();
     assert!(matches!(doubt(&random), Some(Doubt::NotUtf8 { .. })));
-    // Lines of JSON hold no NUL, or are an error.
+    // JSON lines are not inspected: a NUL is escaped or an error.
     let documents = Documents::of_stream(io::Cursor::new(b"{\"text\":\"\\u0000\"}"), &json_lines());
     assert_eq!(documents.unwrap().doubt(), None);
 }
 
 #[test]
 fn lone_surrogates_are_replaced_one_by_one() {
-    // As Python gives: json.loads(line)["text"].encode("utf-16", "surrogatepass").decode("utf-16", "replace").
+    // Expected values from Python:
+    // json.loads(line)["text"].encode("utf-16", "surrogatepass").decode("utf-16", "replace").
     for (text, wanted, offset) in [
         (r"a\ud83dz", "a\u{fffd}z", Some(1)),
         (r"\ud83d\ud83d", "\u{fffd}\u{fffd}", Some(0)),
@@ -525,7 +526,7 @@ fn lone_surrogates_are_replaced_one_by_one() {
         let invalid = std::str::from_utf8(&kept[0]).map_err(|error| error.valid_up_to());
         assert_eq!(invalid.err(), offset, "{text}");
     }
-    // Bytes that are not UTF-8 are no escapes.
+    // Surrogates encoded as bytes are not escapes.
     let spelled_out = b"{\"text\":\"\\ud800\xed\xa0\x80\"}";
     let wanted: &[u8] = b"\xef\xbf\xbd\xed\xa0\x80";
     assert_eq!(all(spelled_out, &json_lines()).unwrap(), [wanted]);
@@ -555,7 +556,7 @@ fn lengths(pattern: &Pattern, text: &[u8]) -> Vec<usize> {
 }
 
 #[test]
-fn long_documents_come_in_stretches_that_are_the_whole() {
+fn long_documents_are_returned_in_parts() {
     let text = "a word or two, 東京 and more.\n".repeat(600_000);
     let mut options = options(Units::Whole);
     for cut in [None, Some(Pattern::named(PatternName::Cl100k))] {
@@ -577,14 +578,14 @@ fn long_documents_come_in_stretches_that_are_the_whole() {
 }
 
 #[test]
-fn places_to_cut_are_found_behind_what_was_searched() {
+fn boundaries_at_block_ends_are_found() {
     use super::blocks::BLOCK;
 
     let rest = "y".repeat(3 * BLOCK);
     for name in [PatternName::Cl100k, PatternName::O200k, PatternName::Gpt2] {
         let pattern = Pattern::named(name);
         for before in BLOCK - 6..=BLOCK + 1 {
-            // The only places to cut are where the first block ends.
+            // The only boundaries are around the end of the first block.
             let text = "x".repeat(before) + "'s a1 東 " + &rest;
             let mut options = options(Units::Whole);
             options.cut = Some(pattern.clone());
@@ -604,7 +605,7 @@ fn places_to_cut_are_found_behind_what_was_searched() {
 }
 
 #[test]
-fn blocks_cut_no_document() {
+fn documents_span_blocks() {
     let line = "x".repeat(1000);
     let count = 12_345;
     let text = format!("{line}aa").repeat(count) + "a";
@@ -631,7 +632,7 @@ fn blocks_cut_no_document() {
 
 proptest! {
     #[test]
-    fn every_form_gives_the_same_documents(
+    fn all_formats_give_the_same_documents(
         wanted in prop::collection::vec(any::<String>(), 0..20),
         level in 0..3,
     ) {
@@ -673,7 +674,7 @@ mod tables {
 
     use super::*;
 
-    /// A table of groups of rows, in which `None` is null.
+    /// A table with the given row groups. `None` is a null.
     fn table(schema: &str, groups: &[&[Option<&str>]]) -> Vec<u8> {
         let schema = Arc::new(parse_message_type(schema).unwrap());
         let properties = Arc::new(WriterProperties::builder().build());
@@ -698,7 +699,7 @@ mod tables {
     const OPTIONAL: &str = "message m { optional binary other; optional binary text (STRING); }";
 
     #[test]
-    fn rows_of_a_column_are_documents() {
+    fn rows_are_documents() {
         let many: Vec<Option<&str>> = vec![Some("long enough to be something"); 5000];
         let groups: [&[Option<&str>]; 4] = [&[Some("a"), Some("")], &[], &[Some("東京")], &many];
         let bytes = table(OPTIONAL, &groups);
@@ -728,7 +729,7 @@ mod tables {
         assert_eq!(all(&required, &options).unwrap(), [b"x"]);
     }
 
-    /// What several threads make of a table: the documents before an error, and the error.
+    /// The documents read by several threads, and the error after them.
     fn on_threads(bytes: &[u8], threads: usize) -> (Vec<(Unit, Vec<u8>)>, Option<String>) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("table");
@@ -743,7 +744,7 @@ mod tables {
         };
         let (mut texts, mut failure) = (Vec::new(), None);
         for document in documents {
-            assert!(failure.is_none(), "there is something behind an error");
+            assert!(failure.is_none(), "a document after an error");
             match document {
                 Ok(text) => texts.push((text.place.unit, text.as_ref().to_vec())),
                 Err(error) => failure = Some(error.to_string()),
@@ -754,7 +755,7 @@ mod tables {
 
     #[test]
     fn threads_change_no_document() {
-        // A group that is divided, of rows of very different lengths, among small and empty ones.
+        // A large row group that is divided, with rows of different lengths, between small and empty ones.
         let long: Vec<String> = (0..60_000)
             .map(|row| format!("{row} ").repeat(1 + row % 150))
             .collect();
@@ -771,14 +772,14 @@ mod tables {
             let found = on_threads(&bytes, threads);
             assert!(found == (wanted.clone(), None), "{threads} threads");
         }
-        // A stream is read by threads as well.
+        // Streams are read by threads too.
         let options = DocumentOptions {
             threads: 3,
             ..DocumentOptions::default()
         };
         let texts: Vec<&[u8]> = wanted.iter().map(|(_, text)| &text[..]).collect();
         assert!(all(&bytes, &options).unwrap() == texts);
-        // Documents that no one takes keep no one waiting.
+        // Dropping the iterator early does not block.
         let mut documents = Documents::of_stream(io::Cursor::new(bytes), &options).unwrap();
         assert_eq!(
             documents.next().unwrap().unwrap().as_ref(),
@@ -810,20 +811,17 @@ mod tables {
     }
 
     #[test]
-    fn what_holds_no_texts_is_refused() {
+    fn tables_without_a_text_column_are_refused() {
         let options = DocumentOptions::default();
         let message = |bytes: &[u8]| all(bytes, &options).unwrap_err().to_string();
         let nulls = table(OPTIONAL, &[&[Some("a")], &[Some("b"), None]]);
-        assert_eq!(message(&nulls), "row 3: the column \"text\" is null there");
+        assert_eq!(message(&nulls), "row 3: null in column \"text\"");
         let other = table("message m { required binary a; required binary b; }", &[]);
-        assert_eq!(
-            message(&other),
-            "there is no column \"text\"; there are: a, b"
-        );
+        assert_eq!(message(&other), "no column \"text\" (columns: a, b)");
         let lists = table("message m { repeated binary text; }", &[]);
-        assert!(message(&lists).contains("one text in each row"));
+        assert!(message(&lists).contains("one string per row"));
         let numbers = table("message m { required int32 text; }", &[]);
-        assert!(message(&numbers).contains("one text in each row"));
+        assert!(message(&numbers).contains("one string per row"));
         let good = table(OPTIONAL, &[&[Some("a")]]);
         for cut in [4, 20, good.len() - 1] {
             assert!(message(&good[..cut]).contains("Parquet"), "{cut}");
@@ -844,7 +842,7 @@ mod tables {
 }
 
 #[test]
-fn a_tokenizer_json_is_refused_under_any_name() {
+fn tokenizer_json_is_refused() {
     let compact = br#"{"version":"1.0","truncation":null,"padding":null}"#;
     let pretty = b"{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n";
     for model in [&compact[..], pretty] {

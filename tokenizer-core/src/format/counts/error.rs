@@ -1,64 +1,64 @@
-//! Why bytes are no counted pieces.
+//! Errors of reading piece counts.
 
 use super::pattern_text::{self, PatternTextError};
 use crate::count::CountError;
 use crate::pattern::Pattern;
 use crate::piece_counts::PieceCountsError;
 
-/// The bytes are no counted pieces, or their counts do not fit.
+/// Invalid piece counts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CountsError {
-    /// A line of a `.tsv` file cannot be read.
+    /// An invalid line of a `.tsv` file.
     #[error("line {line}: {fault}")]
     Line {
-        /// Which line, from 1.
+        /// The line number, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The fault.
         fault: LineFault,
     },
-    /// A row of a Parquet file is no counted piece.
+    /// An invalid row of a Parquet file.
     #[error("row {row}: {fault}")]
     Row {
-        /// Which row, from 1.
+        /// The row number, from 1.
         row: u64,
-        /// What is wrong with it.
+        /// The fault.
         fault: &'static str,
     },
-    /// A column of a Parquet file is missing, or of a wrong type.
-    #[error("the column \"{column}\" must be {wanted}, but {found}")]
+    /// A column of a Parquet file is missing or has the wrong type.
+    #[error("column \"{column}\": expected {wanted}, found {found}")]
     Column {
-        /// The column.
+        /// The name of the column.
         column: &'static str,
-        /// What it must be.
+        /// The expected type.
         wanted: &'static str,
-        /// What there is.
+        /// The actual type.
         found: String,
     },
-    /// Not a Parquet file, or a broken one.
-    #[error("no Parquet that can be read: {0}")]
+    /// Not a Parquet file, or a damaged one.
+    #[error("invalid Parquet file: {0}")]
     Parquet(String),
-    /// Neither the file nor the caller knows the pattern.
-    #[error("the file does not say by which pattern its pieces were split, so it must be given")]
+    /// Neither the file nor the caller names the pattern.
+    #[error("no pattern in the file: specify the pattern that split its pieces")]
     PatternMissing,
-    /// The pattern that the file names cannot be used.
-    #[error("the pattern of the pieces: {0}")]
+    /// The pattern in the file is invalid.
+    #[error("invalid pattern of the pieces: {0}")]
     Pattern(#[from] PatternTextError),
-    /// The file was split by another pattern than the one that was asked for.
+    /// The file was split by another pattern than the requested one.
     #[error("the pieces were split by another pattern: {}", pattern_text::short(.found))]
     OtherPattern {
         /// The pattern of the file.
         found: Pattern,
     },
-    /// The counts do not fit.
+    /// A sum of counts overflowed, or there are too many pieces.
     #[error(transparent)]
     PieceCounts(#[from] PieceCountsError),
-    /// Whoever counted the rows failed.
+    /// The consumer of the rows failed.
     #[error(transparent)]
     Count(#[from] CountError),
 }
 
-/// What is wrong with a line of a `.tsv` file.
+/// The fault of a line of a `.tsv` file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LineFault {
@@ -66,21 +66,21 @@ pub enum LineFault {
     #[error("expected a piece in base64, a tab and a count")]
     Form,
     /// The first field is not base64.
-    #[error("the piece is not base64: {0}")]
+    #[error("invalid base64 piece: {0}")]
     Base64(String),
-    /// The second field is no number that fits.
-    #[error("{0:?} is no count (a whole number from 0 to 2^64 - 1)")]
+    /// The second field is not a number, or does not fit.
+    #[error("invalid count {0:?} (expected a number from 0 to 2^64 - 1)")]
     Count(String),
-    /// The last line does not end.
-    #[error("the line has no end: the file was cut short")]
+    /// The last line has no line feed.
+    #[error("no line feed at the end: the file is truncated")]
     NoEnd,
-    /// The pattern cannot be used.
-    #[error("the pattern of the pieces: {0}")]
+    /// The pattern is invalid.
+    #[error("invalid pattern of the pieces: {0}")]
     Pattern(PatternTextError),
-    /// The line with the pattern is not UTF-8.
-    #[error("the pattern of the pieces is not UTF-8")]
+    /// The pattern is not UTF-8.
+    #[error("pattern of the pieces is not UTF-8")]
     PatternNotUtf8,
-    /// Another pattern than above, or the first one below counted pieces.
-    #[error("another pattern than that of the lines above")]
+    /// A pattern line that contradicts an earlier one, or follows pieces without a pattern.
+    #[error("another pattern than that of the preceding lines")]
     OtherPattern,
 }

@@ -1,17 +1,16 @@
-//! Counted pieces as bytes: what one machine counted, another trains on.
+//! Piece counts as bytes, so that machines can count separately and one can train on the sums.
 //!
-//! | format | module | holds |
+//! | format | module | contents |
 //! | --- | --- | --- |
-//! | `.tsv` | [`tsv`] | a line for each piece: base64, a tab, the count |
-//! | `.parquet` | `parquet` (feature of that name) | the columns `piece` (binary) and `count` (uint64) |
+//! | `.tsv` | [`tsv`] | a line per piece: base64, a tab, the count |
+//! | `.parquet` | `parquet` (feature of the same name) | the columns `piece` (binary) and `count` (uint64) |
 //!
-//! Both say by which pattern the pieces were split, in the words of [`pattern_text`]; pieces of
-//! different patterns must not be trained on together. Both are written in the order of the
-//! pieces' bytes, so that the file depends on nothing but the counts. Rows are handed out one by
-//! one: reading costs no memory beside what is made of them.
+//! Both store the pattern that split the pieces, spelled as in [`pattern_text`], since pieces of
+//! different patterns must not be mixed. Both are written in the byte order of the pieces, so that
+//! equal counts give equal files. Rows are streamed: reading needs constant memory.
 //!
-//! In what is read, a piece may stand several times, and its counts are summed. A count of zero and
-//! an empty piece are no occurrence of anything and are passed over.
+//! Readers accept a piece several times; the consumer adds its counts. Rows with a count of zero or an
+//! empty piece are ignored.
 
 mod error;
 #[cfg(feature = "parquet")]
@@ -25,27 +24,27 @@ pub use pattern_text::split_alike;
 use crate::pattern::Pattern;
 use crate::piece_counts::PieceCounts;
 
-/// Pieces with their counts, and the pattern that split them.
+/// Piece counts and the pattern that split the pieces.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CountedPieces {
-    /// What the pieces were split by.
+    /// The pattern that split the pieces.
     pub pattern: Pattern,
-    /// The pieces.
+    /// The counts.
     pub words: PieceCounts,
 }
 
 impl CountedPieces {
-    /// `words`, which were split by `pattern`.
+    /// Combines `words` with the `pattern` that split them.
     pub fn new(pattern: Pattern, words: PieceCounts) -> Self {
         CountedPieces { pattern, words }
     }
 }
 
-/// The pattern of a file that says `found`, where the caller may have asked for one.
+/// Returns the pattern of a file, from `found` in the file or else `wanted` by the caller.
 ///
 /// # Errors
-/// When there is none, or the two differ.
+/// If neither is given, or the two differ.
 pub fn agreed_pattern(
     found: Option<Pattern>,
     wanted: Option<&Pattern>,

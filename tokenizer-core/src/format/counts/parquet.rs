@@ -1,13 +1,11 @@
-//! Counted pieces as a Parquet table: the columns `piece` (binary) and `count` (uint64).
+//! Piece counts as a Parquet table: the columns `piece` (binary) and `count` (uint64).
 //!
-//! The pattern stands in the file's key-value metadata under `pattern`
-//! ([`super::pattern_text`]). The tables of other engines are read too: signed counts that are not
-//! negative, 32 bits wide or fewer as well, columns that could hold nulls but do not, other columns
-//! beside the two, and pages compressed by Snappy, Zstandard or gzip. A piece
-//! must be binary: a column of strings cannot hold the pieces of text that is not UTF-8, nor the
-//! pieces of a pattern that splits characters, so its counts would be wrong without a sign of it.
+//! The key `pattern` of the file's metadata stores the pattern ([`super::pattern_text`]). Tables of
+//! other programs are accepted: signed or narrower counts, nullable columns without nulls, additional
+//! columns, and pages compressed with Snappy, Zstandard or gzip. The pieces must be binary: strings
+//! cannot represent invalid UTF-8 or split characters, so the counts would be silently wrong.
 //!
-//! **Cost.** One page of each column is in memory at a time; when writing, one group of rows.
+//! Memory: one page per column when reading, one row group when writing.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -38,44 +36,42 @@ const SCHEMA: &str = "message counted_pieces {
     required int64 count (INTEGER(64, false));
 }";
 
-/// Rows that are read together.
+/// Rows per read.
 const BATCH: usize = 4096;
 
-/// Rows and bytes of pieces after which a group of rows is written: a few megabytes, which readers
-/// load as a whole.
+/// Limits on the rows and piece bytes of a row group, which many readers load as a whole.
 const GROUP_ROWS: usize = 1 << 17;
 const GROUP_BYTES: usize = 8 << 20;
 
-/// A page of Parquet is shorter than 2 GiB.
+/// Limit on the length of a piece in bytes. A Parquet page is shorter than 2 GiB.
 const LONGEST_PIECE: usize = 1 << 30;
 
-/// A Parquet table of counted pieces whose form was found right; its rows have not been read.
+/// An open Parquet table of piece counts. Its schema is verified, its rows are not read yet.
 pub struct Table {
     reader: Box<dyn FileReader>,
     piece: usize,
     count: usize,
-    /// Whether counts may be negative: without a sign, they must not be widened with one.
+    /// Whether the counts are signed integers.
     is_signed: bool,
     pattern: Option<Pattern>,
 }
 
 impl Table {
-    /// Looks at the form of a table, which is a file or bytes.
+    /// Opens a table and verifies its schema.
     ///
     /// # Errors
-    /// When it is no Parquet, when a column is missing or has a wrong type, and when the pattern
-    /// cannot be used.
+    /// If it is not Parquet, a column is missing or has the wrong type, or the pattern is invalid.
     pub fn open(source: impl ChunkReader + 'static) -> Result<Self, CountsError> {
         let length = source.len();
         let reader = guarded(|| SerializedFileReader::new(source))?;
         let file = reader.metadata().file_metadata();
         let columns = file.schema_descr().columns();
-        let find = |column, wanted, is_right: fn(&ColumnDescriptor) -> bool| {
-            let is_it = |found: &Arc<ColumnDescriptor>| *found.path().parts() == [column];
-            let found = match columns.iter().position(is_it) {
-                Some(place) if is_right(&columns[place]) => return Ok(place),
-                Some(place) => type_of(&columns[place]),
-                None => "there is none".to_owned(),
+        let find = |column, wanted, has_type: fn(&ColumnDescriptor) -> bool| {
+            let has_name = |found: &Arc<ColumnDescriptor>| *found.path().parts() == [column];
+            let found = match columns.iter().position(has_name) {
+                Some(index) if has_type(&columns[index]) => return Ok(index),
+                Some(index) => type_of(&columns[index]),
+                None => "no such column".to_owned(),
             };
             Err(CountsError::Column {
                 column,
@@ -92,7 +88,7 @@ impl Table {
             columns.all(|column| is_inside(group, column, length))
         };
         if !reader.metadata().row_groups().iter().all(is_inside) {
-            return Err(parquet("a column lies outside of the file"));
+            return Err(parquet("column outside the file"));
         }
         let metadata = file.key_value_metadata().into_iter().flatten();
         let text = metadata
@@ -108,7 +104,7 @@ impl Table {
         })
     }
 
-    /// The pattern that the table says it was split by.
+    /// The pattern that split the pieces, if the table names it.
     pub fn pattern(&self) -> Option<&Pattern> {
         self.pattern.as_ref()
     }
@@ -116,8 +112,7 @@ impl Table {
     /// Calls `each` with every piece and its count, in the order of the rows.
     ///
     /// # Errors
-    /// At the first row that is no counted piece, or for which `each` fails; when the file is
-    /// broken.
+    /// At the first invalid row, the first error of `each`, or damage to the file.
     pub fn for_each_row<E: From<CountsError>>(
         &self,
         mut each: impl FnMut(&[u8], Count) -> Result<(), E>,
@@ -127,39 +122,45 @@ impl Table {
             let group = guarded(|| self.reader.get_row_group(group))?;
             let pieces = guarded(|| group.get_column_reader(self.piece))?;
             let counts = guarded(|| group.get_column_reader(self.count))?;
-            let [pieces_defined, defined] = [self.piece, self.count].map(|column| {
+            let [piece_level, count_level] = [self.piece, self.count].map(|column| {
                 group
                     .metadata()
                     .column(column)
                     .column_descr()
                     .max_def_level()
             });
-            let mut pieces = ColumnRows::new(get_typed_column_reader(pieces), pieces_defined);
+            let mut pieces = ColumnRows::new(get_typed_column_reader(pieces), piece_level);
             let is_signed = self.is_signed;
             let rows = match counts {
                 ColumnReader::Int32ColumnReader(counts) => {
-                    let counts = ColumnRows::new(counts, defined);
+                    let counts = ColumnRows::new(counts, count_level);
                     rows(&mut pieces, counts, row, &mut each, |n| match is_signed {
                         true => n.try_into().ok(),
                         false => Some(Count::from(n as u32)),
                     })?
                 }
                 ColumnReader::Int64ColumnReader(counts) => {
-                    let counts = ColumnRows::new(counts, defined);
+                    let counts = ColumnRows::new(counts, count_level);
                     rows(&mut pieces, counts, row, &mut each, |n| match is_signed {
                         true => n.try_into().ok(),
                         false => Some(n as Count),
                     })?
                 }
-                _ => return Err(parquet("a column changes its type").into()),
+                _ => {
+                    return Err(
+                        parquet("type of column \"count\" differs between row groups").into(),
+                    );
+                }
             };
             if Ok(rows) != u64::try_from(group.metadata().num_rows()) {
-                return Err(parquet("a group has not as many rows as it says").into());
+                return Err(
+                    parquet("number of rows of a row group differs from its metadata").into(),
+                );
             }
             row += rows;
         }
         if Ok(row) != u64::try_from(self.reader.metadata().file_metadata().num_rows()) {
-            return Err(parquet("there are not as many rows as the file says").into());
+            return Err(parquet("number of rows differs from the metadata").into());
         }
         Ok(())
     }
@@ -174,7 +175,7 @@ impl std::fmt::Debug for Table {
     }
 }
 
-/// Whether a file or bytes are a table with the columns of counted pieces, whatever their types.
+/// Whether the source is a Parquet table with columns `piece` and `count`, of any type.
 pub fn is_counts(source: impl ChunkReader + 'static) -> bool {
     let Ok(reader) = guarded(|| SerializedFileReader::new(source)) else {
         return false;
@@ -184,20 +185,20 @@ pub fn is_counts(source: impl ChunkReader + 'static) -> bool {
     has(PIECE) && has(COUNT)
 }
 
-/// Writes row by row, for counts that are not all in memory.
+/// Writes row by row, so that the counts need not fit in memory.
 pub struct Writer<W: Write> {
     file: SerializedFileWriter<W>,
-    /// The pieces of the group under way, one behind another.
+    /// The concatenated pieces of the current row group.
     bytes: Vec<u8>,
     ends: Vec<usize>,
     counts: Vec<i64>,
 }
 
 impl<W: Write + Send> Writer<W> {
-    /// Begins the file.
+    /// Writes the header of the file.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// The errors of `out`.
     pub fn new(out: W, pattern: &Pattern) -> io::Result<Self> {
         let pieces = ColumnPath::from(PIECE);
         let properties = WriterProperties::builder()
@@ -207,14 +208,14 @@ impl<W: Write + Send> Writer<W> {
             )]))
             .set_compression(Compression::ZSTD(Default::default()))
             .set_statistics_enabled(EnabledStatistics::None)
-            // No piece comes twice. Neighbours in order have beginnings in common, but the plain
-            // encoding is the one that every reader has.
+            // Pieces are distinct, so a dictionary is useless. Delta encoding of shared prefixes would be
+            // smaller, but only the plain encoding is supported by every reader.
             .set_column_dictionary_enabled(pieces.clone(), false)
             .set_column_encoding(pieces, Encoding::PLAIN)
             .build();
-        let schema = parse_message_type(SCHEMA).map_err(not_written)?;
+        let schema = parse_message_type(SCHEMA).map_err(write_error)?;
         let file = SerializedFileWriter::new(out, Arc::new(schema), Arc::new(properties))
-            .map_err(not_written)?;
+            .map_err(write_error)?;
         Ok(Writer {
             file,
             bytes: Vec::new(),
@@ -226,33 +227,36 @@ impl<W: Write + Send> Writer<W> {
     /// Writes one piece.
     ///
     /// # Errors
-    /// Those of `out`; a piece of more than a gibibyte, which no page of Parquet holds.
+    /// The errors of `out`, and a piece of more than 1 GiB, which does not fit in a Parquet page.
     pub fn row(&mut self, piece: &[u8], count: Count) -> io::Result<()> {
         if piece.len() > LONGEST_PIECE {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
-                format!("a piece of {} bytes is too long for Parquet", piece.len()),
+                format!(
+                    "piece of {} bytes too long for Parquet (limit: {LONGEST_PIECE})",
+                    piece.len()
+                ),
             ));
         }
         self.bytes.extend_from_slice(piece);
         self.ends.push(self.bytes.len());
-        // The same 64 bits: the type of the column says that they have no sign.
+        // Parquet stores unsigned integers with the same bits as signed ones.
         self.counts.push(count as i64);
         if self.ends.len() == GROUP_ROWS || self.bytes.len() >= GROUP_BYTES {
-            self.write_group().map_err(not_written)?;
+            self.write_group().map_err(write_error)?;
         }
         Ok(())
     }
 
-    /// Ends the file, without which it is none.
+    /// Writes the footer. Without it, the file is invalid.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// The errors of `out`.
     pub fn finish(mut self) -> io::Result<()> {
         if !self.ends.is_empty() {
-            self.write_group().map_err(not_written)?;
+            self.write_group().map_err(write_error)?;
         }
-        self.file.close().map_err(not_written)?;
+        self.file.close().map_err(write_error)?;
         Ok(())
     }
 
@@ -290,7 +294,7 @@ impl<W: Write> std::fmt::Debug for Writer<W> {
     }
 }
 
-/// Whether a column of integers has a sign; `None` for other columns.
+/// Whether an integer column is signed; `None` for other columns.
 fn is_signed(column: &ColumnDescriptor) -> Option<bool> {
     let (PhysicalType::INT32 | PhysicalType::INT64, 0) =
         (column.physical_type(), column.max_rep_level())
@@ -316,7 +320,7 @@ fn is_binary(column: &ColumnDescriptor) -> bool {
         && column.converted_type() == ConvertedType::NONE
 }
 
-/// What a column holds, for a message.
+/// The type of a column, for error messages.
 fn type_of(column: &ColumnDescriptor) -> String {
     let found = match (column.logical_type_ref(), column.converted_type()) {
         (Some(LogicalType::String), _) | (None, ConvertedType::UTF8) => "string".to_owned(),
@@ -325,16 +329,17 @@ fn type_of(column: &ColumnDescriptor) -> String {
         (None, converted) => converted.to_string(),
     };
     match column.max_rep_level() {
-        0 => format!("is {found}"),
-        _ => format!("is a list of {found}"),
+        0 => found,
+        _ => format!("list of {found}"),
     }
 }
 
-/// Hands out the rows of a group, `row` of which come before, and gives their number.
+/// Calls `each` with the rows of a row group, and returns their number. `before` rows precede the
+/// group.
 fn rows<T: DataType, E: From<CountsError>>(
     pieces: &mut ColumnRows<ByteArrayType>,
     mut counts: ColumnRows<T>,
-    row: u64,
+    before: u64,
     each: &mut impl FnMut(&[u8], Count) -> Result<(), E>,
     count: impl Fn(T::T) -> Option<Count>,
 ) -> Result<u64, E> {
@@ -342,16 +347,16 @@ fn rows<T: DataType, E: From<CountsError>>(
     loop {
         let without_nulls = |found, fault| match found {
             Ok((_, None)) => Ok(()),
-            Ok((_, Some(before))) => Err(CountsError::Row {
-                row: row + read + before as u64 + 1,
+            Ok((_, Some(null))) => Err(CountsError::Row {
+                row: before + read + null as u64 + 1,
                 fault,
             }),
             Err(message) => Err(CountsError::Parquet(message)),
         };
-        without_nulls(pieces.read(BATCH), "the piece is null")?;
-        without_nulls(counts.read(BATCH), "the count is null")?;
+        without_nulls(pieces.read(BATCH), "null piece")?;
+        without_nulls(counts.read(BATCH), "null count")?;
         if pieces.values.len() != counts.values.len() {
-            return Err(parquet("the columns have not the same number of rows").into());
+            return Err(parquet("columns of different lengths").into());
         }
         if pieces.values.is_empty() {
             return Ok(read);
@@ -359,8 +364,8 @@ fn rows<T: DataType, E: From<CountsError>>(
         for (piece, number) in pieces.values.iter().zip(counts.values.drain(..)) {
             read += 1;
             let count = count(number).ok_or(CountsError::Row {
-                row: row + read,
-                fault: "the count is negative",
+                row: before + read,
+                fault: "negative count",
             })?;
             if count > 0 && !piece.is_empty() {
                 each(piece.data(), count)?;
@@ -377,7 +382,7 @@ fn guarded<R>(read: impl FnOnce() -> Result<R, ParquetError>) -> Result<R, Count
     broken_parquet::guarded(read).map_err(CountsError::Parquet)
 }
 
-fn not_written(error: ParquetError) -> io::Error {
+fn write_error(error: ParquetError) -> io::Error {
     match error {
         ParquetError::External(error) => match error.downcast::<io::Error>() {
             Ok(error) => *error,
@@ -424,7 +429,7 @@ mod tests {
         bytes
     }
 
-    /// A table as another program may have written it. Levels of 0 are nulls.
+    /// A table of another program. A level of 0 is a null.
     struct Foreign<'v> {
         schema: &'v str,
         pieces: &'v [&'v [u8]],
@@ -482,7 +487,7 @@ mod tests {
     }
 
     #[test]
-    fn large_counts_and_bytes_that_are_no_text_come_back() {
+    fn large_counts_and_invalid_utf8_round_trip() {
         let mut words = PieceCounts::new();
         for (piece, count) in [(&b"the"[..], Count::MAX), (b"\xFF\0", 1 << 63), (b"a", 1)] {
             words.add(piece, count).unwrap();
@@ -495,7 +500,7 @@ mod tests {
     }
 
     #[test]
-    fn many_groups_and_long_pieces_come_back() {
+    fn several_row_groups_and_long_pieces_round_trip() {
         let mut words = PieceCounts::new();
         for n in 0..GROUP_ROWS as u64 + 10 {
             words.add(&n.to_be_bytes(), n + 1).unwrap();
@@ -512,13 +517,13 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_table_is_one() {
+    fn empty_tables_round_trip() {
         let counted = CountedPieces::new(gpt2(), PieceCounts::new());
         assert!(read(written(&counted), None).unwrap().words.is_empty());
     }
 
     #[test]
-    fn signed_narrow_and_nullable_columns_are_read_and_others_ignored() {
+    fn signed_narrow_and_nullable_columns_are_read() {
         let pieces: [&[u8]; 4] = [b"a", b"b", b"a", b""];
         let want = [(&b"a"[..], 8), (b"b", 1 << 31)];
         let schema = "message t { optional int64 count; optional binary piece; }";
@@ -544,19 +549,19 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_are_no_counts_are_named() {
+    fn errors_name_the_row() {
         let pieces: [&[u8]; 3] = [b"a", b"b", b"c"];
         let schema = "message t { required binary piece; required int64 count; }";
         let bytes = Foreign::new(schema, &pieces).write::<Int64Type>(&[1, 0, -1], None);
-        assert_eq!(error(bytes), "row 3: the count is negative");
+        assert_eq!(error(bytes), "row 3: negative count");
         let schema = "message t { required binary piece; optional int64 count; }";
         let bytes = Foreign::new(schema, &pieces).write::<Int64Type>(&[1, 2], Some(&[1, 0, 1]));
-        assert_eq!(error(bytes), "row 2: the count is null");
+        assert_eq!(error(bytes), "row 2: null count");
         let schema = "message t { optional binary piece; required int64 count; }";
         let mut table = Foreign::new(schema, &pieces[..2]);
         table.piece_levels = Some(&[1, 1, 0]);
         let bytes = table.write::<Int64Type>(&[1, 2, 3], None);
-        assert_eq!(error(bytes), "row 3: the piece is null");
+        assert_eq!(error(bytes), "row 3: null piece");
     }
 
     #[test]
@@ -565,22 +570,22 @@ mod tests {
         let refused =
             |schema: &str| error(Foreign::new(schema, &pieces).write::<Int64Type>(&[1], None));
         let text = refused("message t { required binary piece (UTF8); required int64 count; }");
-        assert_eq!(text, "the column \"piece\" must be binary, but is string");
+        assert_eq!(text, "column \"piece\": expected binary, found string");
         let text = refused("message t { required binary piece (STRING); required int64 count; }");
-        assert_eq!(text, "the column \"piece\" must be binary, but is string");
+        assert_eq!(text, "column \"piece\": expected binary, found string");
         let text = refused("message t { required binary piece; required int64 n; }");
-        assert!(text.ends_with("but there is none"), "{text}");
+        assert!(text.ends_with("found no such column"), "{text}");
         let text = refused(
             "message t { required binary piece; required int64 count (TIMESTAMP(MILLIS,true)); }",
         );
         assert!(
-            text.starts_with("the column \"count\" must be an integer"),
+            text.starts_with("column \"count\": expected an integer"),
             "{text}"
         );
         let schema = "message t { required binary piece; required double count; }";
         let bytes =
             Foreign::new(schema, &pieces).write::<::parquet::data_type::DoubleType>(&[1.0], None);
-        assert!(error(bytes).ends_with("is DOUBLE"));
+        assert!(error(bytes).ends_with("found DOUBLE"));
     }
 
     #[test]
@@ -605,7 +610,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_that_was_cut_short_is_an_error() {
+    fn truncated_tables_are_an_error() {
         let bytes = sample();
         for length in 0..bytes.len() {
             let cut = bytes[..length].to_vec();
@@ -625,7 +630,7 @@ mod tests {
             let mut bytes = sample();
             let length = bytes.len();
             for (at, byte, near_the_end) in changes {
-                // The last few hundred bytes describe the file.
+                // The metadata is in the last few hundred bytes.
                 let from = if near_the_end { length.saturating_sub(400) } else { 0 };
                 bytes[from + at.index(length - from)] = byte;
             }

@@ -1,42 +1,41 @@
-//! A pattern in one line of text, as the files of counted pieces hold it.
+//! A pattern as one line of text, as stored in files of piece counts.
 //!
 //! | text | pattern |
 //! | --- | --- |
-//! | `cl100k` | the pattern of that name |
+//! | `cl100k` | the named pattern |
 //! | `keep:REGEX`, `drop:REGEX` | a regex and its gap rule |
-//! | several of these, between tabs | several regexes in a row |
+//! | several of these, separated by tabs | several regexes in sequence |
 //! | `whole` | no regex: a text is one piece |
 //!
-//! In a regex, `%` and control characters are written `%25` and so on, the number being the
-//! character's in hexadecimal. A text that begins with no gap rule is what a person would type as
-//! a pattern, a name or a bare regex, and is taken so, with nothing escaped in it.
+//! In a regex with a gap rule, `%` and control characters are percent-encoded (`%25`). Text without a
+//! gap rule is read like `--pattern`: a name or an unescaped regex.
 
 use std::fmt::Write;
 
 use crate::pattern::{Gaps, Pattern, PatternError};
 
-/// As many as a `.bpe` model holds; every regex costs memory to compile.
+/// Limit on the regexes of a pattern, the same as in a `.bpe` model.
 const MAX_STAGES: usize = 16;
 
-/// A text is no pattern.
+/// An invalid pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PatternTextError {
-    /// A regex behind the first has no gap rule.
-    #[error("{0:?} begins neither with keep: nor with drop:")]
+    /// A regex after the first has no gap rule.
+    #[error("no gap rule before {0:?} (expected keep: or drop:)")]
     NoGapRule(String),
-    /// A `%` that no number of an ASCII character follows.
-    #[error("a % in {0:?} is not followed by two digits of a character's number")]
+    /// A `%` without the code of an ASCII character.
+    #[error("invalid escape in {0:?} (expected % and two hexadecimal digits up to 7F)")]
     Escape(String),
-    /// More regexes in a row than any pattern in use.
-    #[error("more than {MAX_STAGES} regexes in a row")]
+    /// More regexes than the limit.
+    #[error("more than {MAX_STAGES} regexes in sequence")]
     TooManyStages,
-    /// A name or a regex cannot be used.
+    /// An unknown name, or a regex that does not compile.
     #[error(transparent)]
     Pattern(#[from] PatternError),
 }
 
-/// The pattern as one line, with no control character but tabs.
+/// Returns the pattern as one line, without control characters except tabs.
 ///
 /// ```
 /// use tokenizer_core::format::counts::pattern_text;
@@ -77,10 +76,10 @@ pub fn write(pattern: &Pattern) -> String {
     text
 }
 
-/// The pattern that [`write()`] wrote, or that a person would type.
+/// Reads a pattern as [`write()`] writes it, or as typed by a person.
 ///
 /// # Errors
-/// When it is no pattern; the error quotes what is wrong.
+/// If the pattern is invalid; the error quotes the invalid part.
 pub fn read(text: &str) -> Result<Pattern, PatternTextError> {
     if text == "whole" {
         return Ok(Pattern::sequence([]));
@@ -100,17 +99,17 @@ pub fn read(text: &str) -> Result<Pattern, PatternTextError> {
     Ok(Pattern::sequence(stages))
 }
 
-/// Whether two patterns are spelled alike. For the named ones, which leave no gaps, the gap rule
-/// makes no difference.
+/// Whether two patterns split alike: they are equal, or have the same name. Named patterns leave no
+/// gaps, so their gap rule has no effect.
 pub fn split_alike(one: &Pattern, other: &Pattern) -> bool {
     one == other || (one.name().is_some() && one.name() == other.name())
 }
 
-/// As much of the pattern as a message has room for.
+/// The pattern, truncated to 60 characters for error messages.
 pub(crate) fn short(pattern: &Pattern) -> String {
-    const ROOM: usize = 60;
+    const MAX_CHARS: usize = 60;
     let text = write(pattern);
-    match text.char_indices().nth(ROOM) {
+    match text.char_indices().nth(MAX_CHARS) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text,
     }
@@ -144,7 +143,7 @@ mod tests {
     use crate::pattern::PatternName;
     use proptest::prelude::*;
 
-    fn comes_back(pattern: &Pattern) -> String {
+    fn round_trip(pattern: &Pattern) -> String {
         let text = write(pattern);
         assert!(
             !text.contains(|c: char| c.is_ascii_control() && c != '\t'),
@@ -155,25 +154,25 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_pattern_comes_back() {
+    fn patterns_round_trip() {
         for name in PatternName::ALL {
-            assert_eq!(comes_back(&Pattern::named(name)), name.as_str());
+            assert_eq!(round_trip(&Pattern::named(name)), name.as_str());
             let dropping = Pattern::regex(name.regex(), Gaps::Drop).unwrap();
-            assert!(comes_back(&dropping).starts_with("drop:"));
+            assert!(round_trip(&dropping).starts_with("drop:"));
         }
-        assert_eq!(comes_back(&Pattern::sequence([])), "whole");
+        assert_eq!(round_trip(&Pattern::sequence([])), "whole");
         let empty = Pattern::regex("", Gaps::Keep).unwrap();
-        assert_eq!(comes_back(&empty), "keep:");
+        assert_eq!(round_trip(&empty), "keep:");
         let word = Pattern::regex("cl100k", Gaps::Keep).unwrap();
-        assert_eq!(comes_back(&word), "keep:cl100k");
+        assert_eq!(round_trip(&word), "keep:cl100k");
         let control = Pattern::regex("a\t\r\n%2é|keep:", Gaps::Drop).unwrap();
-        assert_eq!(comes_back(&control), "drop:a%09%0D%0A%252é|keep:");
+        assert_eq!(round_trip(&control), "drop:a%09%0D%0A%252é|keep:");
         let stages = [Pattern::named(PatternName::Gpt2), empty, control];
-        comes_back(&Pattern::sequence(stages));
+        round_trip(&Pattern::sequence(stages));
     }
 
     #[test]
-    fn what_a_person_would_type_is_taken_so() {
+    fn text_without_gap_rule_is_a_name_or_a_regex() {
         assert_eq!(
             read("cl100k_base").unwrap(),
             Pattern::named(PatternName::Cl100k)
@@ -183,21 +182,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pattern_is_refused() {
+    fn invalid_patterns_are_refused() {
         let fails = |text: &str| read(text).unwrap_err().to_string();
         assert!(fails("cl101k").contains("unknown pattern"));
         assert!(fails("").contains("unknown pattern"));
         assert!(fails("keep:(").contains("invalid pattern"));
-        assert!(fails("keep:a\tb").contains("\"b\" begins neither"));
+        assert!(fails("keep:a\tb").contains("no gap rule before \"b\""));
         for escape in ["%", "%4", "%zz", "%+4", "%80", "%é"] {
-            assert!(fails(&format!("drop:{escape}")).contains("a % in"));
+            assert!(fails(&format!("drop:{escape}")).contains("invalid escape in"));
         }
         assert!(fails(&["keep:a"; 17].join("\t")).contains("more than 16"));
     }
 
     proptest! {
         #[test]
-        fn any_literal_comes_back(text in any::<String>(), keep in any::<bool>()) {
+        fn literals_round_trip(text in any::<String>(), keep in any::<bool>()) {
             let gaps = if keep { Gaps::Keep } else { Gaps::Drop };
             let escaped: String = text.chars().map(|c| match c {
                 c if c.is_alphanumeric() || c.is_control() => c.to_string(),
@@ -205,7 +204,7 @@ mod tests {
                 c => c.to_string(),
             }).collect();
             if let Ok(pattern) = Pattern::regex(&escaped, gaps) {
-                comes_back(&pattern);
+                round_trip(&pattern);
             }
         }
     }

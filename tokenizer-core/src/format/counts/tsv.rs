@@ -1,4 +1,4 @@
-//! `.tsv`: counted pieces as text. A line for each: the piece in base64, a tab, the count in decimal.
+//! `.tsv`: one line per piece: the piece in base64, a tab, the count in decimal.
 //!
 //! ```text
 //! # pattern: cl100k
@@ -6,11 +6,10 @@
 //! dGhl<tab>40
 //! ```
 //!
-//! The first line is a comment with the pattern ([`super::pattern_text`]). Other lines that begin
-//! with `#` mean nothing, nor do empty ones, except that a pattern further down, as in a file that
-//! was made of several with `cat`, must be the same. A last line without a line end is an error: a
-//! count may have lost digits there. (A file cut short exactly between two lines cannot be told
-//! from a whole one; Parquet can.)
+//! The first line names the pattern ([`super::pattern_text`]). Other lines that begin with `#` and empty
+//! lines are ignored, but a further pattern line (files can be concatenated with `cat`) must repeat the
+//! first. A last line without a line feed is an error, since the count may have lost digits. Truncation
+//! exactly between two lines is not detected; Parquet detects it.
 
 use std::io;
 
@@ -22,13 +21,13 @@ use super::pattern_text::{self, split_alike};
 use crate::pattern::Pattern;
 use crate::token::Count;
 
-/// How the line begins that holds the pattern.
+/// The prefix of a pattern line.
 pub const PATTERN: &[u8] = b"# pattern: ";
 
-/// The pattern that the file says it was split by: the one that stands above its first piece.
+/// Returns the pattern of the file, if a line before the first piece names it.
 ///
 /// # Errors
-/// When it is no pattern.
+/// If the pattern is invalid.
 pub fn pattern(bytes: &[u8]) -> Result<Option<Pattern>, CountsError> {
     for (text, line) in bytes.split(|&byte| byte == b'\n').zip(1..) {
         if let Some(pattern) = pattern_of_line(without_return(text), line)? {
@@ -44,7 +43,7 @@ pub fn pattern(bytes: &[u8]) -> Result<Option<Pattern>, CountsError> {
 /// Calls `each` with every piece and its count, in the order of the lines.
 ///
 /// # Errors
-/// At the first line that cannot be read, or for which `each` fails.
+/// At the first invalid line or the first error of `each`.
 ///
 /// ```
 /// use tokenizer_core::format::counts::{CountsError, tsv};
@@ -62,7 +61,7 @@ pub fn for_each_row<E: From<CountsError>>(
     bytes: &[u8],
     mut each: impl FnMut(&[u8], Count) -> Result<(), E>,
 ) -> Result<(), E> {
-    let above = pattern(bytes)?;
+    let first_pattern = pattern(bytes)?;
     let mut piece = Vec::new();
     for (text, line) in bytes.split_inclusive(|&byte| byte == b'\n').zip(1..) {
         let fail = |fault| CountsError::Line { line, fault };
@@ -72,9 +71,9 @@ pub fn for_each_row<E: From<CountsError>>(
         let text = without_return(text);
         if is_comment(text) {
             if let Some(found) = pattern_of_line(text, line)?
-                && !above
+                && !first_pattern
                     .as_ref()
-                    .is_some_and(|above| split_alike(above, &found))
+                    .is_some_and(|first| split_alike(first, &found))
             {
                 return Err(fail(LineFault::OtherPattern).into());
             }
@@ -88,7 +87,7 @@ pub fn for_each_row<E: From<CountsError>>(
     Ok(())
 }
 
-/// Writes row by row, for counts that are not all in memory.
+/// Writes row by row, so that the counts need not fit in memory.
 #[derive(Debug)]
 pub struct Writer<W> {
     out: W,
@@ -96,10 +95,10 @@ pub struct Writer<W> {
 }
 
 impl<W: io::Write> Writer<W> {
-    /// Writes the line with the pattern.
+    /// Writes the pattern line.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// The errors of `out`.
     pub fn new(mut out: W, pattern: &Pattern) -> io::Result<Self> {
         out.write_all(PATTERN)?;
         out.write_all(pattern_text::write(pattern).as_bytes())?;
@@ -111,7 +110,7 @@ impl<W: io::Write> Writer<W> {
     /// Writes one piece.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// The errors of `out`.
     pub fn row(&mut self, piece: &[u8], count: Count) -> io::Result<()> {
         self.line.clear();
         STANDARD.encode_string(piece, &mut self.line);
@@ -140,7 +139,7 @@ fn pattern_of_line(text: &[u8], line: usize) -> Result<Option<Pattern>, CountsEr
     Ok(Some(pattern))
 }
 
-/// Puts the piece of a line into `piece`.
+/// Reads a line: stores the piece in `piece` and returns the count.
 fn read_row(text: &[u8], piece: &mut Vec<u8>) -> Result<Count, LineFault> {
     let mut fields = text.split(|&byte| byte == b'\t');
     let (Some(base64), Some(digits), None) = (fields.next(), fields.next(), fields.next()) else {
@@ -150,7 +149,7 @@ fn read_row(text: &[u8], piece: &mut Vec<u8>) -> Result<Count, LineFault> {
     STANDARD
         .decode_vec(base64, piece)
         .map_err(|error| LineFault::Base64(error.to_string()))?;
-    // The standard library would take a plus sign too.
+    // `parse` would accept a plus sign.
     std::str::from_utf8(digits)
         .ok()
         .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
@@ -197,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_in_the_order_of_bytes() {
+    fn rows_are_sorted_by_bytes() {
         let mut words = PieceCounts::new();
         for (piece, count) in [(&b"the"[..], Count::MAX), (b" cat", 1), (b"\xFF\0", 2)] {
             words.add(piece, count).unwrap();
@@ -210,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn other_hands_write_returns_comments_zeros_and_repetitions() {
+    fn crlf_comments_zeros_and_repeated_pieces_are_read() {
         let text = b"# from a cluster\r\n# pattern: gpt2\r\n\r\nYQ==\t1\r\nYQ==\t02\r\nYg==\t0\r\n\t5\r\n# pattern: gpt2\nYw==\t1\n";
         let counted = read(text, None).unwrap();
         assert_eq!(counted.pattern, Pattern::named(PatternName::Gpt2));
@@ -218,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_name_their_line() {
+    fn errors_name_the_line() {
         assert_eq!(fault(b"YQ==\t1\nYg==\n"), (2, LineFault::Form));
         assert_eq!(fault(b"YQ==\t1\t1\n"), (1, LineFault::Form));
         assert_eq!(fault(b"YQ== 1\n"), (1, LineFault::Form));
@@ -241,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pattern_is_that_of_the_file_or_of_the_caller() {
+    fn the_pattern_comes_from_the_file_or_the_caller() {
         let gpt2 = Pattern::named(PatternName::Gpt2);
         assert_eq!(read(b"", None).unwrap_err(), CountsError::PatternMissing);
         assert_eq!(read(b"", Some(&gpt2)).unwrap().pattern, gpt2);
@@ -261,7 +260,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_again(
+        fn rows_round_trip(
             pieces in prop::collection::btree_map(
                 prop::collection::vec(any::<u8>(), 1..20), 1..=Count::MAX, 0..50),
         ) {
@@ -275,7 +274,7 @@ mod tests {
             let counted = read(&text, None).unwrap();
             prop_assert_eq!(&counted.pattern, &pattern);
             prop_assert_eq!(rows(&counted.words), rows(&words));
-            // Cut short inside of a line, it is an error.
+            // Truncated inside a line, it is an error.
             if !pieces.is_empty() {
                 prop_assert!(read(&text[..text.len() - 1], None).is_err());
             }

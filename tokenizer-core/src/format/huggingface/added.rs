@@ -1,10 +1,9 @@
-//! The added tokens of a folder: those that transformers adds to the ones of the tokenizer itself
-//! when `AutoTokenizer.from_pretrained` loads it.
+//! The added tokens of a folder, as `AutoTokenizer.from_pretrained` of transformers 5 collects them.
 //!
-//! Follows `PreTrainedTokenizerBase._from_pretrained` and `TokenizersBackend.__init__` of
-//! transformers 5 step by step, with the same order, so that new tokens get the same ids: a token
-//! whose text is in the vocabulary has its id from there, the others are numbered from the size of
-//! the vocabulary on. The ids that the files themselves name decide about the order alone.
+//! Follows `PreTrainedTokenizerBase._from_pretrained` and `TokenizersBackend.__init__` step by step,
+//! since the order decides the ids: a token whose text is in the vocabulary takes its id from there;
+//! all others are numbered consecutively, starting at the size of the vocabulary. Ids in the files
+//! affect only the order.
 
 use std::collections::BTreeMap;
 
@@ -18,8 +17,8 @@ use crate::hash::Seeds;
 use crate::special::SpecialToken;
 use crate::token::TokenId;
 
-/// The special tokens that transformers knows by a name of their own, in its order.
-const NAMED: [&str; 7] = [
+/// The standard roles of special tokens in transformers, in its order.
+const ROLES: [&str; 7] = [
     "bos_token",
     "eos_token",
     "unk_token",
@@ -29,7 +28,7 @@ const NAMED: [&str; 7] = [
     "mask_token",
 ];
 
-/// Entries of a `tokenizer_config.json` that would replace parts of the tokenizer.
+/// Fields of a `tokenizer_config.json` that would replace a part of the tokenizer.
 const REPLACING: [&str; 9] = [
     "gguf_file",
     "merges",
@@ -42,16 +41,16 @@ const REPLACING: [&str; 9] = [
     "_json_truncation",
 ];
 
-/// `AddedToken` of tokenizers, which has no id.
+/// An `AddedToken` of tokenizers, which has no id yet.
 #[derive(Clone, Debug)]
 struct Token {
     token: SpecialToken,
-    /// Whether `normalized` is the opposite of `special`, also when that changes later.
+    /// Whether `normalized` is `!special`, even if `special` changes later.
     follows_special: bool,
 }
 
 impl Token {
-    /// The `AddedToken` of an object. `special`, if given, stands in for its own flag.
+    /// Reads an `AddedToken`. `special`, if given, overrides the flag in the file.
     fn read(at: &At<'_>, special: Option<bool>) -> Result<Token, HuggingFaceError> {
         at.only("__type content single_word lstrip rstrip normalized special")?;
         let flag = |name| at.field(name).flag_or(false);
@@ -90,21 +89,21 @@ impl Token {
     }
 }
 
-/// A special token by its text or with flags.
+/// A special token as text alone or with flags.
 #[derive(Clone, Debug)]
 enum Value {
     Text(String),
     Token(Token),
-    /// A token of `tokenizer_config.json`, which transformers leaves as a dictionary until the
-    /// other files are read; [`Arguments::legacy`] passes over those.
-    Late(Token),
+    /// A token of `tokenizer_config.json`. transformers keeps it as a dictionary until all files are
+    /// read, so [`Arguments::added_tokens_json`] does not see it.
+    Deferred(Token),
 }
 
 impl Value {
     fn read(at: &At<'_>) -> Result<Value, HuggingFaceError> {
         match at.value {
             Json::Text(text) => Ok(Value::Text(text.clone())),
-            Json::Object(_) if is_typed(at) => Token::read(at, None).map(Value::Late),
+            Json::Object(_) if is_typed(at) => Token::read(at, None).map(Value::Deferred),
             _ => Err(at.expected("a string or an object with \"__type\": \"AddedToken\"")),
         }
     }
@@ -112,20 +111,20 @@ impl Value {
     fn content(&self) -> &str {
         match self {
             Value::Text(text) => text,
-            Value::Token(token) | Value::Late(token) => &token.token.content,
+            Value::Token(token) | Value::Deferred(token) => &token.token.content,
         }
     }
 
-    /// Values are equal as in Python if these are: a string equals no `AddedToken`.
+    /// Equality key. As in Python, a string never equals an `AddedToken`.
     fn key(&self) -> (bool, SpecialToken) {
         match self {
             Value::Text(text) => (true, SpecialToken::new(text, 0)),
-            Value::Token(token) | Value::Late(token) => (false, token.numbered(0)),
+            Value::Token(token) | Value::Deferred(token) => (false, token.numbered(0)),
         }
     }
 }
 
-/// The values without those that equal one before.
+/// Removes duplicates and keeps the first of each.
 fn distinct(values: impl IntoIterator<Item = Value>) -> Vec<Value> {
     let mut seen = HashSet::<_, Seeds>::default();
     let is_new = |value: &Value| seen.insert(value.key());
@@ -136,38 +135,38 @@ fn is_typed(at: &At<'_>) -> bool {
     *at.field("__type").value == Json::from("AddedToken")
 }
 
-/// Values by name, in the order in which the names came first, as a `dict` of Python.
+/// An insertion-ordered map, like a Python `dict`.
 #[derive(Default)]
 struct Table {
     order: Vec<(String, Option<Value>)>,
-    places: HashMap<String, usize, Seeds>,
+    indices: HashMap<String, usize, Seeds>,
 }
 
 impl Table {
     fn set(&mut self, name: &str, value: Option<Value>) {
-        match self.places.get(name) {
-            Some(&place) => self.order[place].1 = value,
+        match self.indices.get(name) {
+            Some(&index) => self.order[index].1 = value,
             None => {
-                self.places.insert(name.to_owned(), self.order.len());
+                self.indices.insert(name.to_owned(), self.order.len());
                 self.order.push((name.to_owned(), value));
             }
         }
     }
 
-    /// Whether the name is there, if only with `None`.
+    /// Whether the name is present, even with the value `None`.
     fn has(&self, name: &str) -> bool {
-        self.places.contains_key(name)
+        self.indices.contains_key(name)
     }
 
     fn get(&self, name: &str) -> Option<&Value> {
-        self.order[*self.places.get(name)?].1.as_ref()
+        self.order[*self.indices.get(name)?].1.as_ref()
     }
 
     fn values(&self) -> impl Iterator<Item = &Value> {
         self.order.iter().filter_map(|(_, value)| value.as_ref())
     }
 
-    /// Inserts or replaces tokens, as Python's `dict.update` does.
+    /// Inserts or replaces tokens, like Python's `dict.update`.
     fn update(&mut self, at: &At<'_>) -> Result<(), HuggingFaceError> {
         for (name, at) in at.fields()? {
             self.set(name, Some(Value::read(&at)?));
@@ -190,83 +189,83 @@ fn read_list(at: &At<'_>) -> Result<List, HuggingFaceError> {
         .map(Some)
 }
 
-/// The special tokens that a class of transformers names itself, and how it starts.
+/// The special tokens that a tokenizer class of transformers defines.
 pub(super) struct ClassTokens {
-    /// Special tokens where the files name no other.
+    /// Defaults for roles that no file assigns.
     pub(super) defaults: &'static [(&'static str, Option<&'static str>)],
-    /// Whether all special tokens are added once more, without flags.
-    pub(super) again: bool,
+    /// Whether the class adds all special tokens a second time, without flags.
+    pub(super) adds_twice: bool,
 }
 
-/// `added_tokens_decoder` while it is made.
+/// The argument `added_tokens_decoder`: added tokens by id.
 #[derive(Default)]
-struct Listed {
-    by_place: BTreeMap<u64, Token>,
-    /// The last of each text, also when its place was taken by another.
+struct Decoder {
+    by_id: BTreeMap<u64, Token>,
+    /// The last token of each text, even if another token has taken its id.
     by_content: HashMap<String, Token, Seeds>,
 }
 
-impl Listed {
-    /// `of_file` are the tokens of the `tokenizer.json`. Where `tokenizer_config.json` has no list, the
-    /// other files add to the `arguments`.
+impl Decoder {
+    /// Reads `added_tokens_decoder` from `tokenizer_config.json`, or else builds it from the older
+    /// files and `of_tokenizer`, the tokens of the `tokenizer.json`; then updates `arguments` too.
     fn read(
         files: &Files<'_>,
-        of_file: Option<&[SpecialToken]>,
+        of_tokenizer: Option<&[SpecialToken]>,
         arguments: &mut Arguments,
-    ) -> Result<Listed, HuggingFaceError> {
-        let mut listed = Listed::default();
-        if let Some(decoder) = files.tokenizer_config.get("added_tokens_decoder") {
-            for (index, at) in decoder.fields()? {
-                let place = index.parse();
-                let place = place.map_err(|_| at.expected("an id as its name"))?;
-                listed.insert(place, Token::read(&at, None)?);
+    ) -> Result<Decoder, HuggingFaceError> {
+        let mut decoder = Decoder::default();
+        if let Some(entries) = files.tokenizer_config.get("added_tokens_decoder") {
+            for (id, at) in entries.fields()? {
+                let id = id.parse();
+                let id = id.map_err(|_| at.expected("an id as its name"))?;
+                decoder.insert(id, Token::read(&at, None)?);
             }
-            return Ok(listed);
+            return Ok(decoder);
         }
         arguments.merge(&files.special_tokens_map)?;
         if !files.added_tokens.is_null() {
-            for (place, token) in arguments.legacy(&files.added_tokens)? {
-                listed.insert(place, token);
+            for (id, token) in arguments.added_tokens_json(&files.added_tokens)? {
+                decoder.insert(id, token);
             }
         }
-        for token in of_file.unwrap_or_default() {
-            let of_file = Token {
+        for token in of_tokenizer.unwrap_or_default() {
+            let unnumbered = Token {
                 token: token.clone(),
                 follows_special: false,
             };
-            listed.insert(token.id.into(), of_file);
+            decoder.insert(token.id.into(), unnumbered);
         }
-        Ok(listed)
+        Ok(decoder)
     }
 
-    fn insert(&mut self, place: u64, token: Token) {
+    fn insert(&mut self, id: u64, token: Token) {
         let content = token.token.content.clone();
         self.by_content.insert(content, token.clone());
-        self.by_place.insert(place, token);
+        self.by_id.insert(id, token);
     }
 }
 
-/// The tokens that all files name, before they are numbered.
-pub(super) struct Named {
-    /// `added_tokens_decoder`, by the ids that the files name.
-    listed: BTreeMap<u64, Token>,
-    /// By what they are used for; first those of [`NAMED`].
+/// The tokens of all files of a folder, not yet numbered.
+pub(super) struct FolderTokens {
+    /// `added_tokens_decoder`, by the ids in the files.
+    decoder: BTreeMap<u64, Token>,
+    /// By role: [`ROLES`] first.
     specials: Table,
     extra: Vec<Value>,
 }
 
-impl Named {
-    /// Gathers the tokens. `of_file` are those of the `tokenizer.json`, `pad_token` is what its
-    /// padding fills up with.
+impl FolderTokens {
+    /// Collects the tokens. `of_tokenizer` are the added tokens of the `tokenizer.json`, `pad_token`
+    /// is the token of its padding.
     pub(super) fn gather(
         files: &Files<'_>,
-        of_file: Option<&[SpecialToken]>,
+        of_tokenizer: Option<&[SpecialToken]>,
         pad_token: Option<&str>,
         class: &ClassTokens,
-    ) -> Result<Named, HuggingFaceError> {
+    ) -> Result<FolderTokens, HuggingFaceError> {
         let mut arguments = Arguments::read(&files.tokenizer_config)?;
-        let listed = Listed::read(files, of_file, &mut arguments)?;
-        arguments.take_flags(&listed.by_content);
+        let decoder = Decoder::read(files, of_tokenizer, &mut arguments)?;
+        arguments.take_flags(&decoder.by_content);
         let pad_token = pad_token.map(|text| ("pad_token", Some(text)));
         for (name, default) in class.defaults.iter().copied().chain(pad_token) {
             if !arguments.table.has(name) {
@@ -275,36 +274,36 @@ impl Named {
             }
         }
         let mut specials = Table::default();
-        for name in NAMED {
+        for name in ROLES {
             specials.set(name, arguments.table.get(name).cloned());
         }
         let arguments_in_order = arguments.table.order.into_iter();
         for (name, value) in arguments_in_order.chain(arguments.specific.order) {
-            if !NAMED.contains(&name.as_str()) || value.is_some() {
+            if !ROLES.contains(&name.as_str()) || value.is_some() {
                 specials.set(&name, value);
             }
         }
         let extra = arguments.extra.or(arguments.additional);
-        Ok(Named {
-            listed: listed.by_place,
+        Ok(FolderTokens {
+            decoder: decoder.by_id,
             specials,
             extra: extra.flatten().unwrap_or_default(),
         })
     }
 
-    /// The text of a special token by its use.
+    /// The text of the special token in a role.
     pub(super) fn special(&self, name: &str) -> Option<&str> {
         self.specials.get(name).map(Value::content)
     }
 
-    /// All added tokens with their ids. `added` are those that the tokenizer has before.
+    /// Numbers all added tokens. `added` are the tokens that the tokenizer starts with.
     pub(super) fn add_to(
         &self,
         added: &[SpecialToken],
         spellings: &Spellings<'_>,
         class: &ClassTokens,
     ) -> Result<Vec<SpecialToken>, HuggingFaceError> {
-        let listed = self.listed.values();
+        let listed = self.decoder.values();
         let present: HashSet<&str, Seeds> = added
             .iter()
             .map(|token| token.content.as_str())
@@ -314,16 +313,16 @@ impl Named {
         let new = values.filter(|value| !present.contains(value.content()));
         let tokens = listed.cloned().map(Value::Token);
         let tokens = tokens.chain(distinct(new.cloned()));
-        let names: HashSet<&str, Seeds> = self.specials.values().map(Value::content).collect();
-        let mut adding = Adding::new(added, spellings);
+        let special: HashSet<&str, Seeds> = self.specials.values().map(Value::content).collect();
+        let mut adding = AddedTokens::new(added, spellings);
         adding.add(tokens.map(|value| match value {
             Value::Text(text) => Token::plain(&text, true),
-            Value::Token(mut token) | Value::Late(mut token) => {
-                token.token.special |= names.contains(token.token.content.as_str());
+            Value::Token(mut token) | Value::Deferred(mut token) => {
+                token.token.special |= special.contains(token.token.content.as_str());
                 token
             }
         }));
-        if class.again {
+        if class.adds_twice {
             let all = self.specials.values().chain(&self.extra);
             adding.add(all.map(|value| Token::plain(value.content(), true)));
         }
@@ -331,21 +330,21 @@ impl Named {
     }
 }
 
-/// The arguments of a tokenizer's constructor that name tokens.
+/// The constructor arguments of a tokenizer that name tokens.
 #[derive(Default)]
 struct Arguments {
     /// Every `*_token`.
     table: Table,
     /// `model_specific_special_tokens`.
     specific: Table,
-    /// `extra_special_tokens`, if it is there.
+    /// `extra_special_tokens`, if present.
     extra: Option<List>,
-    /// `additional_special_tokens`, if it is there.
+    /// `additional_special_tokens`, if present.
     additional: Option<List>,
 }
 
 impl Arguments {
-    /// Those in a `tokenizer_config.json`.
+    /// Reads the arguments in a `tokenizer_config.json`.
     fn read(config: &At<'_>) -> Result<Arguments, HuggingFaceError> {
         let mut arguments = Arguments::default();
         if config.is_null() {
@@ -353,15 +352,15 @@ impl Arguments {
         }
         let mut replacing = REPLACING.into_iter().map(|name| config.field(name));
         if let Some(at) = replacing.find(|at| !at.is_null()) {
-            return Err(at.unsupported("it replaces a part of the tokenizer"));
+            return Err(at.unsupported("it would replace a part of tokenizer.json"));
         }
         refuse_other_files(config)?;
         let mut specific = Table::default();
         for (name, at) in config.fields()? {
-            let is_named = NAMED.contains(&name);
+            let is_role = ROLES.contains(&name);
             match at.value {
-                Json::Null if is_named => arguments.table.set(name, None),
-                _ if is_named => arguments.table.set(name, Some(Value::read(&at)?)),
+                Json::Null if is_role => arguments.table.set(name, None),
+                _ if is_role => arguments.table.set(name, Some(Value::read(&at)?)),
                 Json::Text(text) if name.ends_with("_token") => {
                     specific.set(name, Some(Value::Text(text.clone())));
                 }
@@ -396,7 +395,7 @@ impl Arguments {
         Ok(arguments)
     }
 
-    /// Adds those of a `special_tokens_map.json`.
+    /// Adds the arguments of a `special_tokens_map.json`.
     fn merge(&mut self, map: &At<'_>) -> Result<(), HuggingFaceError> {
         if map.is_null() {
             return Ok(());
@@ -409,7 +408,7 @@ impl Arguments {
                     for token in at.list()? {
                         list.push(match (token.value, token.get("special")) {
                             (Json::Object(_), Some(special)) => {
-                                return Err(special.unsupported("it is always true"));
+                                return Err(special.unsupported("remove the field: it is implied"));
                             }
                             (Json::Object(_), None) => {
                                 Value::Token(Token::read(&token, Some(true))?)
@@ -433,7 +432,7 @@ impl Arguments {
                     self.table.set(name, Some(Value::Text(text.clone())));
                 }
                 (_, Json::Null) if is_token => self.table.set(name, None),
-                (_, _) if NAMED.contains(&name) => {
+                (_, _) if ROLES.contains(&name) => {
                     return Err(at.expected("a string or an object"));
                 }
                 _ => {}
@@ -442,10 +441,10 @@ impl Arguments {
         Ok(())
     }
 
-    /// The tokens of an `added_tokens.json`, which are special where another file names them so.
-    fn legacy(&self, added: &At<'_>) -> Result<Vec<(u64, Token)>, HuggingFaceError> {
-        let known = |value: &&Value| !matches!(value, Value::Late(_));
-        let named = NAMED.iter().filter_map(|name| self.table.get(name));
+    /// The tokens of an `added_tokens.json`. Tokens that another file calls special are special.
+    fn added_tokens_json(&self, added: &At<'_>) -> Result<Vec<(u64, Token)>, HuggingFaceError> {
+        let known = |value: &&Value| !matches!(value, Value::Deferred(_));
+        let named = ROLES.iter().filter_map(|name| self.table.get(name));
         let extra = self.extra.iter().flatten().flatten();
         let special: HashSet<&str, Seeds> = named
             .chain(extra)
@@ -462,9 +461,9 @@ impl Arguments {
         Ok(tokens)
     }
 
-    /// A special token that is listed has the flags that it has there.
+    /// Replaces special tokens by those of the same text in `added_tokens_decoder`, with their flags.
     fn take_flags(&mut self, by_content: &HashMap<String, Token, Seeds>) {
-        for name in NAMED {
+        for name in ROLES {
             let found = self.table.get(name);
             if let Some(token) = found.and_then(|value| by_content.get(value.content())) {
                 self.table.set(name, Some(Value::Token(token.clone())));
@@ -473,48 +472,50 @@ impl Arguments {
     }
 }
 
-/// Fails where a `tokenizer_config.json` sends its reader to other files or another pattern.
+/// Fails if a `tokenizer_config.json` refers to other files or another pattern.
 fn refuse_other_files(config: &At<'_>) -> Result<(), HuggingFaceError> {
     let files = config.field("fast_tokenizer_files");
     if !files.is_null() {
         for file in files.list()? {
             if file.text()? != "tokenizer.json" {
-                return Err(file.unsupported("only tokenizer.json is read"));
+                return Err(file.unsupported("expected \"tokenizer.json\""));
             }
         }
     }
     let inputs = config.field("init_inputs");
     if !inputs.is_null() && !inputs.list()?.is_empty() {
-        return Err(inputs.unsupported("only a list without entries is"));
+        return Err(inputs.unsupported("expected an empty list"));
     }
     let fix = config.field("fix_mistral_regex");
     match fix.flag_or(false)? {
-        true => Err(fix.unsupported("it replaces the pattern; save the tokenizer as it is then")),
+        true => Err(fix.unsupported(
+            "it replaces the pattern; load the tokenizer with transformers and save it again",
+        )),
         false => Ok(()),
     }
 }
 
-/// The added tokens of `tokenizers`, to which more are added.
-struct Adding<'a, 's> {
+/// The added tokens of a tokenizer under construction, numbered as `tokenizers` numbers them.
+struct AddedTokens<'a, 's> {
     spellings: &'a Spellings<'s>,
     ids: HashMap<String, TokenId, Seeds>,
     tokens: BTreeMap<TokenId, SpecialToken>,
-    /// All that were special once: `tokenizers` leaves them out of decoded text for good.
+    /// Texts that were ever special; `tokenizers` omits them from decoded text from then on.
     were_special: HashSet<String, Seeds>,
 }
 
-impl<'a, 's> Adding<'a, 's> {
+impl<'a, 's> AddedTokens<'a, 's> {
     fn new(added: &[SpecialToken], spellings: &'a Spellings<'s>) -> Self {
-        let mut adding = Adding {
+        let mut tokens = AddedTokens {
             spellings,
             ids: HashMap::default(),
             tokens: BTreeMap::new(),
             were_special: HashSet::default(),
         };
         for token in added {
-            adding.insert(token.clone());
+            tokens.insert(token.clone());
         }
-        adding
+        tokens
     }
 
     fn insert(&mut self, token: SpecialToken) {
@@ -525,7 +526,7 @@ impl<'a, 's> Adding<'a, 's> {
         self.tokens.insert(token.id, token);
     }
 
-    /// One call of `add_tokens`.
+    /// `add_tokens` of `tokenizers`.
     fn add(&mut self, tokens: impl IntoIterator<Item = Token>) {
         let size = self.spellings.len() as TokenId;
         let last = self.tokens.last_key_value();

@@ -1,17 +1,17 @@
-//! Which class of transformers reads a folder, as `AutoTokenizer` of transformers 5 chooses it.
+//! Selects the tokenizer class of a folder, as `AutoTokenizer` of transformers 5 does.
 //!
-//! Most classes take a `tokenizer.json` as it is. Others keep its vocabulary and merges and set
-//! normalizer, pattern and added tokens themselves; of these two are known here.
+//! Most classes use a `tokenizer.json` unchanged. Others take only vocabulary and merges from it and
+//! set normalizer, pattern and added tokens themselves; two of those are supported.
 
 use super::added::ClassTokens;
 use super::companions::{CONFIG, Files, TOKENIZER_CONFIG};
 use super::error::HuggingFaceError;
 use super::json::At;
 
-/// A kind of tokenizer class.
+/// A tokenizer class, as far as reading depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
-    /// Takes a `tokenizer.json` as it is.
+    /// Uses a `tokenizer.json` unchanged.
     AsFile,
     /// `GPT2Tokenizer`.
     Gpt2,
@@ -21,7 +21,7 @@ pub(super) enum Class {
     Other,
 }
 
-/// The class that a folder names, and where.
+/// The class that a folder names, with the file and field that name it.
 pub(super) struct NamedClass {
     pub(super) class: Class,
     file: &'static str,
@@ -30,7 +30,7 @@ pub(super) struct NamedClass {
 }
 
 impl NamedClass {
-    /// The class is refused.
+    /// An error that refuses the class.
     pub(super) fn refused(&self, why: &'static str) -> HuggingFaceError {
         HuggingFaceError::Class {
             file: self.file,
@@ -42,7 +42,7 @@ impl NamedClass {
 }
 
 impl Class {
-    /// The special tokens of the class itself.
+    /// The special tokens that the class defines.
     pub(super) fn tokens(self) -> ClassTokens {
         const END: Option<&str> = Some("<|endoftext|>");
         let defaults: &[(&str, Option<&str>)] = match self {
@@ -62,11 +62,11 @@ impl Class {
         };
         ClassTokens {
             defaults,
-            again: self == Class::Qwen2,
+            adds_twice: self == Class::Qwen2,
         }
     }
 
-    /// Normalizer and pre-tokenizer that the class sets, as a `tokenizer.json` has them.
+    /// The normalizer and pre-tokenizer that the class sets, as in a `tokenizer.json`.
     pub(super) fn pipeline(self) -> Option<&'static str> {
         match self {
             Class::Gpt2 => Some(
@@ -87,7 +87,7 @@ impl Class {
         match name.strip_suffix("Fast").unwrap_or(name) {
             "GPT2Tokenizer" => Class::Gpt2,
             "Qwen2Tokenizer" => Class::Qwen2,
-            // Llama's class leaves a `tokenizer.json` of byte-level BPE as it is.
+            // Llama's class uses a `tokenizer.json` of byte-level BPE unchanged.
             "TokenizersBackend"
             | "PreTrainedTokenizer"
             | "PythonBackend"
@@ -97,19 +97,19 @@ impl Class {
         }
     }
 
-    /// The class that transformers has for a kind of model; `None` for a kind that is not listed.
+    /// The class that transformers registers for a model type; `None` if it registers none.
     fn of_model_type(model_type: &str) -> Option<Class> {
         match model_type {
             name if AS_FILE.contains(&name) => Some(Class::AsFile),
             name if GPT2.contains(&name) => Some(Class::Gpt2),
             name if QWEN2.contains(&name) => Some(Class::Qwen2),
-            name if NAMED_WRONG.contains(&name) => Some(Class::Other),
+            name if OVERRIDDEN.contains(&name) => Some(Class::Other),
             _ => None,
         }
     }
 }
 
-/// The class that a `tokenizer_config.json` and a `config.json` name; `None` when neither does.
+/// The class that `tokenizer_config.json` or `config.json` names; `None` if neither does.
 pub(super) fn named_class(files: &Files<'_>) -> Result<Option<NamedClass>, HuggingFaceError> {
     let text = |at: At<'_>| match at.is_null() {
         true => Ok(None),
@@ -120,7 +120,7 @@ pub(super) fn named_class(files: &Files<'_>) -> Result<Option<NamedClass>, Huggi
         .field("auto_map")
         .field("AutoTokenizer");
     if !code.is_null() {
-        return Err(code.unsupported("it names code of its own, which is not run"));
+        return Err(code.unsupported("custom tokenizer code is not run"));
     }
     let mut found = None;
     for (file, at) in [
@@ -134,11 +134,11 @@ pub(super) fn named_class(files: &Files<'_>) -> Result<Option<NamedClass>, Huggi
     }
     let model_type = text(files.config.field("model_type"))?;
     let registered = model_type.as_deref().and_then(Class::of_model_type);
-    let named_wrong = model_type
+    let is_overridden = model_type
         .as_deref()
-        .is_some_and(|name| NAMED_WRONG.contains(&name));
-    // Some kinds of model have another class than the one in their files.
-    let overriding = registered.filter(|&class| class == Class::AsFile || named_wrong);
+        .is_some_and(|name| OVERRIDDEN.contains(&name));
+    // For some model types, transformers ignores the class in the files.
+    let overriding = registered.filter(|&class| class == Class::AsFile || is_overridden);
     let class = match (overriding, &found) {
         (Some(class), _) => class,
         (None, Some((_, _, name))) => Class::of_name(name),
@@ -154,8 +154,8 @@ pub(super) fn named_class(files: &Files<'_>) -> Result<Option<NamedClass>, Huggi
     }))
 }
 
-/// Kinds of models for which transformers 5.23 takes a `tokenizer.json` as it is, whatever class is
-/// named.
+/// Model types for which transformers 5.23 uses a `tokenizer.json` unchanged, whatever class the files
+/// name.
 #[rustfmt::skip]
 const AS_FILE: &[&str] = &[
     "EvollaModel", "arctic", "aria", "beam", "bigbird_pegasus", "camembertv2-base", "canary",
@@ -173,14 +173,14 @@ const AS_FILE: &[&str] = &[
     "xlm-roberta-xl",
 ];
 
-/// Kinds of models whose class is `GPT2Tokenizer`.
+/// Model types whose class is `GPT2Tokenizer`.
 #[rustfmt::skip]
 const GPT2: &[&str] = &[
     "blip-2", "codegen", "dbrx", "emu3", "gpt2", "gpt_neo", "gptj", "hyperclovax_vision_v2",
     "instructblip", "instructblipvideo", "jais2", "opt", "phi", "starcoder2",
 ];
 
-/// Kinds of models whose class is `Qwen2Tokenizer`.
+/// Model types whose class is `Qwen2Tokenizer`.
 #[rustfmt::skip]
 const QWEN2: &[&str] = &[
     "audioflamingo3", "colqwen2", "cosmos3_omni", "dots3_note", "fun_asr_nano", "hunyuan_vl",
@@ -189,9 +189,9 @@ const QWEN2: &[&str] = &[
     "qwen3_moe", "qwen3_next", "qwen3_omni_moe", "qwen3_vl", "qwen3_vl_moe", "vibevoice",
 ];
 
-/// Kinds of models for which transformers 5.23 takes its own class, not the one that is named.
+/// Model types for which transformers 5.23 uses the registered class instead of the one in the files.
 #[rustfmt::skip]
-const NAMED_WRONG: &[&str] = &[
+const OVERRIDDEN: &[&str] = &[
     "hyperclovax_vision_v2", "qwen2", "qwen3_5", "qwen3_5_moe", "qwen3_5_moe_text", "qwen4_exp",
     "siglip2",
 ];

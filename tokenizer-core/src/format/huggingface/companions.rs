@@ -1,4 +1,4 @@
-//! The files beside a tokenizer in a folder.
+//! The companion files of a tokenizer in a folder.
 
 use super::error::{HuggingFaceError, MAX_BYTES};
 use super::json::{At, Json};
@@ -12,7 +12,7 @@ const NAMES: [&str; 4] = [
     CONFIG,
 ];
 
-/// The files beside a tokenizer that say more of it; one that is missing is `None`.
+/// The other files of a tokenizer's folder that affect it; `None` for a missing file.
 #[derive(Clone, Debug, Default)]
 pub struct Companions {
     /// `tokenizer_config.json`.
@@ -26,7 +26,7 @@ pub struct Companions {
 }
 
 impl Companions {
-    /// The names of the files, with the place of each.
+    /// Pairs each file name with its field.
     pub fn by_name(&mut self) -> [(&'static str, &mut Option<Vec<u8>>); 4] {
         let [tokenizer_config, special_tokens_map, added_tokens, config] = NAMES;
         [
@@ -37,7 +37,7 @@ impl Companions {
         ]
     }
 
-    /// Whether there is none of them.
+    /// Whether all files are missing.
     pub(super) fn is_empty(&self) -> bool {
         self.contents().iter().all(|content| content.is_none())
     }
@@ -52,7 +52,7 @@ impl Companions {
         [tokenizer_config, special_tokens_map, added_tokens, config]
     }
 
-    /// The files as JSON; a missing one is `null`.
+    /// Parses the files. A missing file becomes `null`.
     pub(super) fn parse(&self) -> Result<Parsed, HuggingFaceError> {
         let mut parsed = Parsed(NAMES.map(|_| Json::Null));
         for ((file, bytes), json) in NAMES.into_iter().zip(self.contents()).zip(&mut parsed.0) {
@@ -64,12 +64,12 @@ impl Companions {
     }
 }
 
-/// The companions as JSON.
+/// The parsed files, in the order of [`NAMES`].
 pub(super) struct Parsed([Json; 4]);
 
 impl Parsed {
     pub(super) fn files(&self) -> Files<'_> {
-        let at = |place: usize| At::root_of(NAMES[place], &self.0[place]);
+        let at = |index: usize| At::root_of(NAMES[index], &self.0[index]);
         Files {
             tokenizer_config: at(0),
             special_tokens_map: at(1),
@@ -88,7 +88,7 @@ fn object(bytes: &[u8]) -> Result<Json, HuggingFaceError> {
     Ok(json)
 }
 
-/// The files beside a tokenizer; a missing one is `null`.
+/// The parsed files by name. A missing file is `null`.
 pub(super) struct Files<'f> {
     pub(super) tokenizer_config: At<'f>,
     pub(super) special_tokens_map: At<'f>,

@@ -1,4 +1,4 @@
-//! Why a `tokenizer.json` cannot be read or written.
+//! Errors of reading and writing a `tokenizer.json`.
 
 use super::regex_dialect::DialectError;
 use crate::merges::MergesError;
@@ -6,120 +6,129 @@ use crate::model::ModelError;
 use crate::pattern::PatternError;
 use crate::token::TokenId;
 
-/// Files of more bytes are not read. The largest published ones have some 30 million.
+/// Limit on the size of a file in bytes. The largest published files have about 30 million.
 pub const MAX_BYTES: usize = 1 << 30;
 
-/// The bytes are no `tokenizer.json` that is supported, or the model cannot be written as one.
+/// An invalid or unsupported `tokenizer.json`, or a model that cannot be written as one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HuggingFaceError {
     /// More than [`MAX_BYTES`].
-    #[error("the file has {bytes} bytes, more than the {MAX_BYTES} that are read")]
+    #[error("file too large: {bytes} bytes (limit: {MAX_BYTES})")]
     TooLarge {
-        /// How many it has.
+        /// The size of the file in bytes.
         bytes: usize,
     },
-    /// Not JSON, or a key stands twice.
-    #[error("not JSON as expected: {message}")]
+    /// Not JSON, or a duplicate key.
+    #[error("invalid JSON: {message}")]
     Json {
-        /// What is wrong, with line and column.
+        /// The fault, with line and column.
         message: String,
     },
-    /// A component that is not supported.
+    /// A `tokenizer.json` of another algorithm, such as Unigram or WordPiece.
+    #[error("model type {name:?} is not supported: this is not a BPE tokenizer")]
+    ModelType {
+        /// The value of `model.type`.
+        name: String,
+    },
+    /// An unsupported component.
     #[error("{path}: {component} is not supported")]
     Unsupported {
-        /// Where it stands.
+        /// The path of the component, such as `normalizer.normalizers[0]`.
         path: String,
-        /// Its name.
+        /// The type of the component.
         component: String,
     },
-    /// A field is not as it should be.
+    /// An invalid or unsupported field.
     #[error("{path}: {fault}")]
     Field {
-        /// Where it stands.
+        /// The path of the field, such as `model.dropout`.
         path: String,
-        /// What is wrong.
+        /// The fault.
         fault: FieldFault,
     },
-    /// A token is not spelled in the characters that stand for bytes, and is no added token either.
-    #[error("model.vocab: the token {token:?} is neither spelled in bytes nor an added token")]
+    /// A token of the vocabulary that neither spells bytes nor is an added token.
+    #[error(
+        "model.vocab: token {token:?} is neither byte-level text nor an added token \
+         (only byte-level BPE is supported)"
+    )]
     NotByteLevel {
-        /// Its spelling.
+        /// The token.
         token: String,
     },
-    /// A merge does not fit the vocabulary.
+    /// A merge contradicts the vocabulary.
     #[error("model.merges[{rank}]: {fault}")]
     Merge {
-        /// Which merge, from 0.
+        /// The rank of the merge, from 0.
         rank: usize,
-        /// What is wrong.
+        /// The fault.
         fault: MergeFault,
     },
-    /// A line of `merges.txt` is no merge.
+    /// An invalid line of `merges.txt`.
     #[error("merges.txt, line {line}: {fault}")]
     MergeLine {
-        /// Which line, from 1.
+        /// The line number, from 1.
         line: usize,
-        /// What is wrong.
+        /// The fault.
         fault: MergeFault,
     },
-    /// An added token would not have the id that the file says.
+    /// An added token has another id in the file than `tokenizers` would give it.
     #[error(
-        "the added token {content:?} has the id {id}, but tokenizers would number it {numbered}"
+        "added token {content:?} has id {id} in the file, but tokenizers would give it id {numbered}"
     )]
     AddedTokenId {
-        /// Its text.
+        /// The text of the token.
         content: String,
         /// The id in the file.
         id: TokenId,
-        /// The id it would get.
+        /// The id that `tokenizers` gives it.
         numbered: TokenId,
     },
-    /// Something is wrong in a file beside the tokenizer.
+    /// An error in another file of the folder.
     #[error("{file}: {error}")]
     Companion {
         /// The name of the file.
         file: &'static str,
-        /// What is wrong.
+        /// The error.
         error: Box<HuggingFaceError>,
     },
-    /// The folder is of a class whose tokenizer cannot be had here.
+    /// The folder names an unsupported tokenizer class.
     #[error("{file}: {field} {name:?} is not supported: {why}")]
     Class {
         /// The file that names the class.
         file: &'static str,
         /// The field that names it.
         field: &'static str,
-        /// Its name.
+        /// The name.
         name: String,
-        /// Why it is refused, and what to do.
+        /// The reason and the remedy.
         why: &'static str,
     },
-    /// One file has a token as special, another as an ordinary added token.
-    #[error("the added token {content:?} is special in one file and not in another")]
+    /// A token is special in one file and an ordinary added token in another.
+    #[error("added token {content:?} is special in one file and not special in another")]
     SpecialAndNot {
-        /// Its text.
+        /// The text of the token.
         content: String,
     },
-    /// A regex that means something else, or may do so, in the other regex engine.
-    #[error("the regex {source_text:?}: {error}")]
+    /// A regex that does not mean the same to Oniguruma and to `fancy-regex`, or may not.
+    #[error("regex {source_text:?}: {error}")]
     Regex {
         /// The regex.
         source_text: String,
-        /// Why.
+        /// The construct that differs.
         error: DialectError,
     },
     /// The regex does not compile.
     #[error(transparent)]
     Pattern(#[from] PatternError),
-    /// The merges contradict themselves.
+    /// The merges contradict each other.
     #[error(transparent)]
     Merges(#[from] MergesError),
-    /// The parts do not make a model.
+    /// The components contradict each other.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// Writing: two tokens have the same bytes, which a `tokenizer.json` has one name for.
-    #[error("tokens {first} and {id} are both \"{}\", which a tokenizer.json cannot tell apart", .bytes.escape_ascii())]
+    /// Writing: two tokens have the same bytes, but a `tokenizer.json` maps each spelling to one id.
+    #[error("tokens {first} and {id} have the same bytes \"{}\", which a tokenizer.json cannot store (save as .bpe)", .bytes.escape_ascii())]
     RepeatedBytes {
         /// The bytes.
         bytes: Vec<u8>,
@@ -128,20 +137,22 @@ pub enum HuggingFaceError {
         /// The higher id.
         id: TokenId,
     },
-    /// Writing: a special token that a `tokenizer.json` would take for something else.
-    #[error("the special token {content:?} ({id}) cannot stand in a tokenizer.json: {why}")]
+    /// Writing: a special token that a `tokenizer.json` cannot express.
+    #[error("special token {content:?} (id {id}) cannot be written to a tokenizer.json: {why}")]
     SpecialNotTold {
-        /// Its text.
+        /// The text of the token.
         content: String,
-        /// Its id.
+        /// The id of the token.
         id: TokenId,
-        /// What it would be taken for.
+        /// The reason.
         why: &'static str,
     },
-    /// Writing: what was written gives other ids than the model. This is a fault of this program.
-    #[error("what was written would give other ids for {text:?}; nothing is written")]
+    /// Writing: the written model would differ from the original. This is a bug in this crate.
+    #[error(
+        "the written file would differ from the model in {text:?}; nothing was written (please report this bug)"
+    )]
     NotProven {
-        /// A text on which they differ.
+        /// A text with different ids, or the part that differs.
         text: String,
     },
 }
@@ -155,39 +166,39 @@ impl From<serde_json::Error> for HuggingFaceError {
 }
 
 impl HuggingFaceError {
-    /// Names the file in which something is wrong.
+    /// Adds the name of the file to the error.
     pub(super) fn in_file(self, file: &'static str) -> Self {
         let error = Box::new(self);
         HuggingFaceError::Companion { file, error }
     }
 }
 
-/// What is wrong with a field.
+/// The fault of a field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FieldFault {
-    /// It is something else than it should be, or is not there.
+    /// A missing field, or a value of the wrong type.
     #[error("expected {what}, found {found}")]
     Expected {
-        /// What it should be.
+        /// The expected type.
         what: &'static str,
-        /// What it is.
+        /// The value.
         found: String,
     },
-    /// No such field is known, so it could mean anything.
-    #[error("this field is not known")]
+    /// An unknown field, which could mean anything.
+    #[error("unknown field")]
     Unknown,
-    /// A value that is not supported.
-    #[error("{found} is not supported: {why}")]
+    /// An unsupported value.
+    #[error("{found} is not supported ({why})")]
     NotSupported {
         /// The value.
         found: String,
-        /// What is supported.
+        /// The supported values, or the remedy.
         why: &'static str,
     },
 }
 
-/// What is wrong with a merge.
+/// The fault of a merge.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MergeFault {
@@ -195,9 +206,9 @@ pub enum MergeFault {
     #[error("expected two tokens")]
     Form,
     /// One of the two is not in the vocabulary.
-    #[error("the token {0:?} is not in the vocabulary")]
+    #[error("token {0:?} is not in the vocabulary")]
     UnknownToken(String),
-    /// What the two make is not in the vocabulary.
-    #[error("it makes {0:?}, which is not in the vocabulary")]
+    /// The merged token is not in the vocabulary.
+    #[error("merged token {0:?} is not in the vocabulary")]
     UnknownResult(String),
 }

@@ -1,24 +1,23 @@
-//! A folder in Hugging Face's layout: a tokenizer and the files beside it that name more tokens.
+//! Folders in Hugging Face's layout: a tokenizer and companion files that add tokens to it.
 
-use super::added::Named;
+use super::added::FolderTokens;
 use super::class::{Class, named_class};
 use super::companions::{Companions, Files};
 use super::error::HuggingFaceError;
-use super::gpt2::{framed, read_gpt2_with};
+use super::gpt2::{bracketed, read_gpt2_with};
 use super::json::{At, Json};
 use super::pre_tokenizer::{read_pre_tokenizer, refuse_prefix_space};
-use super::read::{Parts, read_normalizer, read_with};
+use super::read::{Components, check_algorithm, read_normalizer, read_with};
 use crate::model::{Affixes, Model};
 use crate::special::SpecialToken;
 
-/// Reads the `tokenizer.json` of a folder, with the added tokens that the files beside it name.
+/// Reads the `tokenizer.json` of a folder, with the added tokens of its companion files.
 ///
-/// The ids are those of `AutoTokenizer.from_pretrained` of transformers 5.
+/// Ids equal those of `AutoTokenizer.from_pretrained` of transformers 5.
 ///
 /// # Errors
-/// As [`read`](super::read()); when a file beside it is not as transformers expects it; when
-/// transformers would read the folder with a class that does not take the `tokenizer.json` as it is
-/// and is not known to give the same ids.
+/// As [`read`](super::read()); also if a companion file is invalid, or if transformers would use a
+/// tokenizer class that may give other ids than the `tokenizer.json`.
 pub fn read_folder(tokenizer: &[u8], companions: &Companions) -> Result<Model, HuggingFaceError> {
     let parsed = companions.parse()?;
     let files = parsed.files();
@@ -29,69 +28,72 @@ pub fn read_folder(tokenizer: &[u8], companions: &Companions) -> Result<Model, H
         None => Ok(()),
     };
     if class == Class::Other {
+        check_algorithm(tokenizer)?;
         refused(
-            "transformers may build another tokenizer than tokenizer.json for it; \
-             to read tokenizer.json as it is, give the file instead of the folder",
+            "for this class, transformers may ignore tokenizer.json; to use tokenizer.json \
+             unchanged, give the file instead of the folder",
         )?;
     }
-    read_with(tokenizer, |parts| {
+    read_with(tokenizer, |components| {
         if let Some(pipeline) = class.pipeline() {
             refuse_prefix_space(&files.tokenizer_config)?;
-            if !is_pipeline(&parts, pipeline)? {
+            if !is_pipeline(&components, pipeline)? {
                 refused(
-                    "transformers replaces the normalizer and the pre_tokenizer of tokenizer.json \
-                     by those of this class, which differ; to read tokenizer.json as it is, give \
-                     the file instead of the folder",
+                    "for this class, transformers replaces the normalizer and pre_tokenizer of \
+                     tokenizer.json by different ones; to use tokenizer.json unchanged, give the \
+                     file instead of the folder",
                 )?;
             }
         }
-        settle(parts, &files, class)
+        complete_added(components, &files, class)
     })
 }
 
-/// Whether the file splits as the class does.
-fn is_pipeline(parts: &Parts<'_>, pipeline: &str) -> Result<bool, HuggingFaceError> {
+/// Whether the file splits and merges as its class does.
+fn is_pipeline(components: &Components<'_>, pipeline: &str) -> Result<bool, HuggingFaceError> {
     let json = Json::parse(pipeline.as_bytes())?;
     let normalizer = read_normalizer(&At::root(&json).field("normalizer"))?;
     let pattern = read_pre_tokenizer(&At::root(&json).field("pre_tokenizer"))?;
-    let same = normalizer == parts.normalizer && pattern == *parts.pattern;
-    Ok(same && !parts.ignore_merges)
+    let same = normalizer == components.normalizer && pattern == *components.pattern;
+    Ok(same && !components.ignore_merges)
 }
 
-/// The added tokens of a `tokenizer.json` and of the files beside it.
-fn settle(
-    parts: Parts<'_>,
+/// The added tokens of a `tokenizer.json` and its companion files.
+fn complete_added(
+    components: Components<'_>,
     files: &Files<'_>,
     class: Class,
 ) -> Result<Vec<SpecialToken>, HuggingFaceError> {
-    let pad_token = match parts.padding.is_null() {
+    let padding = &components.padding;
+    let pad_token = match padding.is_null() {
         true => None,
-        false => Some(parts.padding.field("pad_token").text()?),
+        false => Some(padding.field("pad_token").text()?),
     };
-    let gathered = Named::gather(files, Some(&parts.added), pad_token, &class.tokens())?;
-    // A class of its own starts without the added tokens of the file.
+    let of_tokenizer = Some(&components.added[..]);
+    let gathered = FolderTokens::gather(files, of_tokenizer, pad_token, &class.tokens())?;
+    // Classes with their own pipeline start without the added tokens of the file.
     let added: &[SpecialToken] = match class {
-        Class::AsFile => &parts.added,
+        Class::AsFile => &components.added,
         _ => &[],
     };
-    gathered.add_to(added, parts.spellings, &class.tokens())
+    gathered.add_to(added, components.spellings, &class.tokens())
 }
 
-/// Reads GPT-2's pair of files in a folder, with the added tokens that the files beside it name.
-/// Also returns whether no file names a class, so that it was taken to be GPT-2's.
+/// Reads `vocab.json` and `merges.txt` of a folder, with the added tokens of its companion files.
+/// Also returns whether GPT-2's class was assumed because no file names one.
 ///
-/// Without any file beside the pair, the tokens are those of [`read_gpt2`](super::read_gpt2).
+/// Without companion files, equals [`read_gpt2`](super::read_gpt2).
 ///
 /// # Errors
-/// As [`read_gpt2`](super::read_gpt2); when a file beside it is not as transformers expects it, or
-/// names another class than `GPT2Tokenizer`: such a pair is split by another pattern.
+/// As [`read_gpt2`](super::read_gpt2); also if a companion file is invalid or names another class
+/// than `GPT2Tokenizer`, since other classes split by other patterns.
 pub fn read_gpt2_folder(
     vocab: &[u8],
     merges: &[u8],
     companions: &Companions,
 ) -> Result<(Model, bool), HuggingFaceError> {
     if companions.is_empty() {
-        return Ok((read_gpt2_with(vocab, merges, framed)?, true));
+        return Ok((read_gpt2_with(vocab, merges, bracketed)?, true));
     }
     let parsed = companions.parse()?;
     let files = parsed.files();
@@ -100,13 +102,13 @@ pub fn read_gpt2_folder(
         && named.class != Class::Gpt2
     {
         return Err(named.refused(
-            "vocab.json with merges.txt is read for GPT2Tokenizer alone; save the tokenizer with \
-             transformers, which writes a tokenizer.json",
+            "a vocab.json with merges.txt is read for GPT2Tokenizer only; load the tokenizer with \
+             transformers and save it again to get a tokenizer.json",
         ));
     }
     refuse_prefix_space(&files.tokenizer_config)?;
     let tokens = Class::Gpt2.tokens();
-    let gathered = Named::gather(&files, None, None, &tokens)?;
+    let gathered = FolderTokens::gather(&files, None, None, &tokens)?;
     let model = read_gpt2_with(vocab, merges, |spellings, _| {
         gathered.add_to(&[], spellings, &tokens)
     })?;
@@ -156,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_of_the_configuration_are_numbered_behind_all_others() {
+    fn configured_tokens_are_numbered_after_all_others() {
         let file = tokenizer();
         let plain = read_folder(&file, &Companions::default()).unwrap();
         assert_eq!(contents(&plain), [(256, "<s>")]);
@@ -170,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_padding_of_the_file_names_a_token() {
+    fn padding_adds_its_token() {
         let padding = r#"{"pad_id": 0, "pad_token": "<pad>"}"#;
         let file = String::from_utf8(tokenizer()).unwrap();
         let file = file.replacen("\"padding\": null", &format!("\"padding\": {padding}"), 1);
@@ -189,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn the_listed_tokens_silence_the_older_files() {
+    fn added_tokens_decoder_overrides_the_older_files() {
         let mut files = config(r#"{"added_tokens_decoder": {"9": {"content": "<n>"}}}"#);
         files.added_tokens = Some(br#"{"<y>": 1}"#.into());
         files.special_tokens_map = Some(br#"{"pad_token": "<z>"}"#.into());
@@ -203,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_is_special_and_not_is_refused() {
+    fn contradictory_special_flags_are_refused() {
         let json = r#"{"added_tokens_decoder": {"256": {"content": "<s>", "special": false}}}"#;
         let error = read_folder(&tokenizer(), &config(json)).unwrap_err();
         assert!(
@@ -213,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_is_read_for_one_class_alone() {
+    fn vocab_and_merges_are_read_for_gpt2_only() {
         let (vocab, merges) = pair();
         let read = |files: &Companions| read_gpt2_folder(&vocab, merges, files);
         let (model, assumed) = read(&Companions::default()).unwrap();
@@ -233,7 +235,7 @@ mod tests {
             let error = read(&config(&format!(r#"{{"tokenizer_class": "{class}"}}"#)));
             let error = error.unwrap_err().to_string();
             assert!(
-                error.contains(class) && error.contains("GPT2Tokenizer alone"),
+                error.contains(class) && error.contains("GPT2Tokenizer only"),
                 "{error}"
             );
         }
@@ -253,8 +255,19 @@ mod tests {
         assert!(read("LlamaTokenizerFast").is_ok());
         assert!(read("GPT2Tokenizer").is_ok());
         let error = read("Qwen2Tokenizer").unwrap_err().to_string();
-        assert!(error.contains("by those of this class"), "{error}");
+        assert!(error.contains("by different ones"), "{error}");
         let error = read("GemmaTokenizer").unwrap_err().to_string();
         assert!(error.contains("give the file instead"), "{error}");
+    }
+
+    #[test]
+    fn another_algorithm_is_reported_before_the_class() {
+        let file = br#"{"model": {"type": "WordPiece", "vocab": {}}}"#;
+        let error = read_folder(file, &config(r#"{"tokenizer_class": "BertTokenizer"}"#));
+        let error = error.unwrap_err();
+        assert!(
+            matches!(&error, HuggingFaceError::ModelType { name } if name == "WordPiece"),
+            "{error}"
+        );
     }
 }

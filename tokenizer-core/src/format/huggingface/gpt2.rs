@@ -1,5 +1,4 @@
-//! GPT-2's pair of files: `vocab.json`, one object of spellings and ids, and `merges.txt`, a merge a
-//! line.
+//! GPT-2's pair of files: `vocab.json` maps spellings to ids, `merges.txt` has one merge per line.
 
 use hashbrown::HashSet;
 
@@ -14,8 +13,7 @@ use crate::pattern::{Pattern, PatternName};
 use crate::special::SpecialToken;
 use crate::token::TokenId;
 
-/// Whether the bytes begin as a `vocab.json` does: an object whose first value is a number. Looks
-/// no further.
+/// Whether the bytes start like a `vocab.json`: with an object whose first value is a number.
 pub fn is_vocab(bytes: &[u8]) -> bool {
     let inside = bytes.trim_ascii_start().strip_prefix(b"{");
     let Some(key) = inside.and_then(|inside| inside.trim_ascii_start().strip_prefix(b"\"")) else {
@@ -32,23 +30,22 @@ pub fn is_vocab(bytes: &[u8]) -> bool {
         .is_some_and(|first| first.is_ascii_digit() || *first == b'-')
 }
 
-/// Reads GPT-2's pair of files, with GPT-2's pattern.
+/// Reads `vocab.json` and `merges.txt`, with GPT-2's pattern.
 ///
-/// The first line of the merges is a comment when it begins with `#version`; later lines that begin
-/// with `#` are merges. A token of the form `<|...|>` that is no byte and that no merge makes is a
-/// special token.
+/// The first line of the merges is a comment if it begins with `#version`; any later line that begins
+/// with `#` is a merge. A token of the form `<|...|>` that no merge creates is a special token.
 ///
 /// # Errors
-/// When the files are not of this form or contradict each other; the error names the line.
+/// If a file is invalid or the two contradict each other; the error names the line.
 pub fn read_gpt2(vocab: &[u8], merges: &[u8]) -> Result<Model, HuggingFaceError> {
-    read_gpt2_with(vocab, merges, framed)
+    read_gpt2_with(vocab, merges, bracketed)
 }
 
-/// Reads GPT-2's pair of files; `settle` gives the added tokens of a vocabulary and its merges.
+/// [`read_gpt2`], with the added tokens that `added_tokens` returns for a vocabulary and its merges.
 pub(super) fn read_gpt2_with(
     vocab: &[u8],
     merges: &[u8],
-    settle: impl FnOnce(&Spellings<'_>, &[Merge]) -> Result<Vec<SpecialToken>, HuggingFaceError>,
+    added_tokens: impl FnOnce(&Spellings<'_>, &[Merge]) -> Result<Vec<SpecialToken>, HuggingFaceError>,
 ) -> Result<Model, HuggingFaceError> {
     let bytes = vocab.len().max(merges.len());
     if bytes > MAX_BYTES {
@@ -59,14 +56,14 @@ pub(super) fn read_gpt2_with(
 
     let mut rules = Vec::new();
     let lines: Vec<&[u8]> = merges.split(|&byte| byte == b'\n').collect();
-    for (place, line) in lines.iter().enumerate() {
+    for (line, number) in lines.iter().zip(1..) {
         let fail = |fault| HuggingFaceError::MergeLine {
-            line: place + 1,
+            line: number,
             fault,
         };
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let is_comment = place == 0 && line.starts_with(b"#version");
-        let is_end = place + 1 == lines.len() && line.is_empty();
+        let is_comment = number == 1 && line.starts_with(b"#version");
+        let is_end = number == lines.len() && line.is_empty();
         if is_comment || is_end {
             continue;
         }
@@ -74,20 +71,21 @@ pub(super) fn read_gpt2_with(
         rules.push(spellings.merge(pair).map_err(fail)?);
     }
 
-    let added = with_decoded(settle(&spellings, &rules)?, None);
+    let added = with_decoded(added_tokens(&spellings, &rules)?, None);
     let pattern = Pattern::named(PatternName::Gpt2);
     spellings.model(pattern, rules, false, &added)
 }
 
-/// The tokens of the form `<|...|>` that no merge makes.
-pub(super) fn framed(
+/// The tokens of the form `<|...|>` that no merge creates.
+pub(super) fn bracketed(
     spellings: &Spellings<'_>,
     rules: &[Merge],
 ) -> Result<Vec<SpecialToken>, HuggingFaceError> {
-    let made: HashSet<TokenId, Seeds> = rules.iter().map(|rule| rule.token).collect();
+    let created: HashSet<TokenId, Seeds> = rules.iter().map(|rule| rule.token).collect();
     let is_special = |&(spelling, id): &(&str, TokenId)| {
-        let framed = spelling.len() > 4 && spelling.starts_with("<|") && spelling.ends_with("|>");
-        framed && !made.contains(&id)
+        let is_bracketed =
+            spelling.len() > 4 && spelling.starts_with("<|") && spelling.ends_with("|>");
+        is_bracketed && !created.contains(&id)
     };
     let special = spellings.iter().filter(is_special);
     Ok(special
@@ -130,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_name_the_line() {
+    fn errors_name_the_line() {
         let line = |more: &[&str], merges: &str| match read(more, merges) {
             Err(HuggingFaceError::MergeLine { line, fault }) => (line, fault),
             other => panic!("{other:?}"),
@@ -141,15 +139,15 @@ mod tests {
         assert_eq!(line(&[], "#version\na b"), (2, unknown));
         let unknown = MergeFault::UnknownToken("xy".into());
         assert_eq!(line(&[], "a xy"), (1, unknown));
-        assert!(read(&["a b"], "").is_err(), "a space is no spelling");
         assert!(
-            read(&["ab"], "a b\na b").is_err(),
-            "a merge that stands twice"
+            read(&["a b"], "").is_err(),
+            "a space is not byte-level text"
         );
+        assert!(read(&["ab"], "a b\na b").is_err(), "a duplicate merge");
     }
 
     #[test]
-    fn a_vocabulary_is_known_by_its_first_entry() {
+    fn vocabularies_are_recognized_by_their_first_entry() {
         assert!(is_vocab(vocab(&[]).as_bytes()));
         assert!(is_vocab(b" { \"a\\\"b\" : 1"));
         for other in [

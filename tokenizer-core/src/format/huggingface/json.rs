@@ -1,6 +1,6 @@
-//! JSON as it stands in a file: the order of keys is kept, and a key that stands twice is an error.
+//! JSON values in which keys keep their order and duplicate keys are an error.
 //!
-//! Every value is handed out with its path, so that what is wrong can be named.
+//! Values are accessed through [`At`], which carries the path for error messages.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ use crate::token::TokenId;
 pub(super) enum Json {
     Null,
     Bool(bool),
-    /// A whole number from 0 on.
+    /// A non-negative whole number.
     Integer(u64),
     /// Any other number.
     Float(f64),
@@ -27,19 +27,18 @@ pub(super) enum Json {
 }
 
 impl Json {
-    /// Reads one value that takes up all of `bytes`. The parser gives up on more than 128 values within
-    /// each other.
+    /// Parses `bytes`, which must be a single value. Nesting is limited to 128 levels.
     pub(super) fn parse(bytes: &[u8]) -> Result<Json, serde_json::Error> {
         serde_json::from_slice(bytes)
     }
 
-    /// The value over many lines, two spaces a level, as Hugging Face writes its files.
+    /// The value as JSON, indented by two spaces per level as in Hugging Face's files.
     pub(super) fn pretty(&self) -> Result<Vec<u8>, serde_json::Error> {
         serde_json::to_vec_pretty(self)
     }
 
-    /// What kind of value it is, for a message.
-    fn kind(&self) -> String {
+    /// A short description for an error message.
+    fn describe(&self) -> String {
         match self {
             Json::Null => "null".into(),
             Json::Bool(value) => value.to_string(),
@@ -104,7 +103,7 @@ impl<'de> Visitor<'de> for AnyValue {
         let mut fields = Vec::new();
         while let Some(key) = map.next_key::<String>()? {
             if !keys.insert(key.clone()) {
-                return Err(A::Error::custom(format!("the key {key:?} stands twice")));
+                return Err(A::Error::custom(format!("duplicate key {key:?}")));
             }
             fields.push((key, map.next_value()?));
         }
@@ -146,29 +145,29 @@ impl From<u32> for Json {
     }
 }
 
-/// An object with these fields, in this order.
+/// Builds an object.
 pub(super) fn object<const N: usize>(fields: [(&str, Json); N]) -> Json {
     Json::Object(fields.map(|(key, value)| (key.to_owned(), value)).into())
 }
 
-/// A value and where it stands. What is not there is `null`.
+/// A JSON value with its path and file. A missing field is `null`.
 #[derive(Clone)]
 pub(super) struct At<'j> {
     pub(super) value: &'j Json,
     path: String,
-    /// The name of the file, if it is not the tokenizer's own.
+    /// The name of the file; `None` for the tokenizer itself.
     file: Option<&'static str>,
 }
 
 impl<'j> At<'j> {
-    /// All of the tokenizer's own file.
+    /// The root of the tokenizer's file.
     pub(super) fn root(value: &'j Json) -> Self {
         let path = String::new();
         let file = None;
         At { value, path, file }
     }
 
-    /// All of a file beside it.
+    /// The root of another file of the folder.
     pub(super) fn root_of(file: &'static str, value: &'j Json) -> Self {
         let file = Some(file);
         let path = String::new();
@@ -185,11 +184,14 @@ impl<'j> At<'j> {
     }
 
     pub(super) fn fault(&self, fault: FieldFault) -> HuggingFaceError {
-        let path = self.path.clone();
+        let path = match self.path.as_str() {
+            "" => "top level".to_owned(),
+            path => path.to_owned(),
+        };
         self.in_file(HuggingFaceError::Field { path, fault })
     }
 
-    /// The component is one that is not supported.
+    /// An error for an unsupported component.
     pub(super) fn refused(&self, component: &str) -> HuggingFaceError {
         self.in_file(HuggingFaceError::Unsupported {
             path: self.path.clone(),
@@ -207,14 +209,14 @@ impl<'j> At<'j> {
     pub(super) fn expected(&self, what: &'static str) -> HuggingFaceError {
         self.fault(FieldFault::Expected {
             what,
-            found: self.value.kind(),
+            found: self.value.describe(),
         })
     }
 
-    /// A value that is understood, but cannot be had here.
+    /// An error for a valid but unsupported value.
     pub(super) fn unsupported(&self, why: &'static str) -> HuggingFaceError {
         self.fault(FieldFault::NotSupported {
-            found: self.value.kind(),
+            found: self.value.describe(),
             why,
         })
     }
@@ -249,7 +251,7 @@ impl<'j> At<'j> {
         }
     }
 
-    /// A flag that may be left out.
+    /// A flag that may be missing or `null`.
     pub(super) fn flag_or(&self, default: bool) -> Result<bool, HuggingFaceError> {
         match self.is_null() {
             true => Ok(default),
@@ -261,8 +263,8 @@ impl<'j> At<'j> {
         let Json::List(values) = self.value else {
             return Err(self.expected("a list"));
         };
-        let at = |(place, value)| At {
-            path: format!("{}[{place}]", self.path),
+        let at = |(index, value)| At {
+            path: format!("{}[{index}]", self.path),
             value,
             file: self.file,
         };
@@ -276,14 +278,14 @@ impl<'j> At<'j> {
         }
     }
 
-    /// The fields of an object, in its order.
+    /// The fields of an object, in the order of the file.
     pub(super) fn fields(&self) -> Result<Vec<(&'j str, At<'j>)>, HuggingFaceError> {
         let entries = self.entries()?.iter();
         let at = |(name, value): &'j (String, Json)| (name.as_str(), self.within(name, value));
         Ok(entries.map(at).collect())
     }
 
-    /// A field of an object, if it is there, if only with `null`.
+    /// A field of an object; `None` if it is missing, but not if it is `null`.
     pub(super) fn get(&self, name: &str) -> Option<At<'j>> {
         let Json::Object(fields) = self.value else {
             return None;
@@ -292,12 +294,12 @@ impl<'j> At<'j> {
         found.map(|(_, value)| self.within(name, value))
     }
 
-    /// A field of an object, `null` when it is not there.
+    /// A field of an object; `null` if it is missing.
     pub(super) fn field(&self, name: &str) -> At<'j> {
         (self.get(name)).unwrap_or_else(|| self.within(name, &Json::Null))
     }
 
-    /// Fails at the first field that is not among `known`, with spaces between them: it could mean anything.
+    /// Fails at the first field that is not in `known`, a list separated by spaces.
     pub(super) fn only(&self, known: &str) -> Result<(), HuggingFaceError> {
         let mut entries = self.entries()?.iter();
         match entries.find(|(key, _)| !known.split(' ').any(|known| known == key)) {
@@ -306,7 +308,7 @@ impl<'j> At<'j> {
         }
     }
 
-    /// The name of a component: its field `type`; `None` where there is no component.
+    /// The type of a component; `None` for `null`.
     pub(super) fn component(&self) -> Result<Option<&'j str>, HuggingFaceError> {
         if self.is_null() {
             return Ok(None);
@@ -327,7 +329,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn order_is_kept_and_repeated_keys_are_refused() {
+    fn order_is_kept_and_duplicate_keys_are_refused() {
         let text = br#"{"b": [1, -1, 2.5, null], "a": {"c": true}}"#;
         let value = Json::parse(text).unwrap();
         let again = Json::parse(&value.pretty().unwrap()).unwrap();
@@ -339,13 +341,13 @@ mod tests {
                 .starts_with(b"{\n  \"b\": [\n    1,")
         );
         let error = Json::parse(br#"{"a": 1, "a": 2}"#).unwrap_err().to_string();
-        assert!(error.contains("\"a\" stands twice"), "{error}");
+        assert!(error.contains("duplicate key \"a\""), "{error}");
         assert!(Json::parse(b"1 2").is_err());
         assert!(Json::parse(&b"[".repeat(1_000_000)).is_err());
     }
 
     #[test]
-    fn faults_have_a_path() {
+    fn errors_name_the_path() {
         let value = Json::parse(br#"{"a": {"b": [1, {"c": 2}]}}"#).unwrap();
         let root = At::root(&value);
         let inner = root.field("a").field("b").list().unwrap()[1].field("c");
@@ -354,7 +356,7 @@ mod tests {
             "a.b[1].c: expected a string, found 2"
         );
         let error = root.field("a").only("x").unwrap_err();
-        assert_eq!(error.to_string(), "a.b: this field is not known");
+        assert_eq!(error.to_string(), "a.b: unknown field");
         assert!(root.field("z").is_null());
     }
 }

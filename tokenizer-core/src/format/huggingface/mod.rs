@@ -1,26 +1,25 @@
 //! `tokenizer.json` of Hugging Face's `tokenizers`, and GPT-2's `vocab.json` with `merges.txt`.
 //!
-//! A file is a chain of components, each with a type. What is understood:
+//! A file is a pipeline of typed components. These are supported:
 //!
-//! | part | read | written |
+//! | component | read | written |
 //! | --- | --- | --- |
-//! | `model` | `BPE`, without dropout, prefixes, suffixes and fallbacks | the same |
-//! | `normalizer` | none, `NFC`, a `Sequence` of at most these | none or `NFC` |
-//! | `pre_tokenizer` | `ByteLevel`, or a `Sequence` of `Split`s that ends in one | `Sequence` |
+//! | `model` | `BPE` without dropout, affixes, `byte_fallback` or `fuse_unk` | the same |
+//! | `normalizer` | none, `NFC`, a `Sequence` of these | none or `NFC` |
+//! | `pre_tokenizer` | `ByteLevel`, or a `Sequence` of `Split`s that ends in `ByteLevel` | `Sequence` |
 //! | `post_processor` | none, `ByteLevel`, one `TemplateProcessing`, a `Sequence` of these | `ByteLevel` or `TemplateProcessing` |
-//! | `decoder` | `ByteLevel`; none, which then decodes as if it were there | `ByteLevel` |
-//! | `added_tokens` | with all their flags | the same |
-//! | `truncation`, `padding` | any object: kept, not applied | as it was read |
+//! | `decoder` | `ByteLevel`, or none, which decodes the same | `ByteLevel` |
+//! | `added_tokens` | with all flags | the same |
+//! | `truncation`, `padding` | any object: stored, not applied | as read |
 //!
-//! Everything else is refused by its name, and so is a field that is not known: a component that is
-//! passed over would give other ids. Fields that change offsets only, as `trim_offsets`, count for
-//! nothing here.
+//! Any other component or field is an error that names it, since ignoring it could change ids. Fields
+//! that affect offsets only, such as `trim_offsets`, are ignored.
 //!
-//! A model comes in with the ids that `tokenizers` itself would give to texts in which it looks for
-//! added tokens, as it does by default. For that it must number them as the file says; it numbers
-//! them anew on reading, so a file where the two differ is refused.
+//! Ids equal those of `tokenizers`, which looks for added tokens in every text by default.
+//! `tokenizers` ignores the ids of added tokens in the file and numbers them itself; a file in which
+//! the two differ is refused.
 //!
-//! The files beside it in a folder name more tokens, and a class: see [`read_folder`].
+//! Other files of a folder may add tokens and name a tokenizer class: see [`read_folder`].
 
 mod added;
 mod class;
@@ -30,9 +29,9 @@ mod folder;
 mod gpt2;
 mod json;
 mod pre_tokenizer;
-mod proof;
 mod read;
 mod regex_dialect;
+mod verify;
 mod vocabulary;
 mod write;
 

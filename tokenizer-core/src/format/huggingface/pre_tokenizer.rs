@@ -1,17 +1,18 @@
-//! How a `tokenizer.json` splits: the component `pre_tokenizer` as a pattern.
+//! Converts the component `pre_tokenizer` to a [`Pattern`].
 
 use super::error::HuggingFaceError;
 use super::json::At;
 use super::regex_dialect::{from_oniguruma, literal, to_oniguruma};
 use crate::pattern::{Gaps, Pattern, PatternName};
 
-/// The pattern, and whether the text was spelled in bytes, behind which nothing else may come.
+/// The steps of a pre-tokenizer that were read so far.
 struct PreTokenizer {
     patterns: Vec<Pattern>,
+    /// Whether a `ByteLevel` step was read, which must be the last.
     byte_level: bool,
 }
 
-/// The pattern of a `pre_tokenizer`.
+/// Reads a `pre_tokenizer`.
 pub(super) fn read_pre_tokenizer(at: &At<'_>) -> Result<Pattern, HuggingFaceError> {
     let mut steps = PreTokenizer {
         patterns: Vec::new(),
@@ -19,7 +20,7 @@ pub(super) fn read_pre_tokenizer(at: &At<'_>) -> Result<Pattern, HuggingFaceErro
     };
     steps.add(at)?;
     if !steps.byte_level {
-        return Err(at.unsupported("only what ends in ByteLevel is"));
+        return Err(at.unsupported("expected ByteLevel, or a Sequence that ends in it"));
     }
     match <[Pattern; 1]>::try_from(steps.patterns) {
         Ok([pattern]) => Ok(pattern),
@@ -33,14 +34,14 @@ impl PreTokenizer {
             return Ok(());
         };
         if self.byte_level {
-            return Err(at.refused(&format!("{name} behind ByteLevel")));
+            return Err(at.refused(&format!("{name} after ByteLevel")));
         }
         match name {
             "ByteLevel" => {
                 check_byte_level(at)?;
                 refuse_prefix_space(at)?;
                 if at.field("use_regex").flag_or(true)? {
-                    // Theirs is GPT-2's own spelling, which matches the same.
+                    // Its regex is GPT-2's original, which splits alike.
                     self.patterns.push(Pattern::named(PatternName::Gpt2));
                 }
                 self.byte_level = true;
@@ -57,7 +58,7 @@ impl PreTokenizer {
     }
 }
 
-/// Fails when a `ByteLevel`, wherever it stands, has a field that is not known.
+/// Checks the fields of any `ByteLevel` component.
 pub(super) fn check_byte_level(at: &At<'_>) -> Result<(), HuggingFaceError> {
     at.only("type add_prefix_space trim_offsets use_regex")?;
     at.field("add_prefix_space").flag()?;
@@ -66,11 +67,11 @@ pub(super) fn check_byte_level(at: &At<'_>) -> Result<(), HuggingFaceError> {
     Ok(())
 }
 
-/// Fails when a space is put in front of a text.
+/// Fails if `add_prefix_space` is set.
 pub(super) fn refuse_prefix_space(at: &At<'_>) -> Result<(), HuggingFaceError> {
     let space = at.field("add_prefix_space");
     match space.flag_or(false)? {
-        true => Err(space.unsupported("only texts as they are, without a space in front")),
+        true => Err(space.unsupported("expected false")),
         false => Ok(()),
     }
 }
@@ -79,11 +80,13 @@ fn read_split(at: &At<'_>) -> Result<Pattern, HuggingFaceError> {
     at.only("type pattern behavior invert")?;
     let (behavior, invert) = (at.field("behavior"), at.field("invert").flag()?);
     let gaps = match (behavior.text()?, invert) {
-        // With two kinds of piece that both stay, it matters not which of them is called the match.
+        // Matches and gaps are both kept, so `invert` changes nothing.
         ("Isolated", _) => Gaps::Keep,
         ("Removed", true) => Gaps::Drop,
-        ("Removed", false) => return Err(behavior.unsupported("only with invert is it")),
-        _ => return Err(behavior.unsupported("\"Isolated\" is, and \"Removed\" with invert")),
+        _ => {
+            let expected = "expected \"Isolated\", or \"Removed\" with \"invert\": true";
+            return Err(behavior.unsupported(expected));
+        }
     };
     let pattern = at.field("pattern");
     let [(kind, _)] = pattern.entries()? else {
@@ -96,8 +99,9 @@ fn read_split(at: &At<'_>) -> Result<Pattern, HuggingFaceError> {
         "String" => literal(text),
         other => return Err(pattern.refused(other)),
     };
-    // A named pattern as it is written: it comes back by its name.
-    let is_named = |name: &PatternName| to_oniguruma(name.regex()).is_ok_and(|told| told == source);
+    // The regex that `write` emits for a named pattern reads back as that pattern.
+    let is_named =
+        |name: &PatternName| to_oniguruma(name.regex()).is_ok_and(|written| written == source);
     if let (Gaps::Keep, Some(name)) = (gaps, PatternName::ALL.into_iter().find(is_named)) {
         return Ok(Pattern::named(name));
     }

@@ -1,4 +1,4 @@
-//! A `tokenizer.json`, component by component, as a model.
+//! Reads a `tokenizer.json`, component by component.
 
 use super::error::{HuggingFaceError, MAX_BYTES};
 use super::json::{At, Json};
@@ -14,14 +14,14 @@ use crate::special::SpecialToken;
 /// Reads a `tokenizer.json`.
 ///
 /// # Errors
-/// When a component or a field is not supported, or the parts contradict each other; the error names
-/// the place. See the text of this module for what is supported.
+/// If a component or field is invalid or unsupported, or components contradict each other; the error
+/// names the path. The [module](super) lists what is supported.
 pub fn read(bytes: &[u8]) -> Result<Model, HuggingFaceError> {
     read_with(bytes, |parts| Ok(parts.added))
 }
 
-/// The parts of a `tokenizer.json` by which its added tokens are settled.
-pub(super) struct Parts<'p> {
+/// The components that decide the added tokens of a folder.
+pub(super) struct Components<'p> {
     pub(super) spellings: &'p Spellings<'p>,
     pub(super) added: Vec<SpecialToken>,
     pub(super) normalizer: Option<Normalizer>,
@@ -30,23 +30,24 @@ pub(super) struct Parts<'p> {
     pub(super) padding: At<'p>,
 }
 
-/// Reads a `tokenizer.json` whose added tokens `settle` replaces.
+/// Reads a `tokenizer.json`. Its added tokens are replaced by those that `complete_added` returns.
 pub(super) fn read_with(
     bytes: &[u8],
-    settle: impl FnOnce(Parts<'_>) -> Result<Vec<SpecialToken>, HuggingFaceError>,
+    complete_added: impl FnOnce(Components<'_>) -> Result<Vec<SpecialToken>, HuggingFaceError>,
 ) -> Result<Model, HuggingFaceError> {
     if bytes.len() > MAX_BYTES {
         return Err(HuggingFaceError::TooLarge { bytes: bytes.len() });
     }
     let json = Json::parse(bytes)?;
     let root = At::root(&json);
+    check_model_type(&root.field("model"))?;
     root.only(
         "version truncation padding added_tokens normalizer pre_tokenizer post_processor decoder \
          model",
     )?;
     let version = root.field("version");
     if !version.is_null() && version.text()? != "1.0" {
-        return Err(version.unsupported("only version \"1.0\" is"));
+        return Err(version.unsupported("expected \"1.0\""));
     }
     let settings = CallSettings {
         truncation: read_setting(&root.field("truncation"))?,
@@ -57,9 +58,9 @@ pub(super) fn read_with(
     let affixes = read_post_processor(&root.field("post_processor"))?.unwrap_or_default();
     check_decoder(&root.field("decoder"))?;
     let added = read_added_tokens(&root.field("added_tokens"))?;
-    let settle = |spellings: &Spellings<'_>, pattern: &Pattern, ignore_merges| {
+    let complete_added = |spellings: &Spellings<'_>, pattern: &Pattern, ignore_merges| {
         spellings.check_numbering(&added)?;
-        let settled = settle(Parts {
+        let completed = complete_added(Components {
             spellings,
             added,
             normalizer,
@@ -67,14 +68,14 @@ pub(super) fn read_with(
             ignore_merges,
             padding: root.field("padding"),
         })?;
-        Ok(with_decoded(settled, normalizer))
+        Ok(with_decoded(completed, normalizer))
     };
-    let model = read_model(&root.field("model"), pattern, settle)?;
+    let model = read_model(&root.field("model"), pattern, complete_added)?;
     let model = model.with_normalizer(normalizer).with_affixes(affixes)?;
     Ok(model.with_call_settings(settings))
 }
 
-/// The text of `truncation` or `padding`, which is kept as it is.
+/// Returns `truncation` or `padding` as JSON text, which is stored unchanged.
 fn read_setting(at: &At<'_>) -> Result<Option<String>, HuggingFaceError> {
     if at.is_null() {
         return Ok(None);
@@ -93,7 +94,7 @@ pub(super) fn read_normalizer(at: &At<'_>) -> Result<Option<Normalizer>, Hugging
         Some("Sequence") => {
             let mut found = None;
             for step in at.sequence("normalizers")? {
-                // Composing what is composed changes nothing.
+                // NFC is idempotent, so one stands for several.
                 found = read_normalizer(&step)?.or(found);
             }
             Ok(found)
@@ -102,12 +103,12 @@ pub(super) fn read_normalizer(at: &At<'_>) -> Result<Option<Normalizer>, Hugging
     }
 }
 
-/// The ids around a text; `None` when there is no template.
+/// Returns the ids added around a text; `None` without a template.
 fn read_post_processor(at: &At<'_>) -> Result<Option<Affixes>, HuggingFaceError> {
     match at.component()? {
         None => Ok(None),
         Some("ByteLevel") => {
-            // It concerns offsets only.
+            // Affects offsets only.
             check_byte_level(at)?;
             Ok(None)
         }
@@ -130,7 +131,7 @@ fn read_post_processor(at: &At<'_>) -> Result<Option<Affixes>, HuggingFaceError>
 }
 
 fn read_template(at: &At<'_>) -> Result<Affixes, HuggingFaceError> {
-    // The template for pairs of texts is not used here.
+    // `pair` is the template for two texts, which are not supported.
     at.only("type single pair special_tokens")?;
     let mut affixes = Affixes::default();
     let mut text_seen = false;
@@ -143,7 +144,7 @@ fn read_template(at: &At<'_>) -> Result<Affixes, HuggingFaceError> {
         let id = inside.field("id");
         match kind.as_str() {
             "Sequence" if id.text()? == "A" && !text_seen => text_seen = true,
-            "Sequence" => return Err(id.unsupported("only the text \"A\" is, once")),
+            "Sequence" => return Err(id.unsupported("expected \"A\", once")),
             "SpecialToken" => {
                 let token = at.field("special_tokens").field(id.text()?);
                 token.only("id ids tokens")?;
@@ -161,19 +162,19 @@ fn read_template(at: &At<'_>) -> Result<Affixes, HuggingFaceError> {
     if !text_seen {
         return Err(at
             .field("single")
-            .unsupported("the text \"A\" is missing in it"));
+            .expected("a list that contains the text \"A\""));
     }
     Ok(affixes)
 }
 
-/// Nothing is kept of a decoder: the one that is supported gives the bytes of the tokens.
+/// Checks the decoder. None is stored, since the supported one returns the bytes of the tokens.
 fn check_decoder(at: &At<'_>) -> Result<(), HuggingFaceError> {
     match at.component()? {
         None => Ok(()),
         Some("ByteLevel") => check_byte_level(at),
         Some("Sequence") => match at.sequence("decoders")?.as_slice() {
             [only] => check_decoder(only),
-            _ => Err(at.refused("a Sequence of several decoders")),
+            _ => Err(at.refused("a Sequence of zero or several decoders")),
         },
         Some(other) => Err(at.refused(other)),
     }
@@ -200,8 +201,8 @@ fn read_added_tokens(at: &At<'_>) -> Result<Vec<SpecialToken>, HuggingFaceError>
     Ok(tokens)
 }
 
-/// The tokens with what `tokenizers` decodes them to: its `ByteLevel` decoder takes the normalized
-/// content for a spelling of bytes wherever it can be one, so `é` decodes to the byte 0xE9.
+/// Sets the bytes that `tokenizers` decodes each token to. Its `ByteLevel` decoder treats normalized
+/// content as byte-level text wherever possible, so `é` decodes to the byte 0xE9.
 pub(super) fn with_decoded(
     mut tokens: Vec<SpecialToken>,
     normalizer: Option<Normalizer>,
@@ -218,12 +219,16 @@ pub(super) fn with_decoded(
 fn read_model(
     at: &At<'_>,
     pattern: Pattern,
-    settle: impl FnOnce(&Spellings<'_>, &Pattern, bool) -> Result<Vec<SpecialToken>, HuggingFaceError>,
+    complete_added: impl FnOnce(
+        &Spellings<'_>,
+        &Pattern,
+        bool,
+    ) -> Result<Vec<SpecialToken>, HuggingFaceError>,
 ) -> Result<Model, HuggingFaceError> {
     check_model(at)?;
     let ignore_merges = at.field("ignore_merges").flag_or(false)?;
     let spellings = Spellings::read(&at.field("vocab"))?;
-    let added = settle(&spellings, &pattern, ignore_merges)?;
+    let added = complete_added(&spellings, &pattern, ignore_merges)?;
     let merges = at.field("merges");
     let Json::List(list) = merges.value else {
         return Err(merges.expected("a list"));
@@ -236,12 +241,29 @@ fn read_model(
     spellings.model(pattern, rules?, ignore_merges, &added)
 }
 
-/// Refuses kinds of models and settings that are not supported.
+/// Refuses other algorithms than BPE. Checked first, since their files fail in other places too. Old
+/// BPE files have no type.
+fn check_model_type(at: &At<'_>) -> Result<(), HuggingFaceError> {
+    match at.field("type").value {
+        Json::Text(name) if name != "BPE" => {
+            let name = name.clone();
+            Err(HuggingFaceError::ModelType { name })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a `tokenizer.json` of another algorithm than BPE; checks nothing else.
+pub(super) fn check_algorithm(bytes: &[u8]) -> Result<(), HuggingFaceError> {
+    check_model_type(&At::root(&Json::parse(bytes)?).field("model"))
+}
+
+/// Refuses unsupported settings of the model.
 fn check_model(at: &At<'_>) -> Result<(), HuggingFaceError> {
-    let name = at.field("type");
     at.entries()?;
-    if !name.is_null() && name.text()? != "BPE" {
-        return Err(at.refused(name.text()?));
+    let name = at.field("type");
+    if !name.is_null() {
+        name.text()?;
     }
     at.only(
         "type dropout unk_token continuing_subword_prefix end_of_word_suffix fuse_unk byte_fallback \
@@ -251,9 +273,9 @@ fn check_model(at: &At<'_>) -> Result<(), HuggingFaceError> {
     match dropout.value {
         Json::Null | Json::Integer(0) => {}
         Json::Float(rate) if *rate == 0.0 => {}
-        _ => return Err(dropout.unsupported("only models without dropout are")),
+        _ => return Err(dropout.unsupported("expected 0 or null")),
     }
-    // Every byte is a token, so nothing is ever unknown.
+    // Every byte is a token, so the unknown token is never used.
     let unknown = at.field("unk_token");
     if !unknown.is_null() {
         unknown.text()?;
@@ -261,12 +283,12 @@ fn check_model(at: &At<'_>) -> Result<(), HuggingFaceError> {
     for name in ["continuing_subword_prefix", "end_of_word_suffix"] {
         let affix = at.field(name);
         if !affix.is_null() && !affix.text()?.is_empty() {
-            return Err(affix.unsupported("only models without it are"));
+            return Err(affix.unsupported("expected \"\" or null"));
         }
     }
     for name in ["fuse_unk", "byte_fallback"] {
         if at.field(name).flag_or(false)? {
-            return Err(at.field(name).unsupported("only models without it are"));
+            return Err(at.field(name).unsupported("expected false"));
         }
     }
     Ok(())
@@ -294,8 +316,8 @@ mod tests {
     use crate::token::TokenId;
     use crate::tokenizer::Tokenizer;
 
-    /// A file of the 256 bytes, `ab`, `abc` and two added tokens, of which the second takes the
-    /// white space around it along.
+    /// A file with the 256 bytes, `ab`, `abc` and two added tokens; the second strips white space on
+    /// both sides.
     fn file() -> Json {
         let tokens = (0..=255u8).map(|byte| vec![byte]);
         let tokens = tokens.chain([b"ab".to_vec(), b"abc".to_vec()]);
@@ -342,12 +364,12 @@ mod tests {
         Json::parse(text.as_bytes()).unwrap()
     }
 
-    /// The file with another value at a path, which is added when it is not there.
+    /// The file with `value` at `path`, replaced or added.
     fn with(path: &str, value: &str) -> Json {
         let mut file = file();
-        let mut place = &mut file;
+        let mut target = &mut file;
         for key in path.split('.') {
-            place = match place {
+            target = match target {
                 Json::List(list) => &mut list[key.parse::<usize>().unwrap()],
                 Json::Object(fields) => {
                     if !fields.iter().any(|(name, _)| name == key) {
@@ -359,7 +381,7 @@ mod tests {
                 other => panic!("{path}: {other:?}"),
             };
         }
-        *place = parse(value);
+        *target = parse(value);
         file
     }
 
@@ -387,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_that_are_understood_are_read() {
+    fn supported_components_are_read() {
         let model = |path: &str, value: &str| read_json(&with(path, value)).unwrap();
         let nfc = model(
             "normalizer",
@@ -429,12 +451,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_supported_is_named() {
+    fn errors_name_the_path() {
         let cases = [
             ("version", "\"2.0\"", "version: \"2.0\" is not supported"),
             ("truncation", "[]", "truncation: expected an object"),
             ("padding", "7", "padding: expected an object, found 7"),
-            ("extra", "1", "extra: this field is not known"),
+            ("extra", "1", "extra: unknown field"),
             (
                 "normalizer",
                 r#"{"type": "NFKC"}"#,
@@ -448,7 +470,7 @@ mod tests {
             (
                 "pre_tokenizer",
                 "null",
-                "pre_tokenizer: null is not supported: only what ends",
+                "pre_tokenizer: null is not supported (expected ByteLevel",
             ),
             (
                 "pre_tokenizer",
@@ -460,11 +482,11 @@ mod tests {
                 "true",
                 "pre_tokenizer.add_prefix_space: true",
             ),
-            ("pre_tokenizer.new", "true", "pre_tokenizer.new: this field"),
+            ("pre_tokenizer.new", "true", "pre_tokenizer.new: unknown"),
             (
                 "pre_tokenizer",
                 r#"{"type": "Split", "pattern": {"Regex": "\\w"}, "behavior": "Isolated", "invert": false}"#,
-                r#"the regex "\\w": byte 0 of the pattern: \w cannot"#,
+                r#"regex "\\w": \w at byte 0"#,
             ),
             (
                 "pre_tokenizer",
@@ -474,7 +496,7 @@ mod tests {
             (
                 "pre_tokenizer",
                 r#"{"type": "Split", "pattern": {"String": ""}, "behavior": "Isolated", "invert": false}"#,
-                "match no characters",
+                "match the empty string",
             ),
             (
                 "post_processor",
@@ -484,7 +506,7 @@ mod tests {
             (
                 "post_processor",
                 r#"{"type": "TemplateProcessing", "single": [], "pair": [], "special_tokens": {}}"#,
-                "post_processor.single: a list is not supported: the text",
+                "post_processor.single: expected a list that contains the text",
             ),
             (
                 "post_processor",
@@ -495,7 +517,7 @@ mod tests {
             (
                 "added_tokens.0.id",
                 "7",
-                "has the id 7, but tokenizers would number it 258",
+                "has id 7 in the file, but tokenizers would give it id 258",
             ),
             (
                 "added_tokens.0.id",
@@ -509,17 +531,13 @@ mod tests {
                 "\"<s>\"",
                 "duplicate special token \"<s>\"",
             ),
-            ("added_tokens.0.content", "\"ab\"", "would number it 256"),
+            ("added_tokens.0.content", "\"ab\"", "would give it id 256"),
             (
                 "added_tokens.0.special",
                 "1",
                 "added_tokens[0].special: expected true or false",
             ),
-            (
-                "model.type",
-                "\"Unigram\"",
-                "model: Unigram is not supported",
-            ),
+            ("model.type", "1", "model.type: expected a string, found 1"),
             (
                 "model.dropout",
                 "0.1",
@@ -550,12 +568,12 @@ mod tests {
             (
                 "model.merges.1",
                 "\"a xyz\"",
-                "model.merges[1]: the token \"xyz\"",
+                "model.merges[1]: token \"xyz\" is not in the vocabulary",
             ),
             (
                 "model.merges.1",
                 "\"a c\"",
-                "model.merges[1]: it makes \"ac\"",
+                "model.merges[1]: merged token \"ac\"",
             ),
             (
                 "model.merges.1",
@@ -566,7 +584,7 @@ mod tests {
             ("model.vocab.ab", "null", "model.vocab.ab: expected an id"),
             ("model.vocab.ab", "16777216", "id 16777216 is above"),
             ("model.vocab.ab", "18446744073709551616", "expected an id"),
-            ("model.vocab", "{\"a\": 1}", "would number it"),
+            ("model.vocab", "{\"a\": 1}", "would give it id"),
             ("model", "[]", "model: expected an object"),
         ];
         for (path, value, message) in cases {
@@ -575,7 +593,7 @@ mod tests {
         }
         let mut unspelled = with("model.vocab.x y", "260");
         let error = read_json(&unspelled).unwrap_err().to_string();
-        assert!(error.contains("would number it 259"), "{error}");
+        assert!(error.contains("would give it id 259"), "{error}");
         let Json::Object(fields) = &mut unspelled else {
             panic!()
         };
@@ -585,7 +603,37 @@ mod tests {
     }
 
     #[test]
-    fn added_tokens_in_the_vocabulary_are_ordinary_only_where_they_must_be() {
+    fn other_algorithms_are_refused_by_name() {
+        // Minimal files of each kind, as `tokenizers` saves them.
+        for (name, model) in [
+            (
+                "WordPiece",
+                r###"{"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+                "max_input_chars_per_word": 100, "vocab": {"[UNK]": 0}}"###,
+            ),
+            (
+                "Unigram",
+                r#"{"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0.0]], "byte_fallback": false}"#,
+            ),
+            (
+                "WordLevel",
+                r#"{"type": "WordLevel", "vocab": {"<unk>": 0}, "unk_token": "<unk>"}"#,
+            ),
+        ] {
+            let file = format!(
+                r#"{{"version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
+                "normalizer": {{"type": "Lowercase"}}, "pre_tokenizer": null, "post_processor": null,
+                "decoder": null, "model": {model}}}"#
+            );
+            let error = read(file.as_bytes()).unwrap_err().to_string();
+            let message =
+                format!("model type \"{name}\" is not supported: this is not a BPE tokenizer");
+            assert_eq!(error, message);
+        }
+    }
+
+    #[test]
+    fn added_tokens_in_the_vocabulary_are_ordinary_only_where_needed() {
         let mut file = with("model.vocab.<s>", "258");
         let model = read_json(&file).unwrap();
         assert_eq!(model.vocab().token(258), None);
@@ -603,7 +651,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_no_json_is_an_error() {
+    fn invalid_json_is_an_error() {
         for text in [
             "",
             "{",

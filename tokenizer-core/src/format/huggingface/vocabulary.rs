@@ -1,4 +1,4 @@
-//! Tokens, merges and added tokens as they are spelled, put together to a model.
+//! Builds a model from spelled tokens, merges and added tokens.
 
 use hashbrown::{HashMap, HashSet};
 
@@ -13,33 +13,32 @@ use crate::special::{SpecialToken, SpecialTokens};
 use crate::token::{MAX_TOKEN_ID, TokenId};
 use crate::vocab::{Repeats, Vocab, VocabError};
 
-/// The tokens of a vocabulary by their spelling.
+/// Token ids by spelling (`Ġthe` for ` the`).
 pub(super) struct Spellings<'s> {
     ids: HashMap<&'s str, TokenId, Seeds>,
 }
 
-/// The two tokens of a merge that is written with a space between them.
+/// Splits a merge that is written as `left right`.
 pub(super) fn pair(text: &str) -> Option<(&str, &str)> {
     let pair = text.split_once(' ');
     pair.filter(|(_, right)| !right.contains(' '))
 }
 
 impl<'s> Spellings<'s> {
-    /// Reads an object of spellings and ids.
+    /// Reads an object that maps spellings to ids.
     pub(super) fn read(at: &At<'s>) -> Result<Self, HuggingFaceError> {
         let mut ids = HashMap::default();
         for (spelling, id) in at.entries()? {
             let Json::Integer(id) = *id else {
                 return Err(at.field(spelling).expected("an id"));
             };
-            let small = TokenId::try_from(id).ok().filter(|&id| id <= MAX_TOKEN_ID);
-            let small = small.ok_or_else(|| ModelError::from(VocabError::IdTooHigh { id }))?;
-            ids.insert(spelling.as_str(), small);
+            let checked = TokenId::try_from(id).ok().filter(|&id| id <= MAX_TOKEN_ID);
+            let checked = checked.ok_or_else(|| ModelError::from(VocabError::IdTooHigh { id }))?;
+            ids.insert(spelling.as_str(), checked);
         }
         Ok(Spellings { ids })
     }
 
-    /// The size of the vocabulary.
     pub(super) fn len(&self) -> usize {
         self.ids.len()
     }
@@ -52,7 +51,7 @@ impl<'s> Spellings<'s> {
         self.ids.iter().map(|(&spelling, &id)| (spelling, id))
     }
 
-    /// The rule of two spellings.
+    /// The merge of two spellings; `None` stands for a merge that is not a pair.
     pub(super) fn merge(&self, pair: Option<(&str, &str)>) -> Result<Merge, MergeFault> {
         let (left, right) = pair.ok_or(MergeFault::Form)?;
         let known = |token: &str| {
@@ -67,9 +66,8 @@ impl<'s> Spellings<'s> {
         })
     }
 
-    /// Fails when `tokenizers` would give one of the added tokens another id: one whose text is in
-    /// the vocabulary has its id from there, the others take the next numbers, in their order, from
-    /// the size of the vocabulary on.
+    /// Fails if `tokenizers` would give an added token another id. It takes the id from the vocabulary
+    /// if the text is there, and numbers the others consecutively from the size of the vocabulary.
     pub(super) fn check_numbering(&self, added: &[SpecialToken]) -> Result<(), HuggingFaceError> {
         let mut next = self.ids.len() as TokenId;
         for token in added {
@@ -88,10 +86,10 @@ impl<'s> Spellings<'s> {
         Ok(())
     }
 
-    /// The model of all parts.
+    /// Builds the model.
     ///
-    /// An added token that stands in the vocabulary too is left out of the ordinary tokens where
-    /// only its text gives its id: no merge knows it, and pieces are not looked up as a whole.
+    /// An added token in the vocabulary is omitted from the ordinary tokens if merging cannot reach
+    /// it: no merge has it, and `ignore_merges` is off.
     pub(super) fn model(
         &self,
         pattern: Pattern,

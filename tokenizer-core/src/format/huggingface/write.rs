@@ -1,12 +1,12 @@
-//! A model as a `tokenizer.json`, in the form in which `tokenizers` saves its own.
+//! Writes a `tokenizer.json` in the form that `tokenizers` itself writes.
 
 use std::collections::BTreeSet;
 
 use super::error::HuggingFaceError;
 use super::json::{Json, object};
-use super::proof::prove;
 use super::read::read;
 use super::regex_dialect::to_oniguruma;
+use super::verify::verify;
 use crate::byte_level::{bytes_of, spell};
 use crate::merges::Merge;
 use crate::model::{Affixes, Merging, Model};
@@ -16,14 +16,14 @@ use crate::rank_merges::rank_merges;
 use crate::special::SpecialToken;
 use crate::token::TokenId;
 
-/// Writes a `tokenizer.json`. The same model gives the same bytes.
+/// Writes a `tokenizer.json`. Deterministic: equal models give equal bytes.
 ///
-/// Ranks become a list of merges that gives the same ids. What was written is read again, and the
-/// ids of a text of hard cases, of every token and of every special token are compared.
+/// Ranks become an equivalent list of merges. The result is read back and compared with the model on
+/// every token, every special token and a set of edge cases.
 ///
 /// # Errors
-/// When the pattern cannot be told in the words of the other regex engine, when two tokens have the
-/// same bytes, or a special token is spelled as another token is.
+/// If the pattern has no equivalent in Oniguruma, two tokens have the same bytes, or the spelling of
+/// a special token clashes with that of another token.
 pub fn write(model: &Model) -> Result<Vec<u8>, HuggingFaceError> {
     if let Some(id) = model.vocab().repeated().next() {
         let bytes = model.vocab().token(id).unwrap_or_default().to_vec();
@@ -44,11 +44,11 @@ pub fn write(model: &Model) -> Result<Vec<u8>, HuggingFaceError> {
         ("model", bpe(model)?),
     ]);
     let bytes = json.pretty()?;
-    prove(model, read(&bytes)?)?;
+    verify(model, read(&bytes)?)?;
     Ok(bytes)
 }
 
-/// `truncation` or `padding`, as it was read.
+/// `truncation` or `padding`, unchanged.
 fn setting(json: &Option<String>) -> Result<Json, HuggingFaceError> {
     match json {
         None => Ok(Json::Null),
@@ -75,7 +75,7 @@ fn normalizer(normalizer: Option<Normalizer>) -> Json {
     }
 }
 
-/// Bytes to characters and back; nothing is put in front, and offsets stay as they are.
+/// `ByteLevel` without a regex, a prefix space or trimmed offsets.
 fn byte_level() -> Json {
     object([
         ("type", "ByteLevel".into()),
@@ -87,20 +87,20 @@ fn byte_level() -> Json {
 
 fn pre_tokenizer(pattern: &Pattern) -> Result<Json, HuggingFaceError> {
     let mut steps = Vec::new();
-    // An empty regex is the pattern that does not split.
+    // A stage with an empty regex does not split.
     for (source, gaps) in pattern.stages().filter(|(source, _)| !source.is_empty()) {
-        let told = to_oniguruma(source).map_err(|error| HuggingFaceError::Regex {
+        let regex = to_oniguruma(source).map_err(|error| HuggingFaceError::Regex {
             source_text: source.to_owned(),
             error,
         })?;
-        // To remove what is between the matches is to drop the gaps.
+        // Inverted, `Removed` removes the gaps between matches.
         let (behavior, invert) = match gaps {
             Gaps::Keep => ("Isolated", false),
             Gaps::Drop => ("Removed", true),
         };
         steps.push(object([
             ("type", "Split".into()),
-            ("pattern", object([("Regex", told.as_str().into())])),
+            ("pattern", object([("Regex", regex.as_str().into())])),
             ("behavior", behavior.into()),
             ("invert", invert.into()),
         ]));
@@ -153,7 +153,7 @@ fn post_processor(model: &Model) -> Json {
 
 fn bpe(model: &Model) -> Result<Json, HuggingFaceError> {
     let spelled = |id: TokenId| Json::Text(spell(model.vocab().token(id).unwrap_or_default()));
-    let pair = |rule: &Merge| Json::List(vec![spelled(rule.left), spelled(rule.right)]);
+    let pair = |merge: &Merge| Json::List(vec![spelled(merge.left), spelled(merge.right)]);
     let (merges, ignore_merges) = match model.merging() {
         Merging::Ranks => {
             let list = rank_merges(model.vocab());
@@ -180,10 +180,10 @@ fn bpe(model: &Model) -> Result<Json, HuggingFaceError> {
     ]))
 }
 
-/// Spellings by id.
+/// The entries of `vocab`, by ascending id.
 ///
-/// `tokenizers` numbers the added tokens itself, from the size of the vocabulary on, unless they
-/// stand in the vocabulary. So they do, as soon as one of them would get another id than its own.
+/// `tokenizers` numbers added tokens itself, from the size of the vocabulary on, unless they are in
+/// the vocabulary. If that would change an id, all added tokens are written to the vocabulary too.
 fn vocabulary(
     model: &Model,
     ignore_merges: bool,
@@ -191,7 +191,7 @@ fn vocabulary(
     let (vocab, specials) = (model.vocab(), model.specials());
     let mut entries: Vec<(TokenId, String)> =
         vocab.iter().map(|(id, token)| (id, spell(token))).collect();
-    let follow = specials
+    let are_consecutive = specials
         .iter()
         .zip(vocab.len()..)
         .all(|(token, next)| token.id as usize == next);
@@ -202,19 +202,17 @@ fn vocabulary(
             Err(HuggingFaceError::SpecialNotTold { content, id, why })
         };
         let bytes = bytes_of(&token.content);
-        let meant = bytes.as_deref() == Some(token.bytes());
+        let is_literal = bytes.as_deref() == Some(token.bytes());
         match bytes.as_ref().and_then(|bytes| vocab.id(bytes)) {
-            // It stands there already, as the same bytes under the same id.
-            Some(id) if id == token.id && meant => continue,
-            Some(_) => return refuse("its text is the spelling of an ordinary token"),
+            // The vocabulary already maps the same bytes to the same id.
+            Some(id) if id == token.id && is_literal => continue,
+            Some(_) => return refuse("an ordinary token has the same spelling"),
             None if vocab.token(token.id).is_some() => {
-                return refuse(
-                    "its id is that of an ordinary token that is spelled in another way",
-                );
+                return refuse("an ordinary token has the same id and another spelling");
             }
-            None if follow => continue,
-            None if ignore_merges && bytes.is_some_and(|b| !meant || is_piece(model, &b)) => {
-                return refuse("its text is the spelling of bytes that can be a piece");
+            None if are_consecutive => continue,
+            None if ignore_merges && bytes.is_some_and(|b| !is_literal || is_piece(model, &b)) => {
+                return refuse("its text spells bytes that can occur as a piece");
             }
             None => entries.push((token.id, token.content.clone())),
         }
@@ -223,7 +221,7 @@ fn vocabulary(
     Ok(entries)
 }
 
-/// Whether the pattern takes the text as one piece, so that looking up whole pieces would find it.
+/// Whether the pattern makes the text one piece, which `ignore_merges` would look up whole.
 fn is_piece(model: &Model, text: &[u8]) -> bool {
     let first = model.pattern().split(text).next();
     first.is_none_or(|piece| piece.is_ok_and(|piece| piece == (0..text.len())))
@@ -254,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trained_model_comes_back_as_it_was() {
+    fn trained_models_round_trip() {
         let affixes = Affixes {
             before: vec![259, 259],
             after: vec![260, 97],
@@ -271,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_that_do_not_follow_are_kept() {
+    fn ids_with_gaps_are_kept() {
         let specials = [
             SpecialToken::new("<|end|>", 300),
             SpecialToken::new("é ", 310),
@@ -283,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_that_merging_never_reaches_are_found_as_whole_pieces() {
+    fn tokens_that_merging_never_reaches_set_ignore_merges() {
         let model = ranks(&[b"ab".to_vec(), b"xyz".to_vec()], &[]);
         let written = write(&model).unwrap();
         assert!(String::from_utf8_lossy(&written).contains("\"ignore_merges\": true"));
@@ -304,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_told_is_refused() {
+    fn models_without_equivalent_are_refused() {
         let words = trained(&[]).with_pattern(Pattern::regex(r"\w+", Gaps::Keep).unwrap());
         let error = write(&words).unwrap_err();
         assert!(matches!(error, HuggingFaceError::Regex { .. }), "{error}");
@@ -339,13 +337,13 @@ mod tests {
         assert!(same.is_ok(), "the same bytes under the same id: {same:?}");
     }
 
-    /// Special tokens with all flags, their ids in a row or not.
+    /// Special tokens with any flags and consecutive or spread ids.
     fn any_specials() -> impl Strategy<Value = Vec<SpecialToken>> {
         let contents = prop::collection::btree_set("[<a-c é]{1,4}", 0..4);
         (contents, any::<[bool; 5]>(), 1..4u32).prop_map(|(contents, flags, step)| {
-            let token = |(content, place): (String, u32)| SpecialToken {
+            let token = |(content, index): (String, u32)| SpecialToken {
                 content,
-                id: 400 + place * step,
+                id: 400 + index * step,
                 decoded: None,
                 special: flags[0],
                 normalized: flags[1],
@@ -359,7 +357,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_gives_the_same_ids(
+        fn written_models_give_the_same_ids(
             table in prop::collection::hash_set(
                 prop::collection::vec(prop::sample::select(&b"ab c"[..]), 2..6), 0..30),
             specials in any_specials(),
@@ -371,15 +369,14 @@ mod tests {
             let model = ranks(&tokens, &specials).with_normalizer(normalizer);
             match write(&model) {
                 Ok(written) => {
-                    let [made, model] = [read(&written).unwrap(), model].map(Tokenizer::new);
+                    let [again, model] = [read(&written).unwrap(), model].map(Tokenizer::new);
                     let ids = |encoder: &Tokenizer| {
                         let all = encoder.model().all_specials();
                         let mut ids = Vec::new();
                         encoder.request().allow(&all).encode_into(text.as_bytes(), &mut ids).unwrap();
                         (ids, encoder.encode(text.as_bytes()).unwrap())
                     };
-                    let (made_ids, model_ids) = (ids(&made), ids(&model));
-                    prop_assert_eq!(made_ids, model_ids);
+                    prop_assert_eq!(ids(&again), ids(&model));
                 }
                 Err(HuggingFaceError::SpecialNotTold { .. }) => {}
                 Err(error) => return Err(TestCaseError::fail(error.to_string())),

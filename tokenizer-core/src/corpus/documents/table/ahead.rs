@@ -1,62 +1,61 @@
-//! Stretches of a table read ahead by several threads.
+//! Read-ahead of a table by several threads.
 //!
-//! Of `n` threads, the first reads the stretches 0, n, 2n and so on, the second 1, n + 1, and so on,
-//! and each sends its batches through a channel of its own, which holds few of them. The consumer goes from
-//! channel to channel, so they come in the order of the table, and an error where it is.
+//! Row ranges are assigned round-robin: of `n` threads, the first reads ranges 0, n, 2n, ..., the second
+//! 1, n + 1, ... Each sends its batches through its own bounded channel. The consumer visits the
+//! channels in turn, so batches and errors arrive in the order of the table.
 //!
-//! Not an ordered map, since the consumer is an iterator: it pulls, and may be dropped at any time.
+//! `parallel.rs` does not fit here: the consumer is an iterator, which may be dropped at any time.
 
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::{io, iter};
 
-use super::column::{Batch, Column, RowStretch};
+use super::column::{Batch, Column, RowRange};
 use crate::corpus::documents::error::DocumentError;
 
-/// Batches in a channel: with the one that a thread works on, about a part of a large group.
-const WAITING: usize = 3;
+/// Capacity of a channel in batches. With the batch being read, about one part of a large row group.
+const CHANNEL_CAPACITY: usize = 3;
 
-/// More threads than this would have nothing to do: a text is read several times as fast as it is encoded
-/// or counted.
-const MOST_THREADS: usize = 8;
+/// Limit on the threads. Reading is several times as fast as encoding or counting, so more would idle.
+const MAX_THREADS: usize = 8;
 
-/// Begins to read. Threads that no one takes from any more end by themselves.
+/// Starts the threads and returns an iterator over their batches. Dropping it ends the threads.
 pub(super) fn batches(
     column: &Column,
-    stretches: &[RowStretch],
+    ranges: &[RowRange],
     threads: usize,
 ) -> io::Result<impl Iterator<Item = Result<Batch, DocumentError>> + use<>> {
-    let threads = threads.clamp(1, MOST_THREADS);
-    let stretches: Arc<[RowStretch]> = stretches.into();
+    let threads = threads.clamp(1, MAX_THREADS);
+    let ranges: Arc<[RowRange]> = ranges.into();
     let channels = (0..threads).map(|first| {
-        // `None` goes behind the last batch of a stretch.
-        let (sender, receiver) = sync_channel(WAITING);
-        let (column, stretches) = (column.clone(), Arc::clone(&stretches));
-        let reading = move || {
-            for &stretch in stretches.iter().skip(first).step_by(threads) {
-                for batch in column.batches(stretch).map(Some).chain([None]) {
+        // `None` follows the last batch of a range.
+        let (sender, receiver) = sync_channel(CHANNEL_CAPACITY);
+        let (column, ranges) = (column.clone(), Arc::clone(&ranges));
+        let read = move || {
+            for &range in ranges.iter().skip(first).step_by(threads) {
+                for batch in column.batches(range).map(Some).chain([None]) {
                     let failed = matches!(batch, Some(Err(_)));
-                    // Whoever takes them may have gone.
+                    // Sending fails once the consumer is dropped.
                     if sender.send(batch).is_err() || failed {
                         return;
                     }
                 }
             }
         };
-        thread::Builder::new().spawn(reading)?;
+        thread::Builder::new().spawn(read)?;
         Ok(receiver)
     });
     let channels = channels.collect::<io::Result<Vec<_>>>()?;
-    let mut under_way = 0;
+    let mut current = 0;
     Ok(iter::from_fn(move || {
-        while under_way < stretches.len() {
-            match channels[under_way % threads].recv() {
+        while current < ranges.len() {
+            match channels[current % threads].recv() {
                 Ok(Some(batch)) => return Some(batch),
-                Ok(None) => under_way += 1,
-                // It ended without an error: only a panic does that.
+                Ok(None) => current += 1,
+                // The thread ended without sending an error, so it panicked.
                 Err(_) => {
-                    let message = "the Parquet table could not be read to its end".to_owned();
+                    let message = "damaged Parquet table: the reader stopped".to_owned();
                     return Some(Err(DocumentError::Table(message)));
                 }
             }

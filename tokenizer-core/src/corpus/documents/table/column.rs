@@ -1,4 +1,4 @@
-//! A column of a Parquet table, and the texts of some of its rows.
+//! A column of a Parquet table, divided into row ranges that are read in batches.
 
 use std::sync::Arc;
 
@@ -13,42 +13,44 @@ use crate::corpus::documents::error::DocumentError;
 use crate::corpus::documents::place::{Ends, Unit};
 use crate::format::broken_parquet::{self, ColumnRows, is_inside};
 
-/// Rows that are read together, if they are short: about so many bytes of them are gathered.
-const ROWS: usize = 256;
-const BYTES: usize = 1 << 20;
+/// Rows per read.
+const READ_ROWS: usize = 256;
 
-/// Parts into which a group is divided at most.
-const MOST_PARTS: u64 = 128;
+/// Length in bytes that completes a batch.
+const BATCH_BYTES: usize = 1 << 20;
 
-/// Texts one behind the other, and where each ends.
+/// Limit on the parts of a row group.
+const MAX_PARTS: u64 = 128;
+
+/// The concatenated texts and their ends.
 pub(super) type Batch = (Vec<u8>, Ends);
 
-/// Some rows of a group.
+/// A range of rows in a row group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct RowStretch {
+pub(super) struct RowRange {
     group: usize,
-    /// Rows of the group before it.
+    /// Rows of the group before the range.
     skipped: u64,
-    /// How many rows it has.
+    /// The number of rows.
     rows: u64,
-    /// Whether the group ends with it.
+    /// Whether the range ends with the group.
     ends_group: bool,
-    /// Rows of the table before it.
+    /// Rows of the table before the range.
     before: u64,
 }
 
-/// A column of an open table. Clones read the same table at the same time.
+/// A column of an open table. Clones read the same table concurrently.
 #[derive(Clone)]
 pub(super) struct Column {
     reader: Arc<dyn FileReader>,
     name: Arc<str>,
-    place: usize,
-    /// The highest level of definition: below it, a value is null.
-    defined: i16,
+    index: usize,
+    /// The maximum definition level; a lower level marks a null.
+    max_level: i16,
 }
 
 impl Column {
-    /// Looks at the form of a table.
+    /// Opens a table and verifies its schema.
     pub(super) fn open(
         file: impl ChunkReader + 'static,
         name: &str,
@@ -60,38 +62,39 @@ impl Column {
         let found = columns
             .iter()
             .position(|column| column.path().string() == name);
-        let Some(place) = found else {
+        let Some(index) = found else {
             let names: Vec<String> = columns
                 .iter()
                 .map(|column| column.path().string())
                 .collect();
             let names = names.join(", ");
-            let message = format!("there is no column {name:?}; there are: {names}");
+            let message = format!("no column {name:?} (columns: {names})");
             return Err(DocumentError::Table(message));
         };
-        let column = &columns[place];
+        let column = &columns[index];
         if column.physical_type() != PhysicalType::BYTE_ARRAY || column.max_rep_level() > 0 {
-            let message = format!("the column {name:?} does not hold one text in each row");
+            let message = format!("column {name:?} does not contain one string per row");
             return Err(DocumentError::Table(message));
         }
         let mut groups = metadata.row_groups().iter();
-        if !groups.all(|group| is_inside(group, place, length)) {
-            let message = "the Parquet table is cut short: a column lies outside of it".to_owned();
+        if !groups.all(|group| is_inside(group, index, length)) {
+            let message = "truncated Parquet table: column outside the file".to_owned();
             return Err(DocumentError::Table(message));
         }
         Ok(Column {
-            defined: column.max_def_level(),
+            max_level: column.max_def_level(),
             reader: Arc::new(reader),
             name: name.into(),
-            place,
+            index,
         })
     }
 
-    /// All rows of the table. If `divided`, large groups are, into parts of about equally many rows.
-    pub(super) fn stretches(&self, divided: bool) -> Vec<RowStretch> {
+    /// The ranges of all rows of the table: one per row group or, if `divided`, several of about equal
+    /// size for large ones.
+    pub(super) fn row_ranges(&self, divided: bool) -> Vec<RowRange> {
         let metadata = self.reader.metadata();
         let mut before = 0;
-        let mut stretches = Vec::new();
+        let mut ranges = Vec::new();
         for group in 0..metadata.num_row_groups() {
             let group_metadata = metadata.row_group(group);
             let rows = u64::try_from(group_metadata.num_rows()).unwrap_or(0);
@@ -104,7 +107,7 @@ impl Column {
             loop {
                 let ends_group = rows - skipped <= each;
                 let taken = each.min(rows - skipped);
-                stretches.push(RowStretch {
+                ranges.push(RowRange {
                     group,
                     skipped,
                     rows: taken,
@@ -118,35 +121,35 @@ impl Column {
             }
             before = rows.saturating_add(before);
         }
-        stretches
+        ranges
     }
 
-    /// Into how many parts a group is divided: each is a few batches, but there are not many, since
-    /// for each of them the heads of all pages before it are read.
+    /// The number of parts of a row group: about one per four batches, with a limit, since each part
+    /// reads the headers of all pages before it.
     fn parts(&self, group: &RowGroupMetaData) -> u64 {
-        let bytes = group.column(self.place).uncompressed_size();
+        let bytes = group.column(self.index).uncompressed_size();
         let bytes = u64::try_from(bytes).unwrap_or(0);
-        (bytes / (4 * BYTES as u64)).min(MOST_PARTS)
+        (bytes / (4 * BATCH_BYTES as u64)).min(MAX_PARTS)
     }
 
-    /// The texts of a stretch of rows. What stands before an error comes before it.
+    /// The texts of a range. Texts before an error are returned before it.
     pub(super) fn batches(
         &self,
-        stretch: RowStretch,
+        range: RowRange,
     ) -> impl Iterator<Item = Result<Batch, DocumentError>> + use<> {
-        let (rows, failure) = match self.rows(stretch) {
+        let (rows, failure) = match self.rows(range) {
             Ok(rows) => (Some(rows), None),
             Err(failure) => (None, Some(Err(failure))),
         };
         rows.into_iter().flatten().chain(failure)
     }
 
-    /// Begins to read a stretch of rows.
-    fn rows(&self, stretch: RowStretch) -> Result<Rows, DocumentError> {
-        let skipped = usize::try_from(stretch.skipped).unwrap_or(usize::MAX);
+    /// Opens a range and skips the rows before it.
+    fn rows(&self, range: RowRange) -> Result<Rows, DocumentError> {
+        let skipped = usize::try_from(range.skipped).unwrap_or(usize::MAX);
         let (reader, was_skipped) = guarded(|| {
-            let group = self.reader.get_row_group(stretch.group)?;
-            let reader = group.get_column_reader(self.place)?;
+            let group = self.reader.get_row_group(range.group)?;
+            let reader = group.get_column_reader(self.index)?;
             let mut reader = get_typed_column_reader::<ByteArrayType>(reader);
             let was_skipped = match skipped {
                 0 => 0,
@@ -159,16 +162,16 @@ impl Column {
         }
         Ok(Rows {
             name: Arc::clone(&self.name),
-            column: ColumnRows::new(reader, self.defined),
-            left: stretch.rows,
-            ends_group: stretch.ends_group,
-            number: stretch.before,
+            column: ColumnRows::new(reader, self.max_level),
+            left: range.rows,
+            ends_group: range.ends_group,
+            number: range.before,
             failure: None,
         })
     }
 }
 
-/// Rows of a stretch that are to be read.
+/// An iterator over the unread rows of a range.
 struct Rows {
     name: Arc<str>,
     column: ColumnRows<ByteArrayType>,
@@ -176,7 +179,7 @@ struct Rows {
     ends_group: bool,
     /// Rows of the table before the next one.
     number: u64,
-    /// Why nothing is to be read any more.
+    /// An error to return after the texts before it.
     failure: Option<DocumentError>,
 }
 
@@ -185,7 +188,7 @@ impl Iterator for Rows {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (mut texts, mut ends) = (Vec::new(), Ends::new());
-        while self.failure.is_none() && texts.len() < BYTES {
+        while self.failure.is_none() && texts.len() < BATCH_BYTES {
             match self.read_some(&mut texts, &mut ends) {
                 Ok(true) => {}
                 Ok(false) => break,
@@ -200,17 +203,19 @@ impl Iterator for Rows {
 }
 
 impl Rows {
-    /// Adds the texts of some rows. `false` when there are no more.
+    /// Appends the texts of at most [`READ_ROWS`] rows. Returns `false` at the end of the range.
     fn read_some(&mut self, texts: &mut Vec<u8>, ends: &mut Ends) -> Result<bool, DocumentError> {
-        // A group is read to its end, whatever it says of itself.
-        let wanted = match self.ends_group {
-            true => ROWS,
-            false => usize::try_from(self.left).unwrap_or(ROWS).min(ROWS),
+        // The last range of a group ends with the data, whatever number of rows the metadata states.
+        let limit = match self.ends_group {
+            true => READ_ROWS,
+            false => usize::try_from(self.left)
+                .unwrap_or(READ_ROWS)
+                .min(READ_ROWS),
         };
-        if wanted == 0 {
+        if limit == 0 {
             return Ok(false);
         }
-        let (rows, null) = self.column.read(wanted).map_err(unreadable)?;
+        let (rows, null) = self.column.read(limit).map_err(unreadable)?;
         if rows == 0 {
             return match self.left {
                 0 => Ok(false),
@@ -234,7 +239,7 @@ impl Rows {
 }
 
 fn too_few_rows() -> DocumentError {
-    let message = "a group of the Parquet table has fewer rows than it says";
+    let message = "damaged Parquet table: a row group has fewer rows than its metadata states";
     DocumentError::Table(message.to_owned())
 }
 
@@ -243,5 +248,5 @@ fn guarded<R>(read: impl FnOnce() -> Result<R, ParquetError>) -> Result<R, Docum
 }
 
 fn unreadable(message: String) -> DocumentError {
-    DocumentError::Table(format!("no Parquet that can be read: {message}"))
+    DocumentError::Table(format!("invalid Parquet table: {message}"))
 }

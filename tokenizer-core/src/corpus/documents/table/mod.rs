@@ -1,15 +1,15 @@
-//! One column of a Parquet table, some thousand rows at a time.
+//! Reads one column of a Parquet table in batches of rows.
 //!
 //! ```text
-//! table ──▶ stretches of rows ──read, by several threads──▶ batches of texts, in order
+//! table ──▶ row ranges ──read by n threads──▶ batches of texts, in order
 //! ```
 //!
-//! A stretch is a group of rows, or a part of a large one: rows before it are skipped by whole pages,
-//! which are not decompressed for it. Each thread reads every `n`-th stretch, no further ahead than
-//! a few batches, so memory grows with the threads and not with the table.
+//! A row range is a row group, or a part of a large one; the rows before a part are skipped by whole
+//! pages, without decompressing them. Each thread reads every `n`-th range, at most a few batches
+//! ahead, so memory depends on the number of threads, not on the table.
 //!
-//! The column may hold strings or bytes, and may be one that could hold nulls, but a null is an
-//! error: it is no document. Columns of lists are refused.
+//! The column may be of strings or bytes, and nullable, but a null is an error. Columns of lists are
+//! refused.
 
 mod ahead;
 mod column;
@@ -23,7 +23,7 @@ use self::column::{Batch, Column};
 use self::shared_file::SharedFile;
 use super::error::DocumentError;
 
-/// The texts of a column, in the order of the table. There is nothing behind an error.
+/// The texts of a column, in the order of the table. Ends after the first error.
 pub(super) type Batches = Box<dyn Iterator<Item = Result<Batch, DocumentError>> + Send>;
 
 /// Reads a column of a table in a file.
@@ -31,22 +31,22 @@ pub(super) fn of_file(file: File, name: &str, threads: usize) -> Result<Batches,
     open(SharedFile::new(file)?, name, threads)
 }
 
-/// Reads a column of a table: with one thread where the texts are taken, with more ahead of that.
+/// Reads a column of a table. With one thread, batches are read by the consumer; with more, ahead of it.
 pub(super) fn open(
     table: impl ChunkReader + 'static,
     name: &str,
     threads: usize,
 ) -> Result<Batches, DocumentError> {
     let column = Column::open(table, name)?;
-    let stretches = column.stretches(threads > 1);
-    let threads = threads.min(stretches.len());
+    let ranges = column.row_ranges(threads > 1);
+    let threads = threads.min(ranges.len());
     if threads > 1
-        && let Ok(batches) = ahead::batches(&column, &stretches, threads)
+        && let Ok(batches) = ahead::batches(&column, &ranges, threads)
     {
         return Ok(Box::new(batches));
     }
-    // Also where a limit of the system allows no thread.
-    let stretches = stretches.into_iter();
-    let batches = stretches.flat_map(move |stretch| column.batches(stretch));
+    // Also the fallback if no thread can be started.
+    let ranges = ranges.into_iter();
+    let batches = ranges.flat_map(move |range| column.batches(range));
     Ok(Box::new(batches))
 }

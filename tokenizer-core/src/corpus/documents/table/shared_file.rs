@@ -1,7 +1,7 @@
-//! A file that several threads read at once, each at its own place.
+//! A file that several threads read concurrently, each at its own offset.
 //!
-//! Clones of a [`File`] share one place, and the reader of tables moves it: two threads would read each
-//! other's bytes.
+//! Clones of a [`File`] share one offset, which the Parquet reader moves, so threads would disturb each
+//! other. Here, a mutex makes each seek and read atomic.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -23,10 +23,10 @@ impl SharedFile {
         Ok(SharedFile { file, length })
     }
 
-    fn at(&self, place: u64) -> PlaceInFile {
-        PlaceInFile {
+    fn cursor(&self, offset: u64) -> FileCursor {
+        FileCursor {
             file: Arc::clone(&self.file),
-            place,
+            offset,
         }
     }
 }
@@ -38,35 +38,38 @@ impl Length for SharedFile {
 }
 
 impl ChunkReader for SharedFile {
-    type T = BufReader<PlaceInFile>;
+    type T = BufReader<FileCursor>;
 
     fn get_read(&self, start: u64) -> Result<Self::T> {
-        Ok(BufReader::new(self.at(start)))
+        Ok(BufReader::new(self.cursor(start)))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
-        // Reserved as it is read: the length comes from the table.
+        // Not reserved in advance, since the length is untrusted.
         let mut bytes = Vec::new();
-        let read = self.at(start).take(length as u64).read_to_end(&mut bytes)?;
+        let read = self
+            .cursor(start)
+            .take(length as u64)
+            .read_to_end(&mut bytes)?;
         match read == length {
             true => Ok(bytes.into()),
-            false => Err(ParquetError::EOF("the table ends before it".to_owned())),
+            false => Err(ParquetError::EOF("unexpected end of the file".to_owned())),
         }
     }
 }
 
-/// Reads on from a place of its own.
-pub(super) struct PlaceInFile {
+/// A reader with its own offset.
+pub(super) struct FileCursor {
     file: Arc<Mutex<File>>,
-    place: u64,
+    offset: u64,
 }
 
-impl Read for PlaceInFile {
+impl Read for FileCursor {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.seek(SeekFrom::Start(self.place))?;
+        file.seek(SeekFrom::Start(self.offset))?;
         let read = file.read(buffer)?;
-        self.place += read as u64;
+        self.offset += read as u64;
         Ok(read)
     }
 }

@@ -1,33 +1,33 @@
-//! What the engines agree on only in parts, which is refused. The regex is one of this side.
+//! Refuses regexes on which the two engines differ. Works on the syntax tree of `fancy-regex`.
 
 use fancy_regex::{Expr, LookAround};
 use regex_syntax::hir::{Class, HirKind};
 
 use super::dialect::DialectError;
 
-/// Refuses a regex in which the engines differ.
+/// Checks a regex in the dialect of `fancy-regex`.
 pub(super) fn check(own: &str) -> Result<(), DialectError> {
-    let tree = Expr::parse_tree(own).map_err(|_| refused("this regex as a whole"))?;
+    let tree = Expr::parse_tree(own).map_err(|_| refused("invalid syntax"))?;
     let tree = &tree.expr;
     if may_be_empty(tree) {
-        return Err(refused("a regex that can match no characters"));
+        return Err(refused("a regex that can match the empty string"));
     }
-    // Oniguruma tries a regex that begins with `.*` at the begins of lines only, and does so behind a
-    // look-behind too, where it misses matches.
-    let runs_along = |node: &Expr| matches!(node, Expr::Repeat { child, hi: usize::MAX, .. } if holds(child, &|n: &Expr| matches!(n, Expr::Any { .. })));
-    if holds(tree, &looks_behind) && holds(tree, &runs_along) {
-        return Err(refused("the repetition of . in a regex that looks behind"));
+    // Oniguruma tries a regex that begins with `.*` at the starts of lines only. It does the same after
+    // a look-behind, where it misses matches.
+    let repeats_any = |node: &Expr| matches!(node, Expr::Repeat { child, hi: usize::MAX, .. } if contains(child, &|n: &Expr| matches!(n, Expr::Any { .. })));
+    if contains(tree, &looks_behind) && contains(tree, &repeats_any) {
+        return Err(refused("a repeated . in a regex with a look-behind"));
     }
-    check_within(tree)
+    check_node(tree)
 }
 
 fn refused(construct: &str) -> DialectError {
     DialectError::new(0, construct)
 }
 
-/// Whether an expression or anything in it is of a kind.
-fn holds(tree: &Expr, kind: &impl Fn(&Expr) -> bool) -> bool {
-    kind(tree) || tree.children_iter().any(|child| holds(child, kind))
+/// Whether any node of the tree satisfies the predicate.
+fn contains(tree: &Expr, predicate: &impl Fn(&Expr) -> bool) -> bool {
+    predicate(tree) || (tree.children_iter()).any(|child| contains(child, predicate))
 }
 
 fn looks_behind(node: &Expr) -> bool {
@@ -35,30 +35,30 @@ fn looks_behind(node: &Expr) -> bool {
     matches!(node, Expr::LookAround(_, LookBehind | LookBehindNeg))
 }
 
-fn check_within(node: &Expr) -> Result<(), DialectError> {
+fn check_node(node: &Expr) -> Result<(), DialectError> {
     let construct = match node {
         Expr::Repeat { child, .. } if may_be_empty(child) => {
-            "the repetition of something that can match no characters"
+            "the repetition of an expression that can match the empty string"
         }
-        Expr::Repeat { child, .. } if edges(child).meet(edges(child)) => {
-            "the repetition of letters whatever their case"
+        Expr::Repeat { child, .. } if edges(child).form_ligature(edges(child)) => {
+            "the repetition of case-insensitive letters that have a ligature"
         }
         Expr::LookAround(body, _) if looks_behind(node) && width(body).is_none() => {
-            "looking behind by more than one length"
+            "a look-behind of variable length"
         }
         Expr::Literal { casei: true, .. } | Expr::Delegate { casei: true, .. }
-            if folded(node).is_none() =>
+            if ascii_bits(node).is_none() =>
         {
-            "(?i:...) around anything but ASCII characters"
+            "(?i:...) with characters outside ASCII"
         }
         Expr::Concat(parts)
             if parts
                 .windows(2)
-                .any(|two| edges(&two[0]).meet(edges(&two[1]))) =>
+                .any(|two| edges(&two[0]).form_ligature(edges(&two[1]))) =>
         {
-            "letters whatever their case that have a ligature"
+            "adjacent case-insensitive letters that have a ligature"
         }
-        _ => return node.children_iter().try_for_each(check_within),
+        _ => return node.children_iter().try_for_each(check_node),
     };
     Err(refused(construct))
 }
@@ -75,7 +75,7 @@ fn may_be_empty(node: &Expr) -> bool {
     }
 }
 
-/// How many characters it matches, if that is always the same and nothing in it is special.
+/// The number of characters that a node always matches; `None` if it varies or is not known.
 fn width(node: &Expr) -> Option<usize> {
     match node {
         Expr::Empty => Some(0),
@@ -92,8 +92,8 @@ fn width(node: &Expr) -> Option<usize> {
     }
 }
 
-/// The characters that stand whatever their case at the ends of what a node matches: a bit for each
-/// ASCII character in lower case.
+/// The case-insensitive letters that a match can begin and end with: one bit per lower-case ASCII
+/// character.
 #[derive(Clone, Copy, Default)]
 struct Edges {
     first: u128,
@@ -101,9 +101,9 @@ struct Edges {
 }
 
 impl Edges {
-    /// Whether an end of this and a begin of the other have a ligature in Unicode (ff, fi, fl, ss,
-    /// st), which one of the engines takes for the two. There are no others of ASCII letters only.
-    fn meet(self, other: Edges) -> bool {
+    /// Whether an end of `self` followed by a beginning of `other` can form a ligature (ff, fi, fl, ss,
+    /// st), which case folding in Oniguruma matches as one character. ASCII letters have no others.
+    fn form_ligature(self, other: Edges) -> bool {
         let has = |bits: u128, letters: &str| letters.bytes().any(|b| bits >> b & 1 == 1);
         has(self.last, "f") && has(other.first, "fil")
             || has(self.last, "s") && has(other.first, "st")
@@ -129,7 +129,7 @@ fn edges(node: &Expr) -> Edges {
             }
         }
         Expr::Literal { casei: true, .. } | Expr::Delegate { casei: true, .. } => {
-            let bits = folded(node).unwrap_or_default();
+            let bits = ascii_bits(node).unwrap_or_default();
             Edges {
                 first: bits,
                 last: bits,
@@ -139,8 +139,8 @@ fn edges(node: &Expr) -> Edges {
     }
 }
 
-/// The characters of a literal or a class, if they are ASCII.
-fn folded(node: &Expr) -> Option<u128> {
+/// The characters of a literal or class as bits; `None` if any is not ASCII.
+fn ascii_bits(node: &Expr) -> Option<u128> {
     let class = match node {
         Expr::Literal { val, .. } => regex_syntax::escape(val),
         Expr::Delegate { inner, .. } => inner.clone(),
@@ -148,7 +148,7 @@ fn folded(node: &Expr) -> Option<u128> {
     };
     let bit = |byte: u8| 1u128 << byte.to_ascii_lowercase();
     match regex_syntax::parse(&class).ok()?.kind() {
-        // A literal has one character: others are a sequence.
+        // `fancy-regex` splits literals into single characters.
         HirKind::Literal(literal) if literal.0.is_ascii() && literal.0.len() == 1 => {
             Some(bit(literal.0[0]))
         }

@@ -1,24 +1,22 @@
-//! The two dialects, and what is not in both.
+//! The two regex dialects and the error for constructs that only one of them has.
 
-/// Whose syntax.
+/// A regex syntax.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
-    /// `fancy-regex`, in which patterns are written here.
+    /// `fancy-regex`, the engine of this crate.
     Own,
-    /// Oniguruma with the syntax of Ruby, in which a `tokenizer.json` is written.
+    /// Oniguruma with Ruby syntax, the engine of `tokenizers`.
     Oniguruma,
 }
 
-/// A regex that cannot be told in the words of the other engine.
+/// A regex construct without a proven equivalent in the other engine.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "byte {offset} of the pattern: {construct} cannot be carried from one regex engine to the other"
-)]
+#[error("{construct} at byte {offset} has no exact equivalent in the other regex engine")]
 #[non_exhaustive]
 pub struct DialectError {
-    /// Where in the pattern the construct begins, in bytes; 0 for the whole.
+    /// The offset of the construct in bytes; 0 for the whole regex.
     pub offset: usize,
-    /// What it is.
+    /// The construct.
     pub construct: String,
 }
 

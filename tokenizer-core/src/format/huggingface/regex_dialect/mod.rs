@@ -1,35 +1,29 @@
-//! A regex in the words of the other engine.
+//! Translates regexes between Oniguruma (`tokenizer.json`) and `fancy-regex` (this crate).
 //!
-//! A `tokenizer.json` is split by Oniguruma, in its Ruby syntax; patterns here are those of
-//! `fancy-regex`. The two read most regexes alike and some not. So a regex is read from left to right
-//! in the dialect it comes from: a construct that means the same in both stays letter for letter, the
-//! others are told in other words (`translate`). What the engines agree on only in parts is found in
-//! the tree that `fancy-regex` makes of the regex (`check`). All else is refused by its name, never
-//! guessed.
+//! `translate` scans a regex from left to right and copies or rewrites each construct. `check` walks
+//! the syntax tree of `fancy-regex` and refuses combinations on which the engines differ. A construct
+//! without a proven equivalent is an error that names it.
 //!
-//! | construct | Oniguruma | here | |
-//! | --- | --- | --- | --- |
-//! | `x{1,3}+` | the repetition repeated | possessive | told as `(?:x{1,3})+`, and back as below |
-//! | `$` | end of a line | end of the text | `(?m:$)`, and back as `\z` |
-//! | `^` | begin of a line, not at the end of the text | begin of the text | refused, and back as `\A` |
-//! | `x{2}?` | optional | lazy, which means nothing | refused, and back as `x{2}` |
-//! | `x{,3}` | up to three | | `x{0,3}`, and back refused |
-//! | `[a[b]]`, `&&`, `[:alpha:]` | other precedence, other characters | | refused |
-//! | `\w`, `\b` | a few characters differ | | refused |
-//! | `(?m:.)` | takes newlines too | | refused |
-//! | `(?i:ss)` | takes `ß` too | only letters | refused where two letters have a ligature |
-//! | `(?<!x).*` | misses matches | | refused |
-//! | a match of no characters | ends a piece | makes no piece | refused when the regex has one |
+//! | construct | in Oniguruma | in `fancy-regex` | read as | written as |
+//! | --- | --- | --- | --- | --- |
+//! | `x{1,3}+` | nested repetition | possessive | `(?:x{1,3})+` | see below |
+//! | `$` | end of a line | end of the text | `(?m:$)` | `\z` |
+//! | `^` | start of a line, except at the end of the text | start of the text | error | `\A` |
+//! | `x{2}?` | optional | lazy, which has no effect | error | `x{2}` |
+//! | `x{,3}` | at most three | literal | `x{0,3}` | error |
+//! | `[a[b]]`, `&&`, `[:alpha:]` | different precedence and characters | | error | error |
+//! | `\w`, `\b` | a few characters differ | | error | error |
+//! | `(?m:.)` | matches line feeds too | | error | error |
+//! | `(?i:ss)` | matches `ß` too | letters only | error if two letters have a ligature | same |
+//! | `(?<!x).*` | misses matches | | error | error |
+//! | an empty match | ends a piece | makes no piece | error | error |
 //!
-//! **Possessive intervals.** `x{n,m}+` is told to Oniguruma as the atomic group `(?>x{n,m})`, which
-//! is its definition, or, at the end of an alternative of the whole regex, as plain `x{n,m}`. That
-//! is the same there: a possessive and a greedy repetition first succeed with the same characters
-//! and differ only when the matcher comes back to give some of them up. It comes back only when
-//! something behind the repetition fails, and behind the last part of an alternative of the whole
-//! regex there is nothing: the match is made.
+//! **Possessive intervals.** `x{n,m}+` is written as the atomic group `(?>x{n,m})`, its definition.
+//! At the end of a top-level alternative it is written as `x{n,m}`: greedy and possessive repetition
+//! differ only in backtracking, which a failure after the repetition causes, and nothing follows it.
 //!
-//! That classes, properties and case folding agree was shown by running both engines over every
-//! character; the tables of the two are of the same Unicode version.
+//! Both engines were run over every character to verify that classes, properties and case folding
+//! agree; their tables are of the same Unicode version.
 
 mod check;
 mod dialect;
@@ -39,25 +33,25 @@ pub use dialect::DialectError;
 
 use check::check;
 use dialect::Dialect;
-use translate::{spelled, translate};
+use translate::{escaped, translate};
 
-/// A regex of a `tokenizer.json` as a pattern here.
+/// Translates a regex of a `tokenizer.json` to `fancy-regex`.
 pub(super) fn from_oniguruma(source: &str) -> Result<String, DialectError> {
     let own = translate(source, Dialect::Oniguruma)?;
     check(&own)?;
     Ok(own)
 }
 
-/// A pattern as a regex of a `tokenizer.json`.
+/// Translates a regex of `fancy-regex` to Oniguruma.
 pub(super) fn to_oniguruma(source: &str) -> Result<String, DialectError> {
-    let told = translate(source, Dialect::Own)?;
+    let translated = translate(source, Dialect::Own)?;
     check(source)?;
-    Ok(told)
+    Ok(translated)
 }
 
-/// A regex, in both dialects, that matches just `text`.
+/// Returns a regex, valid in both dialects, that matches `text` literally.
 pub(super) fn literal(text: &str) -> String {
-    text.chars().map(|c| spelled(c, false)).collect()
+    text.chars().map(|c| escaped(c, false)).collect()
 }
 
 #[cfg(test)]
@@ -78,7 +72,7 @@ mod tests {
     ];
 
     #[test]
-    fn published_patterns_stay_as_they_are() {
+    fn published_patterns_are_unchanged() {
         for source in PUBLISHED {
             assert_eq!(from_oniguruma(source).as_deref(), Ok(source));
             assert_eq!(to_oniguruma(source).as_deref(), Ok(source));
@@ -86,24 +80,24 @@ mod tests {
     }
 
     #[test]
-    fn named_patterns_are_told() {
-        let told = |name: PatternName| to_oniguruma(name.regex()).unwrap();
+    fn named_patterns_translate() {
+        let written = |name: PatternName| to_oniguruma(name.regex()).unwrap();
         assert_eq!(
-            told(PatternName::Cl100k),
+            written(PatternName::Cl100k),
             r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++\z|\s*[\r\n]|\s+(?!\S)|\s"
         );
         assert_eq!(
-            told(PatternName::Gpt2),
+            written(PatternName::Gpt2),
             r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++\z|\s+(?!\S)|\s"
         );
         for name in PatternName::ALL {
-            let back = from_oniguruma(&told(name)).unwrap();
+            let back = from_oniguruma(&written(name)).unwrap();
             Pattern::regex(&back, Gaps::Keep).unwrap();
         }
     }
 
     #[test]
-    fn what_the_dialects_read_differently_is_told_in_other_words() {
+    fn different_constructs_are_rewritten() {
         let read = |source: &str| from_oniguruma(source).unwrap();
         assert_eq!(read(r"\p{N}{1,3}+"), r"(?:\p{N}{1,3})+");
         assert_eq!(read(r"a{2}+b"), r"(?:a{2})+b");
@@ -121,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_proven_is_refused_by_name() {
+    fn constructs_without_equivalent_are_refused_by_name() {
         for source in [
             "",
             "a*",
@@ -205,7 +199,7 @@ mod tests {
             let result = to_oniguruma(source);
             assert!(result.is_err(), "{source:?} was written as {result:?}");
         }
-        assert!(to_oniguruma("(?<!(a))b").is_ok_and(|told| told == "(?<!(?:a))b"));
+        assert!(to_oniguruma("(?<!(a))b").is_ok_and(|written| written == "(?<!(?:a))b"));
     }
 
     #[test]
@@ -217,7 +211,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_panics_and_what_is_told_compiles(
+        fn no_text_panics_and_translations_round_trip(
             parts in prop::collection::vec(prop::sample::select(vec![
                 "a", "s", "ß", ".", "[^", "[", "]", "(", "(?:", "(?i:", "(?>", "(?=", "(?!", "(?<=",
                 "(?<!", ")", "|", "*", "+", "?", "{1,3}", "{2}", "{2,}", "$", "^", r"\s", r"\S",
@@ -226,7 +220,7 @@ mod tests {
         ) {
             let source = parts.concat();
             if let Ok(own) = from_oniguruma(&source) {
-                // The engine may refuse what is too large or looks behind too far, but not panic.
+                // The engine may refuse a regex for its size or look-behind, but must not panic.
                 let _ = Pattern::regex(&own, Gaps::Keep);
                 let back = to_oniguruma(&own);
                 prop_assert!(back.is_ok(), "{source:?} {own:?} {back:?}");

@@ -1,26 +1,26 @@
-//! A regex read from left to right, and told construct by construct in the other dialect.
+//! Translates a regex in one pass from left to right, construct by construct.
 
 use super::dialect::{Dialect, DialectError};
 
-/// Longer regexes are refused; the longest published ones have a few hundred bytes.
+/// Limit on the length of a regex in bytes. The longest published ones have a few hundred.
 const MAX_LENGTH: usize = 1 << 16;
 
-/// Groups deeper than this are refused, so that no regex exhausts the stack.
+/// Limit on nested groups, so that later recursion cannot exhaust the stack.
 const MAX_DEPTH: usize = 64;
 
-/// Repetitions of more times are refused.
+/// Limit on the bounds of an interval.
 const MAX_REPEAT: u32 = 1000;
 
-/// The properties for which both engines were seen to hold the same characters.
+/// The properties that were verified to have the same characters in both engines.
 const PROPERTIES: &str = "L Lu Ll Lt Lm Lo M Mn Mc Me N Nd Nl No P Pc Pd Ps Pe Pi Pf Po S Sm Sc Sk So \
     Z Zs Zl Zp C Cc Cf Co Cn Han Hiragana Katakana Hangul Latin Cyrillic Greek Thai Arabic Hebrew \
     Devanagari Armenian Bengali Georgian Tamil Telugu Khmer Lao Tibetan Ethiopic Mongolian Bopomofo \
     Common Inherited";
 
-/// The groups that mean the same in both dialects, but for the one that captures.
+/// The openings of groups that mean the same in both dialects, except the capturing `(`.
 const GROUPS: [&str; 7] = ["(?:", "(?>", "(?i:", "(?=", "(?!", "(?<=", "(?<!"];
 
-/// The regex in the other dialect's words.
+/// Translates a regex from dialect `from` to the other one.
 pub(super) fn translate(source: &str, from: Dialect) -> Result<String, DialectError> {
     if source.len() > MAX_LENGTH {
         let construct = format!("a regex of more than {MAX_LENGTH} bytes");
@@ -30,7 +30,7 @@ pub(super) fn translate(source: &str, from: Dialect) -> Result<String, DialectEr
         source,
         at: 0,
         from,
-        told: String::with_capacity(source.len()),
+        output: String::with_capacity(source.len()),
         groups: Vec::new(),
     };
     translator.regex()
@@ -38,21 +38,22 @@ pub(super) fn translate(source: &str, from: Dialect) -> Result<String, DialectEr
 
 struct Translator<'s> {
     source: &'s str,
-    /// In bytes.
+    /// The current byte offset in `source`.
     at: usize,
     from: Dialect,
-    /// The translation of what is before.
-    told: String,
-    /// The groups that are open.
+    /// The translation of `source[..at]`.
+    output: String,
+    /// The open groups.
     groups: Vec<Group>,
 }
 
 #[derive(Clone, Copy)]
 struct Group {
-    /// Where it begins, in the source and in the translation.
+    /// The offset of its opening in the source.
     start: usize,
-    told: usize,
-    /// Whether it is within a look-behind.
+    /// The offset of its opening in the output.
+    output_start: usize,
+    /// Whether the group is, or is inside, a look-behind.
     looks_behind: bool,
 }
 
@@ -71,23 +72,23 @@ impl<'s> Translator<'s> {
         Some(c)
     }
 
-    /// Tells the next character as it is.
+    /// Copies the next character to the output.
     fn copy(&mut self) -> Option<char> {
         let c = self.next()?;
-        self.told.push(c);
+        self.output.push(c);
         Some(c)
     }
 
-    /// Refuses what stands from `start` to here.
+    /// An error that refuses the source from `start` to here.
     fn refuse_from(&self, start: usize) -> DialectError {
         DialectError::new(start, &self.source[start..self.at])
     }
 
     fn regex(mut self) -> Result<String, DialectError> {
-        // Where in the translation the atom begins that a quantifier would repeat.
+        // Where in the output the atom begins that a quantifier would repeat.
         let mut atom = None;
         while let Some(c) = self.peek() {
-            let (start, told) = (self.at, self.told.len());
+            let (start, output_start) = (self.at, self.output.len());
             atom = match c {
                 '*' | '+' | '?' | '{' => match atom {
                     Some(atom) => self.quantifier(atom)?,
@@ -108,28 +109,28 @@ impl<'s> Translator<'s> {
                     self.copy();
                     let group = self.groups.pop();
                     let unmatched = || DialectError::new(start, "an unmatched )");
-                    Some(group.ok_or_else(unmatched)?.told)
+                    Some(group.ok_or_else(unmatched)?.output_start)
                 }
                 _ => {
                     self.atom()?;
-                    Some(told)
+                    Some(output_start)
                 }
             };
         }
         match self.groups.last() {
-            Some(group) => Err(DialectError::new(group.start, "a group without an end")),
-            None => Ok(self.told),
+            Some(group) => Err(DialectError::new(group.start, "an unclosed group")),
+            None => Ok(self.output),
         }
     }
 
-    /// The end of a line, which has a sign of its own in Oniguruma only.
+    /// Whether the source continues with `(?m:$)`, which is `$` in Oniguruma.
     fn is_line_end(&self) -> bool {
         self.from == Dialect::Own && self.rest().starts_with("(?m:$)")
     }
 
     fn atom(&mut self) -> Result<(), DialectError> {
         let start = self.at;
-        let told = match (self.peek(), self.from) {
+        let translated = match (self.peek(), self.from) {
             (Some('['), _) => return self.class(),
             (Some('\\'), _) => return self.escape(false).map(|_| ()),
             (Some('$'), Dialect::Oniguruma) => "(?m:$)",
@@ -149,24 +150,24 @@ impl<'s> Translator<'s> {
             }
         };
         self.next();
-        self.told.push_str(told);
+        self.output.push_str(translated);
         Ok(())
     }
 
     fn open(&mut self) -> Result<(), DialectError> {
         let start = self.at;
         if self.groups.len() == MAX_DEPTH {
-            let construct = format!("more than {MAX_DEPTH} groups within each other");
+            let construct = format!("a group nested more than {MAX_DEPTH} levels deep");
             return Err(DialectError::new(start, construct));
         }
         let within = self.groups.last().is_some_and(|group| group.looks_behind);
         let known = GROUPS.iter().find(|open| self.rest().starts_with(**open));
         let group = Group {
             start,
-            told: self.told.len(),
+            output_start: self.output.len(),
             looks_behind: within || known.is_some_and(|open| open.starts_with("(?<")),
         };
-        let told = match known {
+        let opening = match known {
             Some(open) => *open,
             None if self.rest().starts_with("(?") || self.rest().starts_with("(*") => {
                 let end = self.rest().find([':', ')', '>']).map(|end| end + 1);
@@ -174,20 +175,20 @@ impl<'s> Translator<'s> {
                 return Err(self.refuse_from(start));
             }
             None if within && self.from == Dialect::Oniguruma => {
-                let construct = "a capturing group within a look-behind";
+                let construct = "a capturing group in a look-behind";
                 return Err(DialectError::new(start, construct));
             }
             None if within => "(?:",
             None => "(",
         };
         self.at += known.map_or(1, |open| open.len());
-        self.told.push_str(told);
+        self.output.push_str(opening);
         self.groups.push(group);
         Ok(())
     }
 
-    /// A quantifier of the atom whose translation begins at `atom`. Behind it there is nothing that
-    /// could be repeated.
+    /// Translates a quantifier of the atom at `atom` in the output. Returns `None`: no atom precedes the
+    /// next character.
     fn quantifier(&mut self, atom: usize) -> Result<Option<usize>, DialectError> {
         let start = self.at;
         let is_interval = self.peek() == Some('{');
@@ -195,27 +196,27 @@ impl<'s> Translator<'s> {
         if !is_interval {
             self.next();
         }
-        let sign = self.source[start..self.at].replace("{,", "{0,");
-        self.told.push_str(&sign);
+        let quantifier = self.source[start..self.at].replace("{,", "{0,");
+        self.output.push_str(&quantifier);
         match (self.peek(), self.from) {
-            // Oniguruma takes it for a question mark behind the interval.
+            // In Oniguruma, `x{2}?` is `(?:x{2})?`.
             (Some('?'), Dialect::Oniguruma) if exact => {
                 self.next();
                 return Err(self.refuse_from(start));
             }
-            // There is nothing to be lazy about.
+            // Laziness has no effect on a fixed count.
             (Some('?'), Dialect::Own) if exact => self.at += 1,
             (Some('+'), Dialect::Oniguruma) if is_interval => {
                 self.at += 1;
-                self.told.insert_str(atom, "(?:");
-                self.told.push_str(")+");
+                self.output.insert_str(atom, "(?:");
+                self.output.push_str(")+");
             }
             (Some('+'), Dialect::Own) if is_interval => {
                 self.at += 1;
                 let is_end = matches!(self.peek(), None | Some('|')) && self.groups.is_empty();
                 if !is_end {
-                    self.told.insert_str(atom, "(?>");
-                    self.told.push(')');
+                    self.output.insert_str(atom, "(?>");
+                    self.output.push(')');
                 }
             }
             (Some('?' | '+'), _) => {
@@ -226,12 +227,14 @@ impl<'s> Translator<'s> {
         Ok(None)
     }
 
-    /// Passes `{n}`, `{n,}`, `{n,m}`, and in Oniguruma's dialect `{,m}`. Returns whether it is the
-    /// first.
+    /// Skips `{n}`, `{n,}`, `{n,m}` or, in Oniguruma, `{,m}`. Returns whether it is `{n}`.
     fn interval(&mut self) -> Result<bool, DialectError> {
         let start = self.at;
         let Some(length) = self.rest().find('}') else {
-            return Err(DialectError::new(start, "a { that begins no interval"));
+            return Err(DialectError::new(
+                start,
+                "a { that does not begin an interval",
+            ));
         };
         self.at += length + 1;
         let number = |text: &str| {
@@ -269,7 +272,7 @@ impl<'s> Translator<'s> {
                     self.copy();
                     return Ok(());
                 }
-                // A hyphen is one only as the first or the last.
+                // A hyphen is literal only as the first or last character.
                 Some('-') if here != first && !self.rest().starts_with("-]") => {
                     return Err(DialectError::new(here, "a - in the middle of a class"));
                 }
@@ -289,26 +292,26 @@ impl<'s> Translator<'s> {
         }
     }
 
-    /// A character of a class, or a set of them, which is `None`.
+    /// Translates one item of a class. Returns its character; `None` for a set such as `\s`.
     fn class_item(&mut self, class: usize) -> Result<Option<char>, DialectError> {
-        for (sign, construct) in [
+        for (opening, construct) in [
             ("&&", "&& in a class"),
             ("--", "-- in a class"),
             ("~~", "~~ in a class"),
-            ("[", "a class within a class"),
+            ("[", "a nested class"),
         ] {
-            if self.rest().starts_with(sign) {
+            if self.rest().starts_with(opening) {
                 return Err(DialectError::new(self.at, construct));
             }
         }
         match self.peek() {
             Some('\\') => self.escape(true),
             Some(_) => Ok(self.copy()),
-            None => Err(DialectError::new(class, "a class without an end")),
+            None => Err(DialectError::new(class, "an unclosed class")),
         }
     }
 
-    /// A backslash and what follows it. `None` if that is no character, but a place or a set.
+    /// Translates an escape. Returns its character; `None` for an assertion or a set.
     fn escape(&mut self, in_class: bool) -> Result<Option<char>, DialectError> {
         let start = self.at;
         self.next();
@@ -329,18 +332,18 @@ impl<'s> Translator<'s> {
             Some('x') => Some(self.code_point(start, 2)?),
             Some('u') => Some(self.code_point(start, 4)?),
             Some(' ') if self.from == Dialect::Oniguruma => {
-                self.told.push(' ');
+                self.output.push(' ');
                 return Ok(Some(' '));
             }
-            // One of the engines gives < and > a meaning of their own.
+            // `\<` and `\>` are assertions in one of the engines.
             Some(c) if c.is_ascii_punctuation() && !"<>'`_".contains(c) => Some(c),
             _ => return Err(self.refuse_from(start)),
         };
         let spelling = &self.source[start..self.at];
         match c {
-            // Oniguruma knows braces only behind x.
-            Some(c) if spelling.starts_with(r"\u{") => self.told.push_str(&spelled(c, in_class)),
-            _ => self.told.push_str(spelling),
+            // Oniguruma has `\x{...}`, but not `\u{...}`.
+            Some(c) if spelling.starts_with(r"\u{") => self.output.push_str(&escaped(c, in_class)),
+            _ => self.output.push_str(spelling),
         }
         Ok(c)
     }
@@ -348,7 +351,7 @@ impl<'s> Translator<'s> {
     fn property(&mut self, start: usize, sign: char) -> Result<(), DialectError> {
         let name = match self.peek() {
             Some('{') => self.in_braces(),
-            // One letter without braces is a property here only.
+            // `\pL` is a property in `fancy-regex` only.
             Some(_) if self.from == Dialect::Own => {
                 self.next();
                 &self.source[start + 2..self.at]
@@ -358,11 +361,11 @@ impl<'s> Translator<'s> {
         if !PROPERTIES.split(' ').any(|known| known == name) {
             return Err(self.refuse_from(start));
         }
-        self.told.push_str(&format!(r"\{sign}{{{name}}}"));
+        self.output.push_str(&format!(r"\{sign}{{{name}}}"));
         Ok(())
     }
 
-    /// Passes what is in braces.
+    /// Skips `{...}` and returns its content.
     fn in_braces(&mut self) -> &'s str {
         let start = self.at + 1;
         let length = self.source[start..].find('}');
@@ -371,9 +374,9 @@ impl<'s> Translator<'s> {
         &self.source[start..end]
     }
 
-    /// `\x41`, `\u0041` with a number of digits, or in braces.
+    /// Skips the hexadecimal number of `\x41` (`digits` is 2), `\u0041` (4), or either with braces.
     fn code_point(&mut self, start: usize, digits: usize) -> Result<char, DialectError> {
-        // Oniguruma knows braces only behind x.
+        // Oniguruma has `\x{...}`, but not `\u{...}`.
         let braces = digits == 2 || self.from == Dialect::Own;
         let hex = if braces && self.peek() == Some('{') {
             self.in_braces()
@@ -383,7 +386,7 @@ impl<'s> Translator<'s> {
                 self.next();
             }
             match &self.source[hex..self.at] {
-                // Two digits are a byte to Oniguruma.
+                // In Oniguruma, two digits are a byte, so only ASCII agrees.
                 byte if digits == 2 && !byte.starts_with(|c: char| ('0'..='7').contains(&c)) => "",
                 hex if hex.len() == digits => hex,
                 _ => "",
@@ -396,8 +399,8 @@ impl<'s> Translator<'s> {
     }
 }
 
-/// A character as both dialects read it.
-pub(super) fn spelled(c: char, in_class: bool) -> String {
+/// Escapes a character so that both dialects read it literally.
+pub(super) fn escaped(c: char, in_class: bool) -> String {
     let special = if in_class {
         r"\[]^-&~"
     } else {

@@ -1,14 +1,12 @@
-//! That a model and what was made of it give the same ids.
-//!
-//! Every reason why they must is written where it stands. This is the test of it, made on every
-//! model that is written: a fault becomes an error and not a file that is wrong.
+//! Checks that a written model equals the original. Runs on every write, so that a bug in the
+//! conversion becomes an error instead of a wrong file.
 
 use super::error::HuggingFaceError;
 use crate::encode::Encoder;
 use crate::model::Model;
 use crate::special::{SpecialSet, SpecialToken};
 
-/// Texts on which splitting and merging go wrong first.
+/// Texts that exercise edge cases of splitting and merging.
 const HARD_TEXTS: [&str; 14] = [
     "Hello, world! It's what we'll've said; I'd say they're you're I'm DON'T IT'S 'Tis ''s 'ſ 'S",
     "2141 12 123 1234567 ½ ²³ ٣٤٥ 一二三 Ⅻ 3.14 1,000,000 a1b22c333 0x1F600",
@@ -26,41 +24,45 @@ const HARD_TEXTS: [&str; 14] = [
     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!",
 ];
 
-/// Fails with a text for which the two models differ.
-pub(super) fn prove(model: &Model, made: Model) -> Result<(), HuggingFaceError> {
+/// Compares `written`, a model that was written and read back, with the original `model`.
+///
+/// # Errors
+/// [`HuggingFaceError::NotProven`], with the first text or part in which they differ.
+pub(super) fn verify(model: &Model, written: Model) -> Result<(), HuggingFaceError> {
     let differ = |text: String| Err(HuggingFaceError::NotProven { text });
-    let matched = |token: &SpecialToken| SpecialToken {
+    // `tokenizers` may decode the text of an added token to other bytes, so those are not compared.
+    let without_decoded = |token: &SpecialToken| SpecialToken {
         decoded: None,
         ..token.clone()
     };
-    let [made_tokens, tokens] = [&made, model].map(|model| model.specials().iter().map(matched));
-    if !made_tokens.eq(tokens) {
+    let [written_tokens, tokens] =
+        [&written, model].map(|model| model.specials().iter().map(without_decoded));
+    if !written_tokens.eq(tokens) {
         return differ("the special tokens".into());
     }
-    if (made.normalizer(), made.affixes()) != (model.normalizer(), model.affixes()) {
-        return differ("what is done before and after".into());
+    if (written.normalizer(), written.affixes()) != (model.normalizer(), model.affixes()) {
+        return differ("the normalizer or the post-processor".into());
     }
-    if made.call_settings() != model.call_settings() {
-        return differ("truncation and padding".into());
+    if written.call_settings() != model.call_settings() {
+        return differ("truncation or padding".into());
     }
-    let limit = model.id_limit().max(made.id_limit());
+    let limit = model.id_limit().max(written.id_limit());
     for id in 0..limit as u32 {
-        // The decoder of `tokenizers` may read the content of an added token in another way.
-        if model.specials().by_id(id).is_none() && made.token(id) != model.token(id) {
-            return differ(format!("the token {id}"));
+        if model.specials().by_id(id).is_none() && written.token(id) != model.token(id) {
+            return differ(format!("token {id}"));
         }
     }
-    let (model, made) = (Encoder::new(model.clone()), Encoder::new(made));
+    let (model, written) = (Encoder::new(model.clone()), Encoder::new(written));
     let tokens = model.model().vocab().iter();
-    let (mut pieces, mut made_pieces) = (model.piece_by_piece(), made.piece_by_piece());
+    let (mut pieces, mut written_pieces) = (model.piece_by_piece(), written.piece_by_piece());
     for (_, token) in tokens.filter(|(_, token)| !token.is_empty()) {
-        if made_pieces(token) != pieces(token) {
+        if written_pieces(token) != pieces(token) {
             return differ(String::from_utf8_lossy(token).into_owned());
         }
     }
     let specials = model.model().specials().iter();
     let contents = specials.map(|token| format!("a {0}b{0} {0}", token.content));
-    let all: [SpecialSet; 2] = [&model, &made].map(|encoder| encoder.model().all_specials());
+    let all: [SpecialSet; 2] = [&model, &written].map(|encoder| encoder.model().all_specials());
     for text in HARD_TEXTS.map(str::to_owned).into_iter().chain(contents) {
         let ids = |encoder: &Encoder, specials: &SpecialSet| {
             let request = encoder.request();
@@ -69,7 +71,7 @@ pub(super) fn prove(model: &Model, made: Model) -> Result<(), HuggingFaceError> 
                 request.allow(specials).encode(&text).ok(),
             )
         };
-        if ids(&made, &all[1]) != ids(&model, &all[0]) {
+        if ids(&written, &all[1]) != ids(&model, &all[0]) {
             return differ(text);
         }
     }

@@ -1,92 +1,92 @@
-//! Every way from a text to its ids: whole, appended, counted, on threads, in batches, with offsets, up to a
-//! limit, as a stream.
+//! Calls every entry point for encoding: whole, appended, counted, on threads, in batches, with offsets, up
+//! to a limit, as a stream.
 
 use std::fmt::Display;
 
 use tokenizer_core::{EncodeError, Gaps, Model, Request, SpecialSet, TokenId, Tokenizer};
 
-/// From as many ids on, a text is long enough for several parts, if they are small.
+/// Number of ids from which a text is divided into several parts, if parts are small.
 const SEVERAL_PARTS: usize = 200;
 
-/// Fails unless `tokenizer`, made with small parts for threads, gives `want` for `text` in every way, again
-/// when it knows the pieces.
+/// Fails unless every entry point returns `want` for `text`, with a cold and a warm cache. `tokenizer`
+/// must be built with small parts.
 pub fn assert_ids(
     tokenizer: &Tokenizer,
     allowed: &SpecialSet,
     text: &[u8],
     want: &[TokenId],
-    about: impl Display,
+    context: impl Display,
 ) {
     let request = tokenizer.request().allow(allowed);
     for pass in ["cold", "warm"] {
-        let is = |got: &[TokenId], way: &str| assert_same(got, want, text, way, &about);
-        is(&request.encode(text).expect("it splits"), pass);
+        let check = |got: &[TokenId], call: &str| assert_same(got, want, text, call, &context);
+        check(&request.encode(text).expect("it splits"), pass);
 
-        let mut behind = vec![7; 3];
-        request.encode_into(text, &mut behind).expect("it splits");
-        assert_eq!(behind[..3], [7; 3], "{about}");
-        is(&behind[3..], "encode_into");
+        let mut appended = vec![7; 3];
+        request.encode_into(text, &mut appended).expect("it splits");
+        assert_eq!(appended[..3], [7; 3], "{context}");
+        check(&appended[3..], "encode_into");
 
-        assert_eq!(request.count(text), Ok(want.len()), "{pass}, {about}");
-        for most in [1, 8, text.len() / 3] {
-            let (streamed, done) = in_chunks(&request, chunks(text, most));
-            assert_eq!(done, Ok(()), "{about}");
-            is(&streamed, "stream");
+        assert_eq!(request.count(text), Ok(want.len()), "{pass}, {context}");
+        for limit in [1, 8, text.len() / 3] {
+            let (streamed, done) = in_chunks(&request, chunks(text, limit));
+            assert_eq!(done, Ok(()), "{context}");
+            check(&streamed, "stream");
         }
     }
-    assert_on_threads(&request, text, want, &about);
-    assert_offsets(&request, tokenizer.model(), text, want, &about);
+    assert_on_threads(&request, text, want, &context);
+    assert_offsets(&request, tokenizer.model(), text, want, &context);
     assert_limits(&request, text, want.len());
     assert_refused(&request, tokenizer.model(), allowed, text, want);
 }
 
-fn assert_same(got: &[TokenId], want: &[TokenId], text: &[u8], way: &str, about: &dyn Display) {
+fn assert_same(got: &[TokenId], want: &[TokenId], text: &[u8], call: &str, context: &dyn Display) {
     assert!(
         got == want,
-        "{way}, {about}\n got {got:?}\nwant {want:?}\ntext {:?}",
+        "{call}, {context}\n got {got:?}\nwant {want:?}\ntext {:?}",
         text.escape_ascii().to_string()
     );
 }
 
-fn assert_on_threads(request: &Request<'_>, text: &[u8], want: &[TokenId], about: &dyn Display) {
+fn assert_on_threads(request: &Request<'_>, text: &[u8], want: &[TokenId], context: &dyn Display) {
     let texts = [text, b"", text, text];
     for threads in 0..=3 {
         let request = request.threads(threads);
-        let is = |got: &[TokenId]| {
-            let way = format!("{threads} threads");
-            assert_same(got, want, text, &way, about);
+        let check = |got: &[TokenId]| {
+            let call = format!("{threads} threads");
+            assert_same(got, want, text, &call, context);
         };
-        is(&request.encode(text).expect("it splits"));
-        assert_eq!(request.count(text), Ok(want.len()), "{threads}, {about}");
+        check(&request.encode(text).expect("it splits"));
+        assert_eq!(request.count(text), Ok(want.len()), "{threads}, {context}");
 
         let batch = request.encode_batch(&texts).expect("it splits");
-        assert_eq!(batch.offsets.len(), texts.len() + 1, "{about}");
-        assert_eq!(batch.offsets.last(), Some(&batch.ids.len()), "{about}");
+        assert_eq!(batch.offsets.len(), texts.len() + 1, "{context}");
+        assert_eq!(batch.offsets.last(), Some(&batch.ids.len()), "{context}");
         let batch: Vec<&[TokenId]> = batch.iter().collect();
         for text in [0, 2, 3] {
-            is(batch[text]);
+            check(batch[text]);
         }
-        assert!(batch[1].is_empty(), "{about}");
+        assert!(batch[1].is_empty(), "{context}");
 
         let count = want.len();
         let counts = request.count_batch(&texts);
-        assert_eq!(counts, Ok(vec![count, 0, count, count]), "{about}");
+        assert_eq!(counts, Ok(vec![count, 0, count, count]), "{context}");
         if threads > 1 && count >= SEVERAL_PARTS {
-            assert!(request.task_count(&texts) > 1, "{about}");
+            assert!(request.task_count(&texts) > 1, "{context}");
         }
     }
 }
 
-/// Every id has the bytes that it stands for.
+/// Checks that every range has the bytes of its token.
 fn assert_offsets(
     request: &Request<'_>,
     model: &Model,
     text: &[u8],
     want: &[TokenId],
-    about: &dyn Display,
+    context: &dyn Display,
 ) {
     let got = request.offsets(text).expect("it splits");
-    assert_same(&got.ids, want, text, "offsets", about);
+    assert_same(&got.ids, want, text, "offsets", context);
     assert_eq!(got.ranges.len(), want.len());
     let keeps = (model.pattern().stages()).all(|(_, gaps)| gaps == Gaps::Keep);
     let (mut last, mut strips) = (0..0, false);
@@ -99,19 +99,19 @@ fn assert_offsets(
                 .is_some_and(|token| String::from_utf8_lossy(bytes).trim() == token.content.trim());
             assert!(
                 is_special || model.vocab().token(id) == Some(bytes),
-                "{about}"
+                "{context}"
             );
         }
-        // A token that begins in white space that the one before covers: both cover it.
+        // White space stripped by the previous token may be part of this one's range too.
         if !strips {
             let shared = model.normalizer().is_some();
             assert!(range.start >= last.end || shared && range.start >= last.start);
             assert!(range.end >= last.end);
         }
-        assert!(range.start <= last.end || !keeps, "a gap, {about}");
+        assert!(range.start <= last.end || !keeps, "a gap, {context}");
         (last, strips) = (range, special.is_some_and(|token| token.rstrip));
     }
-    assert!(last.end == text.len() || !keeps || strips, "{about}");
+    assert!(last.end == text.len() || !keeps || strips, "{context}");
 }
 
 fn assert_limits(request: &Request<'_>, text: &[u8], count: usize) {
@@ -122,7 +122,7 @@ fn assert_limits(request: &Request<'_>, text: &[u8], count: usize) {
     let limit = count / 2;
     let truncated = match request.truncate(text, limit) {
         Ok(truncated) => truncated,
-        // A regex may fail on a beginning and not on the whole.
+        // A regex may fail on a prefix although it succeeds on the whole text.
         Err(EncodeError::Split(_)) => return,
         Err(error) => panic!("{error}"),
     };
@@ -130,7 +130,7 @@ fn assert_limits(request: &Request<'_>, text: &[u8], count: usize) {
     assert_eq!(request.count(truncated.text), Ok(truncated.tokens));
 }
 
-/// The special tokens among the ids are those that are refused when they are forbidden.
+/// Checks that a text is refused if and only if its ids contain a forbidden special token.
 fn assert_refused(
     request: &Request<'_>,
     model: &Model,
@@ -141,7 +141,7 @@ fn assert_refused(
     let mut specials = want.iter().filter_map(|&id| model.specials().by_id(id));
     let first = specials.find(|token| token.special);
     match request.refuse_specials(text, forbidden) {
-        // An id may be that of an ordinary token too.
+        // An ordinary token may have the same id.
         Ok(()) => assert!(first.is_none_or(|token| model.vocab().token(token.id).is_some())),
         Err(EncodeError::SpecialNotAllowed { content, .. }) => {
             assert!(want.contains(&model.specials().by_content(&content).expect("it is one").id));
@@ -150,7 +150,7 @@ fn assert_refused(
     }
 }
 
-/// The ids of a text that comes in chunks, and whether it was encoded to its end.
+/// Encodes a text in chunks. Returns the ids and the result.
 pub fn in_chunks<'t>(
     request: &Request<'_>,
     chunks: impl IntoIterator<Item = &'t [u8]>,
@@ -163,10 +163,10 @@ pub fn in_chunks<'t>(
     (ids, done)
 }
 
-/// Chunks of up to `most` bytes, some of them empty, at places that follow from the text.
-fn chunks(text: &[u8], most: usize) -> impl Iterator<Item = &[u8]> {
-    let most = most.max(1);
-    let seed = text.iter().fold(most as u64, |seed, &byte| {
+/// Chunks of up to `limit` bytes, possibly empty, with lengths derived from the text.
+fn chunks(text: &[u8], limit: usize) -> impl Iterator<Item = &[u8]> {
+    let limit = limit.max(1);
+    let seed = text.iter().fold(limit as u64, |seed, &byte| {
         seed.rotate_left(5) ^ u64::from(byte)
     });
     let (mut rest, mut state) = (text, seed);
@@ -174,10 +174,10 @@ fn chunks(text: &[u8], most: usize) -> impl Iterator<Item = &[u8]> {
         state = state
             .wrapping_mul(6364136223846793005)
             .wrapping_add(1442695040888963407);
-        let length = (state >> 33) as usize % (most + 1);
-        let (chunk, behind) = rest.split_at(length.min(rest.len()));
+        let length = (state >> 33) as usize % (limit + 1);
+        let (chunk, tail) = rest.split_at(length.min(rest.len()));
         (!rest.is_empty()).then(|| {
-            rest = behind;
+            rest = tail;
             chunk
         })
     })

@@ -1,26 +1,25 @@
-//! What changes nothing in the ids: threads, cuts, instruction sets, and what an encoder has met
-//! before.
+//! Ids do not depend on threads, cuts, SIMD tiers or the state of caches.
 
 use tokenizer_core::internals::Tier;
 use tokenizer_core::{TokenId, Tokenizer};
 
+use super::entry_points::assert_ids;
 use super::texts::{definition, novel_words, texts, tokenizers};
-use super::ways::assert_ids;
 
 const THREADS: [usize; 4] = [1, 2, 3, 8];
 
-/// The ids of each text, by an encoder that has met no other.
+/// The ids of a text, by an encoder with an empty cache.
 fn cold(encoder: &Tokenizer, text: &[u8]) -> Vec<TokenId> {
     Tokenizer::new(encoder.model().clone())
         .encode(text)
         .unwrap()
 }
 
-/// The definition takes the square of a piece.
+/// Limit for the definition, whose time is quadratic in the length of a piece.
 const LONGEST_PIECE: usize = 2000;
 
 #[test]
-fn every_way_and_every_tier_give_the_ids_of_the_definition() {
+fn entry_points_and_tiers_give_the_ids_of_the_definition() {
     let texts = texts();
     let tokenizers_of = |tier| tokenizers(tier).into_iter();
     for (number, scalar) in tokenizers_of(Tier::Scalar).enumerate() {
@@ -43,8 +42,8 @@ fn every_way_and_every_tier_give_the_ids_of_the_definition() {
         for tier in Tier::available() {
             let tokenizer = tokenizers_of(tier).nth(number).unwrap();
             for (text, want) in texts.iter().zip(&wants) {
-                let most = if tier == Tier::best() { 100_000 } else { 1000 };
-                if text.len() <= most {
+                let limit = if tier == Tier::best() { 100_000 } else { 1000 };
+                if text.len() <= limit {
                     assert_ids(&tokenizer, &specials, text, want, tier);
                 } else {
                     let request = tokenizer.request().allow(&specials).threads(2);
@@ -59,40 +58,40 @@ fn every_way_and_every_tier_give_the_ids_of_the_definition() {
 }
 
 #[test]
-fn what_an_encoder_has_met_changes_nothing() {
+fn cache_state_does_not_change_ids() {
     let texts = texts();
-    // More than any table of pieces holds that is bounded by a few megabytes.
+    // More words than the cache can store.
     let flood = novel_words(400_000);
     for encoder in tokenizers(Tier::best()) {
         let want: Vec<_> = texts.iter().map(|text| cold(&encoder, text)).collect();
-        let all_are_right = |state: &str| {
+        let check_all = |state: &str| {
             for (text, want) in texts.iter().zip(&want) {
                 assert!(encoder.encode(text).unwrap() == *want, "{state}");
                 assert_eq!(encoder.count(text).unwrap(), want.len(), "{state}");
             }
         };
-        all_are_right("the texts before");
-        all_are_right("the texts before, all of them");
+        check_all("first pass");
+        check_all("warm cache");
         let first = encoder.encode(&flood).unwrap();
-        all_are_right("more than it can remember");
+        check_all("after evictions");
         assert!(
             encoder.encode(&flood).unwrap() == first,
-            "the same flood again"
+            "the same words again"
         );
         assert!(encoder.model().decode(&first).unwrap() == flood);
-        // Piece by piece, asked for in another way.
-        let mut apart = Vec::new();
+        // Piece by piece, through another entry point.
+        let mut by_piece = Vec::new();
         for piece in encoder.model().pattern().split(&flood).take(5000) {
-            apart.extend(encoder.encode_single_piece(&flood[piece.unwrap()]));
+            by_piece.extend(encoder.encode_single_piece(&flood[piece.unwrap()]));
         }
-        assert!(first.starts_with(&apart), "piece by piece");
+        assert!(first.starts_with(&by_piece), "piece by piece");
     }
 }
 
 #[test]
-fn threads_change_nothing() {
+fn threads_do_not_change_ids() {
     let mut documents = texts();
-    // One that is longer than all others together, and many that are nearly nothing.
+    // One document that is longer than all others together, and many tiny or empty ones.
     let long = documents.concat();
     documents.insert(documents.len() / 2, long);
     documents.extend(vec![b"a".to_vec(); 3000]);
@@ -125,7 +124,7 @@ fn threads_change_nothing() {
 }
 
 #[test]
-fn one_encoder_serves_many_threads() {
+fn concurrent_calls_give_the_same_ids() {
     let texts = texts();
     for encoder in tokenizers(Tier::best()) {
         let want: Vec<_> = texts.iter().map(|text| cold(&encoder, text)).collect();
@@ -145,16 +144,16 @@ fn one_encoder_serves_many_threads() {
 }
 
 #[test]
-fn cuts_change_nothing() {
+fn cuts_do_not_change_ids() {
     for encoder in tokenizers(Tier::best()) {
         let pattern = encoder.model().pattern();
         if encoder.model().normalizer().is_some() {
-            // Cuts are those of normalized text.
+            // Cuts hold for normalized text only.
             continue;
         }
         for text in texts() {
             let want = encoder.encode(&text).unwrap();
-            // In two, at every place where it can be cut; of long texts at some of the first.
+            // In two parts, at each of the first 60 cuts.
             let mut at = 0;
             let mut cuts = 0;
             while cuts < 60

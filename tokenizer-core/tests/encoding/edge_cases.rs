@@ -1,10 +1,11 @@
-//! Random texts and special tokens of what patterns, normalizers and flags tell apart.
+//! Random texts and special tokens, built from everything that patterns, normalizers and flags
+//! distinguish.
 
 use proptest::prelude::*;
 use tokenizer_core::{SpecialToken, TokenId};
 
-/// One character of each kind that some pattern or the normalizer tells apart.
-pub const HARD: [&str; 57] = [
+/// One character of each kind that any pattern or the normalizer distinguishes.
+pub const CHARACTERS: [&str; 57] = [
     "a", "b", "Z", "s", "S", "d", "t", "l", "L", "v", "e", "E", "r", "'", "'", " ", " ", " ", "\n",
     "\n", "\r", "\t", "\x0b", "1", "2", "3", "/", "/", "!", ".", "<", "|", ">", "\u{17F}",
     "\u{85}", "\u{A0}", "\u{3000}", "\u{200D}", "\u{301}", "\u{316}", "\u{344}", "\u{93F}",
@@ -12,7 +13,7 @@ pub const HARD: [&str; 57] = [
     "०", "𝟙", "😀", "\u{212B}",
 ];
 
-const BROKEN: [&[u8]; 9] = [
+const INVALID: [&[u8]; 9] = [
     b"\x80",
     b"\xC3",
     b"\xE2\x82",
@@ -24,8 +25,8 @@ const BROKEN: [&[u8]; 9] = [
     b"\xE0\x80",
 ];
 
-/// Special tokens that are beginnings, ends and parts of each other, that begin and end in white
-/// space, that compose.
+/// Special tokens that overlap or contain each other, begin or end with white space, or compose under
+/// NFC.
 const CONTENTS: [&str; 15] = [
     "<|a|>",
     "<|a|><|b|>",
@@ -44,19 +45,20 @@ const CONTENTS: [&str; 15] = [
     "é!",
 ];
 
-pub fn hard_text() -> impl Strategy<Value = Vec<u8>> {
-    let hard = prop::sample::select(&HARD[..]).prop_map(|c| c.as_bytes().to_vec());
-    let run = (prop::sample::select(&HARD[..]), 1usize..300);
+pub fn text() -> impl Strategy<Value = Vec<u8>> {
+    let character = prop::sample::select(&CHARACTERS[..]).prop_map(|c| c.as_bytes().to_vec());
+    let run = (prop::sample::select(&CHARACTERS[..]), 1usize..300);
     let run = run.prop_map(|(c, n)| c.repeat(n).into_bytes());
     let prose = "(the |th  |aaaa|東京。){1,40}".prop_map(String::into_bytes);
     let special = prop::sample::select(&CONTENTS[..]).prop_map(|c| c.as_bytes().to_vec());
     let any = any::<char>().prop_map(|c| c.to_string().into_bytes());
-    let bad = prop::sample::select(&BROKEN[..]).prop_map(<[u8]>::to_vec);
-    let part = prop_oneof![30 => hard, 2 => run, 1 => prose, 8 => special, 2 => any, 2 => bad];
+    let invalid = prop::sample::select(&INVALID[..]).prop_map(<[u8]>::to_vec);
+    let part =
+        prop_oneof![30 => character, 2 => run, 1 => prose, 8 => special, 2 => any, 2 => invalid];
     prop::collection::vec(part, 0..90).prop_map(|parts| parts.concat())
 }
 
-/// Of any flags, with ids from 4000 on.
+/// Special tokens with any flags and ids from 4000.
 pub fn special_tokens() -> impl Strategy<Value = Vec<SpecialToken>> {
     let flags = prop::array::uniform5(prop::bool::weighted(0.25));
     let chosen = prop::sample::subsequence(&CONTENTS[..], 0..6).prop_shuffle();

@@ -1,9 +1,9 @@
-//! Models made from an input, and the definition of their ids beside them.
+//! Models generated from fuzzer input, with their reference implementation.
 //!
-//! A model is anything that the rules allow, not only what training makes: entries that merging
-//! never reaches, ranks and merges in any order, tokens that several splits make, tokens of hundreds
-//! of bytes, ids with holes, single bytes whose ids are not their values, two ids for the same bytes,
-//! special and added tokens of every kind, which may be parts of each other, and a normalizer.
+//! Models are any valid ones, not only trained ones: tokens that merging never reaches or that several
+//! merges create, ranks and merges in any order, tokens of hundreds of bytes, gaps in the ids, byte
+//! tokens in any order, two ids for the same bytes, special and added tokens with any flags that contain
+//! each other, and a normalizer.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,16 +14,16 @@ use tokenizer_core::{
 };
 
 use super::definition::Definition;
+use super::entry_points::assert_ids;
 use super::input::Input;
-use super::ways::assert_ids;
 
-/// Few letters make ties and repetitions; these are such that every pattern cuts between some.
+/// A small alphabet, for ties and repetitions. Every pattern splits between some of the letters.
 const LETTERS: [u8; 10] = *b"abc d1\n'E\xC3";
 
-/// The bytes of characters of two to four, so that tokens end within them and reach over them.
+/// Bytes of multi-byte characters, so that tokens begin and end inside characters.
 const FOREIGN: [u8; 10] = *b"\xE4\xB8\xA9\xC3\xA9\xE4 \xB8a\xF0";
 
-/// What a normalizer changes, and white space above ASCII.
+/// Text that normalization changes, and white space outside ASCII.
 const COMPOSING: [&str; 8] = [
     "e\u{301}",
     "\u{301}",
@@ -45,25 +45,24 @@ const ALL: [u8; 256] = {
     all
 };
 
-const MOST_TOKENS: usize = 200;
-const LONGEST_TOKEN: usize = 300;
-/// The definition takes the square of a piece.
-const LONGEST_TEXT: usize = 1500;
+const MAX_TOKENS: usize = 200;
+const MAX_TOKEN_LENGTH: usize = 300;
+/// The definition takes quadratic time.
+const MAX_TEXT_LENGTH: usize = 1500;
 
-/// Fails unless the ids of the model and the two texts of an input are those of the definition, in every way
-/// that there is. The input chooses a tier, the special tokens to recognise, and the order of the texts: the
-/// tokenizer knows nothing at the first, and has met it at the second.
+/// Generates a model and two texts from an input, and fails unless every entry point returns the ids of
+/// the definition. The second text meets a warm cache.
 pub fn check(input: &[u8]) {
     let mut input = Input::new(input);
     let tiers: Vec<Tier> = Tier::available().collect();
     let tier = tiers[tiers.len() - 1 - input.below(tiers.len())];
     let (allowed, swapped) = (input.below(4), input.below(2) == 1);
-    let made = Made::read(&mut input);
-    let mut texts = [made.text(&mut input), made.text(&mut input)];
+    let generated = Generated::read(&mut input);
+    let mut texts = [generated.text(&mut input), generated.text(&mut input)];
     if swapped {
         texts.reverse();
     }
-    let (model, definition) = (&made.model, &made.definition);
+    let (model, definition) = (&generated.model, &generated.definition);
     let all = model.specials().iter().map(|token| &*token.content);
     let allowed: Vec<&str> = match allowed {
         0 => vec![],
@@ -73,14 +72,14 @@ pub fn check(input: &[u8]) {
     let set = model.special_set(&allowed);
     let options = Tokenizer::builder().small_tasks().tier(tier);
     let tokenizer = options.build(model.clone());
-    let about = format!(
+    let context = format!(
         "{tier}, {}, {:?}",
         model.pattern().source(),
         model.specials()
     );
     for text in &texts {
         let want = definition.encode(text, &allowed);
-        assert_ids(&tokenizer, &set, text, &want.ids, &about);
+        assert_ids(&tokenizer, &set, text, &want.ids, &context);
         assert_eq!(tokenizer.decode(&want.ids), Ok(want.bytes));
         for piece in model.pattern().split(text) {
             let piece = &text[piece.expect("it split before")];
@@ -94,8 +93,8 @@ pub fn check(input: &[u8]) {
     assert_eq!(whole, definition.piece(&texts[0]));
 }
 
-/// A model and what it was made of.
-struct Made {
+/// A model and its parts.
+struct Generated {
     model: Model,
     definition: Definition,
     letters: &'static [u8],
@@ -106,14 +105,14 @@ struct Made {
 /// A token before it has an id.
 struct Draft {
     bytes: Vec<u8>,
-    /// Tokens are numbered, and merges ranked, by this; equal ones as they come.
+    /// Sort key for ids and ranks. The sort is stable.
     order: u8,
-    /// The drafts that it was made of, if it was made of two.
+    /// The indices of the two drafts that it concatenates, if it does.
     parts: Option<(usize, usize)>,
 }
 
-impl Made {
-    /// Reads a model.
+impl Generated {
+    /// Generates a model.
     fn read(input: &mut Input) -> Self {
         let (kind, numbering, pattern) = (input.below(4), input.below(4), input.below(8));
         let letters: &[u8] = match input.below(32) {
@@ -133,26 +132,27 @@ impl Made {
             true => (Merging::Ranks, Repeats::Refuse),
             false => {
                 let merging = Merging::Merges {
-                    merges: Merges::new(rules(input, &drafts, &numbers)).expect("no pair twice"),
+                    merges: Merges::new(rules(input, &drafts, &numbers))
+                        .expect("no duplicate pair"),
                     ignore_merges: kind == 3,
                 };
                 (merging, Repeats::LowestId)
             }
         };
-        let listed = tokens.iter().map(|(&id, bytes)| (id, bytes.as_slice()));
-        let vocab = Vocab::new(listed, repeats).expect("the tokens are as they must be");
+        let entries = tokens.iter().map(|(&id, bytes)| (id, bytes.as_slice()));
+        let vocab = Vocab::new(entries, repeats).expect("the tokens are valid");
         let first = numbers.iter().max().map_or(0, |id| id + 1);
         let specials = specials(input, letters, &drafts, first);
         let normalizer = (input.below(4) == 3).then_some(Normalizer::Nfc);
         let model = Model::new(self::pattern(pattern), vocab, merging.clone(), specials);
         let model = model
-            .expect("the rules fit the tokens")
+            .expect("the merges fit the tokens")
             .with_normalizer(normalizer);
         let merges: Option<Vec<Merge>> = match merging {
             Merging::Ranks => None,
             Merging::Merges { merges, .. } => Some(merges.iter().copied().collect()),
         };
-        Made {
+        Generated {
             definition: Definition::new(&model, tokens, merges.as_deref()),
             model,
             letters,
@@ -160,8 +160,8 @@ impl Made {
         }
     }
 
-    /// Reads a text: bytes, tokens of the model, repetitions, special tokens, characters that a normalizer
-    /// changes, and parts of what came before, so that the same pieces come again.
+    /// Generates a text from bytes, tokens of the model, runs, special tokens, characters that
+    /// normalization changes, and copies of earlier parts, which repeat pieces.
     fn text(&self, input: &mut Input) -> Vec<u8> {
         let specials: Vec<&SpecialToken> = self.model.specials().iter().collect();
         let mut text: Vec<u8> = Vec::new();
@@ -194,17 +194,17 @@ impl Made {
                 8 => text.extend_from_slice(COMPOSING[input.below(8)].as_bytes()),
                 _ => text.push(b' '),
             }
-            if text.len() > LONGEST_TEXT || input.is_empty() {
+            if text.len() > MAX_TEXT_LENGTH || input.is_empty() {
                 break;
             }
         }
-        text.truncate(LONGEST_TEXT);
+        text.truncate(MAX_TEXT_LENGTH);
         text
     }
 }
 
-/// Special and added tokens: of letters, of what composes, of a token of the vocabulary, of the one before
-/// and more.
+/// Generates special and added tokens. Each begins with `<`, a token, composing characters or the previous
+/// special token.
 fn specials(input: &mut Input, letters: &[u8], drafts: &[Draft], first: TokenId) -> SpecialTokens {
     let mut specials: Vec<SpecialToken> = Vec::new();
     for id in (first..).take(input.below(6)) {
@@ -238,7 +238,7 @@ fn letter(letters: &[u8], byte: u8) -> u8 {
     letters[usize::from(byte) % letters.len()]
 }
 
-/// The single bytes, then tokens: of bytes, of two others, of one again and again.
+/// Generates the 256 byte tokens, then tokens from letters, from two others, or by repeating another.
 fn drafts(input: &mut Input, letters: &[u8], may_repeat: bool) -> Vec<Draft> {
     let mut drafts: Vec<Draft> = (0..=255)
         .map(|byte| Draft {
@@ -248,13 +248,13 @@ fn drafts(input: &mut Input, letters: &[u8], may_repeat: bool) -> Vec<Draft> {
         })
         .collect();
     let mut seen: HashSet<Vec<u8>> = drafts.iter().map(|draft| draft.bytes.clone()).collect();
-    // A single byte that occurs, or a later token.
+    // A letter, or a token of several bytes.
     let singles = letters.len().min(32);
-    let part = |input: &mut Input, made: usize| match input.below(singles + made - 256) {
+    let part = |input: &mut Input, count: usize| match input.below(singles + count - 256) {
         token if token < singles => usize::from(letter(letters, token as u8)),
         token => token - singles + 256,
     };
-    for _ in 0..input.below(MOST_TOKENS + 1) {
+    for _ in 0..input.below(MAX_TOKENS + 1) {
         if input.is_empty() {
             break;
         }
@@ -265,8 +265,8 @@ fn drafts(input: &mut Input, letters: &[u8], may_repeat: bool) -> Vec<Draft> {
                 (bytes.map(|&byte| letter(letters, byte)).collect(), None)
             }
             2 => {
-                let again = part(input, drafts.len());
-                (drafts[again].bytes.repeat(2 + input.below(70)), None)
+                let repeated = part(input, drafts.len());
+                (drafts[repeated].bytes.repeat(2 + input.below(70)), None)
             }
             _ => {
                 let parts = [0; 2].map(|_| part(input, drafts.len()));
@@ -275,7 +275,7 @@ fn drafts(input: &mut Input, letters: &[u8], may_repeat: bool) -> Vec<Draft> {
             }
         };
         let order = input.byte();
-        let fits = (1..=LONGEST_TOKEN).contains(&bytes.len());
+        let fits = (1..=MAX_TOKEN_LENGTH).contains(&bytes.len());
         let is_new = seen.insert(bytes.clone());
         if fits && (is_new || may_repeat) {
             drafts.push(Draft {
@@ -288,7 +288,7 @@ fn drafts(input: &mut Input, letters: &[u8], may_repeat: bool) -> Vec<Draft> {
     drafts
 }
 
-/// The id of each draft. The single bytes come first, backwards, or last; or there are holes.
+/// The id of each draft. Byte tokens come first, first in reverse, or last, or ids have gaps.
 fn numbers(drafts: &[Draft], numbering: usize) -> Vec<TokenId> {
     let mut order: Vec<usize> = (0..drafts.len()).collect();
     order.sort_by_key(|&draft| match (draft < 256, numbering) {
@@ -299,14 +299,14 @@ fn numbers(drafts: &[Draft], numbering: usize) -> Vec<TokenId> {
     });
     let step = if numbering == 3 { 3 } else { 1 };
     let mut numbers = vec![0; drafts.len()];
-    for (place, draft) in order.into_iter().enumerate() {
-        numbers[draft] = place as TokenId * step;
+    for (index, draft) in order.into_iter().enumerate() {
+        numbers[draft] = index as TokenId * step;
     }
     numbers
 }
 
-/// Merges in the order that the input wants: of the tokens that were made of two, and of those that
-/// can be cut into two others. Several may make one token.
+/// Generates merges in any order: for tokens that concatenate two others and, optionally, for every
+/// split of a token into two others. Several may create the same token.
 fn rules(input: &mut Input, drafts: &[Draft], numbers: &[TokenId]) -> Vec<Merge> {
     let mut ids: HashMap<&[u8], TokenId> = HashMap::new();
     for (draft, &id) in drafts.iter().zip(numbers) {
@@ -336,7 +336,7 @@ fn rules(input: &mut Input, drafts: &[Draft], numbers: &[TokenId]) -> Vec<Merge>
     rules.filter(|rule| seen.insert(rule.pair())).collect()
 }
 
-/// None of them fails on short texts.
+/// A pattern that never fails on short texts.
 fn pattern(choice: usize) -> Pattern {
     let regex = |source, gaps| Pattern::regex(source, gaps).expect("it compiles");
     match choice {
