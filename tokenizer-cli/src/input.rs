@@ -7,91 +7,15 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::builder::{NonEmptyStringValueParser, RangedU64ValueParser};
-use clap::{Args, ValueEnum};
 use sha2::{Digest, Sha256};
 use tokenizer_core::corpus::{
     DocumentError, DocumentOptions, Documents, Globs, Place, ReadAs, Refused, Stretch, Unit, Units,
 };
 use tokenizer_core::{EncodeError, Pattern};
 
+use crate::args::{InputArguments, InvalidText};
 use crate::error::{CommandError, Result, at, ensure, failed, usage};
 use crate::progress::warn;
-
-/// The documents of a command, and how inputs become documents.
-#[derive(Debug, Args)]
-pub(crate) struct InputArguments {
-    /// Files of documents; `-` is standard input. gzip, Zstandard and Parquet are recognised by their
-    /// content. Files named .jsonl, .ndjson, .json, .jsonlines or .jl (also before .gz or .zst) are
-    /// JSON lines; JSON objects, one a line, under another name are refused unless --json-lines or
-    /// --text is given, and so are archives, images, models and other files that are not text. A text
-    /// file is one document with every byte of it, unless an option says otherwise; a line of JSON is
-    /// one, and so is a row of Parquet.
-    #[arg(value_name = "INPUT", required = true)]
-    pub(crate) inputs: Vec<PathBuf>,
-
-    /// Take every file in an INPUT that is a folder, and in the folders below, in the order of their
-    /// paths. Hidden files and folders, links to folders, pipes and devices are left out.
-    #[arg(short, long)]
-    recursive: bool,
-
-    /// Take only files in a folder that match this glob; may be given again. It matches the path
-    /// relative to INPUT, or the file name if it has no `/`: '*.txt', 'data/*.jsonl', '**/en/*'. `*`
-    /// and `?` do not match `/`.
-    #[arg(long, value_name = "GLOB", requires = "recursive")]
-    #[arg(allow_hyphen_values = true)]
-    include: Vec<String>,
-
-    /// Leave out files in a folder that match this glob; may be given again.
-    #[arg(long, value_name = "GLOB", requires = "recursive")]
-    #[arg(allow_hyphen_values = true)]
-    exclude: Vec<String>,
-
-    /// Take every line of a text file for a document, without its line feed.
-    #[arg(long, conflicts_with = "document_separator")]
-    per_line: bool,
-
-    /// Split text files into documents wherever this text stands, such as '<|endoftext|>', which
-    /// belongs to none of them.
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-    #[arg(value_parser = NonEmptyStringValueParser::new())]
-    document_separator: Option<String>,
-
-    /// Read text as JSON lines, whatever its name: also standard input.
-    #[arg(long, conflicts_with = "text")]
-    json_lines: bool,
-
-    /// Read JSON as text, whatever its name.
-    #[arg(long)]
-    text: bool,
-
-    /// The field of a line of JSON that holds the text.
-    #[arg(long, value_name = "NAME", default_value = "text")]
-    field: String,
-
-    /// The column of a Parquet table that holds the text; one within others is written with dots.
-    #[arg(long, value_name = "NAME", default_value = "text")]
-    column: String,
-
-    /// What to do with bytes that are not UTF-8.
-    #[arg(long, value_enum, default_value_t = InvalidText::Keep)]
-    errors: InvalidText,
-
-    /// Threads to work on [default: one for each processor].
-    // More than any machine has processors are a slip, and starting them could fail.
-    #[arg(long, value_name = "N")]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
-    threads: Option<usize>,
-}
-
-/// What to do with bytes that are not UTF-8.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum InvalidText {
-    /// Keep them as they are: they come back when decoded.
-    Keep,
-    /// Fail, and name the file and the byte.
-    Strict,
-}
 
 impl InputArguments {
     pub(crate) fn threads(&self) -> usize {
@@ -198,10 +122,11 @@ impl InputName {
 
     fn document_error(&self, error: DocumentError) -> CommandError {
         let remedy = match &error {
-            DocumentError::Json { .. } => {
+            DocumentError::Json { .. } => "--text reads all of the input as text",
+            DocumentError::Field { .. } => {
                 "--field names the field that holds the text; --text reads all of the input as text"
             }
-            DocumentError::Table(_) => "--column names the column that holds the text",
+            DocumentError::Column(_) => "--column names the column that holds the text",
             DocumentError::Refused(Refused::UnnamedJsonLines | Refused::OtherJson) => {
                 "--json-lines reads every line as a record, --text reads all of it as text"
             }

@@ -5,20 +5,13 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use crate::terminal::escape;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Says one line: `kind: message`. Control characters are escaped, since file names and the texts
 /// of tokens may hold what moves a terminal's cursor.
 pub(crate) fn say(kind: &str, message: &str) {
-    let mut line = format!("{kind}: ");
-    for char in message.chars() {
-        if char.is_control() {
-            line.extend(char.escape_default());
-        } else {
-            line.push(char);
-        }
-    }
-    say_line(&line);
+    say_line(&format!("{kind}: {}", escape(message)));
 }
 
 fn say_line(line: &str) {

@@ -8,7 +8,7 @@ use super::models::load;
 use super::pipeline::{self, Spent};
 use super::shards::Shards;
 use crate::args::EncodeArguments;
-use crate::error::{Result, ensure, failed, usage};
+use crate::error::{Result, ensure, failed, nearest, usage};
 use crate::ids::{IdFormat, Run};
 use crate::input::{InputText, Inputs};
 use crate::output::{Output, beside, check_not_read};
@@ -140,14 +140,16 @@ fn special_ids(model: &Model, names: &[String]) -> Result<Vec<TokenId>> {
     let id = |name: &String| {
         let special = specials.by_content(name);
         special.map(|special| special.id).ok_or_else(|| {
-            let all: Vec<&str> = specials
-                .iter()
-                .map(|token| token.content.as_str())
-                .collect();
             let error = usage(format!("the model has no special token {name:?}"));
-            error.hint(match all.is_empty() {
-                true => "it has none at all".to_owned(),
-                false => format!("it has {}", all.join(", ")),
+            let all = specials.iter().map(|token| token.content.as_str());
+            let nearest = nearest(name, all);
+            error.hint(match specials.len() {
+                0 => "it has no special tokens".to_owned(),
+                1..=5 => format!("it has {nearest}"),
+                all => format!(
+                    "the nearest of its {} special and added tokens: {nearest}; `tokenizer info` lists all",
+                    number(all as u64)
+                ),
             })
         })
     };

@@ -1,4 +1,4 @@
-//! One file for each command, and what several of them do.
+//! One file or folder per command, and code shared by several commands.
 
 pub(crate) mod compare;
 pub(crate) mod convert;
@@ -8,6 +8,7 @@ mod counts;
 pub(crate) mod decode;
 pub(crate) mod encode;
 mod html;
+pub(crate) mod info;
 pub(crate) mod inspect;
 pub(crate) mod manual;
 mod models;

@@ -10,21 +10,21 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum IdFormat {
-    /// Decimal numbers between spaces, a line for each document.
+    /// Decimal ids separated by spaces, one line per document
     #[default]
     Text,
-    /// `{"ids":[1,2,3]}`, a line for each document.
+    /// `{"ids":[1,2,3]}`, one line per document
     Jsonl,
-    /// Little-endian numbers of two bytes, documents joined.
+    /// Little-endian u16, all documents joined
     U16,
-    /// Little-endian numbers of four bytes, documents joined.
+    /// Little-endian u32, all documents joined
     U32,
-    /// A NumPy array of one dimension, documents joined; written as uint32.
+    /// One-dimensional NumPy array of uint32, all documents joined
     Npy,
-    /// Megatron's indexed dataset: OUT.bin, of numbers of two bytes if the model has fewer than 65,500
-    /// ids and else of four, with OUT.idx.
+    /// Megatron's indexed dataset, OUT.bin and OUT.idx; ids have two bytes if there are fewer than
+    /// 65,500, otherwise four
     Megatron,
-    /// A Parquet table with a column `ids`, which has a list for each document.
+    /// Parquet table with one list per document in column `ids`
     Parquet,
 }
 

@@ -12,10 +12,10 @@ use tokenizer_core::{Model, SpecialToken, TokenId};
 use crate::progress::shortened;
 
 /// Special tokens and their ids, as headers have them.
-pub(super) type SpecialTokens = BTreeMap<String, TokenId>;
+pub(crate) type SpecialTokens = BTreeMap<String, TokenId>;
 
 /// The special tokens of a model: those that decoding can skip.
-pub(super) fn special_tokens(model: &Model) -> SpecialTokens {
+pub(crate) fn special_tokens(model: &Model) -> SpecialTokens {
     let specials = model.specials().iter().filter(|special| special.special);
     specials
         .map(|special| (special.content.clone(), special.id))
@@ -34,7 +34,7 @@ pub(crate) fn model_sha256(model: &Model) -> String {
 
 /// A record for each id that has a token, in ascending order: the id (u32), 1 if it is special and else
 /// 0 (u8), the length of the token (u32), its bytes. `specials` take the place of the model's own.
-pub(super) fn decoding_sha256(model: &Model, specials: &SpecialTokens) -> String {
+pub(crate) fn decoding_sha256(model: &Model, specials: &SpecialTokens) -> String {
     let added = model.specials().iter().filter(|added| !added.special);
     let ordinary = model.vocab().iter().map(|(id, _)| id);
     let specials = by_id(specials);

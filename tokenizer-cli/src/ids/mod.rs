@@ -23,6 +23,6 @@ mod write;
 
 pub(crate) use format::IdFormat;
 pub(crate) use header::{Header, Run};
-pub(crate) use identity::model_sha256;
+pub(crate) use identity::{decoding_sha256, model_sha256, special_tokens};
 pub(crate) use read::IdReader;
 pub(crate) use write::IdWriter;

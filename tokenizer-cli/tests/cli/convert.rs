@@ -36,7 +36,7 @@ fn what_is_lost_and_what_changes_is_said() {
         .run(&["convert", "m.bpe", "-o", "m.tiktoken"])
         .succeeds()
         .says(&[
-            "warning: m.tiktoken: a .tiktoken file holds no special tokens: <s> left out",
+            "warning: m.tiktoken: a .tiktoken file stores no special tokens; omitted: <s>",
             "note: m.tiktoken: the tokens of a .tiktoken file merge by rank",
         ]);
     let run = folder
@@ -81,7 +81,7 @@ fn tokens_with_the_same_bytes_are_said_to_be_left_out() {
         .run(&["convert", "m.bpe", "-o", "m.tiktoken", "-q"])
         .succeeds()
         .says(&[
-            "warning: m.tiktoken: a .tiktoken file holds the same bytes only once: 1 of 259 tokens",
+            "warning: m.tiktoken: a .tiktoken file stores each byte string once; omitted: 1 of 259 tokens",
         ]);
 }
 

@@ -134,7 +134,7 @@ fn counts_of_different_patterns_are_not_mixed() {
             "o200k",
         ])
         .fails(2, &other)
-        .says(&["hint: leave --pattern out"]);
+        .says(&["tip: leave --pattern out"]);
     folder
         .run(&[
             "count-pieces",
@@ -156,7 +156,7 @@ fn counts_without_a_pattern_want_one() {
     folder
         .run(&["train", "--from-counts", "a.tsv", "-o", "m.bpe"])
         .fails(2, &["a.tsv: the file does not say by which pattern"])
-        .says(&["hint: give the one they were split by"]);
+        .says(&["tip: give the one they were split by"]);
     let model = trained(&folder, &["--from-counts", "a.tsv", "--pattern", "gpt2"]);
     assert!(!model.is_empty());
 }
@@ -265,7 +265,7 @@ fn wrong_usage_is_said_before_any_work() {
     );
     let run = folder.run(&["train", "a.tsv", "-o", "m.bpe"]);
     run.fails(2, &["a.tsv: these are counted pieces, not text"])
-        .says(&["hint: give them with --from-counts"]);
+        .says(&["tip: give them with --from-counts"]);
     let run = folder.run(&["count-pieces", "a.txt", "-o", "none/a.tsv"]);
     run.fails(1, &["none"]);
     assert_eq!(folder.names(), before);
@@ -388,9 +388,9 @@ fn what_cannot_be_done_within_the_bound_is_refused() {
         1,
         &["the distinct pieces alone take more than the 50000 bytes"],
     )
-    .says(&["hint: --max-memory bounds counting"]);
+    .says(&["tip: --max-memory bounds counting"]);
     let run = folder.run(&["train", corpus, "-o", "m.bpe", "--max-memory", "much"]);
-    run.fails(2, &["a size is a whole number with"]);
+    run.fails(2, &["expected a size such as"]);
     let count = ["count-pieces", corpus, "-o", "c.tsv", "--max-memory", "1kB"];
     let mut command = folder.command(&count);
     let output = command.env("TMPDIR", folder.path("none")).output().unwrap();

@@ -127,7 +127,7 @@ fn a_bin_file_of_four_bytes_is_not_taken_for_two() {
     folder
         .run(&["decode", "ids.bin", "-m", "m.bpe", "-q"])
         .fails(1, &["ids.bin: ", "look like ids of four bytes"])
-        .says(&["hint: give --format u32"]);
+        .says(&["tip: give --format u32"]);
     let decode = |format: &str| {
         let run = folder.run(&["decode", "ids.bin", "-m", "m.bpe", "-q", "--format", format]);
         run.succeeds().stdout

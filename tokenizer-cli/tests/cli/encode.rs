@@ -149,7 +149,7 @@ fn ids_that_do_not_fit_are_refused_before_anything_is_written() {
             1,
             &["standard output: ids of the model go up to 65536", "u16"],
         )
-        .says(&["hint: --format u32"]);
+        .says(&["tip: --format u32"]);
     assert!(run.stdout.is_empty());
     encode(&["-o", "ids.u16"]).fails(1, &["ids.u16: ids of the model go up to 65536"]);
     assert!(!folder.exists("ids.u16"));
@@ -174,7 +174,7 @@ fn invalid_utf8_is_refused_when_asked() {
     folder
         .run(&[&["encode", "good.txt", "bad.txt"], &strict[..]].concat())
         .fails(1, &["bad.txt: byte 4 is not UTF-8"])
-        .says(&["hint: --errors keep"]);
+        .says(&["tip: --errors keep"]);
     assert!(!folder.exists("ids"));
     folder
         .run(&[&["encode", "good.txt"], &strict[..]].concat())

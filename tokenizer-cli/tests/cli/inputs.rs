@@ -208,7 +208,7 @@ fn inputs_are_read_by_content_and_name_or_refused() {
                     Kind::Records => drop(
                         detected
                             .fails(1, &[&file, "JSON objects, one a line"])
-                            .says(&["hint: ", "--json-lines", "--text"]),
+                            .says(&["tip: ", "--json-lines", "--text"]),
                     ),
                     Kind::Json(words) if is_json => drop(
                         detected
@@ -270,7 +270,7 @@ fn compressions_and_ids_that_are_not_read_are_named() {
         folder
             .run(&["count", name, "-m", "m.bpe"])
             .fails(1, &[name, words])
-            .says(&["hint: decompress it"]);
+            .says(&["tip: decompress it"]);
     }
     folder.write(
         "a.tar.gz",
@@ -292,7 +292,7 @@ fn compressions_and_ids_that_are_not_read_are_named() {
             folder
                 .run(&["encode", name, "-m", "m.bpe", "-o", "again.txt"])
                 .fails(1, &[name, "token ids, not text"])
-                .says(&["hint: `tokenizer decode`"]);
+                .says(&["tip: `tokenizer decode`"]);
         }
     }
     assert!(!folder.exists("again.txt"));
@@ -342,7 +342,7 @@ fn every_command_refuses_before_it_writes() {
         &["compare", "-m", "m.bpe", "--html", "x.html"],
     ] {
         let run = folder.run(&[command, &["all", "-r"]].concat());
-        run.fails(1, &all).says(&["hint: --exclude GLOB"]);
+        run.fails(1, &all).says(&["tip: --exclude GLOB"]);
         assert_eq!(folder.names(), before, "{command:?}");
     }
     let count = |options: &[&str]| {
@@ -460,7 +460,7 @@ fn lone_surrogates_are_replaced_or_refused() {
             1,
             &["a.jsonl: line 2: byte 1 is not UTF-8: a lone surrogate"],
         )
-        .says(&["hint: --errors keep puts U+FFFD"]);
+        .says(&["tip: --errors keep puts U+FFFD"]);
     let good = [lines[0], r#"{"\ud800": 1, "text": "\ud83d\ude42 \\ud83d"}"#];
     folder.write("c.jsonl", good.join("\n"));
     strict("c.jsonl").succeeds();
@@ -521,7 +521,7 @@ fn tables_give_the_ids_of_their_rows() {
                 "inner.content",
             ],
         )
-        .says(&["hint: --column"]);
+        .says(&["tip: --column"]);
     folder
         .run(&["encode", table, "-m", "m.bpe", "--column", "id"])
         .fails(1, &["the column \"id\" does not hold one text in each row"]);
@@ -622,7 +622,7 @@ fn folders_are_walked_in_order_when_asked() {
     folder
         .run(&["encode", "all", "-m", "m.bpe"])
         .fails(1, &["all: is a directory"])
-        .says(&["hint: --recursive"]);
+        .says(&["tip: --recursive"]);
     std::fs::create_dir(folder.path("empty")).unwrap();
     assert_eq!(encode(&folder, &["-r", "empty"]), "");
     let run = folder.run(&["count", "-r", "all/b", "-m", "m.bpe"]);

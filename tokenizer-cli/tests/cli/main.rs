@@ -13,6 +13,8 @@ mod extend;
 mod golden;
 mod guides;
 mod headers;
+mod help;
+mod info;
 mod inputs;
 mod inspect;
 mod interrupt;

@@ -217,7 +217,7 @@ fn special_tokens_are_put_around_documents_and_found_when_allowed() {
     folder
         .run(&["encode", "a.txt", "-m", "m.bpe", "--append-special", "</s>"])
         .fails(2, &["the model has no special token \"</s>\""])
-        .says(&["hint: it has <s>"]);
+        .says(&["tip: it has \"<s>\""]);
 }
 
 /// All files but the input and the model.
@@ -314,7 +314,7 @@ fn a_run_goes_on_behind_what_is_complete() {
     folder
         .run(&options)
         .fails(1, &["x-00000.bin: shards are there already"])
-        .says(&["hint: --resume"]);
+        .says(&["tip: --resume"]);
     let run = folder.run(&resume).succeeds();
     run.says(&[
         "shards with 400 documents are there already",
@@ -355,7 +355,7 @@ fn a_run_goes_on_behind_what_is_complete() {
                 1,
                 &["b.txt: is not what it was when x-00000.bin was written"],
             )
-            .says(&["hint: bring back"]);
+            .says(&["tip: bring back"]);
     }
     assert!(written(&folder) == wanted);
     folder.write("b.txt", &text);

@@ -159,7 +159,7 @@ fn what_a_tiktoken_file_does_not_hold_is_said() {
         ])
         .succeeds()
         .says(&[
-            "warning: m.tiktoken: a .tiktoken file holds no special tokens: <s>, <e> left out",
+            "warning: m.tiktoken: a .tiktoken file stores no special tokens; omitted: <s>, <e>",
         ]);
     assert!(
         !folder

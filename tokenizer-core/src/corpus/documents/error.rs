@@ -26,19 +26,32 @@ pub enum DocumentError {
     /// The content cannot be read.
     #[error(transparent)]
     Refused(#[from] Refused),
-    /// A line is not a JSON object with the text in its field.
+    /// A line is not valid JSON.
     #[error("line {line}, column {column}: {message}")]
     Json {
         /// The line, from 1.
         line: u64,
         /// The byte of the line, from 1.
         column: usize,
-        /// What is wrong with it.
+        /// The fault.
         message: String,
     },
-    /// A table does not hold documents.
+    /// A line is valid JSON, but not an object with the text in its field.
+    #[error("line {line}, column {column}: {message}")]
+    Field {
+        /// The line, from 1.
+        line: u64,
+        /// The byte of the line, from 1.
+        column: usize,
+        /// The fault.
+        message: String,
+    },
+    /// A table cannot be read.
     #[error("{0}")]
     Table(String),
+    /// A table has no such column, or the column does not hold texts.
+    #[error("{0}")]
+    Column(String),
     /// A row of a table holds no text.
     #[error("row {row}: the column {column:?} is null there")]
     Null {

@@ -67,12 +67,12 @@ impl Column {
                 .collect();
             let names = names.join(", ");
             let message = format!("there is no column {name:?}; there are: {names}");
-            return Err(DocumentError::Table(message));
+            return Err(DocumentError::Column(message));
         };
         let column = &columns[place];
         if column.physical_type() != PhysicalType::BYTE_ARRAY || column.max_rep_level() > 0 {
             let message = format!("the column {name:?} does not hold one text in each row");
-            return Err(DocumentError::Table(message));
+            return Err(DocumentError::Column(message));
         }
         let mut groups = metadata.row_groups().iter();
         if !groups.all(|group| is_inside(group, place, length)) {
