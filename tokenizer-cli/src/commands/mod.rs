@@ -1,4 +1,4 @@
-//! One file for each command, and what several of them do.
+//! A module for each command, and modules that several commands share.
 
 pub(crate) mod compare;
 pub(crate) mod convert;
