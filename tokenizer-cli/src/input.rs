@@ -439,7 +439,10 @@ fn look_at(names: &[InputName], options: &DocumentOptions) -> Result<(Vec<u64>, 
         _ => {
             let each = refused.iter().map(|(name, why)| format!("{name}: {why}"));
             let all = each.collect::<Vec<_>>().join("; ");
-            let error = failed(format!("{} refused: {all}", plural(refused.len() as u64, "input")));
+            let error = failed(format!(
+                "{} refused: {all}",
+                plural(refused.len() as u64, "input")
+            ));
             Err(error.hint(
                 "--exclude GLOB leaves files of a folder out; --json-lines and --text decide how \
                  JSON is read",

@@ -148,9 +148,7 @@ pub(crate) fn check_not_read<'p>(
     let is_read = path.is_file() && read.into_iter().any(|other| is_same_file(path, other));
     ensure(!is_read, || {
         let path = path.display();
-        usage(format!(
-            "{path}: is both an input and an output"
-        ))
+        usage(format!("{path}: is both an input and an output"))
     })
 }
 

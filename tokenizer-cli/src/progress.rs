@@ -83,11 +83,7 @@ impl Progress {
 
     /// Begins a stage over inputs of `total` bytes in all, as they are stored. The bar shows the position in
     /// the inputs ([`Stage::reach`]), the numbers show bytes of text. Without a total there is no bar.
-    pub(crate) fn bytes_of(
-        &self,
-        name: impl Into<Cow<'static, str>>,
-        total: Option<u64>,
-    ) -> Stage {
+    pub(crate) fn bytes_of(&self, name: impl Into<Cow<'static, str>>, total: Option<u64>) -> Stage {
         let style = match total {
             Some(_) => "{msg} [{wide_bar}] {percent:>3} %, {prefix}, {eta} left",
             None => "{msg} {prefix}, {elapsed}",
@@ -444,5 +440,54 @@ pub(crate) fn shortened(text: &str, limit: usize) -> String {
     match text.char_indices().nth(limit) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nouns_and_sizes_fit_their_numbers() {
+        let plurals = [0, 1, 2, 1234].map(|n| plural(n, "shard"));
+        assert_eq!(plurals, ["0 shards", "1 shard", "2 shards", "1,234 shards"]);
+        for (bytes, shown) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.00 kB"),
+            (9_994, "9.99 kB"),
+            (9_996, "10.0 kB"),
+            (99_960, "100 kB"),
+            (999_499, "999 kB"),
+            (999_500, "1.00 MB"),
+            (28_800_000, "28.8 MB"),
+            (u64::MAX, "18446744 TB"),
+        ] {
+            assert_eq!(size(bytes), shown);
+        }
+        assert_eq!(rate(7, Duration::from_millis(10)), "700 B/s");
+        assert_eq!(rate(3, Duration::from_secs(2)), "2 B/s");
+        assert_eq!(rate(0, Duration::ZERO), "0 B/s");
+    }
+
+    #[test]
+    fn a_large_text_moves_the_bar_while_it_is_processed() {
+        let stage = Progress::new(true, false).bytes_of("a test", Some(1000));
+        stage.advance(50);
+        stage.reach(100);
+        let counter = stage.large_text(8000, 900);
+        let view = || {
+            let (position, numbers) = stage.counters.view();
+            (position, numbers.split(',').next().unwrap().to_owned())
+        };
+        assert_eq!(view(), (100, "50 B".to_owned()));
+        counter.fetch_add(4000, Ordering::Relaxed);
+        assert_eq!(view(), (500, "4.05 kB".to_owned()));
+        // Normalization may lengthen a text.
+        counter.fetch_add(5000, Ordering::Relaxed);
+        assert_eq!(view(), (900, "8.05 kB".to_owned()));
+        stage.advance(8000);
+        stage.reach(900);
+        assert_eq!(view(), (900, "8.05 kB".to_owned()));
     }
 }

@@ -50,7 +50,9 @@ pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<()
     if shards.number > 0 {
         let complete = plural(shards.number, "complete shard");
         let documents = plural(shards.documents, "document");
-        progress.note(&format!("{output}: resuming after {complete} with {documents}"));
+        progress.note(&format!(
+            "{output}: resuming after {complete} with {documents}"
+        ));
     }
     let stage = progress.bytes_of("encoding", inputs.total_bytes);
     let spent = encode(arguments, model, &inputs, &added, &mut shards, &stage)?;
@@ -112,8 +114,10 @@ fn choose_format(
         failed(format!("{output}: {fault}")).hint("--format u32 holds every id")
     })?;
     ensure(!format.is_binary() || !output.is_terminal(), || {
-        usage(format!("standard output is a terminal, and {format} is a binary format"))
-            .hint(OUTPUT_HINT)
+        usage(format!(
+            "standard output is a terminal, and {format} is a binary format"
+        ))
+        .hint(OUTPUT_HINT)
     })?;
     let needs_file = matches!(format, IdFormat::Megatron | IdFormat::Parquet);
     ensure(!needs_file || output.path().is_some(), || {

@@ -304,6 +304,8 @@ pub(super) fn cut_for(tokenizer: &Tokenizer) -> Option<&Pattern> {
 #[cfg(test)]
 mod tests {
     use std::ffi::OsStr;
+    use std::path::Path;
+    use std::sync::atomic::Ordering;
 
     use clap::Parser;
     use tokenizer_core::{Merges, Model};
@@ -351,6 +353,15 @@ mod tests {
         assert_eq!(work_time.per_thread(), 4 * second);
     }
 
+    fn inputs(path: &Path, options: &[&str]) -> Inputs {
+        let command = ["tokenizer", "count", "-m", "no.bpe"].iter().chain(options);
+        let arguments = command.map(OsStr::new).chain([path.as_os_str()]);
+        let Command::Count(arguments) = Arguments::parse_from(arguments).command else {
+            panic!("another command");
+        };
+        arguments.documents.open().unwrap()
+    }
+
     /// Runs over the lines of `text` as documents.
     fn run_over(
         text: &str,
@@ -360,24 +371,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("text.txt");
         std::fs::write(&path, text).unwrap();
-        let threads = threads.to_string();
-        let options = [
-            "tokenizer",
-            "count",
-            "--per-line",
-            "-m",
-            "no.bpe",
-            "--threads",
-            &threads,
-        ];
-        let arguments = options
-            .map(OsStr::new)
-            .into_iter()
-            .chain([path.as_os_str()]);
-        let Command::Count(arguments) = Arguments::parse_from(arguments).command else {
-            panic!("another command");
-        };
-        let inputs = arguments.documents.open().unwrap();
+        let inputs = inputs(&path, &["--per-line", "--threads", &threads.to_string()]);
         let model = Model::from_merges("gpt2".parse().unwrap(), Merges::default(), &[""; 0]);
         let tokenizer = Tokenizer::new(model.unwrap());
         let encode = |_: Request<'_>, texts: &[InputText]| Ok(texts.len());
@@ -407,6 +401,29 @@ mod tests {
             run_over(&text, threads, consume).unwrap();
             assert!(found.iter().eq(lines.iter().map(String::as_bytes)));
         }
+    }
+
+    /// The bytes of a document that cannot be cut are counted before it is consumed.
+    #[test]
+    fn a_large_document_reports_its_progress() {
+        let text = "low ".repeat(LARGE / 3);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("text.txt");
+        std::fs::write(&path, &text).unwrap();
+        let inputs = inputs(&path, &["--threads", "2"]);
+        let model = Model::from_merges("gpt2".parse().unwrap(), Merges::default(), &[""; 0]);
+        let tokenizer = Tokenizer::new(model.unwrap());
+        let stage = Progress::new(true, false).bytes_of("a test", inputs.total_bytes);
+        let counter = stage.large_text(0, 0);
+        let encode = |request: Request<'_>, texts: &[InputText]| request.count_batch(texts);
+        let request = tokenizer.request();
+        run(&inputs, None, 0, &stage, request, encode, |texts, _| {
+            assert_eq!(texts[0].position, text.len() as u64);
+            assert!(counter.load(Ordering::Relaxed) >= text.len() as u64);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(stage.bytes(), text.len() as u64);
     }
 
     #[test]

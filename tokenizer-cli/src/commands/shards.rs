@@ -130,7 +130,11 @@ impl Shards {
             self.documents += counts.documents;
             self.written.tokens += counts.tokens;
             // A shard stands for the files beside it.
-            let listed = if self.shard_tokens.is_some() { 1 } else { files.len() };
+            let listed = if self.shard_tokens.is_some() {
+                1
+            } else {
+                files.len()
+            };
             self.written.files.extend(files.into_iter().take(listed));
         }
         Ok(())

@@ -165,8 +165,6 @@ fn report_outcome(
             format!("{} from {from} to {to}", token.content)
         });
         let moves = moves.collect::<Vec<_>>().join(", ");
-        progress.note(&format!(
-            "{output}: special tokens have new ids: {moves}"
-        ));
+        progress.note(&format!("{output}: special tokens have new ids: {moves}"));
     }
 }

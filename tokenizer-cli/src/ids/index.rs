@@ -57,9 +57,7 @@ pub(super) fn number_beside(input: &InputName) -> Result<Option<Number>> {
     match head.strip_prefix(MAGIC) {
         Some([1, 0, 0, 0, 0, 0, 0, 0, 8]) => Ok(Some(Number::U16)),
         Some([1, 0, 0, 0, 0, 0, 0, 0, 4]) => Ok(Some(Number::I32)),
-        _ => {
-            Err(InputName::new(&path).fail("not a Megatron index of uint16 or int32 ids"))
-        }
+        _ => Err(InputName::new(&path).fail("not a Megatron index of uint16 or int32 ids")),
     }
 }
 

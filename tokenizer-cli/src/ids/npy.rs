@@ -127,7 +127,10 @@ mod tests {
             assert_eq!(fault(&dict, &[]), wanted);
         }
         let dict = format!("{{'descr': '<u4', 'shape': ({},)}}", u64::MAX);
-        let wanted = format!("4 bytes of ids, and the .npy header declares {}: ", u64::MAX);
+        let wanted = format!(
+            "4 bytes of ids, and the .npy header declares {}: ",
+            u64::MAX
+        );
         assert!(fault(&dict, &[0; 4]).starts_with(&wanted));
         let broken = "truncated or invalid .npy header";
         assert_eq!(fault("{}", &[]), broken);

@@ -101,7 +101,9 @@ impl IdReader {
                 Encoding::Numbers(number.unwrap_or(Number::I32))
             }
             IdFormat::Parquet => {
-                return Err(self.input.fail("decoding a Parquet table of ids is not supported"));
+                return Err(self
+                    .input
+                    .fail("decoding a Parquet table of ids is not supported"));
             }
             IdFormat::Npy => {
                 let length = self.left;
@@ -151,7 +153,8 @@ impl IdReader {
         self.left -= read;
         ensure(read >= min, || {
             let missing = plural(self.left, "byte");
-            self.input.fail(format!("truncated while it was read: {missing} missing"))
+            self.input
+                .fail(format!("truncated while it was read: {missing} missing"))
         })
     }
 

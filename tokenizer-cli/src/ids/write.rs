@@ -127,7 +127,8 @@ impl IdWriter {
         }
         if self.run.format == IdFormat::Megatron {
             let length = i32::try_from(length).map_err(|_| {
-                let fault = "document of more than 2,147,483,647 ids, the limit of Megatron's index";
+                let fault =
+                    "document of more than 2,147,483,647 ids, the limit of Megatron's index";
                 self.output
                     .fail(io::Error::new(io::ErrorKind::InvalidInput, fault))
             })?;

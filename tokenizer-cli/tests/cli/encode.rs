@@ -87,7 +87,7 @@ fn a_closing_line_is_for_people_and_quiet_takes_it_away() {
             "encoded 7 bytes into ",
             " tokens, ",
             " bytes per token, in ",
-            " MB/s\n",
+            "B/s\n",
         ]);
     folder
         .run(&["encode", "a.txt", "-m", "m.bpe", "--quiet"])
@@ -106,12 +106,12 @@ fn the_width_of_bin_files_is_said() {
     folder
         .run(&["encode", "a.txt", "-m", "m.bpe", "-o", "ids.bin"])
         .succeeds()
-        .says(&["note: ids.bin: ids are written as u16"]);
+        .says(&["note: ids.bin: writing ids as u16"]);
     let decode = || folder.run(&["decode", "ids.bin", "-m", "m.bpe"]).succeeds();
     assert!(!decode().stderr.contains("note: "));
     // Without the header, the width is a guess.
     std::fs::remove_file(folder.path("ids.bin.json")).unwrap();
-    decode().says(&["note: ids.bin: ids are read as u16"]);
+    decode().says(&["note: ids.bin: reading ids as u16"]);
 }
 
 /// A model whose highest id is 65,535 or 65,536.
@@ -147,11 +147,14 @@ fn ids_that_do_not_fit_are_refused_before_anything_is_written() {
     let run = encode(&["--format", "u16"])
         .fails(
             1,
-            &["standard output: ids of the model go up to 65536", "u16"],
+            &[
+                "standard output: the highest id of the model, 65536, exceeds 65535",
+                "u16",
+            ],
         )
         .says(&["hint: --format u32"]);
     assert!(run.stdout.is_empty());
-    encode(&["-o", "ids.u16"]).fails(1, &["ids.u16: ids of the model go up to 65536"]);
+    encode(&["-o", "ids.u16"]).fails(1, &["ids.u16: the highest id of the model, 65536, exceeds"]);
     assert!(!folder.exists("ids.u16"));
     encode(&["-o", "ids.bin"]).succeeds();
     assert_eq!(folder.read("ids.bin"), [0, 0, 1, 0]);
@@ -285,7 +288,7 @@ fn the_output_never_takes_the_place_of_what_is_read() {
     ] {
         folder
             .run(arguments)
-            .fails(2, &["would take the place of a file that is read"]);
+            .fails(2, &["is both an input and an output"]);
     }
     assert_eq!(folder.read("a.txt"), b"low");
     assert_eq!(folder.read("m.bpe"), before);

@@ -84,7 +84,7 @@ fn special_tokens_move_and_it_is_said() {
         "275",
     ]);
     run.succeeds().says(&[
-        "note: larger.bpe: special tokens have other ids than before: <s> from 269 to 274",
+        "note: larger.bpe: special tokens have new ids: <s> from 269 to 274",
         "trained 5 merges on 135 bytes",
     ]);
     let run = folder.run_with("274", &["decode", "-", "-m", "larger.bpe", "-q"]);

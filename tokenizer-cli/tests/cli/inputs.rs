@@ -320,7 +320,7 @@ fn every_command_refuses_before_it_writes() {
     folder.write("all/e.txt.xz", b"\xfd7zXZ\0\0\x04");
     folder.write("all/f.jsonl", "{\"text\": \"low\"}\n");
     let all = [
-        "4 inputs are refused: all/b.json: a JSON array of objects",
+        "4 inputs refused: all/b.json: a JSON array of objects",
         "; all/deep/c.txt: starts with JSON objects, one a line",
         "; all/deep/d.png: a PNG image, not text; all/e.txt.xz: xz compression",
     ];

@@ -183,9 +183,10 @@ fn tables_have_a_list_for_each_document() {
         encode(&folder, &[&arguments[..], &["-o", "y.parquet"]].concat());
         assert!(lists(folder.read("y.parquet")) == wanted);
     }
-    folder
-        .run(&["decode", "x.parquet", "-m", "m.bpe"])
-        .fails(1, &["x.parquet: ids in a Parquet table are not decoded"]);
+    folder.run(&["decode", "x.parquet", "-m", "m.bpe"]).fails(
+        1,
+        &["x.parquet: decoding a Parquet table of ids is not supported"],
+    );
     folder
         .run(&["encode", "a.txt", "-m", "m.bpe", "--format", "parquet"])
         .fails(2, &["parquet needs a file"]);
@@ -286,7 +287,9 @@ fn shards_end_with_a_document_and_hold_everything() {
         clear(&folder);
     }
     let options = ["encode", "b.txt", "-m", "m.bpe", "--shard-tokens", "60"];
-    folder.run(&options).fails(2, &["shards are files"]);
+    folder
+        .run(&options)
+        .fails(2, &["shards cannot be written to standard output"]);
     let resume = ["encode", "b.txt", "-m", "m.bpe", "-o", "x.bin", "--resume"];
     assert_eq!(folder.run(&resume).code, 2);
 }
@@ -313,13 +316,10 @@ fn a_run_goes_on_behind_what_is_complete() {
     let wanted = written(&folder);
     folder
         .run(&options)
-        .fails(1, &["x-00000.bin: shards are there already"])
+        .fails(1, &["x-00000.bin: shard exists already"])
         .says(&["hint: --resume"]);
     let run = folder.run(&resume).succeeds();
-    run.says(&[
-        "shards with 400 documents are there already",
-        "into 0 tokens",
-    ]);
+    run.says(&[" complete shards with 400 documents", "into 0 tokens"]);
     assert!(written(&folder) == wanted);
     // The header is written last.
     let last = wanted.keys().filter(|name| name.ends_with(".bin")).count() - 1;
@@ -337,7 +337,7 @@ fn a_run_goes_on_behind_what_is_complete() {
     let other = [&resume[..], &["--prepend-special", "<s>"]].concat();
     folder
         .run(&other)
-        .fails(1, &["x-00000.bin: this shard is of another run"]);
+        .fails(1, &["x-00000.bin: shard of another run"]);
     // An input that is written anew, as it was, is no other; one that has changed is, also where its
     // length is the same.
     let text = "low lower\nslow\n\nslowest\n".repeat(100);
@@ -351,18 +351,15 @@ fn a_run_goes_on_behind_what_is_complete() {
         folder.write("b.txt", changed);
         folder
             .run(&resume)
-            .fails(
-                1,
-                &["b.txt: is not what it was when x-00000.bin was written"],
-            )
-            .says(&["hint: bring back"]);
+            .fails(1, &["b.txt: changed since x-00000.bin was written"])
+            .says(&["hint: restore"]);
     }
     assert!(written(&folder) == wanted);
     folder.write("b.txt", &text);
     let more = [&["encode", "a.txt"], &resume[1..]].concat();
     folder
         .run(&more)
-        .fails(1, &["x-00000.bin: this shard is of another run"]);
+        .fails(1, &["x-00000.bin: shard of another run"]);
     folder.write("empty.txt", "");
     let empty = [
         "empty.txt",
@@ -420,4 +417,74 @@ fn killed_at_any_moment_and_resumed_it_is_the_same() {
     assert!(killed > 0);
     folder.run(&options).succeeds();
     assert!(written(&folder) == wanted);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_cannot_be_written_to_is_found_before_the_work() {
+    let folder = Folder::with_model();
+    folder.write("ids", "97");
+    // Even root cannot create a file there.
+    let commands = [
+        &["train", "corpus.txt", "-o", "/proc/out.bpe"][..],
+        &["count-pieces", "corpus.txt", "-o", "/proc/out.tsv"],
+        &["encode", "corpus.txt", "-m", "m.bpe", "-o", "/proc/out.npy"],
+        &["decode", "ids", "-m", "m.bpe", "-o", "/proc/out.txt"],
+        &["convert", "m.bpe", "-o", "/proc/out.json"],
+    ];
+    for command in commands {
+        let run = folder.run(&[command, &["-v"]].concat());
+        let stderr = run.stderr.clone();
+        run.fails(1, &["error: /proc/out."]);
+        assert!(
+            !stderr.contains(".tmp") && !stderr.contains("stage: "),
+            "{stderr}"
+        );
+    }
+    // The output is not touched by the check.
+    folder.write("kept.bpe", "");
+    let train = ["train", "missing.txt", "-o", "kept.bpe"];
+    folder.run(&train).fails(1, &["missing.txt: "]);
+    assert_eq!(folder.names(), ["corpus.txt", "ids", "kept.bpe", "m.bpe"]);
+    assert_eq!(folder.read("kept.bpe"), b"");
+}
+
+#[test]
+fn the_last_line_names_the_files_that_were_written() {
+    let folder = Folder::with_model();
+    folder.write("a.txt", "ab\nc\nd\ne\nf\ng\nh");
+    let last = |arguments: &[&str]| {
+        let run = folder.run(arguments).succeeds();
+        run.stderr.lines().last().unwrap_or_default().to_owned()
+    };
+    let encode = ["encode", "a.txt", "-m", "m.bpe", "--per-line", "-o"];
+    let encode = |output: &str, options: &[&str]| last(&[&encode[..], &[output], options].concat());
+    assert_eq!(encode("ids", &[]), "wrote ids (24 B)");
+    assert_eq!(encode("ids", &["-q"]), "");
+    assert!(encode("-", &[]).starts_with("encoded 8 bytes into 8 tokens, "));
+    let line = encode("x.u16", &[]);
+    let header = folder.read("x.u16.json").len();
+    assert_eq!(
+        line,
+        format!("wrote x.u16 (16 B), x.u16.index (56 B), x.u16.json ({header} B)")
+    );
+    let shards = ["--shard-tokens", "1", "--format", "u16"];
+    let line = "wrote 7 files (16 B), x-00000.bin to x-00006.bin";
+    assert_eq!(encode("x.bin", &shards), line);
+    let resumed = encode("x.bin", &[&shards[..], &["--resume"]].concat());
+    assert!(
+        resumed.starts_with("encoded 0 bytes into 0 tokens, "),
+        "{resumed}"
+    );
+    let decode = |output: &str| last(&["decode", "x.u16", "-m", "m.bpe", "-o", output]);
+    assert_eq!(decode("b.txt"), "wrote b.txt (8 B)");
+    let model = last(&["convert", "m.bpe", "-o", "n.bpe"]);
+    let bytes = folder.read("n.bpe").len() as f64;
+    assert_eq!(model, format!("wrote n.bpe ({:.2} kB)", bytes / 1000.0));
+    let train = ["train", "a.txt", "-o", "t.bpe", "--vocab-size", "256"];
+    let train = last(&[&train[..], &["--report", "r.json"]].concat());
+    assert!(
+        train.starts_with("wrote t.bpe (") && train.contains(", r.json ("),
+        "{train}"
+    );
 }

@@ -69,7 +69,10 @@ impl Terminal {
         let started = Instant::now();
         while !self.written().contains(text) {
             let written = self.written();
-            assert!(started.elapsed() < Duration::from_secs(60), "{text}: {written:?}");
+            assert!(
+                started.elapsed() < Duration::from_secs(60),
+                "{text}: {written:?}"
+            );
             thread::sleep(Duration::from_millis(5));
         }
     }
@@ -181,10 +184,19 @@ fn the_progress_line_is_cleared_before_anything_else_is_written() {
     let invalid = ["encode", "-", "-m", "m.bpe", "--errors", "strict", "-q"];
     let mut terminal = Terminal::start(&folder, 80, &invalid[..6]);
     terminal.wait_for("encoding 0 B");
-    terminal.child.stdin.as_mut().unwrap().write_all(b"\xff").unwrap();
+    terminal
+        .child
+        .stdin
+        .as_mut()
+        .unwrap()
+        .write_all(b"\xff")
+        .unwrap();
     let output = terminal.finish(1);
     let first = screen(&output);
-    assert!(first[0].starts_with("error: standard input: byte 0"), "{first:?}");
+    assert!(
+        first[0].starts_with("error: standard input: byte 0"),
+        "{first:?}"
+    );
     // Nothing is drawn with --quiet.
     let terminal = Terminal::start(&folder, 80, &["-q", "encode", "-", "-m", "m.bpe"]);
     thread::sleep(Duration::from_millis(800));
@@ -228,7 +240,12 @@ fn an_input_of_unknown_size_does_not_hide_the_bar() {
     terminal.wait_for("counting tokens [");
     terminal.type_in("low");
     let output = terminal.finish(0);
-    let wanted = ["200\t800\ta.txt", "1\t3\t-", "600\t2400\tb.txt", "801\t3203\ttotal"];
+    let wanted = [
+        "200\t800\ta.txt",
+        "1\t3\t-",
+        "600\t2400\tb.txt",
+        "801\t3203\ttotal",
+    ];
     let lines = screen(&output.replace('\t', "|"));
     let wanted = wanted.map(|line| line.replace('\t', "|"));
     assert_eq!(lines, wanted);

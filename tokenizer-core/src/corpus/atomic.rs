@@ -156,9 +156,7 @@ fn begin(path: &Path) -> io::Result<(File, Option<Temporary>)> {
     };
     let mut under_way = under_way();
     let made = (tempfile::Builder::new().prefix(".tmp")).make_in(folder, &mut create);
-    let (file, path) = made
-        .map_err(|error| failure.unwrap_or(error))?
-        .into_parts();
+    let (file, path) = made.map_err(|error| failure.unwrap_or(error))?.into_parts();
     under_way.push(path.to_path_buf());
     drop(under_way);
     let temporary = Temporary {
@@ -254,8 +252,14 @@ mod tests {
         assert!(write_text(dir.path(), "").is_err());
         let path = dir.path().join("no/where");
         let error = write_text(&path, "").unwrap_err().to_string();
-        assert!(error.starts_with(&format!("{}: ", path.display())), "{error}");
-        assert!(!error.contains(".tmp") && error.ends_with("(os error 2)"), "{error}");
+        assert!(
+            error.starts_with(&format!("{}: ", path.display())),
+            "{error}"
+        );
+        assert!(
+            !error.contains(".tmp") && error.ends_with("(os error 2)"),
+            "{error}"
+        );
     }
 
     #[cfg(unix)]
