@@ -20,7 +20,7 @@ fn numbers<const N: usize>(numbers: &[i64]) -> Vec<u8> {
 }
 
 #[test]
-fn text_is_read_as_people_write_it() {
+fn text_may_have_any_white_space() {
     let folder = Folder::with_model();
     let decode = |ids: &str| folder.run_with(ids, &["decode", "-", "-m", "m.bpe", "-q"]);
     assert_eq!(decode("104 105\n\n  33\r\n\t10").succeeds().text(), "hi!\n");
@@ -30,7 +30,7 @@ fn text_is_read_as_people_write_it() {
 }
 
 #[test]
-fn special_tokens_are_left_out_on_request_and_other_added_tokens_are_kept() {
+fn skip_special_drops_special_tokens_and_keeps_added_ones() {
     let folder = Folder::with_model();
     let convert = ["convert", "m.bpe", "-o", "m.json"];
     folder.run(&convert).succeeds();
@@ -63,7 +63,7 @@ fn special_tokens_are_left_out_on_request_and_other_added_tokens_are_kept() {
 }
 
 #[test]
-fn faults_of_text_name_the_line() {
+fn errors_in_text_name_the_line() {
     let folder = Folder::with_model();
     let decode = |ids: &str| folder.run_with(ids, &["decode", "-", "-m", "m.bpe", "-o", "out"]);
     decode("1 2\n3 x 4").fails(1, &["standard input: line 2: invalid id \"x\""]);
@@ -79,7 +79,7 @@ fn faults_of_text_name_the_line() {
 }
 
 #[test]
-fn json_lines_are_read_with_whatever_else_they_hold() {
+fn json_lines_may_have_other_fields() {
     let folder = Folder::with_model();
     let decode = |ids: &str| {
         let options = ["-m", "m.bpe", "-q", "--format", "jsonl"];
@@ -97,7 +97,7 @@ fn json_lines_are_read_with_whatever_else_they_hold() {
 }
 
 #[test]
-fn raw_ids_must_be_whole_and_known() {
+fn truncated_and_unknown_raw_ids_are_errors() {
     let folder = Folder::with_model();
     folder.write("cut.u16", [97, 0, 98]);
     folder.write("cut.u32", [97, 0, 0, 0, 98, 0]);
@@ -121,7 +121,7 @@ fn raw_ids_must_be_whole_and_known() {
 }
 
 #[test]
-fn a_bin_file_of_four_bytes_is_not_taken_for_two() {
+fn a_u32_bin_file_is_not_read_as_u16() {
     let folder = Folder::with_model();
     folder.write("ids.bin", numbers::<4>(&[104, 105]));
     folder

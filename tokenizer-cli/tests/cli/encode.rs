@@ -45,7 +45,7 @@ fn every_format_round_trips_any_bytes() {
 }
 
 #[test]
-fn formats_are_what_they_say() {
+fn formats_have_the_documented_layout() {
     let folder = Folder::with_model();
     folder.write("a", "a");
     folder.write("empty", "");
@@ -77,7 +77,7 @@ fn special_tokens_in_documents_are_plain_text() {
 }
 
 #[test]
-fn a_closing_line_is_for_people_and_quiet_takes_it_away() {
+fn the_result_is_printed_unless_quiet() {
     let folder = Folder::with_model();
     folder.write("a.txt", "low low");
     folder
@@ -100,7 +100,7 @@ fn a_closing_line_is_for_people_and_quiet_takes_it_away() {
 }
 
 #[test]
-fn the_width_of_bin_files_is_said() {
+fn the_width_of_bin_files_is_noted() {
     let folder = Folder::with_model();
     folder.write("a.txt", "low");
     folder
@@ -124,7 +124,7 @@ fn write_ranks(folder: &Folder, ids: usize) {
     folder.write("m.tiktoken", text);
 }
 
-/// The 256 single bytes as the lines of a `.tiktoken` file have them.
+/// The lines of a `.tiktoken` file for the 256 single bytes.
 fn fixture_bytes() -> Vec<String> {
     let table = crate::support::fixture_text("golden/gpt2.tiktoken");
     let words = table.lines().take(256);
@@ -134,7 +134,7 @@ fn fixture_bytes() -> Vec<String> {
 }
 
 #[test]
-fn ids_that_do_not_fit_are_refused_before_anything_is_written() {
+fn ids_that_do_not_fit_are_refused_before_writing() {
     let folder = Folder::new();
     folder.write("a.txt", "low");
     let encode = |options: &[&str]| {
@@ -219,7 +219,7 @@ fn one_large_document_is_the_same_on_any_number_of_threads() {
         let rest = ["large.txt", "-m", "m.bpe", "-q", "--threads", threads];
         folder.run(&[command, &rest].concat()).succeeds().stdout
     };
-    // Where special tokens may stand in it, it is not cut.
+    // A document that may contain special tokens is not cut.
     for command in [&["encode"][..], &["encode", "--allow-special"], &["count"]] {
         let one = with(command, "1");
         for threads in ["2", "3", "8"] {
@@ -254,7 +254,7 @@ fn a_pattern_that_fails_names_the_byte_and_leaves_no_file() {
     run.fails(1, &["bomb.txt: the pattern failed at byte 2:"]);
     assert_eq!(folder.names(), ["bomb.txt", "fine.txt", "m.bpe"]);
 
-    // The first of several is named, whoever finds one first.
+    // The first failure in the order of documents is reported, on any number of threads.
     folder.write("long.txt", "b".repeat(3 << 20));
     for threads in ["1", "3", "8"] {
         let run = folder.run(&[
@@ -274,7 +274,7 @@ fn a_pattern_that_fails_names_the_byte_and_leaves_no_file() {
 }
 
 #[test]
-fn the_output_never_takes_the_place_of_what_is_read() {
+fn an_input_is_never_overwritten() {
     let folder = Folder::with_model();
     folder.write("a.txt", "low");
     folder.write("ids", "97");
@@ -295,7 +295,7 @@ fn the_output_never_takes_the_place_of_what_is_read() {
 }
 
 #[test]
-fn an_output_that_was_there_is_kept_when_the_run_fails() {
+fn an_existing_output_is_kept_when_the_run_fails() {
     let folder = Folder::with_model();
     folder.write("ids", "old");
     folder.write("bad.txt", b"\xff");

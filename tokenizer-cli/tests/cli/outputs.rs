@@ -1,4 +1,4 @@
-//! What `encode` writes, read back as its readers do it.
+//! Outputs of `encode`, read as their consumers read them.
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::support::{Folder, program};
 
-/// Some documents as lines, one of them empty, and their ids.
+/// A file of documents as lines, one of them empty, and their ids.
 fn folder() -> (Folder, Vec<Vec<u32>>) {
     let folder = Folder::with_model();
     folder.write("a.txt", "low lower\n\nslowest of all <s> 東京\nlow\n");
@@ -26,7 +26,7 @@ fn encode(folder: &Folder, arguments: &[&str]) {
     run.succeeds().says_nothing();
 }
 
-/// The ids that a run writes as text.
+/// The ids of a run's text output.
 fn lines(folder: &Folder, arguments: &[&str]) -> Vec<Vec<u32>> {
     let options = ["-m", "m.bpe", "-q"];
     let run = folder.run(&[&["encode"], arguments, &options].concat());
@@ -77,7 +77,7 @@ fn header(folder: &Folder, name: &str) -> Value {
 }
 
 #[test]
-fn joined_ids_have_an_index_and_a_header() {
+fn flat_files_have_an_index_and_a_header() {
     let (folder, ids) = folder();
     let model = crate::support::sha256(&folder.read("m.bpe"));
     for (name, format, number, start) in [
@@ -108,13 +108,13 @@ fn joined_ids_have_an_index_and_a_header() {
     }
     let names = folder.names();
     assert_eq!(names.len(), 3 + 9, "{names:?}");
-    // Lines need nothing beside them.
+    // Lines need no index.
     encode(&folder, &["a.txt", "-o", "x.jsonl"]);
     assert_eq!(folder.names().len(), names.len() + 1);
 }
 
 #[test]
-fn megatron_finds_its_documents() {
+fn the_megatron_index_locates_documents() {
     let (folder, ids) = folder();
     let options = ["a.txt", "--per-line", "-o", "x.bin", "--format", "megatron"];
     encode(&folder, &options);
@@ -150,7 +150,7 @@ fn megatron_finds_its_documents() {
         .fails(2, &["ends in .bin"]);
 }
 
-/// The lists of a table of ids.
+/// The lists in a table of ids.
 fn lists(bytes: Vec<u8>) -> Vec<Vec<u32>> {
     let bytes = bytes::Bytes::from(bytes);
     let reader = SerializedFileReader::new(bytes).unwrap();
@@ -175,7 +175,7 @@ fn tables_have_a_list_for_each_document() {
     let (folder, ids) = folder();
     encode(&folder, &["a.txt", "--per-line", "-o", "x.parquet"]);
     assert_eq!(lists(folder.read("x.parquet")), ids);
-    // More than one group of rows, and a document that comes in several stretches.
+    // Several row groups, and a document in several stretches.
     folder.write("b.txt", "low lower slowest\n".repeat(300_000));
     for option in [&["--per-line"][..], &[]] {
         let arguments = [&["b.txt"], option].concat();
@@ -193,7 +193,7 @@ fn tables_have_a_list_for_each_document() {
 }
 
 #[test]
-fn special_tokens_are_put_around_documents_and_found_when_allowed() {
+fn special_tokens_are_added_to_documents_and_found_when_allowed() {
     let (folder, ids) = folder();
     let around = ["--prepend-special", "<s>", "--append-special", "<s>"];
     let with = lines(&folder, &[&["a.txt", "--per-line"], &around[..]].concat());
@@ -208,7 +208,7 @@ fn special_tokens_are_put_around_documents_and_found_when_allowed() {
         .map(|ids| ids.iter().filter(|&&id| id == 269).count())
         .collect();
     assert_eq!(found, [0, 0, 1, 0]);
-    // A document that comes in stretches has them once.
+    // A document in several stretches has them once.
     folder.write("b.txt", "low lower slowest\n".repeat(600_000));
     let large = lines(&folder, &[&["b.txt"], &around[..]].concat());
     let places: Vec<usize> = (0..large[0].len())
@@ -221,7 +221,7 @@ fn special_tokens_are_put_around_documents_and_found_when_allowed() {
         .says(&["hint: it has <s>"]);
 }
 
-/// All files but the input and the model.
+/// All files except the input and the model.
 fn written(folder: &Folder) -> BTreeMap<String, Vec<u8>> {
     let names = folder.names().into_iter();
     names
@@ -237,7 +237,7 @@ fn clear(folder: &Folder) {
 }
 
 #[test]
-fn shards_end_with_a_document_and_hold_everything() {
+fn shards_end_with_a_document_and_contain_all_ids() {
     let (folder, _) = folder();
     folder.write("b.txt", "low lower\nslow\n\nslowest\n".repeat(100));
     let ids = lines(&folder, &["b.txt", "--per-line"]);
@@ -295,7 +295,7 @@ fn shards_end_with_a_document_and_hold_everything() {
 }
 
 #[test]
-fn a_run_goes_on_behind_what_is_complete() {
+fn a_resumed_run_continues_after_complete_shards() {
     let (folder, _) = folder();
     folder.write("b.txt", "low lower\nslow\n\nslowest\n".repeat(100));
     let options = [
@@ -338,8 +338,7 @@ fn a_run_goes_on_behind_what_is_complete() {
     folder
         .run(&other)
         .fails(1, &["x-00000.bin: shard of another run"]);
-    // An input that is written anew, as it was, is no other; one that has changed is, also where its
-    // length is the same.
+    // An input rewritten with the same content is accepted; changed content of the same length is not.
     let text = "low lower\nslow\n\nslowest\n".repeat(100);
     folder.write("b.txt", &text);
     folder.run(&resume).succeeds();
@@ -375,7 +374,7 @@ fn a_run_goes_on_behind_what_is_complete() {
 
 #[cfg(unix)]
 #[test]
-fn killed_at_any_moment_and_resumed_it_is_the_same() {
+fn a_killed_and_resumed_run_gives_the_same_shards() {
     let folder = Folder::with_model();
     folder.write("b.txt", "low lower\nslow\n\nslowest\n".repeat(50_000));
     let options = [
@@ -406,7 +405,7 @@ fn killed_at_any_moment_and_resumed_it_is_the_same() {
         killed += u32::from(child.try_wait().unwrap().is_none());
         child.kill().unwrap();
         child.wait().unwrap();
-        // What has a header is as it is to be.
+        // Shards with a header are complete.
         let files = written(&folder);
         for name in files.keys().filter(|name| name.ends_with(".json")) {
             let data = name.strip_suffix(".json").unwrap();
