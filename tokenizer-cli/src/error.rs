@@ -2,13 +2,13 @@
 
 use std::error::Error;
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use clap::builder::Styles;
 use tokenizer_core::corpus::FileError;
 
-use crate::progress::shortened;
+use crate::progress::{print, shortened};
 use crate::terminal::escape;
 
 pub(crate) type Result<T, E = CommandError> = std::result::Result<T, E>;
@@ -49,8 +49,7 @@ impl CommandError {
                 usage.ansi()
             );
         }
-        // Without stderr there is nowhere left to report an error.
-        let _ = anstream::stderr().write_all(text.as_bytes());
+        print(&text);
     }
 }
 

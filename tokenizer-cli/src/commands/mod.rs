@@ -1,4 +1,4 @@
-//! One file or folder per command, and code shared by several commands.
+//! A module for each command, and modules that several commands share.
 
 pub(crate) mod compare;
 pub(crate) mod convert;

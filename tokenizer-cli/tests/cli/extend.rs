@@ -2,7 +2,7 @@
 
 use crate::support::Folder;
 
-/// Text with enough distinct words for a few hundred merges.
+/// Text for a few hundred merges.
 fn text() -> String {
     let syllables = ["lo", "we", "sta", "ri", "nu", "te", "ka", "mo", "es", "er"];
     let word = |n: usize| {
@@ -48,7 +48,7 @@ fn extending_on_the_same_text_equals_training_once() {
 }
 
 #[test]
-fn a_tiktoken_model_is_extended_to_one() {
+fn an_extended_rank_model_stays_a_rank_model() {
     let folder = Folder::new();
     folder.write("a.txt", text());
     let nanochat = ["--pattern", "nanochat"];
@@ -72,7 +72,7 @@ fn a_tiktoken_model_is_extended_to_one() {
 }
 
 #[test]
-fn moved_special_tokens_are_reported() {
+fn moved_special_tokens_are_noted() {
     let folder = Folder::with_model();
     folder.write("new.txt", "medical medicine medicines ".repeat(5));
     let run = folder.run(&[
@@ -86,12 +86,12 @@ fn moved_special_tokens_are_reported() {
         "275",
     ]);
     run.succeeds().says(&[
-        "note: larger.bpe: special tokens have other ids than before: <s> from 269 to 274",
+        "note: larger.bpe: special tokens have new ids: <s> from 269 to 274",
         "trained 5 merges on 135 bytes",
     ]);
     let run = folder.run_with("274", &["decode", "-", "-m", "larger.bpe", "-q"]);
     assert_eq!(run.succeeds().text(), "<s>");
-    // Known tokens keep their ids.
+    // Existing tokens keep their ids.
     let ids = |model: &str| {
         let run = folder.run_with("slowest", &["encode", "-", "-m", model, "-q"]);
         run.text().to_owned()
@@ -123,7 +123,7 @@ fn text_is_normalized_by_the_model() {
 }
 
 #[test]
-fn wrong_usage_is_refused_before_anything_is_read() {
+fn wrong_usage_is_refused_before_reading() {
     let folder = Folder::with_model();
     let refused = |options: &[&str], words: &[&str]| {
         let arguments = ["train", "missing.txt", "--extend", "m.bpe", "-o", "x.bpe"];

@@ -185,7 +185,7 @@ fn another_model_is_refused() {
             for given in [&[][..], &["--format", format]] {
                 let arguments = [&[name, "-m", model, "-o", "back"], given].concat();
                 decode(&folder, &arguments)
-                    .fails(1, &[name, &file, model, "decodes otherwise"])
+                    .fails(1, &[name, &file, model, "decodes differently"])
                     .says(&["tip: give the model", "rename"]);
                 assert!(!folder.exists("back"));
             }
@@ -252,7 +252,7 @@ fn a_difference_in_special_tokens_is_listed() {
     decode(&folder, &["x.bin", "-m", "six.bpe"])
         .fails(1, &["270 ids in the header and 275 in the model"]);
     decode(&folder, &["x.bin", "-m", "other.bpe"])
-        .fails(1, &["the same number of ids, but other tokens"]);
+        .fails(1, &["the same number of ids, but different tokens"]);
 }
 
 #[test]
@@ -285,7 +285,7 @@ fn the_header_decides_the_width() {
     let ids = decode(&folder, &["x.bin", "-m", "large.bpe", "--format", "u16"]);
     assert_eq!(narrow.stdout, ids.succeeds().stdout);
     folder.write("x.idx", b"MMIDIDX\0\0\x01\0\0\0\0\0\0\0\x05");
-    decode(&folder, &arguments).fails(1, &["x.idx: not an index of Megatron with ids of"]);
+    decode(&folder, &arguments).fails(1, &["x.idx: not a Megatron index of"]);
     folder.write("x.idx", b"MMIDIDX");
     decode(&folder, &arguments).fails(1, &["x.idx: "]);
 }
@@ -319,7 +319,7 @@ fn a_header_that_does_not_fit_the_file_is_refused() {
         let name = name.replace("x.", "x-00000.");
         let run = decode(&folder, &[&name, "-m", "m.bpe"]).succeeds();
         assert_eq!(run.text(), TEXT);
-        decode(&folder, &[&name, "-m", "other.bpe"]).fails(1, &["decodes otherwise"]);
+        decode(&folder, &[&name, "-m", "other.bpe"]).fails(1, &["decodes differently"]);
         let mut bytes = folder.read(&name);
         bytes.extend(folder.read(&name));
         folder.write(&name, bytes);
@@ -413,7 +413,7 @@ fn an_older_header_warns_of_another_model_and_keeps_the_width() {
     });
     let run = decode(&folder, &["x.bin", "-m", "m.bpe"]).succeeds();
     assert_eq!(run.says_nothing().text(), TEXT);
-    let warning = ["warning: x.bin.json: model_sha256 is not that of "];
+    let warning = ["warning: x.bin.json: model_sha256 differs from that of "];
     for model in ["other.bpe", "large.bpe"] {
         let run = decode(&folder, &["x.bin", "-m", model])
             .succeeds()
@@ -468,23 +468,23 @@ fn resuming_with_another_model_is_refused() {
     resume("other.bpe")
         .fails(
             1,
-            &["x-00000.bin: this shard was encoded with a model that decodes otherwise: "],
+            &["x-00000.bin: shard encoded with a model that decodes differently: "],
         )
         .says(&["tip: give what they were made with, or remove them"]);
     train_with_pattern(&folder);
-    resume("pattern.bpe").fails(1, &["x-00000.bin: this shard is of another run"]);
-    // Shards of older versions have no decoding hash.
+    resume("pattern.bpe").fails(1, &["x-00000.bin: shard of another run"]);
+    // Shards of an older version have no such hash.
     edit(&folder, "x-00000.bin.json", |header| {
         remove(header, "decoding_sha256");
         remove(header, "special_tokens");
     });
     resume("m.bpe").succeeds();
-    resume("other.bpe").fails(1, &["x-00000.bin: this shard is of another run"]);
-    // A matching run does not replace the check of the decoding hash.
+    resume("other.bpe").fails(1, &["x-00000.bin: shard of another run"]);
+    // The run's name does not vouch for the tokens.
     edit(&folder, "x-00000.bin.json", |header| {
         header["decoding_sha256"] = "0".repeat(64).into();
     });
-    resume("m.bpe").fails(1, &["x-00000.bin: this shard was encoded with a model"]);
+    resume("m.bpe").fails(1, &["x-00000.bin: shard encoded with a model"]);
     folder.write("x-00000.bin.json", "{");
     resume("m.bpe").fails(1, &["x-00000.bin.json: not a header of ids"]);
     let mut after = folder.names();
@@ -499,7 +499,7 @@ fn the_header_is_found_through_a_link() {
     encode(&folder, &["-m", "m.bpe", "-o", "t.bin"]);
     std::fs::create_dir(folder.path("links")).unwrap();
     std::os::unix::fs::symlink(folder.path("t.bin"), folder.path("links/ln.bin")).unwrap();
-    decode(&folder, &["links/ln.bin", "-m", "other.bpe"]).fails(1, &["decodes otherwise"]);
+    decode(&folder, &["links/ln.bin", "-m", "other.bpe"]).fails(1, &["decodes differently"]);
     let decoded = decode(&folder, &["links/ln.bin", "-m", "m.bpe"]).succeeds();
     assert_eq!(decoded.text(), TEXT);
 }

@@ -23,5 +23,6 @@ mod models;
 mod outputs;
 mod process;
 mod support;
+mod terminal;
 mod train;
 mod usage;

@@ -90,7 +90,7 @@ fn a_gap_in_the_ranks_is_legal() {
             "299",
             &["decode", "-", "-m", "gap.tiktoken", "--pattern", "gpt2"],
         )
-        .fails(1, &["line 1: there is no token 299"]);
+        .fails(1, &["line 1: no token 299 in the model"]);
 }
 
 #[test]

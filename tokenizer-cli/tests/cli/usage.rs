@@ -232,7 +232,7 @@ fn stages(stderr: &str) -> Vec<&str> {
 fn verbose_reports_each_stage_and_changes_no_data() {
     let folder = Folder::with_model();
     folder.write("ids", "104 105\n");
-    let documents = ["reading documents", "encoding documents", "handing ids on"];
+    let documents = ["reading documents", "encoding documents", "consuming ids"];
     let encoding = |last| [&["reading the model"], &documents[..], &[last]].concat();
     for (arguments, expected) in [
         (

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use super::boundaries::Boundaries;
 use super::error::{EncodeError, check_stop};
@@ -225,6 +225,7 @@ pub struct Request<'t> {
     pub(super) allowed: &'t SpecialSet,
     pub(super) threads: usize,
     pub(super) stop: Option<&'t AtomicBool>,
+    pub(super) progress: Option<&'t AtomicU64>,
 }
 
 impl<'t> Request<'t> {
@@ -234,6 +235,7 @@ impl<'t> Request<'t> {
             allowed: &encoder.shared.added,
             threads: 1,
             stop: None,
+            progress: None,
         }
     }
 
@@ -257,6 +259,13 @@ impl<'t> Request<'t> {
     /// hundredth of a second, in a piece without an end too. It must stay set until then.
     pub fn stop(mut self, flag: &'t AtomicBool) -> Self {
         self.stop = Some(flag);
+        self
+    }
+
+    /// Adds to `counter`, after every 64 KiB or so, how many bytes have been encoded: for a progress bar,
+    /// since after normalization they are approximate.
+    pub fn progress(mut self, counter: &'t AtomicU64) -> Self {
+        self.progress = Some(counter);
         self
     }
 

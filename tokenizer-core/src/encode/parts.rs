@@ -243,7 +243,7 @@ impl<'t, T: AsRef<[u8]>> Iterator for Parts<'t, T> {
     fn next(&mut self) -> Option<Part<'t>> {
         let text = self.ended;
         let (mut bytes, mut steps) = (0, Vec::new());
-        let even = self.bytes_left / (4 * self.threads);
+        let even = self.bytes_left / (4 * self.threads.max(1));
         let wanted = even.clamp(self.sizes.smallest, self.sizes.largest);
         while bytes < wanted
             && let Some(step) = self.step(wanted - bytes)

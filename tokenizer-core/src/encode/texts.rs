@@ -3,6 +3,8 @@
 //! On several threads: an ordered map over parts of the texts (`parts.rs`). The ids of a part are stored until
 //! it is the next in order, and then copied to the result, once.
 
+use std::sync::atomic::Ordering;
+
 use super::encoder::{Request, room_for};
 use super::error::{BatchError, EncodeError, check_stop};
 use super::parts::{Part, Parts, Step};
@@ -36,7 +38,7 @@ impl Request<'_> {
         ids: &mut Vec<TokenId>,
     ) -> Result<(), EncodeError> {
         let text = text.as_ref();
-        if self.useful_threads(text.len()) > 1 {
+        if self.progress.is_some() || self.useful_threads(text.len()) > 1 {
             let mut whole = Gathered::of_ids(std::mem::take(ids));
             let done = self.gather_parts(&[text], &mut whole);
             *ids = whole.ids;
@@ -123,7 +125,7 @@ impl Request<'_> {
         whole: &mut Gathered,
     ) -> Result<(), BatchError> {
         let bytes = texts.iter().map(|text| text.as_ref().len()).sum();
-        if self.useful_threads(bytes) > 1 {
+        if self.progress.is_some() || self.useful_threads(bytes) > 1 {
             return self.gather_parts(texts, whole);
         }
         let Request { encoder, stop, .. } = *self;
@@ -151,9 +153,12 @@ impl Request<'_> {
     ) -> Result<(), BatchError> {
         let parts = self.parts(texts);
         let (threads, only_counts) = (parts.threads(), whole.only_counts);
-        let encode = |part| self.encode_part(&part, only_counts);
-        parallel::ordered_map(parts, threads, encode, |part| {
+        let encode = |part: Part<'_>| Ok((part.bytes, self.encode_part(&part, only_counts)?));
+        parallel::ordered_map(parts, threads, encode, |(bytes, part)| {
             whole.append(&part);
+            if let Some(progress) = self.progress {
+                progress.fetch_add(bytes as u64, Ordering::Relaxed);
+            }
             Ok(())
         })
     }
@@ -387,6 +392,23 @@ mod tests {
             });
             let panic = std::panic::catch_unwind(run).unwrap_err();
             assert_eq!(panic.downcast_ref(), Some(&"this text panics"));
+        }
+    }
+
+    #[test]
+    fn progress_adds_up_to_all_bytes_and_changes_no_id() {
+        let encoder = encoder(cl100k(), vec![]);
+        let text = "the cat\n".repeat(500);
+        let plain = encoder.request().encode(&text).unwrap();
+        for threads in [0, 1, 3] {
+            let counter = std::sync::atomic::AtomicU64::new(0);
+            let request = encoder.request().threads(threads).progress(&counter);
+            assert_eq!(request.encode(&text).unwrap(), plain);
+            // A part may count its text's end as a byte.
+            let counted = counter.swap(0, Ordering::Relaxed);
+            assert!((4000..4010).contains(&counted), "{counted}");
+            assert_eq!(request.count(&text).unwrap(), plain.len());
+            assert_eq!(counter.into_inner(), counted);
         }
     }
 

@@ -24,6 +24,11 @@ impl Blocks {
         }
     }
 
+    /// Bytes read from the input, before decompression.
+    pub(super) fn taken(&self) -> u64 {
+        self.source.taken()
+    }
+
     /// The next block, and whether it is the last. There is one even of an empty stream. `cut` says
     /// up to where a block may be given out when there is more to come; where it says nothing, more
     /// is read, until `unit` is too long. It is told up to where it said nothing before.

@@ -73,6 +73,9 @@ pub struct Documents {
     /// Of a document in stretches, the bytes before this one, and whether it is the last.
     offset: u64,
     ends_document: bool,
+    /// Size of the file in bytes; 0 for a stream.
+    length: u64,
+    position: u64,
     done: bool,
 }
 
@@ -80,7 +83,7 @@ enum Reader {
     Text(Blocks),
     JsonLines(Blocks),
     #[cfg(feature = "parquet")]
-    Table(table::Batches),
+    Table(table::Rows),
 }
 
 impl fmt::Debug for Documents {
@@ -132,7 +135,7 @@ impl Documents {
     }
 
     fn of_source(source: Source, options: &DocumentOptions) -> Result<Self, DocumentError> {
-        let doubt = source.doubt();
+        let (doubt, length) = (source.doubt(), source.length());
         let reader = match source.content() {
             Content::JsonLines => Reader::JsonLines(Blocks::new(source)),
             Content::Text => Reader::Text(Blocks::new(source)),
@@ -150,6 +153,8 @@ impl Documents {
             number: 0,
             offset: 0,
             ends_document: true,
+            length,
+            position: 0,
             done: false,
         })
     }
@@ -157,6 +162,13 @@ impl Documents {
     /// Why the text may be something else.
     pub fn doubt(&self) -> Option<Doubt> {
         self.doubt
+    }
+
+    /// How many bytes of the input have been read, for a progress bar: of a compressed file, compressed
+    /// bytes; of a table, its size times the share of rows that were read, or 0 if it is a stream. Runs
+    /// ahead of the documents that were returned by up to a megabyte.
+    pub fn position(&self) -> u64 {
+        self.position
     }
 
     /// Reads the next block. `false` when there is none.
@@ -196,7 +208,18 @@ impl Documents {
                 }
             }
             #[cfg(feature = "parquet")]
-            Reader::Table(batches) => batches.next().transpose()?,
+            Reader::Table(rows) => rows.batches.next().transpose()?,
+        };
+        self.position = match &self.reader {
+            Reader::Text(blocks) | Reader::JsonLines(blocks) => blocks.taken(),
+            #[cfg(feature = "parquet")]
+            Reader::Table(rows) => match read.as_ref().and_then(|(_, ends)| ends.back()) {
+                Some(&(_, Unit::Row(row))) => {
+                    let share = row as f64 / rows.total.max(row) as f64;
+                    (self.length as f64 * share) as u64
+                }
+                _ => self.length,
+            },
         };
         let is_read = read.is_some();
         if let Some((bytes, ends)) = read {

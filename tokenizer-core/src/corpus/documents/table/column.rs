@@ -87,6 +87,12 @@ impl Column {
         })
     }
 
+    /// The number of rows that the table declares.
+    pub(super) fn rows_of_table(&self) -> u64 {
+        let rows = self.reader.metadata().file_metadata().num_rows();
+        u64::try_from(rows).unwrap_or(0)
+    }
+
     /// All rows of the table. If `divided`, large groups are, into parts of about equally many rows.
     pub(super) fn stretches(&self, divided: bool) -> Vec<RowStretch> {
         let metadata = self.reader.metadata();

@@ -26,8 +26,14 @@ use super::error::DocumentError;
 /// The texts of a column, in the order of the table. There is nothing behind an error.
 pub(super) type Batches = Box<dyn Iterator<Item = Result<Batch, DocumentError>> + Send>;
 
+/// The texts of a column, and the number of rows that the table declares.
+pub(super) struct Rows {
+    pub(super) batches: Batches,
+    pub(super) total: u64,
+}
+
 /// Reads a column of a table in a file.
-pub(super) fn of_file(file: File, name: &str, threads: usize) -> Result<Batches, DocumentError> {
+pub(super) fn of_file(file: File, name: &str, threads: usize) -> Result<Rows, DocumentError> {
     open(SharedFile::new(file)?, name, threads)
 }
 
@@ -36,17 +42,20 @@ pub(super) fn open(
     table: impl ChunkReader + 'static,
     name: &str,
     threads: usize,
-) -> Result<Batches, DocumentError> {
+) -> Result<Rows, DocumentError> {
     let column = Column::open(table, name)?;
+    let total = column.rows_of_table();
     let stretches = column.stretches(threads > 1);
     let threads = threads.min(stretches.len());
     if threads > 1
         && let Ok(batches) = ahead::batches(&column, &stretches, threads)
     {
-        return Ok(Box::new(batches));
+        let batches = Box::new(batches);
+        return Ok(Rows { batches, total });
     }
     // Also where a limit of the system allows no thread.
     let stretches = stretches.into_iter();
     let batches = stretches.flat_map(move |stretch| column.batches(stretch));
-    Ok(Box::new(batches))
+    let batches = Box::new(batches);
+    Ok(Rows { batches, total })
 }
