@@ -46,7 +46,7 @@ fn errors_look_like_those_of_the_argument_parser() {
     let run = folder.run(&["count", ".", "-m", "m.bpe"]);
     assert_eq!(
         run.stderr,
-        "error: .: is a directory\n\n  tip: --recursive takes the files in it\n"
+        "error: .: is a directory\n\n  tip: --recursive reads the files in it\n"
     );
     let run = folder.run(&[
         "encode",
