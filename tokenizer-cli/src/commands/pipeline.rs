@@ -289,7 +289,9 @@ fn send_groups(
     }
     // Texts before a read error may fail to encode, and that error comes first.
     group.took = started.elapsed();
-    send(group);
+    if !group.texts.is_empty() {
+        send(group);
+    }
     error
 }
 
