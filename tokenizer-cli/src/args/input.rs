@@ -96,7 +96,7 @@ pub(crate) struct InputArguments {
 /// Handling of bytes that are not UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum InvalidText {
-    /// Keep them; decoding restores them [default]
+    /// Keep them; decoding restores them (default)
     Keep,
     /// Fail with the file and the byte offset
     Strict,

@@ -12,7 +12,7 @@ use crate::error::{Result, ensure, failed, nearest, usage};
 use crate::ids::{IdFormat, Run};
 use crate::input::{InputText, Inputs};
 use crate::output::{Output, beside, check_not_read};
-use crate::progress::{Progress, Stage, plural};
+use crate::progress::{Progress, Stage, number, plural};
 
 const OUTPUT_HINT: &str = "name a file with -o";
 
