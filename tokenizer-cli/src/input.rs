@@ -3,95 +3,20 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, IsTerminal, Read, Seek, SeekFrom};
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::builder::{NonEmptyStringValueParser, RangedU64ValueParser};
-use clap::{Args, ValueEnum};
 use sha2::{Digest, Sha256};
 use tokenizer_core::corpus::{
     DocumentError, DocumentOptions, Documents, Globs, Place, ReadAs, Refused, Stretch, Unit, Units,
 };
 use tokenizer_core::{EncodeError, Pattern};
 
+use crate::args::{InputArguments, InvalidText};
 use crate::error::{CommandError, Result, at, ensure, failed, usage};
-use crate::progress::warn;
-
-/// The documents of a command, and how inputs become documents.
-#[derive(Debug, Args)]
-pub(crate) struct InputArguments {
-    /// Files of documents; `-` is standard input. gzip, Zstandard and Parquet are recognised by their
-    /// content. Files named .jsonl, .ndjson, .json, .jsonlines or .jl (also before .gz or .zst) are
-    /// JSON lines; JSON objects, one a line, under another name are refused unless --json-lines or
-    /// --text is given, and so are archives, images, models and other files that are not text. A text
-    /// file is one document with every byte of it, unless an option says otherwise; a line of JSON is
-    /// one, and so is a row of Parquet.
-    #[arg(value_name = "INPUT", required = true)]
-    pub(crate) inputs: Vec<PathBuf>,
-
-    /// Take every file in an INPUT that is a folder, and in the folders below, in the order of their
-    /// paths. Hidden files and folders, links to folders, pipes and devices are left out.
-    #[arg(short, long)]
-    recursive: bool,
-
-    /// Take only files in a folder that match this glob; may be given again. It matches the path
-    /// relative to INPUT, or the file name if it has no `/`: '*.txt', 'data/*.jsonl', '**/en/*'. `*`
-    /// and `?` do not match `/`.
-    #[arg(long, value_name = "GLOB", requires = "recursive")]
-    #[arg(allow_hyphen_values = true)]
-    include: Vec<String>,
-
-    /// Leave out files in a folder that match this glob; may be given again.
-    #[arg(long, value_name = "GLOB", requires = "recursive")]
-    #[arg(allow_hyphen_values = true)]
-    exclude: Vec<String>,
-
-    /// Take every line of a text file for a document, without its line feed.
-    #[arg(long, conflicts_with = "document_separator")]
-    per_line: bool,
-
-    /// Split text files into documents wherever this text stands, such as '<|endoftext|>', which
-    /// belongs to none of them.
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-    #[arg(value_parser = NonEmptyStringValueParser::new())]
-    document_separator: Option<String>,
-
-    /// Read text as JSON lines, whatever its name: also standard input.
-    #[arg(long, conflicts_with = "text")]
-    json_lines: bool,
-
-    /// Read JSON as text, whatever its name.
-    #[arg(long)]
-    text: bool,
-
-    /// The field of a line of JSON that holds the text.
-    #[arg(long, value_name = "NAME", default_value = "text")]
-    field: String,
-
-    /// The column of a Parquet table that holds the text; one within others is written with dots.
-    #[arg(long, value_name = "NAME", default_value = "text")]
-    column: String,
-
-    /// What to do with bytes that are not UTF-8.
-    #[arg(long, value_enum, default_value_t = InvalidText::Keep)]
-    errors: InvalidText,
-
-    /// Threads to work on [default: one for each processor].
-    // More than any machine has processors are a slip, and starting them could fail.
-    #[arg(long, value_name = "N")]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
-    threads: Option<usize>,
-}
-
-/// What to do with bytes that are not UTF-8.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum InvalidText {
-    /// Keep them as they are: they come back when decoded.
-    Keep,
-    /// Fail, and name the file and the byte.
-    Strict,
-}
+use crate::progress::{pause, plural, warn};
 
 impl InputArguments {
     pub(crate) fn threads(&self) -> usize {
@@ -99,7 +24,7 @@ impl InputArguments {
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()))
     }
 
-    /// How a file becomes documents.
+    /// The options that split a file into documents.
     pub(crate) fn options(&self) -> DocumentOptions {
         let units = match &self.document_separator {
             Some(separator) => Units::Separated(separator.clone().into_bytes()),
@@ -123,14 +48,14 @@ impl InputArguments {
         self.open_some(&self.inputs)
     }
 
-    /// The inputs at `paths`, to be read as the options say.
+    /// Opens the inputs at `paths`, which need not be those of the arguments.
     ///
-    /// Looks at every input without reading it whole, so that a slip in the last name shows before
-    /// the first hour of work. All files whose content is refused are listed in one error.
+    /// Reads the beginning of every file, so that a mistake in the last name is found before the work starts.
+    /// Lists all files with refused content in one error.
     pub(crate) fn open_some(&self, paths: &[PathBuf]) -> Result<Inputs> {
         let standard = paths.iter().filter(|path| **path == Path::new("-"));
         ensure(standard.count() <= 1, || {
-            usage("standard input can be read only once, but `-` stands twice")
+            usage("standard input is given twice, and can be read only once")
         })?;
         let mut names = Vec::new();
         for path in paths {
@@ -142,8 +67,10 @@ impl InputArguments {
         }
         let options = self.options().threads(self.threads());
         let options = options.repair_surrogates(self.errors == InvalidText::Keep);
+        let (starts, total_bytes) = look_at(&names, &options)?;
         Ok(Inputs {
-            total_bytes: look_at(&names, &options)?,
+            total_bytes: Some(total_bytes).filter(|&bytes| bytes > 0),
+            starts: starts.into(),
             names,
             options,
             is_strict: self.errors == InvalidText::Strict,
@@ -154,20 +81,20 @@ impl InputArguments {
     fn files_below(&self, folder: &Path) -> Result<impl Iterator<Item = InputName>> {
         let path = folder.display();
         ensure(self.recursive, || {
-            failed(format!("{path}: is a directory")).hint("--recursive takes the files in it")
+            failed(format!("{path}: is a directory")).hint("--recursive reads the files in it")
         })?;
         let globs = Globs::new(&self.include, &self.exclude).map_err(usage)?;
         let files = globs.files_below(folder)?;
         ensure(!files.is_empty() || globs.is_empty(), || {
             failed(format!("{path}: no file matches --include and --exclude")).hint(
-                "a glob with `/` matches the path relative to the folder, one without it the name",
+                "a glob with `/` matches the path relative to the folder, a glob without it the name",
             )
         })?;
         Ok(files.into_iter().map(|path| InputName(Some(path))))
     }
 }
 
-/// Where bytes come from, as messages name it: a file or standard input.
+/// The name of an input in messages: a file or standard input.
 #[derive(Clone, Debug)]
 pub(crate) struct InputName(Option<PathBuf>);
 
@@ -183,12 +110,12 @@ impl InputName {
         self.0.as_deref()
     }
 
-    /// The data of this input cannot be used.
+    /// Returns an error in the data of this input.
     pub(crate) fn fail(&self, fault: impl fmt::Display) -> CommandError {
         failed(format!("{self}: {fault}"))
     }
 
-    /// The same for a document of it.
+    /// Returns an error in a document of this input.
     fn fail_in(&self, unit: Unit, fault: impl fmt::Display) -> CommandError {
         match unit {
             Unit::Whole => self.fail(fault),
@@ -198,10 +125,11 @@ impl InputName {
 
     fn document_error(&self, error: DocumentError) -> CommandError {
         let remedy = match &error {
-            DocumentError::Json { .. } => {
+            DocumentError::Json { .. } => "--text reads all of the input as text",
+            DocumentError::Field { .. } => {
                 "--field names the field that holds the text; --text reads all of the input as text"
             }
-            DocumentError::Table(_) => "--column names the column that holds the text",
+            DocumentError::Column(_) => "--column names the column that holds the text",
             DocumentError::Refused(Refused::UnnamedJsonLines | Refused::OtherJson) => {
                 "--json-lines reads every line as a record, --text reads all of it as text"
             }
@@ -234,12 +162,13 @@ impl fmt::Display for InputName {
     }
 }
 
-/// All of standard input as one text: decompressed if need be, with JSON as it stands.
+/// Reads all of standard input as one text. Decompresses it if necessary, but does not parse JSON.
 pub(crate) fn standard_text() -> Result<Vec<u8>> {
     let inputs = Inputs {
         names: vec![InputName::STANDARD],
         options: DocumentOptions::default().read_as(ReadAs::Text),
         is_strict: false,
+        starts: Arc::new([0]),
         total_bytes: None,
         threads: 1,
     };
@@ -257,9 +186,11 @@ pub(crate) fn standard_text() -> Result<Vec<u8>> {
 
 /// A document of an input, or a stretch of one.
 pub(crate) struct InputText {
-    /// The input, by its number.
+    /// Index of the input.
     pub(crate) input: usize,
     pub(crate) stretch: Stretch,
+    /// Bytes of all inputs, as they are stored, up to where it was read.
+    pub(crate) position: u64,
 }
 
 impl AsRef<[u8]> for InputText {
@@ -268,16 +199,17 @@ impl AsRef<[u8]> for InputText {
     }
 }
 
-/// The documents of a command, in the order in which they were typed.
+/// The inputs of a command, in the order of the command line.
 #[derive(Clone, Debug)]
 pub(crate) struct Inputs {
     pub(crate) names: Vec<InputName>,
     options: DocumentOptions,
-    /// Bytes that are not UTF-8 are an error.
+    /// Whether invalid UTF-8 is an error.
     is_strict: bool,
-    /// The bytes of all inputs together, if they are files of plain text.
+    /// Bytes of all files before each input, as they are stored.
+    starts: Arc<[u64]>,
+    /// Bytes of all files as they are stored, if there are any. The size of a stream is unknown.
     pub(crate) total_bytes: Option<u64>,
-    /// Threads to work on.
     pub(crate) threads: usize,
 }
 
@@ -287,8 +219,8 @@ impl Inputs {
         self.names.iter().filter_map(InputName::path)
     }
 
-    /// What each input is known by: its length, and a hash of its beginning, its end and some places
-    /// between them. Of standard input, pipes and devices nothing is known before they are read.
+    /// Returns a fingerprint of each input: a hash of its length, beginning, end and samples in between. It is
+    /// empty for standard input, pipes and devices.
     pub(crate) fn fingerprints(&self) -> Result<Vec<String>> {
         let fingerprint = |name: &InputName| match name.path() {
             Some(path) => fingerprint(path).map_err(at(path)),
@@ -297,8 +229,8 @@ impl Inputs {
         self.names.iter().map(fingerprint).collect()
     }
 
-    /// Reads all documents, one after another. Long ones come in stretches where there is a pattern
-    /// to cut them by. Not to be read on after an error.
+    /// Returns the documents of all inputs, in order. Long ones are cut by the pattern `cut`, if given.
+    /// Must not be advanced after an error.
     pub(crate) fn documents(
         &self,
         cut: Option<&Pattern>,
@@ -312,8 +244,13 @@ impl Inputs {
                 Err(error) => (None, Some(Err(error))),
             };
             let inputs = Arc::clone(&inputs);
-            let stretches = documents.into_iter().flatten();
-            let texts = stretches.map(move |stretch| inputs.text(input, stretch));
+            let texts = documents.into_iter().flat_map(move |mut documents| {
+                let inputs = Arc::clone(&inputs);
+                iter::from_fn(move || {
+                    let stretch = documents.next()?;
+                    Some(inputs.text(input, stretch, documents.position()))
+                })
+            });
             texts.chain(error)
         })
     }
@@ -322,10 +259,15 @@ impl Inputs {
         let name = &self.names[input];
         let documents = match name.path() {
             Some(path) => Documents::of_file(path, &self.options),
-            None => Documents::of_stream(io::stdin(), &self.options),
+            None => {
+                if io::stdin().is_terminal() {
+                    pause();
+                }
+                Documents::of_stream(io::stdin(), &self.options)
+            }
         };
         let documents = documents.map_err(|error| name.document_error(error))?;
-        // A regular file was looked at before.
+        // Regular files were checked by `look_at`.
         if let Some(doubt) = documents.doubt()
             && !name.path().is_some_and(Path::is_file)
         {
@@ -334,7 +276,12 @@ impl Inputs {
         Ok(documents)
     }
 
-    fn text(&self, input: usize, stretch: Result<Stretch, DocumentError>) -> Result<InputText> {
+    fn text(
+        &self,
+        input: usize,
+        stretch: Result<Stretch, DocumentError>,
+        position: u64,
+    ) -> Result<InputText> {
         let name = &self.names[input];
         let stretch = stretch.map_err(|error| name.document_error(error))?;
         if self.is_strict
@@ -342,32 +289,41 @@ impl Inputs {
         {
             let invalid = &stretch.as_ref()[error.valid_up_to()..];
             let offset = stretch.place.offset + error.valid_up_to() as u64;
-            // Invalid only where an escape of JSON was not repaired, or where it is spelled out.
+            // A surrogate comes from a JSON escape that was not repaired, or from the bytes themselves.
             let (fault, hint) = match invalid {
                 [0xED, 0xA0..=0xBF, 0x80..=0xBF, ..] => (
                     ": a lone surrogate",
-                    "--errors keep puts U+FFFD in the place of such an escape of JSON, and takes \
-                     other bytes as they are",
+                    "--errors keep replaces the JSON escape by U+FFFD, and keeps bytes unchanged",
                 ),
                 _ => (
                     "",
-                    "--errors keep takes such bytes as they are, and they come back when decoded",
+                    "--errors keep encodes such bytes unchanged, and decoding restores them",
                 ),
             };
             let fault = format!("byte {offset} is not UTF-8{fault}");
             return Err(name.fail_in(stretch.place.unit, fault).hint(hint));
         }
-        Ok(InputText { input, stretch })
+        let ends = self.starts.get(input + 1).copied();
+        let position = match ends.or(self.total_bytes) {
+            // A file may grow while it is read.
+            Some(end) => end.min(self.starts[input].saturating_add(position)),
+            None => 0,
+        };
+        Ok(InputText {
+            input,
+            stretch,
+            position,
+        })
     }
 
-    /// A text that begins at `place` of an input could not be encoded.
+    /// Returns the error for a text at `place` of an input that could not be encoded.
     pub(crate) fn encode_error(
         &self,
         input: usize,
         place: Place,
         mut error: EncodeError,
     ) -> CommandError {
-        // A stretch of a document counts from its own beginning.
+        // The offset is within the stretch.
         let before = usize::try_from(place.offset).unwrap_or(usize::MAX);
         if let EncodeError::Split(error) = &mut error {
             error.offset = error.offset.saturating_add(before);
@@ -376,13 +332,14 @@ impl Inputs {
     }
 }
 
-/// Looks at the regular files among the inputs, and warns of those that may not be text. Gives their
-/// bytes together, if all inputs are files of plain text.
-fn look_at(names: &[InputName], options: &DocumentOptions) -> Result<Option<u64>> {
-    let (mut total, mut refused, mut warned) = (Some(0), Vec::new(), HashSet::new());
+/// Reads the beginnings of the regular files among the inputs, and warns of those that may not be text.
+/// Returns the bytes of all files before each input, and of all of them.
+fn look_at(names: &[InputName], options: &DocumentOptions) -> Result<(Vec<u64>, u64)> {
+    let (mut starts, mut total) = (Vec::new(), 0);
+    let (mut refused, mut warned) = (Vec::new(), HashSet::new());
     for name in names {
+        starts.push(total);
         let Some(path) = name.path() else {
-            total = None;
             continue;
         };
         let look = match Documents::look(path, options) {
@@ -392,24 +349,25 @@ fn look_at(names: &[InputName], options: &DocumentOptions) -> Result<Option<u64>
             }
             look => look.map_err(|error| name.document_error(error))?,
         };
-        // A file may be given several times.
+        // One warning for a file that is given twice.
         if let Some(doubt) = look.and_then(|look| look.doubt)
             && warned.insert(path)
         {
             warn(&format!("{name}: {doubt}"));
         }
-        let metadata = fs::metadata(path).ok();
-        let metadata = metadata.filter(|_| look.is_some_and(|look| look.is_plain_text));
-        let bytes = metadata.map(|metadata| metadata.len());
-        total = total.zip(bytes).map(|(total, bytes)| total + bytes);
+        let file = fs::metadata(path).ok().filter(fs::Metadata::is_file);
+        total += file.map_or(0, |file| file.len());
     }
     match &refused[..] {
-        [] => Ok(total),
+        [] => Ok((starts, total)),
         [(name, why)] => Err(name.document_error(DocumentError::Refused(*why))),
         _ => {
             let each = refused.iter().map(|(name, why)| format!("{name}: {why}"));
             let all = each.collect::<Vec<_>>().join("; ");
-            let error = failed(format!("{} inputs are refused: {all}", refused.len()));
+            let error = failed(format!(
+                "{} refused: {all}",
+                plural(refused.len() as u64, "input")
+            ));
             Err(error.hint(
                 "--exclude GLOB leaves files of a folder out; --json-lines and --text decide how \
                  JSON is read",
@@ -418,13 +376,12 @@ fn look_at(names: &[InputName], options: &DocumentOptions) -> Result<Option<u64>
     }
 }
 
-/// Places of a file at which its fingerprint looks, the beginning and the end among them, and how many
-/// bytes it takes at each.
-const PLACES: u64 = 17;
-const AT_EACH: u64 = 1 << 14;
+/// Samples of a fingerprint, the beginning and the end of the file among them.
+const SAMPLES: u64 = 17;
+const SAMPLE_BYTES: u64 = 1 << 14;
 
-/// Two files of the same length that differ only where it does not look have the same: this notices
-/// a file that was made anew, and costs the same for one of any size.
+/// Returns a hash of the length and samples of a file: it detects a file that was regenerated, at a cost that
+/// does not depend on its size. A change between the samples goes unnoticed.
 fn fingerprint(path: &Path) -> io::Result<String> {
     if !fs::metadata(path)?.is_file() {
         return Ok(String::new());
@@ -432,13 +389,13 @@ fn fingerprint(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     let mut digest = Sha256::new_with_prefix(length.to_le_bytes());
-    let last = length.saturating_sub(AT_EACH);
-    // No product of theirs, which could be too large.
-    let starts = (0..PLACES - 1).map(|place| last / (PLACES - 1) * place);
-    let places = if last == 0 { 1 } else { PLACES };
-    for start in starts.chain([last]).take(places as usize) {
+    let last = length.saturating_sub(SAMPLE_BYTES);
+    // Divided first: the product could overflow.
+    let starts = (0..SAMPLES - 1).map(|sample| last / (SAMPLES - 1) * sample);
+    let samples = if last == 0 { 1 } else { SAMPLES };
+    for start in starts.chain([last]).take(samples as usize) {
         file.seek(SeekFrom::Start(start))?;
-        io::copy(&mut file.by_ref().take(AT_EACH), &mut digest)?;
+        io::copy(&mut file.by_ref().take(SAMPLE_BYTES), &mut digest)?;
     }
     Ok(format!("{:x}", digest.finalize())[..16].to_owned())
 }

@@ -1,18 +1,16 @@
-//! Ctrl-C and SIGTERM: the program ends at once, whatever it is doing, and leaves nothing half
-//! written.
+//! Ctrl-C and SIGTERM: the program exits at once and removes its temporary files.
 //!
-//! The exit code is 128 and the number of the signal, which is how a shell shows a program that was
-//! ended by it: 130 and 143. Where there are no such signals, the system ends the program, and a
-//! temporary file may be left.
+//! The exit code is 128 plus the number of the signal, as shells report it: 130 and 143. On systems without
+//! these signals, the program is ended by the system and may leave a temporary file.
 
-/// Watches for signals from now on.
+/// Starts the thread that handles signals.
 #[cfg(unix)]
 pub(crate) fn watch() {
     use signal_hook::consts::{SIGINT, SIGTERM};
     use signal_hook::iterator::Signals;
 
     let (sender, watching) = std::sync::mpsc::channel();
-    // The thread itself registers: signals that nobody takes up would be lost.
+    // Registered on that thread: if it cannot be started, signals keep their default action.
     let watch = move || {
         let signals = Signals::new([SIGINT, SIGTERM]);
         let _ = sender.send(());
@@ -33,13 +31,7 @@ pub(crate) fn watch() {}
 
 #[cfg(unix)]
 fn end(signal: i32) -> ! {
-    use std::io::{IsTerminal, Write};
-
     tokenizer_core::corpus::stop_writing();
-    let mut stderr = std::io::stderr();
-    if stderr.is_terminal() {
-        // What the shell says next is not to stand in the line of the progress.
-        let _ = stderr.write_all(b"\n");
-    }
+    crate::progress::clear_at_exit();
     std::process::exit(128 + signal)
 }

@@ -1,8 +1,7 @@
-//! The command line: trains vocabularies, encodes and decodes text.
+//! The command line program `tokenizer`: trains vocabularies, encodes and decodes text.
 //!
-//! stdout is data, stderr is for people. Exit code 0: done; 1: failed on the data; 2: wrong usage;
-//! 130 and 143: interrupted and terminated (`interrupt.rs`).
-//! A reader of stdout that goes away (`| head`) ends the program quietly, with exit code 0.
+//! Data goes to stdout, messages to stderr. Exit codes: 0 done, or the reader of stdout closed it (`| head`);
+//! 1 failed on the data; 2 wrong usage; 130 and 143 interrupted and terminated (`interrupt.rs`).
 
 mod args;
 mod commands;
@@ -12,6 +11,7 @@ mod input;
 mod interrupt;
 mod output;
 mod progress;
+mod terminal;
 
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
@@ -19,28 +19,29 @@ use std::process::ExitCode;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use crate::args::{Arguments, Command};
-use crate::error::Result;
-use crate::progress::{Progress, say};
+use crate::error::{Result, failed};
+use crate::progress::Progress;
 
 fn main() -> ExitCode {
-    std::panic::set_hook(Box::new(|panic| {
-        let panic = panic.to_string().replace('\n', " ");
-        say("error", &format!("a fault of this program: {panic}"));
-    }));
-    let matches = Arguments::command().get_matches();
+    let mut program = Arguments::command();
+    let matches = program.clone().get_matches();
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    std::panic::set_hook(Box::new(|panic| {
+        let error = failed(format!("internal error: {panic}"));
+        let error =
+            error.hint("this is a bug in tokenizer; please report it with the command line");
+        error.print(&mut clap::Command::default());
+    }));
     interrupt::watch();
-    // The hook has said all there is to say about a panic.
+    // The hook has printed the panic.
     let result = std::panic::catch_unwind(AssertUnwindSafe(|| run(&arguments, &matches)));
     match result {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) => {
-            if error.exit_code != 0 {
-                say("error", &error.message);
-            }
-            if !error.hint.is_empty() {
-                say("hint", &error.hint);
-            }
+            program.build();
+            let name = matches.subcommand_name().unwrap_or_default();
+            let command = program.find_subcommand(name).cloned();
+            error.print(&mut command.unwrap_or(program));
             ExitCode::from(error.exit_code)
         }
         Err(_) => ExitCode::FAILURE,
@@ -55,9 +56,10 @@ fn run(arguments: &Arguments, matches: &ArgMatches) -> Result<()> {
         Command::Encode(arguments) => commands::encode::run(arguments, &progress),
         Command::Decode(arguments) => commands::decode::run(arguments, &progress),
         Command::Count(arguments) => commands::count::run(arguments, &progress),
-        Command::Convert(arguments) => commands::convert::run(arguments, &progress),
-        Command::Compare(arguments) => commands::compare::run(arguments, matches, &progress),
+        Command::Info(arguments) => commands::info::run(arguments, &progress),
         Command::Inspect(arguments) => commands::inspect::run(arguments, &progress),
+        Command::Compare(arguments) => commands::compare::run(arguments, matches, &progress),
+        Command::Convert(arguments) => commands::convert::run(arguments, &progress),
         Command::Completions { shell } => commands::manual::completions(*shell),
         Command::Man { command } => commands::manual::man(command.as_deref()),
     }

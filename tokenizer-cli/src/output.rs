@@ -1,14 +1,15 @@
-//! Where the data of a command goes: a file, written whole or not at all, or standard output.
+//! The output of a command: a file, replaced atomically, or standard output.
 
 use std::ffi::OsString;
 use std::fmt::{self, Display};
 use std::fs;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, LineWriter, Stdout, Write};
 use std::path::{Path, PathBuf};
 
-use tokenizer_core::corpus::write_atomically;
+use tokenizer_core::corpus::{NewFile, write_atomically};
 
 use crate::error::{CommandError, Result, at, ensure, standard_output, usage};
+use crate::progress::without_line;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Output(Option<PathBuf>);
@@ -29,8 +30,7 @@ impl Output {
         self.path().is_none() && io::stdout().is_terminal()
     }
 
-    /// Fails before any work is done when a file cannot be made at its place, or would take the
-    /// place of one that is read.
+    /// Checks before any work that the output can be created, and is none of the files in `read`.
     pub(crate) fn check<'p>(&self, read: impl IntoIterator<Item = &'p Path>) -> Result<()> {
         let Some(path) = self.path() else {
             return Ok(());
@@ -43,10 +43,17 @@ impl Output {
         if !fs::metadata(folder).map_err(at(folder))?.is_dir() {
             return Err(at(folder)(io::ErrorKind::NotADirectory.into()));
         }
-        check_not_read(path, read)
+        check_not_read(path, read)?;
+        // Opening a pipe would wait for its reader.
+        let is_special = fs::metadata(path).is_ok_and(|file| !file.is_file());
+        if !is_special {
+            // Creates the temporary file, and removes it.
+            NewFile::create(path)?;
+        }
+        Ok(())
     }
 
-    /// Calls `write` with the output, and makes sure that everything arrived.
+    /// Calls `write` with the output, and flushes it.
     pub(crate) fn write(
         &self,
         write: impl FnOnce(&mut OutputWriter<'_>) -> Result<()>,
@@ -57,19 +64,22 @@ impl Output {
                 write_atomically(path, |writer| write(&mut OutputWriter { output, writer }))
             }
             None => {
-                let writer = &mut BufWriter::with_capacity(1 << 16, io::stdout().lock());
-                write(&mut OutputWriter { output, writer })?;
+                let mut writer = stdout();
+                write(&mut OutputWriter {
+                    output,
+                    writer: &mut writer,
+                })?;
                 writer.flush().map_err(standard_output)
             }
         }
     }
 
-    /// Writes the whole output.
+    /// Writes `bytes` as the whole output.
     pub(crate) fn write_all(&self, bytes: impl AsRef<[u8]>) -> Result<()> {
         self.write(|writer| writer.write_all(bytes.as_ref()))
     }
 
-    /// Writing failed.
+    /// Returns the command's error for an error of writing.
     pub(crate) fn fail(&self, error: io::Error) -> CommandError {
         match self.path() {
             None => standard_output(error),
@@ -87,6 +97,30 @@ impl Display for Output {
     }
 }
 
+/// Standard output, buffered; on a terminal by lines, each of which replaces the progress line.
+pub(crate) fn stdout() -> Box<dyn Write> {
+    match io::stdout().is_terminal() {
+        true => Box::new(LineWriter::new(Terminal(io::stdout()))),
+        false => Box::new(BufWriter::with_capacity(1 << 16, io::stdout().lock())),
+    }
+}
+
+struct Terminal(Stdout);
+
+impl Write for Terminal {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        without_line(bytes.ends_with(b"\n"), || {
+            self.0.write_all(bytes)?;
+            self.0.flush()?;
+            Ok(bytes.len())
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 /// A writer whose errors name the output.
 pub(crate) struct OutputWriter<'o> {
     output: &'o Output,
@@ -99,15 +133,14 @@ impl OutputWriter<'_> {
         written.map_err(|error| self.output.fail(error))
     }
 
-    /// For `write!`.
+    /// Supports `write!`.
     pub(crate) fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> Result<()> {
         let written = self.writer.write_fmt(text);
         written.map_err(|error| self.output.fail(error))
     }
 }
 
-/// Refuses to write to `path` if that would change one of the files that are `read`. A device may be
-/// both.
+/// Checks that `path` is none of the files in `read`. A device may be both input and output.
 pub(crate) fn check_not_read<'p>(
     path: &Path,
     read: impl IntoIterator<Item = &'p Path>,
@@ -115,12 +148,11 @@ pub(crate) fn check_not_read<'p>(
     let is_read = path.is_file() && read.into_iter().any(|other| is_same_file(path, other));
     ensure(!is_read, || {
         let path = path.display();
-        usage(format!(
-            "{path}: the output would take the place of a file that is read"
-        ))
+        usage(format!("{path}: is both an input and an output"))
     })
 }
 
+/// Whether two paths lead to one file that exists.
 pub(crate) fn is_same_file(path: &Path, other: &Path) -> bool {
     match (path.canonicalize(), other.canonicalize()) {
         (Ok(path), Ok(other)) => path == other,
@@ -128,14 +160,14 @@ pub(crate) fn is_same_file(path: &Path, other: &Path) -> bool {
     }
 }
 
-/// `name` with `end` behind it.
+/// Appends `end` to the file name of `path`.
 pub(crate) fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(end);
     name.into()
 }
 
-/// `model-4096.bpe` of `model.bpe`.
+/// Appends `-number` to the stem of the file name: `model-4096.bpe` for `model.bpe`.
 pub(crate) fn numbered(path: &Path, number: impl Display) -> PathBuf {
     let mut name = OsString::from(path.file_stem().unwrap_or_default());
     name.push(format!("-{number}"));
@@ -151,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_stand_before_the_ending() {
+    fn numbers_precede_the_extension() {
         let name = |path: &str, number: u64| numbered(Path::new(path), format!("{number:05}"));
         assert_eq!(name("a/ids.bin", 7), Path::new("a/ids-00007.bin"));
         assert_eq!(name("ids", 123_456), Path::new("ids-123456"));

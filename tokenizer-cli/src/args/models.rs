@@ -1,4 +1,4 @@
-//! Models on a command line: one, or several, each with the options that follow its `-m`.
+//! Options that choose models: one, or several, each with the --pattern that follows its -m.
 
 use std::path::{Path, PathBuf};
 
@@ -7,95 +7,145 @@ use clap::{ArgMatches, Args};
 use tokenizer_core::Pattern;
 use tokenizer_core::corpus::ModelFormat;
 
+use super::values::PatternParser;
+use super::{CountingArguments, InputArguments, heading};
 use crate::error::{Result, usage};
 
-/// The model a command reads.
+/// The model that a command reads.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ModelArguments {
-    /// The model: .bpe, .json, .tiktoken or a folder in Hugging Face's layout.
+    /// Load this model file, or Hugging Face folder
+    ///
+    /// A file is .bpe, .json (Hugging Face's tokenizer.json) or .tiktoken.
     #[arg(id = "model", short = 'm', long = "model", value_name = "MODEL")]
-    #[arg(value_parser = read_model_path())]
+    #[arg(value_parser = read_model_path(), help_heading = heading::MODEL)]
     pub(crate) path: PathBuf,
 
-    /// How text is split, for a .tiktoken model, which does not say: gpt2 (also r50k, p50k),
-    /// cl100k, o200k, nanochat, or a regex.
-    #[arg(long, value_name = "NAME|REGEX", allow_hyphen_values = true)]
+    /// Set the pattern of a .tiktoken model
+    ///
+    /// Required for .tiktoken, which does not store its pattern, and refused for other models. A
+    /// pattern is a name (gpt2, cl100k, o200k or nanochat; also r50k and p50k) or a regex.
+    #[arg(long, value_name = "NAME|REGEX", value_parser = PatternParser, allow_hyphen_values = true)]
+    #[arg(hide_possible_values = true, help_heading = heading::MODEL)]
     pub(crate) pattern: Option<Pattern>,
 }
 
-/// The models of a command, in the order in which they were typed.
+/// The models of a command, in the order of the command line.
 #[derive(Debug, Args)]
 pub(crate) struct ModelsArguments {
-    /// A model: .bpe, .json, .tiktoken or a folder in Hugging Face's layout; may be given again.
+    /// Load this model file, or Hugging Face folder
+    ///
+    /// Repeatable. A file is .bpe, .json (Hugging Face's tokenizer.json) or .tiktoken.
     #[arg(short, long = "model", value_name = "MODEL", value_parser = read_model_path())]
-    #[arg(required = true)]
+    #[arg(required = true, help_heading = heading::MODEL)]
     models: Vec<PathBuf>,
 
-    /// How text is split, for the .tiktoken model of the -m before it: gpt2 (also r50k, p50k),
-    /// cl100k, o200k, nanochat, or a regex.
-    #[arg(
-        long = "pattern",
-        value_name = "NAME|REGEX",
-        allow_hyphen_values = true
-    )]
+    /// Set the pattern of the preceding -m
+    ///
+    /// Required for each .tiktoken model, and refused for other models. A pattern is a name (gpt2,
+    /// cl100k, o200k or nanochat; also r50k and p50k) or a regex.
+    #[arg(long = "pattern", value_name = "NAME|REGEX", value_parser = PatternParser)]
+    #[arg(allow_hyphen_values = true, hide_possible_values = true, help_heading = heading::MODEL)]
     patterns: Vec<Pattern>,
 }
 
 impl ModelsArguments {
-    /// Each model with its options, by their places on the command line: `matches` are those of the
-    /// command. With one model, their order does not matter.
+    /// Returns each model with its pattern. A --pattern belongs to the -m before it; with one model,
+    /// their order does not matter. `matches` are those of the command.
     ///
-    /// Fails when an option precedes every model, or is given twice for one.
+    /// # Errors
+    /// If a --pattern precedes every -m, or a model has two.
     pub(crate) fn choices(&self, matches: &ArgMatches) -> Result<Vec<ModelArguments>> {
-        let places = |id| matches.indices_of(id).into_iter().flatten();
+        let indices = |id| matches.indices_of(id).into_iter().flatten();
         let misplaced =
-            |fault: String| usage(fault).hint("give it once, after the -m of its model");
+            |message: String| usage(message).hint("give it once, after the -m of its model");
         let paths = self.models.iter().cloned();
-        let choices = paths.map(|path| ModelArguments {
+        let models = paths.map(|path| ModelArguments {
             path,
             pattern: None,
         });
-        let mut choices: Vec<_> = choices.collect();
-        for (place, pattern) in places("patterns").zip(&self.patterns) {
-            let behind = places("models").filter(|&model| model < place);
-            let before = behind.count().checked_sub(1);
-            let model = if choices.len() == 1 { Some(0) } else { before };
-            let model = model.ok_or_else(|| {
-                misplaced("--pattern precedes every -m, and belongs to the -m before it".to_owned())
-            })?;
-            let ModelArguments { path, pattern: had } = &mut choices[model];
-            if had.replace(pattern.clone()).is_some() {
-                let path = path.display();
+        let mut models: Vec<_> = models.collect();
+        for (index, pattern) in indices("patterns").zip(&self.patterns) {
+            let preceding = indices("models").filter(|&model| model < index).count();
+            let owner = if models.len() == 1 {
+                Some(0)
+            } else {
+                preceding.checked_sub(1)
+            };
+            let owner = owner.ok_or_else(|| misplaced("--pattern precedes every -m".to_owned()))?;
+            let model = &mut models[owner];
+            if model.pattern.replace(pattern.clone()).is_some() {
+                let path = model.path.display();
                 return Err(misplaced(format!(
                     "{path}: --pattern is given twice for this model"
                 )));
             }
         }
-        Ok(choices)
+        Ok(models)
     }
 }
 
-const MODEL_ENDS: &str = "a model's name ends in .bpe, .json or .tiktoken";
+/// Write a model in another format
+#[derive(Debug, Args)]
+#[command(mut_args(|arg| match arg.get_id().as_str() {
+    "model" => arg.short(None).long(None).help_heading(None::<&str>).help("Model to convert")
+        .long_help("Model to convert: .bpe, .json, .tiktoken, or a folder in Hugging Face's layout"),
+    "output" | "pattern" => arg,
+    "inputs" => arg.long("warm").value_name("CORPUS").num_args(1..).required(false).hide(true),
+    _ => arg.requires("inputs").hide(true),
+}))]
+#[command(after_help = "\
+Examples:
+  tokenizer convert ranks.tiktoken --pattern o200k -o model.bpe
+  tokenizer convert tokenizer.json -o model.bpe")]
+pub(crate) struct ConvertArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+
+    /// Write the model here: .bpe, .json or .tiktoken
+    ///
+    /// The extension decides the format.
+    #[arg(short, long, value_name = "MODEL", value_parser = model_path())]
+    #[arg(help_heading = heading::OUTPUT)]
+    pub(crate) output: PathBuf,
+
+    /// The corpus of `--warm` and its options, which have no effect and are kept so that old command
+    /// lines run.
+    #[command(flatten)]
+    pub(crate) warm: InputArguments,
+
+    #[command(flatten)]
+    _counting: CountingArguments,
+
+    #[arg(long = "known-pieces", value_name = "N")]
+    _known_pieces: Option<usize>,
+}
+
+const MODEL_EXTENSIONS: &str = "a model ends in .bpe, .json or .tiktoken";
 
 fn is_model_name(path: &Path) -> bool {
     ModelFormat::of_path(path).is_some()
 }
 
-/// A model to write.
+/// Parses the path of a model to write.
 pub(super) fn model_path() -> impl TypedValueParser<Value = PathBuf> {
-    path(is_model_name, MODEL_ENDS)
+    path(is_model_name, MODEL_EXTENSIONS)
 }
 
-/// A model to read: a file, or a folder in Hugging Face's layout.
+/// Parses the path of a model to read: a file, or a folder in Hugging Face's layout.
 pub(super) fn read_model_path() -> impl TypedValueParser<Value = PathBuf> {
-    path(|path| is_model_name(path) || path.is_dir(), MODEL_ENDS)
+    path(
+        |path| is_model_name(path) || path.is_dir(),
+        MODEL_EXTENSIONS,
+    )
 }
 
+/// Parses a path, and refuses it with the message `rule` unless it is `valid`.
 pub(super) fn path(
-    is_right: fn(&Path) -> bool,
+    valid: fn(&Path) -> bool,
     rule: &'static str,
 ) -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(move |path| match is_right(&path) {
+    PathBufValueParser::new().try_map(move |path| match valid(&path) {
         true => Ok(path),
         false => Err(rule),
     })

@@ -1,4 +1,4 @@
-//! `tokenizer convert`: a model in another format.
+//! `tokenizer convert`: a model to another format.
 
 use tokenizer_core::Merging;
 use tokenizer_core::corpus::ModelFormat;
@@ -22,11 +22,11 @@ pub(crate) fn run(arguments: &ConvertArguments, progress: &Progress) -> Result<(
         && matches!(model.merging(), Merging::Merges { .. })
     {
         progress.note(&format!(
-            "{}: the tokens of a .tiktoken file merge by rank, those of {} by a list of pairs: in \
-             rare cases a text has other ids",
+            "{}: a .tiktoken file merges by rank, {} by a list of pairs: in rare cases ids differ",
             to.display(),
             from.path.display()
         ));
     }
+    progress.wrote(&[to]);
     Ok(())
 }

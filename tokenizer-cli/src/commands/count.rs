@@ -1,9 +1,9 @@
-//! `tokenizer count`: how many tokens documents have.
+//! `tokenizer count`: the number of tokens in documents.
 
 use std::ffi::OsStr;
 use std::path::Path;
 
-use tokenizer_core::Tokenizer;
+use tokenizer_core::{Request, Tokenizer};
 
 use super::models::load;
 use super::pipeline;
@@ -19,17 +19,16 @@ pub(crate) fn run(arguments: &CountArguments, progress: &Progress) -> Result<()>
     let output = Output::STANDARD;
     output.write(|writer| {
         let stage = progress.bytes_of("counting tokens", inputs.total_bytes);
-        let stage = stage.unless(output.is_terminal());
-        let count =
-            |texts: &[InputText], threads| tokenizer.request().threads(threads).count_batch(texts);
+        let request = tokenizer.request();
+        let count = |request: Request<'_>, texts: &[InputText]| request.count_batch(texts);
         let cut = pipeline::cut_for(&tokenizer);
         let names = &inputs.names;
         let mut sums = vec![[0; 2]; names.len()];
         let mut pending = 0..sums.len();
-        let spent = pipeline::run(&inputs, cut, 0, &stage, count, |texts, counts| {
+        let spent = pipeline::run(&inputs, cut, 0, &stage, request, count, |texts, counts| {
             for (text, tokens) in texts.iter().zip(counts) {
                 while pending.start < text.input {
-                    line(writer, sums[pending.start], name(&names[pending.start]))?;
+                    write_line(writer, sums[pending.start], name(&names[pending.start]))?;
                     pending.start += 1;
                 }
                 let [all_tokens, bytes] = &mut sums[text.input];
@@ -39,19 +38,23 @@ pub(crate) fn run(arguments: &CountArguments, progress: &Progress) -> Result<()>
             Ok(())
         })?;
         for input in pending {
-            line(writer, sums[input], name(&names[input]))?;
+            write_line(writer, sums[input], name(&names[input]))?;
         }
         let tokens = sums.iter().map(|[tokens, _]| tokens).sum();
         if sums.len() != 1 {
-            line(writer, [tokens, stage.bytes()], OsStr::new("total"))?;
+            write_line(writer, [tokens, stage.bytes()], OsStr::new("total"))?;
         }
         spent.end(progress, stage, tokens);
         Ok(())
     })
 }
 
-/// The name as the bytes it is made of, so that another program finds the file again.
-fn line(writer: &mut OutputWriter<'_>, [tokens, bytes]: [u64; 2], name: &OsStr) -> Result<()> {
+/// Writes the name as its own bytes, UTF-8 or not, so that another program can open the file.
+fn write_line(
+    writer: &mut OutputWriter<'_>,
+    [tokens, bytes]: [u64; 2],
+    name: &OsStr,
+) -> Result<()> {
     write!(writer, "{tokens}\t{bytes}\t")?;
     writer.write_all(name.as_encoded_bytes())?;
     writer.write_all(b"\n")

@@ -1,4 +1,4 @@
-//! `tokenizer count-pieces`: documents, and pieces counted before, to a file of counted pieces.
+//! `tokenizer count-pieces`: documents and files of counted pieces to one file of counted pieces.
 
 use std::path::PathBuf;
 
@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &CountPiecesArguments, progress: &Progress) -> Resu
             let stage = progress.bytes("writing counts");
             while let Some((piece, count)) = sorted.next()? {
                 writer.row(piece, count)?;
-                // Only files of counts, added up, can exceed 2^64 - 1; the total shown stays there.
+                // Only a sum of several files can exceed 2^64 - 1.
                 pieces = pieces.saturating_add(count);
                 distinct += 1;
                 stage.advance(piece.len() as u64);
@@ -44,5 +44,6 @@ pub(crate) fn run(arguments: &CountPiecesArguments, progress: &Progress) -> Resu
         Ok(bytes)
     })?;
     counts::close(progress, "counted", bytes, [pieces, distinct]);
+    progress.wrote(&[path]);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Counting pieces, and files of them, where several commands do it.
+//! Counted pieces, from documents and from files, for the commands that use them.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -16,17 +16,16 @@ use super::places::{InputPlace, Places};
 use crate::args::CountingArguments;
 use crate::error::{Result, ensure, failed, usage};
 use crate::input::{InputText, Inputs};
-use crate::progress::{Progress, number};
+use crate::progress::{Progress, number, plural};
 
 const MEMORY_HINT: &str =
     "--max-memory bounds counting; training holds all distinct pieces in memory";
 
-/// Opens files of counted pieces, whose pattern must be the one that was typed, if one was. `None`
-/// without files.
+/// Opens files of counted pieces; `None` without files. Their pattern must be `pattern`, if given.
 pub(super) fn open(paths: &[PathBuf], pattern: Option<&Pattern>) -> Result<Option<CountsFiles>> {
     CountsFiles::open(paths, pattern).map_err(|error| match &error {
         LoadCountsError::Counts(_, CountsError::PatternMissing) => {
-            usage(error).hint("give the one they were split by, such as --pattern cl100k")
+            usage(error).hint("--pattern names the one they were split by, such as cl100k")
         }
         LoadCountsError::Counts(_, CountsError::OtherPattern { .. }) => {
             usage(error).hint("leave --pattern out")
@@ -35,50 +34,50 @@ pub(super) fn open(paths: &[PathBuf], pattern: Option<&Pattern>) -> Result<Optio
     })
 }
 
-/// The pattern to split by: that of the files, else the one that was typed, else the default.
-pub(super) fn pattern(files: Option<&CountsFiles>, typed: Option<&Pattern>) -> Pattern {
-    let pattern = files.map(CountsFiles::pattern).or(typed).cloned();
+/// Returns the pattern to split by: that of the files, else the given one, else the default.
+pub(super) fn pattern(files: Option<&CountsFiles>, given: Option<&Pattern>) -> Pattern {
+    let pattern = files.map(CountsFiles::pattern).or(given).cloned();
     pattern.unwrap_or_else(|| Pattern::named(PatternName::Cl100k))
 }
 
-/// Counts pieces as the options of a command say.
+/// Counts pieces by the options of a command.
 pub(super) struct Counter<'a> {
     pub(super) pattern: &'a Pattern,
-    /// Documents are normalised, if they are to be, before they are cropped and split.
+    /// Applied to documents before they are cropped and split.
     pub(super) normalizer: Option<Normalizer>,
     pub(super) options: &'a CountingArguments,
     pub(super) inputs: &'a Inputs,
-    /// Counted before.
+    /// Files of counted pieces, added to those of the documents.
     pub(super) files: Option<&'a CountsFiles>,
     pub(super) progress: &'a Progress,
 }
 
 impl Counter<'_> {
-    /// All pieces for training, and how many bytes of documents were counted, if any were. With a bound
-    /// of memory they may take half of it: up to the other half is in use while they are put together,
-    /// and merging takes more than twice as much in any case.
-    pub(super) fn words(&self) -> Result<(PieceCounts, Option<u64>)> {
+    /// Returns all pieces for training, and the bytes of the documents, if there were any. With a memory
+    /// limit the pieces may take half of it: assembling them takes up to the other half, and merging always
+    /// takes more than twice as much.
+    pub(super) fn piece_counts(&self) -> Result<(PieceCounts, Option<u64>)> {
         if let Some(max_memory) = self.options.max_memory {
             return self.sorted(|sorted, bytes| {
-                let words = sorted.into_piece_counts(max_memory / 2);
-                let words = words.map_err(|error| match &error {
+                let counts = sorted.into_piece_counts(max_memory / 2);
+                let counts = counts.map_err(|error| match &error {
                     CountError::MemoryExceeded { .. } => failed(error).hint(MEMORY_HINT),
                     _ => error.into(),
                 });
-                Ok((words?, bytes))
+                Ok((counts?, bytes))
             });
         }
         let options = CountOptions::default().threads(self.inputs.threads);
-        let (mut words, bytes) =
+        let (mut counts, bytes) =
             self.documents(|documents| count_pieces(documents, self.pattern, &options))?;
-        self.add_files(|piece, count| Ok(words.add(piece, count)?))?;
-        Ok((words, bytes))
+        self.add_files(|piece, count| Ok(counts.add(piece, count)?))?;
+        Ok((counts, bytes))
     }
 
-    /// Calls `each` with all pieces in order, and how many bytes of documents were counted.
+    /// Calls `consume` with all pieces in order, and the bytes of the documents, if there were any.
     pub(super) fn sorted<R>(
         &self,
-        each: impl FnOnce(SortedPieces<File>, Option<u64>) -> Result<R>,
+        consume: impl FnOnce(SortedPieces<File>, Option<u64>) -> Result<R>,
     ) -> Result<R> {
         let store = TemporaryFiles::default();
         let max_memory = self.options.max_memory.unwrap_or(usize::MAX);
@@ -86,15 +85,15 @@ impl Counter<'_> {
         let mut counter = PieceCounter::new(self.pattern, &options, max_memory, &store);
         let ((), bytes) = self.documents(|documents| counter.count(documents))?;
         self.add_files(|piece, count| Ok(counter.add(piece, count)?))?;
-        each(counter.finish()?, bytes)
+        consume(counter.finish()?, bytes)
     }
 
-    /// Refuses to merge when that takes more memory than there may be.
+    /// Checks `estimate`, the bytes that merging takes, against `--max-memory`.
     pub(super) fn check_merging(&self, estimate: u64) -> Result<()> {
-        let most = self.options.max_memory.unwrap_or(usize::MAX);
-        ensure(estimate <= most as u64, || {
-            let what = format!("merging takes about {estimate} bytes of memory");
-            failed(format!("{what}, and --max-memory allows {most}")).hint(MEMORY_HINT)
+        let limit = self.options.max_memory.unwrap_or(usize::MAX);
+        ensure(estimate <= limit as u64, || {
+            let fault = format!("merging takes about {estimate} bytes of memory");
+            failed(format!("{fault}, and --max-memory allows {limit}")).hint(MEMORY_HINT)
         })
     }
 
@@ -110,8 +109,8 @@ impl Counter<'_> {
         Ok(())
     }
 
-    /// Hands all documents to `count`, unless there are counts only. Gives what that gives, and their
-    /// bytes.
+    /// Calls `count` with all documents, unless there are files of counts only. Returns its result, and the
+    /// bytes of the documents.
     fn documents<R: Default>(
         &self,
         count: impl FnOnce(&mut (dyn Iterator<Item = Cropped<Text>> + Send)) -> Result<R, CountError>,
@@ -127,7 +126,7 @@ impl Counter<'_> {
         let crop_options = CropOptions::default()
             .max_chars(self.options.max_chars.unwrap_or(u64::MAX))
             .doc_cap(self.options.doc_cap.unwrap_or(u64::MAX));
-        // What is done to whole documents needs them whole.
+        // Documents are normalized and cropped whole.
         let is_cut = self.normalizer.is_none() && crop_options == CropOptions::default();
         let normalized = |text: &[u8]| match self.normalizer?.apply(text) {
             Cow::Owned(normalized) => Some(normalized),
@@ -146,14 +145,15 @@ impl Counter<'_> {
         });
         let mut places = Places::default();
         let documents = crop(documents.fuse(), &crop_options);
-        // Few of the documents that were taken are not counted yet.
+        // Counting lags few documents behind.
         let mut documents = documents.inspect(|document| {
             places.push(InputPlace::of(&document.document().text));
             stage.advance(document.as_ref().len() as u64);
+            stage.reach(document.document().text.position);
         });
         let counted = count(&mut documents);
         drop(documents);
-        // A document that cannot be counted stands before one that cannot be read.
+        // A document that fails to split precedes one that fails to be read.
         let counted = counted.map_err(|error| match error {
             CountError::Split { document, error } => {
                 let InputPlace { input, place } = places.find(document);
@@ -168,37 +168,37 @@ impl Counter<'_> {
     }
 }
 
-/// A text to be counted, as a model with a normaliser sees it.
+/// A text to count, normalized.
 struct Text {
     text: InputText,
-    /// `None` if normalization changed nothing.
+    /// `None` if normalization changes nothing.
     normalized: Option<Vec<u8>>,
 }
 
 impl AsRef<[u8]> for Text {
     fn as_ref(&self) -> &[u8] {
-        let read = self.text.as_ref();
-        self.normalized.as_deref().unwrap_or(read)
+        let text = self.text.as_ref();
+        self.normalized.as_deref().unwrap_or(text)
     }
 }
 
-/// Prints the last line of a command that counted pieces; `bytes` is the size of the documents, if there were any.
+/// Prints the result of a command that counted pieces in `bytes` of documents, if there were any.
 pub(super) fn close(
     progress: &Progress,
     done: &str,
     bytes: Option<u64>,
     [pieces, distinct]: [u64; 2],
 ) {
-    let of = bytes.map_or_else(String::new, |bytes| format!("{} bytes, ", number(bytes)));
-    let (pieces, distinct) = (number(pieces), number(distinct));
-    let what = format!("{done} {of}{pieces} pieces, {distinct} of them distinct,");
+    let text = bytes.map_or_else(String::new, |bytes| format!("{}, ", plural(bytes, "byte")));
+    let (pieces, distinct) = (plural(pieces, "piece"), number(distinct));
+    let what = format!("{done} {text}{pieces}, {distinct} of them distinct,");
     progress.close(&what, bytes);
 }
 
-/// Counted pieces must not be trained on as if they were text.
+/// Checks that no input is a file of counted pieces, which would be trained on as text.
 pub(super) fn refuse_as_text(paths: &[PathBuf]) -> Result<()> {
     let is_counts = |path: &&PathBuf| match CountsFormat::of_file(path) {
-        // A pipe is not touched.
+        // A pipe can be read only once.
         None => false,
         Some(_) if !path.is_file() => false,
         Some(CountsFormat::Tsv) => {
@@ -212,8 +212,8 @@ pub(super) fn refuse_as_text(paths: &[PathBuf]) -> Result<()> {
     match paths.iter().find(is_counts) {
         None => Ok(()),
         Some(path) => {
-            let error = format!("{}: these are counted pieces, not text", path.display());
-            Err(usage(error).hint("give them with --from-counts"))
+            let error = format!("{}: counted pieces, not text", path.display());
+            Err(usage(error).hint("--from-counts reads counted pieces"))
         }
     }
 }

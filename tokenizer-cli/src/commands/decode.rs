@@ -1,4 +1,4 @@
-//! `tokenizer decode`: ids to the bytes they were made of.
+//! `tokenizer decode`: ids to bytes.
 
 use tokenizer_core::Model;
 
@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::ids::{Header, IdFormat, IdReader};
 use crate::input::InputName;
 use crate::output::{Output, beside};
-use crate::progress::{Progress, number};
+use crate::progress::{Progress, plural};
 
 pub(crate) fn run(arguments: &DecodeArguments, progress: &Progress) -> Result<()> {
     let input = InputName::new(&arguments.input);
@@ -29,8 +29,8 @@ pub(crate) fn run(arguments: &DecodeArguments, progress: &Progress) -> Result<()
     choose_format(arguments, &input, &model, &mut ids, progress)?;
     let mut decoded = 0;
     output.write(|writer| {
-        let stage = progress.bytes("decoding").unless(output.is_terminal());
-        while ids.read_part()? {
+        let stage = progress.bytes("decoding");
+        while ids.read_chunk()? {
             let text = model.decode_without(&ids.ids, &skipped);
             let text = text.map_err(|unknown| ids.unknown_token(unknown))?;
             writer.write_all(&text)?;
@@ -41,13 +41,13 @@ pub(crate) fn run(arguments: &DecodeArguments, progress: &Progress) -> Result<()
         Ok(())
     })?;
     let tokens = ids.tokens;
-    let (all, made) = (number(tokens), number(decoded));
-    let what = format!("decoded {all} tokens into {made} bytes");
-    progress.close_coding(&what, decoded, tokens);
+    let (from, text) = (plural(tokens, "token"), plural(decoded, "byte"));
+    progress.close_coding(&format!("decoded {from} into {text}"), decoded, tokens);
+    progress.wrote(output.path().as_slice());
     Ok(())
 }
 
-/// Sets the format of the input: by the header beside it, the option or the name.
+/// Sets the format of the input by its header, the option or the file name.
 fn choose_format(
     arguments: &DecodeArguments,
     input: &InputName,
@@ -62,14 +62,14 @@ fn choose_format(
         header.check(input, arguments.format, model, model_path)?;
         return ids.set_format(header.format, Some(header), id_limit);
     }
-    // The width that ids have by the size of the model, where neither name nor header tells it.
-    if arguments.format.is_none() && IdFormat::is_width_left_open(input.path()) {
-        if format == IdFormat::U16 && ids.look_wider()? {
-            let fault = "every second id would be 0 as u16: these look like ids of four bytes";
-            let hint = "give --format u32, or --format u16 if they are right";
+    // Without a header, the width of a .bin file is a guess by the size of the model.
+    if arguments.format.is_none() && IdFormat::is_width_ambiguous(input.path()) {
+        if format == IdFormat::U16 && ids.looks_like_u32()? {
+            let fault = "every second id would be 0 as u16: these look like u32";
+            let hint = "use --format u32, or --format u16 if the zeros are ids";
             return Err(input.fail(fault).hint(hint));
         }
-        progress.note(&format!("{input}: ids are read as {format}"));
+        progress.note(&format!("{input}: reading ids as {format}"));
     }
     ids.set_format(format, None, id_limit)
 }

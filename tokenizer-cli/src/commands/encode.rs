@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use tokenizer_core::{Model, TokenId, Tokenizer};
+use tokenizer_core::{Model, Request, TokenId, Tokenizer};
 
 use super::models::load;
 use super::pipeline::{self, Spent};
 use super::shards::Shards;
 use crate::args::EncodeArguments;
-use crate::error::{Result, ensure, failed, usage};
+use crate::error::{Result, ensure, failed, nearest, usage};
 use crate::ids::{IdFormat, Run};
 use crate::input::{InputText, Inputs};
 use crate::output::{Output, beside, check_not_read};
-use crate::progress::{Progress, Stage, number};
+use crate::progress::{Progress, Stage, number, plural};
 
-const GIVE_FILE: &str = "give a file with -o";
+const OUTPUT_HINT: &str = "name a file with -o";
 
 pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<()> {
     let output = Output::new(&arguments.output);
@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<()
         check_not_read(&beside(path, ".index"), read())?;
         check_not_read(&path.with_extension("idx"), read())?;
     }
-    let around = [
+    let added = [
         special_ids(&model, &arguments.prepend_special)?,
         special_ids(&model, &arguments.append_special)?,
     ];
@@ -36,44 +36,41 @@ pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<()
     if output.path().is_some() {
         run.prepare();
     }
-    let (wanted, resume) = (arguments.shard_tokens, arguments.resume);
-    if wanted.is_some() {
+    let (shard_tokens, resume) = (arguments.shard_tokens, arguments.resume);
+    if shard_tokens.is_some() {
         ensure(output.path().is_some(), || {
-            usage("shards are files, and cannot be written to standard output").hint(GIVE_FILE)
+            usage("shards cannot be written to standard output").hint(OUTPUT_HINT)
         })?;
         run = run.of_shards(
-            &what_decides(arguments, &inputs, &around),
+            &describe_run(arguments, &inputs, &added),
             inputs.fingerprints()?,
         );
     }
-    let mut shards = Shards::open(run, output.clone(), wanted, resume, &inputs.names)?;
-    let done = shards.documents;
-    if done > 0 {
-        let (shards, done) = (number(shards.number), number(done));
+    let mut shards = Shards::open(run, output.clone(), shard_tokens, resume, &inputs.names)?;
+    if shards.number > 0 {
+        let complete = plural(shards.number, "complete shard");
+        let documents = plural(shards.documents, "document");
         progress.note(&format!(
-            "{output}: {shards} shards with {done} documents are there already"
+            "{output}: resuming after {complete} with {documents}"
         ));
     }
     let stage = progress.bytes_of("encoding", inputs.total_bytes);
-    let stage = stage.unless(output.is_terminal());
-    let spent = encode(arguments, model, &inputs, &around, &mut shards, &stage)?;
-    let (bytes, tokens) = (stage.bytes(), shards.finish()?);
+    let spent = encode(arguments, model, &inputs, &added, &mut shards, &stage)?;
+    let (bytes, written) = (stage.bytes(), shards.finish()?);
+    let tokens = written.tokens;
     spent.end(progress, stage, tokens);
-    let (all, made) = (number(bytes), number(tokens));
-    progress.close_coding(
-        &format!("encoded {all} bytes into {made} tokens"),
-        bytes,
-        tokens,
-    );
+    let (text, ids) = (plural(bytes, "byte"), plural(tokens, "token"));
+    progress.close_coding(&format!("encoded {text} into {ids}"), bytes, tokens);
+    progress.wrote(&written.files);
     Ok(())
 }
 
-/// Encodes all documents that are not in the shards, with ids before and behind each.
+/// Encodes the documents that no complete shard contains, each between the ids `prepended` and `appended`.
 fn encode(
     arguments: &EncodeArguments,
     model: Arc<Model>,
     inputs: &Inputs,
-    [before, behind]: &[Vec<TokenId>; 2],
+    [prepended, appended]: &[Vec<TokenId>; 2],
     shards: &mut Shards,
     stage: &Stage,
 ) -> Result<Spent> {
@@ -83,20 +80,20 @@ fn encode(
     };
     let tokenizer = Tokenizer::new(model);
     let request = tokenizer.request().allow(&allowed);
-    let encode = |texts: &[InputText], threads| request.threads(threads).encode_batch(texts);
-    // Special tokens may stand where a text could be cut.
+    let encode = |request: Request<'_>, texts: &[InputText]| request.encode_batch(texts);
+    // A cut could fall within a special token.
     let cut = pipeline::cut_for(&tokenizer).filter(|_| !arguments.allow_special);
     let done = shards.documents;
     let mut is_open = false;
-    pipeline::run(inputs, cut, done, stage, encode, |texts, batch| {
+    pipeline::run(inputs, cut, done, stage, request, encode, |texts, batch| {
         for (text, ids) in texts.iter().zip(batch.iter()) {
             let ends = text.stretch.ends_document;
-            if !is_open && !before.is_empty() {
-                shards.ids(before, false)?;
+            if !is_open && !prepended.is_empty() {
+                shards.ids(prepended, false)?;
             }
-            shards.ids(ids, ends && behind.is_empty())?;
-            if ends && !behind.is_empty() {
-                shards.ids(behind, true)?;
+            shards.ids(ids, ends && appended.is_empty())?;
+            if ends && !appended.is_empty() {
+                shards.ids(appended, true)?;
             }
             is_open = !ends;
         }
@@ -105,32 +102,34 @@ fn encode(
 }
 
 fn choose_format(
-    wanted: Option<IdFormat>,
+    given: Option<IdFormat>,
     output: &Output,
     model: &Model,
     progress: &Progress,
 ) -> Result<IdFormat> {
-    let format = wanted.unwrap_or_else(|| IdFormat::of_path(output.path(), model.id_limit()));
+    let format = given.unwrap_or_else(|| IdFormat::of_path(output.path(), model.id_limit()));
     ensure(format.holds(model.id_limit()), || {
-        let (highest, most) = (model.id_limit() - 1, u16::MAX);
-        let ids = format!("ids of the model go up to {highest}, and u16 holds them up to {most}");
-        failed(format!("{output}: {ids}")).hint("--format u32 holds every id")
+        let (highest, limit) = (model.id_limit() - 1, u16::MAX);
+        let fault = format!("the highest id of the model, {highest}, exceeds {limit}, that of u16");
+        failed(format!("{output}: {fault}")).hint("--format u32 holds every id")
     })?;
     ensure(!format.is_binary() || !output.is_terminal(), || {
-        let error = format!("standard output is a terminal, and {format} is not for reading");
-        usage(error).hint(GIVE_FILE)
+        usage(format!(
+            "standard output is a terminal, and {format} is a binary format"
+        ))
+        .hint(OUTPUT_HINT)
     })?;
     let needs_file = matches!(format, IdFormat::Megatron | IdFormat::Parquet);
     ensure(!needs_file || output.path().is_some(), || {
-        usage(format!("{format} needs a file")).hint(GIVE_FILE)
+        usage(format!("{format} needs a file")).hint(OUTPUT_HINT)
     })?;
-    let is_bin = IdFormat::is_width_left_open(output.path());
+    let is_bin = IdFormat::is_width_ambiguous(output.path());
     ensure(is_bin || format != IdFormat::Megatron, || {
-        let rule = "the name of Megatron's file of ids ends in .bin; its index is named .idx";
+        let rule = "Megatron's ids need a name that ends in .bin; the index gets .idx";
         usage(format!("{output}: {rule}"))
     })?;
-    if wanted.is_none() && is_bin {
-        progress.note(&format!("{output}: ids are written as {format}"));
+    if given.is_none() && is_bin {
+        progress.note(&format!("{output}: writing ids as {format}"));
     }
     Ok(format)
 }
@@ -140,35 +139,37 @@ fn special_ids(model: &Model, names: &[String]) -> Result<Vec<TokenId>> {
     let id = |name: &String| {
         let special = specials.by_content(name);
         special.map(|special| special.id).ok_or_else(|| {
-            let all: Vec<&str> = specials
-                .iter()
-                .map(|token| token.content.as_str())
-                .collect();
             let error = usage(format!("the model has no special token {name:?}"));
-            error.hint(match all.is_empty() {
-                true => "it has none at all".to_owned(),
-                false => format!("it has {}", all.join(", ")),
+            let all = specials.iter().map(|token| token.content.as_str());
+            let nearest = nearest(name, all);
+            error.hint(match specials.len() {
+                0 => "it has no special tokens".to_owned(),
+                1..=5 => format!("it has {nearest}"),
+                all => format!(
+                    "the nearest of its {} special and added tokens: {nearest}; `tokenizer info` lists all",
+                    number(all as u64)
+                ),
             })
         })
     };
     names.iter().map(id).collect()
 }
 
-/// All that decides what is in the shards of a run, but for the model, the format and what stands in
-/// the inputs.
-fn what_decides(
+/// Describes the options and input names that decide the content of shards. The model, the format and the
+/// content of the inputs are hashed apart.
+fn describe_run(
     arguments: &EncodeArguments,
     inputs: &Inputs,
-    [before, behind]: &[Vec<TokenId>; 2],
+    [prepended, appended]: &[Vec<TokenId>; 2],
 ) -> String {
     let (tokens, allow) = (arguments.shard_tokens, arguments.allow_special);
     let options = arguments.documents.options();
-    let mut what = format!("{tokens:?} {before:?} {behind:?} {allow} {options:?}");
+    let mut description = format!("{tokens:?} {prepended:?} {appended:?} {allow} {options:?}");
     for name in &inputs.names {
-        what += &match name.path() {
+        description += &match name.path() {
             Some(path) => format!(" File({path:?})"),
             None => " Standard".to_owned(),
         };
     }
-    what
+    description
 }

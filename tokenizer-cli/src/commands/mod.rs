@@ -1,4 +1,4 @@
-//! One file for each command, and what several of them do.
+//! A module for each command, and modules that several commands share.
 
 pub(crate) mod compare;
 pub(crate) mod convert;
@@ -8,6 +8,7 @@ mod counts;
 pub(crate) mod decode;
 pub(crate) mod encode;
 mod html;
+pub(crate) mod info;
 pub(crate) mod inspect;
 pub(crate) mod manual;
 mod models;

@@ -1,4 +1,4 @@
-//! Models read and written.
+//! Loading and saving models, and warnings about what a format cannot store.
 
 use std::path::Path;
 
@@ -9,8 +9,9 @@ use tokenizer_core::corpus::{
 
 use crate::args::ModelArguments;
 use crate::error::{Result, usage};
-use crate::progress::{Progress, Stage, number, warn};
+use crate::progress::{Progress, Stage, number, shortened, warn};
 
+/// Loads a model; assumptions made while reading it are printed as warnings.
 pub(super) fn load(arguments: &ModelArguments, progress: &Progress) -> Result<Model> {
     let ModelArguments { path, pattern } = arguments;
     let stage = progress.bytes("reading the model");
@@ -22,12 +23,12 @@ pub(super) fn load(arguments: &ModelArguments, progress: &Progress) -> Result<Mo
     };
     let loaded = loaded.map_err(|error| match error {
         LoadError::PatternMissing(_) => {
-            usage(error).hint("give the one it was made with, such as --pattern cl100k")
+            usage(error).hint("give the pattern of its training, such as --pattern cl100k")
         }
         LoadError::PatternGiven(_) => usage(error).hint("leave --pattern out"),
         other => other.into(),
     })?;
-    measure(stage, path, &loaded.model);
+    finish(stage, path, &loaded.model);
     for note in &loaded.notes {
         warn(&note.to_string());
     }
@@ -37,53 +38,69 @@ pub(super) fn load(arguments: &ModelArguments, progress: &Progress) -> Result<Mo
 pub(super) fn save(model: &Model, path: &Path, progress: &Progress) -> Result<()> {
     let stage = progress.bytes("writing the model");
     save_model(model, path)?;
-    measure(stage, path, model);
+    finish(stage, path, model);
     Ok(())
 }
 
-/// Ends a stage with what there is of a model and of its file. Of a model of several files, it is the
-/// one at `path`.
-fn measure(stage: Stage, path: &Path, model: &Model) {
+/// Ends a stage with the size of the file at `path` and the tokens of `model`.
+fn finish(stage: Stage, path: &Path, model: &Model) {
     stage.advance(path.metadata().map_or(0, |metadata| metadata.len()));
     stage.tokens(model.vocab().len() as u64);
 }
 
-/// Warns that an option for known pieces, which models no longer hold, has no effect.
+/// Warns that an option for known pieces, which models no longer store, has no effect.
 pub(super) fn warn_of_known_pieces(option: &str) {
     warn(&format!(
         "{option} has no effect: models no longer store known pieces, which gained no speed"
     ));
 }
 
-/// Warns of what a `.tiktoken` file at `output` does not hold of the model.
+/// Warns of the parts of a model that a `.tiktoken` file at `output` omits.
 pub(super) fn warn_of_loss(model: &Model, output: &Path) {
     if ModelFormat::of_path(output) != Some(ModelFormat::Tiktoken) {
         return;
     }
     let file = output.display();
-    let warn_of = |loss: String| warn(&format!("{file}: a .tiktoken file holds {loss}"));
+    let warn_of = |loss: String| warn(&format!("{file}: a .tiktoken file stores {loss}"));
     let contents = |special: bool| -> Vec<&str> {
         let tokens = model.specials().iter().filter(|t| t.special == special);
         tokens.map(|token| token.content.as_str()).collect()
     };
     let (special, added) = (contents(true), contents(false));
     if !special.is_empty() {
-        let special = special.join(", ");
-        warn_of(format!("no special tokens: {special} left out"));
+        warn_of(format!("no special tokens; omitted: {}", listed(&special)));
     }
     if !added.is_empty() {
+        let added = listed(&added);
         warn_of(format!(
-            "no added tokens: {added:?} left out; texts that have them get other ids"
+            "no added tokens, and text that contains them gets other ids; omitted: {added}"
         ));
     }
     let repeated = model.vocab().repeated().count();
     if repeated > 0 {
         let (repeated, all) = (number(repeated as u64), number(model.vocab().len() as u64));
         warn_of(format!(
-            "the same bytes only once: {repeated} of {all} tokens left out"
+            "each byte string once; omitted: {repeated} of {all} tokens"
         ));
     }
     if model.normalizer().is_some() {
-        warn_of("no normalizer: text that needs one will have other ids".to_owned());
+        warn_of("no normalizer, and text that it changes gets other ids".to_owned());
     }
+}
+
+/// Joins the first tokens of a list that may be long.
+fn listed(tokens: &[&str]) -> String {
+    const SHOWN: usize = 5;
+    let mut shown: Vec<String> = tokens
+        .iter()
+        .take(SHOWN)
+        .map(|token| shortened(token, 40))
+        .collect();
+    if tokens.len() > SHOWN {
+        shown.push(format!(
+            "and {} more",
+            number((tokens.len() - SHOWN) as u64)
+        ));
+    }
+    shown.join(", ")
 }

@@ -1,14 +1,14 @@
-//! Documents read, encoded and consumed at the same time, in their order.
+//! Reads, encodes and consumes documents concurrently, in order.
 //!
 //! ```text
-//! one thread reads ──groups──▶ threads encode one each ──ids──▶ the main thread consumes them
+//! reader thread ──groups──▶ worker threads, one group each ──ids──▶ main thread
 //! ```
 //!
-//! A group is a megabyte of documents, or one that is longer. The ordered map of the core encodes them; a
+//! A group is a megabyte of documents, or a single longer one. The core's ordered map encodes the groups; a
 //! semaphore bounds the bytes in flight, so memory does not grow with the corpus.
 //!
-//! Documents are read on a thread that is never joined: it may wait for a pipe when the program is to end.
-//! Then the end of the input is sent in its place.
+//! The reader thread is never joined, since it may block on a pipe. When the run ends early, the main thread
+//! sends the end of the input in its place.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Sender, channel};
@@ -17,61 +17,63 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tokenizer_core::parallel;
-use tokenizer_core::{BatchError, Pattern, Tokenizer};
+use tokenizer_core::{BatchError, Pattern, Request, Tokenizer};
 
 use crate::error::{Result, failed};
 use crate::input::{InputText, Inputs};
 use crate::progress::{Progress, Stage};
 
-/// Texts are encoded together until they have this many bytes: enough to be worth the handing over, few
-/// enough for groups of many threads to be in memory with their ids.
-const TOGETHER: usize = 1 << 20;
+/// Bytes of a group: large enough to amortise the hand-over, small enough for the groups of many threads to
+/// fit in memory with their ids.
+const GROUP_BYTES: usize = 1 << 20;
 
-/// A group of more bytes holds a document that could not be cut. It is in flight alone, and encoded by all
+/// A group of more bytes contains a document that could not be cut. It is in flight alone, and encoded by all
 /// threads when it is consumed.
-const LARGE: usize = 4 * TOGETHER;
+const LARGE: usize = 4 * GROUP_BYTES;
 
-/// How long each of the three was at work. They work at the same time.
+/// Working time of each part of a run; they overlap.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Spent {
     reading: Duration,
-    /// Of all threads together, divided by how many there were.
+    /// Summed over the threads and divided by their number.
     pub(super) encoding: Duration,
-    handing_on: Duration,
+    consuming: Duration,
 }
 
 impl Spent {
-    /// Ends a stage that made `tokens` tokens; with `--verbose`, reports the time of each part.
+    /// Ends a stage of `tokens` tokens; with `--verbose`, reports the time of each part.
     pub(super) fn end(self, progress: &Progress, stage: Stage, tokens: u64) {
-        let (bytes, made) = (stage.bytes(), Some(tokens));
+        let (bytes, ids) = (stage.bytes(), Some(tokens));
         progress.part("reading documents", bytes, None, self.reading);
-        progress.part("encoding documents", bytes, made, self.encoding);
-        progress.part("handing ids on", bytes, made, self.handing_on);
+        progress.part("encoding documents", bytes, ids, self.encoding);
+        progress.part("consuming ids", bytes, ids, self.consuming);
         stage.tokens(tokens);
     }
 }
 
-/// Texts that are encoded together, and how long it took to read them.
+/// Texts that are encoded together.
 #[derive(Default)]
 struct Group {
     texts: Vec<InputText>,
     bytes: usize,
+    /// Time to read them.
     took: Duration,
 }
 
-/// The next group, or the error of reading it; `None` at the end.
-type Read = Option<Result<Group>>;
+/// The next group or an error; `None` at the end.
+type Received = Option<Result<Group>>;
 
-/// Reads all documents behind the first `done`, calls `encode` with groups of them and a number of threads,
-/// and `each` with the group and its result, in order. Documents may be cut by `cut`, if there is a pattern.
-/// `stage` has their bytes. Gives how long that took.
-pub(super) fn run<T: Send>(
+/// Reads all documents after the first `done`, calls `encode` with groups of them, and `consume` with each
+/// group and its result, in order. `encode` gets `request` with the threads and the counter for the group.
+/// Long documents are cut by the pattern `cut`, if there is one. `stage` counts their bytes.
+pub(super) fn run<'r, T: Send>(
     inputs: &Inputs,
     cut: Option<&Pattern>,
     mut done: u64,
-    stage: &Stage,
-    encode: impl Fn(&[InputText], usize) -> Result<T, BatchError> + Sync,
-    mut each: impl FnMut(&[InputText], T) -> Result<()>,
+    stage: &'r Stage,
+    request: Request<'r>,
+    encode: impl Fn(Request<'r>, &[InputText]) -> Result<T, BatchError> + Sync,
+    mut consume: impl FnMut(&[InputText], T) -> Result<()>,
 ) -> Result<Spent> {
     let threads = inputs.threads;
     let documents = inputs.documents(cut);
@@ -83,16 +85,16 @@ pub(super) fn run<T: Send>(
         _ => true,
     });
     let (sender, groups) = channel();
-    let room = Arc::new(Room::new((2 * threads + 2) * TOGETHER));
-    read(documents, sender.clone(), Arc::clone(&room))?;
+    let in_flight = Arc::new(Semaphore::new((2 * threads + 2) * GROUP_BYTES));
+    spawn_reader(documents, sender.clone(), Arc::clone(&in_flight))?;
     let groups = std::iter::from_fn(move || groups.recv().ok().flatten());
 
-    let at_work = Mutex::<AtWork>::default();
-    let encode = |group: &Group, threads| {
-        lock(&at_work).begin(threads);
+    let work_time = Mutex::<WorkTime>::default();
+    let encode = |group: &Group, request, threads| {
+        lock(&work_time).begin(threads);
         let started = Instant::now();
-        let encoded = encode(&group.texts, threads);
-        lock(&at_work).end(threads, started.elapsed());
+        let encoded = encode(request, &group.texts);
+        lock(&work_time).end(threads, started.elapsed());
         encoded.map_err(|failure| {
             let text = &group.texts[failure.text];
             inputs.encode_error(text.input, text.stretch.place, failure.error)
@@ -101,46 +103,57 @@ pub(super) fn run<T: Send>(
     let work = |group: Result<Group>| -> Result<_> {
         let group = group?;
         let is_small = group.bytes <= LARGE;
-        let encoded = is_small.then(|| encode(&group, 1)).transpose()?;
+        let encoded = is_small.then(|| encode(&group, request, 1)).transpose()?;
         Ok((group, encoded))
     };
     let mut spent = Spent::default();
-    let stop = StopOnDrop { room, sender };
+    let stop = StopOnDrop { in_flight, sender };
     let consume = {
         let (encode, spent) = (&encode, &mut spent);
         move |(group, encoded): (Group, Option<T>)| {
-            let encoded = encoded.map_or_else(|| encode(&group, threads), Ok)?;
+            let lengths = group.texts.iter().map(|text| text.as_ref().len() as u64);
+            let (bytes, position) = (lengths.sum(), group.position());
+            let encode_large = || {
+                let counter = stage.large_text(bytes, position);
+                encode(&group, request.threads(threads).progress(counter), threads)
+            };
+            let encoded = encoded.map_or_else(encode_large, Ok)?;
             let started = Instant::now();
             spent.reading += group.took;
-            each(&group.texts, encoded)?;
-            let lengths = group.texts.iter().map(|text| text.as_ref().len() as u64);
-            stage.advance(lengths.sum());
-            stop.room.give_back(group.room());
-            spent.handing_on += started.elapsed();
+            consume(&group.texts, encoded)?;
+            stage.advance(bytes);
+            stage.reach(position);
+            stop.in_flight.release(group.permits());
+            spent.consuming += started.elapsed();
             Ok(())
         }
     };
     parallel::pipeline(groups, threads, work, consume)?;
-    spent.encoding = lock(&at_work).each();
+    spent.encoding = lock(&work_time).per_thread();
     Ok(spent)
 }
 
-/// Ends the reading, and the waiting for it.
+/// Stops the reader thread, and wakes workers that wait for it.
 struct StopOnDrop {
-    room: Arc<Room>,
-    sender: Sender<Read>,
+    in_flight: Arc<Semaphore>,
+    sender: Sender<Received>,
 }
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
-        self.room.close();
+        self.in_flight.close();
         let _ = self.sender.send(None);
     }
 }
 
 impl Group {
-    /// The room that it takes: a large one all of it.
-    fn room(&self) -> usize {
+    /// Position in the inputs where it ends.
+    fn position(&self) -> u64 {
+        self.texts.last().map_or(0, |text| text.position)
+    }
+
+    /// Permits of the semaphore: all of them for a large group.
+    fn permits(&self) -> usize {
         match self.bytes {
             ..=LARGE => self.bytes,
             _ => usize::MAX,
@@ -148,101 +161,104 @@ impl Group {
     }
 }
 
-/// How many threads are at work, and how long they were.
+/// Time that threads spent encoding.
 #[derive(Default)]
-struct AtWork {
-    now: usize,
-    /// How many there were at most.
-    most: usize,
-    /// Of all together.
-    took: Duration,
+struct WorkTime {
+    threads: usize,
+    /// The largest number of threads at once.
+    max_threads: usize,
+    /// Summed over the threads.
+    total: Duration,
 }
 
-impl AtWork {
+impl WorkTime {
     fn begin(&mut self, threads: usize) {
-        self.now += threads;
-        self.most = self.most.max(self.now);
+        self.threads += threads;
+        self.max_threads = self.max_threads.max(self.threads);
     }
 
     fn end(&mut self, threads: usize, took: Duration) {
-        self.now -= threads;
-        self.took += took * threads as u32;
+        self.threads -= threads;
+        self.total += took * threads as u32;
     }
 
-    /// What each of them took, had they shared the work evenly.
-    fn each(&self) -> Duration {
-        self.took / self.most.max(1) as u32
+    /// The time of each thread if all shared the work evenly.
+    fn per_thread(&self) -> Duration {
+        self.total / self.max_threads.max(1) as u32
     }
 }
 
-/// Bounds the bytes under way.
-struct Room {
-    /// Bytes under way; `None` if no more are wanted.
-    taken: Mutex<Option<usize>>,
+/// A counting semaphore whose permits are bytes.
+struct Semaphore {
+    /// Permits in use; `None` once it is closed.
+    used: Mutex<Option<usize>>,
     changed: Condvar,
-    most: usize,
+    capacity: usize,
 }
 
-impl Room {
-    fn new(most: usize) -> Self {
-        Room {
-            taken: Mutex::new(Some(0)),
+impl Semaphore {
+    fn new(capacity: usize) -> Self {
+        Semaphore {
+            used: Mutex::new(Some(0)),
             changed: Condvar::new(),
-            most,
+            capacity,
         }
     }
 
-    /// Waits until there is room for so many bytes, or nothing under way. Whether they are wanted.
-    fn take(&self, bytes: usize) -> bool {
-        let together = |taken: usize| taken.saturating_add(bytes);
-        let is_full = |taken: &mut Option<usize>| {
-            taken.is_some_and(|taken| taken > 0 && together(taken) > self.most)
+    /// Acquires permits. Blocks while they exceed the capacity, unless none are in use. Returns `false` if
+    /// the semaphore is closed.
+    fn acquire(&self, permits: usize) -> bool {
+        let with = |used: usize| used.saturating_add(permits);
+        let is_full = |used: &mut Option<usize>| {
+            used.is_some_and(|used| used > 0 && with(used) > self.capacity)
         };
-        let taken = self.changed.wait_while(lock(&self.taken), is_full);
-        let mut taken = taken.unwrap_or_else(PoisonError::into_inner);
-        *taken = taken.map(together);
-        taken.is_some()
+        let used = self.changed.wait_while(lock(&self.used), is_full);
+        let mut used = used.unwrap_or_else(PoisonError::into_inner);
+        *used = used.map(with);
+        used.is_some()
     }
 
-    fn give_back(&self, bytes: usize) {
-        let mut taken = lock(&self.taken);
-        *taken = taken.map(|taken| taken - bytes);
+    fn release(&self, permits: usize) {
+        let mut used = lock(&self.used);
+        *used = used.map(|used| used - permits);
         self.changed.notify_all();
     }
 
     fn close(&self) {
-        *lock(&self.taken) = None;
+        *lock(&self.used) = None;
         self.changed.notify_all();
     }
 }
 
-/// Nobody leaves anything half done under a lock.
+/// Ignores poisoning: a panic leaves no state half changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Reads documents on a thread of its own, and sends them in groups. After an error there are no more.
-fn read(
+/// Starts the thread that reads documents and sends them in groups, until the first error.
+fn spawn_reader(
     documents: impl Iterator<Item = Result<InputText>> + Send + 'static,
-    groups: Sender<Read>,
-    room: Arc<Room>,
+    groups: Sender<Received>,
+    in_flight: Arc<Semaphore>,
 ) -> Result<()> {
     let read = move || {
-        let send = |group: Group| room.take(group.room()) && groups.send(Some(Ok(group))).is_ok();
-        // A panic must not look like the end.
+        let send = |group: Group| {
+            in_flight.acquire(group.permits()) && groups.send(Some(Ok(group))).is_ok()
+        };
+        // A panic must not be taken for the end.
         let sent = catch_unwind(AssertUnwindSafe(|| send_groups(documents, send)));
         let error =
             sent.unwrap_or_else(|_| Err(failed("the inputs could not be read to their end")));
         let error = error.err();
-        // The consumer may have gone.
+        // Fails if the run has ended.
         let _ = groups.send(error.map(Err));
     };
     let thread = thread::Builder::new().spawn(read);
-    thread.map_err(|error| failed(format!("no thread can be started: {error}")))?;
+    thread.map_err(|error| failed(format!("cannot start a thread: {error}")))?;
     Ok(())
 }
 
-/// Sends documents in groups, until no more are wanted.
+/// Sends documents in groups, until `send` returns `false`.
 fn send_groups(
     documents: impl Iterator<Item = Result<InputText>>,
     send: impl Fn(Group) -> bool,
@@ -253,7 +269,7 @@ fn send_groups(
     for text in documents {
         match text {
             Ok(text) => {
-                // A very short document is mostly what it is wrapped in.
+                // Counts the overhead, which outweighs very short documents.
                 group.bytes += text.as_ref().len() + size_of::<InputText>();
                 group.texts.push(text);
             }
@@ -262,23 +278,25 @@ fn send_groups(
                 break;
             }
         }
-        if group.bytes >= TOGETHER {
+        if group.bytes >= GROUP_BYTES {
             group.took = started.elapsed();
             if !send(std::mem::take(&mut group)) {
                 return Ok(());
             }
-            // Waiting for the others is no work.
+            // Blocking does not count as reading.
             started = Instant::now();
         }
     }
-    // What stands before an error may fail too, and is named first then.
+    // Texts before a read error may fail to encode, and that error comes first.
     group.took = started.elapsed();
-    send(group);
+    if !group.texts.is_empty() {
+        send(group);
+    }
     error
 }
 
-/// The pattern by which documents may be cut so that each part has the ids that it has within the
-/// whole; `None` if the whole text is needed, since it is normalized or may hold added tokens.
+/// Returns the pattern whose boundaries cut a document without changing its ids; `None` if documents must be
+/// encoded whole, because they are normalized or may contain added tokens.
 pub(super) fn cut_for(tokenizer: &Tokenizer) -> Option<&Pattern> {
     let model = tokenizer.model();
     let has_added = model.specials().iter().any(|token| !token.special);
@@ -288,82 +306,87 @@ pub(super) fn cut_for(tokenizer: &Tokenizer) -> Option<&Pattern> {
 #[cfg(test)]
 mod tests {
     use std::ffi::OsStr;
+    use std::path::Path;
+    use std::sync::atomic::Ordering;
 
     use clap::Parser;
+    use tokenizer_core::{Merges, Model};
 
     use super::*;
     use crate::args::{Arguments, Command};
 
     #[test]
-    fn a_panic_while_reading_is_no_end() {
+    fn a_panic_while_reading_is_an_error() {
         let panics = std::iter::from_fn(|| -> Option<Result<InputText>> { panic!("a test") });
         let (sender, groups) = channel();
-        read(panics, sender, Arc::new(Room::new(0))).unwrap();
+        spawn_reader(panics, sender, Arc::new(Semaphore::new(0))).unwrap();
         let last = groups.into_iter().last();
         let error = last.flatten().and_then(Result::err).unwrap();
         assert!(error.message.contains("to their end"));
     }
 
     #[test]
-    fn there_is_room_for_one_in_any_case_and_none_when_it_is_closed() {
-        let room = Room::new(10);
-        assert!(room.take(99));
-        room.give_back(99);
-        assert!(room.take(4) && room.take(6));
+    fn the_semaphore_admits_one_of_any_size_and_none_when_closed() {
+        let semaphore = Semaphore::new(10);
+        assert!(semaphore.acquire(99));
+        semaphore.release(99);
+        assert!(semaphore.acquire(4) && semaphore.acquire(6));
         thread::scope(|scope| {
-            let waits = scope.spawn(|| room.take(1));
-            room.give_back(4);
+            let waits = scope.spawn(|| semaphore.acquire(1));
+            semaphore.release(4);
             assert!(waits.join().unwrap());
-            let waits = scope.spawn(|| room.take(5));
-            room.close();
+            let waits = scope.spawn(|| semaphore.acquire(5));
+            semaphore.close();
             assert!(!waits.join().unwrap());
         });
     }
 
     #[test]
-    fn time_at_work_is_divided_by_those_at_work_at_once() {
+    fn work_time_is_divided_by_the_threads_at_once() {
         let second = Duration::from_secs(1);
-        let mut at_work = AtWork::default();
-        assert_eq!(at_work.each(), Duration::ZERO);
-        at_work.begin(1);
-        at_work.begin(1);
-        at_work.end(1, 2 * second);
-        at_work.end(1, 4 * second);
-        at_work.begin(2);
-        at_work.end(2, second);
-        assert_eq!(at_work.each(), 4 * second);
+        let mut work_time = WorkTime::default();
+        assert_eq!(work_time.per_thread(), Duration::ZERO);
+        work_time.begin(1);
+        work_time.begin(1);
+        work_time.end(1, 2 * second);
+        work_time.end(1, 4 * second);
+        work_time.begin(2);
+        work_time.end(2, second);
+        assert_eq!(work_time.per_thread(), 4 * second);
     }
 
-    /// Runs over lines of a text of several groups, a document each.
+    fn inputs(path: &Path, options: &[&str]) -> Inputs {
+        let command = ["tokenizer", "count", "-m", "no.bpe"].iter().chain(options);
+        let arguments = command.map(OsStr::new).chain([path.as_os_str()]);
+        let Command::Count(arguments) = Arguments::parse_from(arguments).command else {
+            panic!("another command");
+        };
+        arguments.documents.open().unwrap()
+    }
+
+    /// Runs over the lines of `text` as documents.
     fn run_over(
         text: &str,
         threads: usize,
-        each: impl FnMut(&[InputText], usize) -> Result<()>,
+        consume: impl FnMut(&[InputText], usize) -> Result<()>,
     ) -> Result<Spent> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("text.txt");
         std::fs::write(&path, text).unwrap();
-        let threads = threads.to_string();
-        let options = [
-            "tokenizer",
-            "count",
-            "--per-line",
-            "-m",
-            "no.bpe",
-            "--threads",
-            &threads,
-        ];
-        let arguments = options
-            .map(OsStr::new)
-            .into_iter()
-            .chain([path.as_os_str()]);
-        let Command::Count(arguments) = Arguments::parse_from(arguments).command else {
-            panic!("another command");
-        };
-        let inputs = arguments.documents.open().unwrap();
-        let encode = |texts: &[InputText], _| Ok(texts.len());
+        let inputs = inputs(&path, &["--per-line", "--threads", &threads.to_string()]);
+        let model = Model::from_merges("gpt2".parse().unwrap(), Merges::default(), &[""; 0]);
+        let tokenizer = Tokenizer::new(model.unwrap());
+        let encode = |_: Request<'_>, texts: &[InputText]| Ok(texts.len());
         let stage = Progress::new(true, false).bytes("a test");
-        run(&inputs, None, 0, &stage, encode, each)
+        run(
+            &inputs,
+            None,
+            0,
+            &stage,
+            tokenizer.request(),
+            encode,
+            consume,
+        )
     }
 
     #[test]
@@ -372,18 +395,41 @@ mod tests {
         let text = lines.join("\n");
         for threads in [1, 2, 8] {
             let mut found = Vec::new();
-            let each = |texts: &[InputText], count| {
+            let consume = |texts: &[InputText], count| {
                 assert_eq!(texts.len(), count);
                 found.extend(texts.iter().map(|text| text.as_ref().to_vec()));
                 Ok(())
             };
-            run_over(&text, threads, each).unwrap();
+            run_over(&text, threads, consume).unwrap();
             assert!(found.iter().eq(lines.iter().map(String::as_bytes)));
         }
     }
 
+    /// The bytes of a document that cannot be cut are counted before it is consumed.
     #[test]
-    fn a_failure_or_a_panic_of_who_takes_them_ends_all() {
+    fn a_large_document_reports_its_progress() {
+        let text = "low ".repeat(LARGE / 3);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("text.txt");
+        std::fs::write(&path, &text).unwrap();
+        let inputs = inputs(&path, &["--threads", "2"]);
+        let model = Model::from_merges("gpt2".parse().unwrap(), Merges::default(), &[""; 0]);
+        let tokenizer = Tokenizer::new(model.unwrap());
+        let stage = Progress::new(true, false).bytes_of("a test", inputs.total_bytes);
+        let counter = stage.large_text(0, 0);
+        let encode = |request: Request<'_>, texts: &[InputText]| request.count_batch(texts);
+        let request = tokenizer.request();
+        run(&inputs, None, 0, &stage, request, encode, |texts, _| {
+            assert_eq!(texts[0].position, text.len() as u64);
+            assert!(counter.load(Ordering::Relaxed) >= text.len() as u64);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(stage.bytes(), text.len() as u64);
+    }
+
+    #[test]
+    fn a_failure_or_a_panic_of_the_consumer_ends_the_run() {
         let text = "a line\n".repeat(2_000_000);
         let failed = run_over(&text, 3, |_, _| Err(failed("a test")));
         assert_eq!(failed.unwrap_err().message, "a test");

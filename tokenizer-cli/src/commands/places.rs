@@ -1,10 +1,10 @@
-//! Where texts begin, for the one that fails.
+//! Maps texts to their places in the inputs, for error messages.
 
 use tokenizer_core::corpus::{Place, Unit};
 
 use crate::input::InputText;
 
-/// A place in one of several inputs, which are numbered.
+/// A place in the input of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct InputPlace {
     pub(super) input: usize,
@@ -12,7 +12,7 @@ pub(super) struct InputPlace {
 }
 
 impl InputPlace {
-    /// Where a text begins.
+    /// The place where a text begins.
     pub(super) fn of(text: &InputText) -> Self {
         InputPlace {
             input: text.input,
@@ -20,7 +20,7 @@ impl InputPlace {
         }
     }
 
-    /// Where the `documents`-th document after this one begins.
+    /// The place where the `documents`-th document after this one begins.
     fn after(self, documents: u64) -> Self {
         let unit = match self.place.unit {
             Unit::Line(number) => Unit::Line(number + documents),
@@ -33,29 +33,29 @@ impl InputPlace {
     }
 }
 
-/// Where the texts that were taken begin. Whole documents, one behind another, take no memory: only
-/// what the text before does not tell is kept.
+/// The places of consecutive texts, run-length encoded: consecutive whole documents share one entry.
 #[derive(Default)]
 pub(super) struct Places {
-    kept: Vec<(usize, InputPlace)>,
+    /// The index of the first text of each run, and its place.
+    runs: Vec<(usize, InputPlace)>,
     texts: usize,
 }
 
 impl Places {
     pub(super) fn push(&mut self, place: InputPlace) {
-        if self.kept.is_empty() || self.find(self.texts) != place {
-            self.kept.push((self.texts, place));
+        if self.runs.is_empty() || self.find(self.texts) != place {
+            self.runs.push((self.texts, place));
         }
         self.texts += 1;
     }
 
-    /// Where a text begins.
+    /// Returns the place of a text. Takes O(log runs).
     pub(super) fn find(&self, text: usize) -> InputPlace {
-        let behind = self.kept.partition_point(|&(number, _)| number <= text);
-        let (number, place) = self.kept[behind - 1];
-        match text - number {
+        let run = self.runs.partition_point(|&(first, _)| first <= text) - 1;
+        let (first, place) = self.runs[run];
+        match text - first {
             0 => place,
-            more => place.after(more as u64),
+            documents => place.after(documents as u64),
         }
     }
 }
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_follows_from_the_text_before_is_not_kept() {
+    fn consecutive_documents_share_a_run() {
         let at = |input, unit, offset| InputPlace {
             input,
             place: Place { unit, offset },
@@ -88,6 +88,6 @@ mod tests {
         for (text, place) in all.into_iter().enumerate() {
             assert_eq!(places.find(text), place);
         }
-        assert_eq!(places.kept.len(), 6);
+        assert_eq!(places.runs.len(), 6);
     }
 }

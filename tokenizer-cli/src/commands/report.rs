@@ -1,8 +1,8 @@
-//! What `train` did, as JSON: enough to do it again, and to prove that the same came out.
+//! The report of `train` as JSON: enough to repeat the training and to verify its result.
 //!
-//! The hash of the counts is the SHA-256 of what `count-pieces` writes as `.tsv` for the same corpus;
-//! that of the merges is the SHA-256 of a line for each, in order, with the ids of its pair in decimal
-//! and a space between them.
+//! `counts_sha256` is the SHA-256 of the `.tsv` file that `count-pieces` writes for the same corpus.
+//! `merges_sha256` is that of one line for each merge, in order: the two ids of its pair in decimal, separated
+//! by a space.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::ids::model_sha256;
 use crate::input::Inputs;
 use crate::output::Output;
 
-/// The report under way.
+/// A report in progress.
 pub(super) struct Report {
     started: Instant,
     stages: Vec<Value>,
@@ -37,7 +37,7 @@ impl Report {
         }
     }
 
-    /// A stage ends that began with the one before it. `bytes` is how much text it went through.
+    /// Ends a stage that began at the end of the previous one. `bytes` is the text it processed.
     pub(super) fn stage(&mut self, name: &str, bytes: Option<u64>) {
         let seconds = self.started.elapsed().as_secs_f64();
         self.started = Instant::now();
@@ -48,14 +48,14 @@ impl Report {
         self.stages.push(stage);
     }
 
-    /// What was counted. Takes a pass over all distinct pieces, which belongs to no stage.
-    pub(super) fn counted(&mut self, words: &PieceCounts, pattern: &Pattern, bytes: Option<u64>) {
+    /// Sets the counts. Sorts and hashes all distinct pieces, in time that belongs to no stage.
+    pub(super) fn counted(&mut self, counts: &PieceCounts, pattern: &Pattern, bytes: Option<u64>) {
         self.counts = json!({
             "bytes": bytes,
-            "pieces": u64::try_from(words.total()).ok(),
-            "distinct_pieces": words.len(),
+            "pieces": u64::try_from(counts.total()).ok(),
+            "distinct_pieces": counts.len(),
         });
-        let mut rows: Vec<_> = words.iter().collect();
+        let mut rows: Vec<_> = counts.iter().collect();
         rows.sort_unstable();
         let mut digest = Sha256::new();
         let written = tsv::Writer::new(&mut digest, pattern).and_then(|mut writer| {
@@ -69,7 +69,7 @@ impl Report {
         self.started = Instant::now();
     }
 
-    /// Writes the report of a model. `learned` is how many merges are new.
+    /// Writes the report of a model with `learned` new merges.
     pub(super) fn write(
         self,
         arguments: &TrainArguments,
@@ -133,7 +133,7 @@ fn merges_sha256(model: &Model) -> Option<String> {
     Some(format!("{:x}", digest.finalize()))
 }
 
-/// The most memory that the process had at once, where the system says so.
+/// Returns the peak resident memory of the process in bytes, on Linux.
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let mut lines = status.lines();

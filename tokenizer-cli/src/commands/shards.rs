@@ -1,10 +1,10 @@
-//! Ids into one file, or into several, each of which is whole before the next is begun.
+//! Ids written to one file, or to shards, each of which is complete before the next one begins.
 //!
-//! A shard ends with the document with which it has as many ids as are wanted. Its header is written
-//! last. So whenever a run is ended, the shards with a header are complete, the headers say how many
-//! documents they hold, and the next run goes on with the document behind them.
+//! A shard ends with the document that brings it to `--shard-tokens` ids. Its header is written last, so
+//! after an interrupted run every shard with a header is complete. The headers count the documents, and
+//! `--resume` continues after them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tokenizer_core::TokenId;
 
@@ -13,52 +13,58 @@ use crate::ids::{Header, IdWriter, Run};
 use crate::input::InputName;
 use crate::output::{Output, beside, numbered};
 
-/// How ids are spread over files.
+/// Writes ids to one file after another.
 pub(super) struct Shards {
     run: Run,
     output: Output,
-    /// Ids after which a file ends with the document; `None` is one file for all.
-    wanted: Option<u64>,
-    /// The number of the file under way, or to be begun: so many are complete.
+    /// Ids after which a shard ends with the document; `None` for a single file.
+    shard_tokens: Option<u64>,
+    /// Shards that are complete, which is also the number of the current one.
     pub(super) number: u64,
     writer: Option<IdWriter>,
-    /// Documents in the files before it.
+    /// Documents in the complete shards.
     pub(super) documents: u64,
-    /// Ids that were written to these by this run.
-    tokens: u64,
+    /// Files and ids that this run has written.
+    written: Written,
+}
+
+/// The result of a run.
+#[derive(Default)]
+pub(super) struct Written {
+    pub(super) tokens: u64,
+    pub(super) files: Vec<PathBuf>,
 }
 
 impl Shards {
-    /// One output for everything, or files of so many ids, beside each other. `resume` goes on behind
-    /// those that are there.
+    /// Opens a single output, or with `shard_tokens` the first shard that is not complete.
     ///
-    /// Fails if shards exist without `resume`, if they are of another run, or if an input (`names`) has
-    /// changed.
+    /// # Errors
+    /// When shards exist without `resume`, are of another run, or one of the inputs, `names`, has changed.
     pub(super) fn open(
         run: Run,
         output: Output,
-        wanted: Option<u64>,
+        shard_tokens: Option<u64>,
         resume: bool,
         names: &[InputName],
     ) -> Result<Self> {
         let mut shards = Shards {
             run,
             output,
-            wanted,
+            shard_tokens,
             number: 0,
             writer: None,
             documents: 0,
-            tokens: 0,
+            written: Written::default(),
         };
-        if wanted.is_none() {
+        if shard_tokens.is_none() {
             shards.writer()?;
             return Ok(shards);
         }
-        while let Some(path) = shards.place().path() {
-            let is_there = path.exists() || beside(path, ".json").exists();
-            ensure(resume || !is_there, || {
-                let error = failed(format!("{}: shards are there already", path.display()));
-                error.hint("--resume goes on behind them; or remove them")
+        while let Some(path) = shards.current().path() {
+            let exists = path.exists() || beside(path, ".json").exists();
+            ensure(resume || !exists, || {
+                let error = failed(format!("{}: shard exists already", path.display()));
+                error.hint("--resume continues after complete shards; or remove them")
             })?;
             let Some(header) = Header::beside(path)? else {
                 break;
@@ -74,12 +80,12 @@ impl Shards {
     fn check(&self, path: &Path, header: &Header, names: &[InputName]) -> Result<()> {
         let file = path.display();
         let other = |fault: String| {
-            let error = failed(format!("{file}: this shard {fault}"));
-            Err(error.hint("give what they were made with, or remove them"))
+            let error = failed(format!("{file}: shard {fault}"));
+            Err(error.hint("use the model, inputs and options of that run, or remove the shards"))
         };
         if let Some(difference) = self.run.difference(header) {
             return other(format!(
-                "was encoded with a model that decodes otherwise: {difference}"
+                "encoded with a model that decodes differently: {difference}"
             ));
         }
         let is_next = path.exists() && header.first_document == Some(self.documents);
@@ -87,60 +93,65 @@ impl Shards {
             return Ok(());
         }
         match self.run.changed_input(header).filter(|_| is_next) {
-            None => {
-                other("is of another run: of another model, other inputs or options".to_owned())
-            }
+            None => other("of another run: model, inputs or options differ".to_owned()),
             Some(input) => {
-                let fault = format!("is not what it was when {file} was written");
-                let hint = "bring back what it was, or remove the shards and begin anew";
+                let fault = format!("changed since {file} was written");
+                let hint = "restore the input, or remove the shards and start again";
                 Err(names[input].fail(fault).hint(hint))
             }
         }
     }
 
-    /// Adds ids of a document, which may end with them.
+    /// Appends ids to the current document, and ends it if `ends_document`.
     pub(super) fn ids(&mut self, ids: &[TokenId], ends_document: bool) -> Result<()> {
         let writer = self.writer()?;
         writer.ids(ids, ends_document)?;
         let tokens = writer.counts.tokens;
-        match ends_document && self.wanted.is_some_and(|wanted| tokens >= wanted) {
-            true => self.end_shard(),
+        match ends_document && self.shard_tokens.is_some_and(|limit| tokens >= limit) {
+            true => self.end_file(),
             false => Ok(()),
         }
     }
 
-    /// Ends the last file, and gives how many ids were written by this run.
-    pub(super) fn finish(mut self) -> Result<u64> {
+    /// Ends the last file.
+    pub(super) fn finish(mut self) -> Result<Written> {
         if self.number == 0 {
-            // A corpus without documents: there is to be a file that says so.
+            // A corpus without documents has a file too, which is empty.
             self.writer()?;
         }
-        self.end_shard()?;
-        Ok(self.tokens)
+        self.end_file()?;
+        Ok(self.written)
     }
 
-    fn end_shard(&mut self) -> Result<()> {
+    fn end_file(&mut self) -> Result<()> {
         if let Some(writer) = self.writer.take() {
-            let counts = writer.finish(self.number, self.documents)?;
+            let (counts, files) = writer.finish(self.number, self.documents)?;
             self.number += 1;
             self.documents += counts.documents;
-            self.tokens += counts.tokens;
+            self.written.tokens += counts.tokens;
+            // A shard stands for the files beside it.
+            let listed = if self.shard_tokens.is_some() {
+                1
+            } else {
+                files.len()
+            };
+            self.written.files.extend(files.into_iter().take(listed));
         }
         Ok(())
     }
 
-    /// The writer of the file under way, which is begun if there is none.
+    /// The writer of the current file, created if there is none.
     fn writer(&mut self) -> Result<&mut IdWriter> {
         if self.writer.is_none() {
-            self.writer = Some(IdWriter::new(self.run.clone(), self.place())?);
+            self.writer = Some(IdWriter::new(self.run.clone(), self.current())?);
         }
         let writer = self.writer.as_mut();
-        writer.ok_or_else(|| failed("no file is under way"))
+        writer.ok_or_else(|| failed("no current file"))
     }
 
-    /// Where the file under way is.
-    fn place(&self) -> Output {
-        match (self.output.path(), self.wanted) {
+    /// The current file.
+    fn current(&self) -> Output {
+        match (self.output.path(), self.shard_tokens) {
             (Some(path), Some(_)) => Output::new(&numbered(path, format!("{:05}", self.number))),
             _ => self.output.clone(),
         }

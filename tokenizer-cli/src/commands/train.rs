@@ -1,6 +1,6 @@
-//! `tokenizer train`: documents to a model.
+//! `tokenizer train`: documents or counted pieces to a model.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -14,11 +14,11 @@ use crate::args::TrainArguments;
 use crate::error::{Result, usage};
 use crate::input::Inputs;
 use crate::output::{Output, numbered};
-use crate::progress::{Progress, number, warn};
+use crate::progress::{Progress, number, plural, size, warn};
 
 pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<()> {
     let documents = &arguments.documents;
-    // Wrong usage is reported before the content of an input.
+    // Wrong usage is reported before faults in the inputs.
     let output = Output::new(&arguments.output);
     output.check(documents.inputs.iter().map(PathBuf::as_path))?;
     if arguments.known_pieces.is_some() {
@@ -40,32 +40,33 @@ pub(crate) fn run(arguments: &TrainArguments, progress: &Progress) -> Result<()>
         files: counted.as_ref(),
         progress,
     };
-    let (words, bytes) = counter.words()?;
+    let (counts, bytes) = counter.piece_counts()?;
     report.stage("counting", bytes);
     if arguments.report.is_some() {
-        report.counted(&words, &training.pattern, bytes);
+        report.counted(&counts, &training.pattern, bytes);
     }
-    let memory = estimate_memory(&words, training.merges());
-    counter.check_merging(words.memory() as u64 + memory)?;
-    let memory = number(memory);
-    progress.note(&format!("merging takes about {memory} bytes of memory"));
-    let outcome = merge(&training, &words, progress)?;
+    let memory = estimate_memory(&counts, training.merges());
+    counter.check_merging(counts.memory() as u64 + memory)?;
+    progress.note(&format!("merging takes about {} of memory", size(memory)));
+    let outcome = merge(&training, &counts, progress)?;
     report.stage("merging", None);
-    write(arguments, &outcome, progress)?;
+    let mut written = write(arguments, &outcome, progress)?;
     report.stage("writing", None);
     let learned = outcome.learned.len();
     if let Some(path) = &arguments.report {
         report.write(arguments, &inputs, &outcome.model, learned, path)?;
+        written.extend(Output::new(path).path().map(Path::to_owned));
     }
-    say_outcome(arguments, &training, &outcome, progress);
-    // More than 2^64 pieces can only stand in counts of several files, and are "2^64" here.
-    let pieces = u64::try_from(words.total()).unwrap_or(u64::MAX);
-    let done = format!("trained {} merges on", number(learned as u64));
-    counts::close(progress, &done, bytes, [pieces, words.len() as u64]);
+    report_outcome(arguments, &training, &outcome, progress);
+    // Only a sum of several files can exceed 2^64 - 1.
+    let pieces = u64::try_from(counts.total()).unwrap_or(u64::MAX);
+    let done = format!("trained {} on", plural(learned as u64, "merge"));
+    counts::close(progress, &done, bytes, [pieces, counts.len() as u64]);
+    progress.wrote(&written);
     Ok(())
 }
 
-/// Refuses outputs that are read too, or that are one file.
+/// Checks that all outputs can be created, and that they are different files and none of the inputs.
 fn check_outputs(arguments: &TrainArguments, inputs: &Inputs) -> Result<()> {
     let others = arguments.from_counts.iter().chain(&arguments.extend);
     let read = || inputs.paths().chain(others.clone().map(PathBuf::as_path));
@@ -78,22 +79,21 @@ fn check_outputs(arguments: &TrainArguments, inputs: &Inputs) -> Result<()> {
             .flatten()
             .cloned(),
     );
-    for (number, path) in written.iter().enumerate() {
+    for (index, path) in written.iter().enumerate() {
         Output::new(path).check(read())?;
-        if written[..number].contains(path) {
-            let path = path.display();
-            return Err(usage(format!("{path}: two outputs cannot be one file")));
+        if written[..index].contains(path) {
+            return Err(usage(format!("{}: given for two outputs", path.display())));
         }
     }
     Ok(())
 }
 
-fn merge(training: &Training, words: &PieceCounts, progress: &Progress) -> Result<Outcome> {
+fn merge(training: &Training, counts: &PieceCounts, progress: &Progress) -> Result<Outcome> {
     let stage = progress.steps("merging", training.merges());
-    let outcome = training.run(words, |learned| {
-        // Often enough to be read, and not once for each.
+    let outcome = training.run(counts, |learned| {
+        // The line is drawn far less often.
         if learned.merges % 64 == 1 {
-            let detail = format!(", now {} times each", number(learned.count));
+            let detail = format!(", pair count {}", number(learned.count));
             stage.set(learned.merges, detail);
         }
     })?;
@@ -101,21 +101,30 @@ fn merge(training: &Training, words: &PieceCounts, progress: &Progress) -> Resul
     Ok(outcome)
 }
 
-fn write(arguments: &TrainArguments, outcome: &Outcome, progress: &Progress) -> Result<()> {
+/// Writes checkpoints, model and frequencies, and returns the paths of the files.
+fn write(
+    arguments: &TrainArguments,
+    outcome: &Outcome,
+    progress: &Progress,
+) -> Result<Vec<PathBuf>> {
+    let mut written = Vec::new();
     for &size in &arguments.checkpoint_sizes {
         let path = numbered(&arguments.output, size);
         save(&outcome.checkpoint(size)?, &path, progress)?;
+        written.push(path);
     }
     save(&outcome.model, &arguments.output, progress)?;
-    // Last, since the reader of a pipe may close it.
+    written.push(arguments.output.clone());
+    // Last, since it may be a pipe whose reader closes it.
     if let Some(path) = &arguments.frequencies {
-        write_frequencies(&Output::new(path), &outcome.model, &outcome.learned)?;
+        let output = Output::new(path);
+        write_frequencies(&output, &outcome.model, &outcome.learned)?;
+        written.extend(output.path().map(Path::to_owned));
     }
-    Ok(())
+    Ok(written)
 }
 
-/// How often the pair of each token occurred when it was merged: a line of comment, then one for each
-/// token in the order in which they were learned.
+/// Writes a comment line, then a line for each new token in the order of learning.
 fn write_frequencies(output: &Output, model: &Model, learned: &[(TokenId, Count)]) -> Result<()> {
     output.write(|out| {
         out.write_all(b"# id\tcount of the pair when it was merged\ttoken in base64\n")?;
@@ -127,9 +136,9 @@ fn write_frequencies(output: &Output, model: &Model, learned: &[(TokenId, Count)
     })
 }
 
-/// Warns of fewer ids than were wanted, and of what a file does not hold; notes special tokens that have
-/// new ids.
-fn say_outcome(
+/// Warns if training ended early or the output's format loses part of the model, and notes special tokens
+/// whose ids changed.
+fn report_outcome(
     arguments: &TrainArguments,
     training: &Training,
     Outcome {
@@ -142,11 +151,11 @@ fn say_outcome(
 ) {
     let output = arguments.output.display();
     if learned.len() < training.merges() {
-        let counts = [model.id_limit(), arguments.vocab_size, learned.len()];
-        let [ids, wanted, merges] = counts.map(|count| number(count as u64));
+        let ids = plural(model.id_limit() as u64, "id");
+        let requested = number(arguments.vocab_size as u64);
+        let merges = plural(learned.len() as u64, "merge");
         warn(&format!(
-            "{output}: the vocabulary has {ids} ids, not {wanted}: after {merges} merges no pair is \
-             left that may be merged"
+            "{output}: the vocabulary has {ids}, not {requested}: no pair is left to merge after {merges}"
         ));
     }
     warn_of_loss(model, &arguments.output);
@@ -156,8 +165,6 @@ fn say_outcome(
             format!("{} from {from} to {to}", token.content)
         });
         let moves = moves.collect::<Vec<_>>().join(", ");
-        progress.note(&format!(
-            "{output}: special tokens have other ids than before: {moves}"
-        ));
+        progress.note(&format!("{output}: special tokens have new ids: {moves}"));
     }
 }

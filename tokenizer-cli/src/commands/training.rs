@@ -1,4 +1,4 @@
-//! What `train` starts from, the bytes or a model, and what it ends with.
+//! Training from bytes or from a model to extend, and its result.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -15,48 +15,46 @@ use super::counts;
 use super::models::load;
 use crate::args::{ModelArguments, TieBreakRule, TrainArguments};
 use crate::error::{Result, usage};
-use crate::progress::Progress;
+use crate::progress::{Progress, plural};
 
-/// How many ids there can be.
 const MAX_VOCAB_SIZE: usize = MAX_TOKEN_ID as usize + 1;
 
-/// What is to be learned, and from where on.
+/// A training to run, with its options checked.
 pub(super) struct Training {
     pub(super) pattern: Pattern,
-    /// The model to extend; without it, training starts from the bytes.
+    /// The model to extend; `None` to start from the 256 bytes.
     extended: Option<Model>,
     options: TrainOptions,
-    /// Ids that there are without a new merge.
+    /// Ids before the first new merge.
     initial_ids: usize,
 }
 
-/// What was learned.
+/// The result of a training.
 pub(super) struct Outcome {
     pub(super) model: Model,
-    /// The new tokens, and how often the pair of each occurred when it was merged.
+    /// The new tokens, each with the count of its pair when it was merged.
     pub(super) learned: Vec<(TokenId, Count)>,
     pub(super) moved: Vec<MovedSpecial>,
-    /// Unless a model was extended.
+    /// `None` if a model was extended.
     trained: Option<Trained>,
 }
 
 impl Outcome {
-    /// The model with the first `size` ids of the trained one.
+    /// Returns the model of the first `size` ids.
     pub(super) fn checkpoint(&self, size: usize) -> Result<Model> {
         match &self.trained {
             Some(trained) => {
                 let pattern = self.model.pattern().clone();
                 Ok(Model::from_trained(pattern, trained.truncated(size)?)?)
             }
-            // The arguments refuse checkpoints of a model that is extended.
+            // `--extend` conflicts with `--checkpoint-sizes`.
             None => Ok(self.model.clone()),
         }
     }
 }
 
 impl Training {
-    /// Fails when a model as is asked for cannot be, or cannot be written, which must not show only
-    /// after training.
+    /// Checks the options, and that the output's format can represent the model, before any training.
     pub(super) fn new(
         arguments: &TrainArguments,
         counts: Option<&CountsFiles>,
@@ -65,7 +63,7 @@ impl Training {
         let size = arguments.vocab_size;
         if size > MAX_VOCAB_SIZE {
             return Err(usage(format!(
-                "--vocab-size {size} is above {MAX_VOCAB_SIZE}, the highest there can be"
+                "--vocab-size {size} exceeds the limit of {MAX_VOCAB_SIZE}"
             )));
         }
         let options = TrainOptions::new(size)
@@ -97,7 +95,7 @@ impl Training {
         };
         match counts.map(CountsFiles::pattern) {
             Some(counts) if *counts != training.pattern => Err(usage(format!(
-                "the counts are of pieces split by {:?}, and the model splits by {:?}",
+                "the counted pieces were split by {:?}, and the model splits by {:?}",
                 counts.source(),
                 training.pattern.source()
             ))),
@@ -105,17 +103,17 @@ impl Training {
         }
     }
 
-    /// What is to be done to text before it is split.
+    /// The normalizer of the model to extend.
     pub(super) fn normalizer(&self) -> Option<Normalizer> {
         self.extended.as_ref().and_then(Model::normalizer)
     }
 
-    /// How many merges are wanted.
+    /// The number of merges to learn.
     pub(super) fn merges(&self) -> usize {
         self.options.vocab_size() - self.initial_ids
     }
 
-    /// Refuses sizes that training does not pass.
+    /// Checks that training passes through every one of `sizes`.
     pub(super) fn check_checkpoints(&self, sizes: &[usize]) -> Result<()> {
         let (first, vocab_size) = (self.initial_ids, self.options.vocab_size());
         let mut wrong = sizes
@@ -123,15 +121,15 @@ impl Training {
             .filter(|&size| !(first..vocab_size).contains(size));
         wrong.next().map_or(Ok(()), |size| {
             Err(usage(format!(
-                "--checkpoint-sizes: {size} is not between {first}, which is what there is without \
-                 merges, and the {vocab_size} of --vocab-size"
+                "--checkpoint-sizes: {size} is not between {first}, the size without merges, and \
+                 --vocab-size {vocab_size}"
             )))
         })
     }
 
     pub(super) fn run(
         &self,
-        words: &PieceCounts,
+        counts: &PieceCounts,
         mut each: impl FnMut(Learned),
     ) -> Result<Outcome> {
         let progress = |learned| {
@@ -139,7 +137,7 @@ impl Training {
             ControlFlow::Continue(())
         };
         if let Some(model) = &self.extended {
-            let extended = extend_with_progress(model, words, &self.options, progress)?;
+            let extended = extend_with_progress(model, counts, &self.options, progress)?;
             return Ok(Outcome {
                 model: extended.model,
                 learned: extended.learned,
@@ -147,7 +145,7 @@ impl Training {
                 trained: None,
             });
         }
-        let trained = train_with_progress(words, &self.options, progress)?;
+        let trained = train_with_progress(counts, &self.options, progress)?;
         let tokens = trained.merges().iter().map(|merge| merge.token);
         Ok(Outcome {
             learned: tokens.zip(trained.counts().iter().copied()).collect(),
@@ -158,7 +156,7 @@ impl Training {
     }
 }
 
-/// Checks that a model of these options can be trained and written.
+/// Checks that a model with these options can be trained and written.
 fn check_options(
     options: &TrainOptions,
     pattern: &Pattern,
@@ -170,8 +168,8 @@ fn check_options(
             vocab_size,
             initial,
         } => usage(format!(
-            "--vocab-size {vocab_size} is too small: 256 bytes and {} special tokens need {initial}",
-            arguments.specials.len()
+            "--vocab-size {vocab_size} is too small: 256 bytes and {} need {initial}",
+            plural(arguments.specials.len() as u64, "special token")
         )),
         other => other.into(),
     })?;
@@ -181,32 +179,32 @@ fn check_options(
 }
 
 fn model_to_extend(path: &Path, arguments: &TrainArguments, progress: &Progress) -> Result<Model> {
-    // Where the model holds its pattern, the same one may be given once more.
-    let is_told = ModelFormat::of_path(path) == Some(ModelFormat::Tiktoken);
+    // A .tiktoken model needs the pattern; for others it is compared below.
+    let needs_pattern = ModelFormat::of_path(path) == Some(ModelFormat::Tiktoken);
     let given = arguments.pattern.as_ref();
     let model = ModelArguments {
         path: path.to_owned(),
-        pattern: given.filter(|_| is_told).cloned(),
+        pattern: given.filter(|_| needs_pattern).cloned(),
     };
     let (model, path) = (load(&model, progress)?, path.display());
     if given.is_some_and(|pattern| pattern != model.pattern()) {
         let pattern = model.pattern().source();
         let error = usage(format!(
-            "{path}: the model holds its own pattern, {pattern:?}, and --pattern is another"
+            "{path}: the pattern of the model, {pattern:?}, differs from --pattern"
         ));
         return Err(error.hint("leave --pattern out"));
     }
     let (size, present) = (arguments.vocab_size, model.id_limit());
     if size <= present {
         return Err(usage(format!(
-            "--vocab-size {size} is not more than the {present} ids of {path}, which is to be extended"
+            "--vocab-size {size} leaves no new ids: {path} has {present} already"
         )));
     }
     check_written(&model, &arguments.output)?;
     Ok(model)
 }
 
-/// Whether the output can hold a model of this pattern and these special tokens.
+/// Checks that the output's format can represent the pattern and special tokens of `model`.
 fn check_written(model: &Model, output: &Path) -> Result<()> {
     if ModelFormat::of_path(output) == Some(ModelFormat::HuggingFace) {
         huggingface::write(model)

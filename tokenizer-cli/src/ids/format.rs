@@ -1,4 +1,4 @@
-//! Formats of ids, and the numbers in them.
+//! The formats of ids, and their number types.
 
 use std::fmt;
 use std::path::Path;
@@ -6,32 +6,32 @@ use std::path::Path;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// How ids are written.
+/// A format of ids.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum IdFormat {
-    /// Decimal numbers between spaces, a line for each document.
+    /// Decimal ids separated by spaces, one line per document
     #[default]
     Text,
-    /// `{"ids":[1,2,3]}`, a line for each document.
+    /// `{"ids":[1,2,3]}`, one line per document
     Jsonl,
-    /// Little-endian numbers of two bytes, documents joined.
+    /// Little-endian u16, all documents joined
     U16,
-    /// Little-endian numbers of four bytes, documents joined.
+    /// Little-endian u32, all documents joined
     U32,
-    /// A NumPy array of one dimension, documents joined; written as uint32.
+    /// One-dimensional NumPy array of uint32, all documents joined
     Npy,
-    /// Megatron's indexed dataset: OUT.bin, of numbers of two bytes if the model has fewer than 65,500
-    /// ids and else of four, with OUT.idx.
+    /// Megatron's indexed dataset, OUT.bin and OUT.idx; ids have two bytes if there are fewer than
+    /// 65,500, otherwise four
     Megatron,
-    /// A Parquet table with a column `ids`, which has a list for each document.
+    /// Parquet table with one list per document in column `ids`
     Parquet,
 }
 
-/// Megatron's own rule for when two bytes are enough.
+/// Megatron stores ids of smaller vocabularies as uint16.
 const MEGATRON_NARROW: usize = 65_500;
 
-/// How a number is stored, little-endian: its bytes, and whether it has a sign.
+/// The little-endian type of a stored number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Number {
     #[serde(rename = "uint16")]
@@ -55,7 +55,7 @@ impl Number {
         }
     }
 
-    /// The number in `bytes`, which are as many as [`Number::bytes`].
+    /// Decodes the number in `bytes`, whose length is [`Number::bytes`].
     pub(super) fn read(self, bytes: &[u8]) -> i128 {
         let mut wide = [0; 8];
         wide[..bytes.len()].copy_from_slice(bytes);
@@ -69,8 +69,8 @@ impl Number {
 }
 
 impl IdFormat {
-    /// The format that a file's name tells, for a model whose ids are below `id_limit`. `.bin` does
-    /// not tell the width: it is two bytes where they hold every id of the model, as nanoGPT has it.
+    /// Returns the format by file name, for a model with ids below `id_limit`. A `.bin` is u16 if every id
+    /// fits, as in nanoGPT, else u32.
     pub(crate) fn of_path(path: Option<&Path>, id_limit: usize) -> Self {
         match path.and_then(Path::extension).and_then(|end| end.to_str()) {
             Some("jsonl") => IdFormat::Jsonl,
@@ -84,18 +84,18 @@ impl IdFormat {
         }
     }
 
-    /// Whether the name of a file leaves the width of ids open.
-    pub(crate) fn is_width_left_open(path: Option<&Path>) -> bool {
+    /// Whether the file name does not decide the width of ids.
+    pub(crate) fn is_width_ambiguous(path: Option<&Path>) -> bool {
         let end = path.and_then(Path::extension);
         end.is_some_and(|end| end == "bin")
     }
 
-    /// Whether every id below `id_limit` fits.
+    /// Whether the format can represent every id below `id_limit`.
     pub(crate) fn holds(self, id_limit: usize) -> bool {
         self != IdFormat::U16 || id_limit <= 1 << 16
     }
 
-    /// How a file of this format may store ids, the narrower first; as decimals if there is nothing.
+    /// The number types that the format may use, narrowest first; empty for text.
     pub(super) fn numbers(self) -> &'static [Number] {
         match self {
             IdFormat::Text | IdFormat::Jsonl => &[],
@@ -106,7 +106,7 @@ impl IdFormat {
         }
     }
 
-    /// How ids below `id_limit` are stored; `None` as decimals.
+    /// The number type for ids below `id_limit`; `None` for text.
     pub(super) fn number(self, id_limit: usize) -> Option<Number> {
         let is_narrow = match self {
             IdFormat::Megatron => id_limit < MEGATRON_NARROW,
@@ -116,7 +116,7 @@ impl IdFormat {
         (if is_narrow { first } else { last }).copied()
     }
 
-    /// Whether documents are joined, and nothing in the file says where they end.
+    /// Whether documents are concatenated without an index of the format's own.
     pub(crate) fn is_flat(self) -> bool {
         matches!(self, IdFormat::U16 | IdFormat::U32 | IdFormat::Npy)
     }
@@ -126,7 +126,7 @@ impl IdFormat {
     }
 }
 
-/// As it is typed.
+/// The name on the command line.
 impl fmt::Display for IdFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&format!("{self:?}").to_lowercase())

@@ -1,4 +1,4 @@
-//! The header beside a file of ids, as JSON: what is in the file, of which model, by which run.
+//! The header beside a file of ids, as JSON: format, counts, model and run.
 //!
 //! ```json
 //! {
@@ -20,14 +20,14 @@
 //! }
 //! ```
 //!
-//! A reader takes `format` and `dtype` from here, and refuses a model with another `decoding_sha256`: see
-//! [`super::identity`]. Headers of older versions have `model_sha256` alone, which covers the pattern and
-//! the merges too, so a difference is a warning.
+//! A reader takes `format` and `dtype` from the header, and refuses a model with a different
+//! `decoding_sha256`: see [`super::identity`]. Headers of older versions have only `model_sha256`, which also
+//! covers pattern and merges, so a difference is a warning.
 //!
-//! `document_ends` names a file of little-endian u64: behind how many ids each document ends. `shard`,
-//! `first_document` and `run` are there only for files that are one of several: `run` is the same for
-//! all files that belong together, and says of the next run whether it would have made them; the first
-//! of them has a fingerprint of each input, so that one that changed can be named.
+//! `document_ends` names a file of little-endian u64: the number of ids after which each document ends.
+//! Shards also have `shard`, `first_document` and `run`. `run` is a hash of all that decides the content of
+//! the shards; a resumed run must have the same. The first shard has a fingerprint of each input, to name
+//! the one that changed.
 
 use std::ffi::OsStr;
 use std::io;
@@ -49,38 +49,38 @@ use crate::input::InputName;
 use crate::output::{beside, is_same_file};
 use crate::progress::{shortened, warn};
 
-/// What a file holds.
+/// The size of a file of ids.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) tokens: u64,
     pub(crate) documents: u64,
 }
 
-/// What is the same for all files of a run.
+/// Properties shared by all files of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
     pub(super) format: IdFormat,
     pub(super) number: Option<Number>,
     model: Arc<Model>,
-    /// What all headers have in common. Computed on demand: for a large vocabulary that takes as long
-    /// as encoding three megabytes.
+    /// Fields shared by all headers. Computed on demand: hashing a large vocabulary takes as long as encoding
+    /// three megabytes.
     common: Arc<OnceLock<Header>>,
-    /// Set where there are several files.
+    /// The hash of a run of shards.
     pub(crate) name: Option<String>,
-    /// What the inputs are known by, in their order.
+    /// Fingerprints of the inputs, in order.
     fingerprints: Vec<String>,
 }
 
-/// A header as it is written and read.
+/// The fields of a header.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Header {
-    /// The file it was read from.
+    /// The file of the header.
     #[serde(skip)]
     path: PathBuf,
     program: Option<String>,
     pub(crate) format: IdFormat,
-    /// How numbers are stored; `None` as decimals.
+    /// The number type; `None` for text.
     pub(super) dtype: Option<Number>,
     byte_order: Option<String>,
     tokens: u64,
@@ -90,11 +90,11 @@ pub(crate) struct Header {
     model_sha256: Option<String>,
     decoding_sha256: Option<String>,
     special_tokens: Option<SpecialTokens>,
-    /// These are of one file of several.
+    /// This field and the following ones belong to shards.
     shard: Option<u64>,
     pub(crate) first_document: Option<u64>,
     pub(crate) run: Option<String>,
-    /// Fingerprints, of the first of several files alone.
+    /// Fingerprints, in the first shard only.
     inputs: Option<Vec<String>>,
 }
 
@@ -128,43 +128,43 @@ impl Run {
         })
     }
 
-    /// Has the hashes of the model computed on a thread of its own, while something else is done.
+    /// Starts a thread that computes the hashes of the model.
     pub(crate) fn prepare(&self) {
         let run = self.clone();
-        // Without a thread they are computed on demand.
+        // Without the thread they are computed on demand.
         let _ = thread::Builder::new().spawn(move || run.common().vocab_size);
     }
 
-    /// A run that writes several files. `what` is all that decides what is in them, besides the model,
-    /// the format and what stands in the inputs, of which there are fingerprints.
-    pub(crate) fn of_shards(mut self, what: &str, fingerprints: Vec<String>) -> Self {
+    /// Makes this a run of shards. `description` and the fingerprints of the inputs decide their content,
+    /// together with model and format.
+    pub(crate) fn of_shards(mut self, description: &str, fingerprints: Vec<String>) -> Self {
         let (format, inputs) = (self.format.to_string(), fingerprints.join(" "));
         let mut digest = Sha256::new();
-        // No two lists of parts give the same.
         let model = self.common().model_sha256.as_deref().unwrap_or_default();
-        for part in [model, &format, what, &inputs] {
-            digest.update((part.len() as u64).to_le_bytes());
-            digest.update(part);
+        // Lengths make the concatenation unambiguous.
+        for field in [model, &format, description, &inputs] {
+            digest.update((field.len() as u64).to_le_bytes());
+            digest.update(field);
         }
         self.name = Some(format!("{:x}", digest.finalize()));
         self.fingerprints = fingerprints;
         self
     }
 
-    /// Which input is not what it was in the run that the header of a first file is of, if one differs
-    /// and there were as many.
+    /// Returns the first input that differs from the run of `header`, the header of a first shard, if both
+    /// runs have equally many inputs.
     pub(crate) fn changed_input(&self, header: &Header) -> Option<usize> {
         let (now, before) = (&self.fingerprints, header.inputs.as_ref()?);
         let changed = (0..now.len()).find(|&input| before.get(input) != Some(&now[input]));
         changed.filter(|_| now.len() == before.len())
     }
 
-    /// How the model of a header decodes otherwise than that of this run, if it does.
+    /// Describes how the model of `header` decodes differently from the model of this run.
     pub(crate) fn difference(&self, header: &Header) -> Option<String> {
         header.difference(&self.model, self.common().decoding_sha256.as_ref()?)
     }
 
-    /// The header of a file with so much in it, the `shard`-th of several.
+    /// Returns the header of a file as JSON. `shard` and `first_document` are used for shards only.
     pub(super) fn header(
         &self,
         counts: Counts,
@@ -191,7 +191,7 @@ impl Run {
     }
 }
 
-/// Whether this program wrote the header at `path`.
+/// Whether this program wrote the file at `path` as a header.
 fn is_ours(path: &Path) -> bool {
     let header = std::fs::read(path).unwrap_or_default();
     let header: Value = serde_json::from_slice(&header).unwrap_or_default();
@@ -200,9 +200,8 @@ fn is_ours(path: &Path) -> bool {
 }
 
 impl Header {
-    /// The header beside a file of ids, or beside the file that it links to, if there is one. A file of
-    /// that name that is read as the model is not a header. Beside ids that are not binary, neither is
-    /// one that no program of this name wrote.
+    /// Returns the header beside a file of ids, or beside the file that it links to. A file of that name that
+    /// is the model is not a header; beside text ids, neither is a file that this program did not write.
     pub(crate) fn of_input(
         input: &InputName,
         model: &Path,
@@ -222,7 +221,7 @@ impl Header {
         Ok(None)
     }
 
-    /// The header beside the file at `data`, if there is one.
+    /// Returns the header beside the file at `data`, if it exists.
     pub(crate) fn beside(data: &Path) -> Result<Option<Self>> {
         let path = beside(data, ".json");
         let bytes = match std::fs::read(&path) {
@@ -231,7 +230,7 @@ impl Header {
         };
         Self::parse(&bytes, &path).map(Some).map_err(|fault| {
             let error = failed(format!("{}: not a header of ids: {fault}", path.display()));
-            error.hint("encode again, or rename it if it is not the header of the ids")
+            error.hint("encode again, or rename it if it does not belong to the ids")
         })
     }
 
@@ -270,8 +269,7 @@ impl Header {
         Err(fault)
     }
 
-    /// Checks that ids of `data` may be decoded with the model at `path`, and read as `format`, if that
-    /// was given.
+    /// Checks that the ids of `data` can be decoded with the model at `path` and, if given, as `format`.
     pub(crate) fn check(
         &self,
         data: &InputName,
@@ -288,12 +286,11 @@ impl Header {
             return Err(usage(error).hint("leave --format out"));
         }
         if self.decoding_sha256.is_none() {
-            // A header of an older version has the hash of everything that decides ids, the pattern too.
+            // A header of an older version, whose hash covers the pattern and merges too.
             if self.model_sha256 != Some(model_sha256(model)) {
                 warn(&format!(
-                    "{header}: model_sha256 is not that of {path}: the models differ, perhaps in \
-                     pattern or merges alone, and the text may be wrong (an older version wrote no \
-                     decoding_sha256)"
+                    "{header}: model_sha256 differs from that of {path}: if more than pattern or \
+                     merges differ, the text is wrong (an older version wrote no decoding_sha256)"
                 ));
             }
             return Ok(());
@@ -303,16 +300,13 @@ impl Header {
             return Ok(());
         };
         let error = failed(format!(
-            "{header}: the ids of {data} were encoded with a model that decodes otherwise than {path}: \
-             {difference}"
+            "{header}: the ids of {data} were encoded with a model that decodes differently from \
+             {path}: {difference}"
         ));
-        Err(error.hint(
-            "give the model that the ids were encoded with; without the header (rename it) they are \
-             decoded with any",
-        ))
+        Err(error.hint("use the model of the ids, or rename the header to decode with any model"))
     }
 
-    /// Checks that a file with `found` bytes of ids is the one that the header describes.
+    /// Checks the size of the ids in bytes against the header.
     pub(super) fn check_length(&self, input: &InputName, found: u64) -> Result<()> {
         let Some(width) = self.dtype.map(|number| number.bytes() as u64) else {
             return Ok(());
@@ -325,7 +319,7 @@ impl Header {
         ensure(is_right, || self.mismatch(input, &of, &has))
     }
 
-    /// The same by the number of ids, where these have no fixed width.
+    /// Checks the number of ids against the header, for formats without a fixed width.
     pub(super) fn check_tokens(&self, input: &InputName, found: u64) -> Result<()> {
         let is_right = self.tokens == found;
         ensure(is_right, || self.mismatch(input, "", &found.to_string()))
@@ -334,14 +328,14 @@ impl Header {
     fn mismatch(&self, input: &InputName, of: &str, found: &str) -> CommandError {
         let (header, tokens) = (self.path.display(), self.tokens);
         let error = input.fail(format!(
-            "{header} has {tokens} ids{of}, and the file has {found}: it was cut short or added to, or \
-             is of another run"
+            "{header} has {tokens} ids{of}, and the file has {found}: truncated, appended to, or of \
+             another run"
         ));
-        error.hint("encode again, or rename the header if it is not that of the file")
+        error.hint("encode again, or rename the header if it does not belong to the file")
     }
 
-    /// How the model of the header decodes otherwise than `model`, whose `decoding_sha256` is `ours`, if
-    /// it does; `None` too for a header of an older version, without that field.
+    /// Describes how the model of the header decodes differently from `model`, whose `decoding_sha256` is
+    /// `ours`. Returns `None` for a header of an older version, which lacks that field.
     fn difference(&self, model: &Model, ours: &str) -> Option<String> {
         let theirs = self.decoding_sha256.as_ref()?;
         if theirs == ours {
@@ -354,7 +348,7 @@ impl Header {
         }
         let (theirs, ours) = (self.vocab_size, model.id_limit() as u64);
         Some(match theirs == ours {
-            true => "the same number of ids, but other tokens".to_owned(),
+            true => "the same number of ids, but different tokens".to_owned(),
             false => format!("{theirs} ids in the header and {ours} in the model"),
         })
     }

@@ -1,7 +1,7 @@
-//! Hashes by which a header names its model, and what differs between two models.
+//! Hashes that identify the model of a header, and differences between two models.
 //!
-//! `decoding_sha256` covers what decides decoding and nothing else: pattern, merges, normalizer and file
-//! format leave it unchanged. Its definition is public, in `docs/shards.md`.
+//! `decoding_sha256` covers decoding only: pattern, merges, normalizer and file format do not change it. It is
+//! defined in `docs/shards.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,13 +9,13 @@ use sha2::{Digest, Sha256};
 use tokenizer_core::format::native;
 use tokenizer_core::{Model, SpecialToken, TokenId};
 
-use crate::progress::shortened;
+use crate::progress::{plural, shortened};
 
-/// Special tokens and their ids, as headers have them.
-pub(super) type SpecialTokens = BTreeMap<String, TokenId>;
+/// Special tokens and their ids.
+pub(crate) type SpecialTokens = BTreeMap<String, TokenId>;
 
-/// The special tokens of a model: those that decoding can skip.
-pub(super) fn special_tokens(model: &Model) -> SpecialTokens {
+/// Returns the special tokens of a model, which decoding can skip.
+pub(crate) fn special_tokens(model: &Model) -> SpecialTokens {
     let specials = model.specials().iter().filter(|special| special.special);
     specials
         .map(|special| (special.content.clone(), special.id))
@@ -27,14 +27,14 @@ fn by_id(specials: &SpecialTokens) -> BTreeMap<TokenId, &str> {
     specials.map(|(token, &id)| (id, token.as_str())).collect()
 }
 
-/// Everything that decides ids, as the bytes of a `.bpe` file without settings of calls.
+/// Hashes everything that decides ids, as the bytes of a `.bpe` file without per-call settings.
 pub(crate) fn model_sha256(model: &Model) -> String {
     format!("{:x}", Sha256::digest(native::write_deciding(model)))
 }
 
-/// A record for each id that has a token, in ascending order: the id (u32), 1 if it is special and else
-/// 0 (u8), the length of the token (u32), its bytes. `specials` take the place of the model's own.
-pub(super) fn decoding_sha256(model: &Model, specials: &SpecialTokens) -> String {
+/// Hashes a record for each token, in the order of ids: id (u32), 1 if special else 0 (u8), length of the token
+/// (u32), bytes of the token. `specials` replace the special tokens of the model.
+pub(crate) fn decoding_sha256(model: &Model, specials: &SpecialTokens) -> String {
     let added = model.specials().iter().filter(|added| !added.special);
     let ordinary = model.vocab().iter().map(|(id, _)| id);
     let specials = by_id(specials);
@@ -58,7 +58,7 @@ pub(super) fn decoding_sha256(model: &Model, specials: &SpecialTokens) -> String
     format!("{:x}", digest.finalize())
 }
 
-/// How `theirs`, the special tokens of a header, differ from those of `model`: the first ids.
+/// Describes the first differences between `theirs`, the special tokens of a header, and those of `model`.
 pub(super) fn special_difference(theirs: &SpecialTokens, model: &Model) -> String {
     const SHOWN: usize = 3;
     let ours = special_tokens(model);
@@ -78,7 +78,7 @@ pub(super) fn special_difference(theirs: &SpecialTokens, model: &Model) -> Strin
     let more = differences.len().saturating_sub(SHOWN);
     differences.truncate(SHOWN);
     if more > 0 {
-        differences.push(format!("and {more} more special tokens differ"));
+        differences.push(format!("and {} more", plural(more as u64, "special token")));
     }
     differences.join(", ")
 }

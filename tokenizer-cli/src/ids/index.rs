@@ -1,14 +1,14 @@
-//! Megatron's index of documents, `.idx`: their lengths, and where they begin in the `.bin`.
+//! Megatron's index of documents, `.idx`: their lengths and offsets in the `.bin`.
 //!
 //! ```text
 //! 9 bytes  "MMIDIDX\0\0"
 //! u64      version, 1
-//! u8       type of the numbers: 8 uint16, 4 int32
-//! u64      sequences; here, documents
-//! u64      documents, and one
-//! i32 …    how many ids each sequence has
-//! i64 …    where each begins, in bytes
-//! i64 …    with which sequence each document begins, and at the end how many there are
+//! u8       number type: 8 uint16, 4 int32
+//! u64      sequences, here equal to documents
+//! u64      documents + 1
+//! i32 …    length of each sequence in ids
+//! i64 …    offset of each sequence in bytes
+//! i64 …    first sequence of each document, then the number of sequences
 //! ```
 
 use std::fs::File;
@@ -44,7 +44,7 @@ pub(super) fn write(lengths: &[u32], number: Number, mut to: impl Write) -> io::
     Ok(())
 }
 
-/// How the ids of `input` are stored, from the index beside it, if there is one.
+/// Returns the number type of the ids of `input` from the index beside it, if it exists.
 pub(super) fn number_beside(input: &InputName) -> Result<Option<Number>> {
     let Some(path) = input.path().map(|path| path.with_extension("idx")) else {
         return Ok(None);
@@ -57,9 +57,7 @@ pub(super) fn number_beside(input: &InputName) -> Result<Option<Number>> {
     match head.strip_prefix(MAGIC) {
         Some([1, 0, 0, 0, 0, 0, 0, 0, 8]) => Ok(Some(Number::U16)),
         Some([1, 0, 0, 0, 0, 0, 0, 0, 4]) => Ok(Some(Number::I32)),
-        _ => {
-            Err(InputName::new(&path).fail("not an index of Megatron with ids of uint16 or int32"))
-        }
+        _ => Err(InputName::new(&path).fail("not a Megatron index of uint16 or int32 ids")),
     }
 }
 

@@ -1,16 +1,16 @@
-//! Ids as files hold them: written by `encode`, read by `decode`.
+//! Files of ids: written by `encode`, read by `decode`.
 //!
 //! | format | content | documents |
 //! | --- | --- | --- |
-//! | text | decimal numbers between spaces | a line each |
+//! | text | decimal numbers, separated by spaces | a line each |
 //! | jsonl | `{"ids":[1,2,3]}` | a line each |
-//! | u16, u32 | little-endian numbers | joined; `OUT.index` says where each ends |
-//! | npy | NumPy's array file, one dimension, uint32 | joined; `OUT.index` says where each ends |
-//! | megatron | little-endian numbers, uint16 or int32 | joined; the `.idx` beside it has their lengths |
+//! | u16, u32 | little-endian numbers | concatenated; ends in `OUT.index` |
+//! | npy | NumPy's array file, one dimension, uint32 | concatenated; ends in `OUT.index` |
+//! | megatron | little-endian numbers, uint16 or int32 | concatenated; lengths in the `.idx` beside it |
 //! | parquet | a column `ids` of lists of uint16 or uint32 | a row each |
 //!
-//! A file of joined ids has a header beside it, `OUT.json`: how the numbers are stored, how many there
-//! are, and of which model. It is written last, so where it is, all is.
+//! A file of concatenated documents has a header beside it, `OUT.json`: the type and number of its ids, and
+//! the model. The header is written last: if it exists, the other files are complete.
 
 mod format;
 mod header;
@@ -23,6 +23,6 @@ mod write;
 
 pub(crate) use format::IdFormat;
 pub(crate) use header::{Header, Run};
-pub(crate) use identity::model_sha256;
+pub(crate) use identity::{decoding_sha256, model_sha256, special_tokens};
 pub(crate) use read::IdReader;
 pub(crate) use write::IdWriter;

@@ -1,14 +1,14 @@
-//! NumPy's `.npy`: a magic word, a version, the length of a header, the header (a Python dict as
-//! text), then the numbers.
+//! NumPy's `.npy`: magic bytes, version, length of the header, the header (a Python dict as text), the
+//! numbers.
 
 use super::format::Number;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// The numbers begin at a multiple of this.
+/// The offset of the numbers is a multiple of this.
 const ALIGNMENT: usize = 64;
 
-/// What stands in front of `length` ids as uint32.
+/// Returns everything that precedes `length` ids of uint32.
 pub(super) fn header(length: u64) -> Vec<u8> {
     let mut dict = format!("{{'descr': '<u4', 'fortran_order': False, 'shape': ({length},), }}");
     let prefix = MAGIC.len() + 4;
@@ -22,15 +22,14 @@ pub(super) fn header(length: u64) -> Vec<u8> {
     header
 }
 
-/// Bytes at the start of a file that are searched for its header.
+/// The longest prefix of a file that is parsed as its header, in bytes.
 pub(super) const HEAD: usize = 1 << 17;
 
-/// Where the numbers of a file of `length` bytes begin, and how they are stored. `head` is its first
-/// [`HEAD`] bytes.
+/// Returns the offset and type of the numbers in a file of `length` bytes. `head` is its first [`HEAD`] bytes.
 pub(super) fn parse(head: &[u8], length: u64) -> Result<(u64, Number), String> {
-    let broken = "the header of the .npy file is cut short or cannot be read";
+    let broken = "truncated or invalid .npy header";
     let rest = head.strip_prefix(MAGIC);
-    let rest = rest.ok_or("not a .npy file: it does not begin as one")?;
+    let rest = rest.ok_or("not a .npy file: the magic bytes are missing")?;
     let (header_length, rest) = match rest {
         [1, _, a, b, rest @ ..] => (u16::from_le_bytes([*a, *b]).into(), rest),
         [2 | 3, _, a, b, c, d, rest @ ..] => (u32::from_le_bytes([*a, *b, *c, *d]), rest),
@@ -51,32 +50,32 @@ pub(super) fn parse(head: &[u8], length: u64) -> Result<(u64, Number), String> {
         "<u8" => Number::U64,
         _ => {
             return Err(format!(
-                "an array of {name}; ids are uint16, uint32, int32 or int64, little-endian"
+                "array of {name}; ids are little-endian uint16, uint32, int32, int64 or uint64"
             ));
         }
     };
     let shape = value(header, "shape", ['(', ')']).ok_or(broken)?;
     let ids = shape.trim_end().strip_suffix(',').unwrap_or_default();
     let ids = ids.trim().parse::<u64>();
-    let ids = ids.map_err(|_| format!("an array of shape ({shape}); ids have one dimension"))?;
+    let ids = ids.map_err(|_| format!("array of shape ({shape}); ids have one dimension"))?;
     let start = (head.len() - numbers.len()) as u64;
     let (expected, found) = (ids.saturating_mul(number.bytes() as u64), length - start);
     match expected == found {
         true => Ok((start, number)),
         false => Err(format!(
-            "the .npy file says {expected} bytes of ids, and has {found}: it was cut short or added to"
+            "{found} bytes of ids, and the .npy header declares {expected}: truncated or appended to"
         )),
     }
 }
 
-/// What stands between `brackets` behind a key of the header.
+/// Returns the value of a header's key, without its brackets or quotes.
 fn value<'h>(header: &'h str, key: &str, brackets: [char; 2]) -> Option<&'h str> {
     let [open, close] = brackets;
-    let behind = ['\'', '"'].iter().find_map(|quote| {
-        let (_, behind) = header.split_once(&format!("{quote}{key}{quote}"))?;
-        Some(behind)
+    let rest = ['\'', '"'].iter().find_map(|quote| {
+        let (_, rest) = header.split_once(&format!("{quote}{key}{quote}"))?;
+        Some(rest)
     })?;
-    let value = behind.trim_start().strip_prefix(':')?.trim_start();
+    let value = rest.trim_start().strip_prefix(':')?.trim_start();
     Some(value.strip_prefix(open)?.split_once(close)?.0)
 }
 
@@ -121,16 +120,19 @@ mod tests {
 
         let fault = |dict: &str, numbers: &[u8]| parsed(&file(dict, numbers)).unwrap_err();
         let big_endian = "{'descr': '>u2', 'fortran_order': False, 'shape': (1,)}";
-        assert!(fault(big_endian, &[0, 1]).starts_with("an array of >u2; "));
+        assert!(fault(big_endian, &[0, 1]).starts_with("array of >u2; "));
         for shape in ["2, 2", "", "-1,", "x,"] {
             let dict = format!("{{'descr': '<u2', 'shape': ({shape})}}");
-            let wanted = format!("an array of shape ({shape}); ids have one dimension");
+            let wanted = format!("array of shape ({shape}); ids have one dimension");
             assert_eq!(fault(&dict, &[]), wanted);
         }
         let dict = format!("{{'descr': '<u4', 'shape': ({},)}}", u64::MAX);
-        let wanted = format!("the .npy file says {} bytes of ids, and has 4: ", u64::MAX);
+        let wanted = format!(
+            "4 bytes of ids, and the .npy header declares {}: ",
+            u64::MAX
+        );
         assert!(fault(&dict, &[0; 4]).starts_with(&wanted));
-        let broken = "the header of the .npy file is cut short or cannot be read";
+        let broken = "truncated or invalid .npy header";
         assert_eq!(fault("{}", &[]), broken);
         assert!(
             parsed(b"text")

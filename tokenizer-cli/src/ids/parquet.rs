@@ -1,8 +1,7 @@
-//! A Parquet table of ids: one column, `ids`, with a list for each document.
+//! A Parquet table of ids: one column, `ids`, with one list a document.
 //!
-//! The numbers are uint16 where they fit and else uint32, which Arrow, pandas and Polars read as such.
-//! A group of rows is written when it has about a million ids, so that much is in memory, or one
-//! document if that is longer.
+//! The numbers are uint16 if they fit, else uint32; Arrow, pandas and Polars read both types. A row group has
+//! about a million ids, or a single longer document, and is held in memory.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -19,16 +18,16 @@ use super::format::Number;
 
 const GROUP: usize = 1 << 20;
 
-/// Readers hold the ends of lists as numbers of 31 bits.
-const MOST: usize = i32::MAX as usize;
+/// Readers store the offsets of lists as i32.
+const MAX_LIST: usize = i32::MAX as usize;
 
 pub(super) struct TableWriter<W: Write + Send> {
     file: SerializedFileWriter<W>,
-    /// The group under way. An empty list takes up levels, but has no id.
+    /// The current row group. An empty list has levels, but no id.
     ids: Vec<i32>,
     repetition: Vec<i16>,
     definition: Vec<i16>,
-    /// Something of the document under way was given.
+    /// Whether the current document has ids.
     is_open: bool,
 }
 
@@ -58,17 +57,17 @@ impl<W: Write + Send> TableWriter<W> {
         })
     }
 
-    /// Adds ids of a document, which may end with them.
+    /// Appends ids to the current document, and ends it if `ends_document`.
     pub(super) fn ids(&mut self, ids: &[TokenId], ends_document: bool) -> io::Result<()> {
         for &id in ids {
             self.repetition
                 .push(i16::from(std::mem::replace(&mut self.is_open, true)));
             self.definition.push(1);
-            // The same 32 bits: the type of the column says that they have no sign.
+            // Parquet stores uint32 in the bits of an int32.
             self.ids.push(id as i32);
         }
-        if self.ids.len() > MOST {
-            let message = "a document has more ids than a list of Parquet can have";
+        if self.ids.len() > MAX_LIST {
+            let message = "document of more than 2,147,483,647 ids, the limit of a Parquet list";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
         if ends_document {
@@ -83,7 +82,7 @@ impl<W: Write + Send> TableWriter<W> {
         Ok(())
     }
 
-    /// Ends the table, and gives back where it was written to.
+    /// Ends the table, and returns the writer below it.
     pub(super) fn finish(mut self) -> io::Result<W> {
         if !self.repetition.is_empty() {
             self.write_group().map_err(failed)?;

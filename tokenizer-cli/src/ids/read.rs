@@ -1,7 +1,7 @@
-//! Reading ids.
+//! Reads ids from files and streams.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Cursor, IsTerminal, Read, Seek, SeekFrom};
 
 use serde_json::Value;
 use tokenizer_core::corpus::read_file;
@@ -12,26 +12,25 @@ use super::header::Header;
 use super::{index, npy};
 use crate::error::{CommandError, Result, at, ensure};
 use crate::input::InputName;
-use crate::progress::shortened;
+use crate::progress::{pause, plural, shortened};
 
-/// Ids of a file are read in parts of this many.
-const PART: usize = 1 << 16;
+/// Ids that are read at a time.
+const CHUNK: usize = 1 << 16;
 
-/// The ids of an input, in parts. The bytes of a file are read in parts too, anything else whole.
+/// The ids of an input, in chunks. Files are read in chunks too; streams are read whole.
 pub(crate) struct IdReader {
     input: InputName,
     reader: Box<dyn BufReadSeek>,
-    /// How many bytes are to come.
+    /// Bytes not read yet.
     pub(crate) left: u64,
     encoding: Encoding,
-    /// The header of the file, if it has one.
     header: Option<Header>,
-    /// Ids that were read.
+    /// Ids read before the current chunk.
     pub(crate) tokens: u64,
-    /// Ids of the part that was read last.
+    /// Ids of the current chunk.
     pub(crate) ids: Vec<TokenId>,
-    part: Vec<u8>,
-    /// Lines that were read.
+    chunk: Vec<u8>,
+    /// Lines read so far.
     lines: usize,
 }
 
@@ -52,13 +51,16 @@ impl IdReader {
             Some(path) if path.is_file() => {
                 let file = File::open(path).map_err(at(path))?;
                 let length = file.metadata().map_err(at(path))?.len();
-                (Box::new(BufReader::with_capacity(PART, file)), length)
+                (Box::new(BufReader::with_capacity(CHUNK, file)), length)
             }
             path => {
                 let mut bytes = Vec::new();
                 match path {
                     Some(path) => bytes = read_file(path)?,
                     None => {
+                        if io::stdin().is_terminal() {
+                            pause();
+                        }
                         let read = io::stdin().lock().read_to_end(&mut bytes);
                         read.map_err(|error| input.fail(error))?;
                     }
@@ -75,12 +77,12 @@ impl IdReader {
             header: None,
             tokens: 0,
             ids: Vec::new(),
-            part: Vec::new(),
+            chunk: Vec::new(),
             lines: 0,
         })
     }
 
-    /// Sets the format and the header, before anything is read. The ids of the model are below `id_limit`.
+    /// Sets format and header before the first read. The ids of the model are below `id_limit`.
     pub(crate) fn set_format(
         &mut self,
         format: IdFormat,
@@ -99,14 +101,16 @@ impl IdReader {
                 Encoding::Numbers(number.unwrap_or(Number::I32))
             }
             IdFormat::Parquet => {
-                return Err(self.input.fail("ids in a Parquet table are not decoded"));
+                return Err(self
+                    .input
+                    .fail("decoding a Parquet table of ids is not supported"));
             }
             IdFormat::Npy => {
                 let length = self.left;
                 self.read(npy::HEAD)?;
-                let parsed = npy::parse(&self.part, length);
+                let parsed = npy::parse(&self.chunk, length);
                 let (start, number) = parsed.map_err(|fault| self.input.fail(fault))?;
-                self.go_to(start, length)?;
+                self.seek(start, length)?;
                 Encoding::Numbers(number)
             }
         };
@@ -118,7 +122,7 @@ impl IdReader {
             ensure(left.is_multiple_of(width), || {
                 let position = left / width;
                 self.input.fail(format!(
-                    "the file ends within the id at position {position}: {left} bytes are no \
+                    "truncated within the id at position {position}: {left} bytes are not a \
                      multiple of {width}"
                 ))
             })?;
@@ -127,55 +131,55 @@ impl IdReader {
         Ok(())
     }
 
-    /// Reads the next `most` bytes, or those that are left.
-    fn read(&mut self, most: usize) -> Result<()> {
-        self.part.clear();
-        let wanted = self.left.min(most as u64);
+    /// Reads the next `limit` bytes, or the rest.
+    fn read(&mut self, limit: usize) -> Result<()> {
+        self.chunk.clear();
+        let wanted = self.left.min(limit as u64);
         let mut reader = self.reader.by_ref().take(wanted);
-        let read = reader.read_to_end(&mut self.part);
+        let read = reader.read_to_end(&mut self.chunk);
         self.advance(read, wanted)
     }
 
     fn read_line(&mut self) -> Result<()> {
-        self.part.clear();
+        self.chunk.clear();
         let mut reader = self.reader.by_ref().take(self.left);
-        let read = reader.read_until(b'\n', &mut self.part);
+        let read = reader.read_until(b'\n', &mut self.chunk);
         self.advance(read, self.left.min(1))
     }
 
-    /// So many bytes were read, of which there must be some.
-    fn advance(&mut self, read: io::Result<usize>, least: u64) -> Result<()> {
+    /// Advances by the bytes `read`, which must be at least `min`.
+    fn advance(&mut self, read: io::Result<usize>, min: u64) -> Result<()> {
         let read = read.map_err(|error| self.input.fail(error))? as u64;
         self.left -= read;
-        ensure(read >= least, || {
-            let left = self.left;
-            let fault = format!("cut short while it was read: {left} bytes are missing");
-            self.input.fail(fault)
+        ensure(read >= min, || {
+            let missing = plural(self.left, "byte");
+            self.input
+                .fail(format!("truncated while it was read: {missing} missing"))
         })
     }
 
-    /// Goes to a place of the input, which has `length` bytes.
-    fn go_to(&mut self, place: u64, length: u64) -> Result<()> {
-        let moved = self.reader.seek(SeekFrom::Start(place));
+    /// Seeks to an offset of the input, which has `length` bytes.
+    fn seek(&mut self, offset: u64, length: u64) -> Result<()> {
+        let moved = self.reader.seek(SeekFrom::Start(offset));
         moved.map_err(|error| self.input.fail(error))?;
-        self.left = length - place;
+        self.left = length - offset;
         Ok(())
     }
 
-    /// Whether what is taken for ids of two bytes is more likely ids of four, below 65536.
-    pub(crate) fn look_wider(&mut self) -> Result<bool> {
+    /// Whether all ids, read as u32, are below 65536: then they are unlikely to be u16.
+    pub(crate) fn looks_like_u32(&mut self) -> Result<bool> {
         let length = self.left;
-        let mut is_wider = length > 0 && length.is_multiple_of(4);
-        while is_wider && self.left > 0 {
-            self.read(4 * PART)?;
-            is_wider = self.part.chunks_exact(4).all(|wide| wide[2..] == [0, 0]);
+        let mut is_u32 = length > 0 && length.is_multiple_of(4);
+        while is_u32 && self.left > 0 {
+            self.read(4 * CHUNK)?;
+            is_u32 = self.chunk.chunks_exact(4).all(|id| id[2..] == [0, 0]);
         }
-        self.go_to(0, length)?;
-        Ok(is_wider)
+        self.seek(0, length)?;
+        Ok(is_u32)
     }
 
-    /// Reads the next part; `false` at the end.
-    pub(crate) fn read_part(&mut self) -> Result<bool> {
+    /// Reads the next chunk of ids. Returns `false` at the end.
+    pub(crate) fn read_chunk(&mut self) -> Result<bool> {
         self.tokens += self.ids.len() as u64;
         self.ids.clear();
         if self.left == 0 {
@@ -185,8 +189,8 @@ impl IdReader {
             return Ok(false);
         }
         if let Encoding::Numbers(number) = self.encoding {
-            self.read(PART * number.bytes())?;
-            for bytes in self.part.chunks_exact(number.bytes()) {
+            self.read(CHUNK * number.bytes())?;
+            for bytes in self.chunk.chunks_exact(number.bytes()) {
                 let id = number.read(bytes);
                 let read = TokenId::try_from(id).map_err(|_| self.unknown(id, self.ids.len()))?;
                 self.ids.push(read);
@@ -195,7 +199,7 @@ impl IdReader {
         }
         self.read_line()?;
         self.lines += 1;
-        let line = self.part.strip_suffix(b"\n").unwrap_or(&self.part);
+        let line = self.chunk.strip_suffix(b"\n").unwrap_or(&self.chunk);
         let read = match self.encoding {
             Encoding::Json => ids_of_json(line, &mut self.ids),
             _ => ids_of_words(line, &mut self.ids),
@@ -204,7 +208,7 @@ impl IdReader {
         Ok(true)
     }
 
-    /// The model has no such token, at a place of the part that was read last.
+    /// Returns the error for an id of the current chunk that the model lacks.
     pub(crate) fn unknown_token(&self, unknown: UnknownToken) -> CommandError {
         self.unknown(unknown.id.into(), unknown.position)
     }
@@ -230,7 +234,7 @@ fn ids_of_words(text: &[u8], ids: &mut Vec<TokenId>) -> Result<(), String> {
     let words = text.split(u8::is_ascii_whitespace);
     for word in words.filter(|word| !word.is_empty()) {
         let word = String::from_utf8_lossy(word);
-        ids.push(word.parse().map_err(|_| no_id(&word))?);
+        ids.push(word.parse().map_err(|_| invalid_id(&word))?);
     }
     Ok(())
 }
@@ -244,12 +248,11 @@ fn ids_of_json(text: &[u8], ids: &mut Vec<TokenId>) -> Result<(), String> {
     let numbers = value.get("ids").and_then(Value::as_array);
     for number in numbers.ok_or("expected {\"ids\": [...]}")? {
         let id = number.as_u64().and_then(|id| TokenId::try_from(id).ok());
-        ids.push(id.ok_or_else(|| no_id(&number.to_string()))?);
+        ids.push(id.ok_or_else(|| invalid_id(&number.to_string()))?);
     }
     Ok(())
 }
 
-/// A word for a message; one that goes on for ever is cut.
-fn no_id(word: &str) -> String {
-    format!("{:?} is no id", shortened(word, 40))
+fn invalid_id(word: &str) -> String {
+    format!("invalid id {:?}", shortened(word, 40))
 }

@@ -228,7 +228,7 @@ fn a_pattern_without_its_model_is_refused() {
     };
     let (first, second) = (["-m", "a.tiktoken"], ["-m", "b.tiktoken"]);
     let (gpt2, o200k) = (["--pattern", "gpt2"], ["--pattern", "o200k"]);
-    let after = "hint: give it once, after the -m of its model";
+    let after = "tip: give it once, after the -m of its model";
     refused(
         &[gpt2, first, second, o200k].concat(),
         &["--pattern precedes every -m"],
@@ -269,7 +269,7 @@ fn a_pattern_without_its_model_is_refused() {
         &["--pattern", "gpt2", "-m", "m.bpe"],
     ] {
         let words = ["m.bpe: the model stores its own pattern"];
-        refused(models, &words, "hint: leave --pattern out");
+        refused(models, &words, "tip: leave --pattern out");
     }
     refused(
         &[first, ["--pattern", "cl100q"]].concat(),

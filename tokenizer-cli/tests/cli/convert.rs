@@ -11,9 +11,9 @@ fn ranks_become_a_model_and_ranks_again() {
     folder
         .run(&["convert", golden, "--pattern", "o200k", "-o", "m.bpe"])
         .succeeds()
-        .says_nothing();
+        .says(&["wrote m.bpe ("]);
     folder
-        .run(&["convert", "m.bpe", "-o", "again.tiktoken"])
+        .run(&["convert", "m.bpe", "-o", "again.tiktoken", "-q"])
         .succeeds()
         .says_nothing();
     assert_eq!(
@@ -36,15 +36,15 @@ fn what_is_lost_and_what_changes_is_said() {
         .run(&["convert", "m.bpe", "-o", "m.tiktoken"])
         .succeeds()
         .says(&[
-            "warning: m.tiktoken: a .tiktoken file holds no special tokens: <s> left out",
-            "note: m.tiktoken: the tokens of a .tiktoken file merge by rank",
+            "warning: m.tiktoken: a .tiktoken file stores no special tokens; omitted: <s>",
+            "note: m.tiktoken: a .tiktoken file merges by rank",
         ]);
     let run = folder
         .run(&["convert", "m.bpe", "-o", "m.tiktoken", "-q"])
         .succeeds();
     assert!(run.stderr.contains("warning: ") && !run.stderr.contains("note: "));
     folder
-        .run(&["convert", "m.bpe", "-o", "n.bpe"])
+        .run(&["convert", "m.bpe", "-o", "n.bpe", "-q"])
         .succeeds()
         .says_nothing();
     assert_eq!(folder.read("m.bpe"), folder.read("n.bpe"));
@@ -81,7 +81,7 @@ fn tokens_with_the_same_bytes_are_said_to_be_left_out() {
         .run(&["convert", "m.bpe", "-o", "m.tiktoken", "-q"])
         .succeeds()
         .says(&[
-            "warning: m.tiktoken: a .tiktoken file holds the same bytes only once: 1 of 259 tokens",
+            "warning: m.tiktoken: a .tiktoken file stores each byte string once; omitted: 1 of 259 tokens",
         ]);
 }
 
@@ -113,7 +113,7 @@ fn known_pieces_are_left_out_of_a_model_that_has_them() {
     let with = fixture("models/known_pieces.bpe");
     assert_ne!(std::fs::read(&with).unwrap(), without);
     folder
-        .run(&["convert", with.to_str().unwrap(), "-o", "m.bpe"])
+        .run(&["convert", with.to_str().unwrap(), "-o", "m.bpe", "-q"])
         .succeeds()
         .says_nothing();
     assert_eq!(folder.read("m.bpe"), without);
@@ -124,7 +124,7 @@ fn a_file_of_before_known_pieces_is_read_and_written_as_it_was() {
     let folder = Folder::new();
     let before = fixture("models/before_known_pieces.bpe");
     folder
-        .run(&["convert", before.to_str().unwrap(), "-o", "m.bpe"])
+        .run(&["convert", before.to_str().unwrap(), "-o", "m.bpe", "-q"])
         .succeeds()
         .says_nothing();
     assert_eq!(folder.read("m.bpe"), std::fs::read(before).unwrap());

@@ -2,7 +2,7 @@ use crate::support::{Folder, fixture};
 
 const TEXT: &str = "the cat sat on the mat, the dog sat on the log\n";
 
-/// Trains with `arguments` and gives the model.
+/// Trains with `arguments` and returns the bytes of the model.
 fn trained(folder: &Folder, arguments: &[&str]) -> Vec<u8> {
     let options = ["-o", "m.bpe", "--vocab-size", "270", "-q"];
     let run = folder.run(&[&["train"], arguments, &options[..]].concat());
@@ -17,7 +17,10 @@ fn counts_are_lines_of_base64_in_the_order_of_bytes() {
     folder
         .run(&["count-pieces", "a.txt", "-o", "a.tsv"])
         .succeeds()
-        .says(&["counted 6 bytes, 4 pieces, 4 of them distinct, in", "MB/s"]);
+        .says(&[
+            "counted 6 bytes, 4 pieces, 4 of them distinct, in",
+            "B/s\nwrote a.tsv (46 B)\n",
+        ]);
     let want = "# pattern: cl100k\nIGE=\t1\nIGI=\t1\nYQ==\t1\n/w==\t1\n";
     assert_eq!(folder.read("a.tsv"), want.as_bytes());
     folder
@@ -41,7 +44,7 @@ fn counts_are_lines_of_base64_in_the_order_of_bytes() {
 }
 
 #[test]
-fn training_on_counts_is_training_on_the_text() {
+fn training_on_counts_equals_training_on_text() {
     let folder = Folder::new();
     folder.write("a.txt", TEXT);
     folder.write("b.txt", "a cat, a dog, a log");
@@ -54,7 +57,7 @@ fn training_on_counts_is_training_on_the_text() {
             trained(&folder, &["--from-counts", counts]) == want,
             "{counts}"
         );
-        // The pattern may be said again.
+        // The same pattern may be given again.
         let again = ["--from-counts", counts, "--pattern", "nanochat"];
         assert!(trained(&folder, &again) == want);
     }
@@ -134,7 +137,7 @@ fn counts_of_different_patterns_are_not_mixed() {
             "o200k",
         ])
         .fails(2, &other)
-        .says(&["hint: leave --pattern out"]);
+        .says(&["tip: leave --pattern out"]);
     folder
         .run(&[
             "count-pieces",
@@ -150,13 +153,13 @@ fn counts_of_different_patterns_are_not_mixed() {
 }
 
 #[test]
-fn counts_without_a_pattern_want_one() {
+fn counts_without_a_pattern_require_one() {
     let folder = Folder::new();
     folder.write("a.tsv", "dGhl\t5\n");
     folder
         .run(&["train", "--from-counts", "a.tsv", "-o", "m.bpe"])
         .fails(2, &["a.tsv: no pattern in the file"])
-        .says(&["hint: give the one they were split by"]);
+        .says(&["tip: give the one they were split by"]);
     let model = trained(&folder, &["--from-counts", "a.tsv", "--pattern", "gpt2"]);
     assert!(!model.is_empty());
 }
@@ -178,7 +181,7 @@ fn counts_beyond_32_bits_decide() {
     folder
         .run(&[&counts[..], &["--vocab-size", "257"]].concat())
         .succeeds();
-    // "cd" is the one merge there is.
+    // "cd" is the only merge.
     let run = folder.run_with("ab", &["encode", "-", "-m", "m.bpe", "-q"]);
     assert_eq!(run.text(), "97 98\n");
     let run = folder.run_with("cd", &["encode", "-", "-m", "m.bpe", "-q"]);
@@ -243,7 +246,7 @@ fn bad_counts_name_the_file_and_the_place() {
 }
 
 #[test]
-fn wrong_usage_is_said_before_any_work() {
+fn wrong_usage_is_reported_before_any_work() {
     let folder = Folder::new();
     folder.write("a.txt", TEXT);
     folder
@@ -259,13 +262,10 @@ fn wrong_usage_is_said_before_any_work() {
     let run = folder.run(&["count-pieces", "a.txt", "-o", "counts.json"]);
     run.fails(2, &["ends in .tsv or .parquet"]);
     let run = folder.run(&["count-pieces", "a.tsv", "-o", "a.tsv"]);
-    run.fails(
-        2,
-        &["a.tsv: the output would take the place of a file that is read"],
-    );
+    run.fails(2, &["a.tsv: is both an input and an output"]);
     let run = folder.run(&["train", "a.tsv", "-o", "m.bpe"]);
-    run.fails(2, &["a.tsv: these are counted pieces, not text"])
-        .says(&["hint: give them with --from-counts"]);
+    run.fails(2, &["a.tsv: counted pieces, not text"])
+        .says(&["tip: --from-counts reads counted pieces"]);
     let run = folder.run(&["count-pieces", "a.txt", "-o", "none/a.tsv"]);
     run.fails(1, &["none"]);
     assert_eq!(folder.names(), before);
@@ -328,7 +328,7 @@ fn limits_are_in_characters_and_crop_as_nanochat_does() {
     run.fails(2, &["--doc-cap"]);
 }
 
-/// Runs with temporary files in the folder `tmp`.
+/// Runs with `tmp` as the folder of temporary files.
 fn run_in_memory(folder: &Folder, arguments: &[&str], size: &str) -> i32 {
     let mut command = folder.command(arguments);
     command.args(["--max-memory", size, "-q"]);
@@ -338,7 +338,7 @@ fn run_in_memory(folder: &Folder, arguments: &[&str], size: &str) -> i32 {
 
 #[cfg(unix)]
 #[test]
-fn a_bound_of_memory_changes_nothing() {
+fn a_memory_limit_does_not_change_counts() {
     let folder = Folder::new();
     std::fs::create_dir(folder.path("tmp")).unwrap();
     let corpus = fixture("corpus.txt");
@@ -379,15 +379,15 @@ fn a_bound_of_memory_changes_nothing() {
 
 #[cfg(unix)]
 #[test]
-fn what_cannot_be_done_within_the_bound_is_refused() {
+fn a_memory_limit_that_is_too_low_is_refused() {
     let folder = Folder::new();
     let corpus = fixture("corpus.txt");
     let corpus = corpus.to_str().unwrap();
     let run = folder.run(&["train", corpus, "-o", "m.bpe", "--max-memory", "100kB"]);
     run.fails(1, &["distinct pieces need more than the 50000 bytes"])
-        .says(&["hint: --max-memory bounds counting"]);
+        .says(&["tip: --max-memory bounds counting"]);
     let run = folder.run(&["train", corpus, "-o", "m.bpe", "--max-memory", "much"]);
-    run.fails(2, &["a size is a whole number with"]);
+    run.fails(2, &["expected a size such as"]);
     let count = ["count-pieces", corpus, "-o", "c.tsv", "--max-memory", "1kB"];
     let mut command = folder.command(&count);
     let output = command.env("TMPDIR", folder.path("none")).output().unwrap();
@@ -400,11 +400,10 @@ fn what_cannot_be_done_within_the_bound_is_refused() {
     assert!(folder.names().is_empty());
 }
 
-/// Where the address space is limited, the counts of text with many distinct words do not fit in
-/// it, and are counted all the same.
+/// Counts that do not fit in a limited address space are complete with `--max-memory`.
 #[cfg(target_os = "linux")]
 #[test]
-fn counts_larger_than_memory_are_counted_within_the_bound() {
+fn counts_larger_than_memory_spill_to_files() {
     let folder = Folder::new();
     let words: String = (0..1_000_000u32)
         .map(|n| format!(" {:x}", n.wrapping_mul(2_654_435_761)))

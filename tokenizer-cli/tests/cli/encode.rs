@@ -45,7 +45,7 @@ fn every_format_round_trips_any_bytes() {
 }
 
 #[test]
-fn formats_are_what_they_say() {
+fn formats_have_the_documented_layout() {
     let folder = Folder::with_model();
     folder.write("a", "a");
     folder.write("empty", "");
@@ -77,7 +77,7 @@ fn special_tokens_in_documents_are_plain_text() {
 }
 
 #[test]
-fn a_closing_line_is_for_people_and_quiet_takes_it_away() {
+fn the_result_is_printed_unless_quiet() {
     let folder = Folder::with_model();
     folder.write("a.txt", "low low");
     folder
@@ -87,7 +87,7 @@ fn a_closing_line_is_for_people_and_quiet_takes_it_away() {
             "encoded 7 bytes into ",
             " tokens, ",
             " bytes per token, in ",
-            " MB/s\n",
+            "B/s\n",
         ]);
     folder
         .run(&["encode", "a.txt", "-m", "m.bpe", "--quiet"])
@@ -100,18 +100,18 @@ fn a_closing_line_is_for_people_and_quiet_takes_it_away() {
 }
 
 #[test]
-fn the_width_of_bin_files_is_said() {
+fn the_width_of_bin_files_is_noted() {
     let folder = Folder::with_model();
     folder.write("a.txt", "low");
     folder
         .run(&["encode", "a.txt", "-m", "m.bpe", "-o", "ids.bin"])
         .succeeds()
-        .says(&["note: ids.bin: ids are written as u16"]);
+        .says(&["note: ids.bin: writing ids as u16"]);
     let decode = || folder.run(&["decode", "ids.bin", "-m", "m.bpe"]).succeeds();
     assert!(!decode().stderr.contains("note: "));
     // Without the header, the width is a guess.
     std::fs::remove_file(folder.path("ids.bin.json")).unwrap();
-    decode().says(&["note: ids.bin: ids are read as u16"]);
+    decode().says(&["note: ids.bin: reading ids as u16"]);
 }
 
 /// A model whose highest id is 65,535 or 65,536.
@@ -124,7 +124,7 @@ fn write_ranks(folder: &Folder, ids: usize) {
     folder.write("m.tiktoken", text);
 }
 
-/// The 256 single bytes as the lines of a `.tiktoken` file have them.
+/// The lines of a `.tiktoken` file for the 256 single bytes.
 fn fixture_bytes() -> Vec<String> {
     let table = crate::support::fixture_text("golden/gpt2.tiktoken");
     let words = table.lines().take(256);
@@ -134,7 +134,7 @@ fn fixture_bytes() -> Vec<String> {
 }
 
 #[test]
-fn ids_that_do_not_fit_are_refused_before_anything_is_written() {
+fn ids_that_do_not_fit_are_refused_before_writing() {
     let folder = Folder::new();
     folder.write("a.txt", "low");
     let encode = |options: &[&str]| {
@@ -147,11 +147,14 @@ fn ids_that_do_not_fit_are_refused_before_anything_is_written() {
     let run = encode(&["--format", "u16"])
         .fails(
             1,
-            &["standard output: ids of the model go up to 65536", "u16"],
+            &[
+                "standard output: the highest id of the model, 65536, exceeds 65535",
+                "u16",
+            ],
         )
-        .says(&["hint: --format u32"]);
+        .says(&["tip: --format u32"]);
     assert!(run.stdout.is_empty());
-    encode(&["-o", "ids.u16"]).fails(1, &["ids.u16: ids of the model go up to 65536"]);
+    encode(&["-o", "ids.u16"]).fails(1, &["ids.u16: the highest id of the model, 65536, exceeds"]);
     assert!(!folder.exists("ids.u16"));
     encode(&["-o", "ids.bin"]).succeeds();
     assert_eq!(folder.read("ids.bin"), [0, 0, 1, 0]);
@@ -174,7 +177,7 @@ fn invalid_utf8_is_refused_when_asked() {
     folder
         .run(&[&["encode", "good.txt", "bad.txt"], &strict[..]].concat())
         .fails(1, &["bad.txt: byte 4 is not UTF-8"])
-        .says(&["hint: --errors keep"]);
+        .says(&["tip: --errors keep"]);
     assert!(!folder.exists("ids"));
     folder
         .run(&[&["encode", "good.txt"], &strict[..]].concat())
@@ -216,7 +219,7 @@ fn one_large_document_is_the_same_on_any_number_of_threads() {
         let rest = ["large.txt", "-m", "m.bpe", "-q", "--threads", threads];
         folder.run(&[command, &rest].concat()).succeeds().stdout
     };
-    // Where special tokens may stand in it, it is not cut.
+    // A document that may contain special tokens is not cut.
     for command in [&["encode"][..], &["encode", "--allow-special"], &["count"]] {
         let one = with(command, "1");
         for threads in ["2", "3", "8"] {
@@ -251,7 +254,7 @@ fn a_pattern_that_fails_names_the_byte_and_leaves_no_file() {
     run.fails(1, &["bomb.txt: the pattern failed at byte 2:"]);
     assert_eq!(folder.names(), ["bomb.txt", "fine.txt", "m.bpe"]);
 
-    // The first of several is named, whoever finds one first.
+    // The first failure in the order of documents is reported, on any number of threads.
     folder.write("long.txt", "b".repeat(3 << 20));
     for threads in ["1", "3", "8"] {
         let run = folder.run(&[
@@ -271,7 +274,7 @@ fn a_pattern_that_fails_names_the_byte_and_leaves_no_file() {
 }
 
 #[test]
-fn the_output_never_takes_the_place_of_what_is_read() {
+fn an_input_is_never_overwritten() {
     let folder = Folder::with_model();
     folder.write("a.txt", "low");
     folder.write("ids", "97");
@@ -285,14 +288,14 @@ fn the_output_never_takes_the_place_of_what_is_read() {
     ] {
         folder
             .run(arguments)
-            .fails(2, &["would take the place of a file that is read"]);
+            .fails(2, &["is both an input and an output"]);
     }
     assert_eq!(folder.read("a.txt"), b"low");
     assert_eq!(folder.read("m.bpe"), before);
 }
 
 #[test]
-fn an_output_that_was_there_is_kept_when_the_run_fails() {
+fn an_existing_output_is_kept_when_the_run_fails() {
     let folder = Folder::with_model();
     folder.write("ids", "old");
     folder.write("bad.txt", b"\xff");

@@ -1,6 +1,8 @@
+//! `train --extend`: more merges for an existing model.
+
 use crate::support::Folder;
 
-/// Text with enough to learn for a few hundred merges.
+/// Text for a few hundred merges.
 fn text() -> String {
     let syllables = ["lo", "we", "sta", "ri", "nu", "te", "ka", "mo", "es", "er"];
     let word = |n: usize| {
@@ -18,7 +20,7 @@ fn train(folder: &Folder, output: &str, options: &[&str]) {
 }
 
 #[test]
-fn on_the_same_text_it_is_training_once() {
+fn extending_on_the_same_text_equals_training_once() {
     let folder = Folder::new();
     folder.write("a.txt", text());
     for options in [
@@ -46,7 +48,7 @@ fn on_the_same_text_it_is_training_once() {
 }
 
 #[test]
-fn a_model_of_ranks_goes_on_as_one() {
+fn an_extended_rank_model_stays_a_rank_model() {
     let folder = Folder::new();
     folder.write("a.txt", text());
     let nanochat = ["--pattern", "nanochat"];
@@ -70,7 +72,7 @@ fn a_model_of_ranks_goes_on_as_one() {
 }
 
 #[test]
-fn special_tokens_move_and_it_is_said() {
+fn moved_special_tokens_are_noted() {
     let folder = Folder::with_model();
     folder.write("new.txt", "medical medicine medicines ".repeat(5));
     let run = folder.run(&[
@@ -84,12 +86,12 @@ fn special_tokens_move_and_it_is_said() {
         "275",
     ]);
     run.succeeds().says(&[
-        "note: larger.bpe: special tokens have other ids than before: <s> from 269 to 274",
+        "note: larger.bpe: special tokens have new ids: <s> from 269 to 274",
         "trained 5 merges on 135 bytes",
     ]);
     let run = folder.run_with("274", &["decode", "-", "-m", "larger.bpe", "-q"]);
     assert_eq!(run.succeeds().text(), "<s>");
-    // What was known is known by the same ids.
+    // Existing tokens keep their ids.
     let ids = |model: &str| {
         let run = folder.run_with("slowest", &["encode", "-", "-m", model, "-q"]);
         run.text().to_owned()
@@ -98,7 +100,7 @@ fn special_tokens_move_and_it_is_said() {
 }
 
 #[test]
-fn text_is_normalized_as_the_model_does_it() {
+fn text_is_normalized_by_the_model() {
     let folder = Folder::with_model();
     folder.run(&["convert", "m.bpe", "-o", "m.json"]).succeeds();
     let json = String::from_utf8(folder.read("m.json")).unwrap();
@@ -121,7 +123,7 @@ fn text_is_normalized_as_the_model_does_it() {
 }
 
 #[test]
-fn wrong_usage_is_refused_before_anything_is_read() {
+fn wrong_usage_is_refused_before_reading() {
     let folder = Folder::with_model();
     let refused = |options: &[&str], words: &[&str]| {
         let arguments = ["train", "missing.txt", "--extend", "m.bpe", "-o", "x.bpe"];

@@ -1,4 +1,4 @@
-//! The header beside a file of ids decides how the file is read, and with which model.
+//! The header of a file of ids: it decides the format, and which models may decode the file.
 
 use serde_json::{Value, json};
 
@@ -6,8 +6,8 @@ use crate::support::{Folder, Run, fixture, sha256};
 
 const TEXT: &str = "low lower\nslowest <s> 東京\nlow\n";
 
-/// With models beside `m.bpe`: `other.bpe` has as many ids and other tokens, `large.bpe` has more than
-/// 65,536 ids.
+/// A folder with `m.bpe`; `other.bpe`, which has as many ids but other tokens; and `large.bpe`, which has
+/// more than 65,536 ids.
 fn folder() -> Folder {
     let folder = Folder::with_model();
     folder.write("a.txt", TEXT);
@@ -27,7 +27,7 @@ fn folder() -> Folder {
     folder
 }
 
-/// A table of ranks with more ids than two bytes hold.
+/// A rank table with more than 65,536 ids.
 fn large_ranks() -> Vec<String> {
     use base64::Engine;
     let base64 = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
@@ -63,7 +63,7 @@ fn remove(header: &mut Value, field: &str) {
     header.as_object_mut().unwrap().remove(field).unwrap();
 }
 
-/// Trains `pattern.bpe`, which has the tokens of `m.bpe` and another pattern.
+/// Trains `pattern.bpe`: the tokens of `m.bpe`, but another pattern.
 fn train_with_pattern(folder: &Folder) {
     let arguments = [
         "train",
@@ -78,7 +78,7 @@ fn train_with_pattern(folder: &Folder) {
     folder.run(&[&arguments[..], &options].concat()).succeeds();
 }
 
-/// As `docs/shards.md` defines it.
+/// The hash as defined in `docs/shards.md`.
 fn decoding_sha256(tokens: &[(u32, bool, &[u8])]) -> String {
     let record = |(id, is_special, token): &(u32, bool, &[u8])| {
         let length = (token.len() as u32).to_le_bytes();
@@ -94,7 +94,7 @@ fn decoding_sha256(tokens: &[(u32, bool, &[u8])]) -> String {
 }
 
 #[test]
-fn the_hash_is_of_ids_bytes_and_special_tokens_alone() {
+fn the_hash_covers_ids_bytes_and_special_tokens_only() {
     let folder = Folder::new();
     folder.write("a.txt", "abab abab");
     folder.write("b.txt", "ab ab");
@@ -127,19 +127,19 @@ fn the_hash_is_of_ids_bytes_and_special_tokens_alone() {
     assert_eq!(wanted, decoding_sha256(&tokens));
     assert_eq!(specials, json!({"<s>": 257, "</s>": 258}));
 
-    // Another format, another pattern: the same.
+    // The format and the pattern do not change the hash.
     folder.run(&["convert", "m.bpe", "-o", "m.json"]).succeeds();
     assert_eq!(hash(&["-m", "m.json"]).0, wanted);
     let pattern = [&with[..], &["--pattern", "gpt2"]].concat();
     train("b.txt", "p.bpe", &pattern);
     assert_eq!(hash(&["-m", "p.bpe"]).0, wanted);
-    // Ranks have no special tokens, so fewer ids.
+    // Ranks have no special tokens, and so fewer ids.
     folder
         .run(&["convert", "m.bpe", "-o", "m.tiktoken"])
         .succeeds();
     let ranks = ["-m", "m.tiktoken", "--pattern", "gpt2"];
     assert_eq!(hash(&ranks), (decoding_sha256(&tokens[..257]), json!({})));
-    // Other special tokens.
+    // A different order of special tokens does.
     train(
         "a.txt",
         "o.bpe",
@@ -149,7 +149,7 @@ fn the_hash_is_of_ids_bytes_and_special_tokens_alone() {
 }
 
 #[test]
-fn the_hash_of_a_trained_model_is_this() {
+fn the_hash_of_a_trained_model_is_stable() {
     let folder = Folder::new();
     let corpus = fixture("corpus.txt");
     let corpus = corpus.to_str().unwrap();
@@ -159,7 +159,7 @@ fn the_hash_of_a_trained_model_is_this() {
         .succeeds();
     let arguments = ["encode", "-", "-m", "m.bpe", "-o", "x.bin", "-q"];
     folder.run_with("low", &arguments).succeeds();
-    // tokenizer-py/tests/test_guides.py computes it by the guide.
+    // tokenizer-py/tests/test_guides.py computes the same value as the guide describes.
     assert_eq!(
         header(&folder, "x.bin.json")["decoding_sha256"],
         "71f15be9b86d0c35386300c5f219da7fa1081e4e408afc5cdbeb1c8cbf4fd227"
@@ -185,24 +185,24 @@ fn another_model_is_refused() {
             for given in [&[][..], &["--format", format]] {
                 let arguments = [&[name, "-m", model, "-o", "back"], given].concat();
                 decode(&folder, &arguments)
-                    .fails(1, &[name, &file, model, "decodes otherwise"])
-                    .says(&["hint: give the model", "rename"]);
+                    .fails(1, &[name, &file, model, "decodes differently"])
+                    .says(&["tip: give the model", "rename"]);
                 assert!(!folder.exists("back"));
             }
         }
-        // Without its header the file is decoded by any model of enough ids.
+        // Without a header, any model with enough ids decodes the file.
         std::fs::rename(folder.path(&file), folder.path("x.json")).unwrap();
         let arguments = [name, "-m", "other.bpe", "--format", format];
         assert_ne!(decode(&folder, &arguments).succeeds().text(), TEXT);
     }
-    // Only a file has a header.
+    // Standard input has no header.
     encode(&folder, &["-m", "m.bpe", "-o", "x.u16"]);
     let arguments = ["decode", "-", "-m", "other.bpe", "-q", "--format", "u16"];
     folder.run_with(folder.read("x.u16"), &arguments).succeeds();
 }
 
 #[test]
-fn a_model_that_splits_otherwise_decodes_the_same() {
+fn a_model_with_another_pattern_decodes_the_same() {
     let folder = folder();
     encode(&folder, &["-m", "m.bpe", "-o", "x.bin"]);
     folder.run(&["convert", "m.bpe", "-o", "m.json"]).succeeds();
@@ -245,20 +245,20 @@ fn a_difference_in_special_tokens_is_listed() {
             ", and 3 more",
         ],
     );
-    // An id may be a token of both, and special in one.
+    // One id may be special in only one of the two.
     edit(&folder, "x.bin.json", |header| {
         header["special_tokens"] = json!({});
     });
     decode(&folder, &["x.bin", "-m", "six.bpe"])
         .fails(1, &["270 ids in the header and 275 in the model"]);
     decode(&folder, &["x.bin", "-m", "other.bpe"])
-        .fails(1, &["the same number of ids, but other tokens"]);
+        .fails(1, &["the same number of ids, but different tokens"]);
 }
 
 #[test]
-fn the_width_is_that_of_the_header() {
+fn the_header_decides_the_width() {
     let folder = folder();
-    // Named by nothing, or by another width.
+    // The name suggests no width, or another one.
     for (name, format) in [
         ("x", "u16"),
         ("x.bin", "u32"),
@@ -274,18 +274,18 @@ fn the_width_is_that_of_the_header() {
                 let words = [&file, ": the ids are ", format, ", and --format is ", other];
                 decode(&folder, &[name, "-m", "m.bpe", "--format", other])
                     .fails(2, &words)
-                    .says(&["hint: leave --format out"]);
+                    .says(&["tip: leave --format out"]);
             }
         }
     }
-    // Without a header, Megatron's index has the width.
+    // Without a header, Megatron's index decides the width.
     std::fs::remove_file(folder.path("x.bin.json")).unwrap();
     let arguments = ["x.bin", "-m", "large.bpe", "--format", "megatron"];
     let narrow = decode(&folder, &arguments).succeeds();
     let ids = decode(&folder, &["x.bin", "-m", "large.bpe", "--format", "u16"]);
     assert_eq!(narrow.stdout, ids.succeeds().stdout);
     folder.write("x.idx", b"MMIDIDX\0\0\x01\0\0\0\0\0\0\0\x05");
-    decode(&folder, &arguments).fails(1, &["x.idx: not an index of Megatron with ids of"]);
+    decode(&folder, &arguments).fails(1, &["x.idx: not a Megatron index of"]);
     folder.write("x.idx", b"MMIDIDX");
     decode(&folder, &arguments).fails(1, &["x.idx: "]);
 }
@@ -306,11 +306,11 @@ fn a_header_that_does_not_fit_the_file_is_refused() {
             edit(&folder, &file, |header| header["tokens"] = wrong.into());
             decode(&folder, &[name, "-m", "m.bpe", "-o", "back"])
                 .fails(1, &[&format!("{name}: {file} has {wrong} ids of ")])
-                .says(&["hint: encode again, or rename"]);
+                .says(&["tip: encode again, or rename"]);
             assert!(!folder.exists("back"));
         }
     }
-    // Lines have a header where there are several files.
+    // Text formats have headers when there are several files.
     for name in ["x.txt", "x.jsonl"] {
         encode(
             &folder,
@@ -319,7 +319,7 @@ fn a_header_that_does_not_fit_the_file_is_refused() {
         let name = name.replace("x.", "x-00000.");
         let run = decode(&folder, &[&name, "-m", "m.bpe"]).succeeds();
         assert_eq!(run.text(), TEXT);
-        decode(&folder, &[&name, "-m", "other.bpe"]).fails(1, &["decodes otherwise"]);
+        decode(&folder, &[&name, "-m", "other.bpe"]).fails(1, &["decodes differently"]);
         let mut bytes = folder.read(&name);
         bytes.extend(folder.read(&name));
         folder.write(&name, bytes);
@@ -340,7 +340,7 @@ fn a_broken_header_is_named() {
         folder.write("x.bin.json", bytes);
         decode(&folder, &["x.bin", "-m", "m.bpe"])
             .fails(1, &[&["x.bin.json: not a header of ids: "], words].concat())
-            .says(&["hint: ", "rename"]);
+            .says(&["tip: ", "rename"]);
     };
     refused(b"", &["invalid JSON at line 1, column 0"]);
     refused(&whole[..whole.len() / 2], &["invalid JSON at line "]);
@@ -394,7 +394,7 @@ fn a_broken_header_is_named() {
     std::fs::remove_file(folder.path("x.bin.json")).unwrap();
     std::fs::create_dir(folder.path("x.bin.json")).unwrap();
     decode(&folder, &["x.bin", "-m", "m.bpe"]).fails(1, &["x.bin.json: "]);
-    // A model beside the ids is not their header.
+    // A model named like a header is not one.
     folder
         .run(&["convert", "m.bpe", "-o", "ids.json"])
         .succeeds();
@@ -413,7 +413,7 @@ fn an_older_header_warns_of_another_model_and_keeps_the_width() {
     });
     let run = decode(&folder, &["x.bin", "-m", "m.bpe"]).succeeds();
     assert_eq!(run.says_nothing().text(), TEXT);
-    let warning = ["warning: x.bin.json: model_sha256 is not that of "];
+    let warning = ["warning: x.bin.json: model_sha256 differs from that of "];
     for model in ["other.bpe", "large.bpe"] {
         let run = decode(&folder, &["x.bin", "-m", model])
             .succeeds()
@@ -426,7 +426,7 @@ fn an_older_header_warns_of_another_model_and_keeps_the_width() {
         );
         assert_eq!(ids, u16s.succeeds().stdout);
     }
-    // Another pattern alone is a difference too, which changes no text.
+    // Old headers also differ by the pattern, which does not change the decoded text.
     folder.run(&["convert", "m.bpe", "-o", "m.json"]).succeeds();
     folder
         .run(&["convert", "m.bpe", "-o", "m.tiktoken"])
@@ -445,18 +445,18 @@ fn a_header_does_not_outlive_its_file() {
     assert!(!folder.exists("x.json"));
     let run = decode(&folder, &["x", "-m", "other.bpe"]).succeeds();
     assert_eq!(run.text(), TEXT);
-    // Nor is it overwritten while it is read.
+    // The header is an input too, and cannot be overwritten.
     encode(&folder, &["-m", "m.bpe", "-o", "x.bin"]);
     decode(&folder, &["x.bin", "-m", "m.bpe", "-o", "x.bin.json"])
         .fails(2, &["x.bin.json: the output would take the place"]);
-    // Other files are kept.
+    // A JSON file that is not a header is kept.
     folder.write("x.json", "{\"format\": \"u16\"}");
     encode(&folder, &["-m", "other.bpe", "-o", "x", "--format", "text"]);
     assert!(folder.exists("x.json"));
 }
 
 #[test]
-fn a_run_does_not_go_on_with_another_model() {
+fn resuming_with_another_model_is_refused() {
     let folder = folder();
     let options = ["-o", "x.bin", "--shard-tokens", "5", "--per-line"];
     let resume = |model: &str| {
@@ -468,23 +468,23 @@ fn a_run_does_not_go_on_with_another_model() {
     resume("other.bpe")
         .fails(
             1,
-            &["x-00000.bin: this shard was encoded with a model that decodes otherwise: "],
+            &["x-00000.bin: shard encoded with a model that decodes differently: "],
         )
-        .says(&["hint: give what they were made with, or remove them"]);
+        .says(&["tip: give what they were made with, or remove them"]);
     train_with_pattern(&folder);
-    resume("pattern.bpe").fails(1, &["x-00000.bin: this shard is of another run"]);
+    resume("pattern.bpe").fails(1, &["x-00000.bin: shard of another run"]);
     // Shards of an older version have no such hash.
     edit(&folder, "x-00000.bin.json", |header| {
         remove(header, "decoding_sha256");
         remove(header, "special_tokens");
     });
     resume("m.bpe").succeeds();
-    resume("other.bpe").fails(1, &["x-00000.bin: this shard is of another run"]);
+    resume("other.bpe").fails(1, &["x-00000.bin: shard of another run"]);
     // The run's name does not vouch for the tokens.
     edit(&folder, "x-00000.bin.json", |header| {
         header["decoding_sha256"] = "0".repeat(64).into();
     });
-    resume("m.bpe").fails(1, &["x-00000.bin: this shard was encoded with a model"]);
+    resume("m.bpe").fails(1, &["x-00000.bin: shard encoded with a model"]);
     folder.write("x-00000.bin.json", "{");
     resume("m.bpe").fails(1, &["x-00000.bin.json: not a header of ids"]);
     let mut after = folder.names();
@@ -499,7 +499,7 @@ fn the_header_is_found_through_a_link() {
     encode(&folder, &["-m", "m.bpe", "-o", "t.bin"]);
     std::fs::create_dir(folder.path("links")).unwrap();
     std::os::unix::fs::symlink(folder.path("t.bin"), folder.path("links/ln.bin")).unwrap();
-    decode(&folder, &["links/ln.bin", "-m", "other.bpe"]).fails(1, &["decodes otherwise"]);
+    decode(&folder, &["links/ln.bin", "-m", "other.bpe"]).fails(1, &["decodes differently"]);
     let decoded = decode(&folder, &["links/ln.bin", "-m", "m.bpe"]).succeeds();
     assert_eq!(decoded.text(), TEXT);
 }

@@ -1,4 +1,4 @@
-//! Every form of input gives the same tokens.
+//! Every form of input gives the same ids.
 
 use std::io::Write;
 
@@ -27,7 +27,7 @@ fn json_lines(field: &str) -> String {
     DOCUMENTS.iter().map(line).collect()
 }
 
-/// With every document in a file of its own, `0.txt` and so on.
+/// A folder with each document in its own file: `0.txt`, `1.txt`, ...
 fn folder() -> Folder {
     let folder = Folder::with_model();
     for (number, text) in DOCUMENTS.iter().enumerate() {
@@ -44,7 +44,7 @@ fn encode(folder: &Folder, arguments: &[&str]) -> String {
     run.succeeds().says_nothing().text().to_owned()
 }
 
-/// The ids of the documents, a line for each.
+/// The ids of the documents, one line each.
 fn wanted(folder: &Folder) -> String {
     let ids = encode(folder, &FILES);
     assert_eq!(ids.lines().count(), DOCUMENTS.len());
@@ -75,7 +75,7 @@ fn json_lines_and_compressed_files_give_the_same_ids() {
         let run = folder.run_with(bytes, &stdin).succeeds();
         assert_eq!(run.text(), wanted);
     }
-    // A compressed text is one document, whatever it is named.
+    // A compressed text is one document under any name.
     folder.write("f", gzip(lines.as_bytes()));
     folder.write("g", lines);
     assert_eq!(
@@ -84,13 +84,13 @@ fn json_lines_and_compressed_files_give_the_same_ids() {
     );
 }
 
-/// How an input is expected to be read.
+/// The expected reading of an input.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Records,
-    /// JSON of another form, with what is said of it as a `.json` file.
+    /// Other JSON, with the error for it as a `.json` file.
     Json(&'static str),
-    /// Refused whatever its name and the options, with what is said of it.
+    /// Refused under every name and option, with the error.
     Never(&'static str),
 }
 
@@ -175,7 +175,7 @@ fn inputs_are_read_by_content_and_name_or_refused() {
     ];
     const LINES: [&str; 5] = ["a.jsonl", "a.JSONL", "a.ndjson", "a.jsonlines", "a.jl"];
     for (what, bytes, kind) in contents {
-        // As text, whatever it is: the reference has a name that says nothing.
+        // As text: the reference has a name without meaning.
         folder.write("whole", &bytes);
         let text = match kind {
             Kind::Never(_) => String::new(),
@@ -208,7 +208,7 @@ fn inputs_are_read_by_content_and_name_or_refused() {
                     Kind::Records => drop(
                         detected
                             .fails(1, &[&file, "JSON objects, one per line"])
-                            .says(&["hint: ", "--json-lines", "--text"]),
+                            .says(&["tip: ", "--json-lines", "--text"]),
                     ),
                     Kind::Json(words) if is_json => drop(
                         detected
@@ -270,7 +270,7 @@ fn compressions_and_ids_that_are_not_read_are_named() {
         folder
             .run(&["count", name, "-m", "m.bpe"])
             .fails(1, &[name, words])
-            .says(&["hint: decompress it"]);
+            .says(&["tip: decompress it"]);
     }
     folder.write(
         "a.tar.gz",
@@ -292,11 +292,11 @@ fn compressions_and_ids_that_are_not_read_are_named() {
             folder
                 .run(&["encode", name, "-m", "m.bpe", "-o", "again.txt"])
                 .fails(1, &[name, "token ids, not text"])
-                .says(&["hint: `tokenizer decode`"]);
+                .says(&["tip: `tokenizer decode`"]);
         }
     }
     assert!(!folder.exists("again.txt"));
-    // As text for people to look at, JSON is text; other things are refused all the same.
+    // `inspect` reads JSON as text, and refuses other contents.
     let inspect = ["inspect", "-m", "m.bpe"];
     folder.run_with("{\"a\": 1}", &inspect).succeeds();
     folder
@@ -320,7 +320,7 @@ fn every_command_refuses_before_it_writes() {
     folder.write("all/e.txt.xz", b"\xfd7zXZ\0\0\x04");
     folder.write("all/f.jsonl", "{\"text\": \"low\"}\n");
     let all = [
-        "4 inputs are refused: all/b.json: a JSON array of objects",
+        "4 inputs refused: all/b.json: a JSON array of objects",
         "; all/deep/c.txt: starts with JSON objects, one per line",
         "; all/deep/d.png: a PNG image, not text; all/e.txt.xz: xz compression",
     ];
@@ -342,7 +342,7 @@ fn every_command_refuses_before_it_writes() {
         &["compare", "-m", "m.bpe", "--html", "x.html"],
     ] {
         let run = folder.run(&[command, &["all", "-r"]].concat());
-        run.fails(1, &all).says(&["hint: --exclude GLOB"]);
+        run.fails(1, &all).says(&["tip: --exclude GLOB"]);
         assert_eq!(folder.names(), before, "{command:?}");
     }
     let count = |options: &[&str]| {
@@ -394,7 +394,7 @@ fn every_command_refuses_before_it_writes() {
 
 #[cfg(unix)]
 #[test]
-fn a_link_in_a_folder_that_leads_nowhere_is_missed() {
+fn a_dangling_link_in_a_folder_is_an_error() {
     let folder = Folder::with_model();
     std::fs::create_dir(folder.path("all")).unwrap();
     folder.write("all/a.txt", "low");
@@ -408,7 +408,7 @@ fn a_link_in_a_folder_that_leads_nowhere_is_missed() {
 }
 
 #[test]
-fn texts_that_may_not_be_text_are_warned_of() {
+fn doubtful_texts_are_warned_of() {
     let folder = Folder::with_model();
     folder.write("nul.txt", "low\0lower");
     folder.write("gbk.txt", b"\xc4\xe3\xba\xc3\xca\xc0\xbd\xe7".repeat(100));
@@ -460,7 +460,7 @@ fn lone_surrogates_are_replaced_or_refused() {
             1,
             &["a.jsonl: line 2: byte 1 is not UTF-8: a lone surrogate"],
         )
-        .says(&["hint: --errors keep puts U+FFFD"]);
+        .says(&["tip: --errors keep puts U+FFFD"]);
     let good = [lines[0], r#"{"\ud800": 1, "text": "\ud83d\ude42 \\ud83d"}"#];
     folder.write("c.jsonl", good.join("\n"));
     strict("c.jsonl").succeeds();
@@ -518,7 +518,7 @@ fn tables_give_the_ids_of_their_rows() {
             1,
             &["documents.parquet: no column \"body\"", "inner.content"],
         )
-        .says(&["hint: --column"]);
+        .says(&["tip: --column"]);
     folder
         .run(&["encode", table, "-m", "m.bpe", "--column", "id"])
         .fails(1, &["column \"id\" does not contain one string per row"]);
@@ -533,7 +533,7 @@ fn tables_give_the_ids_of_their_rows() {
     assert_eq!(folder.read("a.tsv"), folder.read("b.tsv"));
 }
 
-/// A table of one column, which may hold nulls.
+/// A table of one nullable column.
 fn table(groups: &[Vec<Option<String>>]) -> Vec<u8> {
     use parquet::data_type::{ByteArray, ByteArrayType};
     use parquet::file::writer::SerializedFileWriter;
@@ -558,7 +558,7 @@ fn table(groups: &[Vec<Option<String>>]) -> Vec<u8> {
 }
 
 #[test]
-fn groups_of_rows_give_the_same_ids_on_any_number_of_threads() {
+fn row_groups_give_the_same_ids_on_any_number_of_threads() {
     let folder = Folder::with_model();
     let row = |row: usize| Some(format!("low {row} ").repeat(row % 100));
     let mut groups: Vec<Vec<_>> = [700, 1, 0, 60_000, 300]
@@ -616,7 +616,7 @@ fn folders_are_walked_in_order_when_asked() {
     folder
         .run(&["encode", "all", "-m", "m.bpe"])
         .fails(1, &["all: is a directory"])
-        .says(&["hint: --recursive"]);
+        .says(&["tip: --recursive"]);
     std::fs::create_dir(folder.path("empty")).unwrap();
     assert_eq!(encode(&folder, &["-r", "empty"]), "");
     let run = folder.run(&["count", "-r", "all/b", "-m", "m.bpe"]);
@@ -664,7 +664,7 @@ fn training_and_counting_are_the_same_on_every_form() {
 }
 
 #[test]
-fn large_texts_are_cut_where_it_does_not_show() {
+fn cutting_large_texts_does_not_change_ids() {
     let folder = Folder::with_model();
     let text = "slow and lower, lowest of all; \u{6771}\u{4eac} 12345\n".repeat(500_000);
     folder.write("large.txt", &text);
@@ -688,7 +688,7 @@ fn large_texts_are_cut_where_it_does_not_show() {
 }
 
 #[test]
-fn what_is_broken_names_the_file_and_the_line() {
+fn errors_name_the_file_and_the_line() {
     let folder = Folder::with_model();
     let compressed = gzip("low lower lowest ".repeat(1000).as_bytes());
     folder.write("good.txt", "low");

@@ -1,4 +1,4 @@
-//! Signals end the program at once, in every phase, and nothing is left behind.
+//! Signals end the program at once, in every phase, and leave no temporary file.
 
 #![cfg(target_os = "linux")]
 
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Folder, program};
 
-/// The aim is a tenth of a second; a machine that is busy with other tests gets more.
+/// The goal is a tenth of a second; this allows for a machine that is busy with other tests.
 const LIMIT: Duration = Duration::from_secs(1);
 
 fn start(folder: &Folder, arguments: &[&str]) -> Child {
@@ -18,7 +18,7 @@ fn start(folder: &Folder, arguments: &[&str]) -> Child {
     command.stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Sends a signal, and checks how the program ends.
+/// Sends a signal and checks the exit code and the time.
 fn ends(mut child: Child, signal: &str, code: i32, what: &str) {
     assert!(child.try_wait().unwrap().is_none(), "{what}: too early");
     let started = Instant::now();
@@ -40,7 +40,7 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// Words of random letters: counted at once, merged for a long time.
+/// Words of random letters: counted fast, merged slowly.
 fn random_words(bytes: usize) -> Vec<u8> {
     let mut state = 1u64;
     let letter = |_| {
@@ -127,7 +127,7 @@ fn while_an_output_is_written() {
     for (signal, code) in SIGNALS {
         let options = ["-m", "m.bpe", "-o", "ids.npy"];
         let child = start(&folder, &[&["encode"], &inputs[..], &options].concat());
-        // The temporary file is there.
+        // The temporary file exists.
         wait_until("writing", || folder.names().len() > before.len());
         ends(child, signal, code, "writing");
         assert_eq!(folder.names(), before);
@@ -135,7 +135,7 @@ fn while_an_output_is_written() {
 }
 
 #[test]
-fn while_a_pipe_is_waited_for() {
+fn while_waiting_for_a_pipe() {
     let folder = Folder::with_model();
     let made = Command::new("mkfifo").arg(folder.path("pipe.bpe")).status();
     assert!(made.unwrap().success());

@@ -1,4 +1,4 @@
-//! Models that are damaged or not what their name says.
+//! Reading models: damaged files, wrong names, patterns, folders.
 
 use crate::support::{Folder, Run, fixture_text};
 
@@ -74,7 +74,7 @@ fn faulty_ranks_are_refused_with_their_line() {
 }
 
 #[test]
-fn a_hole_in_the_ranks_is_legal() {
+fn a_gap_in_the_ranks_is_legal() {
     let folder = Folder::new();
     let good = fixture_text("golden/gpt2.tiktoken");
     let lines: Vec<&str> = good
@@ -83,25 +83,25 @@ fn a_hole_in_the_ranks_is_legal() {
         .filter(|(n, _)| *n != 299)
         .map(|(_, l)| l)
         .collect();
-    folder.write("hole.tiktoken", lines.join("\n"));
-    count_with(&folder, "hole.tiktoken").succeeds();
+    folder.write("gap.tiktoken", lines.join("\n"));
+    count_with(&folder, "gap.tiktoken").succeeds();
     folder
         .run_with(
             "299",
-            &["decode", "-", "-m", "hole.tiktoken", "--pattern", "gpt2"],
+            &["decode", "-", "-m", "gap.tiktoken", "--pattern", "gpt2"],
         )
         .fails(1, &["line 1: unknown token id 299"]);
 }
 
 #[test]
-fn a_tiktoken_model_wants_its_pattern_and_others_have_their_own() {
+fn only_a_tiktoken_model_needs_a_pattern() {
     let folder = Folder::with_model();
     folder.write("r.tiktoken", fixture_text("golden/gpt2.tiktoken"));
     for command in ["encode", "count", "decode"] {
         folder
             .run(&[command, "-", "-m", "r.tiktoken"])
             .fails(2, &["r.tiktoken: ", "pattern"])
-            .says(&["hint: ", "--pattern cl100k"]);
+            .says(&["tip: give the pattern of its training, such as --pattern cl100k"]);
         folder
             .run(&[command, "-", "-m", "m.bpe", "--pattern", "gpt2"])
             .fails(2, &["m.bpe: the model stores its own pattern"]);
@@ -150,7 +150,7 @@ fn models_that_cannot_be_read_are_named() {
     count_with(&folder, "m.json").fails(1, &["m.json: "]);
 }
 
-/// Whisper's multilingual file ends with one, spelled `=`.
+/// Whisper's multilingual file ends with an empty token, written `=`.
 #[test]
 fn an_empty_token_is_kept_by_every_command() {
     let folder = Folder::new();
@@ -195,7 +195,7 @@ fn an_empty_token_is_kept_by_every_command() {
     assert!(String::from_utf8_lossy(&folder.read("again.tiktoken")).contains("\n= 2048\n"));
 }
 
-/// GPT-2's pair of files, and what names its class.
+/// A folder with GPT-2's `vocab.json` and `merges.txt`.
 fn pair() -> Folder {
     let folder = Folder::new();
     for name in ["vocab.json", "merges.txt"] {
@@ -205,7 +205,7 @@ fn pair() -> Folder {
 }
 
 #[test]
-fn a_pair_without_a_class_is_reported_to_be_taken_for_gpt2s() {
+fn reading_a_pair_without_a_class_as_gpt2_is_reported() {
     let folder = pair();
     let note = ["warning", "vocab.json: read as GPT-2's"];
     count_with(&folder, "vocab.json").succeeds().says(&note);
@@ -221,7 +221,7 @@ fn a_pair_without_a_class_is_reported_to_be_taken_for_gpt2s() {
 }
 
 #[test]
-fn a_folder_is_read_with_the_tokens_of_all_its_files() {
+fn a_folder_has_the_tokens_of_all_its_files() {
     let folder = pair();
     let directory = folder.path("").to_str().unwrap().to_owned();
     count_with(&folder, &directory)

@@ -1,4 +1,4 @@
-//! What `encode` writes, read back as its readers do it.
+//! Outputs of `encode`, read as their consumers read them.
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::support::{Folder, program};
 
-/// Some documents as lines, one of them empty, and their ids.
+/// A file of documents as lines, one of them empty, and their ids.
 fn folder() -> (Folder, Vec<Vec<u32>>) {
     let folder = Folder::with_model();
     folder.write("a.txt", "low lower\n\nslowest of all <s> 東京\nlow\n");
@@ -26,7 +26,7 @@ fn encode(folder: &Folder, arguments: &[&str]) {
     run.succeeds().says_nothing();
 }
 
-/// The ids that a run writes as text.
+/// The ids of a run's text output.
 fn lines(folder: &Folder, arguments: &[&str]) -> Vec<Vec<u32>> {
     let options = ["-m", "m.bpe", "-q"];
     let run = folder.run(&[&["encode"], arguments, &options].concat());
@@ -77,7 +77,7 @@ fn header(folder: &Folder, name: &str) -> Value {
 }
 
 #[test]
-fn joined_ids_have_an_index_and_a_header() {
+fn flat_files_have_an_index_and_a_header() {
     let (folder, ids) = folder();
     let model = crate::support::sha256(&folder.read("m.bpe"));
     for (name, format, number, start) in [
@@ -108,13 +108,13 @@ fn joined_ids_have_an_index_and_a_header() {
     }
     let names = folder.names();
     assert_eq!(names.len(), 3 + 9, "{names:?}");
-    // Lines need nothing beside them.
+    // Lines need no index.
     encode(&folder, &["a.txt", "-o", "x.jsonl"]);
     assert_eq!(folder.names().len(), names.len() + 1);
 }
 
 #[test]
-fn megatron_finds_its_documents() {
+fn the_megatron_index_locates_documents() {
     let (folder, ids) = folder();
     let options = ["a.txt", "--per-line", "-o", "x.bin", "--format", "megatron"];
     encode(&folder, &options);
@@ -150,7 +150,7 @@ fn megatron_finds_its_documents() {
         .fails(2, &["ends in .bin"]);
 }
 
-/// The lists of a table of ids.
+/// The lists in a table of ids.
 fn lists(bytes: Vec<u8>) -> Vec<Vec<u32>> {
     let bytes = bytes::Bytes::from(bytes);
     let reader = SerializedFileReader::new(bytes).unwrap();
@@ -175,7 +175,7 @@ fn tables_have_a_list_for_each_document() {
     let (folder, ids) = folder();
     encode(&folder, &["a.txt", "--per-line", "-o", "x.parquet"]);
     assert_eq!(lists(folder.read("x.parquet")), ids);
-    // More than one group of rows, and a document that comes in several stretches.
+    // Several row groups, and a document in several stretches.
     folder.write("b.txt", "low lower slowest\n".repeat(300_000));
     for option in [&["--per-line"][..], &[]] {
         let arguments = [&["b.txt"], option].concat();
@@ -183,16 +183,17 @@ fn tables_have_a_list_for_each_document() {
         encode(&folder, &[&arguments[..], &["-o", "y.parquet"]].concat());
         assert!(lists(folder.read("y.parquet")) == wanted);
     }
-    folder
-        .run(&["decode", "x.parquet", "-m", "m.bpe"])
-        .fails(1, &["x.parquet: ids in a Parquet table are not decoded"]);
+    folder.run(&["decode", "x.parquet", "-m", "m.bpe"]).fails(
+        1,
+        &["x.parquet: decoding a Parquet table of ids is not supported"],
+    );
     folder
         .run(&["encode", "a.txt", "-m", "m.bpe", "--format", "parquet"])
         .fails(2, &["parquet needs a file"]);
 }
 
 #[test]
-fn special_tokens_are_put_around_documents_and_found_when_allowed() {
+fn special_tokens_are_added_to_documents_and_found_when_allowed() {
     let (folder, ids) = folder();
     let around = ["--prepend-special", "<s>", "--append-special", "<s>"];
     let with = lines(&folder, &[&["a.txt", "--per-line"], &around[..]].concat());
@@ -207,7 +208,7 @@ fn special_tokens_are_put_around_documents_and_found_when_allowed() {
         .map(|ids| ids.iter().filter(|&&id| id == 269).count())
         .collect();
     assert_eq!(found, [0, 0, 1, 0]);
-    // A document that comes in stretches has them once.
+    // A document in several stretches has them once.
     folder.write("b.txt", "low lower slowest\n".repeat(600_000));
     let large = lines(&folder, &[&["b.txt"], &around[..]].concat());
     let places: Vec<usize> = (0..large[0].len())
@@ -217,10 +218,10 @@ fn special_tokens_are_put_around_documents_and_found_when_allowed() {
     folder
         .run(&["encode", "a.txt", "-m", "m.bpe", "--append-special", "</s>"])
         .fails(2, &["the model has no special token \"</s>\""])
-        .says(&["hint: it has <s>"]);
+        .says(&["tip: it has \"<s>\""]);
 }
 
-/// All files but the input and the model.
+/// All files except the input and the model.
 fn written(folder: &Folder) -> BTreeMap<String, Vec<u8>> {
     let names = folder.names().into_iter();
     names
@@ -236,7 +237,7 @@ fn clear(folder: &Folder) {
 }
 
 #[test]
-fn shards_end_with_a_document_and_hold_everything() {
+fn shards_end_with_a_document_and_contain_all_ids() {
     let (folder, _) = folder();
     folder.write("b.txt", "low lower\nslow\n\nslowest\n".repeat(100));
     let ids = lines(&folder, &["b.txt", "--per-line"]);
@@ -286,13 +287,15 @@ fn shards_end_with_a_document_and_hold_everything() {
         clear(&folder);
     }
     let options = ["encode", "b.txt", "-m", "m.bpe", "--shard-tokens", "60"];
-    folder.run(&options).fails(2, &["shards are files"]);
+    folder
+        .run(&options)
+        .fails(2, &["shards cannot be written to standard output"]);
     let resume = ["encode", "b.txt", "-m", "m.bpe", "-o", "x.bin", "--resume"];
     assert_eq!(folder.run(&resume).code, 2);
 }
 
 #[test]
-fn a_run_goes_on_behind_what_is_complete() {
+fn a_resumed_run_continues_after_complete_shards() {
     let (folder, _) = folder();
     folder.write("b.txt", "low lower\nslow\n\nslowest\n".repeat(100));
     let options = [
@@ -313,13 +316,10 @@ fn a_run_goes_on_behind_what_is_complete() {
     let wanted = written(&folder);
     folder
         .run(&options)
-        .fails(1, &["x-00000.bin: shards are there already"])
-        .says(&["hint: --resume"]);
+        .fails(1, &["x-00000.bin: shard exists already"])
+        .says(&["tip: --resume"]);
     let run = folder.run(&resume).succeeds();
-    run.says(&[
-        "shards with 400 documents are there already",
-        "into 0 tokens",
-    ]);
+    run.says(&[" complete shards with 400 documents", "into 0 tokens"]);
     assert!(written(&folder) == wanted);
     // The header is written last.
     let last = wanted.keys().filter(|name| name.ends_with(".bin")).count() - 1;
@@ -337,9 +337,8 @@ fn a_run_goes_on_behind_what_is_complete() {
     let other = [&resume[..], &["--prepend-special", "<s>"]].concat();
     folder
         .run(&other)
-        .fails(1, &["x-00000.bin: this shard is of another run"]);
-    // An input that is written anew, as it was, is no other; one that has changed is, also where its
-    // length is the same.
+        .fails(1, &["x-00000.bin: shard of another run"]);
+    // An input rewritten with the same content is accepted; changed content of the same length is not.
     let text = "low lower\nslow\n\nslowest\n".repeat(100);
     folder.write("b.txt", &text);
     folder.run(&resume).succeeds();
@@ -351,18 +350,15 @@ fn a_run_goes_on_behind_what_is_complete() {
         folder.write("b.txt", changed);
         folder
             .run(&resume)
-            .fails(
-                1,
-                &["b.txt: is not what it was when x-00000.bin was written"],
-            )
-            .says(&["hint: bring back"]);
+            .fails(1, &["b.txt: changed since x-00000.bin was written"])
+            .says(&["tip: restore"]);
     }
     assert!(written(&folder) == wanted);
     folder.write("b.txt", &text);
     let more = [&["encode", "a.txt"], &resume[1..]].concat();
     folder
         .run(&more)
-        .fails(1, &["x-00000.bin: this shard is of another run"]);
+        .fails(1, &["x-00000.bin: shard of another run"]);
     folder.write("empty.txt", "");
     let empty = [
         "empty.txt",
@@ -378,7 +374,7 @@ fn a_run_goes_on_behind_what_is_complete() {
 
 #[cfg(unix)]
 #[test]
-fn killed_at_any_moment_and_resumed_it_is_the_same() {
+fn a_killed_and_resumed_run_gives_the_same_shards() {
     let folder = Folder::with_model();
     folder.write("b.txt", "low lower\nslow\n\nslowest\n".repeat(50_000));
     let options = [
@@ -409,7 +405,7 @@ fn killed_at_any_moment_and_resumed_it_is_the_same() {
         killed += u32::from(child.try_wait().unwrap().is_none());
         child.kill().unwrap();
         child.wait().unwrap();
-        // What has a header is as it is to be.
+        // Shards with a header are complete.
         let files = written(&folder);
         for name in files.keys().filter(|name| name.ends_with(".json")) {
             let data = name.strip_suffix(".json").unwrap();
@@ -420,4 +416,74 @@ fn killed_at_any_moment_and_resumed_it_is_the_same() {
     assert!(killed > 0);
     folder.run(&options).succeeds();
     assert!(written(&folder) == wanted);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_cannot_be_written_to_is_found_before_the_work() {
+    let folder = Folder::with_model();
+    folder.write("ids", "97");
+    // Even root cannot create a file there.
+    let commands = [
+        &["train", "corpus.txt", "-o", "/proc/out.bpe"][..],
+        &["count-pieces", "corpus.txt", "-o", "/proc/out.tsv"],
+        &["encode", "corpus.txt", "-m", "m.bpe", "-o", "/proc/out.npy"],
+        &["decode", "ids", "-m", "m.bpe", "-o", "/proc/out.txt"],
+        &["convert", "m.bpe", "-o", "/proc/out.json"],
+    ];
+    for command in commands {
+        let run = folder.run(&[command, &["-v"]].concat());
+        let stderr = run.stderr.clone();
+        run.fails(1, &["error: /proc/out."]);
+        assert!(
+            !stderr.contains(".tmp") && !stderr.contains("stage: "),
+            "{stderr}"
+        );
+    }
+    // The output is not touched by the check.
+    folder.write("kept.bpe", "");
+    let train = ["train", "missing.txt", "-o", "kept.bpe"];
+    folder.run(&train).fails(1, &["missing.txt: "]);
+    assert_eq!(folder.names(), ["corpus.txt", "ids", "kept.bpe", "m.bpe"]);
+    assert_eq!(folder.read("kept.bpe"), b"");
+}
+
+#[test]
+fn the_last_line_names_the_files_that_were_written() {
+    let folder = Folder::with_model();
+    folder.write("a.txt", "ab\nc\nd\ne\nf\ng\nh");
+    let last = |arguments: &[&str]| {
+        let run = folder.run(arguments).succeeds();
+        run.stderr.lines().last().unwrap_or_default().to_owned()
+    };
+    let encode = ["encode", "a.txt", "-m", "m.bpe", "--per-line", "-o"];
+    let encode = |output: &str, options: &[&str]| last(&[&encode[..], &[output], options].concat());
+    assert_eq!(encode("ids", &[]), "wrote ids (24 B)");
+    assert_eq!(encode("ids", &["-q"]), "");
+    assert!(encode("-", &[]).starts_with("encoded 8 bytes into 8 tokens, "));
+    let line = encode("x.u16", &[]);
+    let header = folder.read("x.u16.json").len();
+    assert_eq!(
+        line,
+        format!("wrote x.u16 (16 B), x.u16.index (56 B), x.u16.json ({header} B)")
+    );
+    let shards = ["--shard-tokens", "1", "--format", "u16"];
+    let line = "wrote 7 files (16 B), x-00000.bin to x-00006.bin";
+    assert_eq!(encode("x.bin", &shards), line);
+    let resumed = encode("x.bin", &[&shards[..], &["--resume"]].concat());
+    assert!(
+        resumed.starts_with("encoded 0 bytes into 0 tokens, "),
+        "{resumed}"
+    );
+    let decode = |output: &str| last(&["decode", "x.u16", "-m", "m.bpe", "-o", output]);
+    assert_eq!(decode("b.txt"), "wrote b.txt (8 B)");
+    let model = last(&["convert", "m.bpe", "-o", "n.bpe"]);
+    let bytes = folder.read("n.bpe").len() as f64;
+    assert_eq!(model, format!("wrote n.bpe ({:.2} kB)", bytes / 1000.0));
+    let train = ["train", "a.txt", "-o", "t.bpe", "--vocab-size", "256"];
+    let train = last(&[&train[..], &["--report", "r.json"]].concat());
+    assert!(
+        train.starts_with("wrote t.bpe (") && train.contains(", r.json ("),
+        "{train}"
+    );
 }

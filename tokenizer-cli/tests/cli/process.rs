@@ -1,4 +1,4 @@
-//! Full devices, readers that go away, pipes.
+//! Full devices, closed pipes, pipes as inputs and outputs.
 
 #![cfg(target_os = "linux")]
 
@@ -48,7 +48,7 @@ fn a_full_device_is_an_error_that_names_the_output() {
 }
 
 #[test]
-fn a_reader_that_goes_away_ends_the_program_quietly() {
+fn a_closed_pipe_ends_the_program_quietly() {
     let folder = Folder::with_model();
     folder.write("large.txt", "low lower lowest ".repeat(100_000));
     folder
@@ -88,7 +88,7 @@ fn a_reader_that_goes_away_ends_the_program_quietly() {
 }
 
 #[test]
-fn messages_that_nobody_can_read_do_no_harm() {
+fn an_unwritable_stderr_is_no_failure() {
     let folder = Folder::with_model();
     let full = || {
         std::fs::OpenOptions::new()
@@ -126,7 +126,7 @@ fn pipes_are_inputs_and_outputs() {
 }
 
 #[test]
-fn a_model_is_written_whatever_happens_to_its_frequencies() {
+fn the_model_is_written_if_frequencies_fail() {
     let folder = Folder::with_model();
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
     let arguments = ["train", "corpus.txt", "-o", "t.bpe", "--vocab-size", "300"];
@@ -138,7 +138,7 @@ fn a_model_is_written_whatever_happens_to_its_frequencies() {
 }
 
 #[test]
-fn standard_input_is_no_file_of_its_name() {
+fn standard_input_has_no_header_file() {
     let folder = Folder::with_model();
     let ids = folder
         .run_with("low lower", &["encode", "-", "-m", "m.bpe"])

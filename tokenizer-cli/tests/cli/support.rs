@@ -21,7 +21,7 @@ impl Run {
         self
     }
 
-    /// Fails with `code`, and one line of error that holds every one of `words`.
+    /// Asserts that the run failed with `code`, and that its error line contains all `words`.
     #[track_caller]
     pub(crate) fn fails(self, code: i32, words: &[&str]) -> Self {
         assert_eq!(self.code, code, "{}", self.stderr);
@@ -33,7 +33,7 @@ impl Run {
         }
         if code == 1 {
             assert!(
-                lines.all(|line| line.starts_with("hint: ")),
+                lines.all(|line| line.is_empty() || line.starts_with("  tip: ")),
                 "{}",
                 self.stderr
             );

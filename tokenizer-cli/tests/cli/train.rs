@@ -19,9 +19,9 @@ fn a_model_is_written_with_bytes_merges_and_specials() {
     run.succeeds().says(&[
         "trained 2 merges on 9 bytes",
         "2 pieces, 2 of them distinct",
-        "MB/s",
+        "B/s\nwrote m.bpe (",
     ]);
-    // The merges are (a, a) and (a, b); the special tokens come behind them.
+    // The merges are (a, a) and (a, b); the special tokens follow.
     let run = folder.run_with("256 257 258 259", &["decode", "-", "-m", "m.bpe", "-q"]);
     assert_eq!(run.succeeds().text(), "aaab<a><b>");
     folder
@@ -30,7 +30,7 @@ fn a_model_is_written_with_bytes_merges_and_specials() {
 }
 
 #[test]
-fn every_document_is_counted_on_its_own_and_as_often_as_it_is_named() {
+fn documents_are_counted_apart_and_once_per_mention() {
     let folder = Folder::new();
     folder.write("x.txt", "xy");
     folder.write("z.txt", "zzz zzz");
@@ -39,7 +39,7 @@ fn every_document_is_counted_on_its_own_and_as_often_as_it_is_named() {
             "train", "x.txt", "x.txt", "x.txt", "x.txt", "x.txt", "z.txt", "-o", "m.bpe",
         ])
         .succeeds();
-    // (x, y) occurs five times and (z, z) four; xyxy is no piece of any document.
+    // (x, y) occurs five times and (z, z) four; xyxy is not a piece of any document.
     let run = folder.run_with("xy", &["encode", "-", "-m", "m.bpe", "-q"]);
     assert_eq!(run.text(), "256\n");
     let run = folder.run_with("xyxy", &["encode", "-", "-m", "m.bpe", "-q"]);
@@ -47,13 +47,13 @@ fn every_document_is_counted_on_its_own_and_as_often_as_it_is_named() {
 }
 
 #[test]
-fn a_corpus_that_is_too_small_is_trained_as_far_as_it_goes() {
+fn a_small_corpus_gives_a_smaller_vocabulary_and_a_warning() {
     let folder = Folder::new();
     folder.write("a.txt", "ab");
     folder
         .run(&["train", "a.txt", "-o", "m.bpe", "--special", "<s>", "-q"])
         .succeeds()
-        .says(&["warning: m.bpe: the vocabulary has 258 ids, not 32,768: after 1 merges"]);
+        .says(&["warning: m.bpe: the vocabulary has 258 ids, not 32,768: no pair is left to merge after 1 merge\n"]);
     let run = folder.run_with("ab", &["encode", "-", "-m", "m.bpe", "-q"]);
     assert_eq!(run.text(), "256\n");
 }
@@ -83,7 +83,7 @@ fn an_empty_corpus_gives_the_bytes() {
 }
 
 #[test]
-fn frequency_and_length_are_limits() {
+fn min_frequency_and_max_token_bytes_limit_merges() {
     let folder = Folder::new();
     folder.write("a.txt", "abab abab cd");
     let vocabulary = |options: &[&str]| {
@@ -142,7 +142,7 @@ fn patterns_are_names_or_regexes() {
 }
 
 #[test]
-fn what_a_tiktoken_file_does_not_hold_is_said() {
+fn losses_of_a_tiktoken_file_are_warned_of() {
     let folder = Folder::new();
     folder.write("a.txt", "ab ab");
     folder
@@ -159,7 +159,7 @@ fn what_a_tiktoken_file_does_not_hold_is_said() {
         ])
         .succeeds()
         .says(&[
-            "warning: m.tiktoken: a .tiktoken file holds no special tokens: <s>, <e> left out",
+            "warning: m.tiktoken: a .tiktoken file stores no special tokens; omitted: <s>, <e>",
         ]);
     assert!(
         !folder
@@ -170,7 +170,7 @@ fn what_a_tiktoken_file_does_not_hold_is_said() {
 }
 
 #[test]
-fn wrong_sizes_and_specials_are_refused_before_anything_is_read() {
+fn wrong_sizes_and_specials_are_refused_before_reading() {
     let folder = Folder::new();
     let refused = |options: &[&str], words: &[&str]| {
         let arguments = [&["train", "missing.txt", "-o", "m.bpe"], options].concat();
@@ -209,7 +209,7 @@ fn wrong_sizes_and_specials_are_refused_before_anything_is_read() {
 }
 
 #[test]
-fn the_place_of_the_model_is_looked_at_before_anything_is_read() {
+fn the_output_is_checked_before_reading() {
     let folder = Folder::new();
     let model = |name: &str| folder.run(&["train", "missing.txt", "-o", name]);
     model("m.txt").fails(2, &["m.txt", ".bpe, .json or .tiktoken"]);
@@ -306,7 +306,7 @@ fn threads_and_the_order_of_inputs_change_nothing() {
 }
 
 #[test]
-fn hugging_faces_ids_are_special_tokens_then_bytes_by_their_characters() {
+fn hugging_face_ids_are_special_tokens_then_bytes_by_character() {
     let folder = Folder::new();
     folder.write("a.txt", "ab\nab\nx y");
     let train = |options: &[&str]| {
@@ -316,7 +316,7 @@ fn hugging_faces_ids_are_special_tokens_then_bytes_by_their_characters() {
     };
     train(&["--special", "<s>", "--special", "<e>"]).succeeds();
     let run = folder.run_with("0 1 2 3 258 259", &["decode", "-", "-m", "m.bpe", "-q"]);
-    // The space is one of the last bytes there, so (x, space) goes before (space, y).
+    // The space is one of the last bytes in this order, so (x, space) precedes (space, y).
     assert_eq!(run.succeeds().text(), "<s><e>!\"abx ");
     train(&["--special", "<s>", "--special", "ab"]).fails(
         1,
@@ -337,7 +337,7 @@ fn the_frequencies_of_merges_are_a_table() {
         let arguments = ["train", "a.txt", "-o", "m.bpe", "--vocab-size", "258", "-q"];
         folder.run(&[&arguments[..], options].concat())
     };
-    // (a, a) occurs four times, two of them overlap with others.
+    // (a, a) occurs four times; two occurrences overlap others.
     let header = "# id\tcount of the pair when it was merged\ttoken in base64\n";
     let table = format!("{header}256\t4\tYWE=\n257\t2\tYWI=\n");
     train(&["--frequencies", "f.tsv"]).succeeds();
@@ -370,7 +370,7 @@ fn known_pieces_have_no_effect() {
 }
 
 #[test]
-fn a_report_proves_what_was_trained() {
+fn a_report_has_reproducible_hashes() {
     let folder = Folder::new();
     folder.write(
         "a.jsonl",
@@ -412,7 +412,7 @@ fn a_report_proves_what_was_trained() {
     if cfg!(target_os = "linux") {
         assert!(report["peak_memory_bytes"].as_u64().unwrap() > 1 << 20);
     }
-    // Counted elsewhere, on other threads: the same hashes.
+    // Counts from a file and another number of threads give the same hashes.
     let counted = [
         "train",
         "--from-counts",
@@ -434,7 +434,7 @@ fn a_report_proves_what_was_trained() {
 }
 
 #[test]
-fn checkpoints_are_what_training_to_their_size_gives() {
+fn checkpoints_equal_models_trained_to_their_size() {
     let folder = Folder::new();
     let words = "low lower lowest slow slower slowest below ";
     folder.write("a.txt", words.repeat(20));

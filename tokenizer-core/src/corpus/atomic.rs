@@ -149,16 +149,19 @@ fn begin(path: &Path) -> io::Result<(File, Option<Temporary>)> {
         Some(folder) if folder != Path::new("") => folder.to_owned(),
         _ => PathBuf::from("."),
     };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".tmp");
-    #[cfg(unix)]
-    {
-        // The usual permissions of a new file, subject to the umask.
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
+    // tempfile's own error names the temporary file; callers report the output instead.
+    let mut failure = None;
+    let mut create = |path: &Path| {
+        let file = OpenOptions::new().write(true).create_new(true).open(path);
+        file.map_err(|error| {
+            let kind = error.kind();
+            failure = Some(error);
+            io::Error::from(kind)
+        })
+    };
     let mut files = temporary_files();
-    let (file, path) = builder.tempfile_in(folder)?.into_parts();
+    let made = (tempfile::Builder::new().prefix(".tmp")).make_in(folder, &mut create);
+    let (file, path) = made.map_err(|error| failure.unwrap_or(error))?.into_parts();
     files.push(path.to_path_buf());
     drop(files);
     let temporary = Temporary {
@@ -251,8 +254,16 @@ mod tests {
     fn folders_and_missing_folders_are_errors() {
         let dir = tempfile::tempdir().unwrap();
         assert!(write_text(dir.path(), "").is_err());
-        let error = write_text(&dir.path().join("no/where"), "").unwrap_err();
-        assert!(error.to_string().contains("where"), "{error}");
+        let path = dir.path().join("no/where");
+        let error = write_text(&path, "").unwrap_err().to_string();
+        assert!(
+            error.starts_with(&format!("{}: ", path.display())),
+            "{error}"
+        );
+        assert!(
+            !error.contains(".tmp") && error.ends_with("(os error 2)"),
+            "{error}"
+        );
     }
 
     #[cfg(unix)]

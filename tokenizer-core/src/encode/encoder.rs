@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use super::boundaries::Boundaries;
 use super::error::{EncodeError, check_stop};
@@ -227,6 +227,7 @@ pub struct Request<'t> {
     pub(super) allowed: &'t SpecialSet,
     pub(super) threads: usize,
     pub(super) stop: Option<&'t AtomicBool>,
+    pub(super) progress: Option<&'t AtomicU64>,
 }
 
 impl<'t> Request<'t> {
@@ -236,6 +237,7 @@ impl<'t> Request<'t> {
             allowed: &encoder.shared.added,
             threads: 1,
             stop: None,
+            progress: None,
         }
     }
 
@@ -261,6 +263,13 @@ impl<'t> Request<'t> {
     /// even inside one long piece. The flag must stay set until the call returns.
     pub fn stop(mut self, flag: &'t AtomicBool) -> Self {
         self.stop = Some(flag);
+        self
+    }
+
+    /// Adds the number of encoded bytes to `counter`, about every 64 KiB: for a progress bar. The total may
+    /// differ from the length of the text by a few bytes, and more if the model normalizes.
+    pub fn progress(mut self, counter: &'t AtomicU64) -> Self {
+        self.progress = Some(counter);
         self
     }
 

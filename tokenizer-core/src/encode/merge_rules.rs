@@ -33,7 +33,7 @@ impl MergeRules {
     pub(super) fn new(model: Arc<Model>) -> Self {
         let vocab = model.vocab();
         let mut rules = MergeRules {
-            bytes: vocab.byte_ids().map(|id| vocab.part(id)),
+            bytes: vocab.byte_ids().map(|id| vocab.hashed(id)),
             byte_ranks: (vec![NO_RANK; 1 << 16].into_boxed_slice().try_into())
                 .expect("of this length"),
             ignore_merges: true,

@@ -244,7 +244,7 @@ impl<'t, T: AsRef<[u8]>> Iterator for Tasks<'t, T> {
         let text = self.texts_ended;
         let (mut bytes, mut steps) = (0, Vec::new());
         // A quarter of an even share of the rest.
-        let share = self.bytes_left / (4 * self.threads);
+        let share = self.bytes_left / (4 * self.threads.max(1));
         let target = share.clamp(self.sizes.smallest, self.sizes.largest);
         while bytes < target
             && let Some(step) = self.step(target - bytes)

@@ -3,6 +3,8 @@
 //! With several threads, this is an ordered parallel map over tasks (`tasks.rs`). The ids of a task are
 //! buffered until its predecessors are done, and then copied to the output once.
 
+use std::sync::atomic::Ordering;
+
 use super::encoder::{Request, with_capacity_for};
 use super::error::{BatchError, EncodeError, check_stop};
 use super::tasks::{Step, Task, Tasks};
@@ -35,7 +37,7 @@ impl Request<'_> {
         ids: &mut Vec<TokenId>,
     ) -> Result<(), EncodeError> {
         let text = text.as_ref();
-        if self.useful_threads(text.len()) > 1 {
+        if self.progress.is_some() || self.useful_threads(text.len()) > 1 {
             let mut output = Output::for_ids(std::mem::take(ids));
             let done = self.process_tasks(&[text], &mut output);
             *ids = output.ids;
@@ -124,7 +126,7 @@ impl Request<'_> {
         output: &mut Output,
     ) -> Result<(), BatchError> {
         let bytes = texts.iter().map(|text| text.as_ref().len()).sum();
-        if self.useful_threads(bytes) > 1 {
+        if self.progress.is_some() || self.useful_threads(bytes) > 1 {
             return self.process_tasks(texts, output);
         }
         let Request { encoder, stop, .. } = *self;
@@ -152,9 +154,12 @@ impl Request<'_> {
     ) -> Result<(), BatchError> {
         let tasks = self.tasks(texts);
         let (threads, count_only) = (tasks.threads(), output.count_only);
-        let encode = |task| self.process_task(&task, count_only);
-        parallel::ordered_map(tasks, threads, encode, |result| {
+        let encode = |task: Task<'_>| Ok((task.bytes, self.process_task(&task, count_only)?));
+        parallel::ordered_map(tasks, threads, encode, |(bytes, result)| {
             output.append(&result);
+            if let Some(progress) = self.progress {
+                progress.fetch_add(bytes as u64, Ordering::Relaxed);
+            }
             Ok(())
         })
     }
@@ -391,6 +396,23 @@ mod tests {
             });
             let panic = std::panic::catch_unwind(run).unwrap_err();
             assert_eq!(panic.downcast_ref(), Some(&"this text panics"));
+        }
+    }
+
+    #[test]
+    fn progress_adds_up_to_all_bytes_and_changes_no_id() {
+        let tokenizer = small_task_tokenizer(cl100k(), vec![]);
+        let text = "the cat\n".repeat(500);
+        let plain = tokenizer.request().encode(&text).unwrap();
+        for threads in [0, 1, 3] {
+            let counter = std::sync::atomic::AtomicU64::new(0);
+            let request = tokenizer.request().threads(threads).progress(&counter);
+            assert_eq!(request.encode(&text).unwrap(), plain);
+            // A task may count the end of its text as a byte.
+            let counted = counter.swap(0, Ordering::Relaxed);
+            assert!((4000..4010).contains(&counted), "{counted}");
+            assert_eq!(request.count(&text).unwrap(), plain.len());
+            assert_eq!(counter.into_inner(), counted);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::Serialize;
-use tokenizer_core::Tokenizer;
+use tokenizer_core::{Request, Tokenizer};
 
 use crate::commands::pipeline;
 use crate::error::Result;
@@ -86,11 +86,11 @@ pub(super) fn measure(
     let mut tokens = 0;
     let mut is_used = vec![false; tokenizer.model().id_limit()];
     let mut counts = TextCounts::default();
-    let encode =
-        |texts: &[InputText], threads| tokenizer.request().threads(threads).encode_batch(texts);
+    let encode = |request: Request<'_>, texts: &[InputText]| request.encode_batch(texts);
     let stage = progress.bytes_of("comparing", inputs.total_bytes);
+    let request = tokenizer.request();
     let cut = pipeline::cut_for(tokenizer);
-    let spent = pipeline::run(inputs, cut, 0, &stage, encode, |texts, batch| {
+    let spent = pipeline::run(inputs, cut, 0, &stage, request, encode, |texts, batch| {
         tokens += batch.ids.len() as u64;
         for &id in &batch.ids {
             if let Some(used) = is_used.get_mut(id as usize) {

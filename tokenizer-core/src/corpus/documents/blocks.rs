@@ -24,6 +24,11 @@ impl Blocks {
         }
     }
 
+    /// Bytes read from the input, before decompression.
+    pub(super) fn taken(&self) -> u64 {
+        self.source.taken()
+    }
+
     /// Returns the next block and whether it is the last. An empty stream has one, empty block.
     ///
     /// `cut(block, searched)` returns where a block that is not the last may end; it found nothing

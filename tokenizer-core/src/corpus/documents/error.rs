@@ -26,7 +26,7 @@ pub enum DocumentError {
     /// An unsupported kind of content.
     #[error(transparent)]
     Refused(#[from] Refused),
-    /// A line that is not a JSON object with a string in the requested field.
+    /// A line that is not valid JSON.
     #[error("line {line}, column {column}: {message}")]
     Json {
         /// The line number, from 1.
@@ -36,9 +36,22 @@ pub enum DocumentError {
         /// The fault.
         message: String,
     },
-    /// An invalid table, or one without the requested column.
+    /// A line that is valid JSON, but not an object with a string in the requested field.
+    #[error("line {line}, column {column}: {message}")]
+    Field {
+        /// The line number, from 1.
+        line: u64,
+        /// The column in bytes, from 1.
+        column: usize,
+        /// The fault.
+        message: String,
+    },
+    /// An invalid table.
     #[error("{0}")]
     Table(String),
+    /// A table without the requested column, or a column that does not contain one string per row.
+    #[error("{0}")]
+    Column(String),
     /// A null in a table.
     #[error("row {row}: null in column {column:?}")]
     Null {

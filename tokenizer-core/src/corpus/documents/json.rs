@@ -40,13 +40,19 @@ pub(super) fn texts(
         push_text(line, field, &mut texts).map_err(|error| {
             let message = error.to_string();
             let position = format!(" at line {} column {}", error.line(), error.column());
-            DocumentError::Json {
-                line: *number,
-                column: error.column() + mark_length,
-                message: message
-                    .strip_suffix(&position)
-                    .unwrap_or(&message)
-                    .to_owned(),
+            let message = message.strip_suffix(&position).unwrap_or(&message).to_owned();
+            let (line, column) = (*number, error.column() + mark_length);
+            match error.is_data() {
+                true => DocumentError::Field {
+                    line,
+                    column,
+                    message,
+                },
+                false => DocumentError::Json {
+                    line,
+                    column,
+                    message,
+                },
             }
         })?;
         ends.push_back((texts.len(), Unit::Line(*number)));

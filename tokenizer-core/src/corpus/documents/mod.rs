@@ -69,6 +69,9 @@ pub struct Documents {
     /// For a document in several parts: bytes before the current part, and whether it is the last.
     offset: u64,
     ends_document: bool,
+    /// Size of the file in bytes; 0 for a stream.
+    length: u64,
+    position: u64,
     done: bool,
 }
 
@@ -76,7 +79,7 @@ enum Reader {
     Text(Blocks),
     JsonLines(Blocks),
     #[cfg(feature = "parquet")]
-    Table(table::Batches),
+    Table(table::Rows),
 }
 
 impl fmt::Debug for Documents {
@@ -129,7 +132,7 @@ impl Documents {
     }
 
     fn of_source(source: Source, options: &DocumentOptions) -> Result<Self, DocumentError> {
-        let doubt = source.doubt();
+        let (doubt, length) = (source.doubt(), source.length());
         let reader = match source.content() {
             Content::JsonLines => Reader::JsonLines(Blocks::new(source)),
             Content::Text => Reader::Text(Blocks::new(source)),
@@ -147,6 +150,8 @@ impl Documents {
             number: 0,
             offset: 0,
             ends_document: true,
+            length,
+            position: 0,
             done: false,
         })
     }
@@ -154,6 +159,13 @@ impl Documents {
     /// A sign that the input is not text.
     pub fn doubt(&self) -> Option<Doubt> {
         self.doubt
+    }
+
+    /// The number of bytes of the input that have been read, for a progress bar. For a compressed file these
+    /// are compressed bytes; for a table, its size times the fraction of rows read, or 0 if it is a stream.
+    /// Runs ahead of the returned documents by up to a megabyte.
+    pub fn position(&self) -> u64 {
+        self.position
     }
 
     /// Reads the next block. Returns `false` at the end of the input.
@@ -193,7 +205,18 @@ impl Documents {
                 }
             }
             #[cfg(feature = "parquet")]
-            Reader::Table(batches) => batches.next().transpose()?,
+            Reader::Table(rows) => rows.batches.next().transpose()?,
+        };
+        self.position = match &self.reader {
+            Reader::Text(blocks) | Reader::JsonLines(blocks) => blocks.taken(),
+            #[cfg(feature = "parquet")]
+            Reader::Table(rows) => match read.as_ref().and_then(|(_, ends)| ends.back()) {
+                Some(&(_, Unit::Row(row))) => {
+                    let share = row as f64 / rows.total.max(row) as f64;
+                    (self.length as f64 * share) as u64
+                }
+                _ => self.length,
+            },
         };
         let is_read = read.is_some();
         if let Some((bytes, ends)) = read {

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::read::MultiGzDecoder;
 use serde_json::Value;
@@ -25,8 +27,22 @@ pub(super) struct Source {
     file: Option<PathBuf>,
     /// The length of the file in bytes when it was opened.
     length: u64,
-    /// The number of bytes read.
-    taken: u64,
+    /// Bytes read from the file or stream, before decompression.
+    taken: Arc<AtomicU64>,
+}
+
+/// A stream that counts the bytes read from it.
+struct Counted {
+    stream: Box<dyn Read + Send>,
+    taken: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.stream.read(buffer)?;
+        self.taken.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
 }
 
 /// Buffer size for compressed input, in bytes.
@@ -50,17 +66,22 @@ impl Source {
 
     /// Opens a stream; `name` is its path, if it has one.
     pub(super) fn of_stream(
-        mut stream: Box<dyn Read + Send>,
+        stream: Box<dyn Read + Send>,
         name: Option<&Path>,
         read_as: ReadAs,
     ) -> Result<Self, DocumentError> {
+        let taken = Arc::default();
+        let mut stream = Counted {
+            stream,
+            taken: Arc::clone(&taken),
+        };
         let head = read_head(&mut stream)?;
         let content = head.content(name, read_as);
         let format = match content {
             Content::Gzip => "gzip",
             Content::Zstd => "Zstandard",
             Content::Refused(refused) => return Err(refused.into()),
-            content => return Ok(Self::new(head, stream, content, None)),
+            content => return Ok(Self::new(head, Box::new(stream), content, None, taken)),
         };
         let stream = Cursor::new(head.bytes).chain(stream);
         let stream = io::BufReader::with_capacity(BUFFER, stream);
@@ -78,7 +99,7 @@ impl Source {
         };
         match head.content(name, read_as) {
             content @ (Content::Text | Content::JsonLines) => {
-                Ok(Self::new(head, reader, content, Some(format)))
+                Ok(Self::new(head, reader, content, Some(format), taken))
             }
             Content::Parquet => {
                 let message =
@@ -99,6 +120,7 @@ impl Source {
         rest: Box<dyn Read + Send>,
         content: Content,
         compressed: Option<&'static str>,
+        taken: Arc<AtomicU64>,
     ) -> Self {
         let beginning = &head.bytes[..head.bytes.len().min(Head::LENGTH)];
         let is_text = content == Content::Text;
@@ -109,7 +131,7 @@ impl Source {
             compressed,
             file: None,
             length: 0,
-            taken: 0,
+            taken,
         }
     }
 
@@ -121,6 +143,16 @@ impl Source {
     /// A sign that the input is not text.
     pub(super) fn doubt(&self) -> Option<Doubt> {
         self.doubt
+    }
+
+    /// Bytes read from the file or stream, before decompression.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Size of the file in bytes; 0 for a stream.
+    pub(super) fn length(&self) -> u64 {
+        self.length
     }
 
     /// Whether the source is an uncompressed regular file.
@@ -139,7 +171,6 @@ impl Source {
             Some(format) => DocumentError::Compressed { format, error },
             None => error.into(),
         })?;
-        self.taken += read as u64;
         if read < limit {
             self.check_length()?;
         }
@@ -152,7 +183,7 @@ impl Source {
         let Some(path) = self.file.as_ref().filter(|_| self.is_plain_file()) else {
             return Ok(());
         };
-        let (taken, length) = (self.taken, self.length);
+        let (taken, length) = (self.taken(), self.length);
         if taken >= length || path.metadata().is_ok_and(|now| now.len() == length) {
             return Ok(());
         }
@@ -166,7 +197,7 @@ impl Source {
         mut self,
         column: &str,
         threads: usize,
-    ) -> Result<table::Batches, DocumentError> {
+    ) -> Result<table::Rows, DocumentError> {
         match &self.file {
             Some(path) => table::of_file(File::open(path)?, column, threads),
             None => {

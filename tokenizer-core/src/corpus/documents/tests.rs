@@ -184,6 +184,46 @@ fn truncation_while_reading_is_an_error() {
     }
 }
 
+/// Asserts that the position grows up to the size of the file.
+fn assert_position(path: &std::path::Path) {
+    let size = path.metadata().unwrap().len();
+    let mut options = options(Units::Whole).threads(2);
+    options.cut = Some(Pattern::named(PatternName::Gpt2));
+    let mut documents = Documents::of_file(path, &options).unwrap();
+    let mut positions = vec![];
+    while let Some(stretch) = documents.next() {
+        stretch.unwrap();
+        positions.push(documents.position());
+    }
+    assert!(positions.is_sorted(), "{path:?}");
+    assert!(positions[0] < size, "{path:?}: {} of {size}", positions[0]);
+    assert_eq!(documents.position(), size, "{path:?}");
+}
+
+#[test]
+fn the_position_is_that_in_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let text: String = (0..500_000).map(|n| format!("{n} ")).collect();
+    let lines: String = (0..200_000)
+        .map(|n| format!("{{\"text\":\"{n}\"}}\n"))
+        .collect();
+    for (name, bytes) in [
+        ("a.txt", text.clone().into_bytes()),
+        ("a.txt.gz", gzip(text.as_bytes())),
+        ("a.txt.zst", zstandard(text.as_bytes())),
+        ("a.jsonl", lines.clone().into_bytes()),
+        ("a.jsonl.zst", zstandard(lines.as_bytes())),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        assert_position(&path);
+    }
+    let mut documents = Documents::of_stream(&b"text"[..], &options(Units::Whole)).unwrap();
+    assert_eq!(documents.position(), 0);
+    documents.next().unwrap().unwrap();
+    assert_eq!(documents.position(), 4);
+}
+
 /// The documents of a file, or the error. `look` must give the same error.
 fn read(path: &std::path::Path, options: &DocumentOptions) -> Result<Vec<Vec<u8>>, String> {
     let looked = Documents::look(path, options);
@@ -706,6 +746,7 @@ mod tables {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("table");
         std::fs::write(&path, &bytes).unwrap();
+        assert_position(&path);
         let options = DocumentOptions::default();
         let wanted: Vec<Vec<u8>> = groups
             .concat()

@@ -69,12 +69,12 @@ impl Column {
                 .collect();
             let names = names.join(", ");
             let message = format!("no column {name:?} (columns: {names})");
-            return Err(DocumentError::Table(message));
+            return Err(DocumentError::Column(message));
         };
         let column = &columns[index];
         if column.physical_type() != PhysicalType::BYTE_ARRAY || column.max_rep_level() > 0 {
             let message = format!("column {name:?} does not contain one string per row");
-            return Err(DocumentError::Table(message));
+            return Err(DocumentError::Column(message));
         }
         let mut groups = metadata.row_groups().iter();
         if !groups.all(|group| is_inside(group, index, length)) {
@@ -87,6 +87,12 @@ impl Column {
             name: name.into(),
             index,
         })
+    }
+
+    /// The number of rows that the table declares.
+    pub(super) fn declared_rows(&self) -> u64 {
+        let rows = self.reader.metadata().file_metadata().num_rows();
+        u64::try_from(rows).unwrap_or(0)
     }
 
     /// The ranges of all rows of the table: one per row group or, if `divided`, several of about equal

@@ -26,8 +26,14 @@ use super::error::DocumentError;
 /// The texts of a column, in the order of the table. Ends after the first error.
 pub(super) type Batches = Box<dyn Iterator<Item = Result<Batch, DocumentError>> + Send>;
 
+/// The texts of a column, and the number of rows that the table declares.
+pub(super) struct Rows {
+    pub(super) batches: Batches,
+    pub(super) total: u64,
+}
+
 /// Reads a column of a table in a file.
-pub(super) fn of_file(file: File, name: &str, threads: usize) -> Result<Batches, DocumentError> {
+pub(super) fn of_file(file: File, name: &str, threads: usize) -> Result<Rows, DocumentError> {
     open(SharedFile::new(file)?, name, threads)
 }
 
@@ -36,17 +42,20 @@ pub(super) fn open(
     table: impl ChunkReader + 'static,
     name: &str,
     threads: usize,
-) -> Result<Batches, DocumentError> {
+) -> Result<Rows, DocumentError> {
     let column = Column::open(table, name)?;
+    let total = column.declared_rows();
     let ranges = column.row_ranges(threads > 1);
     let threads = threads.min(ranges.len());
     if threads > 1
         && let Ok(batches) = ahead::batches(&column, &ranges, threads)
     {
-        return Ok(Box::new(batches));
+        let batches = Box::new(batches);
+        return Ok(Rows { batches, total });
     }
     // Also the fallback if no thread can be started.
     let ranges = ranges.into_iter();
     let batches = ranges.flat_map(move |range| column.batches(range));
-    Ok(Box::new(batches))
+    let batches = Box::new(batches);
+    Ok(Rows { batches, total })
 }

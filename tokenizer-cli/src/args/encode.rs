@@ -1,0 +1,153 @@
+//! Options of `encode`, `decode` and `count`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::values::{positive, with_values};
+use super::{InputArguments, ModelArguments, heading};
+use crate::ids::IdFormat;
+
+const ENCODE_FORMAT: &str = "\
+Set the format. By default, the name of OUT decides: .jsonl, .npy, .parquet, .u16 and .u32 name \
+their formats; .bin is u16 if every id of the model fits, otherwise u32; all else is text.";
+
+const DECODE_FORMAT: &str = "\
+Set the format. By default, the header of INPUT decides, or the name of INPUT as in encode.";
+
+/// Encode text to ids
+///
+/// Special tokens in the text are encoded as ordinary text, unless --allow-special is given.
+///
+/// A .bin, .u16, .u32 or .npy file holds the ids of all documents, joined. It comes with OUT.json, a
+/// header with the format and the model, and OUT.index, the total number of ids up to the end of each
+/// document (little-endian u64).
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tokenizer encode book.txt -m model.bpe
+  echo 'hello world' | tokenizer encode - -m ranks.tiktoken --pattern cl100k
+  tokenizer encode shards/*.txt -m model.bpe -o ids.npy
+  tokenizer encode dump.jsonl.zst --field content -m model.bpe -o ids.bin
+  tokenizer encode -r corpus/ -m model.bpe --append-special '<|endoftext|>' \\
+      --shard-tokens 100M -o train.bin --resume")]
+pub(crate) struct EncodeArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+
+    /// Write the ids here [default: standard output]
+    ///
+    /// `-` is standard output.
+    #[arg(
+        short,
+        long,
+        value_name = "OUT",
+        default_value = "-",
+        hide_default_value = true
+    )]
+    #[arg(help_heading = heading::OUTPUT)]
+    pub(crate) output: PathBuf,
+
+    /// Set the format [default: from the name of OUT]
+    #[arg(long, value_enum, help_heading = heading::OUTPUT, hide_possible_values = true)]
+    #[arg(long_help = with_values::<IdFormat>(ENCODE_FORMAT))]
+    pub(crate) format: Option<IdFormat>,
+
+    /// Put a special token after each document
+    ///
+    /// Repeatable; several tokens keep their order.
+    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
+    #[arg(help_heading = heading::OUTPUT)]
+    pub(crate) append_special: Vec<String>,
+
+    /// Put a special token before each document
+    ///
+    /// Repeatable; several tokens keep their order.
+    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
+    #[arg(help_heading = heading::OUTPUT)]
+    pub(crate) prepend_special: Vec<String>,
+
+    /// Write shards of N ids each
+    ///
+    /// The files are OUT-00000, OUT-00001 and so on; the number is inserted before the extension. Each
+    /// ends with the document that brings it to N ids or more; no document is split. The suffix k
+    /// multiplies by 1,000 and M by 1,000,000: `100M`.
+    #[arg(long, value_name = "N", value_parser = positive::<u64>)]
+    #[arg(help_heading = heading::OUTPUT)]
+    pub(crate) shard_tokens: Option<u64>,
+
+    /// Continue an interrupted run
+    ///
+    /// The command must be the same. Complete shards are kept, and encoding continues after the last.
+    #[arg(long, requires = "shard_tokens", help_heading = heading::OUTPUT)]
+    pub(crate) resume: bool,
+
+    /// Recognize special tokens in the text
+    ///
+    /// Each document is then held in memory as a whole.
+    #[arg(long, help_heading = heading::INPUT)]
+    pub(crate) allow_special: bool,
+
+    #[command(flatten)]
+    pub(crate) documents: InputArguments,
+}
+
+/// Decode ids to text
+///
+/// The output is exactly the bytes that were encoded. Documents follow each other without a separator.
+///
+/// If INPUT has a header (INPUT.json), the header decides the format, and a model that decodes
+/// differently from the model in the header is refused.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tokenizer decode ids.npy -m model.bpe -o book.txt
+  echo '104 105' | tokenizer decode - -m model.bpe")]
+pub(crate) struct DecodeArguments {
+    /// File of ids, as written by encode; `-` is standard input
+    #[arg(value_name = "INPUT")]
+    pub(crate) input: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+
+    /// Write the text here [default: standard output]
+    ///
+    /// `-` is standard output.
+    #[arg(
+        short,
+        long,
+        value_name = "OUT",
+        default_value = "-",
+        hide_default_value = true
+    )]
+    #[arg(help_heading = heading::OUTPUT)]
+    pub(crate) output: PathBuf,
+
+    /// Omit special tokens
+    ///
+    /// Added tokens that are not special are kept.
+    #[arg(long, help_heading = heading::OUTPUT)]
+    pub(crate) skip_special: bool,
+
+    /// Set the format [default: from header or name]
+    #[arg(long, value_enum, help_heading = heading::INPUT, hide_possible_values = true)]
+    #[arg(long_help = with_values::<IdFormat>(DECODE_FORMAT))]
+    pub(crate) format: Option<IdFormat>,
+}
+
+/// Count the tokens of text
+///
+/// Prints a line for each input with its tokens, bytes and name, separated by tabs. With several
+/// inputs, a line with the total follows.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  tokenizer count shards/*.txt -m model.bpe")]
+pub(crate) struct CountArguments {
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+
+    #[command(flatten)]
+    pub(crate) documents: InputArguments,
+}

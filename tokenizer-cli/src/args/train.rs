@@ -1,0 +1,210 @@
+//! Options of `train` and `count-pieces`.
+
+use std::path::{Path, PathBuf};
+
+use clap::builder::TypedValueParser;
+use clap::{Args, ValueEnum};
+use tokenizer_core::corpus::CountsFormat;
+use tokenizer_core::{Count, Pattern};
+
+use super::models::{model_path, path, read_model_path};
+use super::values::{PatternParser, number, positive, size, with_values};
+use super::{InputArguments, heading};
+
+/// Train a vocabulary on text and write it as a model
+///
+/// If the corpus is too small for --vocab-size, the model has fewer ids and a warning is printed.
+#[derive(Debug, Args)]
+#[command(mut_arg("inputs", |inputs| inputs.required(false).required_unless_present("from_counts")))]
+#[command(override_usage = "\
+tokenizer train [OPTIONS] -o <MODEL> <INPUT>...
+       tokenizer train [OPTIONS] -o <MODEL> --from-counts <FILE>...")]
+#[command(after_help = "\
+Examples:
+  tokenizer train corpus.txt -o model.bpe
+  tokenizer train a.txt b.txt -o model.bpe --vocab-size 64k \\
+      --special '<|endoftext|>'
+  tokenizer train --recursive corpus/ --field content -o model.bpe
+  tokenizer train corpus.txt -o ranks.tiktoken --pattern nanochat
+  tokenizer train --from-counts counts/*.parquet -o model.bpe
+  tokenizer train corpus.txt -o model.bpe --checkpoint-sizes 4k,8k,16k
+  tokenizer train medicine.txt --extend model.bpe -o larger.bpe --vocab-size 40k")]
+pub(crate) struct TrainArguments {
+    /// Set the number of ids
+    ///
+    /// The ids are the 256 bytes, the merges and the special tokens. The suffix k multiplies by
+    /// 1,000 and M by 1,000,000: `32k` is 32,000.
+    #[arg(long, value_name = "N", value_parser = number::<usize>, default_value = "32768")]
+    #[arg(help_heading = heading::TRAINING)]
+    pub(crate) vocab_size: usize,
+
+    /// Split text by this pattern [default: cl100k]
+    ///
+    /// A pattern is a name (gpt2, cl100k, o200k or nanochat; also r50k and p50k) or a regex. It splits
+    /// text into pieces, and no token extends over two pieces. With --from-counts or --extend, the
+    /// default is the pattern of the counts or of the model.
+    #[arg(long, value_name = "NAME|REGEX", value_parser = PatternParser, allow_hyphen_values = true)]
+    #[arg(hide_possible_values = true, help_heading = heading::TRAINING)]
+    pub(crate) pattern: Option<Pattern>,
+
+    /// Add a special token (repeatable)
+    ///
+    /// Special tokens take the ids after the merges, in the order given; with --tie-break
+    /// huggingface they take the first ids.
+    #[arg(long = "special", value_name = "TOKEN", allow_hyphen_values = true)]
+    #[arg(help_heading = heading::TRAINING)]
+    pub(crate) specials: Vec<String>,
+
+    /// Start from MODEL and learn more merges
+    ///
+    /// Ordinary tokens keep their ids and new tokens follow. Special tokens whose ids come after
+    /// the ordinary tokens move to the end. --vocab-size is the new total.
+    #[arg(long, value_name = "MODEL", value_parser = read_model_path())]
+    #[arg(conflicts_with_all = ["specials", "tie_break"], help_heading = heading::TRAINING)]
+    pub(crate) extend: Option<PathBuf>,
+
+    /// Stop when all pairs are rarer than N
+    ///
+    /// A pair that occurs fewer than N times is not merged.
+    #[arg(long, value_name = "N", value_parser = number::<Count>, default_value = "1")]
+    #[arg(help_heading = heading::TRAINING)]
+    pub(crate) min_frequency: Count,
+
+    /// Make no token longer than N bytes
+    #[arg(long, value_name = "N", value_parser = positive::<usize>)]
+    #[arg(help_heading = heading::TRAINING)]
+    pub(crate) max_token_bytes: Option<usize>,
+
+    /// Break ties by this rule
+    #[arg(long, value_enum, value_name = "RULE", default_value_t = TieBreakRule::Raw)]
+    #[arg(hide_possible_values = true)]
+    #[arg(long_help = with_values::<TieBreakRule>("Break ties by this rule. Of two pairs with equal \
+        counts, the pair with the smaller ids is merged first; the rule decides the order of ids:"))]
+    #[arg(help_heading = heading::TRAINING)]
+    pub(crate) tie_break: TieBreakRule,
+
+    /// Write the model here: .bpe, .json or .tiktoken
+    ///
+    /// The extension decides the format. A .bpe file holds everything; .json is Hugging Face's
+    /// tokenizer.json; .tiktoken holds neither the pattern nor special tokens.
+    #[arg(short, long, value_name = "MODEL", value_parser = model_path())]
+    #[arg(help_heading = heading::OUTPUT)]
+    pub(crate) output: PathBuf,
+
+    /// Also write models of these smaller sizes
+    ///
+    /// Each equals a model trained with that --vocab-size, but takes no training of its own. The size
+    /// is inserted before the extension: model-4096.bpe.
+    #[arg(long, value_name = "N,...", value_parser = number::<usize>, value_delimiter = ',')]
+    #[arg(conflicts_with = "extend", help_heading = heading::OUTPUT)]
+    pub(crate) checkpoint_sizes: Vec<usize>,
+
+    /// Write the count of each merged pair
+    ///
+    /// Each line has the id of a new token, the count of its pair at the time of the merge, and the
+    /// token in base64, separated by tabs. `-` is standard output.
+    #[arg(long, value_name = "FILE.tsv", help_heading = heading::OUTPUT)]
+    pub(crate) frequencies: Option<PathBuf>,
+
+    /// Write a report of the run
+    ///
+    /// The report is JSON. To repeat and verify the run, it has the inputs, the options, and hashes of
+    /// the counts, the merges and the model; also the time of each stage and the memory used. `-` is
+    /// standard output.
+    #[arg(long, value_name = "FILE.json", help_heading = heading::OUTPUT)]
+    pub(crate) report: Option<PathBuf>,
+
+    /// Train on piece counts instead of text
+    ///
+    /// The files (.tsv or .parquet) were written by count-pieces, all with the same pattern.
+    #[arg(long, value_name = "FILE", num_args = 1.., value_parser = counts_path())]
+    #[arg(conflicts_with_all = [
+        "inputs", "errors", "max_chars", "doc_cap", "recursive", "per_line", "document_separator",
+        "json_lines", "text", "include", "exclude", "field", "column",
+    ])]
+    #[arg(help_heading = heading::INPUT)]
+    pub(crate) from_counts: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) documents: InputArguments,
+
+    #[command(flatten)]
+    pub(crate) counting: CountingArguments,
+
+    /// Has no effect; kept so that old command lines run.
+    #[arg(long, value_name = "N", hide = true)]
+    pub(crate) known_pieces: Option<usize>,
+}
+
+/// The rule for pairs of equal count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TieBreakRule {
+    /// Bytes 0 to 255, merges, special tokens (as rustbpe)
+    Raw,
+    /// Special tokens, bytes in the order of the byte-level alphabet, merges (as Hugging Face's
+    /// BpeTrainer; its max_token_length is --max-token-bytes + 1)
+    Huggingface,
+}
+
+/// Limits on the text that is counted, and on memory.
+#[derive(Debug, Args)]
+pub(crate) struct CountingArguments {
+    /// Stop after N characters in total
+    ///
+    /// The document that brings the total above N is the last one, and is counted whole. The suffix
+    /// k multiplies by 1,000 and M by 1,000,000: `100M`.
+    #[arg(long, value_name = "N", value_parser = number::<u64>, help_heading = heading::INPUT)]
+    pub(crate) max_chars: Option<u64>,
+
+    /// Use at most N characters of each document
+    #[arg(long, value_name = "N", value_parser = number::<u64>, help_heading = heading::INPUT)]
+    pub(crate) doc_cap: Option<u64>,
+
+    /// Count pieces within this much memory
+    ///
+    /// SIZE is in bytes, such as 2GB (powers of 1,000) or 512MiB (powers of 1,024). Counts that do not
+    /// fit are written to temporary files in TMPDIR; the result is the same. Memory for reading
+    /// documents is not included.
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = heading::PERFORMANCE)]
+    pub(crate) max_memory: Option<usize>,
+}
+
+/// Count pieces, to train on them later or elsewhere
+///
+/// An INPUT named .tsv, or a .parquet file with the columns `piece` and `count`, holds counts of an
+/// earlier run, which must have used the same pattern. Every other INPUT is text. All counts are
+/// added up; the output does not depend on which run or thread counted a text.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tokenizer count-pieces shard1.txt -o shard1.parquet
+  tokenizer count-pieces shard1.parquet shard2.parquet -o all.parquet
+  tokenizer train --from-counts all.parquet -o model.bpe")]
+pub(crate) struct CountPiecesArguments {
+    /// Write the counts here: .parquet or .tsv
+    ///
+    /// A .parquet file has the columns `piece` and `count`. A line of a .tsv file has a piece in
+    /// base64, a tab and its count.
+    #[arg(short, long, value_name = "COUNTS", value_parser = counts_path())]
+    #[arg(help_heading = heading::OUTPUT)]
+    pub(crate) output: PathBuf,
+
+    /// Split text by this pattern [default: cl100k]
+    ///
+    /// A pattern is a name (gpt2, cl100k, o200k or nanochat; also r50k and p50k) or a regex. If
+    /// INPUTs hold counts, the default is their pattern.
+    #[arg(long, value_name = "NAME|REGEX", value_parser = PatternParser, allow_hyphen_values = true)]
+    #[arg(hide_possible_values = true, help_heading = heading::INPUT)]
+    pub(crate) pattern: Option<Pattern>,
+
+    #[command(flatten)]
+    pub(crate) documents: InputArguments,
+
+    #[command(flatten)]
+    pub(crate) counting: CountingArguments,
+}
+
+fn counts_path() -> impl TypedValueParser<Value = PathBuf> {
+    let is_counts = |path: &Path| CountsFormat::of_path(path).is_some();
+    path(is_counts, "a file of piece counts ends in .tsv or .parquet")
+}

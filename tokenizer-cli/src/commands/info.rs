@@ -1,0 +1,176 @@
+//! `tokenizer info`: describes a model, for people or as JSON.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tokenizer_core::corpus::ModelFormat;
+use tokenizer_core::{Gaps, Merging, Model, Normalizer, SpecialToken, TokenId};
+
+use super::models::load;
+use crate::args::InfoArguments;
+use crate::error::Result;
+use crate::ids::{decoding_sha256, model_sha256, special_tokens};
+use crate::output::Output;
+use crate::progress::{Progress, number, shortened};
+use crate::terminal::escape;
+
+pub(crate) fn run(arguments: &InfoArguments, progress: &Progress) -> Result<()> {
+    let path = &arguments.model.path;
+    let model = load(&arguments.model, progress)?;
+    Output::STANDARD.write_all(match arguments.json {
+        true => format!("{:#}\n", json(&model, path)),
+        false => text(&model, path),
+    })
+}
+
+/// Columns of a line of text.
+const WIDTH: usize = 80;
+/// Columns of the labels.
+const LABEL: usize = 13;
+
+fn text(model: &Model, path: &Path) -> String {
+    let mut text = String::new();
+    let mut field = |label: &str, value: &str| line(&mut text, label, value);
+    field("model", &path.to_string_lossy());
+    field("format", format_name(path));
+    for (stage, (regex, gaps)) in model.pattern().stages().enumerate() {
+        let label = if stage == 0 { "pattern" } else { "then" };
+        let name = model.pattern().name().map(|name| name.as_str());
+        field(label, name.unwrap_or(regex));
+        if gaps == Gaps::Drop {
+            field("", "(text between matches is dropped)");
+        }
+    }
+    if model.pattern().stages().len() == 0 {
+        field("pattern", "none");
+    }
+    field("normalizer", normalizer(model).unwrap_or("none"));
+    field("ids", &count(model.id_limit()));
+    field("tokens", &count(model.vocab().len()));
+    match model.merging() {
+        Merging::Ranks => field("merges", "by rank"),
+        Merging::Merges { merges, .. } => field("merges", &count(merges.len())),
+    }
+    let (special, added) = (added(model, true), added(model, false));
+    field("special", &count(special.len()));
+    field("added", &count(added.len()));
+    let affixes = model.affixes();
+    for (label, ids) in [
+        ("before text", &affixes.before),
+        ("after text", &affixes.after),
+    ] {
+        if !ids.is_empty() {
+            let ids: Vec<String> = ids.iter().map(TokenId::to_string).collect();
+            field(label, &ids.join(" "));
+        }
+    }
+    field("model hash", &model_sha256(model));
+    field(
+        "decoding hash",
+        &decoding_sha256(model, &special_tokens(model)),
+    );
+    tokens(&mut text, "special tokens", &special);
+    tokens(&mut text, "added tokens", &added);
+    text
+}
+
+/// Appends a label and its value, which is wrapped at the width of a terminal.
+fn line(text: &mut String, label: &str, value: &str) {
+    let value: Vec<char> = escape(value).chars().collect();
+    for (row, chunk) in value.chunks(WIDTH - LABEL - 2).enumerate() {
+        let label = if row == 0 { label } else { "" };
+        let chunk: String = chunk.iter().collect();
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{label:LABEL$}  {chunk}");
+    }
+}
+
+/// Appends a titled list of tokens: id, content and flags.
+fn tokens(text: &mut String, title: &str, tokens: &[&SpecialToken]) {
+    if !tokens.is_empty() {
+        let _ = writeln!(text, "\n{title}");
+    }
+    for token in tokens {
+        let flags = flags(token).join(", ");
+        let room = WIDTH - "       257  ".len() - "…  ".chars().count() - flags.len();
+        let content = shortened(&escape(&token.content), room);
+        let line = format!("{:>10}  {content}  {flags}", token.id);
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+}
+
+fn count(n: usize) -> String {
+    number(n as u64).to_string()
+}
+
+fn format_name(path: &Path) -> &'static str {
+    match ModelFormat::of_path(path) {
+        Some(ModelFormat::Native) => ".bpe (native)",
+        Some(ModelFormat::Tiktoken) => ".tiktoken (ranks)",
+        Some(_) => ".json (Hugging Face)",
+        None => "folder (Hugging Face)",
+    }
+}
+
+fn normalizer(model: &Model) -> Option<&'static str> {
+    model.normalizer().map(|normalizer| match normalizer {
+        Normalizer::Nfc => "NFC",
+        _ => "other",
+    })
+}
+
+/// The special tokens, or the other added tokens, by ascending id.
+fn added(model: &Model, special: bool) -> Vec<&SpecialToken> {
+    let tokens = model.specials().iter();
+    tokens.filter(|token| token.special == special).collect()
+}
+
+/// The names of the flags that are set, as in a `tokenizer.json`.
+fn flags(token: &SpecialToken) -> Vec<&'static str> {
+    let flags = [
+        ("normalized", token.normalized),
+        ("lstrip", token.lstrip),
+        ("rstrip", token.rstrip),
+        ("single_word", token.single_word),
+    ];
+    let set = flags.into_iter().filter(|(_, is_set)| *is_set);
+    set.map(|(name, _)| name).collect()
+}
+
+fn json(model: &Model, path: &Path) -> Value {
+    let stages = model.pattern().stages().map(|(regex, gaps)| {
+        let gaps = if gaps == Gaps::Keep { "keep" } else { "drop" };
+        json!({ "regex": regex, "gaps": gaps })
+    });
+    let tokens = |special| -> Value {
+        let token = |token: &SpecialToken| json!({ "id": token.id, "content": token.content, "flags": flags(token) });
+        added(model, special).into_iter().map(token).collect()
+    };
+    let merges = match model.merging() {
+        Merging::Ranks => None,
+        Merging::Merges { merges, .. } => Some(merges.len()),
+    };
+    json!({
+        "model": path.to_string_lossy(),
+        "format": match ModelFormat::of_path(path) {
+            Some(ModelFormat::Native) => "bpe",
+            Some(ModelFormat::Tiktoken) => "tiktoken",
+            _ => "huggingface",
+        },
+        "pattern": {
+            "name": model.pattern().name().map(|name| name.as_str()),
+            "stages": stages.collect::<Value>(),
+        },
+        "normalizer": normalizer(model),
+        "vocab_size": model.id_limit(),
+        "tokens": model.vocab().len(),
+        "merges": merges,
+        "before_text": model.affixes().before,
+        "after_text": model.affixes().after,
+        "special_tokens": tokens(true),
+        "added_tokens": tokens(false),
+        "model_sha256": model_sha256(model),
+        "decoding_sha256": decoding_sha256(model, &special_tokens(model)),
+    })
+}
