@@ -328,8 +328,9 @@ impl Line {
             self.terminal = Some(terminal);
         }
         let (position, detail) = self.counters.view();
-        self.bar.set_position(position);
+        // Each call may draw: the numbers precede the position.
         self.bar.set_prefix(detail);
+        self.bar.set_position(position);
         self.bar.tick();
     }
 

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use tokenizer_core::format::native;
 use tokenizer_core::{Model, SpecialToken, TokenId};
 
-use crate::progress::{plural, shortened};
+use crate::progress::shortened;
 
 /// Special tokens and their ids.
 pub(crate) type SpecialTokens = BTreeMap<String, TokenId>;
@@ -78,7 +78,12 @@ pub(super) fn special_difference(theirs: &SpecialTokens, model: &Model) -> Strin
     let more = differences.len().saturating_sub(SHOWN);
     differences.truncate(SHOWN);
     if more > 0 {
-        differences.push(format!("and {} more", plural(more as u64, "special token")));
+        let noun = if more == 1 {
+            "token differs"
+        } else {
+            "tokens differ"
+        };
+        differences.push(format!("and {more} more special {noun}"));
     }
     differences.join(", ")
 }

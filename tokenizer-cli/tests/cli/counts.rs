@@ -40,7 +40,7 @@ fn counts_are_lines_of_base64_in_the_order_of_bytes() {
         "-",
         &["count-pieces", "-", "-o", "b.tsv", "--pattern", "gpt2"],
     );
-    run.succeeds().says(&["counted 1 bytes, 1 pieces"]);
+    run.succeeds().says(&["counted 1 byte, 1 piece, "]);
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn counts_without_a_pattern_require_one() {
     folder
         .run(&["train", "--from-counts", "a.tsv", "-o", "m.bpe"])
         .fails(2, &["a.tsv: no pattern in the file"])
-        .says(&["tip: give the one they were split by"]);
+        .says(&["tip: --pattern names the one they were split by"]);
     let model = trained(&folder, &["--from-counts", "a.tsv", "--pattern", "gpt2"]);
     assert!(!model.is_empty());
 }

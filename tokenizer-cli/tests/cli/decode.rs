@@ -67,8 +67,8 @@ fn errors_in_text_name_the_line() {
     let folder = Folder::with_model();
     let decode = |ids: &str| folder.run_with(ids, &["decode", "-", "-m", "m.bpe", "-o", "out"]);
     decode("1 2\n3 x 4").fails(1, &["standard input: line 2: invalid id \"x\""]);
-    decode("1, 2").fails(1, &["line 1: \"1,\""]);
-    decode("-1").fails(1, &["line 1: \"-1\""]);
+    decode("1, 2").fails(1, &["line 1: invalid id \"1,\""]);
+    decode("-1").fails(1, &["line 1: invalid id \"-1\""]);
     decode("\n\n4294967296").fails(1, &["line 3: \"4294967296\""]);
     decode("1 2\n3 270 4").fails(
         1,
@@ -127,7 +127,7 @@ fn a_u32_bin_file_is_not_read_as_u16() {
     folder
         .run(&["decode", "ids.bin", "-m", "m.bpe", "-q"])
         .fails(1, &["ids.bin: ", "look like u32"])
-        .says(&["tip: give --format u32"]);
+        .says(&["tip: use --format u32"]);
     let decode = |format: &str| {
         let run = folder.run(&["decode", "ids.bin", "-m", "m.bpe", "-q", "--format", format]);
         run.succeeds().stdout
@@ -166,7 +166,7 @@ fn other_arrays_are_refused() {
     decode(npy("<f8", "(1,)", &one)).fails(1, &["ids.npy: array of <f8"]);
     decode(npy(">i8", "(1,)", &one)).fails(1, &["ids.npy: array of >i8"]);
     decode(npy("<i4", "(1, 2)", &one)).fails(1, &["shape (1, 2)"]);
-    decode(npy("<i8", "(2,)", &one)).fails(1, &["says 16 bytes of ids, and has 8"]);
+    decode(npy("<i8", "(2,)", &one)).fails(1, &["8 bytes of ids, and the .npy header declares 16"]);
     decode(npy("<i8", "(1,)", &[&one[..], b"x"].concat())).fails(1, &["has 9"]);
     decode(npy("<i8", "(1,)", &numbers::<8>(&[-7]))).fails(1, &["no token -7 (at position 0)"]);
     decode(npy("<i8", "(1,)", &numbers::<8>(&[1 << 40]))).fails(1, &["no token 1099511627776"]);

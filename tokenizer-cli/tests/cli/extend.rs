@@ -134,7 +134,11 @@ fn wrong_usage_is_refused_before_reading() {
     for size in ["270", "269", "1"] {
         refused(
             &["--vocab-size", size],
-            &["--vocab-size", size, "not more than the 270 ids of m.bpe"],
+            &[
+                "--vocab-size",
+                size,
+                "--vocab-size 270 leaves no new ids: m.bpe has 270",
+            ],
         );
     }
     refused(&["--vocab-size", "16777217"], &["above 16777216"]);

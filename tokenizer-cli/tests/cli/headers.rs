@@ -186,7 +186,7 @@ fn another_model_is_refused() {
                 let arguments = [&[name, "-m", model, "-o", "back"], given].concat();
                 decode(&folder, &arguments)
                     .fails(1, &[name, &file, model, "decodes differently"])
-                    .says(&["tip: give the model", "rename"]);
+                    .says(&["tip: use the model of the ids", "rename"]);
                 assert!(!folder.exists("back"));
             }
         }
@@ -448,7 +448,7 @@ fn a_header_does_not_outlive_its_file() {
     // The header is an input too, and cannot be overwritten.
     encode(&folder, &["-m", "m.bpe", "-o", "x.bin"]);
     decode(&folder, &["x.bin", "-m", "m.bpe", "-o", "x.bin.json"])
-        .fails(2, &["x.bin.json: the output would take the place"]);
+        .fails(2, &["x.bin.json: is both an input and an output"]);
     // A JSON file that is not a header is kept.
     folder.write("x.json", "{\"format\": \"u16\"}");
     encode(&folder, &["-m", "other.bpe", "-o", "x", "--format", "text"]);
@@ -470,7 +470,7 @@ fn resuming_with_another_model_is_refused() {
             1,
             &["x-00000.bin: shard encoded with a model that decodes differently: "],
         )
-        .says(&["tip: give what they were made with, or remove them"]);
+        .says(&["tip: use the model, inputs and options of that run"]);
     train_with_pattern(&folder);
     resume("pattern.bpe").fails(1, &["x-00000.bin: shard of another run"]);
     // Shards of an older version have no such hash.

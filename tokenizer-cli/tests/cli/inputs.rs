@@ -460,7 +460,7 @@ fn lone_surrogates_are_replaced_or_refused() {
             1,
             &["a.jsonl: line 2: byte 1 is not UTF-8: a lone surrogate"],
         )
-        .says(&["tip: --errors keep puts U+FFFD"]);
+        .says(&["tip: --errors keep replaces the JSON escape by U+FFFD"]);
     let good = [lines[0], r#"{"\ud800": 1, "text": "\ud83d\ude42 \\ud83d"}"#];
     folder.write("c.jsonl", good.join("\n"));
     strict("c.jsonl").succeeds();

@@ -67,7 +67,7 @@ fn a_page_is_one_file_in_which_nothing_is_markup() {
     let run = ["inspect", "-m", "m.bpe", "--html", "m.bpe", "text"];
     folder
         .run(&run)
-        .fails(2, &["m.bpe: the output would take the place"]);
+        .fails(2, &["m.bpe: is both an input and an output"]);
 }
 
 #[test]

@@ -458,7 +458,7 @@ fn the_last_line_names_the_files_that_were_written() {
     };
     let encode = ["encode", "a.txt", "-m", "m.bpe", "--per-line", "-o"];
     let encode = |output: &str, options: &[&str]| last(&[&encode[..], &[output], options].concat());
-    assert_eq!(encode("ids", &[]), "wrote ids (24 B)");
+    assert_eq!(encode("ids", &[]), "wrote ids (29 B)");
     assert_eq!(encode("ids", &["-q"]), "");
     assert!(encode("-", &[]).starts_with("encoded 8 bytes into 8 tokens, "));
     let line = encode("x.u16", &[]);

@@ -192,7 +192,7 @@ fn wrong_sizes_and_specials_are_refused_before_reading() {
     );
     refused(
         &["--vocab-size", "16777217"],
-        &["16777217", "above 16777216"],
+        &["16777217", "exceeds the limit of 16777216"],
     );
     refused(&["--special", ""], &["empty special token"]);
     refused(
@@ -348,7 +348,7 @@ fn the_frequencies_of_merges_are_a_table() {
     let run = folder.run(&[&extend[..], &options].concat());
     assert_eq!(run.succeeds().text(), format!("{header}258\t2\tYWFhYg==\n"));
 
-    train(&["--frequencies", "m.bpe"]).fails(2, &["m.bpe: two outputs"]);
+    train(&["--frequencies", "m.bpe"]).fails(2, &["m.bpe: given for two outputs"]);
     train(&["--frequencies", "a.txt"]).fails(2, &["a.txt", "a file that is read"]);
     train(&["--frequencies", "no/f.tsv"]).fails(1, &["no: No such file"]);
 }
@@ -430,7 +430,9 @@ fn a_report_has_reproducible_hashes() {
         assert_eq!(report[hash], again[hash], "{hash}");
     }
     let same = [&train[..], &["--report", "m.bpe"]].concat();
-    folder.run(&same).fails(2, &["m.bpe: two outputs"]);
+    folder
+        .run(&same)
+        .fails(2, &["m.bpe: given for two outputs"]);
 }
 
 #[test]
