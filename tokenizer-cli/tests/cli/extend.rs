@@ -137,7 +137,7 @@ fn wrong_usage_is_refused_before_reading() {
             &[
                 "--vocab-size",
                 size,
-                "--vocab-size 270 leaves no new ids: m.bpe has 270",
+                "leaves no new ids: m.bpe has 270 already",
             ],
         );
     }
