@@ -68,6 +68,13 @@ impl Progress {
         }
     }
 
+    /// Prints a hint at what was probably meant.
+    pub(crate) fn hint(&self, message: &str) {
+        if !self.quiet {
+            say("hint", message);
+        }
+    }
+
     /// Begins a stage of `total` steps.
     pub(crate) fn steps(&self, name: &'static str, total: usize) -> Stage {
         let style = "{msg} [{wide_bar}] {human_pos}/{human_len}{prefix}, {eta} left";

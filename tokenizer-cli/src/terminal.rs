@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
 /// Returns text with its hidden characters escaped: `\n`, `\u{1b}`, `\u{202e}`.
 pub(crate) fn escape(text: &str) -> Cow<'_, str> {
     if !text.contains(is_hidden) {
@@ -30,6 +32,34 @@ pub(crate) fn is_hidden(c: char) -> bool {
             | '\u{E000}'..='\u{F8FF}' | '\u{E0000}'..='\u{10FFFF}')
 }
 
+/// Returns the number of columns that text takes on a terminal.
+pub(crate) fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// Returns text of at most `limit` columns: the start and the end of a longer one, around an ellipsis.
+/// The end gets two thirds of the room, because paths differ there.
+pub(crate) fn fit(text: &str, limit: usize) -> Cow<'_, str> {
+    if width(text) <= limit {
+        return text.into();
+    }
+    let room = limit.saturating_sub(1);
+    let start = prefix(text.chars(), room / 3);
+    let end: String = prefix(text.chars().rev(), room - width(&start));
+    let end: String = end.chars().rev().collect();
+    format!("{start}…{end}").into()
+}
+
+/// Returns the first characters that fit in `limit` columns.
+fn prefix(text: impl Iterator<Item = char>, limit: usize) -> String {
+    let columns = text.scan(0, |columns, c| {
+        *columns += c.width().unwrap_or(0);
+        Some((c, *columns))
+    });
+    let fitting = columns.take_while(|&(_, columns)| columns <= limit);
+    fitting.map(|(c, _)| c).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,6 +72,17 @@ mod tests {
             ("東\u{202E}é\u{A0}", "東\\u{202e}é\\u{a0}"),
         ] {
             assert_eq!(escape(text), escaped);
+        }
+    }
+
+    #[test]
+    fn long_text_keeps_its_start_and_its_end() {
+        assert_eq!(fit("corpus.txt", 10), "corpus.txt");
+        assert_eq!(fit("a/long/path/corpus.txt", 13), "a/lo…rpus.txt");
+        assert_eq!(fit("東京の電車.txt", 9), "東…車.txt");
+        assert_eq!(fit("corpus", 1), "…");
+        for limit in 1..20 {
+            assert!(width(&fit("東京の電車/corpus.txt", limit)) <= limit);
         }
     }
 }

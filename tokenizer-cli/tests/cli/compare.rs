@@ -42,10 +42,20 @@ fn numbers_are_those_of_encode() {
     assert_eq!(first["tokens_per_word"], ids.len() as f64 / 3.0);
     let second = measured(1, 1);
     assert_eq!((&second["bytes"], &second["words"]), (&9.into(), &3.into()));
+    let total = &report["total"][1];
+    assert_eq!((&total["bytes"], &total["words"]), (&26.into(), &6.into()));
+    let sum = |name: &str| {
+        (0..2)
+            .map(|c| measured(c, 1)[name].as_u64().unwrap())
+            .sum::<u64>()
+    };
+    assert_eq!(total["tokens"], sum("tokens"));
+    let used = total["used_tokens"].as_u64().unwrap();
+    assert!(used < sum("used_tokens") && used > second["used_tokens"].as_u64().unwrap());
 }
 
 #[test]
-fn a_table_has_a_line_for_each_corpus_and_model() {
+fn the_table_has_a_section_for_each_corpus_and_the_total() {
     let folder = folder();
     let run = folder.run(&["compare", "a.txt", "b/1", "-m", "m.bpe", "-m", "m.bpe"]);
     let run = run.succeeds().says_nothing();
@@ -54,45 +64,139 @@ fn a_table_has_a_line_for_each_corpus_and_model() {
         .lines()
         .map(|l| l.split_whitespace().collect())
         .collect();
-    assert_eq!(lines.len(), 5);
-    assert_eq!(lines[0][..4], ["corpus", "model", "tokens", "bytes/token"]);
-    assert_eq!(lines[1][..2], ["a.txt", "m.bpe"]);
-    assert_eq!(lines[4][..4], ["b/1", "m.bpe", "1", "3.000"]);
+    assert_eq!(lines[1][..3], ["model", "tokens", "token"]);
+    assert_eq!((&lines[2], &lines[5]), (&vec!["a.txt"], &vec!["b/1"]));
+    assert_eq!(lines[8], ["all", "corpora"]);
+    assert_eq!(lines[3][0], "m.bpe");
+    // Both are best.
+    assert_eq!(lines[7][..4], ["m.bpe", "(2)", "1*", "3.000*"]);
+    let tokens = |line: usize, column: usize| lines[line][column].trim_end_matches('*');
+    let [a, b, all] = [3, 6, 9].map(|line| tokens(line, 1).parse::<u64>().unwrap());
+    assert_eq!(a + b, all);
+    assert!(run.text().contains("\n\n* best: fewest tokens, "));
+
     let run = folder.run_with("low", &["compare", "-", "-m", "m.bpe"]);
-    assert!(run.succeeds().text().contains("3.000"));
+    let run = run.succeeds();
+    assert!(run.text().contains(" 3.000 ") && !run.text().contains('*'));
     folder
         .run(&["compare", "-", "-m", "m.bpe", "-m", "m.bpe"])
-        .fails(2, &["standard input can be read only once"]);
+        .fails(2, &["standard input can be read once"]);
+}
+
+#[test]
+fn the_table_fits_a_terminal() {
+    let folder = folder();
+    let deep = "a-folder-with-a-long-name/".repeat(4) + "東京の電車";
+    std::fs::create_dir_all(folder.path(&deep)).unwrap();
+    let corpus = format!("{deep}/a-corpus-with-a-long-name\u{1b}[2J.txt");
+    folder.write(&corpus, "low lower lowest");
+    let model = |place: usize| match place {
+        // The ends are equal, and so are the starts.
+        0..4 => format!("{deep}/model-with-a-long-name-{place}-trained-on-all-corpora.bpe"),
+        _ => format!("{place}/model.bpe"),
+    };
+    let mut arguments = vec!["compare".to_owned(), corpus.clone(), "a.txt".to_owned()];
+    for place in 0..8 {
+        if place >= 4 {
+            std::fs::create_dir(folder.path(&place.to_string())).unwrap();
+        }
+        folder.write(&model(place), folder.read("m.bpe"));
+        arguments.extend(["-m".to_owned(), model(place)]);
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let run = folder.run(&arguments).succeeds();
+    assert!(!run.text().contains('\u{1b}'), "{}", run.text());
+    for line in run.text().lines() {
+        // No character takes more than two columns.
+        let columns = line.chars().map(|c| 1 + usize::from(c >= '\u{2E80}'));
+        assert!(columns.sum::<usize>() <= 80, "{line}");
+    }
+    let lines: Vec<&str> = run.text().lines().collect();
+    let names: std::collections::HashSet<&str> =
+        lines[3..11].iter().map(|line| &line[..12]).collect();
+    assert_eq!(names.len(), 8, "{}", run.text());
+}
+
+fn page(folder: &Folder, arguments: &[&str]) -> String {
+    let arguments = [&["compare", "--html", "page.html"], arguments].concat();
+    folder.run(&arguments).succeeds();
+    String::from_utf8(folder.read("page.html")).unwrap()
 }
 
 #[test]
 fn a_page_has_charts_and_no_markup_of_names() {
     let folder = folder();
     folder.write("<b>&.txt", "low");
-    let run = [
-        "compare",
-        "a.txt",
-        "<b>&.txt",
-        "-m",
-        "m.bpe",
-        "--html",
-        "page.html",
-    ];
-    assert_eq!(folder.run(&run).succeeds().says_nothing().text(), "");
-    let page = String::from_utf8(folder.read("page.html")).unwrap();
-    assert!(!page.contains("<b>"));
-    assert!(page.contains("&lt;b&gt;&amp;.txt"));
-    assert_eq!(page.matches("<svg ").count(), 3);
-    assert_eq!(page.matches("<rect ").count(), 2);
+    let arguments = ["a.txt", "<b>&.txt", "-m", "m.bpe"];
+    let page_text = page(&folder, &arguments);
+    assert!(!page_text.contains("<b>"));
+    assert!(page_text.contains("&lt;b&gt;&amp;.txt"));
+    assert_eq!(page_text.matches("role=\"img\"").count(), 3);
+    assert_eq!(page_text.matches("<rect ").count(), 2);
     for elsewhere in ["http:", "https:", "src=", "url(", "<script"] {
-        assert!(!page.contains(elsewhere), "{elsewhere}");
+        assert!(!page_text.contains(elsewhere), "{elsewhere}");
     }
-    assert!(!page.contains("NaN") && !page.contains("inf"), "{page}");
-    let empty = ["compare", "empty", "-m", "m.bpe", "--html", "page.html"];
+    let has_no_nan = |page: &str| !page.contains("NaN") && !page.contains(">inf");
+    assert!(has_no_nan(&page_text), "{page_text}");
     folder.write("empty", "");
-    folder.run(&empty).succeeds();
-    let page = String::from_utf8(folder.read("page.html")).unwrap();
-    assert!(!page.contains("NaN") && !page.contains("inf"), "{page}");
+    let empty = page(&folder, &["empty", "-m", "m.bpe"]);
+    assert!(has_no_nan(&empty), "{empty}");
+
+    // The table is printed too, unless the page itself goes to standard output.
+    let run = |output| folder.run(&[&["compare", "--html", output], &arguments[..]].concat());
+    let printed = run("page.html").succeeds().says(&["wrote page.html"]);
+    assert!(printed.text().contains("all corpora\n  m.bpe "));
+    let printed = run("-").succeeds().says_nothing();
+    assert!(printed.text().starts_with("<!DOCTYPE html>"));
+    assert!(printed.text().ends_with("</html>\n"));
+}
+
+#[test]
+fn the_models_of_a_page_are_told_apart() {
+    let folder = folder_with_ranks();
+    let name = |place| format!("a-model-with-a-name-that-is-rather-long-{place}.bpe");
+    let names: Vec<String> = (1..=8).map(name).collect();
+    let mut arguments = vec!["a.txt", "numbers.txt"];
+    for name in &names {
+        folder.write(name, folder.read("m.bpe"));
+        arguments.extend(["-m", name]);
+    }
+    arguments.extend(["-m", "a.tiktoken", "--pattern", "gpt2"]);
+    let page = page(&folder, &arguments);
+    for place in 0..9 {
+        // The legend, and the lines of the second chart.
+        let color = format!("<polyline stroke=\"var(--c{place})\"");
+        assert_eq!(page.matches(&color).count(), 2, "{page}");
+        assert!(page.contains(&format!("--c{place}: #")));
+    }
+    for name in &names {
+        assert!(page.contains(&format!("{name} <span class=\"dim\">(269 tokens)")));
+    }
+    assert!(page.contains(">all corpora</th>"));
+    let best = page.matches("<td class=\"best\">").count();
+    // Tokens of three sections; a speed has one winner.
+    assert!(best >= 3 * 5, "{best}");
+    let equal = ">1, 2, 3, 4, 5, 6, 7, 8</text>";
+    assert_eq!(page.matches(equal).count(), 2, "{page}");
+    for caption in [
+        "<caption>★ best of the corpus. Higher is better for bytes per token, ",
+        "lower is better for tokens and tokens per word.",
+        "<figcaption>Higher is better: ",
+        "Neither higher nor lower is better.</figcaption>",
+    ] {
+        assert!(page.contains(caption), "{caption}");
+    }
+}
+
+#[test]
+fn stages_name_the_model() {
+    let folder = folder();
+    let run = ["compare", "a.txt", "-m", "m.bpe", "-m", "m.bpe", "-v"];
+    let run = folder.run(&run).succeeds();
+    run.says(&[
+        "stage: comparing 1/2 m.bpe, ",
+        "stage: comparing 2/2 m.bpe, ",
+    ]);
 }
 
 /// Two models of ranks from the same text, `a.tiktoken` split by gpt2, `b.tiktoken` by o200k.

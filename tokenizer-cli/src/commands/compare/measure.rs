@@ -1,6 +1,7 @@
-//! Models, and each of them on one corpus.
+//! Measurements of each model on each corpus.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde::Serialize;
 use tokenizer_core::{Request, Tokenizer};
@@ -8,39 +9,42 @@ use tokenizer_core::{Request, Tokenizer};
 use crate::commands::pipeline;
 use crate::error::Result;
 use crate::input::{InputText, Inputs};
-use crate::progress::Progress;
+use crate::progress::{Progress, Stage};
 
-/// All that was measured.
+/// The result of the command; its JSON output.
 #[derive(Serialize)]
 pub(super) struct Comparison {
     pub(super) models: Vec<Compared>,
     pub(super) corpora: Vec<Corpus>,
+    /// Each model on all corpora together.
+    pub(super) total: Vec<Measured>,
 }
 
-/// A model that is compared.
+/// A model and its vocabulary.
 #[derive(Serialize)]
 pub(super) struct Compared {
     pub(super) name: String,
-    /// How many tokens it has, special ones not counted.
+    /// Size of the vocabulary, without special tokens.
     pub(super) tokens: usize,
-    /// Tokens by length in bytes; the last number counts all longer ones.
+    /// Number of tokens of each length in bytes, from 1; the last element counts all longer ones too.
     pub(super) tokens_by_bytes: [u64; LENGTHS],
 }
 
+/// A corpus, with the measurements of the models in their order.
 #[derive(Serialize)]
 pub(super) struct Corpus {
     pub(super) corpus: String,
     pub(super) models: Vec<Measured>,
 }
 
-/// Lengths of tokens that are told apart.
+/// Number of token lengths counted separately.
 pub(super) const LENGTHS: usize = 17;
 
 impl Compared {
     pub(super) fn new(path: &Path, tokenizer: &Tokenizer) -> Self {
         let vocab = tokenizer.model().vocab();
         let mut tokens_by_bytes = [0; LENGTHS];
-        // One token may be empty: it has no length that is counted.
+        // A vocabulary may contain the empty token.
         for (_, token) in vocab.iter().filter(|(_, token)| !token.is_empty()) {
             tokens_by_bytes[token.len().min(LENGTHS) - 1] += 1;
         }
@@ -52,79 +56,111 @@ impl Compared {
     }
 }
 
-/// What there is in a corpus, and what a model makes of it.
+/// A model on a corpus.
 #[derive(Serialize)]
 pub(super) struct Measured {
     model: String,
     pub(super) bytes: u64,
-    /// Code points; of bytes that are not UTF-8, each maximal invalid sequence is one.
+    /// Code points; each maximal invalid sequence counts as one.
     characters: u64,
-    /// What stands between white space.
+    /// Runs of characters that are not white space.
     words: u64,
     pub(super) tokens: u64,
     pub(super) bytes_per_token: f64,
     pub(super) characters_per_token: f64,
     pub(super) tokens_per_word: f64,
-    /// How many tokens of the vocabulary occur, special ones not counted.
+    /// Tokens of the vocabulary that occur, without special tokens.
     pub(super) used_tokens: usize,
     unused_tokens: usize,
-    /// How long encoding took.
+    /// Time of encoding alone.
     seconds: f64,
     pub(super) mb_per_second: f64,
 }
 
-fn ratio(number: u64, of: u64) -> f64 {
-    number as f64 / of.max(1) as f64
+impl Measured {
+    pub(super) fn new(model: &Compared, tally: &Tally) -> Self {
+        let &Tally { bytes, tokens, .. } = tally;
+        let TextCounts {
+            characters, words, ..
+        } = tally.text;
+        let ratio = |numerator: u64, denominator: u64| numerator as f64 / denominator.max(1) as f64;
+        let used_tokens = tally.is_used.iter().filter(|&&used| used).count();
+        let seconds = tally.encoding.as_secs_f64();
+        Measured {
+            model: model.name.clone(),
+            bytes,
+            characters,
+            words,
+            tokens,
+            bytes_per_token: ratio(bytes, tokens),
+            characters_per_token: ratio(characters, tokens),
+            tokens_per_word: ratio(tokens, words),
+            used_tokens,
+            unused_tokens: model.tokens.saturating_sub(used_tokens),
+            seconds,
+            mb_per_second: bytes as f64 / 1e6 / seconds.max(1e-9),
+        }
+    }
 }
 
+/// Sums over the documents of one or several corpora.
+#[derive(Default)]
+pub(super) struct Tally {
+    bytes: u64,
+    tokens: u64,
+    text: TextCounts,
+    /// By id.
+    is_used: Vec<bool>,
+    encoding: Duration,
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, other: &Tally) {
+        self.bytes += other.bytes;
+        self.tokens += other.tokens;
+        self.text.characters += other.text.characters;
+        self.text.words += other.text.words;
+        self.encoding += other.encoding;
+        let limit = self.is_used.len().max(other.is_used.len());
+        self.is_used.resize(limit, false);
+        for (used, &other) in self.is_used.iter_mut().zip(&other.is_used) {
+            *used |= other;
+        }
+    }
+}
+
+/// Encodes a corpus.
 pub(super) fn measure(
-    model: &Compared,
     tokenizer: &Tokenizer,
     inputs: &Inputs,
+    stage: Stage,
     progress: &Progress,
-) -> Result<Measured> {
-    let mut tokens = 0;
-    let mut is_used = vec![false; tokenizer.model().id_limit()];
-    let mut counts = TextCounts::default();
+) -> Result<Tally> {
+    let mut tally = Tally {
+        is_used: vec![false; tokenizer.model().id_limit()],
+        ..Tally::default()
+    };
     let encode = |request: Request<'_>, texts: &[InputText]| request.encode_batch(texts);
-    let stage = progress.bytes_of("comparing", inputs.total_bytes);
     let request = tokenizer.request();
     let cut = pipeline::cut_for(tokenizer);
     let spent = pipeline::run(inputs, cut, 0, &stage, request, encode, |texts, batch| {
-        tokens += batch.ids.len() as u64;
+        tally.tokens += batch.ids.len() as u64;
         for &id in &batch.ids {
-            if let Some(used) = is_used.get_mut(id as usize) {
+            if let Some(used) = tally.is_used.get_mut(id as usize) {
                 *used = true;
             }
         }
         for text in texts {
-            counts.add(text.as_ref(), text.stretch.ends_document);
+            tally.text.add(text.as_ref(), text.stretch.ends_document);
         }
         Ok(())
     })?;
-    let (bytes, seconds) = (stage.bytes(), spent.encoding.as_secs_f64());
-    spent.end(progress, stage, tokens);
-    let TextCounts {
-        characters, words, ..
-    } = counts;
-    let used_tokens = is_used.into_iter().filter(|&used| used).count();
-    Ok(Measured {
-        model: model.name.clone(),
-        bytes,
-        characters,
-        words,
-        tokens,
-        bytes_per_token: ratio(bytes, tokens),
-        characters_per_token: ratio(characters, tokens),
-        tokens_per_word: ratio(tokens, words),
-        used_tokens,
-        unused_tokens: model.tokens.saturating_sub(used_tokens),
-        seconds,
-        mb_per_second: bytes as f64 / 1e6 / seconds.max(1e-9),
-    })
+    (tally.bytes, tally.encoding) = (stage.bytes(), spent.encoding);
+    spent.end(progress, stage, tally.tokens);
+    Ok(tally)
 }
 
-/// Characters and words of documents that come in stretches.
+/// Characters and words of documents that arrive in several parts.
 #[derive(Debug, Default)]
 struct TextCounts {
     characters: u64,
@@ -156,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stretches_change_no_word() {
+    fn words_may_span_parts() {
         let counted = |texts: &[(&[u8], bool)]| {
             let mut counts = TextCounts::default();
             for (text, ends) in texts {

@@ -1,21 +1,25 @@
-//! `tokenizer compare`: what several models make of several corpora.
+//! `tokenizer compare`: several models on several corpora.
 
+mod chart;
 mod html;
 mod measure;
+mod names;
 mod table;
 
 use std::path::Path;
 use std::slice;
 
 use clap::ArgMatches;
-use tokenizer_core::Tokenizer;
+use tokenizer_core::{Model, Tokenizer};
 
-use self::measure::{Compared, Comparison, Corpus, measure};
+use self::measure::{Compared, Comparison, Corpus, Measured, Tally, measure};
 use super::models::load;
-use crate::args::CompareArguments;
+use crate::args::{CompareArguments, ModelArguments};
 use crate::error::{Result, usage};
+use crate::input::Inputs;
 use crate::output::Output;
 use crate::progress::Progress;
+use crate::terminal;
 
 pub(crate) fn run(
     arguments: &CompareArguments,
@@ -27,13 +31,13 @@ pub(crate) fn run(
     let models = arguments.models.choices(matches)?;
     if models.len() > 1 && documents.inputs.iter().any(|path| path == Path::new("-")) {
         return Err(usage(
-            "standard input can be read only once, and every model is to have it",
+            "standard input can be read once, but each of several models reads it",
         ));
     }
-    // Every model is read before the first hour of work.
+    // An unreadable model is reported before the first corpus is encoded.
     let loaded = models.iter().map(|model| load(model, progress));
     let loaded = loaded.collect::<Result<Vec<_>>>()?;
-    // A folder is one corpus, whatever is in it.
+    // Each INPUT is one corpus, a folder too.
     let inputs = documents.inputs.iter();
     let inputs = inputs.map(|path| documents.open_some(slice::from_ref(path)));
     let inputs = inputs.collect::<Result<Vec<_>>>()?;
@@ -43,31 +47,70 @@ pub(crate) fn run(
         html.check(read.chain(models.iter().map(|model| model.path.as_path())))?;
     }
 
-    let names = documents
-        .inputs
-        .iter()
-        .map(|path| path.display().to_string());
+    let corpora = documents.inputs.iter().zip(&inputs);
+    let corpora: Vec<_> = corpora
+        .map(|(path, inputs)| (path.display().to_string(), inputs))
+        .collect();
+    let comparison = compare(&corpora, &models, loaded, progress)?;
+    if arguments.json {
+        return Output::STANDARD.write_all(table::json(&comparison));
+    }
+    let Some(html) = html else {
+        return Output::STANDARD.write_all(table::text(&comparison));
+    };
+    html.write_all(html::page(&comparison))?;
+    if let Some(path) = html.path() {
+        Output::STANDARD.write_all(table::text(&comparison))?;
+        progress.wrote(&[path]);
+    }
+    Ok(())
+}
+
+/// Encodes every corpus with every model, one model after the other.
+fn compare(
+    corpora: &[(String, &Inputs)],
+    chosen: &[ModelArguments],
+    models: Vec<Model>,
+    progress: &Progress,
+) -> Result<Comparison> {
+    let names = corpora.iter().map(|(name, _)| name.clone());
+    let empty = names.map(|corpus| Corpus {
+        corpus,
+        models: Vec::new(),
+    });
     let mut comparison = Comparison {
         models: Vec::new(),
-        corpora: names
-            .map(|corpus| Corpus {
-                corpus,
-                models: Vec::new(),
-            })
-            .collect(),
+        corpora: empty.collect(),
+        total: Vec::new(),
     };
-    for (model, chosen) in loaded.into_iter().zip(&models) {
+    for (place, (model, arguments)) in models.into_iter().zip(chosen).enumerate() {
         let tokenizer = Tokenizer::new(model);
-        let compared = Compared::new(&chosen.path, &tokenizer);
-        for (inputs, corpus) in inputs.iter().zip(&mut comparison.corpora) {
-            let measured = measure(&compared, &tokenizer, inputs, progress)?;
-            corpus.models.push(measured);
+        let compared = Compared::new(&arguments.path, &tokenizer);
+        let stage = stage_name(place + 1, &compared.name, chosen.len());
+        let mut total = Tally::default();
+        for ((_, inputs), corpus) in corpora.iter().zip(&mut comparison.corpora) {
+            let stage = progress.bytes_of(stage.clone(), inputs.total_bytes);
+            let tally = measure(&tokenizer, inputs, stage, progress)?;
+            corpus.models.push(Measured::new(&compared, &tally));
+            total.add(&tally);
         }
+        comparison.total.push(Measured::new(&compared, &total));
         comparison.models.push(compared);
     }
-    match html {
-        Some(html) => html.write_all(html::page(&comparison)),
-        None if arguments.json => Output::STANDARD.write_all(table::json(&comparison)),
-        None => Output::STANDARD.write_all(table::text(&comparison)),
+    Ok(comparison)
+}
+
+/// Columns for the model on the progress line.
+const STAGE_WIDTH: usize = 24;
+
+/// Names the stage after the model, if there are several: `comparing 2/8 cl100k.tiktoken`.
+fn stage_name(place: usize, model: &str, models: usize) -> String {
+    if models == 1 {
+        return "comparing".to_owned();
     }
+    let model = terminal::escape(names::short(model));
+    format!(
+        "comparing {place}/{models} {}",
+        terminal::fit(&model, STAGE_WIDTH)
+    )
 }

@@ -1,77 +1,206 @@
-//! A comparison as text and as JSON.
+//! The comparison as text and as JSON.
 
 use std::fmt::Write;
 
 use serde_json::json;
 
-use super::measure::{Comparison, Corpus};
+use super::measure::{Compared, Comparison, Measured};
+use super::names;
 use crate::progress::number;
+use crate::terminal::{escape, fit, width};
 
-pub(super) const HEADS: [&str; 8] = [
-    "corpus",
-    "model",
-    "tokens",
-    "bytes/token",
-    "characters/token",
-    "tokens/word",
-    "vocabulary used",
-    "MB/s",
-];
+/// Columns of a terminal.
+const WIDTH: usize = 80;
 
-/// The cells of all rows, one for each corpus and model.
-pub(super) fn rows(comparison: &Comparison) -> Vec<[String; 8]> {
-    let mut rows = Vec::new();
-    for Corpus { corpus, models } in &comparison.corpora {
-        for (model, measured) in comparison.models.iter().zip(models) {
-            let (used, all) = (measured.used_tokens, model.tokens);
-            let share = 100.0 * used as f64 / all.max(1) as f64;
-            let (used, all) = (number(used as u64), number(all as u64));
-            rows.push([
-                corpus.clone(),
-                model.name.clone(),
-                number(measured.tokens).to_string(),
-                format!("{:.3}", measured.bytes_per_token),
-                format!("{:.3}", measured.characters_per_token),
-                format!("{:.3}", measured.tokens_per_word),
-                format!("{used} of {all}, {share:.1} %"),
-                format!("{:.1}", measured.mb_per_second),
-            ]);
-        }
-    }
-    rows
+/// Columns for the names of models, at the least.
+const NAME_WIDTH: usize = 10;
+
+/// A column of the table.
+pub(super) struct Column {
+    pub(super) title: &'static str,
+    /// The two lines of the title on a terminal.
+    lines: [&'static str; 2],
+    /// Sign of better values: 1 for more, -1 for fewer, 0 for neither.
+    better: f64,
+    value: fn(&Compared, &Measured) -> f64,
+    show: fn(f64) -> String,
 }
 
-/// Columns under their heads, names to the left and numbers to the right.
-pub(super) fn text(comparison: &Comparison) -> String {
-    let rows = rows(comparison);
-    let escaped = |cell: &str| -> String {
-        let shown = |c: char| if c.is_control() { '?' } else { c };
-        cell.chars().map(shown).collect()
-    };
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.chain([HEADS[column].len()]).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..HEADS.len()).map(width).collect();
-    let mut text = String::new();
-    let mut line = |cells: [&str; 8]| {
-        let mut line = String::new();
-        for (column, (cell, &width)) in cells.iter().zip(&widths).enumerate() {
-            let cell = escaped(cell);
-            // Writing to a string cannot fail.
-            let _ = match column {
-                0 | 1 => write!(line, "{cell:width$}  "),
-                _ => write!(line, "{cell:>width$}  "),
-            };
+pub(super) const COLUMNS: [Column; 7] = [
+    Column {
+        title: "tokens",
+        lines: ["", "tokens"],
+        better: -1.0,
+        value: |_, measured| measured.tokens as f64,
+        show: whole,
+    },
+    Column {
+        title: "bytes per token",
+        lines: ["bytes/", "token"],
+        better: 1.0,
+        value: |_, measured| measured.bytes_per_token,
+        show: |value| format!("{value:.3}"),
+    },
+    Column {
+        title: "characters per token",
+        lines: ["chars/", "token"],
+        better: 1.0,
+        value: |_, measured| measured.characters_per_token,
+        show: |value| format!("{value:.3}"),
+    },
+    Column {
+        title: "tokens per word",
+        lines: ["tokens/", "word"],
+        better: -1.0,
+        value: |_, measured| measured.tokens_per_word,
+        show: |value| format!("{value:.3}"),
+    },
+    Column {
+        title: "vocabulary",
+        lines: ["vocab", "size"],
+        better: 0.0,
+        value: |model, _| model.tokens as f64,
+        show: whole,
+    },
+    Column {
+        title: "of it used",
+        lines: ["vocab", "used"],
+        better: 0.0,
+        value: |model, measured| 100.0 * measured.used_tokens as f64 / model.tokens.max(1) as f64,
+        show: |value| format!("{value:.1} %"),
+    },
+    Column {
+        title: "MB/s",
+        lines: ["", "MB/s"],
+        better: 1.0,
+        value: |_, measured| measured.mb_per_second,
+        show: |value| format!("{value:.1}"),
+    },
+];
+
+fn whole(value: f64) -> String {
+    number(value as u64).to_string()
+}
+
+/// The measurements of all models on one corpus, or on all of them.
+pub(super) struct Section {
+    pub(super) title: String,
+    pub(super) rows: Vec<[Cell; COLUMNS.len()]>,
+}
+
+pub(super) struct Cell {
+    pub(super) text: String,
+    /// The best value of several models; equal ones are all marked.
+    pub(super) is_best: bool,
+}
+
+/// Returns a section for each corpus; the last of several is the total.
+pub(super) fn sections(comparison: &Comparison) -> Vec<Section> {
+    let mut sections: Vec<(&str, &[Measured])> = Vec::new();
+    for corpus in &comparison.corpora {
+        sections.push((&corpus.corpus, &corpus.models));
+    }
+    if sections.len() > 1 {
+        sections.push(("all corpora", &comparison.total));
+    }
+    let section = |(title, measured): (&str, &[Measured])| {
+        let value = |column: &Column, place: usize| {
+            (column.value)(&comparison.models[place], &measured[place])
+        };
+        let cell = |column: &Column, place| {
+            let score = |place| column.better * value(column, place);
+            let mut all = 0..measured.len();
+            let is_best = all.all(|other| score(other) <= score(place));
+            Cell {
+                text: (column.show)(value(column, place)),
+                is_best: is_best && column.better != 0.0 && measured.len() > 1,
+            }
+        };
+        let row = |place| COLUMNS.each_ref().map(|column| cell(column, place));
+        Section {
+            title: title.to_owned(),
+            rows: (0..measured.len()).map(row).collect(),
         }
-        text.push_str(line.trim_end());
-        text.push('\n');
     };
-    line(HEADS);
-    for row in &rows {
-        line(std::array::from_fn(|column| row[column].as_str()));
+    sections.into_iter().map(section).collect()
+}
+
+const LEGEND: &str =
+    "* best: fewest tokens, most bytes and chars per token, fewest per word, fastest";
+
+/// Returns a table of at most 80 columns: a section for each corpus, a row for each model.
+pub(super) fn text(comparison: &Comparison) -> String {
+    let sections = sections(comparison);
+    let all_rows = || sections.iter().flat_map(|section| &section.rows);
+    let widths: [usize; COLUMNS.len()] = std::array::from_fn(|column| {
+        let title = COLUMNS[column].lines.map(str::len);
+        let cells = all_rows().map(|row| row[column].text.len());
+        cells.chain(title).max().unwrap_or(0)
+    });
+    // A column is preceded by a space, and followed by one or by the mark of the best value.
+    let used: usize = widths.iter().map(|width| width + 2).sum();
+    let name_width = WIDTH.saturating_sub(used).max(NAME_WIDTH);
+    let names = row_names(comparison, name_width);
+
+    let mut text = String::new();
+    for line in 0..2 {
+        let titles = COLUMNS.each_ref().map(|column| (column.lines[line], false));
+        let name = ["", "model"][line];
+        push_row(&mut text, name, name_width, titles, widths);
+    }
+    for section in &sections {
+        let title = escape(&section.title);
+        let _ = writeln!(text, "{}", fit(&title, WIDTH));
+        for (name, row) in names.iter().zip(&section.rows) {
+            let cells = row
+                .each_ref()
+                .map(|cell| (cell.text.as_str(), cell.is_best));
+            push_row(&mut text, name, name_width, cells, widths);
+        }
+    }
+    if comparison.models.len() > 1 {
+        let _ = writeln!(text, "\n{LEGEND}");
     }
     text
+}
+
+/// Returns the indented names of the models; numbered, if shortening has made two equal.
+fn row_names(comparison: &Comparison, limit: usize) -> Vec<String> {
+    let names = distinct_names(comparison);
+    let indented = |name: String| fit(&format!("  {}", escape(&name)), limit).into_owned();
+    let fitted: Vec<String> = names.iter().cloned().map(indented).collect();
+    let has_duplicates = (1..fitted.len()).any(|place| fitted[..place].contains(&fitted[place]));
+    if !has_duplicates {
+        return fitted;
+    }
+    let numbered = (1..)
+        .zip(names)
+        .map(|(number, name)| format!("{number} {name}"));
+    numbered.map(indented).collect()
+}
+
+/// Returns the shortest names that distinguish the models.
+pub(super) fn distinct_names(comparison: &Comparison) -> Vec<String> {
+    let names = comparison.models.iter().map(|model| model.name.as_str());
+    names::distinct(&names.collect::<Vec<_>>())
+}
+
+fn push_row(
+    text: &mut String,
+    name: &str,
+    name_width: usize,
+    cells: [(&str, bool); COLUMNS.len()],
+    widths: [usize; COLUMNS.len()],
+) {
+    let padding = " ".repeat(name_width - width(name));
+    let mut line = format!("{name}{padding}");
+    for ((cell, is_best), width) in cells.into_iter().zip(widths) {
+        let mark = if is_best { '*' } else { ' ' };
+        // Writing to a string cannot fail.
+        let _ = write!(line, " {cell:>width$}{mark}");
+    }
+    text.push_str(line.trim_end());
+    text.push('\n');
 }
 
 pub(super) fn json(comparison: &Comparison) -> String {

@@ -1,62 +1,98 @@
-//! Tokens as a page for a browser: one file, nothing from elsewhere, for light and for dark.
+//! Tokens as an HTML page.
 
 use std::fmt::Write;
 
-use tokenizer_core::{Model, TokenId};
+use super::visible::{Encoded, Glyph, Token, glyphs};
+use crate::commands::html;
+use crate::progress::{number, plural};
 
-use super::visible::{tokens, visible};
-use crate::commands::html::escape;
-use crate::progress::number;
+/// Largest page, in bytes. Browsers are slow with more elements.
+const LIMIT: usize = 5_000_000;
 
-const HEAD: &str = include_str!("head.html");
+/// Room for the parts of a page whose size does not depend on its text.
+const RESERVED: usize = 1000;
 
-/// Classes of tokens beside each other.
+/// CSS classes of consecutive tokens.
 const CLASSES: [&str; 5] = ["a", "b", "c", "d", "e"];
 
-/// The page of a text.
-pub(super) fn page(model: &Model, ids: &[TokenId]) -> String {
-    let bytes: usize = tokens(model, ids).map(|(.., token)| token.len()).sum();
-    let mut page = HEAD.to_owned();
-    let per_token = bytes as f64 / ids.len().max(1) as f64;
-    let [count, bytes] = [ids.len(), bytes].map(|count| number(count as u64));
-    page += &format!("<p>{count} tokens, {bytes} bytes, {per_token:.2} bytes per token</p>\n");
-    page += "<div class=\"text\">";
-    for (place, (id, at, token)) in tokens(model, ids).enumerate() {
-        let class = CLASSES[place % CLASSES.len()];
-        page += &format!("<span class=\"{class}\" title=\"{id} (byte {at})\">");
-        push_escaped(token, &mut page);
-        page.push_str("</span>");
+/// Returns the page of a text encoded with the model called `name`, and a notice if tokens at the end were
+/// left out.
+pub(super) fn page(encoded: Encoded<'_>, name: &str) -> (String, Option<String>) {
+    let title = format!("Tokens of {name}");
+    let css = include_str!("page.css");
+    let front = format!(
+        "<h1>Tokens of <code>{}</code></h1>\n<p>{}</p>\n",
+        html::escape(name),
+        encoded.summary()
+    );
+    let empty = html::page(&title, css, &front);
+    let room = LIMIT.saturating_sub(empty.len() + RESERVED);
+    let (spans, shown) = spans(encoded, room);
+
+    let left_out = encoded.ids.len() - shown;
+    let notice = (left_out > 0).then(|| {
+        let (shown, all) = (
+            number(shown as u64),
+            plural(encoded.ids.len() as u64, "token"),
+        );
+        let left_out = number(left_out as u64);
+        format!("shows the first {shown} of {all}; {left_out} left out (limit: 5 MB a page)")
+    });
+    let mut body = front;
+    if let Some(notice) = &notice {
+        body += &format!("<p><strong>This page {notice}.</strong></p>\n");
     }
-    page.push_str("</div>\n</body>\n</html>\n");
-    page
+    body += &format!("<div class=\"text\">{spans}</div>\n");
+    (html::page(&title, css, &body), notice)
 }
 
-/// The visible form of a token, in which nothing is markup. Escapes are dim, and a line ends where
-/// the text has a line feed.
-fn push_escaped(token: &[u8], page: &mut String) {
-    let text = visible(token);
-    let mut rest = text.chars().peekable();
-    while let Some(character) = rest.next() {
-        match character {
-            '\\' => match rest.next() {
-                Some('n') => page.push_str("<i>↵</i><br>"),
-                Some('r') => page.push_str("<i>␍</i>"),
-                Some('t') => page.push_str("<i>⇥</i>\t"),
-                Some('x') => {
-                    let digits: String = rest.by_ref().take(2).collect();
-                    let _ = write!(page, "<i>\\x{digits}</i>");
-                }
-                Some('u') => {
-                    let digits: String = rest.by_ref().take_while(|&c| c != '}').collect();
-                    let _ = write!(page, "<i>\\u{digits}}}</i>");
-                }
-                Some(other) => page.push(other),
-                None => {}
-            },
-            ' ' => page.push_str("<i>·</i>"),
-            '&' | '<' | '>' | '"' | '\'' => page.push_str(&escape(&character.to_string())),
-            other => page.push(other),
+/// Returns the elements of the first tokens, in at most `room` bytes, and the number of these tokens.
+fn spans(encoded: Encoded<'_>, room: usize) -> (String, usize) {
+    let mut spans = String::new();
+    let mut span = String::new();
+    for (place, token) in encoded.tokens().enumerate() {
+        span.clear();
+        push_span(&token, CLASSES[place % CLASSES.len()], &mut span);
+        if spans.len() + span.len() > room {
+            return (spans, place);
         }
+        spans.push_str(&span);
+    }
+    (spans, encoded.ids.len())
+}
+
+fn push_span(token: &Token<'_>, class: &str, page: &mut String) {
+    let Token { id, start, .. } = token;
+    // Writing to a string cannot fail.
+    let _ = match token.label {
+        Some(label) => write!(
+            page,
+            "<span class=\"s\" title=\"{label} token {id} (byte {start})\">"
+        ),
+        None => write!(
+            page,
+            "<span class=\"{class}\" title=\"{id} (byte {start})\">"
+        ),
+    };
+    push_escaped(token.bytes, page);
+    page.push_str("</span>");
+}
+
+/// Appends the visible form of a token. Escapes and symbols are dimmed; a line feed also ends the line.
+fn push_escaped(token: &[u8], page: &mut String) {
+    for glyph in glyphs(token) {
+        let _ = match glyph {
+            Glyph::Printable(' ') => write!(page, "<i>·</i>"),
+            Glyph::Hidden('\n') => write!(page, "<i>↵</i><br>"),
+            Glyph::Hidden('\r') => write!(page, "<i>␍</i>"),
+            Glyph::Hidden('\t') => write!(page, "<i>⇥</i>\t"),
+            Glyph::Hidden(c) => write!(page, "<i>{}</i>", c.escape_unicode()),
+            Glyph::Byte(byte) => write!(page, "<i>\\x{byte:02x}</i>"),
+            Glyph::Printable(c) => {
+                html::push(c, page);
+                Ok(())
+            }
+        };
     }
 }
 
@@ -65,20 +101,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_of_a_token_is_markup() {
-        let shown = |token: &str| {
+    fn tokens_are_escaped() {
+        let shown = |token: &[u8]| {
             let mut page = String::new();
-            push_escaped(token.as_bytes(), &mut page);
+            push_escaped(token, &mut page);
             page
         };
         assert_eq!(
-            shown("</span><script>alert('&amp;')"),
+            shown(b"</span><script>alert('&amp;')"),
             "&lt;/span&gt;&lt;script&gt;alert(&#39;&amp;amp;&#39;)"
         );
-        assert_eq!(shown("a \"b\"\n"), "a<i>·</i>&quot;b&quot;<i>↵</i><br>");
-        assert_eq!(shown("\\n\u{202E}<"), "\\n<i>\\u{202e}</i>&lt;");
-        let mut page = String::new();
-        push_escaped(b"\xff<\t", &mut page);
-        assert_eq!(page, "<i>\\xff</i>&lt;<i>⇥</i>\t");
+        assert_eq!(shown(b"a \"b\"\n"), "a<i>·</i>&quot;b&quot;<i>↵</i><br>");
+        assert_eq!(shown("\\n\u{202E}<".as_bytes()), "\\n<i>\\u{202e}</i>&lt;");
+        assert_eq!(shown(b"\xff<\t"), "<i>\\xff</i>&lt;<i>⇥</i>\t");
     }
 }

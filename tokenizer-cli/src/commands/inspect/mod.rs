@@ -1,4 +1,4 @@
-//! `tokenizer inspect`: what a tokenizer does, for people to look at.
+//! `tokenizer inspect`: the tokens of a text, the merges of a piece, the contents of a vocabulary.
 
 mod html;
 mod merging;
@@ -6,11 +6,12 @@ mod visible;
 mod vocabulary;
 
 use std::io::IsTerminal;
+use std::path::Path;
 
 use clap::ColorChoice;
-use tokenizer_core::{Model, TokenId, Tokenizer};
+use tokenizer_core::Tokenizer;
 
-use self::visible::{tokens, visible};
+use self::visible::{Encoded, visible};
 use super::models::load;
 use crate::args::InspectArguments;
 use crate::error::Result;
@@ -25,8 +26,8 @@ pub(crate) fn run(arguments: &InspectArguments, progress: &Progress) -> Result<(
     }
     let model = load(&arguments.model, progress)?;
     if arguments.vocab {
-        let most = if arguments.all { usize::MAX } else { 20 };
-        return Output::STANDARD.write_all(vocabulary::report(&model, most));
+        let limit = if arguments.all { usize::MAX } else { 20 };
+        return Output::STANDARD.write_all(vocabulary::report(&model, limit));
     }
     if let Some(text) = &arguments.merges {
         let steps = merging::steps(&model, text.as_bytes());
@@ -35,7 +36,10 @@ pub(crate) fn run(arguments: &InspectArguments, progress: &Progress) -> Result<(
     }
 
     let text = match &arguments.text {
-        Some(text) => text.clone().into_bytes(),
+        Some(text) => {
+            hint_at_file(text, progress);
+            text.clone().into_bytes()
+        }
         None => standard_text()?,
     };
     let allowed = match arguments.allow_special {
@@ -49,44 +53,99 @@ pub(crate) fn run(arguments: &InspectArguments, progress: &Progress) -> Result<(
     stage.advance(text.len() as u64);
     stage.tokens(ids.len() as u64);
     drop(stage);
-    let model = tokenizer.model();
+    let encoded = Encoded {
+        model: tokenizer.model(),
+        text: &text,
+        ids: &ids,
+    };
     match html {
-        Some(html) => html.write_all(html::page(model, &ids)),
+        Some(html) => write_page(encoded, &arguments.model.path, &html, progress),
         None => Output::STANDARD.write(|writer| match has_color(arguments.color) {
-            true => colored(model, &ids, writer),
-            false => lines(model, &ids, writer),
+            true => colored(encoded, writer),
+            false => lines(encoded, writer),
         }),
     }
 }
 
-fn has_color(when: ColorChoice) -> bool {
-    match when {
-        ColorChoice::Always => true,
-        ColorChoice::Never => false,
-        ColorChoice::Auto => {
-            let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-            std::io::stdout().is_terminal() && !refused
-        }
+/// TEXT that names a file is probably meant to be that file.
+fn hint_at_file(text: &str, progress: &Progress) {
+    if Path::new(text).is_file() {
+        progress.hint(&format!(
+            "a file named {text} exists; to read it: tokenizer inspect -m MODEL < {text}"
+        ));
     }
 }
 
-/// A line for each token: id, place, bytes.
-fn lines(model: &Model, ids: &[TokenId], writer: &mut OutputWriter<'_>) -> Result<()> {
-    for (id, at, token) in tokens(model, ids) {
-        writeln!(writer, "{id}\t{at}\t{}", visible(token))?;
+fn write_page(
+    encoded: Encoded<'_>,
+    model: &Path,
+    output: &Output,
+    progress: &Progress,
+) -> Result<()> {
+    let (page, notice) = html::page(encoded, &model.display().to_string());
+    output.write_all(page)?;
+    if let Some(notice) = notice {
+        progress.note(&format!("{output} {notice}"));
+    }
+    if let Some(path) = output.path() {
+        progress.wrote(&[path]);
     }
     Ok(())
 }
 
-/// Backgrounds of tokens beside each other, in the palette of 256 colours, under black letters.
+fn has_color(when: ColorChoice) -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    match when {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => {
+            let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+            std::io::stdout().is_terminal() && !is_dumb && !is_set("NO_COLOR")
+        }
+    }
+}
+
+/// Writes a line for each token: id, byte offset, visible form, and `special` or `added` where it applies.
+/// A terminal gets the summary too.
+fn lines(encoded: Encoded<'_>, writer: &mut OutputWriter<'_>) -> Result<()> {
+    for token in encoded.tokens() {
+        let (id, start, text) = (token.id, token.start, visible(token.bytes));
+        match token.label {
+            Some(label) => writeln!(writer, "{id}\t{start}\t{text}\t{label}")?,
+            None => writeln!(writer, "{id}\t{start}\t{text}")?,
+        }
+    }
+    if std::io::stdout().is_terminal() {
+        writeln!(writer, "\n{}", encoded.summary())?;
+    }
+    Ok(())
+}
+
+/// Backgrounds of consecutive tokens in the 256-colour palette, under black text.
 const BACKGROUNDS: [u8; 5] = [153, 222, 157, 217, 183];
 
-fn colored(model: &Model, ids: &[TokenId], writer: &mut OutputWriter<'_>) -> Result<()> {
-    for ((_, _, token), color) in tokens(model, ids).zip(BACKGROUNDS.into_iter().cycle()) {
-        write!(writer, "\x1b[30;48;5;{color}m{}\x1b[0m", visible(token))?;
-        // Where the text has new lines, so has what is shown.
-        let lines = token.iter().filter(|&&byte| byte == b'\n').count();
-        writer.write_all(&b"\n".repeat(lines))?;
+/// Special and added tokens: bold white on dark red.
+const SPECIAL_STYLE: &str = "1;97;48;5;88";
+
+/// Writes each line of the text, and below it the ids of its tokens in the same colours; then the summary.
+fn colored(encoded: Encoded<'_>, writer: &mut OutputWriter<'_>) -> Result<()> {
+    let mut ids = String::new();
+    for (token, color) in encoded.tokens().zip(BACKGROUNDS.into_iter().cycle()) {
+        let style = match token.label {
+            Some(_) => SPECIAL_STYLE.to_owned(),
+            None => format!("30;48;5;{color}"),
+        };
+        write!(writer, "\x1b[{style}m{}\x1b[0m", visible(token.bytes))?;
+        ids += &format!("\x1b[{style}m{}\x1b[0m ", token.id);
+        let line_feeds = token.bytes.iter().filter(|&&byte| byte == b'\n').count();
+        if line_feeds > 0 {
+            let blank = "\n".repeat(line_feeds);
+            write!(writer, "\n{}{blank}", ids.trim_end())?;
+            ids.clear();
+        }
     }
-    writer.write_all(b"\n")
+    if !ids.is_empty() {
+        writeln!(writer, "\n{}", ids.trim_end())?;
+    }
+    writeln!(writer, "\n{}", encoded.summary())
 }

@@ -1,58 +1,99 @@
-//! Tokens as something to look at.
+//! Encoded text, and the visible form of its tokens.
 
 use std::fmt::Write;
 
 use tokenizer_core::{Model, TokenId};
 
-/// Tokens of ids, with the bytes before each.
-pub(super) fn tokens<'m>(
-    model: &'m Model,
-    ids: &'m [TokenId],
-) -> impl Iterator<Item = (TokenId, usize, &'m [u8])> {
-    let mut start = 0;
-    ids.iter().map(move |&id| {
-        // The model gave the id.
-        let token = model.token(id).unwrap_or_default();
-        let at = start;
-        start += token.len();
-        (id, at, token)
+use crate::progress::plural;
+use crate::terminal::is_hidden;
+
+/// A text and its ids.
+#[derive(Clone, Copy)]
+pub(super) struct Encoded<'m> {
+    pub(super) model: &'m Model,
+    pub(super) text: &'m [u8],
+    pub(super) ids: &'m [TokenId],
+}
+
+/// A token of an encoded text.
+pub(super) struct Token<'m> {
+    pub(super) id: TokenId,
+    /// Bytes of the tokens before it.
+    pub(super) start: usize,
+    pub(super) bytes: &'m [u8],
+    /// `special` or `added`, for tokens outside the vocabulary.
+    pub(super) label: Option<&'static str>,
+}
+
+impl<'m> Encoded<'m> {
+    pub(super) fn tokens(self) -> impl Iterator<Item = Token<'m>> {
+        let mut end = 0;
+        self.ids.iter().map(move |&id| {
+            // The model returned the id: it has a token.
+            let bytes = self.model.token(id).unwrap_or_default();
+            let start = end;
+            end += bytes.len();
+            let added = self.model.specials().by_id(id);
+            let label = added.map(|token| if token.special { "special" } else { "added" });
+            Token {
+                id,
+                start,
+                bytes,
+                label,
+            }
+        })
+    }
+
+    /// Bytes, characters, tokens and bytes per token of the text, in one line. Each maximal invalid
+    /// sequence counts as one character.
+    pub(super) fn summary(self) -> String {
+        let chunks = self.text.utf8_chunks();
+        let characters = chunks
+            .map(|chunk| chunk.valid().chars().count() + usize::from(!chunk.invalid().is_empty()));
+        let bytes = plural(self.text.len() as u64, "byte");
+        let characters = plural(characters.sum::<usize>() as u64, "character");
+        let tokens = plural(self.ids.len() as u64, "token");
+        let per_token = self.text.len() as f64 / self.ids.len().max(1) as f64;
+        format!("{bytes}, {characters}, {tokens}, {per_token:.2} bytes per token")
+    }
+}
+
+/// A unit of the bytes of a token.
+pub(super) enum Glyph {
+    Printable(char),
+    Hidden(char),
+    /// A byte that is not UTF-8.
+    Byte(u8),
+}
+
+pub(super) fn glyphs(token: &[u8]) -> impl Iterator<Item = Glyph> {
+    token.utf8_chunks().flat_map(|chunk| {
+        let valid = chunk.valid().chars().map(|c| match is_hidden(c) {
+            true => Glyph::Hidden(c),
+            false => Glyph::Printable(c),
+        });
+        valid.chain(chunk.invalid().iter().copied().map(Glyph::Byte))
     })
 }
 
-/// The characters of a token. What is not printed, what would move a cursor or turn the direction of
-/// writing, and what is no character is written as an escape; so is the backslash, so that no two
-/// tokens look the same.
+/// Returns a token with its spaces as `·`, and with escapes for hidden characters, invalid bytes, and the
+/// two characters that would be ambiguous: the backslash and `·`.
 pub(super) fn visible(token: &[u8]) -> String {
     let mut text = String::with_capacity(token.len());
-    for chunk in token.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            match character {
-                '\n' => text.push_str("\\n"),
-                '\r' => text.push_str("\\r"),
-                '\t' => text.push_str("\\t"),
-                '\\' => text.push_str("\\\\"),
-                hidden if is_hidden(hidden) => text.extend(hidden.escape_unicode()),
-                shown => text.push(shown),
+    for glyph in glyphs(token) {
+        match glyph {
+            Glyph::Printable(' ') => text.push('·'),
+            Glyph::Printable('\\') => text.push_str("\\\\"),
+            Glyph::Printable('·') => text.extend('·'.escape_unicode()),
+            Glyph::Printable(c) => text.push(c),
+            Glyph::Hidden(c) => text.extend(c.escape_default()),
+            Glyph::Byte(byte) => {
+                // Writing to a string cannot fail.
+                let _ = write!(text, "\\x{byte:02x}");
             }
-        }
-        for byte in chunk.invalid() {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "\\x{byte:02x}");
         }
     }
     text
-}
-
-/// Control characters, characters of format (Cf), separators of lines, spaces that are not the usual
-/// one, and what stands for nothing.
-fn is_hidden(character: char) -> bool {
-    character.is_control()
-        || (character.is_whitespace() && character != ' ')
-        || matches!(character,
-            '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{600}'..='\u{605}' | '\u{6DD}' | '\u{70F}'
-            | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
-            | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFF0}'..='\u{FFFB}'
-            | '\u{E000}'..='\u{F8FF}' | '\u{E0000}'..='\u{10FFFF}')
 }
 
 #[cfg(test)]
@@ -60,10 +101,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_moves_the_cursor_and_no_two_are_the_same() {
+    fn visible_forms_are_printable_and_unambiguous() {
         for (token, text) in [
             ("low\n".as_bytes(), "low\\n"),
-            (b" \t\r\\n", " \\t\\r\\\\n"),
+            (b" \t\r\\n", "·\\t\\r\\\\n"),
+            ("·".as_bytes(), "\\u{b7}"),
             (b"\x1b[2J\xff\xe6\x9d", "\\u{1b}[2J\\xff\\xe6\\x9d"),
             ("東\u{202E}é\u{A0}".as_bytes(), "東\\u{202e}é\\u{a0}"),
         ] {

@@ -1,4 +1,4 @@
-//! What a vocabulary holds.
+//! Tables of the contents of a vocabulary.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -7,25 +7,23 @@ use tokenizer_core::{MergeRule, Model, TokenId};
 use unicode_script::{Script, UnicodeScript};
 
 use super::visible::visible;
-use crate::progress::number;
+use crate::progress::{number, plural};
 
-/// A text of several tables; lists of tokens have at most `most` lines.
-pub(super) fn report(model: &Model, most: usize) -> String {
+/// Returns counts of tokens by length and by script, and lists of suspect tokens, `limit` lines each.
+pub(super) fn report(model: &Model, limit: usize) -> String {
     let vocab = model.vocab();
     let mut report = String::new();
     let special = model.specials().iter().filter(|token| token.special);
     let special = special.count();
     let added = match model.specials().len() - special {
         0 => String::new(),
-        added => format!(", {} other added tokens", number(added as u64)),
+        added => format!(", {}", plural(added as u64, "other added token")),
     };
-    let counts = [vocab.len(), special, model.id_limit()];
-    let [tokens, special, limit] = counts.map(|count| number(count as u64));
+    let tokens = plural(vocab.len() as u64, "token");
+    let special = plural(special as u64, "special token");
+    let id_limit = number(model.id_limit() as u64);
     // Writing to a string cannot fail.
-    let _ = writeln!(
-        report,
-        "{tokens} tokens, {special} special tokens{added}, ids below {limit}\n"
-    );
+    let _ = writeln!(report, "{tokens}, {special}{added}, ids below {id_limit}\n");
 
     let mut lengths: BTreeMap<usize, u64> = BTreeMap::new();
     let mut scripts: BTreeMap<&str, u64> = BTreeMap::new();
@@ -44,17 +42,17 @@ pub(super) fn report(model: &Model, most: usize) -> String {
         let _ = writeln!(report, "{script}\t{tokens}");
     }
 
-    let mut list = |what, groups| list(&mut report, what, groups, most, model);
-    list("never reached by merging", unreached(model));
-    list("the same but for white space", same_when_trimmed(model));
+    let mut list = |title, groups| list(&mut report, title, groups, limit, model);
+    list("never produced by merging", unreachable(model));
+    list("equal except for white space", equal_when_trimmed(model));
     report
 }
 
-/// A line for each group of tokens.
-fn list(report: &mut String, what: &str, groups: Vec<Vec<TokenId>>, most: usize, model: &Model) {
-    let _ = writeln!(report, "\n{what}: {}", number(groups.len() as u64));
-    let more = groups.len().saturating_sub(most);
-    for group in groups.into_iter().take(most) {
+/// Appends the number of groups, and a line for each of the first `limit`.
+fn list(report: &mut String, title: &str, groups: Vec<Vec<TokenId>>, limit: usize, model: &Model) {
+    let _ = writeln!(report, "\n{title}: {}", number(groups.len() as u64));
+    let more = groups.len().saturating_sub(limit);
+    for group in groups.into_iter().take(limit) {
         let token = |id: &TokenId| {
             let token = model.token(*id).unwrap_or_default();
             format!("{id}\t\"{}\"", visible(token))
@@ -67,16 +65,16 @@ fn list(report: &mut String, what: &str, groups: Vec<Vec<TokenId>>, most: usize,
     }
 }
 
-/// Tokens that merging their own bytes does not give.
-fn unreached(model: &Model) -> Vec<Vec<TokenId>> {
+/// Returns tokens whose bytes do not merge to the token.
+fn unreachable(model: &Model) -> Vec<Vec<TokenId>> {
     let rule = MergeRule::new(model);
     let tokens = model.vocab().iter();
-    let unreached = tokens.filter(|&(id, token)| rule.merge(token, |_| {}) != [id]);
-    unreached.map(|(id, _)| vec![id]).collect()
+    let unreachable = tokens.filter(|&(id, token)| rule.merge(token, |_| {}) != [id]);
+    unreachable.map(|(id, _)| vec![id]).collect()
 }
 
-/// Tokens that are the same without white space at their ends, in groups.
-fn same_when_trimmed(model: &Model) -> Vec<Vec<TokenId>> {
+/// Returns groups of tokens that differ only in white space at their ends.
+fn equal_when_trimmed(model: &Model) -> Vec<Vec<TokenId>> {
     let mut groups: BTreeMap<&[u8], Vec<TokenId>> = BTreeMap::new();
     for (id, token) in model.vocab().iter() {
         let trimmed = match std::str::from_utf8(token) {
@@ -91,26 +89,26 @@ fn same_when_trimmed(model: &Model) -> Vec<Vec<TokenId>> {
     groups
 }
 
-/// The script of a token: that of its letters, if they have one.
+/// Returns the script of the letters of a token, or a description of a token without letters.
 fn script(token: &[u8]) -> &'static str {
     let Ok(text) = std::str::from_utf8(token) else {
-        return "parts of characters";
+        return "partial characters";
     };
     let mut found = None;
     for character in text.chars() {
         match character.script() {
             Script::Common | Script::Inherited | Script::Unknown => {}
             script => match found {
-                Some(other) if other != script => return "several",
+                Some(other) if other != script => return "mixed",
                 _ => found = Some(script),
             },
         }
     }
     match found {
         Some(script) => script.full_name(),
-        None if text.is_empty() => "none, empty",
-        None if text.chars().any(char::is_numeric) => "none, numbers",
-        None if text.chars().all(char::is_whitespace) => "none, white space",
-        None => "none, signs",
+        None if text.is_empty() => "none (empty)",
+        None if text.chars().any(char::is_numeric) => "none (numbers)",
+        None if text.chars().all(char::is_whitespace) => "none (white space)",
+        None => "none (symbols)",
     }
 }
