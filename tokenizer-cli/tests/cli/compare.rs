@@ -65,13 +65,13 @@ fn the_table_has_a_section_for_each_corpus_and_the_total() {
         .map(|l| l.split_whitespace().collect())
         .collect();
     assert_eq!(lines[1][..3], ["model", "tokens", "token"]);
-    assert_eq!((&lines[2], &lines[5]), (&vec!["a.txt"], &vec!["b/1"]));
-    assert_eq!(lines[8], ["all", "corpora"]);
-    assert_eq!(lines[3][0], "m.bpe");
+    assert_eq!((&lines[3], &lines[7]), (&vec!["a.txt"], &vec!["b/1"]));
+    assert_eq!(lines[11], ["all", "corpora"]);
+    assert_eq!(lines[4][0], "m.bpe");
     // Both are best.
-    assert_eq!(lines[7][..4], ["m.bpe", "(2)", "1*", "3.000*"]);
+    assert_eq!(lines[9][..4], ["m.bpe", "(2)", "1*", "3.000*"]);
     let tokens = |line: usize, column: usize| lines[line][column].trim_end_matches('*');
-    let [a, b, all] = [3, 6, 9].map(|line| tokens(line, 1).parse::<u64>().unwrap());
+    let [a, b, all] = [4, 8, 12].map(|line| tokens(line, 1).parse::<u64>().unwrap());
     assert_eq!(a + b, all);
     assert!(run.text().contains("\n\n* best: fewest tokens, "));
 
@@ -113,7 +113,7 @@ fn the_table_fits_a_terminal() {
     }
     let lines: Vec<&str> = run.text().lines().collect();
     let names: std::collections::HashSet<&str> =
-        lines[3..11].iter().map(|line| &line[..12]).collect();
+        lines[4..12].iter().map(|line| &line[..12]).collect();
     assert_eq!(names.len(), 8, "{}", run.text());
 }
 
@@ -170,7 +170,7 @@ fn the_models_of_a_page_are_told_apart() {
         assert!(page.contains(&format!("--c{place}: #")));
     }
     for name in &names {
-        assert!(page.contains(&format!("{name} <span class=\"dim\">(269 tokens)")));
+        assert!(page.contains(&format!(">{name}</span> <span class=\"dim\">(269 tokens)")));
     }
     assert!(page.contains(">all corpora</th>"));
     let best = page.matches("<td class=\"best\">").count();

@@ -23,7 +23,9 @@ fn push_legend(comparison: &Comparison, page: &mut String) {
     for (place, model) in comparison.models.iter().enumerate() {
         let (key, name) = (swatch(place), escape(&model.name));
         let tokens = plural(model.tokens as u64, "token");
-        *page += &format!("<li>{key}{name} <span class=\"dim\">({tokens})</span></li>\n");
+        *page += &format!(
+            "<li>{key}<span class=\"name\">{name}</span> <span class=\"dim\">({tokens})</span></li>\n"
+        );
     }
     page.push_str("</ol>\n");
 }
@@ -55,7 +57,8 @@ fn push_section(section: &Section, names: &[String], page: &mut String) {
     *page += &format!("<tbody>\n<tr><th colspan=\"{columns}\">{title}</th></tr>\n");
     for (place, (name, cells)) in names.iter().zip(&section.rows).enumerate() {
         let (number, name) = (place + 1, escape(name));
-        *page += &format!("<tr><th scope=\"row\">{number}. {name}</th>");
+        *page +=
+            &format!("<tr><th scope=\"row\">{number}. <span class=\"name\">{name}</span></th>");
         for cell in cells {
             let class = if cell.is_best { " class=\"best\"" } else { "" };
             *page += &format!("<td{class}>{}</td>", cell.text);

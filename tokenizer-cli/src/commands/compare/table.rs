@@ -56,14 +56,14 @@ pub(super) const COLUMNS: [Column; 7] = [
         show: |value| format!("{value:.3}"),
     },
     Column {
-        title: "vocabulary",
+        title: "vocabulary size",
         lines: ["vocab", "size"],
         better: 0.0,
         value: |model, _| model.tokens as f64,
         show: whole,
     },
     Column {
-        title: "of it used",
+        title: "vocabulary used",
         lines: ["vocab", "used"],
         better: 0.0,
         value: |model, measured| 100.0 * measured.used_tokens as f64 / model.tokens.max(1) as f64,
@@ -150,7 +150,8 @@ pub(super) fn text(comparison: &Comparison) -> String {
     }
     for section in &sections {
         let title = escape(&section.title);
-        let _ = writeln!(text, "{}", fit(&title, WIDTH));
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "\n{}", fit(&title, WIDTH));
         for (name, row) in names.iter().zip(&section.rows) {
             let cells = row
                 .each_ref()
@@ -196,7 +197,6 @@ fn push_row(
     let mut line = format!("{name}{padding}");
     for ((cell, is_best), width) in cells.into_iter().zip(widths) {
         let mark = if is_best { '*' } else { ' ' };
-        // Writing to a string cannot fail.
         let _ = write!(line, " {cell:>width$}{mark}");
     }
     text.push_str(line.trim_end());
