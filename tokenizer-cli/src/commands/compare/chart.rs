@@ -1,7 +1,7 @@
 //! Charts of a comparison, in SVG.
 //!
-//! Models differ in colour, marker and dash pattern, and carry their number in the legend, so that colours
-//! are never needed to tell them apart.
+//! Models differ in colour, marker and dash pattern, and are labelled with their number in the legend: a
+//! reader who does not see the colours can tell them apart.
 
 use std::fmt::Display;
 
@@ -11,7 +11,7 @@ use crate::commands::html::escape;
 use crate::progress::number;
 use crate::terminal::fit;
 
-/// Width of a chart. On a narrow screen, a unit is two thirds of a pixel.
+/// Width of a chart in its own units. They are 1.4 pixels on a wide screen, 0.7 on a narrow one.
 const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 320.0;
 const LEFT: f64 = 44.0;
@@ -19,14 +19,14 @@ const RIGHT: f64 = 16.0;
 const TOP: f64 = 18.0;
 const BOTTOM: f64 = 46.0;
 
-/// Size of a letter in the largest font.
+/// Width of a letter and height of a line in the largest font.
 const LETTER: f64 = 9.0;
 const LINE: f64 = 18.0;
 
 /// Colours defined by the style of the page.
 const COLORS: usize = 12;
 
-/// Paths around a centre: circle, square, triangle, diamond, inverted triangle, plus, cross.
+/// Paths around a marker's centre: circle, square, triangle, diamond, inverted triangle, plus, cross.
 const MARKERS: [&str; 7] = [
     "m-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z",
     "m-3.6-3.6h7.2v7.2h-7.2z",
@@ -67,7 +67,7 @@ pub(super) fn swatch(model: usize) -> String {
     format!(r#"<svg class="key" viewBox="0 0 42 14" aria-hidden="true">{line}{marker}</svg>"#)
 }
 
-/// A scale with a line at each multiple of a round step. It extends past the largest value.
+/// A scale with a line at each multiple of a round step. Its end exceeds the largest value.
 struct Axis {
     least: f64,
     most: f64,
@@ -115,7 +115,8 @@ impl Axis {
     }
 }
 
-/// Returns the smallest of 1, 2, 5, 10 and so on (or 0.5, 0.2) that divides `range` into at most five.
+/// Returns the smallest round step (1, 2 or 5 times a power of ten) that divides `range` into at most five
+/// parts.
 fn round_step(range: f64) -> f64 {
     let least = range.max(1e-9) / 5.0;
     let power = 10f64.powf(least.log10().floor());
@@ -168,7 +169,7 @@ impl Chart {
         bottom - (bottom - TOP) * axis.position(value)
     }
 
-    /// Labels the horizontal axis: each of `marks` below its place, and `title` below them.
+    /// Labels the horizontal axis: each of `marks` below its position, and `title` below them.
     fn horizontal(&mut self, marks: impl Iterator<Item = (f64, String)>, title: &str) {
         let y = self.height - BOTTOM + LINE;
         for (x, mark) in marks {
@@ -218,7 +219,7 @@ fn bars(comparison: &Comparison) -> String {
         "Higher is better: fewer tokens for the same text. Numbers are those of the models above.",
         bottom + 2.0 * LINE,
     );
-    // The value is written behind its bar.
+    // Six letters for the value after the longest bar.
     let room = WIDTH - RIGHT - 6.0 * LETTER - LEFT;
     let x = |value| LEFT + room * axis.position(value);
     for (value, label) in axis.lines() {
@@ -228,8 +229,8 @@ fn bars(comparison: &Comparison) -> String {
         ));
         chart.text([x, bottom + LINE], "middle", "dim", label);
     }
-    for (place, corpus) in comparison.corpora.iter().enumerate() {
-        let mut y = group * place as f64 + LINE;
+    for (index, corpus) in comparison.corpora.iter().enumerate() {
+        let mut y = group * index as f64 + LINE;
         let name = names::short(&corpus.corpus);
         let name = escape(&fit(name, ((WIDTH - LEFT) / LETTER) as usize));
         chart.text([LEFT, y - 4.0], "start", "halo", name);
@@ -266,7 +267,7 @@ fn lengths(comparison: &Comparison) -> String {
     let axis = Axis::from_zero(comparison.models.iter().flat_map(shares));
     let mut chart = Chart::new(
         "Lengths of tokens",
-        "Percent of the vocabulary. Neither higher nor lower is better.",
+        "Percent of the vocabulary, labelled at the peak. Neither higher nor lower is better.",
         HEIGHT,
     );
     chart.vertical(&axis);
@@ -281,14 +282,14 @@ fn lengths(comparison: &Comparison) -> String {
         "bytes",
     );
     let mut peaks = Vec::new();
-    for (place, model) in comparison.models.iter().enumerate() {
+    for (index, model) in comparison.models.iter().enumerate() {
         let points = (1..).zip(shares(model));
         let points: Vec<(f64, f64)> = points
             .map(|(length, share)| (x(length), chart.y(&axis, share)))
             .collect();
-        chart.push(polyline(place, &points));
+        chart.push(polyline(index, &points));
         for &(x, y) in &points {
-            chart.push(marker(place, x, y));
+            chart.push(marker(index, x, y));
         }
         peaks.extend(points.into_iter().min_by(|a, b| a.1.total_cmp(&b.1)));
     }
@@ -324,8 +325,8 @@ fn sizes(comparison: &Comparison) -> String {
     let points: Vec<(f64, f64)> = points
         .map(|(model, value)| (x(octaves(model)), chart.y(&axis, value)))
         .collect();
-    for (place, &(x, y)) in points.iter().enumerate() {
-        chart.push(marker(place, x, y));
+    for (index, &(x, y)) in points.iter().enumerate() {
+        chart.push(marker(index, x, y));
     }
     chart.label_points(&points);
     chart.end()

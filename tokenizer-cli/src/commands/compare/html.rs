@@ -20,8 +20,8 @@ pub(super) fn page(comparison: &Comparison) -> String {
 /// Appends the numbered models, each with its line and marker in the charts.
 fn push_legend(comparison: &Comparison, page: &mut String) {
     page.push_str("<ol class=\"models\">\n");
-    for (place, model) in comparison.models.iter().enumerate() {
-        let (key, name) = (swatch(place), escape(&model.name));
+    for (index, model) in comparison.models.iter().enumerate() {
+        let (key, name) = (swatch(index), escape(&model.name));
         let tokens = plural(model.tokens as u64, "token");
         *page += &format!(
             "<li>{key}<span class=\"name\">{name}</span> <span class=\"dim\">({tokens})</span></li>\n"
@@ -55,8 +55,8 @@ fn push_table(comparison: &Comparison, page: &mut String) {
 fn push_section(section: &Section, names: &[String], page: &mut String) {
     let (title, columns) = (escape(&section.title), COLUMNS.len() + 1);
     *page += &format!("<tbody>\n<tr><th colspan=\"{columns}\">{title}</th></tr>\n");
-    for (place, (name, cells)) in names.iter().zip(&section.rows).enumerate() {
-        let (number, name) = (place + 1, escape(name));
+    for (index, (name, cells)) in names.iter().zip(&section.rows).enumerate() {
+        let (number, name) = (index + 1, escape(name));
         *page +=
             &format!("<tr><th scope=\"row\">{number}. <span class=\"name\">{name}</span></th>");
         for cell in cells {

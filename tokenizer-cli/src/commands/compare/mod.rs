@@ -83,10 +83,10 @@ fn compare(
         corpora: empty.collect(),
         total: Vec::new(),
     };
-    for (place, (model, arguments)) in models.into_iter().zip(chosen).enumerate() {
+    let stages = stage_names(chosen);
+    for ((model, arguments), stage) in models.into_iter().zip(chosen).zip(stages) {
         let tokenizer = Tokenizer::new(model);
         let compared = Compared::new(&arguments.path, &tokenizer);
-        let stage = stage_name(place + 1, &compared.name, chosen.len());
         let mut total = Tally::default();
         for ((_, inputs), corpus) in corpora.iter().zip(&mut comparison.corpora) {
             let stage = progress.bytes_of(stage.clone(), inputs.total_bytes);
@@ -103,14 +103,18 @@ fn compare(
 /// Columns for the model on the progress line.
 const STAGE_WIDTH: usize = 24;
 
-/// Names the stage after the model, if there are several: `comparing 2/8 cl100k.tiktoken`.
-fn stage_name(place: usize, model: &str, models: usize) -> String {
-    if models == 1 {
-        return "comparing".to_owned();
+/// Names the stages of several models after them: `comparing 2/8 cl100k.tiktoken`.
+fn stage_names(models: &[ModelArguments]) -> Vec<String> {
+    if models.len() == 1 {
+        return vec!["comparing".to_owned()];
     }
-    let model = terminal::escape(names::short(model));
-    format!(
-        "comparing {place}/{models} {}",
-        terminal::fit(&model, STAGE_WIDTH)
-    )
+    let paths = models.iter().map(|model| model.path.to_string_lossy());
+    let paths: Vec<_> = paths.collect();
+    let names = names::distinct(&paths.iter().map(AsRef::as_ref).collect::<Vec<_>>());
+    let stage = |(number, name): (usize, String)| {
+        let name = terminal::escape(&name);
+        let name = terminal::fit(&name, STAGE_WIDTH);
+        format!("comparing {number}/{} {name}", models.len())
+    };
+    (1..).zip(names).map(stage).collect()
 }

@@ -8,8 +8,8 @@ pub(super) fn short(path: &str) -> &str {
     tail(path, 1)
 }
 
-/// Returns the last components of each path, as many as distinguish it from the others. Of equal paths, the
-/// second ends in ` (2)`, the third in ` (3)`.
+/// Returns the shortest tail of each path that no other path ends in. Repetitions of a path are numbered:
+/// ` (2)`, ` (3)`.
 pub(super) fn distinct(paths: &[&str]) -> Vec<String> {
     let mut seen: HashMap<&str, usize> = HashMap::new();
     let mut names = Vec::new();
@@ -31,12 +31,12 @@ pub(super) fn distinct(paths: &[&str]) -> Vec<String> {
     names
 }
 
-/// Returns the last components of a path, or all it has. A separator at the end is not counted.
+/// Returns the last `components` components of a path. A trailing separator is dropped.
 fn tail(path: &str, components: usize) -> &str {
     let trimmed = path.strip_suffix(is_separator).unwrap_or(path);
     let starts = trimmed
         .rmatch_indices(is_separator)
-        .map(|(place, _)| place + 1);
+        .map(|(index, _)| index + 1);
     let start = starts.chain([0]).nth(components - 1);
     &trimmed[start.unwrap_or(0)..]
 }

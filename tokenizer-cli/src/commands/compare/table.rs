@@ -12,15 +12,19 @@ use crate::terminal::{escape, fit, width};
 /// Columns of a terminal.
 const WIDTH: usize = 80;
 
-/// Columns for the names of models, at the least.
+/// Least number of columns for the names of models.
 const NAME_WIDTH: usize = 10;
+
+/// Better values of a column, as the sign of their score.
+const MORE: f64 = 1.0;
+const FEWER: f64 = -1.0;
+const NEITHER: f64 = 0.0;
 
 /// A column of the table.
 pub(super) struct Column {
     pub(super) title: &'static str,
     /// The two lines of the title on a terminal.
     lines: [&'static str; 2],
-    /// Sign of better values: 1 for more, -1 for fewer, 0 for neither.
     better: f64,
     value: fn(&Compared, &Measured) -> f64,
     show: fn(f64) -> String,
@@ -30,49 +34,49 @@ pub(super) const COLUMNS: [Column; 7] = [
     Column {
         title: "tokens",
         lines: ["", "tokens"],
-        better: -1.0,
+        better: FEWER,
         value: |_, measured| measured.tokens as f64,
         show: whole,
     },
     Column {
         title: "bytes per token",
         lines: ["bytes/", "token"],
-        better: 1.0,
+        better: MORE,
         value: |_, measured| measured.bytes_per_token,
         show: |value| format!("{value:.3}"),
     },
     Column {
         title: "characters per token",
         lines: ["chars/", "token"],
-        better: 1.0,
+        better: MORE,
         value: |_, measured| measured.characters_per_token,
         show: |value| format!("{value:.3}"),
     },
     Column {
         title: "tokens per word",
         lines: ["tokens/", "word"],
-        better: -1.0,
+        better: FEWER,
         value: |_, measured| measured.tokens_per_word,
         show: |value| format!("{value:.3}"),
     },
     Column {
         title: "vocabulary size",
         lines: ["vocab", "size"],
-        better: 0.0,
+        better: NEITHER,
         value: |model, _| model.tokens as f64,
         show: whole,
     },
     Column {
         title: "vocabulary used",
         lines: ["vocab", "used"],
-        better: 0.0,
+        better: NEITHER,
         value: |model, measured| 100.0 * measured.used_tokens as f64 / model.tokens.max(1) as f64,
         show: |value| format!("{value:.1} %"),
     },
     Column {
         title: "MB/s",
         lines: ["", "MB/s"],
-        better: 1.0,
+        better: MORE,
         value: |_, measured| measured.mb_per_second,
         show: |value| format!("{value:.1}"),
     },
@@ -104,19 +108,19 @@ pub(super) fn sections(comparison: &Comparison) -> Vec<Section> {
         sections.push(("all corpora", &comparison.total));
     }
     let section = |(title, measured): (&str, &[Measured])| {
-        let value = |column: &Column, place: usize| {
-            (column.value)(&comparison.models[place], &measured[place])
+        let value = |column: &Column, index: usize| {
+            (column.value)(&comparison.models[index], &measured[index])
         };
-        let cell = |column: &Column, place| {
-            let score = |place| column.better * value(column, place);
+        let cell = |column: &Column, index| {
+            let score = |index| column.better * value(column, index);
             let mut all = 0..measured.len();
-            let is_best = all.all(|other| score(other) <= score(place));
+            let is_best = all.all(|other| score(other) <= score(index));
             Cell {
-                text: (column.show)(value(column, place)),
-                is_best: is_best && column.better != 0.0 && measured.len() > 1,
+                text: (column.show)(value(column, index)),
+                is_best: is_best && column.better != NEITHER && measured.len() > 1,
             }
         };
-        let row = |place| COLUMNS.each_ref().map(|column| cell(column, place));
+        let row = |index| COLUMNS.each_ref().map(|column| cell(column, index));
         Section {
             title: title.to_owned(),
             rows: (0..measured.len()).map(row).collect(),
@@ -128,7 +132,7 @@ pub(super) fn sections(comparison: &Comparison) -> Vec<Section> {
 const LEGEND: &str =
     "* best: fewest tokens, most bytes and chars per token, fewest per word, fastest";
 
-/// Returns a table of at most 80 columns: a section for each corpus, a row for each model.
+/// Returns a table of at most 80 columns (more if its numbers need them): a section for each corpus, a row for each model.
 pub(super) fn text(comparison: &Comparison) -> String {
     let sections = sections(comparison);
     let all_rows = || sections.iter().flat_map(|section| &section.rows);
@@ -170,7 +174,7 @@ fn row_names(comparison: &Comparison, limit: usize) -> Vec<String> {
     let names = distinct_names(comparison);
     let indented = |name: String| fit(&format!("  {}", escape(&name)), limit).into_owned();
     let fitted: Vec<String> = names.iter().cloned().map(indented).collect();
-    let has_duplicates = (1..fitted.len()).any(|place| fitted[..place].contains(&fitted[place]));
+    let has_duplicates = (1..fitted.len()).any(|index| fitted[..index].contains(&fitted[index]));
     if !has_duplicates {
         return fitted;
     }

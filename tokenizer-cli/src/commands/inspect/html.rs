@@ -50,11 +50,11 @@ pub(super) fn page(encoded: Encoded<'_>, name: &str) -> (String, Option<String>)
 fn spans(encoded: Encoded<'_>, room: usize) -> (String, usize) {
     let mut spans = String::new();
     let mut span = String::new();
-    for (place, token) in encoded.tokens().enumerate() {
+    for (index, token) in encoded.tokens().enumerate() {
         span.clear();
-        push_span(&token, CLASSES[place % CLASSES.len()], &mut span);
+        push_span(&token, CLASSES[index % CLASSES.len()], &mut span);
         if spans.len() + span.len() > room {
-            return (spans, place);
+            return (spans, index);
         }
         spans.push_str(&span);
     }
