@@ -192,6 +192,8 @@ impl Chart {
             }
         }
         for ((x, y), label) in labels {
+            let half = LETTER / 2.0 * label.len() as f64;
+            let x = x.min(WIDTH - half).max(half);
             self.text([x, y - 8.0], "middle", "halo", label);
         }
     }
