@@ -179,7 +179,7 @@ fn the_models_of_a_page_are_told_apart() {
     let equal = ">1, 2, 3, 4, 5, 6, 7, 8";
     assert_eq!(page.matches(equal).count(), 2, "{page}");
     for caption in [
-        "<caption>★ best of the corpus. Higher is better for bytes per token, ",
+        "<p class=\"dim\">★ best of the corpus. Higher is better for bytes per token, ",
         "lower is better for tokens and tokens per word.",
         "<figcaption>Higher is better: ",
         "Neither higher nor lower is better.</figcaption>",

@@ -17,7 +17,7 @@ const HEIGHT: f64 = 320.0;
 const LEFT: f64 = 44.0;
 const RIGHT: f64 = 16.0;
 const TOP: f64 = 18.0;
-const BOTTOM: f64 = 46.0;
+const BOTTOM: f64 = 48.0;
 
 /// Width of a letter and height of a line in the largest font.
 const LETTER: f64 = 9.0;
@@ -171,7 +171,7 @@ impl Chart {
 
     /// Labels the horizontal axis: each of `marks` below its position, and `title` below them.
     fn horizontal(&mut self, marks: impl Iterator<Item = (f64, String)>, title: &str) {
-        let y = self.height - BOTTOM + LINE;
+        let y = self.height - BOTTOM + LINE + 3.0;
         for (x, mark) in marks {
             self.text([x, y], "middle", "dim", mark);
         }

@@ -32,12 +32,6 @@ fn push_legend(comparison: &Comparison, page: &mut String) {
 
 fn push_table(comparison: &Comparison, page: &mut String) {
     page.push_str("<div class=\"wide\"><table>\n");
-    if comparison.models.len() > 1 {
-        page.push_str(
-            "<caption>★ best of the corpus. Higher is better for bytes per token, characters per \
-             token and MB/s; lower is better for tokens and tokens per word.</caption>\n",
-        );
-    }
     let titles = COLUMNS
         .each_ref()
         .map(|column| format!("<th>{}</th>", column.title));
@@ -50,6 +44,12 @@ fn push_table(comparison: &Comparison, page: &mut String) {
         push_section(&section, &names, page);
     }
     page.push_str("</table></div>\n");
+    if comparison.models.len() > 1 {
+        page.push_str(
+            "<p class=\"dim\">★ best of the corpus. Higher is better for bytes per token, characters per \
+             token and MB/s; lower is better for tokens and tokens per word.</p>\n",
+        );
+    }
 }
 
 fn push_section(section: &Section, names: &[String], page: &mut String) {
