@@ -176,7 +176,7 @@ fn an_empty_token_is_kept_by_every_command() {
     for part in [
         "2,049 tokens, 0 special tokens, ids below 2,049\n",
         "bytes\ttokens\n0\t1\n1\t256\n",
-        "none, empty\t1\n",
+        "none (empty)\t1\n",
         "2048\t\"\"",
     ] {
         let report = report.text();
