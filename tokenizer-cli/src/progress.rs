@@ -71,7 +71,7 @@ impl Progress {
     /// Prints a hint at what was probably meant.
     pub(crate) fn hint(&self, message: &str) {
         if !self.quiet {
-            say("hint", message);
+            say("tip", message);
         }
     }
 

@@ -65,7 +65,11 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
-#![warn(clippy::missing_errors_doc, missing_debug_implementations, missing_docs)]
+#![warn(
+    clippy::missing_errors_doc,
+    missing_debug_implementations,
+    missing_docs
+)]
 #![cfg_attr(not(test), warn(rust_2018_idioms))]
 
 mod byte_level;

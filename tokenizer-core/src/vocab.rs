@@ -48,7 +48,12 @@ impl HashedToken {
 
     /// Returns the token `id`, whose bytes are those of `left` followed by those of `right`.
     #[inline(always)]
-    pub(crate) fn joined(vocab: &Vocab, id: TokenId, left: HashedToken, right: HashedToken) -> HashedToken {
+    pub(crate) fn joined(
+        vocab: &Vocab,
+        id: TokenId,
+        left: HashedToken,
+        right: HashedToken,
+    ) -> HashedToken {
         HashedToken {
             id,
             length: left.length + right.length,

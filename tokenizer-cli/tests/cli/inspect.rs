@@ -115,7 +115,7 @@ fn a_text_that_names_a_file_gets_a_hint() {
         folder.run(&arguments).succeeds()
     };
     let run = inspect(&[]).says(&[
-        "hint: a file named book.txt exists; to read it: tokenizer inspect -m MODEL < book.txt\n",
+        "tip: a file named book.txt exists; to read it: tokenizer inspect -m MODEL < book.txt\n",
     ]);
     assert!(run.text().starts_with("98\t0\tb\n"), "{}", run.text());
     inspect(&["-q"]).says_nothing();

@@ -141,7 +141,13 @@ impl MergeRules {
 
     /// Returns the rank of a pair, or [`NO_RANK`]. The joined bytes of the pair begin at `text[at]`.
     #[inline(always)]
-    pub(super) fn rank(&self, left: HashedToken, right: HashedToken, text: &[u8], at: usize) -> u32 {
+    pub(super) fn rank(
+        &self,
+        left: HashedToken,
+        right: HashedToken,
+        text: &[u8],
+        at: usize,
+    ) -> u32 {
         let rank = match self.listed() {
             None => self.vocab().id_of_joined(left, right, text, at),
             Some(merges) => merges.rank(left.id, right.id),

@@ -40,7 +40,10 @@ pub(super) fn texts(
         push_text(line, field, &mut texts).map_err(|error| {
             let message = error.to_string();
             let position = format!(" at line {} column {}", error.line(), error.column());
-            let message = message.strip_suffix(&position).unwrap_or(&message).to_owned();
+            let message = message
+                .strip_suffix(&position)
+                .unwrap_or(&message)
+                .to_owned();
             let (line, column) = (*number, error.column() + mark_length);
             match error.is_data() {
                 true => DocumentError::Field {
