@@ -256,7 +256,7 @@ impl Novel {
             model,
             fill,
             text,
-            expected: expected,
+            expected,
         }
     }
 }

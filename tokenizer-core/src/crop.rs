@@ -50,6 +50,7 @@ impl CropOptions {
 /// let texts: Vec<&[u8]> = cropped.iter().map(AsRef::as_ref).collect();
 /// assert_eq!(texts, ["a few", "été", "one m"].map(str::as_bytes));
 /// ```
+#[must_use]
 pub fn crop<I: IntoIterator<Item: AsRef<[u8]>>>(
     documents: I,
     options: &CropOptions,
@@ -99,6 +100,7 @@ pub struct Cropped<D> {
 
 impl<D> Cropped<D> {
     /// The whole document.
+    #[must_use]
     pub fn document(&self) -> &D {
         &self.document
     }

@@ -129,6 +129,7 @@ impl Model {
     }
 
     /// Creates a decoder that takes one id at a time. To own the model, use [`DecodeStream::new`].
+    #[must_use]
     pub fn decode_stream(&self) -> DecodeStream<&Model> {
         DecodeStream::new(self)
     }
@@ -162,6 +163,7 @@ pub struct DecodeStream<M = Arc<Model>> {
 
 impl<M: Borrow<Model>> DecodeStream<M> {
     /// Creates a decoder for `model`, a reference or an `Arc`.
+    #[must_use]
     pub fn new(model: M) -> Self {
         DecodeStream {
             model,

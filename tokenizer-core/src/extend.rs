@@ -158,6 +158,7 @@ pub fn extend_with_progress(
 
 /// Returns the number of ids of a model after its trailing special tokens are renumbered without gaps.
 /// Extending to vocabulary size `n` learns `n - size_to_extend(model)` merges.
+#[must_use]
 pub fn size_to_extend(model: &Model) -> usize {
     let first = model.vocab().id_limit();
     first

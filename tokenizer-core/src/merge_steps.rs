@@ -42,6 +42,7 @@ pub struct MergeStep {
 
 impl<'m> MergeRule<'m> {
     /// Creates the rule of a model, without the look-up of whole pieces.
+    #[must_use]
     pub fn new(model: &'m Model) -> Self {
         let list = match model.merging() {
             Merging::Ranks => None,
@@ -58,6 +59,7 @@ impl<'m> MergeRule<'m> {
 
     /// Creates the rule of a vocabulary whose ids are ranks: two tokens merge if their joined bytes are a
     /// token.
+    #[must_use]
     pub fn ranks(vocab: &'m Vocab) -> Self {
         MergeRule { vocab, list: None }
     }

@@ -38,6 +38,7 @@ pub enum PieceCountsError {
 
 impl PieceCounts {
     /// Creates an empty set of counts.
+    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
@@ -125,26 +126,31 @@ impl PieceCounts {
     }
 
     /// The number of distinct pieces.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.counts.len()
     }
 
     /// Whether there are no pieces.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.counts.is_empty()
     }
 
     /// The total length of all distinct pieces in bytes.
+    #[must_use]
     pub fn distinct_bytes(&self) -> usize {
         self.bytes.len()
     }
 
     /// The memory of the pieces and their counts in bytes.
+    #[must_use]
     pub fn memory(&self) -> usize {
         self.bytes.len() + self.len() * (size_of::<usize>() + size_of::<Count>())
     }
 
     /// The sum of all counts.
+    #[must_use]
     pub fn total(&self) -> u128 {
         self.counts.iter().map(|&count| u128::from(count)).sum()
     }

@@ -30,6 +30,7 @@ pub struct RankMerges {
 }
 
 /// Returns the merges equivalent to a vocabulary whose ids are ranks.
+#[must_use]
 pub fn rank_merges(vocab: &Vocab) -> RankMerges {
     let mut list = RankMerges {
         rules: Vec::new(),

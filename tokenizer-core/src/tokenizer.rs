@@ -67,6 +67,7 @@ impl TokenizerBuilder {
     }
 
     /// Builds a tokenizer for `model`.
+    #[must_use]
     pub fn build(self, model: impl Into<Arc<Model>>) -> Tokenizer {
         Tokenizer {
             encoder: Encoder::with_options(model, self.options),
@@ -78,6 +79,7 @@ impl Tokenizer {
     /// Creates a tokenizer with the default options.
     ///
     /// Allocates a table of 256 KiB and reads each token or listed merge once.
+    #[must_use]
     pub fn new(model: impl Into<Arc<Model>>) -> Self {
         Self::builder().build(model)
     }
@@ -106,6 +108,7 @@ impl Tokenizer {
     }
 
     /// The model.
+    #[must_use]
     pub fn model(&self) -> &Arc<Model> {
         self.encoder.model()
     }
@@ -137,6 +140,7 @@ impl Tokenizer {
     ///
     /// An empty piece, which no pattern produces, is encoded as the empty token if the model has one and
     /// ignores merges for whole pieces, and otherwise as no ids.
+    #[must_use]
     pub fn encode_single_piece(&self, piece: impl AsRef<[u8]>) -> Vec<TokenId> {
         self.encoder.piece_by_piece()(piece.as_ref())
     }

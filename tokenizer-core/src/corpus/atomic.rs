@@ -87,6 +87,7 @@ impl NewFile {
     }
 
     /// Whether [`NewFile::write_head`] can be called: pipes and devices cannot seek.
+    #[must_use]
     pub fn has_head(&self) -> bool {
         self.temporary.is_some()
     }

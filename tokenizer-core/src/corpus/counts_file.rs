@@ -27,6 +27,7 @@ pub enum CountsFormat {
 
 impl CountsFormat {
     /// The format by extension; `None` for other extensions.
+    #[must_use]
     pub fn of_path(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()? {
             "tsv" => Some(CountsFormat::Tsv),
@@ -37,6 +38,7 @@ impl CountsFormat {
 
     /// As [`CountsFormat::of_path`], but `None` for a Parquet table without the columns `piece` and
     /// `count`, which contains something else.
+    #[must_use]
     pub fn of_file(path: &Path) -> Option<Self> {
         let format = Self::of_path(path)?;
         #[cfg(feature = "parquet")]
@@ -144,6 +146,7 @@ impl CountsFiles {
     }
 
     /// The pattern that split the pieces of all files.
+    #[must_use]
     pub fn pattern(&self) -> &Pattern {
         &self.pattern
     }

@@ -16,6 +16,7 @@ pub struct FileError {
 
 impl FileError {
     /// Adds the path to an error.
+    #[must_use]
     pub fn new(path: &Path, error: io::Error) -> Self {
         FileError {
             path: path.to_owned(),

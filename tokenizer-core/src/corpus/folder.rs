@@ -103,11 +103,13 @@ impl Globs {
     }
 
     /// Whether there are no globs, so that every file is selected.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.include.is_none() && self.exclude.names.is_empty() && self.exclude.paths.is_empty()
     }
 
     /// Whether the file at `path`, relative to the folder, is selected.
+    #[must_use]
     pub fn matches(&self, path: &Path) -> bool {
         let include = self.include.as_ref();
         include.is_none_or(|list| list.matches(path)) && !self.exclude.matches(path)

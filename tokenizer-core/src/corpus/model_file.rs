@@ -27,6 +27,7 @@ pub enum ModelFormat {
 
 impl ModelFormat {
     /// The format by extension; `None` for other extensions.
+    #[must_use]
     pub fn of_path(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()? {
             "bpe" => Some(ModelFormat::Native),

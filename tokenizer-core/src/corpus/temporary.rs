@@ -15,6 +15,7 @@ pub struct TemporaryFiles {
 
 impl TemporaryFiles {
     /// Creates files in `folder`.
+    #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         TemporaryFiles {
             folder: folder.into(),

@@ -70,6 +70,7 @@ pub struct PieceCounter<'a, S: TemporaryStore> {
 impl<'a, S: TemporaryStore> PieceCounter<'a, S> {
     /// Creates an empty counter. Counts that exceed `max_memory` bytes are written to `store`; `usize::MAX`
     /// means no bound.
+    #[must_use]
     pub fn new(
         pattern: &'a Pattern,
         options: &CountOptions,

@@ -62,6 +62,7 @@ pub struct EncodeStream {
 
 impl Request<'_> {
     /// Creates a stream that encodes a text in chunks. It runs on one thread and ignores the stop flag.
+    #[must_use]
     pub fn stream(&self) -> EncodeStream {
         let Request {
             encoder, allowed, ..

@@ -187,6 +187,7 @@ impl Request<'_> {
     /// The number of tasks shared by threads, or 1 on a single thread.
     #[cfg(any(test, feature = "internals"))]
     #[doc(hidden)]
+    #[must_use]
     pub fn task_count<T: AsRef<[u8]>>(&self, texts: &[T]) -> usize {
         let tasks = self.tasks(texts);
         match tasks.threads() {

@@ -95,6 +95,7 @@ pub enum NativeError {
 }
 
 /// Returns the model as bytes. Deterministic: equal models give equal bytes.
+#[must_use]
 pub fn write(model: &Model) -> Vec<u8> {
     let mut sections = deciding_sections(model);
     if *model.call_settings() != CallSettings::default() {
@@ -105,6 +106,7 @@ pub fn write(model: &Model) -> Vec<u8> {
 }
 
 /// As [`write()`], without [`CallSettings`], which affect no id: models that encode alike have equal bytes.
+#[must_use]
 pub fn write_deciding(model: &Model) -> Vec<u8> {
     assemble(&deciding_sections(model))
 }

@@ -22,6 +22,7 @@ const PAIR_BYTES: f64 = 65.0;
 /// assert!(estimate_memory(&pieces, 1000) < 10_000_000);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[must_use]
 pub fn estimate_memory(pieces: &PieceCounts, merges: usize) -> u64 {
     let symbols = pieces.distinct_bytes() as u64;
     let cells = symbols + (CELLS_PER_PIECE * pieces.len()) as u64;

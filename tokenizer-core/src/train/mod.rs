@@ -67,11 +67,13 @@ impl Trained {
     /// The merges, in the order in which they were learned.
     ///
     /// There are fewer than [`TrainOptions::merges`] if training ran out of pairs.
+    #[must_use]
     pub fn merges(&self) -> &Merges {
         &self.merges
     }
 
     /// How often the pair of each merge occurred when it was merged.
+    #[must_use]
     pub fn counts(&self) -> &[Count] {
         &self.counts
     }

@@ -109,12 +109,14 @@ impl TrainOptions {
     }
 
     /// The requested vocabulary size.
+    #[must_use]
     pub fn vocab_size(&self) -> usize {
         self.vocab_size
     }
 
     /// The number of ids before the first merge: bytes and special tokens. With [`TieBreak::HuggingFace`], a
     /// special token that is a single byte shares the byte's id.
+    #[must_use]
     pub fn initial_ids(&self) -> usize {
         match self.tie_break {
             TieBreak::Raw => 256 + self.specials.len(),
@@ -123,6 +125,7 @@ impl TrainOptions {
     }
 
     /// The number of merges that fill the vocabulary; 0 if its size is too small.
+    #[must_use]
     pub fn merges(&self) -> usize {
         self.vocab_size.saturating_sub(self.initial_ids())
     }

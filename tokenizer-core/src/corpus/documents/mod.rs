@@ -157,6 +157,7 @@ impl Documents {
     }
 
     /// A sign that the input is not text.
+    #[must_use]
     pub fn doubt(&self) -> Option<Doubt> {
         self.doubt
     }
@@ -164,6 +165,7 @@ impl Documents {
     /// The number of bytes of the input that have been read, for a progress bar. For a compressed file these
     /// are compressed bytes; for a table, its size times the fraction of rows read, or 0 if it is a stream.
     /// Runs ahead of the returned documents by up to a megabyte.
+    #[must_use]
     pub fn position(&self) -> u64 {
         self.position
     }

@@ -36,6 +36,7 @@ pub struct CountedPieces {
 
 impl CountedPieces {
     /// Combines `words` with the `pattern` that split them.
+    #[must_use]
     pub fn new(pattern: Pattern, words: PieceCounts) -> Self {
         CountedPieces { pattern, words }
     }

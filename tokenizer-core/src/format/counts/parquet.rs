@@ -105,6 +105,7 @@ impl Table {
     }
 
     /// The pattern that split the pieces, if the table names it.
+    #[must_use]
     pub fn pattern(&self) -> Option<&Pattern> {
         self.pattern.as_ref()
     }
@@ -176,6 +177,7 @@ impl std::fmt::Debug for Table {
 }
 
 /// Whether the source is a Parquet table with columns `piece` and `count`, of any type.
+#[must_use]
 pub fn is_counts(source: impl ChunkReader + 'static) -> bool {
     let Ok(reader) = guarded(|| SerializedFileReader::new(source)) else {
         return false;

@@ -46,6 +46,7 @@ pub enum PatternTextError {
 /// assert_eq!(pattern_text::write(&"nanochat".parse()?), "nanochat");
 /// # Ok::<(), tokenizer_core::PatternError>(())
 /// ```
+#[must_use]
 pub fn write(pattern: &Pattern) -> String {
     if let Some(name) = pattern.name()
         && *pattern == Pattern::named(name)
@@ -101,6 +102,7 @@ pub fn read(text: &str) -> Result<Pattern, PatternTextError> {
 
 /// Whether two patterns split alike: they are equal, or have the same name. Named patterns leave no
 /// gaps, so their gap rule has no effect.
+#[must_use]
 pub fn split_alike(one: &Pattern, other: &Pattern) -> bool {
     one == other || (one.name().is_some() && one.name() == other.name())
 }

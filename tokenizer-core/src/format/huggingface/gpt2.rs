@@ -14,6 +14,7 @@ use crate::special::SpecialToken;
 use crate::token::TokenId;
 
 /// Whether the bytes start like a `vocab.json`: with an object whose first value is a number.
+#[must_use]
 pub fn is_vocab(bytes: &[u8]) -> bool {
     let inside = bytes.trim_ascii_start().strip_prefix(b"{");
     let Some(key) = inside.and_then(|inside| inside.trim_ascii_start().strip_prefix(b"\"")) else {
