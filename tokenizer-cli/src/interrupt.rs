@@ -1,19 +1,20 @@
-//! Ctrl-C and SIGTERM: the program exits at once and removes its temporary files.
+//! Ctrl-C and SIGTERM: the program removes its temporary files and exits at once.
 //!
-//! The exit code is 128 plus the number of the signal, as shells report it: 130 and 143. On systems without
-//! these signals, the program is ended by the system and may leave a temporary file.
+//! The exit code is 128 plus the signal number, as shells report for a program killed by a signal: 130 for
+//! Ctrl-C, 143 for SIGTERM. On systems other than Unix, Ctrl-C is not handled: the system terminates the
+//! program, which may leave temporary files behind.
 
-/// Starts the thread that handles signals.
+/// Starts the thread that handles signals, and waits until it has installed the handlers.
 #[cfg(unix)]
 pub(crate) fn watch() {
     use signal_hook::consts::{SIGINT, SIGTERM};
     use signal_hook::iterator::Signals;
 
-    let (sender, watching) = std::sync::mpsc::channel();
-    // Registered on that thread: if it cannot be started, signals keep their default action.
-    let watch = move || {
+    let (ready, wait_ready) = std::sync::mpsc::channel();
+    // The new thread installs the handlers itself: if it cannot be started, signals keep their default action.
+    let handle_signals = move || {
         let signals = Signals::new([SIGINT, SIGTERM]);
-        let _ = sender.send(());
+        let _ = ready.send(());
         if let Some(signal) = signals
             .ok()
             .and_then(|mut signals| signals.forever().next())
@@ -21,8 +22,8 @@ pub(crate) fn watch() {
             end(signal);
         }
     };
-    if std::thread::Builder::new().spawn(watch).is_ok() {
-        let _ = watching.recv();
+    if std::thread::Builder::new().spawn(handle_signals).is_ok() {
+        let _ = wait_ready.recv();
     }
 }
 

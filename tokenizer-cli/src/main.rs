@@ -15,6 +15,7 @@ mod terminal;
 
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
@@ -26,14 +27,9 @@ fn main() -> ExitCode {
     let mut program = Arguments::command();
     let matches = program.clone().get_matches();
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    std::panic::set_hook(Box::new(|panic| {
-        let error = failed(format!("internal error: {panic}"));
-        let error =
-            error.hint("this is a bug in tokenizer; please report it with the command line");
-        error.print(&mut clap::Command::default());
-    }));
+    // Only stored: panics of the Parquet reader are caught and reported as errors of the file.
+    std::panic::set_hook(Box::new(|panic| *last_panic() = panic.to_string()));
     interrupt::watch();
-    // The hook has printed the panic.
     let result = std::panic::catch_unwind(AssertUnwindSafe(|| run(&arguments, &matches)));
     match result {
         Ok(Ok(())) => ExitCode::SUCCESS,
@@ -44,8 +40,20 @@ fn main() -> ExitCode {
             error.print(&mut command.unwrap_or(program));
             ExitCode::from(error.exit_code)
         }
-        Err(_) => ExitCode::FAILURE,
+        Err(_) => {
+            let error = failed(format!("internal error: {}", last_panic()));
+            let error =
+                error.hint("this is a bug in tokenizer; please report it with the command line");
+            error.print(&mut program);
+            ExitCode::FAILURE
+        }
     }
+}
+
+/// The message and the location of the last panic.
+fn last_panic() -> MutexGuard<'static, String> {
+    static LAST: Mutex<String> = Mutex::new(String::new());
+    LAST.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn run(arguments: &Arguments, matches: &ArgMatches) -> Result<()> {

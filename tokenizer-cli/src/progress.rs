@@ -368,10 +368,6 @@ fn start_drawing() {
 /// Writes to the terminal by `write`, with the progress line cleared. The line is drawn again only after
 /// output that `ends_line`.
 pub(crate) fn without_line<T>(ends_line: bool, write: impl FnOnce() -> T) -> T {
-    // A panicking thread may already hold the lock.
-    if thread::panicking() {
-        return write();
-    }
     let mut line = lock(&LINE);
     if let Some(line) = &mut *line {
         line.clear();

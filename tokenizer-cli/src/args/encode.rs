@@ -19,9 +19,9 @@ Set the format. By default, the header of INPUT decides, or the name of INPUT as
 ///
 /// Special tokens in the text are encoded as ordinary text, unless --allow-special is given.
 ///
-/// A .bin, .u16, .u32 or .npy file holds the ids of all documents, joined. It comes with OUT.json, a
-/// header with the format and the model, and OUT.index, the total number of ids up to the end of each
-/// document (little-endian u64).
+/// A .bin, .u16, .u32 or .npy file holds the ids of all documents, joined. Two files are written next to
+/// it: OUT.json, a header that describes the format and the model, and OUT.index, which holds for each
+/// document the total number of ids up to its end (little-endian u64).
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -67,10 +67,10 @@ pub(crate) struct EncodeArguments {
     #[arg(help_heading = heading::OUTPUT)]
     pub(crate) prepend_special: Vec<String>,
 
-    /// Write shards of N ids each
+    /// Start a new file after N ids or more
     ///
-    /// The files are OUT-00000, OUT-00001 and so on; the number is inserted before the extension. Each
-    /// ends with the document that brings it to N ids or more; no document is split. The suffix k
+    /// The files are OUT-00000, OUT-00001 and so on; the number is inserted before the extension. No
+    /// document is split: a file ends after the document that brings it to N ids or more. The suffix k
     /// multiplies by 1,000 and M by 1,000,000: `100M`.
     #[arg(long, value_name = "N", value_parser = positive::<u64>)]
     #[arg(help_heading = heading::OUTPUT)]

@@ -60,11 +60,11 @@ pub(crate) struct InputArguments {
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub(crate) document_separator: Option<String>,
 
-    /// Read text as JSON lines, whatever its name
+    /// Read text files as JSON lines, whatever their names
     #[arg(long, conflicts_with = "text")]
     pub(crate) json_lines: bool,
 
-    /// Read JSON as text, whatever its name
+    /// Read JSON files as text, whatever their names
     #[arg(long)]
     pub(crate) text: bool,
 

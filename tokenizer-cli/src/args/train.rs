@@ -57,8 +57,8 @@ pub(crate) struct TrainArguments {
 
     /// Start from MODEL and learn more merges
     ///
-    /// Ordinary tokens keep their ids and new tokens follow. Special tokens whose ids come after
-    /// the ordinary tokens move to the end. --vocab-size is the new total.
+    /// Ordinary tokens keep their ids, and new tokens follow. Special tokens after the ordinary tokens are
+    /// renumbered to follow the new ones; others keep their ids. --vocab-size is the new total.
     #[arg(long, value_name = "MODEL", value_parser = read_model_path())]
     #[arg(conflicts_with_all = ["specials", "tie_break"], help_heading = heading::TRAINING)]
     pub(crate) extend: Option<PathBuf>,
@@ -78,8 +78,8 @@ pub(crate) struct TrainArguments {
     /// Break ties by this rule
     #[arg(long, value_enum, value_name = "RULE", default_value_t = TieBreakRule::Raw)]
     #[arg(hide_possible_values = true)]
-    #[arg(long_help = with_values::<TieBreakRule>("Break ties by this rule. Of two pairs with equal \
-        counts, the pair with the smaller ids is merged first; the rule decides the order of ids:"))]
+    #[arg(long_help = with_values::<TieBreakRule>("Number the ids, and so break ties, by this rule. Of two \
+        pairs with equal counts, the one with the smaller (left id, right id) is merged first:"))]
     #[arg(help_heading = heading::TRAINING)]
     pub(crate) tie_break: TieBreakRule,
 
@@ -101,22 +101,22 @@ pub(crate) struct TrainArguments {
 
     /// Write the count of each merged pair
     ///
-    /// Each line has the id of a new token, the count of its pair at the time of the merge, and the
-    /// token in base64, separated by tabs. `-` is standard output.
+    /// After a comment, each line has the id of a new token, the count of its pair at the time of the
+    /// merge, and the token in base64, separated by tabs. `-` is standard output.
     #[arg(long, value_name = "FILE.tsv", help_heading = heading::OUTPUT)]
     pub(crate) frequencies: Option<PathBuf>,
 
     /// Write a report of the run
     ///
-    /// The report is JSON. To repeat and verify the run, it has the inputs, the options, and hashes of
-    /// the counts, the merges and the model; also the time of each stage and the memory used. `-` is
-    /// standard output.
+    /// The report is JSON. It contains the inputs, the training options, and hashes of the counts, the
+    /// merges and the model, to verify a repeated run. It also contains the time of each stage and the
+    /// memory used. `-` is standard output.
     #[arg(long, value_name = "FILE.json", help_heading = heading::OUTPUT)]
     pub(crate) report: Option<PathBuf>,
 
     /// Train on piece counts instead of text
     ///
-    /// The files (.tsv or .parquet) were written by count-pieces, all with the same pattern.
+    /// The files are .tsv or .parquet, in the format of count-pieces, and must have the same pattern.
     #[arg(long, value_name = "FILE", num_args = 1.., value_parser = counts_path())]
     #[arg(conflicts_with_all = [
         "inputs", "errors", "max_chars", "doc_cap", "recursive", "per_line", "document_separator",
@@ -142,7 +142,7 @@ pub(crate) enum TieBreakRule {
     /// Bytes 0 to 255, merges, special tokens (as rustbpe)
     Raw,
     /// Special tokens, bytes in the order of the byte-level alphabet, merges (as Hugging Face's
-    /// BpeTrainer; its max_token_length is --max-token-bytes + 1)
+    /// BpeTrainer; for its max_token_length 17, pass --max-token-bytes 16)
     Huggingface,
 }
 
@@ -151,8 +151,8 @@ pub(crate) enum TieBreakRule {
 pub(crate) struct CountingArguments {
     /// Stop after N characters in total
     ///
-    /// The document that brings the total above N is the last one, and is counted whole. The suffix
-    /// k multiplies by 1,000 and M by 1,000,000: `100M`.
+    /// The last document is the one that brings the total above N; it is not cut to fit. The suffix k
+    /// multiplies by 1,000 and M by 1,000,000: `100M`.
     #[arg(long, value_name = "N", value_parser = number::<u64>, help_heading = heading::INPUT)]
     pub(crate) max_chars: Option<u64>,
 

@@ -21,8 +21,8 @@ pub(crate) enum IdFormat {
     U32,
     /// One-dimensional NumPy array of uint32, all documents joined
     Npy,
-    /// Megatron's indexed dataset, OUT.bin and OUT.idx; ids have two bytes if there are fewer than
-    /// 65,500, otherwise four
+    /// Megatron's indexed dataset: OUT, named .bin, and the same name with .idx; two bytes per id if all
+    /// ids of the model are below 65,499, otherwise four
     Megatron,
     /// Parquet table with one list per document in column `ids`
     Parquet,

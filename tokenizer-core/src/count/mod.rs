@@ -24,7 +24,7 @@ use crate::pattern::{Pattern, Spans, SplitError};
 use crate::piece_counts::{PieceCounts, PieceCountsError};
 use crate::stop::Stop;
 
-/// Options of counting: threads and a stop flag.
+/// Options for counting: threads and a stop flag.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct CountOptions {
@@ -33,7 +33,8 @@ pub struct CountOptions {
 }
 
 impl CountOptions {
-    /// Sets the number of threads, including the caller's: 1 to 1024, by default one per processor.
+    /// Sets the number of threads, including the caller's; by default one per processor. 0 means 1, and at
+    /// most 1024 are used.
     ///
     /// Without the feature `parallel`, counting runs on the caller's thread.
     pub fn threads(mut self, threads: usize) -> Self {
@@ -61,7 +62,7 @@ impl Default for CountOptions {
     }
 }
 
-/// An error of counting.
+/// An error while counting.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CountError {
@@ -289,7 +290,8 @@ mod tests {
 
     #[test]
     fn a_panic_in_a_document_propagates_without_a_deadlock() {
-        /// A document that panics at its `n`-th call of `as_ref`, or never for 0.
+        /// Counts the calls of `as_ref` in the first field and panics at the call given by the second; 0 means
+        /// never.
         struct Broken(AtomicUsize, usize);
         impl AsRef<[u8]> for Broken {
             fn as_ref(&self) -> &[u8] {
@@ -299,7 +301,8 @@ mod tests {
             }
         }
         let pattern = Pattern::named(PatternName::Cl100k);
-        // The first call finds its first section, the second its end, and the third counts it.
+        // The first call finds the document's only section, the second finds that none is left, and the third
+        // counts the section.
         for call in 1..=3 {
             for threads in [1, 2, 8] {
                 let broken = |number| if number == 700 { call } else { 0 };

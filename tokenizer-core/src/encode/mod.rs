@@ -1,7 +1,7 @@
 //! Encoding: text to ids.
 //!
 //! A text is a sequence of segments (`segments.rs`): special and added tokens, and the text between them.
-//! The pattern splits that text into runs of at most 1,024 pieces, and `PieceRuns::encode` appends the ids of
+//! The pattern splits that text into runs of at most 2,048 pieces, and `PieceRuns::encode` appends the ids of
 //! one run to a vector. Encoding, counting, offsets, truncation, batches and streams are loops over segments
 //! and runs.
 //!

@@ -1,12 +1,13 @@
 //! Pieces to ids: the core of encoding.
 //!
-//! [`PieceRuns::encode`] appends the ids of the next run of at most 1,024 pieces to a vector and returns. The
-//! caller checks a limit, adds offsets or counts ids, and calls again.
+//! [`PieceRuns::encode`] encodes one run of at most 2,048 pieces per call and appends its ids to a vector, so
+//! that callers can check a limit, add offsets or count ids between runs.
 //!
 //! A piece is one chunk, or is cut into several (`chunks.rs`). Chunks are looked up in a table, and misses
-//! are processed in batches. A missing chunk is buffered with the index at which its ids belong. A full
-//! buffer is merged in lockstep (`lockstep.rs`) and stored in the table; then its ids are inserted from the
-//! last index backwards, so that each id moves once per batch. A chunk that misses twice in a batch is merged
+//! are processed in batches. A chunk that is not in the table is buffered, with the index in the output at
+//! which its ids belong. When the buffer is full, and at the end of a run, its chunks are merged in lockstep
+//! (`lockstep.rs`) and stored in the table. Their ids are then inserted from the last index backwards, so
+//! that each id in the output moves at most once per batch. A chunk that misses twice in a batch is merged
 //! once: new words tend to recur soon.
 
 use std::ops::Range;
@@ -215,11 +216,11 @@ impl RunEncoder {
     }
 }
 
-/// Number of misses that trigger a merge. Larger batches gain nothing.
+/// The number of buffered misses at which they are merged. Larger batches gain nothing.
 const MISS_BATCH: usize = 32;
 
-/// Buffers are freed after a batch of misses of more bytes than this. Merging with a heap takes up to 80
-/// bytes of memory per byte of text.
+/// If the misses of a batch total more bytes than this, the buffers are freed afterwards. Merging with a heap
+/// takes up to 80 bytes of memory per byte of text.
 const MAX_RETAINED_BYTES: usize = 1 << 16;
 
 /// The chunks of a run that missed the table. Its allocations are reused from run to run.
@@ -229,7 +230,8 @@ struct MissBuffer {
     /// key and bytes are compared.
     recent: [u8; 2 * MISS_BATCH],
     jobs: Vec<MergeJob>,
-    /// The table key of each job that is one fragment of a piece: its ids are stored as an entry too.
+    /// For each job, the key under which its ids are also stored as a fragment. `None` for a whole chunk, and
+    /// for a fragment that is already in the table.
     fragment_keys: Vec<Option<u128>>,
     /// The ids of all jobs.
     merged: Vec<TokenId>,
@@ -239,7 +241,7 @@ struct MissBuffer {
 struct Miss {
     prepared: Prepared,
     start: usize,
-    /// The hash for its vocabulary look-up, if the chunk could be a token that skips merging.
+    /// The vocabulary hash of a whole piece that may be a token and then needs no merging (`ignore_merges`).
     hash: Option<u64>,
     /// The index in the output at which its ids are inserted.
     insert_at: usize,
@@ -275,8 +277,8 @@ impl MissBuffer {
         merged: Vec::new(),
     };
 
-    /// Adds the chunk that starts at `text[start]`, whose ids belong at the current end of `ids`, and
-    /// prefetches its vocabulary entry. A full buffer must be resolved before the next group of chunks.
+    /// Adds the chunk that starts at `text[start]`, whose ids belong at the current end of `ids`. A full buffer
+    /// must be resolved before the next group of chunks. With `ignore_merges`, prefetches the vocabulary entry.
     #[inline(never)]
     fn add(
         &mut self,
@@ -385,8 +387,8 @@ impl MissBuffer {
 
     /// Adds the jobs of a miss: one for a token or an uncut chunk, or one for each fragment of a piece.
     ///
-    /// Pieces of up to 15 bytes with non-ASCII characters are cut here, since they were looked up whole.
-    /// Their fragments are looked up, and merged if they are not in the table either.
+    /// Pieces of up to 15 bytes with non-ASCII characters are cut only here, on a miss: the first look-up takes
+    /// them whole. Their fragments are looked up, and merged if they are not in the table either.
     fn add_jobs(&mut self, context: &MergeContext<'_>, text: &[u8], miss: &Miss) {
         let SharedTables { rules, boundaries } = context.tables;
         let Range { start, end } = miss.span();
@@ -411,23 +413,29 @@ impl MissBuffer {
                 if filled > 1 {
                     (context.table).append(chunk, &piece[from..to], &mut self.merged);
                 }
-                let known_ids = self.merged.len() - before;
+                let known_count = self.merged.len() - before;
                 let key = (filled > 1).then_some(chunk.key());
-                self.add_job(start + from, start + to, known_ids, key);
+                self.add_job(start + from, start + to, known_count, key);
                 from = to;
             }
         }
     }
 
-    /// Adds the job for `text[start..end]`. If `known_ids` is not 0, its ids are the last `known_ids` of
-    /// `merged`, and nothing has to be merged or stored.
-    fn add_job(&mut self, start: usize, end: usize, known_ids: usize, fragment_key: Option<u128>) {
+    /// Adds the job for `text[start..end]`. If `known_count` is not 0, the job's ids are already the last
+    /// `known_count` of `merged`: it is not merged, and no fragment is stored for it.
+    fn add_job(
+        &mut self,
+        start: usize,
+        end: usize,
+        known_count: usize,
+        fragment_key: Option<u128>,
+    ) {
         let merged = self.merged.len();
         let mut job = MergeJob::new(start, end);
-        job.ids = (known_ids > 0).then_some(merged - known_ids..merged);
+        job.ids = (known_count > 0).then_some(merged - known_count..merged);
         self.jobs.push(job);
         self.fragment_keys
-            .push(fragment_key.filter(|_| known_ids == 0));
+            .push(fragment_key.filter(|_| known_count == 0));
     }
 
     /// Stores the ids of a miss and of its new fragments in the table.

@@ -1,14 +1,15 @@
 //! Dividing texts into tasks for threads.
 //!
-//! A task is one or more consecutive texts, or a slice of a long text. Tasks are created lazily, when a
-//! thread takes the next one, so no pass over the text precedes the work. A text is cut at allowed special
-//! tokens, and where the pattern is known to split
-//! ([`Pattern::first_cut`](crate::Pattern::first_cut)); a text without such a position is one task.
+//! A task is a run of consecutive texts or parts of texts. Tasks are created lazily, when a thread takes the
+//! next one, so no pass over the text precedes the work. A text is cut at allowed special tokens, and where
+//! the pattern is known to split ([`Pattern::first_cut`](crate::Pattern::first_cut)). Text without such a
+//! position is never divided between tasks.
 //!
 //! Tasks shrink towards the end, so that all threads finish at about the same time.
 //!
-//! If the model normalizes text, or matches tokens in normalized text, a short text is left to the thread
-//! that takes the task. A long one is normalized and searched for tokens while tasks are created.
+//! If the model normalizes text, or matches special or added tokens in normalized text, the thread that takes
+//! a task normalizes and searches its short segments. A segment longer than [`TaskSizes::largest`] is
+//! normalized and searched while tasks are created, so that it can be cut.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -18,15 +19,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::model::Model;
 use crate::segments::{self, Segment};
-use crate::special::{Segment as Raw, Segments, SpecialSet};
+use crate::special::{self, Segment as Raw, SpecialSet};
 use crate::token::TokenId;
 
 /// Sizes of tasks, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TaskSizes {
-    /// The largest task. Encoding it takes hundreds of times as long as taking it.
+    /// The largest target size of a task. Encoding it takes hundreds of times as long as creating the task.
     pub(super) largest: usize,
-    /// The smallest task, if enough text is left.
+    /// The smallest target size of a task.
     pub(super) smallest: usize,
     /// The amount of text that justifies waking a thread.
     pub(super) per_thread: usize,
@@ -52,14 +53,15 @@ impl TaskSizes {
 pub(super) struct Tasks<'t, T> {
     model: &'t Model,
     allowed: &'t SpecialSet,
-    /// If it is set, the search for a cut ends early; its result is never used.
+    /// Once this flag is true, the search for a cut stops early. Threads check the flag before a task, so its
+    /// result is never used.
     stop: Option<&'t AtomicBool>,
     texts: std::slice::Iter<'t, T>,
     /// The number of texts whose end has been emitted.
     texts_ended: usize,
     /// The rest of the current text, after `prepared` and `slice`.
-    segments: Option<Segments<'t, 't>>,
-    /// The remaining steps of a normalized segment, after `slice`.
+    segments: Option<special::Segments<'t, 't>>,
+    /// The remaining steps of a segment that was normalized or searched, after `slice`.
     prepared: VecDeque<Step<'t>>,
     /// The rest of the slice that is being cut.
     slice: Option<TextSlice<'t>>,
@@ -81,8 +83,8 @@ pub(super) struct Task<'t> {
 pub(super) enum Step<'t> {
     /// Split a slice and encode its pieces.
     Split(TextSlice<'t>),
-    /// Normalize a segment, find tokens in it, split and encode. The segment starts at this offset in the
-    /// text.
+    /// Normalize a segment, find special and added tokens in it, and split and encode the rest. The second
+    /// field is the offset of the segment in the text.
     Prepare(&'t [u8], usize),
     /// Emit the id of a special or added token.
     Special(TokenId),
@@ -94,7 +96,7 @@ pub(super) enum Step<'t> {
 pub(super) struct TextSlice<'t> {
     segment: SegmentText<'t>,
     range: Range<usize>,
-    /// The offset of `segment` in the text.
+    /// The offset of `segment` in the text, in bytes.
     offset: usize,
 }
 
@@ -114,13 +116,13 @@ impl TextSlice<'_> {
         &text[self.range.clone()]
     }
 
-    /// Its offset in the text.
+    /// The offset in the text. Within a normalized segment, bytes are counted after normalization.
     pub(super) fn offset(&self) -> usize {
         self.offset + self.range.start
     }
 
-    /// Splits off the first `length` bytes.
-    fn split_off(&mut self, length: usize) -> Self {
+    /// Removes the first `length` bytes and returns them.
+    fn split_to(&mut self, length: usize) -> Self {
         let start = self.range.start;
         self.range.start += length;
         TextSlice {
@@ -161,20 +163,21 @@ impl<'t, T: AsRef<[u8]>> Tasks<'t, T> {
         self.threads
     }
 
-    /// Returns the next step, of about `target` bytes if the text can be cut there.
+    /// Returns the next step. A slice much longer than `target` bytes is cut at the first safe position from
+    /// `target` on, if there is one.
     fn step(&mut self, target: usize) -> Option<Step<'t>> {
         let stop = self.stop;
         let is_stopped = || stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
         loop {
             if let Some(slice) = &mut self.slice {
                 let rest = slice.bytes();
-                // Do not leave a rest of less than half of the smallest task.
+                // A cut shortly before the end is not worth a task.
                 if rest.len() > target + self.sizes.smallest / 2
                     && let Some(cut) =
                         (self.model.pattern()).first_cut_unless(rest, target, is_stopped)
                     && cut < rest.len()
                 {
-                    return Some(Step::Split(slice.split_off(cut)));
+                    return Some(Step::Split(slice.split_to(cut)));
                 }
                 return self.slice.take().map(Step::Split);
             }
@@ -189,12 +192,12 @@ impl<'t, T: AsRef<[u8]>> Tasks<'t, T> {
             match self.segments.as_mut().map(Iterator::next) {
                 Some(Some(Raw::Special(token, _))) => return Some(Step::Special(token.id)),
                 Some(Some(Raw::Text(text, offset))) => {
-                    let prepares =
+                    let needs_preparation =
                         self.model.normalizer().is_some() || !self.allowed.normalized.is_empty();
-                    if prepares && text.len() <= self.sizes.largest {
+                    if needs_preparation && text.len() <= self.sizes.largest {
                         return Some(Step::Prepare(text, offset));
                     }
-                    if prepares {
+                    if needs_preparation {
                         self.prepare(text, offset);
                     } else {
                         self.slice = Some(TextSlice {

@@ -1,4 +1,5 @@
-//! Guards for untrusted Parquet files. The `parquet` crate trusts numbers in the file and panics on some.
+//! Guards for untrusted Parquet files. The `parquet` crate trusts the numbers stored in a file and panics if
+//! some of them are wrong.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -17,7 +18,7 @@ pub(crate) fn guarded<R>(read: impl FnOnce() -> Result<R, ParquetError>) -> Resu
     }
 }
 
-/// The text of an error without its `Parquet error:` prefix.
+/// The text of an error, without the prefix `Parquet error:` or `EOF:`.
 pub(crate) fn message(error: ParquetError) -> String {
     match error {
         ParquetError::General(message) | ParquetError::EOF(message) => message,
@@ -25,13 +26,14 @@ pub(crate) fn message(error: ParquetError) -> String {
     }
 }
 
-/// Whether a column of a row group is inside the first `length` bytes of the file. Outside them, the
-/// reader would panic or allocate without bound.
+/// Whether a column of a row group is inside the first `length` bytes of the file. The reader panics on a
+/// negative offset or size, and may allocate 2 GiB for a page past the end.
 pub(crate) fn is_inside(group: &RowGroupMetaData, column: usize, length: u64) -> bool {
     let column = group.column(column);
     let first = column.data_page_offset();
     let dictionary = column.dictionary_page_offset();
-    let start = u64::try_from(dictionary.map_or(first, |offset| offset.min(first)));
+    // The reader starts at the dictionary whenever there is one.
+    let start = u64::try_from(dictionary.unwrap_or(first));
     let size = u64::try_from(column.compressed_size());
     let end = start
         .ok()
@@ -65,14 +67,15 @@ impl<T: DataType> ColumnRows<T> {
         self.levels.clear();
         self.values.clear();
         let levels = (self.max_level > 0).then_some(&mut self.levels);
-        let (reader, found) = (&mut self.reader, &mut self.values);
-        let (rows, values, _) = guarded(|| reader.read_records(max_rows, levels, None, found))?;
+        let (reader, values) = (&mut self.reader, &mut self.values);
+        let read = guarded(|| reader.read_records(max_rows, levels, None, values))?;
+        let (rows, value_count, _) = read;
         let mut levels = self.levels.iter();
-        let null = match values == rows {
+        let null = match value_count == rows {
             true => None,
             false => levels
                 .position(|&level| level < self.max_level)
-                .or(Some(values)),
+                .or(Some(value_count)),
         };
         Ok((rows, null))
     }

@@ -1,12 +1,12 @@
 //! Training: from counted pieces to merges.
 //!
-//! [`learn`] is the main loop. `trainer.rs` finds and applies merges. It works on symbols: small integers
-//! that number the bytes in tie-break order, followed by the merges (`numbering.rs`).
+//! [`learn`] is the main loop. `trainer.rs` finds and applies merges. It works on symbols (`numbering.rs`):
+//! 0 to 255 are the bytes in tie-break order, and the merges are numbered from 256 on.
 //!
 //! **No two merges produce the same bytes.** A merge removes a token boundary for good. So if both ends of
 //! a byte range are boundaries now, no merge has ever crossed them, and the range has been merged like a
-//! piece of its own. (Runs of equal tokens are no exception: their greedy pairing restarts at the left end of
-//! the range.) Equal byte ranges between boundaries therefore hold equal tokens, and a token is produced by
+//! piece of its own. (This also holds in a run of equal tokens: no pair crosses the left end of the range, so
+//! pairing proceeds from there as in a separate piece.) Equal byte ranges between boundaries therefore hold equal tokens, and a token is produced by
 //! one pair only. Models from elsewhere may have two ids for the same bytes.
 
 mod candidates;
@@ -44,7 +44,7 @@ use self::trainer::{Trainer, first_threshold};
 pub struct Learned {
     /// The number of merges so far, including this one.
     pub merges: usize,
-    /// The ids of the merged tokens.
+    /// The ids of the merged tokens; inside `learn`, their symbols.
     pub pair: Pair,
     /// How often the pair occurred when it was merged.
     pub count: Count,
@@ -66,7 +66,7 @@ impl Trained {
 
     /// The merges, in the order in which they were learned.
     ///
-    /// There are fewer than [`TrainOptions::merges`] if training ran out of pairs.
+    /// There are fewer than requested ([`TrainOptions::merges`]) if training ran out of pairs.
     #[must_use]
     pub fn merges(&self) -> &Merges {
         &self.merges
@@ -127,7 +127,7 @@ pub fn train(pieces: &PieceCounts, options: &TrainOptions) -> Result<Trained, Tr
     train_with_progress(pieces, options, |_| ControlFlow::Continue(()))
 }
 
-/// As [`train`], and calls `progress` after each merge.
+/// Like [`train`], but also calls `progress` after each merge.
 ///
 /// # Errors
 /// See [`TrainError`]. If `progress` returns [`ControlFlow::Break`], [`TrainError::Stopped`].
@@ -140,7 +140,7 @@ pub fn train_with_progress(
     let numbering = options.numbering();
     let corpus = Corpus::new(pieces, numbering.symbols(), options.thresholds())?;
     let limits = Limits {
-        max_token_bytes: options.longest_token(),
+        max_token_bytes: options.effective_max_token_bytes(),
         ..options.limits(options.merges())
     };
     let mut collisions = match options.tie_break {
@@ -177,7 +177,7 @@ pub fn train_with_progress(
 ///
 /// `lengths` contains the length in bytes of each initial symbol; the symbol of the first merge is
 /// `lengths.len()`. A pair for which `skip` returns `true` is never merged. `on_merge` is called after each
-/// merge, and its error ends training.
+/// merge, with the pair as symbols; its error ends training.
 pub(crate) fn learn(
     corpus: Corpus,
     lengths: Vec<usize>,
@@ -462,7 +462,7 @@ mod tests {
                 .threads(threads);
             let want = reference::train(&pieces, merges, min_frequency, max_token_bytes);
             prop_assert_eq!(learned(&pieces, &options), &want[..]);
-            // Small corpora never reach the first threshold, so other thresholds are tested explicitly.
+            // The first threshold of a small corpus is usually 0, so higher ones are tested explicitly.
             let thresholds = [1, 2, 3, 5, 8, 20, 100];
             let thresholds = thresholds.into_iter().flat_map(|threshold| {
                 [Thresholds::DEFAULT, Thresholds::SMALL].map(|thresholds| (threshold, thresholds))

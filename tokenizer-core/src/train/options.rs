@@ -167,7 +167,7 @@ impl TrainOptions {
     }
 
     /// The maximum length in bytes of a new token.
-    pub(super) fn longest_token(&self) -> usize {
+    pub(super) fn effective_max_token_bytes(&self) -> usize {
         match self.tie_break {
             TieBreak::Raw => self.max_token_bytes,
             // `BpeTrainer` does not check pairs of two bytes.

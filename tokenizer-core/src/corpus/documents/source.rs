@@ -108,9 +108,8 @@ impl Source {
             }
             Content::Gzip => Err(compressed("gzip data")),
             Content::Zstd => Err(compressed("Zstandard data")),
-            Content::Refused(Refused::Compression(inner) | Refused::Container(inner)) => {
-                Err(compressed(inner))
-            }
+            Content::Refused(Refused::Compression(_)) => Err(compressed("compressed data")),
+            Content::Refused(Refused::Container(inner)) => Err(compressed(inner)),
             Content::Refused(refused) => Err(refused.into()),
         }
     }
@@ -177,8 +176,8 @@ impl Source {
         Ok(read)
     }
 
-    /// Fails if the file was truncated since it was opened. A file that still reports the same length
-    /// is complete: virtual files of the kernel may be shorter than they report.
+    /// Fails if an uncompressed file has been truncated since it was opened. Too few bytes alone are no proof,
+    /// since virtual files of the kernel contain less than they report: the length must have changed too.
     fn check_length(&self) -> Result<(), DocumentError> {
         let Some(path) = self.file.as_ref().filter(|_| self.is_plain_file()) else {
             return Ok(());
@@ -191,7 +190,7 @@ impl Source {
         Err(io::Error::new(io::ErrorKind::UnexpectedEof, message).into())
     }
 
-    /// Opens the source as a table and reads a column of it.
+    /// Opens the source as a table. Returns the rows of one column, which are read on demand or ahead by threads.
     #[cfg(feature = "parquet")]
     pub(super) fn into_table(
         mut self,
@@ -227,7 +226,7 @@ fn read_head(stream: &mut impl Read) -> io::Result<Head> {
     Ok(head)
 }
 
-/// Limit on the size of a sidecar in bytes, exceeded only by those that list very many inputs.
+/// The most bytes read of a sidecar; a longer one is not recognised. Real ones are far shorter.
 const MAX_SIDECAR: u64 = 1 << 24;
 
 /// Whether a file contains token ids, or the index of such a file, according to its sidecar.
@@ -242,7 +241,7 @@ fn is_written_by_encode(path: &Path) -> bool {
 }
 
 /// Reads the sidecar that `tokenizer encode` writes next to a file of ids: `PATH.json`. Returns `None`
-/// if there is none, or if it has another form.
+/// if there is no such file, or if it lacks the fields that `tokenizer encode` writes.
 fn read_sidecar(path: &Path) -> Option<Value> {
     let mut name = OsString::from(path);
     name.push(".json");
