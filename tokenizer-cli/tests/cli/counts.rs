@@ -231,7 +231,7 @@ fn bad_counts_name_the_file_and_the_place() {
         }
     }
     folder.write("bad.parquet", "PAR1 and no more");
-    fails("bad.parquet", &["bad.parquet: invalid Parquet file"]);
+    fails("bad.parquet", &["bad.parquet: invalid Parquet table"]);
     folder.write("a.txt", TEXT);
     folder
         .run(&["count-pieces", "a.txt", "-o", "good.parquet", "-q"])

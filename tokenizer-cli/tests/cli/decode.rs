@@ -168,8 +168,10 @@ fn other_arrays_are_refused() {
     decode(npy("<i4", "(1, 2)", &one)).fails(1, &["shape (1, 2)"]);
     decode(npy("<i8", "(2,)", &one)).fails(1, &["8 bytes of ids, and the .npy header declares 16"]);
     decode(npy("<i8", "(1,)", &[&one[..], b"x"].concat())).fails(1, &["9 bytes of ids"]);
-    decode(npy("<i8", "(1,)", &numbers::<8>(&[-7]))).fails(1, &["no token -7 (at position 0)"]);
-    decode(npy("<i8", "(1,)", &numbers::<8>(&[1 << 40]))).fails(1, &["no token 1099511627776"]);
+    decode(npy("<i8", "(1,)", &numbers::<8>(&[-7])))
+        .fails(1, &["unknown token id -7 (at position 0)"]);
+    decode(npy("<i8", "(1,)", &numbers::<8>(&[1 << 40])))
+        .fails(1, &["unknown token id 1099511627776"]);
     decode(b"97 98".to_vec()).fails(1, &["not a .npy file"]);
     decode(vec![]).fails(1, &["not a .npy file"]);
     decode(npy("<i8", "(1,)", &one)[..30].to_vec()).fails(1, &["truncated"]);

@@ -141,7 +141,10 @@ fn wrong_usage_is_refused_before_reading() {
             ],
         );
     }
-    refused(&["--vocab-size", "16777217"], &["above 16777216"]);
+    refused(
+        &["--vocab-size", "16777217"],
+        &["exceeds the limit of 16777216"],
+    );
     refused(&["--pattern", "gpt2"], &["m.bpe", "--pattern is another"]);
     refused(&["--special", "<x>"], &["--special"]);
     refused(&["--tie-break", "raw"], &["--tie-break"]);

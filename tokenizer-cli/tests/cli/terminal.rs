@@ -130,6 +130,8 @@ fn screen(output: &str) -> Vec<String> {
                     Some('A') => row -= number,
                     Some('B') => row += number,
                     Some('K') => lines[row].clear(),
+                    // A colour.
+                    Some('m') => {}
                     other => panic!("{other:?} in {output:?}"),
                 }
             }

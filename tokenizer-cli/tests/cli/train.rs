@@ -26,7 +26,7 @@ fn a_model_is_written_with_bytes_merges_and_specials() {
     assert_eq!(run.succeeds().text(), "aaab<a><b>");
     folder
         .run_with("260", &["decode", "-", "-m", "m.bpe"])
-        .fails(1, &["no token 260"]);
+        .fails(1, &["unknown token id 260"]);
 }
 
 #[test]
@@ -349,7 +349,7 @@ fn the_frequencies_of_merges_are_a_table() {
     assert_eq!(run.succeeds().text(), format!("{header}258\t2\tYWFhYg==\n"));
 
     train(&["--frequencies", "m.bpe"]).fails(2, &["m.bpe: given for two outputs"]);
-    train(&["--frequencies", "a.txt"]).fails(2, &["a.txt", "a file that is read"]);
+    train(&["--frequencies", "a.txt"]).fails(2, &["a.txt: is both an input and an output"]);
     train(&["--frequencies", "no/f.tsv"]).fails(1, &["no: No such file"]);
 }
 
