@@ -145,7 +145,7 @@ fn wrong_usage_is_refused_before_reading() {
         &["--vocab-size", "16777217"],
         &["exceeds the limit of 16777216"],
     );
-    refused(&["--pattern", "gpt2"], &["m.bpe", "--pattern is another"]);
+    refused(&["--pattern", "gpt2"], &["m.bpe", "differs from --pattern"]);
     refused(&["--special", "<x>"], &["--special"]);
     refused(&["--tie-break", "raw"], &["--tie-break"]);
     folder

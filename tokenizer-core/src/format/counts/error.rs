@@ -36,7 +36,7 @@ pub enum CountsError {
         found: String,
     },
     /// Not a Parquet file, or a damaged one.
-    #[error("invalid Parquet file: {0}")]
+    #[error("invalid Parquet table: {0}")]
     Parquet(String),
     /// Neither the file nor the caller names the pattern.
     #[error("no pattern in the file: specify the pattern that split its pieces")]
