@@ -18,7 +18,7 @@ pub(crate) use self::train::{
 };
 pub(crate) use self::view::{CompareArguments, InfoArguments, InspectArguments};
 
-/// Groups of options in help texts.
+/// Titles of the option groups in help texts.
 mod heading {
     pub(super) const MODEL: &str = "Model";
     pub(super) const TRAINING: &str = "Training";
@@ -105,14 +105,14 @@ Example:
   tokenizer completions bash \\
       > ~/.local/share/bash-completion/completions/tokenizer")]
     Completions {
-        /// Shell to complete in
+        /// Shell that will read the completions
         #[arg(value_enum)]
         shell: Shell,
     },
     /// Print a manual page
     ///
-    /// The page has the date in the environment variable SOURCE_DATE_EPOCH (seconds since 1970), or
-    /// the date of the release.
+    /// If the environment variable SOURCE_DATE_EPOCH (seconds since 1970) is set, it is the date of the
+    /// page; otherwise the page has the date of the release.
     #[command(after_help = "\
 Examples:
   tokenizer man | man -l -

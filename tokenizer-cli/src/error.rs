@@ -13,13 +13,13 @@ use crate::terminal::escape;
 
 pub(crate) type Result<T, E = CommandError> = std::result::Result<T, E>;
 
-/// The failure of a command. An error of the core converts to a failure on the data.
+/// The failure of a command. An error of `tokenizer_core` converts to one with exit code 1.
 #[derive(Debug)]
 pub(crate) struct CommandError {
     pub(crate) message: String,
     /// A remedy; empty if none is known.
     hint: String,
-    /// 1: failed on the data; 2: wrong usage; 0: standard output was closed by its reader.
+    /// 1: the command failed; 2: wrong usage; 0: standard output was closed by its reader.
     pub(crate) exit_code: u8,
 }
 
@@ -30,8 +30,8 @@ impl CommandError {
         CommandError { hint, ..self }
     }
 
-    /// Prints the error as clap prints its own, in color on a terminal unless `NO_COLOR` or `TERM=dumb` is
-    /// set. For wrong usage, the usage of `command` follows.
+    /// Prints the error in the style of clap's errors, in color on a terminal unless `NO_COLOR` or
+    /// `TERM=dumb` is set. For wrong usage, the usage of `command` follows. With exit code 0, prints nothing.
     pub(crate) fn print(&self, command: &mut clap::Command) {
         if self.exit_code == 0 {
             return;
@@ -59,7 +59,7 @@ impl<E: Error> From<E> for CommandError {
     }
 }
 
-/// A failure on the data.
+/// Returns an error with exit code 1: the arguments are valid, but the command failed.
 pub(crate) fn failed(message: impl Display) -> CommandError {
     CommandError {
         message: message.to_string(),
@@ -68,7 +68,7 @@ pub(crate) fn failed(message: impl Display) -> CommandError {
     }
 }
 
-/// Wrong usage: no data could make the command succeed.
+/// Returns an error with exit code 2: the arguments are wrong, whatever the data.
 pub(crate) fn usage(message: impl Display) -> CommandError {
     CommandError {
         exit_code: 2,
@@ -80,12 +80,12 @@ pub(crate) fn ensure(condition: bool, error: impl FnOnce() -> CommandError) -> R
     if condition { Ok(()) } else { Err(error()) }
 }
 
-/// Converts the error of an operation on the file at `path`.
+/// Returns a function that converts an error of an operation on the file at `path`.
 pub(crate) fn at(path: &Path) -> impl Fn(io::Error) -> CommandError {
     |error| FileError::new(path, error).into()
 }
 
-/// Converts an error of writing to standard output. A closed pipe is not a failure.
+/// Converts an error while writing to standard output. A closed pipe is not a failure: exit code 0.
 pub(crate) fn standard_output(error: io::Error) -> CommandError {
     CommandError {
         exit_code: u8::from(error.kind() != io::ErrorKind::BrokenPipe),
@@ -93,7 +93,8 @@ pub(crate) fn standard_output(error: io::Error) -> CommandError {
     }
 }
 
-/// Joins, quoted, the `candidates` with the smallest edit distance to `wanted`; at most five.
+/// Lists the `candidates` with the smallest edit distances to `wanted`, at most five, quoted and separated by
+/// commas.
 pub(crate) fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     const SHOWN: usize = 5;
     const MAX_CHARS: usize = 40;

@@ -43,15 +43,15 @@ impl InputArguments {
             .column(&self.column)
     }
 
-    /// All inputs.
+    /// Opens all inputs.
     pub(crate) fn open(&self) -> Result<Inputs> {
         self.open_some(&self.inputs)
     }
 
-    /// Opens the inputs at `paths`, which need not be those of the arguments.
+    /// Opens the inputs at `paths` instead of those in the arguments.
     ///
     /// Reads the beginning of every file, so that a mistake in the last name is found before the work starts.
-    /// Lists all files with refused content in one error.
+    /// If several files have content that is refused, one error lists them all.
     pub(crate) fn open_some(&self, paths: &[PathBuf]) -> Result<Inputs> {
         let standard = paths.iter().filter(|path| **path == Path::new("-"));
         ensure(standard.count() <= 1, || {
@@ -87,7 +87,7 @@ impl InputArguments {
         let files = globs.files_below(folder)?;
         ensure(!files.is_empty() || globs.is_empty(), || {
             failed(format!("{path}: no file matches --include and --exclude")).hint(
-                "a glob with `/` matches the path relative to the folder, a glob without it the name",
+                "a glob with `/` matches the path relative to the folder, a glob without `/` the file name",
             )
         })?;
         Ok(files.into_iter().map(|path| InputName(Some(path))))
@@ -110,12 +110,12 @@ impl InputName {
         self.0.as_deref()
     }
 
-    /// Returns an error in the data of this input.
+    /// Returns the error for a fault in this input.
     pub(crate) fn fail(&self, fault: impl fmt::Display) -> CommandError {
         failed(format!("{self}: {fault}"))
     }
 
-    /// Returns an error in a document of this input.
+    /// Returns the error for a fault in a document of this input.
     fn fail_in(&self, unit: Unit, fault: impl fmt::Display) -> CommandError {
         match unit {
             Unit::Whole => self.fail(fault),
@@ -134,17 +134,17 @@ impl InputName {
                 "--json-lines reads every line as a record, --text reads all of it as text"
             }
             DocumentError::Refused(Refused::JsonArray) => {
-                "write its elements one a line, as `jq -c '.[]'` does, or read all of it with \
-                 --text; --json-lines is for objects one a line"
+                "write its elements one per line to a .jsonl file, as with `jq -c '.[]'`, or read all \
+                 of it as text with --text"
             }
             DocumentError::Refused(Refused::Compression(_)) => {
-                "decompress it, also into a pipe: an INPUT of `-` is standard input"
+                "decompress it into a file, or into a pipe to standard input, which is INPUT `-`"
             }
             DocumentError::Refused(Refused::Container(_) | Refused::CompressedContainer { .. }) => {
-                "give the texts that it holds as files or on standard input"
+                "extract its texts, and give them as files or on standard input"
             }
             DocumentError::Refused(Refused::Encoding(_)) => {
-                "convert it to UTF-8, as with `iconv -t UTF-8`"
+                "convert it to UTF-8, as `iconv -f UTF-16 -t UTF-8` does from UTF-16"
             }
             DocumentError::Refused(Refused::Ids) => "`tokenizer decode` turns ids into text",
             _ => "",
@@ -184,12 +184,12 @@ pub(crate) fn standard_text() -> Result<Vec<u8>> {
     Ok(text)
 }
 
-/// A document of an input, or a stretch of one.
+/// A document of an input, or a part of a long one.
 pub(crate) struct InputText {
     /// Index of the input.
     pub(crate) input: usize,
     pub(crate) stretch: Stretch,
-    /// Bytes of all inputs, as they are stored, up to where it was read.
+    /// The position in all inputs together after this text was read, in bytes as they are stored.
     pub(crate) position: u64,
 }
 
@@ -206,9 +206,10 @@ pub(crate) struct Inputs {
     options: DocumentOptions,
     /// Whether invalid UTF-8 is an error.
     is_strict: bool,
-    /// Bytes of all files before each input, as they are stored.
+    /// For each input, the total size of the files before it, in bytes as they are stored.
     starts: Arc<[u64]>,
-    /// Bytes of all files as they are stored, if there are any. The size of a stream is unknown.
+    /// The total size of all files, in bytes as they are stored; `None` if it is 0. Streams are not included,
+    /// since their size is unknown.
     pub(crate) total_bytes: Option<u64>,
     pub(crate) threads: usize,
 }
@@ -219,8 +220,8 @@ impl Inputs {
         self.names.iter().filter_map(InputName::path)
     }
 
-    /// Returns a fingerprint of each input: a hash of its length, beginning, end and samples in between. It is
-    /// empty for standard input, pipes and devices.
+    /// Returns a fingerprint of each input: a hash of its length, beginning, end and samples in between, or
+    /// an empty string for standard input, pipes and devices.
     pub(crate) fn fingerprints(&self) -> Result<Vec<String>> {
         let fingerprint = |name: &InputName| match name.path() {
             Some(path) => fingerprint(path).map_err(at(path)),
@@ -229,8 +230,8 @@ impl Inputs {
         self.names.iter().map(fingerprint).collect()
     }
 
-    /// Returns the documents of all inputs, in order. Long ones are cut by the pattern `cut`, if given.
-    /// Must not be advanced after an error.
+    /// Returns the documents of all inputs, in order. Long ones are cut at boundaries of the pattern `cut`,
+    /// if given. The iterator must not be advanced after an error.
     pub(crate) fn documents(
         &self,
         cut: Option<&Pattern>,
@@ -289,11 +290,12 @@ impl Inputs {
         {
             let invalid = &stretch.as_ref()[error.valid_up_to()..];
             let offset = stretch.place.offset + error.valid_up_to() as u64;
-            // A surrogate comes from a JSON escape that was not repaired, or from the bytes themselves.
+            // A surrogate stems from a JSON escape that was not repaired, or its bytes stand in the input.
             let (fault, hint) = match invalid {
                 [0xED, 0xA0..=0xBF, 0x80..=0xBF, ..] => (
                     ": a lone surrogate",
-                    "--errors keep replaces the JSON escape by U+FFFD, and keeps bytes unchanged",
+                    "--errors keep replaces the JSON escape by U+FFFD; without an escape, it keeps the \
+                     bytes unchanged",
                 ),
                 _ => (
                     "",
@@ -316,14 +318,14 @@ impl Inputs {
         })
     }
 
-    /// Returns the error for a text at `place` of an input that could not be encoded.
+    /// Returns the error for a text that could not be encoded. `place` is its position in the input.
     pub(crate) fn encode_error(
         &self,
         input: usize,
         place: Place,
         mut error: EncodeError,
     ) -> CommandError {
-        // The offset is within the stretch.
+        // `error` counts its offset from the start of the stretch.
         let before = usize::try_from(place.offset).unwrap_or(usize::MAX);
         if let EncodeError::Split(error) = &mut error {
             error.offset = error.offset.saturating_add(before);
@@ -333,7 +335,7 @@ impl Inputs {
 }
 
 /// Reads the beginnings of the regular files among the inputs, and warns of those that may not be text.
-/// Returns the bytes of all files before each input, and of all of them.
+/// Returns, for each input, the total size of the files before it, and the total size of all files.
 fn look_at(names: &[InputName], options: &DocumentOptions) -> Result<(Vec<u64>, u64)> {
     let (mut starts, mut total) = (Vec::new(), 0);
     let (mut refused, mut warned) = (Vec::new(), HashSet::new());
@@ -349,7 +351,7 @@ fn look_at(names: &[InputName], options: &DocumentOptions) -> Result<(Vec<u64>, 
             }
             look => look.map_err(|error| name.document_error(error))?,
         };
-        // One warning for a file that is given twice.
+        // A file that is given twice causes one warning.
         if let Some(doubt) = look.and_then(|look| look.doubt)
             && warned.insert(path)
         {
@@ -376,12 +378,13 @@ fn look_at(names: &[InputName], options: &DocumentOptions) -> Result<(Vec<u64>, 
     }
 }
 
-/// Samples of a fingerprint, the beginning and the end of the file among them.
+/// The number of samples in a fingerprint, including the beginning and the end of the file.
 const SAMPLES: u64 = 17;
 const SAMPLE_BYTES: u64 = 1 << 14;
 
-/// Returns a hash of the length and samples of a file: it detects a file that was regenerated, at a cost that
-/// does not depend on its size. A change between the samples goes unnoticed.
+/// Returns a hash of the length and samples of a file, or an empty string for a pipe or device. The hash
+/// detects that the file was generated anew, at a cost that does not depend on its size. A change between the
+/// samples goes unnoticed.
 fn fingerprint(path: &Path) -> io::Result<String> {
     if !fs::metadata(path)?.is_file() {
         return Ok(String::new());

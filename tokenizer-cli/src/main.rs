@@ -1,7 +1,7 @@
 //! The command line program `tokenizer`: trains vocabularies, encodes and decodes text.
 //!
-//! Data goes to stdout, messages to stderr. Exit codes: 0 done, or the reader of stdout closed it (`| head`);
-//! 1 failed on the data; 2 wrong usage; 130 and 143 interrupted and terminated (`interrupt.rs`).
+//! Data goes to stdout, messages to stderr. Exit codes: 0 for success, also if the reader of stdout closes it
+//! early (`| head`); 1 for failure; 2 for wrong usage; 130 and 143 for Ctrl-C and SIGTERM (`interrupt.rs`).
 
 mod args;
 mod commands;
@@ -27,7 +27,8 @@ fn main() -> ExitCode {
     let mut program = Arguments::command();
     let matches = program.clone().get_matches();
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    // Only stored: panics of the Parquet reader are caught and reported as errors of the file.
+    // Stores the message of a panic instead of printing it: panics of the Parquet reader are caught and
+    // reported as errors of the file.
     std::panic::set_hook(Box::new(|panic| *last_panic() = panic.to_string()));
     interrupt::watch();
     let result = std::panic::catch_unwind(AssertUnwindSafe(|| run(&arguments, &matches)));
@@ -50,7 +51,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The message and the location of the last panic.
+/// The message and location of the last panic.
 fn last_panic() -> MutexGuard<'static, String> {
     static LAST: Mutex<String> = Mutex::new(String::new());
     LAST.lock().unwrap_or_else(PoisonError::into_inner)

@@ -30,8 +30,8 @@ impl Output {
         self.path().is_none() && io::stdout().is_terminal()
     }
 
-    /// Checks before any work that the output can be created, and is none of the files in `read`.
-    pub(crate) fn check<'p>(&self, read: impl IntoIterator<Item = &'p Path>) -> Result<()> {
+    /// Checks, before any work, that the output can be created and is none of the `inputs`.
+    pub(crate) fn check<'p>(&self, inputs: impl IntoIterator<Item = &'p Path>) -> Result<()> {
         let Some(path) = self.path() else {
             return Ok(());
         };
@@ -43,17 +43,17 @@ impl Output {
         if !fs::metadata(folder).map_err(at(folder))?.is_dir() {
             return Err(at(folder)(io::ErrorKind::NotADirectory.into()));
         }
-        check_not_read(path, read)?;
+        check_not_read(path, inputs)?;
         // Opening a pipe would wait for its reader.
         let is_special = fs::metadata(path).is_ok_and(|file| !file.is_file());
         if !is_special {
-            // Creates the temporary file, and removes it.
+            // Creates the temporary file and removes it again.
             NewFile::create(path)?;
         }
         Ok(())
     }
 
-    /// Calls `write` with the output, and flushes it.
+    /// Calls `write` with a writer of the output, and then replaces the file or flushes standard output.
     pub(crate) fn write(
         &self,
         write: impl FnOnce(&mut OutputWriter<'_>) -> Result<()>,
@@ -79,7 +79,7 @@ impl Output {
         self.write(|writer| writer.write_all(bytes.as_ref()))
     }
 
-    /// Returns the command's error for an error of writing.
+    /// Converts an error while writing the output.
     pub(crate) fn fail(&self, error: io::Error) -> CommandError {
         match self.path() {
             None => standard_output(error),
@@ -97,7 +97,8 @@ impl Display for Output {
     }
 }
 
-/// Standard output, buffered; on a terminal by lines, each of which replaces the progress line.
+/// Returns standard output, buffered. On a terminal it is written line by line, and the progress line is
+/// cleared before each write.
 pub(crate) fn stdout() -> Box<dyn Write> {
     match io::stdout().is_terminal() {
         true => Box::new(LineWriter::new(Terminal(io::stdout()))),
@@ -140,19 +141,19 @@ impl OutputWriter<'_> {
     }
 }
 
-/// Checks that `path` is none of the files in `read`. A device may be both input and output.
+/// Checks that `path` is none of the `inputs`. A device may be both input and output.
 pub(crate) fn check_not_read<'p>(
     path: &Path,
-    read: impl IntoIterator<Item = &'p Path>,
+    inputs: impl IntoIterator<Item = &'p Path>,
 ) -> Result<()> {
-    let is_read = path.is_file() && read.into_iter().any(|other| is_same_file(path, other));
-    ensure(!is_read, || {
+    let is_input = path.is_file() && inputs.into_iter().any(|other| is_same_file(path, other));
+    ensure(!is_input, || {
         let path = path.display();
         usage(format!("{path}: is both an input and an output"))
     })
 }
 
-/// Whether two paths lead to one file that exists.
+/// Whether two paths lead to the same existing file.
 pub(crate) fn is_same_file(path: &Path, other: &Path) -> bool {
     match (path.canonicalize(), other.canonicalize()) {
         (Ok(path), Ok(other)) => path == other,

@@ -1,8 +1,8 @@
 //! Messages and progress on stderr.
 //!
-//! A stage of a command is drawn as one line on a terminal: from half a second after the start, ten times a
-//! second, by a thread of its own. Everything else that goes to the terminal, stdout included, passes through
-//! [`without_line`], which clears the line first.
+//! On a terminal, one line shows the current stage of the command. A thread draws it ten times a second, from
+//! half a second after the command started. Everything else that goes to the terminal, stdout included,
+//! passes through [`without_line`], which clears the line first.
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
@@ -22,7 +22,7 @@ const DELAY: Duration = Duration::from_millis(500);
 /// Time between two drawings of the line.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// Prints the line `kind: message`, control characters escaped: file names and tokens may contain
+/// Prints the line `kind: message`, with hidden characters escaped: file names and tokens may contain
 /// sequences that move a terminal's cursor.
 pub(crate) fn say(kind: &str, message: &str) {
     print_line(&format!("{kind}: {message}"));
@@ -32,14 +32,14 @@ fn print_line(line: &str) {
     print(&format!("{}\n", escape(line)));
 }
 
-/// Prints styled text to stderr, without colors unless stderr is a terminal that has them.
+/// Prints styled text to stderr. Its colors are removed unless stderr is a terminal that supports them.
 pub(crate) fn print(text: &str) {
     // Without stderr there is nowhere left to report an error.
     let write = || anstream::stderr().write_all(text.as_bytes());
     let _ = without_line(true, write);
 }
 
-/// Prints a warning, with `--quiet` too.
+/// Prints a warning, even with `--quiet`.
 pub(crate) fn warn(message: &str) {
     say("warning", message);
 }
@@ -55,7 +55,7 @@ impl Progress {
     pub(crate) fn new(quiet: bool, verbose: bool) -> Self {
         Progress {
             quiet,
-            // clap does not see the conflict when one precedes the subcommand and the other follows it.
+            // clap does not see that both are given if one precedes the subcommand and the other follows it.
             verbose: verbose && !quiet,
             started: Instant::now(),
         }
@@ -86,8 +86,9 @@ impl Progress {
         self.bytes_of(name, None)
     }
 
-    /// Begins a stage over inputs of `total` bytes in all, as they are stored. The bar shows the position in
-    /// the inputs ([`Stage::reach`]), the numbers show bytes of text. Without a total there is no bar.
+    /// Begins a stage over inputs with a total size of `total` bytes as they are stored. The bar shows the
+    /// position in the inputs ([`Stage::reach`]); the numbers show bytes of text. Without a total, there is
+    /// no bar.
     pub(crate) fn bytes_of(&self, name: impl Into<Cow<'static, str>>, total: Option<u64>) -> Stage {
         let style = match total {
             Some(_) => "{msg} [{wide_bar}] {percent:>3} %, {prefix}, {eta} left",
@@ -133,7 +134,7 @@ impl Progress {
         }
     }
 
-    /// Prints a line with the result of the command, its time and, for `bytes` of text, its rate.
+    /// Prints a line with the result of the command, its time and, if `bytes` of text are given, its rate.
     pub(crate) fn close(&self, what: &str, bytes: Option<u64>) {
         if !self.quiet {
             let took = self.started.elapsed();
@@ -181,7 +182,7 @@ impl Progress {
     }
 }
 
-/// With `--verbose`: the size, time and rate of a stage.
+/// Prints the size, time and rate of a stage, for `--verbose`.
 fn report_stage(name: &str, bytes: Option<u64>, tokens: Option<u64>, took: Duration) {
     let mut parts = vec![name.to_owned()];
     parts.extend(bytes.map(|bytes| plural(bytes, "byte")));
@@ -198,10 +199,10 @@ enum Unit {
     Steps,
 }
 
-/// A stage of a command. Dropping it clears its line.
+/// A stage of a command. Dropping it clears its line and, with `--verbose`, reports it.
 pub(crate) struct Stage {
     counters: Arc<Counters>,
-    /// The name, if the stage is reported at its end.
+    /// The name, if the stage is to be reported at its end.
     reported: Option<Cow<'static, str>>,
     tokens: OnceLock<u64>,
 }
@@ -217,9 +218,9 @@ struct Counters {
 
 #[derive(Clone, Default)]
 struct State {
-    /// Bytes of text, or steps.
+    /// Bytes of text or steps that are done.
     done: u64,
-    /// Bytes of the inputs, as they are stored.
+    /// Position in the inputs, in bytes as they are stored.
     reached: u64,
     large: Option<LargeText>,
     detail: String,
@@ -229,7 +230,7 @@ struct State {
 #[derive(Clone, Copy)]
 struct LargeText {
     bytes: u64,
-    /// Position in the inputs where it ends.
+    /// Position in the inputs where the text ends.
     ends_at: u64,
 }
 
@@ -246,8 +247,9 @@ impl Stage {
         lock(&self.counters.state).reached = position;
     }
 
-    /// Returns a counter for the bytes of a large text, which ends at `ends_at` of the inputs. They are added
-    /// to those of the stage until [`Stage::advance`] adds the whole text.
+    /// Returns a counter for the processed bytes of a large text, which ends at the position `ends_at` of the
+    /// inputs. Until [`Stage::advance`] adds the whole text, the line shows the counted bytes in addition to
+    /// those of the stage.
     pub(crate) fn large_text(&self, bytes: u64, ends_at: u64) -> &AtomicU64 {
         let counter = &self.counters.in_large_text;
         let mut state = lock(&self.counters.state);
@@ -308,14 +310,16 @@ impl Counters {
     }
 }
 
-/// The line of the current stage, if stderr is a terminal. Held during every write to the terminal.
+/// The line of the current stage, if stderr is a terminal. The lock is held during every write to the
+/// terminal.
 static LINE: Mutex<Option<Line>> = Mutex::new(None);
 
 struct Line {
     counters: Arc<Counters>,
     /// Hidden until it is drawn for the first time.
     bar: ProgressBar,
-    /// The terminal, once the bar was drawn. A bar of its own cannot be cleared and drawn again.
+    /// The terminal, once the bar has been drawn. A bar without a `MultiProgress` cannot be cleared and drawn
+    /// again.
     terminal: Option<MultiProgress>,
     not_before: Instant,
     /// The user types standard input on the same terminal.
@@ -335,7 +339,7 @@ impl Line {
             self.terminal = Some(terminal);
         }
         let (position, detail) = self.counters.view();
-        // Each call may draw: the numbers precede the position.
+        // Each call may draw the line. The numbers are set before the position.
         self.bar.set_prefix(detail);
         self.bar.set_position(position);
         self.bar.tick();
@@ -350,7 +354,7 @@ impl Line {
     }
 }
 
-/// Starts the thread that draws the line. Without it there is no progress, which is no failure.
+/// Starts the thread that draws the line. If it cannot be started, no progress is shown, which is no failure.
 fn start_drawing() {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| {
@@ -365,8 +369,8 @@ fn start_drawing() {
     });
 }
 
-/// Writes to the terminal by `write`, with the progress line cleared. The line is drawn again only after
-/// output that `ends_line`.
+/// Clears the progress line and calls `write`, which writes to the terminal. The line is drawn again only
+/// after output that ends with a line feed; `ends_line` tells whether this output does.
 pub(crate) fn without_line<T>(ends_line: bool, write: impl FnOnce() -> T) -> T {
     let mut line = lock(&LINE);
     if let Some(line) = &mut *line {
@@ -376,7 +380,7 @@ pub(crate) fn without_line<T>(ends_line: bool, write: impl FnOnce() -> T) -> T {
     write()
 }
 
-/// Draws no line in this stage any more, since the user types on the same terminal.
+/// Hides the line for the rest of the stage, since the user types on the same terminal.
 pub(crate) fn pause() {
     if let Some(line) = &mut *lock(&LINE) {
         line.clear();
@@ -392,12 +396,12 @@ pub(crate) fn clear_at_exit() {
         if let Some(line) = line.take() {
             line.bar.finish_and_clear();
         }
-        // Held until the end: nothing is drawn any more.
+        // Never releases the lock, so that nothing is drawn any more.
         std::mem::forget(line);
     }
 }
 
-/// A panic leaves no counter or line half changed.
+/// Ignores poisoning, since a panic leaves no counter or line half changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -418,7 +422,7 @@ pub(crate) fn size(bytes: u64) -> String {
     scaled(bytes as f64)
 }
 
-/// Bytes of text a second, as [`size`]: `28.8 MB/s`.
+/// Bytes of text per second, formatted like [`size`]: `28.8 MB/s`.
 pub(crate) fn rate(bytes: u64, took: Duration) -> String {
     let rate = scaled(bytes as f64 / took.as_secs_f64().max(1e-9));
     format!("{rate}/s")
@@ -428,7 +432,7 @@ fn scaled(mut value: f64) -> String {
     let mut units = ["B", "kB", "MB", "GB", "TB"].into_iter();
     let mut unit = units.next().unwrap_or_default();
     let mut decimals = 0;
-    // 999.5 would be shown as 1000.
+    // From 999.5 on, the value would be rounded to 1000.
     while value >= 999.5 {
         let Some(larger) = units.next() else { break };
         (value, unit) = (value / 1000.0, larger);

@@ -1,10 +1,10 @@
-//! Text made safe to print on a terminal.
+//! Makes text safe to print on a terminal, and fits it to a width.
 
 use std::borrow::Cow;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Returns text with its hidden characters escaped: `\n`, `\u{1b}`, `\u{202e}`.
+/// Escapes the hidden characters of a text: `\n`, `\u{1b}`, `\u{202e}`.
 pub(crate) fn escape(text: &str) -> Cow<'_, str> {
     if !text.contains(is_hidden) {
         return text.into();
@@ -32,13 +32,13 @@ pub(crate) fn is_hidden(c: char) -> bool {
             | '\u{E000}'..='\u{F8FF}' | '\u{E0000}'..='\u{10FFFF}')
 }
 
-/// Returns the number of columns that text takes on a terminal.
+/// Returns the number of columns that a text takes on a terminal.
 pub(crate) fn width(text: &str) -> usize {
     text.width()
 }
 
-/// Returns text of at most `limit` columns: the start and the end of a longer one, around an ellipsis.
-/// The end gets two thirds of the room, because paths differ there.
+/// Shortens a text of more than `limit` columns to its start and its end, with an ellipsis between them. The
+/// end gets two thirds of the room, because paths differ mostly at their ends.
 pub(crate) fn fit(text: &str, limit: usize) -> Cow<'_, str> {
     if width(text) <= limit {
         return text.into();

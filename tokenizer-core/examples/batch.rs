@@ -1,4 +1,4 @@
-//! Encodes many documents on all cores. A document is a line of the file.
+//! Encodes many documents on all cores. Each line of the file is a document.
 //!
 //! ```sh
 //! cargo run --release -p byte-level-bpe --example batch [FILE]

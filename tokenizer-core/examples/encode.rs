@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let tokenizer = match arguments.next() {
         Some(path) => Tokenizer::from_file(path)?,
-        None => small(&text)?,
+        None => train_small(&text)?,
     };
 
     // Special tokens in the text are plain text unless the caller allows them.
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let allowed = tokenizer.model().all_specials();
     let ids = tokenizer.request().allow(&allowed).encode(&text)?;
     println!(
-        "{} bytes, {} ids, {} without special tokens",
+        "{} bytes, {} ids ({} if special tokens are plain text)",
         text.len(),
         ids.len(),
         plain.len()
@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn small(text: &[u8]) -> Result<Tokenizer, Box<dyn Error>> {
+fn train_small(text: &[u8]) -> Result<Tokenizer, Box<dyn Error>> {
     let pattern: Pattern = "o200k".parse()?;
     let counts = count_pieces([text], &pattern, &CountOptions::default())?;
     let options = TrainOptions::new(280).specials(["<|endoftext|>"]);

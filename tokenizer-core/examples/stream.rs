@@ -1,7 +1,7 @@
 //! Encodes a text that arrives in chunks and decodes the ids one by one, as a chat server does.
 //!
-//! The ids are those of the whole text, wherever the chunks end. Only the end of a chunk is held back, up to
-//! the last place where the pattern certainly splits.
+//! The ids are those of the whole text, wherever the chunks end. The encoder holds back only the text after
+//! the last position where the pattern certainly splits.
 //!
 //! ```sh
 //! cargo run -p byte-level-bpe --example stream [FILE]
@@ -14,7 +14,7 @@ use tokenizer_core::{CountOptions, Pattern, Tokenizer, TrainOptions, count_piece
 
 const TEXT: &str = "Characters like 東京 and 🙂 may be cut by a chunk, and so may words.";
 
-/// Bytes that arrive at a time: few, so that characters are cut too.
+/// Number of bytes in a chunk: few, so that some chunks end within a character.
 const CHUNK: usize = 5;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     encoder.finish(&mut ids)?;
     assert_eq!(ids, tokenizer.encode(&text)?);
 
-    // Characters appear as soon as their last byte is known.
+    // Each character is printed as soon as the id with its last byte is decoded.
     let mut decoder = tokenizer.model().decode_stream();
     let mut output = std::io::stdout().lock();
     let mut ready = String::new();

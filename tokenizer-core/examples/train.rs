@@ -1,4 +1,4 @@
-//! Trains a vocabulary and prints its merges in the order in which they were learned.
+//! Trains a vocabulary and prints the token of each merge, in the order learned, with its count.
 //!
 //! ```sh
 //! cargo run -p byte-level-bpe --example train [FILE]
@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(path) => std::fs::read(path)?,
         None => TEXT.into(),
     };
-    // Split into pieces, count them, then merge the most frequent pairs within them.
+    // Split the text into pieces, count the pieces, then merge the most frequent pairs within pieces.
     let pattern: Pattern = "cl100k".parse()?;
     let counts = count_pieces([&text], &pattern, &CountOptions::default())?;
     let options = TrainOptions::new(280).specials(["<|endoftext|>"]);

@@ -1,19 +1,19 @@
 //! GPT-2's mapping of bytes to printable characters, used for the tokens in a `tokenizer.json`.
 //!
-//! A byte that is printable in Latin-1 maps to the character with its number. The other 68 bytes map, in
-//! order, to U+0100 to U+0143: a space is `Ġ`, a newline `Ċ`. Hugging Face's trainer numbers the single
-//! bytes in the order of these characters.
+//! A byte that is a visible character in Latin-1 maps to this character. The other 68 bytes, among them the
+//! space, map in order to U+0100 to U+0143: a space to `Ġ`, a newline to `Ċ`. Hugging Face's trainer numbers
+//! the single bytes in the order of these characters.
 
 /// Returns the character for a byte.
 pub(crate) fn spelling_of(byte: u8) -> char {
-    // The n-th byte that is not printable maps to 256 + n.
-    let shifted = match byte {
+    // The `n`-th byte (from 0) that is not visible maps to 256 + `n`.
+    let code = match byte {
         0x00..=0x20 => 0x100 + u32::from(byte),
         0x7F..=0xA0 => 0x121 + u32::from(byte) - 0x7F,
         0xAD => 0x143,
-        printable => u32::from(printable),
+        visible => u32::from(visible),
     };
-    char::from_u32(shifted).unwrap_or(char::REPLACEMENT_CHARACTER)
+    char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
 /// Returns all bytes in the order of their characters.
@@ -23,7 +23,7 @@ pub(crate) fn bytes_in_order() -> [u8; 256] {
     bytes
 }
 
-/// Returns the byte for a character, or `None` if it is not one of the 256.
+/// Returns the byte for a character, or `None` if no byte maps to the character.
 pub(crate) fn byte_of(spelling: char) -> Option<u8> {
     let byte = match u32::from(spelling) {
         code @ (0x21..=0x7E | 0xA1..=0xAC | 0xAE..=0xFF) => code,
@@ -41,7 +41,7 @@ pub(crate) fn spell(bytes: &[u8]) -> String {
     bytes.iter().map(|&byte| spelling_of(byte)).collect()
 }
 
-/// Maps characters back to bytes; `None` if one of them is not a byte's.
+/// Maps characters back to bytes. Returns `None` if no byte maps to one of them.
 pub(crate) fn bytes_of(spelling: &str) -> Option<Vec<u8>> {
     spelling.chars().map(byte_of).collect()
 }

@@ -5,8 +5,8 @@
 //!
 //! A character is a Unicode code point. Each maximal invalid sequence of bytes counts as one character.
 //!
-//! **Cost.** Nothing is copied. Characters are counted at a few gigabytes per second, and only if a limit
-//! depends on them; with only a limit per document, counting stops at that limit.
+//! **Cost.** Nothing is copied. Characters are counted at a few gigabytes per second. Without a limit for the
+//! corpus, they are counted only in documents with more bytes than the limit per document.
 
 /// Limits in characters (by default, none).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl CropOptions {
     }
 }
 
-/// Crops each document, and ends after the limit of characters is exceeded.
+/// Crops each document, and ends after the document that brings the total above the limit.
 ///
 /// ```
 /// use tokenizer_core::{CropOptions, crop};
@@ -112,10 +112,12 @@ impl<D: AsRef<[u8]>> AsRef<[u8]> for Cropped<D> {
     }
 }
 
-/// Block size. Blocks are read twice, the second time from the L1 cache.
+/// Size of a block in bytes. Each block is read twice: it is validated, then its characters are counted. The
+/// second time, it is in the L1 cache.
 const BLOCK: usize = 1 << 13;
 
-/// Returns the length in bytes and the number of the first `max` characters of a text, which may have fewer.
+/// Returns the length in bytes of the first `max` characters of a text, and their number: `max`, or fewer if
+/// the text has fewer.
 fn first_characters(bytes: &[u8], max: u64) -> (usize, u64) {
     let (mut at, mut characters) = (0, 0);
     while at < bytes.len() && characters < max {
@@ -128,7 +130,7 @@ fn first_characters(bytes: &[u8], max: u64) -> (usize, u64) {
                 let valid = std::str::from_utf8(valid).unwrap_or_default();
                 let invalid = match error.error_len() {
                     Some(length) => length,
-                    // A character that may continue in the next block, which starts with it.
+                    // A character cut by the end of the block: the next block starts with it.
                     None if at + block.len() < bytes.len() => 0,
                     None => rest.len(),
                 };
@@ -137,7 +139,7 @@ fn first_characters(bytes: &[u8], max: u64) -> (usize, u64) {
         };
         let count = valid.chars().count() as u64;
         if count > max - characters {
-            // Less than `count`, so it fits in `usize`.
+            // Less than `count`, which is at most the length of the block, so it fits in `usize`.
             let rest = (max - characters) as usize;
             let end = valid.char_indices().nth(rest);
             return (at + end.map_or(valid.len(), |(end, _)| end), max);

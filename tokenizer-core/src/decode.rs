@@ -19,7 +19,7 @@ pub struct UnknownToken {
 }
 
 impl Model {
-    /// Decodes `ids` to bytes. They may not be UTF-8: a token may contain a part of a character.
+    /// Decodes `ids` to bytes, which may not be UTF-8: a token may contain a part of a character.
     ///
     /// # Errors
     /// If an id is not in the vocabulary. The error names the first one.
@@ -29,9 +29,10 @@ impl Model {
         Ok(bytes)
     }
 
-    /// As [`Model::decode`], appending to `bytes`. After an error, the tokens before it have been appended.
+    /// Like [`Model::decode`], but appends to `bytes`. After an error, `bytes` contains the tokens before the
+    /// unknown id.
     ///
-    /// Reuse the vector for the next text: allocating a new one takes a quarter of the time for a large text.
+    /// For large texts, reuse the vector: allocating a new one takes a quarter of the time.
     ///
     /// Linear in the number of ids and bytes.
     ///
@@ -58,8 +59,8 @@ impl Model {
                 advise_huge_pages(bytes.spare_capacity_mut());
             }
             position += append_short_tokens(bytes, rest, ends, arena);
-            // It stops at a long, special or unknown token, at the end of the ids, or at the capacity of
-            // `bytes`.
+            // `append_short_tokens` stopped at a token that it does not handle (long, special or unknown), at
+            // the end of the ids, or at the capacity of `bytes`.
             if let Some(&id) = ids.get(position) {
                 let token = self.token(id).ok_or(UnknownToken { id, position })?;
                 bytes.extend_from_slice(token);
@@ -69,7 +70,7 @@ impl Model {
         Ok(())
     }
 
-    /// As [`Model::decode`], leaving out the ids in `skipped`, which must be ascending. See
+    /// Like [`Model::decode`], but omits the ids in `skipped`, which must be in ascending order. See
     /// [`Model::skipped_ids`].
     ///
     /// # Errors
@@ -104,7 +105,7 @@ impl Model {
     /// would take half as long as decoding.
     fn estimate(&self, ids: &[TokenId]) -> usize {
         const SAMPLE: usize = 1024;
-        // One very long token in the sample does not make more of them likely.
+        // Longer tokens count as this: one very long token in the sample does not make others likely.
         const MAX_SAMPLED_LENGTH: usize = 64;
         let sample = ids.iter().step_by(ids.len().div_ceil(SAMPLE).max(1));
         let count = sample.len().max(1);
@@ -113,7 +114,7 @@ impl Model {
                 .map_or(0, |token| token.len().min(MAX_SAMPLED_LENGTH))
         });
         let in_sample: usize = lengths.sum();
-        // The standard error of the sample is a few percent.
+        // Covers the standard error of the sample, a few percent.
         let margin = if count < ids.len() { 1.06 } else { 1.0 };
         (in_sample as f64 / count as f64 * ids.len() as f64 * margin).ceil() as usize
     }
@@ -128,7 +129,8 @@ impl Model {
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
     }
 
-    /// Creates a decoder that takes one id at a time. To own the model, use [`DecodeStream::new`].
+    /// Creates a decoder that takes one id at a time and borrows the model. For a decoder that owns an `Arc`
+    /// of the model, use [`DecodeStream::new`].
     #[must_use]
     pub fn decode_stream(&self) -> DecodeStream<&Model> {
         DecodeStream::new(self)
@@ -137,8 +139,8 @@ impl Model {
 
 /// Decodes one id at a time to text, without splitting characters.
 ///
-/// Bytes that may start a character are held back until the character is complete or invalid. The result
-/// equals [`Model::decode_lossy`] of all ids.
+/// Bytes that may start a character are held back until the character is complete or invalid. The whole text
+/// equals that of [`Model::decode_lossy`] for all ids.
 ///
 /// ```
 /// use tokenizer_core::{Merges, Model, Pattern};
@@ -156,8 +158,9 @@ impl Model {
 #[derive(Clone, Debug)]
 pub struct DecodeStream<M = Arc<Model>> {
     model: M,
-    /// The start of a character: at most three bytes between calls.
+    /// The start of an incomplete character: at most three bytes between calls.
     held: Vec<u8>,
+    /// Number of ids decoded.
     position: usize,
 }
 
@@ -244,8 +247,7 @@ mod tests {
         );
     }
 
-    /// Tokens of all lengths up to 40, two much longer ones, an unused id, and special tokens between and
-    /// after.
+    /// Tokens of 1 to 40 bytes, two much longer ones, two unused ids, and two special tokens.
     fn long_and_short() -> Model {
         let mut ranks: Vec<(Vec<u8>, TokenId)> = (0..=255u8).map(|b| (vec![b], b.into())).collect();
         let lengths = (2..=40).chain([1000, 70_000]);
@@ -276,7 +278,7 @@ mod tests {
     #[test]
     fn wrong_length_estimates_do_not_truncate() {
         let model = long_and_short();
-        // The sample reads every tenth id; the others are longer or shorter.
+        // Of 10,240 ids, the sample contains every tenth; the others are longer or shorter.
         for (seen, other) in [(97, 285), (285, 97), (297, 97), (97, 297), (0, 300)] {
             let ids: Vec<TokenId> = (0..10_240)
                 .map(|n| if n % 10 == 0 { seen } else { other })

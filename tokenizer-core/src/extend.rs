@@ -2,10 +2,10 @@
 //!
 //! The pieces of the new text are encoded by the model, and training continues from there: the new merges are
 //! those that [`train`](crate::train()) would have learned next. On the same text, training to one size and
-//! extending to another gives the merges of training to the second size at once.
+//! then extending to a larger one gives the same merges as training to the larger size at once.
 //!
 //! **Ids.** Ordinary tokens keep their ids, and new tokens follow the highest, in the order of learning.
-//! Special tokens after the ordinary ones are renumbered to follow the new tokens, in their order; others
+//! Special tokens after the ordinary ones are renumbered to follow the new tokens, by ascending id; others
 //! keep their ids. Ties go to the smallest pair of ids, so a model trained with
 //! [`TieBreak::HuggingFace`](crate::TieBreak) continues in that order.
 //!
@@ -50,7 +50,7 @@ pub struct MovedSpecial {
     pub to: TokenId,
 }
 
-/// An error of extending a model.
+/// An error while extending a model.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExtendError {
@@ -102,7 +102,7 @@ pub fn extend(
     extend_with_progress(model, pieces, options, |_| ControlFlow::Continue(()))
 }
 
-/// As [`extend`], and calls `progress` after each merge.
+/// Like [`extend`], but also calls `progress` after each merge.
 ///
 /// # Errors
 /// See [`ExtendError`]. If `progress` returns [`ControlFlow::Break`], [`TrainError::Stopped`].
@@ -139,7 +139,7 @@ pub fn extend_with_progress(
         corpus,
         lengths,
         &options.limits(merges),
-        |pair| tokens.borrow().has(pair),
+        |pair| tokens.borrow().has_joined(pair),
         |merge| {
             let token = tokens.borrow_mut().add(merge.pair);
             let (left, right) = (merge.pair.left(), merge.pair.right());
@@ -157,7 +157,7 @@ pub fn extend_with_progress(
 }
 
 /// Returns the number of ids of a model after its trailing special tokens are renumbered without gaps.
-/// Extending to vocabulary size `n` learns `n - size_to_extend(model)` merges.
+/// Extending to vocabulary size `n` learns up to `n - size_to_extend(model)` merges.
 #[must_use]
 pub fn size_to_extend(model: &Model) -> usize {
     let first = model.vocab().id_limit();
@@ -225,7 +225,7 @@ fn with_merges(
         after: renumbered(&model.affixes().after),
     };
     let pattern = model.pattern().clone();
-    // Padding refers to the id of a special token, so it is kept only if no id changed.
+    // Padding names the id of a special token, so the call settings are kept only if no id changed.
     let settings = match moved.is_empty() {
         true => model.call_settings().clone(),
         false => CallSettings::default(),
@@ -242,8 +242,10 @@ struct Tokens<'v> {
     vocab: &'v Vocab,
     /// The first new id.
     first: TokenId,
+    /// The bytes of the new tokens, in the order of their ids.
     learned: Vec<Vec<u8>>,
-    known: HashSet<Vec<u8>, Seeds>,
+    /// The elements of `learned`, for look-up.
+    learned_set: HashSet<Vec<u8>, Seeds>,
 }
 
 impl<'v> Tokens<'v> {
@@ -252,10 +254,11 @@ impl<'v> Tokens<'v> {
             vocab,
             first: vocab.id_limit() as TokenId,
             learned: Vec::new(),
-            known: HashSet::default(),
+            learned_set: HashSet::default(),
         }
     }
 
+    /// Returns the concatenated bytes of a pair.
     fn joined(&self, pair: Pair) -> Vec<u8> {
         let bytes = |id: TokenId| match id.checked_sub(self.first) {
             Some(new) => &self.learned[new as usize],
@@ -264,15 +267,16 @@ impl<'v> Tokens<'v> {
         [bytes(pair.left()), bytes(pair.right())].concat()
     }
 
-    fn has(&self, pair: Pair) -> bool {
+    /// Returns whether the concatenated bytes of a pair are a token already.
+    fn has_joined(&self, pair: Pair) -> bool {
         let joined = self.joined(pair);
-        self.vocab.id(&joined).is_some() || self.known.contains(&joined)
+        self.vocab.id(&joined).is_some() || self.learned_set.contains(&joined)
     }
 
     /// Adds the token that a pair produces. Returns its id.
     fn add(&mut self, pair: Pair) -> TokenId {
         let joined = self.joined(pair);
-        self.known.insert(joined.clone());
+        self.learned_set.insert(joined.clone());
         self.learned.push(joined);
         self.first + self.learned.len() as TokenId - 1
     }

@@ -1,11 +1,11 @@
 //! A free list: a pool of objects that are expensive to create.
 //!
-//! The list has a fixed number of slots, each with its own lock, which is only ever tried: taking and
-//! returning an object never block, not even in a child that was forked while another thread held a lock.
-//! An object that finds no free slot is dropped.
+//! The list has a fixed number of slots, each with its own lock. A locked slot is skipped (`try_lock`), so
+//! taking and returning an object never block, not even in a child that was forked while another thread
+//! held a lock. If there is no free slot for an object, the object is dropped.
 //!
-//! A thread prefers the object that it returned last, whose memory is in its processor's cache. Two
-//! threads that encode short texts and swap their objects take up to twice as long.
+//! A thread prefers the object that it returned last, whose memory is in its processor's cache. Two threads
+//! that encode short texts would take up to twice as long if they kept swapping their objects.
 
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
@@ -36,8 +36,9 @@ impl<T> FreeList<T> {
         }
     }
 
-    /// Takes the object that this thread returned last, or else the one in the highest slot. The lowest
-    /// slot usually belongs to the thread that distributes the work.
+    /// Takes an object, or returns `None` if the list is empty. Tries the slot that this thread used last,
+    /// then all slots from the highest down: the object in the lowest is usually that of the thread that
+    /// distributes the work.
     pub(crate) fn take(&self) -> Option<Taken<'_, T>> {
         let slots = LAST_SLOT.get().into_iter().chain((0..SLOTS).rev());
         let mut objects = slots.filter_map(|slot| {

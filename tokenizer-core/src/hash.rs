@@ -4,8 +4,8 @@
 //! 16-byte load, one integer comparison. The key of a longer piece is a 64-bit hash and the length, so the
 //! bytes of two long pieces with equal keys must still be compared.
 //!
-//! The hash is a folded multiplication (both halves of a 128-bit product, as in wyhash) with random seeds,
-//! so that a text cannot be crafted to make its pieces collide.
+//! The hash is a folded multiplication with random seeds (the two halves of a 128-bit product, XORed, as in
+//! wyhash), so that a text cannot be crafted to make its pieces collide.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
@@ -22,7 +22,7 @@ pub(crate) const INLINE: usize = 15;
 /// cannot choose.
 pub(crate) const FIBONACCI: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// Lowest bit of the length in the key of a short piece. These bits are zero in the key of a long piece.
+/// Lowest bit of the length in the key of a short piece. From this bit on, the key of a long piece is zero.
 const LENGTH: u32 = 120;
 
 /// Lowest bit of the length in the key of a long piece, above its hash.
@@ -137,8 +137,8 @@ impl Hasher for BlockHasher {
     }
 }
 
-/// Packs up to 16 bytes into an integer by loading the first and the last eight (or four) bytes, which may
-/// overlap. Injective for a given length.
+/// Packs up to 16 bytes into an integer: the first and the last eight bytes, which may overlap; of fewer than
+/// eight bytes, the first and the last four; of fewer than four, all. Injective for a given length.
 #[inline]
 fn partial_block(bytes: &[u8]) -> u128 {
     if let (Some(&first), Some(&last)) = (bytes.first_chunk(), bytes.last_chunk()) {
@@ -189,13 +189,14 @@ impl Key {
 }
 
 /// A polynomial hash modulo 2^64 with a random odd base, as in Rabin-Karp. The hash of a concatenation is
-/// computed in constant time from the two hashes and the length of the second string.
+/// computed from the two hashes and the length of the second string: in constant time up to 255 bytes, in
+/// logarithmic time above. A byte counts as its value plus 1, so that leading zero bytes change the hash.
 #[derive(Clone)]
 pub(crate) struct JoinHash {
     /// `powers[n]` is the base to the power `n`.
     powers: [u64; 256],
-    /// The first 16 powers in descending order, then 16 zeros. `factors[16 - n..]` are the factors of a
-    /// 16-byte load of which the first `n` bytes are hashed.
+    /// The first 16 powers in descending order, then 16 zeros. `factors[16 - n..]` are the factors for the
+    /// bytes of a 16-byte load if only the first `n` are hashed.
     factors: [u64; 32],
 }
 
@@ -213,8 +214,8 @@ impl JoinHash {
         JoinHash { powers, factors }
     }
 
-    /// Returns the hash of `text[at..at + length]`. Up to 16 bytes, the loops have a fixed number of steps,
-    /// which the compiler vectorizes.
+    /// Returns the hash of `text[at..at + length]`. For up to 16 bytes, the loops have a fixed number of
+    /// steps, so that the compiler vectorizes them.
     #[inline(always)]
     pub(crate) fn of_range(&self, text: &[u8], at: usize, length: usize) -> u64 {
         match self.factors.get(16_usize.wrapping_sub(length)..) {
@@ -236,8 +237,8 @@ impl JoinHash {
         }
     }
 
-    /// Returns the hash of `bytes`. Sums independent products: Horner's rule would be a chain of dependent
-    /// multiplications.
+    /// Returns the hash of `bytes`. The products are summed independently of each other: Horner's rule would
+    /// be a chain of dependent multiplications.
     #[inline]
     pub(crate) fn of(&self, bytes: &[u8]) -> u64 {
         bytes.chunks(self.powers.len()).fold(0, |hash, chunk| {
@@ -249,8 +250,8 @@ impl JoinHash {
         })
     }
 
-    /// Returns the hash of the concatenation of two strings with these hashes. `length` is that of the
-    /// second, in bytes.
+    /// Returns the hash of the concatenation of two strings with these hashes. `length` is the length of the
+    /// second string in bytes.
     #[inline(always)]
     pub(crate) fn join(&self, left: u64, right: u64, length: usize) -> u64 {
         let power = match self.powers.get(length) {
@@ -260,7 +261,7 @@ impl JoinHash {
         left.wrapping_mul(power).wrapping_add(right)
     }
 
-    /// Returns the base to a power above the table, by repeated squaring of the highest in it.
+    /// Returns the base to a power beyond `powers`, by repeated squaring of the highest power there.
     #[cold]
     fn power(&self, exponent: usize) -> u64 {
         let highest = self.powers.len() - 1;

@@ -1,11 +1,11 @@
 //! A hash table from 64-bit hashes to numbers: from bytes to token ids, from pairs to merge ranks.
 //!
-//! Open addressing in buckets of eight 4-byte slots, half a cache line each. A full bucket overflows to the
-//! next; at most half of all slots are used. A slot holds a number and, in the bits above it, a tag: as many
-//! bits of the hash as fit (15 for numbers up to 100,000, 7 up to 2^24). A look-up usually reads one cache
-//! line and takes the minimum of eight XORs, without a branch that depends on the slots.
+//! Open addressing in buckets of eight 4-byte slots; a bucket is half a cache line. A full bucket overflows
+//! to the next; at most half of all slots are used. A slot holds a number and, in the bits above it, a tag:
+//! as many bits of the hash as fit (15 for numbers up to 100,000, 7 up to 2^24). A look-up usually reads one
+//! cache line; [`HashIndex::lowest`] takes the minimum of eight XORs, without a branch per slot.
 //!
-//! **Invariant.** Equal hashes have equal tags, so [`HashIndex::lowest`] never exceeds the number with the
+//! **Invariant.** Equal hashes have equal tags, so [`HashIndex::lowest`] never exceeds a number with the
 //! given hash. The table stores no keys: the caller verifies that a number found is the right one.
 
 use crate::hash::FIBONACCI;
@@ -14,12 +14,13 @@ use crate::simd::prefetch;
 /// A hash table of numbers; see the module documentation.
 #[derive(Clone)]
 pub(crate) struct HashIndex {
-    /// A power of two of them.
+    /// Their number is a power of two.
     buckets: Vec<Bucket>,
     /// The bits of a slot that hold the number. Every number is less than the mask.
     mask: u32,
-    /// A mixed hash shifted right by this is the index of its bucket.
+    /// The product of a hash and [`FIBONACCI`], shifted right by this, is the index of the bucket.
     shift: u32,
+    /// Number of used slots.
     used: usize,
 }
 
@@ -51,22 +52,26 @@ impl HashIndex {
         self.used
     }
 
-    /// Returns the index of the first bucket of a hash, and its tag.
+    /// Returns the index of the first bucket for a hash, and the tag of the hash.
     #[inline(always)]
     fn bucket_and_tag(&self, hash: u64) -> (usize, u32) {
         let mixed = hash.wrapping_mul(FIBONACCI);
-        let below = mixed << (64 - self.shift) >> 32;
-        ((mixed >> self.shift) as usize, below as u32 & !self.mask)
+        // The tag consists of the bits below those of the index.
+        let below_index = mixed << (64 - self.shift) >> 32;
+        (
+            (mixed >> self.shift) as usize,
+            below_index as u32 & !self.mask,
+        )
     }
 
-    /// Prefetches the first bucket of a hash.
+    /// Prefetches the first bucket for a hash.
     #[inline(always)]
     pub(crate) fn prefetch(&self, hash: u64) {
         prefetch(&self.buckets, self.bucket_and_tag(hash).0);
     }
 
-    /// Returns the lowest number with the same tag, a lower bound on the number with this hash. Returns
-    /// `None` if there is certainly no number with this hash.
+    /// Returns the lowest number found with the tag of this hash, a lower bound on the numbers with this
+    /// hash. Returns `None` if there is certainly no number with this hash.
     #[inline(always)]
     pub(crate) fn lowest(&self, hash: u64) -> Option<u32> {
         let (mut at, tag) = self.bucket_and_tag(hash);
@@ -77,14 +82,14 @@ impl HashIndex {
             let numbers = slots.iter().map(|slot| slot ^ tag);
             lowest = numbers.fold(lowest, u32::min);
             if slots[SLOTS - 1] == FREE {
-                // A free slot yields at least the mask.
+                // The bucket never overflowed to the next. A free slot yields at least the mask.
                 return (lowest < self.mask).then_some(lowest);
             }
             at = (at + 1) & (self.buckets.len() - 1);
         }
     }
 
-    /// Returns the number with this hash that `matches` accepts.
+    /// Returns the first number with the tag of this hash that `matches` accepts.
     #[inline(always)]
     pub(crate) fn find(&self, hash: u64, matches: impl Fn(u32) -> bool) -> Option<u32> {
         let (mut at, tag) = self.bucket_and_tag(hash);
@@ -101,11 +106,11 @@ impl HashIndex {
         }
     }
 
-    /// Inserts `number`, unless the table has a number with this hash that `matches` accepts, which it then
-    /// returns. Must be called at most `capacity` times.
+    /// Inserts `number` and returns `None`. If the table already has a number with the tag of this hash that
+    /// `matches` accepts, returns this number instead. At most `capacity` numbers may be inserted.
     ///
     /// Counts the used slots of a bucket without branching: while a table is filled, a branch on each slot
-    /// is unpredictable.
+    /// would be unpredictable.
     #[inline]
     pub(crate) fn insert(
         &mut self,

@@ -8,7 +8,7 @@
 //! ```
 //! use tokenizer_core::{Model, Pattern, PatternName, Tokenizer};
 //!
-//! // A toy model: the 256 single bytes and two tokens. Tokenizer::from_file("model.bpe") loads a real one.
+//! // A toy model: the 256 single bytes and two longer tokens. Tokenizer::from_file("model.bpe") loads a real one.
 //! let mut tokens: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).collect();
 //! tokens.extend([b"th".to_vec(), b"the".to_vec()]);
 //! let ranks = tokens.iter().zip(0..).map(|(token, id)| (token.as_slice(), id));
@@ -61,7 +61,7 @@
 //! | `files` | yes | the `corpus` module: paths and atomic writes |
 //! | `huggingface` | yes | `tokenizer.json`; GPT-2's `vocab.json` with `merges.txt` |
 //! | `documents` | no | documents from JSON lines and from gzip and Zstandard files |
-//! | `parquet` | no | piece counts as Parquet; with `documents`, documents from its columns |
+//! | `parquet` | no | piece counts as Parquet; with `documents`, documents from Parquet columns |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]

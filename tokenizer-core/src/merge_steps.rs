@@ -4,8 +4,8 @@
 //! token is gone, or if its pair now ends elsewhere (tokens only grow). Each merge pushes at most two
 //! candidates, so a piece of `n` bytes takes `O(n)` look-ups and `O(n log n)` heap steps.
 //!
-//! This serves to inspect a model: the pair that produces a token, the steps of a piece. It caches nothing;
-//! to encode text, use a [`Tokenizer`](crate::Tokenizer).
+//! Use this to inspect a model: to find the pair that produces a token, or the steps that merge a piece.
+//! Nothing is cached; to encode text, use a [`Tokenizer`](crate::Tokenizer).
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -36,12 +36,12 @@ pub struct MergeStep {
     pub token: TokenId,
     /// The byte range of the new token in the piece.
     pub span: Range<usize>,
-    /// The start of its right half.
+    /// The byte offset in the piece at which the right half of the new token starts.
     pub middle: usize,
 }
 
 impl<'m> MergeRule<'m> {
-    /// Creates the rule of a model, without the look-up of whole pieces.
+    /// Creates the rule of a model. Unlike an encoder, the rule merges even a piece that is a token.
     #[must_use]
     pub fn new(model: &'m Model) -> Self {
         let list = match model.merging() {
@@ -161,7 +161,7 @@ pub(crate) mod tests {
         .unwrap()
     }
 
-    /// A model that lists some splits of the tokens of a vocabulary, in arbitrary order.
+    /// A model whose merges are some splits of the vocabulary's tokens, in arbitrary order.
     fn list(vocab: &Vocab, splits: &[(prop::sample::Index, prop::sample::Index)]) -> Model {
         let mut rules: Vec<Merge> = Vec::new();
         for (token, split) in splits {

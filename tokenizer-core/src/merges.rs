@@ -27,14 +27,15 @@ impl Merge {
     }
 }
 
-/// Merge rules in the order of their ranks: where rules 0 and 1 both apply, rule 0 comes first.
+/// Merge rules in the order of their ranks: where rules 0 and 1 could both be applied, rule 0 is applied
+/// first.
 ///
-/// In a trained list, rule `k` produces token `256 + k`. A list from a file may number its tokens in any
-/// way, and several of its rules may produce the same token.
+/// In a trained list (see [`Merges::trained`]), rule `k` produces token `256 + k`. Other lists may number
+/// their tokens in any way, and in a list from a file several rules may produce the same token.
 #[derive(Clone)]
 pub struct Merges {
     rules: Vec<Merge>,
-    /// Finds the rank of a pair.
+    /// The hash table from pairs to ranks.
     index: HashIndex,
     seeds: Seeds,
 }
@@ -59,20 +60,20 @@ pub enum MergesError {
         /// The token that it uses.
         id: TokenId,
     },
-    /// A list is not numbered as training numbers it.
+    /// A rule of a trained list does not produce the next id.
     #[error("merge {rank} does not produce token 256 + {rank}")]
     NotTrained {
         /// Rank of the rule.
         rank: usize,
     },
     /// The tokens together exceed 4 GiB.
-    #[error("tokens of more than 4 GiB in total, reached at merge {rank}")]
+    #[error("tokens together exceed 4 GiB, from merge {rank} on")]
     TooLong {
-        /// Rank of the rule whose token exceeds the limit.
+        /// Rank of the rule whose token makes the total exceed the limit.
         rank: usize,
     },
-    /// There are more merges than ids.
-    #[error("{merges} merges, but only {MAX_TOKEN_ID} token ids")]
+    /// There are more merges than ids for their tokens.
+    #[error("too many merges for token ids up to {MAX_TOKEN_ID}: {merges}")]
     TooMany {
         /// Number of merges.
         merges: usize,
@@ -145,7 +146,7 @@ impl Merges {
         self.rules.is_empty()
     }
 
-    /// Returns the rank of the rule that merges a pair.
+    /// Returns the rank of the rule that merges a pair, or `None` if there is no such rule.
     #[inline(always)]
     pub(crate) fn rank(&self, left: TokenId, right: TokenId) -> Option<u32> {
         let hash = hash(self.seeds, left, right);
@@ -195,8 +196,7 @@ impl Merges {
     /// Returns the bytes of every token of a trained list, in the order of ids: the single bytes first.
     ///
     /// # Errors
-    /// If the list is not numbered as [`Merges::trained`] numbers it, or the tokens together exceed
-    /// 4 GiB.
+    /// If the list is not numbered like a list from [`Merges::trained`], or the tokens together exceed 4 GiB.
     pub fn trained_tokens(&self) -> Result<Vec<Vec<u8>>, MergesError> {
         let (bytes, ends) = self.trained_arena()?;
         let starts = std::iter::once(0).chain(ends.iter().copied());

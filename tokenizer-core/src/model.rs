@@ -51,7 +51,7 @@ pub struct CallSettings {
 /// All data that determine the ids of a text: pattern, vocabulary, merge rule, special tokens, normalizer
 /// and affixes.
 ///
-/// Equality compares these and not the call settings, which change no id.
+/// Two models are equal if these are equal. The call settings are not compared, because they change no id.
 #[derive(Clone)]
 pub struct Model {
     pattern: Pattern,
@@ -73,8 +73,8 @@ pub enum ModelError {
     /// Invalid special tokens.
     #[error(transparent)]
     Specials(#[from] SpecialTokensError),
-    /// A special token has the id of an ordinary token.
-    #[error("special token {content:?} has the id of the ordinary token \"{}\", {id}", .token.escape_ascii())]
+    /// A special token has the id of an ordinary token with different bytes.
+    #[error("special token {content:?} has the same id as the ordinary token \"{}\": {id}", .token.escape_ascii())]
     SpecialIsToken {
         /// Text of the special token.
         content: String,
@@ -96,7 +96,7 @@ pub enum ModelError {
         token: TokenId,
     },
     /// An affix is not a token.
-    #[error("unknown id {id} in the affixes of texts")]
+    #[error("id {id}, to be added around texts, is not a token")]
     UnknownAffix {
         /// The id.
         id: TokenId,
@@ -107,8 +107,8 @@ pub enum ModelError {
 }
 
 impl Model {
-    /// Creates a model from merges numbered as [`Merges::trained`] numbers them, which is rustbpe's
-    /// numbering. The special tokens take the ids after the merges, in the given order.
+    /// Creates a model from merges numbered like those of [`Merges::trained`], which is rustbpe's numbering.
+    /// The special tokens take the ids after the merges, in the given order.
     ///
     /// # Errors
     /// If a special token is empty or a duplicate, or the merges are numbered differently.
@@ -173,7 +173,8 @@ impl Model {
     /// Creates a model like tiktoken's from tokens with their ranks. The rank of a token is its id.
     ///
     /// # Errors
-    /// If tokens, ranks or special tokens are duplicates or clash, or a single byte is missing.
+    /// If a token, a rank or a special token is a duplicate, if a special token has the rank of a token with
+    /// different bytes, or if a single byte is missing.
     pub fn from_ranks<'a>(
         pattern: Pattern,
         ranks: impl IntoIterator<Item = (&'a [u8], TokenId)>,
@@ -189,7 +190,7 @@ impl Model {
         )
     }
 
-    /// Creates a model from its parts, without a normalizer and affixes.
+    /// Creates a model from its parts, without a normalizer or affixes.
     ///
     /// # Errors
     /// If a special token has the id of an ordinary token with different bytes, or a merge contradicts
@@ -324,7 +325,7 @@ impl Model {
         &self.affixes
     }
 
-    /// Returns truncation and padding of the `tokenizer.json` that the model was read from. They are not
+    /// Returns the truncation and padding of the `tokenizer.json` that the model was read from. They are not
     /// applied.
     #[must_use]
     pub fn call_settings(&self) -> &CallSettings {
@@ -377,8 +378,9 @@ impl Model {
     /// Returns the ids that `skip_special_tokens` omits from decoded text, ascending: the special tokens,
     /// but not other added tokens.
     ///
-    /// Follows `tokenizers`, which omits an id if its decoded text is the content of a special token. That
-    /// differs from the flag `special` if normalization changes the content of an added token.
+    /// Follows `tokenizers`, which omits an id if its decoded text is the content of a special token. The ids
+    /// may therefore differ from those with the flag `special` if normalization changes the content of an
+    /// added token.
     #[must_use]
     pub fn skipped_ids(&self) -> Vec<TokenId> {
         let is_skipped = |token: &&SpecialToken| {

@@ -1,7 +1,7 @@
 //! Unicode normalization of text before it is split, for models from a `tokenizer.json`.
 //!
-//! Ids must equal those of the `tokenizers` package, so this uses the same crate and thereby the same
-//! tables (Unicode 9). A newer Unicode composes 98 characters differently.
+//! Ids must equal those of the `tokenizers` package, so this module uses the same crate and thereby the same
+//! tables (Unicode 9). With newer tables, 98 characters would be composed differently.
 //!
 //! Nearly all text is NFC already. A SIMD scan finds the unstable characters (Unicode Standard Annex #15,
 //! "stable code points"); only the runs around them are normalized, and all other text is copied.
@@ -24,7 +24,7 @@ pub enum Normalizer {
 }
 
 impl Normalizer {
-    /// Returns the normalized text, borrowed if NFC cannot change any of its characters.
+    /// Returns the normalized text, borrowed if all its characters are stable under NFC.
     ///
     /// Bytes that are not UTF-8 are kept, and nothing composes across them. Linear in the length of the
     /// text.
@@ -57,11 +57,11 @@ impl Normalizer {
         (normalized, alignment)
     }
 
-    /// Returns the last normalization boundary of `text` at or after `from` that is a boundary whatever
-    /// bytes are appended, or `None`. The parts before and after a boundary can be normalized separately.
+    /// Returns the last position of `text`, at or after `from` and not 0, that is a normalization boundary
+    /// whatever bytes are appended. The parts before and after a boundary can be normalized separately.
     ///
-    /// Appended bytes never add a boundary before `text.len() - 3`. Linear in the distance from the end of
-    /// the text to the boundary, or to `from`.
+    /// Appended bytes never add a boundary before `text.len() - 3`, so a later search may start there. Linear
+    /// in the number of bytes searched, from the end of the text back to the boundary or to `from`.
     pub(crate) fn last_settled_cut(self, text: &[u8], from: usize) -> Option<usize> {
         let Normalizer::Nfc = self;
         let is_boundary = |at: usize| {
@@ -81,8 +81,8 @@ impl Normalizer {
     }
 }
 
-/// Returns whether `c` neither composes with nor is reordered before any preceding character. This
-/// includes unstable characters whose decomposition starts with a stable one, such as U+F900.
+/// Returns whether `c` neither composes with nor is reordered before any preceding character. That holds for
+/// stable characters, and for unstable ones whose decomposition starts with a stable one, such as U+F900.
 fn has_boundary_before(c: char) -> bool {
     let is_stable = |c: char| unicode::class(c.into()) & NFC_UNSTABLE == 0;
     let mut first = None;
@@ -92,14 +92,14 @@ fn has_boundary_before(c: char) -> bool {
     }
 }
 
-/// The first UTF-8 byte of U+0300. All characters below are stable.
+/// The first UTF-8 byte of U+0300. All characters below U+0300 are stable.
 const FIRST_UNSTABLE_LEAD: u8 = 0xCC;
 
 /// Copies stable text to the result and passes each unstable run to `normalize`, which appends its normal
 /// form. A run also includes the stable character before it, with which it may compose.
 ///
-/// **Cost.** One 64-byte comparison finds the lead bytes of characters from U+0300 on; each such character
-/// outside [`STABLE_LEADS`] is one table look-up.
+/// **Cost.** One comparison per 64 bytes finds the lead bytes of characters from U+0300 on. Each of these
+/// characters costs one table look-up, unless its lead byte is in [`STABLE_LEADS`].
 fn apply(
     tier: Tier,
     text: &[u8],
@@ -123,8 +123,8 @@ fn apply(
     Cow::Owned(out)
 }
 
-/// Half-open ranges of UTF-8 lead bytes whose characters are all stable: Cyrillic, Chinese, Hangul
-/// syllables. Cached Chinese text with Qwen's model encodes 1.2 times as fast with them.
+/// Half-open ranges of UTF-8 lead bytes whose characters are all stable: most of Cyrillic, of Chinese and of
+/// the Hangul syllables. Skipping them makes Qwen's model encode cached Chinese text 1.2 times as fast.
 const STABLE_LEADS: [(u8, u8); 3] = [(0xD0, 0xD2), (0xE4, 0xEA), (0xEB, 0xEF)];
 
 /// Finds the first unstable character at or after `from`.
@@ -171,7 +171,8 @@ fn is_unstable(text: &[u8], at: usize) -> bool {
     unicode::char_at(text, at).is_some_and(|(class, _)| class & NFC_UNSTABLE != 0)
 }
 
-/// Returns the start of the character before `at`, or `at` if only continuation bytes precede it.
+/// Returns the start of the character before `at`, or `at` if the four bytes before it (or all) are
+/// continuation bytes.
 fn start_before(text: &[u8], at: usize) -> usize {
     let start = (at.saturating_sub(4)..at)
         .rev()
@@ -206,9 +207,9 @@ impl Alignment {
         let mut utf8 = [0; 4];
         let mut input = original.chars();
         let mut last = Change::default();
-        for (c, change) in original.chars().nfc() {
-            // Input characters consumed for `c`: none for the later characters of a decomposition.
-            let consumed = usize::try_from(1 - change).unwrap_or(0);
+        for (c, char_delta) in original.chars().nfc() {
+            // The number of input characters consumed for `c`: 0 for the later characters of a decomposition.
+            let consumed = usize::try_from(1 - char_delta).unwrap_or(0);
             let same = consumed == 1 && input.clone().next() == Some(c);
             let consumed_chars = input.by_ref().take(consumed);
             let length = consumed_chars.map(char::len_utf8).sum::<usize>();
@@ -247,12 +248,13 @@ impl Alignment {
         start..end
     }
 
-    /// Returns the index of the first change that satisfies `holds`, by binary search.
+    /// Returns the index of the first change that satisfies `holds`, by binary search: all later changes must
+    /// satisfy it too.
     fn first(&self, holds: impl Fn(&Change) -> bool) -> usize {
         self.changes.partition_point(|change| !holds(change))
     }
 
-    /// Maps the position `at` of unchanged text, which precedes change number `next`.
+    /// Maps the position `at`, which is in the unchanged text before change number `next`.
     fn unchanged(&self, next: usize, at: usize) -> usize {
         match next.checked_sub(1).map(|last| &self.changes[last]) {
             Some(last) => last.original.end + (at - last.normalized.end),

@@ -1,30 +1,30 @@
 //! Bounded, ordered parallel map.
 //!
 //! Each thread takes the next item, processes it and stores the result in a reorder buffer. The caller's
-//! thread consumes the results in order and processes items in between. Back-pressure: a thread that is
-//! too far ahead of the consumer blocks.
+//! thread consumes the results in order and, with [`ordered_map`], processes items in between. Back-pressure:
+//! a thread that is too far ahead of the consumer blocks.
 //!
-//! - **The first error in the order of items wins.** Items are taken in order, so every item before it is
-//!   processed and its result consumed. No more items are taken.
+//! - **The first error in the order of items wins.** Items are taken in order, so every item before the
+//!   failed one is processed, and its result is consumed. After an error, no more items are taken.
 //! - **Panics propagate to the caller**, including panics of the iterator, in the same order as errors.
 //! - **No deadlock.** Each call uses a rayon pool exclusively, taken from a free list and returned at the
-//!   end, so a blocked thread delays no other call. A nested call from within `work` runs on the calling
-//!   thread: if that thread waited for another pool instead, rayon could give it a job of its own pool,
-//!   and that job could wait for the item that is suspended beneath it on the stack.
+//!   end, so a blocked thread delays no other call. A nested call from within `work` uses no pool and runs on
+//!   the calling thread. If that thread waited for a second pool, rayon could meanwhile run another job of
+//!   its own pool on it, and that job could wait for the item that is suspended beneath it on the stack.
 //! - **Idle threads.** A pool with more than two threads per processor is dropped at the end of its call.
-//! - **Forks.** A pool belongs to the process that created it. A forked child has none of its threads, so
-//!   it leaks the pool, since joining the threads would block, and creates another.
-//! - **Limits.** If the system refuses threads, the call uses fewer; it needs only the caller's.
+//! - **Forks.** A pool belongs to the process that created it. A forked child has none of the pool's threads,
+//!   and joining them would block, so the child leaks the pool and creates another.
+//! - **Limits.** If the system refuses threads, the call uses fewer; it needs only the caller's thread.
 //!
 //! Without the feature `parallel`, everything runs on the caller's thread.
 
 /// The maximum number of threads of one call.
 pub const MAX_THREADS: usize = 1024;
 
-/// Calls `work` with every item on up to `threads` threads (0 means 1), including the caller's, and
+/// Calls `work` with every item on up to `threads` threads (0 means 1), including the caller's. Calls
 /// `consume` with each result on the caller's thread, in the order of the items.
 ///
-/// At most `2 * threads + 2` items are in flight: taken, with the result not yet consumed.
+/// At most `2 * threads + 2` items are in flight: taken, but their results not yet passed to `consume`.
 ///
 /// ```
 /// use tokenizer_core::parallel::ordered_map;
@@ -58,10 +58,10 @@ pub fn ordered_map<T, R: Send, E: Send>(
 }
 
 /// Like [`ordered_map`], for an iterator that may block: `threads` threads take and process items, and
-/// the caller's thread only consumes, so a finished result never waits for the next item.
+/// the caller's thread only consumes, so a finished result never waits for the iterator.
 ///
-/// `consume` is dropped at the end or at the first error, before the threads are joined, so its `Drop` may
-/// unblock a thread in the iterator.
+/// `consume` is dropped at the end, or after the first error or panic, before the threads are joined. So
+/// dropping it may unblock a thread that waits in the iterator.
 ///
 /// # Errors
 /// As [`ordered_map`].
@@ -77,7 +77,7 @@ pub fn pipeline<T, R: Send, E: Send>(
     run(items, threads.max(1), false, work, consume)
 }
 
-/// Returns the results of `work` for all items, in order, using one thread per item.
+/// Returns the results of `work` for all items, in order, using one thread per item, up to [`MAX_THREADS`].
 pub(crate) fn map<T, R: Send>(
     items: impl ExactSizeIterator<Item = T> + Send,
     work: impl Fn(T) -> R + Sync,
@@ -161,8 +161,8 @@ mod threads {
         done
     }
 
-    /// Returns the size of the largest pool that is kept. Idle threads cost memory, and each wake-up scans
-    /// them.
+    /// Returns the size of the largest pool that is kept. Idle threads cost memory, and at each wake-up rayon
+    /// scans all threads of the pool.
     fn max_kept_threads() -> usize {
         static PROCESSORS: LazyLock<usize> =
             LazyLock::new(|| thread::available_parallelism().map_or(1, |n| n.get()));
@@ -176,7 +176,7 @@ mod threads {
         items: Mutex<Items<I>>,
         work: W,
         state: Mutex<State<R, E>>,
-        /// Notified when an item leaves flight, and at the end.
+        /// Notified when `in_flight` falls because a result is consumed, and at the end.
         room: Condvar,
         /// Notified when a result is stored, and at the end.
         progress: Condvar,
@@ -189,10 +189,11 @@ mod threads {
     }
 
     struct State<R, E> {
-        /// Number of items that a thread has taken or is about to take, with the result not yet consumed.
+        /// Number of items taken, or about to be taken, whose results are not yet consumed.
         in_flight: usize,
+        /// Number of results consumed.
         consumed: usize,
-        /// The reorder buffer: the results from number `consumed` on, `None` if not yet finished.
+        /// The reorder buffer: the results from number `consumed` on, `None` for items not yet finished.
         results: VecDeque<Option<Outcome<R, E>>>,
         /// Whether the iterator has ended or an item has failed: no more items are taken.
         has_ended: bool,
@@ -231,8 +232,7 @@ mod threads {
             }
         }
 
-        /// Consumes all results in order and, if `may_work`, processes items while the next result is not
-        /// finished.
+        /// Consumes all results in order. If `may_work`, processes items until the next result is there.
         fn consume(
             &self,
             may_work: bool,
@@ -289,14 +289,15 @@ mod threads {
             }
         }
 
-        /// Returns the next item, or the panic of the iterator, with its number.
+        /// Returns the next item, or the panic of the iterator, with the number of the item. Returns `None`
+        /// at the end.
         fn take(&self) -> Option<(usize, thread::Result<T>)> {
             let mut items = lock(&self.items);
             if lock(&self.state).has_ended {
                 return None;
             }
             let item = catch(|| items.items.next()).transpose();
-            // Set before the iterator is unlocked: after its end, another call to it might block.
+            // Set before the iterator is unlocked: a call to `next` after the end might block.
             lock(&self.state).has_ended |= !matches!(item, Some(Ok(_)));
             items.taken += 1;
             Some((items.taken - 1, item?))
@@ -312,7 +313,7 @@ mod threads {
         }
     }
 
-    /// Ends the map when the consumer returns or panics, so that the threads can be joined.
+    /// Ends the map when `OrderedMap::consume` returns or panics, so that the threads can be joined.
     struct EndOnDrop<'m, I, W, R, E>(&'m OrderedMap<I, W, R, E>);
 
     impl<I, W, R, E> Drop for EndOnDrop<'_, I, W, R, E> {
@@ -450,13 +451,13 @@ mod tests {
                 max.fetch_max(taken - consumed.load(Ordering::SeqCst), Ordering::SeqCst);
             });
             let done = run(&mut items, threads, &Ok, &mut |item| {
-                // The first is slow, so the other threads reach the bound.
+                // Consuming the first result is slow, so the other threads reach the bound.
                 std::thread::sleep(Duration::from_millis(if item == 0 { 20 } else { 0 }));
                 consumed.fetch_add(1, Ordering::SeqCst);
                 Ok(())
             });
             assert_eq!(done, Ok(()));
-            // One more is being consumed.
+            // One more result is being consumed.
             assert!(max.into_inner() <= 2 * threads.max(1) + 3);
         });
     }

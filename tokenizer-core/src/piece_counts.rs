@@ -1,7 +1,7 @@
 //! The distinct pieces of a corpus and their counts.
 //!
-//! All pieces are stored end to end in one arena and indexed by number. So a hundred thousand pieces take
-//! three allocations, and training reads them sequentially.
+//! All pieces are stored end to end in one arena and numbered. So any number of pieces takes three
+//! allocations besides the index, and training reads the pieces sequentially.
 
 use std::hash::BuildHasher;
 
@@ -14,6 +14,7 @@ use crate::token::Count;
 #[derive(Clone, Default)]
 pub struct PieceCounts {
     bytes: Vec<u8>,
+    /// The end of each piece in `bytes`.
     ends: Vec<usize>,
     counts: Vec<Count>,
     /// Hash table from pieces to their numbers, built by the first [`PieceCounts::add`].
@@ -21,7 +22,7 @@ pub struct PieceCounts {
     hasher: Seeds,
 }
 
-/// An overflow of counts.
+/// A count, or the number of pieces, is too large.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PieceCountsError {
@@ -58,23 +59,23 @@ impl PieceCounts {
         }
         let hash = self.hasher.hash_one(piece);
         let (bytes, ends) = (&self.bytes, &self.ends);
-        if let Some(&index) = self
+        if let Some(&number) = self
             .index
-            .find(hash, |&index| span(bytes, ends, index as usize) == piece)
+            .find(hash, |&number| span(bytes, ends, number as usize) == piece)
         {
-            let slot = &mut self.counts[index as usize];
-            *slot = slot
+            let total = &mut self.counts[number as usize];
+            *total = total
                 .checked_add(count)
                 .ok_or_else(|| PieceCountsError::CountOverflow {
                     piece: piece.to_vec(),
                 })?;
             return Ok(());
         }
-        let index = self.len() as u32;
+        let number = self.len() as u32;
         self.push_distinct(piece, count)?;
         let (bytes, ends, hasher) = (&self.bytes, &self.ends, &self.hasher);
-        self.index.insert_unique(hash, index, |&index| {
-            hasher.hash_one(span(bytes, ends, index as usize))
+        self.index.insert_unique(hash, number, |&number| {
+            hasher.hash_one(span(bytes, ends, number as usize))
         });
         Ok(())
     }
@@ -108,17 +109,17 @@ impl PieceCounts {
 
     fn build_index(&mut self) {
         let (bytes, ends, hasher) = (&self.bytes, &self.ends, &self.hasher);
-        let hash = |&index: &u32| hasher.hash_one(span(bytes, ends, index as usize));
+        let hash = |&number: &u32| hasher.hash_one(span(bytes, ends, number as usize));
         self.index.clear();
-        for index in 0..self.counts.len() as u32 {
-            self.index.insert_unique(hash(&index), index, hash);
+        for number in 0..self.counts.len() as u32 {
+            self.index.insert_unique(hash(&number), number, hash);
         }
     }
 
     /// Adds the counts of `other`.
     ///
     /// # Errors
-    /// As [`PieceCounts::add`]. The pieces before the one that overflows have been added.
+    /// See [`PieceCounts::add`]. The pieces before the one that fails have then been added.
     pub fn merge(&mut self, other: &PieceCounts) -> Result<(), PieceCountsError> {
         other
             .iter()
@@ -143,7 +144,7 @@ impl PieceCounts {
         self.bytes.len()
     }
 
-    /// The memory of the pieces and their counts in bytes.
+    /// The memory of the pieces and their counts in bytes, without the index and unused capacity.
     #[must_use]
     pub fn memory(&self) -> usize {
         self.bytes.len() + self.len() * (size_of::<usize>() + size_of::<Count>())
@@ -157,13 +158,15 @@ impl PieceCounts {
 
     /// Returns the pieces with their counts, in arbitrary order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], Count)> {
-        (0..self.len()).map(|index| (span(&self.bytes, &self.ends, index), self.counts[index]))
+        let piece = |number| (span(&self.bytes, &self.ends, number), self.counts[number]);
+        (0..self.len()).map(piece)
     }
 }
 
-fn span<'a>(bytes: &'a [u8], ends: &[usize], index: usize) -> &'a [u8] {
-    let start = if index == 0 { 0 } else { ends[index - 1] };
-    &bytes[start..ends[index]]
+/// The bytes of the piece with this number.
+fn span<'a>(bytes: &'a [u8], ends: &[usize], number: usize) -> &'a [u8] {
+    let start = if number == 0 { 0 } else { ends[number - 1] };
+    &bytes[start..ends[number]]
 }
 
 impl std::fmt::Debug for PieceCounts {

@@ -1,25 +1,26 @@
 //! Converting ranks to an equivalent list of merges.
 //!
 //! With ranks, any two adjacent tokens merge if their joined bytes are a token, lowest rank first, then
-//! leftmost. A list names pairs of tokens instead, and a token may have many splits. But **at most one split
-//! of each token ever merges**, so the list of these splits in rank order is equivalent.
+//! leftmost. A list names pairs of tokens instead, and a token can be split into many pairs. But **at most
+//! one split of each token ever merges**, so the list of these splits in rank order is equivalent.
 //!
-//! **Proof.** Let `L R` be adjacent tokens in some text that join to the token `X`. Their boundaries have
-//! been token boundaries throughout, because a merge across one would have removed it. So each merge inside
-//! these bytes joined two tokens inside them: the lowest-ranked pair of these, leftmost first. Merging the
-//! bytes of `X` alone starts with the same single bytes and makes the same choices, so both pass through the
-//! same states. The last of them with two tokens is `L R`, so no other split of `X` ever merges.
+//! **Proof.** Let `L R` be adjacent tokens in some text whose joined bytes are the token `X`. The start of
+//! `L` and the end of `R` have always been token boundaries, because a merge across either would have removed
+//! it for good. So each merge that touched the bytes of `X` joined two tokens inside them: of the possible
+//! merges there, the one with the lowest rank, leftmost first. Merging the bytes of `X` alone starts with the
+//! same single bytes and makes the same choices, so it passes through the same states. Whatever the text,
+//! its state with two tokens is therefore `L R`, so no other split of `X` ever merges.
 //!
 //! If merging the bytes of `X` alone does not end in `X`, no text ever merges to `X`; only a piece that
-//! equals `X` is encoded as `X`. The order among merges is preserved, because no two merges of the list have
-//! the same rank.
+//! equals `X` is encoded as `X`. The list applies merges in the same order as the ranks: it has at most one
+//! merge for each token, sorted by the token's rank.
 
 use crate::merge_steps::MergeRule;
 use crate::merges::Merge;
 use crate::token::TokenId;
 use crate::vocab::Vocab;
 
-/// The merges equivalent to a vocabulary of ranks.
+/// The merges equivalent to a vocabulary whose ids are ranks.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RankMerges {

@@ -1,7 +1,7 @@
 //! Byte-level BPE by its definition: the slow, short oracle for tests of all fast paths.
 //!
-//! Training recounts all pairs for each merge; encoding searches all pairs for each step. Only types are
-//! shared with the fast implementations.
+//! Training recounts all pairs for each merge; encoding searches all pairs for each step. Only types, and the
+//! order of candidates, are shared with the fast implementations.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use crate::token::{Candidate, Count, Pair, TokenId};
 /// from the left. Overlapping occurrences count (`aaa` has two pairs). Pairs that occur fewer than
 /// `min_frequency` times, or whose token would exceed `max_token_bytes`, are not merged.
 ///
-/// Each merge takes time linear in the distinct pieces.
+/// Each merge takes time linear in the total length of the distinct pieces.
 pub fn train(
     pieces: &PieceCounts,
     merges: usize,
@@ -36,7 +36,7 @@ pub fn train(
     )
 }
 
-/// As [`train`], on pieces that are already encoded.
+/// Like [`train`], but on pieces that are already encoded.
 ///
 /// `tokens` contains the bytes of each existing id; new ids follow. A pair that would produce the bytes of an
 /// existing or learned token is skipped.
@@ -113,9 +113,9 @@ fn merge_everywhere(symbols: &[TokenId], pair: Pair, token: TokenId) -> Vec<Toke
 }
 
 /// Merges the symbols of one piece: repeatedly the adjacent pair with the lowest rank, leftmost first, until
-/// none merges. `rule` returns the rank of a pair and the token that it produces.
+/// no pair has a rank. `rule` returns the rank of a pair and the token that it produces.
 ///
-/// Takes time quadratic in the length.
+/// Takes time quadratic in the length of the piece.
 pub fn merge_piece(
     mut symbols: Vec<TokenId>,
     rule: impl Fn(Pair) -> Option<(u32, TokenId)>,

@@ -5,7 +5,10 @@
 //! ```
 //!
 //! Encoding, counting, offsets, truncation and the check for forbidden tokens are loops over segments.
-//! Streams have the same stages (`encode/stream.rs`), and find tokens by the same [`Walk`](special::Walk).
+//! Streams have the same stages (`encode/stream.rs`), and find tokens with the same [`Walk`](special::Walk).
+//!
+//! A *raw token* is one matched in the raw text. A *part* is the text between two raw tokens: it is
+//! normalized in one step.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -18,24 +21,24 @@ use crate::special::{self, Segment as Raw, SpecialSet, SpecialToken};
 pub(crate) enum Segment<'m, 't> {
     /// A special or added token, and the byte range that it covers, including white space that it strips.
     Special(&'m SpecialToken, Range<usize>),
-    /// Normalized text to split, never empty, and its origin.
+    /// Normalized text for the pattern to split, never empty, and its origin.
     Text(Cow<'t, [u8]>, Origin),
 }
 
 /// Maps a text segment back to the original text.
 #[derive(Clone, Default)]
 pub(crate) struct Origin {
-    /// The offset in the original text of the part that was normalized at once.
+    /// The offset of the part in the original text.
     offset: usize,
-    /// The start of the segment in that part, in normalized bytes.
+    /// The start of the segment within the part, in normalized bytes.
     start: usize,
     /// The changes of the normalizer, if requested by [`Segments::aligned`].
     alignment: Option<Rc<Alignment>>,
 }
 
 impl Origin {
-    /// The start of the segment. It counts original bytes before the part that was normalized at once, and
-    /// normalized bytes within it.
+    /// Returns the start of the segment, counting original bytes before its part and normalized bytes within
+    /// the part: the original offset, if normalization changed nothing before the segment in its part.
     pub(crate) fn start(&self) -> usize {
         self.offset + self.start
     }
@@ -51,15 +54,15 @@ impl Origin {
     }
 }
 
-/// Iterator over the segments of a text. Lazy, except that text between two raw tokens is normalized at once.
+/// Iterator over the segments of a text. Lazy, except that all segments of a part are found at once.
 pub(crate) struct Segments<'m, 't> {
     raw: special::Segments<'m, 't>,
     stage: Stage<'m>,
-    /// The remaining segments between two raw tokens.
+    /// The remaining segments of the current part.
     between: std::vec::IntoIter<Segment<'m, 't>>,
 }
 
-/// The normalizer, and the tokens matched in normalized text.
+/// The second stage: the normalizer, and the tokens matched in normalized text.
 #[derive(Clone, Copy)]
 struct Stage<'m> {
     normalizer: Option<Normalizer>,
@@ -109,7 +112,7 @@ impl<'m, 't> Iterator for Segments<'m, 't> {
     }
 }
 
-/// Returns the segments of the text between two raw tokens, which starts at `offset`.
+/// Returns the segments of `text`, a part that starts at `offset`.
 pub(crate) fn between<'m, 't>(
     text: &'t [u8],
     offset: usize,

@@ -4,23 +4,24 @@
 //! it. Any other **added token** is part of the vocabulary and always recognised. A [`SpecialSet`] is
 //! the compiled set of tokens to recognise; it is built once and used for many texts.
 //!
-//! Matching is leftmost-longest (Aho-Corasick). If a model has added tokens that are always recognised,
-//! a special token that is not allowed still hides added tokens that overlap it, as in `tokenizers` with
-//! `encode_special_tokens`; otherwise it is plain text, as in `tiktoken`.
+//! Matching is leftmost-longest (Aho-Corasick). A special token that is not allowed is plain text, as in
+//! `tiktoken`. But if a model also has added tokens that are always recognised, it *hides* those that overlap
+//! it: they are not recognised, as in `tokenizers` with `encode_special_tokens`.
 //!
-//! The flags are those of `added_tokens` in a `tokenizer.json`; tiktoken's special tokens have only the
-//! first, `special`.
+//! The flags of a token are those of `added_tokens` in a `tokenizer.json`. In tiktoken's special tokens, only
+//! the flag `special` is set.
 //!
-//! `Walk` finds the tokens of a whole text and of a text that arrives in chunks. Between chunks it holds
-//! back only the text whose segments later bytes could change:
+//! `Walk` finds the tokens of a whole text, or of a text that arrives in chunks. Between chunks it holds back
+//! only text in which later bytes could change the segments:
 //!
 //! - a proper prefix of a token at the end,
-//! - white space at the end, if some token strips on the left,
-//! - a token that strips on the right, until the white space after it ends,
+//! - white space at the end, if some token strips white space on its left,
+//! - a token that strips white space on its right, until this white space ends,
 //! - a single-word token, until the next character is known.
 //!
-//! A match is final if it starts before the first position from which the rest of the text is a proper
-//! prefix of a token: more text can then produce neither an earlier match nor a longer one.
+//! Let `p` be the first position from which the rest of the text is a proper prefix of a token. If the content
+//! of a token matches before `p`, the match is final: more text can produce neither an earlier match nor a
+//! longer one.
 
 mod finder;
 mod prefixes;
@@ -41,20 +42,20 @@ use crate::token::TokenId;
 /// A special token or another added token.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SpecialToken {
-    /// The text that it matches. Never empty.
+    /// The text that the token matches. [`SpecialTokens::new`] refuses an empty one.
     pub content: String,
     /// The id of the token.
     pub id: TokenId,
-    /// The bytes that it decodes to, if they differ from `content`.
+    /// The bytes that the token decodes to, if they differ from `content`.
     pub decoded: Option<Vec<u8>>,
-    /// Recognised only if allowed, and omitted by `skip_special_tokens`. An added token without this
-    /// flag is always recognised and always decoded.
+    /// Recognised only if the caller allows it, and omitted by decoding with `skip_special_tokens`. An added
+    /// token without this flag is always recognised and always decoded.
     pub special: bool,
     /// Matched in the normalized text, after all tokens without this flag were matched in the original.
     pub normalized: bool,
-    /// Includes the white space before it.
+    /// The match includes the white space before `content`.
     pub lstrip: bool,
-    /// Includes the white space after it.
+    /// The match includes the white space after `content`.
     pub rstrip: bool,
     /// Recognised only if the characters before and after it do not match `\w`.
     pub single_word: bool,
@@ -86,8 +87,8 @@ impl SpecialToken {
     }
 }
 
-/// The maximum total length in bytes of the tokens of a model. Normalization at most triples it, so the
-/// automaton has fewer than 2^28 states, well below the limit of 2^31.
+/// The maximum total length in bytes of the tokens of a model. Normalization at most triples a length, so the
+/// Aho-Corasick automaton has fewer than 2^28 states, well below its limit of 2^31.
 const MAX_BYTES: usize = 1 << 26;
 
 /// The special and added tokens of a model.
@@ -201,8 +202,8 @@ impl SpecialTokens {
         self.by_id.get(&id).map(|&index| &self.tokens[index])
     }
 
-    /// Builds the set of the special tokens accepted by `allowed` and all other added tokens, in time
-    /// linear in the length of their texts.
+    /// Builds the set of the special tokens that `allowed` accepts and of all tokens that are not special, in
+    /// time linear in the length of their texts.
     pub(crate) fn select(
         &self,
         normalizer: Option<Normalizer>,
@@ -341,8 +342,8 @@ pub(crate) enum Segment<'m, 't> {
     Special(&'m SpecialToken, Range<usize>),
 }
 
-/// Number of bytes that [`Walk::forget`] keeps before the next possible token: a single-word token depends
-/// on the character before it, which has up to four bytes.
+/// Number of bytes that [`Walk::forget`] keeps before the next possible token: whether a single-word token is
+/// recognised depends on the character before it, which has up to four bytes.
 const CONTEXT: usize = 4;
 
 /// The state of a left-to-right search for the tokens of one [`Matcher`] in one text. All positions are
@@ -353,19 +354,19 @@ pub(crate) struct Walk {
     done: usize,
     /// The next token does not start before this position.
     search: usize,
-    /// A token found after text: its number and range. It is returned after that text.
+    /// A token found after text that must be returned first: its index in [`Shared::entries`], and its range.
     found: Option<(usize, Range<usize>)>,
-    /// The white space last scanned for a token that strips on the right. Remembering it makes the scan
-    /// linear even if a token starts at each of its bytes.
+    /// The white space last scanned for a token that strips on the right. It is not scanned again, so time is
+    /// linear even if a token starts at each byte of it.
     right_space: Range<usize>,
     /// If greater than `done`, the text from `done` to this position is white space.
     space_end: usize,
 }
 
 impl Walk {
-    /// Returns the next segment of `text`, or `None` if more text is needed to determine it. Unless
-    /// `is_last`, the caller may then remove the prefix that [`Walk::forget`] returns, append more
-    /// text and call again.
+    /// Returns the next segment of `text`. Returns `None` at the end of the text or, unless `is_last`, if
+    /// more text is needed to determine the segment. The caller may then remove as many bytes from the front
+    /// as [`Walk::forget`] returns, append more text and call again.
     ///
     /// Text between two tokens is one segment if `is_last`; otherwise it may be split into several.
     pub(crate) fn next<'m, 't>(
@@ -417,8 +418,8 @@ impl Walk {
         })
     }
 
-    /// Returns the next final token and the range that it covers. Without one, `search` becomes the
-    /// earliest start of the next token.
+    /// Returns the index of the next token whose match is final, and the range that it covers. If there is
+    /// none, sets `search` to the earliest possible start of the next token.
     fn find(
         &mut self,
         shared: &Shared,
@@ -448,7 +449,8 @@ impl Walk {
         }
     }
 
-    /// Returns whether no appended text can change the range of a token whose content ends at `end`.
+    /// Returns whether no appended text can change the range of a token whose content ends at `end`, nor
+    /// whether the token is recognised.
     fn is_final(&mut self, entry: &Entry, text: &[u8], end: usize) -> bool {
         let token = &entry.token;
         if !entry.is_allowed || !token.rstrip && !token.single_word {
@@ -461,8 +463,8 @@ impl Walk {
         begins_with_whole_char(&text[next..])
     }
 
-    /// Returns the range that a token covers whose content was found, or `None` if it is not allowed,
-    /// not a single word, or nothing is left of it.
+    /// Returns the range covered by a token whose content was found at `found`. Returns `None` if the token
+    /// is not allowed, if it must be a single word and is not, or if the previous token covers all of it.
     fn span(&mut self, entry: &Entry, text: &[u8], found: Range<usize>) -> Option<Range<usize>> {
         let token = &entry.token;
         let (before, after) = (&text[..found.start], &text[found.end..]);
@@ -486,7 +488,7 @@ impl Walk {
         if token.rstrip {
             end = self.skip_space(text, end);
         }
-        // A token of white space is empty if the previous token stripped all of it.
+        // The range is empty if a token of white space was stripped as a whole by the previous token.
         (start < end).then_some(start..end)
     }
 
@@ -508,14 +510,14 @@ impl Walk {
         if self.search <= self.done {
             return self.done;
         }
-        // Up to here it is known to be white space: it is not scanned again.
+        // The text from `done` to here is known to be white space. It is not scanned again.
         let scanned = self.space_end.max(self.done);
-        let known = whole_chars(&text[..self.search]).max(scanned);
-        let mut end = known;
+        let scan_end = whole_chars(&text[..self.search]).max(scanned);
+        let mut end = scan_end;
         while let Some(c) = last_char(&text[scanned..end]).filter(|c| c.is_whitespace()) {
             end -= c.len_utf8();
         }
-        self.space_end = known;
+        self.space_end = scan_end;
         match end == scanned {
             true => self.done,
             false => end,
@@ -533,7 +535,7 @@ impl SpecialToken {
     }
 }
 
-/// Matches `\w` as the regex engine of `tokenizers` does, which defines single words there.
+/// Returns whether `c` matches `\w`, by which `tokenizers` defines single words.
 fn is_word(c: char) -> bool {
     static WORD: std::sync::LazyLock<fancy_regex::Regex> =
         std::sync::LazyLock::new(|| fancy_regex::Regex::new(r"\w").expect("a valid class"));
@@ -547,7 +549,7 @@ fn whole_chars(text: &[u8]) -> usize {
         .unwrap_or(text.len())
 }
 
-/// Returns whether `text` starts with a complete character or with a byte that cannot become one.
+/// Returns whether `text` starts with a complete character or with bytes that more text cannot complete.
 fn begins_with_whole_char(text: &[u8]) -> bool {
     let head = &text[..text.len().min(4)];
     match std::str::from_utf8(head) {

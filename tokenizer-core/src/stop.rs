@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A flag by which another thread stops the work. Partial results are discarded after it is set.
+/// An optional flag that another thread sets to stop the work. Partial results are then discarded.
 #[derive(Clone, Default)]
 pub(crate) struct Stop(Option<Arc<AtomicBool>>);
 

@@ -8,7 +8,7 @@ use std::fmt;
 /// vocabulary from a file may number its tokens in any order.
 pub type TokenId = u32;
 
-/// A number of occurrences. 64 bits, because a space occurs more than 2^32 times in a large corpus.
+/// A number of occurrences. It has 64 bits, because a space can occur more than 2^32 times in a large corpus.
 pub type Count = u64;
 
 /// The highest id of an ordinary token: ids have 24 bits.

@@ -41,10 +41,10 @@ pub struct TokenizerBuilder {
 }
 
 impl TokenizerBuilder {
-    /// Limits the piece table of each thread to `bytes` (24 MiB by default).
+    /// Limits the cache of encoded pieces to `bytes` per thread (24 MiB by default).
     ///
-    /// The table starts at 16 KiB and grows with the number of distinct pieces; hundreds of thousands fill
-    /// the default. A thread needs up to 16 MiB of other memory, usually less than 1 MiB.
+    /// The cache starts at 16 KiB and grows with the number of distinct pieces; hundreds of thousands of
+    /// pieces fill 24 MiB. A thread needs up to 16 MiB of other memory, usually less than 1 MiB.
     pub fn cache_bytes(mut self, bytes: usize) -> Self {
         self.options.cache_bytes = bytes;
         self
@@ -58,7 +58,7 @@ impl TokenizerBuilder {
         self
     }
 
-    /// Uses tasks of a few bytes, so that short texts are spread over threads.
+    /// Cuts texts into tasks of a few bytes, so that even short texts are spread over threads.
     #[cfg(any(test, feature = "internals"))]
     #[doc(hidden)]
     pub fn small_tasks(mut self) -> Self {
@@ -89,8 +89,8 @@ impl Tokenizer {
         TokenizerBuilder::default()
     }
 
-    /// Loads a tokenizer from a file: `.bpe`, or Hugging Face's `.json`. A `.tiktoken` file lacks its
-    /// pattern: see [`load_model`].
+    /// Loads a tokenizer from a file: `.bpe`, or Hugging Face's `.json`. A `.tiktoken` file does not contain
+    /// its pattern: load it with [`load_model`].
     ///
     /// # Errors
     /// If the file cannot be read or is not a supported model. The error names the file.
@@ -107,7 +107,7 @@ impl Tokenizer {
         Model::from_trained(pattern, trained).map(Self::new)
     }
 
-    /// The model.
+    /// Returns the model.
     #[must_use]
     pub fn model(&self) -> &Arc<Model> {
         self.encoder.model()
@@ -122,7 +122,7 @@ impl Tokenizer {
         self.request().encode(text)
     }
 
-    /// Returns the number of ids of `text`. Ids are not stored.
+    /// Returns the number of ids of `text` without storing the ids.
     ///
     /// # Errors
     /// As [`Tokenizer::encode`].
@@ -130,16 +130,16 @@ impl Tokenizer {
         self.request().count(text)
     }
 
-    /// Creates a request, for calls with special tokens, several threads or a stop flag. A request encodes,
-    /// counts and truncates texts and batches, returns offsets, and encodes streams.
+    /// Creates a request: a call with options, such as allowed special tokens, several threads or a stop
+    /// flag. A request can encode, count and truncate texts and batches, return offsets, and encode streams.
     pub fn request(&self) -> Request<'_> {
         self.encoder.request()
     }
 
     /// Encodes `piece` as a single piece, without splitting it by the pattern.
     ///
-    /// An empty piece, which no pattern produces, is encoded as the empty token if the model has one and
-    /// ignores merges for whole pieces, and otherwise as no ids.
+    /// No pattern produces an empty piece. Here, an empty piece is encoded as the empty token if the model
+    /// has one and encodes pieces that are tokens without merging them; otherwise as no ids.
     #[must_use]
     pub fn encode_single_piece(&self, piece: impl AsRef<[u8]>) -> Vec<TokenId> {
         self.encoder.piece_by_piece()(piece.as_ref())

@@ -21,7 +21,7 @@ pub struct Vocab {
     hash: JoinHash,
     byte_ids: [TokenId; 256],
     /// Number of tokens, the empty one included.
-    tokens: usize,
+    token_count: usize,
     /// Length of the longest token in bytes.
     longest: usize,
     /// The id of the empty token, which `index` does not contain.
@@ -70,7 +70,7 @@ const GROUP: usize = 32;
 pub enum Repeats {
     /// Report an error: a table of ranks maps each byte string to one id.
     Refuse,
-    /// Accept both and look up the lowest: different merges may produce the same bytes.
+    /// Accept both; [`Vocab::id`] returns the lower id. Different merges may produce the same bytes.
     LowestId,
 }
 
@@ -106,14 +106,15 @@ pub enum VocabError {
         /// The byte.
         byte: u8,
     },
-    /// The end offsets of an arena descend, or the last is not its length.
+    /// An end offset is lower than the one before it, or the last is not the length of the arena, or the id
+    /// given for the empty token has bytes or no end offset.
     #[error("invalid end offset of token {id} in the vocabulary's bytes")]
     BrokenArena {
-        /// The first id with an invalid end.
+        /// The first id with an invalid end offset.
         id: TokenId,
     },
     /// The tokens together exceed 4 GiB.
-    #[error("tokens of more than 4 GiB in total")]
+    #[error("tokens together exceed 4 GiB")]
     TooLarge,
 }
 
@@ -152,7 +153,7 @@ impl Vocab {
             bytes.extend_from_slice(token);
             ends.push(u32::try_from(bytes.len()).map_err(|_| VocabError::TooLarge)?);
         }
-        Self::index(bytes, ends, empty, repeats)
+        Self::from_valid_arena(bytes, ends, empty, repeats)
     }
 
     /// Creates a vocabulary from its arena: the bytes of all tokens in the order of ids, and the end
@@ -206,22 +207,22 @@ impl Vocab {
             used = used.max(id as usize + 1);
         }
         ends.truncate(used);
-        Self::index(bytes, ends, empty, repeats)
+        Self::from_valid_arena(bytes, ends, empty, repeats)
     }
 
-    /// Builds the index from bytes to ids. The arena is valid, and its last id has a token.
-    fn index(
+    /// Builds the index from bytes to ids. The arena must be valid, and its last id must have a token.
+    fn from_valid_arena(
         bytes: Vec<u8>,
         ends: Vec<u32>,
         empty: Option<TokenId>,
         repeats: Repeats,
     ) -> Result<Self, VocabError> {
-        let tokens = lengths(&ends).filter(|&length| length > 0).count();
+        let nonempty = lengths(&ends).filter(|&length| length > 0).count();
         let mut vocab = Vocab {
-            index: HashIndex::new(tokens, ends.len()),
+            index: HashIndex::new(nonempty, ends.len()),
             hash: JoinHash::new(),
             byte_ids: [0; 256],
-            tokens: tokens + usize::from(empty.is_some()),
+            token_count: nonempty + usize::from(empty.is_some()),
             longest: lengths(&ends).max().unwrap_or(0) as usize,
             empty,
             bytes,
@@ -281,12 +282,12 @@ impl Vocab {
         &self.ends
     }
 
-    /// Returns the ids whose bytes also have a lower id. Training never produces any; merges from a file
-    /// may.
+    /// Returns the ids whose bytes also have a lower id. Training never produces such ids; merges from a
+    /// file may.
     pub fn repeated(&self) -> impl Iterator<Item = TokenId> + '_ {
-        // There are none if the index holds every token, which is the common case.
-        let indexed = self.tokens - usize::from(self.empty.is_some());
-        let all = (self.index.len() < indexed).then(|| self.iter());
+        // There are none if the index holds every token with bytes, which is the common case.
+        let nonempty = self.token_count - usize::from(self.empty.is_some());
+        let all = (self.index.len() < nonempty).then(|| self.iter());
         all.into_iter()
             .flatten()
             .filter(|&(id, token)| self.id(token) != Some(id))
@@ -418,7 +419,7 @@ impl Vocab {
     /// Returns the number of tokens: less than [`Vocab::id_limit`] if there are holes.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.tokens
+        self.token_count
     }
 
     /// Returns `false`: the single bytes are always present.
@@ -453,13 +454,13 @@ impl Vocab {
     }
 }
 
-/// Returns the length of each id in bytes; 0 for a hole.
+/// Returns the length in bytes of the token of each id; 0 for a hole.
 fn lengths(ends: &[u32]) -> impl Iterator<Item = u32> {
     let starts = std::iter::once(&0).chain(ends);
     starts.zip(ends).map(|(start, end)| end - start)
 }
 
-/// Returns the bytes of `id`, which must be below `ends.len()`.
+/// Returns the bytes of token `id`, which must be below `ends.len()`.
 #[inline]
 fn span<'a>(bytes: &'a [u8], ends: &[u32], id: TokenId) -> &'a [u8] {
     let id = id as usize;
@@ -478,7 +479,7 @@ impl Eq for Vocab {}
 impl std::fmt::Debug for Vocab {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Vocab")
-            .field("tokens", &self.tokens)
+            .field("tokens", &self.token_count)
             .field("id_limit", &self.id_limit())
             .finish_non_exhaustive()
     }

@@ -23,7 +23,7 @@ const STREAM: &CStr = c"arrow_array_stream";
 const SCHEMA: &CStr = c"arrow_schema";
 const ARRAY: &CStr = c"arrow_array";
 
-/// A stream of arrays. Iterate with the interpreter released: a producer acquires it if necessary.
+/// A stream of arrays. Iterate with the interpreter released: a producer that needs it acquires it.
 pub(crate) type Stream = Box<dyn Iterator<Item = Result<ArrayRef, ArrowError>> + Send>;
 
 /// A stream of arrays with their type.
@@ -69,7 +69,7 @@ impl Arrays {
         }))
     }
 
-    /// Returns the columns of a table, `None` for other arrays.
+    /// Returns the columns if the arrays are tables, otherwise `None`.
     pub(crate) fn columns(&self) -> Option<&[FieldRef]> {
         match self.field.data_type() {
             DataType::Struct(columns) => Some(columns),
@@ -77,11 +77,11 @@ impl Arrays {
         }
     }
 
-    /// Returns the column of text or bytes: the arrays themselves, the named column of a table, its
-    /// only column, or its column "text".
+    /// Returns the column of text or bytes. For a table, this is the named column; without a name, its
+    /// only column, or else its column "text". Other arrays are the column themselves.
     ///
     /// # Errors
-    /// `ValueError` if there is no such column, `TypeError` if it has a different type.
+    /// `ValueError` if there is no such column, `TypeError` if its type is neither text nor binary.
     pub(crate) fn texts(self, column: Option<&str>) -> PyResult<Stream> {
         let (place, field) = match (self.columns(), column) {
             (None, None) => (None, &self.field),

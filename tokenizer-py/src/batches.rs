@@ -16,7 +16,7 @@ use crate::interruptible::{Caller, interruptible, stoppable, take_turns};
 use crate::request::{Request, bytes_of, useful_threads};
 use crate::text::Text;
 
-/// Bytes of text in a portion. Its ids stay in the L2 cache until they are in lists.
+/// Bytes of text in a portion: so few that its ids stay in the L2 cache until they are in lists.
 const PORTION: usize = 1 << 17;
 
 /// Returns the ids of `texts` as lists, encoded on up to `threads` threads.
@@ -69,7 +69,7 @@ pub(crate) fn lists<'py>(
     PyList::new(py, lists)
 }
 
-/// Splits items into portions; a portion ends when its weight reaches `limit`.
+/// Splits items into portions. A portion ends once its weight reaches `limit`; its last item may exceed it.
 pub(crate) fn portions<T>(items: &[T], weight: impl Fn(&T) -> usize, limit: usize) -> Vec<&[T]> {
     let mut weighed = 0;
     let continues = |item: &T, _: &T| {

@@ -42,7 +42,7 @@ pub(crate) struct Files {
     globs: Globs,
 }
 
-/// The arguments that apply to files.
+/// The arguments that apply only to files.
 pub(crate) struct FileArguments<'a, 'py> {
     pub(crate) text: bool,
     pub(crate) json_lines: bool,
@@ -52,7 +52,7 @@ pub(crate) struct FileArguments<'a, 'py> {
 }
 
 impl FileArguments<'_, '_> {
-    /// Converts the arguments; `column` is the column or field with the text.
+    /// Converts the argument `files` and these arguments; `column` is the column or field with the text.
     ///
     /// # Errors
     /// `TypeError` or `ValueError` for invalid or contradictory arguments.
@@ -82,11 +82,11 @@ impl FileArguments<'_, '_> {
         })
     }
 
-    /// Checks that none is given without files.
+    /// Checks that none of these arguments is given. Called if `files` is not given.
     ///
     /// # Errors
     /// `TypeError` if one is given.
-    fn refuse(&self) -> PyResult<()> {
+    fn check_absent(&self) -> PyResult<()> {
         let flags = self.text || self.json_lines || self.recursive;
         match flags || self.include.is_some() || self.exclude.is_some() {
             true => Err(PyTypeError::new_err(
@@ -98,8 +98,8 @@ impl FileArguments<'_, '_> {
 }
 
 impl Source {
-    /// Converts the arguments `files` and `documents`; the latter is named `argument` in messages.
-    /// `None` if neither is given.
+    /// Converts the arguments `documents` and `files`; `argument` is the name of `documents` in error
+    /// messages. Returns `None` if neither is given.
     ///
     /// # Errors
     /// `TypeError` for wrong types or if both are given, `ValueError` if the column does not exist.
@@ -117,7 +117,7 @@ impl Source {
             }
             return Ok(Some(Source::Files(arguments.files(files, column)?.into())));
         }
-        arguments.refuse()?;
+        arguments.check_absent()?;
         let Some(documents) = documents else {
             return Ok(None);
         };
@@ -134,7 +134,7 @@ impl Source {
     }
 
     /// Splits every document and counts the pieces, by default with one thread per processor. Progress
-    /// is in bytes.
+    /// is reported in bytes.
     ///
     /// # Errors
     /// `ValueError` if `threads` is 0 or the regex fails; `OSError`; an exception of the iterator or of a
@@ -147,7 +147,7 @@ impl Source {
         progress: &Progress,
     ) -> PyResult<Arc<CountedPieces>> {
         let mut options = CountOptions::default();
-        if let Some(threads) = checked(threads)? {
+        if let Some(threads) = checked_threads(threads)? {
             options = options.threads(threads);
         }
         let words = match self {
@@ -170,12 +170,13 @@ fn count_pulled(
     let mut raised = None;
     let mut bytes = 0;
     let work = |caller: &Caller<()>| {
-        let options = options.stop(caller.stop());
+        let options = options.stop(caller.shared_stop_flag());
         count_pieces(pulled(caller, batches), pattern, &options)
     };
     let counted = interruptible(py, work, |py, ()| {
         let batch = match puller.pull(py) {
             Err(error) if !error.is_instance_of::<PyKeyboardInterrupt>(py) => {
+                // An empty batch ends the documents; the earlier batches are still counted.
                 raised = Some(error);
                 Vec::new()
             }
@@ -186,7 +187,8 @@ fn count_pulled(
         let _ = sender.send(batch);
         progress.tell(py, "counting", bytes, None)
     })?;
-    // A document that failed precedes the one at which the iterator raised.
+    // If both failed, the document that failed precedes the one at which the iterator raised, so its error
+    // is reported.
     let words = counted.map_err(value_error)?;
     raised.map_or(Ok(words), Err)
 }
@@ -203,13 +205,13 @@ fn count_files(
     let late_doubts = Mutex::new(Vec::new());
     let failure = Mutex::new(None);
     let work = |caller: &Caller<u64>| {
-        let options = options.stop(caller.stop());
+        let options = options.stop(caller.shared_stop_flag());
         let fail = |path: &PathBuf, error| *lock(&failure) = Some((path.clone(), error));
         let (mut done, mut reported) = (0, 0);
         let stretches = paths.iter().map_while(|path| {
             let documents = Documents::of_file(path, &read_options);
             let documents = documents.map_err(|error| fail(path, error)).ok()?;
-            // Regular files were inspected by `look`.
+            // For regular files, `look` has already emitted this warning.
             if let Some(doubt) = documents.doubt()
                 && !path.is_file()
             {
@@ -233,10 +235,11 @@ fn count_files(
     let counted = interruptible(py, work, |py, done| {
         progress.tell(py, "counting", done, total)
     })?;
-    // Documents that were counted precede the file that could not be read.
-    let words = counted.map_err(|error| not_split(py, &paths, &read_options, error))?;
+    // If both failed, the document that failed precedes the place that could not be read, so its error is
+    // reported.
+    let words = counted.map_err(|error| split_error(py, &paths, &read_options, error))?;
     if let Some((path, error)) = lock(&failure).take() {
-        return Err(not_read(py, &path, error));
+        return Err(read_error(py, &path, error));
     }
     let late_doubts = std::mem::take(&mut *lock(&late_doubts));
     late_doubts
@@ -245,8 +248,9 @@ fn count_files(
     Ok(words)
 }
 
-/// Adds path and position to a counting error. Reads the files again to find the document.
-fn not_split(
+/// Converts a counting error to an exception. To name the path and position of the document that failed,
+/// reads the files again up to that document.
+fn split_error(
     py: Python<'_>,
     paths: &[PathBuf],
     options: &DocumentOptions,
@@ -282,7 +286,7 @@ fn not_split(
 /// Emits a `UserWarning`.
 ///
 /// # Errors
-/// The warning itself, if the filter turns it into an error.
+/// The warning itself, if Python's warning filter turns it into an error.
 fn warn(py: Python<'_>, message: String) -> PyResult<()> {
     // A path contains no NUL.
     let message = CString::new(message).unwrap_or_default();
@@ -296,15 +300,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn not_read(py: Python<'_>, path: &Path, error: DocumentError) -> PyErr {
+fn read_error(py: Python<'_>, path: &Path, error: DocumentError) -> PyErr {
     match error {
         DocumentError::Read(error) => file_error(py, &FileError::new(path, error)),
-        DocumentError::Refused(refused) => value_error(not_text(path, &refused)),
+        DocumentError::Refused(refused) => value_error(refusal(path, &refused)),
         error => value_error(format_args!("{}: {error}", path.display())),
     }
 }
 
-fn not_text(path: &Path, refused: &Refused) -> String {
+fn refusal(path: &Path, refused: &Refused) -> String {
     let remedy = match refused {
         Refused::UnnamedJsonLines | Refused::OtherJson => " (pass json_lines=True or text=True)",
         Refused::JsonArray => " (write one element per line, or pass text=True)",
@@ -314,9 +318,13 @@ fn not_text(path: &Path, refused: &Refused) -> String {
 }
 
 impl Files {
-    /// Inspects the start of every file. Returns all paths, including those in folders, and their total
-    /// size if all are plain text. Lists refused files in one error, and warns of files that may not be
-    /// text.
+    /// Inspects the start of every file. Returns the paths of all files, including those in folders if
+    /// `recursive` is set, and their total size if all are plain text. Emits a warning for each file that
+    /// may not be text.
+    ///
+    /// # Errors
+    /// `ValueError`, which lists all files that are refused; `OSError` for the first file that cannot be
+    /// read.
     fn look(&self, py: Python<'_>) -> PyResult<(Vec<PathBuf>, Option<u64>)> {
         let mut paths = Vec::new();
         for path in &self.paths {
@@ -347,10 +355,10 @@ impl Files {
                     metadata.and_then(|_| Some(path.metadata().ok()?.len()))
                 }
                 Err(DocumentError::Refused(why)) => {
-                    refused.push(not_text(path, &why));
+                    refused.push(refusal(path, &why));
                     None
                 }
-                Err(error) => return Err(not_read(py, path, error)),
+                Err(error) => return Err(read_error(py, path, error)),
             };
             total = total.zip(bytes).map(|(total, bytes)| total + bytes);
         }
@@ -378,7 +386,7 @@ fn count_arrow(
 ) -> PyResult<CorePieceCounts> {
     let failure = Mutex::new(None);
     let work = |caller: &Caller<u64>| {
-        let options = options.stop(caller.stop());
+        let options = options.stop(caller.shared_stop_flag());
         let keep = |error: ArrowError| *lock(&failure) = Some(error);
         let columns = texts.map_while(|texts| texts.map_err(keep).ok());
         let bytes = AtomicU64::new(0);
@@ -398,7 +406,7 @@ fn count_arrow(
     failure.map_or(counted.map_err(value_error), Err)
 }
 
-/// A row of a column; empty if null.
+/// A row of a column as a document; empty if null.
 struct Row(ArrayRef, usize);
 
 impl AsRef<[u8]> for Row {
@@ -411,7 +419,7 @@ impl AsRef<[u8]> for Row {
 ///
 /// # Errors
 /// `ValueError` if it is 0.
-pub(crate) fn checked(threads: Option<usize>) -> PyResult<Option<usize>> {
+pub(crate) fn checked_threads(threads: Option<usize>) -> PyResult<Option<usize>> {
     match threads {
         Some(0) => Err(value_error("threads must be at least 1, not 0")),
         threads => Ok(threads),

@@ -25,14 +25,15 @@ use crate::ids::long_list;
 use crate::interruptible::{Caller, interruptible, take_turns};
 use crate::progress::Progress;
 
-/// Maximum number of rows of an exported table.
+/// Maximum number of rows of an exported table, and number of rows between two checks of the stop flag.
 const ROWS: usize = 1 << 16;
 
-/// Maximum size of the pieces of an exported table in bytes, unless it has a single row.
+/// An exported table ends once it reaches this size in bytes. A row counts as the size of its piece plus
+/// `BYTES / ROWS`, so that a table has at most [`ROWS`] rows. The last row may exceed the size.
 const BYTES: usize = 64 << 20;
 
-/// The distinct pieces of a corpus with their counts, and the pattern that split it: the input of
-/// training.
+/// The distinct pieces of a corpus with their counts, and the pattern that split the corpus: the input
+/// for training.
 ///
 /// Created by `count_pieces`, `PieceCounts.from_arrow` and `PieceCounts.load`; `+` adds counts.
 /// Exports Arrow: `pyarrow.table(counts)`, `polars.DataFrame(counts)`.
@@ -75,7 +76,7 @@ impl PieceCounts {
     }
 }
 
-/// Parses a pattern argument: a name, or a regex whose gaps become pieces.
+/// Parses a pattern: a name, a regex, or the text in the metadata of a table (see [`pattern_text`]).
 pub(crate) fn pattern_of(pattern: Option<&str>) -> PyResult<Option<Pattern>> {
     pattern
         .map(pattern_text::read)
@@ -86,32 +87,33 @@ pub(crate) fn pattern_of(pattern: Option<&str>) -> PyResult<Option<Pattern>> {
 /// Splits documents into pieces and counts them.
 ///
 /// Args:
-///     documents (Iterable[str | bytes] | Arrow): the documents; pieces do not span documents. Arrow
-///         data (a table or column of pyarrow, Polars, pandas, DuckDB) of text or binary type is read
-///         without copying; null rows are skipped.
+///     documents (Iterable[str | bytes] | Arrow): the documents; no piece spans two of them. Arrow
+///         data (a table or column of pyarrow, Polars, pandas, DuckDB) must be of text or binary type
+///         and is read without copying; null rows are skipped.
 ///     files (Iterable[str | os.PathLike]): alternatively, files: plain text (one document per file),
 ///         JSON lines (.jsonl, .ndjson, .json, .jsonlines, .jl), both optionally compressed with gzip
 ///         or Zstandard, or Parquet. Other content, such as archives, images and models, is refused;
 ///         so are JSON lines under another extension, unless text or json_lines is true. Text with NUL
-///         bytes or much invalid UTF-8 emits a UserWarning.
-///     pattern (str): a name (gpt2, cl100k, o200k, nanochat), or a regex whose gaps become pieces.
-///     column (str | None): the column of a table, or the field of JSON lines; by default "text". A
-///         table with a single column needs no name.
+///         bytes or much invalid UTF-8 is read, with a UserWarning.
+///     pattern (str): a name (gpt2, cl100k, o200k, nanochat), or a regex. Text that the regex does not
+///         match becomes pieces too.
+///     column (str | None): the column of a table, or the field of JSON lines; by default "text", or
+///         the only column of an Arrow table.
 ///     text (bool): read JSON as plain text, regardless of the extension.
 ///     json_lines (bool): read text as JSON lines, regardless of the extension.
 ///     recursive (bool): read all files below a folder, except hidden ones.
 ///     include (Iterable[str] | None): globs; read only matching files of a folder. A glob with a
-///         slash is matched against the path relative to the folder, otherwise against the name.
+///         slash is matched against the path relative to the folder, any other glob against the name.
 ///     exclude (Iterable[str] | None): globs; skip matching files of a folder.
 ///     threads (int | None): the number of threads; by default, one per processor.
 ///     progress (bool | Callable): True shows a bar; a callable receives the stage ("counting"), the
-///         bytes done, and the total or None.
+///         bytes done, and their total (None if it is unknown).
 ///
 /// Raises:
 ///     TypeError: wrong type, or not exactly one of documents and files is given.
 ///     UnicodeEncodeError: a document contains a lone surrogate.
-///     ValueError: invalid pattern, or it fails on a document; a file is corrupt, not text, or has no
-///         such column or field; text and json_lines are both true.
+///     ValueError: the pattern is invalid or fails on a document; a file is corrupt, is not text, or
+///         has no such column or field; text and json_lines are both true.
 ///     OSError: a file cannot be read.
 ///     Exception: any exception of the iterator or of `progress`.
 ///
@@ -172,7 +174,7 @@ fn from_arrow(table: &Bound<'_, PyAny>, pattern: Option<&Pattern>) -> PyResult<P
     let mut words = CorePieceCounts::new();
     let mut row = 0_usize;
     let mut tables = arrays.arrays;
-    // Checks for signals between record batches.
+    // Signals are checked between record batches.
     while let Some(table) = py.detach(|| tables.next()) {
         let table = table.map_err(value_error)?;
         take_turns(py)?;
@@ -182,7 +184,8 @@ fn from_arrow(table: &Bound<'_, PyAny>, pattern: Option<&Pattern>) -> PyResult<P
     Ok(PieceCounts::new(pattern, words))
 }
 
-/// Returns the sum of all files. If the caller stops it, the result is incomplete and unused.
+/// Returns the sum of the counts in all files. Once the stop flag is set, rows are no longer added; the
+/// incomplete result is never used.
 fn sums(files: &CountsFiles, caller: &Caller<()>) -> Result<CorePieceCounts, LoadCountsError> {
     let mut words = CorePieceCounts::new();
     let (mut row, mut stopped) = (0_usize, false);
@@ -197,7 +200,7 @@ fn sums(files: &CountsFiles, caller: &Caller<()>) -> Result<CorePieceCounts, Loa
     Ok(words)
 }
 
-/// Adds the rows of a table; `row` is the number of rows added so far.
+/// Adds the rows of a table to `words`. `row` is the number of rows of all tables added so far.
 fn add_rows(
     words: &mut CorePieceCounts,
     table: &ArrayRef,
@@ -229,7 +232,7 @@ impl PieceCounts {
         ))
     }
 
-    /// Reads counts from an Arrow table, such as one counted on other machines.
+    /// Reads counts from an Arrow table, such as counts made on other machines.
     ///
     /// Args:
     ///     table (Arrow): an object that exports Arrow (pyarrow, Polars, pandas, DuckDB), with the
@@ -239,8 +242,8 @@ impl PieceCounts {
     ///
     /// Raises:
     ///     TypeError: not Arrow, or a column has a different type.
-    ///     ValueError: missing column, null value, negative count, sum above 2^64 - 1, or a different
-    ///         pattern in the metadata.
+    ///     ValueError: a column or the pattern is missing, a value is null, a count is negative, the
+    ///         counts of a piece add up to more than 2^64 - 1, or the metadata has a different pattern.
     ///
     ///     >>> counts = tokenizer_py.count_pieces(["to be", "to do"])
     ///     >>> tokenizer_py.PieceCounts.from_arrow(counts) == counts
@@ -255,7 +258,8 @@ impl PieceCounts {
     ///
     /// Args:
     ///     paths (str | os.PathLike): one or more files, `.tsv` or `.parquet`.
-    ///     pattern (str | None): the pattern of files that do not contain it.
+    ///     pattern (str | None): the pattern that split the pieces; required for files that do not
+    ///         contain it.
     ///
     /// Raises:
     ///     OSError: a file cannot be read.
@@ -302,7 +306,9 @@ impl PieceCounts {
         })
     }
 
-    /// The pattern that split the pieces: a name, a regex, or a regex after "keep:" or "drop:".
+    /// The pattern that split the pieces: a name, or a regex after "keep:" or "drop:", which tells
+    /// whether text that the regex does not match becomes pieces or is dropped. Several regexes that
+    /// split in sequence are separated by tabs; "whole" is a pattern that does not split.
     #[getter]
     fn pattern(&self) -> String {
         pattern_text::write(&self.counted.pattern)
@@ -387,7 +393,7 @@ impl PieceCounts {
         requested_schema: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
         guard(|| {
-            // The protocol allows the producer to ignore it.
+            // The protocol allows the producer to ignore this request.
             let _ = requested_schema;
             let tables = py.detach(|| tables(&self.in_order(), &self.schema()));
             let tables = tables.map_err(value_error)?;
@@ -413,7 +419,7 @@ impl PieceCounts {
     }
 }
 
-/// Splits the rows into tables of at most [`BYTES`].
+/// Splits the rows into tables: see [`BYTES`].
 fn tables(rows: &[(&[u8], Count)], schema: &SchemaRef) -> Result<Vec<RecordBatch>, ArrowError> {
     let tables = portions(rows, |(piece, _)| piece.len() + BYTES / ROWS, BYTES);
     let table = |rows: &[(&[u8], Count)]| {

@@ -1,5 +1,5 @@
-//! CPython's documented C API where pyo3's safe calls are too slow: reading and writing the characters of
-//! a `str`, and the ints of lists.
+//! Direct calls of CPython's documented C API where pyo3's safe calls are too slow: to read and write the
+//! characters of a `str` and the ints of a list.
 //!
 //! Only this file and `arrow` contain `unsafe` code.
 
@@ -18,8 +18,8 @@ use tokenizer_core::{TokenId, advise_huge_pages};
 
 use crate::interruptible::{detached, take_turns};
 
-/// Length in characters from which on a `str` is converted by [`utf8_of`]. CPython's conversion is slower
-/// and caches the UTF-8 in the `str`, which costs memory.
+/// A non-ASCII `str` of at least this many characters is converted by [`utf8_of`]: CPython's conversion is
+/// slower and caches the UTF-8 in the `str`, which costs memory.
 const LONG: usize = 1 << 14;
 
 /// Characters converted at once if all are ASCII.
@@ -49,7 +49,7 @@ pub(crate) fn long_utf8(text: &Bound<'_, PyString>) -> PyResult<Option<Vec<u8>>>
 
 /// Converts characters to UTF-8, at most `MAX_LEN` bytes each. `None` if one is a surrogate.
 fn utf8_of<C: Copy + Into<u32>, const MAX_LEN: usize>(characters: &[C]) -> Option<Vec<u8>> {
-    // Worst-case capacity: the system maps only pages that are written.
+    // Capacity for the worst case: unused pages cost nothing, because the system maps only written ones.
     let mut text = Vec::with_capacity(characters.len() * MAX_LEN);
     for block in characters.chunks(BLOCK) {
         if let Ok(block) = <&[C; BLOCK]>::try_from(block)
@@ -127,10 +127,10 @@ pub(crate) fn new_string<'py>(
     Ok(written.map(|()| made))
 }
 
-/// Returns the number of characters of UTF-8 and its highest byte.
+/// Returns the number of characters in UTF-8 text, and the value of its highest byte.
 fn measure(text: &[u8]) -> (usize, u8) {
     let (mut length, mut highest) = (0, 0);
-    // The count of 128 bytes fits into a `u8`, so the compiler vectorises both loops.
+    // A count up to 128 fits into a `u8`, so the compiler vectorises both loops.
     for part in text.chunks(128) {
         let begins = part.iter().map(|byte| u8::from(byte & 0xC0 != 0x80));
         length += usize::from(begins.sum::<u8>());
@@ -154,7 +154,7 @@ fn write<C>(text: &[u8], to: &mut [MaybeUninit<C>], narrow: impl Fn(u32) -> C) -
             continue;
         }
         let (mut used, mut written) = (0, 0);
-        // At least 4 bytes are left, so the next character is complete.
+        // While at least 4 bytes are left, the next character is complete.
         while let Some(&bytes) = block[used..].first_chunk::<4>() {
             let (one, length) = first_character(u32::from_le_bytes(bytes))?;
             room[written].write(narrow(one));
@@ -196,20 +196,22 @@ fn first_character(bytes: u32) -> Option<(u32, usize)> {
 }
 
 /// Cache of one Python int per id. Lists share these ints, because creating an int for every occurrence
-/// takes longer than encoding. Ints are created on first use and freed with the tokenizer. Ids outside the
-/// vocabulary are not cached.
+/// takes longer than encoding. Ints are created on first use and freed with the tokenizer. Ids outside
+/// the vocabulary of ordinary tokens are not cached.
 pub(crate) struct Ints {
-    ids: usize,
+    /// Ids below this limit are cached.
+    id_limit: usize,
     /// Indexed by id. Allocated with the first list; arrays need no ints.
     slots: OnceLock<Box<[Slot]>>,
 }
 
-/// One machine word. A `OnceLock` has two, and the table is read once per id.
+/// The cached int of one id. A slot is one machine word; a `OnceLock` would be two, and a smaller table is
+/// faster to read for every id of a list.
 #[derive(Default)]
 struct Slot(UnsafeCell<Option<Py<PyInt>>>);
 
-// SAFETY: only [`Slot::int`] accesses a slot, on a thread that holds the GIL. Free-threaded builds do not
-// call it.
+// SAFETY: shared slots are accessed only by [`Slot::int`], on a thread that holds the GIL. Free-threaded
+// builds do not call it.
 unsafe impl Sync for Slot {}
 
 impl Slot {
@@ -223,10 +225,10 @@ impl Slot {
 }
 
 impl Ints {
-    /// Creates a cache for ids below `ids`.
-    pub(crate) fn new(ids: usize) -> Self {
+    /// Creates a cache for ids below `id_limit`.
+    pub(crate) fn new(id_limit: usize) -> Self {
         Ints {
-            ids,
+            id_limit,
             slots: OnceLock::new(),
         }
     }
@@ -244,7 +246,7 @@ impl Ints {
             // Avoids contention on the reference counts of frequent ids.
             return PyList::new(py, ids);
         }
-        let empty = || (0..self.ids).map(|_| Slot::default()).collect();
+        let empty = || (0..self.id_limit).map(|_| Slot::default()).collect();
         let slots = self.slots.get_or_init(empty);
         // SAFETY: the interpreter is attached. The result is a new list, all of whose items are null, or
         // null with an exception set.
@@ -253,7 +255,7 @@ impl Ints {
             Bound::from_owned_ptr_or_err(py, list)?.cast_into_unchecked::<PyList>()
         };
         if !ids.is_empty() {
-            // SAFETY: a list that is not empty has as many items, which are null so far.
+            // SAFETY: the list is not empty, so it has an array of `ids.len()` items, all null so far.
             let items = unsafe {
                 let items = ffi::PySequence_Fast_ITEMS(list.as_ptr());
                 slice::from_raw_parts(items, ids.len())
@@ -265,7 +267,7 @@ impl Ints {
                 Some(slot) => slot.int(py, id),
                 None => PyInt::new(py, id),
             };
-            // SAFETY: the list has this place, which is null, and takes over the reference.
+            // SAFETY: the list has this place, which is still null, and takes over the reference to `int`.
             unsafe {
                 ffi::PyList_SET_ITEM(list.as_ptr(), place as ffi::Py_ssize_t, int.into_ptr());
             }
@@ -328,8 +330,9 @@ pub(crate) fn ids_of_list(list: &Bound<'_, PyList>) -> PyResult<Vec<TokenId>> {
     Ok(ids)
 }
 
-/// Appends the next ints of a list, at most `PORTION`, and stops at the first item that is not an int or
-/// not an id. Returns whether more may follow. Runs no Python code.
+/// Appends the next ids of a list to `ids`: at most `PORTION`, and none from the first item on that is not
+/// an int or not an id. Returns whether `PORTION` ids were appended, so that more may follow. Runs no
+/// Python code.
 fn read_ints(list: &Bound<'_, PyList>, ids: &mut Vec<TokenId>) -> bool {
     let start = ids.len();
     if start >= list.len() {
@@ -345,7 +348,7 @@ fn read_ints(list: &Bound<'_, PyList>, ids: &mut Vec<TokenId>) -> bool {
     for (id, &item) in room.zip(&items[start..]).take(PORTION) {
         // SAFETY: the object is alive. The value of an int is read, any other object is an error.
         match TokenId::try_from(unsafe { ffi::PyLong_AsUnsignedLong(item) }) {
-            // `TokenId::MAX` may be the error value, where `c_ulong` has 32 bits.
+            // Where `c_ulong` has 32 bits, `TokenId::MAX` is also the value returned on error.
             Ok(value) if value != TokenId::MAX => id.write(value),
             _ => {
                 drop(PyErr::take(list.py()));
@@ -354,7 +357,7 @@ fn read_ints(list: &Bound<'_, PyList>, ids: &mut Vec<TokenId>) -> bool {
         };
         read += 1;
     }
-    // SAFETY: the next `read` ids are initialized.
+    // SAFETY: the first `read` ids of the spare capacity have been written.
     unsafe { ids.set_len(start + read) };
     read == PORTION
 }

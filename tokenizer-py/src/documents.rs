@@ -3,8 +3,8 @@
 //! The calling thread reads batches of documents, one batch ahead of the counting threads. So the iterator
 //! runs on the thread that created it, signals are checked regularly, and only a few batches are in memory.
 //!
-//! Non-ASCII text is encoded to a separate `bytes`. CPython would cache the UTF-8 in the `str`, and a list
-//! of documents would grow by half or double during training.
+//! Non-ASCII text is encoded to a separate `bytes`. Otherwise CPython would cache the UTF-8 in the `str`,
+//! and a list of documents that the caller keeps would grow by half or double during training.
 
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -16,7 +16,7 @@ use pyo3::types::{PyIterator, PyString};
 use crate::interruptible::{Caller, WAKE};
 use crate::text::Text;
 
-/// Maximum size of a batch in bytes, for iterators of long documents.
+/// A batch ends once it reaches this size in bytes, even if it has fewer than `buffer_size` documents.
 const BATCH_BYTES: usize = 1 << 20;
 
 /// Reads batches of documents from an iterator.
@@ -43,23 +43,23 @@ impl Puller {
         }
     }
 
-    /// Returns the next batch, empty at the end. Holds no lock, because the iterator runs arbitrary
-    /// code.
+    /// Returns the next batch, empty at the end. No lock is held meanwhile, because the iterator runs
+    /// arbitrary code.
     ///
     /// # Errors
     /// An exception of the iterator; `TypeError`; `UnicodeEncodeError`.
     pub(crate) fn pull(&mut self, py: Python<'_>) -> PyResult<Vec<Text>> {
         let mut documents = Vec::new();
-        let mut room = 0;
+        let mut size = 0;
         let mut iterator = self.iterator.bind(py).clone();
-        while !self.ended && documents.len() < self.buffer_size && room < BATCH_BYTES {
+        while !self.ended && documents.len() < self.buffer_size && size < BATCH_BYTES {
             let Some(document) = iterator.next() else {
                 self.ended = true;
                 break;
             };
             let text = document_text(document?, self.takes_bytes)?;
-            // Very short documents take more memory for `Text` than for the text.
-            room += text.len() + size_of::<Text>();
+            // For a very short document, `Text` itself takes more memory than the text.
+            size += text.len() + size_of::<Text>();
             documents.push(text);
         }
         Ok(documents)
@@ -80,8 +80,8 @@ fn document_text(document: Bound<'_, PyAny>, takes_bytes: bool) -> PyResult<Text
     }
 }
 
-/// The counting side: iterates over the documents in order. Each message to `caller` requests a batch,
-/// which arrives through `batches`; the next batch is requested before the current one is counted.
+/// Iterates over the documents in order, on the worker that counts them. Each message to `caller` requests
+/// a batch, which arrives through `batches`. The next batch is requested before the current one is counted.
 pub(crate) fn pulled(
     caller: &Caller<()>,
     batches: Receiver<Vec<Text>>,

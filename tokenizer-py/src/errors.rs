@@ -24,9 +24,9 @@ pub(crate) fn install_panic_hook() {
     }));
 }
 
-/// Runs the body of a method and catches panics. Every method except plain getters uses it.
+/// Runs the body of a method and converts a panic to `RuntimeError`. Only simple methods run without it.
 pub(crate) fn guard<T>(call: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
-    // Unwind safe: the classes are frozen, and values behind locks are only replaced as a whole.
+    // Unwind safe: the classes are frozen, and values behind their locks are only replaced as a whole.
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| Err(internal(&*panic)))
 }
 
@@ -42,7 +42,7 @@ fn internal(panic: &(dyn Any + Send)) -> PyErr {
     PyRuntimeError::new_err(format!("bug in tokenizer_py, please report it: {message}"))
 }
 
-/// Panics. In debug builds only, for the test of panic handling.
+/// Panics. Exists in debug builds only, for the test of panic handling.
 #[cfg(debug_assertions)]
 #[pyfunction]
 pub(crate) fn _panic() -> PyResult<()> {
@@ -54,14 +54,14 @@ pub(crate) fn value_error(error: impl Display) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
 
-/// Converts to the `OSError` that Python would raise, with `errno` and `filename`.
+/// Converts a file error to the `OSError` that Python would raise, with `errno` and `filename`.
 pub(crate) fn file_error(py: Python<'_>, error: &FileError) -> PyErr {
     let made = || -> PyResult<PyErr> {
         let errno: i32 = match error.error.raw_os_error() {
             Some(errno) => errno,
             None => match errno_name(error.error.kind()) {
                 Some(name) => py.import("errno")?.getattr(name)?.extract()?,
-                // A path with NUL: `ValueError` in Python too.
+                // A path that contains NUL: Python raises `ValueError` too.
                 None if error.error.kind() == io::ErrorKind::InvalidInput => {
                     return Ok(value_error(error));
                 }
@@ -78,7 +78,7 @@ pub(crate) fn file_error(py: Python<'_>, error: &FileError) -> PyErr {
     made().unwrap_or_else(|failure| failure)
 }
 
-/// Returns the errno name of a kind, for errors without a number.
+/// Returns the name of the errno for a kind of error, used if the error has no number.
 fn errno_name(kind: io::ErrorKind) -> Option<&'static str> {
     Some(match kind {
         io::ErrorKind::NotFound => "ENOENT",

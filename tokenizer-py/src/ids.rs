@@ -28,13 +28,13 @@ pub(crate) fn long_list<'py, T: IntoPyObject<'py>>(
     Ok(list)
 }
 
-/// Moves a vector into an array without copying. Shrinks it first if less than a quarter is used,
-/// because arrays may live long.
+/// Moves a vector into an array without copying, unless less than a quarter of its capacity is used:
+/// the vector is then shrunk first, because arrays may live long.
 pub(crate) fn array<T: Element>(
     py: Python<'_>,
     mut values: Vec<T>,
 ) -> PyResult<Bound<'_, PyArray1<T>>> {
-    // Importing this package does not import numpy.
+    // Importing this package does not import numpy, so a missing numpy raises `ImportError` only here.
     static IMPORTED: PyOnceLock<()> = PyOnceLock::new();
     IMPORTED.get_or_try_init(py, || py.import("numpy").map(drop))?;
     if values.capacity() / 4 > values.len() {
@@ -69,8 +69,8 @@ impl FromPyObject<'_, '_> for Ids {
     }
 }
 
-/// Returns the ids in a contiguous one-dimensional array. `None` for other objects and types, and if an
-/// element is not an id.
+/// Returns the ids in a contiguous one-dimensional array of integers. `None` for any other object, for
+/// uncommon element types, and if an element is not an id.
 fn of_array(object: &Bound<'_, PyAny>) -> PyResult<Option<Vec<TokenId>>> {
     // Checks the type name first, because numpy may not be installed.
     let kind = object.get_type();
@@ -84,7 +84,8 @@ fn of_array(object: &Bound<'_, PyAny>) -> PyResult<Option<Vec<TokenId>>> {
         .or_else(|| elements::<u64>(object)))
 }
 
-/// Returns the ids in an array of this element type.
+/// Returns the ids in an array whose element type is `T`; `None` for any other array, or if an element
+/// is not an id.
 fn elements<T: Element + Copy + TryInto<TokenId>>(
     object: &Bound<'_, PyAny>,
 ) -> Option<Vec<TokenId>> {
@@ -92,8 +93,8 @@ fn elements<T: Element + Copy + TryInto<TokenId>>(
     let elements = array.as_slice().ok()?;
     let id = |element: T| element.try_into().ok();
     // Two passes, so that the compiler vectorises both.
-    let all_are = elements.iter().all(|&element| id(element).is_some());
-    all_are.then(|| {
+    let are_all_ids = elements.iter().all(|&element| id(element).is_some());
+    are_all_ids.then(|| {
         let ids = elements.iter().map(|&element| id(element).unwrap_or(0));
         ids.collect()
     })

@@ -12,8 +12,8 @@ use pyo3::prelude::*;
 /// Interval between checks for signals.
 pub(crate) const WAKE: Duration = Duration::from_millis(50);
 
-/// Lets other Python threads run, and checks for signals. Loops that keep the interpreter call it
-/// periodically.
+/// Lets other Python threads run, and checks for signals. Loops that hold the interpreter call this
+/// function periodically.
 ///
 /// # Errors
 /// An exception of a signal handler.
@@ -23,8 +23,8 @@ pub(crate) fn take_turns(py: Python<'_>) -> PyResult<()> {
     py.check_signals()
 }
 
-/// Below this many bytes, work takes microseconds and keeps the interpreter: a thread that acquires it
-/// meanwhile would keep it for milliseconds.
+/// For fewer bytes than this, work takes microseconds and the interpreter is not released: another thread
+/// that acquired it would keep it for milliseconds.
 const SHORT: usize = 2048;
 
 /// From this many bytes on, work may take long enough to need checks for signals.
@@ -42,7 +42,7 @@ pub(crate) fn detached<T: Send>(
     }
 }
 
-/// Like [`detached`]; from [`LONG`] bytes on, `work` gets a stop flag to poll.
+/// Like [`detached`], but from [`LONG`] bytes on, `work` gets a flag to poll, which is set on Ctrl-C.
 ///
 /// # Errors
 /// An exception of a signal handler.
@@ -68,8 +68,8 @@ pub(crate) struct Caller<M> {
 }
 
 impl<M> Caller<M> {
-    /// Returns the flag that is set to stop the work.
-    pub(crate) fn stop(&self) -> Arc<AtomicBool> {
+    /// Returns the flag that is set to stop the work, as an `Arc`.
+    pub(crate) fn shared_stop_flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.stop)
     }
 
@@ -79,17 +79,17 @@ impl<M> Caller<M> {
     }
 
     pub(crate) fn tell(&self, message: M) {
-        // Sending fails only after the caller has set the stop flag.
+        // Sending cannot fail: the receiver lives until the worker has been joined.
         let _ = self.messages.send(message);
     }
 }
 
-/// Runs `work` on a new thread. Meanwhile the calling thread checks for signals and passes the messages
-/// of `work` to `each`; it holds the interpreter only for these.
+/// Runs `work` on a new thread. The calling thread releases the interpreter until `work` returns, except
+/// while it checks for signals and passes the messages of `work` to `each`.
 ///
 /// # Errors
-/// An exception of a signal handler or of `each`, after stopping and joining the worker. `RuntimeError`
-/// if no thread can be started.
+/// An exception of a signal handler or of `each`, once the worker has been stopped and joined.
+/// `RuntimeError` if no thread can be started.
 pub(crate) fn interruptible<M: Send, R: Send>(
     py: Python<'_>,
     work: impl FnOnce(&Caller<M>) -> R + Send,

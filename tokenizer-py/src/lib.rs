@@ -8,10 +8,11 @@
 //! | `text` | conversion of `str` and `bytes` |
 //! | `ids` | ids as lists and arrays; ids as arguments |
 //! | `specials` | sets of allowed and disallowed special tokens |
-//! | `request` | a call of the core's tokenizer |
+//! | `request` | one call of the core's tokenizer with its options |
 //! | `batches` | many texts to many lists, multithreaded |
 //! | `progress` | the argument `progress` |
-//! | `documents`, `arrow` | documents of a Python iterator; Arrow columns |
+//! | `documents` | documents from a Python iterator |
+//! | `arrow` | import and export of Arrow columns |
 //! | `corpus` | sources of documents, and counting |
 //! | `counts` | `tokenizer_py.PieceCounts` and `tokenizer_py.count_pieces` |
 //! | `streams` | `tokenizer_py.EncodeStream` and `tokenizer_py.DecodeStream` |
@@ -41,8 +42,8 @@ mod tokenizer;
 
 use pyo3::prelude::*;
 
-/// The extension module. Importing it enables the GIL of a free-threaded CPython, because the tests have
-/// not run without it.
+/// The extension module. In a free-threaded CPython, importing it enables the GIL, because the package has
+/// not been tested without one.
 #[pymodule(gil_used = true)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     errors::install_panic_hook();

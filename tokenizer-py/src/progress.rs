@@ -6,7 +6,8 @@ use pyo3::prelude::*;
 pub(crate) struct Progress(Py<PyAny>);
 
 impl Progress {
-    /// Converts the argument: `None` and `False` disable progress, `True` shows a bar.
+    /// Converts the argument: `None` and `False` disable progress, `True` shows a bar, and a callable
+    /// receives the progress.
     ///
     /// # Errors
     /// `TypeError` if the argument is neither a bool, `None` nor callable.
@@ -30,7 +31,7 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        // Closes a bar and ignores errors.
+        // Closes the bar, if the callback is one. Errors are ignored.
         let close = |py: Python<'_>| {
             let module = py.import("tokenizer_py._progress")?;
             module.call_method1("close", (&self.0,)).map(drop)

@@ -6,8 +6,8 @@ use tokenizer_core::format::tiktoken::read_ranks;
 
 use crate::errors::guard;
 
-/// Parses a `.tiktoken` file into `{bytes: int}`. `None` if a line has an unusual form; the caller then
-/// parses in Python, which accepts more forms and raises tiktoken's errors.
+/// Parses a `.tiktoken` file into `{bytes: int}`. Returns `None` if a line has an unusual form. The caller
+/// then parses the file in Python, which accepts more forms and raises tiktoken's errors.
 #[pyfunction]
 pub(crate) fn _parse_ranks<'py>(
     py: Python<'py>,

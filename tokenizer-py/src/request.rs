@@ -1,4 +1,4 @@
-//! A call of the core's tokenizer, with prepended and appended ids.
+//! One call of the core's tokenizer: its options, including the ids to prepend and append.
 
 use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
@@ -58,7 +58,7 @@ impl<'t> Request<'t> {
         specials.as_ref().is_some_and(|chosen| found(&chosen.set))
     }
 
-    /// Appends the ids of a text.
+    /// Appends the ids of a text to `ids`, including the ids before and after it.
     pub(crate) fn encode_into(
         &self,
         text: &[u8],
@@ -72,7 +72,7 @@ impl<'t> Request<'t> {
         Ok(())
     }
 
-    /// Returns the ids of many texts.
+    /// Returns the ids of many texts, including the ids before and after each.
     pub(crate) fn encode_batch(
         &self,
         texts: &[Text],
@@ -96,7 +96,7 @@ impl<'t> Request<'t> {
         Ok(around)
     }
 
-    /// Returns the number of ids of each text.
+    /// Returns the number of ids of each text, not counting the ids before and after it.
     pub(crate) fn count_batch(
         &self,
         texts: &[Text],
@@ -106,7 +106,7 @@ impl<'t> Request<'t> {
         (self.core(threads, bytes_of(texts), stop)).count_batch(texts)
     }
 
-    /// Returns the number of ids of a text.
+    /// Returns the number of ids of a text, not counting the ids before and after it.
     pub(crate) fn count(
         &self,
         text: &[u8],
@@ -131,7 +131,7 @@ impl<'t> Request<'t> {
     }
 }
 
-/// Initial capacity for the ids of a text: prose has at least four bytes per id.
+/// Initial capacity for the ids of a text of `bytes` bytes: most prose has at least four bytes per id.
 pub(crate) fn room_for(bytes: usize) -> usize {
     bytes / 4 + 512
 }
@@ -140,8 +140,8 @@ pub(crate) fn bytes_of(texts: &[Text]) -> usize {
     texts.iter().map(|text| text.len()).sum()
 }
 
-/// Limits a number of threads to the processors and to one per 64 KiB of text: for less, starting a
-/// thread costs more than it saves.
+/// Limits a number of threads to the number of processors, and to one for every 64 KiB of text or part
+/// thereof: for less text, starting a thread costs more than it saves.
 pub(crate) fn useful_threads(requested: usize, bytes: usize) -> usize {
     static PROCESSORS: LazyLock<usize> =
         LazyLock::new(|| std::thread::available_parallelism().map_or(1, |n| n.get()));

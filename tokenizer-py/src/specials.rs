@@ -1,13 +1,14 @@
-//! Sets of special tokens, with a small LRU cache.
+//! Sets of special tokens, with a small cache.
 //!
 //! Compiling a set for the search costs more than encoding a short text, and callers use the same few
-//! sets repeatedly. The set of all special tokens is compiled with the tokenizer.
+//! sets repeatedly. So the last few compiled sets are cached. The set of all special tokens is compiled
+//! when the tokenizer is created.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokenizer_core::{Model, SpecialSet, TokenId};
 
-/// Capacity of the cache.
+/// Number of sets in the cache.
 const CACHED_SETS: usize = 8;
 
 /// A compiled set of special tokens; `None` if empty.
@@ -23,10 +24,10 @@ pub(crate) struct Chosen {
 /// The special tokens of a tokenizer.
 pub(crate) struct Specials {
     all: Choice,
-    /// Recently used sets, the newest first.
+    /// The sets compiled last, the newest first.
     ///
-    /// While the lock is held, the interpreter is not released and no Python code runs, so it cannot
-    /// deadlock with the GIL or stay locked in a forked child.
+    /// A thread that holds this lock neither releases the interpreter nor runs Python code. So the lock
+    /// cannot deadlock with the GIL or stay locked in a forked child.
     recent: Mutex<Vec<Arc<Chosen>>>,
 }
 
@@ -38,7 +39,7 @@ fn chosen(model: &Model, ids: Vec<TokenId>) -> Arc<Chosen> {
 }
 
 impl Specials {
-    /// Creates the sets of `model`.
+    /// Compiles the set of all special tokens of `model`.
     pub(crate) fn of(model: &Model) -> Self {
         let mut ids: Vec<TokenId> = model.specials().iter().map(|token| token.id).collect();
         ids.sort_unstable();
@@ -53,7 +54,7 @@ impl Specials {
         self.all.clone()
     }
 
-    /// Returns the set of these ids of `model`.
+    /// Returns the set of the special tokens of `model` with these ids, from the cache if it is there.
     pub(crate) fn choose(&self, model: &Model, mut ids: Vec<TokenId>) -> Choice {
         if ids.is_empty() {
             return None;
@@ -61,11 +62,11 @@ impl Specials {
         ids.sort_unstable();
         ids.dedup();
         let lock = || self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_it = |kept: &Arc<Chosen>| kept.ids == ids;
-        if self.all.as_ref().is_some_and(is_it) {
+        let is_wanted = |kept: &Arc<Chosen>| kept.ids == ids;
+        if self.all.as_ref().is_some_and(is_wanted) {
             return self.all();
         }
-        if let Some(kept) = lock().iter().find(|kept| is_it(kept)) {
+        if let Some(kept) = lock().iter().find(|kept| is_wanted(kept)) {
             return Some(Arc::clone(kept));
         }
         let made = chosen(model, ids);
@@ -75,7 +76,7 @@ impl Specials {
         Some(made)
     }
 
-    /// Returns the complement of `choice`.
+    /// Returns the set of all special tokens that are not in `choice`.
     pub(crate) fn others(&self, model: &Model, choice: &Choice) -> Choice {
         let (Some(all), Some(some)) = (&self.all, choice) else {
             return self.all();

@@ -17,10 +17,10 @@ use crate::ids::Ids;
 use crate::interruptible::{detached, stoppable, take_turns};
 use crate::text::Text;
 
-/// Bytes encoded, or ids decoded, between two checks for signals.
+/// Bytes encoded between two checks of the stop flag, or ids decoded between two checks for signals.
 const PORTION: usize = 1 << 20;
 
-/// A stream until it is finished, behind a lock.
+/// A stream behind a lock; `None` once it is finished.
 pub(crate) struct Held<S>(Mutex<Option<S>>);
 
 impl<S> Held<S> {
@@ -28,7 +28,8 @@ impl<S> Held<S> {
         Held(Mutex::new(Some(stream)))
     }
 
-    /// Takes the stream out; the caller puts it back through the guard unless it is finished.
+    /// Takes the stream out. To keep it usable, the caller puts it back through the returned guard;
+    /// otherwise the stream is finished.
     fn take(&self) -> PyResult<(S, MutexGuard<'_, Option<S>>)> {
         let in_use = |_| PyRuntimeError::new_err("the stream is in use by another thread");
         let mut place = self.0.try_lock().map_err(in_use)?;
@@ -41,8 +42,8 @@ impl<S> Held<S> {
 
 /// Encodes a text in chunks. Created by `Tokenizer.encode_stream`.
 ///
-/// Buffers the text whose ids a later chunk could change: about the last word and trailing white
-/// space.
+/// Holds back the text whose ids a later chunk could change: roughly the last word and trailing
+/// white space.
 ///
 ///     >>> stream = tokenizer.encode_stream()
 ///     >>> stream.push("hello wor")
@@ -66,7 +67,7 @@ impl EncodeStream {
     ///     UnicodeEncodeError: the `str` contains a lone surrogate.
     ///     ValueError: the stream is finished, or the regex fails on the text.
     ///     RuntimeError: another thread is using the stream.
-    ///     KeyboardInterrupt: finishes the stream; its ids are lost.
+    ///     KeyboardInterrupt: the stream is then finished, and ids not yet returned are lost.
     ///
     ///     >>> tokenizer.encode_stream().push("hello world and")
     ///     [15339, 1917]
@@ -112,7 +113,7 @@ impl EncodeStream {
 #[pyclass(frozen, module = "tokenizer_py")]
 pub(crate) struct DecodeStream {
     pub(crate) stream: Held<Decoder>,
-    /// Ids to omit, in ascending order.
+    /// Ids whose text is omitted, in ascending order.
     pub(crate) skipped: Vec<TokenId>,
 }
 
@@ -124,12 +125,12 @@ impl DecodeStream {
     ///     ids (int | Sequence[int] | numpy.ndarray): the id or ids.
     ///
     /// Raises:
-    ///     KeyError: unknown id; the ids before it are decoded.
+    ///     KeyError: unknown id. The stream has taken the ids before it, but their text is lost.
     ///     OverflowError: an id is negative or exceeds 32 bits.
     ///     TypeError: an id is not an integer.
     ///     ValueError: the stream is finished.
     ///     RuntimeError: another thread is using the stream.
-    ///     KeyboardInterrupt: finishes the stream; its text is lost.
+    ///     KeyboardInterrupt: the stream is then finished, and text not yet returned is lost.
     ///
     ///     >>> tokenizer.decode_stream().push([15339, 1917])
     ///     'hello world'

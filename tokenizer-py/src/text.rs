@@ -64,13 +64,13 @@ impl FromPyObject<'_, '_> for Text {
     }
 }
 
-/// Collects the texts of an iterable. Refuses a single `str` or `bytes`, most likely a mistake.
+/// Collects the texts of an iterable. A single `str` or `bytes` is refused: it is most likely a mistake.
 pub(crate) fn texts(iterable: &Bound<'_, PyAny>) -> PyResult<Vec<Text>> {
     refuse_single_text(iterable, "texts")?;
     iterable.try_iter()?.map(|text| text?.extract()).collect()
 }
 
-/// Collects the strings of an optional iterable, the argument named `argument`.
+/// Collects the strings of an optional iterable; `argument` is its name in error messages.
 pub(crate) fn strings(
     iterable: Option<&Bound<'_, PyAny>>,
     argument: &str,

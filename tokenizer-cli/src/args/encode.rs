@@ -9,19 +9,21 @@ use super::{InputArguments, ModelArguments, heading};
 use crate::ids::IdFormat;
 
 const ENCODE_FORMAT: &str = "\
-Set the format. By default, the name of OUT decides: .jsonl, .npy, .parquet, .u16 and .u32 name \
-their formats; .bin is u16 if every id of the model fits, otherwise u32; all else is text.";
+Set the format. By default, the name of OUT decides: .jsonl, .npy, .parquet, .u16 and .u32 stand \
+for the format of that name; .bin is u16 if every id of the model fits, otherwise u32. Any other \
+name, and standard output, means text.";
 
 const DECODE_FORMAT: &str = "\
-Set the format. By default, the header of INPUT decides, or the name of INPUT as in encode.";
+Set the format. By default, the header of INPUT decides, or without a header the name of INPUT, by \
+the rules of encode. A format that contradicts the header is refused, and so is parquet.";
 
 /// Encode text to ids
 ///
 /// Special tokens in the text are encoded as ordinary text, unless --allow-special is given.
 ///
-/// A .bin, .u16, .u32 or .npy file holds the ids of all documents, joined. Two files are written next to
-/// it: OUT.json, a header that describes the format and the model, and OUT.index, which holds for each
-/// document the total number of ids up to its end (little-endian u64).
+/// A .bin, .u16, .u32 or .npy file holds the ids of all documents, concatenated. Two files are written
+/// next to it. OUT.json is a header that describes the format and the model. OUT.index says where each
+/// document ends: for each, a little-endian u64 with the number of ids from the start of OUT to that end.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -69,16 +71,17 @@ pub(crate) struct EncodeArguments {
 
     /// Start a new file after N ids or more
     ///
-    /// The files are OUT-00000, OUT-00001 and so on; the number is inserted before the extension. No
-    /// document is split: a file ends after the document that brings it to N ids or more. The suffix k
-    /// multiplies by 1,000 and M by 1,000,000: `100M`.
+    /// For OUT train.bin, the files are train-00000.bin, train-00001.bin and so on. No document is split:
+    /// a file ends after the document that brings it to N ids or more. The suffix k multiplies by 1,000
+    /// and M by 1,000,000: `100M`.
     #[arg(long, value_name = "N", value_parser = positive::<u64>)]
     #[arg(help_heading = heading::OUTPUT)]
     pub(crate) shard_tokens: Option<u64>,
 
     /// Continue an interrupted run
     ///
-    /// The command must be the same. Complete shards are kept, and encoding continues after the last.
+    /// Inputs, model and options must be those of the interrupted run. Its complete shards are kept, and
+    /// encoding continues after the last of them. If there are none, encoding starts from the beginning.
     #[arg(long, requires = "shard_tokens", help_heading = heading::OUTPUT)]
     pub(crate) resume: bool,
 
@@ -97,7 +100,7 @@ pub(crate) struct EncodeArguments {
 /// The output is exactly the bytes that were encoded. Documents follow each other without a separator.
 ///
 /// If INPUT has a header (INPUT.json), the header decides the format, and a model that decodes
-/// differently from the model in the header is refused.
+/// differently from the model that encoded the ids is refused.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -138,8 +141,8 @@ pub(crate) struct DecodeArguments {
 
 /// Count the tokens of text
 ///
-/// Prints a line for each input with its tokens, bytes and name, separated by tabs. With several
-/// inputs, a line with the total follows.
+/// Prints a line for each file: the number of tokens, the number of bytes of text and the name,
+/// separated by tabs. With several files, a line with the total follows.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:

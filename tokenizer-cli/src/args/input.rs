@@ -34,7 +34,7 @@ pub(crate) struct InputArguments {
 
     /// In folders, read only files that match GLOB
     ///
-    /// Repeatable. A glob with a `/` matches the path relative to INPUT, a glob without `/` the file
+    /// Repeatable. A glob with a `/` matches the path relative to INPUT; a glob without `/` matches the file
     /// name: '*.txt', 'data/*.jsonl', '**/en/*'. `*` and `?` do not match `/`.
     #[arg(long, value_name = "GLOB", requires = "recursive")]
     #[arg(allow_hyphen_values = true)]
@@ -49,7 +49,7 @@ pub(crate) struct InputArguments {
 
     /// Make each line of a text file a document
     ///
-    /// The line feed is not part of the document.
+    /// The line feed at its end is not part of the document.
     #[arg(long, conflicts_with = "document_separator")]
     pub(crate) per_line: bool,
 
@@ -87,7 +87,7 @@ pub(crate) struct InputArguments {
     /// Use N threads [default: one per processor]
     ///
     /// The output does not depend on N.
-    // A larger number is a typing mistake, and starting so many threads could fail.
+    // A larger N is most likely a typing mistake, and starting so many threads could fail.
     #[arg(long, value_name = "N", help_heading = heading::PERFORMANCE)]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
     pub(crate) threads: Option<usize>,
@@ -98,6 +98,6 @@ pub(crate) struct InputArguments {
 pub(crate) enum InvalidText {
     /// Keep them; decoding restores them (default)
     Keep,
-    /// Fail with the file and the byte offset
+    /// Fail with an error that names the file and the byte offset
     Strict,
 }

@@ -1,4 +1,4 @@
-//! Options that choose models: one, or several, each with the --pattern that follows its -m.
+//! Options that choose one model, or several models, each with the --pattern that follows its -m.
 
 use std::path::{Path, PathBuf};
 
@@ -50,11 +50,11 @@ pub(crate) struct ModelsArguments {
 }
 
 impl ModelsArguments {
-    /// Returns each model with its pattern. A --pattern belongs to the -m before it; with one model,
-    /// their order does not matter. `matches` are those of the command.
+    /// Returns each model with its pattern. A --pattern belongs to the -m before it; with a single model,
+    /// it may also precede the -m. `matches` are those of the command, and have the order of the options.
     ///
     /// # Errors
-    /// If a --pattern precedes every -m, or a model has two.
+    /// If a model has two patterns, or if there are several models and a --pattern precedes every -m.
     pub(crate) fn choices(&self, matches: &ArgMatches) -> Result<Vec<ModelArguments>> {
         let indices = |id| matches.indices_of(id).into_iter().flatten();
         let misplaced =
@@ -109,8 +109,8 @@ pub(crate) struct ConvertArguments {
     #[arg(help_heading = heading::OUTPUT)]
     pub(crate) output: PathBuf,
 
-    /// The corpus of `--warm` and its options, which have no effect and are kept so that old command
-    /// lines run.
+    /// The hidden option `--warm`, whose value was a corpus, and the options for reading that corpus. They
+    /// have no effect, and are accepted so that old command lines run.
     #[command(flatten)]
     pub(crate) warm: InputArguments,
 
@@ -140,12 +140,12 @@ pub(super) fn read_model_path() -> impl TypedValueParser<Value = PathBuf> {
     )
 }
 
-/// Parses a path, and refuses it with the message `rule` unless it is `valid`.
+/// Parses a path, and refuses it with the message `rule` unless `is_valid` accepts it.
 pub(super) fn path(
-    valid: fn(&Path) -> bool,
+    is_valid: fn(&Path) -> bool,
     rule: &'static str,
 ) -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(move |path| match valid(&path) {
+    PathBufValueParser::new().try_map(move |path| match is_valid(&path) {
         true => Ok(path),
         false => Err(rule),
     })

@@ -13,7 +13,8 @@ use super::{InputArguments, heading};
 
 /// Train a vocabulary on text and write it as a model
 ///
-/// If the corpus is too small for --vocab-size, the model has fewer ids and a warning is printed.
+/// If the corpus has too few pairs to merge for --vocab-size, the model has fewer ids, and a warning is
+/// printed.
 #[derive(Debug, Args)]
 #[command(mut_arg("inputs", |inputs| inputs.required(false).required_unless_present("from_counts")))]
 #[command(override_usage = "\
@@ -32,8 +33,8 @@ Examples:
 pub(crate) struct TrainArguments {
     /// Set the number of ids
     ///
-    /// The ids are the 256 bytes, the merges and the special tokens. The suffix k multiplies by
-    /// 1,000 and M by 1,000,000: `32k` is 32,000.
+    /// N counts the 256 bytes, the merges and the special tokens. The suffix k multiplies by 1,000 and M
+    /// by 1,000,000: `32k` is 32,000.
     #[arg(long, value_name = "N", value_parser = number::<usize>, default_value = "32768")]
     #[arg(help_heading = heading::TRAINING)]
     pub(crate) vocab_size: usize,
@@ -41,24 +42,25 @@ pub(crate) struct TrainArguments {
     /// Split text by this pattern [default: cl100k]
     ///
     /// A pattern is a name (gpt2, cl100k, o200k or nanochat; also r50k and p50k) or a regex. It splits
-    /// text into pieces, and no token extends over two pieces. With --from-counts or --extend, the
-    /// default is the pattern of the counts or of the model.
+    /// text into pieces, and merging never crosses from one piece to the next. With --from-counts, the
+    /// default is the pattern of the counts; with --extend, that of MODEL.
     #[arg(long, value_name = "NAME|REGEX", value_parser = PatternParser, allow_hyphen_values = true)]
     #[arg(hide_possible_values = true, help_heading = heading::TRAINING)]
     pub(crate) pattern: Option<Pattern>,
 
     /// Add a special token (repeatable)
     ///
-    /// Special tokens take the ids after the merges, in the order given; with --tie-break
-    /// huggingface they take the first ids.
+    /// Special tokens take the last ids, in the order given; with --tie-break huggingface, they take
+    /// the first ids instead.
     #[arg(long = "special", value_name = "TOKEN", allow_hyphen_values = true)]
     #[arg(help_heading = heading::TRAINING)]
     pub(crate) specials: Vec<String>,
 
     /// Start from MODEL and learn more merges
     ///
-    /// Ordinary tokens keep their ids, and new tokens follow. Special tokens after the ordinary tokens are
-    /// renumbered to follow the new ones; others keep their ids. --vocab-size is the new total.
+    /// The tokens in the vocabulary of MODEL keep their ids, and the new tokens take the ids after the
+    /// last of them. Special and added tokens with higher ids than that move behind the new tokens.
+    /// --vocab-size is the number of ids of the new model.
     #[arg(long, value_name = "MODEL", value_parser = read_model_path())]
     #[arg(conflicts_with_all = ["specials", "tie_break"], help_heading = heading::TRAINING)]
     pub(crate) extend: Option<PathBuf>,
@@ -78,14 +80,15 @@ pub(crate) struct TrainArguments {
     /// Break ties by this rule
     #[arg(long, value_enum, value_name = "RULE", default_value_t = TieBreakRule::Raw)]
     #[arg(hide_possible_values = true)]
-    #[arg(long_help = with_values::<TieBreakRule>("Number the ids, and so break ties, by this rule. Of two \
-        pairs with equal counts, the one with the smaller (left id, right id) is merged first:"))]
+    #[arg(long_help = with_values::<TieBreakRule>("Of two pairs with equal counts, the one with the \
+        smaller left id is merged first; if the left ids are equal, the one with the smaller right id. RULE \
+        is the order in which tokens get their ids:"))]
     #[arg(help_heading = heading::TRAINING)]
     pub(crate) tie_break: TieBreakRule,
 
     /// Write the model here: .bpe, .json or .tiktoken
     ///
-    /// The extension decides the format. A .bpe file holds everything; .json is Hugging Face's
+    /// The extension decides the format. A .bpe file holds the whole model; .json is Hugging Face's
     /// tokenizer.json; .tiktoken holds neither the pattern nor special tokens.
     #[arg(short, long, value_name = "MODEL", value_parser = model_path())]
     #[arg(help_heading = heading::OUTPUT)]
@@ -93,30 +96,31 @@ pub(crate) struct TrainArguments {
 
     /// Also write models of these smaller sizes
     ///
-    /// Each equals a model trained with that --vocab-size, but takes no training of its own. The size
-    /// is inserted before the extension: model-4096.bpe.
+    /// Each is the model that --vocab-size with this size would give, but needs no training of its own.
+    /// The size is inserted before the extension: model-4096.bpe.
     #[arg(long, value_name = "N,...", value_parser = number::<usize>, value_delimiter = ',')]
     #[arg(conflicts_with = "extend", help_heading = heading::OUTPUT)]
     pub(crate) checkpoint_sizes: Vec<usize>,
 
     /// Write the count of each merged pair
     ///
-    /// After a comment, each line has the id of a new token, the count of its pair at the time of the
-    /// merge, and the token in base64, separated by tabs. `-` is standard output.
+    /// The first line is a comment. Each other line has the id of a new token, the count of its pair when
+    /// it was merged, and the token in base64, separated by tabs. `-` is standard output.
     #[arg(long, value_name = "FILE.tsv", help_heading = heading::OUTPUT)]
     pub(crate) frequencies: Option<PathBuf>,
 
     /// Write a report of the run
     ///
-    /// The report is JSON. It contains the inputs, the training options, and hashes of the counts, the
-    /// merges and the model, to verify a repeated run. It also contains the time of each stage and the
-    /// memory used. `-` is standard output.
+    /// The report is JSON. It contains the inputs, the training options, the time of each stage and the
+    /// peak memory. Its hashes of the counts, the merges and the model show whether another run gave the
+    /// same result. `-` is standard output.
     #[arg(long, value_name = "FILE.json", help_heading = heading::OUTPUT)]
     pub(crate) report: Option<PathBuf>,
 
     /// Train on piece counts instead of text
     ///
-    /// The files are .tsv or .parquet, in the format of count-pieces, and must have the same pattern.
+    /// The files are .tsv or .parquet, as count-pieces writes them. The pieces of all files must have been
+    /// split by the same pattern.
     #[arg(long, value_name = "FILE", num_args = 1.., value_parser = counts_path())]
     #[arg(conflicts_with_all = [
         "inputs", "errors", "max_chars", "doc_cap", "recursive", "per_line", "document_separator",
@@ -131,28 +135,28 @@ pub(crate) struct TrainArguments {
     #[command(flatten)]
     pub(crate) counting: CountingArguments,
 
-    /// Has no effect; kept so that old command lines run.
+    /// Has no effect; accepted so that old command lines run.
     #[arg(long, value_name = "N", hide = true)]
     pub(crate) known_pieces: Option<usize>,
 }
 
-/// The rule for pairs of equal count.
+/// The order in which tokens get their ids, which decides between pairs of equal count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TieBreakRule {
-    /// Bytes 0 to 255, merges, special tokens (as rustbpe)
+    /// Bytes 0 to 255, merges, special tokens (like rustbpe)
     Raw,
-    /// Special tokens, bytes in the order of the byte-level alphabet, merges (as Hugging Face's
+    /// Special tokens, bytes in the order of the byte-level alphabet, merges (like Hugging Face's
     /// BpeTrainer; for its max_token_length 17, pass --max-token-bytes 16)
     Huggingface,
 }
 
-/// Limits on the text that is counted, and on memory.
+/// Limits on the counted text, and on memory.
 #[derive(Debug, Args)]
 pub(crate) struct CountingArguments {
     /// Stop after N characters in total
     ///
-    /// The last document is the one that brings the total above N; it is not cut to fit. The suffix k
-    /// multiplies by 1,000 and M by 1,000,000: `100M`.
+    /// The document that brings the total above N is the last, and is not cut at N. The suffix k multiplies
+    /// by 1,000 and M by 1,000,000: `100M`.
     #[arg(long, value_name = "N", value_parser = number::<u64>, help_heading = heading::INPUT)]
     pub(crate) max_chars: Option<u64>,
 
@@ -162,18 +166,19 @@ pub(crate) struct CountingArguments {
 
     /// Count pieces within this much memory
     ///
-    /// SIZE is in bytes, such as 2GB (powers of 1,000) or 512MiB (powers of 1,024). Counts that do not
-    /// fit are written to temporary files in TMPDIR; the result is the same. Memory for reading
-    /// documents is not included.
+    /// SIZE is a number of bytes, such as 2GB (powers of 1,000) or 512MiB (powers of 1,024). Counts that
+    /// do not fit are written to temporary files in TMPDIR; the result is the same. Memory for reading
+    /// documents is not included. `train` fails if merging would need more than SIZE.
     #[arg(long, value_name = "SIZE", value_parser = size, help_heading = heading::PERFORMANCE)]
     pub(crate) max_memory: Option<usize>,
 }
 
 /// Count pieces, to train on them later or elsewhere
 ///
-/// An INPUT named .tsv, or a .parquet file with the columns `piece` and `count`, holds counts of an
-/// earlier run, which must have used the same pattern. Every other INPUT is text. All counts are
-/// added up; the output does not depend on which run or thread counted a text.
+/// An INPUT named .tsv, or a .parquet file with the columns `piece` and `count`, is read as the counts
+/// of an earlier run, which must have used the same pattern. Every other INPUT holds documents, whose
+/// pieces are counted. All counts are added up; it makes no difference how a corpus was divided
+/// between runs.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -183,16 +188,16 @@ Examples:
 pub(crate) struct CountPiecesArguments {
     /// Write the counts here: .parquet or .tsv
     ///
-    /// A .parquet file has the columns `piece` and `count`. A line of a .tsv file has a piece in
-    /// base64, a tab and its count.
+    /// A .parquet file has the columns `piece` and `count`. In a .tsv file, the first line names the
+    /// pattern; each other line has a piece in base64, a tab and the count of the piece.
     #[arg(short, long, value_name = "COUNTS", value_parser = counts_path())]
     #[arg(help_heading = heading::OUTPUT)]
     pub(crate) output: PathBuf,
 
     /// Split text by this pattern [default: cl100k]
     ///
-    /// A pattern is a name (gpt2, cl100k, o200k or nanochat; also r50k and p50k) or a regex. If
-    /// INPUTs hold counts, the default is their pattern.
+    /// A pattern is a name (gpt2, cl100k, o200k or nanochat; also r50k and p50k) or a regex. If any
+    /// INPUT holds counts, the default is the pattern of the counts.
     #[arg(long, value_name = "NAME|REGEX", value_parser = PatternParser, allow_hyphen_values = true)]
     #[arg(hide_possible_values = true, help_heading = heading::INPUT)]
     pub(crate) pattern: Option<Pattern>,

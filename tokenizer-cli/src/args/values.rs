@@ -57,8 +57,8 @@ fn parse<N: TryFrom<u64>>(
     product.ok_or_else(|| "the number is too large".to_owned())
 }
 
-/// Returns a long help: `intro`, then a line for each value of an enum. Replaces clap's own list, which
-/// would be in the short help too.
+/// Returns a long help: `intro`, then a line for each value of an enum. It replaces clap's own list of
+/// values, which would appear in the short help too.
 pub(super) fn with_values<E: ValueEnum>(intro: &str) -> String {
     let values = E::value_variants().iter().filter_map(E::to_possible_value);
     let line = |value: PossibleValue| {
@@ -71,7 +71,7 @@ pub(super) fn with_values<E: ValueEnum>(intro: &str) -> String {
     intro.to_owned() + "\n" + &values.map(line).collect::<String>()
 }
 
-/// Parses the name of a pattern, or a regex. Shells complete the names.
+/// Parses the name of a pattern, or a regex. Only the names are possible values, so shells complete them.
 #[derive(Clone)]
 pub(super) struct PatternParser;
 

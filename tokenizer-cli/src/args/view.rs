@@ -26,9 +26,9 @@ pub(crate) struct InfoArguments {
 
 /// Compare models on one or more corpora
 ///
-/// Prints a table with a row for each corpus and model. Each INPUT is one corpus, also if it is a
-/// folder. Words are separated by white space. The time is that of encoding, without reading; it
-/// depends on --threads.
+/// Prints a table with a row for each corpus and model. Each INPUT is one corpus, even if it is a
+/// folder. Words are separated by white space. MB/s is the speed of encoding alone, without reading;
+/// it depends on --threads.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -46,7 +46,7 @@ pub(crate) struct CompareArguments {
 
     /// Write a page with charts, for a browser
     ///
-    /// The page is one file without links to others.
+    /// The page is one file that needs no other. `-` is standard output, instead of the table.
     #[arg(long, value_name = "FILE", help_heading = heading::OUTPUT)]
     pub(crate) html: Option<PathBuf>,
 
@@ -56,9 +56,9 @@ pub(crate) struct CompareArguments {
 
 /// Show how text is tokenized, or what a vocabulary holds
 ///
-/// On a terminal, tokens are colored. Elsewhere, each token has a line with its id, the offset of its
-/// first byte and its text, separated by tabs. Characters that are invisible or move the cursor are
-/// escaped: \n, \xff, \u{202e}.
+/// On a terminal, tokens are colored. Elsewhere, a line is printed for each token: its id, the offset of
+/// its first byte and its text, separated by tabs. Characters that are invisible or move the cursor, and
+/// bytes that are not UTF-8, are escaped: \n, \u{202e}, \xff.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -81,20 +81,20 @@ pub(crate) struct InspectArguments {
 
     /// Summarize the vocabulary
     ///
-    /// Prints tokens by length and by script, tokens that merging never produces, and tokens that
-    /// differ in white space only.
+    /// Prints the number of tokens of each length and of each script, and lists two kinds of tokens:
+    /// those that merging never produces, and those that differ only in white space at their ends.
     #[arg(long, conflicts_with_all = ["text", "html", "merges"], help_heading = heading::OUTPUT)]
     pub(crate) vocab: bool,
 
     /// With --vocab, list all tokens
     ///
-    /// By default, each list ends after its first tokens.
+    /// By default, each list ends after 20 lines.
     #[arg(long, requires = "vocab", help_heading = heading::OUTPUT)]
     pub(crate) all: bool,
 
     /// Write a page with the tokens, for a browser
     ///
-    /// The page is one file without links to others.
+    /// The page is one file that needs no other. `-` is standard output.
     #[arg(long, value_name = "FILE", help_heading = heading::OUTPUT)]
     pub(crate) html: Option<PathBuf>,
 

@@ -24,6 +24,7 @@ pub(crate) fn run(arguments: &CountArguments, progress: &Progress) -> Result<()>
         let cut = pipeline::cut_for(&tokenizer);
         let names = &inputs.names;
         let mut sums = vec![[0; 2]; names.len()];
+        // The inputs whose lines are not written yet.
         let mut pending = 0..sums.len();
         let spent = pipeline::run(&inputs, cut, 0, &stage, request, count, |texts, counts| {
             for (text, tokens) in texts.iter().zip(counts) {
@@ -49,7 +50,7 @@ pub(crate) fn run(arguments: &CountArguments, progress: &Progress) -> Result<()>
     })
 }
 
-/// Writes the name as its own bytes, UTF-8 or not, so that another program can open the file.
+/// Writes the bytes of `name` unchanged, UTF-8 or not, so that another program can open the file.
 fn write_line(
     writer: &mut OutputWriter<'_>,
     [tokens, bytes]: [u64; 2],

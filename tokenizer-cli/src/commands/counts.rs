@@ -21,7 +21,8 @@ use crate::progress::{Progress, number, plural};
 const MEMORY_HINT: &str =
     "--max-memory bounds counting; training holds all distinct pieces in memory";
 
-/// Opens files of counted pieces; `None` without files. Their pattern must be `pattern`, if given.
+/// Opens files of counted pieces. Returns `None` if `paths` is empty. If `pattern` is given, the pattern of
+/// the files must be equal to it.
 pub(super) fn open(paths: &[PathBuf], pattern: Option<&Pattern>) -> Result<Option<CountsFiles>> {
     CountsFiles::open(paths, pattern).map_err(|error| match &error {
         LoadCountsError::Counts(_, CountsError::PatternMissing) => {
@@ -47,15 +48,16 @@ pub(super) struct Counter<'a> {
     pub(super) normalizer: Option<Normalizer>,
     pub(super) options: &'a CountingArguments,
     pub(super) inputs: &'a Inputs,
-    /// Files of counted pieces, added to those of the documents.
+    /// Files of counted pieces, whose counts are added to those of the documents.
     pub(super) files: Option<&'a CountsFiles>,
     pub(super) progress: &'a Progress,
 }
 
 impl Counter<'_> {
-    /// Returns all pieces for training, and the bytes of the documents, if there were any. With a memory
-    /// limit the pieces may take half of it: assembling them takes up to the other half, and merging always
-    /// takes more than twice as much.
+    /// Returns all pieces for training, and the number of bytes of the documents, if there were any.
+    ///
+    /// With a memory limit, the pieces may take half of it, since assembling them takes up to the other half.
+    /// Pieces that take more would be refused in any case: merging always takes more than twice their memory.
     pub(super) fn piece_counts(&self) -> Result<(PieceCounts, Option<u64>)> {
         if let Some(max_memory) = self.options.max_memory {
             return self.sorted(|sorted, bytes| {
@@ -74,7 +76,8 @@ impl Counter<'_> {
         Ok((counts, bytes))
     }
 
-    /// Calls `consume` with all pieces in order, and the bytes of the documents, if there were any.
+    /// Calls `consume` with all pieces, sorted by their bytes, and the number of bytes of the documents, if
+    /// there were any.
     pub(super) fn sorted<R>(
         &self,
         consume: impl FnOnce(SortedPieces<File>, Option<u64>) -> Result<R>,
@@ -109,8 +112,8 @@ impl Counter<'_> {
         Ok(())
     }
 
-    /// Calls `count` with all documents, unless there are files of counts only. Returns its result, and the
-    /// bytes of the documents.
+    /// Calls `count` with all documents, and returns its result and the number of bytes of the documents. If
+    /// the only inputs are files of counts, returns the default and `None` instead.
     fn documents<R: Default>(
         &self,
         count: impl FnOnce(&mut (dyn Iterator<Item = Cropped<Text>> + Send)) -> Result<R, CountError>,
@@ -126,13 +129,13 @@ impl Counter<'_> {
         let crop_options = CropOptions::default()
             .max_chars(self.options.max_chars.unwrap_or(u64::MAX))
             .doc_cap(self.options.doc_cap.unwrap_or(u64::MAX));
-        // Documents are normalized and cropped whole.
-        let is_cut = self.normalizer.is_none() && crop_options == CropOptions::default();
+        // A document that is normalized or cropped must be read whole.
+        let may_cut = self.normalizer.is_none() && crop_options == CropOptions::default();
         let normalized = |text: &[u8]| match self.normalizer?.apply(text) {
             Cow::Owned(normalized) => Some(normalized),
             Cow::Borrowed(_) => None,
         };
-        let documents = inputs.documents(is_cut.then_some(self.pattern));
+        let documents = inputs.documents(may_cut.then_some(self.pattern));
         let documents = documents.map_while(|text| match text {
             Ok(text) => Some(Text {
                 normalized: normalized(text.as_ref()),
@@ -145,7 +148,7 @@ impl Counter<'_> {
         });
         let mut places = Places::default();
         let documents = crop(documents.fuse(), &crop_options);
-        // Counting lags few documents behind.
+        // Counting lags only a few documents behind reading, so the progress of reading is shown.
         let mut documents = documents.inspect(|document| {
             places.push(InputPlace::of(&document.document().text));
             stage.advance(document.as_ref().len() as u64);
@@ -182,7 +185,7 @@ impl AsRef<[u8]> for Text {
     }
 }
 
-/// Prints the result of a command that counted pieces in `bytes` of documents, if there were any.
+/// Prints the result of a command that counted pieces. `bytes` is the size of the documents, if any.
 pub(super) fn close(
     progress: &Progress,
     done: &str,
@@ -198,8 +201,8 @@ pub(super) fn close(
 /// Checks that no input is a file of counted pieces, which would be trained on as text.
 pub(super) fn refuse_as_text(paths: &[PathBuf]) -> Result<()> {
     let is_counts = |path: &&PathBuf| match CountsFormat::of_file(path) {
-        // A pipe can be read only once.
         None => false,
+        // A pipe can be read only once.
         Some(_) if !path.is_file() => false,
         Some(CountsFormat::Tsv) => {
             let mut head = [0; tsv::PATTERN.len()];

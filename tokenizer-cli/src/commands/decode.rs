@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &DecodeArguments, progress: &Progress) -> Result<()
     Ok(())
 }
 
-/// Sets the format of the input by its header, the option or the file name.
+/// Sets the format of the input, from its header, else from `--format`, else from the file name.
 fn choose_format(
     arguments: &DecodeArguments,
     input: &InputName,
@@ -62,7 +62,7 @@ fn choose_format(
         header.check(input, arguments.format, model, model_path)?;
         return ids.set_format(header.format, Some(header), id_limit);
     }
-    // Without a header, the width of a .bin file is a guess by the size of the model.
+    // Without header and option, the width of the ids in a .bin file is guessed from the size of the model.
     if arguments.format.is_none() && IdFormat::is_width_ambiguous(input.path()) {
         if format == IdFormat::U16 && ids.looks_like_u32()? {
             let fault = "every second id would be 0 as u16: these look like u32";

@@ -65,7 +65,8 @@ pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<()
     Ok(())
 }
 
-/// Encodes the documents that no complete shard contains, each between the ids `prepended` and `appended`.
+/// Encodes the documents that are not in a complete shard yet, and writes each between the ids `prepended`
+/// and `appended`.
 fn encode(
     arguments: &EncodeArguments,
     model: Arc<Model>,
@@ -81,21 +82,21 @@ fn encode(
     let tokenizer = Tokenizer::new(model);
     let request = tokenizer.request().allow(&allowed);
     let encode = |request: Request<'_>, texts: &[InputText]| request.encode_batch(texts);
-    // A cut could fall within a special token.
+    // With --allow-special, a cut could fall within a special token.
     let cut = pipeline::cut_for(&tokenizer).filter(|_| !arguments.allow_special);
     let done = shards.documents;
-    let mut is_open = false;
+    let mut is_inside_document = false;
     pipeline::run(inputs, cut, done, stage, request, encode, |texts, batch| {
         for (text, ids) in texts.iter().zip(batch.iter()) {
             let ends = text.stretch.ends_document;
-            if !is_open && !prepended.is_empty() {
+            if !is_inside_document && !prepended.is_empty() {
                 shards.ids(prepended, false)?;
             }
             shards.ids(ids, ends && appended.is_empty())?;
             if ends && !appended.is_empty() {
                 shards.ids(appended, true)?;
             }
-            is_open = !ends;
+            is_inside_document = !ends;
         }
         Ok(())
     })
@@ -110,7 +111,8 @@ fn choose_format(
     let format = given.unwrap_or_else(|| IdFormat::of_path(output.path(), model.id_limit()));
     ensure(format.holds(model.id_limit()), || {
         let (highest, limit) = (model.id_limit() - 1, u16::MAX);
-        let fault = format!("the highest id of the model, {highest}, exceeds {limit}, that of u16");
+        let fault =
+            format!("the highest id of the model, {highest}, exceeds {limit}, the limit of u16");
         failed(format!("{output}: {fault}")).hint("--format u32 holds every id")
     })?;
     ensure(!format.is_binary() || !output.is_terminal(), || {
@@ -155,8 +157,8 @@ fn special_ids(model: &Model, names: &[String]) -> Result<Vec<TokenId>> {
     names.iter().map(id).collect()
 }
 
-/// Describes the options and input names that decide the content of shards. The model, the format and the
-/// content of the inputs are hashed apart.
+/// Describes the options and input names that decide the content of shards. [`Run::of_shards`] also hashes
+/// the model, the format and the fingerprints of the inputs, which are not repeated here.
 fn describe_run(
     arguments: &EncodeArguments,
     inputs: &Inputs,

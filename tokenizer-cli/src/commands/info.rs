@@ -24,9 +24,9 @@ pub(crate) fn run(arguments: &InfoArguments, progress: &Progress) -> Result<()> 
     })
 }
 
-/// Columns of a line of text.
+/// Width of a line, in columns.
 const WIDTH: usize = 80;
-/// Columns of the labels.
+/// Width of the labels, in columns.
 const LABEL: usize = 13;
 
 fn text(model: &Model, path: &Path) -> String {
@@ -52,7 +52,7 @@ fn text(model: &Model, path: &Path) -> String {
         Merging::Ranks => field("merges", "by rank"),
         Merging::Merges { merges, .. } => field("merges", &count(merges.len())),
     }
-    let (special, added) = (added(model, true), added(model, false));
+    let (special, added) = (added_tokens(model, true), added_tokens(model, false));
     field("special", &count(special.len()));
     field("added", &count(added.len()));
     let affixes = model.affixes();
@@ -93,6 +93,7 @@ fn tokens(text: &mut String, title: &str, tokens: &[&SpecialToken]) {
     }
     for token in tokens {
         let flags = flags(token).join(", ");
+        // The content gets the room that id, ellipsis and flags leave.
         let room = WIDTH - "       257  ".len() - "…  ".chars().count() - flags.len();
         let content = shortened(&escape(&token.content), room);
         let line = format!("{:>10}  {content}  {flags}", token.id);
@@ -120,8 +121,8 @@ fn normalizer(model: &Model) -> Option<&'static str> {
     })
 }
 
-/// The special tokens, or the other added tokens, by ascending id.
-fn added(model: &Model, special: bool) -> Vec<&SpecialToken> {
+/// Returns the special tokens, or the added tokens that are not special, by ascending id.
+fn added_tokens(model: &Model, special: bool) -> Vec<&SpecialToken> {
     let tokens = model.specials().iter();
     tokens.filter(|token| token.special == special).collect()
 }
@@ -145,7 +146,10 @@ fn json(model: &Model, path: &Path) -> Value {
     });
     let tokens = |special| -> Value {
         let token = |token: &SpecialToken| json!({ "id": token.id, "content": token.content, "flags": flags(token) });
-        added(model, special).into_iter().map(token).collect()
+        added_tokens(model, special)
+            .into_iter()
+            .map(token)
+            .collect()
     };
     let merges = match model.merging() {
         Merging::Ranks => None,

@@ -11,7 +11,7 @@ use crate::args::Arguments;
 use crate::error::{Result, ensure, failed, usage};
 use crate::output::Output;
 
-/// The date of this version, in manual pages. Changes with the version.
+/// The date of this version, for manual pages. Must be changed with the version.
 const RELEASE_DATE: &str = "2026-11-30";
 
 pub(crate) fn completions(shell: Shell) -> Result<()> {
@@ -76,8 +76,8 @@ fn synopsis(command: &clap::Command) -> Roff {
     roff
 }
 
-/// The text after a help: a line that ends in a colon is the title of a section; indented lines are set
-/// as they are; others are paragraphs.
+/// Formats the text after the options of a help: a line that ends in a colon is the title of a section,
+/// indented lines are set verbatim, and other lines are paragraphs.
 fn sections(help: &str) -> Roff {
     let mut roff = Roff::new();
     let mut is_verbatim = false;

@@ -88,7 +88,7 @@ pub(super) fn warn_of_loss(model: &Model, output: &Path) {
     }
 }
 
-/// Joins the first tokens of a list that may be long.
+/// Joins the first tokens with commas, and says how many more there are.
 fn listed(tokens: &[&str]) -> String {
     const SHOWN: usize = 5;
     let mut shown: Vec<String> = tokens

@@ -1,14 +1,15 @@
-//! Reads, encodes and consumes documents concurrently, in order.
+//! Reads, encodes and consumes documents concurrently. Results are consumed in the order of the documents.
 //!
 //! ```text
 //! reader thread ──groups──▶ worker threads, one group each ──ids──▶ main thread
 //! ```
 //!
-//! A group is a megabyte of documents, or a single longer one. The core's ordered map encodes the groups; a
-//! semaphore bounds the bytes in flight, so memory does not grow with the corpus.
+//! A group ends with the document that brings it to a mebibyte or more. The core's ordered map encodes the
+//! groups. A semaphore bounds the bytes of the groups that are read but not yet consumed, which are *in
+//! flight*, so memory does not grow with the corpus.
 //!
 //! The reader thread is never joined, since it may block on a pipe. When the run ends early, the main thread
-//! sends the end of the input in its place.
+//! sends the end of the input in the reader's place, so that no worker waits for the next group.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Sender, channel};
@@ -23,25 +24,25 @@ use crate::error::{Result, failed};
 use crate::input::{InputText, Inputs};
 use crate::progress::{Progress, Stage};
 
-/// Bytes of a group: large enough to amortise the hand-over, small enough for the groups of many threads to
-/// fit in memory with their ids.
+/// A group ends once it has this many bytes: large enough to amortise the hand-over, small enough for the
+/// groups of many threads to fit in memory with their ids.
 const GROUP_BYTES: usize = 1 << 20;
 
-/// A group of more bytes contains a document that could not be cut. It is in flight alone, and encoded by all
-/// threads when it is consumed.
+/// A group of more bytes than this contains a long document that could not be cut. While such a group is in
+/// flight, no other group is. All threads encode it together, just before it is consumed.
 const LARGE: usize = 4 * GROUP_BYTES;
 
-/// Working time of each part of a run; they overlap.
+/// Working time of each part of a run. The parts overlap in time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Spent {
     reading: Duration,
-    /// Summed over the threads and divided by their number.
+    /// The sum over the threads, divided by the largest number of threads that encoded at once.
     pub(super) encoding: Duration,
     consuming: Duration,
 }
 
 impl Spent {
-    /// Ends a stage of `tokens` tokens; with `--verbose`, reports the time of each part.
+    /// Ends a stage that produced `tokens` tokens. With `--verbose`, also reports the time of each part.
     pub(super) fn end(self, progress: &Progress, stage: Stage, tokens: u64) {
         let (bytes, ids) = (stage.bytes(), Some(tokens));
         progress.part("reading documents", bytes, None, self.reading);
@@ -56,16 +57,17 @@ impl Spent {
 struct Group {
     texts: Vec<InputText>,
     bytes: usize,
-    /// Time to read them.
+    /// Time it took to read the texts.
     took: Duration,
 }
 
 /// The next group or an error; `None` at the end.
 type Received = Option<Result<Group>>;
 
-/// Reads all documents after the first `done`, calls `encode` with groups of them, and `consume` with each
-/// group and its result, in order. `encode` gets `request` with the threads and the counter for the group.
-/// Long documents are cut by the pattern `cut`, if there is one. `stage` counts their bytes.
+/// Skips the first `done` documents, calls `encode` with groups of the others, and calls `consume` with each
+/// group and its result, in order. `encode` receives `request`, which for a group of more than [`LARGE`]
+/// bytes has all threads and a progress counter. Long documents are cut by the pattern `cut`, if there is
+/// one. `stage` counts the bytes that have been consumed.
 pub(super) fn run<'r, T: Send>(
     inputs: &Inputs,
     cut: Option<&Pattern>,
@@ -147,12 +149,12 @@ impl Drop for StopOnDrop {
 }
 
 impl Group {
-    /// Position in the inputs where it ends.
+    /// Position in the inputs where the group ends.
     fn position(&self) -> u64 {
         self.texts.last().map_or(0, |text| text.position)
     }
 
-    /// Permits of the semaphore: all of them for a large group.
+    /// The permits that the group needs: all of the semaphore for a large group.
     fn permits(&self) -> usize {
         match self.bytes {
             ..=LARGE => self.bytes,
@@ -182,7 +184,7 @@ impl WorkTime {
         self.total += took * threads as u32;
     }
 
-    /// The time of each thread if all shared the work evenly.
+    /// The time that each thread would have taken if all had shared the work evenly.
     fn per_thread(&self) -> Duration {
         self.total / self.max_threads.max(1) as u32
     }
@@ -205,16 +207,16 @@ impl Semaphore {
         }
     }
 
-    /// Acquires permits. Blocks while they exceed the capacity, unless none are in use. Returns `false` if
-    /// the semaphore is closed.
+    /// Acquires permits. Blocks while these permits and those in use exceed the capacity together, unless
+    /// none are in use. Returns `false` if the semaphore is closed.
     fn acquire(&self, permits: usize) -> bool {
-        let with = |used: usize| used.saturating_add(permits);
+        let sum = |used: usize| used.saturating_add(permits);
         let is_full = |used: &mut Option<usize>| {
-            used.is_some_and(|used| used > 0 && with(used) > self.capacity)
+            used.is_some_and(|used| used > 0 && sum(used) > self.capacity)
         };
         let used = self.changed.wait_while(lock(&self.used), is_full);
         let mut used = used.unwrap_or_else(PoisonError::into_inner);
-        *used = used.map(with);
+        *used = used.map(sum);
         used.is_some()
     }
 
@@ -245,7 +247,7 @@ fn spawn_reader(
         let send = |group: Group| {
             in_flight.acquire(group.permits()) && groups.send(Some(Ok(group))).is_ok()
         };
-        // A panic must not be taken for the end.
+        // A panic must not be mistaken for the end of the documents.
         let sent = catch_unwind(AssertUnwindSafe(|| send_groups(documents, send)));
         let error =
             sent.unwrap_or_else(|_| Err(failed("the inputs could not be read to their end")));
@@ -258,7 +260,7 @@ fn spawn_reader(
     Ok(())
 }
 
-/// Sends documents in groups, until `send` returns `false`.
+/// Sends documents in groups, until `send` returns `false` or a document cannot be read.
 fn send_groups(
     documents: impl Iterator<Item = Result<InputText>>,
     send: impl Fn(Group) -> bool,
@@ -269,7 +271,7 @@ fn send_groups(
     for text in documents {
         match text {
             Ok(text) => {
-                // Counts the overhead, which outweighs very short documents.
+                // The overhead counts too: it outweighs very short documents.
                 group.bytes += text.as_ref().len() + size_of::<InputText>();
                 group.texts.push(text);
             }
@@ -283,11 +285,11 @@ fn send_groups(
             if !send(std::mem::take(&mut group)) {
                 return Ok(());
             }
-            // Blocking does not count as reading.
+            // The time that `send` blocks does not count as reading.
             started = Instant::now();
         }
     }
-    // Texts before a read error may fail to encode, and that error comes first.
+    // The texts before a read error are sent: if one of them fails to encode, that error is reported instead.
     group.took = started.elapsed();
     if !group.texts.is_empty() {
         send(group);
@@ -295,8 +297,9 @@ fn send_groups(
     error
 }
 
-/// Returns the pattern whose boundaries cut a document without changing its ids; `None` if documents must be
-/// encoded whole, because they are normalized or may contain added tokens.
+/// Returns the pattern at whose boundaries a document can be cut without changing its ids. `None` if
+/// documents must be encoded whole, because they are normalized or may contain added tokens that are not
+/// special.
 pub(super) fn cut_for(tokenizer: &Tokenizer) -> Option<&Pattern> {
     let model = tokenizer.model();
     let has_added = model.specials().iter().any(|token| !token.special);

@@ -4,9 +4,10 @@ use tokenizer_core::corpus::{Place, Unit};
 
 use crate::input::InputText;
 
-/// A place in the input of an index.
+/// A place in one of the inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct InputPlace {
+    /// The index of the input.
     pub(super) input: usize,
     pub(super) place: Place,
 }
@@ -36,8 +37,9 @@ impl InputPlace {
 /// The places of consecutive texts, run-length encoded: consecutive whole documents share one entry.
 #[derive(Default)]
 pub(super) struct Places {
-    /// The index of the first text of each run, and its place.
+    /// For each run, the index of its first text and the place of that text.
     runs: Vec<(usize, InputPlace)>,
+    /// The number of texts.
     texts: usize,
 }
 
@@ -49,7 +51,7 @@ impl Places {
         self.texts += 1;
     }
 
-    /// Returns the place of a text. Takes O(log runs).
+    /// Returns the place of the text with index `text`, in logarithmic time in the number of runs.
     pub(super) fn find(&self, text: usize) -> InputPlace {
         let run = self.runs.partition_point(|&(first, _)| first <= text) - 1;
         let (first, place) = self.runs[run];

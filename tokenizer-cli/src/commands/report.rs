@@ -1,8 +1,8 @@
 //! The report of `train` as JSON: enough to repeat the training and to verify its result.
 //!
 //! `counts_sha256` is the SHA-256 of the `.tsv` file that `count-pieces` writes for the same corpus.
-//! `merges_sha256` is that of one line for each merge, in order: the two ids of its pair in decimal, separated
-//! by a space.
+//! `merges_sha256` is the SHA-256 of a text with one line for each merge, in order: the two ids of its pair
+//! in decimal, separated by a space.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,8 @@ impl Report {
         }
     }
 
-    /// Ends a stage that began at the end of the previous one. `bytes` is the text it processed.
+    /// Ends a stage that began at the end of the previous one. `bytes` is the size of the text that the stage
+    /// processed.
     pub(super) fn stage(&mut self, name: &str, bytes: Option<u64>) {
         let seconds = self.started.elapsed().as_secs_f64();
         self.started = Instant::now();
@@ -48,7 +49,8 @@ impl Report {
         self.stages.push(stage);
     }
 
-    /// Sets the counts. Sorts and hashes all distinct pieces, in time that belongs to no stage.
+    /// Sets the counts and their hash. Sorts and hashes all distinct pieces; the time this takes counts
+    /// toward no stage.
     pub(super) fn counted(&mut self, counts: &PieceCounts, pattern: &Pattern, bytes: Option<u64>) {
         self.counts = json!({
             "bytes": bytes,
@@ -79,10 +81,10 @@ impl Report {
         path: &Path,
     ) -> Result<()> {
         let files = inputs.names.iter().map(|name| {
-            let length = name.path().and_then(|path| path.metadata().ok());
+            let metadata = name.path().and_then(|path| path.metadata().ok());
             json!({
                 "name": name.to_string(),
-                "file_bytes": length.map(|metadata| metadata.len()),
+                "file_bytes": metadata.map(|metadata| metadata.len()),
             })
         });
         let text = |path: &PathBuf| path.display().to_string();

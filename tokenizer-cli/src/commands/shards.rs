@@ -1,8 +1,8 @@
 //! Ids written to one file, or to shards, each of which is complete before the next one begins.
 //!
-//! A shard ends with the document that brings it to `--shard-tokens` ids. Its header is written last, so
-//! after an interrupted run every shard with a header is complete. The headers count the documents, and
-//! `--resume` continues after them.
+//! A shard ends with the document that brings it to `--shard-tokens` ids or more. Its header is written last,
+//! so after an interrupted run every shard with a header is complete. Each header has the number of documents
+//! in its shard, so `--resume` knows how many documents of the inputs to skip.
 
 use std::path::{Path, PathBuf};
 
@@ -17,9 +17,9 @@ use crate::output::{Output, beside, numbered};
 pub(super) struct Shards {
     run: Run,
     output: Output,
-    /// Ids after which a shard ends with the document; `None` for a single file.
+    /// A shard ends with the document that brings it to this many ids; `None` for a single file.
     shard_tokens: Option<u64>,
-    /// Shards that are complete, which is also the number of the current one.
+    /// The number of complete shards, which is also the number of the current one, as they start at 0.
     pub(super) number: u64,
     writer: Option<IdWriter>,
     /// Documents in the complete shards.
@@ -39,7 +39,8 @@ impl Shards {
     /// Opens a single output, or with `shard_tokens` the first shard that is not complete.
     ///
     /// # Errors
-    /// When shards exist without `resume`, are of another run, or one of the inputs, `names`, has changed.
+    /// If a shard exists and `resume` is not set, or if a complete shard belongs to a run with another model,
+    /// other inputs or other options. `names` are the inputs, for an error that names one that has changed.
     pub(super) fn open(
         run: Run,
         output: Output,
@@ -79,12 +80,12 @@ impl Shards {
     /// Checks that a shard is the next one of this run.
     fn check(&self, path: &Path, header: &Header, names: &[InputName]) -> Result<()> {
         let file = path.display();
-        let other = |fault: String| {
+        let refuse = |fault: String| {
             let error = failed(format!("{file}: shard {fault}"));
             Err(error.hint("use the model, inputs and options of that run, or remove the shards"))
         };
         if let Some(difference) = self.run.difference(header) {
-            return other(format!(
+            return refuse(format!(
                 "encoded with a model that decodes differently: {difference}"
             ));
         }
@@ -93,7 +94,7 @@ impl Shards {
             return Ok(());
         }
         match self.run.changed_input(header).filter(|_| is_next) {
-            None => other("of another run: model, inputs or options differ".to_owned()),
+            None => refuse("of another run: model, inputs or options differ".to_owned()),
             Some(input) => {
                 let fault = format!("changed since {file} was written");
                 let hint = "restore the input, or remove the shards and start again";
@@ -113,10 +114,10 @@ impl Shards {
         }
     }
 
-    /// Ends the last file.
+    /// Ends the last file, and returns what this run has written.
     pub(super) fn finish(mut self) -> Result<Written> {
         if self.number == 0 {
-            // A corpus without documents has a file too, which is empty.
+            // A corpus without documents has a file too, without ids.
             self.writer()?;
         }
         self.end_file()?;
@@ -129,18 +130,20 @@ impl Shards {
             self.number += 1;
             self.documents += counts.documents;
             self.written.tokens += counts.tokens;
-            // A shard stands for the files beside it.
-            let listed = if self.shard_tokens.is_some() {
+            // Of a shard, only the file of ids is listed, not its index and header.
+            let listed_count = if self.shard_tokens.is_some() {
                 1
             } else {
                 files.len()
             };
-            self.written.files.extend(files.into_iter().take(listed));
+            self.written
+                .files
+                .extend(files.into_iter().take(listed_count));
         }
         Ok(())
     }
 
-    /// The writer of the current file, created if there is none.
+    /// The writer of the current file, which is created if necessary.
     fn writer(&mut self) -> Result<&mut IdWriter> {
         if self.writer.is_none() {
             self.writer = Some(IdWriter::new(self.run.clone(), self.current())?);

@@ -91,7 +91,7 @@ fn check_outputs(arguments: &TrainArguments, inputs: &Inputs) -> Result<()> {
 fn merge(training: &Training, counts: &PieceCounts, progress: &Progress) -> Result<Outcome> {
     let stage = progress.steps("merging", training.merges());
     let outcome = training.run(counts, |learned| {
-        // The line is drawn far less often.
+        // The progress line is redrawn far less often than this.
         if learned.merges % 64 == 1 {
             let detail = format!(", pair count {}", number(learned.count));
             stage.set(learned.merges, detail);
@@ -115,7 +115,7 @@ fn write(
     }
     save(&outcome.model, &arguments.output, progress)?;
     written.push(arguments.output.clone());
-    // Last, since it may be a pipe whose reader closes it.
+    // Last: if this is a pipe and its reader closes it, the models are written already.
     if let Some(path) = &arguments.frequencies {
         let output = Output::new(path);
         write_frequencies(&output, &outcome.model, &outcome.learned)?;
@@ -124,7 +124,7 @@ fn write(
     Ok(written)
 }
 
-/// Writes a comment line, then a line for each new token in the order of learning.
+/// Writes a comment line, then a line for each new token in the order in which they were learned.
 fn write_frequencies(output: &Output, model: &Model, learned: &[(TokenId, Count)]) -> Result<()> {
     output.write(|out| {
         out.write_all(b"# id\tcount of the pair when it was merged\ttoken in base64\n")?;

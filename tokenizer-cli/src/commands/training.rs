@@ -1,4 +1,4 @@
-//! Training from bytes or from a model to extend, and its result.
+//! A training run, which starts from the 256 bytes or from a model to extend, and its result.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -19,28 +19,29 @@ use crate::progress::{Progress, plural};
 
 const MAX_VOCAB_SIZE: usize = MAX_TOKEN_ID as usize + 1;
 
-/// A training to run, with its options checked.
+/// A training run that has not started yet; its options have been checked.
 pub(super) struct Training {
     pub(super) pattern: Pattern,
     /// The model to extend; `None` to start from the 256 bytes.
     extended: Option<Model>,
     options: TrainOptions,
-    /// Ids before the first new merge.
+    /// The number of ids without the new merges.
     initial_ids: usize,
 }
 
-/// The result of a training.
+/// The result of a training run.
 pub(super) struct Outcome {
     pub(super) model: Model,
     /// The new tokens, each with the count of its pair when it was merged.
     pub(super) learned: Vec<(TokenId, Count)>,
+    /// Special tokens whose ids have changed.
     pub(super) moved: Vec<MovedSpecial>,
     /// `None` if a model was extended.
     trained: Option<Trained>,
 }
 
 impl Outcome {
-    /// Returns the model of the first `size` ids.
+    /// Returns the model that training to a vocabulary of `size` ids would give.
     pub(super) fn checkpoint(&self, size: usize) -> Result<Model> {
         match &self.trained {
             Some(trained) => {
@@ -94,9 +95,9 @@ impl Training {
             options,
         };
         match counts.map(CountsFiles::pattern) {
-            Some(counts) if *counts != training.pattern => Err(usage(format!(
+            Some(pattern) if *pattern != training.pattern => Err(usage(format!(
                 "the counted pieces were split by {:?}, and the model splits by {:?}",
-                counts.source(),
+                pattern.source(),
                 training.pattern.source()
             ))),
             _ => Ok(training),
@@ -113,7 +114,7 @@ impl Training {
         self.options.vocab_size() - self.initial_ids
     }
 
-    /// Checks that training passes through every one of `sizes`.
+    /// Checks that the vocabulary has each of these sizes at some point of the training.
     pub(super) fn check_checkpoints(&self, sizes: &[usize]) -> Result<()> {
         let (first, vocab_size) = (self.initial_ids, self.options.vocab_size());
         let mut wrong = sizes
@@ -179,7 +180,7 @@ fn check_options(
 }
 
 fn model_to_extend(path: &Path, arguments: &TrainArguments, progress: &Progress) -> Result<Model> {
-    // A .tiktoken model needs the pattern; for others it is compared below.
+    // A .tiktoken model is loaded with the given pattern. Any other has its own, which is compared below.
     let needs_pattern = ModelFormat::of_path(path) == Some(ModelFormat::Tiktoken);
     let given = arguments.pattern.as_ref();
     let model = ModelArguments {

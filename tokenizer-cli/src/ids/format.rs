@@ -21,17 +21,17 @@ pub(crate) enum IdFormat {
     U32,
     /// One-dimensional NumPy array of uint32, all documents joined
     Npy,
-    /// Megatron's indexed dataset: OUT, named .bin, and the same name with .idx; two bytes per id if all
-    /// ids of the model are below 65,499, otherwise four
+    /// Megatron's indexed dataset: OUT, which must end in .bin, and its index, which ends in .idx; two bytes
+    /// per id if all ids of the model are below 65,499, otherwise four
     Megatron,
     /// Parquet table with one list per document in column `ids`
     Parquet,
 }
 
-/// Megatron stores ids of smaller vocabularies as uint16.
+/// Megatron stores the ids of vocabularies smaller than this as uint16.
 const MEGATRON_NARROW: usize = 65_500;
 
-/// The little-endian type of a stored number.
+/// The type of a stored number, which is little-endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Number {
     #[serde(rename = "uint16")]
@@ -84,7 +84,7 @@ impl IdFormat {
         }
     }
 
-    /// Whether the file name does not decide the width of ids.
+    /// Whether the extension is `.bin`, which does not tell the width of the ids.
     pub(crate) fn is_width_ambiguous(path: Option<&Path>) -> bool {
         let end = path.and_then(Path::extension);
         end.is_some_and(|end| end == "bin")
@@ -95,7 +95,7 @@ impl IdFormat {
         self != IdFormat::U16 || id_limit <= 1 << 16
     }
 
-    /// The number types that the format may use, narrowest first; empty for text.
+    /// The number types that the format may use, narrowest first; none for text and JSON lines.
     pub(super) fn numbers(self) -> &'static [Number] {
         match self {
             IdFormat::Text | IdFormat::Jsonl => &[],
@@ -106,7 +106,7 @@ impl IdFormat {
         }
     }
 
-    /// The number type for ids below `id_limit`; `None` for text.
+    /// The number type for ids below `id_limit`; `None` for text and JSON lines.
     pub(super) fn number(self, id_limit: usize) -> Option<Number> {
         let is_narrow = match self {
             IdFormat::Megatron => id_limit < MEGATRON_NARROW,
@@ -116,7 +116,7 @@ impl IdFormat {
         (if is_narrow { first } else { last }).copied()
     }
 
-    /// Whether documents are concatenated without an index of the format's own.
+    /// Whether the format concatenates documents and has no index of its own.
     pub(crate) fn is_flat(self) -> bool {
         matches!(self, IdFormat::U16 | IdFormat::U32 | IdFormat::Npy)
     }

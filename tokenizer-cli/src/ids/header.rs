@@ -22,12 +22,12 @@
 //!
 //! A reader takes `format` and `dtype` from the header, and refuses a model with a different
 //! `decoding_sha256`: see [`super::identity`]. Headers of older versions have only `model_sha256`, which also
-//! covers pattern and merges, so a difference is a warning.
+//! covers pattern and merges, so a difference causes only a warning.
 //!
 //! `document_ends` names a file of little-endian u64: the number of ids after which each document ends.
 //! Shards also have `shard`, `first_document` and `run`. `run` is a hash of all that decides the content of
-//! the shards; a resumed run must have the same. The first shard has a fingerprint of each input, to name
-//! the one that changed.
+//! the shards; a resumed run must have the same. The header of the first shard has a fingerprint of
+//! each input (`inputs`), so that a resumed run can name the one that changed.
 
 use std::ffi::OsStr;
 use std::io;
@@ -65,7 +65,7 @@ pub(crate) struct Run {
     /// Fields shared by all headers. Computed on demand: hashing a large vocabulary takes as long as encoding
     /// three megabytes.
     common: Arc<OnceLock<Header>>,
-    /// The hash of a run of shards.
+    /// The hash that identifies a run of shards; `None` for a single file.
     pub(crate) name: Option<String>,
     /// Fingerprints of the inputs, in order.
     fingerprints: Vec<String>,
@@ -80,7 +80,7 @@ pub(crate) struct Header {
     path: PathBuf,
     program: Option<String>,
     pub(crate) format: IdFormat,
-    /// The number type; `None` for text.
+    /// The number type; `None` for text and JSON lines.
     pub(super) dtype: Option<Number>,
     byte_order: Option<String>,
     tokens: u64,
@@ -90,7 +90,7 @@ pub(crate) struct Header {
     model_sha256: Option<String>,
     decoding_sha256: Option<String>,
     special_tokens: Option<SpecialTokens>,
-    /// This field and the following ones belong to shards.
+    /// Only headers of shards have this field and the following ones.
     shard: Option<u64>,
     pub(crate) first_document: Option<u64>,
     pub(crate) run: Option<String>,
@@ -131,12 +131,12 @@ impl Run {
     /// Starts a thread that computes the hashes of the model.
     pub(crate) fn prepare(&self) {
         let run = self.clone();
-        // Without the thread they are computed on demand.
+        // If the thread cannot be started, they are computed on demand.
         let _ = thread::Builder::new().spawn(move || run.common().vocab_size);
     }
 
-    /// Makes this a run of shards. `description` and the fingerprints of the inputs decide their content,
-    /// together with model and format.
+    /// Makes this a run of shards. Its name is a hash of all that decides their content: model, format,
+    /// `description` (of options and inputs) and `fingerprints` of the inputs.
     pub(crate) fn of_shards(mut self, description: &str, fingerprints: Vec<String>) -> Self {
         let (format, inputs) = (self.format.to_string(), fingerprints.join(" "));
         let mut digest = Sha256::new();
@@ -151,15 +151,15 @@ impl Run {
         self
     }
 
-    /// Returns the first input that differs from the run of `header`, the header of a first shard, if both
-    /// runs have equally many inputs.
+    /// Returns the index of the first input that has changed since the run of `header`. Returns `None` if
+    /// none has, if that run had another number of inputs, or if `header` is not that of its first shard.
     pub(crate) fn changed_input(&self, header: &Header) -> Option<usize> {
         let (now, before) = (&self.fingerprints, header.inputs.as_ref()?);
         let changed = (0..now.len()).find(|&input| before.get(input) != Some(&now[input]));
         changed.filter(|_| now.len() == before.len())
     }
 
-    /// Describes how the model of `header` decodes differently from the model of this run.
+    /// Describes how the model of `header` decodes differently from the model of this run, if it does.
     pub(crate) fn difference(&self, header: &Header) -> Option<String> {
         header.difference(&self.model, self.common().decoding_sha256.as_ref()?)
     }
@@ -200,8 +200,9 @@ fn is_ours(path: &Path) -> bool {
 }
 
 impl Header {
-    /// Returns the header beside a file of ids, or beside the file that it links to. A file of that name that
-    /// is the model is not a header; beside text ids, neither is a file that this program did not write.
+    /// Returns the header beside a file of ids or, if there is none, beside the file that it links to. A file
+    /// with the name of a header is ignored if it is the model. Beside ids as text, it is also ignored if
+    /// this program did not write it.
     pub(crate) fn of_input(
         input: &InputName,
         model: &Path,
@@ -269,7 +270,8 @@ impl Header {
         Err(fault)
     }
 
-    /// Checks that the ids of `data` can be decoded with the model at `path` and, if given, as `format`.
+    /// Checks that `format`, if given, is the format of `data`, and that its ids can be decoded with `model`,
+    /// which is the model at `path`.
     pub(crate) fn check(
         &self,
         data: &InputName,
@@ -311,12 +313,12 @@ impl Header {
         let Some(width) = self.dtype.map(|number| number.bytes() as u64) else {
             return Ok(());
         };
-        let (of, has) = (
+        let (of_width, found_size) = (
             format!(" of {width} bytes"),
             format!("{found} bytes of ids"),
         );
         let is_right = self.tokens.checked_mul(width) == Some(found);
-        ensure(is_right, || self.mismatch(input, &of, &has))
+        ensure(is_right, || self.mismatch(input, &of_width, &found_size))
     }
 
     /// Checks the number of ids against the header, for formats without a fixed width.
@@ -325,10 +327,10 @@ impl Header {
         ensure(is_right, || self.mismatch(input, "", &found.to_string()))
     }
 
-    fn mismatch(&self, input: &InputName, of: &str, found: &str) -> CommandError {
+    fn mismatch(&self, input: &InputName, of_width: &str, found: &str) -> CommandError {
         let (header, tokens) = (self.path.display(), self.tokens);
         let error = input.fail(format!(
-            "{header} has {tokens} ids{of}, and the file has {found}: truncated, appended to, or of \
+            "{header} has {tokens} ids{of_width}, and the file has {found}: truncated, appended to, or of \
              another run"
         ));
         error.hint("encode again, or rename the header if it does not belong to the file")

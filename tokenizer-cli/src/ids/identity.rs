@@ -1,7 +1,7 @@
 //! Hashes that identify the model of a header, and differences between two models.
 //!
-//! `decoding_sha256` covers decoding only: pattern, merges, normalizer and file format do not change it. It is
-//! defined in `docs/shards.md`.
+//! `decoding_sha256`, defined in `docs/shards.md`, covers decoding only: pattern, merges, normalizer and file
+//! format do not change it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::progress::shortened;
 /// Special tokens and their ids.
 pub(crate) type SpecialTokens = BTreeMap<String, TokenId>;
 
-/// Returns the special tokens of a model, which decoding can skip.
+/// Returns the special tokens of a model, without its other added tokens.
 pub(crate) fn special_tokens(model: &Model) -> SpecialTokens {
     let specials = model.specials().iter().filter(|special| special.special);
     specials
@@ -27,13 +27,13 @@ fn by_id(specials: &SpecialTokens) -> BTreeMap<TokenId, &str> {
     specials.map(|(token, &id)| (id, token.as_str())).collect()
 }
 
-/// Hashes everything that decides ids, as the bytes of a `.bpe` file without per-call settings.
+/// Hashes everything that decides ids: the bytes of the model as a `.bpe` file, without per-call settings.
 pub(crate) fn model_sha256(model: &Model) -> String {
     format!("{:x}", Sha256::digest(native::write_deciding(model)))
 }
 
-/// Hashes a record for each token, in the order of ids: id (u32), 1 if special else 0 (u8), length of the token
-/// (u32), bytes of the token. `specials` replace the special tokens of the model.
+/// Hashes a record for each token, in the order of ids: id (u32), 1 if special else 0 (u8), length of the
+/// token (u32), bytes of the token. `specials` replace the special tokens of the model.
 pub(crate) fn decoding_sha256(model: &Model, specials: &SpecialTokens) -> String {
     let added = model.specials().iter().filter(|added| !added.special);
     let ordinary = model.vocab().iter().map(|(id, _)| id);
@@ -78,12 +78,12 @@ pub(super) fn special_difference(theirs: &SpecialTokens, model: &Model) -> Strin
     let more = differences.len().saturating_sub(SHOWN);
     differences.truncate(SHOWN);
     if more > 0 {
-        let noun = if more == 1 {
+        let differ = if more == 1 {
             "token differs"
         } else {
             "tokens differ"
         };
-        differences.push(format!("and {more} more special {noun}"));
+        differences.push(format!("and {more} more special {differ}"));
     }
     differences.join(", ")
 }

@@ -5,7 +5,7 @@
 //! u64      version, 1
 //! u8       number type: 8 uint16, 4 int32
 //! u64      sequences, here equal to documents
-//! u64      documents + 1
+//! u64      length of the last list: documents + 1
 //! i32 …    length of each sequence in ids
 //! i64 …    offset of each sequence in bytes
 //! i64 …    first sequence of each document, then the number of sequences
@@ -21,7 +21,7 @@ use crate::input::InputName;
 const MAGIC: &[u8] = b"MMIDIDX\0\0";
 const VERSION: u64 = 1;
 
-/// Writes the index of documents of these lengths.
+/// Writes the index of documents with these lengths.
 pub(super) fn write(lengths: &[u32], number: Number, mut to: impl Write) -> io::Result<()> {
     let code = if number == Number::U16 { 8 } else { 4 };
     let documents = lengths.len() as u64;

@@ -9,8 +9,9 @@
 //! | megatron | little-endian numbers, uint16 or int32 | concatenated; lengths in the `.idx` beside it |
 //! | parquet | a column `ids` of lists of uint16 or uint32 | a row each |
 //!
-//! A file of concatenated documents has a header beside it, `OUT.json`: the type and number of its ids, and
-//! the model. The header is written last: if it exists, the other files are complete.
+//! A file of concatenated documents, and a shard in any format, has a header beside it, `OUT.json`: the type
+//! and number of its ids, and the model. The header is written last: if it exists, the other files are
+//! complete.
 
 mod format;
 mod header;

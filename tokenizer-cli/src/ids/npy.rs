@@ -22,10 +22,11 @@ pub(super) fn header(length: u64) -> Vec<u8> {
     header
 }
 
-/// The longest prefix of a file that is parsed as its header, in bytes.
+/// The header must end within this many bytes from the start of the file.
 pub(super) const HEAD: usize = 1 << 17;
 
-/// Returns the offset and type of the numbers in a file of `length` bytes. `head` is its first [`HEAD`] bytes.
+/// Returns the offset and type of the numbers in a file of `length` bytes. `head` is its first [`HEAD`]
+/// bytes, or all of a shorter file.
 pub(super) fn parse(head: &[u8], length: u64) -> Result<(u64, Number), String> {
     let broken = "truncated or invalid .npy header";
     let rest = head.strip_prefix(MAGIC);
@@ -84,8 +85,8 @@ mod tests {
     use super::*;
 
     fn parsed(bytes: &[u8]) -> Result<(&[u8], Number), String> {
-        let (start, width) = parse(bytes, bytes.len() as u64)?;
-        Ok((&bytes[start as usize..], width))
+        let (start, number) = parse(bytes, bytes.len() as u64)?;
+        Ok((&bytes[start as usize..], number))
     }
 
     fn file(dict: &str, numbers: &[u8]) -> Vec<u8> {
@@ -103,8 +104,8 @@ mod tests {
             let mut bytes = header(length);
             assert_eq!(bytes.len() % ALIGNMENT, 0);
             bytes.resize(bytes.len() + 4 * length as usize, 7);
-            let (numbers, width) = parsed(&bytes).unwrap();
-            assert_eq!((numbers.len(), width), (4 * length as usize, Number::U32));
+            let (numbers, number) = parsed(&bytes).unwrap();
+            assert_eq!((numbers.len(), number), (4 * length as usize, Number::U32));
         }
     }
 
@@ -112,8 +113,8 @@ mod tests {
     fn other_headers_are_read_or_refused() {
         let dict = "{'descr': '<i8', 'fortran_order': False, 'shape': (1,)}";
         let bytes = file(dict, &(-5i64).to_le_bytes());
-        let (numbers, width) = parsed(&bytes).unwrap();
-        assert_eq!(width.read(numbers), -5);
+        let (numbers, number) = parsed(&bytes).unwrap();
+        assert_eq!(number.read(numbers), -5);
         let swapped = r#"{"shape": (2,), "descr": "<u2", "fortran_order": True}"#;
         let bytes = file(swapped, &[1, 0, 2, 0]);
         assert_eq!(parsed(&bytes).unwrap(), (&[1, 0, 2, 0][..], Number::U16));

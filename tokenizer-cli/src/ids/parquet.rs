@@ -1,4 +1,4 @@
-//! A Parquet table of ids: one column, `ids`, with one list a document.
+//! A Parquet table of ids: one column, `ids`, with one list per document.
 //!
 //! The numbers are uint16 if they fit, else uint32; Arrow, pandas and Polars read both types. A row group has
 //! about a million ids, or a single longer document, and is held in memory.
@@ -16,6 +16,7 @@ use tokenizer_core::TokenId;
 
 use super::format::Number;
 
+/// Ids that complete a row group. An empty document counts as one.
 const GROUP: usize = 1 << 20;
 
 /// Readers store the offsets of lists as i32.
@@ -23,11 +24,11 @@ const MAX_LIST: usize = i32::MAX as usize;
 
 pub(super) struct TableWriter<W: Write + Send> {
     file: SerializedFileWriter<W>,
-    /// The current row group. An empty list has levels, but no id.
+    /// The ids of the current row group, and their levels. An empty list has levels, but no id.
     ids: Vec<i32>,
     repetition: Vec<i16>,
     definition: Vec<i16>,
-    /// Whether the current document has ids.
+    /// Whether the current document has ids so far.
     is_open: bool,
 }
 
@@ -82,7 +83,7 @@ impl<W: Write + Send> TableWriter<W> {
         Ok(())
     }
 
-    /// Ends the table, and returns the writer below it.
+    /// Completes the table and returns the underlying writer.
     pub(super) fn finish(mut self) -> io::Result<W> {
         if !self.repetition.is_empty() {
             self.write_group().map_err(failed)?;

@@ -14,10 +14,11 @@ use crate::error::{CommandError, Result, at, ensure};
 use crate::input::InputName;
 use crate::progress::{pause, plural, shortened};
 
-/// Ids that are read at a time.
+/// Ids in a chunk of a binary format.
 const CHUNK: usize = 1 << 16;
 
-/// The ids of an input, in chunks. Files are read in chunks too; streams are read whole.
+/// The ids of an input, in chunks. In a text format, a chunk is a line. Files are read chunk by chunk;
+/// streams are read whole before the first chunk.
 pub(crate) struct IdReader {
     input: InputName,
     reader: Box<dyn BufReadSeek>,
@@ -82,7 +83,8 @@ impl IdReader {
         })
     }
 
-    /// Sets format and header before the first read. The ids of the model are below `id_limit`.
+    /// Sets the format and the header. Must be called before [`Self::read_chunk`]. The ids of the model are
+    /// below `id_limit`.
     pub(crate) fn set_format(
         &mut self,
         format: IdFormat,
@@ -166,7 +168,8 @@ impl IdReader {
         Ok(())
     }
 
-    /// Whether all ids, read as u32, are below 65536: then they are unlikely to be u16.
+    /// Whether all ids, read as u32, are below 65,536. Then they are unlikely to be u16, since every second
+    /// id would be 0.
     pub(crate) fn looks_like_u32(&mut self) -> Result<bool> {
         let length = self.left;
         let mut is_u32 = length > 0 && length.is_multiple_of(4);

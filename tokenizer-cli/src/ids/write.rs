@@ -14,7 +14,7 @@ use super::{index, npy};
 use crate::error::{CommandError, Result, at, standard_output};
 use crate::output::{Output, beside, stdout};
 
-/// Bytes that are buffered before they are written.
+/// The buffer is written once it has this many bytes.
 const BUFFER: usize = 1 << 16;
 
 /// Writes documents in one format to one output.
@@ -38,7 +38,8 @@ enum Sink {
     Standard(Box<dyn Write>),
     File(NewFile),
     Table(Box<TableWriter<NewFile>>),
-    /// The buffer keeps everything: an output that cannot seek, in a format whose header has the length.
+    /// All bytes stay in the buffer until the end, because the format begins with the number of ids and the
+    /// output cannot seek.
     Memory,
 }
 
@@ -204,7 +205,7 @@ impl IdWriter {
         Ok((counts, files))
     }
 
-    /// Completes the file at `path` and adds the files beside it to `files`.
+    /// Completes the file at `path`, then its index and header. Adds these two to `files`.
     fn complete(
         self,
         file: NewFile,
@@ -217,7 +218,8 @@ impl IdWriter {
         let format = self.run.format;
         let has_header =
             format.is_flat() || format == IdFormat::Megatron || self.run.name.is_some();
-        // A header of the file that is replaced would describe the new one. Other files are kept.
+        // The header of a replaced file would describe the new one. If the new file has no header, a file
+        // of that name that is not a header is kept.
         if has_header || Header::beside(path).is_ok_and(|header| header.is_some()) {
             match fs::remove_file(&header) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -248,7 +250,7 @@ impl IdWriter {
         Ok(())
     }
 
-    /// Writes the buffer if it has at least `bytes` bytes.
+    /// Writes and clears the buffer if it has at least `bytes` bytes.
     fn flush_from(&mut self, bytes: usize) -> Result<()> {
         if self.buffer.len() < bytes {
             return Ok(());

@@ -12,7 +12,7 @@ use tempfile::TempPath;
 
 use super::file::FileError;
 
-/// Temporary files in use. They are created and renamed under this lock.
+/// The temporary files in use. Files are created and renamed while this lock is held.
 static TEMPORARY_FILES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 fn temporary_files() -> MutexGuard<'static, Vec<PathBuf>> {
@@ -22,17 +22,18 @@ fn temporary_files() -> MutexGuard<'static, Vec<PathBuf>> {
         .unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Removes the temporary files of all unfinished writes. Any write that continues then blocks forever.
+/// Removes the temporary files of all unfinished writes. Afterwards, creating, completing or dropping a
+/// [`NewFile`] that has a temporary file blocks forever.
 ///
-/// Call this right before the process exits, from a thread: it takes a lock, so it must not be called
-/// in a signal handler.
+/// Call this right before the process exits. Since it takes a lock, call it from an ordinary thread,
+/// never in a signal handler.
 pub fn stop_writing() {
     let mut files = temporary_files();
     for path in files.drain(..) {
-        // Failure to remove one must not keep the others.
+        // If one cannot be removed, the others still are.
         let _ = fs::remove_file(path);
     }
-    // Keeps the lock, so that no other thread creates or renames a file.
+    // Never releases the lock, so that no other thread creates or renames a file.
     std::mem::forget(files);
 }
 
@@ -41,7 +42,7 @@ pub fn stop_writing() {
 struct Temporary {
     path: TempPath,
     target: PathBuf,
-    // Declared after `path`, so that the file is removed first.
+    // Declared after `path`, so that the file is removed before its entry is.
     _registration: Registration,
 }
 
@@ -58,12 +59,12 @@ impl Drop for Registration {
 /// A file that replaces `path` atomically.
 ///
 /// It is written as a temporary file in the same folder and renamed by [`NewFile::complete`]. If it is
-/// dropped before, or the process is killed, `path` is unchanged. A process that is killed without
+/// dropped without that, or the process is killed, `path` is unchanged. A process that is killed without
 /// calling [`stop_writing`] may leave the temporary file, named `.tmp...`, on disk.
 ///
-/// Symbolic links are followed. A replaced file keeps its permissions, but not its owner and hard
-/// links. Pipes and devices are written directly. The file is not synced to disk, so a power failure
-/// may lose it.
+/// Symbolic links are followed. The new file gets the permissions of the file it replaces, but not its
+/// owner or hard links. Pipes and devices are written directly. The file is not synced to disk, so a
+/// power failure may lose it.
 #[derive(Debug)]
 pub struct NewFile {
     path: PathBuf,
@@ -76,7 +77,7 @@ impl NewFile {
     /// Creates the temporary file, or opens the pipe or device.
     ///
     /// # Errors
-    /// If that fails.
+    /// If it cannot be created or opened, or `path` is a directory.
     pub fn create(path: &Path) -> Result<Self, FileError> {
         let (file, temporary) = begin(path).map_err(|error| FileError::new(path, error))?;
         Ok(NewFile {
@@ -92,10 +93,11 @@ impl NewFile {
         self.temporary.is_some()
     }
 
-    /// Overwrites the first bytes. At least `head.len()` bytes must have been written before.
+    /// Overwrites the first `head.len()` bytes, all of which must have been written before. The next write
+    /// appends to the end again.
     ///
     /// # Errors
-    /// If that fails, as it does on a pipe.
+    /// If the file cannot be written, or is a pipe or device.
     pub fn write_head(&mut self, head: &[u8]) -> Result<(), FileError> {
         let writer = &mut self.writer;
         let written = match self.temporary {
@@ -150,7 +152,7 @@ fn begin(path: &Path) -> io::Result<(File, Option<Temporary>)> {
         Some(folder) if folder != Path::new("") => folder.to_owned(),
         _ => PathBuf::from("."),
     };
-    // tempfile's own error names the temporary file; callers report the output instead.
+    // tempfile's own error names the temporary file. Keeps the system's error, to which callers add `path`.
     let mut failure = None;
     let mut create = |path: &Path| {
         let file = OpenOptions::new().write(true).create_new(true).open(path);
@@ -179,7 +181,7 @@ fn begin(path: &Path) -> io::Result<(File, Option<Temporary>)> {
 /// Calls `write` with a [`NewFile`] at `path` and completes it. On failure, `path` is unchanged.
 ///
 /// # Errors
-/// The errors of `write`, and errors of the file, with `path`.
+/// The error of `write`, or an error of the file, which names `path`.
 pub fn write_atomically<E: From<FileError>>(
     path: &Path,
     write: impl FnOnce(&mut (dyn Write + Send)) -> Result<(), E>,
@@ -191,7 +193,7 @@ pub fn write_atomically<E: From<FileError>>(
 
 /// The target of a broken link, or `path` itself if it is not a link.
 fn broken_link_target(path: &Path) -> io::Result<PathBuf> {
-    // Linux follows at most 40 links too.
+    // Follows at most 40 links, as Linux does.
     let mut target = path.to_owned();
     for _ in 0..40 {
         match fs::read_link(&target) {

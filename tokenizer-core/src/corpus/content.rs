@@ -1,20 +1,21 @@
 //! Detects the content of an input: text, JSON lines, a table, or something that is refused.
 //!
-//! The first bytes identify compression, tables, other containers and text. The extension, without
-//! that of a compression, identifies JSON lines. [`ReadAs`] overrides the extension.
+//! The first bytes identify compression, tables, encodings and other formats. The extension, after that
+//! of a compression is removed, decides whether text is JSON lines. [`ReadAs`] overrides the extension.
 //!
 //! | content | extension | result |
 //! | --- | --- | --- |
 //! | Parquet | any | table |
+//! | unsupported compression, encoding or format | any | refused; the error names it |
+//! | anything else | `.parquet` | table, so that opening it reports the damage |
 //! | starts with JSON objects, one per line | [`JSON_EXTENSIONS`], `.json` (any case) | JSON lines |
 //! | starts with JSON objects, one per line | other or none | refused |
 //! | other text | [`JSON_EXTENSIONS`] | JSON lines, so that reading fails with a line number |
 //! | only white space | `.json` | JSON lines without records |
-//! | other or invalid JSON | `.json` | refused |
+//! | anything else | `.json` | refused |
 //! | other text | other or none | text |
-//! | another container | any | refused by name |
 //!
-//! Text *starts with JSON objects, one per line*, if its first non-blank line begins with `{` and a
+//! Text *starts with JSON objects, one per line* if its first non-blank line begins with `{` and a
 //! key (or is `{}`) and ends with `}`, and the next non-blank line, if any, begins with `{`. The lines
 //! need not be valid JSON, so that a broken record is reported instead of trained on as text. A first
 //! line of more than 1 MiB is judged by its beginning. C, LaTeX, templates (`{{name}}`) and indented
@@ -25,7 +26,7 @@ use std::path::Path;
 /// The content of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
-    /// Text: the whole file is one document.
+    /// Plain text.
     Text,
     /// One JSON object per line.
     JsonLines,
@@ -35,7 +36,7 @@ pub(crate) enum Content {
     Zstd,
     /// A Parquet table.
     Parquet,
-    /// Anything else that is not text.
+    /// Content that is not read.
     Refused(Refused),
 }
 
@@ -70,13 +71,13 @@ pub enum Refused {
     /// An unsupported compression.
     #[error("{0} compression, which is not supported")]
     Compression(&'static str),
-    /// A container of something other than one text.
+    /// A format other than text: an archive, an image, a model, ...
     #[error("{0}, not text")]
     Container(&'static str),
-    /// A compressed container.
+    /// Compressed data in a format other than text.
     #[error("{container} compressed with {compression}, not text")]
     CompressedContainer {
-        /// The container, with its article.
+        /// The format, with its article: `a zip archive`.
         container: &'static str,
         /// The compression.
         compression: &'static str,
@@ -89,7 +90,7 @@ pub enum Refused {
     Ids,
 }
 
-/// Extensions of JSON lines, in lower case. `.json` may be any JSON.
+/// Extensions of JSON lines, in lower case. `.json` is not one of them, since it may be any JSON.
 const JSON_EXTENSIONS: [&str; 4] = ["jsonl", "ndjson", "jsonlines", "jl"];
 
 /// Extensions of compressed files, in lower case.
@@ -112,7 +113,7 @@ const MAGICS: &[(&[u8], Content)] = &[
     // 8 is deflate, the only method of gzip.
     (b"\x1f\x8b\x08", Content::Gzip),
     (b"\x28\xb5\x2f\xfd", Content::Zstd),
-    // The end is not checked, so that a truncated table is not read as text.
+    // The magic number at the end of a table is not checked, so that a truncated table is not read as text.
     (b"PAR1", Content::Parquet),
     (b"\xff\xfe\0\0", encoding("UTF-32")),
     (b"\0\0\xfe\xff", encoding("UTF-32")),
@@ -169,9 +170,9 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// Length in bytes that detects everything except JSON lines with a long first line.
+    /// A head of this many bytes detects everything except JSON lines with a long first line.
     pub(crate) const LENGTH: usize = 1 << 16;
-    /// Length in bytes after which JSON lines are judged by the beginning of the first line.
+    /// A head has at most this many bytes. JSON lines with a longer first line are judged by its beginning.
     pub(crate) const MAX_LENGTH: usize = 1 << 20;
 
     /// Whether more bytes, up to [`Head::MAX_LENGTH`], are needed.
@@ -203,7 +204,7 @@ impl Head {
         }
     }
 
-    /// [`Head::starts_with_records`], decided by the available bytes.
+    /// Like [`Head::starts_with_records`], but decides with the bytes at hand.
     fn has_records(&self) -> bool {
         let decided = self.starts_with_records();
         decided.unwrap_or_else(|| begins_object(self.text()) == Some(true))
@@ -217,7 +218,7 @@ impl Head {
         match (read_as, extension(path).as_str()) {
             (ReadAs::Text, _) => Content::Text,
             (ReadAs::JsonLines, _) => Content::JsonLines,
-            // Without the magic number: opening it as a table reports the damage.
+            // The magic number is missing. Opening the file as a table reports the damage.
             (ReadAs::Detect, "parquet") => Content::Parquet,
             (ReadAs::Detect, "json") => self.json(),
             (ReadAs::Detect, name) if JSON_EXTENSIONS.contains(&name) => Content::JsonLines,
@@ -286,9 +287,9 @@ fn by_magic(head: &[u8]) -> Option<Content> {
         return Some(*content);
     }
     match head {
-        // A skippable frame, with which parallel Zstandard compressors begin.
+        // Zstandard: a skippable frame, with which the output of parallel compressors begins.
         [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => Some(Content::Zstd),
-        // A block size from 1 to 9, then a block or the end of the stream.
+        // bzip2: a block size from 1 to 9, then a block or the end of the stream.
         [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, ..]
         | [b'B', b'Z', b'h', b'1'..=b'9', 0x17, 0x72, 0x45, 0x38, ..] => Some(compression("bzip2")),
         _ => by_structure(head).map(container),
@@ -315,7 +316,7 @@ fn by_structure(head: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Whether the first two fields are `version` and `truncation`, as in files of `tokenizers`.
+/// Whether the first two fields are `version` and `truncation`, as in a `tokenizer.json`.
 fn is_tokenizer_json(head: &[u8]) -> bool {
     let mut rest = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
     let mut parts = "{ \"version\" : \"1.0\" , \"truncation\" :".split(' ');
@@ -325,7 +326,7 @@ fn is_tokenizer_json(head: &[u8]) -> bool {
     })
 }
 
-/// Whether the version is followed by bytes that are not text (the image size).
+/// Whether the bytes after the version, which contain the image size, are not all text.
 fn is_gif(head: &[u8]) -> bool {
     let is_text = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n');
     let version = head.get(4..6);
@@ -352,7 +353,7 @@ fn is_arrow_stream(head: &[u8]) -> bool {
     }
 }
 
-/// Whether the first three lines are single bytes with ranks 0, 1 and 2.
+/// Whether the first three lines are single bytes in base64, with ranks 0, 1 and 2.
 fn is_ranks(head: &[u8]) -> bool {
     let is_rank = |line: &[u8], rank: u8| {
         let line = line.strip_suffix(b"\r").unwrap_or(line);

@@ -1,4 +1,5 @@
-//! Files of piece counts: the format by file name, and several files read as one.
+//! Reads and writes files of piece counts. The extension chooses the format; several files can be read as
+//! one.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
@@ -26,7 +27,7 @@ pub enum CountsFormat {
 }
 
 impl CountsFormat {
-    /// The format by extension; `None` for other extensions.
+    /// The format by extension; `None` for unknown extensions.
     #[must_use]
     pub fn of_path(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()? {
@@ -36,8 +37,8 @@ impl CountsFormat {
         }
     }
 
-    /// As [`CountsFormat::of_path`], but `None` for a Parquet table without the columns `piece` and
-    /// `count`, which contains something else.
+    /// Like [`CountsFormat::of_path`], but also `None` for a `.parquet` file that is not a table with the
+    /// columns `piece` and `count`: it contains something else.
     #[must_use]
     pub fn of_file(path: &Path) -> Option<Self> {
         let format = Self::of_path(path)?;
@@ -52,7 +53,7 @@ impl CountsFormat {
     }
 }
 
-/// An error of reading piece counts.
+/// An error while reading piece counts.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadCountsError {
@@ -62,7 +63,7 @@ pub enum LoadCountsError {
     /// An unknown extension.
     #[error("{}: unknown extension for piece counts (expected .tsv or .parquet)", .0.display())]
     UnknownFormat(PathBuf),
-    /// The crate was built without this format.
+    /// The crate was built without support for this format.
     #[error("{}: this program was built without Parquet support", .0.display())]
     NotBuilt(PathBuf),
     /// The contents of the file are invalid.
@@ -82,7 +83,7 @@ pub enum LoadCountsError {
     },
 }
 
-/// An error of writing piece counts.
+/// An error while writing piece counts.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SaveCountsError {
@@ -92,7 +93,7 @@ pub enum SaveCountsError {
     /// An unknown extension.
     #[error("{}: unknown extension for piece counts (expected .tsv or .parquet)", .0.display())]
     UnknownFormat(PathBuf),
-    /// The crate was built without this format.
+    /// The crate was built without support for this format.
     #[error("{}: this program was built without Parquet support", .0.display())]
     NotBuilt(PathBuf),
 }
@@ -106,7 +107,7 @@ pub struct CountsFiles {
 
 #[derive(Debug)]
 enum Rows {
-    /// The contents of a pipe; `None` for a file, which is read when its rows are.
+    /// The contents of a pipe; `None` for a regular file, which is read by [`CountsFiles::for_each_row`].
     Tsv(Option<Vec<u8>>),
     #[cfg(feature = "parquet")]
     Parquet(parquet::Table),
@@ -114,11 +115,11 @@ enum Rows {
 
 impl CountsFiles {
     /// Opens files and checks the pattern and schema of each before any row is read. `pattern` is the
-    /// pattern of files that do not name one. Returns `None` for no files.
+    /// pattern of files that do not name one. Returns `None` if `paths` is empty.
     ///
     /// # Errors
-    /// If a file cannot be read, its pattern differs from that of another file or from `pattern`, or
-    /// neither the file nor `pattern` names one.
+    /// If a file cannot be read, if its pattern differs from that of another file or from `pattern`, or if
+    /// a file names no pattern and `pattern` is `None`.
     pub fn open(
         paths: impl IntoIterator<Item = impl AsRef<Path>>,
         pattern: Option<&Pattern>,
@@ -151,10 +152,11 @@ impl CountsFiles {
         &self.pattern
     }
 
-    /// Calls `each` with every row of every file, in order. Pieces may repeat.
+    /// Calls `each` with every row of every file, in order. A piece may occur in several rows.
     ///
     /// # Errors
-    /// At the first invalid row or the first error of `each`, with the name of the file.
+    /// If a file cannot be read, at the first invalid row, or at the first error of `each`. The error names
+    /// the file.
     pub fn for_each_row(
         &self,
         mut each: impl FnMut(&[u8], Count) -> Result<(), CountsError>,
@@ -174,7 +176,7 @@ impl CountsFiles {
     /// Adds up the counts of all files.
     ///
     /// # Errors
-    /// As [`CountsFiles::for_each_row`]; also if a sum overflows.
+    /// Those of [`CountsFiles::for_each_row`]; also if a sum overflows.
     pub fn words(&self) -> Result<PieceCounts, LoadCountsError> {
         let mut words = PieceCounts::new();
         self.for_each_row(|piece, count| Ok(words.add(piece, count)?))?;
@@ -214,7 +216,7 @@ impl Rows {
     }
 }
 
-/// The lines of a `.tsv` file up to its first piece.
+/// The lines of a `.tsv` file up to and including that of its first piece.
 fn head_of_tsv(path: &Path) -> io::Result<Vec<u8>> {
     let mut lines = BufReader::new(File::open(path)?);
     let mut head = Vec::new();
@@ -230,7 +232,8 @@ fn head_of_tsv(path: &Path) -> io::Result<Vec<u8>> {
 /// Reads the piece counts at `path`. `pattern` is the pattern of a file that does not name one.
 ///
 /// # Errors
-/// If the file cannot be read, is invalid, or names another pattern.
+/// If the file cannot be read or is invalid, if it names another pattern than `pattern`, or if neither
+/// gives one.
 pub fn load_counts(
     path: &Path,
     pattern: Option<&Pattern>,
@@ -241,7 +244,7 @@ pub fn load_counts(
     Ok(CountedPieces::new(files.pattern, words))
 }
 
-/// Writes piece counts to `path` atomically, in the byte order of the pieces.
+/// Writes piece counts to `path` atomically, sorted by the bytes of the pieces.
 ///
 /// # Errors
 /// If the file cannot be written or has an unknown extension.
@@ -254,8 +257,8 @@ pub fn save_counts(counted: &CountedPieces, path: &Path) -> Result<(), SaveCount
     })
 }
 
-/// Writes a file of piece counts atomically, row by row. `write` must pass every piece once, in byte
-/// order, to the writer.
+/// Writes a file of piece counts atomically, row by row. `write` must pass every piece to the
+/// writer once, sorted by the bytes of the pieces.
 ///
 /// # Errors
 /// The errors of `write`; also if the file cannot be written or has an unknown extension.

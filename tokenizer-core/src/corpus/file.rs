@@ -25,8 +25,8 @@ impl FileError {
     }
 }
 
-/// Reads the file at `path`. It is not memory-mapped: if another program truncated it, the next access
-/// would kill the process.
+/// Reads the file at `path`. The file is not memory-mapped, since access to a mapped file that another
+/// program has truncated would kill the process.
 ///
 /// # Errors
 /// If the file cannot be read or is a directory.

@@ -1,4 +1,4 @@
-//! The files of a folder.
+//! Lists the files of a folder, and filters them by globs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -45,8 +45,9 @@ fn add_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), FileError> {
 /// A filter for the files of a folder: include globs and exclude globs.
 ///
 /// A glob without `/` matches the name of a file; any other matches its path relative to the folder.
-/// `*` and `?` do not match `/`; `**` matches any number of folders. `[ab]` and `{a,b}` are
-/// alternatives, and `\` escapes. A leading `/` is ignored.
+/// `*` and `?` do not match `/`; `**` matches any number of folders. `[ab]` and `{a,b}` match either
+/// `a` or `b`, and `\` escapes the next character. A leading `/` stands for the folder: `/a.txt` matches
+/// only the file `a.txt` directly in it.
 ///
 /// ```
 /// use std::path::Path;
@@ -78,7 +79,9 @@ pub struct GlobError {
 #[cfg(feature = "documents")]
 #[derive(Clone, Debug, Default)]
 struct GlobList {
+    /// Globs without `/`.
     names: globset::GlobSet,
+    /// Globs with `/`.
     paths: globset::GlobSet,
 }
 

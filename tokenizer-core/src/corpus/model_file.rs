@@ -26,7 +26,7 @@ pub enum ModelFormat {
 }
 
 impl ModelFormat {
-    /// The format by extension; `None` for other extensions.
+    /// The format by extension; `None` for unknown extensions.
     #[must_use]
     pub fn of_path(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()? {
@@ -38,7 +38,7 @@ impl ModelFormat {
     }
 }
 
-/// An error of reading a model.
+/// An error while reading a model.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
@@ -48,13 +48,13 @@ pub enum LoadError {
     /// An unknown extension.
     #[error("{}: unknown model extension (expected .bpe, .json or .tiktoken)", .0.display())]
     UnknownFormat(PathBuf),
-    /// A `.tiktoken` file without a pattern.
+    /// No pattern was given for a `.tiktoken` file, which stores none.
     #[error("{}: a .tiktoken file stores no pattern: specify the pattern", .0.display())]
     PatternMissing(PathBuf),
-    /// A pattern for a model that stores its own.
+    /// A pattern was given for a model that stores its own.
     #[error("{}: the model stores its own pattern: do not specify another", .0.display())]
     PatternGiven(PathBuf),
-    /// The crate was built without this format.
+    /// The crate was built without support for this format.
     #[error("{}: this program was built without Hugging Face support", .0.display())]
     NotBuilt(PathBuf),
     /// An invalid `.bpe` file.
@@ -69,7 +69,7 @@ pub enum LoadError {
     HuggingFace(PathBuf, huggingface::HuggingFaceError),
 }
 
-/// An error of writing a model.
+/// An error while writing a model.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SaveError {
@@ -79,7 +79,7 @@ pub enum SaveError {
     /// An unknown extension.
     #[error("{}: unknown model extension (expected .bpe, .json or .tiktoken)", .0.display())]
     UnknownFormat(PathBuf),
-    /// The crate was built without this format.
+    /// The crate was built without support for this format.
     #[error("{}: this program was built without Hugging Face support", .0.display())]
     NotBuilt(PathBuf),
     /// A model that `.tiktoken` cannot store.
@@ -105,7 +105,8 @@ pub struct LoadedModel {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LoadNote {
-    /// A `vocab.json` with `merges.txt` in a folder where no file names a tokenizer class.
+    /// This `vocab.json`, with its `merges.txt`, was read as GPT-2's tokenizer, because no file in the folder
+    /// names a tokenizer class.
     AssumedGpt2(PathBuf),
 }
 
@@ -171,7 +172,7 @@ fn companions(directory: &Path) -> Result<huggingface::Companions, LoadError> {
 
 /// Reads the model at `path`. `pattern` is required for `.tiktoken` and refused for other formats.
 ///
-/// GPT-2's `vocab.json` is read with the other files of its folder, as by `load_folder`; a
+/// GPT-2's `vocab.json` is read together with the other files of its folder, as `load_folder` does. A
 /// `tokenizer.json` is read alone.
 ///
 /// # Errors
@@ -180,28 +181,28 @@ pub fn load_model(path: &Path, pattern: Option<Pattern>) -> Result<Model, LoadEr
     load_model_with_notes(path, pattern).map(|loaded| loaded.model)
 }
 
-/// As [`load_model`], with the assumptions made.
+/// Like [`load_model`], but also returns the assumptions made while reading.
 ///
 /// # Errors
-/// As [`load_model`].
+/// Those of [`load_model`].
 pub fn load_model_with_notes(
     path: &Path,
     pattern: Option<Pattern>,
 ) -> Result<LoadedModel, LoadError> {
-    let own = || path.to_owned();
-    let format = ModelFormat::of_path(path).ok_or_else(|| LoadError::UnknownFormat(own()))?;
+    let owned = || path.to_owned();
+    let format = ModelFormat::of_path(path).ok_or_else(|| LoadError::UnknownFormat(owned()))?;
     let bytes = read_file(path)?;
     if format != ModelFormat::Tiktoken && pattern.is_some() {
-        return Err(LoadError::PatternGiven(own()));
+        return Err(LoadError::PatternGiven(owned()));
     }
     let model = match format {
         ModelFormat::Tiktoken => {
-            let pattern = pattern.ok_or_else(|| LoadError::PatternMissing(own()))?;
+            let pattern = pattern.ok_or_else(|| LoadError::PatternMissing(owned()))?;
             let model = tiktoken::read(&bytes, pattern);
-            model.map_err(|error| LoadError::Tiktoken(own(), error))?
+            model.map_err(|error| LoadError::Tiktoken(owned(), error))?
         }
         ModelFormat::Native => {
-            native::read(&bytes).map_err(|error| LoadError::Native(own(), error))?
+            native::read(&bytes).map_err(|error| LoadError::Native(owned(), error))?
         }
         #[cfg(feature = "huggingface")]
         ModelFormat::HuggingFace if huggingface::is_vocab(&bytes) => {
@@ -209,10 +210,10 @@ pub fn load_model_with_notes(
         }
         #[cfg(feature = "huggingface")]
         ModelFormat::HuggingFace => {
-            huggingface::read(&bytes).map_err(|error| LoadError::HuggingFace(own(), error))?
+            huggingface::read(&bytes).map_err(|error| LoadError::HuggingFace(owned(), error))?
         }
         #[cfg(not(feature = "huggingface"))]
-        ModelFormat::HuggingFace => return Err(LoadError::NotBuilt(own())),
+        ModelFormat::HuggingFace => return Err(LoadError::NotBuilt(owned())),
     };
     let notes = Vec::new();
     Ok(LoadedModel { model, notes })
@@ -223,19 +224,19 @@ pub fn load_model_with_notes(
 /// # Errors
 /// If the file cannot be written or the format cannot store the model.
 pub fn save_model(model: &Model, path: &Path) -> Result<(), SaveError> {
-    let own = || path.to_owned();
-    let format = ModelFormat::of_path(path).ok_or_else(|| SaveError::UnknownFormat(own()))?;
+    let owned = || path.to_owned();
+    let format = ModelFormat::of_path(path).ok_or_else(|| SaveError::UnknownFormat(owned()))?;
     let bytes = match format {
         ModelFormat::Native => native::write(model),
         ModelFormat::Tiktoken => {
-            tiktoken::write(model).map_err(|error| SaveError::Tiktoken(own(), error))?
+            tiktoken::write(model).map_err(|error| SaveError::Tiktoken(owned(), error))?
         }
         #[cfg(feature = "huggingface")]
         ModelFormat::HuggingFace => {
-            huggingface::write(model).map_err(|error| SaveError::HuggingFace(own(), error))?
+            huggingface::write(model).map_err(|error| SaveError::HuggingFace(owned(), error))?
         }
         #[cfg(not(feature = "huggingface"))]
-        ModelFormat::HuggingFace => return Err(SaveError::NotBuilt(own())),
+        ModelFormat::HuggingFace => return Err(SaveError::NotBuilt(owned())),
     };
     write_atomically(path, |file| {
         let written = file.write_all(&bytes);

@@ -5,15 +5,16 @@
 //! The pieces of a range are contiguous in each table; they are read table by table and summed in a small
 //! index that fits in cache.
 //!
-//! **Cost.** Each table is read sequentially, twice, the second time from cache. No piece is hashed again.
-//! Threads merge disjoint sets of ranges without sharing anything. This is ten times as fast as inserting the
-//! pieces of one table into another, where hash order makes the insertions collide.
+//! **Cost.** Each range is read twice, sequentially, the second time from cache. Hashes are computed from the
+//! stored keys, not from the bytes of the pieces. Threads merge disjoint sets of ranges without waiting for
+//! each other. This is ten times as fast as inserting the pieces of one table into another: as the pieces
+//! come in hash order, the insertions collide.
 
 use super::table::{Entry, PieceTable};
 use crate::parallel;
 use crate::piece_counts::{PieceCounts, PieceCountsError};
 
-/// The number of slots in a range of the largest table: 16 KiB.
+/// The number of slots of the largest table in a range: 16 KiB.
 const RANGE_SLOTS: usize = 1 << 9;
 
 /// Merges `tables`, which must have the same seeds, on up to `threads` threads.
@@ -50,12 +51,14 @@ pub(super) fn merge(
 struct RangeMerger<'t> {
     /// The distinct pieces, each with the table where it was first found.
     entries: Vec<(&'t PieceTable, Entry<'t>)>,
-    /// Hash table from the next bits of the hash to the number of an entry, from 1.
+    /// Hash table from pieces to the numbers of their entries, from 1; 0 in a free slot. Uses the bits of the
+    /// hash below those that select the range.
     index: Vec<u32>,
 }
 
 impl<'t> RangeMerger<'t> {
-    /// Appends the merged counts of range number `range` to `counts`.
+    /// Appends the merged counts of one range to `counts`. The upper `bits` bits of a hash are the number of
+    /// its range.
     fn merge(
         &mut self,
         tables: &'t [PieceTable],

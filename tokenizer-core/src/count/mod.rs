@@ -290,8 +290,8 @@ mod tests {
 
     #[test]
     fn a_panic_in_a_document_propagates_without_a_deadlock() {
-        /// Counts the calls of `as_ref` in the first field and panics at the call given by the second; 0 means
-        /// never.
+        /// Counts the calls of `as_ref` in the first field and panics at the call given by the second; 0
+        /// means never.
         struct Broken(AtomicUsize, usize);
         impl AsRef<[u8]> for Broken {
             fn as_ref(&self) -> &[u8] {

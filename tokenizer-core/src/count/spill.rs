@@ -6,10 +6,11 @@
 //! counts as without a bound, and only a buffer per run is in memory. Every 64 runs are merged into a longer
 //! one, so few files are open.
 //!
-//! Runs are sorted by bytes rather than partitioned by hash, because files of counts are sorted by bytes
-//! anyway, and because a partition might exceed memory, while a merge never does.
+//! Runs are sorted by bytes rather than partitioned by hash, because the files of counts that the program
+//! writes are sorted by bytes anyway, and because a partition might exceed memory, while a merge never does.
 //!
-//! **Cost.** A piece is written once for each run that contains it, and again each time 64 runs are merged.
+//! **Cost.** A piece is written once for each run that contains it, and again whenever such a run is merged
+//! into a longer one.
 //! Memory: the bound, plus the documents in flight, a few megabytes of buffers, and any piece longer than the
 //! bound.
 
@@ -97,18 +98,18 @@ impl<'a, S: TemporaryStore> PieceCounter<'a, S> {
     ///
     /// # Errors
     /// Returns the error of the first document that fails, or an error of the store. The counter must not be
-    /// used afterwards: some pieces may have been counted.
+    /// used afterwards: some pieces of these documents may have been counted.
     pub fn count<D: AsRef<[u8]> + Send + Sync>(
         &mut self,
         documents: impl IntoIterator<Item = D, IntoIter: Send>,
     ) -> Result<(), CountError> {
         self.store_added()?;
         let share = self.spill.half_bound / self.options.threads.max(1);
-        let full = |table: &mut PieceTable, spans: &Spans| {
+        let make_room = |table: &mut PieceTable, spans: &Spans| {
             let bytes = spans.ends().last().map_or(0, |end| end - spans.start());
             self.spill.make_room(table, share, spans.len(), bytes)
         };
-        let tables = super::tables(documents, self.pattern, &self.options, &full)?;
+        let tables = super::tables(documents, self.pattern, &self.options, &make_room)?;
         parallel::map(tables.into_iter(), |table| self.spill.store_table(table))
             .into_iter()
             .collect()
@@ -233,22 +234,23 @@ impl<S: TemporaryStore> Spill<'_, S> {
         Ok(())
     }
 
+    /// Writes pieces to a new run.
     fn write(&self, pieces: &mut SortedPieces<S::File>) -> Result<Run<S::File>, CountError> {
         let mut written = 0;
-        let file = self.store.create().map_err(store)?;
+        let file = self.store.create().map_err(store_error)?;
         let mut writer = BufWriter::with_capacity(BUFFER, file);
         while let Some((piece, count)) = pieces.next()? {
-            write_row(&mut writer, piece, count).map_err(store)?;
+            write_row(&mut writer, piece, count).map_err(store_error)?;
             written += 1;
         }
         let file = writer
             .into_inner()
-            .map_err(|error| store(error.into_error()))?;
+            .map_err(|error| store_error(error.into_error()))?;
         let mut run = Run {
             file,
             pieces: written,
         };
-        run.file.rewind().map_err(store)?;
+        run.file.rewind().map_err(store_error)?;
         Ok(run)
     }
 
@@ -313,8 +315,8 @@ impl<F: Read> SortedPieces<F> {
     /// Loads all pieces into memory, for training.
     ///
     /// # Errors
-    /// As [`SortedPieces::next`]. [`CountError::MemoryExceeded`] if the pieces need more than `max_memory`
-    /// bytes.
+    /// See [`SortedPieces::next`]. Also returns [`CountError::MemoryExceeded`] if the pieces need more than
+    /// `max_memory` bytes.
     pub fn into_piece_counts(mut self, max_memory: usize) -> Result<PieceCounts, CountError> {
         let mut counts = PieceCounts::new();
         while let Some((piece, count)) = self.next()? {
@@ -382,7 +384,7 @@ impl<F: Read> Source<F> {
             }
             Rest::Run { left: 0, .. } => return Ok(false),
             Rest::Run { reader, left } => {
-                self.count = read_row(reader, &mut self.piece).map_err(store)?;
+                self.count = read_row(reader, &mut self.piece).map_err(store_error)?;
                 *left -= 1;
             }
         }
@@ -411,7 +413,7 @@ impl<F> PartialEq for Source<F> {
 
 impl<F> Eq for Source<F> {}
 
-fn store(error: io::Error) -> CountError {
+fn store_error(error: io::Error) -> CountError {
     CountError::Store(error.to_string())
 }
 
@@ -426,7 +428,7 @@ fn read_row(reader: &mut impl Read, piece: &mut Vec<u8>) -> io::Result<Count> {
     let length = read_number(reader)?;
     let count = read_number(reader)?;
     piece.clear();
-    // The file is our own, so the length is one that fitted in memory.
+    // This process wrote the file, so a piece of this length has been in memory before.
     piece.resize(usize::try_from(length).map_err(io::Error::other)?, 0);
     reader.read_exact(piece)?;
     Ok(count)

@@ -1,13 +1,13 @@
 //! The hash table in which a thread counts pieces.
 //!
 //! Open addressing with linear probing. A slot is 32 bytes, two to a cache line: a 16-byte key (`hash.rs`), a
-//! count, and the arena offset of a piece longer than its key.
+//! count, and the arena offset of the piece if it is too long for the key.
 //!
 //! Runs of pieces from the splitter are counted in groups: first the keys of a group are computed and their
 //! slots prefetched, then the slots are updated.
 //!
 //! **Cost.** A known piece costs a load, a multiplication and one cache line; so does a new one of up to 15
-//! bytes. A longer new piece is copied once. At most three quarters of the slots are in use.
+//! bytes. A longer new piece is also copied to the arena. At most three quarters of the slots are in use.
 
 mod sorted;
 
@@ -26,6 +26,7 @@ pub(super) struct PieceTable {
     /// Shift from a hash to the index of its first slot.
     shift: u32,
     used: usize,
+    /// The bytes of the pieces of more than 15 bytes.
     arena: Vec<u8>,
     seeds: Seeds,
 }
@@ -45,7 +46,7 @@ pub(super) struct Entry<'t> {
     pub(super) count: Count,
 }
 
-/// The number of slots of a new table: 32 KiB, to keep small counts cheap.
+/// The number of slots of a new table: 32 KiB, so that counting a short text is cheap.
 const INITIAL_SLOTS: usize = 1 << 10;
 
 /// The number of pieces whose slots are prefetched together.
@@ -95,7 +96,7 @@ impl PieceTable {
         let mut start = spans.start();
         let mut group = [(Key(0), 0u64, 0usize, 0usize); GROUP];
         for ends in spans.ends().chunks(GROUP) {
-            // Grow before the group, so that its slots stay valid.
+            // Growing now keeps the prefetched slots valid for the whole group.
             if self.is_full_with(GROUP) {
                 self.grow();
             }
@@ -108,7 +109,7 @@ impl PieceTable {
             }
             for &(key, hash, start, end) in &group[..ends.len()] {
                 let slot = self.find(key, hash, &text[start..end]);
-                // Cannot overflow: it counts up by one.
+                // Cannot overflow: a table filled from runs only ever counts up by one.
                 self.slots[slot].count += 1;
             }
         }
@@ -119,7 +120,7 @@ impl PieceTable {
     pub(super) fn entries(&self, range: usize, bits: u32) -> impl Iterator<Item = Entry<'_>> {
         let width = self.slots.len() >> bits;
         let homes = range * width..(range + 1) * width;
-        // Displaced pieces follow the range, up to the first free slot. The table wraps around.
+        // Pieces displaced by collisions follow the range, up to the first free slot. The table wraps around.
         let last = self.slots.len() - 1;
         let displaced = (homes.end..homes.start + self.slots.len())
             .map(move |at| at & last)
@@ -187,8 +188,9 @@ impl PieceTable {
         };
     }
 
-    /// Returns whether `pieces` new pieces would fill more than three quarters of the slots. Half-full tables
-    /// are not faster to search, and the first touch of their memory costs more than all look-ups in it.
+    /// Returns whether `pieces` new pieces would fill more than three quarters of the slots. Growing at one
+    /// half would not make searches faster, and the first access to the additional memory costs more than all
+    /// look-ups in it.
     fn is_full_with(&self, pieces: usize) -> bool {
         self.used + pieces > self.slots.len() / 4 * 3
     }

@@ -1,15 +1,15 @@
 //! Safe boundaries: boundaries between two characters that no token crosses.
 //!
-//! A merge across a boundary produces a token with that boundary inside. So if no token contains the few
-//! bytes around a boundary, merging never crosses it, and the two sides can be merged separately. Between two
+//! A merge across a boundary produces a token with that boundary inside. The few bytes around a boundary show
+//! whether some token could cross it. If none could, the two sides can be merged separately. Between two
 //! Chinese characters, 91 % of the boundaries are safe for cl100k and 79 % for o200k; between two Greek
 //! letters, 80 % for cl100k and almost none for o200k.
 //!
 //! Two bit sets store the boundaries inside tokens. One is exact: for a boundary one byte from the start or
-//! end of a token, it stores the bytes on both sides. The other is a Bloom filter with one hash: for all
-//! other boundaries, it stores the two bytes before and the two or three bytes after. A false positive only
-//! misses a safe boundary. Boundaries between two ASCII characters are ignored: some token crosses almost
-//! every one of them.
+//! end of a token, it stores the byte before and the byte after. The other is a Bloom filter with one hash:
+//! for all other boundaries, it stores the two bytes before and up to three bytes after, as far as the token
+//! reaches. A false positive only makes a safe boundary look unsafe. Boundaries between two ASCII characters
+//! are never regarded as safe: some token crosses almost every one of them.
 //!
 //! Building the sets reads each token once (1 ms for cl100k). They take 136 KiB.
 
@@ -33,8 +33,8 @@ impl Boundaries {
         }
     }
 
-    /// Returns the bit sets. Several threads may build them at once; the first result is kept. So a process
-    /// forked during a build never waits for a thread that it lacks.
+    /// Returns the bit sets. Several threads may build them at the same time; the first result is kept. No
+    /// thread waits for another's build: in a child process forked during it, that thread does not exist.
     #[inline]
     pub(super) fn sets(&self) -> &BoundarySets {
         match self.sets.get() {
@@ -49,13 +49,14 @@ impl Boundaries {
 
 /// The two bit sets: see the module documentation.
 pub(super) struct BoundarySets {
-    /// Boundaries one byte from an end of a token, indexed by the two bytes around.
+    /// Boundaries one byte from an end of a token, indexed by the bytes before and after.
     near_end: Box<[u64; (1 << 16) / 64]>,
-    /// Boundaries further inside, indexed by the hash of the four or five bytes around.
+    /// Boundaries further inside, indexed by the hash of the four or five bytes around them.
     inside: Box<[u64; (1 << INSIDE_BITS) / 64]>,
 }
 
-/// The filter has 2^20 bits, 16 for each of 60,000 contexts: 6 % false positives.
+/// The filter has 2^20 bits. The tokens of o200k set 2.7 % of them, and those of cl100k 0.2 %; this is the
+/// rate of false positives of each of the two look-ups.
 const INSIDE_BITS: u32 = 20;
 
 impl BoundarySets {
@@ -85,8 +86,8 @@ impl BoundarySets {
 
     /// Returns whether the boundary between the second and third byte of `around` (little-endian) is safe.
     ///
-    /// The caller has checked [`is_candidate`]. Bytes from outside the piece may hide a safe boundary, but
-    /// never make an unsafe one appear safe.
+    /// The two bytes must satisfy [`is_candidate`]. Some of the other bytes may be from outside the piece:
+    /// this may hide a safe boundary, but never makes an unsafe one appear safe.
     #[inline(always)]
     pub(super) fn is_safe(&self, around: u64) -> bool {
         let four = hash(around & FOUR);
@@ -100,7 +101,7 @@ impl BoundarySets {
 const FOUR: u64 = u32::MAX as u64;
 const FIVE: u64 = (1 << 40) - 1;
 
-/// Returns whether a character starts at `after`, and it or the previous one is non-ASCII.
+/// Returns whether byte `after` starts a character, and this character or the one before it is non-ASCII.
 fn is_candidate(before: u8, after: u8) -> bool {
     let continues = after & 0xC0 == 0x80;
     !continues && (before | after) & 0x80 != 0
@@ -152,7 +153,8 @@ mod tests {
     use crate::vocab::Repeats;
     use proptest::prelude::*;
 
-    /// Bytes of characters of one to four bytes, so that tokens contain boundaries or end inside a character.
+    /// Random bytes that occur in characters of one to four bytes, so that tokens contain boundaries or end
+    /// inside a character.
     fn any_bytes(length: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u8>> {
         let byte = prop::sample::select(&b"\xE4\xB8\xA9\xC3\xA9\xF0\x9F a"[..]);
         prop::collection::vec(byte, length)

@@ -2,24 +2,25 @@
 //!
 //! A chunk is a whole piece, or a fragment of one. Merges never cross a safe boundary (`boundaries.rs`), so
 //! the ids of a piece are those of its chunks. In scripts without spaces a piece is often a whole sentence,
-//! which rarely recurs, while its chunks are a few thousand characters and words. So the piece table stores
-//! chunks.
+//! which rarely recurs, but most of its chunks are among a few thousand characters and words that do. So the
+//! piece table stores chunks.
 //!
-//! A piece of up to 15 bytes is looked up whole, and cut only on a miss: most of these are words that recur.
+//! A piece of up to 15 bytes is looked up whole, and cut only on a miss: most such pieces are words that
+//! recur.
 //!
-//! **Cost.** Bit masks over 64 bytes yield the boundaries next to non-ASCII characters. Each of these takes
-//! three bit tests.
+//! **Cost.** Bit masks over 64 bytes at a time find the boundaries next to non-ASCII characters. Each such
+//! boundary takes three bit tests.
 
 use super::boundaries::Boundaries;
 use crate::hash::{Key, Seeds};
 use crate::pattern::Spans;
 use crate::simd::{BLOCK, Simd};
 
-/// Key bit of fragments. A whole piece that equals a token may skip merging, while a fragment with the same
-/// bytes is always merged, so their ids may differ.
+/// The bit that is set in the keys of fragments. A whole piece that equals a token may skip merging, while a
+/// fragment with the same bytes is always merged, so their ids may differ.
 pub(super) const FRAGMENT: u128 = 1 << 127;
 
-/// The end of a chunk: its offset in the text, and whether the chunk is a fragment.
+/// The end of a chunk, as an offset in the text, and whether the chunk is a fragment, in one word.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct End(usize);
 
@@ -68,7 +69,7 @@ impl<'t> Chunks<'t> {
         }
     }
 
-    /// The chunks of one piece.
+    /// The chunks of one piece. `end` must be its length.
     pub(super) fn of_piece(piece: &'t [u8], end: &'t usize) -> Self {
         Chunks {
             text: piece,
@@ -115,8 +116,8 @@ impl<'t> Chunks<'t> {
         filled
     }
 
-    /// Calls `each` with the key and the end of each chunk of the next piece. If `each` returns `false`, that
-    /// chunk is not consumed, and the next call resumes with it.
+    /// Calls `each` with the key and the end of each chunk of the next piece, or of its rest. If `each`
+    /// returns `false`, that chunk is not consumed, and the next call resumes with it.
     ///
     /// There must be a next piece.
     #[inline(always)]
@@ -149,7 +150,7 @@ impl<'t> Chunks<'t> {
             let Key(key) = seeds.key(text, start, next);
             let mark = if is_fragment { FRAGMENT } else { 0 };
             if !each(key | mark, End::new(next, is_fragment)) {
-                // The mask may start after `start + 1`, where the next call resumes.
+                // The next call searches from `start + 1` again, and the mask may start after that.
                 safe_end = 0;
                 break;
             }
@@ -217,7 +218,8 @@ fn safe_boundaries<S: Simd>(simd: S, boundaries: &Boundaries, text: &[u8], start
     safe
 }
 
-/// Size of a block plus two bytes before it and six after it: eight bytes around each boundary.
+/// Size of a block plus two bytes before it and six after it, so that each of its boundaries has eight bytes
+/// around it.
 const AROUND: usize = 2 + BLOCK + 6;
 
 #[cfg(test)]
@@ -230,13 +232,14 @@ mod tests {
     use proptest::prelude::*;
     use std::sync::Arc;
 
-    /// Bytes of characters of one to four bytes, with spaces, so that pieces are short and long.
+    /// Random bytes that occur in characters of one to four bytes, with spaces, so that pieces are short and
+    /// long.
     fn any_bytes(length: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u8>> {
         let byte = prop::sample::select(&b"\xE4\xB8\xA9\xC3\xA9\xF0\x9Faa "[..]);
         prop::collection::vec(byte, length)
     }
 
-    /// Chunks longer than a block: a group may fill up while the mask of the next block is loaded.
+    /// Chunks longer than a block: when a group is full, the current mask may be that of a later block.
     fn any_long_chunks() -> impl Strategy<Value = Vec<u8>> {
         let letters = (1..200_usize).prop_map(|length| vec![b'a'; length]);
         let some = prop_oneof![
@@ -248,7 +251,7 @@ mod tests {
     }
 
     proptest! {
-        /// Groups of any size, which decide where the cut of a piece is resumed.
+        /// Groups have any size, because cutting a piece is interrupted whenever a group is full.
         #[test]
         fn chunks_end_at_safe_boundaries_and_cover_all_pieces(
             tokens in prop::collection::hash_set(any_bytes(2..6), 0..20),
@@ -291,7 +294,7 @@ mod tests {
                             !ascii && !crossed && bytes[at] & 0xC0 != 0x80
                         };
                         prop_assert!(ends[..ends.len() - 1].iter().all(is_safe));
-                        // Without tokens, every candidate is safe.
+                        // Without tokens of several bytes, every candidate is safe.
                         if tokens.is_empty() {
                             let want: Vec<usize> = (1..end).filter(is_safe).chain([end]).collect();
                             prop_assert_eq!(ends, want);

@@ -33,7 +33,7 @@ struct Shared {
     sessions: FreeList<Box<Session>>,
 }
 
-/// Performance options of an [`Encoder`]. They do not change ids.
+/// Performance options for an [`Encoder`]. They do not change ids.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EncoderOptions {
     pub(crate) cache_bytes: usize,
@@ -62,7 +62,7 @@ impl EncoderOptions {
 
 /// Returns an empty vector with capacity for the ids of `bytes` bytes of text.
 pub(super) fn with_capacity_for(bytes: usize) -> Vec<TokenId> {
-    // Text has two to five bytes per id. Unused capacity costs nothing, because its pages are never
+    // Text usually has two to five bytes per id. Unused capacity costs nothing, because its pages are never
     // touched; growing the vector costs a seventh of the encoding time.
     let mut ids = Vec::with_capacity(bytes / 2 + 256);
     advise_huge_pages(ids.spare_capacity_mut());
@@ -94,7 +94,7 @@ impl Encoder {
         }
     }
 
-    /// Takes an idle session, or creates one. It is returned to the free list when dropped.
+    /// Takes an idle session, or creates one. Dropping the session returns it to the free list.
     pub(super) fn session(&self) -> Taken<'_, Box<Session>> {
         let Shared {
             sessions, options, ..
@@ -155,7 +155,7 @@ impl Encoder {
         Ok(())
     }
 
-    /// Returns the number of ids of `segments`, or `None` if it exceeds `limit`. Ids are not stored.
+    /// Returns the number of ids of `segments`, or `None` if there are more than `limit`. Ids are not stored.
     pub(super) fn count_segments(
         &self,
         session: &mut Session,
@@ -188,8 +188,8 @@ impl Encoder {
 
     /// Returns a function that encodes one piece at a time, without splitting it by the pattern.
     ///
-    /// An empty piece, which no pattern produces, is encoded as the empty token if the model has one and
-    /// ignores merges for whole pieces, and otherwise as no ids.
+    /// No pattern produces an empty piece. If the model has an empty token, and encodes a piece that equals a
+    /// token without merging, an empty piece yields that token; otherwise it yields no ids.
     pub(crate) fn piece_by_piece(&self) -> impl FnMut(&[u8]) -> Vec<TokenId> {
         let mut session = self.session();
         move |piece| {
@@ -206,7 +206,8 @@ impl fmt::Debug for Encoder {
     }
 }
 
-/// A configured call of a [`Tokenizer`](crate::Tokenizer): allowed special tokens, threads, a stop flag.
+/// The options for a call of a [`Tokenizer`](crate::Tokenizer): allowed special tokens, the number of
+/// threads, a stop flag, a progress counter. Its methods make the call.
 ///
 /// Created by [`Tokenizer::request`](crate::Tokenizer::request); can be used any number of times.
 ///
@@ -249,11 +250,12 @@ impl<'t> Request<'t> {
     }
 
     /// Uses up to `threads` threads, including the caller's (1 by default; 0 means 1). Results do not depend
-    /// on it.
+    /// on the number.
     ///
-    /// Each thread gets at least 64 KiB of text. A text is cut only where the pattern is known to split, so
-    /// one thread encodes a text without such a position (one letter, a million times), and all texts of a
-    /// pattern that [uses the regex engine](crate::Pattern::uses_regex_engine).
+    /// Uses at most one thread per 64 KiB of text. A text is divided between threads only at allowed special
+    /// tokens and where the pattern is known to split. A text without such a position (one letter, a million
+    /// times) is encoded by one thread. If the pattern
+    /// [uses the regex engine](crate::Pattern::uses_regex_engine), no split position is known in advance.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self
@@ -266,8 +268,9 @@ impl<'t> Request<'t> {
         self
     }
 
-    /// Adds the number of encoded bytes to `counter`, about every 64 KiB: for a progress bar. The total may
-    /// differ from the length of the text by a few bytes, and more if the model normalizes.
+    /// Adds the number of encoded bytes to `counter`, about every 64 KiB: for a progress bar. The total is
+    /// approximate: a special token and the end of a text count as one byte each, and if the model has a
+    /// normalizer, long texts are counted after normalization.
     pub fn progress(mut self, counter: &'t AtomicU64) -> Self {
         self.progress = Some(counter);
         self
@@ -285,7 +288,7 @@ impl<'t> Request<'t> {
         forbidden: &SpecialSet,
     ) -> Result<(), EncodeError> {
         let text = text.as_ref();
-        // Normalize only if a token is matched in normalized text.
+        // Normalize only if some token is matched in normalized text.
         let normalizer = self.encoder.model().normalizer();
         let normalizer = normalizer.filter(|_| !forbidden.normalized.is_empty());
         let mut segments = Segments::new(text, forbidden, normalizer).aligned();

@@ -1,19 +1,18 @@
-//! Errors of encoding.
+//! Encoding errors.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::pattern::SplitError;
 
-/// An error of encoding a text.
+/// An error while encoding a text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// The pattern failed on the text. If the model has a normalizer, the offset counts normalized bytes
-    /// after the last special token.
+    /// The pattern failed on the text. If the model has a normalizer, the offset counts original bytes up to
+    /// the last token that was matched before normalization, and normalized bytes after it.
     #[error(transparent)]
     Split(#[from] SplitError),
-    /// The text contains a forbidden special token: see
-    /// [`Request::refuse_specials`](crate::Request::refuse_specials).
+    /// [`Request::refuse_specials`](crate::Request::refuse_specials) found a forbidden special token.
     #[error("special token {content:?} at byte {offset} is not allowed")]
     SpecialNotAllowed {
         /// The special token.
@@ -27,7 +26,7 @@ pub enum EncodeError {
 }
 
 impl EncodeError {
-    /// Converts an error on a segment that begins at byte `offset` of the text.
+    /// Converts an error in a segment to one in the text, where the segment begins at byte `offset`.
     pub(super) fn split_failed(error: SplitError, offset: usize) -> Self {
         EncodeError::Split(SplitError {
             offset: offset + error.offset,
@@ -36,7 +35,7 @@ impl EncodeError {
     }
 }
 
-/// An error of encoding a batch of texts.
+/// An error while encoding or counting a batch of texts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("text {text}: {error}")]
 #[non_exhaustive]

@@ -1,8 +1,10 @@
-//! Merging bytes of any length with a linked list of tokens and a heap of candidate merges.
+//! Merging any number of bytes with a linked list of tokens and a heap of candidate merges.
 //!
-//! The heap yields the lowest rank, leftmost first. Candidates are deleted lazily: one is stale if its left
-//! token is gone, or if its pair now ends elsewhere (tokens only grow). A merge pushes at most two
-//! candidates, so `n` bytes cost `O(n log n)`. Tokens are indexed by their first bytes, as in `lockstep.rs`.
+//! The heap yields the candidate with the lowest rank; among equal ranks, the leftmost. A candidate goes
+//! stale when one of its two tokens is merged with another token. It stays in the heap and is skipped when
+//! popped: its left token is gone, or the pair at its index now ends further right. A merge pushes at most
+//! two candidates, so `n` bytes cost `O(n log n)`. Tokens are indexed by the offsets of their first bytes,
+//! as in `lockstep.rs`.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -25,14 +27,15 @@ struct Node {
     token: HashedToken,
     /// Index of the previous token; out of range for the first.
     previous: usize,
-    /// Index of the next token, or the length.
+    /// Index of the next token; for the last one, the length of the piece.
     next: usize,
 }
 
-/// A candidate merge. The derived order, by rank and then by index, is the order of merging.
+/// A candidate merge. The derived order, by rank and then by index, is the order in which BPE merges.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Candidate {
     rank: u32,
+    /// Index of the left token.
     at: usize,
     /// The end of the merged token.
     end: usize,

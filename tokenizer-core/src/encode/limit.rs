@@ -1,29 +1,30 @@
 //! Counting and truncating texts up to a limit of ids.
 //!
-//! Ids are not stored, and little of the text after the limit is read: both cost about as much as counting
-//! the ids up to the limit.
+//! Ids are not stored, and little of the text after the limit is read. So counting and truncating both cost
+//! about as much as encoding the text up to the limit.
 //!
 //! # Truncation
 //!
-//! A longer prefix may have fewer ids: `a` a thousand times may be ten ids, and one letter more a single one.
-//! So the longest prefix that fits is found in two steps.
+//! A longer prefix may have fewer ids: the letter `a` a thousand times may be ten ids, but a thousand and one
+//! times a single id. So the longest prefix that fits is found in two steps.
 //!
 //! 1. **Cuts.** A cut is a position where the pattern is known to split
-//!    ([`Pattern::first_cut`](crate::Pattern::first_cut)). The ids of a prefix that contains a cut are those
-//!    before it followed by those after it, so the count grows from cut to cut. Only the interval between the
-//!    last cut that fits and the next cut is searched: a few words, or a piece of a million letters.
-//! 2. **Search.** In the interval, galloping and bisection find a prefix that fits, but not with one more
-//!    character. Then longer prefixes are tried, the longest first: as many as [`RETRY_BYTES`] bytes of
-//!    re-encoding allow, and at least [`MIN_RETRIES`].
+//!    ([`Pattern::first_cut`](crate::Pattern::first_cut)). If a prefix contains a cut, its ids are those of
+//!    the text before the cut, followed by those of the text after it. So the count grows from cut to cut.
+//!    Only the interval between the last cut up to which the text fits and the next cut is searched: a few
+//!    words, or a piece of a million letters.
+//! 2. **Search.** In the interval, galloping and bisection find a prefix that fits, but no longer does with
+//!    one more character. Then the next longer prefixes are tried, the longest of them first: as many as
+//!    have [`RETRY_BYTES`] bytes in total, and at least [`MIN_RETRIES`].
 //!
-//! There are no cuts if the pattern has no scanner, if the normalizer changes the text, or if special or
-//! added tokens may occur in it. The interval is then the whole text.
+//! There are no cuts if the pattern uses the regex engine, if the normalizer changes the text, or if special
+//! or added tokens are recognized. The interval is then the whole text.
 
 use super::encoder::Request;
 use super::error::EncodeError;
 
-/// Bytes that may be encoded again to find a longer prefix than bisection did: 0.5 to 2 ms, enough to try
-/// each end in an interval of 360 bytes.
+/// Bytes that may be encoded again to find a longer prefix than bisection did. This takes 0.5 to 2 ms, and
+/// suffices to try every prefix of an interval of 360 bytes.
 const RETRY_BYTES: usize = 1 << 16;
 
 /// Bytes after a prefix that may compose with its last characters: a few combining marks.
@@ -42,10 +43,11 @@ pub struct Truncated<'t> {
 }
 
 impl Request<'_> {
-    /// Returns the number of ids of `text`, or `None` if it exceeds `limit`. Uses one thread.
+    /// Returns the number of ids of `text`, or `None` if there are more than `limit`. Uses one thread.
     ///
-    /// Takes the time of encoding `limit` ids, for a text of any length. If the model has a normalizer or
-    /// added tokens, the whole text is normalized and searched first.
+    /// Takes about as long as encoding text of `limit` ids, however long the text is. But if the model has a
+    /// normalizer, or if special or added tokens are recognized, the whole text may be normalized and
+    /// searched for tokens first.
     ///
     /// ```
     /// use tokenizer_core::{Merges, Model, Tokenizer};
@@ -57,7 +59,7 @@ impl Request<'_> {
     /// ```
     ///
     /// # Errors
-    /// As [`Request::encode`], if the pattern fails before the limit is reached.
+    /// Same as [`Request::encode`], unless the limit is exceeded before the pattern fails.
     pub fn count_till_limit(
         &self,
         text: impl AsRef<[u8]>,
@@ -73,17 +75,17 @@ impl Request<'_> {
     /// The prefix ends between two characters. A maximal invalid sequence of bytes counts as one character.
     /// Uses one thread.
     ///
-    /// With a named pattern, the result is the longest prefix for most texts. In the following cases it may
-    /// be shorter, because the search is bounded; then none of the next 16 longer prefixes fits either:
+    /// The search is bounded, so in the following cases a longer prefix may fit too, though none of the next
+    /// 16 longer ones does:
     ///
-    /// - over a few hundred bytes without a position where the pattern is known to split (a long word, a run
-    ///   of spaces, Chinese without punctuation);
-    /// - a custom regex;
-    /// - a normalizer that changes the text;
-    /// - allowed special tokens, or added tokens that are not special.
+    /// - The text has more than a few hundred bytes without a position where the pattern is known to split (a
+    ///   long word, a run of spaces, Chinese without punctuation).
+    /// - The pattern [uses the regex engine](crate::Pattern::uses_regex_engine).
+    /// - The normalizer changes the text.
+    /// - Special tokens are allowed, or the model has added tokens that are not special.
     ///
-    /// Takes about the time of encoding `limit` ids, for a text of any length, and a few dozen times as long
-    /// in the cases above.
+    /// Takes about as long as encoding text of `limit` ids, however long the text is; in the cases above, a
+    /// few dozen times as long.
     ///
     /// ```
     /// use tokenizer_core::{Merges, Model, Tokenizer};
@@ -98,12 +100,12 @@ impl Request<'_> {
     /// ```
     ///
     /// # Errors
-    /// As [`Request::encode`], if the pattern fails on a prefix that is tried.
+    /// Same as [`Request::encode`], but the pattern may also fail on a prefix that is tried.
     pub fn truncate<'t>(&self, text: &'t [u8], limit: usize) -> Result<Truncated<'t>, EncodeError> {
         let model = self.encoder.model();
-        // Every longer prefix has more than `limit` ids.
+        // A prefix of more bytes than this has more than `limit` ids.
         let max_bytes = limit.saturating_mul(model.vocab().longest());
-        // Characters after the prefix may compose with its last one.
+        // Characters after such a prefix may compose with its last one.
         let read = text.len().min(max_bytes.saturating_add(1 + COMPOSE_MARGIN));
         let read = &text[..start_of_character(text, read)];
         let has_cuts = !model.pattern().uses_regex_engine()
@@ -120,14 +122,14 @@ impl Request<'_> {
         Ok(Truncated { text, tokens })
     }
 
-    /// [`Request::truncate`] for a pattern with a scanner, on text that is not normalized. So all bytes are
-    /// in pieces, and `n` ids cover at most `n` times the length of the longest token. Returns the end of the
-    /// prefix and the number of its ids.
+    /// [`Request::truncate`] for a pattern without the regex engine, on text that normalization does not
+    /// change. Such a pattern drops no bytes, so `n` ids cover at most `n` times the length of the longest
+    /// token. Returns the end of the prefix and the number of its ids.
     fn truncate_at_cuts(&self, text: &[u8], limit: usize) -> Result<(usize, usize), EncodeError> {
         let pattern = self.encoder.model().pattern();
         let longest = self.encoder.model().vocab().longest();
         let max_bytes = |ids: usize| ids.saturating_mul(longest).min(text.len());
-        // Usually enough bytes for more than `limit` ids. If not, the upper bound is tried.
+        // `near` bytes usually have more than `limit` ids. If not, the upper bound is tried.
         let near = limit.saturating_mul(16).saturating_add(256).min(text.len());
         let mut fits = FittingPieces::default();
         for length in [near, max_bytes(limit).saturating_add(1).min(text.len())] {
@@ -140,7 +142,7 @@ impl Request<'_> {
                 return Ok((text.len(), fits.tokens));
             }
         }
-        // Every longer prefix starts with the ids before this cut.
+        // The ids of every longer prefix start with those of the text before this cut.
         let mut start = pattern.last_settled_cut(&text[..fits.end], 0).unwrap_or(0);
         let mut tokens = match fits.ends.iter().find(|&&(end, _)| end == start) {
             Some(&(_, tokens)) => tokens,
@@ -149,7 +151,7 @@ impl Request<'_> {
         loop {
             let left = limit - tokens;
             let bound = start.saturating_add(max_bytes(left)).min(text.len());
-            // A cut near the end may depend on the following bytes.
+            // Whether a position near `bound` is a cut may depend on bytes after it.
             let visible = &text[..bound.saturating_add(16).min(text.len())];
             let cut = pattern
                 .first_cut(visible, start)
@@ -173,7 +175,8 @@ impl Request<'_> {
     }
 
     /// Searches for a long prefix of `text` with at most `limit` ids, starting at length `guess`. The whole
-    /// text has more. Returns the length of the prefix and the number of its ids.
+    /// text is known to have more ids or to be empty. Returns the length of the prefix and the number of its
+    /// ids.
     fn longest_prefix(
         &self,
         text: &[u8],
@@ -181,7 +184,8 @@ impl Request<'_> {
         limit: usize,
     ) -> Result<(usize, usize), EncodeError> {
         let count = |end: usize| self.count_till_limit(&text[..end], limit);
-        // The longest prefix known to fit, and the end of one that does not. First gallop from the guess.
+        // The longest prefix known to fit with its number of ids, and the length of one that does not fit.
+        // First gallop from the guess.
         let (mut best, mut over) = ((0, 0), text.len());
         let mut step = 1;
         let mut end = start_of_character(text, guess.min(text.len()));
@@ -216,7 +220,7 @@ impl Request<'_> {
                 None => over = middle,
             }
         }
-        // Then try longer prefixes: some may fit again.
+        // Then try prefixes longer than `over`: some may fit again.
         let mut ends = Vec::new();
         let mut bytes = 0;
         let mut end = end_of_character(text, over);
@@ -234,7 +238,7 @@ impl Request<'_> {
     }
 }
 
-/// Returns the end of the character that starts at `at`, which is before the end of the text.
+/// Returns the end of the character that starts at `at`, or `at + 1` at the end of the text.
 fn end_of_character(text: &[u8], at: usize) -> usize {
     let next = &text[at..text.len().min(at + 4)];
     let length = next.utf8_chunks().next().map_or(1, |chunk| {
@@ -288,7 +292,7 @@ impl Request<'_> {
             let mut at = runs.spans().start();
             let mut left = ids.iter();
             for &end in runs.spans().ends() {
-                let tokens = fits.tokens;
+                let tokens_before = fits.tokens;
                 while at < end
                     && let Some(&id) = left.next()
                 {
@@ -296,7 +300,7 @@ impl Request<'_> {
                     fits.tokens += 1;
                 }
                 if fits.tokens > limit {
-                    fits.tokens = tokens;
+                    fits.tokens = tokens_before;
                     fits.limit_reached = true;
                     break;
                 }
@@ -369,7 +373,7 @@ mod tests {
         assert_eq!(count, (all <= limit).then_some(all));
     }
 
-    /// Checks that the prefix fits, and that none of the next longer ones does.
+    /// Checks that the prefix fits, and that none of the next [`MIN_RETRIES`] longer ones does.
     fn check_near(tokenizer: &Tokenizer, text: &[u8], limit: usize) {
         let truncated = tokenizer.request().truncate(text, limit).unwrap();
         let (end, tokens) = (truncated.text.len(), truncated.tokens);
@@ -382,7 +386,7 @@ mod tests {
         }
     }
 
-    /// Texts so short that each end is tried.
+    /// Texts so short that every prefix is tried.
     fn short_text() -> impl Strategy<Value = Vec<u8>> {
         let some = prop_oneof![
             3 => "[ a-z0-9'\r\n.,]{0,20}".prop_map(String::into_bytes),
@@ -521,7 +525,7 @@ mod tests {
 
     #[test]
     fn truncating_a_long_piece_is_near_linear() {
-        // Trying each end would take hours.
+        // Trying every prefix would take hours.
         let runs = [
             "\u{6771}",
             "a",

@@ -1,19 +1,20 @@
 //! Merging byte ranges of up to 64 bytes, eight in lockstep.
 //!
-//! A lane holds one range in fixed arrays indexed by the first byte of each token: the token, and the
-//! rank at which it merges with the next one. A 64-bit mask marks the first bytes of tokens, so one bit
-//! instruction finds the next or previous token, and a merge moves nothing.
+//! A lane holds one range in two fixed arrays, indexed by the offsets of the first bytes of tokens: the
+//! tokens, and the rank at which each merges with the next one. A 64-bit mask marks these offsets, so one
+//! bit instruction finds the next or previous token, and a merge moves nothing.
 //!
-//! A rank is stored as a key: shifted left by six bits, with its index in the low bits. The minimum of all
-//! keys (four of the widest vectors) is then the lowest rank, leftmost first, together with its index.
+//! A rank is stored as a key: the rank shifted left by six bits, and the index of the left token in the low
+//! bits. The minimum of all keys (four of the widest vectors) then yields the lowest rank and the index of
+//! the leftmost pair that has it.
 //!
-//! **Latency.** A merge takes one minimum and two rank look-ups, each a cache line, usually a cold one. So
-//! eight lanes take turns: each prefetches its look-ups, and completes them in its next turn.
+//! **Latency.** A merge takes one minimum and two rank look-ups. Each look-up reads one cache line, usually a
+//! cold one. So eight lanes take turns: each prefetches its look-ups, and completes them in its next turn.
 //!
-//! **Verification.** The ranks of new pairs are lower bounds (`hash_index.rs`). If every merge performed had
-//! its exact rank, each one was the lowest, because all other keys were lower bounds. So only the merges
-//! performed are verified, after the last one. If one fails (about one range in ten thousand), the heap
-//! merges the range again.
+//! **Verification.** The ranks of new pairs are lower bounds (`hash_index.rs`). If the pair of every merge
+//! had exactly the rank at which it was merged, this rank was the lowest each time, because the keys of all
+//! other pairs were lower bounds. So only the merges performed are verified, after the last one. If one
+//! fails (in about one range in ten thousand), the heap merges the range again.
 
 use std::ops::Range;
 
@@ -25,14 +26,14 @@ use crate::vocab::HashedToken;
 /// Capacity of a lane in bytes.
 pub(super) const LANE_BYTES: usize = 64;
 
-/// Number of ranges that are merged in turns.
+/// Number of ranges that are merged concurrently, taking turns.
 const LANES: usize = 8;
 
 /// A byte range to merge.
 pub(super) struct MergeJob {
     pub(super) start: usize,
     pub(super) end: usize,
-    /// The range of the output with its ids, once they are known.
+    /// The position of the job's ids in the output, once they are known.
     pub(super) ids: Option<Range<usize>>,
 }
 
@@ -59,7 +60,7 @@ impl LockstepMerger {
     }
 
     /// Merges the jobs of up to 64 bytes whose ids are not known, and appends their ids to `ids`. A job
-    /// that fails verification keeps `ids: None`, and the caller merges it by other means.
+    /// that fails verification keeps `ids: None`, and the caller must merge it by other means.
     pub(super) fn merge(
         &mut self,
         rules: &MergeRules,
@@ -162,13 +163,13 @@ impl Kernel for MergeOne<'_> {
 /// A byte range that is being merged.
 struct Lane {
     length: usize,
-    /// Tokens by first byte.
+    /// Tokens by the offset of their first byte.
     tokens: [HashedToken; LANE_BYTES],
     /// The key of each token's merge with the next token.
     keys: [u32; LANE_BYTES],
     /// Bit mask of the first bytes of tokens.
     starts: u64,
-    /// Rank look-ups in flight: the hash of a pair and its index.
+    /// Rank look-ups in flight: the hash of a pair, and the index of its left token.
     pending: [Option<(u64, u32)>; 2],
     merges: [Merged; LANE_BYTES],
     merge_count: usize,
@@ -180,7 +181,7 @@ struct Merged {
     rank: u32,
     left: TokenId,
     right: TokenId,
-    /// The first byte of the new token.
+    /// The offset of the new token's first byte.
     at: u16,
     /// Length of the new token in bytes.
     length: u16,
@@ -217,7 +218,7 @@ impl Lane {
         self.starts = u64::MAX >> (LANE_BYTES - bytes.len());
         self.pending = [None; 2];
         self.merge_count = 0;
-        // The minimum reads keys up to a multiple of 16.
+        // `smallest` reads the keys up to the next multiple of 16.
         let last = (bytes.len() - 1) / 16 * 16;
         self.keys[last..last + 16].fill(NO_KEY);
         self.tokens[0] = rules.bytes[usize::from(bytes[0])];
@@ -227,13 +228,13 @@ impl Lane {
         }
     }
 
-    /// Completes the look-ups in flight, performs the next merge and starts its look-ups. Returns `false`
-    /// if no pair merges.
+    /// Completes the look-ups in flight, performs the next merge and starts the look-ups of the two new
+    /// pairs. Returns `false` if no pair merges.
     #[inline(always)]
     fn step<S: Simd>(&mut self, simd: S, rules: &MergeRules) -> bool {
-        let [right, left] = self.pending;
-        self.complete(rules, right);
-        self.complete(rules, left);
+        let [with_next, with_previous] = self.pending;
+        self.complete(rules, with_next);
+        self.complete(rules, with_previous);
         let lowest = simd.smallest(&self.keys, self.length);
         if lowest == NO_KEY {
             return false;
@@ -247,7 +248,7 @@ impl Lane {
         let rank = lowest >> INDEX_BITS;
         rules.prefetch_rank(rank);
         let token = rules.merged(rank, left, right);
-        // Never wraps: there are fewer merges than bytes.
+        // The index never wraps: there are fewer merges than bytes.
         self.merges[self.merge_count % LANE_BYTES] = Merged {
             rank,
             left: left.id,
@@ -259,12 +260,12 @@ impl Lane {
         let before = self.starts & ((1 << at) - 1);
         self.pending = [
             (after != 0).then(|| {
-                let right = self.tokens[after.trailing_zeros() as usize % LANE_BYTES];
-                (rules.seek(token, right), at)
+                let next_token = self.tokens[after.trailing_zeros() as usize % LANE_BYTES];
+                (rules.seek(token, next_token), at)
             }),
             (before != 0).then(|| {
-                let left = before.ilog2();
-                (rules.seek(self.tokens[left as usize], token), left)
+                let previous = before.ilog2();
+                (rules.seek(self.tokens[previous as usize], token), previous)
             }),
         ];
         self.keys[second] = NO_KEY;
@@ -285,7 +286,7 @@ impl Lane {
     /// Returns whether every merge had the exact rank of its pair.
     #[inline(always)]
     fn is_verified(&self, rules: &MergeRules, bytes: &[u8]) -> bool {
-        // Padded for loads of 16 bytes at any token.
+        // Padded, because a comparison loads 16 bytes from the start of a token.
         let mut padded = [0; LANE_BYTES + 16];
         padded[..bytes.len()].copy_from_slice(bytes);
         self.merges[..self.merge_count].iter().all(|merge| {
@@ -327,7 +328,7 @@ mod tests {
     use crate::reference;
     use std::sync::Arc;
 
-    /// Ids up to 2^24 leave seven bits for the tags of the index, so lower bounds are often wrong.
+    /// Ids up to 2^24 leave seven bits for the tags of the index, so many lower bounds are not exact.
     #[test]
     fn ranges_with_wrong_rank_bounds_are_merged_correctly() {
         let mut random = 1_u64;

@@ -1,33 +1,36 @@
 //! Merging a piece of any length, window by window.
 //!
-//! **Idea.** Whether two adjacent tokens merge depends only on those two. So a long piece is merged in
-//! windows: merge a window as if it were the whole piece, keep its first tokens, and start the next window
-//! where they end.
+//! **Idea.** Whether two tokens can be adjacent in a result depends only on those two. So a long piece is
+//! merged in windows: merge a window as if it were the whole piece, keep its first tokens, and start the next
+//! window where they end.
 //!
-//! **Proof.** Merging is a sequence of steps, each at the pair with the lowest rank, leftmost first. Take two
-//! adjacent tokens `x y` of a result. No step ever crossed the outer ends of `x y`, so the steps inside them
-//! are those of merging the bytes of `x y` alone, in the same order; steps elsewhere only interleave. Hence:
+//! **Proof.** Merging is a sequence of steps, each at the pair with the lowest rank, leftmost first. Take
+//! two adjacent tokens `x y` of a result. No step crossed the outer ends of `x y`, so the steps between
+//! these ends are those of merging the bytes of `x y` alone, in the same order; steps elsewhere only
+//! interleave. Hence:
 //!
 //! 1. If `x y` are adjacent in the tokens of any text, merging the bytes of `x y` alone never crosses the
 //!    boundary between them.
 //! 2. Let `x` be the last token of a text `u`, and `y` the first token of a text `v`. If merging the bytes of
 //!    `x y` alone never crosses their boundary, neither does merging `u v`: the first step that did would
 //!    also occur in `x y` alone. So the tokens of `u v` are the tokens of `u` followed by those of `v`.
-//! 3. The tokens of a text up to any token's end are the tokens of that prefix of the text.
+//! 3. If a prefix of a text ends where a token ends, the tokens of the prefix are the tokens of the text up
+//!    to there.
 //!
 //! The proof assumes nothing about ranks: it holds for vocabularies that no training would produce.
 //!
-//! **Algorithm.** Of the tokens that start in the first seven eighths of a window, all but the last are kept.
-//! The next window starts at that last token, `y`. If `y` is also the first token of the next window, 1 (for
-//! the previous window) and 2 join the two windows. If not, the last kept tokens are taken back, and a window
-//! starting at the first of these must reproduce it. An eighth of a window is taken back at a time. After a
-//! few failures, or when a window has only one token, windows grow, and more is taken back.
+//! **Algorithm.** Of the tokens that start in the first seven eighths of a window, all but the last are
+//! kept. The next window starts at that last token, `y`. If `y` is also the first token of the next window,
+//! the two windows join: by 1, applied to the previous window, and 2. If not, the last kept tokens are taken
+//! back, about an eighth of a window. The next window starts at the first of these, and must begin with it
+//! again. Windows grow after a few failures, or when nothing can be kept.
 //!
-//! **Cost.** Windows have 64 bytes and are merged by a lane (`lockstep.rs`). A direct-mapped cache holds the
-//! tokens of 256 windows. If a token of 56 bytes or more is expected, its window has at least eight times
-//! its length; after a window with a single token, the next is four times as wide. After repeated failures a
-//! window has 4,096 bytes, then four times as many each time. Windows over 64 bytes, mostly one repeated
-//! character, are merged as runs (`runs.rs`) or with a heap (`heap.rs`).
+//! **Cost.** Normally, windows have 64 bytes and are merged by a lane (`lockstep.rs`). A direct-mapped cache
+//! holds the tokens of 256 windows. If a window must start with a token of 56 bytes or more, it has at least
+//! eight times as many bytes. After a window of which nothing was kept, the next has four times as many.
+//! After four failures in a row, a window has 4,096 bytes, and four times as many after each further one.
+//! Windows over 64 bytes, mostly one repeated character, are merged as runs (`runs.rs`) or with a heap
+//! (`heap.rs`).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -84,24 +87,26 @@ struct Window {
     tokens: Vec<(usize, TokenId)>,
 }
 
-/// Width in bytes of the first window after repeated failures.
+/// Width in bytes of the first window that is widened because of repeated failures.
 const WIDE_WINDOW: usize = 4096;
 
-/// Length in bytes at which an expected token needs more than the smallest window.
+/// Length in bytes from which a window that must start with a token is wider than the smallest one.
 const LONG_TOKEN: usize = kept_bytes(LANE_BYTES);
 
-/// Number of cached windows. With a single one, text with runs of 128 letters takes 8 times as long as prose.
+/// Number of cached windows. If there were only one, text with runs of one letter, 128 times, would take
+/// eight times as long as prose.
 const CACHED_WINDOWS: usize = 256;
 
 /// Width in bytes of the widest cached window. The cache takes up to 5 MiB, usually under 500 KiB.
 const MAX_CACHED_BYTES: usize = 1 << 10;
 
-/// Width in bytes up to which `wide_window` is compared with the next window. Wider windows consist of
-/// runs, which are merged as fast as they are compared.
+/// Width in bytes up to which `wide_window` can serve as a cache of one window. Wider windows mostly consist
+/// of runs, which are merged as fast as they are compared.
 const MAX_COMPARED_BYTES: usize = 1 << 16;
 
-/// The prefix of a window whose tokens are kept: seven eighths. Tokens near the end of a window may differ
-/// from those of the piece, but rarely do; three quarters is 8 to 10 % slower.
+/// Returns the length of the prefix of a window whose tokens are kept: seven eighths. Tokens near the end of
+/// a window may differ from those of the piece, but rarely do: to keep only three quarters is 8 to 10 %
+/// slower.
 const fn kept_bytes(window: usize) -> usize {
     window - window / 8
 }
@@ -204,11 +209,11 @@ impl Merger {
         stop: Option<&AtomicBool>,
     ) -> bool {
         let first = ids.len();
-        // Invariant: `ids[first..]` are the tokens of `piece[..at]`, and `expected` follows them in the
-        // window that the last of them is from.
+        // Invariant: `ids[first..]` are the tokens of `piece[..at]`. If there are any, the window that
+        // yielded the last of them has `expected` as its next token.
         let mut at: usize = 0;
         let mut expected: Option<TokenId> = None;
-        // The highest value of `at`, and the number of windows since that did not exceed it.
+        // The highest value of `at` so far, and the number of windows since it last rose.
         let mut furthest = at;
         let mut failures = 0;
         let mut min_size = LANE_BYTES;
@@ -220,8 +225,8 @@ impl Merger {
             let end = piece.len().min(at.saturating_add(size));
             let tokens = self.merge_window(rules, &piece[at..end]);
             if expected.is_some_and(|expected| expected != tokens[0].1) {
-                // Take back tokens in proportion to the window. If windows never agree, a few failures
-                // take back everything; an eighth of each window still lets them advance.
+                // Take back about an eighth of the window, much less than a window usually adds. If windows
+                // never agree, they grow, so that a few failures take back everything.
                 let to = at.saturating_sub(size / 8);
                 while ids.len() > first && at > to {
                     expected = ids.pop();
@@ -239,7 +244,7 @@ impl Merger {
                 ids.extend(tokens.iter().map(|&(_, id)| id));
                 return true;
             }
-            // At least one token starts in the prefix: the first.
+            // At least the first token starts in the prefix.
             let kept = tokens.partition_point(|&(offset, _)| offset < kept_bytes(size)) - 1;
             let (offset, next) = tokens[kept];
             if kept > 0 {
@@ -248,7 +253,7 @@ impl Merger {
                 expected = Some(next);
                 min_size = min_window(rules.vocab(), next);
             } else {
-                // A single token: the same window would give the same result.
+                // No second token starts in the prefix: only a wider window can have one.
                 min_size = 4 * size;
             }
             if at > furthest {
@@ -260,8 +265,8 @@ impl Merger {
     }
 }
 
-/// The width of the next window, by the number of failures in a row. It grows after four, so that text on
-/// which windows do not agree costs a few times its length.
+/// Returns the width of the next window after this number of failures in a row. Windows grow from the fourth
+/// failure on, so that merging text on which they do not agree costs a few times its length.
 fn window_size(failures: u32) -> usize {
     match failures {
         0..4 => LANE_BYTES,
@@ -269,7 +274,8 @@ fn window_size(failures: u32) -> usize {
     }
 }
 
-/// The smallest useful window that starts with the token `first`: it must contain a second token.
+/// Returns the smallest useful width of a window that must start with the token `first`: the window must
+/// contain a second token.
 fn min_window(vocab: &Vocab, first: TokenId) -> usize {
     match vocab.token(first).map_or(0, <[u8]>::len) {
         0..LONG_TOKEN => LANE_BYTES,

@@ -1,11 +1,13 @@
 //! Merge rules: which pairs of tokens merge, at which rank, and into which token.
 //!
-//! Under [`Merging::Ranks`], a pair merges if its joined bytes are a token, and the id of that token is the
+//! With [`Merging::Ranks`], a pair merges if its joined bytes are a token, and the id of that token is the
 //! rank. The token is found in the vocabulary by the hash of the joined bytes, which is computed from the
-//! hashes of both tokens. Under [`Merging::Merges`], the pair is looked up in the list of merges.
+//! hashes of both tokens. With [`Merging::Merges`], the pair is looked up in the list of merges.
 //!
-//! Either index first returns a lower bound of the rank (`hash_index.rs`), which is verified only for pairs
-//! that are merged. Pairs of single bytes, where all merging starts, have a direct table of 65,536 ranks.
+//! Both look-ups use a hash index (`hash_index.rs`), which returns a lower bound faster than the exact rank.
+//! Merging in lockstep uses such bounds, and verifies only those of the pairs that it merges; all other
+//! merging uses exact ranks. The ranks of pairs of single bytes, with which all merging starts, are exact
+//! too: they are in a direct table of 65,536 ranks.
 
 use std::sync::Arc;
 
@@ -42,7 +44,7 @@ impl MergeRules {
         match model.merging() {
             Merging::Ranks => {
                 for (id, [first, second]) in vocab.two_byte_tokens() {
-                    // If tokens repeat, the lowest id wins.
+                    // If several ids have the same two bytes, the lowest wins.
                     let rank = &mut rules.byte_ranks[byte_pair(first, second)];
                     *rank = id.min(*rank);
                 }
@@ -102,7 +104,7 @@ impl MergeRules {
         }
     }
 
-    /// Returns a lower bound of the rank of the pair whose hash [`MergeRules::seek`] returned, or
+    /// Returns a lower bound on the rank of the pair whose hash [`MergeRules::seek`] returned, or
     /// [`NO_RANK`].
     #[inline(always)]
     pub(super) fn lowest_rank(&self, hash: u64) -> u32 {
@@ -122,8 +124,8 @@ impl MergeRules {
         }
     }
 
-    /// Returns whether a rank from [`MergeRules::lowest_rank`] is the exact rank of a pair. The joined bytes
-    /// of the pair are `text[at..at + length]`.
+    /// Returns whether a rank from [`MergeRules::lowest_rank`] is the exact rank of the pair `(left, right)`,
+    /// whose joined bytes are `text[at..at + length]`.
     #[inline(always)]
     pub(super) fn is_rank(
         &self,
@@ -155,7 +157,7 @@ impl MergeRules {
         rank.unwrap_or(NO_RANK)
     }
 
-    /// As [`MergeRules::rank`], without the text.
+    /// Like [`MergeRules::rank`], but needs only the ids.
     pub(super) fn rank_of_ids(&self, left: TokenId, right: TokenId) -> u32 {
         let rank = match self.listed() {
             None => {
@@ -177,7 +179,7 @@ impl MergeRules {
         }
     }
 
-    /// The token that merging `left` and `right` produces.
+    /// The token that merging `left` and `right`, a pair of this rank, produces.
     #[inline(always)]
     pub(super) fn merged(&self, rank: u32, left: HashedToken, right: HashedToken) -> HashedToken {
         HashedToken::joined(self.vocab(), self.token(rank), left, right)

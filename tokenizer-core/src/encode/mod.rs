@@ -2,8 +2,8 @@
 //!
 //! A text is a sequence of segments (`segments.rs`): special and added tokens, and the text between them.
 //! The pattern splits that text into runs of at most 2,048 pieces, and `PieceRuns::encode` appends the ids of
-//! one run to a vector. Encoding, counting, offsets, truncation, batches and streams are loops over segments
-//! and runs.
+//! one run to a vector. Encoding, counting, offsets, truncation and batches are loops over segments and runs;
+//! so are streams (`stream.rs`), which find the segments chunk by chunk.
 //!
 //! ```text
 //! Tokenizer::encode ─▶ Request::encode, encode_into (texts.rs) ─▶ Encoder::encode_segments (encoder.rs)
@@ -13,15 +13,18 @@
 //!
 //! The steps within a run (`session.rs`):
 //!
-//! 1. Long pieces are cut into chunks at boundaries that no token crosses (`chunks.rs`, `boundaries.rs`).
+//! 1. Long pieces with non-ASCII characters are cut into chunks at boundaries that no token crosses
+//!    (`chunks.rs`, `boundaries.rs`). Any other piece is one chunk.
 //! 2. Chunks are looked up in a cache from chunks to ids (`piece_table.rs`), in groups whose cache lines are
 //!    prefetched together. Most are found.
-//! 3. A piece that equals a token is encoded as that token, if the model ignores merges for whole pieces.
-//! 4. All other chunks are merged (`merge.rs`): eight in lockstep up to 64 bytes (`lockstep.rs`), longer ones
-//!    window by window. Repetitions are run-length encoded (`runs.rs`), so that a megabyte of one letter
-//!    costs as much as a megabyte of short words.
+//! 3. A whole piece that is not found but equals a token is encoded as that token, if the model ignores
+//!    merges for such pieces.
+//! 4. All other chunks are merged (`merge.rs`): those of up to 64 bytes in lockstep, eight at a time
+//!    (`lockstep.rs`), longer ones window by window. Repetitions are run-length encoded (`runs.rs`), so that
+//!    a megabyte of one letter costs as much as a megabyte of short words.
 //!
-//! Models of ranks and of listed merges differ only in how a pair's rank is looked up (`merge_rules.rs`).
+//! Models with ranks and models with listed merges differ only in how the rank of a pair is looked up
+//! (`merge_rules.rs`).
 
 mod boundaries;
 mod chunks;
@@ -176,9 +179,9 @@ mod tests {
 
     #[test]
     fn a_piece_whose_windows_never_agree_is_near_linear() {
-        // Each pair of bytes occurs once, and pairs further right merge earlier. So all tokens depend on the
-        // end of the text, whose length is odd, while windows have even lengths and never agree. Taking back
-        // one token at a time would take minutes.
+        // Each pair of bytes occurs once, and pairs further right merge earlier. So the tokens are pairs that
+        // line up with the end of the text, but not with its start: the length is odd. Windows have even
+        // lengths, so they never agree. Taking back one token at a time would take minutes.
         let mut text: Vec<u8> = Vec::new();
         for first in 0..200 {
             text.push(first);
@@ -206,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_model_of_very_long_tokens_loads_quickly() {
-        // Looking up each split of each token would take minutes.
+        // Looking up both parts of each token for every way to split it would take minutes.
         let tokens: Vec<Vec<u8>> = (1..=21).map(|n| vec![b'a'; 1 << n]).collect();
         let tokens: Vec<&[u8]> = tokens.iter().map(Vec::as_slice).collect();
         assert_eq!(
@@ -241,31 +244,31 @@ mod stop_tests {
             let texts = [&text[..], b"short", &text];
             for threads in [1, 3] {
                 let flag = AtomicBool::new(false);
-                let options = tokenizer.request().threads(threads).stop(&flag);
-                assert_eq!(options.encode(&text).unwrap(), {
+                let request = tokenizer.request().threads(threads).stop(&flag);
+                assert_eq!(request.encode(&text).unwrap(), {
                     let ids = text.iter().map(|&byte| u32::from(byte));
                     ids.collect::<Vec<_>>()
                 });
-                assert_eq!(options.count(&text), Ok(text.len()));
-                let offsets = options.offsets(&text).unwrap();
+                assert_eq!(request.count(&text), Ok(text.len()));
+                let offsets = request.offsets(&text).unwrap();
                 assert_eq!(offsets.ranges.len(), text.len());
-                assert!(options.encode_batch(&texts).is_ok());
+                assert!(request.encode_batch(&texts).is_ok());
                 flag.store(true, Ordering::Relaxed);
                 let began = Instant::now();
                 let stopped = Err(EncodeError::Stopped);
-                assert_eq!(options.encode(&text).map(drop), stopped);
-                assert_eq!(options.count(&text).map(drop), stopped);
-                let offsets = options.offsets(&text);
+                assert_eq!(request.encode(&text).map(drop), stopped);
+                assert_eq!(request.count(&text).map(drop), stopped);
+                let offsets = request.offsets(&text);
                 assert_eq!(offsets.map(drop), stopped);
-                let batch = options.encode_batch(&texts);
+                let batch = request.encode_batch(&texts);
                 assert_eq!(batch.unwrap_err().error, EncodeError::Stopped);
                 assert!(began.elapsed() < Duration::from_secs(1));
             }
         }
     }
 
-    /// One piece of many chunks, most of them new. The flag is checked between chunks, and the ids appended
-    /// before the stop are a prefix of all ids.
+    /// One piece of many chunks, most of them new. The flag is checked between groups of chunks, and the ids
+    /// appended before the stop are a prefix of all ids.
     #[test]
     fn a_piece_of_many_chunks_is_stopped() {
         let bytes: Vec<[u8; 1]> = (0..=255).map(|byte| [byte]).collect();
@@ -309,14 +312,14 @@ mod stop_tests {
         for threads in [1, 2] {
             for delay in [0, 1, 5, 20] {
                 let flag = AtomicBool::new(delay == 0);
-                let options = tokenizer.request().threads(threads).stop(&flag);
+                let request = tokenizer.request().threads(threads).stop(&flag);
                 std::thread::scope(|scope| {
                     scope.spawn(|| {
                         std::thread::sleep(Duration::from_millis(delay));
                         flag.store(true, Ordering::Relaxed);
                     });
                     let began = Instant::now();
-                    let got = options.encode(&text);
+                    let got = request.encode(&text);
                     assert!(began.elapsed() < Duration::from_secs(1));
                     // Encoding may finish first, unless the flag was set from the start.
                     assert!(got.is_err_and(|error| error == EncodeError::Stopped) || delay > 0);
@@ -334,15 +337,15 @@ mod stop_tests {
         let tokenizer = Tokenizer::new(model);
         let all = tokenizer.model().all_specials();
         let flag = AtomicBool::new(false);
-        let options = tokenizer.request().allow(&all).stop(&flag);
+        let request = tokenizer.request().allow(&all).stop(&flag);
         let text = b"<s>".repeat(100_000);
-        assert_eq!(options.encode(&text).unwrap(), [256; 100_000]);
+        assert_eq!(request.encode(&text).unwrap(), [256; 100_000]);
         flag.store(true, Ordering::Relaxed);
         for threads in [1, 3] {
-            let stopped = options.threads(threads).encode(&text);
+            let stopped = request.threads(threads).encode(&text);
             assert_eq!(stopped, Err(EncodeError::Stopped));
         }
-        let stopped = options.offsets(&text);
+        let stopped = request.offsets(&text);
         assert_eq!(stopped.map(drop), Err(EncodeError::Stopped));
     }
 }

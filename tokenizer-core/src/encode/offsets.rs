@@ -1,7 +1,7 @@
 //! Encoding with offsets: the bytes of the text that each id covers.
 //!
-//! The tokens of a piece, joined, are the bytes of the piece. So the offsets follow from the start of a run
-//! of pieces and the lengths of its tokens.
+//! The concatenated tokens of a piece are its bytes, and the pieces of a run are adjacent. So the offsets
+//! follow from the start of the run and the lengths of its tokens.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use super::error::{EncodeError, check_stop};
 use crate::segments::Segment;
 use crate::token::TokenId;
 
-/// Ids with the byte ranges of the text that they cover. Created by [`Request::offsets`].
+/// Ids, each with the byte range of the text that it covers. Created by [`Request::offsets`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IdsWithOffsets {
     /// The ids.
@@ -22,14 +22,15 @@ pub struct IdsWithOffsets {
 impl Request<'_> {
     /// Encodes `text` and returns the byte range of each id. Uses one thread.
     ///
-    /// Ranges are ascending and contiguous, except that a pattern may drop text between its matches. A range
-    /// may start or end inside a character, as tokens do. The range of a special token that strips white
-    /// space includes that white space.
+    /// Without a normalizer, each range starts where the previous one ends, unless the pattern drops the text
+    /// in between. A range may start or end inside a character, because a token may. The range of a special
+    /// token that strips white space includes that white space.
     ///
-    /// If the model has a normalizer, ranges refer to the original text. A token that contains a composed
-    /// character, or a part of one, has the range of all characters it was composed from; two tokens that
-    /// share such a character share its range. If normalization reorders combining marks, they are matched in
-    /// order: the first to the first. No range is empty.
+    /// If the model has a normalizer, ranges refer to the original text. If normalization replaces
+    /// characters, for example by a composed one, the range of a token with any byte of the replacement
+    /// includes all the characters replaced. So if two tokens divide the bytes of a replacement, their ranges
+    /// overlap. If normalization reorders combining marks, the first mark after reordering has the range of
+    /// the first mark before, and so on. No range is empty.
     ///
     /// Takes the time of [`Request::encode`] plus one length look-up per token, and 16 bytes of memory per
     /// range.
@@ -47,7 +48,7 @@ impl Request<'_> {
     /// ```
     ///
     /// # Errors
-    /// As [`Request::encode`].
+    /// Same as [`Request::encode`].
     pub fn offsets(&self, text: impl AsRef<[u8]>) -> Result<IdsWithOffsets, EncodeError> {
         let (text, Request { encoder, stop, .. }) = (text.as_ref(), *self);
         let vocab = encoder.model().vocab();

@@ -1,15 +1,18 @@
 //! The piece table: a bounded cache from chunks to their ids.
 //!
 //! One open-addressing table with linear probing. A bucket is a cache line with two 32-byte slots. A slot
-//! contains a 16-byte key (`hash.rs`) and up to four ids in 16 bytes, with their count in the top byte of the
-//! first. Longer id lists, and the bytes of chunks longer than 15 bytes, are in an arena. A hit costs one
-//! cache line, one comparison and one 16-byte store, for any number of ids up to four.
+//! contains a 16-byte key (`hash.rs`) and up to four ids in 16 bytes, with their count in the top byte of
+//! the first id. Longer id lists are in an arena; so are all ids of chunks longer than 15 bytes, together
+//! with the bytes of the chunk. A hit usually costs one cache line, one comparison and one 16-byte store,
+//! for any number of ids up to four.
 //!
-//! **Invariant.** An entry equals the result of merging. Evicting one costs time and never changes ids.
+//! **Invariant.** An entry holds the ids that encoding its chunk yields. So evicting it costs time but never
+//! changes ids.
 //!
-//! **Bound.** The table doubles when half of its slots are used, up to three quarters of the allowed bytes.
-//! Then a chunk that finds no free slot within [`PROBES`] buckets evicts one of them, round robin. The arena
-//! has two halves, filled alternately; refilling a half invalidates the slots that point into it.
+//! **Bound.** The table doubles when half of its slots are used, up to three quarters of the allowed bytes;
+//! the rest is for the arena. A chunk that finds no free slot within [`PROBES`] buckets replaces one of
+//! their entries, round robin. The arena has two halves, filled alternately; before a half is filled again,
+//! the slots that point into it are freed.
 
 use super::boundaries::Boundaries;
 use super::chunks::{Chunks, End, FRAGMENT};
@@ -20,7 +23,7 @@ use crate::token::{MAX_TOKEN_ID, TokenId};
 /// A bounded cache from chunks to ids: see the module documentation.
 pub(super) struct PieceTable {
     seeds: Seeds,
-    /// [`PROBES`] - 1 more than are addressed by hash, so that no probe leaves the table.
+    /// The number addressed by hash plus [`PROBES`] - 1, so that no probe leaves the table.
     buckets: Vec<Bucket>,
     used_slots: usize,
     max_buckets: usize,
@@ -29,7 +32,7 @@ pub(super) struct PieceTable {
     arena_next: usize,
     /// The size in bytes of half the arena.
     half_bytes: usize,
-    /// Round-robin counter of evictions within the probed buckets.
+    /// Counts evictions, to choose the evicted slot among the probed buckets round robin.
     victim: usize,
 }
 
@@ -51,14 +54,15 @@ const INLINE_IDS: usize = 4;
 /// The bit position of the id count, in the top byte of the first id: above any id.
 const COUNT_SHIFT: u32 = MAX_TOKEN_ID.trailing_ones();
 
-/// The count of a slot whose ids are in the arena. Its other words are the offset of the arena entry, its
-/// number of ids, and the length of the chunk stored after them (0 for a short chunk).
+/// The count of a slot whose ids are in the arena. The other three words of its [`SlotIds`] are the offset of
+/// the arena entry, the number of ids in it, and the length of the chunk stored after them (0 for a short
+/// chunk, which is not stored).
 const IN_ARENA: u32 = 255;
 
-/// Number of chunks whose buckets are prefetched before they are looked up.
+/// Number of chunks whose buckets are prefetched before the first of them is looked up.
 pub(super) const GROUP: usize = 32;
 
-/// Number of buckets that may contain a chunk.
+/// Number of consecutive buckets that may contain a given chunk.
 const PROBES: usize = 4;
 
 /// Size of a new table: 16 KiB.
@@ -107,7 +111,7 @@ impl SlotIds {
     }
 }
 
-/// A chunk whose key is computed and whose bucket is prefetched.
+/// A chunk whose key has been computed and whose bucket has been prefetched.
 #[derive(Clone, Copy)]
 pub(super) struct Prepared {
     key: u128,
@@ -132,7 +136,7 @@ impl Prepared {
 }
 
 impl PieceTable {
-    /// Creates a table of at most `bytes`, or of at most 24 KiB if `bytes` is smaller.
+    /// Creates a table that grows to about `bytes`, or to about 24 KiB if `bytes` is less than that.
     pub(super) fn new(bytes: usize) -> Self {
         let bucket_bytes = bytes / 4 * 3;
         PieceTable {
@@ -178,7 +182,7 @@ impl PieceTable {
         filled
     }
 
-    /// As [`PieceTable::prepare`], for the chunks of the next piece only.
+    /// Like [`PieceTable::prepare`], but only for the chunks of the next piece.
     pub(super) fn prepare_cut(
         &self,
         tier: Tier,
@@ -194,8 +198,8 @@ impl PieceTable {
         })
     }
 
-    /// Appends the ids of chunks of a group to `ids`. Stops at a miss or at a chunk of more than four ids.
-    /// Returns the number of chunks found. The first chunk starts at `text[start]`.
+    /// Appends the ids of the chunks of a group to `ids`, in order. Stops at a miss or at a chunk of more
+    /// than four ids. Returns the number of chunks before that. The first chunk starts at `text[start]`.
     #[inline]
     pub(super) fn look_up(
         &self,
@@ -246,7 +250,7 @@ impl PieceTable {
         true
     }
 
-    /// Stores the ids of a chunk that is not in the table, unless the entry is too large for the arena.
+    /// Stores the ids of a chunk, unless they would take too much of the arena.
     ///
     /// The table may grow, which invalidates every [`Prepared`] chunk.
     pub(super) fn insert(&mut self, key: u128, chunk: &[u8], ids: &[TokenId]) {
@@ -262,7 +266,7 @@ impl PieceTable {
             }
             count => {
                 let bytes = if is_long { chunk } else { &[] };
-                // At most a sixteenth of a half, so that one entry never evicts many.
+                // At most a sixteenth of half the arena, so that large entries do not evict many others.
                 if 4 * count + bytes.len() > self.half_bytes / 16 {
                     return;
                 }
@@ -276,14 +280,18 @@ impl PieceTable {
     /// Appends ids and the bytes of a long chunk to the arena. Returns the offset of the entry.
     fn store_in_arena(&mut self, bytes: &[u8], ids: &[TokenId]) -> usize {
         let needed = 4 * ids.len() + bytes.len();
-        let in_second = self.arena_next > self.half_bytes;
-        let end = if in_second {
+        let in_second_half = self.arena_next > self.half_bytes;
+        let end = if in_second_half {
             2 * self.half_bytes
         } else {
             self.half_bytes
         };
         if self.arena_next + needed > end {
-            self.arena_next = if in_second { 0 } else { self.half_bytes + 1 };
+            self.arena_next = if in_second_half {
+                0
+            } else {
+                self.half_bytes + 1
+            };
             self.evict_half(self.arena_next);
         }
         let offset = self.arena_next;
@@ -300,7 +308,7 @@ impl PieceTable {
         offset
     }
 
-    /// Marks the slots whose arena entries are in the half that starts at `start`.
+    /// Turns all slots whose arena entries are in the half that starts at `start` into tombstones.
     #[cold]
     fn evict_half(&mut self, start: usize) {
         let evicted = start..start + self.half_bytes;
@@ -313,7 +321,7 @@ impl PieceTable {
         }
     }
 
-    /// Writes a slot: the first free one within [`PROBES`] buckets, or the next victim.
+    /// Writes the first slot within [`PROBES`] buckets that is free or has this key, or else the next victim.
     fn put(&mut self, home: usize, key: u128, ids: SlotIds) {
         let free = (2 * home..2 * (home + PROBES))
             .map(|slot| (slot / 2, slot % 2))
@@ -472,14 +480,14 @@ impl Kernel for LookUp<'_> {
     }
 }
 
-/// Returns the ids in the arena and their count, if there are at most four.
+/// Returns the ids of a chunk from the arena, with their count, if they are at most four.
 #[inline(never)]
 fn few_arena_ids(found: SlotIds, arena: &[u8], chunk: &[u8]) -> Option<(u128, usize)> {
     let ids = found.arena_ids(arena, chunk)?;
     (ids.len() <= 4 * INLINE_IDS).then(|| (sixteen_bytes(ids, 0), ids.len() / 4))
 }
 
-/// Returns the ids of the first slot with this key.
+/// Returns the ids of a slot with this key.
 #[inline(always)]
 fn find<'l, S: Simd>(simd: S, buckets: &'l [Bucket], key: &u128) -> Option<&'l SlotIds> {
     for bucket in buckets {
@@ -520,7 +528,7 @@ mod tests {
     }
 
     proptest! {
-        /// With tables so small that most pieces evict others, and with one that holds all.
+        /// Some of these tables are so small that most pieces evict others; one holds all pieces.
         #[test]
         fn found_ids_equal_stored_ids(
             pieces in prop::collection::vec(prop_oneof![
@@ -555,7 +563,7 @@ mod tests {
                 }
             }
             prop_assert_eq!(known + lost + stored.len(), asked.len());
-            // A table less than half full rarely has a full probe sequence.
+            // In a table that is less than half full, all slots of a probe sequence are rarely used.
             prop_assert!(bytes < 1 << 20 || lost <= asked.len() / 20);
         }
     }

@@ -1,17 +1,18 @@
 //! Run-length encoded BPE, for bytes with long repetitions.
 //!
-//! **Idea.** A thousand dashes are one run. Each pass looks up the rank of each pair of adjacent runs once,
-//! and merges all pairs of the lowest rank from left to right. So a thousand dashes take a few dozen steps
-//! instead of a thousand.
+//! **Idea.** A thousand dashes are one run. Each pass looks up ranks per run instead of per token, and merges
+//! all pairs of the lowest rank from left to right. So a thousand dashes take a few dozen steps instead of a
+//! thousand.
 //!
-//! **Proof.** BPE next merges the leftmost pair of the lowest rank. As long as no pair created by a merge,
-//! even temporarily, has that rank or a lower one, all pairs of that rank are merged from left to right
-//! before any other. A pass checks each pair it creates and fails otherwise, which never happens with
-//! trained vocabularies.
+//! **Proof.** Each step of BPE merges the leftmost pair of the lowest rank. As long as no pair created by a
+//! merge, even temporarily, has that rank or a lower one, BPE merges all pairs of that rank from left to
+//! right before any other. A pass checks each pair it creates, and fails if its rank is not higher. With a
+//! trained vocabulary, this never happens.
 //!
-//! **Cost.** Four look-ups per run and pass, so bytes without repetitions are slower than with the heap
-//! (`heap.rs`). A limit on the runs read per merge rejects them: each pass over bytes with a period of up to
-//! 16 removes at least a sixteenth of the tokens, while prose exceeds the limit after two passes.
+//! **Cost.** A pass makes four look-ups per run, so without repetitions it is slower than the heap
+//! (`heap.rs`). A limit on the number of runs read per merge rejects such bytes: prose exceeds it after two
+//! passes. Bytes with a period of up to 16 do not, since each pass over them removes at least a sixteenth of
+//! the tokens.
 
 use super::merge_rules::{MergeRules, NO_RANK};
 use crate::token::TokenId;
@@ -33,12 +34,12 @@ struct Run {
     count: u32,
 }
 
-/// The number of runs that passes may read for each merge they perform.
+/// The number of runs that passes may read per merge, on average.
 const RUNS_PER_MERGE: usize = 16;
 
 impl RunMerger {
     /// Merges `bytes`, which must not be empty; [`RunMerger::tokens`] returns the result. Returns `false` if
-    /// the bytes repeat too little, or if the ranks require single steps.
+    /// the bytes repeat too little, exceed 4 GiB, or have to be merged one pair at a time.
     pub(super) fn merge(&mut self, rules: &MergeRules, bytes: &[u8]) -> bool {
         if u32::try_from(bytes.len()).is_err() {
             return false;
@@ -58,7 +59,7 @@ impl RunMerger {
             self.runs.extend(single_bytes);
             return true;
         }
-        // Runs of single bytes are not stored: they take 8 bytes each.
+        // The first pass reads runs of single bytes, which are not stored: they would take 8 bytes each.
         if !pass.merge(single_bytes, &mut self.runs) {
             return false;
         }
@@ -139,7 +140,7 @@ impl Pass<'_> {
             if run.count > 1 && self.rules.rank_of_ids(run.id, run.id) == self.lowest {
                 let pairs = run.count / 2;
                 run.count %= 2;
-                // Until the run's last pair is merged, a token of the run follows the new one.
+                // After each merge but the last in this run, the new token is followed by one of the run.
                 if pairs > 1 && self.rules.rank_of_ids(token, run.id) <= self.lowest {
                     return false;
                 }
@@ -156,8 +157,8 @@ impl Pass<'_> {
         true
     }
 
-    /// Appends `count` new tokens. Returns `false` if a new token forms a pair of at most the lowest rank:
-    /// with an equal token, with the last token of `merged`, or with `next`.
+    /// Appends `count` new tokens. Returns `false` if the rank of a new pair is not above that of this pass.
+    /// New pairs are those of a new token with a new one, with the last token of `merged`, and with `next`.
     fn push_merged(
         &mut self,
         id: TokenId,
@@ -201,7 +202,7 @@ mod tests {
     use proptest::prelude::*;
     use std::sync::Arc;
 
-    /// One unit, repeated.
+    /// One unit, repeated; the last repetition may be incomplete.
     fn any_run(longest: usize) -> impl Strategy<Value = Vec<u8>> {
         let unit =
             prop::sample::select(&["a", "a", "b", "ab", "abc", "的", "abcdefghijklmnopq"][..]);
@@ -288,7 +289,7 @@ mod tests {
         let tables: [Vec<usize>; 4] = [
             (1..=10).map(|power| 1 << power).collect(),
             (2..=90).collect(),
-            // Longest first: these ranks require single steps.
+            // Longest first: with these ranks, pairs have to be merged one at a time.
             (2..=90).rev().collect(),
             vec![3, 2, 5, 4, 12, 9, 24, 8, 7],
         ];

@@ -71,7 +71,7 @@ impl PieceRuns<'_, '_> {
     /// Appends the ids of all remaining runs to `ids`.
     ///
     /// # Errors
-    /// As [`PieceRuns::encode`].
+    /// Same as [`PieceRuns::encode`].
     pub(super) fn encode_all(&mut self, ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
         while self.encode(ids)? {}
         Ok(())
@@ -230,8 +230,8 @@ struct MissBuffer {
     /// key and bytes are compared.
     recent: [u8; 2 * MISS_BATCH],
     jobs: Vec<MergeJob>,
-    /// For each job, the key under which its ids are also stored as a fragment. `None` for a whole chunk, and
-    /// for a fragment that is already in the table.
+    /// For each job, the key under which its ids are also stored as a fragment. `None` for a chunk that is
+    /// not cut, and for a fragment that is already in the table.
     fragment_keys: Vec<Option<u128>>,
     /// The ids of all jobs.
     merged: Vec<TokenId>,
@@ -277,8 +277,9 @@ impl MissBuffer {
         merged: Vec::new(),
     };
 
-    /// Adds the chunk that starts at `text[start]`, whose ids belong at the current end of `ids`. A full buffer
-    /// must be resolved before the next group of chunks. With `ignore_merges`, prefetches the vocabulary entry.
+    /// Adds the chunk that starts at `text[start]`, whose ids belong at the current end of `ids`. A full
+    /// buffer must be resolved before the next group of chunks. With `ignore_merges`, prefetches the
+    /// vocabulary entry of a whole piece.
     #[inline(never)]
     fn add(
         &mut self,
@@ -387,8 +388,8 @@ impl MissBuffer {
 
     /// Adds the jobs of a miss: one for a token or an uncut chunk, or one for each fragment of a piece.
     ///
-    /// Pieces of up to 15 bytes with non-ASCII characters are cut only here, on a miss: the first look-up takes
-    /// them whole. Their fragments are looked up, and merged if they are not in the table either.
+    /// Pieces of up to 15 bytes with non-ASCII characters are cut only here, on a miss: the first look-up
+    /// takes them whole. Their fragments are looked up, and merged if they are not in the table either.
     fn add_jobs(&mut self, context: &MergeContext<'_>, text: &[u8], miss: &Miss) {
         let SharedTables { rules, boundaries } = context.tables;
         let Range { start, end } = miss.span();

@@ -4,15 +4,16 @@
 //! chunks ──▶ special tokens ──▶ normalizer ──▶ tokens of normalized text ──▶ pattern ──▶ ids
 //! ```
 //!
-//! Each stage passes on the text that no later chunk can change, and holds back the rest: a prefix of a
-//! special token, characters that a later one may compose with, the text after the last position where the
-//! pattern is known to split. A special token ends the text before it, so the later stages then flush.
+//! Each stage passes on the text whose result no later chunk can change, and holds back the rest: a prefix
+//! of a special token, characters that a later one may compose with, the text after the last position where
+//! the pattern is known to split. A special token ends the text before it, so the later stages then hold
+//! back nothing.
 //!
 //! **Invariant.** Text is cut only where both sides give the same result separately as together. So the ids
-//! are those of the whole text, for any chunks.
+//! are those of the whole text, however it is divided into chunks.
 //!
-//! **Cost.** The time of encoding, plus a scan of the text in each stage. Held text is copied once and
-//! scanned once: each stage stores how far it has searched.
+//! **Cost.** The time of encoding, plus a scan of the text in each stage. A stage copies held text once and
+//! scans it once: it stores how far it has searched.
 
 use super::encoder::{Encoder, Request};
 use super::error::EncodeError;
@@ -29,12 +30,11 @@ const WINDOW: usize = 1 << 16;
 /// Chunks may have any size and may end inside a word, a special token or a character. Created by
 /// [`Request::stream`].
 ///
-/// **Latency.** Text that a later chunk could change is held back, usually little more than the last piece:
-/// of `"one two thr"`, `" thr"` is held. Trailing white space is held in full, and so is an unfinished piece
-/// of any length. If the model normalizes text, a letter and its combining marks are held until they are
-/// complete. If the pattern
-/// [uses the regex engine](crate::Pattern::uses_regex_engine), no split position is certain: all text is held
-/// until the next special token or the end.
+/// **Latency.** Text whose ids a later chunk could change is held back, usually little more than the last
+/// piece: of `"one two thr"`, `" thr"` is held. Trailing white space is held in full, and so is an
+/// unfinished piece of any length. If the model normalizes text, a letter and its combining marks are held
+/// until they are complete. If the pattern [uses the regex engine](crate::Pattern::uses_regex_engine), no
+/// split position is known in advance: all text is held until the next special token or the end.
 ///
 /// **Cost.** Linear in the bytes for any chunk size, plus a few dozen nanoseconds per chunk and a call of the
 /// encoder per chunk that completes a piece.
@@ -61,7 +61,8 @@ pub struct EncodeStream {
 }
 
 impl Request<'_> {
-    /// Creates a stream that encodes a text in chunks. It runs on one thread and ignores the stop flag.
+    /// Creates a stream that encodes a text in chunks. A stream runs on one thread, and ignores the stop flag
+    /// and the progress counter.
     #[must_use]
     pub fn stream(&self) -> EncodeStream {
         let Request {
@@ -84,11 +85,11 @@ impl Request<'_> {
 }
 
 impl EncodeStream {
-    /// Appends the ids that are settled after the next chunk of the text.
+    /// Reads the next chunk of the text and appends the ids that later chunks cannot change.
     ///
     /// # Errors
-    /// If the pattern fails on the text; a pattern with a scanner never does. The ids of the preceding pieces
-    /// have been appended, and every later call returns the same error.
+    /// If the pattern fails on the text, which named patterns and most others never do. The ids of the
+    /// preceding pieces have been appended, and every later call returns the same error.
     pub fn push(&mut self, chunk: &[u8], ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
@@ -105,7 +106,7 @@ impl EncodeStream {
     /// Ends the text and appends the remaining ids.
     ///
     /// # Errors
-    /// As [`EncodeStream::push`].
+    /// Same as [`EncodeStream::push`].
     pub fn finish(mut self, ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
         match self.failed {
             Some(error) => Err(error),
@@ -116,8 +117,8 @@ impl EncodeStream {
 
 /// A stage of the stream. It processes one text after another, each in chunks.
 trait Stage {
-    /// Processes the next chunk and appends the settled ids. Offsets in errors count bytes of this stage's
-    /// text.
+    /// Processes the next chunk and appends the ids that later chunks cannot change. Offsets in errors count
+    /// bytes of the current text of this stage.
     fn push(&mut self, chunk: &[u8], ids: &mut Vec<TokenId>) -> Result<(), EncodeError>;
 
     /// Ends the current text. The next chunk starts another.
@@ -129,7 +130,7 @@ trait Stage {
 struct CutAtSpecials<N> {
     specials: Matcher,
     walk: Walk,
-    /// Text that is not settled, with some context before it.
+    /// The text that has not been passed on, with some context before it.
     held: Vec<u8>,
     /// The offset of `held` in the text.
     offset: usize,
@@ -139,7 +140,7 @@ struct CutAtSpecials<N> {
 /// The text between two special tokens, and the next stage.
 #[derive(Clone, Debug)]
 struct Between<N> {
-    /// The offset of the current text, once a chunk of it has arrived.
+    /// The offset of this text in the enclosing one; `None` until a chunk of it has arrived.
     start: Option<usize>,
     next: N,
 }
@@ -155,18 +156,18 @@ impl<N: Stage> CutAtSpecials<N> {
         }
     }
 
-    /// Searches `held` and the next chunk for special tokens, and passes on what is settled.
+    /// Searches `held` and the next chunk for special tokens, and passes on what later chunks cannot change.
     fn walk(
         &mut self,
         chunk: &[u8],
         is_last: bool,
         ids: &mut Vec<TokenId>,
     ) -> Result<(), EncodeError> {
-        let is_copied = !self.held.is_empty();
-        if is_copied {
+        let has_held_text = !self.held.is_empty();
+        if has_held_text {
             self.held.extend_from_slice(chunk);
         }
-        let text = match is_copied {
+        let text = match has_held_text {
             true => &self.held[..],
             false => chunk,
         };
@@ -175,7 +176,7 @@ impl<N: Stage> CutAtSpecials<N> {
         }
         let settled = self.walk.forget(&self.specials);
         self.offset += settled;
-        match is_copied {
+        match has_held_text {
             true => drop(self.held.drain(..settled)),
             false => self.held.extend_from_slice(&chunk[settled..]),
         }
@@ -227,7 +228,7 @@ impl<N: Stage> Between<N> {
     }
 }
 
-/// Converts an error in a text that starts at `start` of the enclosing text.
+/// Converts an error in a text to one in the enclosing text, where the text begins at byte `start`.
 fn shifted(error: EncodeError, start: usize) -> EncodeError {
     match error {
         EncodeError::Split(error) => EncodeError::Split(SplitError {
@@ -315,7 +316,7 @@ impl Splitting {
 #[derive(Clone, Debug, Default)]
 struct Held {
     text: Vec<u8>,
-    /// No cut is before this position.
+    /// There is no cut before this position.
     searched: usize,
 }
 
@@ -324,8 +325,8 @@ impl Held {
         self.text.extend_from_slice(chunk);
     }
 
-    /// Returns the last position where the text may be cut. The result of `last_settled_cut` must be final
-    /// for all positions more than three bytes before the end.
+    /// Returns the last position where the text may be cut, if there is one. `last_settled_cut` must not find
+    /// new cuts more than three bytes before the current end when text is appended.
     fn cut(
         &mut self,
         last_settled_cut: impl FnOnce(&[u8], usize) -> Option<usize>,

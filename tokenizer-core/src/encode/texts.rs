@@ -13,7 +13,7 @@ use crate::segments;
 use crate::token::TokenId;
 
 impl Request<'_> {
-    /// Encodes `text`. The text between two special tokens is split separately.
+    /// Encodes `text`. Each part between two special tokens is split on its own.
     ///
     /// # Errors
     /// If the pattern fails on the text (named patterns and most others never do), or the stop flag is set.
@@ -23,14 +23,14 @@ impl Request<'_> {
         Ok(ids)
     }
 
-    /// As [`Request::encode`], appending to `ids`. After an error, the ids of a part of the text may have
+    /// Like [`Request::encode`], but appends to `ids`. After an error, the ids of a part of the text may have
     /// been appended.
     ///
     /// Reuse the vector for the next text: the first write to each page of a new large vector costs as much
-    /// as encoding a kilobyte.
+    /// as encoding a kilobyte of text.
     ///
     /// # Errors
-    /// As [`Request::encode`].
+    /// Same as [`Request::encode`].
     pub fn encode_into(
         &self,
         text: impl AsRef<[u8]>,
@@ -51,7 +51,7 @@ impl Request<'_> {
     /// Returns the number of ids of `text`. Ids are not stored.
     ///
     /// # Errors
-    /// As [`Request::encode`].
+    /// Same as [`Request::encode`].
     pub fn count(&self, text: impl AsRef<[u8]>) -> Result<usize, EncodeError> {
         let mut output = Output::for_counts();
         self.process(&[text.as_ref()], &mut output)
@@ -81,6 +81,7 @@ impl Request<'_> {
     pub fn encode_batch<T: AsRef<[u8]> + Sync>(&self, texts: &[T]) -> Result<Batch, BatchError> {
         let bytes = texts.iter().map(|text| text.as_ref().len()).sum();
         let mut output = Output::for_ids(with_capacity_for(bytes));
+        // The first offset: 0.
         output.end_text();
         self.process(texts, &mut output)?;
         Ok(Batch {
@@ -146,7 +147,7 @@ impl Request<'_> {
         Ok(())
     }
 
-    /// As [`Request::process`], on several threads.
+    /// Like [`Request::process`], but divides the texts into tasks, which several threads may process.
     fn process_tasks<T: AsRef<[u8]> + Sync>(
         &self,
         texts: &[T],
@@ -184,7 +185,7 @@ impl Request<'_> {
         )
     }
 
-    /// The number of tasks shared by threads, or 1 on a single thread.
+    /// The number of tasks that threads share, or 1 on a single thread.
     #[cfg(any(test, feature = "internals"))]
     #[doc(hidden)]
     #[must_use]
@@ -198,7 +199,7 @@ impl Request<'_> {
 
     fn process_task(&self, task: &Task<'_>, count_only: bool) -> Result<Output, BatchError> {
         let Request { encoder, stop, .. } = *self;
-        // A task of special tokens only has no runs that check the flag.
+        // In a task of special tokens only, there are no runs that check the flag.
         let stopped = |error| BatchError::new(task.text, error);
         check_stop(stop).map_err(stopped)?;
         let session = &mut *encoder.session();
@@ -246,7 +247,8 @@ impl Request<'_> {
 pub struct Batch {
     /// All ids, text after text.
     pub ids: Vec<TokenId>,
-    /// The start of each text's ids, followed by the total number of ids: one more than there are texts.
+    /// The index in `ids` at which each text's ids start, followed by the length of `ids`. So there is one
+    /// offset more than there are texts.
     pub offsets: Vec<usize>,
 }
 
@@ -266,7 +268,7 @@ struct Output {
     /// Number of ids that were counted and dropped.
     dropped: usize,
     count_only: bool,
-    /// The number of ids up to the end of each text.
+    /// [`Output::len`] at the end of each text.
     ends: Vec<usize>,
 }
 
@@ -363,8 +365,8 @@ mod tests {
             format!("z{}<|s|>", "a".repeat(64)).repeat(20)
         );
         for threads in [1, 2, 8] {
-            let options = tokenizer.request().allow(&allowed).threads(threads);
-            let error = options.encode(text.as_bytes()).unwrap_err();
+            let request = tokenizer.request().allow(&allowed).threads(threads);
+            let error = request.encode(text.as_bytes()).unwrap_err();
             let EncodeError::Split(SplitError { offset, .. }) = error else {
                 panic!("{error}");
             };
@@ -409,7 +411,7 @@ mod tests {
             let counter = std::sync::atomic::AtomicU64::new(0);
             let request = tokenizer.request().threads(threads).progress(&counter);
             assert_eq!(request.encode(&text).unwrap(), plain);
-            // A task may count the end of its text as a byte.
+            // The end of the text counts as a byte.
             let counted = counter.swap(0, Ordering::Relaxed);
             assert!((4000..4010).contains(&counted), "{counted}");
             assert_eq!(request.count(&text).unwrap(), plain.len());
@@ -444,8 +446,8 @@ mod tests {
                     .text,
                 7
             );
-            let options = tokenizer.request().threads(threads);
-            let error = options.count_batch(&texts).unwrap_err();
+            let request = tokenizer.request().threads(threads);
+            let error = request.count_batch(&texts).unwrap_err();
             assert_eq!(error.text, 7);
         }
     }

@@ -1,10 +1,11 @@
-//! File formats of models and of piece counts, as byte slices. Paths are handled by `corpus`.
+//! Readers and writers for the file formats of models and piece counts. They work on bytes; `corpus` handles
+//! paths.
 //!
 //! | format | module | contents |
 //! | --- | --- | --- |
 //! | `.bpe` | [`native`] | the whole model, checksummed and binary |
 //! | `.tiktoken` | [`tiktoken`] | token bytes and ranks only |
-//! | `tokenizer.json` | `huggingface` (feature of the same name) | the whole model, as Hugging Face's components |
+//! | `tokenizer.json` | `huggingface` (feature of the same name) | the whole model, in the components of Hugging Face's `tokenizers` |
 //! | `.tsv`, `.parquet` | [`counts`] | piece counts and their pattern |
 
 #[cfg(feature = "parquet")]

@@ -10,8 +10,8 @@
 //!     32   24 n  section table: name (8 bytes, padded with zeros), offset (u64), length (u64)
 //! ```
 //!
-//! Numbers are little-endian. Sections begin at multiples of 8. A string or list is preceded by its
-//! length (u32):
+//! Numbers are little-endian. Sections begin at multiples of 8. Within a section, each string is preceded by
+//! its length in bytes (u32), and each list of ids by its number of ids (u32):
 //!
 //! | section | contents |
 //! | --- | --- |
@@ -19,15 +19,19 @@
 //! | `tokens` | the bytes of all tokens, in order of their ids |
 //! | `ends` | u32 for each id: the end of its token in `tokens`; an unused id repeats the previous end |
 //! | `merging` | u32: 0 ranks, 1 merges, 2 merges with `ignore_merges` |
-//! | `merges` | u32 left, right, result for each merge, by rank; empty under ranks |
-//! | `specials` | u32 number of tokens; for each, u32 id, u32 flags, the text, and (flag bit 5) its decoded bytes |
-//! | `extras` | u32 normalizer (0 none, 1 NFC), the ids before a text, the ids after it |
-//! | `empty` | u32 id of the empty token, which looks unused in `ends`; absent without one |
-//! | `settings` | `truncation` and `padding` of the original `tokenizer.json` as JSON strings; absent without either |
-//! | `known` | ignored and never written: pieces with their ids, stored by earlier versions |
+//! | `merges` | u32 left, right, result for each merge, by rank; empty if `merging` is 0 |
+//! | `specials` | u32 number of tokens; for each, u32 id, u32 flags, the text and, if bit 5 of the flags is set, the decoded bytes |
+//! | `extras` | u32 normalizer (0 none, 1 NFC), the ids added before a text, the ids added after it |
+//! | `empty` | u32 id of the empty token, which looks unused in `ends`; the section is absent if there is none |
+//! | `settings` | `truncation` and `padding` of the original `tokenizer.json`, each as JSON in a string, empty if not set; the section is absent if both are empty |
+//! | `known` | ignored and never written; earlier releases stored pieces with their ids in it |
+//!
+//! The flags of a special token are, from bit 0: `special`, `normalized`, `lstrip`, `rstrip`, `single_word`,
+//! and whether decoded bytes follow.
 //!
 //! A reader accepts its own version only and refuses unknown sections. `empty` and `settings` are
-//! written only where needed, so that older readers accept all other models.
+//! written only for models that need them, so that older readers, which do not know these sections, accept
+//! all other models.
 
 use std::borrow::Cow;
 
@@ -48,6 +52,7 @@ pub const VERSION: u32 = 1;
 /// longest published pattern, DeepSeek's, has three.
 const MAX_STAGES: u32 = 16;
 
+/// The sizes in bytes of the header and of an entry of the section table.
 const HEADER: usize = 32;
 const SECTION_ENTRY: usize = 24;
 
@@ -105,12 +110,14 @@ pub fn write(model: &Model) -> Vec<u8> {
     assemble(&sections)
 }
 
-/// As [`write()`], without [`CallSettings`], which affect no id: models that encode alike have equal bytes.
+/// Like [`write()`], but without the [`CallSettings`], which affect no id: equal models give equal bytes even
+/// if these differ.
 #[must_use]
 pub fn write_deciding(model: &Model) -> Vec<u8> {
     assemble(&deciding_sections(model))
 }
 
+/// The sections that decide ids: all except `settings`.
 fn deciding_sections(model: &Model) -> Vec<(&'static str, Cow<'_, [u8]>)> {
     let mut sections = vec![
         ("pattern", pattern_section(model.pattern()).into()),
@@ -157,7 +164,7 @@ fn assemble(sections: &[(&'static str, Cow<'_, [u8]>)]) -> Vec<u8> {
 /// Reads a model.
 ///
 /// # Errors
-/// When the bytes are not a valid model. Lengths and ids are checked before they are used.
+/// If the bytes are not a valid model. Lengths and ids are checked before they are used.
 pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
     let sections = Sections::open(bytes)?;
     let pattern = read_pattern(sections.get("pattern")?)?;
@@ -355,7 +362,7 @@ fn read_settings(mut section: Section<'_>) -> Result<CallSettings, NativeError> 
     };
     section.end()?;
     match settings == CallSettings::default() {
-        true => Err(section.fault("no settings in it")),
+        true => Err(section.fault("neither truncation nor padding is set")),
         false => Ok(settings),
     }
 }

@@ -1,6 +1,6 @@
-//! `.tiktoken`: one token per line, as base64, a space and the rank.
+//! `.tiktoken`: one line per token, with the token in base64, a space and its rank.
 //!
-//! One token may be empty: its id decodes to nothing. It is spelled `=`, as in Whisper's files.
+//! One token may be empty, so that its id decodes to nothing. It is written as `=`, as in Whisper's files.
 //!
 //! The format stores neither the pattern nor special tokens; the caller supplies them. Tokens merge
 //! by the rank of their joined bytes ([`Merging::Ranks`]), so a model with a list of merges may encode
@@ -48,7 +48,7 @@ pub enum LineFault {
     /// The first word is not base64.
     #[error("invalid base64 token: {0}")]
     Base64(String),
-    /// The second word is not a number, or does not fit.
+    /// The second word is not a number, or does not fit in 32 bits.
     #[error("invalid rank {0:?} (expected a number from 0 to {MAX_TOKEN_ID})")]
     Rank(String),
     /// An earlier line has the same token.
@@ -119,9 +119,9 @@ fn is_empty_token(word: &[u8]) -> bool {
 /// Reads a model with the given pattern and without special tokens.
 ///
 /// # Errors
-/// As [`read_ranks`]; also if a single byte is not a token or a rank is too high.
+/// Those of [`read_ranks`]. Also if a single byte is not a token or a rank is above [`MAX_TOKEN_ID`].
 pub fn read(bytes: &[u8], pattern: Pattern) -> Result<Model, TiktokenError> {
-    // Fast path for canonical files. All others take the path whose errors name the line.
+    // Fast path for valid canonical files. All others take the slower path, whose errors name the line.
     let vocab = read_plain_lines(bytes).and_then(|(arena, ends, empty)| {
         Vocab::from_arena_with_empty(arena, ends, empty, Repeats::Refuse).ok()
     });
@@ -141,23 +141,23 @@ fn read_any_lines(bytes: &[u8], pattern: Pattern) -> Result<Model, TiktokenError
     Ok(Model::from_ranks(pattern, tokens, [])?)
 }
 
-/// Returns the arena of a vocabulary, its ends and the id of the empty token. `None` unless the file
-/// is canonical: ascending ranks, single spaces, no empty lines.
+/// Returns the concatenated tokens (the arena of a vocabulary), the end of each in them, and the id of the
+/// empty token. `None` unless the file is canonical: ascending ranks, single spaces, no empty lines.
 fn read_plain_lines(bytes: &[u8]) -> Option<(Vec<u8>, Vec<u32>, Option<TokenId>)> {
-    // Base64 is longer than its decoded bytes.
+    // The tokens fit, since base64 is longer than its decoded bytes.
     let mut arena = vec![0; bytes.len()];
     let mut end = 0;
     let mut empty = None;
     let mut ends = Vec::with_capacity(bytes.len() / 16);
     let mut rest = bytes;
     while !rest.is_empty() {
-        let (word, written) = match rest {
+        let (word_length, written) = match rest {
             [b'=', b' ', ..] => (1, 0),
             _ => decode_base64(rest, &mut arena[end..])?,
         };
-        let line = &rest[word + 1..];
+        let after_word = &rest[word_length + 1..];
         let (mut rank, mut digits) = (0, 0);
-        while let Some(digit) = line.get(digits).filter(|byte| byte.is_ascii_digit()) {
+        while let Some(digit) = after_word.get(digits).filter(|byte| byte.is_ascii_digit()) {
             rank = rank * 10 + u32::from(digit - b'0');
             digits += 1;
             if rank > MAX_TOKEN_ID {
@@ -165,7 +165,7 @@ fn read_plain_lines(bytes: &[u8]) -> Option<(Vec<u8>, Vec<u32>, Option<TokenId>)
             }
         }
         if digits == 0
-            || line.get(digits).is_some_and(|&byte| byte != b'\n')
+            || after_word.get(digits).is_some_and(|&byte| byte != b'\n')
             || (rank as usize) < ends.len()
         {
             return None;
@@ -177,7 +177,7 @@ fn read_plain_lines(bytes: &[u8]) -> Option<(Vec<u8>, Vec<u32>, Option<TokenId>)
         }
         end += written;
         ends.push(u32::try_from(end).ok()?);
-        rest = line.get(digits + 1..).unwrap_or_default();
+        rest = after_word.get(digits + 1..).unwrap_or_default();
     }
     arena.truncate(end);
     Some((arena, ends, empty))
@@ -197,9 +197,9 @@ const DIGITS: [u64; 256] = {
     values
 };
 
-/// Decodes the base64 word before the first space into `out`, which is as long as `text`. Returns the
-/// lengths of the word and of the decoded bytes; `None` for an empty word, non-canonical padding or an
-/// invalid digit.
+/// Decodes the base64 word before the first space of `text` into `out`, which is at least as long as `text`.
+/// Returns the lengths of the word and of the decoded bytes; `None` if the word is empty or is not canonical
+/// base64.
 fn decode_base64(text: &[u8], out: &mut [u8]) -> Option<(usize, usize)> {
     let mut seen = 0;
     let groups = text
@@ -230,8 +230,8 @@ fn decode_base64(text: &[u8], out: &mut [u8]) -> Option<(usize, usize)> {
 /// A model that `.tiktoken` cannot store, since its ids are not in the order of its merges.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "ids not in merge order: merge {rank} creates token {token}, below the token of the previous \
-     merge; a .tiktoken file cannot store this model (save it as .bpe or .json)"
+    "ids not in merge order: merge {rank} creates token {token}, but the previous merge creates a \
+     token with the same or a higher id; a .tiktoken file cannot store this model (save it as .bpe or .json)"
 )]
 #[non_exhaustive]
 pub struct NotRanks {
@@ -243,8 +243,8 @@ pub struct NotRanks {
 
 /// Writes the tokens of `model` by ascending id. Pattern and special tokens are omitted.
 ///
-/// Among tokens with the same bytes ([`Vocab::repeated`](crate::Vocab::repeated)) only the highest
-/// id is written, as a Python `dict` of rustbpe's list keeps it; the other ids become unused.
+/// Among tokens with the same bytes ([`Vocab::repeated`](crate::Vocab::repeated)) only that with the highest
+/// id is written; the other ids become unused. A Python `dict` built from rustbpe's list keeps the same one.
 ///
 /// # Errors
 /// If the ids of merged tokens do not ascend with the rank of their merges.
@@ -295,7 +295,7 @@ mod tests {
         }
     }
 
-    /// Tokens of 1, 2, 4 and 10 bytes, as they are and with any one digit changed.
+    /// Tests tokens of 1, 2, 4 and 10 bytes, unchanged and with one digit changed at a time.
     #[test]
     fn base64_is_as_strict_as_the_library() {
         let mut words: Vec<Vec<u8>> = [

@@ -1,43 +1,46 @@
 //! Safe cuts for the scanners: positions where a text can be split in two without changing any piece.
 //!
-//! A cut depends only on the two characters at it, except where the last column says otherwise. Between
-//! these characters, every pattern with a scanner starts a piece, whatever precedes and follows them:
+//! Whether a position is a cut depends only on the characters directly before and after it, except where the
+//! last column says otherwise. Between the characters of each row, the patterns of all families start a
+//! piece, within the restriction in that column, whatever else precedes and follows. A symbol is a character
+//! of no other kind in the table.
 //!
 //! | Before the cut | After the cut | Restriction |
 //! | --- | --- | --- |
 //! | anything but white space | white space other than a line end | |
 //! | a letter | a symbol, a line end | |
 //! | a letter | a mark | not `o200k` |
-//! | a letter | an apostrophe | `o200k`: no contraction follows |
-//! | a lower-case letter | an upper-case letter | only `o200k`; no apostrophe before the first letter |
+//! | a letter | an apostrophe | in `o200k` with contractions, not at one |
+//! | a lower-case letter | an upper-case letter | only `o200k`; no apostrophe before this pair |
 //! | a number | anything but a number | |
 //! | anything but white space and numbers | a number | |
 //! | a symbol, a mark | a letter | only `gpt2` |
 //! | a symbol, a mark, an apostrophe | a line end | only `gpt2` |
-//! | a line end | anything but white space | not `gpt2`; `o200k`: not a slash |
+//! | a line end | anything but white space | not `gpt2`; in `o200k`, not before a slash |
 //!
-//! **Proof.** The patterns have no look-behind, so the right part splits as before. In the left part, no
-//! piece depends on text after the cut: a contraction needs letters after its apostrophe, the case rule of
-//! words looks ahead at letters and marks only, and all other look-ahead concerns white space. The left
-//! part ends in white space only if that is a line end; by the line-end rule, all white space up to it is
-//! one piece, at the end of a text as elsewhere.
+//! **Proof.** The patterns have no look-behind, so the right part is split as in the whole text. In the left
+//! part, no piece depends on text after the cut: a contraction needs letters after its apostrophe, the case
+//! rule of words looks ahead at letters and marks only, and all other look-ahead concerns white space. If the
+//! left part ends in white space, its last character is a line end. By the rule for line ends, the last piece
+//! ends there, and it is the same piece whether or not more text follows.
 //!
-//! Prose in any script has a cut every few words, Chinese at its punctuation. Text without any cut is one
-//! piece, or a run of pieces whose boundaries depend on distant characters, such as groups of digits.
+//! Prose in any script has a cut every few words; Chinese prose has one at its punctuation. Text without any
+//! cut is one piece, or a run of pieces whose boundaries depend on distant characters, such as groups of
+//! digits.
 
 use super::scan::{Family, contraction};
 use crate::unicode::{self, LETTER, LOWER, MARK, NEWLINE, NUMBER, SPACE, UPPER};
 
-/// Returns the first cut of `text` after the character at `at`. Searches up to the first character boundary
-/// after `last`. Linear in the distance.
+/// Returns the first cut of `text` after the first character that starts at or after `at`. Searches up to the
+/// first character boundary after `last`, in time linear in the distance searched.
 pub(super) fn first_cut(family: Family, text: &[u8], at: usize, last: usize) -> Option<usize> {
     let character = |at| Character::at(text, at).map(|character| (character, character.length));
     let may_cut = |at, before, after| may_cut(family, text, at, before, after);
     first_cut_between(text, at, last, character, may_cut)
 }
 
-/// [`first_cut`] with any rule. `character` returns the character at a position with its length in bytes;
-/// `may_cut` decides about a position and the two characters at it.
+/// [`first_cut`] with any rule. `character` returns the character at a position and its length in bytes.
+/// `may_cut` returns whether a position is a cut, given the characters before and after it.
 pub(super) fn first_cut_between<C: Copy>(
     text: &[u8],
     at: usize,
@@ -63,10 +66,10 @@ pub(super) fn first_cut_between<C: Copy>(
 }
 
 /// Returns the last cut of `text` at or after `from` that remains a cut whatever bytes are appended. A
-/// piece must start at byte 0.
+/// piece must start at byte 0 of `text`.
 ///
-/// Appended bytes never add a cut before `text.len() - 3`. Linear in the distance from the end of the text
-/// to the cut, or to `from`, and in the length of the run of numbers at the end.
+/// Appended bytes never add a cut before `text.len() - 3`. The time is linear in the distance from the end of
+/// the text to the cut (to `from` if there is none), plus the length of a run of numbers at the end.
 pub(super) fn last_settled_cut(family: Family, text: &[u8], from: usize) -> Option<usize> {
     let from = from.max(1);
     if let Some(cut) = end_of_number_groups(family, text).filter(|&cut| cut >= from) {
@@ -85,26 +88,26 @@ pub(super) fn last_settled_cut(family: Family, text: &[u8], from: usize) -> Opti
     })
 }
 
-/// Returns the end of the last full group of numbers, if the text ends in a run of numbers, perhaps with
-/// an incomplete character after it. A piece starts there whatever follows.
+/// If the text ends in a run of numbers, perhaps followed by an incomplete character, returns the end of the
+/// last full group in that run. Whatever follows that position starts a new piece.
 fn end_of_number_groups(family: Family, text: &[u8]) -> Option<usize> {
-    let group = match family {
+    let group_size = match family {
         Family::Gpt2 => return None,
         Family::Cl100k { digits, .. } | Family::O200k { digits, .. } => digits as usize,
     };
     let number_before = |at| Character::before(text, at).filter(|c| c.kind == Kind::Number);
     let last = Character::before(text, text.len())?;
     let is_whole = last.is_whole(text, text.len() - last.length);
-    let complete = text.len() - if is_whole { 0 } else { last.length };
-    let (mut numbers, mut start) = (0, complete);
+    let complete_end = text.len() - if is_whole { 0 } else { last.length };
+    let (mut count, mut start) = (0, complete_end);
     while let Some(number) = number_before(start) {
-        (numbers, start) = (numbers + 1, start - number.length);
+        (count, start) = (count + 1, start - number.length);
     }
-    if numbers < group {
+    if count < group_size {
         return None;
     }
-    let mut end = complete;
-    for _ in 0..numbers % group {
+    let mut end = complete_end;
+    for _ in 0..count % group_size {
         end -= number_before(end)?.length;
     }
     Some(end)
@@ -162,8 +165,8 @@ impl Character {
         Self::at(&text[..end], start)
     }
 
-    /// Returns whether appended bytes cannot change this character, which starts at `at`. For an apostrophe
-    /// of `o200k`, this includes the contraction that may follow it.
+    /// Returns whether this character, which starts at `at`, stays the same whatever bytes are appended. For
+    /// an apostrophe in `o200k`, the contraction that may start with it must stay the same too.
     fn is_settled(self, family: Family, text: &[u8], at: usize) -> bool {
         if self.kind == Kind::Apostrophe && matches!(family, Family::O200k { .. }) {
             return at + contraction::LONGEST <= text.len();
@@ -181,7 +184,7 @@ impl Character {
     }
 }
 
-/// Returns whether `text` has a cut at `at`, between `before` and `after`. See the table above.
+/// Returns whether `text` has a cut at `at`, between `before` and `after`, by the table at the top.
 fn may_cut(family: Family, text: &[u8], at: usize, before: Character, after: Character) -> bool {
     use Kind::*;
     let gpt2 = matches!(family, Family::Gpt2);

@@ -1,4 +1,4 @@
-//! Errors of patterns.
+//! Errors while parsing patterns and while splitting.
 
 use super::named::PatternName;
 
@@ -17,19 +17,19 @@ pub enum PatternError {
     Regex {
         /// The regex.
         source_text: String,
-        /// The message of the regex engine.
+        /// The error message of the regex engine.
         message: String,
     },
 }
 
-/// The regex engine failed on a text, usually because it backtracked too far. All pieces before `offset`
-/// were returned and are valid.
+/// The regex engine failed on a text, usually because it backtracked too far. The pieces returned before
+/// the error are valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the pattern failed at byte {offset}: {message}")]
 #[non_exhaustive]
 pub struct SplitError {
     /// Byte offset where the failed search started.
     pub offset: usize,
-    /// The message of the regex engine.
+    /// The error message of the regex engine.
     pub message: String,
 }

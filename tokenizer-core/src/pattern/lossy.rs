@@ -1,7 +1,7 @@
 //! Lossy UTF-8 decoding with a mapping of offsets, for the regex engine, which requires UTF-8.
 //!
 //! Each maximal invalid sequence becomes U+FFFD, and offsets in the decoded text map back to offsets in
-//! the original bytes. Valid text is borrowed, and its offsets do not change.
+//! the original bytes. If the whole text is valid, it is borrowed and the offsets are equal.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ pub(super) struct LossyText<'t> {
     text: Cow<'t, str>,
     /// For each replaced sequence, its end in `text` and in the original. Ascending.
     replaced: Vec<(usize, usize)>,
-    /// Number of replaced sequences that end at or before the last offset mapped.
+    /// Number of replaced sequences that end at or before the last mapped offset.
     passed: usize,
 }
 
@@ -45,8 +45,8 @@ impl<'t> LossyText<'t> {
         &self.text
     }
 
-    /// Maps a character boundary of the decoded text to the original bytes. Offsets must be passed in
-    /// ascending order; then all calls together are linear.
+    /// Maps an offset in the decoded text, which must be a character boundary, to an offset in the original
+    /// bytes. Offsets must not decrease from call to call. All calls together take linear time.
     pub(super) fn original_offset(&mut self, offset: usize) -> usize {
         while self
             .replaced

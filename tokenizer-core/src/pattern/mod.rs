@@ -1,17 +1,19 @@
 //! Splitting text into pieces.
 //!
-//! A [`Pattern`] is a published pattern or any regex. **Invariant:** the pieces, concatenated, are the
-//! text, unless the pattern drops gaps between matches. A [`Splitter`] returns the pieces of one text in
-//! batches of up to 2,048, as end offsets: adjacent pieces need one number each.
+//! A [`Pattern`] is a published pattern, any other regex or a chain of regexes. **Invariant:** the
+//! concatenated pieces are the text, unless the pattern drops what lies between its matches. A [`Splitter`]
+//! returns the pieces of one text in batches of up to 2,048 adjacent pieces; for each piece, a batch stores
+//! only its end.
 //!
-//! One of three engines splits, with equal results:
+//! Each pattern uses one of three engines. All of them yield the same pieces:
 //!
-//! - `scan/`: hand-written bit-parallel scanners for the published patterns;
-//! - `automaton/`: a DFA compiled from the regex, for any other regular pattern;
-//! - `regex.rs`: the backtracking engine `fancy-regex`, for the rest, and the oracle of the other two.
+//! - `scan/`: hand-written bit-parallel scanners for the published patterns and their variants;
+//! - `automaton/`: a DFA compiled from the regexes, for most other regular patterns;
+//! - `regex.rs`: the backtracking engine `fancy-regex`, for all other patterns. Tests compare the first two
+//!   engines with it.
 //!
-//! Text is bytes. Each maximal invalid UTF-8 sequence (one U+FFFD in Python's decoder) counts as one
-//! character that is neither letter, number nor white space; its bytes are kept in the piece.
+//! A text is bytes. Each maximal invalid UTF-8 sequence is treated as one U+FFFD, as by Python's decoder;
+//! U+FFFD is neither letter, number nor white space. The piece keeps the original bytes.
 
 mod automaton;
 mod cut;
@@ -60,7 +62,7 @@ pub struct Pattern {
 }
 
 struct Shared {
-    /// The regexes and their gap rules. Each splits the pieces of the previous one; with no stages, the
+    /// The regexes and their gap rules. Each regex splits the pieces of the previous one. Without stages, the
     /// whole text is one piece.
     stages: Vec<(String, Gaps)>,
     engine: Engine,
@@ -73,22 +75,24 @@ enum Engine {
 }
 
 impl Pattern {
-    /// Returns a published pattern. These match every character, so there are no gaps.
+    /// Returns a published pattern. Published patterns match every character, so they leave no gaps.
     #[must_use]
     pub fn named(name: PatternName) -> Self {
         Self::regex(name.regex(), Gaps::Keep).expect("a test compiles every named pattern")
     }
 
-    /// Compiles a regex in the syntax of the `fancy-regex` crate: that of `regex` with look-around,
-    /// possessive quantifiers and atomic groups. An empty match is not a piece.
+    /// Compiles a regex in the syntax of the `fancy-regex` crate: that of the `regex` crate,
+    /// plus look-around, back-references, possessive quantifiers and atomic groups. An empty match is not a
+    /// piece.
     ///
-    /// Nearly all published patterns are regular. These are compiled to a finite automaton, which reads
-    /// each character once, never fails and is 15 to 70 times as fast as the regex engine. Look-ahead at
-    /// the next character only, such as `(?!\S)`, is regular too. Other patterns use the engine:
+    /// Nearly all published patterns are regular, even with look-ahead such as `(?!\S)`, which concerns only
+    /// the next character. A regular pattern without a scanner is compiled to a finite automaton, unless that
+    /// would be too large. The automaton reads each character once, never fails and is 15 to 70 times as fast
+    /// as the regex engine. All other patterns use the regex engine:
     ///
-    /// - Without other look-around and back-references, they never fail and each search is linear, but a
-    ///   pattern such as `a.*b|a` may search the whole text for every short piece: quadratic time.
-    /// - With them, splitting returns an error where it would backtrack too far.
+    /// - A pattern in the syntax of the `regex` crate never fails, and each search takes linear time. But a
+    ///   pattern such as `a.*b|a` may search the whole text for every short piece, which is quadratic.
+    /// - Any other pattern may backtrack too far; splitting then returns an error.
     ///
     /// # Errors
     /// If the regex does not compile.
@@ -97,7 +101,7 @@ impl Pattern {
         let engine = if let Some(family) = recognise::family(source) {
             Engine::Scanner(family)
         } else {
-            // The regex engine defines validity, whichever engine splits.
+            // The regex must be valid for the regex engine, whichever engine splits.
             let stage = RegexStage::new(source, gaps)?;
             match Automaton::new(&stages) {
                 Some(automaton) => Engine::Automaton(Box::new(automaton)),
@@ -107,7 +111,7 @@ impl Pattern {
         Ok(Self::new(stages, engine))
     }
 
-    /// Like [`Pattern::regex`], but always uses the backtracking engine: the oracle of the other engines.
+    /// Like [`Pattern::regex`], but always uses the backtracking engine, with which tests compare the others.
     ///
     /// # Errors
     /// If the regex does not compile.
@@ -163,14 +167,14 @@ impl Pattern {
         }
     }
 
-    /// Returns the regexes and gap rules in the order of application. There are none if the whole text is
-    /// one piece.
+    /// Returns the regexes and gap rules in the order in which they are applied. There are none if the
+    /// pattern is the empty chain.
     pub fn stages(&self) -> impl ExactSizeIterator<Item = (&str, Gaps)> {
         let stages = self.shared.stages.iter();
         stages.map(|(source, gaps)| (source.as_str(), *gaps))
     }
 
-    /// Returns the first regex of the chain, usually the only one. Empty if the whole text is one piece.
+    /// Returns the first regex of the chain, usually the only one; the empty string for the empty chain.
     #[must_use]
     pub fn source(&self) -> &str {
         self.stages().next().map_or("", |(source, _)| source)
@@ -215,12 +219,12 @@ impl Pattern {
         }
     }
 
-    /// Returns the first safe cut of `text` after byte `at`: the parts before and after it, split
-    /// separately, have the pieces of the whole.
+    /// Returns the first safe cut of `text` after byte `at`: a position where splitting the parts before and
+    /// after it separately yields the pieces of the whole text.
     ///
-    /// Returns `None` if no position is known to be safe, or the pattern
-    /// [uses the regex engine](Pattern::uses_regex_engine). Linear in the distance to the cut; prose in
-    /// any script has one every few words.
+    /// Returns `None` if no later position is known to be safe, or if the pattern
+    /// [uses the regex engine](Pattern::uses_regex_engine). Takes time linear in the distance to the cut.
+    /// Prose in any script has a cut every few words.
     ///
     /// ```
     /// use tokenizer_core::{Pattern, PatternName};
@@ -234,8 +238,8 @@ impl Pattern {
         self.first_cut_unless(text, at, || false)
     }
 
-    /// Like [`Pattern::first_cut`], but also returns `None` once `is_stopped` returns true. It is called
-    /// once per megabyte.
+    /// Like [`Pattern::first_cut`], but calls `is_stopped` before searching each megabyte, and returns `None`
+    /// if `is_stopped` returns true.
     pub(crate) fn first_cut_unless(
         &self,
         text: &[u8],
@@ -255,12 +259,13 @@ impl Pattern {
     }
 
     /// Returns the last safe cut of `text` at or after byte `from` that remains safe whatever bytes are
-    /// appended: for text that arrives in chunks. A piece must start at byte 0.
+    /// appended: for text that arrives in chunks. A piece must start at byte 0 of `text`.
     ///
-    /// Returns `None` if no position is known to be safe, or the pattern
+    /// Returns `None` if no such position is known to be safe, or if the pattern
     /// [uses the regex engine](Pattern::uses_regex_engine). Appended bytes never make a position before
-    /// `text.len() - 3` safe, so earlier positions need not be searched again. Linear in the distance from
-    /// the end of the text to the cut, or to `from`.
+    /// `text.len() - 3` safe, so earlier positions need not be searched again. Takes time linear in the
+    /// distance from the end of the text to the cut (to `from` if there is none), plus the length of a run of
+    /// numbers, or of another class that the pattern splits into groups, at the end.
     ///
     /// ```
     /// use tokenizer_core::{Pattern, PatternName};
@@ -268,7 +273,7 @@ impl Pattern {
     /// let pattern = Pattern::named(PatternName::Cl100k);
     /// // More letters may follow and extend the last word.
     /// assert_eq!(pattern.last_settled_cut(b"one two thr", 0), Some("one two".len()));
-    /// // More white space may follow too.
+    /// // A word may follow and take the last space.
     /// assert_eq!(pattern.last_settled_cut(b"one two  ", 0), Some("one two".len()));
     /// ```
     #[must_use]
@@ -322,8 +327,9 @@ impl Pattern {
 impl FromStr for Pattern {
     type Err = PatternError;
 
-    /// Parses a name (`gpt2`, `r50k`, `p50k`, `cl100k`, `o200k`, `nanochat`; tiktoken's with `_base` too) or
-    /// a regex, whose gaps are kept. An unknown word of letters, digits, `_` and `-` is an error.
+    /// Parses a name or a regex. The names are `gpt2`, `nanochat`, and `r50k`, `p50k`, `cl100k` and `o200k`
+    /// with or without `_base`. The gaps of a regex are kept. An empty text is an error, and so is any other
+    /// word of ASCII letters, digits, `_` and `-`.
     fn from_str(text: &str) -> Result<Self, PatternError> {
         if let Some(name) = PatternName::from_word(text) {
             return Ok(Pattern::named(name));
@@ -353,7 +359,7 @@ impl fmt::Debug for Pattern {
 /// Iterator over the pieces of a text, returned by [`Pattern::split`].
 pub struct Splitter<'a> {
     pieces: Pieces<'a>,
-    /// The buffered pieces of the iterator, and the index of the next.
+    /// The buffered pieces of the iterator, and the index of the next piece to return.
     buffer: Option<(Spans, usize)>,
 }
 
@@ -371,10 +377,10 @@ enum Pieces<'a> {
 
 impl Splitter<'_> {
     /// Replaces the contents of `spans` with the next adjacent pieces, up to 2,048 of them. Returns whether
-    /// there were any. A dropped gap ends a run early.
+    /// there were any. A dropped gap ends the batch early.
     ///
     /// # Errors
-    /// If the regex engine fails on the text. Pieces returned before are valid.
+    /// If the regex engine fails on the text. Pieces returned before the error are valid.
     pub fn fill(&mut self, spans: &mut Spans) -> Result<bool, SplitError> {
         match &mut self.pieces {
             Pieces::Scanned(scanner) => scanner.fill(spans),

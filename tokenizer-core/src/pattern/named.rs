@@ -12,7 +12,8 @@ pub enum PatternName {
     Cl100k,
     /// GPT-4o and later: `o200k_base`.
     O200k,
-    /// nanochat: GPT-4's pattern with numbers of at most two digits.
+    /// nanochat: GPT-4's pattern, but with groups of at most two digits and another rule for white space at
+    /// the end of the text.
     Nanochat,
 }
 
@@ -25,7 +26,7 @@ impl PatternName {
         PatternName::Nanochat,
     ];
 
-    /// Returns the name, as [`Pattern`](crate::Pattern) parses it.
+    /// Returns the name from which [`Pattern`](crate::Pattern) can be parsed.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -67,7 +68,8 @@ impl PatternName {
         Self::ALL.into_iter().find(|name| name.regex() == source)
     }
 
-    /// Returns the pattern with this name. tiktoken's encoding names are accepted too.
+    /// Returns the pattern with this name. tiktoken's encoding names, with or without `_base`, are accepted
+    /// too.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Some(match word {

@@ -1,8 +1,8 @@
 //! Recognises the regexes for which there is a scanner.
 //!
-//! A regex is matched alternative by alternative, in the order of its family. Each alternative may have
-//! any of its published spellings: possessive or greedy, old or new tiktoken, Hugging Face. A test compares
-//! the scanner with the regex engine for every spelling listed here. Other regexes are not recognised.
+//! A regex is compared with each family of patterns, alternative by alternative. Each alternative may have
+//! any of its published spellings: possessive or greedy, old or new tiktoken, Hugging Face. Other regexes are
+//! not recognised. `tests/scanners.rs` compares the scanner of each family with the regex engine.
 
 use super::scan::{Family, Trailing};
 
@@ -58,7 +58,7 @@ fn gpt2(regex: &str) -> Option<Family> {
     rest.take(&[(r" ?\p{L}++", ()), (r" ?\p{L}+", ()), (r" ?[\p{L}]+", ())])?;
     rest.take(&[(r" ?\p{N}++", ()), (r" ?\p{N}+", ()), (r" ?[\p{N}]+", ())])?;
     rest.take(&[(r" ?[^\s\p{L}\p{N}]++", ()), (r" ?[^\s\p{L}\p{N}]+", ())])?;
-    // Optional: it changes no piece of this family.
+    // `\s++$` is optional: in this family, it changes no piece.
     rest.take(WHOLE_TRAILING);
     rest.take(LAST_ALONE)?;
     rest.take(ANY_SPACE)?;
@@ -142,7 +142,7 @@ mod tests {
         ] {
             assert_eq!(family(name.regex()), want);
         }
-        // GPT-2's first spelling and Hugging Face's.
+        // With brackets around `\p{L}` and `\p{N}`, as in tiktoken's `_educational.py`, and without them.
         let gpt2 =
             r"'s|'t|'re|'ve|'m|'ll|'d| ?[\p{L}]+| ?[\p{N}]+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
         assert_eq!(family(gpt2), Some(Family::Gpt2));
@@ -167,7 +167,7 @@ mod tests {
         for at in 0..known.len() {
             let mut changed = known.to_owned();
             changed.remove(at);
-            // Only a possessive `+` can be removed from a recognised regex.
+            // The regex remains known only if the removed character is the `+` of a possessive quantifier.
             if let Some(found) = family(&changed) {
                 assert!(
                     matches!(found, Family::Cl100k { digits: 3, .. }),

@@ -1,5 +1,5 @@
-//! Splitting by the backtracking regex engine `fancy-regex`, which defines the pieces of every pattern and
-//! is the oracle of the other engines.
+//! Splitting by the backtracking regex engine `fancy-regex`, which defines the pieces of every pattern. Tests
+//! compare the other engines with it.
 
 use fancy_regex::Regex;
 
@@ -10,10 +10,10 @@ use super::spans::Spans;
 /// How to treat text that no match of a regex covers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Gaps {
-    /// The text between two matches is a piece. Nothing is lost.
+    /// Each stretch of text that no match covers is a piece. Nothing is lost.
     #[default]
     Keep,
-    /// The text between two matches is dropped, as by tiktoken and rustbpe.
+    /// Text that no match covers is dropped, as in tiktoken and rustbpe.
     Drop,
 }
 
@@ -81,7 +81,7 @@ struct Level {
     end: usize,
     /// Start of the next search, relative to `start`.
     at: usize,
-    /// A match after a kept gap, to be returned after the gap.
+    /// The match after a kept gap that was just returned, relative to `start`. It is the next piece.
     pending: Option<(usize, usize)>,
 }
 
@@ -131,11 +131,11 @@ pub(super) struct RegexSplitter<'a> {
     text: LossyText<'a>,
     /// A stack: level `n` splits a piece of level `n - 1`. Empty at the end of the text.
     levels: Vec<Level>,
-    /// End of the last piece returned, in the original bytes.
+    /// End of the last piece returned, or start of `held`, as an offset in the original bytes.
     end: usize,
-    /// A piece after a dropped gap, which starts the next run.
+    /// The first piece after a dropped gap, kept for the next run.
     held: Option<(usize, usize)>,
-    /// An error to return after the pieces before it.
+    /// An error to return on the next call: the pieces before it are returned first.
     failed: Option<SplitError>,
 }
 
@@ -181,7 +181,8 @@ impl<'a> RegexSplitter<'a> {
         }
     }
 
-    /// Replaces the contents of `spans` with the next run of adjacent pieces; with none at the end.
+    /// Replaces the contents of `spans` with the next run of adjacent pieces, or with none at the end of the
+    /// text.
     pub(super) fn fill(&mut self, spans: &mut Spans) -> Result<(), SplitError> {
         spans.clear(self.end);
         if let Some(error) = self.failed.take() {

@@ -8,14 +8,14 @@ use crate::simd::Simd;
 #[derive(Clone, Debug)]
 pub struct Spans {
     start: usize,
-    /// The ends of the pieces. Elements from `len` on are scratch space of [`Spans::push_bits`].
+    /// The ends of the pieces. Elements from `len` on are scratch space for [`Spans::push_bits`].
     ends: Box<[usize; Spans::CAPACITY]>,
     len: usize,
 }
 
 impl Spans {
-    /// The maximum number of pieces per call of [`Splitter::fill`](super::Splitter::fill): enough to hide
-    /// memory latency, few enough to stay in the L1 cache.
+    /// The maximum number of pieces per call of [`Splitter::fill`](super::Splitter::fill): enough that
+    /// callers can overlap the memory accesses of many pieces, few enough to stay in the L1 cache.
     pub const CAPACITY: usize = 2048;
 
     /// Creates an empty buffer. It can be reused for any number of calls.
@@ -40,7 +40,7 @@ impl Spans {
         self.len == 0
     }
 
-    /// Returns the byte offset of the first piece.
+    /// Returns the byte offset at which the first piece starts.
     #[must_use]
     pub fn start(&self) -> usize {
         self.start
@@ -58,21 +58,21 @@ impl Spans {
         starts.zip(self.ends()).map(|(start, &end)| start..end)
     }
 
-    /// Removes all pieces and sets the start of the next.
+    /// Removes all pieces and sets the start of the next piece.
     pub(super) fn clear(&mut self, start: usize) {
         self.start = start;
         self.len = 0;
     }
 
-    /// Returns the end of the last piece.
+    /// Returns the end of the last piece, or the start if there is none.
     pub(super) fn end(&self) -> usize {
         self.ends().last().copied().unwrap_or(self.start)
     }
 
-    /// Returns whether `ends` more ends fit.
+    /// Returns whether `count` more ends fit.
     #[inline(always)]
-    pub(super) fn has_room(&self, ends: usize) -> bool {
-        self.len + ends <= Self::CAPACITY
+    pub(super) fn has_room(&self, count: usize) -> bool {
+        self.len + count <= Self::CAPACITY
     }
 
     /// Appends the end `base + n` for each set bit `n` of `ends`, ascending.

@@ -1,17 +1,18 @@
 //! Bit-parallel UTF-8 decoding: finds the characters of a 64-byte block as masks.
 //!
-//! A lead byte is followed by a second byte in the range that it allows (Unicode 16.0, table 3-7), then
-//! by any bytes from 80 to BF. A sequence of full length is a character. A shorter one, and a byte that
-//! neither starts nor continues a sequence, is a maximal invalid sequence: one character without a class.
+//! A lead byte determines the length of its sequence and the range of the second byte (Unicode 16.0, table
+//! 3-7); later bytes are 80 to BF. A sequence of full length is a valid character. A shorter one, or a byte
+//! that neither starts nor continues a sequence, is a maximal invalid sequence and counts as one character.
 
 use crate::simd::{BLOCK, Simd};
 
 /// The characters of a block. Bit `n` of a mask is about byte `n`.
 pub(super) struct Utf8 {
-    /// Length of the block in bytes: the available bytes, without a character that the end of the block
-    /// cuts off.
+    /// Length of the block in bytes: the available bytes, less a last character that may continue after a
+    /// full block of 64 bytes.
     pub(super) len: usize,
-    /// First bytes of all characters, including ASCII and invalid sequences.
+    /// First bytes of all characters, including ASCII and invalid sequences. Bits from `len` on are
+    /// unspecified.
     pub(super) lead: u64,
     /// First bytes of valid characters of two, three and four bytes.
     pub(super) of_two: u64,
@@ -20,7 +21,7 @@ pub(super) struct Utf8 {
 }
 
 impl Utf8 {
-    /// Returns the characters of a block with `available` bytes, all ASCII.
+    /// Returns the characters of a block of `available` bytes that are all ASCII.
     #[inline(always)]
     pub(super) fn ascii(available: usize) -> Self {
         Utf8 {
@@ -122,7 +123,8 @@ pub(super) fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Returns the first block of a text, padded with zeros, and the number of its bytes that are text.
+/// Returns the first block of a text and the number of its bytes that are text. A text shorter than a block
+/// is copied to `padded`, which must be zero.
 #[inline(always)]
 pub(super) fn first_block<'b>(
     text: &'b [u8],

@@ -1,6 +1,6 @@
 //! NEON.
 //!
-//! Rust's 64-bit ARM targets enable NEON for all code, so it needs no run-time detection; `new` checks it
+//! Rust's 64-bit ARM targets enable NEON for all code, so no run-time detection is needed; `new` checks
 //! nevertheless.
 
 use std::arch::aarch64::*;
@@ -22,8 +22,9 @@ impl Neon {
         kernel.run(self)
     }
 
-    /// Collects the highest bit of each byte into a mask. NEON has no instruction for it: bit `n % 8` of
-    /// byte `n` is set, and adjacent bytes are added three times.
+    /// Collects the highest bit of each byte into a mask. NEON has no instruction for this: if the highest
+    /// bit of byte `n` is set, the byte is replaced with bit `n % 8`, otherwise with 0, and adjacent bytes
+    /// are added three times.
     #[inline(always)]
     fn gather(self, block: [uint8x16_t; 4]) -> u64 {
         static BITS: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128];
@@ -67,7 +68,7 @@ impl Simd for Neon {
         self.gather(block.map(|bytes| unsafe { vcgeq_u8(bytes, vdupq_n_u8(byte)) }))
     }
 
-    /// Two look-ups in 64 entries each. An index out of range yields 0.
+    /// Two look-ups in 64 entries each, whose results are ORed: an index out of range yields 0.
     #[inline(always)]
     fn look_up(self, block: Self::Block, table: &AsciiTable) -> Self::Classes {
         let table = &table.entries;
@@ -85,17 +86,17 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
-    fn number_pairs(self, bytes: &mut [u8; BLOCK], firsts: u8, pairs: u8) {
+    fn number_pairs(self, bytes: &mut [u8; BLOCK], first_factor: u8, pair_factor: u8) {
         // SAFETY: NEON is supported; the loads and stores of 32 bytes are within `bytes`.
         unsafe {
             for half in 0..2 {
                 let at = bytes.as_mut_ptr().add(32 * half);
                 let uint8x16x2_t(first, second) = vld2q_u8(at);
-                let firsts = vdup_n_u8(firsts);
-                let low = vmull_u8(vget_low_u8(first), firsts);
-                let high = vmull_u8(vget_high_u8(first), firsts);
-                let low = vmulq_n_u16(vaddw_u8(low, vget_low_u8(second)), pairs.into());
-                let high = vmulq_n_u16(vaddw_u8(high, vget_high_u8(second)), pairs.into());
+                let factors = vdup_n_u8(first_factor);
+                let low = vmull_u8(vget_low_u8(first), factors);
+                let high = vmull_u8(vget_high_u8(first), factors);
+                let low = vmulq_n_u16(vaddw_u8(low, vget_low_u8(second)), pair_factor.into());
+                let high = vmulq_n_u16(vaddw_u8(high, vget_high_u8(second)), pair_factor.into());
                 vst1q_u8(at, vreinterpretq_u8_u16(low));
                 vst1q_u8(at.add(16), vreinterpretq_u8_u16(high));
             }

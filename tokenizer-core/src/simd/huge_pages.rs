@@ -1,10 +1,10 @@
 //! Transparent huge pages for large allocations that are about to be written for the first time.
 //!
-//! The system maps fresh memory page by page on first access. With 4 KiB pages, each page fault takes one
-//! or two microseconds, more than filling the page. With 2 MiB pages, there are 500 times fewer. Linux uses
-//! them if advised before the first access.
+//! The system maps fresh memory page by page on first access. With 4 KiB pages, each page fault takes one or
+//! two microseconds, more than filling the page. With 2 MiB pages, there is one fault instead of 512. Linux
+//! uses 2 MiB pages if advised before the first access.
 
-/// Minimum size in bytes. Smaller memory may not contain a whole huge page.
+/// Minimum size in bytes, twice that of a huge page: smaller memory may not contain a whole one.
 #[cfg(target_os = "linux")]
 const MIN_SIZE: usize = 4 << 20;
 
@@ -34,8 +34,8 @@ fn advise<T>(memory: std::ops::Range<*const T>) {
     else {
         return;
     };
-    // Rounded outwards to whole pages. Inwards, the call would split the allocator's mapping, which then
-    // could no longer grow in place.
+    // The range is rounded outwards to whole pages. Rounded inwards, it would split the allocator's mapping,
+    // which then could no longer grow in place.
     let start = memory.start.map_addr(|address| address & !(page - 1));
     let length = (memory.end.addr() - start.addr()).next_multiple_of(page);
     // SAFETY: the range consists of mapped pages that contain bytes of `memory`, and the advice changes

@@ -43,14 +43,15 @@ pub(crate) trait Kernel {
     type Output;
 
     /// Runs the algorithm. This function and every function to which it passes `simd` must be
-    /// `#[inline(always)]`: code that is not inlined is compiled without the instructions.
+    /// `#[inline(always)]`: code that is not inlined is compiled without the instructions of the set.
     fn run<S: Simd>(self, simd: S) -> Self::Output;
 }
 
 /// Length of the output of [`Simd::flatten`]: one offset per bit, and scratch space.
 pub(crate) const FLATTEN: usize = BLOCK + 8;
 
-/// The operations of an instruction set. A value of the type proves that the processor supports it.
+/// The operations of an instruction set. A value of an implementing type proves that the processor supports
+/// the instruction set.
 ///
 /// In a mask, bit `n` is about byte `n`.
 pub(crate) trait Simd: Copy {
@@ -71,12 +72,13 @@ pub(crate) trait Simd: Copy {
     /// Returns the mask of the bytes from `byte` on, which must be at least 0x80.
     fn at_least(self, block: Self::Block, byte: u8) -> u64;
 
-    /// Looks up each byte in a table. The result for a byte from 0x80 on is 0.
+    /// Looks up each byte in `table`. The result for a byte from 0x80 on is 0.
     fn look_up(self, block: Self::Block, table: &AsciiTable) -> Self::Classes;
 
-    /// Replaces each two bytes with `(first * firsts + second) * pairs` as a little-endian `u16`. `firsts`
-    /// must be at most 32 and `pairs` at most 64. The result for bytes from `firsts` on is unspecified.
-    fn number_pairs(self, bytes: &mut [u8; BLOCK], firsts: u8, pairs: u8);
+    /// Replaces each pair of bytes with `(first * first_factor + second) * pair_factor` as a little-endian
+    /// `u16`. `first_factor` must be at most 32 and `pair_factor` at most 64. The result is unspecified for a
+    /// pair with a byte that is not less than `first_factor`.
+    fn number_pairs(self, bytes: &mut [u8; BLOCK], first_factor: u8, pair_factor: u8);
 
     /// Stores classes to memory.
     fn store_classes(self, classes: Self::Classes) -> [u8; BLOCK];
@@ -87,10 +89,12 @@ pub(crate) trait Simd: Copy {
     /// Returns the mask of the classes that contain `flag`, a single bit.
     fn flag(self, classes: Self::Classes, flag: u8) -> u64;
 
-    /// Compares two words with `word`. Bit 0 is set if the first is equal, bit 1 if the second is.
+    /// Compares `word` with each of `words`: bit 0 of the result is set if the first is equal, bit 1 if the
+    /// second is.
     fn which(self, words: &[u128; 2], word: &u128) -> u32;
 
-    /// Returns the minimum of the first `count` numbers, with `count` rounded up to a multiple of 16.
+    /// Returns the minimum of the first `count` numbers, with `count` rounded up to a multiple of 16, or
+    /// `u32::MAX` if `count` is 0.
     fn smallest(self, numbers: &[u32; BLOCK], count: usize) -> u32;
 
     /// Writes `base + n` for each set bit `n` of `mask` to the front of `out`, ascending. Returns the number
@@ -103,7 +107,7 @@ pub(crate) trait Simd: Copy {
 pub(super) fn smallest_one_by_one(numbers: &[u32; BLOCK], count: usize) -> u32 {
     let rows = numbers.as_chunks::<16>().0.iter().take(count.div_ceil(16));
     rows.flatten()
-        .fold(u32::MAX, |one, &number| one.min(number))
+        .fold(u32::MAX, |minimum, &number| minimum.min(number))
 }
 
 /// [`Simd::which`] without vector instructions.
@@ -117,7 +121,7 @@ pub(super) fn which_word_by_word(words: &[u128; 2], word: &u128) -> u32 {
 pub(super) fn flatten_bit_by_bit(mut mask: u64, base: usize, out: &mut [usize; FLATTEN]) -> usize {
     let count = mask.count_ones() as usize;
     // Writes groups of eight, because a branch per group is predictable and a branch per bit is not.
-    // After the last bit, it writes `base + 64`.
+    // The rest of the last group is filled with `base + 64`.
     let mut written = 0;
     while written < count {
         for slot in &mut out[written..written + 8] {

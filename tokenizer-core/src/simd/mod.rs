@@ -1,7 +1,7 @@
 //! SIMD instruction sets behind a safe interface, and all other `unsafe` code of the crate.
 //!
 //! A vectorized algorithm is a `Kernel`: a function generic over the trait `Simd`, whose methods are the
-//! vector operations. `Tier::run` compiles it once per instruction set and calls the copy for a tier.
+//! vector operations. `Tier::run` compiles it once per instruction set, and runs the copy for the tier.
 //! `scalar.rs` implements `Simd` without vector instructions; a test compares every tier with it.
 //!
 //! With the feature `internals`, the environment variable `TOKENIZER_SIMD` (`scalar`, `avx2`, `avx512`,

@@ -46,10 +46,10 @@ impl Simd for Scalar {
     }
 
     #[inline(always)]
-    fn number_pairs(self, bytes: &mut [u8; BLOCK], firsts: u8, pairs: u8) {
+    fn number_pairs(self, bytes: &mut [u8; BLOCK], first_factor: u8, pair_factor: u8) {
         for pair in bytes.as_chunks_mut::<2>().0 {
-            let number = u16::from(pair[0]) * u16::from(firsts) + u16::from(pair[1]);
-            *pair = number.wrapping_mul(pairs.into()).to_le_bytes();
+            let number = u16::from(pair[0]) * u16::from(first_factor) + u16::from(pair[1]);
+            *pair = number.wrapping_mul(pair_factor.into()).to_le_bytes();
         }
     }
 

@@ -1,10 +1,10 @@
 //! Concatenation of short tokens: the inner loop of decoding.
 //!
-//! Every token is copied as 16 bytes, and the next one overwrites the excess. So there is no loop over
-//! bytes and no branch on the length. The remaining branches handle rare cases, once per four tokens.
+//! For every token, 16 bytes are copied, and the next token overwrites the excess. So there is no loop over
+//! bytes and no branch on the length. The remaining branch, once per four tokens, handles rare cases.
 //!
-//! Copying 32 bytes, a table of 16 bytes per token instead of offsets and an arena, and prefetching did not
-//! pay.
+//! Tried without gain: copying 32 bytes, a table of 16 bytes per token instead of offsets into an arena, and
+//! prefetching.
 
 use std::mem::MaybeUninit;
 
@@ -14,8 +14,8 @@ pub(crate) const SHORT: usize = 16;
 /// Number of tokens whose spans are looked up before they are copied.
 const GROUP: usize = 4;
 
-/// Appends the tokens `ids` to `bytes` up to the first that needs the general code. Returns the number of
-/// tokens appended. `bytes` does not grow.
+/// Appends the tokens `ids` to the spare capacity of `bytes`, which is not reallocated, and stops at the
+/// first token that the caller must append in another way. Returns the number of tokens appended.
 ///
 /// Token `n` is `arena[ends[n - 1]..ends[n]]`. The function stops at
 ///
@@ -36,7 +36,7 @@ pub(crate) fn append_short_tokens(
     loop {
         let rest = &ids[appended..];
         let spare = bytes.spare_capacity_mut();
-        // This many fit whatever their lengths. As most are shorter, more fit in the next round.
+        // This many fit whatever their lengths. Most are shorter than `SHORT`, so more fit in the next round.
         let fitting = rest.len().min(spare.len() / SHORT);
         let (count, length) = tokens.copy(&rest[..fitting], spare);
         let length = bytes.len() + length;
@@ -55,7 +55,8 @@ struct Tokens<'a> {
     arena: &'a [u8],
 }
 
-/// A short token: [`SHORT`] bytes can be read from `start` on, and the first `length` are the token.
+/// A short token: [`SHORT`] bytes of the arena can be read from `start` on, and the first `length` are the
+/// token.
 #[derive(Clone, Copy)]
 struct Span {
     start: usize,
@@ -105,11 +106,11 @@ impl Tokens<'_> {
     /// Returns the spans of `ids` if all of them are short.
     #[inline(always)]
     fn look_up<const N: usize>(&self, ids: &[u32; N]) -> Option<[Span; N]> {
-        let starts = self.ends.len().checked_sub(1)?;
+        let limit = self.ends.len().checked_sub(1)?;
         let last_start = self.arena.len().checked_sub(SHORT)?;
-        // For token 0 this wraps around, and the check below fails.
+        // For token 0, this wraps around to a number that fails the check below.
         let before = ids.map(|id| (id as usize).wrapping_sub(1));
-        if before.iter().any(|&before| before >= starts) {
+        if before.iter().any(|&before| before >= limit) {
             return None;
         }
         let spans = before.map(|before| {
@@ -120,7 +121,7 @@ impl Tokens<'_> {
                 length: ends[1].wrapping_sub(ends[0]) as usize,
             }
         });
-        // One branch for all conditions. A length of 0 wraps around.
+        // One branch for all conditions. A length of 0 wraps around, and so counts as too long.
         let is_other =
             |span: &Span| (span.length.wrapping_sub(1) >= SHORT) | (span.start > last_start);
         let any_other = spans.iter().fold(false, |any, span| any | is_other(span));

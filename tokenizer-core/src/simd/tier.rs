@@ -18,7 +18,7 @@ pub enum Tier {
     Scalar,
     /// NEON of 64-bit ARM.
     Neon,
-    /// AVX2 of x86-64 with BMI2.
+    /// AVX2 of x86-64, with BMI1, BMI2, LZCNT and POPCNT.
     Avx2,
     /// AVX-512 with byte and word instructions (F, BW, VL).
     Avx512,
@@ -71,7 +71,8 @@ impl Tier {
         Self::ALL.into_iter().filter(|tier| tier.is_available())
     }
 
-    /// Returns the fastest supported tier. With the feature `internals`, `TOKENIZER_SIMD` overrides it.
+    /// Returns the fastest supported tier. With the feature `internals`, the environment variable
+    /// `TOKENIZER_SIMD` selects another supported one.
     #[must_use]
     pub fn best() -> Tier {
         static BEST: OnceLock<Tier> = OnceLock::new();
@@ -88,7 +89,7 @@ impl Tier {
         })
     }
 
-    /// Runs `kernel` with the instructions of this tier, or on the scalar tier if they are not supported.
+    /// Runs `kernel` with the instructions of this tier, or on the scalar tier if this tier is not supported.
     #[inline]
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self {
@@ -130,7 +131,7 @@ mod tests {
     use crate::unicode::ASCII;
     use proptest::prelude::*;
 
-    /// The results of all operations on a block.
+    /// Runs all operations on a block of text bytes, a block of classes, and a mask for `flatten`.
     struct Everything<'b>(&'b [u8; BLOCK], &'b [u8; BLOCK], u64);
 
     impl Kernel for Everything<'_> {

@@ -1,16 +1,16 @@
 //! AVX2 and AVX-512.
 //!
-//! Contract of every `unsafe` block here: a value of a type is created only if the processor supports its
-//! instructions, and its methods use no others. The methods and the kernels are inlined into `run`, which
-//! is compiled for the instruction set.
+//! Every `unsafe` block here relies on this: a value of a type is created only if the processor supports the
+//! instructions listed at the type, and its methods use no others. The methods and the kernels are
+//! inlined into `run`, which is compiled for the instruction set.
 
 use std::arch::x86_64::*;
 use std::sync::LazyLock;
 
 use super::kernel::{self, AsciiTable, BLOCK, FLATTEN, Kernel, Simd};
 
-// Avoid `block.map(...)` and large closures: unless inlined, they are separate functions, compiled without
-// the instructions. They made this tier slower than the scalar one (0.15 instead of 2.5 GB/s).
+// Avoid `block.map(...)` and large closures. A closure that is not inlined is a separate function, compiled
+// without the instructions: this made AVX2 slower than the scalar tier (0.15 instead of 2.5 GB/s).
 
 /// Proof that the processor supports AVX2, BMI1, BMI2, LZCNT and POPCNT.
 #[derive(Clone, Copy)]
@@ -43,8 +43,8 @@ impl Avx2 {
 impl Avx2 {
     /// Joins the masks of both halves.
     ///
-    /// The empty `asm!` hides the origin of the mask from the compiler. LLVM 21 would turn shifts of the mask
-    /// into shifts of the vector, bit by bit, which made non-ASCII blocks twice as slow.
+    /// The empty `asm!` hides the origin of the mask from the compiler. Otherwise, LLVM turns shifts of the
+    /// mask into shifts of the vector, bit by bit, which made non-ASCII blocks take twice as long.
     #[inline(always)]
     fn join(low: i32, high: i32) -> u64 {
         let mut mask = u64::from(low as u32) | u64::from(high as u32) << 32;
@@ -122,15 +122,15 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn number_pairs(self, bytes: &mut [u8; BLOCK], firsts: u8, pairs: u8) {
+    fn number_pairs(self, bytes: &mut [u8; BLOCK], first_factor: u8, pair_factor: u8) {
         let at = bytes.as_mut_ptr().cast::<__m256i>();
         // SAFETY: AVX2 is supported; both halves are within `bytes`.
         unsafe {
-            let factors = _mm256_set1_epi16(0x0100 | i16::from(firsts));
-            let pairs = _mm256_set1_epi16(pairs.into());
+            let first_factors = _mm256_set1_epi16(0x0100 | i16::from(first_factor));
+            let pair_factors = _mm256_set1_epi16(pair_factor.into());
             for half in 0..2 {
-                let numbers = _mm256_maddubs_epi16(_mm256_loadu_si256(at.add(half)), factors);
-                _mm256_storeu_si256(at.add(half), _mm256_mullo_epi16(numbers, pairs));
+                let numbers = _mm256_maddubs_epi16(_mm256_loadu_si256(at.add(half)), first_factors);
+                _mm256_storeu_si256(at.add(half), _mm256_mullo_epi16(numbers, pair_factors));
             }
         }
     }
@@ -154,8 +154,8 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn flag(self, classes: Self::Classes, flag: u8) -> u64 {
-        // Shift the flag to the highest bit of its byte, which `movemask` collects. Bits from the byte below
-        // land in lower bits.
+        // Shifts the flag to the highest bit of its byte, which `movemask` collects. The shift is by at most
+        // 7 bits of 16, so the bits that enter from the byte below do not reach the highest.
         let up = shift_count(flag.leading_zeros());
         // SAFETY: AVX2 is supported.
         let half = |half| unsafe { _mm256_movemask_epi8(_mm256_sll_epi16(half, up)) };
@@ -271,14 +271,14 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn number_pairs(self, bytes: &mut [u8; BLOCK], firsts: u8, pairs: u8) {
+    fn number_pairs(self, bytes: &mut [u8; BLOCK], first_factor: u8, pair_factor: u8) {
         let at = bytes.as_mut_ptr().cast::<__m512i>();
         // SAFETY: AVX-512 F and BW are supported; load and store have 64 bytes.
         unsafe {
-            let factors = _mm512_set1_epi16(0x0100 | i16::from(firsts));
-            let pairs = _mm512_set1_epi16(pairs.into());
-            let numbers = _mm512_maddubs_epi16(_mm512_loadu_si512(at), factors);
-            _mm512_storeu_si512(at, _mm512_mullo_epi16(numbers, pairs));
+            let first_factors = _mm512_set1_epi16(0x0100 | i16::from(first_factor));
+            let pair_factors = _mm512_set1_epi16(pair_factor.into());
+            let numbers = _mm512_maddubs_epi16(_mm512_loadu_si512(at), first_factors);
+            _mm512_storeu_si512(at, _mm512_mullo_epi16(numbers, pair_factors));
         }
     }
 
@@ -314,7 +314,8 @@ impl Simd for Avx512 {
             let word = _mm_loadu_si128(std::ptr::from_ref(word).cast());
             _mm256_cmpeq_epi64_mask(words, _mm256_broadcastsi128_si256(word))
         };
-        // A word is equal if both halves are. Two result bits for each of the 16 comparison masks.
+        // A word is equal if both its halves are. `WORDS` has two result bits for each of the 16 values of
+        // `halves`.
         const WORDS: u32 = 0b11_10_10_10_01_00_00_00_01_00_00_00_01_00_00_00;
         WORDS >> (2 * (halves & 15)) & 3
     }
@@ -324,10 +325,10 @@ impl Simd for Avx512 {
         let rows = numbers.as_chunks::<16>().0.iter().take(count.div_ceil(16));
         // SAFETY: AVX-512 F is supported; a row has 64 bytes.
         unsafe {
-            let one = rows.fold(_mm512_set1_epi32(-1), |one, row| {
-                _mm512_min_epu32(one, _mm512_loadu_si512(row.as_ptr().cast()))
+            let sixteen = rows.fold(_mm512_set1_epi32(-1), |sixteen, row| {
+                _mm512_min_epu32(sixteen, _mm512_loadu_si512(row.as_ptr().cast()))
             });
-            _mm512_reduce_min_epu32(one)
+            _mm512_reduce_min_epu32(sixteen)
         }
     }
 }
@@ -408,8 +409,8 @@ impl Simd for Avx512Vbmi2 {
     }
 
     #[inline(always)]
-    fn number_pairs(self, bytes: &mut [u8; BLOCK], firsts: u8, pairs: u8) {
-        self.0.number_pairs(bytes, firsts, pairs);
+    fn number_pairs(self, bytes: &mut [u8; BLOCK], first_factor: u8, pair_factor: u8) {
+        self.0.number_pairs(bytes, first_factor, pair_factor);
     }
 
     #[inline(always)]
@@ -431,9 +432,9 @@ impl Simd for Avx512Vbmi2 {
     #[inline(always)]
     fn flatten(self, mask: u64, base: usize, out: &mut [usize; FLATTEN]) -> usize {
         let count = mask.count_ones() as usize;
-        // SAFETY: AVX-512 VBMI2 is supported. The loop writes pairs of groups of eight offsets until
-        // `count` are written, so at most 64 of the 72 in `out`. It reads groups of eight from the 64 bytes
-        // of `numbers`.
+        // SAFETY: AVX-512 VBMI2 is supported. Each iteration writes two groups of eight offsets until `count`
+        // are written, so at most 64 of the 72 in `out`, and reads the same groups from the 64 bytes of
+        // `numbers`.
         unsafe {
             let all = _mm512_loadu_si512(NUMBERS.as_ptr().cast());
             let mut numbers = [0u8; BLOCK];
@@ -443,7 +444,7 @@ impl Simd for Avx512Vbmi2 {
             );
             let base = _mm512_set1_epi64(base as i64);
             let mut written = 0;
-            // Sixteen per iteration: a typical block of prose has about thirteen.
+            // Sixteen offsets per iteration: a block of prose typically has about thirteen.
             loop {
                 for group in [written, written + 8] {
                     let eight = _mm_loadl_epi64(numbers.as_ptr().add(group % BLOCK).cast());

@@ -1,12 +1,13 @@
 //! Leftmost-longest search for a set of strings: Aho-Corasick behind a prefilter.
 //!
-//! Most texts contain no token, and nearly all tokens start with `<`. If all strings start with one of at
-//! most three bytes, `memchr` skips to the next such byte, and a Bloom filter over the first four bytes
-//! rejects most other text, such as `<div>`. Each candidate starts a search in a window of twice the
-//! length of the longest string; windows overlap by less than half, so a byte is searched at most twice.
+//! Most texts contain no token, and nearly all tokens start with `<`. If the strings have at least four bytes
+//! each and start with at most three different bytes, there is a prefilter: `memchr` skips to the next such
+//! byte, and a Bloom filter over the first four bytes rejects most other text, such as `<div>`. Each position
+//! that passes starts a search in a window of twice the length of the longest string. Windows overlap by
+//! less than half, so a byte is searched at most twice.
 //!
-//! This replaces the automaton's own prefilter, which searches for the rarest bytes of the strings: with
-//! many strings, these occur in most texts. Figures: `docs/design/encoding.md`.
+//! This replaces the automaton's own prefilter, which searches for the rarest bytes of each string: with many
+//! strings, some of these bytes occur in most texts. Figures: `docs/design/encoding.md`.
 
 use aho_corasick::{AhoCorasick, Input, MatchKind};
 
@@ -32,8 +33,8 @@ impl Finder {
         }
     }
 
-    /// Returns the index and range of the first string that starts at or after `from`; of several that
-    /// start there, the longest.
+    /// Returns the index of the string whose match is the first at or after `from`, and the range of the
+    /// match. Of several strings that match at the same position, returns the longest.
     pub(super) fn find(&self, text: &[u8], from: usize) -> Option<(usize, std::ops::Range<usize>)> {
         let find = |start, end| {
             let found = self.automaton.find(Input::new(text).range(start..end))?;
@@ -60,7 +61,7 @@ impl Finder {
     }
 }
 
-/// Finds positions where a string may start. No false negatives.
+/// Finds positions where a string may start. It never misses the start of one.
 #[derive(Debug)]
 struct Prefilter {
     /// The distinct first bytes of the strings: one to three.
@@ -71,12 +72,12 @@ struct Prefilter {
     longest: usize,
 }
 
-/// Bytes that the Bloom filter hashes.
+/// Number of bytes that the Bloom filter hashes.
 const PREFIX: usize = 4;
 
 impl Prefilter {
-    /// Returns `None` if the strings start with more than three different bytes, or one is shorter than
-    /// [`PREFIX`].
+    /// Returns `None` if the strings start with more than three different bytes, or if one is shorter than
+    /// [`PREFIX`], or if there are none.
     fn new(contents: &[Vec<u8>]) -> Option<Self> {
         let mut first = Vec::new();
         let mut bloom = Box::new([0; 64]);

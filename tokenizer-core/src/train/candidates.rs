@@ -8,7 +8,7 @@
 //! as frequent as the merged pair. So buckets are emptied in descending order. Pairs pushed with the current
 //! count, after its bucket was sorted, are in a small heap of their own.
 //!
-//! **Cost.** A push is one write; a pop costs its share of sorting a bucket.
+//! **Cost.** A push to a bucket is one write. A pop from a bucket costs its share of sorting it.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -22,9 +22,10 @@ pub(super) struct Candidates {
     high: BinaryHeap<Candidate>,
     /// The other candidates, by count.
     buckets: Vec<Vec<Pair>>,
-    /// The current count, once `high` is empty. Buckets from here on are empty.
+    /// The current count, whose candidates are in `sorted` and `late`; `buckets.len()` until `high` is empty.
+    /// The buckets of this count and of all higher ones are empty.
     count: Count,
-    /// The candidates of the current count, in descending order.
+    /// The candidates of the current count, in descending order: the smallest pair is last.
     sorted: Vec<Pair>,
     /// Candidates of the current count that were pushed after `sorted` was filled.
     late: BinaryHeap<Reverse<Pair>>,
@@ -65,20 +66,20 @@ impl Candidates {
     }
 
     /// Pops the candidate with the highest true count, ties to the smallest pair, if that count is at least
-    /// `threshold`. `current` returns the true count of a pair, or `None` to drop it.
+    /// `threshold`. `true_count` returns the true count of a pair, or `None` to drop the pair.
     ///
-    /// The first candidate whose stored count is true is the highest: every other stored count is at most as
-    /// high, and no lower than the true one.
+    /// The first candidate found whose stored count is its true count is the right one: the stored counts of
+    /// the others are no higher, and their true counts are no higher than their stored ones.
     pub(super) fn pop_highest(
         &mut self,
         threshold: Count,
-        current: impl Fn(Pair) -> Option<Count>,
+        true_count: impl Fn(Pair) -> Option<Count>,
     ) -> Option<(Pair, Count)> {
         while let Some(mut top) = self.high.peek_mut() {
             if top.count < threshold {
                 return None;
             }
-            match current(top.pair) {
+            match true_count(top.pair) {
                 Some(count) if count == top.count => {
                     return Some((PeekMut::pop(top).pair, count));
                 }
@@ -95,7 +96,7 @@ impl Candidates {
         }
         loop {
             while let Some(pair) = self.pop_current() {
-                match current(pair) {
+                match true_count(pair) {
                     Some(count) if count == self.count => return Some((pair, count)),
                     Some(count) => self.buckets[count as usize].push(pair),
                     None => {}

@@ -5,11 +5,12 @@ use crate::token::TokenId;
 /// The index of a cell.
 pub(super) type Position = u32;
 
-/// The low bits of a cell contain an id; the bits above, the distance from the first symbol of the piece.
+/// The low bits of a cell contain an id; the bits above contain the distance from the first symbol of the
+/// piece.
 const ID_BITS: u32 = 25;
 const ID_MASK: u32 = (1 << ID_BITS) - 1;
 
-/// The id that ends a piece.
+/// The id in the cell that ends a piece. It also stands for a missing neighbor.
 pub(super) const END: TokenId = ID_MASK;
 
 /// The id of a cell where no symbol starts any more.

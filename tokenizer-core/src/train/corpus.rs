@@ -2,16 +2,17 @@
 //!
 //! **Layout.** A piece is its count, its symbols and an end mark, in 32-bit cells. A position is the index of
 //! the cell where a symbol starts. A merge moves nothing: the new symbol occupies the cells of its two
-//! halves, with its id in the first cell and in the last. So the next symbol is found by the width in cells,
-//! the previous one by reading the preceding cell, and a merge at a position takes constant time in a piece
-//! of any length.
+//! halves, with its id in the first cell and in the last. So the next symbol is found from the width of the
+//! current one in cells, and the previous symbol by reading the preceding cell. A merge at a position takes
+//! constant time in a piece of any length.
 //!
 //! **Stale positions.** The first cell of a right half is blanked, unless it is also the last cell of the new
 //! symbol. An id is never created twice, and no symbol ever starts at a blanked cell again. So a recorded
-//! position still holds its pair exactly if both ids are there.
+//! position still holds its pair exactly if the cells of both halves contain the ids of the pair.
 //!
-//! **Counts.** The upper bits of a cell contain its distance from the start of the piece, where the count is.
-//! Pieces too long for that, and counts over 32 bits, are in a sorted list of exceptions.
+//! **Counts.** The upper bits of a cell contain its distance from the first symbol of the piece; the count is
+//! in the cell before that symbol. The counts of pieces too long for this, and counts of 2^32 - 1 or more,
+//! are in a sorted list of exceptions.
 //!
 //! **Compaction.** When all positions are collected again (`pairs.rs`), symbols are moved together to one
 //! cell each, and pieces of a single symbol are dropped.
@@ -38,7 +39,7 @@ pub(super) const CELLS_PER_PIECE: usize = 2;
 /// Number of positions between checks of the stop flag.
 const STOP_CHECK_INTERVAL: usize = 1 << 12;
 
-/// Number of positions that the prefetch of a cell is ahead; the prefetch of its count is half as far ahead.
+/// How many positions ahead a cell is prefetched. The count of its piece is prefetched half as far ahead.
 const PREFETCH_DISTANCE: usize = 24;
 
 /// The distinct pieces as sequences of symbols.
@@ -46,10 +47,11 @@ pub(crate) struct Corpus {
     cells: Vec<u32>,
     /// Ascending by position.
     exceptions: Vec<Exception>,
-    /// The first cells of some pieces, about `cut_spacing` apart, ascending.
+    /// Where the corpus may be divided into ranges: the first cells of some pieces, about `cut_spacing`
+    /// apart, ascending.
     cut_points: Vec<usize>,
-    /// The number of occurrences of all pairs.
-    pairs: Count,
+    /// The number of occurrences of all pairs when the corpus was built.
+    pair_occurrences: Count,
     thresholds: Thresholds,
 }
 
@@ -61,7 +63,7 @@ struct Exception {
     count: Count,
 }
 
-/// An error of building a corpus.
+/// An error while building a corpus.
 #[derive(Debug)]
 pub(crate) enum CorpusError {
     /// Pairs occur more than 2^64 - 1 times in total.
@@ -94,7 +96,7 @@ impl Corpus {
         Self::build(cells, encoded, thresholds)
     }
 
-    /// Builds a corpus from pieces that are already encoded, at most `symbols` tokens in total.
+    /// Builds a corpus from pieces that are already encoded and have at most `symbols` tokens in total.
     pub(crate) fn from_symbols<S: ExactSizeIterator<Item = TokenId>>(
         symbols: usize,
         pieces: impl ExactSizeIterator<Item = (S, Count)>,
@@ -103,7 +105,7 @@ impl Corpus {
         Self::build(symbols + CELLS_PER_PIECE * pieces.len(), pieces, thresholds)
     }
 
-    /// Builds a corpus; `cells` is an upper bound of its size.
+    /// Builds a corpus of at most `cells` cells.
     fn build<S: ExactSizeIterator<Item = TokenId>>(
         cells: usize,
         pieces: impl Iterator<Item = (S, Count)>,
@@ -113,7 +115,7 @@ impl Corpus {
             cells: Vec::with_capacity(cells),
             exceptions: Vec::new(),
             cut_points: Vec::new(),
-            pairs: 0,
+            pair_occurrences: 0,
             thresholds,
         };
         for (symbols, count) in pieces {
@@ -133,8 +135,8 @@ impl Corpus {
             return Ok(());
         }
         let occurrences = (length as Count - 1).checked_mul(count);
-        let pairs = occurrences.and_then(|occurrences| self.pairs.checked_add(occurrences));
-        self.pairs = pairs.ok_or(CorpusError::Counts)?;
+        let total = occurrences.and_then(|added| self.pair_occurrences.checked_add(added));
+        self.pair_occurrences = total.ok_or(CorpusError::Counts)?;
         let begin = self.cells.len();
         Position::try_from(begin + length + CELLS_PER_PIECE).map_err(|_| CorpusError::Size)?;
         let thresholds = self.thresholds;
@@ -151,17 +153,16 @@ impl Corpus {
         Ok(())
     }
 
-    /// The number of occurrences of all pairs.
-    pub(super) fn pairs(&self) -> Count {
-        self.pairs
+    /// The number of occurrences of all pairs when the corpus was built.
+    pub(super) fn pair_occurrences(&self) -> Count {
+        self.pair_occurrences
     }
 
     pub(super) fn thresholds(&self) -> Thresholds {
         self.thresholds
     }
 
-    /// The number of cells.
-    pub(super) fn cells(&self) -> usize {
+    pub(super) fn cell_count(&self) -> usize {
         self.cells.len()
     }
 
@@ -231,8 +232,9 @@ impl Corpus {
         cuts.split_off(1.min(cuts.len()))
     }
 
-    /// Merges a pair at the `positions` (ascending) that still hold it, from left to right, and records its
-    /// neighbors. Uses up to one thread per element of `neighbors`, depending on the number of positions.
+    /// Merges a pair at the `positions` (ascending) that still hold it, from left to right, and records the
+    /// neighbors of each merge in `neighbors`. Uses up to one thread per element of `neighbors`, depending on
+    /// the number of positions.
     pub(super) fn merge(
         &mut self,
         pair_merge: PairMerge,
@@ -251,7 +253,7 @@ impl Corpus {
             };
             return range.merge(pair_merge, positions, &mut neighbors[0], stop);
         }
-        // Cut at the points nearest to equal shares of the positions.
+        // Divide the positions into about equal shares, each of which starts at a cut point.
         let share = |range: usize| positions[positions.len() * range / ranges] as usize;
         let cut_before = |position: usize| {
             let after = self.cut_points.partition_point(|&point| point <= position);
@@ -277,13 +279,13 @@ impl Corpus {
 /// A contiguous range of pieces, for one thread.
 pub(super) struct PieceRange<'c> {
     cells: &'c mut [u32],
-    /// The index of its first cell in the corpus.
+    /// The index of the range's first cell in the corpus.
     first: Position,
     exceptions: &'c [Exception],
     thresholds: Thresholds,
 }
 
-/// The result of compacting a range. Positions are relative to its start.
+/// The result of compacting a range. `cut_points` and `exceptions` are relative to the start of the range.
 pub(super) struct Compacted {
     /// The index of the range's first cell before compaction.
     first: Position,
@@ -416,9 +418,11 @@ impl PieceRange<'_> {
         let thresholds = self.thresholds;
         let left_width = pair_merge.left_width as usize;
         let width = left_width + pair_merge.right_width as usize;
-        let first = &positions[..positions.len().min(PREFETCH_DISTANCE)];
-        first.iter().for_each(|&position| self.prefetch(position));
-        for &position in &first[..first.len().min(PREFETCH_DISTANCE / 2)] {
+        let upcoming = &positions[..positions.len().min(PREFETCH_DISTANCE)];
+        upcoming
+            .iter()
+            .for_each(|&position| self.prefetch(position));
+        for &position in &upcoming[..upcoming.len().min(PREFETCH_DISTANCE / 2)] {
             self.prefetch_context(position);
         }
         for (index, &position) in positions.iter().enumerate() {
@@ -441,13 +445,9 @@ impl PieceRange<'_> {
             if id(*here) != pair_merge.left || id(*right) != pair_merge.right {
                 continue;
             }
-            let first = *here;
-            *here = with_id(first, pair_merge.token);
-            let before = if distance(first) == 0 {
-                END
-            } else {
-                id(*before)
-            };
+            let distance = distance(*here);
+            *here = with_id(*here, pair_merge.token);
+            let before = if distance == 0 { END } else { id(*before) };
             let after;
             match rest {
                 [after_cell] => {

@@ -1,10 +1,10 @@
-//! Errors of training.
+//! Training errors.
 
 use super::corpus::CorpusError;
 use crate::special::SpecialTokensError;
 use crate::token::{MAX_TOKEN_ID, TokenId};
 
-/// An error of training.
+/// An error while training.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
@@ -27,8 +27,8 @@ pub enum TrainError {
     /// A special token is empty or repeated.
     #[error(transparent)]
     Specials(#[from] SpecialTokensError),
-    /// A special token is spelled like a different byte in Hugging Face's byte-level alphabet, as `é` is the
-    /// spelling of byte 0xE9. Only with [`TieBreak::HuggingFace`](super::TieBreak).
+    /// In Hugging Face's byte-level alphabet, the text of a special token spells a byte other than itself:
+    /// `é`, for example, spells byte 0xE9. Only with [`TieBreak::HuggingFace`](super::TieBreak).
     #[error(
         "special token {content:?} would share id {id} with the byte \"{}\"; choose another text",
         .byte.escape_ascii()
@@ -38,11 +38,11 @@ pub enum TrainError {
         content: String,
         /// The shared id.
         id: TokenId,
-        /// The byte.
+        /// The byte that its text spells.
         byte: u8,
     },
-    /// A merge produces the text of a special token, and both would share an id. Only with
-    /// [`TieBreak::HuggingFace`](super::TieBreak).
+    /// In Hugging Face's byte-level alphabet, a learned token is spelled like a special token, so both would
+    /// share an id. Only with [`TieBreak::HuggingFace`](super::TieBreak).
     #[error(
         "special token {content:?} was also learned as an ordinary token, which Hugging Face's trainer \
          gives the same id; choose another text"
@@ -51,7 +51,8 @@ pub enum TrainError {
         /// The text of the special token.
         content: String,
     },
-    /// The distinct pieces exceed 2^32 symbols in total, counting two extra for each piece.
+    /// The distinct pieces have 2^32 symbols or more in total, where each piece counts as two more symbols
+    /// than it has.
     #[error("distinct pieces exceed 2^32 symbols in total; drop rare pieces")]
     TooManySymbols,
     /// The total number of pair occurrences exceeds 2^64 - 1.

@@ -27,8 +27,8 @@ pub(super) struct Merged {
 
 /// The neighbors on one side.
 ///
-/// Branch-free, because neither the presence of a neighbor nor its first occurrence is predictable: `END` has
-/// a slot too, and `seen` is always written.
+/// Recording a neighbor is branch-free, because neither its presence nor its first occurrence is predictable:
+/// `END` has a slot too, and `seen` is always written.
 #[derive(Default)]
 pub(super) struct Side {
     /// Indexed by `slot(id)`.
@@ -37,7 +37,8 @@ pub(super) struct Side {
     seen: Vec<u32>,
     distinct: usize,
     lists: Vec<List>,
-    /// The end of each list, by list number; the discard index for number 0.
+    /// Where the next position of each list is written, by list number. For number 0, the index of a discard
+    /// element.
     cursors: Vec<usize>,
 }
 
@@ -45,7 +46,7 @@ pub(super) struct Side {
 #[derive(Clone, Copy)]
 pub(super) struct List {
     pub(super) id: TokenId,
-    /// How often it was the neighbor, weighted by piece counts.
+    /// How often `id` was the neighbor, weighted by piece counts.
     pub(super) count: Count,
     pub(super) begin: usize,
     pub(super) length: u32,
@@ -54,13 +55,13 @@ pub(super) struct List {
 #[derive(Clone, Copy, Default)]
 struct Neighbor {
     count: Count,
-    positions: u32,
-    /// The number of its list, from 1, or 0 for none.
+    position_count: u32,
+    /// The number of the neighbor's list, from 1, or 0 if it has no list.
     list: u32,
 }
 
 impl Neighbors {
-    /// Grows the arrays for ids below `ids`.
+    /// Grows the arrays to hold ids below `ids`.
     pub(super) fn make_room(&mut self, ids: usize) {
         self.before.make_room(ids);
         self.after.make_room(ids);
@@ -84,7 +85,7 @@ impl Neighbors {
         });
     }
 
-    /// Moves in the records of another thread, whose positions follow.
+    /// Moves the records of another thread to this one. The other's positions must follow this one's.
     pub(super) fn absorb(&mut self, other: &mut Neighbors) {
         self.before.absorb(&mut other.before);
         self.after.absorb(&mut other.after);
@@ -114,8 +115,8 @@ impl Side {
         let slot = slot(id);
         let neighbor = &mut self.by_id[slot];
         self.seen[self.distinct] = slot as u32;
-        self.distinct += usize::from(neighbor.positions == 0);
-        neighbor.positions += 1;
+        self.distinct += usize::from(neighbor.position_count == 0);
+        neighbor.position_count += 1;
         neighbor.count += count;
     }
 
@@ -124,27 +125,27 @@ impl Side {
             let added = std::mem::take(&mut other.by_id[slot as usize]);
             let neighbor = &mut self.by_id[slot as usize];
             self.seen[self.distinct] = slot;
-            self.distinct += usize::from(neighbor.positions == 0);
-            neighbor.positions += added.positions;
+            self.distinct += usize::from(neighbor.position_count == 0);
+            neighbor.position_count += added.position_count;
             neighbor.count += added.count;
         }
         other.distinct = 0;
     }
 
-    /// Returns how often `id` was the neighbor.
+    /// Returns how often `id` was the neighbor, weighted by piece counts.
     pub(super) fn count(&self, id: TokenId) -> Count {
         self.by_id[slot(id)].count
     }
 
-    /// Returns each neighbor with its count.
+    /// Returns each neighbor except `END`, with its count.
     pub(super) fn iter(&self) -> impl Iterator<Item = (TokenId, Count)> + '_ {
         let slots = self.seen[..self.distinct].iter().filter(|&&slot| slot != 0);
         slots.map(|&slot| (slot - 1, self.by_id[slot as usize].count))
     }
 
-    /// Appends to `all`, for each neighbor that satisfies `is_tracked`, its positions in ascending order.
-    /// Returns the ranges of these lists. `positions` yields the neighbor on this side of each merge, and the
-    /// position of their pair.
+    /// Appends a list to `all` for each neighbor that satisfies `is_tracked`: the positions of its pairs with
+    /// the new token, in ascending order. Returns the ranges of these lists. `positions` yields, for each
+    /// merge, the neighbor on this side and the position of its pair with the new token.
     pub(super) fn list(
         &mut self,
         positions: impl Iterator<Item = (TokenId, Position)>,
@@ -164,15 +165,16 @@ impl Side {
                     id: slot - 1,
                     count: neighbor.count,
                     begin: end,
-                    length: neighbor.positions,
+                    length: neighbor.position_count,
                 });
-                end += neighbor.positions as usize;
+                end += neighbor.position_count as usize;
             }
         }
         if self.lists.is_empty() {
             return &[];
         }
-        // Positions of other neighbors are written to a discard element after the lists, to avoid a branch.
+        // The positions of all other neighbors are written to one discard element after the lists, to avoid a
+        // branch.
         // The buffer grows by a quarter instead of doubling: it may take gigabytes.
         let missing = (end + 1).saturating_sub(all.capacity());
         if missing > 0 {

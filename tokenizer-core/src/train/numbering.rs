@@ -8,8 +8,8 @@ use crate::byte_level::{bytes_in_order, bytes_of};
 use crate::merges::{Merge, Merges, MergesError};
 use crate::token::{Pair, TokenId};
 
-/// How ids are assigned. This breaks ties: of two equally frequent pairs, the one with the smaller
-/// `(left id, right id)` is merged first.
+/// How ids are assigned, and therefore how ties are broken: of two equally frequent pairs, the one with the
+/// smaller `(left id, right id)` is merged first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TieBreak {
@@ -21,18 +21,20 @@ pub enum TieBreak {
     /// byte-level characters (`!` to `~`, `¡` to `¬`, `®` to `ÿ`, then the 68 others), then the merges.
     ///
     /// [`max_token_bytes`](super::TrainOptions::max_token_bytes) is inclusive, while `max_token_length` of
-    /// `BpeTrainer` is exclusive: for a `max_token_length` of 17, pass 16. `BpeTrainer` does not check pairs
-    /// of two bytes, so a limit below 2 means 2.
+    /// `BpeTrainer` is exclusive: for a `max_token_length` of 17, pass 16. `BpeTrainer` merges two
+    /// single bytes whatever its limit, so a limit below 2 means 2.
     ///
     /// `BpeTrainer` gives a special token and an ordinary token with the same text one id. Here, learning
-    /// such a token is an error. Single bytes are the exception: the special token `a` is also the byte.
+    /// such a token is an error. Single bytes are the exception: the special token `a` and the byte `a` share
+    /// an id.
     HuggingFace,
 }
 
-/// The initial tokens of a vocabulary: bytes, and special tokens that come first.
+/// The initial tokens of a vocabulary: the bytes and, with [`TieBreak::HuggingFace`], the special tokens
+/// before them.
 pub(crate) struct Numbering {
     /// The bytes of each token, by id. For a special token, the bytes that its text spells in the byte-level
-    /// alphabet; empty if there are none.
+    /// alphabet; empty if the text has characters outside this alphabet.
     tokens: Vec<Vec<u8>>,
     /// The number of special tokens, which come first.
     specials: usize,
@@ -56,7 +58,8 @@ impl Numbering {
         }
     }
 
-    /// A special token that spells a single byte is also that byte, with one id.
+    /// Numbers the special tokens, then the bytes. A special token that spells a single byte shares its id
+    /// with that byte.
     fn specials_first(specials: &[String]) -> Self {
         let mut tokens: Vec<Vec<u8>> = specials
             .iter()
@@ -92,7 +95,7 @@ impl Numbering {
         self.tokens.len()
     }
 
-    /// The symbol of each byte, from 0 to 255.
+    /// The symbol of each byte, indexed by byte.
     pub(super) fn symbols(&self) -> &[TokenId; 256] {
         &self.symbol_of_byte
     }
@@ -164,8 +167,8 @@ impl<'n> SpecialCollisions<'n> {
         }
     }
 
-    /// Adds the token that a pair of symbols produces. Returns the index of a special token with the same
-    /// text.
+    /// Adds the token that a pair of symbols produces. Returns the index of the special token with the same
+    /// text, if there is one.
     pub(super) fn add(&mut self, pair: Pair) -> Option<usize> {
         let bytes = |symbol: TokenId| self.by_symbol[symbol as usize].as_slice();
         let joined = [bytes(pair.left()), bytes(pair.right())].concat();

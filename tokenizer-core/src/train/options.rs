@@ -12,7 +12,7 @@ use crate::special::{SpecialToken, SpecialTokens};
 use crate::stop::Stop;
 use crate::token::{Count, MAX_TOKEN_ID};
 
-/// Options of training: the vocabulary size, limits, ids, special tokens, threads.
+/// Options for training: vocabulary size, limits, numbering of ids, special tokens, threads.
 ///
 /// ```
 /// use tokenizer_core::{TieBreak, TrainOptions};
@@ -79,7 +79,8 @@ impl TrainOptions {
         self
     }
 
-    /// Sets the number of threads: at most 1024 are used, and 0 means 1. The merges do not depend on it.
+    /// Sets the number of threads: at most 1024 are used, and 0 means 1. The merges do not depend on this
+    /// number.
     ///
     /// Without the feature `parallel`, training runs on the caller's thread.
     pub fn threads(mut self, threads: usize) -> Self {
@@ -88,13 +89,13 @@ impl TrainOptions {
     }
 
     /// Makes training return [`TrainError::Stopped`] after another thread sets `flag`, usually within 10 ms.
-    /// The flag is not checked inside a single piece, which matters for pieces of hundreds of megabytes.
+    /// The flag is not checked inside a piece, so a piece of hundreds of megabytes delays stopping.
     pub fn stop(mut self, flag: Arc<AtomicBool>) -> Self {
         self.stop = Some(flag);
         self
     }
 
-    /// Lowers the sizes at which training switches methods, so that small corpora exercise all of them.
+    /// Lowers the values at which training switches methods, so that small corpora exercise all of them.
     #[cfg(any(test, feature = "internals"))]
     #[doc(hidden)]
     pub fn small_thresholds(mut self) -> Self {
@@ -102,7 +103,7 @@ impl TrainOptions {
         self
     }
 
-    /// Sets the vocabulary size.
+    /// Replaces the vocabulary size.
     pub(super) fn with_vocab_size(mut self, vocab_size: usize) -> Self {
         self.vocab_size = vocab_size;
         self
@@ -161,7 +162,7 @@ impl TrainOptions {
         }
     }
 
-    /// The initial tokens.
+    /// The numbering of the initial tokens.
     pub(crate) fn numbering(&self) -> Numbering {
         Numbering::new(self.tie_break, &self.specials)
     }
@@ -170,17 +171,18 @@ impl TrainOptions {
     pub(super) fn effective_max_token_bytes(&self) -> usize {
         match self.tie_break {
             TieBreak::Raw => self.max_token_bytes,
-            // `BpeTrainer` does not check pairs of two bytes.
+            // `BpeTrainer` merges two single bytes whatever its limit.
             TieBreak::HuggingFace => self.max_token_bytes.max(2),
         }
     }
 
-    /// The sizes at which training switches methods.
+    /// The values at which training switches methods.
     pub(crate) fn thresholds(&self) -> Thresholds {
         self.thresholds
     }
 
-    /// The limits for training `merges` merges.
+    /// The limits for learning `merges` merges. `max_token_bytes` is as it was set: [`super::train`] uses
+    /// `effective_max_token_bytes` instead.
     pub(crate) fn limits(&self, merges: usize) -> Limits {
         Limits {
             merges,

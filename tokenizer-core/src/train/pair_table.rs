@@ -1,9 +1,9 @@
 //! The hash table of tracked pairs.
 //!
 //! Open addressing with linear probing. A slot of 32 bytes, two to a cache line, contains a pair and its
-//! state, so a look-up is one memory access, which can be prefetched. A removed pair leaves a tombstone and
-//! is never inserted again; each scan of the corpus builds a new table. At most three quarters of the slots
-//! are in use.
+//! [`Occurrences`], so a look-up usually is one memory access, which can be prefetched. A removed pair leaves
+//! a tombstone and is never inserted again; each scan of the corpus builds a new table. At most three
+//! quarters of the slots are in use, tombstones included.
 
 use std::hash::BuildHasher;
 
@@ -15,7 +15,8 @@ use crate::token::{Count, Pair, TokenId};
 #[derive(Clone, Copy, Default)]
 pub(super) struct Occurrences {
     pub(super) count: Count,
-    /// Its positions are `positions[begin..begin + length]`, ascending. Some may be stale.
+    /// The positions of the pair are elements `begin..begin + length` of the buffer of all lists, ascending.
+    /// Some may be stale.
     pub(super) begin: usize,
     pub(super) length: u32,
 }
@@ -23,8 +24,9 @@ pub(super) struct Occurrences {
 /// A map from pairs to [`Occurrences`].
 pub(super) struct PairTable {
     slots: Vec<Slot>,
+    /// The number of slots in use, tombstones included.
     used: usize,
-    /// Random, so that a corpus cannot be written to collide.
+    /// Random, so that nobody can craft a corpus whose pairs collide.
     seed: u64,
 }
 
@@ -139,7 +141,7 @@ impl PairTable {
 
     #[cold]
     fn grow(&mut self) {
-        // `with_capacity` allocates four thirds of this: twice the slots.
+        // `with_capacity` allocates four thirds of this number: twice as many slots as now.
         let pairs = self.slots.len() / 2 * 3;
         let old = std::mem::replace(self, PairTable::with_capacity(pairs));
         self.seed = old.seed;
@@ -147,6 +149,7 @@ impl PairTable {
             self.used += 1;
             self.put(Slot { pair, occurrences });
         }
+        // The pair that `insert` is about to put.
         self.used += 1;
     }
 }

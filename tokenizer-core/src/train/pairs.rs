@@ -1,19 +1,20 @@
 //! Tracked pairs: those that occur at least `threshold` times.
 //!
-//! **Correctness.** A pair's count is highest when both its tokens have just come to exist, and only falls
-//! from then on: a merge creates occurrences of pairs with its new token, and of no others. So a pair that
-//! starts below the threshold stays below it. While the highest tracked count is at least the threshold, that
-//! pair is the most frequent of all. Once it is lower, an untracked pair may exceed it, so the threshold is
-//! lowered and the corpus is scanned again.
+//! **Correctness.** A pair's count is highest just after the later of its two tokens was created, and only
+//! falls from then on: a merge creates occurrences of pairs with its new token, and of no others. So a pair
+//! that starts below the threshold stays below it. While the highest tracked count is at least the threshold,
+//! the tracked pair with this count is the most frequent of all. Once the highest tracked count is lower, an
+//! untracked pair may exceed it, so the threshold is lowered and the corpus is scanned again.
 //!
-//! Most pairs of a corpus are rare, so this avoids most of the table, the lists of positions and the
-//! candidates.
+//! Most pairs of a corpus are rare. Without them, the table, the lists of positions and the queue of
+//! candidates are much smaller.
 //!
-//! **Scan.** Two passes, with pairs grouped by a hash. The first pass sums the counts and positions of all
-//! pairs with the same hash; if a sum is below the threshold, so is each of its pairs. The second pass writes
-//! the positions of the other hashes into lists of known lengths. Usually a list contains a single pair,
-//! whose count is the sum; other lists are sorted by pair. Pairs of single bytes have collision-free hashes.
-//! Threads scan separate ranges of pieces.
+//! **Scan.** Two passes, with pairs grouped by a hash. The first pass adds up, for each hash, the counts and
+//! the numbers of positions of all its pairs. If a hash's total count is below the threshold, so is the count
+//! of each of its pairs. The second pass writes the positions of the pairs of all other hashes into one list
+//! per hash, whose length is known. Usually a list contains a single pair, whose count is the total; other
+//! lists are sorted by pair. Pairs of single bytes have collision-free hashes. Threads scan separate ranges
+//! of pieces.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -30,7 +31,7 @@ use crate::token::{Candidate, Count, Pair, TokenId};
 pub(super) struct TrackedPairs {
     table: PairTable,
     /// The lists of positions of all pairs, end to end. The list of a removed pair stays until the next scan.
-    /// The total is at most three times the number of symbols in the corpus.
+    /// The total length is at most three times the number of symbols at the last scan.
     positions: Vec<Position>,
 }
 
@@ -146,8 +147,8 @@ fn tally(
         };
         (tallies, compacted)
     };
-    // Limits the memory of all tallies to a few times that of the corpus.
-    let cuts = corpus.cuts(threads.min(corpus.cells() / hash.values()));
+    // If there is more than one range, the tallies take at most twice as much memory as the cells.
+    let cuts = corpus.cuts(threads.min(corpus.cell_count() / hash.values()));
     let tallied = parallel::map(corpus.ranges(&cuts).into_iter(), tally);
     let (tallies, compacted): (Vec<_>, Vec<_>) = tallied.into_iter().unzip();
     let cuts = match is_wide && !stop.is_set() {
@@ -166,14 +167,15 @@ struct PairHash {
 }
 
 impl PairHash {
-    /// Creates a hash for ids below `ids`, with about one value per four cells, up to 32 MiB of tallies.
+    /// Creates a hash for ids below `ids`, with about one value per four cells, up to 32 MiB of tallies per
+    /// range.
     fn new(ids: usize, corpus: &Corpus) -> Self {
         let is_exact = ids <= 256;
         let min_bits = corpus.thresholds().hash_bits;
         let bits = if is_exact {
             16
         } else {
-            (corpus.cells() / 4).max(1).ilog2().clamp(min_bits, 22)
+            (corpus.cell_count() / 4).max(1).ilog2().clamp(min_bits, 22)
         };
         PairHash { bits, is_exact }
     }
@@ -195,7 +197,7 @@ impl PairHash {
 struct Tally {
     /// Saturates at 2^32 - 1.
     sum: u32,
-    positions: u32,
+    position_count: u32,
 }
 
 impl Tally {
@@ -203,17 +205,18 @@ impl Tally {
     fn add(&mut self, count: Count) {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         self.sum = self.sum.saturating_add(count);
-        self.positions += 1;
+        self.position_count += 1;
     }
 }
 
-/// The hashes whose total count reaches the threshold. They are numbered from 1.
+/// The hashes whose total count reaches the threshold. Their numbers start from 1, so a hash has index
+/// `number - 1` in vectors.
 struct FrequentHashes {
-    /// The number of each hash, or 0 if it is not frequent.
+    /// The number of each hash, or 0 if its total count is below the threshold.
     numbers: Vec<u32>,
-    /// The total count, by number - 1.
+    /// The total count of each frequent hash.
     sums: Vec<u32>,
-    /// For each range, the number of positions, by number - 1.
+    /// For each range of pieces, the number of positions of each frequent hash.
     lengths: Vec<Vec<u32>>,
 }
 
@@ -233,7 +236,7 @@ impl FrequentHashes {
                 frequent.sums.push(sum);
                 frequent.numbers[hash] = frequent.sums.len() as u32;
                 for (lengths, range) in frequent.lengths.iter_mut().zip(&ranges) {
-                    lengths.push(range[hash].positions);
+                    lengths.push(range[hash].position_count);
                 }
             }
         }
@@ -270,8 +273,8 @@ impl FrequentHashes {
         let count_of =
             |list: &[Position]| list.iter().map(|&position| corpus.count_at(position)).sum();
         let mut begin = DISCARDED + 1;
-        for (number, &sum) in self.sums.iter().enumerate() {
-            let length = self.length(number);
+        for (index, &sum) in self.sums.iter().enumerate() {
+            let length = self.length(index);
             let list = &mut positions[begin..begin + length];
             let first = corpus.pair_at(list[0]);
             if hash.is_exact
@@ -298,10 +301,10 @@ impl FrequentHashes {
         }
     }
 
-    /// The length of a list.
-    fn length(&self, number: usize) -> usize {
+    /// The length of the list of the hash with this index.
+    fn length(&self, index: usize) -> usize {
         let lengths = self.lengths.iter();
-        lengths.map(|lengths| lengths[number] as usize).sum()
+        lengths.map(|lengths| lengths[index] as usize).sum()
     }
 
     /// The total length of all lists.
@@ -310,23 +313,23 @@ impl FrequentHashes {
         lengths.map(|&length| length as usize).sum()
     }
 
-    /// Returns for each range, by number, the start of its part of the list. The parts of a list are in the
-    /// order of ranges.
+    /// Returns, for each range of pieces, where the range's part of each list starts, by the number of the
+    /// hash. A list consists of the parts of all ranges, in order.
     fn cursors(&self) -> Vec<Vec<u32>> {
         let mut cursors = vec![vec![DISCARDED as u32]; self.lengths.len()];
         // Never overflows: a corpus has fewer than 2^32 positions.
         let mut end = DISCARDED as u32 + 1;
-        for number in 0..self.sums.len() {
+        for index in 0..self.sums.len() {
             for (cursors, lengths) in cursors.iter_mut().zip(&self.lengths) {
                 cursors.push(end);
-                end += lengths[number];
+                end += lengths[index];
             }
         }
         cursors
     }
 }
 
-/// The index for positions of hashes that are not frequent. No list contains it.
+/// The index of the element that positions of infrequent hashes are written to. It belongs to no list.
 const DISCARDED: usize = 0;
 
 /// Lists of positions, written by several threads to disjoint elements.
@@ -334,12 +337,12 @@ struct Lists(Vec<AtomicU32>);
 
 impl Lists {
     fn new(total: usize) -> Self {
-        let cells = vec![0; DISCARDED + 1 + total];
-        Lists(cells.into_iter().map(AtomicU32::new).collect())
+        let zeros = vec![0; DISCARDED + 1 + total];
+        Lists(zeros.into_iter().map(AtomicU32::new).collect())
     }
 
-    /// Appends a position to the list with this number. For number 0, overwrites `DISCARDED`, to avoid a
-    /// branch.
+    /// Appends a position to the list with this number. For number 0, overwrites the element at `DISCARDED`
+    /// instead, which avoids a branch.
     #[inline(always)]
     fn push(&self, cursors: &mut [u32], number: u32, position: Position) {
         let cursor = &mut cursors[number as usize];

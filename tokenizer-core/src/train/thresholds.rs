@@ -1,18 +1,19 @@
-//! Sizes at which training switches methods.
+//! Values at which training switches methods.
 
 use super::cell::MAX_DISTANCE;
 
-/// Sizes at which training switches methods. They do not change merges.
+/// Values at which training switches methods. The merges do not depend on them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Thresholds {
-    /// Value at which the distances in cells saturate; at most [`MAX_DISTANCE`]. From there on, the count
-    /// of a piece is read from the list of exceptions.
+    /// Value at which the distances in cells saturate; at most [`MAX_DISTANCE`]. At symbols that far from the
+    /// start of a piece, the count of the piece is read from the list of exceptions.
     pub(super) distance_cap: u32,
     /// Value at which the counts in cells saturate. Larger counts are in the list of exceptions.
     pub(super) count_cap: u32,
-    /// Cells between two cut points, at which the corpus may be divided among threads.
+    /// The approximate number of cells between two cut points. At a cut point, the corpus may be divided
+    /// among threads.
     pub(super) cut_spacing: usize,
-    /// Positions of a merge that justify another thread: hundreds of microseconds of work.
+    /// A merge uses one thread per this many positions: enough work (over 100 µs) to justify a thread.
     pub(super) positions_per_thread: usize,
     /// The minimum number of bits in the hash of a pair.
     pub(super) hash_bits: u32,
@@ -30,7 +31,7 @@ impl Thresholds {
         buckets: 1 << 12,
     };
 
-    /// For tests: small corpora exceed each threshold.
+    /// For tests: values so low that small corpora exceed each of them.
     #[cfg(any(test, feature = "internals"))]
     pub(super) const SMALL: Self = Thresholds {
         distance_cap: 5,

@@ -11,17 +11,17 @@
 //! The effects of a merge are summed per neighbor (`neighbors.rs`) before tables are updated.
 //!
 //! **Invariant.** Between merges, the count of a tracked pair is exact. Its list of positions is ascending
-//! and contains every occurrence, and possibly stale positions. Its candidate in the queue has at least its
-//! count: merges of other pairs only lower the count of an existing pair. A stale candidate is therefore too
-//! high, and is requeued with its true count when it reaches the top.
+//! and contains every occurrence, and possibly stale positions. The count stored with its candidate in the
+//! queue is exact or too high, because merges of other pairs only lower the count of an existing pair. A
+//! candidate whose count is too high is requeued with its true count when it reaches the top.
 //!
 //! **Threads.** Merges with many positions, and scans of the corpus, are divided into ranges of pieces. Sums
 //! are order-independent and lists are concatenated in the order of ranges, so the merges do not depend on
 //! the number of threads.
 //!
 //! **Cost.** All merges together visit each merged occurrence once, plus about 10 % stale positions, at 20 ns
-//! each. The corpus is scanned twice each time the threshold is lowered (about three times), at 2 and 6 ns
-//! per symbol.
+//! each. The corpus is scanned about three times: at the start and whenever the threshold is lowered. A scan
+//! has two passes, which take 2 and 6 ns per symbol.
 
 use super::candidates::Candidates;
 use super::corpus::{Corpus, PairMerge};
@@ -31,14 +31,16 @@ use crate::parallel;
 use crate::stop::Stop;
 use crate::token::{Candidate, Count, Pair, TokenId};
 
-/// Divisor of the first threshold (`docs/design/training.md` has the figures).
+/// A guess at the number of pairs to track for each merge; it sets the first threshold
+/// (`docs/design/training.md` compares others).
 const PAIRS_PER_MERGE: Count = 4;
 
-/// The first threshold: the average count of a pair, if there were [`PAIRS_PER_MERGE`] pairs for each merge.
-/// A lower threshold tracks pairs that are never merged; a higher one scans the corpus more often.
+/// The first threshold: what the average count of a pair would be if there were [`PAIRS_PER_MERGE`] pairs for
+/// each merge. With a lower threshold, more pairs are tracked that are never merged; with a higher one, the
+/// corpus is scanned more often.
 pub(super) fn first_threshold(corpus: &Corpus, limits: &Limits) -> Count {
     let pairs = (limits.merges as Count).saturating_mul(PAIRS_PER_MERGE);
-    corpus.pairs() / pairs.max(1)
+    corpus.pair_occurrences() / pairs.max(1)
 }
 
 /// Limits of training.
@@ -47,7 +49,7 @@ pub(crate) struct Limits {
     pub(super) merges: usize,
     /// The minimum count of a merged pair; at least 1.
     pub(super) min_frequency: Count,
-    /// The maximum length of a new token.
+    /// The maximum length of a new token in bytes.
     pub(super) max_token_bytes: usize,
     pub(super) threads: usize,
     pub(super) stop: Stop,
@@ -98,7 +100,7 @@ impl<'l> Trainer<'l> {
     }
 
     /// Removes the most frequent pair from the candidates and returns it with its count. Returns `None` if no
-    /// pair is left, or if the stop flag is set.
+    /// pair is left, or if the corpus would have to be scanned again and the stop flag is set.
     pub(super) fn most_frequent(&mut self) -> Option<(Pair, Count)> {
         let lowest = self.limits.min_frequency;
         loop {
@@ -119,8 +121,9 @@ impl<'l> Trainer<'l> {
         self.pairs.take(pair);
     }
 
-    /// Returns the next, lower threshold: an estimate of the last merge's count, from the power law by which
-    /// counts fall in natural text. If counts fall faster, the threshold is lowered again.
+    /// Returns the next, lower threshold: three quarters of the estimated count of the last merge. The
+    /// estimate assumes that the counts of successive merges fall by a power law, as in natural text. If they
+    /// fall faster, the threshold is lowered again.
     fn next_threshold(&self) -> Count {
         let progress = self.merges as f64 / self.limits.merges as f64;
         let last_count = self.threshold as f64 * progress.powf(1.2);
@@ -128,7 +131,7 @@ impl<'l> Trainer<'l> {
         ((last_count * 0.75) as Count).clamp(lowest, highest.max(lowest))
     }
 
-    /// Lowers the threshold and scans the corpus again.
+    /// Sets the threshold and scans the corpus for the pairs that reach it.
     fn track(&mut self, threshold: Count) {
         let (lengths, longest) = (&self.lengths, self.limits.max_token_bytes);
         let may_merge = |pair| joined_length(lengths, pair) <= longest;
@@ -183,8 +186,8 @@ impl<'l> Trainer<'l> {
         self.neighbors[0] = neighbors;
     }
 
-    /// Subtracts the pairs that the merge broke: those of the left half and the previous token, and of the
-    /// right half and the next token.
+    /// Subtracts the pairs that the merge broke: those of the previous token with the left half, and those of
+    /// the right half with the next token.
     fn remove_broken_pairs(&mut self, pair_merge: PairMerge, neighbors: &Neighbors) {
         let PairMerge {
             left, right, token, ..
@@ -196,6 +199,7 @@ impl<'l> Trainer<'l> {
         after
             .iter()
             .for_each(|(id, _)| self.pairs.prefetch(Pair::new(right, id)));
+        // Pairs `(token, left)` were created and broken by this merge: `track_new_pairs` subtracts them.
         for (id, count) in before.iter().filter(|&(id, _)| id != token) {
             self.pairs.remove(Pair::new(id, left), count);
         }
@@ -204,7 +208,7 @@ impl<'l> Trainer<'l> {
         }
     }
 
-    /// Tracks the frequent pairs of the new token with its neighbors.
+    /// Tracks the pairs of the new token with its neighbors, if they reach the threshold.
     fn track_new_pairs(&mut self, pair_merge: PairMerge, neighbors: &mut Neighbors) {
         let PairMerge { left, token, .. } = pair_merge;
         let Neighbors {
@@ -212,7 +216,7 @@ impl<'l> Trainer<'l> {
             after,
             positions,
         } = neighbors;
-        // Of two adjacent merges, the first created a pair `(token, left)` that the second broke.
+        // Where two merges are adjacent, the first created a pair `(token, left)` that the second broke.
         let broken = before.count(token);
         let count_after = |id, count| if id == left { count - broken } else { count };
         let (lengths, longest) = (&self.lengths, self.limits.max_token_bytes);

@@ -1,8 +1,8 @@
 //! Unicode character classes and UTF-8 decoding.
 //!
 //! A class is a byte of flags in a two-level table: the upper bits of the character select a leaf of 64
-//! classes (one cache line), the lower six bits, those of the last UTF-8 byte, a class in the leaf.
-//! Characters of a script share a few leaves, so text reads a few cache lines of the table.
+//! classes (one cache line), and the lower six bits, which are those of its last UTF-8 byte, select a class
+//! in the leaf. The characters of one script share a few leaves, so a text reads few cache lines.
 
 mod tables;
 
@@ -26,7 +26,7 @@ pub(crate) const MARK: u8 = 1 << 5;
 /// `[\r\n]`
 pub(crate) const NEWLINE: u8 = 1 << 6;
 /// Not a stable code point under NFC, in the Unicode version of `normalize.rs`: NFC may replace it, reorder
-/// it, or compose it with a preceding character. Every other character starts a normalization boundary.
+/// it, or compose it with a preceding character. Before every other character is a normalization boundary.
 pub(crate) const NFC_UNSTABLE: u8 = 1 << 7;
 
 /// The classes of ASCII.
@@ -49,7 +49,7 @@ const fn ascii() -> [u8; 128] {
     classes
 }
 
-/// Returns the class of a character. Numbers beyond Unicode have class 0, like unassigned characters.
+/// Returns the class of a character. Numbers above U+10FFFF have class 0, like unassigned characters.
 #[inline(always)]
 pub(crate) fn class(character: u32) -> u8 {
     match ROOTS.get((character >> 6) as usize) {
@@ -68,8 +68,8 @@ pub(crate) fn char_at(text: &[u8], at: usize) -> Option<(u8, usize)> {
 
 /// Returns the character that starts at `at` and its length in bytes, or `None` from the end of the text on.
 ///
-/// A maximal invalid sequence is returned as `None` with its length: the longest proper prefix of a
-/// character, or one byte.
+/// For an invalid sequence, the character is `None`, and the length is that of the longest proper prefix of a
+/// valid character, or 1.
 #[inline]
 pub(crate) fn decode(text: &[u8], at: usize) -> Option<(Option<u32>, usize)> {
     let first = *text.get(at)?;
@@ -105,11 +105,11 @@ pub(crate) fn decode(text: &[u8], at: usize) -> Option<(Option<u32>, usize)> {
 pub(crate) fn start_before(text: &[u8], end: usize) -> usize {
     let nearest = end.saturating_sub(4)..end;
     let start = nearest.rev().find(|&at| text[at] & 0xC0 != 0x80);
-    let reaches = |&start: &usize| {
+    let ends_there = |&start: &usize| {
         decode(&text[..end], start).is_some_and(|(_, length)| start + length == end)
     };
-    // A continuation byte without a lead byte is an invalid sequence of its own.
-    start.filter(reaches).unwrap_or(end - 1)
+    // Otherwise the last byte is a continuation byte without a lead byte: an invalid sequence of its own.
+    start.filter(ends_there).unwrap_or(end - 1)
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Generates `tokenizer-core/src/unicode/tables.rs` on standard output.
 //!
-//! General categories and White_Space come from `regex-syntax`, whose tables the regex engines
-//! `fancy-regex` and `regex` use too, so the classes agree with theirs. NFC properties come from the crate
-//! that normalizes.
+//! General categories and White_Space come from `regex-syntax`. The regex engines `fancy-regex` and `regex`
+//! use the same tables, so the classes agree with theirs. NFC properties come from
+//! `unicode-normalization-alignments`, the crate with which the core normalizes.
 
 use regex_syntax::hir::{Class, HirKind};
 use unicode_normalization_alignments::char::canonical_combining_class;
@@ -53,8 +53,8 @@ fn main() {
     let mut leaves: Vec<&[u8]> = Vec::new();
     let mut roots: Vec<usize> = Vec::new();
     for leaf in classes.chunks(LEAF) {
-        let known = leaves.iter().position(|known| *known == leaf);
-        roots.push(known.unwrap_or_else(|| {
+        let index = leaves.iter().position(|known| *known == leaf);
+        roots.push(index.unwrap_or_else(|| {
             leaves.push(leaf);
             leaves.len() - 1
         }));
@@ -89,13 +89,13 @@ fn main() {
     );
 }
 
-/// The Unicode version of `regex-syntax` 0.8.11, from its changelog: the crate does not export it. A test of
-/// the core checks it by characters that were added in that version and the next.
+/// The Unicode version of `regex-syntax` 0.8.11, from the changelog of the crate, which does not export the
+/// version. A test of the core checks it with characters added in Unicode 16 and 17.
 const UNICODE_VERSION: (u8, u8, u8) = (16, 0, 0);
 
-fn print_array(name: &str, of: &str, len: usize, items: impl Iterator<Item = String>) {
+fn print_array(name: &str, item_type: &str, len: usize, items: impl Iterator<Item = String>) {
     println!("#[rustfmt::skip]");
-    println!("pub(super) static {name}: [{of}; {len}] = [");
+    println!("pub(super) static {name}: [{item_type}; {len}] = [");
     let mut line = String::from("   ");
     for item in items {
         if line.len() + item.len() + 2 > 100 && line.len() > 3 {

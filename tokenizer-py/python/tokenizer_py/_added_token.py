@@ -13,12 +13,12 @@ class AddedToken(NamedTuple):
     Attributes:
         content: the text of the token.
         id: the id of the token.
-        special: recognised only if allowed, and omitted by ``skip_special_tokens``. An added token
-            with ``special=False`` is always recognised.
-        normalized: matched against the normalized text.
-        lstrip: includes the white space before the token.
-        rstrip: includes the white space after the token.
-        single_word: matches only if no letter, digit or underscore is adjacent.
+        special: the token is recognised only if it is allowed, and ``skip_special_tokens`` omits it.
+            An added token with ``special=False`` is always recognised.
+        normalized: the token is searched in the normalized text, not in the original.
+        lstrip: a match includes the white space before it.
+        rstrip: a match includes the white space after it.
+        single_word: the token matches only if no letter, digit or underscore is adjacent.
     """
 
     content: str

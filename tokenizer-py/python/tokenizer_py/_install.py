@@ -30,7 +30,7 @@ _PACKAGES = ("rustbpe", "tiktoken", "tiktoken_ext")
 class Installation:
     """The result of ``install``, usable as a context manager.
 
-    Leaving the block undoes this call of ``install``; others stay in effect.
+    Leaving the block undoes this call of ``install``; other calls stay in effect.
     """
 
     def __enter__(self) -> Installation:
@@ -54,8 +54,8 @@ def install() -> Installation:
 
     Covers the submodules (``tiktoken.load``, ``tiktoken.core``, ...) and ``tiktoken_ext.openai_public``;
     other plugins in ``tiktoken_ext`` are imported from where they are. The originals need not be
-    installed. Call it before importing libraries that use tiktoken. Repeated calls have no further
-    effect.
+    installed. Call ``install`` before importing libraries that use tiktoken. Repeated calls have no
+    further effect.
 
     Returns:
         A context manager: ``with install(): ...`` undoes the call at the end of the block.
@@ -78,7 +78,7 @@ def install() -> Installation:
 def uninstall() -> None:
     """Undoes all calls of ``install``: the originals are back in ``sys.modules``.
 
-    Names bound in between still refer to this package.
+    Names bound while ``install`` was in effect still refer to this package.
 
     >>> import tokenizer_py
     >>> tokenizer_py.uninstall()
@@ -96,8 +96,8 @@ class _Loader:
         return None
 
     def exec_module(self, module: ModuleType) -> None:
-        # The import system returns the module found in `sys.modules` after this call. Returning ours
-        # from `create_module` instead would overwrite its `__spec__`.
+        # After this call, the import system returns whatever module `sys.modules` has under this name.
+        # If `create_module` returned our module instead, the import system would overwrite its `__spec__`.
         sys.modules[module.__name__] = importlib.import_module(self._replacement)
 
 
@@ -121,7 +121,7 @@ class _Finder:
 
 
 class _NamespaceFinder:
-    """Finds an empty ``tiktoken_ext``, for a path without plugins: the last finder to be asked."""
+    """Supplies an empty ``tiktoken_ext`` if no plugins are installed. Asked after all other finders."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: Any = None
@@ -139,7 +139,7 @@ _namespace_finder: Any = _NamespaceFinder()
 def _activate(installation: Installation) -> None:
     with _lock:
         if not _active:
-            # First: where warnings are errors, nothing changes.
+            # Comes first, so that nothing has changed if the warning is raised as an error.
             _warn_if_imported()
             _originals.update(_remove_modules())
             sys.meta_path.insert(0, _finder)
@@ -162,7 +162,7 @@ def _remove_modules() -> dict[str, ModuleType]:
 
 
 def _replacement(name: str) -> str | None:
-    """The module of this package that replaces a module of the originals."""
+    """The name of our module that replaces the module ``name``; ``None`` if none does."""
     for original, replacement in _REPLACEMENTS.items():
         if name == original or name.startswith(original + "."):
             return replacement + name[len(original) :]

@@ -95,28 +95,28 @@ class Tokenizer:
                 `PieceCounts.from_arrow`.
             vocab_size (int): the number of ids: 256 bytes, merges and special tokens. If the text has
                 too few pairs, the vocabulary is smaller and a warning is logged.
-            pattern (str | None): the pattern that splits text: a name (gpt2, cl100k, o200k,
-                nanochat), or a regex whose gaps become pieces. The default is cl100k, or the pattern
-                of the counts.
-            special_tokens (Iterable[str]): special tokens. Their ids follow the merges; with tie_break
-                "huggingface" they are the first ids, and a special token of a single byte shares the
-                id of that byte.
-            min_frequency (int): the minimum count of a pair to be merged.
+            pattern (str | None): the pattern that splits text into pieces: a name (gpt2, cl100k, o200k,
+                nanochat), or a regex. Text that the regex does not match becomes pieces too. The default
+                is cl100k, or the pattern of the counts.
+            special_tokens (Iterable[str]): special tokens. Their ids follow those of the merges. With
+                tie_break "huggingface", their ids come first, and a special token of a single byte shares
+                the id of that byte.
+            min_frequency (int): pairs that occur less often are not merged.
             max_token_bytes (int | None): the maximum length of a token in bytes. With tie_break
-                "huggingface" it is at least 2, and one less than Hugging Face's `max_token_length`.
-            tie_break ("raw" | "huggingface"): the order of pairs with equal counts and the assignment
-                of ids: as in rustbpe, or as in Hugging Face's trainer.
+                "huggingface", values below 2 mean 2. For Hugging Face's `max_token_length` 17, pass 16.
+            tie_break ("raw" | "huggingface"): how pairs with equal counts are ordered and ids are
+                assigned: "raw" as in rustbpe, "huggingface" as in Hugging Face's trainer.
             column (str | None): the column or field with the documents, as in `count_pieces`.
             text, json_lines, recursive, include, exclude: options for files, as in `count_pieces`.
             threads (int | None): the number of threads; by default, one per processor.
             progress (bool | Callable): True shows a bar; a callable receives the stage ("counting" or
-                "merging"), the bytes or merges done, and their total or None.
+                "merging"), the bytes or merges done, and their total (None if it is unknown).
 
         Raises:
             TypeError: wrong type, or not exactly one of files, iterator and counts is given.
-            ValueError: vocab_size is too large or too small for the bytes and special tokens; invalid
-                pattern, or it fails on a document; empty or duplicate special token; a file is
-                corrupt, not text, or has no such column or field.
+            ValueError: vocab_size is too large, or too small for the bytes and special tokens; the
+                pattern is invalid or fails on a document; a special token is empty or a duplicate; a
+                file is corrupt, is not text, or has no such column or field.
             UnicodeEncodeError: a document contains a lone surrogate.
             OSError: a file cannot be read.
             Exception: any exception of the iterator or of `progress`.
@@ -137,14 +137,16 @@ class Tokenizer:
         Args:
             path (str | os.PathLike): the file.
             pattern (str | None): the pattern of a `.tiktoken` file: a name (gpt2, cl100k, o200k,
-                nanochat), or a regex whose gaps become pieces. Other formats contain their pattern.
+                nanochat), or a regex. Text that the regex does not match becomes pieces too. Other
+                formats contain their pattern.
 
         Raises:
             OSError: the file cannot be read (FileNotFoundError, IsADirectoryError, ...).
-            ValueError: invalid model; pattern missing, invalid or not applicable.
+            ValueError: the model is invalid; the pattern is missing, invalid, or given for a format that
+                contains its own.
 
         Warns:
-            UserWarning: no file names a class, so a vocab.json is assumed to be GPT-2's.
+            UserWarning: no file names a tokenizer class, so vocab.json is assumed to be GPT-2's.
 
             >>> tokenizer.save("model.bpe")
             >>> Tokenizer.from_file("model.bpe")
@@ -180,7 +182,7 @@ class Tokenizer:
                 supported.
 
         Warns:
-            UserWarning: no file names a class, so a vocab.json is assumed to be GPT-2's.
+            UserWarning: no file names a tokenizer class, so vocab.json is assumed to be GPT-2's.
 
             >>> tokenizer.save_pretrained("folder")
             >>> Tokenizer.from_pretrained("folder").encode("hello world")
@@ -225,12 +227,13 @@ class Tokenizer:
             directory (str | os.PathLike): the folder, created if missing.
             config (dict | None): further entries of `tokenizer_config.json`, such as `chat_template`
                 and `model_max_length`. The entries bos_token, eos_token, unk_token, sep_token,
-                pad_token, cls_token and mask_token must be special tokens of the model.
+                pad_token, cls_token and mask_token must be added tokens of the model.
 
         Raises:
             OSError: a file cannot be written.
-            ValueError: tokenizer.json cannot represent this model, or an entry is not a special token.
-            TypeError: an entry cannot be represented as JSON.
+            ValueError: tokenizer.json cannot represent this model, or one of these seven entries is not
+                an added token.
+            TypeError: one of these entries is not a `str`, or another cannot be represented as JSON.
 
             >>> tokenizer.save_pretrained("folder", {"bos_token": "<|bos|>"})
         """
@@ -262,8 +265,8 @@ class Tokenizer:
         Raises:
             TypeError: not `str` or `bytes`.
             UnicodeEncodeError: the `str` contains a lone surrogate.
-            ValueError: unknown special token; or the regex fails on the text, and the message
-                contains the byte offset.
+            ValueError: a special token is unknown; or the regex fails on the text (the message
+                contains the byte offset).
             KeyError: unknown id to prepend or append.
 
             >>> tokenizer.encode("hello<|bos|>", allowed_special={"<|bos|>"})
@@ -342,8 +345,8 @@ class Tokenizer:
             allowed_special, prepend, append: as in `encode`, for every text.
 
         Returns:
-            tuple[numpy.ndarray, numpy.ndarray]: the ids of all texts (uint32), and offsets (int64, of
-            shape (texts + 1,)): the ids of text n are ids[offsets[n]:offsets[n + 1]].
+            tuple[numpy.ndarray, numpy.ndarray]: the ids of all texts (uint32), and offsets (int64, one
+            more than there are texts). The ids of text n are ids[offsets[n]:offsets[n + 1]].
 
         Raises:
             ImportError: numpy is not installed.
@@ -403,16 +406,16 @@ class Tokenizer:
     def encode_with_offsets(
         self, text: str | bytes, *, allowed_special: _Allowed = ()
     ) -> tuple[list[int], list[tuple[int, int]]]:
-        """Returns the ids of a text and the range of the text that each covers.
+        """Returns the ids of a text and the range of the text that each id covers.
 
         Args:
             text (str | bytes): the text.
             allowed_special: as in `encode`.
 
         Returns:
-            tuple[list[int], list[tuple[int, int]]]: the ids, and start and end of each, in characters
-            of a `str` or bytes of `bytes`. A token with part of a character has the range of the whole
-            character, so the ranges of a `str` may overlap.
+            tuple[list[int], list[tuple[int, int]]]: the ids, and the start and end of each. For a `str`,
+            ranges are in characters; a token with part of a character covers the whole character, so
+            ranges may overlap. For `bytes`, ranges are in bytes.
 
         Raises:
             TypeError, UnicodeEncodeError, ValueError: as `encode`.
@@ -421,14 +424,15 @@ class Tokenizer:
             ([15339, 1917], [(0, 5), (5, 11)])
         """
     def encode_stream(self, *, allowed_special: _Allowed = ()) -> EncodeStream:
-        """Returns an encoder for a text in chunks, which may end anywhere, even within a special token.
+        """Returns an encoder that takes a text in chunks. A chunk may end anywhere, even within a special
+        token.
 
         Args:
             allowed_special: as in `encode`.
 
         Returns:
             EncodeStream: `push` takes a chunk and returns the ids that later chunks cannot change;
-            `finish` returns the rest. Joined, they equal the ids of the whole text.
+            `finish` returns the rest. Together, these are the ids of the whole text.
 
         Raises:
             ValueError: unknown special token.
@@ -471,10 +475,11 @@ class Tokenizer:
             [2, 1]
         """
     def count_till_limit(self, text: str | bytes, limit: int) -> int | None:
-        """Returns the number of ids of a text, or None if it exceeds `limit`.
+        """Returns the number of ids of a text, or None if there are more than `limit`.
 
-        Stops at the limit, so the cost is that of encoding `limit` ids. Special tokens are encoded as
-        ordinary text.
+        Stops at the limit, so even for a long text the cost is that of encoding `limit` ids. However, a
+        normalizer, or added tokens that are not special, are applied to the whole text first. Special
+        tokens are encoded as ordinary text.
 
         Args:
             text (str | bytes): the text.
@@ -495,10 +500,11 @@ class Tokenizer:
         The prefix ends at a character boundary and is encoded on its own. In invalid UTF-8, each
         maximal invalid sequence counts as one character. Special tokens are encoded as ordinary text.
 
-        The search is exact unless it would take quadratic time: in a stretch of several hundred bytes
-        without a piece boundary (a word, a run of spaces, Chinese without punctuation), with a custom
-        regex, in text that a normalizer changes, and with added tokens that are not special. There the
-        prefix fits, and none of the 17 next longer prefixes does.
+        Some cases are not searched exhaustively, because that would take quadratic time: a stretch of
+        several hundred bytes without a piece boundary (a word, a run of spaces, Chinese without
+        punctuation), a custom regex, text that a normalizer changes, and added tokens that are not
+        special. The returned prefix then fits, and none of the next 17 longer prefixes does, but a still
+        longer one may.
 
         Args:
             text (str | bytes): the text.
@@ -610,12 +616,12 @@ class Tokenizer:
             b'hello'
         """
     def token_bytes(self, *, as_text: bool = False) -> npt.NDArray[np.int32]:
-        """Returns the length of each token in bytes, for computing a loss per byte. nanochat stores these
-        numbers in `token_bytes.pt`.
+        """Returns the length of each token in bytes, to convert a loss per token to a loss per byte.
+        nanochat stores these numbers in `token_bytes.pt`.
 
         Args:
             as_text (bool): measure the UTF-8 of the decoded token, as nanochat did before July 2026.
-                A token with part of a character then counts as U+FFFD, three bytes.
+                An incomplete character in a token then counts as U+FFFD, three bytes.
 
         Returns:
             numpy.ndarray: int32 of shape (vocab_size,); 0 for special tokens and unused ids.
@@ -648,7 +654,7 @@ class Tokenizer:
     @property
     def vocab(self) -> dict[bytes, int]:
         """The ordinary tokens with their ids, in ascending order of id, as a new dict. If several tokens
-        have the same bytes, the dict contains the last.
+        have the same bytes, the dict contains the highest of their ids.
 
             >>> tokenizer.vocab[b"hello"]
             15339
@@ -695,8 +701,8 @@ class Tokenizer:
 class EncodeStream:
     """Encodes a text in chunks. Created by `Tokenizer.encode_stream`.
 
-    Buffers the text whose ids a later chunk could change: about the last word and trailing white
-    space.
+    Holds back the text whose ids a later chunk could change: roughly the last word and trailing
+    white space.
 
         >>> stream = tokenizer.encode_stream()
         >>> stream.push("hello wor")
@@ -717,7 +723,7 @@ class EncodeStream:
             UnicodeEncodeError: the `str` contains a lone surrogate.
             ValueError: the stream is finished, or the regex fails on the text.
             RuntimeError: another thread is using the stream.
-            KeyboardInterrupt: finishes the stream; its ids are lost.
+            KeyboardInterrupt: the stream is then finished, and ids not yet returned are lost.
 
             >>> tokenizer.encode_stream().push("hello world and")
             [15339, 1917]
@@ -748,12 +754,12 @@ class DecodeStream:
             ids (int | Sequence[int] | numpy.ndarray): the id or ids.
 
         Raises:
-            KeyError: unknown id; the ids before it are decoded.
+            KeyError: unknown id. The stream has taken the ids before it, but their text is lost.
             OverflowError: an id is negative or exceeds 32 bits.
             TypeError: an id is not an integer.
             ValueError: the stream is finished.
             RuntimeError: another thread is using the stream.
-            KeyboardInterrupt: finishes the stream; its text is lost.
+            KeyboardInterrupt: the stream is then finished, and text not yet returned is lost.
 
             >>> tokenizer.decode_stream().push([15339, 1917])
             'hello world'
@@ -771,8 +777,8 @@ class DecodeStream:
 
 @final
 class PieceCounts:
-    """The distinct pieces of a corpus with their counts, and the pattern that split it: the input of
-    training.
+    """The distinct pieces of a corpus with their counts, and the pattern that split the corpus: the input
+    for training.
 
     Created by `count_pieces`, `PieceCounts.from_arrow` and `PieceCounts.load`; `+` adds counts.
     Exports Arrow: `pyarrow.table(counts)`, `polars.DataFrame(counts)`.
@@ -785,7 +791,7 @@ class PieceCounts:
     """
     @staticmethod
     def from_arrow(table: _Arrow, pattern: str | None = None) -> PieceCounts:
-        """Reads counts from an Arrow table, such as one counted on other machines.
+        """Reads counts from an Arrow table, such as counts made on other machines.
 
         Args:
             table (Arrow): an object that exports Arrow (pyarrow, Polars, pandas, DuckDB), with the
@@ -795,8 +801,8 @@ class PieceCounts:
 
         Raises:
             TypeError: not Arrow, or a column has a different type.
-            ValueError: missing column, null value, negative count, sum above 2^64 - 1, or a different
-                pattern in the metadata.
+            ValueError: a column or the pattern is missing, a value is null, a count is negative, the
+                counts of a piece add up to more than 2^64 - 1, or the metadata has a different pattern.
 
             >>> counts = tokenizer_py.count_pieces(["to be", "to do"])
             >>> tokenizer_py.PieceCounts.from_arrow(counts) == counts
@@ -808,7 +814,8 @@ class PieceCounts:
 
         Args:
             paths (str | os.PathLike): one or more files, `.tsv` or `.parquet`.
-            pattern (str | None): the pattern of files that do not contain it.
+            pattern (str | None): the pattern that split the pieces; required for files that do not
+                contain it.
 
         Raises:
             OSError: a file cannot be read.
@@ -833,7 +840,10 @@ class PieceCounts:
         """
     @property
     def pattern(self) -> str:
-        """The pattern that split the pieces: a name, a regex, or a regex after "keep:" or "drop:"."""
+        """The pattern that split the pieces: a name, or a regex after "keep:" or "drop:", which tells
+        whether text that the regex does not match becomes pieces or is dropped. Several regexes that
+        split in sequence are separated by tabs; "whole" is a pattern that does not split.
+        """
     @property
     def total(self) -> int:
         """The sum of all counts."""
@@ -867,32 +877,33 @@ def count_pieces(
     """Splits documents into pieces and counts them.
 
     Args:
-        documents (Iterable[str | bytes] | Arrow): the documents; pieces do not span documents. Arrow
-            data (a table or column of pyarrow, Polars, pandas, DuckDB) of text or binary type is read
-            without copying; null rows are skipped.
+        documents (Iterable[str | bytes] | Arrow): the documents; no piece spans two of them. Arrow
+            data (a table or column of pyarrow, Polars, pandas, DuckDB) must be of text or binary type
+            and is read without copying; null rows are skipped.
         files (Iterable[str | os.PathLike]): alternatively, files: plain text (one document per file),
             JSON lines (.jsonl, .ndjson, .json, .jsonlines, .jl), both optionally compressed with gzip
             or Zstandard, or Parquet. Other content, such as archives, images and models, is refused;
             so are JSON lines under another extension, unless text or json_lines is true. Text with NUL
-            bytes or much invalid UTF-8 emits a UserWarning.
-        pattern (str): a name (gpt2, cl100k, o200k, nanochat), or a regex whose gaps become pieces.
-        column (str | None): the column of a table, or the field of JSON lines; by default "text". A
-            table with a single column needs no name.
+            bytes or much invalid UTF-8 is read, with a UserWarning.
+        pattern (str): a name (gpt2, cl100k, o200k, nanochat), or a regex. Text that the regex does not
+            match becomes pieces too.
+        column (str | None): the column of a table, or the field of JSON lines; by default "text", or
+            the only column of an Arrow table.
         text (bool): read JSON as plain text, regardless of the extension.
         json_lines (bool): read text as JSON lines, regardless of the extension.
         recursive (bool): read all files below a folder, except hidden ones.
         include (Iterable[str] | None): globs; read only matching files of a folder. A glob with a
-            slash is matched against the path relative to the folder, otherwise against the name.
+            slash is matched against the path relative to the folder, any other glob against the name.
         exclude (Iterable[str] | None): globs; skip matching files of a folder.
         threads (int | None): the number of threads; by default, one per processor.
         progress (bool | Callable): True shows a bar; a callable receives the stage ("counting"), the
-            bytes done, and the total or None.
+            bytes done, and their total (None if it is unknown).
 
     Raises:
         TypeError: wrong type, or not exactly one of documents and files is given.
         UnicodeEncodeError: a document contains a lone surrogate.
-        ValueError: invalid pattern, or it fails on a document; a file is corrupt, not text, or has no
-            such column or field; text and json_lines are both true.
+        ValueError: the pattern is invalid or fails on a document; a file is corrupt, is not text, or
+            has no such column or field; text and json_lines are both true.
         OSError: a file cannot be read.
         Exception: any exception of the iterator or of `progress`.
 

@@ -11,7 +11,7 @@ from .tiktoken.load import _write_atomically
 if TYPE_CHECKING:
     from ._native import Tokenizer
 
-# The roles of special tokens in transformers.
+# The entries of tokenizer_config.json that name a special token: its role in transformers.
 _ROLES = (
     "bos_token",
     "eos_token",

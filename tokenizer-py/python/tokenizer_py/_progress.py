@@ -1,4 +1,4 @@
-"""The argument ``progress``: a tqdm progress bar, or printed lines without tqdm."""
+"""The argument ``progress``: a tqdm progress bar, or lines on stderr if tqdm is not installed."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def of_argument(progress: Any) -> Any:
 
 
 def _ignore(stage: str, done: int, total: int | None) -> None:
-    """The callback for no progress."""
+    """The callback if progress is disabled."""
 
 
 def close(progress: Any) -> None:
-    """Closes a bar; ignores other callbacks."""
+    """Closes the callback if it is a ``Bar``."""
     if isinstance(progress, Bar):
         progress.close()
 

@@ -1,12 +1,12 @@
 """Reads a pickled ``tiktoken.Encoding`` without running code from the pickle.
 
-nanochat stores its tokenizer in ``tokenizer.pkl``, a pickle of an ``Encoding``. If tiktoken wrote it, it
-loads as tiktoken's class. These commands convert it to the class of this package, or to a model file::
+nanochat stores its tokenizer in ``tokenizer.pkl``, a pickle of an ``Encoding``. A pickle that tiktoken
+wrote loads as tiktoken's class. These commands convert it to the class of this package, or to a model file::
 
     python -m tokenizer_py.pickles tokenizer.pkl tokenizer.pkl      # in place
     python -m tokenizer_py.pickles tokenizer.pkl tokenizer.bpe      # or .json, .tiktoken
 
-``pickle.load`` calls any function that a pickle names. ``load`` calls none: it accepts the class
+``pickle.load`` calls any function that a pickle names. ``load`` of this module calls none: it accepts an
 ``Encoding`` of tiktoken or of this package with its four attributes, and rejects everything else.
 """
 
@@ -77,7 +77,7 @@ def loads(data: bytes) -> Encoding:
 
 
 class _Placeholder:
-    """Receives the state of the encoding, so that no method of ``Encoding`` runs while reading."""
+    """Stands in for ``Encoding`` and stores its state, so that no method of ``Encoding`` runs meanwhile."""
 
     state: object = None
 

@@ -29,8 +29,8 @@ _ALL_PROCESSORS = 1 << 30
 class Tokenizer:
     """A byte-level BPE tokenizer trained in place: a drop-in replacement for ``rustbpe.Tokenizer``.
 
-    Threads may share it, even during training: they see the previous vocabulary until training has
-    finished. It can be pickled.
+    Threads may share a tokenizer, even during training: other threads see the previous vocabulary until
+    training has finished. A tokenizer can be pickled.
 
     >>> from tokenizer_py import rustbpe
     >>> tokenizer = rustbpe.Tokenizer()
@@ -42,7 +42,7 @@ class Tokenizer:
     __slots__ = ("_native",)
 
     def __init__(self) -> None:
-        # The empty pattern matches nothing: `encode` returns no ids before training.
+        # The empty pattern matches no characters, so `encode` returns no ids before training.
         self._native = _Tokenizer._of_ranks({bytes([byte]): byte for byte in range(256)}, {}, "")
 
     def train_from_iterator(
@@ -55,16 +55,16 @@ class Tokenizer:
         """Trains a new vocabulary and replaces the current one.
 
         All processors count one batch of documents while the next one is read, so only a few batches
-        are in memory. Progress goes to the logger "rustbpe". Ctrl-C stops training. After an
-        exception, the tokenizer is unchanged.
+        are in memory. Progress is logged to the logger "rustbpe". Ctrl-C stops training. If an
+        exception is raised, the tokenizer is unchanged.
 
         Args:
             iterator: the documents; pieces do not span documents.
             vocab_size: the number of ids, at least 256. If the text has too few pairs, the vocabulary
                 is smaller and a warning is logged.
             buffer_size: the maximum number of documents per batch.
-            pattern: the regex whose matches are the pieces; text between two matches is dropped. The
-                default is GPT-4's pattern.
+            pattern: the regex whose matches are the pieces; text that it does not match is dropped.
+                The default is GPT-4's pattern.
 
         Raises:
             TypeError: ``iterator`` is not iterable or is a single str, a document is not a str, or a
@@ -100,7 +100,7 @@ class Tokenizer:
         return self._native.pattern
 
     def get_mergeable_ranks(self) -> list[tuple[bytes, int]]:
-        """Returns the tokens with their ids in ascending order; ids 0 to 255 are the single bytes.
+        """Returns the tokens with their ids, in ascending order of id; 0 to 255 are the single bytes.
 
         >>> dict(tokenizer.get_mergeable_ranks())[b"low"]
         257

@@ -14,11 +14,11 @@ use crate::request::{bytes_of, room_for};
 use crate::streams::{EncodeStream, Held};
 use crate::text::{Text, string, texts};
 
-/// From this many bytes of text on, ids are written directly into the result. Below, copying them
-/// from the recycled buffer is cheaper than allocating for the worst case.
+/// From this many bytes of text on, ids are written directly into the result. For shorter texts, it is
+/// cheaper to copy them from the thread's recycled buffer, see [`encoded`].
 const LONG: usize = 1 << 16;
 
-/// The ids of several texts in one array, and the offsets of each text.
+/// The ids of several texts in one array, and the offsets in it at which the ids of each text start.
 type IdsAndOffsets<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<i64>>);
 
 #[pymethods]
@@ -37,8 +37,8 @@ impl Tokenizer {
     /// Raises:
     ///     TypeError: not `str` or `bytes`.
     ///     UnicodeEncodeError: the `str` contains a lone surrogate.
-    ///     ValueError: unknown special token; or the regex fails on the text, and the message
-    ///         contains the byte offset.
+    ///     ValueError: a special token is unknown; or the regex fails on the text (the message
+    ///         contains the byte offset).
     ///     KeyError: unknown id to prepend or append.
     ///
     ///     >>> tokenizer.encode("hello<|bos|>", allowed_special={"<|bos|>"})
@@ -149,8 +149,8 @@ impl Tokenizer {
     ///     allowed_special, prepend, append: as in `encode`, for every text.
     ///
     /// Returns:
-    ///     tuple[numpy.ndarray, numpy.ndarray]: the ids of all texts (uint32), and offsets (int64, of
-    ///     shape (texts + 1,)): the ids of text n are ids[offsets[n]:offsets[n + 1]].
+    ///     tuple[numpy.ndarray, numpy.ndarray]: the ids of all texts (uint32), and offsets (int64, one
+    ///     more than there are texts). The ids of text n are ids[offsets[n]:offsets[n + 1]].
     ///
     /// Raises:
     ///     ImportError: numpy is not installed.
@@ -247,10 +247,11 @@ impl Tokenizer {
         })
     }
 
-    /// Returns the number of ids of a text, or None if it exceeds `limit`.
+    /// Returns the number of ids of a text, or None if there are more than `limit`.
     ///
-    /// Stops at the limit, so the cost is that of encoding `limit` ids. Special tokens are encoded as
-    /// ordinary text.
+    /// Stops at the limit, so even for a long text the cost is that of encoding `limit` ids. However, a
+    /// normalizer, or added tokens that are not special, are applied to the whole text first. Special
+    /// tokens are encoded as ordinary text.
     ///
     /// Args:
     ///     text (str | bytes): the text.
@@ -280,10 +281,11 @@ impl Tokenizer {
     /// The prefix ends at a character boundary and is encoded on its own. In invalid UTF-8, each
     /// maximal invalid sequence counts as one character. Special tokens are encoded as ordinary text.
     ///
-    /// The search is exact unless it would take quadratic time: in a stretch of several hundred bytes
-    /// without a piece boundary (a word, a run of spaces, Chinese without punctuation), with a custom
-    /// regex, in text that a normalizer changes, and with added tokens that are not special. There the
-    /// prefix fits, and none of the 17 next longer prefixes does.
+    /// Some cases are not searched exhaustively, because that would take quadratic time: a stretch of
+    /// several hundred bytes without a piece boundary (a word, a run of spaces, Chinese without
+    /// punctuation), a custom regex, text that a normalizer changes, and added tokens that are not
+    /// special. The returned prefix then fits, and none of the next 17 longer prefixes does, but a still
+    /// longer one may.
     ///
     /// Args:
     ///     text (str | bytes): the text.
@@ -325,14 +327,15 @@ impl Tokenizer {
         })
     }
 
-    /// Returns an encoder for a text in chunks, which may end anywhere, even within a special token.
+    /// Returns an encoder that takes a text in chunks. A chunk may end anywhere, even within a special
+    /// token.
     ///
     /// Args:
     ///     allowed_special: as in `encode`.
     ///
     /// Returns:
     ///     EncodeStream: `push` takes a chunk and returns the ids that later chunks cannot change;
-    ///     `finish` returns the rest. Joined, they equal the ids of the whole text.
+    ///     `finish` returns the rest. Together, these are the ids of the whole text.
     ///
     /// Raises:
     ///     ValueError: unknown special token.

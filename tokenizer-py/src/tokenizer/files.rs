@@ -27,14 +27,16 @@ impl Tokenizer {
     /// Args:
     ///     path (str | os.PathLike): the file.
     ///     pattern (str | None): the pattern of a `.tiktoken` file: a name (gpt2, cl100k, o200k,
-    ///         nanochat), or a regex whose gaps become pieces. Other formats contain their pattern.
+    ///         nanochat), or a regex. Text that the regex does not match becomes pieces too. Other
+    ///         formats contain their pattern.
     ///
     /// Raises:
     ///     OSError: the file cannot be read (FileNotFoundError, IsADirectoryError, ...).
-    ///     ValueError: invalid model; pattern missing, invalid or not applicable.
+    ///     ValueError: the model is invalid; the pattern is missing, invalid, or given for a format that
+    ///         contains its own.
     ///
     /// Warns:
-    ///     UserWarning: no file names a class, so a vocab.json is assumed to be GPT-2's.
+    ///     UserWarning: no file names a tokenizer class, so vocab.json is assumed to be GPT-2's.
     ///
     ///     >>> tokenizer.save("model.bpe")
     ///     >>> Tokenizer.from_file("model.bpe")
@@ -85,7 +87,7 @@ impl Tokenizer {
     ///         supported.
     ///
     /// Warns:
-    ///     UserWarning: no file names a class, so a vocab.json is assumed to be GPT-2's.
+    ///     UserWarning: no file names a tokenizer class, so vocab.json is assumed to be GPT-2's.
     ///
     ///     >>> tokenizer.save_pretrained("folder")
     ///     >>> Tokenizer.from_pretrained("folder").encode("hello world")
@@ -161,12 +163,13 @@ impl Tokenizer {
     ///     directory (str | os.PathLike): the folder, created if missing.
     ///     config (dict | None): further entries of `tokenizer_config.json`, such as `chat_template`
     ///         and `model_max_length`. The entries bos_token, eos_token, unk_token, sep_token,
-    ///         pad_token, cls_token and mask_token must be special tokens of the model.
+    ///         pad_token, cls_token and mask_token must be added tokens of the model.
     ///
     /// Raises:
     ///     OSError: a file cannot be written.
-    ///     ValueError: tokenizer.json cannot represent this model, or an entry is not a special token.
-    ///     TypeError: an entry cannot be represented as JSON.
+    ///     ValueError: tokenizer.json cannot represent this model, or one of these seven entries is not
+    ///         an added token.
+    ///     TypeError: one of these entries is not a `str`, or another cannot be represented as JSON.
     ///
     ///     >>> tokenizer.save_pretrained("folder", {"bos_token": "<|bos|>"})
     #[pyo3(signature = (directory, config = None))]

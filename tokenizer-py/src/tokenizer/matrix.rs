@@ -95,7 +95,7 @@ impl Tokenizer {
                 special => self.affix(Some(special))?.unwrap_or(0),
             };
             let mut request = self.request(threads, allowed_special, prepend, append)?;
-            // Added after truncation.
+            // Taken out of the request, because these ids are added after truncation.
             let (before, after) = (request.before.take(), request.after.take());
             let around = before.iter().chain(&after).count();
             let mut shape = Shape {
@@ -132,14 +132,14 @@ impl Tokenizer {
     }
 }
 
-/// Returns the rows, concatenated, and the length of each without padding. `None` if the allocation
-/// fails.
+/// Returns the rows, concatenated, and the length of each without padding. `around` is the number of ids
+/// prepended and appended to each row. Returns `None` if the matrix cannot be allocated.
 fn fill(batch: &Batch, around: usize, shape: &Shape) -> Option<(Vec<TokenId>, Vec<i64>)> {
     let rows = batch.iter();
     let mut lengths = Vec::with_capacity(rows.len());
     let mut matrix = Vec::new();
-    let ids = rows.len().checked_mul(shape.width)?;
-    matrix.try_reserve_exact(ids).ok()?;
+    let size = rows.len().checked_mul(shape.width)?;
+    matrix.try_reserve_exact(size).ok()?;
     for ids in rows {
         let kept = ids.len().min(shape.width - around);
         let start = if shape.truncate_left {

@@ -28,7 +28,7 @@ use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyBytes, PyString, PyType};
 use tokenizer_core::{Merging, Model, TokenId, Tokenizer as Core};
 
-use crate::corpus::checked;
+use crate::corpus::checked_threads;
 use crate::cpython::Ints;
 use crate::errors::value_error;
 use crate::interruptible::stoppable;
@@ -108,7 +108,7 @@ impl Tokenizer {
         prepend: Option<Affix>,
         append: Option<Affix>,
     ) -> PyResult<Request<'_>> {
-        checked(Some(threads))?;
+        checked_threads(Some(threads))?;
         let mut request = Request::new(&self.core, self.allowed(allowed)?);
         request.before = self.affix(prepend)?;
         request.after = self.affix(append)?;
@@ -129,7 +129,7 @@ impl Tokenizer {
 /// Maximum capacity, in ids, of the buffer that a thread keeps for its next call: 1 MB.
 const MAX_KEPT: usize = 1 << 18;
 
-/// Encodes a text into a recycled thread-local buffer and converts its ids with `make`.
+/// Encodes a text into a recycled thread-local buffer and converts the ids with `make`.
 ///
 /// # Errors
 /// `ValueError` if the regex fails; errors of `make`; an exception of a signal handler.

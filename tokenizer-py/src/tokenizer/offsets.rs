@@ -18,16 +18,16 @@ const PORTION: usize = 1 << 16;
 
 #[pymethods]
 impl Tokenizer {
-    /// Returns the ids of a text and the range of the text that each covers.
+    /// Returns the ids of a text and the range of the text that each id covers.
     ///
     /// Args:
     ///     text (str | bytes): the text.
     ///     allowed_special: as in `encode`.
     ///
     /// Returns:
-    ///     tuple[list[int], list[tuple[int, int]]]: the ids, and start and end of each, in characters
-    ///     of a `str` or bytes of `bytes`. A token with part of a character has the range of the whole
-    ///     character, so the ranges of a `str` may overlap.
+    ///     tuple[list[int], list[tuple[int, int]]]: the ids, and the start and end of each. For a `str`,
+    ///     ranges are in characters; a token with part of a character covers the whole character, so
+    ///     ranges may overlap. For `bytes`, ranges are in bytes.
     ///
     /// Raises:
     ///     TypeError, UnicodeEncodeError, ValueError: as `encode`.
@@ -66,15 +66,15 @@ impl Tokenizer {
 /// Converts ranges in bytes of UTF-8 to ranges in characters, widened to whole characters.
 ///
 /// # Errors
-/// [`EncodeError::Stopped`] once the flag is set.
+/// [`EncodeError::Stopped`] if the flag `stop` is set.
 fn to_characters(
     text: &[u8],
     ranges: &mut [Range<usize>],
     stop: Option<&AtomicBool>,
 ) -> Result<(), EncodeError> {
     let begins = |byte: u8| byte & 0xC0 != 0x80;
-    // Number of characters that start before a byte, computed from the previous position: ranges
-    // nearly always ascend.
+    // `count` characters start before byte `position`. The count for another byte is computed from there,
+    // not from the start of the text, because ranges nearly always ascend.
     let (mut position, mut count) = (0, 0);
     let starts_between = |from: usize, to: usize| {
         let bytes = text[from..to].iter();

@@ -1,5 +1,5 @@
-//! Private methods for `tokenizer_py.rustbpe` and `tokenizer_py.tiktoken`. Arguments have tiktoken's
-//! names, because error messages contain them.
+//! Private methods for `tokenizer_py.rustbpe` and `tokenizer_py.tiktoken`. Their arguments have the names
+//! used by tiktoken, because error messages contain these names.
 
 use std::collections::HashSet;
 
@@ -45,12 +45,13 @@ impl Tokenizer {
             .iter()
             .filter_map(|text| self.model().specials().by_content(text));
         let ids: Vec<TokenId> = specials.map(|special| special.id).collect();
-        let is_whole = ids.len() == texts.len();
-        Ok((self.specials.choose(self.model(), ids), is_whole))
+        let are_all_special = ids.len() == texts.len();
+        Ok((self.specials.choose(self.model(), ids), are_all_special))
     }
 
     /// Converts tiktoken's arguments `allowed_special` and `disallowed_special` to a request and the
-    /// special tokens that must not occur. `None` if a disallowed string is not a special token.
+    /// special tokens that must not occur. Returns `None` if a disallowed string is not a special token;
+    /// the caller then searches for it in Python.
     ///
     /// # Errors
     /// `TypeError` if an argument is not a set.
@@ -123,8 +124,8 @@ impl Tokenizer {
         })
     }
 
-    /// Returns the ids of a `str` as a list or an array. `None` if a disallowed string is not a special
-    /// token, or a disallowed special token occurs.
+    /// Returns the ids of a `str` as a list or an array. Returns `None` if a disallowed string is not a
+    /// special token, or if a disallowed special token occurs; Python code then handles the text.
     #[pyo3(signature = (text, allowed, disallowed, as_array = false))]
     fn _encode_by_rules<'py>(
         &self,
@@ -199,7 +200,7 @@ impl Tokenizer {
         guard(|| Ok(PyBytes::new(py, &self.decoded(py, &tokens, false)?)))
     }
 
-    /// Returns the ids from merging by rank alone, even if the piece is a token.
+    /// Returns the ids of a piece by merging its bytes by rank, even if the whole piece is a token.
     fn _merge_bytes<'py>(&self, py: Python<'py>, piece: Text) -> PyResult<Bound<'py, PyList>> {
         guard(|| {
             let rule = MergeRule::ranks(self.model().vocab());

@@ -10,7 +10,7 @@ use tokenizer_core::{TrainError, train_with_progress};
 
 use super::Tokenizer;
 use super::stand_in::dropping_pattern;
-use crate::corpus::{FileArguments, Source, checked};
+use crate::corpus::{FileArguments, Source, checked_threads};
 use crate::counts::{PieceCounts, pattern_of};
 use crate::documents::Puller;
 use crate::errors::{guard, value_error};
@@ -33,28 +33,28 @@ impl Tokenizer {
     ///         `PieceCounts.from_arrow`.
     ///     vocab_size (int): the number of ids: 256 bytes, merges and special tokens. If the text has
     ///         too few pairs, the vocabulary is smaller and a warning is logged.
-    ///     pattern (str | None): the pattern that splits text: a name (gpt2, cl100k, o200k,
-    ///         nanochat), or a regex whose gaps become pieces. The default is cl100k, or the pattern
-    ///         of the counts.
-    ///     special_tokens (Iterable[str]): special tokens. Their ids follow the merges; with tie_break
-    ///         "huggingface" they are the first ids, and a special token of a single byte shares the
-    ///         id of that byte.
-    ///     min_frequency (int): the minimum count of a pair to be merged.
+    ///     pattern (str | None): the pattern that splits text into pieces: a name (gpt2, cl100k, o200k,
+    ///         nanochat), or a regex. Text that the regex does not match becomes pieces too. The default
+    ///         is cl100k, or the pattern of the counts.
+    ///     special_tokens (Iterable[str]): special tokens. Their ids follow those of the merges. With
+    ///         tie_break "huggingface", their ids come first, and a special token of a single byte shares
+    ///         the id of that byte.
+    ///     min_frequency (int): pairs that occur less often are not merged.
     ///     max_token_bytes (int | None): the maximum length of a token in bytes. With tie_break
-    ///         "huggingface" it is at least 2, and one less than Hugging Face's `max_token_length`.
-    ///     tie_break ("raw" | "huggingface"): the order of pairs with equal counts and the assignment
-    ///         of ids: as in rustbpe, or as in Hugging Face's trainer.
+    ///         "huggingface", values below 2 mean 2. For Hugging Face's `max_token_length` 17, pass 16.
+    ///     tie_break ("raw" | "huggingface"): how pairs with equal counts are ordered and ids are
+    ///         assigned: "raw" as in rustbpe, "huggingface" as in Hugging Face's trainer.
     ///     column (str | None): the column or field with the documents, as in `count_pieces`.
     ///     text, json_lines, recursive, include, exclude: options for files, as in `count_pieces`.
     ///     threads (int | None): the number of threads; by default, one per processor.
     ///     progress (bool | Callable): True shows a bar; a callable receives the stage ("counting" or
-    ///         "merging"), the bytes or merges done, and their total or None.
+    ///         "merging"), the bytes or merges done, and their total (None if it is unknown).
     ///
     /// Raises:
     ///     TypeError: wrong type, or not exactly one of files, iterator and counts is given.
-    ///     ValueError: vocab_size is too large or too small for the bytes and special tokens; invalid
-    ///         pattern, or it fails on a document; empty or duplicate special token; a file is
-    ///         corrupt, not text, or has no such column or field.
+    ///     ValueError: vocab_size is too large, or too small for the bytes and special tokens; the
+    ///         pattern is invalid or fails on a document; a special token is empty or a duplicate; a
+    ///         file is corrupt, is not text, or has no such column or field.
     ///     UnicodeEncodeError: a document contains a lone surrogate.
     ///     OSError: a file cannot be read.
     ///     Exception: any exception of the iterator or of `progress`.
@@ -100,7 +100,7 @@ impl Tokenizer {
                 .tie_break(tie_break)
                 .specials(specials);
             check(&options)?;
-            if let Some(threads) = checked(threads)? {
+            if let Some(threads) = checked_threads(threads)? {
                 options = options.threads(threads);
             }
             let arguments = FileArguments {
@@ -128,7 +128,7 @@ impl Tokenizer {
         })
     }
 
-    /// Trains as `rustbpe` does on an iterator of `str`, with batches of `buffer_size` documents.
+    /// Trains on an iterator of `str` as `rustbpe` does, in batches of at most `buffer_size` documents.
     #[staticmethod]
     fn _train_from_iterator(
         py: Python<'_>,
@@ -165,7 +165,7 @@ fn tie_break_of(name: &str) -> PyResult<TieBreak> {
     }
 }
 
-/// Reports invalid options before counting.
+/// Checks the options before counting, which may take long.
 fn check(options: &TrainOptions) -> PyResult<()> {
     options.check().map_err(|error| match error {
         TrainError::VocabTooLarge { .. } | TrainError::VocabTooSmall { .. } => {
@@ -198,7 +198,7 @@ fn learn(
     let started = format!("training {wanted} merges on {pieces} distinct pieces");
     log(py, logger, "info", started)?;
     let work = |caller: &Caller<usize>| {
-        let options = options.clone().stop(caller.stop());
+        let options = options.clone().stop(caller.shared_stop_flag());
         train_with_progress(words, &options, |learned| {
             let done = learned.merges;
             let percent = |merges: usize| merges * 100 / wanted;

@@ -95,7 +95,7 @@ impl Tokenizer {
     }
 
     /// The ordinary tokens with their ids, in ascending order of id, as a new dict. If several tokens
-    /// have the same bytes, the dict contains the last.
+    /// have the same bytes, the dict contains the highest of their ids.
     ///
     ///     >>> tokenizer.vocab[b"hello"]
     ///     15339
@@ -133,12 +133,12 @@ impl Tokenizer {
         })
     }
 
-    /// Returns the length of each token in bytes, for computing a loss per byte. nanochat stores these
-    /// numbers in `token_bytes.pt`.
+    /// Returns the length of each token in bytes, to convert a loss per token to a loss per byte.
+    /// nanochat stores these numbers in `token_bytes.pt`.
     ///
     /// Args:
     ///     as_text (bool): measure the UTF-8 of the decoded token, as nanochat did before July 2026.
-    ///         A token with part of a character then counts as U+FFFD, three bytes.
+    ///         An incomplete character in a token then counts as U+FFFD, three bytes.
     ///
     /// Returns:
     ///     numpy.ndarray: int32 of shape (vocab_size,); 0 for special tokens and unused ids.

@@ -11,7 +11,7 @@ use crate::commands::html::escape;
 use crate::progress::number;
 use crate::terminal::fit;
 
-/// Width of a chart in its own units. They are 1.4 pixels on a wide screen, 0.7 on a narrow one.
+/// Width of a chart in its own units. A unit is 1.4 pixels on a wide screen and 0.7 pixels on a narrow one.
 const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 320.0;
 const LEFT: f64 = 44.0;
@@ -19,11 +19,11 @@ const RIGHT: f64 = 16.0;
 const TOP: f64 = 18.0;
 const BOTTOM: f64 = 48.0;
 
-/// Width of a letter and height of a line in the largest font.
+/// Width of a letter and height of a line, in the largest font of a chart.
 const LETTER: f64 = 9.0;
 const LINE: f64 = 18.0;
 
-/// Colours defined by the style of the page.
+/// Number of colours that the style of the page defines.
 const COLORS: usize = 12;
 
 /// Paths around a marker's centre: circle, square, triangle, diamond, inverted triangle, plus, cross.
@@ -67,7 +67,7 @@ pub(super) fn swatch(model: usize) -> String {
     format!(r#"<svg class="key" viewBox="0 0 42 14" aria-hidden="true">{line}{marker}</svg>"#)
 }
 
-/// A scale with a line at each multiple of a round step. Its end exceeds the largest value.
+/// A scale with a line at each multiple of a round step. Its end is above the largest value.
 struct Axis {
     least: f64,
     most: f64,
@@ -221,7 +221,7 @@ fn bars(comparison: &Comparison) -> String {
         "Higher is better: fewer tokens for the same text. Numbers are those of the models above.",
         bottom + 2.0 * LINE,
     );
-    // Six letters for the value after the longest bar.
+    // The value after the longest bar needs room for six letters.
     let room = WIDTH - RIGHT - 6.0 * LETTER - LEFT;
     let x = |value| LEFT + room * axis.position(value);
     for (value, label) in axis.lines() {
@@ -310,13 +310,13 @@ fn sizes(comparison: &Comparison) -> String {
     );
     chart.vertical(&axis);
 
-    // A logarithmic axis, from a power of two to a larger one.
+    // A logarithmic axis that begins and ends at powers of two.
     let octaves = |model: &Compared| (model.tokens.max(1) as f64).log2();
     let all = || comparison.models.iter().map(octaves);
     let least = all().fold(f64::MAX, f64::min).floor();
     let most = all().fold(least, f64::max).floor() + 1.0;
     let x = |octave: f64| LEFT + (WIDTH - RIGHT - LEFT) * (octave - least) / (most - least);
-    // Labels have room for seven digits.
+    // A label has room for seven digits with their separators.
     let labels = (WIDTH - RIGHT - LEFT) / (10.0 * LETTER);
     let step = ((most - least) / labels).ceil().max(1.0);
     let marks = (0..).map(|mark| least + step * f64::from(mark));

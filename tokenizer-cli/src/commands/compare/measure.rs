@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::input::{InputText, Inputs};
 use crate::progress::{Progress, Stage};
 
-/// The result of the command; its JSON output.
+/// The result of the command, which is also its JSON output.
 #[derive(Serialize)]
 pub(super) struct Comparison {
     pub(super) models: Vec<Compared>,
@@ -26,18 +26,18 @@ pub(super) struct Compared {
     pub(super) name: String,
     /// Size of the vocabulary, without special tokens.
     pub(super) tokens: usize,
-    /// Number of tokens of each length in bytes, from 1; the last element counts all longer ones too.
+    /// Number of tokens of each length from 1 byte; the last element also counts all longer tokens.
     pub(super) tokens_by_bytes: [u64; LENGTHS],
 }
 
-/// A corpus, with the measurements of the models in their order.
+/// A corpus, with a measurement for each model, in the order of the models.
 #[derive(Serialize)]
 pub(super) struct Corpus {
     pub(super) corpus: String,
     pub(super) models: Vec<Measured>,
 }
 
-/// Number of token lengths counted separately.
+/// Number of classes of token lengths: 1 to 16 bytes, and 17 bytes or more.
 pub(super) const LENGTHS: usize = 17;
 
 impl Compared {
@@ -69,10 +69,10 @@ pub(super) struct Measured {
     pub(super) bytes_per_token: f64,
     pub(super) characters_per_token: f64,
     pub(super) tokens_per_word: f64,
-    /// Tokens of the vocabulary that occur, without special tokens.
+    /// Number of tokens of the vocabulary that occur; special tokens are not counted.
     pub(super) used_tokens: usize,
     unused_tokens: usize,
-    /// Time of encoding alone.
+    /// Time of encoding alone, on average per thread.
     seconds: f64,
     pub(super) mb_per_second: f64,
 }
@@ -109,7 +109,7 @@ pub(super) struct Tally {
     bytes: u64,
     tokens: u64,
     text: TextCounts,
-    /// By id.
+    /// For each id, whether it occurs.
     is_used: Vec<bool>,
     encoding: Duration,
 }

@@ -37,7 +37,7 @@ pub(crate) fn run(
     // An unreadable model is reported before the first corpus is encoded.
     let loaded = models.iter().map(|model| load(model, progress));
     let loaded = loaded.collect::<Result<Vec<_>>>()?;
-    // Each INPUT is one corpus, a folder too.
+    // Each INPUT is one corpus, even if it is a folder.
     let inputs = documents.inputs.iter();
     let inputs = inputs.map(|path| documents.open_some(slice::from_ref(path)));
     let inputs = inputs.collect::<Result<Vec<_>>>()?;

@@ -9,13 +9,13 @@ use super::names;
 use crate::progress::number;
 use crate::terminal::{escape, fit, width};
 
-/// Columns of a terminal.
+/// Width of a terminal, in columns.
 const WIDTH: usize = 80;
 
-/// Least number of columns for the names of models.
+/// Least width of the names of models, in columns.
 const NAME_WIDTH: usize = 10;
 
-/// Better values of a column, as the sign of their score.
+/// Which values of a column are better. A value times this number is its score; the highest score is best.
 const MORE: f64 = 1.0;
 const FEWER: f64 = -1.0;
 const NEITHER: f64 = 0.0;
@@ -94,7 +94,7 @@ pub(super) struct Section {
 
 pub(super) struct Cell {
     pub(super) text: String,
-    /// The best value of several models; equal ones are all marked.
+    /// Whether this is the best value of several models. If several are best, all of them are marked.
     pub(super) is_best: bool,
 }
 
@@ -132,7 +132,8 @@ pub(super) fn sections(comparison: &Comparison) -> Vec<Section> {
 const LEGEND: &str =
     "* best: fewest tokens, most bytes and chars per token, fewest per word, fastest";
 
-/// Returns a table of at most 80 columns (more if its numbers need them): a section for each corpus, a row for each model.
+/// Returns the table, with a section for each corpus and in it a row for each model. It is at most [`WIDTH`]
+/// columns wide, unless its numbers need more.
 pub(super) fn text(comparison: &Comparison) -> String {
     let sections = sections(comparison);
     let all_rows = || sections.iter().flat_map(|section| &section.rows);
@@ -169,7 +170,7 @@ pub(super) fn text(comparison: &Comparison) -> String {
     text
 }
 
-/// Returns the indented names of the models; numbered, if shortening has made two equal.
+/// Returns the indented names of the models. They are numbered if shortening has made two of them equal.
 fn row_names(comparison: &Comparison, limit: usize) -> Vec<String> {
     let names = distinct_names(comparison);
     let indented = |name: String| fit(&format!("  {}", escape(&name)), limit).into_owned();

@@ -6,10 +6,10 @@ use super::visible::{Encoded, Glyph, Token, glyphs};
 use crate::commands::html;
 use crate::progress::{number, plural};
 
-/// Largest page, in bytes. Browsers are slow with more elements.
+/// Limit on the size of a page in bytes: browsers are slow with more elements.
 const LIMIT: usize = 5_000_000;
 
-/// Room for the parts of a page whose size does not depend on its text.
+/// Room in bytes for the notice and the element around the tokens.
 const RESERVED: usize = 1000;
 
 /// CSS classes of consecutive tokens.

@@ -8,18 +8,17 @@ use tokenizer_core::{MergeRule, Merging, Model, SplitError, TokenId};
 use super::visible::visible;
 use crate::progress;
 
-/// Tokens shown on each side of a merge. Without a limit, the output would be quadratic in the length of
-/// the piece.
+/// Number of tokens shown on each side of a merge. Without a limit, the length of the output would be
+/// quadratic in the length of the piece.
 const CONTEXT: usize = 64;
 
-/// Characters shown of a token.
+/// Number of characters shown of a token.
 const TOKEN_LIMIT: usize = 64;
 
 /// Returns a block for each piece of a text: its bytes, a line for each merge, its ids.
 ///
 /// # Errors
-///
-/// The pattern fails on the text.
+/// If the pattern fails on the text.
 pub(super) fn steps(model: &Model, text: &[u8]) -> Result<String, SplitError> {
     let rule = MergeRule::new(model);
     let mut shown = String::new();
@@ -61,7 +60,7 @@ fn push_piece(model: &Model, rule: &MergeRule<'_>, piece: &[u8], shown: &mut Str
     let _ = writeln!(shown, "      ids {}\n", ids.join(" "));
 }
 
-/// Returns the tokens of a piece around the one that starts at byte `merged`.
+/// Returns the visible tokens of a piece around the one that starts at byte `merged`, separated by `|`.
 fn line(model: &Model, tokens: &BTreeMap<usize, TokenId>, merged: usize) -> String {
     let mut before: Vec<TokenId> = (tokens.range(..merged).rev())
         .map(|(_, &id)| id)

@@ -67,7 +67,7 @@ pub(crate) fn run(arguments: &InspectArguments, progress: &Progress) -> Result<(
     }
 }
 
-/// TEXT that names a file is probably meant to be that file.
+/// If TEXT is the name of a file, prints how to read that file, which was probably meant.
 fn hint_at_file(text: &str, progress: &Progress) {
     if Path::new(text).is_file() {
         progress.hint(&format!(
@@ -106,7 +106,7 @@ fn has_color(when: ColorChoice) -> bool {
 }
 
 /// Writes a line for each token: id, byte offset, visible form, and `special` or `added` where it applies.
-/// A terminal gets the summary too.
+/// On a terminal, the summary follows.
 fn lines(encoded: Encoded<'_>, writer: &mut OutputWriter<'_>) -> Result<()> {
     for token in encoded.tokens() {
         let (id, start, text) = (token.id, token.start, visible(token.bytes));
@@ -127,7 +127,7 @@ const BACKGROUNDS: [u8; 5] = [153, 222, 157, 217, 183];
 /// Special and added tokens: bold white on dark red.
 const SPECIAL_STYLE: &str = "1;97;48;5;88";
 
-/// Writes each line of the text, and below it the ids of its tokens in the same colours; then the summary.
+/// Writes each line of the text, and below it the ids of its tokens in the same colours. The summary follows.
 fn colored(encoded: Encoded<'_>, writer: &mut OutputWriter<'_>) -> Result<()> {
     let mut ids = String::new();
     for (token, color) in encoded.tokens().zip(BACKGROUNDS.into_iter().cycle()) {

@@ -18,7 +18,7 @@ pub(super) struct Encoded<'m> {
 /// A token of an encoded text.
 pub(super) struct Token<'m> {
     pub(super) id: TokenId,
-    /// Bytes of the tokens before it.
+    /// Number of bytes in the tokens before this one.
     pub(super) start: usize,
     pub(super) bytes: &'m [u8],
     /// `special` or `added`, for tokens outside the vocabulary.
@@ -29,7 +29,7 @@ impl<'m> Encoded<'m> {
     pub(super) fn tokens(self) -> impl Iterator<Item = Token<'m>> {
         let mut end = 0;
         self.ids.iter().map(move |&id| {
-            // The model returned the id: it has a token.
+            // Every id that encoding returns has a token.
             let bytes = self.model.token(id).unwrap_or_default();
             let start = end;
             end += bytes.len();
@@ -58,11 +58,11 @@ impl<'m> Encoded<'m> {
     }
 }
 
-/// A unit of the bytes of a token.
+/// A character of a token, or a byte that belongs to no character.
 pub(super) enum Glyph {
     Printable(char),
     Hidden(char),
-    /// A byte that is not UTF-8.
+    /// A byte of an invalid sequence.
     Byte(u8),
 }
 

@@ -9,7 +9,8 @@ use unicode_script::{Script, UnicodeScript};
 use super::visible::visible;
 use crate::progress::{number, plural};
 
-/// Returns counts of tokens by length and by script, and lists of suspect tokens, `limit` lines each.
+/// Returns counts of tokens by length and by script, and two lists of suspect tokens, each of at
+/// most `limit` lines.
 pub(super) fn report(model: &Model, limit: usize) -> String {
     let vocab = model.vocab();
     let mut report = String::new();
@@ -48,7 +49,7 @@ pub(super) fn report(model: &Model, limit: usize) -> String {
     report
 }
 
-/// Appends the number of groups, and a line for each of the first `limit`.
+/// Appends the number of groups, and a line for each of the first `limit` groups.
 fn list(report: &mut String, title: &str, groups: Vec<Vec<TokenId>>, limit: usize, model: &Model) {
     let _ = writeln!(report, "\n{title}: {}", number(groups.len() as u64));
     let more = groups.len().saturating_sub(limit);
@@ -65,7 +66,7 @@ fn list(report: &mut String, title: &str, groups: Vec<Vec<TokenId>>, limit: usiz
     }
 }
 
-/// Returns tokens whose bytes do not merge to the token.
+/// Returns the tokens that merging their own bytes does not produce, each as a group of one.
 fn unreachable(model: &Model) -> Vec<Vec<TokenId>> {
     let rule = MergeRule::new(model);
     let tokens = model.vocab().iter();
@@ -73,7 +74,8 @@ fn unreachable(model: &Model) -> Vec<Vec<TokenId>> {
     unreachable.map(|(id, _)| vec![id]).collect()
 }
 
-/// Returns groups of tokens that differ only in white space at their ends.
+/// Returns groups of tokens that differ only in white space at their ends. Tokens of only white space are
+/// left out.
 fn equal_when_trimmed(model: &Model) -> Vec<Vec<TokenId>> {
     let mut groups: BTreeMap<&[u8], Vec<TokenId>> = BTreeMap::new();
     for (id, token) in model.vocab().iter() {

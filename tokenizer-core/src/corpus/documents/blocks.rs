@@ -1,10 +1,11 @@
-//! Splits a stream into blocks of about 1 MiB, at the ends of documents or at safe boundaries.
+//! Splits a stream into blocks of about 1 MiB, at the ends of documents or, in a long one, at safe
+//! boundaries.
 
 use super::error::{DocumentError, MAX_LENGTH};
 use super::place::Unit;
 use super::source::Source;
 
-/// Bytes per read.
+/// Bytes of the first read for a block.
 pub(super) const BLOCK: usize = 1 << 20;
 
 pub(super) struct Blocks {
@@ -29,13 +30,15 @@ impl Blocks {
         self.source.taken()
     }
 
-    /// Returns the next block and whether it is the last. An empty stream has one, empty block.
+    /// Returns the next block and whether it is the last; `None` after the last. An empty stream has one
+    /// empty block.
     ///
-    /// `cut(block, searched)` returns where a block that is not the last may end; it found nothing
-    /// before `searched`. Until it returns a place, more is read.
+    /// `cut(block, searched)` returns the offset at which a block that is not the last may end. While it
+    /// returns `None`, more is read, and it is called again with `searched`, the number of bytes that it has
+    /// already seen.
     ///
     /// # Errors
-    /// Errors of the stream, and [`DocumentError::TooLong`] for `unit`.
+    /// Errors of the stream; [`DocumentError::TooLong`], with `unit`, if no cut is found within the limit.
     pub(super) fn next(
         &mut self,
         cut: impl Fn(&[u8], usize) -> Option<usize>,
@@ -47,7 +50,7 @@ impl Blocks {
         let mut block = std::mem::take(&mut self.rest);
         let mut searched = 0;
         loop {
-            // Doubling keeps the number of searches logarithmic.
+            // Each further read doubles the block, so that the number of searches is logarithmic.
             let length = BLOCK.max(block.len());
             block.reserve(length);
             if self.source.read(length, &mut block)? < length {

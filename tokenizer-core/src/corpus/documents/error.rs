@@ -1,14 +1,14 @@
-//! The error of reading documents.
+//! Errors while reading documents.
 
 use std::io;
 
 use super::place::Unit;
 use crate::corpus::content::Refused;
 
-/// Limit in bytes on a block that cannot be split. Uncompressed files have no limit.
+/// Limit in bytes on a block that cannot be split. It does not apply to uncompressed files.
 pub(super) const MAX_LENGTH: usize = 1 << 30;
 
-/// An error of reading the documents of an input. The caller adds the name of the input.
+/// An error while reading the documents of an input. The caller adds the name of the input.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DocumentError {
@@ -31,7 +31,7 @@ pub enum DocumentError {
     Json {
         /// The line number, from 1.
         line: u64,
-        /// The column in bytes, from 1.
+        /// The column in bytes, from 1; 0 for the start of the line.
         column: usize,
         /// The fault.
         message: String,
@@ -41,7 +41,7 @@ pub enum DocumentError {
     Field {
         /// The line number, from 1.
         line: u64,
-        /// The column in bytes, from 1.
+        /// The column in bytes, from 1; 0 for the start of the line.
         column: usize,
         /// The fault.
         message: String,

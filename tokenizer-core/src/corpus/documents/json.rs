@@ -1,8 +1,9 @@
 //! Extracts one string field from each line of JSON lines.
 //!
-//! Strings are read as bytes, so invalid UTF-8 is kept. A lone surrogate (`\ud800`) is replaced by
-//! U+FFFD before parsing, as by Python's `json` followed by tiktoken; without that, the parser encodes
-//! it as three invalid bytes. Of duplicate fields, the last wins, as in most JSON parsers.
+//! Strings are read as bytes, so invalid UTF-8 is kept. By default, a lone surrogate (`\ud800`) is replaced
+//! by U+FFFD before parsing, with the same result as Python's `json` followed by tiktoken. Otherwise, the
+//! parser turns it into three bytes of invalid UTF-8. If a field occurs twice, the last one wins, as in most
+//! JSON parsers.
 
 use std::fmt;
 
@@ -14,7 +15,7 @@ use super::place::{Ends, Unit};
 use crate::corpus::content::BYTE_ORDER_MARK;
 
 /// Returns the concatenated texts of all lines, and their ends. Blank lines are skipped. `number` is the
-/// number of the last line read, and is advanced.
+/// number of the line before `lines`, and is advanced to that of their last line.
 pub(super) fn texts(
     lines: &[u8],
     field: &str,
@@ -23,8 +24,9 @@ pub(super) fn texts(
     let mut texts = Vec::with_capacity(lines.len());
     let mut ends = Ends::new();
     let mut start = 0;
-    let all = memchr_iter(b'\n', lines).chain((!lines.ends_with(b"\n")).then_some(lines.len()));
-    for end in all {
+    let line_ends =
+        memchr_iter(b'\n', lines).chain((!lines.ends_with(b"\n")).then_some(lines.len()));
+    for end in line_ends {
         let mut line = &lines[start..end];
         start = end + 1;
         *number += 1;
@@ -97,7 +99,7 @@ enum Half {
     Low,
 }
 
-/// The surrogate whose escape `text` begins with.
+/// Returns the kind of surrogate if `text` begins with the escape of one.
 fn surrogate(text: &[u8]) -> Option<Half> {
     match text {
         [b'\\', b'u', b'd' | b'D', third, x, y, ..]

@@ -1,4 +1,5 @@
-//! Reads documents from files and streams: text, lines, JSON lines and Parquet, with gzip or Zstandard.
+//! Reads documents from files and streams: plain text and JSON lines, also compressed with gzip or
+//! Zstandard, and Parquet tables.
 //!
 //! ```text
 //! file or stream ──decompress──▶ blocks ──▶ documents, or parts of them
@@ -6,14 +7,16 @@
 //!
 //! The kind of input is detected: see [`content`](super::content).
 //!
-//! **Bounded memory.** Input is read in blocks of 1 MiB. Longer documents are returned in parts
-//! ([`Stretch`]), cut at boundaries where the pattern splits whatever follows
-//! ([`DocumentOptions::cut`]), so that the parts have the same pieces as the whole. Without a pattern or
-//! such a boundary, a document is held in memory, up to 1 GiB for compressed files and streams (a
-//! decompression bomb must not exhaust memory), without limit for uncompressed files.
+//! **Bounded memory.** Plain text and JSON lines are read in blocks of about 1 MiB. A longer text that is one
+//! document is returned in parts ([`Stretch`]). It is cut at boundaries where the pattern
+//! ([`DocumentOptions::cut`]) splits whatever follows, so that the parts have the same pieces as the whole. A
+//! text without such a boundary, or any other long document, is held in memory: up to 1 GiB for compressed
+//! files and streams, since a decompression bomb must not exhaust memory, and without limit for uncompressed
+//! files. Tables are read in batches of rows; one in a stream is held in memory, since its metadata is at its
+//! end.
 //!
-//! **Nothing is skipped.** A line without the field, a null and a truncated stream are errors that name
-//! the line or row. So is a file that is truncated while it is read.
+//! **No document is skipped.** A line without the field and a null in a table are errors that name the line
+//! or row. Truncated compressed data, and a file that is truncated while it is read, are errors too.
 
 mod blocks;
 mod doubt;
@@ -59,15 +62,19 @@ pub struct Documents {
     reader: Reader,
     options: DocumentOptions,
     doubt: Option<Doubt>,
-    /// The current block, and the offset in it where the next document begins.
+    /// The current block.
     bytes: Arc<Vec<u8>>,
+    /// The offset in the block where the next document begins.
     at: usize,
-    /// Ends of documents in the block; empty for separated text, which is searched instead.
+    /// Ends of documents in the block; empty for lines and separated text, where separators are searched
+    /// for instead.
     ends: Ends,
-    /// The number of documents or lines before `at`.
+    /// In plain text, the number of documents before `at`; in JSON lines, the number of lines up to the end
+    /// of the block.
     number: u64,
-    /// For a document in several parts: bytes before the current part, and whether it is the last.
+    /// For a document in several parts: bytes before the current part.
     offset: u64,
+    /// Whether the current block contains the end of its last document.
     ends_document: bool,
     /// Size of the file in bytes; 0 for a stream.
     length: u64,
@@ -88,7 +95,7 @@ impl fmt::Debug for Documents {
     }
 }
 
-/// Upper bound in bytes on the end of a text in which further text may still reveal a boundary.
+/// Text that follows can reveal a boundary only within this many bytes before the end of a text.
 const UNSETTLED: usize = 16;
 
 impl Documents {
@@ -112,8 +119,8 @@ impl Documents {
     /// Opens the file at `path`.
     ///
     /// # Errors
-    /// If the file cannot be read, its content is refused, or it looks like a Parquet table (by name or
-    /// first bytes) and is invalid.
+    /// If the file cannot be read, its content is refused, or it is a Parquet table, by its name or
+    /// first bytes, that is invalid or lacks the column.
     pub fn of_file(path: &Path, options: &DocumentOptions) -> Result<Self, DocumentError> {
         Self::of_source(Source::of_file(path, options.read_as)?, options)
     }
@@ -121,8 +128,8 @@ impl Documents {
     /// Opens a stream.
     ///
     /// # Errors
-    /// If the stream cannot be read, its content is refused, or it begins like a Parquet table and is
-    /// invalid.
+    /// If the stream cannot be read, its content is refused, or it begins like a Parquet table but is
+    /// invalid or lacks the column.
     pub fn of_stream(
         stream: impl Read + Send + 'static,
         options: &DocumentOptions,
@@ -156,15 +163,15 @@ impl Documents {
         })
     }
 
-    /// A sign that the input is not text.
+    /// A sign that the input is not text, if there is one.
     #[must_use]
     pub fn doubt(&self) -> Option<Doubt> {
         self.doubt
     }
 
-    /// The number of bytes of the input that have been read, for a progress bar. For a compressed file these
-    /// are compressed bytes; for a table, its size times the fraction of rows read, or 0 if it is a stream.
-    /// Runs ahead of the returned documents by up to a megabyte.
+    /// The number of bytes of the input that have been read, for a progress bar. For a compressed input these
+    /// are compressed bytes. For a table it is the size of the file times the fraction of rows read, or 0 if
+    /// the table is a stream. It includes the whole current block, which usually has about a megabyte.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.position
@@ -182,7 +189,7 @@ impl Documents {
                 }
                 None => {
                     let cut = |text: &[u8], searched: usize| {
-                        // Boundaries near the end could not be confirmed in the last search.
+                        // The last search could not confirm boundaries near the end of what had been read.
                         let from = searched.saturating_sub(UNSETTLED);
                         self.options.cut.as_ref()?.last_settled_cut(text, from)
                     };
@@ -220,14 +227,14 @@ impl Documents {
                 _ => self.length,
             },
         };
-        let is_read = read.is_some();
+        let has_block = read.is_some();
         if let Some((bytes, ends)) = read {
             (self.bytes, self.at, self.ends) = (Arc::new(bytes), 0, ends);
         }
-        Ok(is_read)
+        Ok(has_block)
     }
 
-    /// The next document of the current block.
+    /// The next document, or part of one, in the current block.
     fn next_in_block(&mut self) -> Option<Stretch> {
         let start = self.at;
         let rest = &self.bytes[start..];
@@ -261,8 +268,8 @@ impl Documents {
     }
 }
 
-/// The end of the last separator, if there is one after `searched`. Separators of several bytes are
-/// searched from the left, since the second of two that overlap is not a separator.
+/// The end of the last separator in `text`, whose first `searched` bytes contain none. Separators of
+/// several bytes are searched for from the left: of two overlapping occurrences, only the first separates.
 fn after_last(separator: &[u8], text: &[u8], searched: usize) -> Option<usize> {
     let last = match separator {
         [byte] => searched + memrchr(*byte, &text[searched..])?,
@@ -283,7 +290,7 @@ impl Iterator for Documents {
                 return None;
             }
             match self.read_block() {
-                Ok(is_read) => self.done = !is_read,
+                Ok(has_block) => self.done = !has_block,
                 Err(error) => {
                     self.done = true;
                     return Some(Err(error));

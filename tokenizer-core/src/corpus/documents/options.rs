@@ -32,13 +32,13 @@ impl Default for DocumentOptions {
 }
 
 impl DocumentOptions {
-    /// The documents of plain text. In JSON lines and tables, every record is a document.
+    /// How plain text is divided into documents. In JSON lines and tables, each line or row is a document.
     pub fn units(mut self, units: Units) -> Self {
         self.units = units;
         self
     }
 
-    /// Whether text is read as JSON lines: detected by default.
+    /// Whether text is read as JSON lines. By default, this is detected.
     pub fn read_as(mut self, read_as: ReadAs) -> Self {
         self.read_as = read_as;
         self
@@ -57,38 +57,40 @@ impl DocumentOptions {
         self
     }
 
-    /// The column of a table that contains the text; `text` by default. Nested columns are named with
-    /// dots.
+    /// The column of a table that contains the text; `text` by default. A nested column is named by
+    /// its path, joined by dots: `inner.content`.
     pub fn column(mut self, name: impl Into<String>) -> Self {
         self.column = name.into();
         self
     }
 
-    /// The pattern at whose boundaries long documents may be cut into parts; none by default.
+    /// The pattern at whose boundaries a long plain text may be cut into parts, if the whole text is one
+    /// document. None by default.
     pub fn cut(mut self, pattern: impl Into<Option<Pattern>>) -> Self {
         self.cut = pattern.into();
         self
     }
 
-    /// The number of threads that decompress the rows of a table, each a few megabytes ahead. 1 by
-    /// default: rows are read by the caller. The documents and their order do not depend on it.
+    /// The number of threads that read a table, each a few megabytes ahead of the caller; at most 8 are
+    /// used. With 1, the default, the caller's thread reads the table. The documents and their order do not
+    /// depend on this number.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self
     }
 }
 
-/// The documents of plain text.
+/// How plain text is divided into documents.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Units {
-    /// The whole text, every byte of it.
+    /// The whole text is one document.
     #[default]
     Whole,
-    /// Lines, without their line feeds.
+    /// Each line is a document, without its line feed.
     Lines,
-    /// The texts between occurrences of a separator, which must not be empty. Text after the last
-    /// separator is a document if it is not empty.
+    /// The texts between occurrences of a separator are documents. The separator must not be empty. Text
+    /// after the last separator is a document unless it is empty.
     Separated(Vec<u8>),
 }
 
@@ -102,7 +104,7 @@ impl Units {
         }
     }
 
-    /// The document with a number.
+    /// Identifies the document with this number.
     pub(super) fn unit(&self, number: u64) -> Unit {
         match self {
             Units::Whole => Unit::Whole,

@@ -56,5 +56,5 @@ impl fmt::Display for Unit {
     }
 }
 
-/// The ends of documents in a block, and the documents.
+/// The documents in a block, in order: the offset in the block at which each ends, and which one it is.
 pub(super) type Ends = VecDeque<(usize, Unit)>;

@@ -22,12 +22,12 @@ pub(super) struct Source {
     content: Content,
     doubt: Option<Doubt>,
     /// The compression, if any.
-    compressed: Option<&'static str>,
+    compression: Option<&'static str>,
     /// The path of a regular file; `None` for other inputs.
     file: Option<PathBuf>,
     /// The length of the file in bytes when it was opened.
     length: u64,
-    /// Bytes read from the file or stream, before decompression.
+    /// Bytes read from the file or stream; compressed bytes, if it is compressed.
     taken: Arc<AtomicU64>,
 }
 
@@ -64,7 +64,7 @@ impl Source {
         Ok(source)
     }
 
-    /// Opens a stream; `name` is its path, if it has one.
+    /// Opens a stream. `name` is the path of the file that it reads, if any.
     pub(super) fn of_stream(
         stream: Box<dyn Read + Send>,
         name: Option<&Path>,
@@ -118,7 +118,7 @@ impl Source {
         head: Head,
         rest: Box<dyn Read + Send>,
         content: Content,
-        compressed: Option<&'static str>,
+        compression: Option<&'static str>,
         taken: Arc<AtomicU64>,
     ) -> Self {
         let beginning = &head.bytes[..head.bytes.len().min(Head::LENGTH)];
@@ -127,7 +127,7 @@ impl Source {
             doubt: is_text.then(|| Doubt::of(beginning)).flatten(),
             reader: Box::new(Cursor::new(head.bytes).chain(rest)),
             content,
-            compressed,
+            compression,
             file: None,
             length: 0,
             taken,
@@ -144,7 +144,7 @@ impl Source {
         self.doubt
     }
 
-    /// Bytes read from the file or stream, before decompression.
+    /// Bytes read from the file or stream; compressed bytes, if it is compressed.
     pub(super) fn taken(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)
     }
@@ -156,7 +156,7 @@ impl Source {
 
     /// Whether the source is an uncompressed regular file.
     pub(super) fn is_plain_file(&self) -> bool {
-        self.compressed.is_none() && self.file.is_some()
+        self.compression.is_none() && self.file.is_some()
     }
 
     /// Appends up to `limit` bytes to `buffer`, fewer only at the end of the stream. Returns the number.
@@ -166,7 +166,7 @@ impl Source {
         buffer: &mut Vec<u8>,
     ) -> Result<usize, DocumentError> {
         let read = self.reader.by_ref().take(limit as u64).read_to_end(buffer);
-        let read = read.map_err(|error| match self.compressed {
+        let read = read.map_err(|error| match self.compression {
             Some(format) => DocumentError::Compressed { format, error },
             None => error.into(),
         })?;
@@ -176,8 +176,8 @@ impl Source {
         Ok(read)
     }
 
-    /// Fails if an uncompressed file has been truncated since it was opened. Too few bytes alone are no proof,
-    /// since virtual files of the kernel contain less than they report: the length must have changed too.
+    /// Fails if an uncompressed file has been truncated since it was opened. An early end is no proof, since
+    /// virtual files of the kernel contain fewer bytes than they report: the length must have changed too.
     fn check_length(&self) -> Result<(), DocumentError> {
         let Some(path) = self.file.as_ref().filter(|_| self.is_plain_file()) else {
             return Ok(());
@@ -190,7 +190,8 @@ impl Source {
         Err(io::Error::new(io::ErrorKind::UnexpectedEof, message).into())
     }
 
-    /// Opens the source as a table. Returns the rows of one column, which are read on demand or ahead by threads.
+    /// Opens the source as a table and returns the texts of one column: with one thread they are read on
+    /// demand, with more ahead of the caller.
     #[cfg(feature = "parquet")]
     pub(super) fn into_table(
         mut self,
@@ -226,7 +227,8 @@ fn read_head(stream: &mut impl Read) -> io::Result<Head> {
     Ok(head)
 }
 
-/// The most bytes read of a sidecar; a longer one is not recognised. Real ones are far shorter.
+/// Limit on the bytes that are read of a sidecar. A longer one is read incompletely, so it is invalid JSON
+/// and ignored. Real ones are far shorter.
 const MAX_SIDECAR: u64 = 1 << 24;
 
 /// Whether a file contains token ids, or the index of such a file, according to its sidecar.

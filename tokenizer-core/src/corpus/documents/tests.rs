@@ -242,7 +242,7 @@ fn read(path: &std::path::Path, options: &DocumentOptions) -> Result<Vec<Vec<u8>
         .collect()
 }
 
-/// Inputs with their kind.
+/// Inputs, each with its kind. If an input is refused under every name, its kind is a part of the error.
 fn contents() -> Vec<(&'static str, Vec<u8>)> {
     let mut tar = vec![0; 1024];
     tar[..5].copy_from_slice(b"a.txt");
@@ -352,7 +352,7 @@ fn is_json_lines(name: &str) -> bool {
         .any(|end| name.to_lowercase().ends_with(end))
 }
 
-/// The table in `content.rs`, row by row.
+/// Checks the rows of the table in `content.rs`, except those that result in a Parquet table.
 #[test]
 fn content_and_extension_decide_as_documented() {
     let folder = tempfile::tempdir().unwrap();
@@ -442,7 +442,7 @@ fn content_and_extension_decide_as_documented() {
     }
 }
 
-/// Only as much of a stream is read as its first document needs.
+/// The first document is returned before the stream has been read to its end.
 #[test]
 fn streams_are_read_lazily() {
     struct Endless(&'static [u8], usize);

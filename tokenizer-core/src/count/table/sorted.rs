@@ -41,8 +41,9 @@ impl PieceTable {
         self.used == 0
     }
 
-    /// Returns the peak memory of adding `pieces` new pieces with `bytes` bytes in total. While a table
-    /// grows, the old one and the new one of twice its size exist together.
+    /// Returns the peak memory in bytes while `pieces` new pieces with `bytes` bytes in total are added. When
+    /// the slots or the arena grow, the old allocation and the new one exist together. The slots are assumed
+    /// to double at most once.
     pub(in crate::count) fn memory_with(&self, pieces: usize, bytes: usize) -> usize {
         let mut slots = self.slots.len() * size_of::<Slot>();
         if self.is_full_with(pieces) {

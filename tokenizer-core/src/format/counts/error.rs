@@ -1,4 +1,4 @@
-//! Errors of reading piece counts.
+//! Errors while reading piece counts.
 
 use super::pattern_text::{self, PatternTextError};
 use crate::count::CountError;
@@ -44,7 +44,7 @@ pub enum CountsError {
     /// The pattern in the file is invalid.
     #[error("invalid pattern of the pieces: {0}")]
     Pattern(#[from] PatternTextError),
-    /// The file was split by another pattern than the requested one.
+    /// The pieces of the file were split by another pattern than the requested one.
     #[error("the pieces were split by another pattern: {}", pattern_text::short(.found))]
     OtherPattern {
         /// The pattern of the file.
@@ -68,7 +68,7 @@ pub enum LineFault {
     /// The first field is not base64.
     #[error("invalid base64 piece: {0}")]
     Base64(String),
-    /// The second field is not a number, or does not fit.
+    /// The second field is not a number, or does not fit in 64 bits.
     #[error("invalid count {0:?} (expected a number from 0 to 2^64 - 1)")]
     Count(String),
     /// The last line has no line feed.
@@ -80,7 +80,7 @@ pub enum LineFault {
     /// The pattern is not UTF-8.
     #[error("pattern of the pieces is not UTF-8")]
     PatternNotUtf8,
-    /// A pattern line that contradicts an earlier one, or follows pieces without a pattern.
-    #[error("another pattern than that of the preceding lines")]
+    /// A pattern line that differs from an earlier one, or follows rows before which no pattern was named.
+    #[error("the preceding lines have another pattern or none")]
     OtherPattern,
 }

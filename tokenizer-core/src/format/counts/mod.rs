@@ -1,16 +1,17 @@
-//! Piece counts as bytes, so that machines can count separately and one can train on the sums.
+//! File formats of piece counts. With them, several machines can count, and one can train on the sums.
 //!
 //! | format | module | contents |
 //! | --- | --- | --- |
 //! | `.tsv` | [`tsv`] | a line per piece: base64, a tab, the count |
 //! | `.parquet` | `parquet` (feature of the same name) | the columns `piece` (binary) and `count` (uint64) |
 //!
-//! Both store the pattern that split the pieces, spelled as in [`pattern_text`], since pieces of
-//! different patterns must not be mixed. Both are written in the byte order of the pieces, so that
-//! equal counts give equal files. Rows are streamed: reading needs constant memory.
+//! Both store the pattern that split the pieces, in the form described in [`pattern_text`], since
+//! counts of pieces that were split by different patterns must not be added. Rows must be written in the byte
+//! order of the pieces, so that equal counts give equal files. Rows are read one after another, so reading
+//! needs constant memory.
 //!
-//! Readers accept a piece several times; the consumer adds its counts. Rows with a count of zero or an
-//! empty piece are ignored.
+//! A piece may occur in several rows: the readers pass on each row, and the caller adds the counts. Rows
+//! with a count of zero or an empty piece are ignored.
 
 mod error;
 #[cfg(feature = "parquet")]
@@ -42,7 +43,7 @@ impl CountedPieces {
     }
 }
 
-/// Returns the pattern of a file, from `found` in the file or else `wanted` by the caller.
+/// Returns the pattern of a file: `found` if the file names one, else `wanted`, which the caller requests.
 ///
 /// # Errors
 /// If neither is given, or the two differ.

@@ -1,9 +1,10 @@
 //! Piece counts as a Parquet table: the columns `piece` (binary) and `count` (uint64).
 //!
-//! The key `pattern` of the file's metadata stores the pattern ([`super::pattern_text`]). Tables of
+//! The key `pattern` of the file's metadata stores the pattern ([`super::pattern_text`]). Tables by
 //! other programs are accepted: signed or narrower counts, nullable columns without nulls, additional
 //! columns, and pages compressed with Snappy, Zstandard or gzip. The pieces must be binary: strings
-//! cannot represent invalid UTF-8 or split characters, so the counts would be silently wrong.
+//! cannot represent invalid UTF-8, such as a part of a character, so programs that store strings have
+//! probably altered such pieces.
 //!
 //! Memory: one page per column when reading, one row group when writing.
 
@@ -39,18 +40,19 @@ const SCHEMA: &str = "message counted_pieces {
 /// Rows per read.
 const BATCH: usize = 4096;
 
-/// Limits on the rows and piece bytes of a row group, which many readers load as a whole.
+/// A row group ends at this many rows or bytes of pieces, since many readers load a group as a whole.
 const GROUP_ROWS: usize = 1 << 17;
 const GROUP_BYTES: usize = 8 << 20;
 
-/// Limit on the length of a piece in bytes. A Parquet page is shorter than 2 GiB.
+/// Limit on the length of a written piece in bytes. A Parquet page must hold it and is shorter than 2 GiB.
 const LONGEST_PIECE: usize = 1 << 30;
 
-/// An open Parquet table of piece counts. Its schema is verified, its rows are not read yet.
+/// An open Parquet table of piece counts. Its schema is verified; its rows have not been read.
 pub struct Table {
     reader: Box<dyn FileReader>,
-    piece: usize,
-    count: usize,
+    /// The indices of the columns.
+    piece_column: usize,
+    count_column: usize,
     /// Whether the counts are signed integers.
     is_signed: bool,
     pattern: Option<Pattern>,
@@ -79,12 +81,12 @@ impl Table {
                 found,
             })
         };
-        let piece = find(PIECE, "binary", is_binary)?;
-        let count = find(COUNT, "an integer of at most 64 bits", |column| {
+        let piece_column = find(PIECE, "binary", is_binary)?;
+        let count_column = find(COUNT, "an integer of at most 64 bits", |column| {
             is_signed(column).is_some()
         })?;
         let is_inside = |group| {
-            let mut columns = [piece, count].into_iter();
+            let mut columns = [piece_column, count_column].into_iter();
             columns.all(|column| is_inside(group, column, length))
         };
         if !reader.metadata().row_groups().iter().all(is_inside) {
@@ -96,10 +98,10 @@ impl Table {
             .find_map(|entry| entry.value.as_deref());
         let pattern = text.map(pattern_text::read).transpose()?;
         Ok(Table {
-            is_signed: is_signed(&columns[count]) == Some(true),
+            is_signed: is_signed(&columns[count_column]) == Some(true),
             reader: Box::new(reader),
-            piece,
-            count,
+            piece_column,
+            count_column,
             pattern,
         })
     }
@@ -121,9 +123,9 @@ impl Table {
         let mut row = 0;
         for group in 0..self.reader.num_row_groups() {
             let group = guarded(|| self.reader.get_row_group(group))?;
-            let pieces = guarded(|| group.get_column_reader(self.piece))?;
-            let counts = guarded(|| group.get_column_reader(self.count))?;
-            let [piece_level, count_level] = [self.piece, self.count].map(|column| {
+            let pieces = guarded(|| group.get_column_reader(self.piece_column))?;
+            let counts = guarded(|| group.get_column_reader(self.count_column))?;
+            let [piece_level, count_level] = [self.piece_column, self.count_column].map(|column| {
                 group
                     .metadata()
                     .column(column)
@@ -176,7 +178,7 @@ impl std::fmt::Debug for Table {
     }
 }
 
-/// Whether the source is a Parquet table with columns `piece` and `count`, of any type.
+/// Whether the source is a Parquet table with the columns `piece` and `count`, whatever their types.
 #[must_use]
 pub fn is_counts(source: impl ChunkReader + 'static) -> bool {
     let Ok(reader) = guarded(|| SerializedFileReader::new(source)) else {
@@ -229,7 +231,7 @@ impl<W: Write + Send> Writer<W> {
     /// Writes one piece.
     ///
     /// # Errors
-    /// The errors of `out`, and a piece of more than 1 GiB, which does not fit in a Parquet page.
+    /// The errors of `out`; also if the piece is longer than 1 GiB and so may not fit in a Parquet page.
     pub fn row(&mut self, piece: &[u8], count: Count) -> io::Result<()> {
         if piece.len() > LONGEST_PIECE {
             return Err(io::Error::new(
@@ -250,7 +252,7 @@ impl<W: Write + Send> Writer<W> {
         Ok(())
     }
 
-    /// Writes the footer. Without it, the file is invalid.
+    /// Writes the last row group and the footer. Without a footer, the file is invalid.
     ///
     /// # Errors
     /// The errors of `out`.
@@ -336,21 +338,21 @@ fn type_of(column: &ColumnDescriptor) -> String {
     }
 }
 
-/// Calls `each` with the rows of a row group, and returns their number. `before` rows precede the
-/// group.
+/// Calls `each` with the rows of a row group, and returns their number. `rows_before` is the number of
+/// rows in earlier groups.
 fn rows<T: DataType, E: From<CountsError>>(
     pieces: &mut ColumnRows<ByteArrayType>,
     mut counts: ColumnRows<T>,
-    before: u64,
+    rows_before: u64,
     each: &mut impl FnMut(&[u8], Count) -> Result<(), E>,
     count: impl Fn(T::T) -> Option<Count>,
 ) -> Result<u64, E> {
-    let mut read = 0;
+    let mut rows_read = 0;
     loop {
         let without_nulls = |found, fault| match found {
             Ok((_, None)) => Ok(()),
             Ok((_, Some(null))) => Err(CountsError::Row {
-                row: before + read + null as u64 + 1,
+                row: rows_before + rows_read + null as u64 + 1,
                 fault,
             }),
             Err(message) => Err(CountsError::Parquet(message)),
@@ -361,12 +363,12 @@ fn rows<T: DataType, E: From<CountsError>>(
             return Err(parquet("columns of different lengths").into());
         }
         if pieces.values.is_empty() {
-            return Ok(read);
+            return Ok(rows_read);
         }
         for (piece, number) in pieces.values.iter().zip(counts.values.drain(..)) {
-            read += 1;
+            rows_read += 1;
             let count = count(number).ok_or(CountsError::Row {
-                row: before + read,
+                row: rows_before + rows_read,
                 fault: "negative count",
             })?;
             if count > 0 && !piece.is_empty() {
@@ -431,7 +433,7 @@ mod tests {
         bytes
     }
 
-    /// A table of another program. A level of 0 is a null.
+    /// A table as another program may write it. A definition level of 0 marks a null.
     struct Foreign<'v> {
         schema: &'v str,
         pieces: &'v [&'v [u8]],

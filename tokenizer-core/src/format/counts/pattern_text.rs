@@ -7,8 +7,8 @@
 //! | several of these, separated by tabs | several regexes in sequence |
 //! | `whole` | no regex: a text is one piece |
 //!
-//! In a regex with a gap rule, `%` and control characters are percent-encoded (`%25`). Text without a
-//! gap rule is read like `--pattern`: a name or an unescaped regex.
+//! In a regex with a gap rule, `%` and ASCII control characters are percent-encoded (`%25` is `%`). Text
+//! without a gap rule is read like the argument of `--pattern`: as a name or an unescaped regex.
 
 use std::fmt::Write;
 
@@ -77,10 +77,10 @@ pub fn write(pattern: &Pattern) -> String {
     text
 }
 
-/// Reads a pattern as [`write()`] writes it, or as typed by a person.
+/// Reads a pattern as [`write()`] writes it or a user types it.
 ///
 /// # Errors
-/// If the pattern is invalid; the error quotes the invalid part.
+/// If the pattern is invalid.
 pub fn read(text: &str) -> Result<Pattern, PatternTextError> {
     if text == "whole" {
         return Ok(Pattern::sequence([]));
@@ -100,8 +100,8 @@ pub fn read(text: &str) -> Result<Pattern, PatternTextError> {
     Ok(Pattern::sequence(stages))
 }
 
-/// Whether two patterns split alike: they are equal, or have the same name. Named patterns leave no
-/// gaps, so their gap rule has no effect.
+/// Whether two patterns split alike: they are equal, or have the same name and differ in the gap rule
+/// only. Named patterns leave no gaps, so the rule has no effect on them.
 #[must_use]
 pub fn split_alike(one: &Pattern, other: &Pattern) -> bool {
     one == other || (one.name().is_some() && one.name() == other.name())

@@ -1,4 +1,4 @@
-//! `.tsv`: one line per piece: the piece in base64, a tab, the count in decimal.
+//! `.tsv`: one line per piece, with the piece in base64, a tab and the count in decimal.
 //!
 //! ```text
 //! # pattern: cl100k
@@ -6,10 +6,12 @@
 //! dGhl<tab>40
 //! ```
 //!
-//! The first line names the pattern ([`super::pattern_text`]). Other lines that begin with `#` and empty
-//! lines are ignored, but a further pattern line (files can be concatenated with `cat`) must repeat the
-//! first. A last line without a line feed is an error, since the count may have lost digits. Truncation
-//! exactly between two lines is not detected; Parquet detects it.
+//! A line before the first piece may name the pattern ([`super::pattern_text`]). Files can be concatenated
+//! with `cat`, so further pattern lines may follow, but all must name the same pattern. Empty lines and
+//! other lines that begin with `#` are ignored.
+//!
+//! A last line without a line feed is an error, since the count may have lost digits. A file that was
+//! truncated exactly between two lines looks complete; a truncated Parquet file never does.
 
 use std::io;
 
@@ -274,7 +276,7 @@ mod tests {
             let counted = read(&text, None).unwrap();
             prop_assert_eq!(&counted.pattern, &pattern);
             prop_assert_eq!(rows(&counted.words), rows(&words));
-            // Truncated inside a line, it is an error.
+            // A file that ends inside a line is an error.
             if !pieces.is_empty() {
                 prop_assert!(read(&text[..text.len() - 1], None).is_err());
             }

@@ -2,8 +2,8 @@
 //!
 //! Follows `PreTrainedTokenizerBase._from_pretrained` and `TokenizersBackend.__init__` step by step,
 //! since the order decides the ids: a token whose text is in the vocabulary takes its id from there;
-//! all others are numbered consecutively, starting at the size of the vocabulary. Ids in the files
-//! affect only the order.
+//! all others are numbered consecutively, after the vocabulary and the tokens that were added before.
+//! Ids in the companion files affect only the order.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::hash::Seeds;
 use crate::special::SpecialToken;
 use crate::token::TokenId;
 
-/// The standard roles of special tokens in transformers, in its order.
+/// The standard roles of special tokens in transformers, in the order in which it lists them.
 const ROLES: [&str; 7] = [
     "bos_token",
     "eos_token",
@@ -41,11 +41,11 @@ const REPLACING: [&str; 9] = [
     "_json_truncation",
 ];
 
-/// An `AddedToken` of tokenizers, which has no id yet.
+/// An `AddedToken` of `tokenizers`, not yet numbered: the id in `token` is ignored.
 #[derive(Clone, Debug)]
 struct Token {
     token: SpecialToken,
-    /// Whether `normalized` is `!special`, even if `special` changes later.
+    /// Whether the file leaves `normalized` open. It is then `!special`, even if `special` changes later.
     follows_special: bool,
 }
 
@@ -89,13 +89,13 @@ impl Token {
     }
 }
 
-/// A special token as text alone or with flags.
+/// A token as a file gives it: text alone, or with flags.
 #[derive(Clone, Debug)]
 enum Value {
     Text(String),
     Token(Token),
-    /// A token of `tokenizer_config.json`. transformers keeps it as a dictionary until all files are
-    /// read, so [`Arguments::added_tokens_json`] does not see it.
+    /// A token with flags in `tokenizer_config.json`. transformers keeps it as a dictionary until all files
+    /// are read, so [`Arguments::added_tokens_json`] must disregard it.
     Deferred(Token),
 }
 
@@ -124,7 +124,7 @@ impl Value {
     }
 }
 
-/// Removes duplicates and keeps the first of each.
+/// Keeps the first of equal values.
 fn distinct(values: impl IntoIterator<Item = Value>) -> Vec<Value> {
     let mut seen = HashSet::<_, Seeds>::default();
     let is_new = |value: &Value| seen.insert(value.key());
@@ -138,17 +138,17 @@ fn is_typed(at: &At<'_>) -> bool {
 /// An insertion-ordered map, like a Python `dict`.
 #[derive(Default)]
 struct Table {
-    order: Vec<(String, Option<Value>)>,
+    entries: Vec<(String, Option<Value>)>,
     indices: HashMap<String, usize, Seeds>,
 }
 
 impl Table {
     fn set(&mut self, name: &str, value: Option<Value>) {
         match self.indices.get(name) {
-            Some(&index) => self.order[index].1 = value,
+            Some(&index) => self.entries[index].1 = value,
             None => {
-                self.indices.insert(name.to_owned(), self.order.len());
-                self.order.push((name.to_owned(), value));
+                self.indices.insert(name.to_owned(), self.entries.len());
+                self.entries.push((name.to_owned(), value));
             }
         }
     }
@@ -159,11 +159,11 @@ impl Table {
     }
 
     fn get(&self, name: &str) -> Option<&Value> {
-        self.order[*self.indices.get(name)?].1.as_ref()
+        self.entries[*self.indices.get(name)?].1.as_ref()
     }
 
     fn values(&self) -> impl Iterator<Item = &Value> {
-        self.order.iter().filter_map(|(_, value)| value.as_ref())
+        self.entries.iter().filter_map(|(_, value)| value.as_ref())
     }
 
     /// Inserts or replaces tokens, like Python's `dict.update`.
@@ -197,17 +197,18 @@ pub(super) struct ClassTokens {
     pub(super) adds_twice: bool,
 }
 
-/// The argument `added_tokens_decoder`: added tokens by id.
+/// The constructor argument `added_tokens_decoder` of a transformers tokenizer: added tokens by id.
 #[derive(Default)]
 struct Decoder {
     by_id: BTreeMap<u64, Token>,
-    /// The last token of each text, even if another token has taken its id.
+    /// For each text, the token inserted last, even if a token of another text replaced it in `by_id`.
     by_content: HashMap<String, Token, Seeds>,
 }
 
 impl Decoder {
-    /// Reads `added_tokens_decoder` from `tokenizer_config.json`, or else builds it from the older
-    /// files and `of_tokenizer`, the tokens of the `tokenizer.json`; then updates `arguments` too.
+    /// Reads the field `added_tokens_decoder` of `tokenizer_config.json`. Without this field, builds the
+    /// argument from the older `added_tokens.json` and from `of_tokenizer`, the added tokens of the
+    /// `tokenizer.json`, and first updates `arguments` by `special_tokens_map.json`, an older file too.
     fn read(
         files: &Files<'_>,
         of_tokenizer: Option<&[SpecialToken]>,
@@ -249,14 +250,15 @@ impl Decoder {
 pub(super) struct FolderTokens {
     /// `added_tokens_decoder`, by the ids in the files.
     decoder: BTreeMap<u64, Token>,
-    /// By role: [`ROLES`] first.
+    /// Special tokens by role or other name; [`ROLES`] first.
     specials: Table,
+    /// Special tokens without a name.
     extra: Vec<Value>,
 }
 
 impl FolderTokens {
-    /// Collects the tokens. `of_tokenizer` are the added tokens of the `tokenizer.json`, `pad_token`
-    /// is the token of its padding.
+    /// Collects the tokens. `of_tokenizer` holds the added tokens of the `tokenizer.json`; `pad_token` is
+    /// the `pad_token` in the field `padding` of the same file.
     pub(super) fn gather(
         files: &Files<'_>,
         of_tokenizer: Option<&[SpecialToken]>,
@@ -277,8 +279,8 @@ impl FolderTokens {
         for name in ROLES {
             specials.set(name, arguments.table.get(name).cloned());
         }
-        let arguments_in_order = arguments.table.order.into_iter();
-        for (name, value) in arguments_in_order.chain(arguments.specific.order) {
+        let arguments_in_order = arguments.table.entries.into_iter();
+        for (name, value) in arguments_in_order.chain(arguments.specific.entries) {
             if !ROLES.contains(&name.as_str()) || value.is_some() {
                 specials.set(&name, value);
             }
@@ -296,7 +298,7 @@ impl FolderTokens {
         self.specials.get(name).map(Value::content)
     }
 
-    /// Numbers all added tokens. `added` are the tokens that the tokenizer starts with.
+    /// Numbers all added tokens. The tokenizer starts with the tokens in `added`, which have ids already.
     pub(super) fn add_to(
         &self,
         added: &[SpecialToken],
@@ -330,10 +332,10 @@ impl FolderTokens {
     }
 }
 
-/// The constructor arguments of a tokenizer that name tokens.
+/// Those constructor arguments of a transformers tokenizer that name tokens.
 #[derive(Default)]
 struct Arguments {
-    /// Every `*_token`.
+    /// The roles and other arguments named `*_token`.
     table: Table,
     /// `model_specific_special_tokens`.
     specific: Table,
@@ -388,14 +390,15 @@ impl Arguments {
             None => {}
         }
         let at = config.field("model_specific_special_tokens");
-        if specific.order.is_empty() && !at.is_null() {
+        if specific.entries.is_empty() && !at.is_null() {
             specific.update(&at)?;
         }
         arguments.specific = specific;
         Ok(arguments)
     }
 
-    /// Adds the arguments of a `special_tokens_map.json`.
+    /// Adds the arguments in a `special_tokens_map.json`. A list of `extra_special_tokens` extends the
+    /// earlier one; every other argument replaces the earlier one of the same name.
     fn merge(&mut self, map: &At<'_>) -> Result<(), HuggingFaceError> {
         if map.is_null() {
             return Ok(());
@@ -441,7 +444,8 @@ impl Arguments {
         Ok(())
     }
 
-    /// The tokens of an `added_tokens.json`. Tokens that another file calls special are special.
+    /// The tokens of an `added_tokens.json`. A token is special if a role or `extra_special_tokens` names its
+    /// text, unless as a [`Value::Deferred`].
     fn added_tokens_json(&self, added: &At<'_>) -> Result<Vec<(u64, Token)>, HuggingFaceError> {
         let known = |value: &&Value| !matches!(value, Value::Deferred(_));
         let named = ROLES.iter().filter_map(|name| self.table.get(name));
@@ -461,7 +465,7 @@ impl Arguments {
         Ok(tokens)
     }
 
-    /// Replaces special tokens by those of the same text in `added_tokens_decoder`, with their flags.
+    /// Gives the tokens of the roles the flags of the tokens with the same text in `added_tokens_decoder`.
     fn take_flags(&mut self, by_content: &HashMap<String, Token, Seeds>) {
         for name in ROLES {
             let found = self.table.get(name);
@@ -500,7 +504,8 @@ struct AddedTokens<'a, 's> {
     spellings: &'a Spellings<'s>,
     ids: HashMap<String, TokenId, Seeds>,
     tokens: BTreeMap<TokenId, SpecialToken>,
-    /// Texts that were ever special; `tokenizers` omits them from decoded text from then on.
+    /// The texts of all tokens that were special when added. `tokenizers` omits these texts when decoding,
+    /// even if a later token of the same text is not special.
     were_special: HashSet<String, Seeds>,
 }
 

@@ -1,14 +1,14 @@
 //! Selects the tokenizer class of a folder, as `AutoTokenizer` of transformers 5 does.
 //!
-//! Most classes use a `tokenizer.json` unchanged. Others take only vocabulary and merges from it and
-//! set normalizer, pattern and added tokens themselves; two of those are supported.
+//! Some classes use a `tokenizer.json` unchanged. Others take only vocabulary and merges from it and set
+//! normalizer, pattern and added tokens themselves; two of the latter are supported, GPT-2's and Qwen2's.
 
 use super::added::ClassTokens;
 use super::companions::{CONFIG, Files, TOKENIZER_CONFIG};
 use super::error::HuggingFaceError;
 use super::json::At;
 
-/// A tokenizer class, as far as reading depends on it.
+/// What transformers does with a `tokenizer.json`, depending on the tokenizer class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
     /// Uses a `tokenizer.json` unchanged.
@@ -17,7 +17,7 @@ pub(super) enum Class {
     Gpt2,
     /// `Qwen2Tokenizer`.
     Qwen2,
-    /// Any other.
+    /// Any other class. It is refused.
     Other,
 }
 
@@ -66,7 +66,8 @@ impl Class {
         }
     }
 
-    /// The normalizer and pre-tokenizer that the class sets, as in a `tokenizer.json`.
+    /// The normalizer and pre-tokenizer that the class sets, in the form of a `tokenizer.json`; `None` if it
+    /// keeps those of the file or is not supported.
     pub(super) fn pipeline(self) -> Option<&'static str> {
         match self {
             Class::Gpt2 => Some(
@@ -109,7 +110,8 @@ impl Class {
     }
 }
 
-/// The class that `tokenizer_config.json` or `config.json` names; `None` if neither does.
+/// The class that `tokenizer_config.json` or `config.json` names, directly or by a model type; `None` if
+/// neither does.
 pub(super) fn named_class(files: &Files<'_>) -> Result<Option<NamedClass>, HuggingFaceError> {
     let text = |at: At<'_>| match at.is_null() {
         true => Ok(None),

@@ -12,7 +12,7 @@ const NAMES: [&str; 4] = [
     CONFIG,
 ];
 
-/// The other files of a tokenizer's folder that affect it; `None` for a missing file.
+/// The files that affect a tokenizer and accompany it in its folder; `None` for a missing file.
 #[derive(Clone, Debug, Default)]
 pub struct Companions {
     /// `tokenizer_config.json`.
@@ -88,7 +88,7 @@ fn object(bytes: &[u8]) -> Result<Json, HuggingFaceError> {
     Ok(json)
 }
 
-/// The parsed files by name. A missing file is `null`.
+/// The root of each parsed file. A missing file is `null`.
 pub(super) struct Files<'f> {
     pub(super) tokenizer_config: At<'f>,
     pub(super) special_tokens_map: At<'f>,

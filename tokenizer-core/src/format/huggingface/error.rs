@@ -1,4 +1,4 @@
-//! Errors of reading and writing a `tokenizer.json`.
+//! Errors while reading or writing a `tokenizer.json`.
 
 use super::regex_dialect::DialectError;
 use crate::merges::MergesError;
@@ -72,7 +72,7 @@ pub enum HuggingFaceError {
         /// The fault.
         fault: MergeFault,
     },
-    /// An added token has another id in the file than `tokenizers` would give it.
+    /// The id of an added token in the file is not the one that `tokenizers` would give it.
     #[error(
         "added token {content:?} has id {id} in the file, but tokenizers would give it id {numbered}"
     )]
@@ -110,7 +110,7 @@ pub enum HuggingFaceError {
         /// The text of the token.
         content: String,
     },
-    /// A regex that does not mean the same to Oniguruma and to `fancy-regex`, or may not.
+    /// A regex that means, or may mean, something different to Oniguruma and to `fancy-regex`.
     #[error("regex {source_text:?}: {error}")]
     Regex {
         /// The regex.
@@ -185,7 +185,7 @@ pub enum FieldFault {
         /// The value.
         found: String,
     },
-    /// An unknown field, which could mean anything.
+    /// An unknown field.
     #[error("unknown field")]
     Unknown,
     /// An unsupported value.

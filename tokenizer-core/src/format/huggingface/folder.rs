@@ -1,4 +1,4 @@
-//! Folders in Hugging Face's layout: a tokenizer and companion files that add tokens to it.
+//! Folders in Hugging Face's layout: a tokenizer, and companion files that may add tokens and name a class.
 
 use super::added::FolderTokens;
 use super::class::{Class, named_class};
@@ -16,7 +16,7 @@ use crate::special::SpecialToken;
 /// Ids equal those of `AutoTokenizer.from_pretrained` of transformers 5.
 ///
 /// # Errors
-/// As [`read`](super::read()); also if a companion file is invalid, or if transformers would use a
+/// Those of [`read`](super::read()). Also if a companion file is invalid, or if transformers would use a
 /// tokenizer class that may give other ids than the `tokenizer.json`.
 pub fn read_folder(tokenizer: &[u8], companions: &Companions) -> Result<Model, HuggingFaceError> {
     let parsed = companions.parse()?;
@@ -39,9 +39,9 @@ pub fn read_folder(tokenizer: &[u8], companions: &Companions) -> Result<Model, H
             refuse_prefix_space(&files.tokenizer_config)?;
             if !is_pipeline(&components, pipeline)? {
                 refused(
-                    "for this class, transformers replaces the normalizer and pre_tokenizer of \
-                     tokenizer.json by different ones; to use tokenizer.json unchanged, give the \
-                     file instead of the folder",
+                    "for this class, transformers sets normalizer, pre_tokenizer and ignore_merges \
+                     itself, and tokenizer.json has different ones; to use tokenizer.json unchanged, \
+                     give the file instead of the folder",
                 )?;
             }
         }
@@ -49,7 +49,8 @@ pub fn read_folder(tokenizer: &[u8], companions: &Companions) -> Result<Model, H
     })
 }
 
-/// Whether the file splits and merges as its class does.
+/// Whether the file has the normalizer and pattern in `pipeline`, those of its class, and, like the
+/// class, does not set `ignore_merges`.
 fn is_pipeline(components: &Components<'_>, pipeline: &str) -> Result<bool, HuggingFaceError> {
     let json = Json::parse(pipeline.as_bytes())?;
     let normalizer = read_normalizer(&At::root(&json).field("normalizer"))?;
@@ -80,12 +81,12 @@ fn complete_added(
 }
 
 /// Reads `vocab.json` and `merges.txt` of a folder, with the added tokens of its companion files.
-/// Also returns whether GPT-2's class was assumed because no file names one.
+/// Also returns whether GPT-2's class was assumed because no file names a class.
 ///
-/// Without companion files, equals [`read_gpt2`](super::read_gpt2).
+/// Without companion files, the model is that of [`read_gpt2`](super::read_gpt2).
 ///
 /// # Errors
-/// As [`read_gpt2`](super::read_gpt2); also if a companion file is invalid or names another class
+/// Those of [`read_gpt2`](super::read_gpt2). Also if a companion file is invalid or names another class
 /// than `GPT2Tokenizer`, since other classes split by other patterns.
 pub fn read_gpt2_folder(
     vocab: &[u8],
@@ -255,7 +256,7 @@ mod tests {
         assert!(read("LlamaTokenizerFast").is_ok());
         assert!(read("GPT2Tokenizer").is_ok());
         let error = read("Qwen2Tokenizer").unwrap_err().to_string();
-        assert!(error.contains("by different ones"), "{error}");
+        assert!(error.contains("has different ones"), "{error}");
         let error = read("GemmaTokenizer").unwrap_err().to_string();
         assert!(error.contains("give the file instead"), "{error}");
     }

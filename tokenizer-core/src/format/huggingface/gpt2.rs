@@ -31,18 +31,19 @@ pub fn is_vocab(bytes: &[u8]) -> bool {
         .is_some_and(|first| first.is_ascii_digit() || *first == b'-')
 }
 
-/// Reads `vocab.json` and `merges.txt`, with GPT-2's pattern.
+/// Reads `vocab.json` and `merges.txt`. The model splits by GPT-2's pattern, since the files name none.
 ///
 /// The first line of the merges is a comment if it begins with `#version`; any later line that begins
 /// with `#` is a merge. A token of the form `<|...|>` that no merge creates is a special token.
 ///
 /// # Errors
-/// If a file is invalid or the two contradict each other; the error names the line.
+/// If a file is invalid or the two contradict each other. An error in the merges names the line.
 pub fn read_gpt2(vocab: &[u8], merges: &[u8]) -> Result<Model, HuggingFaceError> {
     read_gpt2_with(vocab, merges, bracketed)
 }
 
-/// [`read_gpt2`], with the added tokens that `added_tokens` returns for a vocabulary and its merges.
+/// Like [`read_gpt2`], but the added tokens are those that `added_tokens` returns for the vocabulary and
+/// the merges.
 pub(super) fn read_gpt2_with(
     vocab: &[u8],
     merges: &[u8],

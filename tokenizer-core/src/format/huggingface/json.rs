@@ -18,11 +18,11 @@ pub(super) enum Json {
     Bool(bool),
     /// A non-negative whole number.
     Integer(u64),
-    /// Any other number.
+    /// Any other number: negative, with a fraction or an exponent, or above `u64::MAX`.
     Float(f64),
     Text(String),
     List(Vec<Json>),
-    /// In the order of the file, without repeated keys.
+    /// The fields in the order of the file. No key occurs twice.
     Object(Vec<(String, Json)>),
 }
 
@@ -150,7 +150,7 @@ pub(super) fn object<const N: usize>(fields: [(&str, Json); N]) -> Json {
     Json::Object(fields.map(|(key, value)| (key.to_owned(), value)).into())
 }
 
-/// A JSON value with its path and file. A missing field is `null`.
+/// A JSON value with its file and its path in the file. A missing field has the value `null`.
 #[derive(Clone)]
 pub(super) struct At<'j> {
     pub(super) value: &'j Json,
@@ -239,7 +239,7 @@ impl<'j> At<'j> {
         }
     }
 
-    /// A number that may be an id.
+    /// A whole number of 32 bits, as ids are.
     pub(super) fn id(&self) -> Result<TokenId, HuggingFaceError> {
         TokenId::try_from(self.integer()?).map_err(|_| self.expected("an id"))
     }

@@ -5,19 +5,19 @@
 //! | component | read | written |
 //! | --- | --- | --- |
 //! | `model` | `BPE` without dropout, affixes, `byte_fallback` or `fuse_unk` | the same |
-//! | `normalizer` | none, `NFC`, a `Sequence` of these | none or `NFC` |
+//! | `normalizer` | none, `NFC`, or a `Sequence` of these | none or `NFC` |
 //! | `pre_tokenizer` | `ByteLevel`, or a `Sequence` of `Split`s that ends in `ByteLevel` | `Sequence` |
-//! | `post_processor` | none, `ByteLevel`, one `TemplateProcessing`, a `Sequence` of these | `ByteLevel` or `TemplateProcessing` |
-//! | `decoder` | `ByteLevel`, or none, which decodes the same | `ByteLevel` |
+//! | `post_processor` | none, `ByteLevel`, `TemplateProcessing`, or a `Sequence` of these with at most one `TemplateProcessing` | `ByteLevel` or `TemplateProcessing` |
+//! | `decoder` | `ByteLevel`, a `Sequence` of it alone, or none, which is read as `ByteLevel` | `ByteLevel` |
 //! | `added_tokens` | with all flags | the same |
-//! | `truncation`, `padding` | any object: stored, not applied | as read |
+//! | `truncation`, `padding` | none or any object, which is stored but not applied | as read |
 //!
 //! Any other component or field is an error that names it, since ignoring it could change ids. Fields
 //! that affect offsets only, such as `trim_offsets`, are ignored.
 //!
-//! Ids equal those of `tokenizers`, which looks for added tokens in every text by default.
-//! `tokenizers` ignores the ids of added tokens in the file and numbers them itself; a file in which
-//! the two differ is refused.
+//! Ids equal those of `tokenizers` if the request allows all special tokens: `tokenizers` looks for all
+//! added tokens by default. It also ignores the ids of added tokens in the file and numbers these tokens
+//! itself; a file in which the two numberings differ is refused.
 //!
 //! Other files of a folder may add tokens and name a tokenizer class: see [`read_folder`].
 

@@ -8,7 +8,7 @@ use crate::pattern::{Gaps, Pattern, PatternName};
 /// The steps of a pre-tokenizer that were read so far.
 struct PreTokenizer {
     patterns: Vec<Pattern>,
-    /// Whether a `ByteLevel` step was read, which must be the last.
+    /// Whether the `ByteLevel` step was read. No step may follow it.
     byte_level: bool,
 }
 
@@ -41,7 +41,7 @@ impl PreTokenizer {
                 check_byte_level(at)?;
                 refuse_prefix_space(at)?;
                 if at.field("use_regex").flag_or(true)? {
-                    // Its regex is GPT-2's original, which splits alike.
+                    // The built-in regex is GPT-2's original. The named pattern splits every text alike.
                     self.patterns.push(Pattern::named(PatternName::Gpt2));
                 }
                 self.byte_level = true;
@@ -58,7 +58,7 @@ impl PreTokenizer {
     }
 }
 
-/// Checks the fields of any `ByteLevel` component.
+/// Checks the fields of a `ByteLevel` component: pre-tokenizer, post-processor or decoder.
 pub(super) fn check_byte_level(at: &At<'_>) -> Result<(), HuggingFaceError> {
     at.only("type add_prefix_space trim_offsets use_regex")?;
     at.field("add_prefix_space").flag()?;

@@ -20,7 +20,7 @@ pub fn read(bytes: &[u8]) -> Result<Model, HuggingFaceError> {
     read_with(bytes, |parts| Ok(parts.added))
 }
 
-/// The components that decide the added tokens of a folder.
+/// The components of a `tokenizer.json` on which the added tokens of its folder depend.
 pub(super) struct Components<'p> {
     pub(super) spellings: &'p Spellings<'p>,
     pub(super) added: Vec<SpecialToken>,
@@ -30,7 +30,8 @@ pub(super) struct Components<'p> {
     pub(super) padding: At<'p>,
 }
 
-/// Reads a `tokenizer.json`. Its added tokens are replaced by those that `complete_added` returns.
+/// Reads a `tokenizer.json`. The model gets the added tokens that `complete_added` returns, which may differ
+/// from those in the file.
 pub(super) fn read_with(
     bytes: &[u8],
     complete_added: impl FnOnce(Components<'_>) -> Result<Vec<SpecialToken>, HuggingFaceError>,
@@ -75,7 +76,7 @@ pub(super) fn read_with(
     Ok(model.with_call_settings(settings))
 }
 
-/// Returns `truncation` or `padding` as JSON text, which is stored unchanged.
+/// Returns `truncation` or `padding` as JSON text, in which the model stores it.
 fn read_setting(at: &At<'_>) -> Result<Option<String>, HuggingFaceError> {
     if at.is_null() {
         return Ok(None);
@@ -108,7 +109,7 @@ fn read_post_processor(at: &At<'_>) -> Result<Option<Affixes>, HuggingFaceError>
     match at.component()? {
         None => Ok(None),
         Some("ByteLevel") => {
-            // Affects offsets only.
+            // As a post-processor, `ByteLevel` affects offsets only.
             check_byte_level(at)?;
             Ok(None)
         }
@@ -131,7 +132,7 @@ fn read_post_processor(at: &At<'_>) -> Result<Option<Affixes>, HuggingFaceError>
 }
 
 fn read_template(at: &At<'_>) -> Result<Affixes, HuggingFaceError> {
-    // `pair` is the template for two texts, which are not supported.
+    // `pair` is the template for a pair of texts. Encoding pairs is not supported, so it is not read.
     at.only("type single pair special_tokens")?;
     let mut affixes = Affixes::default();
     let mut text_seen = false;
@@ -167,7 +168,8 @@ fn read_template(at: &At<'_>) -> Result<Affixes, HuggingFaceError> {
     Ok(affixes)
 }
 
-/// Checks the decoder. None is stored, since the supported one returns the bytes of the tokens.
+/// Checks the decoder. The model stores no decoder: it decodes to the bytes of its tokens, as `ByteLevel`
+/// does, the only supported decoder.
 fn check_decoder(at: &At<'_>) -> Result<(), HuggingFaceError> {
     match at.component()? {
         None => Ok(()),
@@ -201,8 +203,8 @@ fn read_added_tokens(at: &At<'_>) -> Result<Vec<SpecialToken>, HuggingFaceError>
     Ok(tokens)
 }
 
-/// Sets the bytes that `tokenizers` decodes each token to. Its `ByteLevel` decoder treats normalized
-/// content as byte-level text wherever possible, so `é` decodes to the byte 0xE9.
+/// Sets the bytes to which `tokenizers` decodes each token. The `ByteLevel` decoder reads the normalized
+/// content as byte-level text if it is such text, so `é` decodes to the byte 0xE9.
 pub(super) fn with_decoded(
     mut tokens: Vec<SpecialToken>,
     normalizer: Option<Normalizer>,
@@ -241,8 +243,8 @@ fn read_model(
     spellings.model(pattern, rules?, ignore_merges, &added)
 }
 
-/// Refuses other algorithms than BPE. Checked first, since their files fail in other places too. Old
-/// BPE files have no type.
+/// Refuses algorithms other than BPE. Runs before other checks, which would also fail, for less helpful
+/// reasons. A missing type is accepted: old BPE files have none.
 fn check_model_type(at: &At<'_>) -> Result<(), HuggingFaceError> {
     match at.field("type").value {
         Json::Text(name) if name != "BPE" => {
@@ -253,7 +255,7 @@ fn check_model_type(at: &At<'_>) -> Result<(), HuggingFaceError> {
     }
 }
 
-/// Refuses a `tokenizer.json` of another algorithm than BPE; checks nothing else.
+/// Refuses a `tokenizer.json` of an algorithm other than BPE. Checks nothing else.
 pub(super) fn check_algorithm(bytes: &[u8]) -> Result<(), HuggingFaceError> {
     check_model_type(&At::root(&Json::parse(bytes)?).field("model"))
 }

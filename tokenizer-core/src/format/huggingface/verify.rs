@@ -30,7 +30,8 @@ const HARD_TEXTS: [&str; 14] = [
 /// [`HuggingFaceError::NotProven`], with the first text or part in which they differ.
 pub(super) fn verify(model: &Model, written: Model) -> Result<(), HuggingFaceError> {
     let differ = |text: String| Err(HuggingFaceError::NotProven { text });
-    // `tokenizers` may decode the text of an added token to other bytes, so those are not compared.
+    // Reading sets `decoded` where `tokenizers` decodes a token to other bytes than its text. The original
+    // model may lack these bytes, so they are not compared.
     let without_decoded = |token: &SpecialToken| SpecialToken {
         decoded: None,
         ..token.clone()

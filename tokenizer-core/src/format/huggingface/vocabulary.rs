@@ -51,7 +51,7 @@ impl<'s> Spellings<'s> {
         self.ids.iter().map(|(&spelling, &id)| (spelling, id))
     }
 
-    /// The merge of two spellings; `None` stands for a merge that is not a pair.
+    /// The merge of a pair of spellings; `None` for a merge that could not be read as a pair.
     pub(super) fn merge(&self, pair: Option<(&str, &str)>) -> Result<Merge, MergeFault> {
         let (left, right) = pair.ok_or(MergeFault::Form)?;
         let known = |token: &str| {
@@ -66,8 +66,9 @@ impl<'s> Spellings<'s> {
         })
     }
 
-    /// Fails if `tokenizers` would give an added token another id. It takes the id from the vocabulary
-    /// if the text is there, and numbers the others consecutively from the size of the vocabulary.
+    /// Fails if `tokenizers` would give an added token another id. `tokenizers` gives an added token whose
+    /// text is in the vocabulary its id there, and numbers the other added tokens consecutively from the
+    /// size of the vocabulary on.
     pub(super) fn check_numbering(&self, added: &[SpecialToken]) -> Result<(), HuggingFaceError> {
         let mut next = self.ids.len() as TokenId;
         for token in added {
@@ -88,8 +89,8 @@ impl<'s> Spellings<'s> {
 
     /// Builds the model.
     ///
-    /// An added token in the vocabulary is omitted from the ordinary tokens if merging cannot reach
-    /// it: no merge has it, and `ignore_merges` is off.
+    /// An added token that is also in the vocabulary becomes an ordinary token too only if it may be needed:
+    /// it is a single byte, a merge uses or creates it, or `ignore_merges` is on.
     pub(super) fn model(
         &self,
         pattern: Pattern,

@@ -18,8 +18,8 @@ use crate::token::TokenId;
 
 /// Writes a `tokenizer.json`. Deterministic: equal models give equal bytes.
 ///
-/// Ranks become an equivalent list of merges. The result is read back and compared with the model on
-/// every token, every special token and a set of edge cases.
+/// A model that merges by rank is written with an equivalent list of merges. The result is read back and
+/// compared with the model on every token, every special token and a set of edge cases.
 ///
 /// # Errors
 /// If the pattern has no equivalent in Oniguruma, two tokens have the same bytes, or the spelling of
@@ -75,7 +75,7 @@ fn normalizer(normalizer: Option<Normalizer>) -> Json {
     }
 }
 
-/// `ByteLevel` without a regex, a prefix space or trimmed offsets.
+/// A `ByteLevel` component that neither splits, adds a prefix space nor trims offsets.
 fn byte_level() -> Json {
     object([
         ("type", "ByteLevel".into()),
@@ -87,13 +87,13 @@ fn byte_level() -> Json {
 
 fn pre_tokenizer(pattern: &Pattern) -> Result<Json, HuggingFaceError> {
     let mut steps = Vec::new();
-    // A stage with an empty regex does not split.
+    // With `Gaps::Keep`, a stage with an empty regex does not split.
     for (source, gaps) in pattern.stages().filter(|(source, _)| !source.is_empty()) {
         let regex = to_oniguruma(source).map_err(|error| HuggingFaceError::Regex {
             source_text: source.to_owned(),
             error,
         })?;
-        // Inverted, `Removed` removes the gaps between matches.
+        // With `invert`, `Removed` removes the gaps between the matches.
         let (behavior, invert) = match gaps {
             Gaps::Keep => ("Isolated", false),
             Gaps::Drop => ("Removed", true),
@@ -183,7 +183,7 @@ fn bpe(model: &Model) -> Result<Json, HuggingFaceError> {
 /// The entries of `vocab`, by ascending id.
 ///
 /// `tokenizers` numbers added tokens itself, from the size of the vocabulary on, unless they are in
-/// the vocabulary. If that would change an id, all added tokens are written to the vocabulary too.
+/// the vocabulary. If this numbering would change an id, all added tokens are written to the vocabulary.
 fn vocabulary(
     model: &Model,
     ignore_merges: bool,
@@ -221,7 +221,7 @@ fn vocabulary(
     Ok(entries)
 }
 
-/// Whether the pattern makes the text one piece, which `ignore_merges` would look up whole.
+/// Whether the pattern keeps the text as one piece. `ignore_merges` would look this piece up whole.
 fn is_piece(model: &Model, text: &[u8]) -> bool {
     let first = model.pattern().split(text).next();
     first.is_none_or(|piece| piece.is_ok_and(|piece| piece == (0..text.len())))
@@ -337,7 +337,7 @@ mod tests {
         assert!(same.is_ok(), "the same bytes under the same id: {same:?}");
     }
 
-    /// Special tokens with any flags and consecutive or spread ids.
+    /// Special tokens with any flags, and ids with or without gaps.
     fn any_specials() -> impl Strategy<Value = Vec<SpecialToken>> {
         let contents = prop::collection::btree_set("[<a-c é]{1,4}", 0..4);
         (contents, any::<[bool; 5]>(), 1..4u32).prop_map(|(contents, flags, step)| {

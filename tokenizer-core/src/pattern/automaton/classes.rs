@@ -1,8 +1,8 @@
 //! Equivalence classes of characters.
 //!
 //! Two characters have the same class if every set of the pattern contains both or neither. The class is
-//! looked up in a two-level table: the upper bits of the character select a leaf of 64 classes, the lower
-//! six bits (those of the last UTF-8 byte) a class in the leaf.
+//! looked up in a two-level table: the upper bits of the character select a leaf of 64 classes, and the
+//! lower six bits (those of the last UTF-8 byte) select a class in the leaf.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use super::syntax::Set;
 use crate::simd::AsciiTable;
 use crate::unicode;
 
-/// Characters in a leaf.
+/// Number of characters per leaf.
 const LEAF: u32 = 64;
 
 const SURROGATES: u32 = 0xD800;
@@ -19,7 +19,8 @@ const AFTER_ALL: u32 = 0x11_0000;
 
 /// The partition of all characters into classes.
 pub(super) struct Partition {
-    /// Ranges of characters with the same class: the first character and the class. Ascending from 0.
+    /// The ranges of adjacent characters with the same class, each as its first character and its class.
+    /// Ascending; the first range starts at character 0.
     ranges: Vec<(u32, u8)>,
     /// Number of classes.
     pub(super) len: usize,
@@ -28,18 +29,20 @@ pub(super) struct Partition {
 }
 
 impl Partition {
-    /// Returns `None` if there are more than 64 sets or classes.
+    /// Partitions all characters by the sets that contain them. Returns `None` if there are more than 64 sets
+    /// or classes.
     pub(super) fn new(sets: &[&Set]) -> Option<Self> {
         if sets.len() > 64 {
             return None;
         }
-        // The start and the end of each range, with the bit of its set.
+        // The start and the exclusive end of each range, with the bit of its set. Membership in the
+        // set changes at both.
         let mut edges: Vec<(u32, u64)> = vec![(0, 0)];
         for (number, set) in sets.iter().enumerate() {
             for range in set.ranges() {
                 edges.push((range.start().into(), 1 << number));
                 match u32::from(range.end()) + 1 {
-                    // Surrogates occur in no text, so their class does not matter.
+                    // Surrogates occur in no text, so a range that ends before them may include them.
                     SURROGATES => edges.push((AFTER_SURROGATES, 1 << number)),
                     AFTER_ALL => {}
                     end => edges.push((end, 1 << number)),
@@ -80,7 +83,7 @@ impl Partition {
 pub(super) struct Classes {
     /// The classes of ASCII.
     pub(super) ascii: AsciiTable,
-    /// The index of the leaf of each 64 characters.
+    /// For each 64 characters, the index of their leaf in `leaves`.
     roots: Box<[u16]>,
     leaves: Vec<[u8; LEAF as usize]>,
     /// The class of invalid sequences: that of U+FFFD.
@@ -94,7 +97,8 @@ impl Classes {
         let mut leaves = Vec::new();
         let mut ranges = &partition.ranges[..];
         let mut roots = Vec::new();
-        // The class and root of the previous leaf, if it is uniform: neighbours mostly are, and equal.
+        // The class and root of the previous leaf, if all of its characters have one class. In most cases the
+        // next leaf is the same.
         let mut uniform = None;
         for start in (0..AFTER_ALL).step_by(LEAF as usize) {
             while ranges.get(1).is_some_and(|&(next, _)| next <= start) {

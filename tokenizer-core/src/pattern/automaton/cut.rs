@@ -1,8 +1,12 @@
 //! Safe cuts: positions where a text can be split in two without changing any piece.
 //!
-//! Whether a position is a cut depends on the classes of the two characters at it ([`Automaton::cuts`]).
-//! From every state before them, a piece ends between the two, later characters decide no boundary before
-//! it, and the state after the second character is the one that it leads to from the start state.
+//! Whether a position is a cut depends only on the classes of the characters directly before and after it
+//! ([`Automaton::cuts`]). It is a cut if three conditions hold for every state before the two characters:
+//!
+//! - a piece ends between them;
+//! - the second character decides the same earlier boundaries as the end of the text would;
+//! - the second character leads to the same state as from the start state, so that later characters decide
+//!   no boundary before it.
 
 use super::pending::Decided;
 use super::{Automaton, END, HERE, MAX_STATES, state_of};
@@ -10,8 +14,8 @@ use crate::pattern::cut::first_cut_between;
 use crate::unicode;
 
 impl Automaton {
-    /// Returns the first cut of `text` after the character at `at`. Searches up to the first character
-    /// boundary after `last`. Linear in the distance.
+    /// Returns the first cut of `text` after the first character that starts at or after `at`. Searches up to
+    /// the first character boundary after `last`, in time linear in the distance searched.
     pub(in crate::pattern) fn first_cut(
         &self,
         text: &[u8],
@@ -24,10 +28,11 @@ impl Automaton {
     }
 
     /// Returns the last cut of `text` at or after `from` that remains a cut whatever bytes are appended. A
-    /// piece must start at byte 0.
+    /// piece must start at byte 0 of `text`.
     ///
-    /// Appended bytes never add a cut before `text.len() - 3`. Linear in the distance from the end of the
-    /// text to the cut, or to `from`, and in the length of a run of groups at the end.
+    /// Appended bytes never add a cut before `text.len() - 3`. The time is linear in the distance from the
+    /// end of the text to the cut (to `from` if there is none), plus the length of a run of groups at the
+    /// end.
     pub(in crate::pattern) fn last_settled_cut(&self, text: &[u8], from: usize) -> Option<usize> {
         let from = from.max(1);
         let mut end = text.len();
@@ -53,7 +58,8 @@ impl Automaton {
         None
     }
 
-    /// Returns the start of the last group, if the text ends in a run of a class that is cut into groups.
+    /// If the text ends in a run of a class that is split into groups, returns the start of the last group in
+    /// that run that is known to be a safe cut.
     fn last_group(&self, text: &[u8]) -> Option<usize> {
         let (mut start, class) = self.before(text)?;
         if self.groups >> class & 1 == 0 {
@@ -64,7 +70,8 @@ impl Automaton {
                 None => break 0,
                 Some((before, other)) if other == class => start = before,
                 Some((_, other)) if self.may_cut(other, class) => break 0,
-                // The state after the first character of the run does not depend on earlier ones.
+                // Continue only if the state after the first character of the run is known: if it does not
+                // depend on the characters before these two.
                 Some((_, other)) => {
                     let known = self.synchronized[usize::from(other)][usize::from(class)]?;
                     start += self.classes.at(text, start)?.1;
@@ -83,7 +90,7 @@ impl Automaton {
         found
     }
 
-    /// Returns whether a group starts at a character of `class` in this state, and that is a safe cut.
+    /// Returns whether a character of `class` in this state starts a group at a safe cut.
     fn is_new_group(&self, class: u8, state: usize) -> bool {
         let next = &self.next[usize::from(class)];
         let at_end = self.decided[usize::from(END)][state].without(Decided::HERE);
@@ -100,8 +107,8 @@ impl Automaton {
             });
             // After MAX_STATES steps the sequence is periodic, with a period of at most MAX_STATES.
             let mut period = states.skip(MAX_STATES).take(MAX_STATES);
-            let is_cut = period.any(|state| self.is_new_group(class, state));
-            self.groups |= u32::from(is_cut) << class;
+            let has_groups = period.any(|state| self.is_new_group(class, state));
+            self.groups |= u32::from(has_groups) << class;
         }
         self
     }

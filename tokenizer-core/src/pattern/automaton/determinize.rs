@@ -11,15 +11,16 @@ use super::{
 };
 use crate::pattern::regex::Gaps;
 
-/// Maximum total length of the regexes in bytes. Published ones have some hundreds.
+/// Maximum total length of the regexes in bytes. Published patterns have a few hundred.
 const MAX_SOURCE: usize = 4096;
 
 /// A transition: the boundaries that a symbol decides, and the next state.
 type Step = (Decided, usize);
 
 impl Automaton {
-    /// Compiles a chain of stages. Returns `None` if a stage is not regular, if it does not decide its
-    /// boundaries early enough for the next stage, or if the DFA would be too large.
+    /// Compiles a chain of stages. Returns `None` if a stage is not regular, may match the empty string, may
+    /// drop text, or does not decide its boundaries early enough for the next stage, or if the DFA would be
+    /// too large.
     pub(in crate::pattern) fn new(stages: &[(String, Gaps)]) -> Option<Self> {
         if stages.iter().map(|(source, _)| source.len()).sum::<usize>() > MAX_SOURCE {
             return None;
@@ -105,7 +106,8 @@ impl Automaton {
         let mut after = between().map(|between| columns[two][between].1 as u8);
         let first = after.next();
         self.synchronized[one][two] = first.filter(|first| after.all(|after| after == *first));
-        // A safe cut: the left part ends as at the end of a text, the right part starts in state 0.
+        // A cut is safe if the left part ends as at the end of a text, and the right part starts as in
+        // state 0.
         let is_cut = between().all(|between| {
             let (decided, after) = columns[two][between];
             let at_end = columns[usize::from(END)][between].0;
@@ -130,7 +132,8 @@ impl Chain {
         self.nfas.iter().map(Pending::new).collect()
     }
 
-    /// Returns the steps of all reachable states, the start state first.
+    /// Returns the steps of all reachable states, the start state first, or `None` if [`Chain::step`] does or
+    /// there are too many states.
     fn explore(&self, classes: usize) -> Option<Vec<Vec<Step>>> {
         let mut all = vec![self.start()];
         let mut known: HashMap<Vec<Pending>, usize> = HashMap::from([(self.start(), 0)]);
@@ -164,7 +167,8 @@ impl Chain {
     }
 
     /// Advances `stage` and all later stages by one symbol. Every stage but the last must decide the end of
-    /// a piece at the next symbol: the later stages then see the end of their text.
+    /// a piece at the symbol directly after it, because the later stages then see the end of their text and
+    /// start anew. Otherwise, or if a stage would drop text, returns `None`.
     fn step(&self, pending: &mut [Pending], stage: usize, symbol: Symbol) -> Option<Decided> {
         let Some(nfa) = self.nfas.get(stage) else {
             return Some(Decided::NOTHING);

@@ -1,12 +1,12 @@
 //! A Thompson NFA with leftmost-first semantics, simulated by a Pike VM.
 //!
 //! Threads are ordered by priority and read one class at a time. A match drops all threads of lower
-//! priority. An assertion about the next character keeps its thread until that character is read.
+//! priority. A thread at an assertion about the next character stays there until that character is read.
 
 use super::classes::Partition;
 use super::syntax::{Node, Set};
 
-/// Maximum number of states of an NFA. More would not yield a small enough DFA.
+/// Maximum number of states of an NFA. A larger NFA would not yield a small enough DFA.
 const MAX_NFA_STATES: usize = 1000;
 
 /// A class, or the end of the text.
@@ -55,9 +55,10 @@ struct Threads {
 /// The state of one simulation step.
 struct Reading {
     symbol: Symbol,
-    /// Threads whose assertion about `symbol` holds, before they read it.
+    /// Threads that have passed an assertion about `symbol` but not read it. [`Nfa::read_each`] takes them
+    /// from the list at once; the visited states stay.
     before: Threads,
-    /// Threads after `symbol`.
+    /// Threads that have read `symbol`.
     after: Threads,
     /// Whether a thread in `after` matches, which cuts off all threads of lower priority.
     is_cut: bool,
@@ -70,7 +71,7 @@ pub(super) struct Nfa {
     pub(super) start: Vec<Thread>,
 }
 
-/// Collects the distinct sets of a regex.
+/// Appends the sets of a regex that are not yet in `found`.
 pub(super) fn sets<'n>(node: &'n Node, found: &mut Vec<&'n Set>) {
     match node {
         Node::Set(set) | Node::Before { set, .. } => {
@@ -98,7 +99,7 @@ fn may_be_empty(node: &Node) -> bool {
 
 impl Nfa {
     /// Compiles a regex. `sets` are the sets from which `partition` was built, in order. Returns `None` if
-    /// the regex or a repeated part of it may match the empty string, or if it needs too many states.
+    /// the regex or a repeated part of it may match the empty string, or if the NFA would be too large.
     pub(super) fn new(node: &Node, sets: &[&Set], partition: &Partition) -> Option<Self> {
         if may_be_empty(node) {
             return None;
@@ -126,7 +127,7 @@ impl Nfa {
         Some(self.states.len() - 1)
     }
 
-    /// Compiles `node`, followed by the state `next`. Returns its first state.
+    /// Compiles `node` so that it continues in the state `next`. Returns its first state.
     fn compile(
         &mut self,
         node: &Node,
@@ -158,7 +159,8 @@ impl Nfa {
                 max,
                 greedy,
             } => {
-                // This also bounds the number of copies: each adds at least one state.
+                // This check also bounds the number of copies below: each copy of a node that is not empty adds
+                // a state, and the number of states is limited.
                 if *max != Some(1) && may_be_empty(node) {
                     return None;
                 }
@@ -175,6 +177,7 @@ impl Nfa {
                         }
                     }
                     None => {
+                        // A placeholder for the fork, whose target `again` is not known yet.
                         start = self.push(State::Match)?;
                         let again = self.compile(node, start, classes)?;
                         self.states[start] = fork(again, next);
@@ -185,8 +188,8 @@ impl Nfa {
         }
     }
 
-    /// Adds the threads that `state` leads to without reading, in order of priority. Returns whether one of
-    /// them matches, which cuts off all later ones.
+    /// Adds the threads that `state` leads to without reading a symbol, in order of priority. Stops and
+    /// returns true at one that matches, because it cuts off all later ones.
     fn add_threads(&self, state: usize, threads: &mut Threads) -> bool {
         if std::mem::replace(&mut threads.seen[state], true) {
             return false;
@@ -207,7 +210,8 @@ impl Nfa {
         }
     }
 
-    /// Advances threads by one symbol. Returns whether they match before it, and the threads after it.
+    /// Advances threads by one symbol. Returns whether a thread matches before the symbol, and the threads
+    /// after it.
     pub(super) fn read(&self, threads: &[Thread], symbol: Symbol) -> (bool, Vec<Thread>) {
         let mut reading = Reading {
             symbol,
@@ -236,16 +240,16 @@ impl Nfa {
                 if !reading.symbol.is_in(*classes, *or_end) {
                     return false;
                 }
-                let known = reading.before.list.len();
+                let first_new = reading.before.list.len();
                 self.add_threads(*next, &mut reading.before);
-                let new = reading.before.list.split_off(known);
+                let new = reading.before.list.split_off(first_new);
                 self.read_each(&new, reading)
             }
             State::Fork(_) => false,
         })
     }
 
-    /// Returns whether the threads match whatever symbol follows.
+    /// Returns whether one of the threads matches, whatever symbol follows.
     pub(super) fn is_certain(&self, threads: &[Thread]) -> bool {
         let is_match = |&thread: &Thread| matches!(self.states[thread], State::Match);
         threads.iter().any(is_match)

@@ -1,28 +1,30 @@
 //! Undecided pieces.
 //!
-//! The end of a piece is known only when its last NFA thread has died, perhaps many characters later:
-//! `\s*[\r\n]+` may continue after a line end and a hundred spaces. Meanwhile the text after the possible
-//! end must be split too. So [`Pending`] is a chain of hypotheses. The first is the piece that has certainly
-//! started. Each later one assumes that the previous one's match so far is final, and starts at its end.
-//! When the first dies, its end is decided and the second becomes the first.
+//! The end of a piece is certain only when the last NFA thread of the piece has died, perhaps many characters
+//! after that end: a match of `\s*[\r\n]+` may continue after a line end and a hundred spaces. Meanwhile, the
+//! text after the possible end must be split too. So [`Pending`] is a chain of hypotheses, one per piece. The
+//! first hypothesis is the piece that has certainly started. Each later hypothesis assumes that the match of
+//! the previous one is complete, and starts at the end of that match. When the threads of the first
+//! hypothesis have died, its end is decided, and the second hypothesis becomes the first.
 //!
-//! Positions are stored as distances from the last character read, so that the number of different chains
-//! is small.
+//! Positions are stored as distances back from the last character read, so that there are few different
+//! chains.
 
 use std::collections::VecDeque;
 
 use super::nfa::{Nfa, Symbol, Thread};
 
-/// Distance of a position in characters: 0 is after the last character read, 1 before it.
+/// How far back a position is, in characters: 0 is directly after the last character read, 1 directly before
+/// it.
 pub(super) type Distance = u8;
 
 /// The greatest distance that is counted exactly.
 pub(super) const MAX_DISTANCE: Distance = 4;
 
-/// Distance at which the walker must remember a position.
+/// Distance at which the walker must remember a position, because later it is [`FAR`].
 pub(super) const REMEMBER_DISTANCE: Distance = MAX_DISTANCE + 1;
 
-/// Any greater distance. The walker has remembered the position.
+/// Any distance greater than [`MAX_DISTANCE`]. The walker has remembered the position.
 const FAR: Distance = Distance::MAX;
 
 /// Maximum length of a chain.
@@ -31,7 +33,7 @@ const MAX_HYPOTHESES: usize = 8;
 /// A piece that may have started.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Hypothesis {
-    /// Threads that may extend the match; none if the piece has ended.
+    /// Threads that may start or extend the match. Empty if no further match is possible.
     threads: Vec<Thread>,
     /// The start, if it follows a gap whose end is not decided yet.
     begin: Option<Distance>,
@@ -43,7 +45,8 @@ struct Hypothesis {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Pending(Vec<Hypothesis>);
 
-/// The boundaries that a character decides. If bit `MAX_DISTANCE - n` is set, a piece ends at distance `n`.
+/// The boundaries that a character decides. For distances `n` from 1 to [`MAX_DISTANCE`], a piece ends at
+/// distance `n` if bit `MAX_DISTANCE - n` is set.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(super) struct Decided(u8);
 
@@ -53,7 +56,8 @@ impl Decided {
     pub(super) const HERE: Decided = Decided(1 << (MAX_DISTANCE - 1));
     /// A piece ends at the remembered position.
     pub(super) const REMEMBERED: Decided = Decided(1 << MAX_DISTANCE);
-    /// First remember the position at [`REMEMBER_DISTANCE`], then do everything else.
+    /// The walker must remember the position at [`REMEMBER_DISTANCE`], before it handles
+    /// [`Decided::REMEMBERED`].
     pub(super) const REMEMBER: Decided = Decided(1 << (MAX_DISTANCE + 1));
     /// A character may belong to a gap.
     pub(super) const GAP: Decided = Decided(1 << (MAX_DISTANCE + 2));
@@ -63,7 +67,7 @@ impl Decided {
         self.0 & other.0 == other.0
     }
 
-    /// Returns the bits of ends at counted distances.
+    /// Returns the bits for the ends at distances 1 to [`MAX_DISTANCE`].
     pub(super) fn ends(self) -> u8 {
         self.0 & ((1 << MAX_DISTANCE) - 1)
     }
@@ -90,15 +94,15 @@ impl Pending {
         Pending(vec![Hypothesis::new(nfa, None)])
     }
 
-    /// Reads a symbol. Returns the next chain and the boundaries that the symbol decides, or `None` if two
-    /// positions would have to be remembered or the chain is too long.
+    /// Reads a symbol. Returns the next chain and the boundaries that the symbol decides. Returns `None` if
+    /// the chain is too long, or if a position other than the end of the first hypothesis is too far back.
     pub(super) fn read(&self, nfa: &Nfa, symbol: Symbol) -> Option<(Pending, Decided)> {
         let mut decided = Decided::NOTHING;
         let mut waiting = VecDeque::new();
         for (number, hypothesis) in self.0.iter().enumerate() {
             waiting.push_back(hypothesis.advance(number == 0, &mut decided)?);
         }
-        let mut left = Vec::new();
+        let mut kept = Vec::new();
         let mut next = waiting.pop_front();
         while let Some(mut hypothesis) = next.take() {
             let (matches, threads) = nfa.read(&hypothesis.threads, symbol);
@@ -107,7 +111,7 @@ impl Pending {
                 waiting.clear();
             }
             next = waiting.pop_front();
-            let is_first = left.is_empty();
+            let is_first = kept.is_empty();
             hypothesis.threads = threads;
             match (hypothesis.threads.is_empty(), hypothesis.end) {
                 (true, Some(end)) if is_first => {
@@ -117,37 +121,39 @@ impl Pending {
                         .for_each(|end| decided.add_end(end));
                 }
                 (true, None) => {
-                    // A gap, if the hypotheses before it end at its start. At the end of the text, the last
-                    // hypothesis is empty.
+                    // The hypothesis died without a match: its first character is in a gap, if the previous
+                    // piece ends there. But at the end of the text, the last hypothesis has no character.
                     if next.is_some() || symbol != Symbol::End {
                         decided.add(Decided::GAP);
                     }
                 }
-                _ => left.push(hypothesis),
+                _ => kept.push(hypothesis),
             }
             if next.is_none() && symbol != Symbol::End {
                 if !matches {
-                    // The hypothesis started with this symbol. If it dies, the symbol is in a gap.
-                    left.push(Hypothesis::new(nfa, Some(0)));
+                    // The hypothesis starts with this symbol. If it dies without a match, the symbol is in a
+                    // gap, and the next piece may start after the symbol.
+                    kept.push(Hypothesis::new(nfa, Some(0)));
                     break;
                 }
                 next = Some(Hypothesis::new(nfa, None));
             }
         }
-        // A hypothesis that certainly matches needs neither its last end nor any later hypothesis.
+        // If a hypothesis is certain to match here, whatever the next symbol, it needs neither its previous
+        // end nor any later hypothesis.
         let is_certain = |hypothesis: &Hypothesis| nfa.is_certain(&hypothesis.threads);
-        let certain = left.iter().position(is_certain);
+        let certain = kept.iter().position(is_certain);
         if let Some(certain) = certain {
-            left.truncate(certain + 1);
-            left[certain].end = None;
+            kept.truncate(certain + 1);
+            kept[certain].end = None;
         }
-        if let Some(first) = left.first_mut()
+        if let Some(first) = kept.first_mut()
             && (certain == Some(0) || first.end.is_some())
             && let Some(begin) = first.begin.take()
         {
             decided.add_end(begin);
         }
-        (left.len() <= MAX_HYPOTHESES).then_some((Pending(left), decided))
+        (kept.len() <= MAX_HYPOTHESES).then_some((Pending(kept), decided))
     }
 }
 
@@ -160,7 +166,8 @@ impl Hypothesis {
         }
     }
 
-    /// Returns the hypothesis one character later. Only the end of the first may exceed [`MAX_DISTANCE`].
+    /// Returns the hypothesis with all distances increased by one. Returns `None` if one of them would exceed
+    /// [`MAX_DISTANCE`], which only the end of the first hypothesis may do.
     fn advance(&self, is_first: bool, decided: &mut Decided) -> Option<Self> {
         let begin = match self.begin {
             Some(MAX_DISTANCE..) => return None,

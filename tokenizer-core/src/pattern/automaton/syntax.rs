@@ -1,11 +1,11 @@
 //! The regular subset of the regex syntax: regexes that a finite automaton can match.
 //!
-//! The parse tree comes from `fancy-regex`, the engine that defines every pattern, so both parse a regex
-//! alike. Alternation, repetition and assertions about the next character are supported. Back-references,
-//! look-behind, word boundaries and longer look-ahead are not.
+//! The parse tree comes from `fancy-regex`, the engine that defines every pattern, so the automaton and that
+//! engine parse a regex alike. Alternation, repetition and assertions about the next character are supported.
+//! Back-references, look-behind, word boundaries and longer look-ahead are not.
 //!
-//! A possessive quantifier is supported where it is equivalent to the greedy one: where backtracking never
-//! makes the rest of the regex match.
+//! A possessive quantifier is supported if it is equivalent to the greedy one: if backtracking into the
+//! repetition never makes the rest of the regex match.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(super) type Set = ClassUnicode;
 pub(super) enum Node {
     /// One character of a set.
     Set(Set),
-    /// An assertion: a character of `set` follows, or with `or_end` the end of the text.
+    /// An assertion: a character of `set` follows or, with `or_end`, the end of the text.
     Before {
         set: Set,
         or_end: bool,
@@ -37,19 +37,19 @@ pub(super) enum Node {
     },
 }
 
-/// Properties of the rest of the regex after a node, which decide whether backtracking into the node can
-/// make it match.
+/// Properties of the rest of the regex after a node. They decide whether backtracking into the node can make
+/// the rest match.
 #[derive(Clone)]
 struct Follow {
     /// Characters with which a match of the rest may start.
     first: Set,
-    /// Whether the rest matches any text.
+    /// Whether the rest matches whatever text follows.
     always: bool,
     /// Whether no assertion precedes the first character.
     plain: bool,
 }
 
-/// Parses `source`. Returns `None` if it is not a regex or not in the regular subset.
+/// Parses `source`. Returns `None` if it is not a valid regex or not in the regular subset.
 pub(super) fn parse(source: &str) -> Option<Node> {
     let tree = Expr::parse_tree(source).ok()?;
     let end = Follow {
@@ -81,7 +81,7 @@ fn node(expr: &Expr, follow: &Follow) -> Option<Node> {
             hi,
             greedy,
         } if lo <= hi => {
-            // The node may follow itself: nothing is known about the rest.
+            // A repeated node may be followed by itself, so nothing is assumed about the rest.
             let again = Follow {
                 plain: false,
                 always: false,
@@ -133,8 +133,8 @@ fn concat(parts: &[Expr], follow: &Follow) -> Option<Node> {
     Some(Node::Concat(nodes))
 }
 
-/// Returns `node`, a greedy repetition of one set, if a possessive one would match the same: the rest of
-/// the regex always matches, or cannot start with a character of the set.
+/// Returns `node`, a greedy repetition of one set, if a possessive one would match the same: if the rest
+/// of the regex always matches, or cannot start with a character of the set.
 fn greedy_as_possessive(node: Node, follow: &Follow) -> Option<Node> {
     let Node::Repeat {
         node: repeated,
@@ -160,7 +160,7 @@ fn single(node: Node) -> Option<Set> {
     }
 }
 
-/// Returns the set of characters that a regex of one character matches.
+/// Returns the set of characters that a regex for a single character matches.
 fn one_of(source: &str, any_case: bool) -> Option<Set> {
     let mut parser = ParserBuilder::new().case_insensitive(any_case).build();
     match parser.parse(source).ok()?.into_kind() {
@@ -176,7 +176,7 @@ fn one_of(source: &str, any_case: bool) -> Option<Set> {
     }
 }
 
-/// Returns the properties of `node` followed by `follow`.
+/// Returns the properties of `node` followed by a rest with the properties `follow`.
 fn first(node: &Node, follow: Follow) -> Follow {
     let of_set = |set: &Set, plain| Follow {
         first: set.clone(),
@@ -191,7 +191,7 @@ fn first(node: &Node, follow: Follow) -> Follow {
     };
     match node {
         Node::Set(set) => of_set(set, true),
-        // `$` does not match before any character, so backtracking never makes it match.
+        // `$` has an empty set: it matches before no character, so backtracking never makes it match.
         Node::Before { set, .. } => of_set(set, set.ranges().is_empty()),
         Node::Concat(parts) => {
             (parts.iter().rev()).fold(follow, |follow, part| first(part, follow))

@@ -1,16 +1,17 @@
 //! Runs the DFA over a text.
 //!
-//! A window of one kilobyte is processed in place, in three passes:
+//! The text is processed in windows of up to one kilobyte, each in place, in three passes:
 //!
-//! 1. Bytes become classes, 64 at a time, and pairs of classes become table indices.
-//! 2. Indices become transitions, two characters per step. Each step depends on the previous one, so four
-//!    lanes are interleaved. A lane starts after a synchronizing pair: two classes that lead from every
-//!    state to the same state, which nearly any text has every few bytes. Without such pairs, there is one
-//!    lane.
-//! 3. The flags of the transitions become the ends of pieces, 64 at a time.
+//! 1. Bytes become classes, 64 at a time.
+//! 2. Pairs of classes become table indices, and indices become transitions, two bytes per step. Each step
+//!    needs the state after the previous one. To overlap these waits, the window is divided into four lanes,
+//!    whose steps are interleaved. Every lane but the first starts after a synchronizing pair: two classes
+//!    that lead from every state to the same state. Nearly any text has such a pair every few bytes; without
+//!    them, the window is a single lane.
+//! 3. The flags of the transitions become the ends of pieces, 64 bytes at a time.
 //!
-//! **Cost.** Nine instructions per byte of English, the same as a hand-written scanner. An end that is
-//! decided late costs twenty more; an indented line has two.
+//! **Cost.** Nine instructions per byte of English. Each end that is decided late ([`MORE`]) costs twenty
+//! more; an indented line has two such ends.
 
 use super::pending::{Decided, Distance, MAX_DISTANCE, REMEMBER_DISTANCE};
 use super::{Automaton, CONTINUATION, END, Entry, HERE, MORE, state_of};
@@ -22,7 +23,7 @@ use crate::unicode;
 /// Maximum length of a window in bytes.
 const WINDOW: usize = 1024;
 
-/// A window and scratch space after it.
+/// A window, followed by scratch space.
 type Window = [u8; WINDOW + BLOCK];
 
 /// Number of interleaved lanes.
@@ -31,7 +32,7 @@ const LANES: usize = 4;
 /// Bytes per lane between two checks for the end of a lane.
 const ROW: usize = 16;
 
-/// Minimum length in bytes of a window that is processed in several lanes.
+/// Minimum length in bytes of a window that is divided into lanes.
 const MIN_LANES_WINDOW: usize = 32 * LANES;
 
 /// Splits a text with a DFA.
@@ -45,8 +46,8 @@ pub(in crate::pattern) struct Walker<'a> {
     at: usize,
     /// The state at `at`.
     state: u8,
-    /// Ends of pieces in the 64 bytes before `at`, as bits. They are held back until no character can
-    /// decide another end among them.
+    /// Ends of pieces in the 64 bytes before `at`, as bits: bit `n` is the position `at - 64 + n`. They are
+    /// held back because later characters may decide more ends among them.
     recent: u64,
     /// Start of the last character that decided [`Decided::REMEMBER`].
     remember: usize,
@@ -66,7 +67,7 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// Replaces the contents of `spans` with the next pieces; with none at the end.
+    /// Replaces the contents of `spans` with the next pieces, or with none at the end of the text.
     pub(in crate::pattern) fn fill(&mut self, spans: &mut Spans) {
         spans.clear(self.end);
         if self.end < self.text.len() {
@@ -103,14 +104,15 @@ impl<'a> Walker<'a> {
             let end = self.back(self.remember, REMEMBER_DISTANCE);
             match at - end <= BLOCK + offset {
                 true => ends |= 1 << (BLOCK + offset - (at - end)),
-                // The only ends after this one are those returned here: the order is kept.
+                // Ends are decided in ascending order, so `spans` holds all earlier ends and no later one.
                 false => spans.push(end),
             }
         }
         ends
     }
 
-    /// [`Walker::decide`] for characters of more than one byte.
+    /// Returns the ends at counted distances, as bits like those of [`Walker::decide`], when the bytes before
+    /// the character are not all ASCII or are too few.
     #[cold]
     fn non_ascii_ends(&self, decided: Decided, offset: usize) -> u128 {
         let at = self.at + offset;
@@ -125,8 +127,8 @@ impl<'a> Walker<'a> {
         (1..distance).fold(at, |at, _| unicode::start_before(self.text, at))
     }
 
-    /// Pass 3: appends all ends up to 64 bytes before the end of the window to `spans`, and moves `at` to
-    /// the end of the window.
+    /// Pass 3: appends all ends to `spans` except those in the last 64 bytes of the window, which become
+    /// `recent`. Moves `at` to the end of the window.
     #[inline(always)]
     fn push_ends<S: Simd>(&mut self, simd: S, window: &Window, len: usize, spans: &mut Spans) {
         for start in (0..len).step_by(BLOCK) {
@@ -138,18 +140,18 @@ impl<'a> Walker<'a> {
             let high = simd.flag(entries, MORE) & inside;
             let mut ends = u128::from(low & !high) << BLOCK | u128::from(self.recent);
             if high != 0 {
-                let mut remember = low & high;
+                let mut remembering = low & high;
                 for offset in bits(high & !low) {
-                    let before = remember & ((1 << offset) - 1);
+                    let before = remembering & ((1 << offset) - 1);
                     if before != 0 {
                         self.remember = self.at + before.ilog2() as usize;
                     }
                     let before = offset.checked_sub(1).map(|before| state_of(block[before]));
                     ends |= self.decide(before.unwrap_or(self.state), offset, spans);
-                    remember &= u64::MAX << offset;
+                    remembering &= u64::MAX << offset;
                 }
-                if remember != 0 {
-                    self.remember = self.at + remember.ilog2() as usize;
+                if remembering != 0 {
+                    self.remember = self.at + remembering.ilog2() as usize;
                 }
             }
             spans.push_bits(simd, ends as u64 & inside, self.at.wrapping_sub(BLOCK));
@@ -183,11 +185,11 @@ impl Kernel for Fill<'_, '_> {
     fn run<S: Simd>(self, simd: S) {
         let Fill { walker, spans } = self;
         let mut window = [0; WINDOW + BLOCK];
-        // Every byte of a window, and every byte held back before it, may end a piece.
+        // A piece may end at every byte of a window and of the 64 bytes before it, whose ends are held back.
         while spans.has_room(WINDOW + BLOCK + FLATTEN) {
             let automaton = walker.automaton;
             let len = automaton.classify(simd, &walker.text[walker.at..], &mut window);
-            // Twice, because characters are processed in pairs.
+            // Twice, because bytes are processed in pairs.
             window[len..][..2].fill(END);
             automaton.follow(simd, walker.state, &mut window, len + 1);
             let at_end = window[len];
@@ -201,7 +203,7 @@ impl Kernel for Fill<'_, '_> {
 
 impl Automaton {
     /// Pass 1: writes the classes of the first bytes of `text` to the window, whole characters only. Returns
-    /// the number of bytes, less than [`WINDOW`].
+    /// the number of these bytes, which is less than [`WINDOW`].
     #[inline(always)]
     fn classify<S: Simd>(&self, simd: S, text: &[u8], window: &mut Window) -> usize {
         let mut at = 0;
@@ -212,7 +214,8 @@ impl Automaton {
             let block = simd.load(bytes);
             let non_ascii = simd.non_ascii(block);
             let classes: &mut [u8; BLOCK] = window[at..].first_chunk_mut().expect("a whole block");
-            // Bytes above ASCII are `CONTINUATION` until the lead bytes are overwritten.
+            // Bytes that are not ASCII get the class `CONTINUATION` at first; those that start a character or
+            // an invalid sequence are overwritten below.
             *classes = simd.store_classes(simd.look_up(block, &self.classes.ascii));
             if non_ascii != 0 {
                 let utf8 = Utf8::find(simd, block, non_ascii, len);
@@ -229,29 +232,30 @@ impl Automaton {
         at
     }
 
-    /// Pass 2: replaces the classes of a window with transitions.
+    /// Pass 2: replaces the first `len` classes of a window with transitions. `state` is the state before
+    /// them. An odd `len` is rounded up.
     #[inline(always)]
     fn follow<S: Simd>(&self, simd: S, state: u8, window: &mut Window, len: usize) {
         let len = len.next_multiple_of(2);
         let mut starts = [0; LANES + 1];
         starts[LANES] = len;
         let mut states = [usize::from(state); LANES];
-        let mut lanes = 1;
+        let mut lane_count = 1;
         if len >= MIN_LANES_WINDOW {
-            while lanes < LANES
+            while lane_count < LANES
                 && let Some((start, state)) =
-                    self.find_synchronized(&window[..len], len * lanes / LANES)
-                && start > starts[lanes - 1]
+                    self.find_synchronized(&window[..len], len * lane_count / LANES)
+                && start > starts[lane_count - 1]
             {
-                (starts[lanes], states[lanes]) = (start, usize::from(state));
-                lanes += 1;
+                (starts[lane_count], states[lane_count]) = (start, usize::from(state));
+                lane_count += 1;
             }
         }
         let blocks = window.as_chunks_mut::<BLOCK>().0.iter_mut();
         for block in blocks.take(len.div_ceil(BLOCK)) {
             simd.number_pairs(block, self.class_count, self.state_count);
         }
-        if lanes < LANES {
+        if lane_count < LANES {
             return self.follow_lane(usize::from(state), &mut window[..len]);
         }
         let mut rest = &mut window[..len];
@@ -259,8 +263,8 @@ impl Automaton {
             let lane = rest.split_off_mut(..starts[lane + 1] - starts[lane]);
             lane.unwrap_or_default()
         });
-        let rows = lanes.iter().map(|lane| lane.len() / ROW).min().unwrap_or(0);
-        for row in 0..rows {
+        let row_count = lanes.iter().map(|lane| lane.len() / ROW).min().unwrap_or(0);
+        for row in 0..row_count {
             let mut pairs = lanes.each_mut().map(|lane| {
                 let row = lane[row * ROW..].first_chunk_mut::<ROW>();
                 row.expect("a row").as_chunks_mut::<2>().0
@@ -272,7 +276,7 @@ impl Automaton {
             }
         }
         for (state, lane) in states.into_iter().zip(lanes) {
-            self.follow_lane(state, &mut lane[rows * ROW..]);
+            self.follow_lane(state, &mut lane[row_count * ROW..]);
         }
     }
 
@@ -283,16 +287,16 @@ impl Automaton {
         }
     }
 
-    /// Replaces the index of a pair with the transitions of both characters.
+    /// Replaces the index of a pair of bytes with the transitions of both, and updates the state.
     #[inline(always)]
     fn step(&self, state: &mut usize, pair: &mut [u8; 2]) {
-        let number = usize::from(u16::from_le_bytes(*pair)) + usize::from(*state as u8);
-        *pair = self.next_two[number];
+        let index = usize::from(u16::from_le_bytes(*pair)) + usize::from(*state as u8);
+        *pair = self.next_two[index];
         *state = usize::from(state_of(pair[1]));
     }
 
-    /// Returns the first even position after `from` at which the state does not depend on the text before
-    /// `from`, and that state. Searches one block.
+    /// Returns the first even position after `from` that is known to have the same state whatever text
+    /// precedes `from`, and that state. Searches [`BLOCK`] bytes.
     #[inline(always)]
     fn find_synchronized(&self, window: &[u8], from: usize) -> Option<(usize, u8)> {
         let mut before = CONTINUATION;

@@ -1,12 +1,12 @@
 //! A block: up to 64 bytes of text as masks with one bit per byte.
 //!
-//! A block starts and ends at character boundaries, so within a text that is not ASCII it has 61 to 64
-//! bytes. Every byte of a character has the character's class. So one shift by one bit moves from any
-//! character to its neighbour, whatever their lengths.
+//! A block starts and ends at character boundaries, so it has 61 to 64 bytes; the last block of a text may be
+//! shorter. Every byte of a character has the character's class. So when a mask is shifted by one bit, the
+//! first byte of a character gets the bit of the character before, whatever its length.
 //!
 //! ASCII is classified by a vector table look-up. Other characters are located by masks (`utf8.rs`),
-//! decoded one by one and looked up in the class table; the class is written to all their bytes. Then the
-//! flags of all bytes become masks. Invalid sequences need no look-up.
+//! decoded one by one and looked up in the class table; the class of a character is written to all of its
+//! bytes. Then the flags of all bytes become masks. Invalid sequences have no flags and need no look-up.
 
 use crate::pattern::utf8::{Utf8, first_block};
 use crate::simd::{BLOCK, Simd};
@@ -21,7 +21,7 @@ pub(super) struct Block {
     pub(super) all: u64,
     /// First bytes of characters.
     pub(super) lead: u64,
-    /// Whether every character is one byte.
+    /// Whether all bytes are ASCII.
     pub(super) ascii: bool,
     /// `\p{L}`
     pub(super) letters: u64,
@@ -88,7 +88,7 @@ impl Block {
         }
     }
 
-    /// Returns the continuation bytes of all characters.
+    /// Returns all bytes of characters but the first.
     #[inline(always)]
     pub(super) fn continuing(&self) -> u64 {
         self.all & !self.lead
@@ -118,7 +118,8 @@ impl Block {
         last
     }
 
-    /// Returns the bit of the last byte, 0 or 1. The next block shifts it in.
+    /// Returns the bit of the last byte, 0 or 1. When the masks of the next block are shifted by one bit, it
+    /// becomes their bit 0.
     #[inline(always)]
     pub(super) fn last_bit(&self, mask: u64) -> u64 {
         mask >> (self.len - 1) & 1

@@ -6,13 +6,14 @@
 //!
 //! A symbol is a character that is neither letter, number nor white space. The pieces are:
 //!
-//! - a run of letters, with one character before it: white space other than a line end, or a lone symbol
-//!   (one without a symbol or blank before it);
+//! - a run of letters, with at most one character before it: white space other than a line end, or a lone
+//!   symbol (one without a symbol or blank directly before it);
 //! - a group of numbers (`numbers.rs`);
-//! - a run of symbols, with one blank before it and all line ends directly after it;
-//! - an apostrophe with a contraction (`contraction.rs`), if no symbol or blank precedes it; a piece
-//!   starts after it;
-//! - white space (`spaces.rs`).
+//! - a run of symbols, with the blank (U+0020) directly before it, if any, and all line ends directly after
+//!   it;
+//! - a contraction with its apostrophe (`contraction.rs`), if no symbol or blank directly precedes the
+//!   apostrophe; the next piece starts directly after the contraction, even at a letter;
+//! - other white space, split by the rules in `spaces.rs`.
 
 use super::block::Block;
 use super::contraction;
@@ -20,7 +21,8 @@ use super::numbers::Numbers;
 use super::rules::{Rules, Trailing, reachable};
 use super::spaces::Spaces;
 
-/// The state between blocks. Each `after_*` bit is 1 if the last character is of that kind.
+/// The state between blocks. Each `after_*` field is 1 if the last character of the previous block is of that
+/// kind, and 0 otherwise.
 #[derive(Clone)]
 pub(super) struct Cl100k {
     numbers: Numbers,
@@ -30,9 +32,9 @@ pub(super) struct Cl100k {
     after_lone_symbol: u64,
     after_plain_space: u64,
     after_blank: u64,
-    /// The last character is a line end that belongs to the symbols before it.
+    /// A line end that belongs to the symbols before it.
     after_taken: u64,
-    /// Starts in the next block, after contractions that cross its beginning.
+    /// Starts of pieces in the next block, directly after contractions that started in this block.
     forced: u64,
 }
 
@@ -63,8 +65,8 @@ impl Rules for Cl100k {
         let after_plain_space = plain_spaces << 1 | self.after_plain_space;
         let after_blank = block.blanks << 1 | self.after_blank;
 
-        // Runs of symbols that start without a blank. If the second character is a letter, the symbol
-        // belongs to the word.
+        // First symbols of runs without a blank before them. If the next character is a letter, such a symbol
+        // belongs to that word.
         let lone = symbols & block.lead & !after_symbol & !after_blank;
         let after_lone = block.next_leads(lone) | self.after_lone_symbol;
         let first_letters = letters & block.lead & !after_letter & !after_plain_space & !after_lone;

@@ -6,8 +6,8 @@ pub(in crate::pattern) const LONGEST: usize = 3;
 /// Returns the length in bytes of the contraction whose apostrophe is at `at`, with the apostrophe; 0 if
 /// there is none.
 ///
-/// With `any_case`, U+017F (long s) matches `s`, because case folding is Unicode's. No other character
-/// outside ASCII folds to one of these letters.
+/// With `any_case`, U+017F (long s) matches `s`, because the regex engine folds case as Unicode does. No
+/// other character outside ASCII folds to one of these letters.
 #[inline]
 pub(in crate::pattern) fn length(text: &[u8], at: usize, any_case: bool) -> usize {
     let fold = if any_case { 0x20 } else { 0 };

@@ -6,17 +6,18 @@
 //!
 //! A symbol is a character that is neither letter, number nor white space. The pieces are:
 //!
-//! - a run of letters, numbers or symbols, with one blank before it;
-//! - an apostrophe with a contraction (`contraction.rs`), if no symbol or blank precedes it; a piece
-//!   starts after it;
-//! - a run of white space, whose last character is a separate piece if another piece follows.
+//! - a run of letters, numbers or symbols, with the blank (U+0020) directly before it, if any;
+//! - a contraction with its apostrophe (`contraction.rs`), if no symbol or blank directly precedes the
+//!   apostrophe; the next piece starts directly after the contraction, even at a letter;
+//! - a run of white space. If other text follows the run, a separate piece starts at its last character.
 
 use super::block::Block;
 use super::contraction;
 use super::rules::Rules;
 use crate::unicode::{self, SPACE};
 
-/// The state between blocks. Each `after_*` bit is 1 if the last character is of that kind.
+/// The state between blocks. Each `after_*` field is 1 if the last character of the previous block is of that
+/// kind, and 0 otherwise.
 #[derive(Clone, Default)]
 pub(super) struct Gpt2 {
     after_letter: u64,
@@ -24,9 +25,9 @@ pub(super) struct Gpt2 {
     after_symbol: u64,
     after_space: u64,
     after_blank: u64,
-    /// Starts in the next block, after contractions that cross its beginning.
+    /// Starts of pieces in the next block, directly after contractions that started in this block.
     forced: u64,
-    /// Letters in the next block that belong to a contraction: not starts.
+    /// The first byte of the next block, if it continues a contraction: no piece starts there.
     suppressed: u64,
 }
 
@@ -43,7 +44,7 @@ impl Rules for Gpt2 {
 
         let continues =
             (letters & after_letter) | (numbers & after_number) | (symbols & after_symbol);
-        let other = block.lead & !spaces & !continues & !after_blank;
+        let non_space_starts = block.lead & !spaces & !continues & !after_blank;
 
         let next_is_space = block.last_bit(spaces) == 1
             && unicode::char_at(text, at + block.len).is_none_or(|(class, _)| class & SPACE != 0);
@@ -51,7 +52,7 @@ impl Rules for Gpt2 {
         let first_space = spaces & block.lead & !after_space;
         let last_space = block.leads_of_last_bytes(spaces & !before_space);
 
-        let mut starts = other | first_space | last_space;
+        let mut starts = non_space_starts | first_space | last_space;
         starts = (starts | self.forced) & !self.suppressed;
         (self.forced, self.suppressed) = (0, 0);
 

@@ -5,11 +5,11 @@
 //! at the top), and the set bits are flattened into offsets.
 //!
 //! **Invariant.** The state between blocks is a few bits: the class of the last character, and whether a
-//! run is open. Look-ahead is mostly one character; longer runs are read ahead at most once. So every
-//! text takes linear time.
+//! run is open. Look-ahead is mostly one character; where it is longer, every byte is read ahead at most
+//! once. So every text takes linear time.
 //!
-//! **Cost.** A few dozen operations per block of ASCII, whatever its content; for each other character,
-//! decoding and a two-level table look-up. Figures: `docs/benchmarks.md`.
+//! **Cost.** A few dozen operations per block of ASCII, nearly whatever its content; for each other
+//! character, decoding and a two-level table look-up. Figures: `docs/benchmarks.md`.
 
 mod block;
 mod cl100k;
@@ -66,7 +66,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Replaces the contents of `spans` with the next pieces; with none at the end.
+    /// Replaces the contents of `spans` with the next pieces, or with none at the end of the text.
     pub(super) fn fill(&mut self, spans: &mut Spans) {
         spans.clear(self.end);
         if self.end == self.text.len() {
@@ -97,7 +97,7 @@ impl<'t> Scanner<'t> {
     }
 }
 
-/// Scans blocks until `spans` is full.
+/// Scans blocks until `spans` has no room for another block, or to the end of the text.
 struct Fill<'f, 't, R> {
     rules: &'f mut R,
     text: &'t [u8],
@@ -116,17 +116,17 @@ impl<R: Rules> Kernel for Fill<'_, '_, R> {
             at,
             spans,
         } = self;
-        // The start of a piece is the end of the previous one, except for the first piece of the text.
-        let mut first = u64::from(*at != 0) | !1;
+        // The start of a piece is the end of the previous one. At byte 0 of the text, there is none.
+        let mut has_previous = u64::from(*at != 0) | !1;
         while *at < text.len() {
-            // One more for the end of the text.
+            // The additional slot is for the end of the text.
             if !spans.has_room(FLATTEN + 1) {
                 return;
             }
             prefetch(text, *at + PREFETCH_DISTANCE);
             let block = Block::read(simd, text, *at);
-            let ends = rules.starts(&block, text, *at) & first;
-            first = u64::MAX;
+            let ends = rules.starts(&block, text, *at) & has_previous;
+            has_previous = u64::MAX;
             spans.push_bits(simd, ends, *at);
             *at += block.len;
         }

@@ -9,26 +9,29 @@
 //! The rules of `cl100k.rs`, with these differences:
 //!
 //! **Marks** match both as letters and as symbols. In a run of symbols (at least two, or one after a blank)
-//! a mark is a symbol; anywhere else it belongs to a word. So the runs are found first, by carrying a bit
-//! from each second symbol through the symbols and marks after it.
+//! a mark is a symbol; anywhere else it belongs to a word. So the runs are found first: a bit is carried from
+//! each symbol that directly follows a symbol or a blank through the symbols and marks after it.
 //!
-//! **Case.** A word is a run of upper-case letters, then a run of lower-case letters. Caseless letters and
-//! marks ("either") match as both. So a piece starts within a word at an upper-case letter
+//! **Case.** A word is a run of upper-case letters, then a run of lower-case letters; either run may be
+//! empty. Caseless letters and marks match as both, and are called *eithers*. So a piece starts within a word
+//! at an upper-case letter
 //!
 //! - that follows a lower-case letter, with only eithers between them, or
-//! - that directly follows an either with no lower-case letter before it, if the word ends after the run
-//!   of upper-case letters. The first alternative must end in a lower-case letter or an either, so it
-//!   backtracks to the last either. If a lower-case letter or an either follows the run instead, it matches
-//!   through the run.
+//! - that directly follows an either, if the piece has no lower-case letter so far and the word ends after
+//!   the run of upper-case letters that starts here. The reason is that a match of the first alternative of
+//!   the pattern must end in a lower-case letter or an either, so it backtracks to the last either. If a
+//!   lower-case letter or an either follows the run, the first alternative matches through the run, and no
+//!   piece starts here.
 //!
-//! The second case needs look-ahead to the end of the run. It is rare, and its candidates are examined one
-//! by one.
+//! The second case needs look-ahead to the end of the run of upper-case letters. It is rare, so its
+//! candidates are examined one by one.
 //!
 //! **Contractions** belong to the word before them, and a piece starts after them.
 //!
-//! **Slashes** after symbols and line ends belong to the piece, like line ends. Such a slash is not a
-//! symbol, which may change the runs after it. So runs and slashes are computed again until nothing
-//! changes: each round settles at least one more run, from left to right.
+//! **Slashes** in a row of line ends and slashes that follows symbols and starts with a line end belong to
+//! the piece of these symbols, like the line ends. Such a slash does not count as a symbol, so the runs after
+//! it may change. Therefore runs and slashes are computed again until nothing changes: each round settles at
+//! least one more run, from left to right.
 
 use super::block::Block;
 use super::contraction;
@@ -37,12 +40,14 @@ use super::rules::{Rules, Trailing, reachable};
 use super::spaces::Spaces;
 use crate::unicode::{self, LETTER, LOWER, MARK, UPPER};
 
-/// The state between blocks. Each `after_*` bit is 1 if the last character is of that kind.
+/// The state between blocks. Each `after_*` field is 1 if the last character of the previous block is of that
+/// kind, and 0 otherwise.
 #[derive(Clone)]
 pub(super) struct O200k {
     numbers: Numbers,
     spaces: Spaces,
-    contractions: bool,
+    /// Whether a contraction belongs to the word before it.
+    attaches_contractions: bool,
     after_symbol: u64,
     after_lone_symbol: u64,
     /// A symbol or mark in a run of symbols.
@@ -56,8 +61,8 @@ pub(super) struct O200k {
     after_blank: u64,
     /// A line end or slash that belongs to the symbols before it.
     after_taken: u64,
-    /// Bytes of the next block that belong to a contraction.
-    contraction: u64,
+    /// Bytes of the next block that belong to a contraction that started in this block.
+    contraction_rest: u64,
     after_contraction: u64,
 }
 
@@ -66,7 +71,7 @@ impl O200k {
         O200k {
             numbers: Numbers::new(digits),
             spaces: Spaces::new(Trailing::FromLastNewline),
-            contractions,
+            attaches_contractions: contractions,
             after_symbol: 0,
             after_lone_symbol: 0,
             after_run: 0,
@@ -77,13 +82,13 @@ impl O200k {
             after_plain_space: 0,
             after_blank: 0,
             after_taken: 0,
-            contraction: 0,
+            contraction_rest: 0,
             after_contraction: 0,
         }
     }
 
-    /// Returns the runs of symbols, and the line ends and slashes that belong to them. `taken` is the result
-    /// of the previous round.
+    /// Returns the runs of symbols, and the line ends and slashes that belong to symbols. `taken` holds the
+    /// line ends and slashes that the previous round found.
     #[inline(always)]
     fn symbol_runs(&self, block: &Block, symbols: u64, after_blank: u64, taken: u64) -> (u64, u64) {
         let symbols = symbols & !taken;
@@ -103,20 +108,21 @@ impl O200k {
         (run, taken)
     }
 
-    /// Returns the bytes of all contractions in a block, including the rest of one that started in the
-    /// previous block. `words` are the characters of words.
+    /// Returns the bytes of all contractions that belong to a word, including the rest of one that started in
+    /// the previous block. `words` holds the characters of words.
     #[inline(always)]
     fn find_contractions(&mut self, block: &Block, text: &[u8], at: usize, words: u64) -> u64 {
-        let mut found = self.contraction & block.all;
-        self.contraction = 0;
-        if !self.contractions {
+        let mut found = self.contraction_rest & block.all;
+        self.contraction_rest = 0;
+        if !self.attaches_contractions {
             return 0;
         }
         let mut candidates = block.apostrophes & (words << 1 | self.after_word) & !found;
         while candidates != 0 {
             let apostrophe = candidates.trailing_zeros() as usize;
             candidates &= candidates - 1;
-            // A contraction is not a word: no other contraction follows it.
+            // `words` still includes the letters of contractions found here, but a contraction does not belong
+            // to another one.
             let after_found = found << 1 | self.after_contraction;
             if after_found >> apostrophe & 1 == 1 {
                 continue;
@@ -124,12 +130,13 @@ impl O200k {
             let length = contraction::length(text, at + apostrophe, true);
             let bytes = ((1u128 << length) - 1) << apostrophe;
             found |= bytes as u64 & block.all;
-            self.contraction |= (bytes >> block.len) as u64;
+            self.contraction_rest |= (bytes >> block.len) as u64;
         }
         found
     }
 
-    /// Returns those of the `upper` letters, each directly after an either, at which a piece starts.
+    /// `upper` holds upper-case letters that directly follow an either. Returns those at which a piece
+    /// starts.
     #[cold]
     fn starts_after_either(&self, block: &Block, text: &[u8], at: usize, mut upper: u64) -> u64 {
         let mut starts = 0;
@@ -155,7 +162,7 @@ impl Rules for O200k {
     #[inline(always)]
     fn starts(&mut self, block: &Block, text: &[u8], at: usize) -> u64 {
         let not_symbols = block.letters | block.numbers | block.spaces | block.marks;
-        let symbols = block.all & !not_symbols & !self.contraction;
+        let symbols = block.all & !not_symbols & !self.contraction_rest;
         let plain_spaces = block.spaces & !block.newlines;
         let after_plain_space = plain_spaces << 1 | self.after_plain_space;
         let after_blank = block.blanks << 1 | self.after_blank;
@@ -172,7 +179,7 @@ impl Rules for O200k {
         }
         let after_taken = taken << 1 | self.after_taken;
 
-        let words = (block.letters | block.marks) & !run & !self.contraction;
+        let words = (block.letters | block.marks) & !run & !self.contraction_rest;
         let contractions = self.find_contractions(block, text, at, words);
         let words = words & !contractions;
         let symbols = symbols & !taken & !contractions;

@@ -1,11 +1,11 @@
-//! The families of patterns with a scanner, and the trait that implements one.
+//! The families of patterns with a scanner, and the trait that each family's scanner implements.
 
 use super::block::Block;
 
-/// How to split white space at the end of the text.
+/// Where to split white space at the end of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::pattern) enum Trailing {
-    /// Not at all: the pattern contains `\s++$`.
+    /// Nowhere: the pattern contains `\s++$`.
     Whole,
     /// After its last line end, like other white space.
     FromLastNewline,
@@ -33,8 +33,8 @@ pub(in crate::pattern) enum Family {
 
 /// The rules of a family, with their state between blocks.
 pub(super) trait Rules {
-    /// Returns the first bytes of the pieces that start in `block`, which starts at `at` in `text`. Must be
-    /// called for all blocks of a text in order.
+    /// Returns a mask of the first bytes of the pieces that start in `block`, which starts at `at` in `text`.
+    /// Must be called for all blocks of a text in order.
     fn starts(&mut self, block: &Block, text: &[u8], at: usize) -> u64;
 }
 

@@ -1,5 +1,6 @@
-//! White space in the patterns with a rule for line ends:
-//! `\s++$|\s*[\r\n]|\s+(?!\S)|\s` and its older spelling `\s*[\r\n]+|\s+(?!\S)|\s+`.
+//! White space in the patterns with a rule for line ends, `cl100k` and `o200k`:
+//! `\s++$|\s*[\r\n]|\s+(?!\S)|\s` or `\s*[\r\n]+|\s+(?!\S)|\s+`, which differ only at the end of a text
+//! ([`Trailing`]).
 //!
 //! In a run of white space, up to three pieces start:
 //!
@@ -7,22 +8,22 @@
 //! 2. after its last line end, if more white space follows;
 //! 3. at its last character, unless that is a line end or the text ends there.
 //!
-//! The second needs look-ahead. White space without line ends directly after a line end is a *margin*; a
-//! piece starts at a margin unless a line end follows it. One addition carries a bit from the start of
-//! every margin to the character after it. Only if that is a line end, or in the next block, are the
-//! margins of the block examined one by one.
+//! The second start needs look-ahead. A stretch of white space without line ends, directly after a line end,
+//! is a *margin*; a piece starts at a margin unless a line end follows it. One addition carries a bit from
+//! the start of every margin to the character after it. The margins of a block are examined one by one only
+//! if one of these characters is a line end or lies in the next block.
 
 use super::block::Block;
 use super::rules::Trailing;
 use crate::unicode::{self, NEWLINE, SPACE};
 
-/// The state between blocks. White space that belongs to the symbols before it does not count.
+/// The state between blocks. Line ends that belong to the symbols before them do not count.
 #[derive(Clone)]
 pub(super) struct Spaces {
     trailing: Trailing,
-    /// 1 if the last character is white space.
+    /// 1 if the last character of the previous block is white space.
     after_space: u64,
-    /// 1 if the last character is a line end.
+    /// 1 if the last character of the previous block is a line end.
     after_newline: u64,
 }
 
@@ -35,8 +36,8 @@ impl Spaces {
         }
     }
 
-    /// Returns the starts of pieces that start with white space. `taken` are the line ends and slashes that
-    /// belong to the symbols before them, `after_taken` the bytes directly after one of those.
+    /// Returns the starts of the pieces that start with white space. `taken` holds the line ends and slashes
+    /// that belong to the symbols before them, `after_taken` the bytes directly after one of those.
     #[inline(always)]
     pub(super) fn starts(
         &mut self,
@@ -61,7 +62,7 @@ impl Spaces {
 
         let next_is_space = match block.spaces >> (block.len - 1) & 1 {
             1 => unicode::char_at(text, at + block.len).is_none_or(|(class, _)| class & SPACE != 0),
-            // Not used unless the last character of the block is white space.
+            // Matters only if the last character of the block is white space.
             _ => false,
         };
         let before_space = block.spaces >> 1 | u64::from(next_is_space) << (block.len - 1);
@@ -77,7 +78,7 @@ impl Spaces {
         first | last | margins
     }
 
-    /// Returns the margins at which a piece starts, examining one at a time.
+    /// Returns those of `margins` at which a piece starts, examined one at a time.
     #[cold]
     fn margins_that_start(
         &self,
@@ -95,7 +96,7 @@ impl Spaces {
             let end = (start + (plain >> start).trailing_ones()) as usize;
             let is_start = match end < block.len {
                 true => block.newlines >> end & 1 == 0,
-                false => self.no_newline_follows(text, at + block.len),
+                false => self.long_margin_starts_piece(text, at + block.len),
             };
             if is_start {
                 kept |= 1 << start;
@@ -104,9 +105,10 @@ impl Spaces {
         kept
     }
 
-    /// Returns whether no line end follows a margin that extends to `at` or further. Only the block in
+    /// Returns whether a piece starts at a margin that extends to `at` or further: whether the character
+    /// after the margin is not a line end. At the end of the text, `trailing` decides. Only the block in
     /// which a margin starts reads ahead, so every byte is read ahead at most once.
-    fn no_newline_follows(&self, text: &[u8], mut at: usize) -> bool {
+    fn long_margin_starts_piece(&self, text: &[u8], mut at: usize) -> bool {
         while let Some((class, length)) = unicode::char_at(text, at) {
             if class & SPACE == 0 {
                 return true;

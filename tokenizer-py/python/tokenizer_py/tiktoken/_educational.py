@@ -75,7 +75,7 @@ def bpe_encode(
 ) -> list[int]:
     """Returns the ids of one piece: merges the pair of lowest rank until no pair is a token.
 
-    ``visualise`` prints each step: "colour", "simple" or ``None``.
+    ``visualise`` is how each step is printed: "colour", "simple", or ``None`` for not at all.
     """
     parts = [bytes([byte]) for byte in input]
     while True:
@@ -95,12 +95,13 @@ def bpe_encode(
 def bpe_train(
     data: str, vocab_size: int, pat_str: str, visualise: str | None = "colour"
 ) -> dict[bytes, int]:
-    """Returns the tokens with their ranks: the 256 bytes, then the most frequent pair of each round.
+    """Returns the tokens with their ranks: the 256 bytes, then one token per merge.
 
-    Of equally frequent pairs, the first in the text wins. ``visualise`` is as in ``bpe_encode``.
+    Each step merges the most frequent pair; of equally frequent pairs, the first in the text. ``visualise``
+    is as in ``bpe_encode``.
 
     Raises:
-        ValueError: ``vocab_size`` is below 256, or larger than the number of merges allows.
+        ValueError: ``vocab_size`` is below 256, or the text has too few pairs to reach it.
     """
     if vocab_size < 256:
         raise ValueError("vocab_size must be at least 256, so we can encode all bytes")

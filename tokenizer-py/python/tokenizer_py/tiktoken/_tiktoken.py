@@ -1,4 +1,4 @@
-"""``tiktoken._tiktoken``, the native half of tiktoken, on top of ``Encoding``."""
+"""``tiktoken._tiktoken``: the interface of tiktoken's native module, implemented with ``Encoding``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["CoreBPE"]
 
 
 class CoreBPE:
-    """Encodes and decodes without default arguments and without disallowed special tokens.
+    """Like ``Encoding``, but arguments have no defaults and no special tokens are disallowed.
 
     Args:
         encoder: the ordinary tokens with their ranks.

@@ -1,11 +1,11 @@
 """tiktoken's ``encode_with_unstable``: the ids that every continuation keeps, and the completions.
 
 The last piece of a text is unstable: more text can change its tokens. The completions are found as in
-tiktoken: for every suffix of the piece, every token that starts with this suffix replaces it, and the
-result is encoded. Like tiktoken, this ignores that more text can move a boundary of the regex, except
-after white space.
+tiktoken: for every suffix of the piece, and for every token that starts with this suffix, the suffix is
+replaced with the token and the result is encoded. More text can also move the piece boundaries that the
+regex finds. As in tiktoken, this is considered only for white space at the end of the text.
 
-Cost: one encoding of the piece for each token that starts with a suffix of it.
+The piece is encoded once for each token that starts with one of its suffixes.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def encode(
 
 
 def encode_bytes(native: Tokenizer, text: bytes) -> list[int]:
-    """Returns the ids of bytes; from the first invalid sequence on, they join the preceding piece."""
+    """Returns the ids of bytes. Those from the first invalid sequence on join the piece before them."""
     try:
         return native.encode(str(text, "utf-8"))
     except UnicodeDecodeError as error:
@@ -63,8 +63,8 @@ def encode_bytes(native: Tokenizer, text: bytes) -> list[int]:
 def _split(native: Tokenizer, ids: list[int], tail: str) -> tuple[list[int], list[int]]:
     """Splits ids into stable and unstable ones.
 
-    The ids of the last piece are unstable. If it starts with a white-space token, so are all
-    white-space tokens directly before it.
+    The ids of the last piece are unstable. If the first of these is a white-space token, the
+    white-space tokens directly before it are unstable too.
     """
     last = native._last_piece(tail)
     # An empty text has no piece, even if the model has an empty token.
@@ -90,7 +90,7 @@ def _tokens_with_prefix(sorted_tokens: Sequence[bytes], start: bytes) -> Sequenc
 def _covering_ids(
     native: Tokenizer, ranks: dict[bytes, int], text: bytes, length: int
 ) -> tuple[int, ...]:
-    """Returns the first ids of ``text`` that cover ``length`` bytes."""
+    """Returns the ids of ``text`` up to the one that reaches ``length`` bytes."""
     try:
         # The text may consist of several pieces.
         ids = native.encode(text.decode())
@@ -105,7 +105,7 @@ def _covering_ids(
 
 
 def _merged(native: Tokenizer, ranks: dict[bytes, int], piece: bytes) -> list[int]:
-    """Returns the ids of a piece from merging alone, even if the piece is a token."""
+    """Returns the ids of a piece by merging its bytes, even if the whole piece is a token."""
     if piece not in ranks:
         return native._encode_single_piece(piece)
     return native._merge_bytes(piece)

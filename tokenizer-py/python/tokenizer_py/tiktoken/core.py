@@ -37,23 +37,24 @@ class Encoding:
     """Encodes text with a table of ranks: a drop-in replacement for ``tiktoken.Encoding``.
 
     Immutable: threads may share it, and it can be pickled and copied. If one special token is a prefix
-    of another, the longest match wins. Special tokens may share an id, which decodes to the first.
+    of another, the longest match wins. If special tokens share an id, it decodes to the first of them.
 
     Args:
         name: a name for the encoding.
-        pat_str: the regex whose matches are the pieces; text between two matches is dropped.
-        mergeable_ranks: the tokens with their ranks, which are their ids. Must contain all 256 single
-            bytes; ranks may have gaps. A token may be empty, as in Whisper's vocabulary: it decodes to
-            nothing, and no text encodes to it.
+        pat_str: the regex whose matches are the pieces; text that it does not match is dropped.
+        mergeable_ranks: the ordinary tokens with their ranks, which are also their ids. Must contain
+            all 256 single bytes; ranks may have gaps. A token may be empty, as in Whisper's vocabulary:
+            it decodes to nothing, and no text encodes to it.
         special_tokens: the special tokens with their ids.
-        explicit_n_vocab: the expected number of tokens.
+        explicit_n_vocab: the expected number of tokens, which must be numbered without gaps.
 
     Raises:
-        ValueError: invalid regex, duplicate id of ordinary tokens, special token that is empty or has
-            the id of an ordinary token, missing single byte, or id above 2^24 - 1.
-        TypeError: a token is not ``bytes``, a special token not ``str``, or a rank not ``int``.
-        OverflowError: a rank is negative or exceeds 32 bits.
-        AssertionError: the number of tokens or the highest id differs from ``explicit_n_vocab``.
+        ValueError: the regex is invalid, two ordinary tokens have the same id, a special token is empty
+            or has the id of an ordinary token, a single byte is missing, or an id is above 2^24 - 1.
+        TypeError: a token is not ``bytes``, a special token not ``str``, or an id not ``int``.
+        OverflowError: an id is negative or exceeds 32 bits.
+        AssertionError: ``explicit_n_vocab`` differs from the number of tokens or from the highest id
+            plus one.
 
     >>> encoding = Encoding(
     ...     "bytes",
@@ -91,7 +92,7 @@ class Encoding:
             max(mergeable_ranks.values()), max(special_tokens.values(), default=0)
         )
         if explicit_n_vocab:
-            # Not `assert`, which `python -O` removes.
+            # No `assert` statement, because `python -O` removes it.
             if len(mergeable_ranks) + len(special_tokens) != explicit_n_vocab:
                 raise AssertionError("explicit_n_vocab differs from the number of tokens")
             if self.max_token_value != explicit_n_vocab - 1:
@@ -106,7 +107,7 @@ class Encoding:
 
     def _bind(self) -> None:
         if type(self).encode_ordinary is Encoding.encode_ordinary:
-            # Skips a Python frame, which costs 10 % of encoding a short text.
+            # Avoids a Python frame, which takes 10 % of the time to encode a short text.
             self.encode_ordinary = self._native._encode_ordinary  # type: ignore[method-assign]
 
     def __repr__(self) -> str:
@@ -215,9 +216,9 @@ class Encoding:
             disallowed_special: as in ``encode``.
 
         Returns:
-            The stable ids, which decode to a prefix of the text; and completions, lists of ids in no
-            particular order. The stable ids with any one completion decode to the text or to text
-            that starts with it.
+            The stable ids, which decode to a prefix of the text; and the completions, each a list of
+            ids, in no particular order. The stable ids followed by any one completion decode to the
+            text or to a longer text that starts with it.
 
         Raises:
             UnicodeEncodeError: the text contains a lone surrogate.
@@ -328,7 +329,8 @@ class Encoding:
     def _encode_bytes(self, text: bytes) -> list[int]:
         """Returns the ids of bytes that may end within a character.
 
-        The bytes from the first invalid sequence on are encoded together with the preceding piece.
+        From the first invalid sequence on, the bytes are encoded as one piece together with the
+        preceding piece.
 
         >>> encoding._encode_bytes("hello 漢".encode()[:-1])
         [31373, 10545, 120]
@@ -362,10 +364,10 @@ class Encoding:
         disallowed: Literal["all"] | Collection[str],
         as_array: bool = False,
     ) -> Any:
-        """Encodes if the native fast path declines.
+        """Encodes a text that the native fast path declines.
 
-        It declines lone surrogates, disallowed strings that are not special tokens, and texts with a
-        disallowed string, for which this raises.
+        The fast path declines lone surrogates, disallowed strings that are not special tokens, and
+        texts that contain a disallowed string. In the last case, this method raises ``ValueError``.
         """
         allowed = self._check_special(text, allowed, disallowed)
         try:
@@ -379,9 +381,10 @@ class Encoding:
         allowed: Literal["all"] | AbstractSet[str],
         disallowed: Literal["all"] | Collection[str],
     ) -> list[list[int]]:
-        """Encodes texts one at a time if the native fast path declines a batch.
+        """Encodes a batch that the native fast path declines, one text at a time.
 
-        Raises the error of the first text that fails; errors of the regex include its index.
+        Raises the error of the first text that fails. If the regex fails, the message contains the
+        index of the text.
         """
         lists = []
         for number, text in enumerate(texts):
@@ -487,7 +490,7 @@ class Encoding:
     def decode_with_offsets(self, tokens: Iterable[int]) -> tuple[str, list[int]]:
         """Returns the text of ids and the character offset at which each id starts.
 
-        An id that starts within a character has the offset of that character.
+        For an id that starts within a character, this is the offset of that character.
 
         Raises:
             UnicodeDecodeError: the ids decode to invalid UTF-8.
@@ -524,7 +527,7 @@ class Encoding:
     def decode_bytes_batch(
         self, batch: Iterable[_Ids], *, num_threads: int = 8
     ) -> list[bytes]:
-        """Returns the bytes of many lists of ids, like ``decode_bytes``; ``num_threads`` has no effect.
+        """Returns the bytes of each of many lists of ids; ``num_threads`` has no effect.
 
         >>> encoding.decode_bytes_batch([[31373, 995], [31373]])
         [b'hello world', b'hello']
@@ -569,19 +572,21 @@ class Encoding:
 
     @property
     def _core_bpe(self) -> _tiktoken.CoreBPE:
-        """tiktoken's native half: a private attribute that other libraries read."""
+        """This encoding with the interface of tiktoken's native class. Other libraries read this
+        private attribute.
+        """
         return _tiktoken.CoreBPE._of(self)
 
     # Pickling and copying
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The default of protocol 2, for every protocol.
+        # What protocol 2 does by default, for every protocol.
         return copyreg.__newobj__, (type(self),), self.__getstate__()  # type: ignore[attr-defined]
 
     def __getstate__(self) -> str | dict[str, Any]:
         from .registry import ENCODINGS
 
-        # A registered encoding is pickled by name: every process can load it.
+        # An encoding from `get_encoding` is pickled by name, because any process can get it by name.
         if ENCODINGS.get(self.name) is self:
             return self.name
         return {
@@ -600,7 +605,7 @@ class Encoding:
             Encoding.__init__(self, **state)
 
     def __copy__(self) -> Self:
-        # Shares the tables, which are immutable.
+        # Shares the tables, which are never modified.
         new = type(self).__new__(type(self))
         new._copy_from(self)
         return new
@@ -622,10 +627,10 @@ class Encoding:
 def _split_aliases(
     special_tokens: dict[str, int], highest: int
 ) -> tuple[dict[str, int], dict[int, int]]:
-    """Returns special tokens with unique ids, and a map from each substituted id to the original.
+    """Returns the special tokens with unique ids, and a map from each substitute id to the shared one.
 
-    In tiktoken, special tokens may share an id (o200k_harmony has two such tokens); in a native model
-    they may not. The first token keeps the id; further ones get ids above ``highest``.
+    In tiktoken, special tokens may share an id (two tokens of o200k_harmony do); in a native model they
+    may not. The first token keeps the id; further tokens get substitute ids above ``highest``.
     """
     tokens: dict[str, int] = {}
     aliases: dict[int, int] = {}

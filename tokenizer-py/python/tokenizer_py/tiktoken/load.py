@@ -1,8 +1,8 @@
 """Reads vocabularies from files and from the network, and shares tiktoken's cache.
 
 The cache directory is ``TIKTOKEN_CACHE_DIR``, else ``DATA_GYM_CACHE_DIR``, else ``data-gym-cache`` in the
-directory for temporary files. An empty value disables the cache. A file's name is the SHA-1 of its address,
-as in tiktoken.
+directory for temporary files. An empty value of the variable disables the cache. The name of a cached file
+is the SHA-1 of its address, as in tiktoken.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def read_file_cached(blobpath: str, expected_hash: str | None = None) -> bytes:
 
     Raises:
         ValueError: the download has a different hash.
-        OSError: as ``read_file``; or the configured cache directory is not writable.
+        OSError: as ``read_file``; or a cache directory set by an environment variable is not writable.
     """
     folder, is_configured = _cache_folder()
     if not folder or "://" not in blobpath:
@@ -104,7 +104,7 @@ def load_tiktoken_bpe(tiktoken_bpe_file: str, expected_hash: str | None = None) 
     """Returns the tokens of a ``.tiktoken`` file with their ranks.
 
     Args:
-        tiktoken_bpe_file: a path, or an address, which is cached.
+        tiktoken_bpe_file: a path, or an address whose content is cached.
         expected_hash: the SHA-256 of the file; ``None`` skips the check.
 
     Raises:
@@ -136,7 +136,7 @@ def dump_tiktoken_bpe(bpe_ranks: dict[bytes, int], tiktoken_bpe_file: str) -> No
     """Writes tokens and ranks to a ``.tiktoken`` file in ascending order of rank.
 
     An empty token is written as ``=``, as in Whisper's file; tiktoken writes an empty field, which it
-    cannot read. A local file is written atomically. Addresses require the package ``blobfile``.
+    cannot read back. A local file is written atomically. Addresses require the package ``blobfile``.
 
     Raises:
         OSError: the file cannot be written.
@@ -162,14 +162,14 @@ def data_gym_to_mergeable_bpe_ranks(
     encoder_json_hash: str | None = None,
     clobber_one_byte_tokens: bool = False,
 ) -> dict[bytes, int]:
-    """Returns the tokens of GPT-2's two files with their ranks.
+    """Returns the tokens in GPT-2's two files, the merges and the vocabulary, with their ranks.
 
     Args:
         vocab_bpe_file: path or address of the merges.
         encoder_json_file: path or address of the vocabulary.
         vocab_bpe_hash: the SHA-256 of the merges; ``None`` skips the check.
         encoder_json_hash: the SHA-256 of the vocabulary; ``None`` skips the check.
-        clobber_one_byte_tokens: take the ids of single bytes from the vocabulary instead of GPT-2's
+        clobber_one_byte_tokens: take the ranks of single bytes from the vocabulary instead of GPT-2's
             fixed order.
 
     Raises:
@@ -189,7 +189,7 @@ def data_gym_to_mergeable_bpe_ranks(
 
     merges = read_file_cached(vocab_bpe_file, vocab_bpe_hash).decode()
     ranks = {bytes([byte]): rank for rank, byte in enumerate(printable + others)}
-    # Skips the first line, the version, and the empty string after the last newline.
+    # Skips the first line, which has the version, and the empty string after the last newline.
     for rank, line in enumerate(merges.split("\n")[1:-1], len(ranks)):
         left, right = line.split()
         ranks[decoded(left) + decoded(right)] = rank

@@ -1,4 +1,4 @@
-"""OpenAI's public encodings: addresses of the ranks, patterns and special tokens."""
+"""OpenAI's public encodings: their patterns, their special tokens, and the addresses of their ranks."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def o200k_base() -> dict[str, Any]:
 def o200k_harmony() -> dict[str, Any]:
     special_tokens = {
         ENDOFTEXT: 199999,
-        # A reserved token below has the same id.
+        # "<|reserved_200018|>" below has the same id.
         ENDOFPROMPT: 200018,
         "<|startoftext|>": 199998,
         "<|reserved_200000|>": 200000,

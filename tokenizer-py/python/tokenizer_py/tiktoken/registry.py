@@ -1,9 +1,9 @@
 """Encodings by name: OpenAI's and those of plugins.
 
 A plugin is a module in the namespace package ``tiktoken_ext``. Its dict ``ENCODING_CONSTRUCTORS`` maps a
-name to a function that returns the arguments of ``Encoding``. Plugins are searched when a requested name
-is not one of OpenAI's. tiktoken's own plugin, ``tiktoken_ext.openai_public``, is skipped; the module
-``openai_public`` of this package replaces it.
+name to a function that returns the arguments of ``Encoding``. Plugins are imported when a requested name
+is not one of OpenAI's, or when all names are listed. tiktoken's own plugin, ``tiktoken_ext.openai_public``,
+is skipped; the module ``openai_public`` of this package replaces it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _lock = threading.RLock()
 ENCODINGS: dict[str, Encoding] = {}
 """Cache: the encodings constructed so far."""
 ENCODING_CONSTRUCTORS: dict[str, Callable[[], dict[str, Any]]] | None = None
-"""Constructors of all encodings; ``None`` until plugins have been searched."""
+"""Constructors of all encodings; ``None`` until the plugins have been imported."""
 
 
 def _reset_lock() -> None:
@@ -88,9 +88,10 @@ def _constructor(name: str) -> Callable[[], dict[str, Any]]:
 
 
 def get_encoding(encoding_name: str) -> Encoding:
-    """Returns the encoding with this name, the same object for every call.
+    """Returns the encoding with this name; every call returns the same object.
 
-    Downloads its files unless they are cached (see ``tokenizer_py.tiktoken.load``).
+    The first call downloads the files of the encoding unless they are cached (see
+    ``tokenizer_py.tiktoken.load``).
 
     Raises:
         ValueError: not a ``str``, unknown name, or corrupt download.

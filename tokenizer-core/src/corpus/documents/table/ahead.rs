@@ -4,7 +4,8 @@
 //! 1, n + 1, ... Each sends its batches through its own bounded channel. The consumer visits the
 //! channels in turn, so batches and errors arrive in the order of the table.
 //!
-//! `parallel.rs` does not fit here: the consumer is an iterator, which may be dropped at any time.
+//! The functions of `parallel.rs` do not fit here: they return when all items are consumed, while this
+//! iterator may be dropped at any time.
 
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -14,13 +15,15 @@ use std::{io, iter};
 use super::column::{Batch, Column, RowRange};
 use crate::corpus::documents::error::DocumentError;
 
-/// Capacity of a channel in batches. With the batch being read, about one part of a large row group.
+/// Capacity of a channel in batches. Together with the batch that its thread is reading, this is about one
+/// part of a large row group.
 const CHANNEL_CAPACITY: usize = 3;
 
-/// Limit on the threads. Reading is several times as fast as encoding or counting, so more would idle.
+/// Limit on the number of threads. Reading is several times as fast as encoding or counting, so more threads
+/// would idle.
 const MAX_THREADS: usize = 8;
 
-/// Starts the threads and returns an iterator over their batches. Dropping it ends the threads.
+/// Starts the threads and returns an iterator over their batches. Dropping the iterator ends the threads.
 pub(super) fn batches(
     column: &Column,
     ranges: &[RowRange],

@@ -16,13 +16,13 @@ use crate::format::broken_parquet::{self, ColumnRows, is_inside};
 /// Rows per read.
 const READ_ROWS: usize = 256;
 
-/// Length in bytes that completes a batch.
+/// A batch is complete once its texts have this many bytes.
 const BATCH_BYTES: usize = 1 << 20;
 
-/// Limit on the parts of a row group.
+/// Limit on the number of parts of a row group.
 const MAX_PARTS: u64 = 128;
 
-/// The concatenated texts and their ends.
+/// The concatenated texts of several rows, and their ends.
 pub(super) type Batch = (Vec<u8>, Ends);
 
 /// A range of rows in a row group.
@@ -95,8 +95,8 @@ impl Column {
         u64::try_from(rows).unwrap_or(0)
     }
 
-    /// The ranges of all rows of the table: one per row group or, if `divided`, several of about equal
-    /// size for large ones.
+    /// Divides all rows of the table into ranges: one per row group or, if `divided`, several of about equal
+    /// size for a large row group.
     pub(super) fn row_ranges(&self, divided: bool) -> Vec<RowRange> {
         let metadata = self.reader.metadata();
         let mut before = 0;
@@ -138,7 +138,7 @@ impl Column {
         (bytes / (4 * BATCH_BYTES as u64)).min(MAX_PARTS)
     }
 
-    /// The texts of a range. Texts before an error are returned before it.
+    /// Reads the texts of a range. If there is an error, the texts before it are returned first.
     pub(super) fn batches(
         &self,
         range: RowRange,
@@ -150,7 +150,7 @@ impl Column {
         rows.into_iter().flatten().chain(failure)
     }
 
-    /// Opens a range and skips the rows before it.
+    /// Opens the row group of a range and skips the rows before the range.
     fn rows(&self, range: RowRange) -> Result<Rows, DocumentError> {
         let skipped = usize::try_from(range.skipped).unwrap_or(usize::MAX);
         let (reader, was_skipped) = guarded(|| {
@@ -211,7 +211,8 @@ impl Iterator for Rows {
 impl Rows {
     /// Appends the texts of at most [`READ_ROWS`] rows. Returns `false` at the end of the range.
     fn read_some(&mut self, texts: &mut Vec<u8>, ends: &mut Ends) -> Result<bool, DocumentError> {
-        // The last range of a group ends with the data, whatever number of rows the metadata states.
+        // The last range of a group extends to the end of the data, even past the number of rows that the
+        // metadata states.
         let limit = match self.ends_group {
             true => READ_ROWS,
             false => usize::try_from(self.left)

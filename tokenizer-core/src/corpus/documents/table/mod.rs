@@ -4,12 +4,12 @@
 //! table ──▶ row ranges ──read by n threads──▶ batches of texts, in order
 //! ```
 //!
-//! A row range is a row group, or a part of a large one; the rows before a part are skipped by whole
-//! pages, without decompressing them. Each thread reads every `n`-th range, at most a few batches
+//! A row range is a row group, or a part of a large one. To skip the rows before a part, a thread passes
+//! over whole pages without decompressing them. Each thread reads every `n`-th range, at most a few batches
 //! ahead, so memory depends on the number of threads, not on the table.
 //!
-//! The column may be of strings or bytes, and nullable, but a null is an error. Columns of lists are
-//! refused.
+//! The column must contain strings or bytes. It may be declared nullable, but a null in it is an error.
+//! Columns of lists are refused.
 
 mod ahead;
 mod column;
@@ -23,7 +23,7 @@ use self::column::{Batch, Column};
 use self::shared_file::SharedFile;
 use super::error::DocumentError;
 
-/// The texts of a column, in the order of the table. Ends after the first error.
+/// The texts of a column, in the order of the table. Must not be advanced after an error.
 pub(super) type Batches = Box<dyn Iterator<Item = Result<Batch, DocumentError>> + Send>;
 
 /// The texts of a column, and the number of rows that the table declares.
@@ -53,7 +53,7 @@ pub(super) fn open(
         let batches = Box::new(batches);
         return Ok(Rows { batches, total });
     }
-    // Also the fallback if no thread can be started.
+    // Also the fallback if a thread cannot be started.
     let ranges = ranges.into_iter();
     let batches = ranges.flat_map(move |range| column.batches(range));
     let batches = Box::new(batches);

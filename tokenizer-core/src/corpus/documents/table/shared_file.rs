@@ -1,7 +1,7 @@
 //! A file that several threads read concurrently, each at its own offset.
 //!
 //! Clones of a [`File`] share one offset, which the Parquet reader moves, so threads would disturb each
-//! other. Here, a mutex makes each seek and read atomic.
+//! other. Here, each reader has its own offset, and a mutex makes each seek and the read after it atomic.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -45,7 +45,7 @@ impl ChunkReader for SharedFile {
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
-        // Not reserved in advance, since the length is untrusted.
+        // Memory is not reserved in advance, since the length is untrusted.
         let mut bytes = Vec::new();
         let read = self
             .cursor(start)

@@ -12,8 +12,8 @@ pub(super) fn check(own: &str) -> Result<(), DialectError> {
     if may_be_empty(tree) {
         return Err(refused("a regex that can match the empty string"));
     }
-    // Oniguruma tries a regex that begins with `.*` at the starts of lines only. It does the same after
-    // a look-behind, where it misses matches.
+    // Oniguruma tries a regex that begins with `.*` at the starts of lines only. It does so even if a
+    // look-behind precedes the `.*`, and then misses matches.
     let repeats_any = |node: &Expr| matches!(node, Expr::Repeat { child, hi: usize::MAX, .. } if contains(child, &|n: &Expr| matches!(n, Expr::Any { .. })));
     if contains(tree, &looks_behind) && contains(tree, &repeats_any) {
         return Err(refused("a repeated . in a regex with a look-behind"));
@@ -101,8 +101,9 @@ struct Edges {
 }
 
 impl Edges {
-    /// Whether an end of `self` followed by a beginning of `other` can form a ligature (ff, fi, fl, ss,
-    /// st), which case folding in Oniguruma matches as one character. ASCII letters have no others.
+    /// Whether a last letter of `self` and a first letter of `other` can form one of the ligatures ff, fi,
+    /// fl, ss (`ß`) and st. Ignoring case, Oniguruma also matches two such letters with the single
+    /// character of the ligature. Longer ligatures of ASCII letters begin with one of these five.
     fn form_ligature(self, other: Edges) -> bool {
         let has = |bits: u128, letters: &str| letters.bytes().any(|b| bits >> b & 1 == 1);
         has(self.last, "f") && has(other.first, "fil")
@@ -139,7 +140,7 @@ fn edges(node: &Expr) -> Edges {
     }
 }
 
-/// The characters of a literal or class as bits; `None` if any is not ASCII.
+/// The characters of a literal or class in lower case, as bits; `None` if any is not ASCII.
 fn ascii_bits(node: &Expr) -> Option<u128> {
     let class = match node {
         Expr::Literal { val, .. } => regex_syntax::escape(val),

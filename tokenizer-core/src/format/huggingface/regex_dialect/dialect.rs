@@ -14,7 +14,7 @@ pub(super) enum Dialect {
 #[error("{construct} at byte {offset} has no exact equivalent in the other regex engine")]
 #[non_exhaustive]
 pub struct DialectError {
-    /// The offset of the construct in bytes; 0 for the whole regex.
+    /// The offset of the construct in bytes; 0 if it is the whole regex or its place is unknown.
     pub offset: usize,
     /// The construct.
     pub construct: String,

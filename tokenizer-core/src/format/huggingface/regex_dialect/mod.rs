@@ -4,26 +4,29 @@
 //! the syntax tree of `fancy-regex` and refuses combinations on which the engines differ. A construct
 //! without a proven equivalent is an error that names it.
 //!
+//! "Read as" is the translation to `fancy-regex`, "written as" that to Oniguruma:
+//!
 //! | construct | in Oniguruma | in `fancy-regex` | read as | written as |
 //! | --- | --- | --- | --- | --- |
 //! | `x{1,3}+` | nested repetition | possessive | `(?:x{1,3})+` | see below |
 //! | `$` | end of a line | end of the text | `(?m:$)` | `\z` |
 //! | `^` | start of a line, except at the end of the text | start of the text | error | `\A` |
-//! | `x{2}?` | optional | lazy, which has no effect | error | `x{2}` |
+//! | `x{2}?` | `x{2}`, optional | lazy, which has no effect | error | `x{2}` |
 //! | `x{,3}` | at most three | literal | `x{0,3}` | error |
 //! | `[a[b]]`, `&&`, `[:alpha:]` | different precedence and characters | | error | error |
 //! | `\w`, `\b` | a few characters differ | | error | error |
 //! | `(?m:.)` | matches line feeds too | | error | error |
-//! | `(?i:ss)` | matches `ß` too | letters only | error if two letters have a ligature | same |
+//! | `(?i:ss)` | matches `ß` too | letters only | error if two adjacent letters have a ligature | the same |
 //! | `(?<!x).*` | misses matches | | error | error |
 //! | an empty match | ends a piece | makes no piece | error | error |
 //!
 //! **Possessive intervals.** `x{n,m}+` is written as the atomic group `(?>x{n,m})`, its definition.
 //! At the end of a top-level alternative it is written as `x{n,m}`: greedy and possessive repetition
-//! differ only in backtracking, which a failure after the repetition causes, and nothing follows it.
+//! differ only if a match fails after the repetition and the engine backtracks. Here nothing follows the
+//! repetition, so nothing can fail.
 //!
-//! Both engines were run over every character to verify that classes, properties and case folding
-//! agree; their tables are of the same Unicode version.
+//! Both engines were run over every character to verify that the accepted classes and properties, and
+//! the folding of ASCII letters, agree; both use tables of the same Unicode version.
 
 mod check;
 mod dialect;

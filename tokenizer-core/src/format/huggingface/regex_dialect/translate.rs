@@ -5,19 +5,19 @@ use super::dialect::{Dialect, DialectError};
 /// Limit on the length of a regex in bytes. The longest published ones have a few hundred.
 const MAX_LENGTH: usize = 1 << 16;
 
-/// Limit on nested groups, so that later recursion cannot exhaust the stack.
+/// Limit on nested groups, so that the parser and `check`, which are recursive, cannot exhaust the stack.
 const MAX_DEPTH: usize = 64;
 
 /// Limit on the bounds of an interval.
 const MAX_REPEAT: u32 = 1000;
 
-/// The properties that were verified to have the same characters in both engines.
+/// The accepted properties: both engines were verified to give them the same characters.
 const PROPERTIES: &str = "L Lu Ll Lt Lm Lo M Mn Mc Me N Nd Nl No P Pc Pd Ps Pe Pi Pf Po S Sm Sc Sk So \
     Z Zs Zl Zp C Cc Cf Co Cn Han Hiragana Katakana Hangul Latin Cyrillic Greek Thai Arabic Hebrew \
     Devanagari Armenian Bengali Georgian Tamil Telugu Khmer Lao Tibetan Ethiopic Mongolian Bopomofo \
     Common Inherited";
 
-/// The openings of groups that mean the same in both dialects, except the capturing `(`.
+/// Besides the capturing `(`, the group openings that mean the same in both dialects.
 const GROUPS: [&str; 7] = ["(?:", "(?>", "(?i:", "(?=", "(?!", "(?<=", "(?<!"];
 
 /// Translates a regex from dialect `from` to the other one.
@@ -85,7 +85,7 @@ impl<'s> Translator<'s> {
     }
 
     fn regex(mut self) -> Result<String, DialectError> {
-        // Where in the output the atom begins that a quantifier would repeat.
+        // The output offset of the atom before the next character; `None` if a quantifier cannot follow.
         let mut atom = None;
         while let Some(c) = self.peek() {
             let (start, output_start) = (self.at, self.output.len());
@@ -136,6 +136,7 @@ impl<'s> Translator<'s> {
             (Some('$'), Dialect::Oniguruma) => "(?m:$)",
             (Some('$'), Dialect::Own) => r"\z",
             (Some('^'), Dialect::Own) => r"\A",
+            // `(?m:$)`: the caller handles all other groups.
             (Some('('), _) => {
                 self.at += "(?m:$)".len() - 1;
                 "$"
@@ -187,8 +188,8 @@ impl<'s> Translator<'s> {
         Ok(())
     }
 
-    /// Translates a quantifier of the atom at `atom` in the output. Returns `None`: no atom precedes the
-    /// next character.
+    /// Translates a quantifier. The atom that it repeats begins at `atom` in the output. Returns `None`,
+    /// since no second quantifier may follow.
     fn quantifier(&mut self, atom: usize) -> Result<Option<usize>, DialectError> {
         let start = self.at;
         let is_interval = self.peek() == Some('{');
@@ -374,7 +375,8 @@ impl<'s> Translator<'s> {
         &self.source[start..end]
     }
 
-    /// Skips the hexadecimal number of `\x41` (`digits` is 2), `\u0041` (4), or either with braces.
+    /// Skips the digits of `\x41` (`digits` is 2) or `\u0041` (4), or of either escape with braces, and
+    /// returns the character.
     fn code_point(&mut self, start: usize, digits: usize) -> Result<char, DialectError> {
         // Oniguruma has `\x{...}`, but not `\u{...}`.
         let braces = digits == 2 || self.from == Dialect::Own;
@@ -386,7 +388,7 @@ impl<'s> Translator<'s> {
                 self.next();
             }
             match &self.source[hex..self.at] {
-                // In Oniguruma, two digits are a byte, so only ASCII agrees.
+                // In Oniguruma, `\xHH` is a byte, so the engines agree on ASCII only.
                 byte if digits == 2 && !byte.starts_with(|c: char| ('0'..='7').contains(&c)) => "",
                 hex if hex.len() == digits => hex,
                 _ => "",
