@@ -1,6 +1,8 @@
 //! Command line syntax: commands, options and their help.
 
+mod convert;
 mod encode;
+mod heading;
 mod input;
 mod models;
 mod train;
@@ -10,23 +12,14 @@ mod view;
 use clap::{ArgAction, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub(crate) use self::convert::ConvertArguments;
 pub(crate) use self::encode::{CountArguments, DecodeArguments, EncodeArguments};
 pub(crate) use self::input::{InputArguments, InvalidText};
-pub(crate) use self::models::{ConvertArguments, ModelArguments, ModelsArguments};
+pub(crate) use self::models::ModelArguments;
 pub(crate) use self::train::{
     CountPiecesArguments, CountingArguments, TieBreakRule, TrainArguments,
 };
 pub(crate) use self::view::{CompareArguments, InfoArguments, InspectArguments};
-
-/// Titles of the option groups in help texts.
-mod heading {
-    pub(super) const MODEL: &str = "Model";
-    pub(super) const TRAINING: &str = "Training";
-    pub(super) const OUTPUT: &str = "Output";
-    pub(super) const INPUT: &str = "Input";
-    pub(super) const PERFORMANCE: &str = "Performance";
-    pub(super) const GENERAL: &str = "General";
-}
 
 /// Train byte-level BPE vocabularies; encode and decode text
 ///

@@ -8,6 +8,7 @@ mod commands;
 mod error;
 mod ids;
 mod input;
+mod input_name;
 mod interrupt;
 mod output;
 mod progress;

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::heading;
+use super::input::InputArguments;
+use super::models::ModelArguments;
 use super::values::{positive, with_values};
-use super::{InputArguments, ModelArguments, heading};
 use crate::ids::IdFormat;
 
 const ENCODE_FORMAT: &str = "\

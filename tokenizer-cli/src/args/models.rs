@@ -7,8 +7,8 @@ use clap::{ArgMatches, Args};
 use tokenizer_core::Pattern;
 use tokenizer_core::corpus::ModelFormat;
 
+use super::heading;
 use super::values::PatternParser;
-use super::{CountingArguments, InputArguments, heading};
 use crate::error::{Result, usage};
 
 /// The model that a command reads.
@@ -83,42 +83,6 @@ impl ModelsArguments {
         }
         Ok(models)
     }
-}
-
-/// Write a model in another format
-#[derive(Debug, Args)]
-#[command(mut_args(|arg| match arg.get_id().as_str() {
-    "model" => arg.short(None).long(None).help_heading(None::<&str>).help("Model to convert")
-        .long_help("Model to convert: .bpe, .json, .tiktoken, or a folder in Hugging Face's layout"),
-    "output" | "pattern" => arg,
-    "inputs" => arg.long("warm").value_name("CORPUS").num_args(1..).required(false).hide(true),
-    _ => arg.requires("inputs").hide(true),
-}))]
-#[command(after_help = "\
-Examples:
-  tokenizer convert ranks.tiktoken --pattern o200k -o model.bpe
-  tokenizer convert tokenizer.json -o model.bpe")]
-pub(crate) struct ConvertArguments {
-    #[command(flatten)]
-    pub(crate) model: ModelArguments,
-
-    /// Write the model here: .bpe, .json or .tiktoken
-    ///
-    /// The extension decides the format.
-    #[arg(short, long, value_name = "MODEL", value_parser = model_path())]
-    #[arg(help_heading = heading::OUTPUT)]
-    pub(crate) output: PathBuf,
-
-    /// The hidden option `--warm`, whose value was a corpus, and the options for reading that corpus. They
-    /// have no effect, and are accepted so that old command lines run.
-    #[command(flatten)]
-    pub(crate) warm: InputArguments,
-
-    #[command(flatten)]
-    _counting: CountingArguments,
-
-    #[arg(long = "known-pieces", value_name = "N")]
-    _known_pieces: Option<usize>,
 }
 
 const MODEL_EXTENSIONS: &str = "a model ends in .bpe, .json or .tiktoken";

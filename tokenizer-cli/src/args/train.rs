@@ -7,9 +7,10 @@ use clap::{Args, ValueEnum};
 use tokenizer_core::corpus::CountsFormat;
 use tokenizer_core::{Count, Pattern};
 
+use super::heading;
+use super::input::InputArguments;
 use super::models::{model_path, path, read_model_path};
 use super::values::{PatternParser, number, positive, size, with_values};
-use super::{InputArguments, heading};
 
 /// Train a vocabulary on text and write it as a model
 ///

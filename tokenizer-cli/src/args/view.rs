@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ColorChoice};
 
-use super::{InputArguments, ModelArguments, ModelsArguments, heading};
+use super::heading;
+use super::input::InputArguments;
+use super::models::{ModelArguments, ModelsArguments};
 
 /// Describe a model
 ///

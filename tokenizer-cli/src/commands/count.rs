@@ -9,7 +9,8 @@ use super::models::load;
 use super::pipeline;
 use crate::args::CountArguments;
 use crate::error::Result;
-use crate::input::{InputName, InputText};
+use crate::input::InputText;
+use crate::input_name::InputName;
 use crate::output::{Output, OutputWriter};
 use crate::progress::Progress;
 

@@ -6,7 +6,7 @@ use super::models::load;
 use crate::args::DecodeArguments;
 use crate::error::Result;
 use crate::ids::{Header, IdFormat, IdReader};
-use crate::input::InputName;
+use crate::input_name::InputName;
 use crate::output::{Output, beside};
 use crate::progress::{Progress, plural};
 

@@ -10,7 +10,7 @@ use tokenizer_core::TokenId;
 
 use crate::error::{Result, ensure, failed};
 use crate::ids::{Header, IdWriter, Run};
-use crate::input::InputName;
+use crate::input_name::InputName;
 use crate::output::{Output, beside, numbered};
 
 /// Writes ids to one file after another.

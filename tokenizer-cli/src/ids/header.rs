@@ -45,7 +45,7 @@ use super::identity::{
     SpecialTokens, decoding_sha256, model_sha256, special_difference, special_tokens,
 };
 use crate::error::{CommandError, Result, at, ensure, failed, usage};
-use crate::input::InputName;
+use crate::input_name::InputName;
 use crate::output::{beside, is_same_file};
 use crate::progress::{shortened, warn};
 

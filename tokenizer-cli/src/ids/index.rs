@@ -16,7 +16,7 @@ use std::io::{self, Read, Write};
 
 use super::format::Number;
 use crate::error::{Result, at};
-use crate::input::InputName;
+use crate::input_name::InputName;
 
 const MAGIC: &[u8] = b"MMIDIDX\0\0";
 const VERSION: u64 = 1;

@@ -11,7 +11,7 @@ use super::format::{IdFormat, Number};
 use super::header::Header;
 use super::{index, npy};
 use crate::error::{CommandError, Result, at, ensure};
-use crate::input::InputName;
+use crate::input_name::InputName;
 use crate::progress::{pause, plural, shortened};
 
 /// Ids in a chunk of a binary format.

@@ -15,7 +15,8 @@ use self::visible::{Encoded, visible};
 use super::models::load;
 use crate::args::InspectArguments;
 use crate::error::Result;
-use crate::input::{InputName, standard_text};
+use crate::input::standard_text;
+use crate::input_name::InputName;
 use crate::output::{Output, OutputWriter};
 use crate::progress::Progress;
 
