@@ -90,7 +90,7 @@ impl InputArguments {
                 "a glob with `/` matches the path relative to the folder, a glob without `/` the file name",
             )
         })?;
-        Ok(files.into_iter().map(|path| InputName::of_file(path)))
+        Ok(files.into_iter().map(InputName::of_file))
     }
 }
 

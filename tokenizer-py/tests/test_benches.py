@@ -93,7 +93,7 @@ def test_two_builds_side_by_side(tmp_path, program):
         "train/corpus/32768",
     ]
     assert all(" MB/s " in row[1] and " to " in row[3] for row in rows[2:])
-    assert said == "benchmark: rows python left out: no python\n"
+    assert said == "benchmark: rows python skipped: no python\n"
 
 
 def test_two_interpreters_side_by_side(tmp_path):
@@ -117,4 +117,4 @@ def test_names_of_rows():
     for name in ("training", "splitting", "core", "load", "python"):
         assert any(each.startswith(f"{name}/") for each in names), name
     done = subprocess.run([BENCHMARK, "nothing"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (1, "benchmark: no row 'nothing': see --list\n")
+    assert (done.returncode, done.stderr) == (1, "benchmark: no row 'nothing' (see --list)\n")

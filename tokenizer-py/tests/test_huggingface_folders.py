@@ -212,7 +212,7 @@ class Maker:
 # Folders that transformers reads and this package refuses.
 REFUSED = [
     "is special in one file and not in another",
-    "replaces the normalizer and the pre_tokenizer",
+    "transformers sets normalizer, pre_tokenizer and ignore_merges itself",
     'model_type "llama" is not supported',
 ]
 
@@ -394,7 +394,7 @@ def test_the_kinds_of_models_are_those_of_transformers(transformers):
     source = root.read_text("utf-8")
     lists = {
         name: set(json.loads("[" + source.split(f"const {name}: &[&str] = &[")[1].split(",\n];")[0] + "]"))
-        for name in ["AS_FILE", "GPT2", "QWEN2", "NAMED_WRONG"]
+        for name in ["AS_FILE", "GPT2", "QWEN2", "OVERRIDDEN"]
     }
     mapping = {kind: (name or "").removesuffix("Fast") for kind, name in auto.TOKENIZER_MAPPING_NAMES.items()}
     generic = {"TokenizersBackend", "PreTrainedTokenizer", "PythonBackend"}
@@ -402,7 +402,7 @@ def test_the_kinds_of_models_are_those_of_transformers(transformers):
     assert lists["GPT2"] == {kind for kind, name in mapping.items() if name == "GPT2Tokenizer"}
     assert lists["QWEN2"] == {kind for kind, name in mapping.items() if name == "Qwen2Tokenizer"}
     wrong = auto.MODELS_WITH_INCORRECT_HUB_TOKENIZER_CLASS - lists["AS_FILE"]
-    assert lists["NAMED_WRONG"] == wrong
+    assert lists["OVERRIDDEN"] == wrong
 
 
 def settings_of(path) -> tuple:

@@ -255,7 +255,7 @@ def test_files_that_cannot_be_written(tokenizer, tmp_path):
         (b"YQ== 0\n", "m.tiktoken", "gpt2", "single byte"),
         (b"YQ== 0\n", "m.tiktoken", None, "pattern"),
         (b"YQ== 0\n", "m.tiktoken", "gpt5", "gpt5"),
-        (b"YQ== 0\n", "m.tiktoken", "(", "compile"),
+        (b"YQ== 0\n", "m.tiktoken", "(", "invalid pattern"),
         (b"{", "m.json", None, "m.json"),
         (b"", "m\0.bpe", None, "NUL"),
     ],
