@@ -4,16 +4,18 @@
 //! thread consumes the results in order and, with [`ordered_map`], processes items in between. Back-pressure:
 //! a thread that is too far ahead of the consumer blocks.
 //!
-//! - **The first error in the order of items wins.** Items are taken in order, so every item before the
-//!   failed one is processed, and its result is consumed. After an error, no more items are taken.
+//! - **The first error in the order of items wins.** Items are taken in order, so all items before the
+//!   failed one are processed and their results consumed. After an error, no more items are taken.
 //! - **Panics propagate to the caller**, including panics of the iterator, in the same order as errors.
 //! - **No deadlock.** Each call uses a rayon pool exclusively, taken from a free list and returned at the
-//!   end, so a blocked thread delays no other call. A nested call from within `work` uses no pool and runs on
-//!   the calling thread. If that thread waited for a second pool, rayon could meanwhile run another job of
-//!   its own pool on it, and that job could wait for the item that is suspended beneath it on the stack.
+//!   end, so a blocked thread delays no other call. A nested call from within `work` or the iterator uses no
+//!   pool and runs on the calling thread. If it used a second pool, then while the thread waited for it, rayon
+//!   could run another job of the first pool on that thread. That job could then wait for the outer item, which
+//!   is suspended further down the same stack.
 //! - **Idle threads.** A pool with more than two threads per processor is dropped at the end of its call.
 //! - **Forks.** A pool belongs to the process that created it. A forked child has none of the pool's threads,
-//!   and joining them would block, so the child leaks the pool and creates another.
+//!   and dropping it could block on a lock that one of them held at the fork, so the child leaks the pool
+//!   and creates another.
 //! - **Limits.** If the system refuses threads, the call uses fewer; it needs only the caller's thread.
 //!
 //! Without the feature `parallel`, everything runs on the caller's thread.
@@ -60,8 +62,9 @@ pub fn ordered_map<T, R: Send, E: Send>(
 /// Like [`ordered_map`], for an iterator that may block: `threads` threads take and process items, and
 /// the caller's thread only consumes, so a finished result never waits for the iterator.
 ///
-/// `consume` is dropped at the end, or after the first error or panic, before the threads are joined. So
-/// dropping it may unblock a thread that waits in the iterator.
+/// Whether the call succeeds, fails or panics, `consume` is dropped before the call waits for its threads. Its
+/// destructor may therefore unblock a thread that waits in the iterator. If no thread can be started, and in a
+/// nested call, everything runs on the caller's thread.
 ///
 /// # Errors
 /// As [`ordered_map`].
@@ -193,7 +196,8 @@ mod threads {
         in_flight: usize,
         /// Number of results consumed.
         consumed: usize,
-        /// The reorder buffer: the results from number `consumed` on, `None` for items not yet finished.
+        /// The reorder buffer: `results[i]` is the result of item `consumed + i`, or `None` if that item is not
+        /// finished.
         results: VecDeque<Option<Outcome<R, E>>>,
         /// Whether the iterator has ended or an item has failed: no more items are taken.
         has_ended: bool,
@@ -232,7 +236,7 @@ mod threads {
             }
         }
 
-        /// Consumes all results in order. If `may_work`, processes items until the next result is there.
+        /// Consumes all results in order. If `may_work`, processes items while the next result is not ready.
         fn consume(
             &self,
             may_work: bool,
@@ -313,7 +317,7 @@ mod threads {
         }
     }
 
-    /// Ends the map when `OrderedMap::consume` returns or panics, so that the threads can be joined.
+    /// Ends the map when `OrderedMap::consume` returns or panics, so that its jobs finish.
     struct EndOnDrop<'m, I, W, R, E>(&'m OrderedMap<I, W, R, E>);
 
     impl<I, W, R, E> Drop for EndOnDrop<'_, I, W, R, E> {
@@ -322,8 +326,8 @@ mod threads {
         }
     }
 
-    /// Catches a panic. Unwind safety: the panic ends the map, so no data that it left inconsistent is used
-    /// again.
+    /// Catches a panic. Unwind safety: the panic ends the map and is resumed on the caller's thread, unless an
+    /// earlier item fails first.
     fn catch<T>(work: impl FnOnce() -> T) -> thread::Result<T> {
         catch_unwind(AssertUnwindSafe(work))
     }

@@ -13,7 +13,7 @@ impl Progress {
     /// `TypeError` if the argument is neither a bool, `None` nor callable.
     pub(crate) fn new(py: Python<'_>, argument: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
         let module = py.import("tokenizer_py._progress")?;
-        let call = module.call_method1("of_argument", (argument,))?;
+        let call = module.call_method1("from_argument", (argument,))?;
         Ok(Progress(call.unbind()))
     }
 

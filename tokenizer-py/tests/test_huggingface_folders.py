@@ -211,7 +211,7 @@ class Maker:
 
 # Folders that transformers reads and this package refuses.
 REFUSED = [
-    "is special in one file and not in another",
+    "is listed both as special and as not special",
     "transformers sets normalizer, pre_tokenizer and ignore_merges itself",
     'model_type "llama" is not supported',
 ]

@@ -1,11 +1,13 @@
-"""The argument ``progress``: a tqdm progress bar, or lines on stderr if tqdm is not installed."""
+"""Implements the argument ``progress``. ``True`` shows a tqdm bar or, if tqdm is not installed, prints a line
+to stderr at each tenth of a known total.
+"""
 
 from __future__ import annotations
 
 import sys
 from typing import Any
 
-__all__ = ["Bar", "close", "of_argument"]
+__all__ = ["Bar", "close", "from_argument"]
 
 _UNITS = {"counting": "B", "merging": " merges"}
 
@@ -36,8 +38,8 @@ class Bar:
             self._bar = None
 
 
-def of_argument(progress: Any) -> Any:
-    """Returns the callback for an argument ``progress``."""
+def from_argument(progress: Any) -> Any:
+    """Converts the argument ``progress`` to a callback."""
     if progress is True:
         return Bar()
     if progress is False or progress is None:

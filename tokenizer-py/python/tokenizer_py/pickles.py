@@ -6,8 +6,8 @@ wrote loads as tiktoken's class. These commands convert it to the class of this 
     python -m tokenizer_py.pickles tokenizer.pkl tokenizer.pkl      # in place
     python -m tokenizer_py.pickles tokenizer.pkl tokenizer.bpe      # or .json, .tiktoken
 
-``pickle.load`` calls any function that a pickle names. ``load`` of this module calls none: it accepts an
-``Encoding`` of tiktoken or of this package with its four attributes, and rejects everything else.
+``pickle.load`` calls any function that a pickle names. This module's ``load`` calls none. It accepts only an
+``Encoding``, from tiktoken or from this package, with exactly the four expected attributes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _STATE = {"name": str, "pat_str": str, "mergeable_ranks": dict, "special_tokens"
 
 
 def load(path: str | os.PathLike[str]) -> Encoding:
-    """Returns the encoding in a pickle written by tiktoken or this package.
+    """Returns the encoding in a pickle (protocol 3 or later) written by tiktoken or this package.
 
     Args:
         path: the file.
@@ -77,7 +77,7 @@ def loads(data: bytes) -> Encoding:
 
 
 class _Placeholder:
-    """Stands in for ``Encoding`` and stores its state, so that no method of ``Encoding`` runs meanwhile."""
+    """Stands in for ``Encoding`` and stores its state, so that unpickling runs no method of it."""
 
     state: object = None
 
@@ -111,7 +111,7 @@ def _validated(state: object) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line: reads a pickle and writes a model."""
+    """Runs the command line: reads a pickle and writes a model or another pickle."""
     import argparse
 
     parser = argparse.ArgumentParser(
@@ -119,7 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description="Converts a pickled tiktoken Encoding, such as nanochat's tokenizer.pkl, "
         "without running code from the pickle.",
     )
-    parser.add_argument("pickle", metavar="PICKLE", help="a pickle written by tiktoken")
+    parser.add_argument("pickle", metavar="PICKLE", help="a pickled Encoding")
     parser.add_argument(
         "model",
         metavar="MODEL",

@@ -3,7 +3,7 @@
 //! Follows `PreTrainedTokenizerBase._from_pretrained` and `TokenizersBackend.__init__` step by step,
 //! since the order decides the ids: a token whose text is in the vocabulary takes its id from there;
 //! all others are numbered consecutively, after the vocabulary and the tokens that were added before.
-//! Ids in the companion files affect only the order.
+//! Ids in the companion files affect only the order, and which of two tokens with the same id is kept.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +45,8 @@ const REPLACING: [&str; 9] = [
 #[derive(Clone, Debug)]
 struct Token {
     token: SpecialToken,
-    /// Whether the file leaves `normalized` open. It is then `!special`, even if `special` changes later.
+    /// Whether `normalized` is missing or `null` in the file. The flag is then the opposite of `special`, even
+    /// if `special` changes later.
     follows_special: bool,
 }
 
@@ -206,9 +207,10 @@ struct Decoder {
 }
 
 impl Decoder {
-    /// Reads the field `added_tokens_decoder` of `tokenizer_config.json`. Without this field, builds the
-    /// argument from the older `added_tokens.json` and from `of_tokenizer`, the added tokens of the
-    /// `tokenizer.json`, and first updates `arguments` by `special_tokens_map.json`, an older file too.
+    /// Reads the field `added_tokens_decoder` of `tokenizer_config.json`. If the
+    /// field is missing, first merges `special_tokens_map.json` into `arguments`, then builds the argument from
+    /// `added_tokens.json` (both are older files) and from `of_tokenizer`, the added tokens of the
+    /// `tokenizer.json`.
     fn read(
         files: &Files<'_>,
         of_tokenizer: Option<&[SpecialToken]>,
@@ -218,7 +220,7 @@ impl Decoder {
         if let Some(entries) = files.tokenizer_config.get("added_tokens_decoder") {
             for (id, at) in entries.fields()? {
                 let id = id.parse();
-                let id = id.map_err(|_| at.expected("an id as its name"))?;
+                let id = id.map_err(|_| at.unsupported("the key must be an id"))?;
                 decoder.insert(id, Token::read(&at, None)?);
             }
             return Ok(decoder);
@@ -335,9 +337,10 @@ impl FolderTokens {
 /// Those constructor arguments of a transformers tokenizer that name tokens.
 #[derive(Default)]
 struct Arguments {
-    /// The roles and other arguments named `*_token`.
+    /// The roles, and other arguments named `*_token`. In a `tokenizer_config.json`, other names only if the
+    /// value is an `AddedToken`; strings go to `specific`.
     table: Table,
-    /// `model_specific_special_tokens`.
+    /// `model_specific_special_tokens`: other special tokens by name.
     specific: Table,
     /// `extra_special_tokens`, if present.
     extra: Option<List>,
@@ -354,9 +357,9 @@ impl Arguments {
         }
         let mut replacing = REPLACING.into_iter().map(|name| config.field(name));
         if let Some(at) = replacing.find(|at| !at.is_null()) {
-            return Err(at.unsupported("it would replace a part of tokenizer.json"));
+            return Err(at.unsupported("it would replace a part of the tokenizer"));
         }
-        refuse_other_files(config)?;
+        refuse_replacements(config)?;
         let mut specific = Table::default();
         for (name, at) in config.fields()? {
             let is_role = ROLES.contains(&name);
@@ -398,7 +401,8 @@ impl Arguments {
     }
 
     /// Adds the arguments in a `special_tokens_map.json`. A list of `extra_special_tokens` extends the
-    /// earlier one; every other argument replaces the earlier one of the same name.
+    /// earlier one; an object adds its entries to `specific`. Every other token argument replaces the earlier
+    /// one of the same name.
     fn merge(&mut self, map: &At<'_>) -> Result<(), HuggingFaceError> {
         if map.is_null() {
             return Ok(());
@@ -411,7 +415,9 @@ impl Arguments {
                     for token in at.list()? {
                         list.push(match (token.value, token.get("special")) {
                             (Json::Object(_), Some(special)) => {
-                                return Err(special.unsupported("remove the field: it is implied"));
+                                return Err(special.unsupported(
+                                    "remove the field: tokens in this list are always special",
+                                ));
                             }
                             (Json::Object(_), None) => {
                                 Value::Token(Token::read(&token, Some(true))?)
@@ -444,8 +450,8 @@ impl Arguments {
         Ok(())
     }
 
-    /// The tokens of an `added_tokens.json`. A token is special if a role or `extra_special_tokens` names its
-    /// text, unless as a [`Value::Deferred`].
+    /// The tokens of an `added_tokens.json`. A token is special if its text is that of a role or is in
+    /// `extra_special_tokens`; values that are [`Value::Deferred`] do not count.
     fn added_tokens_json(&self, added: &At<'_>) -> Result<Vec<(u64, Token)>, HuggingFaceError> {
         let known = |value: &&Value| !matches!(value, Value::Deferred(_));
         let named = ROLES.iter().filter_map(|name| self.table.get(name));
@@ -465,7 +471,8 @@ impl Arguments {
         Ok(tokens)
     }
 
-    /// Gives the tokens of the roles the flags of the tokens with the same text in `added_tokens_decoder`.
+    /// Replaces the token of each role with the token of the same text in `added_tokens_decoder`, if there is
+    /// one, to take over its flags.
     fn take_flags(&mut self, by_content: &HashMap<String, Token, Seeds>) {
         for name in ROLES {
             let found = self.table.get(name);
@@ -476,8 +483,8 @@ impl Arguments {
     }
 }
 
-/// Fails if a `tokenizer_config.json` refers to other files or another pattern.
-fn refuse_other_files(config: &At<'_>) -> Result<(), HuggingFaceError> {
+/// Fails if a `tokenizer_config.json` refers to other files, to extra inputs or to another pattern.
+fn refuse_replacements(config: &At<'_>) -> Result<(), HuggingFaceError> {
     let files = config.field("fast_tokenizer_files");
     if !files.is_null() {
         for file in files.list()? {

@@ -104,8 +104,8 @@ pub enum HuggingFaceError {
         /// The reason and the remedy.
         why: &'static str,
     },
-    /// A token is special in one file and an ordinary added token in another.
-    #[error("added token {content:?} is special in one file and not special in another")]
+    /// An added token is listed both as special and as not special.
+    #[error("added token {content:?} is listed both as special and as not special")]
     SpecialAndNot {
         /// The text of the token.
         content: String,
