@@ -24,8 +24,9 @@ the rules of encode. A format that contradicts the header is refused, and so is 
 /// Special tokens in the text are encoded as ordinary text, unless --allow-special is given.
 ///
 /// A .bin, .u16, .u32 or .npy file holds the ids of all documents, concatenated. Two files are written
-/// next to it. OUT.json is a header that describes the format and the model. OUT.index says where each
-/// document ends: for each, a little-endian u64 with the number of ids from the start of OUT to that end.
+/// next to it. OUT.json is a header that describes the format and the model. OUT.index holds one
+/// little-endian u64 per document: the number of ids in OUT up to the end of that document. (With
+/// --format megatron, the .idx file takes its place.)
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -71,7 +72,7 @@ pub(crate) struct EncodeArguments {
     #[arg(help_heading = heading::OUTPUT)]
     pub(crate) prepend_special: Vec<String>,
 
-    /// Start a new file after N ids or more
+    /// Start a new file once the current one has at least N ids
     ///
     /// For OUT train.bin, the files are train-00000.bin, train-00001.bin and so on. No document is split:
     /// a file ends after the document that brings it to N ids or more. The suffix k multiplies by 1,000

@@ -19,7 +19,8 @@ pub(crate) struct InputArguments {
     /// document per line. A Parquet table holds one document per row. gzip and Zstandard files are
     /// decompressed.
     ///
-    /// JSON objects under any other name are refused, unless --json-lines or --text is given.
+    /// A file of any other name that starts with JSON objects, one per line, is refused, unless
+    /// --json-lines or --text is given; so is a .json file with any other content.
     /// Archives, images, models and other files that are not text are refused. Folders require
     /// --recursive.
     #[arg(value_name = "INPUT", required = true, help_heading = None::<&str>)]
@@ -27,8 +28,8 @@ pub(crate) struct InputArguments {
 
     /// Read all files in folders, recursively
     ///
-    /// Files are read in the order of their paths. Hidden files and folders, symbolic links to
-    /// folders, pipes and devices are skipped.
+    /// Files are read in the order of their paths. Hidden files and folders, pipes, devices,
+    /// and symbolic links to folders are skipped.
     #[arg(short, long)]
     pub(crate) recursive: bool,
 

@@ -59,9 +59,9 @@ pub(crate) struct TrainArguments {
 
     /// Start from MODEL and learn more merges
     ///
-    /// The tokens in the vocabulary of MODEL keep their ids, and the new tokens take the ids after the
-    /// last of them. Special and added tokens with higher ids than that move behind the new tokens.
-    /// --vocab-size is the number of ids of the new model.
+    /// Ordinary tokens of MODEL keep their ids, and new tokens follow the highest of these. Special and
+    /// added tokens after the ordinary ones are renumbered to follow the new tokens; others keep their
+    /// ids. --vocab-size is the number of ids of the new model.
     #[arg(long, value_name = "MODEL", value_parser = read_model_path())]
     #[arg(conflicts_with_all = ["specials", "tie_break"], help_heading = heading::TRAINING)]
     pub(crate) extend: Option<PathBuf>,
@@ -81,9 +81,9 @@ pub(crate) struct TrainArguments {
     /// Break ties by this rule
     #[arg(long, value_enum, value_name = "RULE", default_value_t = TieBreakRule::Raw)]
     #[arg(hide_possible_values = true)]
-    #[arg(long_help = with_values::<TieBreakRule>("Of two pairs with equal counts, the one with the \
-        smaller left id is merged first; if the left ids are equal, the one with the smaller right id. RULE \
-        is the order in which tokens get their ids:"))]
+    #[arg(long_help = with_values::<TieBreakRule>("Break ties by this rule. Of two pairs with equal \
+        counts, the one with the smaller left id is merged first; if the left ids are equal, the one with \
+        the smaller right id. RULE sets the order in which ids are assigned, and so which id is smaller:"))]
     #[arg(help_heading = heading::TRAINING)]
     pub(crate) tie_break: TieBreakRule,
 
@@ -97,7 +97,7 @@ pub(crate) struct TrainArguments {
 
     /// Also write models of these smaller sizes
     ///
-    /// Each is the model that --vocab-size with this size would give, but needs no training of its own.
+    /// Each equals the model trained with that --vocab-size; all come from one training run.
     /// The size is inserted before the extension: model-4096.bpe.
     #[arg(long, value_name = "N,...", value_parser = number::<usize>, value_delimiter = ',')]
     #[arg(conflicts_with = "extend", help_heading = heading::OUTPUT)]
@@ -105,7 +105,7 @@ pub(crate) struct TrainArguments {
 
     /// Write the count of each merged pair
     ///
-    /// The first line is a comment. Each other line has the id of a new token, the count of its pair when
+    /// The first line is a comment. Each line after it has the id of a new token, the count of its pair when
     /// it was merged, and the token in base64, separated by tabs. `-` is standard output.
     #[arg(long, value_name = "FILE.tsv", help_heading = heading::OUTPUT)]
     pub(crate) frequencies: Option<PathBuf>,
@@ -147,7 +147,7 @@ pub(crate) enum TieBreakRule {
     /// Bytes 0 to 255, merges, special tokens (like rustbpe)
     Raw,
     /// Special tokens, bytes in the order of the byte-level alphabet, merges (like Hugging Face's
-    /// BpeTrainer; for its max_token_length 17, pass --max-token-bytes 16)
+    /// BpeTrainer, whose max_token_length is exclusive: for 17, pass --max-token-bytes 16)
     Huggingface,
 }
 

@@ -394,7 +394,7 @@ fn a_memory_limit_that_is_too_low_is_refused() {
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(
-        said.contains("cannot spill counts to disk: cannot create a temporary file in"),
+        said.contains("counts in temporary files: cannot create a temporary file in"),
         "{said}"
     );
     assert!(folder.names().is_empty());

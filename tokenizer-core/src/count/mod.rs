@@ -44,7 +44,7 @@ impl CountOptions {
 
     /// Makes counting return [`CountError::Stopped`] after another thread sets `flag`.
     ///
-    /// The flag is checked after each run of pieces, usually within 10 ms. It is not checked while the
+    /// The flag is checked after every run of at most 2,048 pieces, usually within 10 ms. It is not checked while the
     /// splitter is inside a single long piece, or while the iterator of documents blocks.
     pub fn stop(mut self, flag: Arc<AtomicBool>) -> Self {
         self.stop = Some(flag);
@@ -78,7 +78,7 @@ pub enum CountError {
     #[error(transparent)]
     PieceCounts(#[from] PieceCountsError),
     /// A temporary file could not be created, written or read.
-    #[error("cannot spill counts to disk: {0}")]
+    #[error("counts in temporary files: {0}")]
     Store(String),
     /// The distinct pieces need more memory than allowed.
     #[error("distinct pieces need more than the {max_memory} bytes of memory allowed")]

@@ -3,12 +3,12 @@
 //! [`PieceRuns::encode`] encodes one run of at most 2,048 pieces per call and appends its ids to a vector, so
 //! that callers can check a limit, add offsets or count ids between runs.
 //!
-//! A piece is one chunk, or is cut into several (`chunks.rs`). Chunks are looked up in a table, and misses
+//! A chunk is a whole piece, or a fragment of one (`chunks.rs`). Chunks are looked up in a table, and misses
 //! are processed in batches. A chunk that is not in the table is buffered, with the index in the output at
 //! which its ids belong. When the buffer is full, and at the end of a run, its chunks are merged in lockstep
 //! (`lockstep.rs`) and stored in the table. Their ids are then inserted from the last index backwards, so
-//! that each id in the output moves at most once per batch. A chunk that misses twice in a batch is merged
-//! once: new words tend to recur soon.
+//! that each id in the output moves at most once per batch. A chunk that misses twice in a batch is usually
+//! merged once: new words tend to recur soon.
 
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;
@@ -100,8 +100,8 @@ impl Session {
         }
     }
 
-    /// Returns the runs of pieces of `text`, which contains no special tokens. `offset` is added to the
-    /// byte offsets in errors.
+    /// Returns the runs of pieces of `text`, in which special tokens are not recognised: callers have
+    /// split off the allowed ones. `offset` is added to the byte offsets in errors.
     pub(super) fn runs<'s, 't: 's>(
         &'s mut self,
         tables: &'t SharedTables,
@@ -230,8 +230,9 @@ struct MissBuffer {
     /// key and bytes are compared.
     recent: [u8; 2 * MISS_BATCH],
     jobs: Vec<MergeJob>,
-    /// For each job, the key under which its ids are also stored as a fragment. `None` for a chunk that is
-    /// not cut, and for a fragment that is already in the table.
+    /// For each job, the key of its fragment, if a short piece was cut only after it missed (see `add_jobs`) and
+    /// the fragment is not yet in the table. The ids are stored under this key in addition to those of the whole
+    /// piece. `None` for all other jobs.
     fragment_keys: Vec<Option<u128>>,
     /// The ids of all jobs.
     merged: Vec<TokenId>,
@@ -241,11 +242,12 @@ struct MissBuffer {
 struct Miss {
     prepared: Prepared,
     start: usize,
-    /// The vocabulary hash of a whole piece that may be a token and then needs no merging (`ignore_merges`).
+    /// With `ignore_merges`, the hash with which to look up a whole piece in the vocabulary: if the piece is a
+    /// token, it is not merged. `None` for fragments, for repeats, and if no token is as long as the piece.
     hash: Option<u64>,
     /// The index in the output at which its ids are inserted.
     insert_at: usize,
-    /// The index of the first miss with the same bytes, which may be its own index.
+    /// The index of an earlier miss with the same bytes, if one was found, otherwise its own index.
     first: usize,
     /// Its range of `MissBuffer::jobs`, empty for a repeat.
     jobs: Range<usize>,
@@ -422,8 +424,8 @@ impl MissBuffer {
         }
     }
 
-    /// Adds the job for `text[start..end]`. If `known_count` is not 0, the job's ids are already the last
-    /// `known_count` of `merged`: it is not merged, and no fragment is stored for it.
+    /// Adds the job for `text[start..end]`. If `known_count` is not 0, the ids are known and are the last
+    /// `known_count` of `merged`; the job then needs no merging and stores no fragment.
     fn add_job(
         &mut self,
         start: usize,

@@ -5,10 +5,11 @@
 //!
 //! **No two merges produce the same bytes.** A merge removes a token boundary for good. So if both ends of
 //! a byte range are boundaries now, no merge has ever crossed them, and the range has been merged like a
-//! piece of its own. (This also holds in a run of equal tokens: no pair crosses the left end of the range, so
-//! pairing proceeds from there as in a separate piece.) Equal byte ranges between boundaries therefore hold
-//! equal tokens, and a token is produced by one pair only. Models from elsewhere may have two ids for the
-//! same bytes.
+//! piece of its own. (This also holds inside a run of equal tokens, where the result depends on where left-to-right
+//! pairing starts: no pair crosses the left end of the range, so pairing restarts there, as at the start of a
+//! separate piece.) At any time, equal byte ranges between boundaries therefore hold the same sequence of
+//! tokens. So the merge that first produces some bytes turns all such ranges into the new token, and no other
+//! pair is left that could produce them. Models from elsewhere may have two ids for the same bytes.
 
 mod candidates;
 mod cell;
