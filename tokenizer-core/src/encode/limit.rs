@@ -1,20 +1,20 @@
 //! Counting and truncating texts up to a limit of ids.
 //!
-//! Ids are not stored, and little of the text after the limit is read. So counting and truncating both cost
-//! about as much as encoding the text up to the limit.
+//! Ids are not stored, and usually little of the text after the limit is read. So counting and truncating both
+//! cost about as much as encoding the text up to the limit; the methods state the exceptions.
 //!
 //! # Truncation
 //!
-//! A longer prefix may have fewer ids: the letter `a` a thousand times may be ten ids, but a thousand and one
-//! times a single id. So the longest prefix that fits is found in two steps.
+//! A longer prefix may have fewer ids: 1,000 repetitions of `a` may take ten ids, and 1,001 repetitions only
+//! one. So the longest prefix that fits is found in two steps.
 //!
 //! 1. **Cuts.** A cut is a position where the pattern is known to split
 //!    ([`Pattern::first_cut`](crate::Pattern::first_cut)). If a prefix contains a cut, its ids are those of
 //!    the text before the cut, followed by those of the text after it. So the count grows from cut to cut.
 //!    Only the interval between the last cut up to which the text fits and the next cut is searched: a few
 //!    words, or a piece of a million letters.
-//! 2. **Search.** In the interval, galloping and bisection find a prefix that fits, but no longer does with
-//!    one more character. Then the next longer prefixes are tried, the longest of them first: as many as
+//! 2. **Search.** In the interval, galloping and bisection find a prefix that fits but would exceed the limit
+//!    if extended by one character. Then the next longer prefixes are tried, the longest of them first: as many as
 //!    have [`RETRY_BYTES`] bytes in total, and at least [`MIN_RETRIES`].
 //!
 //! There are no cuts if the pattern uses the regex engine, if the normalizer changes the text, or if special
@@ -85,7 +85,7 @@ impl Request<'_> {
     /// - Special tokens are allowed, or the model has added tokens that are not special.
     ///
     /// Takes about as long as encoding text of `limit` ids, however long the text is; in the cases above, a
-    /// few dozen times as long.
+    /// few dozen times as long, and all of the text may be normalized and searched for tokens.
     ///
     /// ```
     /// use tokenizer_core::{Merges, Model, Tokenizer};
@@ -103,7 +103,7 @@ impl Request<'_> {
     /// Same as [`Request::encode`], but the pattern may also fail on a prefix that is tried.
     pub fn truncate<'t>(&self, text: &'t [u8], limit: usize) -> Result<Truncated<'t>, EncodeError> {
         let model = self.encoder.model();
-        // A prefix of more bytes than this has more than `limit` ids.
+        // If normalization changes nothing, a prefix of more bytes than this has more than `limit` ids.
         let max_bytes = limit.saturating_mul(model.vocab().longest());
         // Characters after such a prefix may compose with its last one.
         let read = text.len().min(max_bytes.saturating_add(1 + COMPOSE_MARGIN));
@@ -184,8 +184,8 @@ impl Request<'_> {
         limit: usize,
     ) -> Result<(usize, usize), EncodeError> {
         let count = |end: usize| self.count_till_limit(&text[..end], limit);
-        // The longest prefix known to fit with its number of ids, and the length of one that does not fit.
-        // First gallop from the guess.
+        // `best`: length and number of ids of the longest prefix found so far that fits. `over`: length of a
+        // prefix that does not fit. First gallop from the guess.
         let (mut best, mut over) = ((0, 0), text.len());
         let mut step = 1;
         let mut end = start_of_character(text, guess.min(text.len()));

@@ -5,7 +5,7 @@ use super::error::{DocumentError, MAX_LENGTH};
 use super::place::Unit;
 use super::source::Source;
 
-/// Bytes of the first read for a block.
+/// The minimum number of bytes of the first read for a block.
 pub(super) const BLOCK: usize = 1 << 20;
 
 pub(super) struct Blocks {
@@ -38,7 +38,8 @@ impl Blocks {
     /// already seen.
     ///
     /// # Errors
-    /// Errors of the stream; [`DocumentError::TooLong`], with `unit`, if no cut is found within the limit.
+    /// Errors of the stream; [`DocumentError::TooLong`], with `unit`, if no cut is found within the limit; an
+    /// uncompressed regular file has no limit.
     pub(super) fn next(
         &mut self,
         cut: impl Fn(&[u8], usize) -> Option<usize>,
