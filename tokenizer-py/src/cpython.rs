@@ -1,7 +1,7 @@
 //! Direct calls of CPython's documented C API where pyo3's safe calls are too slow: to read and write the
 //! characters of a `str` and the ints of a list.
 //!
-//! Only this file and `arrow` contain `unsafe` code.
+//! Only this file and `arrow` contain `unsafe` code of this crate.
 
 #![allow(unsafe_code)]
 
@@ -92,8 +92,8 @@ pub(crate) fn new_string<'py>(
         let made = ffi::PyUnicode_New(length as ffi::Py_ssize_t, widest);
         Bound::from_owned_ptr_or_err(py, made)?.cast_into_unchecked::<PyString>()
     };
-    // SAFETY: the characters of the new `str` are `length` values of the width that `widest` needs. No
-    // other code has a reference to it before it is filled.
+    // SAFETY: the characters of the `str` are `length` values of the width that `widest` needs. No other code
+    // has a reference to it before it is filled, except to the shared empty `str`, of which nothing is written.
     let written = unsafe {
         let to = ffi::PyUnicode_DATA(made.as_ptr());
         let width = match widest {
@@ -196,12 +196,13 @@ fn first_character(bytes: u32) -> Option<(u32, usize)> {
 }
 
 /// Cache of one Python int per id. Lists share these ints, because creating an int for every occurrence
-/// takes longer than encoding. Ints are created on first use and freed with the tokenizer. Ids outside
-/// the vocabulary of ordinary tokens are not cached.
+/// takes longer than encoding. Ints are created on first use and freed with the tokenizer. Ids above the
+/// highest ordinary token are not cached.
 pub(crate) struct Ints {
     /// Ids below this limit are cached.
     id_limit: usize,
-    /// Indexed by id. Allocated with the first list; arrays need no ints.
+    /// Indexed by id. Allocated when the first list is built;
+    /// ids returned as numpy arrays need no Python ints.
     slots: OnceLock<Box<[Slot]>>,
 }
 
@@ -305,10 +306,11 @@ impl Drop for CollectorPause<'_> {
     }
 }
 
-/// Reads the ids of a list; plain ints are read without touching their reference counts.
+/// Reads the ids of a list. Leading plain ints are read without touching their reference counts (with a GIL).
 ///
 /// # Errors
-/// `TypeError` if an item is not an integer, `OverflowError` if it is negative or exceeds 32 bits.
+/// `TypeError` if an item is not an integer, `OverflowError` if it is negative or exceeds 32 bits, and
+/// exceptions of signal handlers.
 pub(crate) fn ids_of_list(list: &Bound<'_, PyList>) -> PyResult<Vec<TokenId>> {
     let py = list.py();
     if cfg!(Py_GIL_DISABLED) {
@@ -320,7 +322,8 @@ pub(crate) fn ids_of_list(list: &Bound<'_, PyList>) -> PyResult<Vec<TokenId>> {
     while read_ints(list, &mut ids) {
         take_turns(py)?;
     }
-    // Converting other objects runs Python code, which may modify the list.
+    // From the first other object on, items are fetched one by one: converting an object may run Python code,
+    // which may modify the list.
     while ids.len() < list.len() {
         ids.push(list.get_item(ids.len())?.extract()?);
         if ids.len().is_multiple_of(PORTION) {
@@ -330,9 +333,9 @@ pub(crate) fn ids_of_list(list: &Bound<'_, PyList>) -> PyResult<Vec<TokenId>> {
     Ok(ids)
 }
 
-/// Appends the next ids of a list to `ids`: at most `PORTION`, and none from the first item on that is not
-/// an int or not an id. Returns whether `PORTION` ids were appended, so that more may follow. Runs no
-/// Python code.
+/// Appends the next ids of a list to `ids`: at most `PORTION`, stopping before the first item that is not an int
+/// below `TokenId::MAX`. Returns whether `PORTION` ids were appended, so that more may follow. Runs no Python
+/// code.
 fn read_ints(list: &Bound<'_, PyList>, ids: &mut Vec<TokenId>) -> bool {
     let start = ids.len();
     if start >= list.len() {

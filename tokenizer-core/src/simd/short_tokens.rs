@@ -23,8 +23,7 @@ const GROUP: usize = 4;
 /// - a token that starts in the last `SHORT - 1` bytes of `arena`;
 /// - a spare capacity of less than [`SHORT`] bytes.
 ///
-/// Memory-safe for any `ends`: an invalid span is treated like an unknown token, or other bytes of `arena`
-/// are copied.
+/// Memory-safe for any `ends`: wrong offsets either stop the function or select the wrong bytes of `arena`.
 pub(crate) fn append_short_tokens(
     bytes: &mut Vec<u8>,
     ids: &[u32],
