@@ -19,8 +19,9 @@ pub(crate) struct InputArguments {
     /// document per line. A Parquet table holds one document per row. gzip and Zstandard files are
     /// decompressed.
     ///
-    /// A file of any other name that starts with JSON objects, one per line, is refused, unless
-    /// --json-lines or --text is given; so is a .json file with any other content.
+    /// Two kinds of file are refused unless --json-lines or --text is given: one that starts with JSON
+    /// objects, one per line, but has none of these extensions; and a .json file that does not start
+    /// that way.
     /// Archives, images, models and other files that are not text are refused. Folders require
     /// --recursive.
     #[arg(value_name = "INPUT", required = true, help_heading = None::<&str>)]

@@ -147,7 +147,8 @@ pub(crate) enum TieBreakRule {
     /// Bytes 0 to 255, merges, special tokens (like rustbpe)
     Raw,
     /// Special tokens, bytes in the order of the byte-level alphabet, merges (like Hugging Face's
-    /// BpeTrainer, whose max_token_length is exclusive: for 17, pass --max-token-bytes 16)
+    /// BpeTrainer; its max_token_length is exclusive, so max_token_length=17 corresponds to
+    /// --max-token-bytes 16)
     Huggingface,
 }
 

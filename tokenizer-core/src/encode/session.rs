@@ -7,8 +7,9 @@
 //! are processed in batches. A chunk that is not in the table is buffered, with the index in the output at
 //! which its ids belong. When the buffer is full, and at the end of a run, its chunks are merged in lockstep
 //! (`lockstep.rs`) and stored in the table. Their ids are then inserted from the last index backwards, so
-//! that each id in the output moves at most once per batch. A chunk that misses twice in a batch is usually
-//! merged once: new words tend to recur soon.
+//! that each id in the output moves at most once per batch. New words tend to
+//! recur soon, so repeats within a batch are detected; a chunk that misses twice in a batch is usually merged
+//! only once.
 
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;
@@ -230,9 +231,9 @@ struct MissBuffer {
     /// key and bytes are compared.
     recent: [u8; 2 * MISS_BATCH],
     jobs: Vec<MergeJob>,
-    /// For each job, the key of its fragment, if a short piece was cut only after it missed (see `add_jobs`) and
-    /// the fragment is not yet in the table. The ids are stored under this key in addition to those of the whole
-    /// piece. `None` for all other jobs.
+    /// For each job, the key under which its ids are also stored as a fragment. `Some` only if the job is a
+    /// fragment of a piece of up to 15 bytes (such pieces are looked up whole and cut only on a miss, see
+    /// `add_jobs`) and was not found in the table. The ids of the whole piece are stored separately.
     fragment_keys: Vec<Option<u128>>,
     /// The ids of all jobs.
     merged: Vec<TokenId>,

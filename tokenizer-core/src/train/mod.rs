@@ -1,12 +1,12 @@
 //! Training: from counted pieces to merges.
 //!
 //! [`learn`] is the main loop. `trainer.rs` finds and applies merges. It works on symbols (`numbering.rs`):
-//! 0 to 255 are the bytes in tie-break order, and the merges are numbered from 256 on.
+//! the initial tokens in tie-break order (256 bytes, unless a model is extended), followed by the merges.
 //!
 //! **No two merges produce the same bytes.** A merge removes a token boundary for good. So if both ends of
 //! a byte range are boundaries now, no merge has ever crossed them, and the range has been merged like a
-//! piece of its own. (This also holds inside a run of equal tokens, where the result depends on where left-to-right
-//! pairing starts: no pair crosses the left end of the range, so pairing restarts there, as at the start of a
+//! piece of its own. (Runs of equal tokens are no exception, although the result there depends on where left-to-right
+//! pairing starts: no pair crosses the left end of the range, so pairing starts there, as at the start of a
 //! separate piece.) At any time, equal byte ranges between boundaries therefore hold the same sequence of
 //! tokens. So the merge that first produces some bytes turns all such ranges into the new token, and no other
 //! pair is left that could produce them. Models from elsewhere may have two ids for the same bytes.
