@@ -156,7 +156,7 @@ impl Merges {
 
     /// Returns the hash of a pair and prefetches the bucket that [`Merges::lowest_rank`] reads.
     #[inline(always)]
-    pub(crate) fn seek(&self, left: TokenId, right: TokenId) -> u64 {
+    pub(crate) fn hash_and_prefetch(&self, left: TokenId, right: TokenId) -> u64 {
         let hash = hash(self.seeds, left, right);
         self.index.prefetch(hash);
         hash

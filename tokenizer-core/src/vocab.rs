@@ -308,7 +308,7 @@ impl Vocab {
     /// Returns the hash of the `length` > 0 bytes at `text[at]` and prefetches its bucket. Returns `None`
     /// if no token is that long.
     #[inline]
-    pub(crate) fn seek(&self, text: &[u8], at: usize, length: usize) -> Option<u64> {
+    pub(crate) fn hash_and_prefetch(&self, text: &[u8], at: usize, length: usize) -> Option<u64> {
         (length <= self.longest).then(|| {
             let hash = self.hash.of_range(text, at, length);
             self.index.prefetch(hash);

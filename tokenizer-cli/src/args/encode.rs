@@ -26,7 +26,7 @@ the rules of encode. A format that contradicts the header is refused, and so is 
 /// A .bin, .u16, .u32 or .npy file holds the ids of all documents, concatenated. Two files are written
 /// next to it. OUT.json is a header that describes the format and the model. OUT.index holds one
 /// little-endian u64 per document: the number of ids in OUT up to the end of that document. (With
-/// --format megatron, the .idx file takes its place.)
+/// --format megatron, the .idx file replaces OUT.index.)
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -261,11 +261,14 @@ impl Lane {
         self.pending = [
             (after != 0).then(|| {
                 let next_token = self.tokens[after.trailing_zeros() as usize % LANE_BYTES];
-                (rules.seek(token, next_token), at)
+                (rules.hash_and_prefetch(token, next_token), at)
             }),
             (before != 0).then(|| {
                 let previous = before.ilog2();
-                (rules.seek(self.tokens[previous as usize], token), previous)
+                (
+                    rules.hash_and_prefetch(self.tokens[previous as usize], token),
+                    previous,
+                )
             }),
         ];
         self.keys[second] = NO_KEY;

@@ -93,18 +93,18 @@ impl MergeRules {
 
     /// Prefetches the rank of a pair. Returns the hash for [`MergeRules::lowest_rank`].
     #[inline(always)]
-    pub(super) fn seek(&self, left: HashedToken, right: HashedToken) -> u64 {
+    pub(super) fn hash_and_prefetch(&self, left: HashedToken, right: HashedToken) -> u64 {
         match self.listed() {
             None => {
                 let hash = self.vocab().joined_hash(left, right);
                 self.vocab().prefetch(hash);
                 hash
             }
-            Some(merges) => merges.seek(left.id, right.id),
+            Some(merges) => merges.hash_and_prefetch(left.id, right.id),
         }
     }
 
-    /// Returns a lower bound on the rank of the pair whose hash [`MergeRules::seek`] returned, or
+    /// Returns a lower bound on the rank of the pair whose hash [`MergeRules::hash_and_prefetch`] returned, or
     /// [`NO_RANK`].
     #[inline(always)]
     pub(super) fn lowest_rank(&self, hash: u64) -> u32 {

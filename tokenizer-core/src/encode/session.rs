@@ -304,7 +304,7 @@ impl MissBuffer {
         if first.is_none() {
             *recent = self.misses.len() as u8;
             if rules.ignore_merges && !prepared.end.is_fragment() {
-                hash = rules.vocab().seek(text, start, bytes.len());
+                hash = rules.vocab().hash_and_prefetch(text, start, bytes.len());
             }
         }
         self.misses.push(Miss {

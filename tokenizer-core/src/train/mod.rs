@@ -5,11 +5,12 @@
 //!
 //! **No two merges produce the same bytes.** A merge removes a token boundary for good. So if both ends of
 //! a byte range are boundaries now, no merge has ever crossed them, and the range has been merged like a
-//! piece of its own. (Runs of equal tokens are no exception, although the result there depends on where left-to-right
-//! pairing starts: no pair crosses the left end of the range, so pairing starts there, as at the start of a
-//! separate piece.) At any time, equal byte ranges between boundaries therefore hold the same sequence of
-//! tokens. So the merge that first produces some bytes turns all such ranges into the new token, and no other
-//! pair is left that could produce them. Models from elsewhere may have two ids for the same bytes.
+//! piece of its own. (Runs of equal tokens are no exception. Their result depends on the position at which
+//! left-to-right pairing starts; but no pair has crossed the left end of the range, so pairing starts there,
+//! as at the start of a separate piece.) At any time, equal byte ranges between boundaries therefore hold the
+//! same sequence of tokens. So the merge that first produces some bytes turns all such ranges into the new
+//! token, and no other pair is left that could produce them. Models from elsewhere may have two ids for the
+//! same bytes.
 
 mod candidates;
 mod cell;
