@@ -1,4 +1,4 @@
-//! The output of a command: a file, replaced atomically, or standard output.
+//! The output of a command: a file, replaced atomically; a pipe or device; or standard output.
 
 use std::ffi::OsString;
 use std::fmt::{self, Display};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use tokenizer_core::corpus::{NewFile, write_atomically};
 
 use crate::error::{CommandError, Result, at, ensure, standard_output, usage};
-use crate::progress::without_line;
+use crate::progress::without_progress_line;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Output(Option<PathBuf>);
@@ -79,7 +79,7 @@ impl Output {
         self.write(|writer| writer.write_all(bytes.as_ref()))
     }
 
-    /// Converts an error while writing the output.
+    /// Converts an I/O error of the output to a `CommandError` that names the output.
     pub(crate) fn fail(&self, error: io::Error) -> CommandError {
         match self.path() {
             None => standard_output(error),
@@ -110,7 +110,7 @@ struct Terminal(Stdout);
 
 impl Write for Terminal {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        without_line(bytes.ends_with(b"\n"), || {
+        without_progress_line(bytes.ends_with(b"\n"), || {
             self.0.write_all(bytes)?;
             self.0.flush()?;
             Ok(bytes.len())

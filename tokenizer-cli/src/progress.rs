@@ -2,7 +2,7 @@
 //!
 //! On a terminal, one line shows the current stage of the command. A thread draws it ten times a second, from
 //! half a second after the command started. Everything else that goes to the terminal, stdout included,
-//! passes through [`without_line`], which clears the line first.
+//! passes through [`without_progress_line`], which clears the line first.
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
@@ -36,7 +36,7 @@ fn print_line(line: &str) {
 pub(crate) fn print(text: &str) {
     // Without stderr there is nowhere left to report an error.
     let write = || anstream::stderr().write_all(text.as_bytes());
-    let _ = without_line(true, write);
+    let _ = without_progress_line(true, write);
 }
 
 /// Prints a warning, even with `--quiet`.
@@ -371,7 +371,7 @@ fn start_drawing() {
 
 /// Clears the progress line and calls `write`, which writes to the terminal. The line is drawn again only
 /// after output that ends with a line feed; `ends_line` tells whether this output does.
-pub(crate) fn without_line<T>(ends_line: bool, write: impl FnOnce() -> T) -> T {
+pub(crate) fn without_progress_line<T>(ends_line: bool, write: impl FnOnce() -> T) -> T {
     let mut line = lock(&LINE);
     if let Some(line) = &mut *line {
         line.clear();

@@ -23,7 +23,8 @@ const STREAM: &CStr = c"arrow_array_stream";
 const SCHEMA: &CStr = c"arrow_schema";
 const ARRAY: &CStr = c"arrow_array";
 
-/// A stream of arrays. Iterate with the interpreter released: a producer that needs it acquires it.
+/// A stream of arrays. Call `next` detached from the interpreter
+/// (`Python::detach`); producers written in Python attach by themselves.
 pub(crate) type Stream = Box<dyn Iterator<Item = Result<ArrayRef, ArrowError>> + Send>;
 
 /// A stream of arrays with their type.
@@ -78,7 +79,7 @@ impl Arrays {
     }
 
     /// Returns the column of text or bytes. For a table, this is the named column; without a name, its
-    /// only column, or else its column "text". Other arrays are the column themselves.
+    /// only column, or else its column "text". Arrays that are not tables are returned as they are.
     ///
     /// # Errors
     /// `ValueError` if there is no such column, `TypeError` if its type is neither text nor binary.

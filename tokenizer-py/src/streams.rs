@@ -31,7 +31,7 @@ impl<S> Held<S> {
     /// Takes the stream out. To keep it usable, the caller puts it back through the returned guard;
     /// otherwise the stream is finished.
     fn take(&self) -> PyResult<(S, MutexGuard<'_, Option<S>>)> {
-        let in_use = |_| PyRuntimeError::new_err("the stream is in use by another thread");
+        let in_use = |_| PyRuntimeError::new_err("the stream is in use by another call");
         let mut place = self.0.try_lock().map_err(in_use)?;
         match place.take() {
             Some(stream) => Ok((stream, place)),
@@ -66,7 +66,7 @@ impl EncodeStream {
     ///     TypeError: not `str` or `bytes`.
     ///     UnicodeEncodeError: the `str` contains a lone surrogate.
     ///     ValueError: the stream is finished, or the regex fails on the text.
-    ///     RuntimeError: another thread is using the stream.
+    ///     RuntimeError: another call is using the stream.
     ///     KeyboardInterrupt: the stream is then finished, and ids not yet returned are lost.
     ///
     ///     >>> tokenizer.encode_stream().push("hello world and")
@@ -91,7 +91,7 @@ impl EncodeStream {
     ///
     /// Raises:
     ///     ValueError: the stream is finished, or the regex fails on the text.
-    ///     RuntimeError: another thread is using the stream.
+    ///     RuntimeError: another call is using the stream.
     ///
     ///     >>> tokenizer.encode_stream().finish()
     ///     []
@@ -105,7 +105,7 @@ impl EncodeStream {
     }
 }
 
-/// Decodes ids one at a time and returns complete characters. Created by `Tokenizer.decode_stream`.
+/// Decodes ids as they arrive and returns complete characters. Created by `Tokenizer.decode_stream`.
 ///
 ///     >>> stream = tokenizer.decode_stream()
 ///     >>> [stream.push(id) for id in tokenizer.encode("hé 🦊")]
@@ -129,7 +129,7 @@ impl DecodeStream {
     ///     OverflowError: an id is negative or exceeds 32 bits.
     ///     TypeError: an id is not an integer.
     ///     ValueError: the stream is finished.
-    ///     RuntimeError: another thread is using the stream.
+    ///     RuntimeError: another call is using the stream.
     ///     KeyboardInterrupt: the stream is then finished, and text not yet returned is lost.
     ///
     ///     >>> tokenizer.decode_stream().push([15339, 1917])
@@ -166,7 +166,7 @@ impl DecodeStream {
     ///
     /// Raises:
     ///     ValueError: the stream is finished.
-    ///     RuntimeError: another thread is using the stream.
+    ///     RuntimeError: another call is using the stream.
     ///
     ///     >>> tokenizer.decode_stream().finish()
     ///     ''

@@ -722,7 +722,7 @@ class EncodeStream:
             TypeError: not `str` or `bytes`.
             UnicodeEncodeError: the `str` contains a lone surrogate.
             ValueError: the stream is finished, or the regex fails on the text.
-            RuntimeError: another thread is using the stream.
+            RuntimeError: another call is using the stream.
             KeyboardInterrupt: the stream is then finished, and ids not yet returned are lost.
 
             >>> tokenizer.encode_stream().push("hello world and")
@@ -733,7 +733,7 @@ class EncodeStream:
 
         Raises:
             ValueError: the stream is finished, or the regex fails on the text.
-            RuntimeError: another thread is using the stream.
+            RuntimeError: another call is using the stream.
 
             >>> tokenizer.encode_stream().finish()
             []
@@ -741,7 +741,7 @@ class EncodeStream:
 
 @final
 class DecodeStream:
-    """Decodes ids one at a time and returns complete characters. Created by `Tokenizer.decode_stream`.
+    """Decodes ids as they arrive and returns complete characters. Created by `Tokenizer.decode_stream`.
 
     >>> stream = tokenizer.decode_stream()
     >>> [stream.push(id) for id in tokenizer.encode("hé 🦊")]
@@ -758,7 +758,7 @@ class DecodeStream:
             OverflowError: an id is negative or exceeds 32 bits.
             TypeError: an id is not an integer.
             ValueError: the stream is finished.
-            RuntimeError: another thread is using the stream.
+            RuntimeError: another call is using the stream.
             KeyboardInterrupt: the stream is then finished, and text not yet returned is lost.
 
             >>> tokenizer.decode_stream().push([15339, 1917])
@@ -769,7 +769,7 @@ class DecodeStream:
 
         Raises:
             ValueError: the stream is finished.
-            RuntimeError: another thread is using the stream.
+            RuntimeError: another call is using the stream.
 
             >>> tokenizer.decode_stream().finish()
             ''

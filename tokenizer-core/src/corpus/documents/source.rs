@@ -176,8 +176,9 @@ impl Source {
         Ok(read)
     }
 
-    /// Fails if an uncompressed file has been truncated since it was opened. An early end is no proof, since
-    /// virtual files of the kernel contain fewer bytes than they report: the length must have changed too.
+    /// Fails if an uncompressed file has been truncated since it was opened. An early end alone is not
+    /// enough, because some virtual files (such as those in /sys) report a larger size than they contain: the
+    /// reported length must have changed as well.
     fn check_length(&self) -> Result<(), DocumentError> {
         let Some(path) = self.file.as_ref().filter(|_| self.is_plain_file()) else {
             return Ok(());
@@ -190,8 +191,8 @@ impl Source {
         Err(io::Error::new(io::ErrorKind::UnexpectedEof, message).into())
     }
 
-    /// Opens the source as a table and returns the texts of one column: with one thread they are read on
-    /// demand, with more ahead of the caller.
+    /// Opens the source as a table and returns the texts of one column. With one thread, they are read on
+    /// demand; with several, ahead of the caller.
     #[cfg(feature = "parquet")]
     pub(super) fn into_table(
         mut self,
@@ -231,7 +232,8 @@ fn read_head(stream: &mut impl Read) -> io::Result<Head> {
 /// and ignored. Real ones are far shorter.
 const MAX_SIDECAR: u64 = 1 << 24;
 
-/// Whether a file contains token ids, or the index of such a file, according to its sidecar.
+/// Whether `path` is a file of token ids with a sidecar, or the `.index` file that the sidecar of such a file
+/// names.
 fn is_written_by_encode(path: &Path) -> bool {
     let is_index = path.extension().is_some_and(|end| end == "index");
     read_sidecar(path).is_some()
