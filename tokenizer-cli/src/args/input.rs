@@ -19,9 +19,8 @@ pub(crate) struct InputArguments {
     /// document per line. A Parquet table holds one document per row. gzip and Zstandard files are
     /// decompressed.
     ///
-    /// Two kinds of file are refused unless --json-lines or --text is given: one that starts with JSON
-    /// objects, one per line, but has none of these extensions; and a .json file that does not start
-    /// that way.
+    /// Unless --json-lines or --text is given, two kinds of file are refused: files that look like JSON
+    /// lines but have none of the extensions above, and .json files that do not look like JSON lines.
     /// Archives, images, models and other files that are not text are refused. Folders require
     /// --recursive.
     #[arg(value_name = "INPUT", required = true, help_heading = None::<&str>)]

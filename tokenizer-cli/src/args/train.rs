@@ -74,6 +74,9 @@ pub(crate) struct TrainArguments {
     pub(crate) min_frequency: Count,
 
     /// Make no token longer than N bytes
+    ///
+    /// N is inclusive. The max_token_length of Hugging Face's BpeTrainer is exclusive: to match
+    /// max_token_length=17, pass 16.
     #[arg(long, value_name = "N", value_parser = positive::<usize>)]
     #[arg(help_heading = heading::TRAINING)]
     pub(crate) max_token_bytes: Option<usize>,
@@ -147,8 +150,7 @@ pub(crate) enum TieBreakRule {
     /// Bytes 0 to 255, merges, special tokens (like rustbpe)
     Raw,
     /// Special tokens, bytes in the order of the byte-level alphabet, merges (like Hugging Face's
-    /// BpeTrainer; its max_token_length is exclusive, so max_token_length=17 corresponds to
-    /// --max-token-bytes 16)
+    /// BpeTrainer)
     Huggingface,
 }
 

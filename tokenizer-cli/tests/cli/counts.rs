@@ -394,7 +394,9 @@ fn a_memory_limit_that_is_too_low_is_refused() {
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(
-        said.contains("counts in temporary files: cannot create a temporary file in"),
+        said.contains(
+            "cannot keep piece counts in temporary files: cannot create a temporary file in"
+        ),
         "{said}"
     );
     assert!(folder.names().is_empty());

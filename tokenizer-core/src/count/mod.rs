@@ -78,7 +78,7 @@ pub enum CountError {
     #[error(transparent)]
     PieceCounts(#[from] PieceCountsError),
     /// A temporary file could not be created, written or read.
-    #[error("counts in temporary files: {0}")]
+    #[error("cannot keep piece counts in temporary files: {0}")]
     Store(String),
     /// The distinct pieces need more memory than allowed.
     #[error("distinct pieces need more than the {max_memory} bytes of memory allowed")]

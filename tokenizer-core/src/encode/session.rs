@@ -5,8 +5,8 @@
 //!
 //! A chunk is a whole piece, or a fragment of one (`chunks.rs`). Chunks are looked up in a table, and misses
 //! are processed in batches. A chunk that is not in the table is buffered, with the index in the output at
-//! which its ids belong. When the buffer is full, and at the end of a run, its chunks are merged in lockstep
-//! (`lockstep.rs`) and stored in the table. Their ids are then inserted from the last index backwards, so
+//! which its ids belong. When the buffer is full, and at the end of a run, its chunks are merged, those of up
+//! to 64 bytes in lockstep (`lockstep.rs`), and stored in the table. Their ids are then inserted from the last index backwards, so
 //! that each id in the output moves at most once per batch. New words tend to
 //! recur soon, so repeats within a batch are detected; a chunk that misses twice in a batch is usually merged
 //! only once.
@@ -231,9 +231,9 @@ struct MissBuffer {
     /// key and bytes are compared.
     recent: [u8; 2 * MISS_BATCH],
     jobs: Vec<MergeJob>,
-    /// For each job, the key under which its ids are also stored as a fragment. `Some` only if the job is a
-    /// fragment of a piece of up to 15 bytes (such pieces are looked up whole and cut only on a miss, see
-    /// `add_jobs`) and was not found in the table. The ids of the whole piece are stored separately.
+    /// For each job, the key under which [`MissBuffer::store`] adds its ids to the table, besides those of the
+    /// whole piece. `None` unless the job is one of several fragments of a piece of up to 15 bytes and was not
+    /// found in the table. (Such pieces are looked up whole and cut only on a miss, see `add_jobs`.)
     fragment_keys: Vec<Option<u128>>,
     /// The ids of all jobs.
     merged: Vec<TokenId>,
