@@ -290,8 +290,8 @@ mod tests {
 
     #[test]
     fn a_panic_in_a_document_propagates_without_a_deadlock() {
-        /// Counts the calls of `as_ref` in the first field and panics at the call given by the second; 0
-        /// means never.
+        /// The first field counts the calls of `as_ref`. The second is the number of the call that panics, or 0
+        /// for none.
         struct Broken(AtomicUsize, usize);
         impl AsRef<[u8]> for Broken {
             fn as_ref(&self) -> &[u8] {

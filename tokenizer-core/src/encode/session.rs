@@ -101,8 +101,8 @@ impl Session {
         }
     }
 
-    /// Returns the runs of pieces of `text`, in which special tokens are not recognised: callers have
-    /// split off the allowed ones. `offset` is added to the byte offsets in errors.
+    /// Returns the runs of pieces of `text`. Special tokens are not recognised here: callers have already split
+    /// off the allowed ones. `offset` is added to the byte offsets in errors.
     pub(super) fn runs<'s, 't: 's>(
         &'s mut self,
         tables: &'t SharedTables,
@@ -231,9 +231,9 @@ struct MissBuffer {
     /// key and bytes are compared.
     recent: [u8; 2 * MISS_BATCH],
     jobs: Vec<MergeJob>,
-    /// For each job, the key under which [`MissBuffer::store`] adds its ids to the table, besides those of the
-    /// whole piece. `None` unless the job is one of several fragments of a piece of up to 15 bytes and was not
-    /// found in the table. (Such pieces are looked up whole and cut only on a miss, see `add_jobs`.)
+    /// For each job, the key under which to store its ids, if it is a new fragment that `add_jobs` cut from a
+    /// piece of up to 15 bytes. `None` for other jobs, and for fragments that the table already has. The ids of
+    /// each whole miss are stored in addition, under the key of the miss.
     fragment_keys: Vec<Option<u128>>,
     /// The ids of all jobs.
     merged: Vec<TokenId>,
@@ -389,7 +389,8 @@ impl MissBuffer {
         self.misses.clear();
     }
 
-    /// Adds the jobs of a miss: one for a token or an uncut chunk, or one for each fragment of a piece.
+    /// Adds the jobs of a miss: one for each fragment if a short piece is cut here, otherwise one for the whole
+    /// chunk. With `ignore_merges`, the id of a piece that is a token is already known.
     ///
     /// Pieces of up to 15 bytes with non-ASCII characters are cut only here, on a miss: the first look-up
     /// takes them whole. Their fragments are looked up, and merged if they are not in the table either.

@@ -9,8 +9,9 @@
 //! left-to-right pairing starts; but no pair has crossed the left end of the range, so pairing starts there,
 //! as at the start of a separate piece.) At any time, equal byte ranges between boundaries therefore hold the
 //! same sequence of tokens. So the merge that first produces some bytes turns all such ranges into the new
-//! token, and no other pair is left that could produce them. Models from elsewhere may have two ids for the
-//! same bytes.
+//! token, and no other pair is left that could produce them. This holds only for models trained from bytes:
+//! when another model is extended, a pair may produce the bytes of an existing token, and is then skipped
+//! (`extend.rs`).
 
 mod candidates;
 mod cell;
