@@ -10,6 +10,8 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
+import warnings
 from pathlib import Path
 
 import pytest
@@ -221,6 +223,8 @@ def test_originals_that_are_not_installed(plugin, tmp_path_factory, has_plugin):
     (folder / "tokenizer_py").symlink_to(Path(tokenizer_py.__file__).parent)
     code = f"""
 import sys
+import threading
+import warnings
 sys.path += [{str(folder)!r}, {str(plugin)!r}][:{1 + has_plugin}]
 import tokenizer_py
 for _ in range(2):
@@ -349,3 +353,42 @@ def test_the_educational_module(visualise, capsys):
         decoded = encoding.decode(ids), encoding.decode_tokens_bytes(ids)
         results.append((list(ranks.items()), ids, decoded, capsys.readouterr().out))
     assert results[0] == results[1]
+
+
+def test_uninstall_after_the_finders_are_gone():
+    saved = list(sys.meta_path)
+    with pytest.warns(RuntimeWarning):
+        tokenizer_py.install()
+    sys.meta_path[:] = saved
+    tokenizer_py.uninstall()
+    assert sys.modules["tiktoken"] is original
+
+
+def test_other_threads_import_meanwhile():
+    """Modules come and go in ``sys.modules`` while it is searched."""
+    done = threading.Event()
+
+    def change() -> None:
+        number = 0
+        while not done.is_set():
+            number += 1
+            name = f"made_up_{number % 50}"
+            sys.modules[name] = original
+            sys.modules.pop(name, None)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        for _ in range(200):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)
+                tokenizer_py.install()
+            assert sys.modules["tiktoken"] is tokenizer_py.tiktoken
+            tokenizer_py.uninstall()
+            assert sys.modules["tiktoken"] is original
+    finally:
+        done.set()
+        thread.join()
+        sys.setswitchinterval(interval)

@@ -2,7 +2,8 @@
 
 The import system looks a module up in ``sys.modules`` and, if it is missing, asks each finder on
 ``sys.meta_path``. ``install`` removes the originals from ``sys.modules`` and puts a finder in front that
-returns the modules of this package; ``uninstall`` reverses both steps.
+returns the modules of this package; ``uninstall`` reverses both steps. Modules of this package that are
+already imported are entered into ``sys.modules`` at once, so that threads never see a module half loaded.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def uninstall() -> None:
 
 
 class _Loader:
-    def __init__(self, replacement: str) -> None:
+    def __init__(self, replacement: ModuleType) -> None:
         self._replacement = replacement
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
@@ -98,7 +99,7 @@ class _Loader:
     def exec_module(self, module: ModuleType) -> None:
         # After this call, the import system returns whatever module `sys.modules` has under this name.
         # If `create_module` returned our module instead, the import system would overwrite its `__spec__`.
-        sys.modules[module.__name__] = importlib.import_module(self._replacement)
+        sys.modules[module.__name__] = self._replacement
 
 
 class _Finder:
@@ -116,7 +117,7 @@ class _Finder:
         if found is None:
             return None
         is_package = found.submodule_search_locations is not None
-        loader: Any = _Loader(replacement)
+        loader: Any = _Loader(importlib.import_module(replacement))
         return ModuleSpec(name, loader, origin=found.origin, is_package=is_package)
 
 
@@ -131,34 +132,53 @@ class _NamespaceFinder:
 
 _lock = threading.RLock()
 _active: set[Installation] = set()
+_is_installed = False
 _originals: dict[str, ModuleType] = {}
 _finder: Any = _Finder()
 _namespace_finder: Any = _NamespaceFinder()
 
 
 def _activate(installation: Installation) -> None:
+    global _is_installed
     with _lock:
-        if not _active:
+        if not _is_installed:
             # Comes first, so that nothing has changed if the warning is raised as an error.
             _warn_if_imported()
             _originals.update(_remove_modules())
+            _is_installed = True
             sys.meta_path.insert(0, _finder)
             sys.meta_path.append(_namespace_finder)
+            _enter_imported_modules()
         _active.add(installation)
 
 
 def _restore() -> None:
-    if _finder in sys.meta_path:
-        sys.meta_path.remove(_finder)
-        sys.meta_path.remove(_namespace_finder)
+    global _is_installed
+    if _is_installed:
+        # Other code may have replaced the list.
+        sys.meta_path[:] = [f for f in sys.meta_path if f not in (_finder, _namespace_finder)]
         _remove_modules()
         sys.modules.update(_originals)
         _originals.clear()
+        _is_installed = False
 
 
 def _remove_modules() -> dict[str, ModuleType]:
-    names = [name for name in sys.modules if name.partition(".")[0] in _PACKAGES]
-    return {name: sys.modules.pop(name) for name in names}
+    # A copy, since another thread may import meanwhile.
+    names = [name for name in list(sys.modules) if name.partition(".")[0] in _PACKAGES]
+    return {name: sys.modules.pop(name) for name in names if name in sys.modules}
+
+
+def _enter_imported_modules() -> None:
+    """Enters the imported modules of this package under the names of the originals.
+
+    Not those in ``tiktoken_ext``: a module becomes an attribute of its package only if it is loaded.
+    """
+    for original in ("rustbpe", "tiktoken"):
+        replacement = _REPLACEMENTS[original]
+        for name, module in list(sys.modules.items()):
+            if name == replacement or name.startswith(replacement + "."):
+                sys.modules[original + name[len(replacement) :]] = module
 
 
 def _replacement(name: str) -> str | None:

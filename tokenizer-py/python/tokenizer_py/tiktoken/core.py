@@ -350,9 +350,9 @@ class Encoding:
             allowed = self.special_tokens_set
         if disallowed == "all":
             disallowed = self.special_tokens_set - (allowed or frozenset())
+        if not isinstance(disallowed, frozenset):
+            disallowed = frozenset(disallowed)
         if disallowed:
-            if not isinstance(disallowed, frozenset):
-                disallowed = frozenset(disallowed)
             if match := _special_token_regex(disallowed).search(text):
                 raise_disallowed_special_token(match.group())
         return allowed
