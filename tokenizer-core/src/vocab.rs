@@ -306,7 +306,7 @@ impl Vocab {
     }
 
     /// Returns the hash of the `length` > 0 bytes at `text[at]` and prefetches its bucket. Returns `None`
-    /// if no token is that long.
+    /// if every token is shorter.
     #[inline]
     pub(crate) fn hash_and_prefetch(&self, text: &[u8], at: usize, length: usize) -> Option<u64> {
         (length <= self.longest).then(|| {

@@ -1,8 +1,8 @@
 //! Sets of special tokens, with a small cache.
 //!
-//! Compiling a set for the search costs more than encoding a short text, and callers use the same few
-//! sets repeatedly. So the last few compiled sets are cached. The set of all special tokens is compiled
-//! when the tokenizer is created.
+//! To find special tokens in a text, their set must first be compiled, which costs more than encoding a short
+//! text. Callers use the same few sets repeatedly, so the last few compiled sets are cached. The set of all
+//! special tokens is compiled when the tokenizer is created.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -26,8 +26,8 @@ pub(crate) struct Specials {
     all: Choice,
     /// The sets compiled last, the newest first.
     ///
-    /// A thread that holds this lock neither releases the interpreter nor runs Python code. So the lock
-    /// cannot deadlock with the GIL or stay locked in a forked child.
+    /// Locked only by threads that hold the GIL, which neither release it nor run Python code until they
+    /// unlock. So the lock cannot deadlock with the GIL or stay locked in a forked child.
     recent: Mutex<Vec<Arc<Chosen>>>,
 }
 

@@ -84,9 +84,9 @@ pub(crate) struct TrainArguments {
     /// Break ties by this rule
     #[arg(long, value_enum, value_name = "RULE", default_value_t = TieBreakRule::Raw)]
     #[arg(hide_possible_values = true)]
-    #[arg(long_help = with_values::<TieBreakRule>("Break ties by this rule. Of two pairs with equal \
-        counts, the one with the smaller left id is merged first; if the left ids are equal, the one with \
-        the smaller right id. RULE sets the order in which ids are assigned, and so which id is smaller:"))]
+    #[arg(long_help = with_values::<TieBreakRule>("Set the order of ids, which decides ties. Of two pairs \
+        with equal counts, the one with the smaller left id is merged first; if the left ids are equal, the \
+        one with the smaller right id. RULE is the order in which ids are assigned:"))]
     #[arg(help_heading = heading::TRAINING)]
     pub(crate) tie_break: TieBreakRule,
 
@@ -172,7 +172,8 @@ pub(crate) struct CountingArguments {
     ///
     /// SIZE is a number of bytes, such as 2GB (powers of 1,000) or 512MiB (powers of 1,024). Counts that
     /// do not fit are written to temporary files in TMPDIR; the result is the same. Memory for reading
-    /// documents is not included. `train` fails if merging would need more than SIZE.
+    /// documents is not included. Learning the merges uses no temporary
+    /// files: `train` fails if it is estimated to need more than SIZE.
     #[arg(long, value_name = "SIZE", value_parser = size, help_heading = heading::PERFORMANCE)]
     pub(crate) max_memory: Option<usize>,
 }

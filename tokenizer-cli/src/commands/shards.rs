@@ -36,7 +36,8 @@ pub(super) struct Written {
 }
 
 impl Shards {
-    /// Opens a single output, or with `shard_tokens` the first shard that is not complete.
+    /// Creates the single output file or, if `shard_tokens` is set, finds the first incomplete shard, which the
+    /// first write creates.
     ///
     /// # Errors
     /// If a shard exists and `resume` is not set, or if a complete shard belongs to a run with another model,
@@ -65,7 +66,7 @@ impl Shards {
             let exists = path.exists() || beside(path, ".json").exists();
             ensure(resume || !exists, || {
                 let error = failed(format!("{}: shard exists already", path.display()));
-                error.hint("--resume continues after complete shards; or remove them")
+                error.hint("pass --resume to continue after the complete shards, or remove the existing shards")
             })?;
             let Some(header) = Header::beside(path)? else {
                 break;
@@ -117,7 +118,7 @@ impl Shards {
     /// Ends the last file, and returns what this run has written.
     pub(super) fn finish(mut self) -> Result<Written> {
         if self.number == 0 {
-            // A corpus without documents has a file too, without ids.
+            // An empty corpus still produces one file, with no ids in it.
             self.writer()?;
         }
         self.end_file()?;
@@ -130,7 +131,7 @@ impl Shards {
             self.number += 1;
             self.documents += counts.documents;
             self.written.tokens += counts.tokens;
-            // Of a shard, only the file of ids is listed, not its index and header.
+            // For a shard, list only the file of ids, not the index or header beside it.
             let listed_count = if self.shard_tokens.is_some() {
                 1
             } else {

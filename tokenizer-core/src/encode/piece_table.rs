@@ -221,7 +221,12 @@ impl PieceTable {
 
     /// Appends the ids of a chunk, however many. Returns `false` on a miss.
     #[inline]
-    pub(super) fn append(&self, prepared: Prepared, chunk: &[u8], ids: &mut Vec<TokenId>) -> bool {
+    pub(super) fn append_ids_of(
+        &self,
+        prepared: Prepared,
+        chunk: &[u8],
+        ids: &mut Vec<TokenId>,
+    ) -> bool {
         for bucket in &self.buckets[prepared.bucket..prepared.bucket + PROBES] {
             for (&key, &found) in bucket.keys.iter().zip(&bucket.ids) {
                 if key == 0 {
@@ -521,7 +526,7 @@ mod tests {
     fn found(table: &PieceTable, prepared: Prepared, piece: &[u8]) -> Option<Vec<TokenId>> {
         let (mut quick, mut all) = (vec![7], vec![7]);
         let known = table.look_up(Tier::best(), piece, 0, &[prepared], &mut quick);
-        let is_found = table.append(prepared, piece, &mut all);
+        let is_found = table.append_ids_of(prepared, piece, &mut all);
         assert_eq!(known == 1, is_found && all.len() <= 1 + INLINE_IDS);
         assert!(known == 0 || quick == all);
         is_found.then(|| all.split_off(1))

@@ -180,7 +180,7 @@ impl RunEncoder {
                 }
                 if let Some(&prepared) = group[..filled].get(done) {
                     let chunk = &text[start..prepared.end.offset()];
-                    if !self.table.append(prepared, chunk, ids) {
+                    if !self.table.append_ids_of(prepared, chunk, ids) {
                         (self.misses).add(&tables.rules, prepared, start, text, ids);
                     }
                     start = prepared.end.offset();
@@ -231,9 +231,9 @@ struct MissBuffer {
     /// key and bytes are compared.
     recent: [u8; 2 * MISS_BATCH],
     jobs: Vec<MergeJob>,
-    /// For each job, the key under which to store its ids, if it is a new fragment that `add_jobs` cut from a
-    /// piece of up to 15 bytes. `None` for other jobs, and for fragments that the table already has. The ids of
-    /// each whole miss are stored in addition, under the key of the miss.
+    /// Parallel to `jobs`. If `add_jobs` cut a piece, and the job is one of its fragments that is not in the table
+    /// yet, the key under which the ids of the fragment are stored; otherwise `None`. Independently of this,
+    /// `store` stores the ids of every first miss under the key of the miss.
     fragment_keys: Vec<Option<u128>>,
     /// The ids of all jobs.
     merged: Vec<TokenId>,
@@ -244,7 +244,7 @@ struct Miss {
     prepared: Prepared,
     start: usize,
     /// With `ignore_merges`, the hash with which to look up a whole piece in the vocabulary: if the piece is a
-    /// token, it is not merged. `None` for fragments, for repeats, and if no token is as long as the piece.
+    /// token, it is not merged. `None` for fragments, for repeats, and if the piece is longer than every token.
     hash: Option<u64>,
     /// The index in the output at which its ids are inserted.
     insert_at: usize,
@@ -390,7 +390,8 @@ impl MissBuffer {
     }
 
     /// Adds the jobs of a miss: one for each fragment if a short piece is cut here, otherwise one for the whole
-    /// chunk. With `ignore_merges`, the id of a piece that is a token is already known.
+    /// chunk. With `ignore_merges`, a whole piece that is a token gets a job with the id from the
+    /// vocabulary, so it is not merged.
     ///
     /// Pieces of up to 15 bytes with non-ASCII characters are cut only here, on a miss: the first look-up
     /// takes them whole. Their fragments are looked up, and merged if they are not in the table either.
@@ -416,7 +417,7 @@ impl MissBuffer {
                 let to = chunk.end.offset();
                 let before = self.merged.len();
                 if filled > 1 {
-                    (context.table).append(chunk, &piece[from..to], &mut self.merged);
+                    (context.table).append_ids_of(chunk, &piece[from..to], &mut self.merged);
                 }
                 let known_count = self.merged.len() - before;
                 let key = (filled > 1).then_some(chunk.key());

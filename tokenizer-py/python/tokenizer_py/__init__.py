@@ -2,9 +2,10 @@
 
 - ``Tokenizer``: a model, trained, read from a file, or converted from another package.
 - ``AddedToken``: a special or other added token with its flags.
-- ``count_pieces``, ``PieceCounts``: the pieces of a corpus with their counts, the input for training.
+- ``count_pieces``, ``PieceCounts``: count the pieces of a corpus; the counts can be used for training.
 - ``install``, ``uninstall``: redirect ``import tiktoken`` and ``import rustbpe`` to this package.
-- ``tokenizer_py.rustbpe``, ``tokenizer_py.tiktoken``: drop-in modules for the packages of these names.
+- ``tokenizer_py.rustbpe``, ``tokenizer_py.tiktoken``: drop-in replacements for the packages ``rustbpe``
+  and ``tiktoken``.
 - ``tokenizer_py.pickles``: reads nanochat's ``tokenizer.pkl`` without running code from it.
 
 >>> from tokenizer_py import Tokenizer, rustbpe, tiktoken
