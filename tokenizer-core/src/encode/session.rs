@@ -231,8 +231,8 @@ struct MissBuffer {
     /// key and bytes are compared.
     recent: [u8; 2 * MISS_BATCH],
     jobs: Vec<MergeJob>,
-    /// Parallel to `jobs`. If `add_jobs` cut a piece, and the job is one of its fragments that is not in the table
-    /// yet, the key under which the ids of the fragment are stored; otherwise `None`. Independently of this,
+    /// Parallel to `jobs`. `Some(key)` if the job is a fragment of a piece that `add_jobs` cut, and the fragment
+    /// is not in the table yet: `store` stores its ids under `key`. `None` for all other jobs. In addition,
     /// `store` stores the ids of every first miss under the key of the miss.
     fragment_keys: Vec<Option<u128>>,
     /// The ids of all jobs.

@@ -5,12 +5,12 @@
 //!
 //! **No two merges produce the same bytes.** A merge removes a token boundary for good. So if both ends of
 //! a byte range are boundaries now, no merge has ever crossed them, and the range has been merged like a
-//! piece of its own. (Runs of equal tokens are no exception. Their result depends on where left-to-right pairing
-//! starts. But no pair has crossed the left end of the range, so even if the run begins further left, tokens
-//! are paired from that end on exactly as from the start of a separate piece.) At any time, equal byte ranges between boundaries therefore hold the
+//! piece of its own. (This holds for runs of equal tokens too, although their result depends on where left-to-right
+//! pairing starts. A run may begin to the left of the range; but since no pair has crossed the left end of the
+//! range, pairing inside the range started at that end, as in a separate piece.) At any time, equal byte ranges between boundaries therefore hold the
 //! same sequence of tokens. So when a merge first produces a given byte string, every range between boundaries that holds
-//! this string consists of the same pair. Afterwards each of these ranges is the new token or, if an
-//! overlapping one was merged instead, is no longer between boundaries. No other pair is left that could
+//! this string consists of the same pair. Afterwards each of these ranges is either the new
+//! token or, if an overlapping range was merged instead, no longer between boundaries. No other pair is left that could
 //! produce the string. This holds only for models trained from bytes:
 //! when another model is extended, a pair may produce the bytes of an existing token, and is then skipped
 //! (`extend.rs`).

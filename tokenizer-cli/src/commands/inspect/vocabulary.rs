@@ -66,7 +66,7 @@ fn list(report: &mut String, title: &str, groups: Vec<Vec<TokenId>>, limit: usiz
     }
 }
 
-/// Returns the tokens that merging their own bytes does not produce, each as a group of one.
+/// Returns the tokens whose bytes do not merge into the token itself, each as a group of one.
 fn unreachable(model: &Model) -> Vec<Vec<TokenId>> {
     let rule = MergeRule::new(model);
     let tokens = model.vocab().iter();
@@ -91,7 +91,8 @@ fn equal_when_trimmed(model: &Model) -> Vec<Vec<TokenId>> {
     groups
 }
 
-/// Returns the script of the letters of a token, or a description of a token without letters.
+/// Returns the script of the letters of a token, `mixed` if they have several, or a description of a token
+/// without letters or with partial characters.
 fn script(token: &[u8]) -> &'static str {
     let Ok(text) = std::str::from_utf8(token) else {
         return "partial characters";

@@ -112,7 +112,8 @@ impl Table {
         self.pattern.as_ref()
     }
 
-    /// Calls `each` with every piece and its count, in the order of the rows.
+    /// Calls `each` with the piece and count of each row, in order. Rows with a count of zero or an empty piece
+    /// are skipped.
     ///
     /// # Errors
     /// At the first invalid row, the first error of `each`, or damage to the file.

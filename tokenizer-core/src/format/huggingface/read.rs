@@ -20,7 +20,8 @@ pub fn read(bytes: &[u8]) -> Result<Model, HuggingFaceError> {
     read_with(bytes, |parts| Ok(parts.added))
 }
 
-/// The components of a `tokenizer.json` on which the added tokens of its folder depend.
+/// The parts of a `tokenizer.json` that are needed to determine the added tokens of a model, which the other
+/// files in its folder may change.
 pub(super) struct Components<'p> {
     pub(super) spellings: &'p Spellings<'p>,
     pub(super) added: Vec<SpecialToken>,
@@ -76,7 +77,7 @@ pub(super) fn read_with(
     Ok(model.with_call_settings(settings))
 }
 
-/// Returns `truncation` or `padding` as JSON text, in which the model stores it.
+/// Returns `truncation` or `padding` as JSON text, the form in which the model stores it; `None` for `null`.
 fn read_setting(at: &At<'_>) -> Result<Option<String>, HuggingFaceError> {
     if at.is_null() {
         return Ok(None);
@@ -163,13 +164,13 @@ fn read_template(at: &At<'_>) -> Result<Affixes, HuggingFaceError> {
     if !text_seen {
         return Err(at
             .field("single")
-            .expected("a list that contains the text \"A\""));
+            .expected(r#"a list that contains {"Sequence": {"id": "A"}}"#));
     }
     Ok(affixes)
 }
 
 /// Checks the decoder. The model stores no decoder: it decodes to the bytes of its tokens, as `ByteLevel`
-/// does, the only supported decoder.
+/// does, the only supported decoder. A missing decoder is read as `ByteLevel`.
 fn check_decoder(at: &At<'_>) -> Result<(), HuggingFaceError> {
     match at.component()? {
         None => Ok(()),
@@ -243,8 +244,8 @@ fn read_model(
     spellings.model(pattern, rules?, ignore_merges, &added)
 }
 
-/// Refuses algorithms other than BPE. Runs before other checks, which would also fail, for less helpful
-/// reasons. A missing type is accepted: old BPE files have none.
+/// Refuses algorithms other than BPE. Runs before the other checks: a file of another algorithm may fail
+/// those too, but with a less helpful error. A missing type is accepted: old BPE files have none.
 fn check_model_type(at: &At<'_>) -> Result<(), HuggingFaceError> {
     match at.field("type").value {
         Json::Text(name) if name != "BPE" => {
@@ -255,7 +256,7 @@ fn check_model_type(at: &At<'_>) -> Result<(), HuggingFaceError> {
     }
 }
 
-/// Refuses a `tokenizer.json` of an algorithm other than BPE. Checks nothing else.
+/// Refuses invalid JSON, and a `tokenizer.json` of an algorithm other than BPE. Checks nothing else.
 pub(super) fn check_algorithm(bytes: &[u8]) -> Result<(), HuggingFaceError> {
     check_model_type(&At::root(&Json::parse(bytes)?).field("model"))
 }
@@ -508,7 +509,7 @@ mod tests {
             (
                 "post_processor",
                 r#"{"type": "TemplateProcessing", "single": [], "pair": [], "special_tokens": {}}"#,
-                "post_processor.single: expected a list that contains the text",
+                r#"post_processor.single: expected a list that contains {"Sequence""#,
             ),
             (
                 "post_processor",
