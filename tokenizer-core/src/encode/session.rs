@@ -26,7 +26,8 @@ use crate::pattern::{Spans, Splitter};
 use crate::simd::Tier;
 use crate::token::TokenId;
 
-/// Read-only tables shared by all sessions.
+/// The merge rules and safe boundaries, read-only and shared by all sessions. The piece table is not among
+/// them: each session has its own.
 pub(super) struct SharedTables {
     pub(super) rules: MergeRules,
     pub(super) boundaries: Boundaries,
@@ -231,9 +232,9 @@ struct MissBuffer {
     /// key and bytes are compared.
     recent: [u8; 2 * MISS_BATCH],
     jobs: Vec<MergeJob>,
-    /// Parallel to `jobs`. `Some(key)` if the job is a fragment of a piece that `add_jobs` cut, and the fragment
-    /// is not in the table yet: `store` stores its ids under `key`. `None` for all other jobs. In addition,
-    /// `store` stores the ids of every first miss under the key of the miss.
+    /// Parallel to `jobs`. For a fragment that `add_jobs` cut and did not find in the table: the key under which
+    /// `store` stores its ids. `None` for all other jobs. (`store` also stores the ids of the whole chunk under
+    /// the chunk's own key, for every miss that is not a repeat.)
     fragment_keys: Vec<Option<u128>>,
     /// The ids of all jobs.
     merged: Vec<TokenId>,
