@@ -51,8 +51,8 @@ impl InputName {
                 "--json-lines reads every line as a record, --text reads all of it as text"
             }
             DocumentError::Refused(Refused::JsonArray) => {
-                "write its elements one per line to a .jsonl file, as with `jq -c '.[]'`, or read all \
-                 of it as text with --text"
+                "write its elements one per line, as `jq -c '.[]'` does, and read them with \
+                 --json-lines; or read all of it as text with --text"
             }
             DocumentError::Refused(Refused::Compression(_)) => {
                 "decompress it into a file, or into a pipe to standard input, which is INPUT `-`"

@@ -153,7 +153,7 @@ fn wrong_usage_is_refused_before_reading() {
         .fails(2, &["m.txt", ".bpe, .json or .tiktoken"]);
     folder
         .run(&["train", "corpus.txt", "--extend", "m.bpe", "-o", "m.bpe"])
-        .fails(2, &["m.bpe", "a file that is read"]);
+        .fails(2, &["m.bpe: is both an input and an output"]);
     folder
         .run(&["train", "corpus.txt", "--extend", "no.bpe", "-o", "x.bpe"])
         .fails(1, &["no.bpe: No such file"]);
