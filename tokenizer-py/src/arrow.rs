@@ -23,8 +23,8 @@ const STREAM: &CStr = c"arrow_array_stream";
 const SCHEMA: &CStr = c"arrow_schema";
 const ARRAY: &CStr = c"arrow_array";
 
-/// A stream of arrays. Call `next` detached from the interpreter
-/// (`Python::detach`); producers written in Python attach by themselves.
+/// A stream of arrays. Call `next` detached from the interpreter (`Python::detach`); producers
+/// written in Python attach by themselves.
 pub(crate) type Stream = Box<dyn Iterator<Item = Result<ArrayRef, ArrowError>> + Send>;
 
 /// A stream of arrays with their type.

@@ -201,8 +201,8 @@ fn first_character(bytes: u32) -> Option<(u32, usize)> {
 pub(crate) struct Ints {
     /// Ids below this limit are cached.
     id_limit: usize,
-    /// Indexed by id. Allocated when the first list is built;
-    /// ids returned as numpy arrays need no Python ints.
+    /// Indexed by id. Allocated when the first list is built; ids returned as numpy arrays need no
+    /// Python ints.
     slots: OnceLock<Box<[Slot]>>,
 }
 

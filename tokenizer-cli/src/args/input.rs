@@ -14,10 +14,9 @@ use super::values::with_values;
 pub(crate) struct InputArguments {
     /// Files or folders to read; `-` is standard input
     ///
-    /// A text file is one document, unless --per-line or --document-separator
-    /// divides it. A file named .jsonl, .ndjson, .json, .jsonlines or .jl holds JSON lines, one
-    /// document per line. A Parquet table holds one document per row. gzip and Zstandard files are
-    /// decompressed.
+    /// A text file is one document, unless --per-line or --document-separator divides it. A file
+    /// named .jsonl, .ndjson, .json, .jsonlines or .jl holds JSON lines, one document per line. A
+    /// Parquet table holds one document per row. gzip and Zstandard files are decompressed.
     ///
     /// Unless --json-lines or --text is given, two kinds of file are refused: files that look like JSON
     /// lines but have none of the extensions above, and .json files that do not look like JSON lines.

@@ -170,10 +170,10 @@ pub(crate) struct CountingArguments {
 
     /// Count pieces within this much memory
     ///
-    /// SIZE is a number of bytes, such as 2GB (powers of 1,000) or 512MiB (powers of 1,024). Counts that
-    /// do not fit are written to temporary files in TMPDIR; the result is the same. Memory for reading
-    /// documents is not included. Learning the merges uses no temporary
-    /// files: `train` fails if it is estimated to need more than SIZE.
+    /// SIZE is a number of bytes, such as 2GB (powers of 1,000) or 512MiB (powers of 1,024). Counts
+    /// that do not fit are written to temporary files in TMPDIR; the result is the same. Memory for
+    /// reading documents is not included. Learning the merges uses no temporary files: `train`
+    /// fails if it is estimated to need more than SIZE.
     #[arg(long, value_name = "SIZE", value_parser = size, help_heading = heading::PERFORMANCE)]
     pub(crate) max_memory: Option<usize>,
 }

@@ -9,10 +9,9 @@
 //! Runs are sorted by bytes rather than partitioned by hash, because the files of counts that the program
 //! writes are sorted by bytes anyway, and because a partition might exceed memory, while a merge never does.
 //!
-//! **Cost.** A piece is written once for each run that contains it, and again whenever such a run is merged
-//! into a longer one.
-//! Memory: the bound, plus the documents in flight, a few megabytes of buffers, and any piece longer than the
-//! bound.
+//! **Cost.** A piece is written once for each run that contains it, and again whenever such a run
+//! is merged into a longer one. Memory: the bound, plus the documents in flight, a few megabytes of
+//! buffers, and any piece longer than the bound.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;

@@ -252,10 +252,10 @@ impl<'t> Request<'t> {
     /// Uses up to `threads` threads, including the caller's (1 by default; 0 means 1). Results do not depend
     /// on the number.
     ///
-    /// Uses at most one thread per 64 KiB of text. A text is divided between threads only at allowed special
-    /// tokens and where the pattern is known to split. A text without such a position (one letter, a million
-    /// times) is encoded by one thread. If the pattern
-    /// [uses the regex engine](crate::Pattern::uses_regex_engine), no split position is known in advance.
+    /// Uses at most one thread per 64 KiB of text. A text is divided between threads only at
+    /// allowed special tokens and where the pattern is known to split. A text without such a
+    /// position (one letter, a million times) is encoded by one thread. If the pattern [uses the
+    /// regex engine](crate::Pattern::uses_regex_engine), no split position is known in advance.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self

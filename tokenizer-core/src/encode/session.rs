@@ -3,13 +3,13 @@
 //! [`PieceRuns::encode`] encodes one run of at most 2,048 pieces per call and appends its ids to a vector, so
 //! that callers can check a limit, add offsets or count ids between runs.
 //!
-//! A chunk is a whole piece, or a fragment of one (`chunks.rs`). Chunks are looked up in a table, and misses
-//! are processed in batches. A chunk that is not in the table is buffered, with the index in the output at
-//! which its ids belong. When the buffer is full, and at the end of a run, its chunks are merged, those of up
-//! to 64 bytes in lockstep (`lockstep.rs`), and stored in the table. Their ids are then inserted from the last index backwards, so
-//! that each id in the output moves at most once per batch. New words tend to
-//! recur soon, so repeats within a batch are detected; a chunk that misses twice in a batch is usually merged
-//! only once.
+//! A chunk is a whole piece, or a fragment of one (`chunks.rs`). Chunks are looked up in a table,
+//! and misses are processed in batches. A chunk that is not in the table is buffered, with the
+//! index in the output at which its ids belong. When the buffer is full, and at the end of a run,
+//! its chunks are merged, those of up to 64 bytes in lockstep (`lockstep.rs`), and stored in the
+//! table. Their ids are then inserted from the last index backwards, so that each id in the output
+//! moves at most once per batch. New words tend to recur soon, so repeats within a batch are
+//! detected; a chunk that misses twice in a batch is usually merged only once.
 
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;

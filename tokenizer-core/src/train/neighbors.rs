@@ -173,9 +173,9 @@ impl Side {
         if self.lists.is_empty() {
             return &[];
         }
-        // The positions of all other neighbors are written to one discard element after the lists, to avoid a
-        // branch.
-        // The buffer grows by a quarter instead of doubling: it may take gigabytes.
+        // The positions of all other neighbors are written to one discard element after the lists,
+        // to avoid a branch. The buffer grows by a quarter instead of doubling: it may take
+        // gigabytes.
         let missing = (end + 1).saturating_sub(all.capacity());
         if missing > 0 {
             all.reserve_exact((end + 1 - all.len()).max(all.len() / 4));
