@@ -1,4 +1,4 @@
-"""The Python code in the guides of ``docs`` runs and returns the ids of the tokenizer.
+"""The Python code in README.md and the guides of ``docs`` runs and returns the right ids.
 
 The commands of the guides are run by a test of the command line; what they leave for the Python is
 made by the package here.
@@ -29,7 +29,7 @@ def model(tmp_path, monkeypatch):
 
 def run(guide: str) -> dict:
     """Runs all Python blocks of a guide in order and returns their global names."""
-    text = (ROOT / "docs" / guide).read_text("utf-8")
+    text = (ROOT / guide).read_text("utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert blocks, guide
     names: dict = {}
@@ -40,7 +40,7 @@ def run(guide: str) -> dict:
 
 def test_transformers_loads_what_is_converted(model, tmp_path):
     model.save(tmp_path / "tokenizer.json")
-    theirs = run("huggingface.md")["tokenizer"]
+    theirs = run("docs/huggingface.md")["tokenizer"]
     corpus = (FIXTURES / "corpus.txt").read_text("utf-8")
     lines = (FIXTURES / "hard_cases.jsonl").read_text("utf-8").splitlines()
     hard = [json.loads(line)["text"] for line in lines]
@@ -58,10 +58,19 @@ def test_numpy_reads_shards(model, tmp_path):
     model.save(tmp_path / "model.bpe")
     header = {"dtype": "uint16", "decoding_sha256": DECODING_SHA256}
     (tmp_path / "train.bin.json").write_text(json.dumps(header))
-    names = run("shards.md")
+    names = run("docs/shards.md")
     starts = [0, *names["ends"][:-1]]
     read = [names["ids"][start:end].tolist() for start, end in zip(starts, names["ends"])]
     assert read == ids
+
+
+def test_readme_trains_encodes_and_saves(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "corpus.txt").symlink_to(FIXTURES / "corpus.txt")
+    names = run("README.md")
+    assert names["tokenizer"].vocab_size == 4096
+    assert names["rows"] == [names["tokenizer"].encode(text) for text in ("one text", "another")]
+    assert Tokenizer.from_file("model.bpe").encode("hello world") == names["ids"]
 
 
 def test_every_guide_with_python_is_run():
