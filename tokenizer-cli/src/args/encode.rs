@@ -83,8 +83,9 @@ pub(crate) struct EncodeArguments {
 
     /// Continue an interrupted run
     ///
-    /// Inputs, model and options must be those of the interrupted run. Its complete shards are kept, and
-    /// encoding continues after the last of them. If there are none, encoding starts from the beginning.
+    /// Requires --shard-tokens. Inputs, model and options must be those of the interrupted run. Its complete
+    /// files are kept, and encoding continues after the last of them. If no file is complete, encoding
+    /// starts from the beginning.
     #[arg(long, requires = "shard_tokens", help_heading = heading::OUTPUT)]
     pub(crate) resume: bool,
 

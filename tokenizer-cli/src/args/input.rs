@@ -20,7 +20,8 @@ pub(crate) struct InputArguments {
     ///
     /// Unless --json-lines or --text is given, two kinds of file are refused: files that look like JSON
     /// lines but have none of the extensions above, and .json files that do not look like JSON lines.
-    /// Archives, images, models and other files that are not text are refused. Folders require
+    /// Archives, images, models and other formats that are recognised as not text are refused; any
+    /// other input that does not look like text is read with a warning. Folders require
     /// --recursive.
     #[arg(value_name = "INPUT", required = true, help_heading = None::<&str>)]
     pub(crate) inputs: Vec<PathBuf>,

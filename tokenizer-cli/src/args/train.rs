@@ -44,7 +44,7 @@ pub(crate) struct TrainArguments {
     ///
     /// A pattern is a name (gpt2, cl100k, o200k or nanochat; also r50k and p50k) or a regex. It splits
     /// text into pieces, and merging never crosses from one piece to the next. With --from-counts, the
-    /// default is the pattern of the counts; with --extend, that of MODEL.
+    /// default is the pattern of the counts; with --extend, that of MODEL. A .tiktoken file stores none.
     #[arg(long, value_name = "NAME|REGEX", value_parser = PatternParser, allow_hyphen_values = true)]
     #[arg(hide_possible_values = true, help_heading = heading::TRAINING)]
     pub(crate) pattern: Option<Pattern>,
@@ -172,8 +172,8 @@ pub(crate) struct CountingArguments {
     ///
     /// SIZE is a number of bytes, such as 2GB (powers of 1,000) or 512MiB (powers of 1,024). Counts
     /// that do not fit are written to temporary files in TMPDIR; the result is the same. Memory for
-    /// reading documents is not included. Learning the merges uses no temporary files: `train`
-    /// fails if it is estimated to need more than SIZE.
+    /// reading documents is not included. Learning the merges cannot use temporary files: `train`
+    /// fails before it if the distinct pieces and the estimated memory for learning exceed SIZE.
     #[arg(long, value_name = "SIZE", value_parser = size, help_heading = heading::PERFORMANCE)]
     pub(crate) max_memory: Option<usize>,
 }

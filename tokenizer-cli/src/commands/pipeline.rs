@@ -5,8 +5,8 @@
 //! ```
 //!
 //! A group ends with the document that brings it to a mebibyte or more. The core's ordered map encodes the
-//! groups. A semaphore bounds the bytes of the groups that are read but not yet consumed, which are *in
-//! flight*, so memory does not grow with the corpus.
+//! groups. A semaphore bounds the bytes of the groups *in flight*: sent by the reader and not yet consumed. The
+//! reader holds at most one more group, so memory does not grow with the corpus.
 //!
 //! The reader thread is never joined, since it may block on a pipe. When the run ends early, the main thread
 //! sends the end of the input in the reader's place, so that no worker waits for the next group.
@@ -247,7 +247,7 @@ fn spawn_reader(
         let send = |group: Group| {
             in_flight.acquire(group.permits()) && groups.send(Some(Ok(group))).is_ok()
         };
-        // A panic must not be mistaken for the end of the documents.
+        // A panic is sent as an error: otherwise the workers would wait forever for the next group.
         let sent = catch_unwind(AssertUnwindSafe(|| send_groups(documents, send)));
         let error =
             sent.unwrap_or_else(|_| Err(failed("the inputs could not be read to their end")));
@@ -297,9 +297,9 @@ fn send_groups(
     error
 }
 
-/// Returns the pattern at whose boundaries a document can be cut without changing its ids. `None` if
-/// documents must be encoded whole, because they are normalized or may contain added tokens that are not
-/// special.
+/// Returns the pattern at whose boundaries a document can be cut without changing its ids, if no special
+/// tokens are allowed in it. `None` if documents must be encoded whole, because they are normalized or may
+/// contain added tokens that are not special.
 pub(super) fn cut_for(tokenizer: &Tokenizer) -> Option<&Pattern> {
     let model = tokenizer.model();
     let has_added = model.specials().iter().any(|token| !token.special);

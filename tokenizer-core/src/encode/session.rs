@@ -94,7 +94,7 @@ struct RunEncoder {
 }
 
 impl Session {
-    /// Creates a session whose piece table takes up to `cache_bytes`.
+    /// Creates a session whose piece table grows to about `cache_bytes`, or to 24 KiB if that is more.
     pub(super) fn new(tier: Tier, cache_bytes: usize) -> Self {
         Session {
             encoder: RunEncoder::new(tier, cache_bytes),
@@ -281,9 +281,10 @@ impl MissBuffer {
         merged: Vec::new(),
     };
 
-    /// Adds the chunk that starts at `text[start]`, whose ids belong at the current end of `ids`. A full
-    /// buffer must be resolved before the next group of chunks. With `ignore_merges`, prefetches the
-    /// vocabulary entry of a whole piece.
+    /// Adds the chunk that starts at `text[start]`, whose ids belong at the current end of `ids`. The caller
+    /// checks only after each group of up to `GROUP` chunks whether the buffer is full, so up to `GROUP - 1`
+    /// chunks may follow the one that fills it. With `ignore_merges`, prefetches the vocabulary entry of a
+    /// whole piece.
     #[inline(never)]
     fn add(
         &mut self,

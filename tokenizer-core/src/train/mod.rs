@@ -3,15 +3,17 @@
 //! [`learn`] is the main loop. `trainer.rs` finds and applies merges. It works on symbols (`numbering.rs`):
 //! the initial tokens in tie-break order (256 bytes, unless a model is extended), followed by the merges.
 //!
-//! **No two merges produce the same bytes.** A merge removes a token boundary for good. So if both ends
-//! of a byte range are boundaries now, no merge has ever crossed them, and the range has been merged like
-//! a piece of its own. (Runs of equal tokens are no exception, although their result depends on where
-//! left-to-right pairing starts. A run may begin to the left of the range, but no pair has crossed the
-//! left end of the range, so pairing starts afresh there, as at the start of a separate piece.) At any
-//! time, equal byte ranges between boundaries therefore hold the same sequence of tokens. So when a merge
-//! first produces a given byte string, every range between boundaries that holds this string consists of
-//! the same pair. Afterwards each of these ranges is either the new token or, if an overlapping range was
-//! merged instead, no longer between boundaries. No other pair is left that could produce the string.
+//! **No two merges produce the same bytes.** A merge removes a token boundary for good. So if both
+//! ends of a byte range are boundaries now, no merge has ever crossed them, and the range has been
+//! merged like a piece of its own. (Runs of equal tokens are no exception, although their result
+//! depends on where left-to-right pairing starts. A run may begin to the left of the range. But no
+//! merge has crossed the left end of the range, so the last pair before it ended there at the
+//! latest, and pairing begins again at the left end, as at the start of a separate piece.) At any
+//! time, equal byte ranges between boundaries therefore hold the same sequence of tokens. So when a
+//! merge first produces a given byte string, every range between boundaries that holds this string
+//! consists of the same pair. Afterwards each of these ranges is either the new token or, if an
+//! overlapping range was merged instead, no longer between boundaries. No other pair is left that
+//! could produce the string.
 //!
 //! This holds only for models trained from bytes: when another model is extended, a pair may produce the
 //! bytes of an existing token, and is then skipped (`extend.rs`).
@@ -88,7 +90,8 @@ impl Trained {
     /// Returns the result of training to a smaller vocabulary size, by keeping only the first merges.
     ///
     /// # Errors
-    /// If the size is below the number of bytes and special tokens.
+    /// If training to this size would be refused: if it is below the number of initial tokens and special
+    /// tokens, or above the limit.
     pub fn truncated(&self, vocab_size: usize) -> Result<Trained, TrainError> {
         let options = self.options.clone().with_vocab_size(vocab_size);
         options.check()?;

@@ -27,7 +27,7 @@ pub(super) enum Json {
 }
 
 impl Json {
-    /// Parses `bytes`, which must be a single value. Nesting is limited to 128 levels.
+    /// Parses `bytes`, which must be a single value. Lists and objects may be nested up to 127 levels.
     pub(super) fn parse(bytes: &[u8]) -> Result<Json, serde_json::Error> {
         serde_json::from_slice(bytes)
     }
