@@ -317,7 +317,7 @@ fn a_resumed_run_continues_after_complete_shards() {
     folder
         .run(&options)
         .fails(1, &["x-00000.bin: shard exists already"])
-        .says(&["tip: --resume"]);
+        .says(&["tip: pass --resume"]);
     let run = folder.run(&resume).succeeds();
     run.says(&[" complete shards with 400 documents", "into 0 tokens"]);
     assert!(written(&folder) == wanted);
