@@ -101,7 +101,8 @@ pub(crate) struct EncodeArguments {
 
 /// Decode ids to text
 ///
-/// The output is exactly the bytes that were encoded. Documents follow each other without a separator.
+/// The output is the bytes of the tokens: exactly the text that was encoded, unless the model normalizes
+/// text or drops parts of it. Documents follow each other without a separator.
 ///
 /// If INPUT has a header (INPUT.json), the header decides the format, and a model that decodes
 /// differently from the model that encoded the ids is refused.

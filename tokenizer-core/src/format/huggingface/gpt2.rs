@@ -37,7 +37,7 @@ pub fn is_vocab(bytes: &[u8]) -> bool {
 /// with `#` is a merge. A token of the form `<|...|>` that no merge creates is a special token.
 ///
 /// # Errors
-/// If a file is invalid or the two contradict each other. An error in the merges names the line.
+/// If a file is invalid or the two contradict each other. An invalid line of the merges is named by its number.
 pub fn read_gpt2(vocab: &[u8], merges: &[u8]) -> Result<Model, HuggingFaceError> {
     read_gpt2_with(vocab, merges, bracketed)
 }
