@@ -44,7 +44,8 @@ pub(crate) struct TrainArguments {
     ///
     /// A pattern is a name (gpt2, cl100k, o200k or nanochat; also r50k and p50k) or a regex. It splits
     /// text into pieces, and merging never crosses from one piece to the next. With --from-counts, the
-    /// default is the pattern of the counts; with --extend, that of MODEL. A .tiktoken file stores none.
+    /// default is the pattern of the counts; with --extend, that of MODEL. If MODEL is a .tiktoken file,
+    /// which stores no pattern, --pattern is required.
     #[arg(long, value_name = "NAME|REGEX", value_parser = PatternParser, allow_hyphen_values = true)]
     #[arg(hide_possible_values = true, help_heading = heading::TRAINING)]
     pub(crate) pattern: Option<Pattern>,
@@ -76,7 +77,7 @@ pub(crate) struct TrainArguments {
     /// Make no token longer than N bytes
     ///
     /// N is inclusive. The max_token_length of Hugging Face's BpeTrainer is exclusive: to match
-    /// max_token_length=17, pass 16.
+    /// max_token_length=17, pass 16. With --tie-break huggingface, 1 means 2.
     #[arg(long, value_name = "N", value_parser = positive::<usize>)]
     #[arg(help_heading = heading::TRAINING)]
     pub(crate) max_token_bytes: Option<usize>,

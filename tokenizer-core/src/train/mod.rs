@@ -6,14 +6,13 @@
 //! **No two merges produce the same bytes.** A merge removes a token boundary for good. So if both
 //! ends of a byte range are boundaries now, no merge has ever crossed them, and the range has been
 //! merged like a piece of its own. (Runs of equal tokens are no exception, although their result
-//! depends on where left-to-right pairing starts. A run may begin to the left of the range. But no
-//! merge has crossed the left end of the range, so the last pair before it ended there at the
-//! latest, and pairing begins again at the left end, as at the start of a separate piece.) At any
-//! time, equal byte ranges between boundaries therefore hold the same sequence of tokens. So when a
-//! merge first produces a given byte string, every range between boundaries that holds this string
-//! consists of the same pair. Afterwards each of these ranges is either the new token or, if an
-//! overlapping range was merged instead, no longer between boundaries. No other pair is left that
-//! could produce the string.
+//! depends on where left-to-right pairing starts. If a run begins further left, one of its pairs
+//! ended exactly at the left end of the range, since no merge has crossed it, and pairing began
+//! again there, as at the start of a separate piece.) At any time, equal byte ranges between
+//! boundaries therefore hold the same sequence of tokens. So when a merge first produces a given
+//! byte string, every range between boundaries that holds this string consists of the same pair.
+//! Afterwards each of these ranges is either the new token or, if an overlapping range was merged
+//! instead, no longer between boundaries. No other pair is left that could produce the string.
 //!
 //! This holds only for models trained from bytes: when another model is extended, a pair may produce the
 //! bytes of an existing token, and is then skipped (`extend.rs`).

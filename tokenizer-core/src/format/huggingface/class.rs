@@ -1,7 +1,8 @@
 //! Selects the tokenizer class of a folder, as `AutoTokenizer` of transformers 5 does.
 //!
-//! Some classes use a `tokenizer.json` unchanged. Others take only vocabulary and merges from it and set
-//! normalizer, pattern and added tokens themselves; two of the latter are supported, GPT-2's and Qwen2's.
+//! Some classes use a `tokenizer.json` unchanged. Others take vocabulary and merges from it, set normalizer and
+//! pattern themselves, and collect the added tokens of all files anew; two of these are supported, GPT-2's
+//! and Qwen2's.
 
 use super::added::ClassTokens;
 use super::companions::{CONFIG, Files, TOKENIZER_CONFIG};
@@ -98,7 +99,8 @@ impl Class {
         }
     }
 
-    /// The class that transformers registers for a model type; `None` if it registers none.
+    /// The class that transformers registers for a model type. `None` if it registers none, or one that is
+    /// not supported here.
     fn of_model_type(model_type: &str) -> Option<Class> {
         match model_type {
             name if AS_FILE.contains(&name) => Some(Class::AsFile),
@@ -191,7 +193,8 @@ const QWEN2: &[&str] = &[
     "qwen3_moe", "qwen3_next", "qwen3_omni_moe", "qwen3_vl", "qwen3_vl_moe", "vibevoice",
 ];
 
-/// Model types for which transformers 5.23 uses the registered class instead of the one in the files.
+/// Besides those in [`AS_FILE`], the model types for which transformers 5.23 uses the registered class
+/// whatever class the files name.
 #[rustfmt::skip]
 const OVERRIDDEN: &[&str] = &[
     "hyperclovax_vision_v2", "qwen2", "qwen3_5", "qwen3_5_moe", "qwen3_5_moe_text", "qwen4_exp",

@@ -44,7 +44,7 @@ fn check_node(node: &Expr) -> Result<(), DialectError> {
             "the repetition of case-insensitive letters that have a ligature"
         }
         Expr::LookAround(body, _) if looks_behind(node) && width(body).is_none() => {
-            "a look-behind of variable length"
+            "a look-behind whose length varies or is not known"
         }
         Expr::Literal { casei: true, .. } | Expr::Delegate { casei: true, .. }
             if ascii_bits(node).is_none() =>
@@ -92,8 +92,9 @@ fn width(node: &Expr) -> Option<usize> {
     }
 }
 
-/// The case-insensitive letters that a match can begin and end with: one bit per lower-case ASCII
-/// character.
+/// The case-insensitive characters of the first and the last part of an expression, in lower case: one bit
+/// per ASCII character. It does not matter here that a part may be empty: Oniguruma finds ligatures only
+/// in characters that are adjacent in the regex.
 #[derive(Clone, Copy, Default)]
 struct Edges {
     first: u128,
