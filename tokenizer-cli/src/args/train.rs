@@ -173,8 +173,9 @@ pub(crate) struct CountingArguments {
     ///
     /// SIZE is a number of bytes, such as 2GB (powers of 1,000) or 512MiB (powers of 1,024). Counts
     /// that do not fit are written to temporary files in TMPDIR; the result is the same. Memory for
-    /// reading documents is not included. Learning the merges cannot use temporary files: `train`
-    /// fails before it if the distinct pieces and the estimated memory for learning exceed SIZE.
+    /// reading documents is not included. Learning the merges cannot use temporary files: if the
+    /// memory of the distinct pieces plus the estimated memory for learning exceeds SIZE, `train` fails before
+    /// learning starts.
     #[arg(long, value_name = "SIZE", value_parser = size, help_heading = heading::PERFORMANCE)]
     pub(crate) max_memory: Option<usize>,
 }

@@ -5,14 +5,14 @@
 //!
 //! **No two merges produce the same bytes.** A merge removes a token boundary for good. So if both
 //! ends of a byte range are boundaries now, no merge has ever crossed them, and the range has been
-//! merged like a piece of its own. (Runs of equal tokens are no exception, although their result
-//! depends on where left-to-right pairing starts. If a run begins further left, one of its pairs
-//! ended exactly at the left end of the range, since no merge has crossed it, and pairing began
-//! again there, as at the start of a separate piece.) At any time, equal byte ranges between
-//! boundaries therefore hold the same sequence of tokens. So when a merge first produces a given
-//! byte string, every range between boundaries that holds this string consists of the same pair.
-//! Afterwards each of these ranges is either the new token or, if an overlapping range was merged
-//! instead, no longer between boundaries. No other pair is left that could produce the string.
+//! merged like a piece of its own. (The same holds for runs of equal tokens, which are paired from
+//! left to right. If such a run starts before the range, one of its pairs ends at the left end of
+//! the range, because no merge has crossed that end. So pairing within the range starts at that
+//! end, as in a piece of its own.) At any time, equal byte ranges between boundaries therefore hold
+//! the same sequence of tokens. So when a merge first produces a given byte string, every range
+//! between boundaries that holds this string consists of the same pair. Afterwards each of these
+//! ranges is either the new token or, if an overlapping range was merged instead, no longer between
+//! boundaries. No other pair is left that could produce the string.
 //!
 //! This holds only for models trained from bytes: when another model is extended, a pair may produce the
 //! bytes of an existing token, and is then skipped (`extend.rs`).
@@ -90,7 +90,7 @@ impl Trained {
     ///
     /// # Errors
     /// If training to this size would be refused: if it is below the number of initial tokens and special
-    /// tokens, or above the limit.
+    /// tokens, or above 2^24.
     pub fn truncated(&self, vocab_size: usize) -> Result<Trained, TrainError> {
         let options = self.options.clone().with_vocab_size(vocab_size);
         options.check()?;

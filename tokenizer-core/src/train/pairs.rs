@@ -9,12 +9,13 @@
 //! Most pairs of a corpus are rare. Without them, the table, the lists of positions and the queue of
 //! candidates are much smaller.
 //!
-//! **Scan.** Two passes, with pairs grouped by a hash. The first pass adds up, for each hash, the counts and
-//! the numbers of positions of all its pairs. If a hash's total count is below the threshold, so is the count
-//! of each of its pairs. The second pass writes the positions of the pairs of all other hashes into one list
-//! per hash, whose length is known. Usually a list contains a single pair, whose count is the total; other
-//! lists are sorted by pair. Pairs of single bytes have collision-free hashes. Threads scan separate ranges
-//! of pieces.
+//! **Scan.** Two passes, with pairs grouped by a hash. The first pass adds up, for each hash, the
+//! counts and the numbers of positions of all its pairs. If a hash's total count is below the
+//! threshold, so is the count of each of its pairs. The second pass writes the positions of the
+//! pairs of all other hashes into one list per hash, whose length is known. Usually a list contains
+//! a single pair, whose count is the total; other lists are sorted by pair. While there are at most
+//! 256 ids, as in the first scan when training from bytes, hashes do not collide. Threads scan
+//! separate ranges of pieces.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -78,7 +79,7 @@ impl TrackedPairs {
         self.table.get(pair).map(|occurrences| occurrences.count)
     }
 
-    /// Stops tracking a pair that is about to be merged. Returns its positions.
+    /// Stops tracking a pair. Returns its positions, or none if it was not tracked.
     pub(super) fn take(&mut self, pair: Pair) -> &[Position] {
         match self.table.take(pair) {
             Some(found) => &self.positions[found.begin..found.begin + found.length as usize],
@@ -167,8 +168,8 @@ struct PairHash {
 }
 
 impl PairHash {
-    /// Creates a hash for ids below `ids`, with about one value per four cells, up to 32 MiB of tallies per
-    /// range.
+    /// Creates a hash for ids below `ids`. For up to 256 ids it has 2^16 values and no collisions; otherwise
+    /// about one value per four cells, but at most 32 MiB of tallies per range.
     fn new(ids: usize, corpus: &Corpus) -> Self {
         let is_exact = ids <= 256;
         let min_bits = corpus.thresholds().hash_bits;
@@ -209,8 +210,8 @@ impl Tally {
     }
 }
 
-/// The hashes whose total count reaches the threshold. Their numbers start from 1, so a hash has index
-/// `number - 1` in vectors.
+/// The hashes whose total count reaches the threshold. They are numbered from 1 in ascending order.
+/// Number `n` has index `n - 1` in `sums` and in each element of `lengths`.
 struct FrequentHashes {
     /// The number of each hash, or 0 if its total count is below the threshold.
     numbers: Vec<u32>,
@@ -332,7 +333,7 @@ impl FrequentHashes {
 /// The index of the element that positions of infrequent hashes are written to. It belongs to no list.
 const DISCARDED: usize = 0;
 
-/// Lists of positions, written by several threads to disjoint elements.
+/// Lists of positions. Several threads write to disjoint elements, and all of them to [`DISCARDED`].
 struct Lists(Vec<AtomicU32>);
 
 impl Lists {

@@ -36,7 +36,7 @@ pub enum HuggingFaceError {
     Unsupported {
         /// The path of the component, such as `normalizer.normalizers[0]`.
         path: String,
-        /// The type of the component.
+        /// The type or a description of the component.
         component: String,
     },
     /// An invalid or unsupported field.
@@ -56,7 +56,7 @@ pub enum HuggingFaceError {
         /// The token.
         token: String,
     },
-    /// A merge contradicts the vocabulary.
+    /// An invalid merge: not two tokens, or not in the vocabulary.
     #[error("model.merges[{rank}]: {fault}")]
     Merge {
         /// The rank of the merge, from 0.
@@ -84,7 +84,7 @@ pub enum HuggingFaceError {
         /// The id that `tokenizers` gives it.
         numbered: TokenId,
     },
-    /// An error in another file of the folder.
+    /// An error in a companion file: another file in the tokenizer's folder, such as `tokenizer_config.json`.
     #[error("{file}: {error}")]
     Companion {
         /// The name of the file.
@@ -92,7 +92,7 @@ pub enum HuggingFaceError {
         /// The error.
         error: Box<HuggingFaceError>,
     },
-    /// The folder names an unsupported tokenizer class.
+    /// The folder names, directly or by a model type, a tokenizer class with which the files cannot be read.
     #[error("{file}: {field} {name:?} is not supported: {why}")]
     Class {
         /// The file that names the class.
@@ -110,7 +110,7 @@ pub enum HuggingFaceError {
         /// The text of the token.
         content: String,
     },
-    /// A regex that means, or may mean, something different to Oniguruma and to `fancy-regex`.
+    /// A regex that is invalid, exceeds a limit, or is not proven to mean the same to Oniguruma and `fancy-regex`.
     #[error("regex {source_text:?}: {error}")]
     Regex {
         /// The regex.
@@ -121,10 +121,10 @@ pub enum HuggingFaceError {
     /// The regex does not compile.
     #[error(transparent)]
     Pattern(#[from] PatternError),
-    /// The merges contradict each other.
+    /// The list of merges is invalid.
     #[error(transparent)]
     Merges(#[from] MergesError),
-    /// The components contradict each other.
+    /// A component is invalid, or components contradict each other.
     #[error(transparent)]
     Model(#[from] ModelError),
     /// Writing: two tokens have the same bytes, but a `tokenizer.json` maps each spelling to one id.
@@ -193,7 +193,7 @@ pub enum FieldFault {
     NotSupported {
         /// The value.
         found: String,
-        /// The supported values, or the remedy.
+        /// The supported values, the reason or the remedy.
         why: &'static str,
     },
 }

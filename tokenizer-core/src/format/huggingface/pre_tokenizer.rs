@@ -41,7 +41,8 @@ impl PreTokenizer {
                 check_byte_level(at)?;
                 refuse_prefix_space(at)?;
                 if at.field("use_regex").flag_or(true)? {
-                    // The built-in regex is GPT-2's original. The named pattern splits every text alike.
+                    // The built-in regex is GPT-2's original. The named pattern is spelled differently but splits
+                    // every text in the same way.
                     self.patterns.push(Pattern::named(PatternName::Gpt2));
                 }
                 self.byte_level = true;

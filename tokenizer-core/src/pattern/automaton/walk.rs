@@ -1,6 +1,6 @@
 //! Runs the DFA over a text.
 //!
-//! The text is processed in windows of up to one kilobyte, each in place, in three passes:
+//! The text is processed in windows of up to one kilobyte, in three passes. All three use one buffer:
 //!
 //! 1. Bytes become classes, 64 at a time.
 //! 2. Pairs of classes become table indices, and indices become transitions, two bytes per step. Each step
@@ -11,7 +11,7 @@
 //! 3. The flags of the transitions become the ends of pieces, 64 bytes at a time.
 //!
 //! **Cost.** Nine instructions per byte of English. Each end that is decided late ([`MORE`]) costs twenty
-//! more; an indented line has two such ends.
+//! more; with cl100k, an indented line has two such ends.
 
 use super::pending::{Decided, Distance, MAX_DISTANCE, REMEMBER_DISTANCE};
 use super::{Automaton, CONTINUATION, END, Entry, HERE, MORE, state_of};
@@ -111,8 +111,8 @@ impl<'a> Walker<'a> {
         ends
     }
 
-    /// Returns the ends at counted distances, as bits like those of [`Walker::decide`], when the bytes before
-    /// the character are not all ASCII or are too few.
+    /// Returns the decided ends at distances 1 to [`MAX_DISTANCE`], as bits like those of [`Walker::decide`].
+    /// Used if the [`MAX_DISTANCE`] bytes before the character are not all ASCII, or if there are fewer.
     #[cold]
     fn non_ascii_ends(&self, decided: Decided, offset: usize) -> u128 {
         let at = self.at + offset;
