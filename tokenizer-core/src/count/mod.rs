@@ -45,7 +45,8 @@ impl CountOptions {
     /// Makes counting return [`CountError::Stopped`] after another thread sets `flag`.
     ///
     /// The flag is checked after every run of at most 2,048 pieces, usually within 10 ms. It is not checked while the
-    /// splitter is inside a single long piece, or while the iterator of documents blocks.
+    /// splitter is inside a single long piece, while the iterator of documents blocks, or while the counts of the threads
+    /// are merged at the end.
     pub fn stop(mut self, flag: Arc<AtomicBool>) -> Self {
         self.stop = Some(flag);
         self

@@ -263,7 +263,7 @@ impl Miss {
     }
 }
 
-/// The parts of [`RunEncoder`] that [`MissBuffer::resolve`] uses.
+/// What [`MissBuffer::resolve`] uses: parts of [`RunEncoder`], the shared tables and the stop flag.
 struct MergeContext<'t> {
     tables: &'t SharedTables,
     table: &'t mut PieceTable,
