@@ -35,7 +35,7 @@ pub enum PatternTextError {
     Pattern(#[from] PatternError),
 }
 
-/// Returns the pattern as one line, without control characters except tabs.
+/// Returns the pattern as one line, without ASCII control characters except tabs.
 ///
 /// ```
 /// use tokenizer_core::format::counts::pattern_text;
