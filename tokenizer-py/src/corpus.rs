@@ -187,8 +187,8 @@ fn count_pulled(
         let _ = sender.send(batch);
         progress.tell(py, "counting", bytes, None)
     })?;
-    // If both failed, the document that failed precedes the one at which the iterator raised, so its error
-    // is reported.
+    // If counting failed and the iterator raised too, the document on which counting failed comes first, so
+    // the counting error is reported.
     let words = counted.map_err(value_error)?;
     raised.map_or(Ok(words), Err)
 }
@@ -235,8 +235,8 @@ fn count_files(
     let counted = interruptible(py, work, |py, done| {
         progress.tell(py, "counting", done, total)
     })?;
-    // If both failed, the document that failed precedes the place that could not be read, so its error is
-    // reported.
+    // If counting and reading both failed, the document on which counting failed comes before the place that
+    // could not be read, so the counting error is reported.
     let words = counted.map_err(|error| split_error(py, &paths, &read_options, error))?;
     if let Some((path, error)) = lock(&failure).take() {
         return Err(read_error(py, &path, error));
@@ -248,8 +248,9 @@ fn count_files(
     Ok(words)
 }
 
-/// Converts a counting error to an exception. To name the path and position of the document that failed,
-/// reads the files again up to that document.
+/// Converts a counting error to an exception. Its index counts stretches: documents, or the parts that large
+/// ones are cut into. To find the path and position of the stretch that failed, reads the files again up to
+/// that index, unless one of them is a pipe, which cannot be read again.
 fn split_error(
     py: Python<'_>,
     paths: &[PathBuf],
@@ -264,8 +265,10 @@ fn split_error(
         return value_error(error);
     };
     let found: Option<(&PathBuf, Place)> = py.detach(|| {
-        let regular = paths.iter().filter(|path| path.is_file());
-        let mut stretches = regular.flat_map(|path| {
+        if !paths.iter().all(|path| path.is_file()) {
+            return None;
+        }
+        let mut stretches = paths.iter().flat_map(|path| {
             let documents = Documents::of_file(path, options).into_iter().flatten();
             documents.map(move |stretch| (path, stretch))
         });
@@ -402,8 +405,10 @@ fn count_arrow(
     let counted = interruptible(py, work, |py, done| {
         progress.tell(py, "counting", done, None)
     })?;
+    // If both failed, the row on which counting failed comes first.
+    let words = counted.map_err(value_error)?;
     let failure = lock(&failure).take().map(value_error);
-    failure.map_or(counted.map_err(value_error), Err)
+    failure.map_or(Ok(words), Err)
 }
 
 /// A row of a column as a document; empty if null.

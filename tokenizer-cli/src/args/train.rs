@@ -77,7 +77,8 @@ pub(crate) struct TrainArguments {
     /// Make no token longer than N bytes
     ///
     /// N is inclusive. The max_token_length of Hugging Face's BpeTrainer is exclusive: to match
-    /// max_token_length=17, pass 16. With --tie-break huggingface, 1 means 2.
+    /// max_token_length=17, pass 16. With --tie-break huggingface, N = 1 acts as 2,
+    /// because BpeTrainer merges two single bytes whatever its limit.
     #[arg(long, value_name = "N", value_parser = positive::<usize>)]
     #[arg(help_heading = heading::TRAINING)]
     pub(crate) max_token_bytes: Option<usize>,

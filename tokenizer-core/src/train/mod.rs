@@ -5,10 +5,10 @@
 //!
 //! **No two merges produce the same bytes.** A merge removes a token boundary for good. So if both
 //! ends of a byte range are boundaries now, no merge has ever crossed them, and the range has been
-//! merged like a piece of its own. (This also holds for a run of equal tokens, although a
-//! merge pairs such a run from its left end, which may lie before the range. The left end of the range cannot lie
-//! inside a pair, because merging that pair would have crossed it. So the pairing starts afresh there, as in a
-//! piece of its own.) At any time, equal byte ranges between boundaries therefore hold
+//! merged like a piece of its own. (A run of equal tokens is no exception. A merge
+//! pairs such a run from left to right, so the pairs depend on where the run starts, and that may be before the
+//! range. But a pair that reached across the left end of the range would have removed that boundary. So no pair
+//! does, and inside the range pairing starts at its left end, as in a piece of its own.) At any time, equal byte ranges between boundaries therefore hold
 //! the same sequence of tokens. So when a merge first produces a given byte string, every range
 //! between boundaries that holds this string consists of the same pair. Afterwards each of these
 //! ranges is either the new token or, if an overlapping range was merged instead, no longer between
