@@ -694,6 +694,25 @@ mod tests {
     }
 
     #[test]
+    fn gap_rules_and_the_spelling_are_kept() {
+        let stage = |gaps| Pattern::regex("[a-z]+", gaps).unwrap();
+        let last = stage(Gaps::Only).on_spelling();
+        let stages = Gaps::ALL.map(stage).into_iter().chain([last]);
+        let model = model().with_pattern(Pattern::sequence(stages));
+        let bytes = write(&model);
+        assert_eq!(read(&bytes).unwrap(), model);
+        let section = bytes.windows(6).position(|part| part == b"[a-z]+").unwrap();
+        let refused = |code: u32| {
+            let mut other = bytes.clone();
+            other[section - 8..section - 4].copy_from_slice(&code.to_le_bytes());
+            read(&with_checksum(other)).unwrap_err().to_string()
+        };
+        assert!(refused(6).contains("unknown gap rule"));
+        assert!(refused(1 << 9).contains("unknown gap rule"));
+        assert!(refused(1 << 8).contains("a stage on the text after one on its spelling"));
+    }
+
+    #[test]
     fn excess_stages_and_unknown_flags_are_refused() {
         let stages = vec![Pattern::regex("a", Gaps::Keep).unwrap(); MAX_STAGES as usize + 1];
         let many = model().with_pattern(Pattern::sequence(stages));

@@ -10,7 +10,7 @@
 //! - `scan/`: hand-written bit-parallel scanners for the published patterns and their variants;
 //! - `automaton/`: a DFA compiled from the regexes, for most other regular patterns;
 //! - `regex.rs`: the backtracking engine `fancy-regex`, for all other patterns. Tests compare the first two
-//!   engines with it.
+//!   engines with it. Stages on the [spelling](Pattern::on_spelling) of a text use it, too.
 //!
 //! A text is bytes. Each maximal invalid UTF-8 sequence is treated as one U+FFFD, as by Python's decoder;
 //! U+FFFD is neither letter, number nor white space. The piece keeps the original bytes.

@@ -1,7 +1,9 @@
 //! Splitting by the backtracking regex engine `fancy-regex`, which defines the pieces of every pattern. Tests
 //! compare the other engines with it.
 
-use fancy_regex::Regex;
+use std::sync::OnceLock;
+
+use fancy_regex::{Error, Regex, RegexBuilder, RegexInput, RuntimeError};
 
 use super::error::{PatternError, SplitError};
 use super::lossy::LossyText;
@@ -58,11 +60,17 @@ impl Gaps {
     }
 }
 
+/// Limit on backtracking at one position, after a search has exceeded the engine's own limit. It bounds the time
+/// per character.
+const MAX_STEPS: usize = 2000;
+
 /// A compiled stage of a pattern.
 #[derive(Clone)]
 pub(super) struct RegexStage {
     /// `None`: the whole text is one piece.
     regex: Option<Regex>,
+    /// The same regex with a lower limit on backtracking, compiled when it is first used.
+    at_one_position: OnceLock<Option<Regex>>,
     gaps: Gaps,
 }
 
@@ -74,6 +82,7 @@ impl RegexStage {
         })?;
         Ok(RegexStage {
             regex: Some(regex),
+            at_one_position: OnceLock::new(),
             gaps,
         })
     }
@@ -82,6 +91,7 @@ impl RegexStage {
     pub(super) fn whole() -> Self {
         RegexStage {
             regex: None,
+            at_one_position: OnceLock::new(),
             gaps: Gaps::Keep,
         }
     }
@@ -93,11 +103,45 @@ impl RegexStage {
         };
         match regex.find_from_pos(text, at) {
             Ok(found) => Ok(found.map(|found| (found.start(), found.end()))),
+            Err(Error::RuntimeError(RuntimeError::BacktrackLimitExceeded)) => {
+                self.find_by_position(text, at)
+            }
             Err(error) => Err(SplitError {
                 offset: at,
                 message: error.to_string(),
             }),
         }
+    }
+
+    /// Like [`find`](Self::find), but searches at each position separately. The engine counts the backtracking of
+    /// a whole search, which is one step per character before a match, so it fails on long texts without a match.
+    fn find_by_position(
+        &self,
+        text: &str,
+        at: usize,
+    ) -> Result<Option<(usize, usize)>, SplitError> {
+        let regex = self.at_one_position.get_or_init(|| {
+            let source = self.regex.as_ref()?.as_str();
+            let builder = &mut RegexBuilder::new(source);
+            builder.backtrack_limit(MAX_STEPS).build().ok()
+        });
+        let Some(regex) = regex else {
+            return Ok(None);
+        };
+        for (offset, _) in text[at..].char_indices() {
+            let input = RegexInput::new(text).from_pos(at + offset).anchored(true);
+            match regex.find_input(input) {
+                Ok(None) => {}
+                Ok(Some(found)) => return Ok(Some((found.start(), found.end()))),
+                Err(error) => {
+                    return Err(SplitError {
+                        offset: at,
+                        message: error.to_string(),
+                    });
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Returns the first match in `text` at or after `at` that is not empty.
@@ -374,6 +418,18 @@ mod tests {
         assert_eq!(all, ["- a", "-", "a", "- a", "-a", "- a"]);
         let none = |gaps| pieces(&Pattern::regex("-", gaps).unwrap(), "ab").join(" ");
         assert_eq!(Gaps::ALL.map(none), ["ab", "", "ab", "ab", "ab", "ab"]);
+    }
+
+    #[test]
+    fn a_long_text_without_a_match_does_not_fail() {
+        let pattern = Pattern::regex(r"(?:\r?\n)+(?!\r?\n)", Gaps::WithPrevious).unwrap();
+        assert!(pattern.uses_regex_engine());
+        let line = "a".repeat(1_500_000);
+        let text = format!("{line}\r\n\n{line}");
+        let mut pieces = pattern.split(text.as_bytes());
+        assert_eq!(pieces.next(), Some(Ok(0..line.len())));
+        assert_eq!(pieces.next(), Some(Ok(line.len()..text.len())));
+        assert_eq!(pieces.next(), None);
     }
 
     #[test]

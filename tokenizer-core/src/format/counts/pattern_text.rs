@@ -187,6 +187,21 @@ mod tests {
     }
 
     #[test]
+    fn gap_rules_and_the_spelling_round_trip() {
+        let stage = |gaps| Pattern::regex("a:%", gaps).unwrap();
+        let spelled = stage(Gaps::WithNext).on_spelling();
+        assert_eq!(write(&spelled), "spelled-with-next:a:%25");
+        for gaps in Gaps::ALL {
+            round_trip(&stage(gaps));
+            round_trip(&Pattern::sequence([
+                stage(gaps),
+                spelled.clone(),
+                spelled.clone(),
+            ]));
+        }
+    }
+
+    #[test]
     fn text_without_gap_rule_is_a_name_or_a_regex() {
         assert_eq!(
             read("cl100k_base").unwrap(),
