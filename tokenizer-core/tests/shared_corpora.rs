@@ -89,7 +89,7 @@ fn chains() -> Vec<(String, Pattern)> {
     };
     let read: Vec<_> = chains.as_array().unwrap().iter().filter_map(read).collect();
     assert!(
-        read.len() > 10,
+        read.len() > 17,
         "only {} patterns are supported",
         read.len()
     );
@@ -106,11 +106,14 @@ fn published_patterns_split_all_corpora_as_the_regex_engine_does() {
             let stages =
                 stages.map(|(source, gaps)| Pattern::through_regex_engine(source, gaps).unwrap());
             let oracle = Pattern::sequence(stages);
-            assert!(
-                !pattern.uses_regex_engine() && oracle.uses_regex_engine(),
-                "{name}"
-            );
+            assert!(oracle.uses_regex_engine(), "{name}");
             (name, pattern, oracle)
+        })
+        .filter(|(name, pattern, _)| {
+            // Word boundaries, look-ahead of two characters, steps on the spelling of the bytes, many stages.
+            let uses_engine = ["cohere2", "laguna", "falcon", "deepseek-coder"].contains(&name.as_str());
+            assert_eq!(pattern.uses_regex_engine(), uses_engine, "{name}");
+            !uses_engine
         })
         .collect();
     for path in corpora() {

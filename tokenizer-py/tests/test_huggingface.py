@@ -137,6 +137,106 @@ def test_a_file_of_tokenizers_is_read(normalizer, pre_tokenizer, texts, tmp_path
         assert again.encode(text).ids == theirs.encode(text).ids, repr(text[:80])
 
 
+BEHAVIORS = ["removed", "isolated", "merged_with_previous", "merged_with_next", "contiguous"]
+CLASSES = [r"[\w]", r"[^\W_]", r"[\p{L}&&[^\p{Han}a-f]\d]", r"[^(\s|[.,!?])]", r"[^a-z&&\S]", r"\w", r"\W"]
+SPLITS = [
+    *CLASSES,
+    r"\d{1,3}(?=(?:\d{3})*\b)",
+    r"(?:\r?\n)+(?!\r?\n)",
+    r"\b[a-z]|\w\B|\'\<",
+    r" ?\p{L}+",
+]
+
+
+def random_step(chosen: random.Random):
+    behavior = chosen.choice(BEHAVIORS)
+    return chosen.choice(
+        [
+            lambda: pre_tokenizers.Digits(individual_digits=chosen.random() < 0.5),
+            lambda: pre_tokenizers.Punctuation(behavior),
+            pre_tokenizers.Whitespace,
+            pre_tokenizers.WhitespaceSplit,
+            lambda: pre_tokenizers.CharDelimiterSplit(chosen.choice("a -]^\u0120")),
+            lambda: pre_tokenizers.Split(chosen.choice(["the", " ", "'", "]"]), behavior),
+            *3 * [
+                lambda: pre_tokenizers.Split(
+                    Regex(chosen.choice(SPLITS)), behavior, invert=chosen.random() < 0.5
+                )
+            ],
+        ]
+    )()
+
+
+def with_pre_tokenizer(pre_tokenizer: dict, path) -> Tokenizer:
+    """A tokenizer with GPT-2's small vocabulary of the fixtures, written to `path`."""
+    ranks = tokenizer_py.Tokenizer.from_file(FIXTURES / "golden" / "gpt2.tiktoken", pattern="gpt2")
+    ranks.save(path)
+    file = json.loads(path.read_text("utf-8"))
+    file["pre_tokenizer"] = pre_tokenizer
+    path.write_text(json.dumps(file), "utf-8")
+    return Tokenizer.from_file(str(path))
+
+
+def random_texts(count: int) -> list[str]:
+    chosen = random.Random(7)
+    characters = "abZ 0129 \t\n\r'.,!?;-_()[]$+=^`|~\u00e9\u00df\u00b2\u00bd\u0663\u4e00\u3042\uff01\u3002\u060c"
+    characters += "\u200c\u200d\u00a0\u2028\u3000\U0001f389\U00011de1\U00016ff5\u166d\U000111c9\u061d\u2e52\u24d0\u0120"
+    texts = []
+    for _ in range(count):
+        some = [chosen.choice(characters) for _ in range(chosen.randrange(1, 8))]
+        texts.append("".join(chosen.choice(some) for _ in range(chosen.randrange(30))))
+    return texts
+
+
+def test_random_steps_around_byte_level(texts, tmp_path):
+    chosen = random.Random(3)
+    hard = [*random_texts(400), *chosen.sample(texts, 60)]
+    for _ in range(100):
+        before = [random_step(chosen) for _ in range(chosen.randrange(4))]
+        after = [random_step(chosen) for _ in range(chosen.choice([0, 0, 1, 2]))]
+        steps = pre_tokenizers.Sequence([*before, byte_level(chosen.random() < 0.4), *after])
+        model = Tokenizer(models.BPE())
+        model.pre_tokenizer = steps
+        component = json.loads(model.to_str())["pre_tokenizer"]
+        theirs = with_pre_tokenizer(component, tmp_path / "tokenizer.json")
+        ours = tokenizer_py.Tokenizer.from_file(tmp_path / "tokenizer.json")
+        assert_same_ids(ours, theirs, hard)
+        ours.save(tmp_path / "again.json")
+        again = Tokenizer.from_file(str(tmp_path / "again.json"))
+        for text in hard[:100]:
+            assert again.encode(text).ids == theirs.encode(text).ids, (component, text[:80])
+
+
+def test_classes_have_the_same_characters(tmp_path):
+    every = "".join(chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000)
+    # Shorter runs than those of all characters, which would be one slow piece each.
+    text = "".join(f"{every[at : at + 7]}a " for at in range(0, len(every), 7))
+    components = [{"type": "Digits", "individual_digits": False}, {"type": "Punctuation"}]
+    components += [{"type": "Whitespace"}, {"type": "WhitespaceSplit"}]
+    split = {"type": "Split", "behavior": "Isolated", "invert": False}
+    components += [{**split, "pattern": {"Regex": source}} for source in [*CLASSES, r"\ba", r"a\b"]]
+    byte = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+    for component in components:
+        sequence = {"type": "Sequence", "pretokenizers": [component, byte]}
+        theirs = with_pre_tokenizer(sequence, tmp_path / "tokenizer.json")
+        ours = tokenizer_py.Tokenizer.from_file(tmp_path / "tokenizer.json")
+        got = ours.encode(text, allowed_special="all")
+        assert got == theirs.encode(text, add_special_tokens=False).ids, component
+
+
+def test_published_chains(texts, tmp_path):
+    chains = json.loads(shared("chains.json").read_text("utf-8"))
+    read = 0
+    for chain in chains:
+        if "true" in json.dumps(chain["pre_tokenizer"]).split("add_prefix_space")[-1][:8]:
+            continue
+        theirs = with_pre_tokenizer(chain["pre_tokenizer"], tmp_path / "tokenizer.json")
+        ours = tokenizer_py.Tokenizer.from_file(tmp_path / "tokenizer.json")
+        assert_same_ids(ours, theirs, [*random_texts(300), *texts])
+        read += 1
+    assert read >= 18
+
+
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_files_are_read_and_written(name, texts, tmp_path):
     path = shared("vocabs", name, "tokenizer.json")
@@ -153,7 +253,7 @@ def test_published_files_are_read_and_written(name, texts, tmp_path):
     ("part", "value", "named"),
     [
         ("normalizer", {"type": "Lowercase"}, "Lowercase"),
-        ("pre_tokenizer", {"type": "Whitespace"}, "Whitespace"),
+        ("pre_tokenizer", {"type": "BertPreTokenizer"}, "BertPreTokenizer"),
         ("post_processor", {"type": "BertProcessing", "sep": ["a", 1], "cls": ["b", 2]}, "Bert"),
         ("decoder", {"type": "WordPiece", "prefix": "##", "cleanup": True}, "WordPiece"),
         ("truncation", [1], "truncation"),

@@ -142,7 +142,15 @@ fn check(chain: &Chain, text: &str) {
     let stages = pattern
         .stages()
         .map(|(source, gaps)| Pattern::through_regex_engine(source, gaps));
-    let oracle = Pattern::sequence(stages.map(|stage| stage.expect("it compiled before")));
+    let spelled_from = pattern.spelled_from().unwrap_or(usize::MAX);
+    let stages = stages.enumerate().map(|(index, stage)| {
+        let stage = stage.expect("it compiled before");
+        match index < spelled_from {
+            true => stage,
+            false => stage.on_spelling(),
+        }
+    });
+    let oracle = Pattern::sequence(stages);
     let ends = |pattern: &Pattern| {
         let pieces = pattern.split_on(Tier::best(), text);
         pieces

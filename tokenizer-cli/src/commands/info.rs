@@ -38,8 +38,23 @@ fn text(model: &Model, path: &Path) -> String {
         let label = if stage == 0 { "pattern" } else { "then" };
         let name = model.pattern().name().map(|name| name.as_str());
         field(label, name.unwrap_or(regex));
-        if gaps == Gaps::Drop {
-            field("", "(text between matches is dropped)");
+        let rule = match gaps {
+            Gaps::Keep => None,
+            Gaps::Drop => Some("(text between matches is dropped)"),
+            Gaps::Only => Some("(matches are dropped)"),
+            Gaps::WithNext => Some("(text between matches is joined with the match after it)"),
+            Gaps::WithPrevious => Some("(text between matches is joined with the match before it)"),
+            Gaps::Contiguous => Some("(adjacent matches are joined)"),
+        };
+        if let Some(rule) = rule {
+            field("", rule);
+        }
+        if model
+            .pattern()
+            .spelled_from()
+            .is_some_and(|from| from <= stage)
+        {
+            field("", "(on the byte-to-unicode spelling)");
         }
     }
     if model.pattern().stages().len() == 0 {
@@ -140,9 +155,13 @@ fn flags(token: &SpecialToken) -> Vec<&'static str> {
 }
 
 fn json(model: &Model, path: &Path) -> Value {
-    let stages = model.pattern().stages().map(|(regex, gaps)| {
-        let gaps = if gaps == Gaps::Keep { "keep" } else { "drop" };
-        json!({ "regex": regex, "gaps": gaps })
+    let spelled_from = model.pattern().spelled_from();
+    let stages = model.pattern().stages().enumerate();
+    let stages = stages.map(|(stage, (regex, gaps))| match spelled_from {
+        Some(from) if from <= stage => {
+            json!({ "regex": regex, "gaps": gaps.name(), "on_spelling": true })
+        }
+        _ => json!({ "regex": regex, "gaps": gaps.name() }),
     });
     let tokens = |special| -> Value {
         let token = |token: &SpecialToken| json!({ "id": token.id, "content": token.content, "flags": flags(token) });

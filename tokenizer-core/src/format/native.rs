@@ -15,7 +15,7 @@
 //!
 //! | section | contents |
 //! | --- | --- |
-//! | `pattern` | u32 number of stages; for each, u32 gap rule (0 keep, 1 drop) and the regex |
+//! | `pattern` | u32 number of stages; for each, u32 gap rule and the regex |
 //! | `tokens` | the bytes of all tokens, in order of their ids |
 //! | `ends` | u32 for each id: the end of its token in `tokens`; an unused id repeats the previous end |
 //! | `merging` | u32: 0 ranks, 1 merges, 2 merges with `ignore_merges` |
@@ -25,6 +25,9 @@
 //! | `empty` | u32 id of the empty token, which looks unused in `ends`; the section is absent if there is none |
 //! | `settings` | `truncation` and `padding` of the original `tokenizer.json`, each as JSON in a string, empty if not set; the section is absent if both are empty |
 //! | `known` | ignored and never written; earlier releases stored pieces with their ids in it |
+//!
+//! The gap rules are 0 keep, 1 drop, 2 only, 3 with next, 4 with previous and 5 contiguous. 256 is added for a
+//! stage that acts on the byte-to-unicode spelling of a text; all stages after it must do so, too.
 //!
 //! The flags of a special token are, from bit 0: `special`, `normalized`, `lstrip`, `rstrip`, `single_word`,
 //! and whether decoded bytes follow.
@@ -233,13 +236,16 @@ fn push_string(bytes: &mut Vec<u8>, text: impl AsRef<[u8]>) {
     bytes.extend_from_slice(text.as_ref());
 }
 
+/// Flag in the code of a gap rule: the stage acts on the spelling of the text.
+const ON_SPELLING: u32 = 1 << 8;
+
 fn pattern_section(pattern: &Pattern) -> Vec<u8> {
     let mut bytes = u32s([pattern.stages().len() as u32]);
-    for (source, gaps) in pattern.stages() {
-        bytes.extend(u32s([match gaps {
-            Gaps::Keep => 0,
-            Gaps::Drop => 1,
-        }]));
+    for (stage, (source, gaps)) in pattern.stages().enumerate() {
+        let rule = Gaps::ALL.iter().position(|rule| *rule == gaps);
+        let is_spelled = pattern.spelled_from().is_some_and(|from| from <= stage);
+        let flag = if is_spelled { ON_SPELLING } else { 0 };
+        bytes.extend(u32s([rule.unwrap_or_default() as u32 | flag]));
         push_string(&mut bytes, source);
     }
     bytes
@@ -247,17 +253,24 @@ fn pattern_section(pattern: &Pattern) -> Vec<u8> {
 
 fn read_pattern(mut section: Section<'_>) -> Result<Pattern, NativeError> {
     let mut stages = Vec::new();
+    let mut is_spelled = false;
     let count = section.u32()?;
     if count > MAX_STAGES {
         return Err(section.fault("more than 16 stages"));
     }
     for _ in 0..count {
-        let gaps = match section.u32()? {
-            0 => Gaps::Keep,
-            1 => Gaps::Drop,
-            _ => return Err(section.fault("unknown gap rule")),
-        };
-        stages.push(Pattern::regex(section.string()?, gaps)?);
+        let code = section.u32()?;
+        let rule = Gaps::ALL.get((code & !ON_SPELLING) as usize);
+        let gaps = *rule.ok_or_else(|| section.fault("unknown gap rule"))?;
+        let pattern = Pattern::regex(section.string()?, gaps)?;
+        if is_spelled && code & ON_SPELLING == 0 {
+            return Err(section.fault("a stage on the text after one on its spelling"));
+        }
+        is_spelled = code & ON_SPELLING != 0;
+        stages.push(match is_spelled {
+            true => pattern.on_spelling(),
+            false => pattern,
+        });
     }
     section.end()?;
     Ok(Pattern::sequence(stages))
@@ -678,6 +691,25 @@ mod tests {
                 .to_string()
                 .contains("\"Pattern\" of the .bpe model: unknown section")
         );
+    }
+
+    #[test]
+    fn gap_rules_and_the_spelling_are_kept() {
+        let stage = |gaps| Pattern::regex("[a-z]+", gaps).unwrap();
+        let last = stage(Gaps::Only).on_spelling();
+        let stages = Gaps::ALL.map(stage).into_iter().chain([last]);
+        let model = model().with_pattern(Pattern::sequence(stages));
+        let bytes = write(&model);
+        assert_eq!(read(&bytes).unwrap(), model);
+        let section = bytes.windows(6).position(|part| part == b"[a-z]+").unwrap();
+        let refused = |code: u32| {
+            let mut other = bytes.clone();
+            other[section - 8..section - 4].copy_from_slice(&code.to_le_bytes());
+            read(&with_checksum(other)).unwrap_err().to_string()
+        };
+        assert!(refused(6).contains("unknown gap rule"));
+        assert!(refused(1 << 9).contains("unknown gap rule"));
+        assert!(refused(1 << 8).contains("a stage on the text after one on its spelling"));
     }
 
     #[test]

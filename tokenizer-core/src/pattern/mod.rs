@@ -10,7 +10,7 @@
 //! - `scan/`: hand-written bit-parallel scanners for the published patterns and their variants;
 //! - `automaton/`: a DFA compiled from the regexes, for most other regular patterns;
 //! - `regex.rs`: the backtracking engine `fancy-regex`, for all other patterns. Tests compare the first two
-//!   engines with it.
+//!   engines with it. Stages on the [spelling](Pattern::on_spelling) of a text use it, too.
 //!
 //! A text is bytes. Each maximal invalid UTF-8 sequence is treated as one U+FFFD, as by Python's decoder;
 //! U+FFFD is neither letter, number nor white space. The piece keeps the original bytes.
@@ -24,6 +24,7 @@ mod recognise;
 mod regex;
 mod scan;
 mod spans;
+mod spelling;
 mod utf8;
 
 use std::fmt;
@@ -38,7 +39,6 @@ pub use regex::Gaps;
 pub use spans::Spans;
 
 use self::automaton::{Automaton, Walker};
-use self::lossy::LossyText;
 use self::regex::{RegexSplitter, RegexStage};
 use self::scan::{Family, Scanner};
 use crate::simd::Tier;
@@ -65,6 +65,8 @@ struct Shared {
     /// The regexes and their gap rules. Each regex splits the pieces of the previous one. Without stages, the
     /// whole text is one piece.
     stages: Vec<(String, Gaps)>,
+    /// The first stage that acts on the spelling of the text. All stages after it do so, too.
+    spelled_from: Option<usize>,
     engine: Engine,
 }
 
@@ -98,7 +100,9 @@ impl Pattern {
     /// If the regex does not compile.
     pub fn regex(source: &str, gaps: Gaps) -> Result<Self, PatternError> {
         let stages = vec![(source.to_owned(), gaps)];
-        let engine = if let Some(family) = recognise::family(source) {
+        let engine = if let Some(family) = recognise::family(source)
+            && gaps.are_simple()
+        {
             Engine::Scanner(family)
         } else {
             // The regex must be valid for the regex engine, whichever engine splits.
@@ -108,7 +112,7 @@ impl Pattern {
                 None => Engine::Regex(vec![stage]),
             }
         };
-        Ok(Self::new(stages, engine))
+        Ok(Self::new(stages, None, engine))
     }
 
     /// Like [`Pattern::regex`], but always uses the backtracking engine, with which tests compare the others.
@@ -121,49 +125,84 @@ impl Pattern {
         let stage = RegexStage::new(source, gaps)?;
         Ok(Self::new(
             vec![(source.to_owned(), gaps)],
+            None,
             Engine::Regex(vec![stage]),
         ))
     }
 
+    /// Makes all stages of the pattern act on GPT-2's spelling of the text, which has one character per byte: in
+    /// Hugging Face's `tokenizers`, the component `ByteLevel` replaces a text by this spelling, and the
+    /// components after it split the spelling. A piece may then end inside a UTF-8 character. Such a pattern
+    /// [uses the regex engine](Pattern::uses_regex_engine).
+    ///
+    /// ```
+    /// use tokenizer_core::{Gaps, Pattern};
+    ///
+    /// // The second byte of `é` is spelled `©`.
+    /// let pattern = Pattern::regex("©", Gaps::Keep)?.on_spelling();
+    /// let pieces: Result<Vec<_>, _> = pattern.split("né".as_bytes()).collect();
+    /// assert_eq!(pieces, Ok(vec![0..2, 2..3]));
+    /// # Ok::<(), tokenizer_core::PatternError>(())
+    /// ```
+    #[must_use]
+    pub fn on_spelling(self) -> Self {
+        if self.shared.stages.is_empty() {
+            return self;
+        }
+        let engine = Engine::Regex(self.compiled());
+        Self::new(self.shared.stages.clone(), Some(0), engine)
+    }
+
     /// Chains patterns: each splits the pieces of the previous one. An empty chain returns the whole text
-    /// as one piece.
+    /// as one piece. The patterns after one [on the spelling](Pattern::on_spelling) act on the spelling, too.
     #[must_use]
     pub fn sequence(patterns: impl IntoIterator<Item = Pattern>) -> Self {
         let mut patterns: Vec<Pattern> = patterns.into_iter().collect();
         if patterns.len() == 1 {
             return patterns.remove(0);
         }
-        let stages = patterns.iter().flat_map(|pattern| &pattern.shared.stages);
-        let stages: Vec<(String, Gaps)> = stages.cloned().collect();
+        let mut stages = Vec::new();
+        let mut spelled_from = None;
+        for pattern in &patterns {
+            let spelled = pattern.spelled_from().map(|from| stages.len() + from);
+            spelled_from = spelled_from.or(spelled);
+            stages.extend(pattern.shared.stages.iter().cloned());
+        }
         let is_regular = |pattern: &Pattern| !matches!(pattern.shared.engine, Engine::Regex(_));
         if !patterns.is_empty()
             && patterns.iter().all(is_regular)
             && let Some(automaton) = Automaton::new(&stages)
         {
-            return Self::new(stages, Engine::Automaton(Box::new(automaton)));
+            return Self::new(stages, None, Engine::Automaton(Box::new(automaton)));
         }
-        let compiled = patterns
-            .iter()
-            .flat_map(|pattern| match &pattern.shared.engine {
-                Engine::Regex(compiled) => compiled.clone(),
-                Engine::Scanner(_) | Engine::Automaton(_) => {
-                    let stages = pattern.shared.stages.iter();
-                    let compiled = stages.map(|(source, gaps)| RegexStage::new(source, *gaps));
-                    compiled
-                        .collect::<Result<_, _>>()
-                        .expect("the regexes compiled before")
-                }
-            });
-        let mut compiled: Vec<RegexStage> = compiled.collect();
+        let mut compiled: Vec<RegexStage> = patterns.iter().flat_map(Self::compiled).collect();
         if compiled.is_empty() {
             compiled.push(RegexStage::whole());
         }
-        Self::new(stages, Engine::Regex(compiled))
+        Self::new(stages, spelled_from, Engine::Regex(compiled))
     }
 
-    fn new(stages: Vec<(String, Gaps)>, engine: Engine) -> Self {
+    /// Returns the stages, compiled for the regex engine.
+    fn compiled(&self) -> Vec<RegexStage> {
+        match &self.shared.engine {
+            Engine::Regex(compiled) => compiled.clone(),
+            Engine::Scanner(_) | Engine::Automaton(_) => {
+                let stages = self.stages();
+                let compiled = stages.map(|(source, gaps)| RegexStage::new(source, gaps));
+                compiled
+                    .collect::<Result<_, _>>()
+                    .expect("the regexes compiled before")
+            }
+        }
+    }
+
+    fn new(stages: Vec<(String, Gaps)>, spelled_from: Option<usize>, engine: Engine) -> Self {
         Pattern {
-            shared: Arc::new(Shared { stages, engine }),
+            shared: Arc::new(Shared {
+                stages,
+                spelled_from,
+                engine,
+            }),
         }
     }
 
@@ -174,17 +213,26 @@ impl Pattern {
         stages.map(|(source, gaps)| (source.as_str(), *gaps))
     }
 
+    /// Returns the index of the first stage that acts [on the spelling](Pattern::on_spelling) of the text. All
+    /// stages after it do so, too.
+    #[must_use]
+    pub fn spelled_from(&self) -> Option<usize> {
+        self.shared.spelled_from
+    }
+
     /// Returns the first regex of the chain, usually the only one; the empty string for the empty chain.
     #[must_use]
     pub fn source(&self) -> &str {
         self.stages().next().map_or("", |(source, _)| source)
     }
 
-    /// Returns the name of the published pattern that has exactly this regex.
+    /// Returns the name of the published pattern that has exactly this regex, and whose matches are the pieces.
     #[must_use]
     pub fn name(&self) -> Option<PatternName> {
         match self.shared.stages.as_slice() {
-            [(source, _)] => PatternName::of_regex(source),
+            [(source, gaps)] if gaps.are_simple() && self.spelled_from().is_none() => {
+                PatternName::of_regex(source)
+            }
             _ => None,
         }
     }
@@ -212,7 +260,8 @@ impl Pattern {
                 Engine::Scanner(family) => Pieces::Scanned(Scanner::new(*family, text, tier)),
                 Engine::Automaton(automaton) => Pieces::Walked(Walker::new(automaton, text, tier)),
                 Engine::Regex(stages) => {
-                    Pieces::Matched(Box::new(RegexSplitter::new(stages, LossyText::new(text))))
+                    let splitter = RegexSplitter::new(stages, self.shared.spelled_from, text);
+                    Pieces::Matched(Box::new(splitter))
                 }
             },
             buffer: None,
@@ -344,7 +393,7 @@ impl FromStr for Pattern {
 
 impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
-        self.stages().eq(other.stages())
+        self.stages().eq(other.stages()) && self.spelled_from() == other.spelled_from()
     }
 }
 
@@ -352,7 +401,12 @@ impl Eq for Pattern {}
 
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.stages()).finish()
+        let mut list = f.debug_list();
+        list.entries(self.stages());
+        if let Some(from) = self.spelled_from() {
+            list.entry(&format_args!("on the spelling from stage {from}"));
+        }
+        list.finish()
     }
 }
 

@@ -3,7 +3,8 @@
 //! | text | pattern |
 //! | --- | --- |
 //! | `cl100k` | the named pattern |
-//! | `keep:REGEX`, `drop:REGEX` | a regex and its gap rule |
+//! | `keep:REGEX`, `drop:REGEX` | a regex and the [name](Gaps::name) of its gap rule |
+//! | `spelled-keep:REGEX` | the same, on the byte-to-unicode spelling of the text, like all regexes after it |
 //! | several of these, separated by tabs | several regexes in sequence |
 //! | `whole` | no regex: a text is one piece |
 //!
@@ -16,6 +17,9 @@ use crate::pattern::{Gaps, Pattern, PatternError};
 
 /// Limit on the regexes of a pattern, the same as in a `.bpe` model.
 const MAX_STAGES: usize = 16;
+
+/// Prefix of the gap rule of a regex that acts on the spelling.
+const SPELLED: &str = "spelled-";
 
 /// An invalid pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,14 +61,15 @@ pub fn write(pattern: &Pattern) -> String {
         return "whole".to_owned();
     }
     let mut text = String::new();
-    for (source, gaps) in pattern.stages() {
-        if !text.is_empty() {
+    for (stage, (source, gaps)) in pattern.stages().enumerate() {
+        if stage > 0 {
             text.push('\t');
         }
-        text.push_str(match gaps {
-            Gaps::Keep => "keep:",
-            Gaps::Drop => "drop:",
-        });
+        if pattern.spelled_from().is_some_and(|from| from <= stage) {
+            text.push_str(SPELLED);
+        }
+        text.push_str(gaps.name());
+        text.push(':');
         for char in source.chars() {
             if char.is_ascii_control() || char == '%' {
                 // Writing to a string cannot fail.
@@ -93,9 +98,13 @@ pub fn read(text: &str) -> Result<Pattern, PatternTextError> {
         if stages.len() == MAX_STAGES {
             return Err(PatternTextError::TooManyStages);
         }
-        let (gaps, source) =
+        let (is_spelled, gaps, source) =
             gap_rule(field).ok_or_else(|| PatternTextError::NoGapRule(field.to_owned()))?;
-        stages.push(Pattern::regex(&unescaped(source)?, gaps)?);
+        let pattern = Pattern::regex(&unescaped(source)?, gaps)?;
+        stages.push(match is_spelled {
+            true => pattern.on_spelling(),
+            false => pattern,
+        });
     }
     Ok(Pattern::sequence(stages))
 }
@@ -117,9 +126,13 @@ pub(crate) fn short(pattern: &Pattern) -> String {
     }
 }
 
-fn gap_rule(field: &str) -> Option<(Gaps, &str)> {
-    let keep = field.strip_prefix("keep:").map(|rest| (Gaps::Keep, rest));
-    keep.or_else(|| field.strip_prefix("drop:").map(|rest| (Gaps::Drop, rest)))
+/// Divides a field into whether its regex acts on the spelling, the gap rule and the regex.
+fn gap_rule(field: &str) -> Option<(bool, Gaps, &str)> {
+    let (rule, source) = field.split_once(':')?;
+    let name = rule.strip_prefix(SPELLED);
+    let mut rules = Gaps::ALL.into_iter();
+    let gaps = rules.find(|gaps| gaps.name() == name.unwrap_or(rule))?;
+    Some((name.is_some(), gaps, source))
 }
 
 fn unescaped(source: &str) -> Result<String, PatternTextError> {
@@ -171,6 +184,21 @@ mod tests {
         assert_eq!(round_trip(&control), "drop:a%09%0D%0A%252é|keep:");
         let stages = [Pattern::named(PatternName::Gpt2), empty, control];
         round_trip(&Pattern::sequence(stages));
+    }
+
+    #[test]
+    fn gap_rules_and_the_spelling_round_trip() {
+        let stage = |gaps| Pattern::regex("a:%", gaps).unwrap();
+        let spelled = stage(Gaps::WithNext).on_spelling();
+        assert_eq!(write(&spelled), "spelled-with-next:a:%25");
+        for gaps in Gaps::ALL {
+            round_trip(&stage(gaps));
+            round_trip(&Pattern::sequence([
+                stage(gaps),
+                spelled.clone(),
+                spelled.clone(),
+            ]));
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! | --- | --- | --- |
 //! | `model` | `BPE` without dropout, affixes, `byte_fallback` or `fuse_unk` | the same |
 //! | `normalizer` | none, `NFC`, or a `Sequence` of these | none or `NFC` |
-//! | `pre_tokenizer` | `ByteLevel`, or a `Sequence` of `Split`s that ends in `ByteLevel` | `Sequence` |
+//! | `pre_tokenizer` | `ByteLevel` without `add_prefix_space`, or a `Sequence` of it and any number of `Split`, `Digits`, `Punctuation`, `Whitespace`, `WhitespaceSplit` and `CharDelimiterSplit`, before or after it | a `Sequence` of `Split` and `ByteLevel` |
 //! | `post_processor` | none, `ByteLevel`, `TemplateProcessing`, or a `Sequence` of these with at most one `TemplateProcessing` | `ByteLevel` or `TemplateProcessing` |
 //! | `decoder` | `ByteLevel`, a `Sequence` of it alone, or none, which is read as `ByteLevel` | `ByteLevel` |
 //! | `added_tokens` | with all flags | the same |
@@ -22,6 +22,7 @@
 //! Other files of a folder may add tokens and name a tokenizer class: see [`read_folder`].
 
 mod added;
+mod char_class;
 mod class;
 mod companions;
 mod error;

@@ -1,14 +1,15 @@
 //! Converts the component `pre_tokenizer` to a [`Pattern`].
 
+use super::char_class::{DIGIT, punctuation, split_at, words};
 use super::error::HuggingFaceError;
 use super::json::At;
-use super::regex_dialect::{from_oniguruma, literal, to_oniguruma};
+use super::regex_dialect::{escaped, from_oniguruma, literal, to_oniguruma};
 use crate::pattern::{Gaps, Pattern, PatternName};
 
 /// The steps of a pre-tokenizer that were read so far.
 struct PreTokenizer {
     patterns: Vec<Pattern>,
-    /// Whether the `ByteLevel` step was read. No step may follow it.
+    /// Whether the `ByteLevel` step was read. The steps after it split the spelling of the bytes.
     byte_level: bool,
 }
 
@@ -20,7 +21,7 @@ pub(super) fn read_pre_tokenizer(at: &At<'_>) -> Result<Pattern, HuggingFaceErro
     };
     steps.add(at)?;
     if !steps.byte_level {
-        return Err(at.unsupported("expected ByteLevel, or a Sequence that ends in it"));
+        return Err(at.unsupported("expected ByteLevel, or a Sequence with it"));
     }
     match <[Pattern; 1]>::try_from(steps.patterns) {
         Ok([pattern]) => Ok(pattern),
@@ -33,10 +34,8 @@ impl PreTokenizer {
         let Some(name) = at.component()? else {
             return Ok(());
         };
-        if self.byte_level {
-            return Err(at.refused(&format!("{name} after ByteLevel")));
-        }
-        match name {
+        let pattern = match name {
+            "ByteLevel" if self.byte_level => return Err(at.refused("ByteLevel after ByteLevel")),
             "ByteLevel" => {
                 check_byte_level(at)?;
                 refuse_prefix_space(at)?;
@@ -46,17 +45,67 @@ impl PreTokenizer {
                     self.patterns.push(Pattern::named(PatternName::Gpt2));
                 }
                 self.byte_level = true;
+                return Ok(());
             }
-            "Split" => self.patterns.push(read_split(at)?),
             "Sequence" => {
                 for step in at.sequence("pretokenizers")? {
                     self.add(&step)?;
                 }
+                return Ok(());
             }
-            other => return Err(at.refused(other)),
-        }
+            "Split" => read_split(at)?,
+            name => match read_char_class(name, at)? {
+                Some(pattern) => pattern,
+                None => return Err(at.refused(name)),
+            },
+        };
+        self.patterns.push(match self.byte_level {
+            true => pattern.on_spelling(),
+            false => pattern,
+        });
         Ok(())
     }
+}
+
+/// Reads a component that splits at the characters of a class; `None` if it is another component.
+fn read_char_class(name: &str, at: &At<'_>) -> Result<Option<Pattern>, HuggingFaceError> {
+    let pattern = match name {
+        "Digits" => {
+            at.only("type individual_digits")?;
+            let gaps = match at.field("individual_digits").flag()? {
+                true => Gaps::Keep,
+                false => Gaps::Contiguous,
+            };
+            split_at(DIGIT, gaps)?
+        }
+        "Punctuation" => {
+            at.only("type behavior")?;
+            let gaps = match at.get("behavior") {
+                Some(behavior) => read_behavior(&behavior, false)?,
+                None => Gaps::Keep,
+            };
+            split_at(&punctuation(), gaps)?
+        }
+        "WhitespaceSplit" => {
+            at.only("type")?;
+            split_at(r"\s", Gaps::Only)?
+        }
+        "Whitespace" => {
+            at.only("type")?;
+            words()?
+        }
+        "CharDelimiterSplit" => {
+            at.only("type delimiter")?;
+            let delimiter = at.field("delimiter");
+            let mut chars = delimiter.text()?.chars();
+            let (Some(c), None) = (chars.next(), chars.next()) else {
+                return Err(delimiter.expected("one character"));
+            };
+            split_at(&escaped(c, true), Gaps::Only)?
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(pattern))
 }
 
 /// Checks the fields of a `ByteLevel` component: pre-tokenizer, post-processor or decoder.
@@ -77,18 +126,23 @@ pub(super) fn refuse_prefix_space(at: &At<'_>) -> Result<(), HuggingFaceError> {
     }
 }
 
+/// Reads the behaviour of a `Split`. With `invert`, it treats matches as gaps and gaps as matches.
+fn read_behavior(at: &At<'_>, invert: bool) -> Result<Gaps, HuggingFaceError> {
+    Ok(match (at.text()?, invert) {
+        // Gaps are never adjacent, so `invert` changes nothing.
+        ("Isolated", _) => Gaps::Keep,
+        ("Contiguous", _) => Gaps::Contiguous,
+        ("Removed", true) => Gaps::Drop,
+        ("Removed", false) => Gaps::Only,
+        ("MergedWithPrevious", false) | ("MergedWithNext", true) => Gaps::WithNext,
+        ("MergedWithNext", false) | ("MergedWithPrevious", true) => Gaps::WithPrevious,
+        _ => return Err(at.expected("a behavior of Split")),
+    })
+}
+
 fn read_split(at: &At<'_>) -> Result<Pattern, HuggingFaceError> {
     at.only("type pattern behavior invert")?;
-    let (behavior, invert) = (at.field("behavior"), at.field("invert").flag()?);
-    let gaps = match (behavior.text()?, invert) {
-        // Matches and gaps are both kept, so `invert` changes nothing.
-        ("Isolated", _) => Gaps::Keep,
-        ("Removed", true) => Gaps::Drop,
-        _ => {
-            let expected = "expected \"Isolated\", or \"Removed\" with \"invert\": true";
-            return Err(behavior.unsupported(expected));
-        }
-    };
+    let gaps = read_behavior(&at.field("behavior"), at.field("invert").flag()?)?;
     let pattern = at.field("pattern");
     let [(kind, _)] = pattern.entries()? else {
         return Err(pattern.expected("an object with Regex or String"));

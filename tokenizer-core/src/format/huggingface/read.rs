@@ -488,13 +488,13 @@ mod tests {
             ("pre_tokenizer.new", "true", "pre_tokenizer.new: unknown"),
             (
                 "pre_tokenizer",
-                r#"{"type": "Split", "pattern": {"Regex": "\\w"}, "behavior": "Isolated", "invert": false}"#,
-                r#"regex "\\w": \w at byte 0"#,
+                r#"{"type": "Split", "pattern": {"Regex": "\\R"}, "behavior": "Isolated", "invert": false}"#,
+                r#"regex "\\R": \R at byte 0"#,
             ),
             (
                 "pre_tokenizer",
-                r#"{"type": "Split", "pattern": {"Regex": "a"}, "behavior": "MergedWithNext", "invert": false}"#,
-                "pre_tokenizer.behavior: \"MergedWithNext\"",
+                r#"{"type": "Split", "pattern": {"Regex": "a"}, "behavior": "Merged", "invert": false}"#,
+                "pre_tokenizer.behavior: expected a behavior of Split",
             ),
             (
                 "pre_tokenizer",

@@ -87,8 +87,14 @@ fn byte_level() -> Json {
 
 fn pre_tokenizer(pattern: &Pattern) -> Result<Json, HuggingFaceError> {
     let mut steps = Vec::new();
-    // With `Gaps::Keep`, a stage with an empty regex does not split.
-    for (source, gaps) in pattern.stages().filter(|(source, _)| !source.is_empty()) {
+    for (stage, (source, gaps)) in pattern.stages().enumerate() {
+        if pattern.spelled_from() == Some(stage) {
+            steps.push(byte_level());
+        }
+        // With `Gaps::Keep`, a stage with an empty regex does not split.
+        if source.is_empty() && gaps == Gaps::Keep {
+            continue;
+        }
         let regex = to_oniguruma(source).map_err(|error| HuggingFaceError::Regex {
             source_text: source.to_owned(),
             error,
@@ -97,6 +103,10 @@ fn pre_tokenizer(pattern: &Pattern) -> Result<Json, HuggingFaceError> {
         let (behavior, invert) = match gaps {
             Gaps::Keep => ("Isolated", false),
             Gaps::Drop => ("Removed", true),
+            Gaps::Only => ("Removed", false),
+            Gaps::WithNext => ("MergedWithPrevious", false),
+            Gaps::WithPrevious => ("MergedWithNext", false),
+            Gaps::Contiguous => ("Contiguous", false),
         };
         steps.push(object([
             ("type", "Split".into()),
@@ -105,7 +115,9 @@ fn pre_tokenizer(pattern: &Pattern) -> Result<Json, HuggingFaceError> {
             ("invert", invert.into()),
         ]));
     }
-    steps.push(byte_level());
+    if pattern.spelled_from().is_none() {
+        steps.push(byte_level());
+    }
     Ok(object([
         ("type", "Sequence".into()),
         ("pretokenizers", Json::List(steps)),
@@ -295,15 +307,24 @@ mod tests {
     }
 
     #[test]
-    fn dropped_gaps_are_removed() {
-        let pattern = Pattern::regex("[a-z]+", Gaps::Drop).unwrap();
-        let model = trained(&[]).with_pattern(pattern);
-        assert_eq!(read(&write(&model).unwrap()).unwrap(), model);
+    fn gap_rules_and_the_spelling_are_kept() {
+        let spelled = Pattern::regex("Ġ|[0-9]{3}", Gaps::Keep).unwrap();
+        for gaps in Gaps::ALL {
+            let pattern = Pattern::regex("[a-z]+", gaps).unwrap();
+            for pattern in [
+                pattern.clone(),
+                pattern.clone().on_spelling(),
+                Pattern::sequence([pattern, spelled.clone().on_spelling(), spelled.clone()]),
+            ] {
+                let model = trained(&[]).with_pattern(pattern);
+                assert_eq!(read(&write(&model).unwrap()).unwrap(), model);
+            }
+        }
     }
 
     #[test]
     fn models_without_equivalent_are_refused() {
-        let words = trained(&[]).with_pattern(Pattern::regex(r"\w+", Gaps::Keep).unwrap());
+        let words = trained(&[]).with_pattern(Pattern::regex(r"a*", Gaps::Keep).unwrap());
         let error = write(&words).unwrap_err();
         assert!(matches!(error, HuggingFaceError::Regex { .. }), "{error}");
 

@@ -18,11 +18,12 @@ const MAX_SOURCE: usize = 4096;
 type Step = (Decided, usize);
 
 impl Automaton {
-    /// Compiles a chain of stages. Returns `None` if a stage is not regular, may match the empty string, may
-    /// drop text, or does not decide its boundaries early enough for the next stage, or if the DFA would be
-    /// too large.
+    /// Compiles a chain of stages. Returns `None` if a stage is not regular, may match the empty string, joins
+    /// or drops matches, or does not decide its boundaries early enough for the next stage, or if the DFA would
+    /// be too large.
     pub(in crate::pattern) fn new(stages: &[(String, Gaps)]) -> Option<Self> {
-        if stages.iter().map(|(source, _)| source.len()).sum::<usize>() > MAX_SOURCE {
+        let length: usize = stages.iter().map(|(source, _)| source.len()).sum();
+        if length > MAX_SOURCE || !stages.iter().all(|(_, gaps)| gaps.are_simple()) {
             return None;
         }
         let nodes: Vec<_> =

@@ -13,8 +13,9 @@
 //! | `^` | start of a line, except at the end of the text | start of the text | error | `\A` |
 //! | `x{2}?` | `x{2}`, optional | lazy, which has no effect | error | `x{2}` |
 //! | `x{,3}` | at most three | literal | `x{0,3}` | error |
-//! | `[a[b]]`, `&&`, `[:alpha:]` | different precedence and characters | | error | error |
-//! | `\w`, `\b` | a few characters differ | | error | error |
+//! | `[:alpha:]` | different characters | | error | error |
+//! | `\w`, `\b` | `²³¹¼½¾` are word characters, except in classes | U+200C and U+200D are word characters | a class, look-around | the same |
+//! | `\<`, `\>`, `\'`, `` \` ``, `\_` | the character | assertion or error | the character | error |
 //! | `(?m:.)` | matches line feeds too | | error | error |
 //! | `(?i:ss)` | matches `ß` too | letters only | error if two adjacent letters have a ligature | the same |
 //! | `(?<!x).*` | misses matches | | error | error |
@@ -36,7 +37,8 @@ pub use dialect::DialectError;
 
 use check::check;
 use dialect::Dialect;
-use translate::{escaped, translate};
+pub(in crate::format::huggingface) use translate::escaped;
+use translate::translate;
 
 /// Translates a regex of a `tokenizer.json` to `fancy-regex`.
 pub(super) fn from_oniguruma(source: &str) -> Result<String, DialectError> {
@@ -107,6 +109,11 @@ mod tests {
         assert_eq!(read(r"a+$|b"), r"a+(?m:$)|b");
         assert_eq!(read(r"a{,3}b"), r"a{0,3}b");
         assert_eq!(read(r"a\ b\x{2028}"), r"a b\x{2028}");
+        assert_eq!(read(r"\<\>\'\`\_"), "<>'`_");
+        assert_eq!(read(r"[\<-\>\'\`\_]"), "[<->'`_]");
+        assert_eq!(read(r"[^(\s|[.,])]"), r"[^(\s|[.,])]");
+        assert_eq!(read(r"[a-z&&[^aeiou]]"), r"[a-z&&[^aeiou]]");
+        assert_eq!(read(r"[\W-]"), r"[[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}]-]");
         let write = |source: &str| to_oniguruma(source).unwrap();
         assert_eq!(write(r"^a{1,3}+b$"), r"\A(?>a{1,3})b\z");
         assert_eq!(write(r"(?:a{1,3}+|b)"), r"(?:(?>a{1,3})|b)");
@@ -114,6 +121,7 @@ mod tests {
         assert_eq!(write(r"a{2}?"), r"a{2}");
         assert_eq!(write(r"a(?m:$)"), r"a$");
         assert_eq!(write(r"\pL\u{1F600}"), "\\p{L}\u{1F600}");
+        assert_eq!(literal("it's.a-b ]_`<>"), r"it's\.a-b \]_`<>");
         assert_eq!(literal("a.b-c ]"), r"a\.b-c \]");
     }
 
@@ -126,8 +134,11 @@ mod tests {
             "a||b",
             "(?:a?b?)+c",
             "^a",
-            r"\w+",
-            r"\ba",
+            r"\b",
+            r"\b{start}a",
+            r"[\b]",
+            r"(?i:\w)",
+            r"(?<=a\b)c",
             r"a\Z",
             r"\Ga",
             r"(a)\1",
@@ -137,9 +148,18 @@ mod tests {
             "(?m:.)",
             "(?x: a)",
             "(?#a)b",
-            "[a[b]]",
-            "[a&&b]",
             "[[:alpha:]]",
+            "[a[:alpha:]]",
+            "[a&&]",
+            "[&&a]",
+            "[a&&&b]",
+            "[a&&^b]",
+            "[a&&-b]",
+            "[a-&&b]",
+            "[a-[b]]",
+            "[[a]-b]",
+            "[[]]",
+            "[a[b]",
             "[]a]",
             "[]",
             "[^]",
@@ -171,7 +191,6 @@ mod tests {
             r"\p{^L}",
             r"\xE9",
             r"\123",
-            r"\<",
             "(",
             ")",
             "(?",
@@ -194,10 +213,18 @@ mod tests {
             let result = from_oniguruma(source);
             assert!(result.is_err(), "{source:?} was read as {result:?}");
         }
-        let error = from_oniguruma(r"a|\w").unwrap_err();
-        assert_eq!((error.offset, error.construct.as_str()), (2, r"\w"));
+        let error = from_oniguruma(r"a|\R").unwrap_err();
+        assert_eq!((error.offset, error.construct.as_str()), (2, r"\R"));
         for source in [
-            "a*", "", "[a--b]", "[a~~b]", r"\w", "(?s:.)", "(?i)a", "a{,3}", r"\b", "[^a&&b]",
+            "a*",
+            "",
+            "[a--b]",
+            "[a~~b]",
+            r"\<a",
+            "(?s:.)",
+            "(?i)a",
+            "a{,3}",
+            r"\b{start}a",
         ] {
             let result = to_oniguruma(source);
             assert!(result.is_err(), "{source:?} was written as {result:?}");
@@ -205,10 +232,37 @@ mod tests {
         assert!(to_oniguruma("(?<!(a))b").is_ok_and(|written| written == "(?<!(?:a))b"));
     }
 
+    /// Returns the number of characters in a class, and a hash of them.
+    fn characters(class: &str) -> (usize, u32) {
+        let regex = fancy_regex::Regex::new(&format!("^{class}$")).unwrap();
+        let mut text = String::new();
+        let mut matched = (0, 0u32);
+        for c in '\0'..=char::MAX {
+            text.clear();
+            text.push(c);
+            if regex.is_match(&text).unwrap() {
+                let hash = matched.1.wrapping_mul(0x0100_0193) ^ u32::from(c);
+                matched = (matched.0 + 1, hash);
+            }
+        }
+        matched
+    }
+
+    #[test]
+    fn word_characters_are_those_of_each_engine() {
+        let written = to_oniguruma(r"\w").unwrap();
+        assert_eq!(characters(&written), characters(r"\w"));
+        // The number of characters that `tokenizers` 0.23 matches with `\w`.
+        assert_eq!(characters(&from_oniguruma(r"\w").unwrap()).0, 144_671);
+        assert_eq!(characters(&from_oniguruma(r"[\w]").unwrap()).0, 144_665);
+    }
+
     #[test]
     fn deep_and_long_regexes_are_refused() {
-        let deep = format!("{}a{}", "(?:".repeat(100_000), ")".repeat(100_000));
-        assert!(from_oniguruma(&deep).is_err());
+        for (open, close) in [("(?:", ")"), ("[", "]")] {
+            let deep = format!("{}a{}", open.repeat(100_000), close.repeat(100_000));
+            assert!(from_oniguruma(&deep).is_err());
+        }
         assert!(from_oniguruma(&"a".repeat(1 << 20)).is_err());
     }
 
@@ -217,7 +271,7 @@ mod tests {
         fn no_text_panics_and_translations_round_trip(
             parts in prop::collection::vec(prop::sample::select(vec![
                 "a", "s", "ß", ".", "[^", "[", "]", "(", "(?:", "(?i:", "(?>", "(?=", "(?!", "(?<=",
-                "(?<!", ")", "|", "*", "+", "?", "{1,3}", "{2}", "{2,}", "$", "^", r"\s", r"\S",
+                "(?<!", ")", r"\w", r"\W", r"\b", r"\B", r"\'", "|", "*", "+", "?", "{1,3}", "{2}", "{2,}", "$", "^", r"\s", r"\S",
                 r"\p{L}", r"\z", r"\A", "-", "&&", "\\", " ", "\n", "(?m:$)", r"\x{41}", r"\h",
             ]), 0..12),
         ) {

@@ -15,7 +15,14 @@ const MAX_REPEAT: u32 = 1000;
 const PROPERTIES: &str = "L Lu Ll Lt Lm Lo M Mn Mc Me N Nd Nl No P Pc Pd Ps Pe Pi Pf Po S Sm Sc Sk So \
     Z Zs Zl Zp C Cc Cf Co Cn Han Hiragana Katakana Hangul Latin Cyrillic Greek Thai Arabic Hebrew \
     Devanagari Armenian Bengali Georgian Tamil Telugu Khmer Lao Tibetan Ethiopic Mongolian Bopomofo \
-    Common Inherited";
+    Common Inherited Alphabetic Join_Control";
+
+/// The characters that `\w` matches in both engines.
+const WORD: &str = r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}";
+
+/// The other characters that `\w` matches: in Oniguruma only outside of classes.
+const ONLY_ONIGURUMA: &str = "\u{B2}\u{B3}\u{B9}\u{BC}-\u{BE}";
+const ONLY_OWN: &str = r"\p{Join_Control}";
 
 /// Besides the capturing `(`, the group openings that mean the same in both dialects.
 const GROUPS: [&str; 7] = ["(?:", "(?>", "(?i:", "(?=", "(?!", "(?<=", "(?<!"];
@@ -131,7 +138,7 @@ impl<'s> Translator<'s> {
     fn atom(&mut self) -> Result<(), DialectError> {
         let start = self.at;
         let translated = match (self.peek(), self.from) {
-            (Some('['), _) => return self.class(),
+            (Some('['), _) => return self.class(0),
             (Some('\\'), _) => return self.escape(false).map(|_| ()),
             (Some('$'), Dialect::Oniguruma) => "(?m:$)",
             (Some('$'), Dialect::Own) => r"\z",
@@ -256,17 +263,24 @@ impl<'s> Translator<'s> {
         }
     }
 
-    fn class(&mut self) -> Result<(), DialectError> {
+    /// Translates a class inside of `depth` other classes.
+    fn class(&mut self, depth: usize) -> Result<(), DialectError> {
         let start = self.at;
+        if depth == MAX_DEPTH {
+            let construct = format!("a class nested more than {MAX_DEPTH} levels deep");
+            return Err(DialectError::new(start, construct));
+        }
         self.copy();
         if self.peek() == Some('^') {
             self.copy();
         }
         let first = self.at;
+        // Start of the operand of `&&`.
+        let mut operand = first;
         loop {
             let here = self.at;
             match self.peek() {
-                Some(']') if here == first => {
+                Some(']') if here == operand => {
                     return Err(DialectError::new(start, "a class that begins with ]"));
                 }
                 Some(']') => {
@@ -276,6 +290,19 @@ impl<'s> Translator<'s> {
                 // A hyphen is literal only as the first or last character.
                 Some('-') if here != first && !self.rest().starts_with("-]") => {
                     return Err(DialectError::new(here, "a - in the middle of a class"));
+                }
+                Some('[') if !self.rest().starts_with("[:") => {
+                    self.class(depth + 1)?;
+                    continue;
+                }
+                Some('&') if self.rest().starts_with("&&") => {
+                    self.copy();
+                    self.copy();
+                    if here == operand || matches!(self.peek(), Some('&' | '^')) {
+                        return Err(self.refuse_from(here));
+                    }
+                    operand = self.at;
+                    continue;
                 }
                 _ => {}
             }
@@ -296,10 +323,11 @@ impl<'s> Translator<'s> {
     /// Translates one item of a class. Returns its character; `None` for a set such as `\s`.
     fn class_item(&mut self, class: usize) -> Result<Option<char>, DialectError> {
         for (opening, construct) in [
-            ("&&", "&& in a class"),
+            ("&&", "&& in a range"),
             ("--", "-- in a class"),
             ("~~", "~~ in a class"),
-            ("[", "a nested class"),
+            ("[:", "a POSIX class"),
+            ("[", "a class in a range"),
         ] {
             if self.rest().starts_with(opening) {
                 return Err(DialectError::new(self.at, construct));
@@ -326,17 +354,27 @@ impl<'s> Translator<'s> {
             Some('e') => Some('\x1B'),
             Some('s' | 'S' | 'd' | 'D' | 'h') => None,
             Some('A' | 'z') if !in_class => None,
+            Some(sign @ ('w' | 'W')) => {
+                let word = self.word(sign == 'w', in_class);
+                self.output.push_str(&word);
+                return Ok(None);
+            }
+            Some(sign @ ('b' | 'B')) if !in_class && self.peek() != Some('{') => {
+                let boundary = self.boundary(sign == 'b');
+                self.output.push_str(&boundary);
+                return Ok(None);
+            }
             Some(sign @ ('p' | 'P')) => {
                 self.property(start, sign)?;
                 return Ok(None);
             }
             Some('x') => Some(self.code_point(start, 2)?),
             Some('u') => Some(self.code_point(start, 4)?),
-            Some(' ') if self.from == Dialect::Oniguruma => {
-                self.output.push(' ');
-                return Ok(Some(' '));
+            // `\<` and `\>` are assertions in `fancy-regex`, which does not have the other escapes.
+            Some(c) if " <>'`_".contains(c) && self.from == Dialect::Oniguruma => {
+                self.output.push(c);
+                return Ok(Some(c));
             }
-            // `\<` and `\>` are assertions in one of the engines.
             Some(c) if c.is_ascii_punctuation() && !"<>'`_".contains(c) => Some(c),
             _ => return Err(self.refuse_from(start)),
         };
@@ -347,6 +385,23 @@ impl<'s> Translator<'s> {
             _ => self.output.push_str(spelling),
         }
         Ok(c)
+    }
+
+    /// Returns a class with the characters of `\w`, or of `\W`.
+    fn word(&self, is_positive: bool, in_class: bool) -> String {
+        let own = match self.from {
+            Dialect::Oniguruma if in_class => "",
+            Dialect::Oniguruma => ONLY_ONIGURUMA,
+            Dialect::Own => ONLY_OWN,
+        };
+        format!("[{}{WORD}{own}]", if is_positive { "" } else { "^" })
+    }
+
+    /// Returns an equivalent of `\b`, or of `\B`.
+    fn boundary(&self, is_positive: bool) -> String {
+        let word = self.word(true, false);
+        let (start, end) = if is_positive { ("=", "!") } else { ("!", "=") };
+        format!("(?:(?<={word})(?{end}{word})|(?<!{word})(?{start}{word}))")
     }
 
     fn property(&mut self, start: usize, sign: char) -> Result<(), DialectError> {
@@ -402,7 +457,7 @@ impl<'s> Translator<'s> {
 }
 
 /// Escapes a character so that both dialects read it literally.
-pub(super) fn escaped(c: char, in_class: bool) -> String {
+pub(in crate::format::huggingface) fn escaped(c: char, in_class: bool) -> String {
     let special = if in_class {
         r"\[]^-&~"
     } else {
