@@ -11,6 +11,7 @@ use crate::merges::Merge;
 use crate::model::Model;
 use crate::pattern::{Pattern, PatternName};
 use crate::special::SpecialToken;
+use crate::symbols::Symbols;
 use crate::token::TokenId;
 
 /// Whether the bytes start like a `vocab.json`: with an object whose first value is a number.
@@ -75,7 +76,7 @@ pub(super) fn read_gpt2_with(
 
     let added = with_decoded(added_tokens(&spellings, &rules)?, None);
     let pattern = Pattern::named(PatternName::Gpt2);
-    spellings.model(pattern, rules, false, &added)
+    spellings.model(pattern, rules, false, &added, Symbols::default())
 }
 
 /// The tokens of the form `<|...|>` that no merge creates.

@@ -10,6 +10,8 @@ use crate::model::{Affixes, CallSettings, Model};
 use crate::normalize::Normalizer;
 use crate::pattern::Pattern;
 use crate::special::SpecialToken;
+use crate::symbols::Symbols;
+use crate::text_decoder::TextDecoder;
 
 /// Reads a `tokenizer.json`.
 ///
@@ -56,12 +58,19 @@ pub(super) fn read_with(
         padding: read_setting(&root.field("padding"))?,
     };
     let normalizer = read_normalizer(&root.field("normalizer"))?;
-    let pattern = read_pre_tokenizer(&root.field("pre_tokenizer"))?;
+    let (pattern, characters) = read_pre_tokenizer(&root.field("pre_tokenizer"))?;
     let affixes = read_post_processor(&root.field("post_processor"))?.unwrap_or_default();
-    check_decoder(&root.field("decoder"))?;
-    let added = read_added_tokens(&root.field("added_tokens"))?;
+    let decoder = root.field("decoder");
+    let decoding = match characters {
+        true => Some(read_text_decoder(&decoder)?),
+        false => {
+            check_decoder(&decoder)?;
+            None
+        }
+    };
+    let mut added = read_added_tokens(&root.field("added_tokens"))?;
     let complete_added = |spellings: &Spellings<'_>, pattern: &Pattern, ignore_merges| {
-        spellings.check_numbering(&added)?;
+        spellings.number(&mut added);
         let completed = complete_added(Components {
             spellings,
             added,
@@ -70,10 +79,14 @@ pub(super) fn read_with(
             ignore_merges,
             padding: root.field("padding"),
         })?;
-        Ok(with_decoded(completed, normalizer))
+        Ok(match characters {
+            true => with_normalized(completed, normalizer),
+            false => with_decoded(completed, normalizer),
+        })
     };
-    let model = read_model(&root.field("model"), pattern, complete_added)?;
+    let model = read_model(&root.field("model"), pattern, characters, complete_added)?;
     let model = model.with_normalizer(normalizer).with_affixes(affixes)?;
+    let model = model.with_text_decoder(decoding);
     Ok(model.with_call_settings(settings))
 }
 
@@ -183,6 +196,63 @@ fn check_decoder(at: &At<'_>) -> Result<(), HuggingFaceError> {
     }
 }
 
+/// Reads the decoder of a model whose tokens are text: `Replace`, then `ByteFallback`, then `Fuse`, then
+/// `Strip` at the start, each of which may be absent.
+fn read_text_decoder(at: &At<'_>) -> Result<TextDecoder, HuggingFaceError> {
+    let steps = match at.component()? {
+        None => return Err(at.expected("a decoder (without one, tokenizers joins tokens with spaces)")),
+        Some("Sequence") => at.sequence("decoders")?,
+        Some(_) => vec![at.clone()],
+    };
+    let mut decoder = TextDecoder::default();
+    let mut is_fused = false;
+    for step in &steps {
+        let name = step.component()?.unwrap_or_default();
+        match name {
+            "Replace" if !decoder.byte_fallback && !is_fused => {
+                step.only("type pattern content")?;
+                let pattern = step.field("pattern");
+                pattern.only("String")?;
+                let (from, to) = (pattern.field("String"), step.field("content"));
+                if from.text()?.is_empty() {
+                    return Err(from.expected("a string that is not empty"));
+                }
+                decoder.replaced.push((from.text()?.into(), to.text()?.into()));
+            }
+            "ByteFallback" if !decoder.byte_fallback && !is_fused => {
+                step.only("type")?;
+                decoder.byte_fallback = true;
+            }
+            "Fuse" => {
+                step.only("type")?;
+                is_fused = true;
+            }
+            "Strip" if is_fused && decoder.strip.is_none() => {
+                step.only("type content start stop")?;
+                let content = step.field("content");
+                let mut characters = content.text()?.chars();
+                let (Some(stripped), None) = (characters.next(), characters.next()) else {
+                    return Err(content.expected("one character"));
+                };
+                if step.field("stop").integer()? != 0 {
+                    return Err(step.field("stop").unsupported("expected 0"));
+                }
+                let most = u32::try_from(step.field("start").integer()?);
+                let most = most.map_err(|_| step.field("start").expected("a number of characters"))?;
+                decoder.strip = Some((stripped, most));
+            }
+            _ => {
+                let expected = "Replace, ByteFallback, Fuse and Strip, in this order";
+                return Err(step.refused(&format!("{name} here (expected {expected})")));
+            }
+        }
+    }
+    match decoder.is_bounded() {
+        true => Ok(decoder),
+        false => Err(at.refused("replacement by longer strings")),
+    }
+}
+
 fn read_added_tokens(at: &At<'_>) -> Result<Vec<SpecialToken>, HuggingFaceError> {
     if at.is_null() {
         return Ok(Vec::new());
@@ -219,9 +289,23 @@ pub(super) fn with_decoded(
     tokens
 }
 
+/// Sets the text to which `tokenizers` decodes each token of a model whose tokens are text, before its decoder:
+/// the normalized content.
+fn with_normalized(
+    mut tokens: Vec<SpecialToken>,
+    normalizer: Option<Normalizer>,
+) -> Vec<SpecialToken> {
+    for token in &mut tokens {
+        let content = token.normalized_content(normalizer).into_owned();
+        token.decoded = (content != token.content.as_bytes()).then_some(content);
+    }
+    tokens
+}
+
 fn read_model(
     at: &At<'_>,
     pattern: Pattern,
+    characters: bool,
     complete_added: impl FnOnce(
         &Spellings<'_>,
         &Pattern,
@@ -231,6 +315,7 @@ fn read_model(
     check_model(at)?;
     let ignore_merges = at.field("ignore_merges").flag_or(false)?;
     let spellings = Spellings::read(&at.field("vocab"))?;
+    let symbols = read_symbols(at, characters, &spellings)?;
     let added = complete_added(&spellings, &pattern, ignore_merges)?;
     let merges = at.field("merges");
     let Json::List(list) = merges.value else {
@@ -241,7 +326,7 @@ fn read_model(
         rule.map_err(|fault| HuggingFaceError::Merge { rank, fault })
     };
     let rules: Result<Vec<Merge>, HuggingFaceError> = list.iter().enumerate().map(rule).collect();
-    spellings.model(pattern, rules?, ignore_merges, &added)
+    spellings.model(pattern, rules?, ignore_merges, &added, symbols)
 }
 
 /// Refuses algorithms other than BPE. Runs before the other checks: a file of another algorithm may fail
@@ -276,12 +361,7 @@ fn check_model(at: &At<'_>) -> Result<(), HuggingFaceError> {
     match dropout.value {
         Json::Null | Json::Integer(0) => {}
         Json::Float(rate) if *rate == 0.0 => {}
-        _ => return Err(dropout.unsupported("expected 0 or null")),
-    }
-    // Every byte is a token, so the unknown token is never used.
-    let unknown = at.field("unk_token");
-    if !unknown.is_null() {
-        unknown.text()?;
+        _ => return Err(dropout.unsupported("expected 0 or null: with dropout, ids are random")),
     }
     for name in ["continuing_subword_prefix", "end_of_word_suffix"] {
         let affix = at.field(name);
@@ -289,12 +369,32 @@ fn check_model(at: &At<'_>) -> Result<(), HuggingFaceError> {
             return Err(affix.unsupported("expected \"\" or null"));
         }
     }
-    for name in ["fuse_unk", "byte_fallback"] {
-        if at.field(name).flag_or(false)? {
-            return Err(at.field(name).unsupported("expected false"));
-        }
-    }
     Ok(())
+}
+
+/// Reads the fields for symbols that are not tokens. `characters` states whether the tokens are text.
+fn read_symbols(
+    at: &At<'_>,
+    characters: bool,
+    spellings: &Spellings<'_>,
+) -> Result<Symbols, HuggingFaceError> {
+    let unknown = at.field("unk_token");
+    let unknown = match unknown.is_null() {
+        true => None,
+        false => spellings.id(unknown.text()?),
+    };
+    let fallback = at.field("byte_fallback");
+    let byte_fallback = fallback.flag_or(false)?;
+    if byte_fallback && !characters && !(0..=255).all(|byte| spellings.has_byte(byte)) {
+        // `tokenizers` would insert the tokens for the UTF-8 form of the spelling of the byte.
+        return Err(fallback.unsupported("expected false in a byte-level model that lacks a byte"));
+    }
+    Ok(Symbols {
+        characters,
+        byte_fallback,
+        unknown,
+        fuse_unknown: at.field("fuse_unk").flag_or(false)?,
+    })
 }
 
 /// The two tokens of a merge, `"a b"` or `["a", "b"]`.
