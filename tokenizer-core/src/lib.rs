@@ -98,12 +98,12 @@ mod segments;
 mod simd;
 mod special;
 mod stop;
+mod symbols;
+mod text_decoder;
 mod token;
 mod tokenizer;
 mod train;
 mod unicode;
-mod symbols;
-mod text_decoder;
 mod vocab;
 
 #[cfg(feature = "files")]

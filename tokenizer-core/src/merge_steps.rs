@@ -86,7 +86,9 @@ impl<'m> MergeRule<'m> {
         if self.symbols.is_some() {
             return symbols.of_piece(self.vocab, piece).map_err(unknown);
         }
-        let ids = piece.iter().map(|&byte| self.vocab.byte_ids()[usize::from(byte)]);
+        let ids = piece
+            .iter()
+            .map(|&byte| self.vocab.byte_ids()[usize::from(byte)]);
         let symbol = |(at, id): (usize, Option<TokenId>)| Ok((id.ok_or_else(|| unknown(at))?, 1));
         ids.enumerate().map(symbol).collect()
     }

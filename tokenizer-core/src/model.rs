@@ -524,6 +524,62 @@ mod tests {
     }
 
     #[test]
+    fn missing_bytes_and_contradicting_symbols_are_refused() {
+        let bytes: Vec<[u8; 1]> = (1..=255).map(|b| [b]).collect();
+        let tokens = || bytes.iter().zip(1..).map(|(b, id)| (id, &b[..]));
+        let tokens = || tokens().chain([(256, &b"ab"[..]), (257, b"<0x61>")]);
+        let vocab = || Vocab::new(tokens(), Repeats::Refuse).unwrap();
+        let missing = Err(VocabError::MissingByte { byte: 0 }.into());
+        let new = Model::new(pattern(), vocab(), Merging::Ranks, SpecialTokens::default());
+        assert_eq!(new, missing);
+        let ranks = Model::from_ranks(pattern(), tokens().map(|(id, t)| (t, id)), []);
+        assert_eq!(ranks, missing);
+        let with = |left, right, symbols| {
+            let rule = Merge {
+                left,
+                right,
+                token: 256,
+            };
+            let merging = Merging::Merges {
+                merges: Merges::new(vec![rule]).unwrap(),
+                ignore_merges: false,
+            };
+            Model::with_symbols(
+                pattern(),
+                vocab(),
+                merging,
+                SpecialTokens::default(),
+                symbols,
+            )
+        };
+        let refused = |unknown| {
+            let symbols = Symbols {
+                unknown,
+                ..Symbols::default()
+            };
+            with(97, 98, symbols).unwrap_err()
+        };
+        assert_eq!(
+            with(97, 98, Symbols::default()).unwrap().symbols(),
+            Some(Symbols::default())
+        );
+        let merge = SymbolsError::Merge { rank: 0, id: 98 };
+        assert_eq!(refused(Some(98)), merge.into());
+        assert_eq!(
+            refused(Some(300)),
+            SymbolsError::UnknownId { id: 300 }.into()
+        );
+        let ranks = Model::with_symbols(
+            pattern(),
+            vocab(),
+            Merging::Ranks,
+            SpecialTokens::default(),
+            Symbols::default(),
+        );
+        assert_eq!(ranks, Err(SymbolsError::Ranks.into()));
+    }
+
+    #[test]
     fn inconsistent_parts_are_refused() {
         let bytes: Vec<[u8; 1]> = (0..=255).map(|b| [b]).collect();
         let ranks = || bytes.iter().zip(0..).map(|(b, id)| (&b[..], id));

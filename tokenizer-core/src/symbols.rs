@@ -96,7 +96,10 @@ impl Symbols {
             true => characters(vocab).count(),
             false => 0,
         };
-        let (ids, rules) = (id_limit + 256 + 2 * characters, merges.len() + 3 * characters);
+        let (ids, rules) = (
+            id_limit + 256 + 2 * characters,
+            merges.len() + 3 * characters,
+        );
         match ids.max(rules) > MAX_TOKEN_ID as usize {
             true => Err(SymbolsError::TooMany),
             false => Ok(()),
@@ -125,7 +128,8 @@ impl Symbols {
                     symbols.push((id, end - at));
                 }
                 None => {
-                    let known = unknown.add(&piece[at..end], |id, length| symbols.push((id, length)));
+                    let known =
+                        unknown.add(&piece[at..end], |id, length| symbols.push((id, length)));
                     known.ok_or(at)?;
                 }
             }
@@ -173,11 +177,18 @@ impl<'s> UnknownSymbols<'s> {
 
     /// Adds a symbol that is not a token, and calls `emit` with the tokens that precede the next symbol.
     /// Returns `None` if there is no token for the symbol.
-    pub(crate) fn add(&mut self, symbol: &[u8], mut emit: impl FnMut(TokenId, usize)) -> Option<()> {
+    pub(crate) fn add(
+        &mut self,
+        symbol: &[u8],
+        mut emit: impl FnMut(TokenId, usize),
+    ) -> Option<()> {
         let fallback = |byte: &u8| self.fallback.and_then(|ids| ids[usize::from(*byte)]);
         if symbol.iter().all(|byte| fallback(byte).is_some()) {
             // As in `tokenizers`, these overtake a pending unknown token.
-            symbol.iter().filter_map(fallback).for_each(|id| emit(id, 1));
+            symbol
+                .iter()
+                .filter_map(fallback)
+                .for_each(|id| emit(id, 1));
             return Some(());
         }
         let unknown = self.symbols.unknown?;
@@ -201,7 +212,9 @@ pub(crate) fn fallback_token(byte: u8) -> String {
 
 /// Whether a text is the spelling of a token of byte fallback.
 pub(crate) fn is_fallback_token(text: &str) -> bool {
-    let byte = text.get(3..5).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+    let byte = text
+        .get(3..5)
+        .and_then(|digits| u8::from_str_radix(digits, 16).ok());
     byte.is_some_and(|byte| fallback_token(byte) == text)
 }
 

@@ -121,7 +121,9 @@ impl DecodedText {
 /// Returns the byte of a byte-fallback token, spelled in any way that `tokenizers` accepts.
 fn fallback_byte(token: &[u8]) -> Option<u8> {
     let digits = token.strip_prefix(b"<0x")?.strip_suffix(b">")?;
-    let digits = std::str::from_utf8(digits).ok().filter(|digits| digits.len() == 2)?;
+    let digits = std::str::from_utf8(digits)
+        .ok()
+        .filter(|digits| digits.len() == 2)?;
     u8::from_str_radix(digits, 16).ok()
 }
 
@@ -141,7 +143,10 @@ mod tests {
             (&["\u{2581}\u{2581}a", "b\u{2581}"], " ab "),
             (&["<0xE4>", "<0xB8>", "<0xAD>", "a"], "\u{4e2d}a"),
             (&["<0xE4>", "<0xB8>", "a"], "\u{fffd}\u{fffd}a"),
-            (&["<0xE4>", "<0xB8>", "<0xAD>", "<0xFF>"], "\u{fffd}\u{fffd}\u{fffd}\u{fffd}"),
+            (
+                &["<0xE4>", "<0xB8>", "<0xAD>", "<0xFF>"],
+                "\u{fffd}\u{fffd}\u{fffd}\u{fffd}",
+            ),
             (&["<0x20>", "\u{2581}a"], " a"),
             (&["<0xe9>", "<0x+f>", "<0x0g>"], "\u{fffd}\u{fffd}<0x0g>"),
             (&["a", "\u{2581}"], "a "),

@@ -587,7 +587,10 @@ mod tests {
         assert_eq!(incomplete.byte_ids()[0], None);
         assert_eq!(incomplete.byte_ids()[65], Some(65));
         assert_eq!(incomplete.missing_byte(), Some(0));
-        assert_eq!(vocab(&bytes(), Repeats::Refuse).unwrap().missing_byte(), None);
+        assert_eq!(
+            vocab(&bytes(), Repeats::Refuse).unwrap().missing_byte(),
+            None
+        );
         let empty = vocab(&[], Repeats::Refuse).unwrap();
         assert!(empty.is_empty() && !incomplete.is_empty());
         for holes in [0, 3] {

@@ -192,9 +192,7 @@ impl Encoder {
     /// token without merging, an empty piece yields that token; otherwise it yields no ids.
     ///
     /// The function fails if there is no token for a byte or character.
-    pub(crate) fn piece_by_piece(
-        &self,
-    ) -> impl FnMut(&[u8]) -> Result<Vec<TokenId>, EncodeError> {
+    pub(crate) fn piece_by_piece(&self) -> impl FnMut(&[u8]) -> Result<Vec<TokenId>, EncodeError> {
         let mut session = self.session();
         move |piece| {
             let mut ids = Vec::new();

@@ -65,10 +65,12 @@ impl Request<'_> {
                     let mut runs = session.runs(encoder.tables(), &text, origin.start(), stop);
                     while runs.encode(&mut ids)? {
                         let mut start = runs.spans().start();
-                        ranges.extend(ids[ranges.len()..].iter().enumerate().map(|(index, &id)| {
-                            let end = start + runs.length(index, id);
-                            origin.original(std::mem::replace(&mut start, end)..end)
-                        }));
+                        ranges.extend(ids[ranges.len()..].iter().enumerate().map(
+                            |(index, &id)| {
+                                let end = start + runs.length(index, id);
+                                origin.original(std::mem::replace(&mut start, end)..end)
+                            },
+                        ));
                     }
                 }
             }

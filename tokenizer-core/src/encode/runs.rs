@@ -239,7 +239,9 @@ mod tests {
 
     fn reference_ids(model: &Model, text: &[u8]) -> Vec<TokenId> {
         let vocab = model.vocab();
-        let bytes = text.iter().map(|&byte| vocab.byte_ids()[usize::from(byte)].unwrap());
+        let bytes = text
+            .iter()
+            .map(|&byte| vocab.byte_ids()[usize::from(byte)].unwrap());
         reference::merge_piece(bytes.collect(), |pair| {
             let joined = [vocab.token(pair.left())?, vocab.token(pair.right())?].concat();
             vocab.id(&joined).map(|id| (id, id))

@@ -377,7 +377,9 @@ fn read_symbols(mut section: Section<'_>) -> Result<Symbols, NativeError> {
     if flags >> 4 != 0 {
         return Err(section.fault("unknown flags"));
     }
-    let unknown = (flags & HAS_UNKNOWN != 0).then(|| section.u32()).transpose()?;
+    let unknown = (flags & HAS_UNKNOWN != 0)
+        .then(|| section.u32())
+        .transpose()?;
     section.end()?;
     Ok(Symbols {
         characters: flags & 1 != 0,

@@ -146,7 +146,14 @@ mod tests {
             read(&["a b"], "").is_err(),
             "a space is not byte-level text"
         );
-        assert!(read(&["ab"], "a b\na b").is_err(), "a duplicate merge");
+    }
+
+    #[test]
+    fn the_last_of_duplicate_merges_counts() {
+        let more = ["ab", "bc"];
+        let twice = read(&more, "a b\nb c\na b").unwrap();
+        assert_eq!(twice, read(&more, "b c\na b").unwrap());
+        assert_ne!(twice, read(&more, "a b\nb c").unwrap());
     }
 
     #[test]

@@ -140,6 +140,8 @@ impl<'s> Spellings<'s> {
             ignore_merges,
         };
         let specials = SpecialTokens::new(added.iter().cloned()).map_err(ModelError::from)?;
-        Ok(Model::with_symbols(pattern, vocab, merging, specials, symbols)?)
+        Ok(Model::with_symbols(
+            pattern, vocab, merging, specials, symbols,
+        )?)
     }
 }

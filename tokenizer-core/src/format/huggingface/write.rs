@@ -138,10 +138,7 @@ fn decoder(model: &Model) -> Json {
             ("stop", 0.into()),
         ]));
     }
-    object([
-        ("type", "Sequence".into()),
-        ("decoders", Json::List(steps)),
-    ])
+    object([("type", "Sequence".into()), ("decoders", Json::List(steps))])
 }
 
 fn pre_tokenizer(model: &Model) -> Result<Json, HuggingFaceError> {
@@ -267,8 +264,9 @@ fn vocabulary(
     let (vocab, specials) = (model.vocab(), model.specials());
     let spelling = Spelling::of(model);
     let tokens = vocab.iter();
-    let mut entries: Vec<(TokenId, String)> =
-        tokens.map(|(id, token)| (id, spelling.spell(token))).collect();
+    let mut entries: Vec<(TokenId, String)> = tokens
+        .map(|(id, token)| (id, spelling.spell(token)))
+        .collect();
     let unknown = model.symbols().and_then(|symbols| symbols.unknown);
     let are_consecutive = specials
         .iter()
