@@ -24,9 +24,9 @@ pub(super) fn steps(model: &Model, text: &[u8]) -> Result<String, EncodeError> {
     let mut shown = String::new();
     let normalized = model.normalizer().map(|normalizer| normalizer.apply(text));
     let text = normalized.as_deref().unwrap_or(text);
-    model.pattern().for_each_piece(text, |piece| {
-        push_piece(model, &rule, piece, &mut shown)
-    })?;
+    model
+        .pattern()
+        .for_each_piece(text, |piece| push_piece(model, &rule, piece, &mut shown))?;
     Ok(shown)
 }
 

@@ -768,7 +768,8 @@ mod tests {
             "x\u{5b57}x",
             "\u{6587}\u{5b57}\u{6587}a",
         ];
-        let cases: [(&str, [(&[TokenId], &str); 4]); 4] = [
+        type Case<'c> = (&'c [TokenId], &'c str);
+        let cases: [(&str, [Case<'_>; 4]); 4] = [
             (
                 "",
                 [
