@@ -267,7 +267,7 @@ impl<'m> Definition<'m> {
         }
         let bytes = piece
             .iter()
-            .map(|&byte| vocab.byte_ids()[usize::from(byte)]);
+            .map(|&byte| vocab.byte_ids()[usize::from(byte)].expect("every byte is a token"));
         reference::merge_piece(bytes.collect(), |pair| match &self.listed {
             Some(listed) => listed.get(&pair).copied(),
             None => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::model::Model;
 use crate::simd::{SHORT, advise_huge_pages, append_short_tokens};
+use crate::text_decoder::{DecodedText, Invalid, TextDecoder};
 use crate::token::TokenId;
 
 /// An id that is not in the vocabulary.
@@ -51,6 +52,9 @@ impl Model {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn decode_into(&self, ids: &[TokenId], bytes: &mut Vec<u8>) -> Result<(), UnknownToken> {
+        if let Some(decoder) = self.text_decoder() {
+            return self.decode_text(decoder, ids, &[], Invalid::Keep, bytes);
+        }
         let (ends, arena) = (self.vocab().ends(), self.vocab().arena());
         let mut position = 0;
         while let Some(rest) = ids.get(position..).filter(|rest| !rest.is_empty()) {
@@ -89,6 +93,10 @@ impl Model {
         skipped: &[TokenId],
     ) -> Result<Vec<u8>, UnknownToken> {
         let mut bytes = Vec::new();
+        if let Some(decoder) = self.text_decoder() {
+            self.decode_text(decoder, ids, skipped, Invalid::Keep, &mut bytes)?;
+            return Ok(bytes);
+        }
         let mut start = 0;
         for run in ids.split(|id| skipped.binary_search(id).is_ok()) {
             let decoded = self.decode_into(run, &mut bytes);
@@ -99,6 +107,29 @@ impl Model {
             start += run.len() + 1;
         }
         Ok(bytes)
+    }
+
+    /// Appends the text of `ids` without those in `skipped`, which must be in ascending order.
+    fn decode_text(
+        &self,
+        decoder: &TextDecoder,
+        ids: &[TokenId],
+        skipped: &[TokenId],
+        invalid: Invalid,
+        bytes: &mut Vec<u8>,
+    ) -> Result<(), UnknownToken> {
+        let mut text = decoder.start();
+        for (position, &id) in ids.iter().enumerate() {
+            let Some(token) = self.token(id) else {
+                text.end_run(decoder, invalid, bytes);
+                return Err(UnknownToken { id, position });
+            };
+            if skipped.binary_search(&id).is_err() {
+                text.push(decoder, token, invalid, bytes);
+            }
+        }
+        text.end_run(decoder, invalid, bytes);
+        Ok(())
     }
 
     /// Estimates the length in bytes of the decoded `ids` from a sample, rounding up. Summing all lengths
@@ -119,12 +150,20 @@ impl Model {
         (in_sample as f64 / count as f64 * ids.len() as f64 * margin).ceil() as usize
     }
 
-    /// Decodes `ids` to a string. Each maximal invalid sequence of bytes becomes one U+FFFD, as in Python.
+    /// Decodes `ids` to a string. Each maximal invalid sequence of bytes becomes one U+FFFD, as in Python. If
+    /// the model has a [`TextDecoder`], each byte of adjacent byte-fallback tokens that are not UTF-8 together
+    /// becomes one, as in `tokenizers`.
     ///
     /// # Errors
     /// As [`Model::decode`].
     pub fn decode_lossy(&self, ids: &[TokenId]) -> Result<String, UnknownToken> {
-        let bytes = self.decode(ids)?;
+        let mut bytes = Vec::new();
+        match self.text_decoder() {
+            None => self.decode_into(ids, &mut bytes)?,
+            Some(decoder) => {
+                self.decode_text(decoder, ids, &[], Invalid::Replace, &mut bytes)?;
+            }
+        }
         Ok(String::from_utf8(bytes)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
     }
@@ -162,13 +201,17 @@ pub struct DecodeStream<M = Arc<Model>> {
     held: Vec<u8>,
     /// Number of ids decoded.
     position: usize,
+    /// The state of the model's [`TextDecoder`], if it has one.
+    state: DecodedText,
 }
 
 impl<M: Borrow<Model>> DecodeStream<M> {
     /// Creates a decoder for `model`, a reference or an `Arc`.
     #[must_use]
     pub fn new(model: M) -> Self {
+        let decoder = model.borrow().text_decoder();
         DecodeStream {
+            state: decoder.map(TextDecoder::start).unwrap_or_default(),
             model,
             held: Vec::new(),
             position: 0,
@@ -185,6 +228,14 @@ impl<M: Borrow<Model>> DecodeStream<M> {
             position: self.position,
         })?;
         self.position += 1;
+        let mut decoded = Vec::new();
+        let token = match self.model.borrow().text_decoder() {
+            None => token,
+            Some(decoder) => {
+                (self.state).push(decoder, token, Invalid::Replace, &mut decoded);
+                &decoded
+            }
+        };
         // Fast path: a token of whole characters.
         if self.held.is_empty()
             && let Ok(token) = std::str::from_utf8(token)
@@ -211,7 +262,12 @@ impl<M: Borrow<Model>> DecodeStream<M> {
     }
 
     /// Ends the text. An incomplete character becomes one U+FFFD.
-    pub fn finish(self, text: &mut String) {
+    pub fn finish(mut self, text: &mut String) {
+        if let Some(decoder) = self.model.borrow().text_decoder() {
+            let mut rest = Vec::new();
+            self.state.end_run(decoder, Invalid::Replace, &mut rest);
+            text.push_str(&String::from_utf8_lossy(&rest));
+        }
         if !self.held.is_empty() {
             text.push(char::REPLACEMENT_CHARACTER);
         }

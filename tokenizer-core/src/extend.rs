@@ -57,6 +57,9 @@ pub enum ExtendError {
     /// Training failed.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// The model has [`Symbols`](crate::Symbols).
+    #[error("a model in which not every byte is a token cannot be extended")]
+    Symbols,
     /// The new tokens do not fit into the model.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -123,6 +126,9 @@ pub fn extend_with_progress(
         }
         .into());
     };
+    if model.symbols().is_some() {
+        return Err(ExtendError::Symbols);
+    }
     let vocab = model.vocab();
     let first = vocab.id_limit();
     let length = |id| vocab.token(id).map_or(0, <[u8]>::len);
@@ -131,7 +137,10 @@ pub fn extend_with_progress(
     let (mut new_merges, mut learned) = (Vec::new(), Vec::new());
     let encoder = Encoder::new(model.clone());
     let mut encode = encoder.piece_by_piece();
-    let encoded = (pieces.iter()).map(|(piece, count)| (encode(piece).into_iter(), count));
+    let encoded = pieces.iter().map(|(piece, count)| {
+        // Only a model with symbols can fail, and those were refused.
+        (encode(piece).unwrap_or_default().into_iter(), count)
+    });
     let corpus = Corpus::from_symbols(pieces.distinct_bytes(), encoded, options.thresholds());
     let corpus = corpus.map_err(TrainError::from)?;
     drop(encode);
@@ -454,7 +463,7 @@ mod tests {
                 .min_frequency(min_frequency)
                 .max_token_bytes(max_token_bytes);
             let encoder = Tokenizer::new(model.clone());
-            let encoded = other.iter().map(|(p, n)| (encoder.encode_single_piece(p), n)).collect();
+            let encoded = other.iter().map(|(p, n)| (encoder.encode_single_piece(p).unwrap(), n)).collect();
             let tokens = model.vocab().iter().map(|(_, token)| token.to_vec()).collect();
             let want = reference::extend(encoded, tokens, merges, min_frequency, max_token_bytes);
             for options in [options.clone(), options.small_thresholds()] {

@@ -98,6 +98,8 @@ mod segments;
 mod simd;
 mod special;
 mod stop;
+mod symbols;
+mod text_decoder;
 mod token;
 mod tokenizer;
 mod train;
@@ -128,6 +130,8 @@ pub use rank_merges::{RankMerges, rank_merges};
 #[doc(hidden)]
 pub use simd::advise_huge_pages;
 pub use special::{SpecialSet, SpecialToken, SpecialTokens, SpecialTokensError};
+pub use symbols::{Symbols, SymbolsError};
+pub use text_decoder::TextDecoder;
 pub use token::{Count, MAX_TOKEN_ID, Pair, TokenId};
 pub use tokenizer::{Tokenizer, TokenizerBuilder};
 pub use train::{

@@ -11,8 +11,10 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
+use crate::encode::EncodeError;
 use crate::hash::Seeds;
 use crate::model::{Merging, Model};
+use crate::symbols::Symbols;
 use crate::token::{Pair, TokenId};
 use crate::vocab::Vocab;
 
@@ -20,6 +22,8 @@ use crate::vocab::Vocab;
 #[derive(Debug)]
 pub struct MergeRule<'m> {
     vocab: &'m Vocab,
+    /// The first symbols; `None` if they are bytes, all of which are tokens.
+    symbols: Option<Symbols>,
     /// The rank and the resulting token of each listed pair; `None` for a model of ranks.
     list: Option<hashbrown::HashMap<Pair, (u32, TokenId), Seeds>>,
 }
@@ -53,18 +57,46 @@ impl<'m> MergeRule<'m> {
         };
         MergeRule {
             list,
+            symbols: model.symbols(),
             vocab: model.vocab(),
         }
     }
 
     /// Creates the rule of a vocabulary whose ids are ranks: two tokens merge if their joined bytes are a
-    /// token.
+    /// token. Every byte must be a token.
     #[must_use]
     pub fn ranks(vocab: &'m Vocab) -> Self {
-        MergeRule { vocab, list: None }
+        MergeRule {
+            vocab,
+            symbols: None,
+            list: None,
+        }
     }
 
-    /// Merges the bytes of a piece, calls `each` with each step in order, and returns the ids.
+    /// Returns the symbols with which the merging of a piece starts, each with its length in bytes.
+    ///
+    /// # Errors
+    /// [`EncodeError::UnknownSymbol`] if there is no token for a byte or character, and no unknown token.
+    pub fn symbols(&self, piece: &[u8]) -> Result<Vec<(TokenId, usize)>, EncodeError> {
+        let symbols = self.symbols.unwrap_or_default();
+        let unknown = |offset| EncodeError::UnknownSymbol {
+            symbol: piece[offset..symbols.symbol_end(piece, offset)].to_vec(),
+            offset,
+        };
+        if self.symbols.is_some() {
+            return symbols.of_piece(self.vocab, piece).map_err(unknown);
+        }
+        let ids = piece
+            .iter()
+            .map(|&byte| self.vocab.byte_ids()[usize::from(byte)]);
+        let symbol = |(at, id): (usize, Option<TokenId>)| Ok((id.ok_or_else(|| unknown(at))?, 1));
+        ids.enumerate().map(symbol).collect()
+    }
+
+    /// Merges a piece, calls `each` with each step in order, and returns the ids.
+    ///
+    /// # Errors
+    /// As [`MergeRule::symbols`].
     ///
     /// ```
     /// use tokenizer_core::{MergeRule, Merges, Model, Pair, Pattern};
@@ -73,31 +105,38 @@ impl<'m> MergeRule<'m> {
     /// let pattern: Pattern = "gpt2".parse()?;
     /// let model = Model::from_merges(pattern, Merges::trained(&pairs)?, &[""; 0])?;
     /// let mut steps = Vec::new();
-    /// let ids = MergeRule::new(&model).merge(b"aaab", |step| steps.push((step.span, step.token)));
+    /// let ids = MergeRule::new(&model).merge(b"aaab", |step| steps.push((step.span, step.token)))?;
     /// assert_eq!(steps, [(0..2, 256)]);
     /// assert_eq!(ids, [256, 97, 98]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn merge(&self, piece: &[u8], mut each: impl FnMut(MergeStep)) -> Vec<TokenId> {
-        let byte_ids = self.vocab.byte_ids();
-        let mut ids: Vec<TokenId> = piece.iter().map(|&b| byte_ids[usize::from(b)]).collect();
-        // For each byte where a token starts: the end of the token, and the start of the previous one. The
-        // end is 0 if no token starts there.
-        let mut ends: Vec<usize> = (1..=piece.len()).collect();
-        let mut before: Vec<usize> = (0..piece.len()).map(|at| at.saturating_sub(1)).collect();
+    pub fn merge(
+        &self,
+        piece: &[u8],
+        mut each: impl FnMut(MergeStep),
+    ) -> Result<Vec<TokenId>, EncodeError> {
+        // For each byte where a token starts: the id and the end of the token, and the start of the previous
+        // one. The end is 0 if no token starts there.
+        let mut ids: Vec<TokenId> = vec![0; piece.len()];
+        let mut ends: Vec<usize> = vec![0; piece.len()];
+        let mut before: Vec<usize> = vec![0; piece.len()];
+        let (mut at, mut previous) = (0, 0);
+        for (id, length) in self.symbols(piece)? {
+            (ids[at], ends[at], before[at]) = (id, at + length, previous);
+            (at, previous) = (at + length, at);
+        }
         let mut candidates = BinaryHeap::new();
         let look_up = |candidates: &mut BinaryHeap<_>, pair: Pair, start: usize, end: usize| {
             if let Some((rank, token)) = self.merged(pair, &piece[start..end]) {
                 candidates.push(Reverse((rank, start, end, token)));
             }
         };
-        for (start, pair) in ids.windows(2).enumerate() {
-            look_up(
-                &mut candidates,
-                Pair::new(pair[0], pair[1]),
-                start,
-                start + 2,
-            );
+        for start in 0..piece.len() {
+            let middle = ends[start];
+            if middle > 0 && middle < piece.len() {
+                let pair = Pair::new(ids[start], ids[middle]);
+                look_up(&mut candidates, pair, start, ends[middle]);
+            }
         }
         while let Some(Reverse((rank, start, end, token))) = candidates.pop() {
             let middle = ends[start];
@@ -128,7 +167,7 @@ impl<'m> MergeRule<'m> {
             }
         }
         let kept = ids.iter().zip(&ends).filter(|&(_, &end)| end > 0);
-        kept.map(|(&id, _)| id).collect()
+        Ok(kept.map(|(&id, _)| id).collect())
     }
 
     /// Returns the rank of a pair and the token it produces, whose bytes are `joined`.
@@ -216,7 +255,7 @@ pub(crate) mod tests {
                     assert_eq!(Some(&step), best.as_ref());
                     tokens.remove(&step.middle);
                     tokens.insert(step.span.start, step.token);
-                });
+                }).unwrap();
                 prop_assert_eq!(&ids, &want);
                 prop_assert!(tokens.into_values().eq(want));
             }

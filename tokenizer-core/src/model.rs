@@ -5,6 +5,8 @@ use crate::merges::{Merges, MergesError};
 use crate::normalize::Normalizer;
 use crate::pattern::Pattern;
 use crate::special::{SpecialSet, SpecialToken, SpecialTokens, SpecialTokensError};
+use crate::symbols::{Symbols, SymbolsError};
+use crate::text_decoder::TextDecoder;
 use crate::token::TokenId;
 use crate::train::{TieBreak, Trained};
 use crate::vocab::{Repeats, Vocab, VocabError};
@@ -57,9 +59,11 @@ pub struct Model {
     pattern: Pattern,
     vocab: Vocab,
     merging: Merging,
+    symbols: Option<Symbols>,
     specials: SpecialTokens,
     normalizer: Option<Normalizer>,
     affixes: Affixes,
+    text_decoder: Option<TextDecoder>,
     call_settings: CallSettings,
 }
 
@@ -70,6 +74,9 @@ pub enum ModelError {
     /// Invalid vocabulary.
     #[error(transparent)]
     Vocab(#[from] VocabError),
+    /// Invalid first symbols.
+    #[error(transparent)]
+    Symbols(#[from] SymbolsError),
     /// Invalid special tokens.
     #[error(transparent)]
     Specials(#[from] SpecialTokensError),
@@ -190,12 +197,64 @@ impl Model {
         )
     }
 
-    /// Creates a model from its parts, without a normalizer or affixes.
+    /// Creates a model from its parts, without a normalizer or affixes. Every byte must be a token.
     ///
     /// # Errors
-    /// If a special token has the id of an ordinary token with different bytes, or a merge contradicts
-    /// the vocabulary.
+    /// If a byte is not a token, a special token has the id of an ordinary token with different bytes, or a
+    /// merge contradicts the vocabulary.
     pub fn new(
+        pattern: Pattern,
+        vocab: Vocab,
+        merging: Merging,
+        specials: SpecialTokens,
+    ) -> Result<Self, ModelError> {
+        if let Some(byte) = vocab.missing_byte() {
+            return Err(VocabError::MissingByte { byte }.into());
+        }
+        Self::from_parts(pattern, vocab, merging, specials)
+    }
+
+    /// Like [`Model::new`], for a model in which some bytes are not tokens, or whose symbols are characters.
+    ///
+    /// # Errors
+    /// As [`Model::new`], except that bytes may be missing. Also if the symbols contradict the other parts.
+    ///
+    /// ```
+    /// use tokenizer_core::{Merges, Merging, Model, Pattern, Repeats, SpecialTokens, Symbols, Tokenizer, Vocab};
+    ///
+    /// let vocab = Vocab::new([(0, "?".as_bytes()), (1, "é".as_bytes())], Repeats::Refuse)?;
+    /// let merging = Merging::Merges { merges: Merges::default(), ignore_merges: false };
+    /// let symbols = Symbols { characters: true, unknown: Some(0), ..Symbols::default() };
+    /// let pattern: Pattern = "gpt2".parse()?;
+    /// let specials = SpecialTokens::default();
+    /// let model = Model::with_symbols(pattern, vocab, merging, specials, symbols)?;
+    /// assert_eq!(Tokenizer::new(model).encode("éx")?, [1, 0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn with_symbols(
+        pattern: Pattern,
+        vocab: Vocab,
+        merging: Merging,
+        specials: SpecialTokens,
+        symbols: Symbols,
+    ) -> Result<Self, ModelError> {
+        if !symbols.characters && vocab.missing_byte().is_none() {
+            return Self::new(pattern, vocab, merging, specials);
+        }
+        let mut model = Self::from_parts(pattern, vocab, merging, specials)?;
+        if let Some(id) = symbols.unknown.filter(|&id| model.token(id).is_none()) {
+            return Err(SymbolsError::UnknownId { id }.into());
+        }
+        let merges = match &model.merging {
+            Merging::Ranks => None,
+            Merging::Merges { merges, .. } => Some(merges),
+        };
+        symbols.check(&model.vocab, merges, model.id_limit())?;
+        model.symbols = Some(symbols);
+        Ok(model)
+    }
+
+    fn from_parts(
         pattern: Pattern,
         vocab: Vocab,
         merging: Merging,
@@ -205,6 +264,7 @@ impl Model {
             // The vocabulary may contain the special token too, if the bytes are the same.
             if let Some(token) = vocab.token(special.id)
                 && token != special.bytes()
+                && token != special.content.as_bytes()
             {
                 return Err(ModelError::SpecialIsToken {
                     content: special.content.clone(),
@@ -235,9 +295,11 @@ impl Model {
             pattern,
             vocab,
             merging,
+            symbols: None,
             specials,
             normalizer: None,
             affixes: Affixes::default(),
+            text_decoder: None,
             call_settings: CallSettings::default(),
         })
     }
@@ -263,6 +325,13 @@ impl Model {
         Ok(self)
     }
 
+    /// Replaces the decoder. Without one, ids decode to the bytes of their tokens.
+    #[must_use]
+    pub fn with_text_decoder(mut self, decoder: Option<TextDecoder>) -> Self {
+        self.text_decoder = decoder;
+        self
+    }
+
     /// Replaces the call settings, which change no id.
     #[must_use]
     pub fn with_call_settings(mut self, settings: CallSettings) -> Self {
@@ -283,9 +352,11 @@ impl Model {
             &self.pattern,
             &self.vocab,
             &self.merging,
+            self.symbols,
             &self.specials,
             self.normalizer,
             &self.affixes,
+            &self.text_decoder,
         )
     }
 
@@ -307,6 +378,12 @@ impl Model {
         &self.merging
     }
 
+    /// Returns the first symbols of pieces; `None` if they are bytes, all of which are tokens.
+    #[must_use]
+    pub fn symbols(&self) -> Option<Symbols> {
+        self.symbols
+    }
+
     /// Returns the special and added tokens.
     #[must_use]
     pub fn specials(&self) -> &SpecialTokens {
@@ -323,6 +400,12 @@ impl Model {
     #[must_use]
     pub fn affixes(&self) -> &Affixes {
         &self.affixes
+    }
+
+    /// Returns the decoder of a model whose tokens are not decoded to their own bytes.
+    #[must_use]
+    pub fn text_decoder(&self) -> Option<&TextDecoder> {
+        self.text_decoder.as_ref()
     }
 
     /// Returns the truncation and padding of the `tokenizer.json` that the model was read from. They are not
@@ -409,9 +492,11 @@ impl std::fmt::Debug for Model {
             .field("pattern", &self.pattern)
             .field("vocab", &self.vocab)
             .field("merging", &self.merging)
+            .field("symbols", &self.symbols)
             .field("specials", &self.specials)
             .field("normalizer", &self.normalizer)
             .field("affixes", &self.affixes)
+            .field("text_decoder", &self.text_decoder)
             .field("call_settings", &self.call_settings)
             .finish()
     }
@@ -436,6 +521,62 @@ mod tests {
         assert_eq!(model.id(b"<|eos|>"), Some(258));
         assert_eq!(model.token(257), Some(&b"<|bos|>"[..]));
         assert_eq!(model.id_limit(), 259);
+    }
+
+    #[test]
+    fn missing_bytes_and_contradicting_symbols_are_refused() {
+        let bytes: Vec<[u8; 1]> = (1..=255).map(|b| [b]).collect();
+        let tokens = || bytes.iter().zip(1..).map(|(b, id)| (id, &b[..]));
+        let tokens = || tokens().chain([(256, &b"ab"[..]), (257, b"<0x61>")]);
+        let vocab = || Vocab::new(tokens(), Repeats::Refuse).unwrap();
+        let missing = Err(VocabError::MissingByte { byte: 0 }.into());
+        let new = Model::new(pattern(), vocab(), Merging::Ranks, SpecialTokens::default());
+        assert_eq!(new, missing);
+        let ranks = Model::from_ranks(pattern(), tokens().map(|(id, t)| (t, id)), []);
+        assert_eq!(ranks, missing);
+        let with = |left, right, symbols| {
+            let rule = Merge {
+                left,
+                right,
+                token: 256,
+            };
+            let merging = Merging::Merges {
+                merges: Merges::new(vec![rule]).unwrap(),
+                ignore_merges: false,
+            };
+            Model::with_symbols(
+                pattern(),
+                vocab(),
+                merging,
+                SpecialTokens::default(),
+                symbols,
+            )
+        };
+        let refused = |unknown| {
+            let symbols = Symbols {
+                unknown,
+                ..Symbols::default()
+            };
+            with(97, 98, symbols).unwrap_err()
+        };
+        assert_eq!(
+            with(97, 98, Symbols::default()).unwrap().symbols(),
+            Some(Symbols::default())
+        );
+        let merge = SymbolsError::Merge { rank: 0, id: 98 };
+        assert_eq!(refused(Some(98)), merge.into());
+        assert_eq!(
+            refused(Some(300)),
+            SymbolsError::UnknownId { id: 300 }.into()
+        );
+        let ranks = Model::with_symbols(
+            pattern(),
+            vocab(),
+            Merging::Ranks,
+            SpecialTokens::default(),
+            Symbols::default(),
+        );
+        assert_eq!(ranks, Err(SymbolsError::Ranks.into()));
     }
 
     #[test]

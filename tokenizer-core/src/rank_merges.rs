@@ -54,12 +54,12 @@ pub fn rank_merges(vocab: &Vocab) -> RankMerges {
 /// Returns the pair that produces `token` when its bytes are merged, or `None` if merging does not reach it.
 fn last_merge(rule: &MergeRule<'_>, token: &[u8]) -> Option<(TokenId, TokenId)> {
     let mut last = None;
-    rule.merge(token, |step| {
+    let merged = rule.merge(token, |step| {
         if step.span == (0..token.len()) {
             last = Some((step.pair.left(), step.pair.right()));
         }
     });
-    last
+    merged.ok().and(last)
 }
 
 #[cfg(test)]

@@ -140,8 +140,13 @@ impl Tokenizer {
     ///
     /// No pattern produces an empty piece. Here, an empty piece is encoded as the empty token if the model
     /// has one and encodes pieces that are tokens without merging them; otherwise as no ids.
-    #[must_use]
-    pub fn encode_single_piece(&self, piece: impl AsRef<[u8]>) -> Vec<TokenId> {
+    ///
+    /// # Errors
+    /// [`EncodeError::UnknownSymbol`] if the model has no token for a byte or character, and no unknown token.
+    pub fn encode_single_piece(
+        &self,
+        piece: impl AsRef<[u8]>,
+    ) -> Result<Vec<TokenId>, EncodeError> {
         self.encoder.piece_by_piece()(piece.as_ref())
     }
 

@@ -11,7 +11,7 @@ use crate::token::{MAX_TOKEN_ID, TokenId};
 
 /// The ordinary tokens of a model, without special tokens: an immutable map from ids to bytes and back.
 ///
-/// Every single byte is a token, so every text can be encoded.
+/// In most vocabularies every single byte is a token; [`Symbols`](crate::Symbols) describes the others.
 #[derive(Clone)]
 pub struct Vocab {
     bytes: Vec<u8>,
@@ -19,7 +19,7 @@ pub struct Vocab {
     ends: Vec<u32>,
     index: HashIndex,
     hash: JoinHash,
-    byte_ids: [TokenId; 256],
+    byte_ids: [Option<TokenId>; 256],
     /// Number of tokens, the empty one included.
     token_count: usize,
     /// Length of the longest token in bytes.
@@ -39,6 +39,15 @@ pub(crate) struct HashedToken {
 }
 
 impl HashedToken {
+    /// A symbol that is not in the vocabulary. Its hash is invalid: only listed merges apply to it.
+    pub(crate) fn unhashed(id: TokenId, length: u32) -> Self {
+        HashedToken {
+            id,
+            length,
+            hash: 0,
+        }
+    }
+
     /// A placeholder: not a token.
     pub(crate) const NONE: Self = HashedToken {
         id: 0,
@@ -61,6 +70,17 @@ impl HashedToken {
         }
     }
 }
+
+/// The 256 bytes, ascending.
+const ALL_BYTES: [u8; 256] = {
+    let mut bytes = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        bytes[byte] = byte as u8;
+        byte += 1;
+    }
+    bytes
+};
 
 /// Number of tokens whose index buckets are prefetched together.
 const GROUP: usize = 32;
@@ -100,7 +120,8 @@ pub enum VocabError {
         /// The id.
         id: u64,
     },
-    /// A single byte is not a token, so text that contains it could not be encoded.
+    /// A single byte is not a token, so text that contains it could not be encoded. See
+    /// [`Symbols`](crate::Symbols) for models that accept this.
     #[error("no token for the single byte 0x{byte:02X}")]
     MissingByte {
         /// The byte.
@@ -195,7 +216,10 @@ impl Vocab {
             return Err(VocabError::BrokenArena { id });
         }
         // Holes after the last token are dropped.
-        let mut used = ends.partition_point(|&end| end < start) + 1;
+        let mut used = match start {
+            0 => 0,
+            start => ends.partition_point(|&end| end < start) + 1,
+        };
         if let Some(id) = empty {
             let has_no_bytes = (id as usize) < ends.len() && span(&bytes, &ends, id).is_empty();
             if !has_no_bytes {
@@ -221,7 +245,7 @@ impl Vocab {
         let mut vocab = Vocab {
             index: HashIndex::new(nonempty, ends.len()),
             hash: JoinHash::new(),
-            byte_ids: [0; 256],
+            byte_ids: [None; 256],
             token_count: nonempty + usize::from(empty.is_some()),
             longest: lengths(&ends).max().unwrap_or(0) as usize,
             empty,
@@ -263,10 +287,7 @@ impl Vocab {
                 }
             }
         }
-        for byte in 0..=255u8 {
-            vocab.byte_ids[byte as usize] =
-                vocab.id(&[byte]).ok_or(VocabError::MissingByte { byte })?;
-        }
+        vocab.byte_ids = ALL_BYTES.map(|byte| vocab.id(&[byte]));
         Ok(vocab)
     }
 
@@ -410,10 +431,17 @@ impl Vocab {
         self.empty
     }
 
-    /// Returns the ids of the 256 single bytes, indexed by byte.
+    /// Returns the ids of the 256 single bytes, indexed by byte; `None` for a byte that is not a token.
     #[must_use]
-    pub fn byte_ids(&self) -> &[TokenId; 256] {
+    pub fn byte_ids(&self) -> &[Option<TokenId>; 256] {
         &self.byte_ids
+    }
+
+    /// Returns the lowest byte that is not a token, or `None` if every byte is.
+    #[must_use]
+    pub fn missing_byte(&self) -> Option<u8> {
+        let missing = |byte: &u8| self.byte_ids[usize::from(*byte)].is_none();
+        ALL_BYTES.into_iter().find(missing)
     }
 
     /// Returns the number of tokens: less than [`Vocab::id_limit`] if there are holes.
@@ -422,10 +450,10 @@ impl Vocab {
         self.token_count
     }
 
-    /// Returns `false`: the single bytes are always present.
+    /// Returns whether there are no tokens.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        false
+        self.token_count == 0
     }
 
     /// Returns the length of the longest token in bytes.
@@ -554,6 +582,24 @@ mod tests {
     }
 
     #[test]
+    fn bytes_may_be_missing() {
+        let incomplete = vocab(&bytes()[1..255], Repeats::Refuse).unwrap();
+        assert_eq!(incomplete.byte_ids()[0], None);
+        assert_eq!(incomplete.byte_ids()[65], Some(65));
+        assert_eq!(incomplete.missing_byte(), Some(0));
+        assert_eq!(
+            vocab(&bytes(), Repeats::Refuse).unwrap().missing_byte(),
+            None
+        );
+        let empty = vocab(&[], Repeats::Refuse).unwrap();
+        assert!(empty.is_empty() && !incomplete.is_empty());
+        for holes in [0, 3] {
+            let arena = Vocab::from_arena([], vec![0; holes], Repeats::Refuse).unwrap();
+            assert_eq!(arena, empty);
+        }
+    }
+
+    #[test]
     fn invalid_vocabularies_are_refused() {
         let with = |id, token: &[u8]| {
             let mut tokens = bytes();
@@ -572,7 +618,6 @@ mod tests {
             }
         );
         assert_eq!(fault(&with(1 << 24, b"ab")), IdTooHigh { id: 1 << 24 });
-        assert_eq!(fault(&bytes()[..255]), MissingByte { byte: 255 });
         let twice = vocab(&with(256, b"A"), Repeats::LowestId).unwrap();
         assert_eq!(twice.id(b"A"), Some(65));
         assert_eq!(twice.token(256), Some(&b"A"[..]));

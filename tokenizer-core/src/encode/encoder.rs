@@ -190,12 +190,14 @@ impl Encoder {
     ///
     /// No pattern produces an empty piece. If the model has an empty token, and encodes a piece that equals a
     /// token without merging, an empty piece yields that token; otherwise it yields no ids.
-    pub(crate) fn piece_by_piece(&self) -> impl FnMut(&[u8]) -> Vec<TokenId> {
+    ///
+    /// The function fails if there is no token for a byte or character.
+    pub(crate) fn piece_by_piece(&self) -> impl FnMut(&[u8]) -> Result<Vec<TokenId>, EncodeError> {
         let mut session = self.session();
         move |piece| {
             let mut ids = Vec::new();
-            session.encode_piece(&self.tables().rules, piece, &mut ids);
-            ids
+            session.encode_piece(&self.tables().rules, piece, &mut ids)?;
+            Ok(ids)
         }
     }
 }

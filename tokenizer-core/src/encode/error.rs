@@ -20,6 +20,15 @@ pub enum EncodeError {
         /// Its byte offset.
         offset: usize,
     },
+    /// The model has no token for a byte or character of the text, and no unknown token. The offset is counted
+    /// as in [`EncodeError::Split`].
+    #[error("no token for \"{}\" at byte {offset}, and the model has no unknown token", String::from_utf8_lossy(symbol).escape_debug())]
+    UnknownSymbol {
+        /// The bytes.
+        symbol: Vec<u8>,
+        /// Their byte offset.
+        offset: usize,
+    },
     /// The flag of [`Request::stop`](crate::Request::stop) was set.
     #[error("encoding was stopped")]
     Stopped,

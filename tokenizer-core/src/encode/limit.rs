@@ -83,6 +83,7 @@ impl Request<'_> {
     /// - The pattern [uses the regex engine](crate::Pattern::uses_regex_engine).
     /// - The normalizer changes the text.
     /// - Special tokens are allowed, or the model has added tokens that are not special.
+    /// - The model has [`Symbols`](crate::Symbols).
     ///
     /// Takes about as long as encoding text of `limit` ids, however long the text is; in the cases above, a
     /// few dozen times as long, and all of the text may be normalized and searched for tokens.
@@ -110,6 +111,8 @@ impl Request<'_> {
         let read = &text[..start_of_character(text, read)];
         let has_cuts = !model.pattern().uses_regex_engine()
             && self.allowed.is_empty()
+            // An unknown token may cover any number of bytes.
+            && model.symbols().is_none()
             && (model.normalizer()).is_none_or(|normalizer| *normalizer.apply(read) == *read);
         let (end, tokens) = match has_cuts {
             true => self.truncate_at_cuts(text, limit)?,
@@ -282,7 +285,6 @@ struct FittingPieces {
 impl Request<'_> {
     /// Returns the leading pieces of `text` with at most `limit` ids. The text has no special tokens.
     fn fitting_pieces(&self, text: &[u8], limit: usize) -> Result<FittingPieces, EncodeError> {
-        let vocab = self.encoder.model().vocab();
         let mut session = self.encoder.session();
         let mut runs = session.runs(self.encoder.tables(), text, 0, self.stop);
         let mut fits = FittingPieces::default();
@@ -290,13 +292,13 @@ impl Request<'_> {
         while !fits.limit_reached && runs.encode(&mut ids)? {
             fits.ends.clear();
             let mut at = runs.spans().start();
-            let mut left = ids.iter();
+            let mut left = ids.iter().enumerate();
             for &end in runs.spans().ends() {
                 let tokens_before = fits.tokens;
                 while at < end
-                    && let Some(&id) = left.next()
+                    && let Some((index, &id)) = left.next()
                 {
-                    at += vocab.token(id).map_or(0, <[u8]>::len);
+                    at += runs.length(index, id);
                     fits.tokens += 1;
                 }
                 if fits.tokens > limit {

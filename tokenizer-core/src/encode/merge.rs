@@ -41,7 +41,6 @@ use super::runs::RunMerger;
 use crate::hash::Seeds;
 use crate::simd::Tier;
 use crate::token::TokenId;
-use crate::vocab::Vocab;
 
 /// Merges pieces of any length. Its buffers are reused.
 pub(super) struct Merger {
@@ -68,7 +67,7 @@ impl WindowMerger {
     fn merge(&mut self, rules: &MergeRules, bytes: &[u8], tokens: &mut Vec<(usize, TokenId)>) {
         if bytes.len() > LANE_BYTES {
             if self.runs.merge(rules, bytes) {
-                tokens.extend(self.runs.tokens(rules.vocab()));
+                tokens.extend(self.runs.tokens(rules));
                 return;
             }
         } else if let Some(merged) = self.lockstep.merge_one(rules, bytes) {
@@ -230,13 +229,12 @@ impl Merger {
                 let to = at.saturating_sub(size / 8);
                 while ids.len() > first && at > to {
                     expected = ids.pop();
-                    let token = expected.and_then(|token| rules.vocab().token(token));
-                    at -= token.map_or(0, <[u8]>::len);
+                    at -= expected.map_or(0, |token| rules.length(token));
                 }
                 if ids.len() == first {
                     expected = None;
                 }
-                min_size = expected.map_or(LANE_BYTES, |token| min_window(rules.vocab(), token));
+                min_size = expected.map_or(LANE_BYTES, |token| min_window(rules, token));
                 failures += 1;
                 continue;
             }
@@ -251,7 +249,7 @@ impl Merger {
                 ids.extend(tokens[..kept].iter().map(|&(_, id)| id));
                 at += offset;
                 expected = Some(next);
-                min_size = min_window(rules.vocab(), next);
+                min_size = min_window(rules, next);
             } else {
                 // No second token starts in the prefix: only a wider window can have one.
                 min_size = 4 * size;
@@ -276,8 +274,8 @@ fn window_size(failures: u32) -> usize {
 
 /// Returns the smallest useful width of a window that must start with the token `first`: the window must
 /// contain a second token.
-fn min_window(vocab: &Vocab, first: TokenId) -> usize {
-    match vocab.token(first).map_or(0, <[u8]>::len) {
+fn min_window(rules: &MergeRules, first: TokenId) -> usize {
+    match rules.length(first) {
         0..LONG_TOKEN => LANE_BYTES,
         length => length.saturating_mul(8).next_power_of_two(),
     }

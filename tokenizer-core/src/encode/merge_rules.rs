@@ -11,6 +11,7 @@
 
 use std::sync::Arc;
 
+use super::hidden::HiddenSymbols;
 use crate::merges::Merges;
 use crate::model::{Merging, Model};
 use crate::pattern::Pattern;
@@ -23,7 +24,9 @@ pub(super) const NO_RANK: u32 = (1 << 26) - 1;
 /// The merge rules of a model.
 pub(super) struct MergeRules {
     model: Arc<Model>,
-    /// The tokens of single bytes.
+    /// The hidden symbols, unless every byte is a token.
+    hidden: Option<Box<HiddenSymbols>>,
+    /// The tokens or hidden symbols of single bytes.
     pub(super) bytes: [HashedToken; 256],
     /// The rank of two bytes, at index `first * 256 + second`.
     byte_ranks: Box<[u32; 1 << 16]>,
@@ -34,8 +37,17 @@ pub(super) struct MergeRules {
 impl MergeRules {
     pub(super) fn new(model: Arc<Model>) -> Self {
         let vocab = model.vocab();
+        let hidden = match model.merging() {
+            Merging::Ranks => None,
+            Merging::Merges { merges, .. } => HiddenSymbols::new(&model, merges).map(Box::new),
+        };
+        let bytes = match &hidden {
+            Some(hidden) => hidden.bytes(),
+            None => vocab.byte_ids().map(|id| vocab.hashed(id.unwrap_or(0))),
+        };
         let mut rules = MergeRules {
-            bytes: vocab.byte_ids().map(|id| vocab.hashed(id)),
+            hidden,
+            bytes,
             byte_ranks: (vec![NO_RANK; 1 << 16].into_boxed_slice().try_into())
                 .expect("of this length"),
             ignore_merges: true,
@@ -54,10 +66,13 @@ impl MergeRules {
                 ignore_merges,
             } => {
                 rules.ignore_merges = *ignore_merges;
+                let hidden = rules.hidden.as_deref();
                 let byte = |id| match vocab.token(id) {
-                    Some(&[byte]) if vocab.byte_ids()[usize::from(byte)] == id => Some(byte),
-                    _ => None,
+                    Some(&[byte]) if bytes[usize::from(byte)].id == id => Some(byte),
+                    Some(_) => None,
+                    None => hidden.and_then(|hidden| hidden.byte(id)),
                 };
+                let merges = hidden.map_or(merges, HiddenSymbols::merges);
                 for (merge, rank) in merges.iter().zip(0..) {
                     if let (Some(first), Some(second)) = (byte(merge.left), byte(merge.right)) {
                         rules.byte_ranks[byte_pair(first, second)] = rank;
@@ -76,6 +91,20 @@ impl MergeRules {
         self.model.vocab()
     }
 
+    /// The hidden symbols, unless every byte is a token.
+    #[inline(always)]
+    pub(super) fn hidden(&self) -> Option<&HiddenSymbols> {
+        self.hidden.as_deref()
+    }
+
+    /// The length in bytes of a token or hidden symbol.
+    pub(super) fn length(&self, id: TokenId) -> usize {
+        match &self.hidden {
+            None => self.vocab().token(id).map_or(0, <[u8]>::len),
+            Some(hidden) => hidden.length(self.vocab(), id),
+        }
+    }
+
     /// The rank of the merge of two bytes, or [`NO_RANK`].
     #[inline(always)]
     pub(super) fn byte_rank(&self, first: u8, second: u8) -> u32 {
@@ -87,7 +116,10 @@ impl MergeRules {
     fn listed(&self) -> Option<&Merges> {
         match self.model.merging() {
             Merging::Ranks => None,
-            Merging::Merges { merges, .. } => Some(merges),
+            Merging::Merges { merges, .. } => match &self.hidden {
+                None => Some(merges),
+                Some(hidden) => Some(hidden.merges()),
+            },
         }
     }
 

@@ -1,7 +1,7 @@
 //! Encoding with offsets: the bytes of the text that each id covers.
 //!
 //! The concatenated tokens of a piece are its bytes, and the pieces of a run are adjacent. So the offsets
-//! follow from the start of the run and the lengths of its tokens.
+//! follow from the start of the run and the lengths of its tokens. A token for unknown symbols covers these.
 
 use std::ops::Range;
 
@@ -51,7 +51,6 @@ impl Request<'_> {
     /// Same as [`Request::encode`].
     pub fn offsets(&self, text: impl AsRef<[u8]>) -> Result<IdsWithOffsets, EncodeError> {
         let (text, Request { encoder, stop, .. }) = (text.as_ref(), *self);
-        let vocab = encoder.model().vocab();
         let mut session = encoder.session();
         let mut ids = with_capacity_for(text.len());
         let mut ranges: Vec<Range<usize>> = Vec::with_capacity(ids.capacity());
@@ -66,10 +65,12 @@ impl Request<'_> {
                     let mut runs = session.runs(encoder.tables(), &text, origin.start(), stop);
                     while runs.encode(&mut ids)? {
                         let mut start = runs.spans().start();
-                        ranges.extend(ids[ranges.len()..].iter().map(|&id| {
-                            let end = start + vocab.token(id).map_or(0, <[u8]>::len);
-                            origin.original(std::mem::replace(&mut start, end)..end)
-                        }));
+                        ranges.extend(ids[ranges.len()..].iter().enumerate().map(
+                            |(index, &id)| {
+                                let end = start + runs.length(index, id);
+                                origin.original(std::mem::replace(&mut start, end)..end)
+                            },
+                        ));
                     }
                 }
             }

@@ -47,6 +47,8 @@ pub(super) struct PieceRuns<'s, 't> {
     splitter: Splitter<'t>,
     text: &'t [u8],
     offset: usize,
+    /// The lengths of the last run's ids in bytes, if hidden ids were replaced in it; otherwise empty.
+    lengths: Vec<usize>,
     stop: Option<&'s AtomicBool>,
 }
 
@@ -54,19 +56,36 @@ impl PieceRuns<'_, '_> {
     /// Appends the ids of the next run to `ids`. Returns `false` at the end of the text.
     ///
     /// # Errors
-    /// If the pattern fails or the stop flag is set.
+    /// If the pattern fails, the stop flag is set, or there is no token for a symbol.
     pub(super) fn encode(&mut self, ids: &mut Vec<TokenId>) -> Result<bool, EncodeError> {
         check_stop(self.stop)?;
         let has_run = self.splitter.fill(self.spans);
         if !has_run.map_err(|error| EncodeError::split_failed(error, self.offset))? {
             return Ok(false);
         }
+        let from = ids.len();
         let completed =
             (self.encoder).encode_run(self.tables, self.text, self.spans, ids, self.stop);
-        if completed {
-            Ok(true)
-        } else {
-            Err(EncodeError::Stopped)
+        if !completed {
+            return Err(EncodeError::Stopped);
+        }
+        if let Some(hidden) = self.tables.rules.hidden() {
+            let pieces = (self.spans.start(), self.spans.ends());
+            let vocab = self.tables.rules.vocab();
+            let replaced = hidden.replace(vocab, self.text, pieces, ids, from, &mut self.lengths);
+            replaced.map_err(|symbol| EncodeError::UnknownSymbol {
+                offset: self.offset + symbol.start,
+                symbol: self.text[symbol].to_vec(),
+            })?;
+        }
+        Ok(true)
+    }
+
+    /// Returns the length in bytes of the text that the `index`-th id of the last run covers. The id is `id`.
+    pub(super) fn length(&self, index: usize, id: TokenId) -> usize {
+        match self.lengths.get(index) {
+            Some(&length) => length,
+            None => self.tables.rules.length(id),
         }
     }
 
@@ -118,17 +137,22 @@ impl Session {
             tables,
             text,
             offset,
+            lengths: Vec::new(),
             stop,
         }
     }
 
     /// Appends the ids of one piece, without splitting it.
+    ///
+    /// # Errors
+    /// If there is no token for a symbol.
     pub(super) fn encode_piece(
         &mut self,
         rules: &MergeRules,
         piece: &[u8],
         ids: &mut Vec<TokenId>,
-    ) {
+    ) -> Result<(), EncodeError> {
+        let from = ids.len();
         match rules.vocab().id(piece).filter(|_| rules.ignore_merges) {
             Some(id) => ids.push(id),
             None if piece.is_empty() => {}
@@ -139,6 +163,15 @@ impl Session {
                 }
             }
         }
+        let Some(hidden) = rules.hidden() else {
+            return Ok(());
+        };
+        let (vocab, pieces) = (rules.vocab(), (0, &[piece.len()][..]));
+        let replaced = hidden.replace(vocab, piece, pieces, ids, from, &mut Vec::new());
+        replaced.map_err(|symbol| EncodeError::UnknownSymbol {
+            offset: symbol.start,
+            symbol: piece[symbol].to_vec(),
+        })
     }
 }
 

@@ -23,6 +23,8 @@
 //! | `specials` | u32 number of tokens; for each, u32 id, u32 flags, the text and, if bit 5 of the flags is set, the decoded bytes |
 //! | `extras` | u32 normalizer (0 none, 1 NFC), the ids added before a text, the ids added after it |
 //! | `empty` | u32 id of the empty token, which looks unused in `ends`; the section is absent if there is none |
+//! | `symbols` | u32 flags (bit 0 `characters`, bit 1 `byte_fallback`, bit 2 `fuse_unknown`, bit 3 whether an id follows), the u32 id of the unknown token; absent if every byte is a token and a first symbol |
+//! | `decoder` | u32 flags (bit 0 byte fallback, bit 1 whether a character to strip follows), its code point and the u32 maximum number, then u32 number of replacements and for each the two strings; absent if tokens decode to their bytes |
 //! | `settings` | `truncation` and `padding` of the original `tokenizer.json`, each as JSON in a string, empty if not set; the section is absent if both are empty |
 //! | `known` | ignored and never written; earlier releases stored pieces with their ids in it |
 //!
@@ -32,9 +34,9 @@
 //! The flags of a special token are, from bit 0: `special`, `normalized`, `lstrip`, `rstrip`, `single_word`,
 //! and whether decoded bytes follow.
 //!
-//! A reader accepts its own version only and refuses unknown sections. `empty` and `settings` are
-//! written only for models that need them, so that older readers, which do not know these sections, accept
-//! all other models.
+//! A reader accepts its own version only and refuses unknown sections. `empty`, `symbols`, `decoder` and
+//! `settings` are written only for models that need them, so that older readers, which do not know these
+//! sections, accept all other models.
 
 use std::borrow::Cow;
 
@@ -43,6 +45,8 @@ use crate::model::{Affixes, CallSettings, Merging, Model, ModelError};
 use crate::normalize::Normalizer;
 use crate::pattern::{Gaps, Pattern, PatternError};
 use crate::special::{SpecialToken, SpecialTokens};
+use crate::symbols::Symbols;
+use crate::text_decoder::TextDecoder;
 use crate::vocab::{Repeats, Vocab};
 
 /// The first bytes of every `.bpe` file.
@@ -134,6 +138,12 @@ fn deciding_sections(model: &Model) -> Vec<(&'static str, Cow<'_, [u8]>)> {
     if let Some(id) = model.vocab().empty_id() {
         sections.push(("empty", u32s([id]).into()));
     }
+    if let Some(symbols) = model.symbols() {
+        sections.push(("symbols", symbols_section(symbols).into()));
+    }
+    if let Some(decoder) = model.text_decoder() {
+        sections.push(("decoder", decoder_section(decoder).into()));
+    }
     sections
 }
 
@@ -217,7 +227,13 @@ pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
     extras.end()?;
     code.end()?;
     let settings = sections.find("settings").map(read_settings).transpose()?;
-    Ok(Model::new(pattern, vocab, merging, specials)?
+    let model = match sections.find("symbols").map(read_symbols).transpose()? {
+        None => Model::new(pattern, vocab, merging, specials)?,
+        Some(symbols) => Model::with_symbols(pattern, vocab, merging, specials, symbols)?,
+    };
+    let decoder = sections.find("decoder").map(read_decoder).transpose()?;
+    Ok(model
+        .with_text_decoder(decoder)
         .with_normalizer(normalizer)
         .with_affixes(affixes)?
         .with_call_settings(settings.unwrap_or_default()))
@@ -356,6 +372,81 @@ fn extras_section(model: &Model) -> Vec<u8> {
     bytes
 }
 
+/// Flag of symbols with an unknown token.
+const HAS_UNKNOWN: u32 = 1 << 3;
+
+fn symbols_section(symbols: Symbols) -> Vec<u8> {
+    let flags = u32::from(symbols.characters)
+        | u32::from(symbols.byte_fallback) << 1
+        | u32::from(symbols.fuse_unknown) << 2;
+    match symbols.unknown {
+        None => u32s([flags]),
+        Some(id) => u32s([flags | HAS_UNKNOWN, id]),
+    }
+}
+
+fn read_symbols(mut section: Section<'_>) -> Result<Symbols, NativeError> {
+    let flags = section.u32()?;
+    if flags >> 4 != 0 {
+        return Err(section.fault("unknown flags"));
+    }
+    let unknown = (flags & HAS_UNKNOWN != 0)
+        .then(|| section.u32())
+        .transpose()?;
+    section.end()?;
+    Ok(Symbols {
+        characters: flags & 1 != 0,
+        byte_fallback: flags & 1 << 1 != 0,
+        unknown,
+        fuse_unknown: flags & 1 << 2 != 0,
+    })
+}
+
+fn decoder_section(decoder: &TextDecoder) -> Vec<u8> {
+    let has_strip = u32::from(decoder.strip.is_some()) << 1;
+    let mut bytes = u32s([u32::from(decoder.byte_fallback) | has_strip]);
+    if let Some((character, most)) = decoder.strip {
+        bytes.extend(u32s([character.into(), most]));
+    }
+    bytes.extend(u32s([decoder.replaced.len() as u32]));
+    for (from, to) in &decoder.replaced {
+        push_string(&mut bytes, from);
+        push_string(&mut bytes, to);
+    }
+    bytes
+}
+
+fn read_decoder(mut section: Section<'_>) -> Result<TextDecoder, NativeError> {
+    let flags = section.u32()?;
+    if flags >> 2 != 0 {
+        return Err(section.fault("unknown flags"));
+    }
+    let mut strip = None;
+    if flags & 1 << 1 != 0 {
+        let character = char::from_u32(section.u32()?);
+        let character = character.ok_or_else(|| section.fault("not a character"))?;
+        strip = Some((character, section.u32()?));
+    }
+    let mut replaced = Vec::new();
+    for _ in 0..section.u32()? {
+        let (from, to) = (section.string()?.to_owned(), section.string()?.to_owned());
+        if from.is_empty() {
+            return Err(section.fault("replacement of an empty string"));
+        }
+        replaced.push((from, to));
+    }
+    section.end()?;
+    let decoder = TextDecoder {
+        replaced,
+        byte_fallback: flags & 1 != 0,
+        strip,
+    };
+    match decoder.is_bounded() {
+        true => Ok(decoder),
+        false => Err(section.fault("replacements by longer strings")),
+    }
+}
+
 fn settings_section(settings: &CallSettings) -> Vec<u8> {
     let mut bytes = Vec::new();
     for json in [&settings.truncation, &settings.padding] {
@@ -380,9 +471,9 @@ fn read_settings(mut section: Section<'_>) -> Result<CallSettings, NativeError> 
     }
 }
 
-const SECTION_NAMES: [&str; 10] = [
-    "pattern", "ends", "tokens", "merging", "merges", "specials", "extras", "empty", "known",
-    "settings",
+const SECTION_NAMES: [&str; 12] = [
+    "pattern", "ends", "tokens", "merging", "merges", "specials", "extras", "empty", "symbols",
+    "decoder", "known", "settings",
 ];
 
 /// The sections of a file whose header and checksum were verified.

@@ -227,18 +227,26 @@ fn decode_base64(text: &[u8], out: &mut [u8]) -> Option<(usize, usize)> {
     None
 }
 
-/// A model that `.tiktoken` cannot store, since its ids are not in the order of its merges.
+/// A model that `.tiktoken` cannot store.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "ids not in merge order: merge {rank} creates token {token}, but the previous merge creates a \
-     token with the same or a higher id; a .tiktoken file cannot store this model (save it as .bpe or .json)"
-)]
 #[non_exhaustive]
-pub struct NotRanks {
-    /// The rank of the merge.
-    pub rank: usize,
-    /// The token that the merge creates.
-    pub token: TokenId,
+pub enum NotRanks {
+    /// The ids are not in the order of the merges.
+    #[error(
+        "ids not in merge order: merge {rank} creates token {token}, but the previous merge creates a \
+         token with the same or a higher id; a .tiktoken file cannot store this model (save it as .bpe or .json)"
+    )]
+    Order {
+        /// The rank of the merge.
+        rank: usize,
+        /// The token that the merge creates.
+        token: TokenId,
+    },
+    /// The model has [`Symbols`](crate::Symbols).
+    #[error(
+        "not every byte is a token; a .tiktoken file cannot store this model (save it as .bpe or .json)"
+    )]
+    Symbols,
 }
 
 /// Writes the tokens of `model` by ascending id. Pattern and special tokens are omitted.
@@ -247,15 +255,18 @@ pub struct NotRanks {
 /// id is written; the other ids become unused. A Python `dict` built from rustbpe's list keeps the same one.
 ///
 /// # Errors
-/// If the ids of merged tokens do not ascend with the rank of their merges.
+/// If a byte is not a token, or the ids of merged tokens do not ascend with the rank of their merges.
 pub fn write(model: &Model) -> Result<Vec<u8>, NotRanks> {
     let vocab = model.vocab();
+    if model.symbols().is_some() {
+        return Err(NotRanks::Symbols);
+    }
     if let Merging::Merges { merges, .. } = model.merging() {
         let mut before = None;
         for (rank, merge) in merges.iter().enumerate() {
             if before.is_some_and(|before| before >= merge.token) {
                 let token = merge.token;
-                return Err(NotRanks { rank, token });
+                return Err(NotRanks::Order { rank, token });
             }
             before = Some(merge.token);
         }
@@ -474,7 +485,7 @@ mod tests {
         );
         assert_eq!(
             write(&model.unwrap()),
-            Err(NotRanks {
+            Err(NotRanks::Order {
                 rank: 1,
                 token: 256
             })

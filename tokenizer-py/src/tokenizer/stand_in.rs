@@ -181,6 +181,7 @@ impl Tokenizer {
         guard(|| {
             let piece = &*text_or_bytes;
             let ids = detached(py, piece.len(), || self.core.encode_single_piece(piece));
+            let ids = ids.map_err(value_error)?;
             self.ints.list(py, &ids)
         })
     }
@@ -205,6 +206,7 @@ impl Tokenizer {
         guard(|| {
             let rule = MergeRule::ranks(self.model().vocab());
             let ids = detached(py, piece.len(), || rule.merge(&piece, |_| {}));
+            let ids = ids.map_err(value_error)?;
             self.ints.list(py, &ids)
         })
     }

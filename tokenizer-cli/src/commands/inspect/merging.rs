@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use tokenizer_core::{MergeRule, Merging, Model, SplitError, TokenId};
+use tokenizer_core::{EncodeError, MergeRule, Merging, Model, TokenId};
 
 use super::visible::visible;
 use crate::progress;
@@ -18,20 +18,24 @@ const TOKEN_LIMIT: usize = 64;
 /// Returns a block for each piece of a text: its bytes, a line for each merge, its ids.
 ///
 /// # Errors
-/// If the pattern fails on the text.
-pub(super) fn steps(model: &Model, text: &[u8]) -> Result<String, SplitError> {
+/// If the pattern fails on the text, or there is no token for a byte or character.
+pub(super) fn steps(model: &Model, text: &[u8]) -> Result<String, EncodeError> {
     let rule = MergeRule::new(model);
     let mut shown = String::new();
     let normalized = model.normalizer().map(|normalizer| normalizer.apply(text));
     let text = normalized.as_deref().unwrap_or(text);
-    model.pattern().for_each_piece(text, |piece| {
-        push_piece(model, &rule, piece, &mut shown);
-        Ok::<(), SplitError>(())
-    })?;
+    model
+        .pattern()
+        .for_each_piece(text, |piece| push_piece(model, &rule, piece, &mut shown))?;
     Ok(shown)
 }
 
-fn push_piece(model: &Model, rule: &MergeRule<'_>, piece: &[u8], shown: &mut String) {
+fn push_piece(
+    model: &Model,
+    rule: &MergeRule<'_>,
+    piece: &[u8],
+    shown: &mut String,
+) -> Result<(), EncodeError> {
     // Writing to a string cannot fail.
     let _ = writeln!(shown, "piece \"{}\"", visible(piece));
     let ignore_merges = match model.merging() {
@@ -40,13 +44,17 @@ fn push_piece(model: &Model, rule: &MergeRule<'_>, piece: &[u8], shown: &mut Str
     };
     if let Some(id) = model.vocab().id(piece).filter(|_| ignore_merges) {
         let _ = writeln!(shown, "      the whole piece is the token {id}\n");
-        return;
+        return Ok(());
     }
-    let bytes: Vec<String> = piece.chunks(1).map(visible).collect();
-    let _ = writeln!(shown, "      {}", bytes.join("|"));
-    let byte_ids = model.vocab().byte_ids();
-    let byte_ids = piece.iter().map(|&byte| byte_ids[usize::from(byte)]);
-    let mut tokens: BTreeMap<usize, TokenId> = byte_ids.enumerate().collect();
+    let mut tokens = BTreeMap::new();
+    let mut symbols = Vec::new();
+    let mut at = 0;
+    for (id, length) in rule.symbols(piece)? {
+        symbols.push(visible(&piece[at..at + length]));
+        tokens.insert(at, id);
+        at += length;
+    }
+    let _ = writeln!(shown, "      {}", symbols.join("|"));
     let ids = rule.merge(piece, |step| {
         tokens.remove(&step.middle);
         tokens.insert(step.span.start, step.token);
@@ -55,9 +63,10 @@ fn push_piece(model: &Model, rule: &MergeRule<'_>, piece: &[u8], shown: &mut Str
         let line = line(model, &tokens, step.span.start);
         let step = format!("rank {rank}: \"{left}\" + \"{right}\" = {id}");
         let _ = writeln!(shown, "      {line}    {step}");
-    });
+    })?;
     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
     let _ = writeln!(shown, "      ids {}\n", ids.join(" "));
+    Ok(())
 }
 
 /// Returns the visible tokens of a piece around the one that starts at byte `merged`, separated by `|`.

@@ -72,18 +72,6 @@ pub enum HuggingFaceError {
         /// The fault.
         fault: MergeFault,
     },
-    /// The id of an added token in the file is not the one that `tokenizers` would give it.
-    #[error(
-        "added token {content:?} has id {id} in the file, but tokenizers would give it id {numbered}"
-    )]
-    AddedTokenId {
-        /// The text of the token.
-        content: String,
-        /// The id in the file.
-        id: TokenId,
-        /// The id that `tokenizers` gives it.
-        numbered: TokenId,
-    },
     /// An error in a companion file: another file in the tokenizer's folder, such as `tokenizer_config.json`.
     #[error("{file}: {error}")]
     Companion {

@@ -54,7 +54,7 @@ pub fn read_folder(tokenizer: &[u8], companions: &Companions) -> Result<Model, H
 fn is_pipeline(components: &Components<'_>, pipeline: &str) -> Result<bool, HuggingFaceError> {
     let json = Json::parse(pipeline.as_bytes())?;
     let normalizer = read_normalizer(&At::root(&json).field("normalizer"))?;
-    let pattern = read_pre_tokenizer(&At::root(&json).field("pre_tokenizer"))?;
+    let (pattern, _) = read_pre_tokenizer(&At::root(&json).field("pre_tokenizer"))?;
     let same = normalizer == components.normalizer && pattern == *components.pattern;
     Ok(same && !components.ignore_merges)
 }

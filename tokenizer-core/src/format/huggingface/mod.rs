@@ -4,11 +4,11 @@
 //!
 //! | component | read | written |
 //! | --- | --- | --- |
-//! | `model` | `BPE` without dropout, affixes, `byte_fallback` or `fuse_unk` | the same |
+//! | `model` | `BPE` without dropout or affixes; `byte_fallback` not if a byte-level vocabulary lacks a byte | the same |
 //! | `normalizer` | none, `NFC`, or a `Sequence` of these | none or `NFC` |
-//! | `pre_tokenizer` | `ByteLevel` without `add_prefix_space`, or a `Sequence` of it and any number of `Split`, `Digits`, `Punctuation`, `Whitespace`, `WhitespaceSplit` and `CharDelimiterSplit`, before or after it | a `Sequence` of `Split` and `ByteLevel` |
+//! | `pre_tokenizer` | none, or a `Sequence` of at most one `ByteLevel` without `add_prefix_space` and any number of `Split`, `Digits`, `Punctuation`, `Whitespace`, `WhitespaceSplit` and `CharDelimiterSplit`, before or after it | none, or a `Sequence` of `Split` and `ByteLevel` |
 //! | `post_processor` | none, `ByteLevel`, `TemplateProcessing`, or a `Sequence` of these with at most one `TemplateProcessing` | `ByteLevel` or `TemplateProcessing` |
-//! | `decoder` | `ByteLevel`, a `Sequence` of it alone, or none, which is read as `ByteLevel` | `ByteLevel` |
+//! | `decoder` | with a pre-tokenizer `ByteLevel`: `ByteLevel`, a `Sequence` of it alone, or none, which is read as `ByteLevel`; otherwise a `Sequence` of `Replace`s of strings, `ByteFallback`, `Fuse` and `Strip` at the start, in this order, or one of these | `ByteLevel` or `Sequence` |
 //! | `added_tokens` | with all flags | the same |
 //! | `truncation`, `padding` | none or any object, which is stored but not applied | as read |
 //!
@@ -17,7 +17,11 @@
 //!
 //! Ids equal those of `tokenizers` if the request allows all special tokens: `tokenizers` looks for all
 //! added tokens by default. It also ignores the ids of added tokens in the file and numbers these tokens
-//! itself; a file in which the two numberings differ is refused.
+//! itself, and of a merge listed twice only the last counts; so it is here.
+//!
+//! Without `ByteLevel` as pre-tokenizer, tokens are text, and the first symbols of a piece are its characters
+//! (see [`Symbols`](crate::Symbols)). Where `tokenizers` drops a byte or character that is not a token, because
+//! the file names no unknown token, encoding fails here.
 //!
 //! Other files of a folder may add tokens and name a tokenizer class: see [`read_folder`].
 

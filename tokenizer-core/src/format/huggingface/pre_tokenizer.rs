@@ -13,20 +13,19 @@ struct PreTokenizer {
     byte_level: bool,
 }
 
-/// Reads a `pre_tokenizer`.
-pub(super) fn read_pre_tokenizer(at: &At<'_>) -> Result<Pattern, HuggingFaceError> {
+/// Reads a `pre_tokenizer`. Returns its pattern, and whether it has no `ByteLevel` step: then tokens are text,
+/// and the first symbols of a piece are its characters.
+pub(super) fn read_pre_tokenizer(at: &At<'_>) -> Result<(Pattern, bool), HuggingFaceError> {
     let mut steps = PreTokenizer {
         patterns: Vec::new(),
         byte_level: false,
     };
     steps.add(at)?;
-    if !steps.byte_level {
-        return Err(at.unsupported("expected ByteLevel, or a Sequence with it"));
-    }
-    match <[Pattern; 1]>::try_from(steps.patterns) {
-        Ok([pattern]) => Ok(pattern),
-        Err(patterns) => Ok(Pattern::sequence(patterns)),
-    }
+    let pattern = match <[Pattern; 1]>::try_from(steps.patterns) {
+        Ok([pattern]) => pattern,
+        Err(patterns) => Pattern::sequence(patterns),
+    };
+    Ok((pattern, !steps.byte_level))
 }
 
 impl PreTokenizer {

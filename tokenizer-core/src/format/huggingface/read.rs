@@ -10,6 +10,8 @@ use crate::model::{Affixes, CallSettings, Model};
 use crate::normalize::Normalizer;
 use crate::pattern::Pattern;
 use crate::special::SpecialToken;
+use crate::symbols::Symbols;
+use crate::text_decoder::TextDecoder;
 
 /// Reads a `tokenizer.json`.
 ///
@@ -56,12 +58,19 @@ pub(super) fn read_with(
         padding: read_setting(&root.field("padding"))?,
     };
     let normalizer = read_normalizer(&root.field("normalizer"))?;
-    let pattern = read_pre_tokenizer(&root.field("pre_tokenizer"))?;
+    let (pattern, characters) = read_pre_tokenizer(&root.field("pre_tokenizer"))?;
     let affixes = read_post_processor(&root.field("post_processor"))?.unwrap_or_default();
-    check_decoder(&root.field("decoder"))?;
-    let added = read_added_tokens(&root.field("added_tokens"))?;
+    let decoder = root.field("decoder");
+    let decoding = match characters {
+        true => Some(read_text_decoder(&decoder)?),
+        false => {
+            check_decoder(&decoder)?;
+            None
+        }
+    };
+    let mut added = read_added_tokens(&root.field("added_tokens"))?;
     let complete_added = |spellings: &Spellings<'_>, pattern: &Pattern, ignore_merges| {
-        spellings.check_numbering(&added)?;
+        spellings.number(&mut added);
         let completed = complete_added(Components {
             spellings,
             added,
@@ -70,10 +79,14 @@ pub(super) fn read_with(
             ignore_merges,
             padding: root.field("padding"),
         })?;
-        Ok(with_decoded(completed, normalizer))
+        Ok(match characters {
+            true => with_normalized(completed, normalizer),
+            false => with_decoded(completed, normalizer),
+        })
     };
-    let model = read_model(&root.field("model"), pattern, complete_added)?;
+    let model = read_model(&root.field("model"), pattern, characters, complete_added)?;
     let model = model.with_normalizer(normalizer).with_affixes(affixes)?;
+    let model = model.with_text_decoder(decoding);
     Ok(model.with_call_settings(settings))
 }
 
@@ -183,6 +196,68 @@ fn check_decoder(at: &At<'_>) -> Result<(), HuggingFaceError> {
     }
 }
 
+/// Reads the decoder of a model whose tokens are text: `Replace`, then `ByteFallback`, then `Fuse`, then
+/// `Strip` at the start, each of which may be absent.
+fn read_text_decoder(at: &At<'_>) -> Result<TextDecoder, HuggingFaceError> {
+    let steps = match at.component()? {
+        None => {
+            return Err(at.expected("a decoder (without one, tokenizers joins tokens with spaces)"));
+        }
+        Some("Sequence") => at.sequence("decoders")?,
+        Some(_) => vec![at.clone()],
+    };
+    let mut decoder = TextDecoder::default();
+    let mut is_fused = false;
+    for step in &steps {
+        let name = step.component()?.unwrap_or_default();
+        match name {
+            "Replace" if !decoder.byte_fallback && !is_fused => {
+                step.only("type pattern content")?;
+                let pattern = step.field("pattern");
+                pattern.only("String")?;
+                let (from, to) = (pattern.field("String"), step.field("content"));
+                if from.text()?.is_empty() {
+                    return Err(from.expected("a string that is not empty"));
+                }
+                decoder
+                    .replaced
+                    .push((from.text()?.into(), to.text()?.into()));
+            }
+            "ByteFallback" if !decoder.byte_fallback && !is_fused => {
+                step.only("type")?;
+                decoder.byte_fallback = true;
+            }
+            "Fuse" => {
+                step.only("type")?;
+                is_fused = true;
+            }
+            "Strip" if is_fused && decoder.strip.is_none() => {
+                step.only("type content start stop")?;
+                let content = step.field("content");
+                let mut characters = content.text()?.chars();
+                let (Some(stripped), None) = (characters.next(), characters.next()) else {
+                    return Err(content.expected("one character"));
+                };
+                if step.field("stop").integer()? != 0 {
+                    return Err(step.field("stop").unsupported("expected 0"));
+                }
+                let most = u32::try_from(step.field("start").integer()?);
+                let most =
+                    most.map_err(|_| step.field("start").expected("a number of characters"))?;
+                decoder.strip = Some((stripped, most));
+            }
+            _ => {
+                let expected = "Replace, ByteFallback, Fuse and Strip, in this order";
+                return Err(step.refused(&format!("{name} here (expected {expected})")));
+            }
+        }
+    }
+    match decoder.is_bounded() {
+        true => Ok(decoder),
+        false => Err(at.refused("replacement by longer strings")),
+    }
+}
+
 fn read_added_tokens(at: &At<'_>) -> Result<Vec<SpecialToken>, HuggingFaceError> {
     if at.is_null() {
         return Ok(Vec::new());
@@ -219,9 +294,23 @@ pub(super) fn with_decoded(
     tokens
 }
 
+/// Sets the text to which `tokenizers` decodes each token of a model whose tokens are text, before its decoder:
+/// the normalized content.
+fn with_normalized(
+    mut tokens: Vec<SpecialToken>,
+    normalizer: Option<Normalizer>,
+) -> Vec<SpecialToken> {
+    for token in &mut tokens {
+        let content = token.normalized_content(normalizer).into_owned();
+        token.decoded = (content != token.content.as_bytes()).then_some(content);
+    }
+    tokens
+}
+
 fn read_model(
     at: &At<'_>,
     pattern: Pattern,
+    characters: bool,
     complete_added: impl FnOnce(
         &Spellings<'_>,
         &Pattern,
@@ -231,6 +320,7 @@ fn read_model(
     check_model(at)?;
     let ignore_merges = at.field("ignore_merges").flag_or(false)?;
     let spellings = Spellings::read(&at.field("vocab"))?;
+    let symbols = read_symbols(at, characters, &spellings)?;
     let added = complete_added(&spellings, &pattern, ignore_merges)?;
     let merges = at.field("merges");
     let Json::List(list) = merges.value else {
@@ -241,7 +331,7 @@ fn read_model(
         rule.map_err(|fault| HuggingFaceError::Merge { rank, fault })
     };
     let rules: Result<Vec<Merge>, HuggingFaceError> = list.iter().enumerate().map(rule).collect();
-    spellings.model(pattern, rules?, ignore_merges, &added)
+    spellings.model(pattern, rules?, ignore_merges, &added, symbols)
 }
 
 /// Refuses algorithms other than BPE. Runs before the other checks: a file of another algorithm may fail
@@ -276,12 +366,7 @@ fn check_model(at: &At<'_>) -> Result<(), HuggingFaceError> {
     match dropout.value {
         Json::Null | Json::Integer(0) => {}
         Json::Float(rate) if *rate == 0.0 => {}
-        _ => return Err(dropout.unsupported("expected 0 or null")),
-    }
-    // Every byte is a token, so the unknown token is never used.
-    let unknown = at.field("unk_token");
-    if !unknown.is_null() {
-        unknown.text()?;
+        _ => return Err(dropout.unsupported("expected 0 or null: with dropout, ids are random")),
     }
     for name in ["continuing_subword_prefix", "end_of_word_suffix"] {
         let affix = at.field(name);
@@ -289,12 +374,32 @@ fn check_model(at: &At<'_>) -> Result<(), HuggingFaceError> {
             return Err(affix.unsupported("expected \"\" or null"));
         }
     }
-    for name in ["fuse_unk", "byte_fallback"] {
-        if at.field(name).flag_or(false)? {
-            return Err(at.field(name).unsupported("expected false"));
-        }
-    }
     Ok(())
+}
+
+/// Reads the fields for symbols that are not tokens. `characters` states whether the tokens are text.
+fn read_symbols(
+    at: &At<'_>,
+    characters: bool,
+    spellings: &Spellings<'_>,
+) -> Result<Symbols, HuggingFaceError> {
+    let unknown = at.field("unk_token");
+    let unknown = match unknown.is_null() {
+        true => None,
+        false => spellings.id(unknown.text()?),
+    };
+    let fallback = at.field("byte_fallback");
+    let byte_fallback = fallback.flag_or(false)?;
+    if byte_fallback && !characters && !(0..=255).all(|byte| spellings.has_byte(byte)) {
+        // `tokenizers` would insert the tokens for the UTF-8 form of the spelling of the byte.
+        return Err(fallback.unsupported("expected false in a byte-level model that lacks a byte"));
+    }
+    Ok(Symbols {
+        characters,
+        byte_fallback,
+        unknown,
+        fuse_unknown: at.field("fuse_unk").flag_or(false)?,
+    })
 }
 
 /// The two tokens of a merge, `"a b"` or `["a", "b"]`.
@@ -473,7 +578,7 @@ mod tests {
             (
                 "pre_tokenizer",
                 "null",
-                "pre_tokenizer: null is not supported (expected ByteLevel",
+                "decoder: ByteLevel here (expected Replace, ByteFallback",
             ),
             (
                 "pre_tokenizer",
@@ -519,11 +624,6 @@ mod tests {
             ("decoder", r#"{"type": "WordPiece"}"#, "decoder: WordPiece"),
             (
                 "added_tokens.0.id",
-                "7",
-                "has id 7 in the file, but tokenizers would give it id 258",
-            ),
-            (
-                "added_tokens.0.id",
                 "-1",
                 "added_tokens[0].id: expected a whole number, found -1",
             ),
@@ -534,7 +634,6 @@ mod tests {
                 "\"<s>\"",
                 "duplicate special token \"<s>\"",
             ),
-            ("added_tokens.0.content", "\"ab\"", "would give it id 256"),
             (
                 "added_tokens.0.special",
                 "1",
@@ -544,7 +643,7 @@ mod tests {
             (
                 "model.dropout",
                 "0.1",
-                "model.dropout: 0.1 is not supported",
+                "model.dropout: 0.1 is not supported (expected 0 or null: with dropout, ids are random)",
             ),
             (
                 "model.end_of_word_suffix",
@@ -556,7 +655,7 @@ mod tests {
                 "\"##\"",
                 "model.continuing_subword_prefix",
             ),
-            ("model.byte_fallback", "true", "model.byte_fallback"),
+            ("model.byte_fallback", "1", "model.byte_fallback"),
             ("model.merges", "null", "model.merges: expected a list"),
             (
                 "model.merges.0",
@@ -578,31 +677,191 @@ mod tests {
                 "\"a c\"",
                 "model.merges[1]: merged token \"ac\"",
             ),
-            (
-                "model.merges.1",
-                "\"a b\"",
-                "duplicate pair in merge 1 (first in merge 0)",
-            ),
             ("model.vocab.ab", "97", "duplicate id 97"),
             ("model.vocab.ab", "null", "model.vocab.ab: expected an id"),
             ("model.vocab.ab", "16777216", "id 16777216 is above"),
             ("model.vocab.ab", "18446744073709551616", "expected an id"),
-            ("model.vocab", "{\"a\": 1}", "would give it id"),
+            (
+                "model.vocab",
+                "{\"a\": 1}",
+                "model.merges[0]: token \"b\" is not in the vocabulary",
+            ),
             ("model", "[]", "model: expected an object"),
         ];
         for (path, value, message) in cases {
             let error = read_json(&with(path, value)).unwrap_err().to_string();
             assert!(error.contains(message), "{path} = {value}: {error}");
         }
-        let mut unspelled = with("model.vocab.x y", "260");
-        let error = read_json(&unspelled).unwrap_err().to_string();
-        assert!(error.contains("would give it id 259"), "{error}");
-        let Json::Object(fields) = &mut unspelled else {
-            panic!()
-        };
-        fields.retain(|(name, _)| name != "added_tokens");
-        let error = read_json(&unspelled).unwrap_err();
+        let error = read_json(&with("model.vocab.x y", "260")).unwrap_err();
         assert!(matches!(error, HuggingFaceError::NotByteLevel { token } if token == "x y"));
+    }
+
+    /// A file of a small vocabulary. `model` has the fields of `model` from `vocab` on.
+    fn small(pre_tokenizer: &str, decoder: &str, added: &[(&str, u32)], model: &str) -> String {
+        let added = added.iter().map(|(content, id)| {
+            format!(
+                r#"{{"id": {id}, "content": "{content}", "single_word": false, "lstrip": false,
+                "rstrip": false, "normalized": false, "special": true}}"#
+            )
+        });
+        let added = added.collect::<Vec<_>>().join(", ");
+        format!(
+            r#"{{"added_tokens": [{added}], "normalizer": null, "pre_tokenizer": {pre_tokenizer},
+            "decoder": {decoder}, "model": {{"type": "BPE", "vocab": {model}}}}}"#
+        )
+    }
+
+    /// Expected ids are from `tokenizers` 0.23.1, which drops text where these texts are refused.
+    #[test]
+    fn missing_bytes_holes_and_duplicate_merges_are_read_as_in_tokenizers() {
+        let texts = ["abc", "a<s>b<e>", "axxb", "x\u{e9}"];
+        let cases: [(&str, &str, [&[TokenId]; 4]); 4] = [
+            (r#"["a b", "b c"]"#, "", [&[2, 9], &[0, 7, 1, 6], &[], &[]]),
+            (
+                r#"["a b", "b c", "a b"]"#,
+                "",
+                [&[0, 4], &[0, 7, 1, 6], &[], &[]],
+            ),
+            (
+                r#"["a b", "b c"]"#,
+                r#""unk_token": "[U]", "#,
+                [&[2, 9], &[0, 7, 1, 6], &[0, 3, 3, 1], &[3, 3, 3]],
+            ),
+            (
+                r#"["a b", "b c", "a b"]"#,
+                r#""unk_token": "[U]", "fuse_unk": true, "#,
+                [&[0, 4], &[0, 7, 1, 6], &[0, 3, 1], &[3]],
+            ),
+        ];
+        for (merges, fields, want) in cases {
+            let vocab = r#"{"a": 0, "b": 1, "c": 9, "ab": 2, "bc": 4, "[U]": 3}"#;
+            let model = format!(r#"{vocab}, {fields}"merges": {merges}"#);
+            let added = [("[U]", 3), ("<e>", 77), ("<s>", 5)];
+            let file = small(BYTE_LEVEL, BYTE_LEVEL, &added, &model);
+            let tokenizer = Tokenizer::new(read(file.as_bytes()).unwrap());
+            let all = tokenizer.model().all_specials();
+            for (text, want) in texts.iter().zip(want) {
+                let got = tokenizer.request().allow(&all).encode(text);
+                assert_eq!(got.unwrap_or_default(), want, "{text} {fields}");
+            }
+            let written = super::super::write(tokenizer.model()).unwrap();
+            assert_eq!(&read(&written).unwrap(), &**tokenizer.model());
+        }
+        let model = r#"{"a": 0}, "byte_fallback": true, "merges": []"#;
+        let error = read(small(BYTE_LEVEL, BYTE_LEVEL, &[], model).as_bytes()).unwrap_err();
+        let message = "model.byte_fallback: true is not supported (expected false in a byte-level model \
+                       that lacks a byte)";
+        assert_eq!(error.to_string(), message);
+    }
+
+    const TEXT_DECODER: &str = r#"{"type": "Sequence", "decoders": [
+        {"type": "Replace", "pattern": {"String": "\u2581"}, "content": " "},
+        {"type": "ByteFallback"}, {"type": "Fuse"},
+        {"type": "Strip", "content": " ", "start": 1, "stop": 0}]}"#;
+
+    /// Expected ids and texts are from `tokenizers` 0.23.1.
+    #[test]
+    fn characters_are_read_as_in_tokenizers() {
+        let texts = [
+            "\u{2581}ab\u{4e2d}",
+            "xxab",
+            "x\u{5b57}x",
+            "\u{6587}\u{5b57}\u{6587}a",
+        ];
+        type Case<'c> = (&'c [TokenId], &'c str);
+        let cases: [(&str, [Case<'_>; 4]); 4] = [
+            (
+                "",
+                [
+                    (&[10, 6], "ab\u{4e2d}"),
+                    (&[0, 0, 3], "<unk><unk>ab"),
+                    (&[0, 0, 0], "<unk><unk><unk>"),
+                    (&[0, 0, 0, 1], "<unk><unk><unk>a"),
+                ],
+            ),
+            (
+                r#""fuse_unk": true, "#,
+                [
+                    (&[10, 6], "ab\u{4e2d}"),
+                    (&[0, 3], "<unk>ab"),
+                    (&[0], "<unk>"),
+                    (&[0, 1], "<unk>a"),
+                ],
+            ),
+            (
+                r#""byte_fallback": true, "#,
+                [
+                    (&[10, 6], "ab\u{4e2d}"),
+                    (&[0, 0, 3], "<unk><unk>ab"),
+                    (&[7, 8, 9, 0, 0], "\u{5b57}<unk><unk>"),
+                    (&[7, 8, 9, 0, 0, 1], "\u{5b57}<unk><unk>a"),
+                ],
+            ),
+            (
+                r#""byte_fallback": true, "fuse_unk": true, "#,
+                [
+                    (&[10, 6], "ab\u{4e2d}"),
+                    (&[0, 3], "<unk>ab"),
+                    (&[7, 8, 9, 0], "\u{5b57}<unk>"),
+                    (&[7, 8, 9, 0, 1], "\u{5b57}<unk>a"),
+                ],
+            ),
+        ];
+        for (fields, want) in cases {
+            let vocab = r#"{"<unk>": 0, "a": 1, "b": 2, "ab": 3, "\u2581": 4, "\u2581a": 5, "\u4e2d": 6,
+                "<0xE5>": 7, "<0xAD>": 8, "<0x97>": 9, "\u2581ab": 10}"#;
+            let merges = r#"["a b", "\u2581 a", "\u2581 ab"]"#;
+            let model = format!(r#"{vocab}, "unk_token": "<unk>", {fields}"merges": {merges}"#);
+            let file = small("null", TEXT_DECODER, &[("<unk>", 0)], &model);
+            let tokenizer = Tokenizer::new(read(file.as_bytes()).unwrap());
+            for (text, (ids, decoded)) in texts.iter().zip(want) {
+                let got = tokenizer.encode(text).unwrap();
+                assert_eq!(got, ids, "{text} {fields}");
+                assert_eq!(tokenizer.decode_lossy(&got).unwrap(), decoded);
+                let mut stream = tokenizer.model().decode_stream();
+                let mut streamed = String::new();
+                for &id in ids {
+                    stream.push(id, &mut streamed).unwrap();
+                }
+                stream.finish(&mut streamed);
+                assert_eq!(streamed, decoded);
+            }
+            let written = super::super::write(tokenizer.model()).unwrap();
+            assert_eq!(&read(&written).unwrap(), &**tokenizer.model());
+        }
+    }
+
+    #[test]
+    fn decoders_of_text_are_checked() {
+        let replace = |from: &str, to: &str| {
+            format!(
+                r#"{{"type": "Replace", "pattern": {{"String": "{from}"}}, "content": "{to}"}}"#
+            )
+        };
+        let grow = replace("a", "aa");
+        let cases = [
+            ("null".to_owned(), "decoder: expected a decoder (without one"),
+            (r#"{"type": "WordPiece"}"#.to_owned(), "decoder: WordPiece"),
+            (replace("", "a"), "decoder.pattern.String: expected a string that is not empty"),
+            (
+                format!(r#"{{"type": "Sequence", "decoders": [{grow}, {grow}]}}"#),
+                "decoder: replacement by longer strings is not supported",
+            ),
+            (
+                r#"{"type": "Strip", "content": " ", "start": 1, "stop": 0}"#.to_owned(),
+                "decoder: Strip here (expected Replace, ByteFallback, Fuse and Strip",
+            ),
+            (
+                r#"{"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 0, "stop": 1}]}"#
+                    .to_owned(),
+                "decoder.decoders[1].stop: 1 is not supported (expected 0)",
+            ),
+        ];
+        for (decoder, message) in cases {
+            let file = small("null", &decoder, &[], r#"{"a": 0}, "merges": []"#);
+            let error = read(file.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(message), "{decoder}: {error}");
+        }
     }
 
     #[test]

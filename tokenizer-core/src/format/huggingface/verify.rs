@@ -44,6 +44,9 @@ pub(super) fn verify(model: &Model, written: Model) -> Result<(), HuggingFaceErr
     if (written.normalizer(), written.affixes()) != (model.normalizer(), model.affixes()) {
         return differ("the normalizer or the post-processor".into());
     }
+    if (written.symbols(), written.text_decoder()) != (model.symbols(), model.text_decoder()) {
+        return differ("the first symbols or the decoder".into());
+    }
     if written.call_settings() != model.call_settings() {
         return differ("truncation or padding".into());
     }

@@ -4,13 +4,14 @@ use hashbrown::{HashMap, HashSet};
 
 use super::error::{HuggingFaceError, MergeFault};
 use super::json::{At, Json};
-use crate::byte_level::bytes_of;
+use crate::byte_level::{bytes_of, spell};
 use crate::hash::Seeds;
 use crate::merges::{Merge, Merges};
 use crate::model::{Merging, Model, ModelError};
 use crate::pattern::Pattern;
 use crate::special::{SpecialToken, SpecialTokens};
-use crate::token::{MAX_TOKEN_ID, TokenId};
+use crate::symbols::{Symbols, is_fallback_token};
+use crate::token::{MAX_TOKEN_ID, Pair, TokenId};
 use crate::vocab::{Repeats, Vocab, VocabError};
 
 /// Token ids by spelling (`Ġthe` for ` the`).
@@ -47,6 +48,11 @@ impl<'s> Spellings<'s> {
         self.ids.get(spelling).copied()
     }
 
+    /// Whether a single byte is in the vocabulary, in its byte-level spelling.
+    pub(super) fn has_byte(&self, byte: u8) -> bool {
+        self.id(&spell(&[byte])).is_some()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (&'s str, TokenId)> {
         self.ids.iter().map(|(&spelling, &id)| (spelling, id))
     }
@@ -66,38 +72,36 @@ impl<'s> Spellings<'s> {
         })
     }
 
-    /// Fails if `tokenizers` would give an added token another id. `tokenizers` gives an added token whose
-    /// text is in the vocabulary its id there, and numbers the other added tokens consecutively from the
-    /// size of the vocabulary on.
-    pub(super) fn check_numbering(&self, added: &[SpecialToken]) -> Result<(), HuggingFaceError> {
+    /// Numbers the added tokens as `tokenizers` does, which ignores the ids in the file: an added token
+    /// whose text is in the vocabulary has its id there, and the others follow from the size of the
+    /// vocabulary on.
+    pub(super) fn number(&self, added: &mut [SpecialToken]) {
         let mut next = self.ids.len() as TokenId;
         for token in added {
-            let numbered = self.id(&token.content).unwrap_or_else(|| {
+            token.id = self.id(&token.content).unwrap_or_else(|| {
                 next += 1;
                 next - 1
             });
-            if numbered != token.id {
-                return Err(HuggingFaceError::AddedTokenId {
-                    content: token.content.clone(),
-                    id: token.id,
-                    numbered,
-                });
-            }
         }
-        Ok(())
     }
 
-    /// Builds the model.
+    /// Builds the model. Of a merge listed twice, the last counts.
     ///
     /// An added token that is also in the vocabulary becomes an ordinary token too only if it may be needed:
-    /// it is a single byte, a merge uses or creates it, or `ignore_merges` is on.
+    /// it is a single byte or character or a token of byte fallback, a merge uses or creates it, or
+    /// `ignore_merges` is on.
     pub(super) fn model(
         &self,
         pattern: Pattern,
-        merges: Vec<Merge>,
+        mut merges: Vec<Merge>,
         ignore_merges: bool,
         added: &[SpecialToken],
+        symbols: Symbols,
     ) -> Result<Model, HuggingFaceError> {
+        let mut later: HashSet<Pair, Seeds> = HashSet::default();
+        merges.reverse();
+        merges.retain(|merge| later.insert(merge.pair()));
+        merges.reverse();
         let merged: HashSet<TokenId, Seeds> = merges
             .iter()
             .flat_map(|merge| [merge.left, merge.right, merge.token])
@@ -105,11 +109,19 @@ impl<'s> Spellings<'s> {
         let contents: HashSet<&str, Seeds> =
             added.iter().map(|token| token.content.as_str()).collect();
         let mut tokens: Vec<(TokenId, Vec<u8>)> = Vec::with_capacity(self.ids.len());
+        let bytes_of = |spelling: &str| match symbols.characters {
+            true => Some(spelling.as_bytes().to_vec()),
+            false => bytes_of(spelling),
+        };
         for (spelling, id) in self.iter() {
             let is_added = contents.contains(spelling);
             match bytes_of(spelling) {
                 Some(bytes) => {
-                    let is_needed = ignore_merges || merged.contains(&id) || bytes.len() == 1;
+                    let is_symbol = match symbols.characters {
+                        true => spelling.chars().count() == 1 || is_fallback_token(spelling),
+                        false => bytes.len() == 1,
+                    };
+                    let is_needed = ignore_merges || merged.contains(&id) || is_symbol;
                     if !is_added || is_needed {
                         tokens.push((id, bytes));
                     }
@@ -128,6 +140,8 @@ impl<'s> Spellings<'s> {
             ignore_merges,
         };
         let specials = SpecialTokens::new(added.iter().cloned()).map_err(ModelError::from)?;
-        Ok(Model::new(pattern, vocab, merging, specials)?)
+        Ok(Model::with_symbols(
+            pattern, vocab, merging, specials, symbols,
+        )?)
     }
 }

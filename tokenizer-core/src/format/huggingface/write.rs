@@ -11,7 +11,7 @@ use crate::byte_level::{bytes_of, spell};
 use crate::merges::Merge;
 use crate::model::{Affixes, Merging, Model};
 use crate::normalize::Normalizer;
-use crate::pattern::{Gaps, Pattern};
+use crate::pattern::Gaps;
 use crate::rank_merges::rank_merges;
 use crate::special::SpecialToken;
 use crate::token::TokenId;
@@ -38,9 +38,9 @@ pub fn write(model: &Model) -> Result<Vec<u8>, HuggingFaceError> {
         ("padding", setting(&settings.padding)?),
         ("added_tokens", Json::List(added)),
         ("normalizer", normalizer(model.normalizer())),
-        ("pre_tokenizer", pre_tokenizer(model.pattern())?),
+        ("pre_tokenizer", pre_tokenizer(model)?),
         ("post_processor", post_processor(model)),
-        ("decoder", byte_level()),
+        ("decoder", decoder(model)),
         ("model", bpe(model)?),
     ]);
     let bytes = json.pretty()?;
@@ -85,8 +85,65 @@ fn byte_level() -> Json {
     ])
 }
 
-fn pre_tokenizer(pattern: &Pattern) -> Result<Json, HuggingFaceError> {
+/// How the tokens of a model are written: spelled byte by byte, or as text.
+#[derive(Clone, Copy)]
+struct Spelling {
+    is_text: bool,
+}
+
+impl Spelling {
+    fn of(model: &Model) -> Self {
+        let symbols = model.symbols();
+        let is_text = symbols.is_some_and(|symbols| symbols.characters);
+        Spelling { is_text }
+    }
+
+    fn spell(self, token: &[u8]) -> String {
+        match self.is_text {
+            // A token that is not UTF-8 reads back as another one, which `verify` finds.
+            true => String::from_utf8_lossy(token).into_owned(),
+            false => spell(token),
+        }
+    }
+
+    fn bytes_of(self, text: &str) -> Option<Vec<u8>> {
+        match self.is_text {
+            true => Some(text.as_bytes().to_vec()),
+            false => bytes_of(text),
+        }
+    }
+}
+
+fn decoder(model: &Model) -> Json {
+    let Some(decoder) = model.text_decoder() else {
+        return byte_level();
+    };
+    let replace = |(from, to): &(String, String)| {
+        object([
+            ("type", "Replace".into()),
+            ("pattern", object([("String", from.as_str().into())])),
+            ("content", to.as_str().into()),
+        ])
+    };
+    let mut steps: Vec<Json> = decoder.replaced.iter().map(replace).collect();
+    if decoder.byte_fallback {
+        steps.push(object([("type", "ByteFallback".into())]));
+    }
+    steps.push(object([("type", "Fuse".into())]));
+    if let Some((character, most)) = decoder.strip {
+        steps.push(object([
+            ("type", "Strip".into()),
+            ("content", character.to_string().as_str().into()),
+            ("start", most.into()),
+            ("stop", 0.into()),
+        ]));
+    }
+    object([("type", "Sequence".into()), ("decoders", Json::List(steps))])
+}
+
+fn pre_tokenizer(model: &Model) -> Result<Json, HuggingFaceError> {
     let mut steps = Vec::new();
+    let pattern = model.pattern();
     for (stage, (source, gaps)) in pattern.stages().enumerate() {
         if pattern.spelled_from() == Some(stage) {
             steps.push(byte_level());
@@ -115,8 +172,10 @@ fn pre_tokenizer(pattern: &Pattern) -> Result<Json, HuggingFaceError> {
             ("invert", invert.into()),
         ]));
     }
-    if pattern.spelled_from().is_none() {
-        steps.push(byte_level());
+    match Spelling::of(model).is_text {
+        false if pattern.spelled_from().is_none() => steps.push(byte_level()),
+        true if steps.is_empty() => return Ok(Json::Null),
+        _ => {}
     }
     Ok(object([
         ("type", "Sequence".into()),
@@ -126,12 +185,16 @@ fn pre_tokenizer(pattern: &Pattern) -> Result<Json, HuggingFaceError> {
 
 fn post_processor(model: &Model) -> Json {
     let Affixes { before, after } = model.affixes();
+    let spelling = Spelling::of(model);
     if before.is_empty() && after.is_empty() {
-        return byte_level();
+        return match spelling.is_text {
+            true => Json::Null,
+            false => byte_level(),
+        };
     }
     let name = |id: TokenId| match model.specials().by_id(id) {
         Some(token) => token.content.clone(),
-        None => spell(model.token(id).unwrap_or_default()),
+        None => spelling.spell(model.token(id).unwrap_or_default()),
     };
     let piece = |kind: &str, id: &str, text_number: u32| {
         let fields = object([("id", id.into()), ("type_id", text_number.into())]);
@@ -164,7 +227,14 @@ fn post_processor(model: &Model) -> Json {
 }
 
 fn bpe(model: &Model) -> Result<Json, HuggingFaceError> {
-    let spelled = |id: TokenId| Json::Text(spell(model.vocab().token(id).unwrap_or_default()));
+    let spelling = Spelling::of(model);
+    let spelled =
+        |id: TokenId| Json::Text(spelling.spell(model.vocab().token(id).unwrap_or_default()));
+    let symbols = model.symbols().unwrap_or_default();
+    let unknown = symbols.unknown.map(|id| match model.specials().by_id(id) {
+        Some(token) => Json::Text(token.content.clone()),
+        None => spelled(id),
+    });
     let pair = |merge: &Merge| Json::List(vec![spelled(merge.left), spelled(merge.right)]);
     let (merges, ignore_merges) = match model.merging() {
         Merging::Ranks => {
@@ -181,11 +251,11 @@ fn bpe(model: &Model) -> Result<Json, HuggingFaceError> {
     Ok(object([
         ("type", "BPE".into()),
         ("dropout", Json::Null),
-        ("unk_token", Json::Null),
+        ("unk_token", unknown.unwrap_or(Json::Null)),
         ("continuing_subword_prefix", Json::Null),
         ("end_of_word_suffix", Json::Null),
-        ("fuse_unk", false.into()),
-        ("byte_fallback", false.into()),
+        ("fuse_unk", symbols.fuse_unknown.into()),
+        ("byte_fallback", symbols.byte_fallback.into()),
         ("ignore_merges", ignore_merges.into()),
         ("vocab", Json::Object(entries.collect())),
         ("merges", Json::List(merges)),
@@ -195,25 +265,30 @@ fn bpe(model: &Model) -> Result<Json, HuggingFaceError> {
 /// The entries of `vocab`, by ascending id.
 ///
 /// `tokenizers` numbers added tokens itself, from the size of the vocabulary on, unless they are in
-/// the vocabulary. If this numbering would change an id, all added tokens are written to the vocabulary.
+/// the vocabulary. If this numbering would change an id, or the unknown token is one of them, all added tokens
+/// are written to the vocabulary.
 fn vocabulary(
     model: &Model,
     ignore_merges: bool,
 ) -> Result<Vec<(TokenId, String)>, HuggingFaceError> {
     let (vocab, specials) = (model.vocab(), model.specials());
-    let mut entries: Vec<(TokenId, String)> =
-        vocab.iter().map(|(id, token)| (id, spell(token))).collect();
+    let spelling = Spelling::of(model);
+    let tokens = vocab.iter();
+    let mut entries: Vec<(TokenId, String)> = tokens
+        .map(|(id, token)| (id, spelling.spell(token)))
+        .collect();
+    let unknown = model.symbols().and_then(|symbols| symbols.unknown);
     let are_consecutive = specials
         .iter()
         .zip(vocab.len()..)
-        .all(|(token, next)| token.id as usize == next);
+        .all(|(token, next)| token.id as usize == next && unknown != Some(token.id));
     for token in specials.iter() {
         let refuse = |why| {
             let content = token.content.clone();
             let id = token.id;
             Err(HuggingFaceError::SpecialNotTold { content, id, why })
         };
-        let bytes = bytes_of(&token.content);
+        let bytes = spelling.bytes_of(&token.content);
         let is_literal = bytes.as_deref() == Some(token.bytes());
         match bytes.as_ref().and_then(|bytes| vocab.id(bytes)) {
             // The vocabulary already maps the same bytes to the same id.
@@ -243,7 +318,7 @@ fn is_piece(model: &Model, text: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::merges::Merges;
-    use crate::pattern::PatternName;
+    use crate::pattern::{Pattern, PatternName};
     use crate::special::SpecialTokens;
     use crate::token::Pair;
     use crate::tokenizer::Tokenizer;
