@@ -5,8 +5,8 @@
 //! | component | read | written |
 //! | --- | --- | --- |
 //! | `model` | `BPE` without dropout, affixes, `byte_fallback` or `fuse_unk` | the same |
-//! | `normalizer` | none, `NFC`, or a `Sequence` of these | none or `NFC` |
-//! | `pre_tokenizer` | `ByteLevel`, or a `Sequence` of `Split`s that ends in `ByteLevel` | `Sequence` |
+//! | `normalizer` | none, `NFC`, `NFD`, `NFKC`, `NFKD`, `Lowercase`, `StripAccents`, `Strip`, `Replace`, `Prepend`, or a `Sequence` of these; a `Replace` must not match the empty string, and its regex must not use look-around | the same |
+//! | `pre_tokenizer` | `ByteLevel`, with or without `add_prefix_space`, or a `Sequence` of `Split`s and `Metaspace`s that ends in `ByteLevel` | `Sequence` |
 //! | `post_processor` | none, `ByteLevel`, `TemplateProcessing`, or a `Sequence` of these with at most one `TemplateProcessing` | `ByteLevel` or `TemplateProcessing` |
 //! | `decoder` | `ByteLevel`, a `Sequence` of it alone, or none, which is read as `ByteLevel` | `ByteLevel` |
 //! | `added_tokens` | with all flags | the same |
@@ -28,6 +28,7 @@ mod error;
 mod folder;
 mod gpt2;
 mod json;
+mod normalizer;
 mod pre_tokenizer;
 mod read;
 mod regex_dialect;
