@@ -133,7 +133,7 @@ fn sequences_are_flat_and_repeat_no_nfc() {
     let inner = sequence(&[Normalizer::Nfd, nfc.clone()]);
     let outer = sequence(&[inner.clone(), nfc, Normalizer::Nfd]);
     assert_eq!(outer.to_string(), "NFD, NFC, NFD");
-    assert_eq!(sequence(&[inner.clone()]), inner);
+    assert_eq!(sequence(std::slice::from_ref(&inner)), inner);
 }
 
 fn any_step() -> impl Strategy<Value = Normalizer> {
