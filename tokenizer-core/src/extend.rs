@@ -63,6 +63,9 @@ pub enum ExtendError {
     /// The new tokens do not fit into the model.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The pre-tokenizer of the model changes text.
+    #[error("a model whose pre-tokenizer changes text cannot be extended")]
+    Rewrites,
 }
 
 /// Learns more merges from the pieces of new text.
@@ -115,6 +118,9 @@ pub fn extend_with_progress(
     options: &TrainOptions,
     mut progress: impl FnMut(Learned) -> ControlFlow<()>,
 ) -> Result<Extended, ExtendError> {
+    if !model.rewrites().is_empty() {
+        return Err(ExtendError::Rewrites);
+    }
     let (vocab_size, initial) = (options.vocab_size(), size_to_extend(model));
     if vocab_size > MAX_TOKEN_ID as usize + 1 {
         return Err(TrainError::VocabTooLarge { vocab_size }.into());
@@ -240,7 +246,8 @@ fn with_merges(
         false => CallSettings::default(),
     };
     let model = Model::new(pattern, vocab, merging, SpecialTokens::new(specials)?)?
-        .with_normalizer(model.normalizer())
+        .with_normalizer(model.normalizer().cloned())
+        .with_rewrites(model.rewrites())
         .with_affixes(affixes)?
         .with_call_settings(settings);
     Ok((model, moved))
@@ -370,7 +377,7 @@ mod tests {
         );
         assert_eq!(extended.model.affixes().before, [259, 97]);
         assert_eq!(extended.model.affixes().after, [258]);
-        assert_eq!(extended.model.normalizer(), Some(Normalizer::Nfc));
+        assert_eq!(extended.model.normalizer(), Some(&Normalizer::Nfc));
         assert_eq!(extended.model.id_limit(), 260);
     }
 

@@ -93,6 +93,7 @@ mod piece_counts;
 mod rank_merges;
 #[cfg(any(test, feature = "internals"))]
 mod reference;
+mod rewrite;
 mod segments;
 #[allow(unsafe_code)]
 mod simd;
@@ -123,10 +124,11 @@ pub use extend::{
 pub use merge_steps::{MergeRule, MergeStep};
 pub use merges::{Merge, Merges, MergesError};
 pub use model::{Affixes, CallSettings, Merging, Model, ModelError};
-pub use normalize::Normalizer;
+pub use normalize::{Normalizer, Replace, ReplaceError};
 pub use pattern::{Gaps, Pattern, PatternError, PatternName, SplitError, Splitter};
 pub use piece_counts::{PieceCounts, PieceCountsError};
 pub use rank_merges::{RankMerges, rank_merges};
+pub use rewrite::{Metaspace, PrependScheme, RewriteStep};
 #[doc(hidden)]
 pub use simd::advise_huge_pages;
 pub use special::{SpecialSet, SpecialToken, SpecialTokens, SpecialTokensError};

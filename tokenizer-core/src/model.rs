@@ -1,9 +1,14 @@
 //! The model: pattern, vocabulary, merges, special tokens and normalizer. Immutable.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use crate::hash::Seeds;
 use crate::merges::{Merges, MergesError};
 use crate::normalize::Normalizer;
 use crate::pattern::Pattern;
+use crate::rewrite::RewriteStep;
+use crate::segments::{self, Changes};
 use crate::special::{SpecialSet, SpecialToken, SpecialTokens, SpecialTokensError};
 use crate::symbols::{Symbols, SymbolsError};
 use crate::text_decoder::TextDecoder;
@@ -62,6 +67,7 @@ pub struct Model {
     symbols: Option<Symbols>,
     specials: SpecialTokens,
     normalizer: Option<Normalizer>,
+    rewrites: Arc<[RewriteStep]>,
     affixes: Affixes,
     text_decoder: Option<TextDecoder>,
     call_settings: CallSettings,
@@ -298,6 +304,7 @@ impl Model {
             symbols: None,
             specials,
             normalizer: None,
+            rewrites: Arc::default(),
             affixes: Affixes::default(),
             text_decoder: None,
             call_settings: CallSettings::default(),
@@ -308,6 +315,14 @@ impl Model {
     #[must_use]
     pub fn with_normalizer(mut self, normalizer: Option<Normalizer>) -> Self {
         self.normalizer = normalizer;
+        self
+    }
+
+    /// Replaces the pre-tokenizer steps that come before the pattern: none, or steps of which the last
+    /// changes text.
+    #[must_use]
+    pub fn with_rewrites(mut self, steps: impl Into<Arc<[RewriteStep]>>) -> Self {
+        self.rewrites = steps.into();
         self
     }
 
@@ -354,7 +369,8 @@ impl Model {
             &self.merging,
             self.symbols,
             &self.specials,
-            self.normalizer,
+            &self.normalizer,
+            &self.rewrites,
             &self.affixes,
             &self.text_decoder,
         )
@@ -392,8 +408,30 @@ impl Model {
 
     /// Returns the normalizer that is applied before splitting.
     #[must_use]
-    pub fn normalizer(&self) -> Option<Normalizer> {
-        self.normalizer
+    pub fn normalizer(&self) -> Option<&Normalizer> {
+        self.normalizer.as_ref()
+    }
+
+    /// Returns the steps of the pre-tokenizer that change text, with the splits before them. They are
+    /// applied to normalized text, and the pattern then splits each of their sections.
+    #[must_use]
+    pub fn rewrites(&self) -> &[RewriteStep] {
+        &self.rewrites
+    }
+
+    /// Returns the sections of a text without special and added tokens: normalized and rewritten, each of
+    /// them split by the pattern on its own. One section, `text` itself, if the model changes no text.
+    #[must_use]
+    pub fn sections<'t>(&self, text: &'t [u8]) -> Vec<Cow<'t, [u8]>> {
+        segments::sections(text, self.changes())
+    }
+
+    /// Returns everything that changes text before the pattern splits it.
+    pub(crate) fn changes(&self) -> Changes<'_> {
+        Changes {
+            normalizer: self.normalizer(),
+            rewrites: self.rewrites(),
+        }
     }
 
     /// Returns the ids to add around a text.
@@ -444,7 +482,7 @@ impl Model {
     /// Returns the set of all special and added tokens, for [`Request::allow`](crate::Request::allow).
     #[must_use]
     pub fn all_specials(&self) -> SpecialSet {
-        self.specials.select(self.normalizer, |_| true)
+        self.specials.select(self.normalizer(), |_| true)
     }
 
     /// Returns the set of the named special tokens and all other added tokens, for
@@ -453,7 +491,7 @@ impl Model {
     #[must_use]
     pub fn special_set(&self, contents: &[impl AsRef<str>]) -> SpecialSet {
         let allowed: hashbrown::HashSet<&str, Seeds> = contents.iter().map(AsRef::as_ref).collect();
-        self.specials.select(self.normalizer, |token| {
+        self.specials.select(self.normalizer(), |token| {
             allowed.contains(token.content.as_str())
         })
     }
@@ -467,7 +505,7 @@ impl Model {
     #[must_use]
     pub fn skipped_ids(&self) -> Vec<TokenId> {
         let is_skipped = |token: &&SpecialToken| {
-            let content = token.normalized_content(self.normalizer);
+            let content = token.normalized_content(self.normalizer());
             let special = std::str::from_utf8(&content)
                 .ok()
                 .and_then(|content| self.specials.by_content(content));
@@ -495,6 +533,7 @@ impl std::fmt::Debug for Model {
             .field("symbols", &self.symbols)
             .field("specials", &self.specials)
             .field("normalizer", &self.normalizer)
+            .field("rewrites", &self.rewrites)
             .field("affixes", &self.affixes)
             .field("text_decoder", &self.text_decoder)
             .field("call_settings", &self.call_settings)

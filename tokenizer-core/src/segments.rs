@@ -1,7 +1,7 @@
 //! Segments: the special and added tokens of a text, and the text between them.
 //!
 //! ```text
-//! text ──▶ tokens in raw text ──▶ normalizer ──▶ tokens in normalized text ──▶ segments
+//! text ──▶ tokens in raw text ──▶ normalizer ──▶ tokens in normalized text ──▶ rewriting steps ──▶ segments
 //! ```
 //!
 //! Encoding, counting, offsets, truncation and the check for forbidden tokens are loops over segments.
@@ -14,7 +14,8 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::rc::Rc;
 
-use crate::normalize::{Alignment, Normalizer};
+use crate::normalize::{Alignment, Normalizer, Text};
+use crate::rewrite::{self, RewriteStep};
 use crate::special::{self, Segment as Raw, SpecialSet, SpecialToken};
 
 /// A segment of a text.
@@ -32,8 +33,8 @@ pub(crate) struct Origin {
     offset: usize,
     /// The start of the segment within the part, in normalized bytes.
     start: usize,
-    /// The changes of the normalizer, if requested by [`Segments::aligned`].
-    alignment: Option<Rc<Alignment>>,
+    /// The alignment, if requested by [`Segments::aligned`], and the position of the segment in it.
+    alignment: Option<(Rc<Alignment>, usize)>,
 }
 
 impl Origin {
@@ -45,12 +46,25 @@ impl Origin {
 
     /// Returns the range of the original text for a range of the segment.
     pub(crate) fn original(&self, range: Range<usize>) -> Range<usize> {
-        let normalized = self.start + range.start..self.start + range.end;
         let original = match &self.alignment {
-            Some(alignment) => alignment.original(normalized),
-            None => normalized,
+            Some((alignment, at)) => alignment.original(at + range.start..at + range.end),
+            None => self.start + range.start..self.start + range.end,
         };
         self.offset + original.start..self.offset + original.end
+    }
+}
+
+/// The parts of a model that change text before the pattern splits it.
+#[derive(Clone, Copy)]
+pub(crate) struct Changes<'m> {
+    pub(crate) normalizer: Option<&'m Normalizer>,
+    pub(crate) rewrites: &'m [RewriteStep],
+}
+
+impl Changes<'_> {
+    /// Whether text is never changed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.normalizer.is_none() && self.rewrites.is_empty()
     }
 }
 
@@ -62,20 +76,20 @@ pub(crate) struct Segments<'m, 't> {
     between: std::vec::IntoIter<Segment<'m, 't>>,
 }
 
-/// The second stage: the normalizer, and the tokens matched in normalized text.
+/// The second stage: the normalizer, the tokens matched in normalized text, and the rewriting steps.
 #[derive(Clone, Copy)]
 struct Stage<'m> {
-    normalizer: Option<Normalizer>,
+    changes: Changes<'m>,
     set: &'m SpecialSet,
     /// Whether to record alignments.
     aligned: bool,
 }
 
 impl<'m, 't> Segments<'m, 't> {
-    pub(crate) fn new(text: &'t [u8], set: &'m SpecialSet, normalizer: Option<Normalizer>) -> Self {
+    pub(crate) fn new(text: &'t [u8], set: &'m SpecialSet, changes: Changes<'m>) -> Self {
         Segments {
             raw: set.raw.segments(text),
-            stage: Stage::new(set, normalizer),
+            stage: Stage::new(set, changes),
             between: Vec::new().into_iter(),
         }
     }
@@ -117,15 +131,27 @@ pub(crate) fn between<'m, 't>(
     text: &'t [u8],
     offset: usize,
     set: &'m SpecialSet,
-    normalizer: Option<Normalizer>,
+    changes: Changes<'m>,
 ) -> Vec<Segment<'m, 't>> {
-    Stage::new(set, normalizer).segments(text, offset)
+    Stage::new(set, changes).segments(text, offset)
+}
+
+/// Returns the sections of a text without special and added tokens.
+pub(crate) fn sections<'t>(text: &'t [u8], changes: Changes<'_>) -> Vec<Cow<'t, [u8]>> {
+    let none = SpecialSet::default();
+    let segments = between(text, 0, &none, changes).into_iter();
+    segments
+        .filter_map(|segment| match segment {
+            Segment::Text(text, _) => Some(text),
+            Segment::Special(..) => None,
+        })
+        .collect()
 }
 
 impl<'m> Stage<'m> {
-    fn new(set: &'m SpecialSet, normalizer: Option<Normalizer>) -> Self {
+    fn new(set: &'m SpecialSet, changes: Changes<'m>) -> Self {
         Stage {
-            normalizer,
+            changes,
             set,
             aligned: false,
         }
@@ -133,36 +159,87 @@ impl<'m> Stage<'m> {
 
     /// Returns whether this stage leaves text unchanged and undivided.
     fn is_plain(self) -> bool {
-        self.normalizer.is_none() && self.set.normalized.is_empty()
+        self.changes.is_empty() && self.set.normalized.is_empty()
     }
 
     fn segments<'t>(self, text: &'t [u8], offset: usize) -> Vec<Segment<'m, 't>> {
-        let (text, alignment) = match self.normalizer {
-            Some(normalizer) if self.aligned => {
-                let (text, alignment) = normalizer.apply_aligned(text);
-                (text, Some(Rc::new(alignment)))
-            }
-            Some(normalizer) => (normalizer.apply(text), None),
-            None => (text.into(), None),
+        let Changes {
+            normalizer,
+            rewrites,
+        } = self.changes;
+        let is_aligned =
+            self.aligned || offset == 0 && rewrite::needs_alignment(rewrites, normalizer.is_some());
+        let text = match is_aligned {
+            true => Text::aligned(text),
+            false => Text::new(text),
         };
+        let text = match normalizer {
+            Some(normalizer) => normalizer.apply_to(text),
+            None => text,
+        };
+        if text.bytes.is_empty() {
+            return Vec::new();
+        }
+        if !rewrites.is_empty() {
+            return self.rewritten(&text, offset);
+        }
+        let Text { bytes, alignment } = text;
+        let alignment = is_aligned.then(|| Rc::new(alignment));
         let origin = |start| Origin {
             offset,
             start,
-            alignment: alignment.clone(),
+            alignment: alignment.as_ref().map(|shared| (shared.clone(), start)),
         };
         if self.set.normalized.is_empty() {
-            return vec![Segment::Text(text, origin(0))];
+            return vec![Segment::Text(bytes, origin(0))];
         }
         let segment = |segment: Raw<'m, '_>| match segment {
             Raw::Special(token, span) => Segment::Special(token, origin(0).original(span)),
             Raw::Text(raw, start) => {
-                let text = match &text {
+                let text = match &bytes {
                     Cow::Borrowed(text) => text[start..start + raw.len()].into(),
                     Cow::Owned(_) => Cow::Owned(raw.to_vec()),
                 };
                 Segment::Text(text, origin(start))
             }
         };
-        self.set.normalized.segments(&text).map(segment).collect()
+        self.set.normalized.segments(&bytes).map(segment).collect()
+    }
+
+    /// Returns the segments of normalized text, rewritten. The part starts at `offset`.
+    fn rewritten<'t>(self, text: &Text<'t>, offset: usize) -> Vec<Segment<'m, 't>> {
+        let mut segments = Vec::new();
+        for raw in self.set.normalized.segments(&text.bytes) {
+            let (raw, start) = match raw {
+                Raw::Text(raw, start) => (raw, start),
+                Raw::Special(token, span) => {
+                    let span = text.alignment.original(span);
+                    let span = offset + span.start..offset + span.end;
+                    segments.push(Segment::Special(token, span));
+                    continue;
+                }
+            };
+            let is_first = |section: &Text<'t>| {
+                let position = match &section.alignment {
+                    Alignment::Off => start,
+                    alignment => alignment.original(0..1).start,
+                };
+                offset + position == 0
+            };
+            let section = text.slice(start..start + raw.len());
+            for section in rewrite::rewrite(self.changes.rewrites, section, is_first) {
+                let alignment = match section.alignment {
+                    Alignment::Off => None,
+                    alignment => Some((Rc::new(alignment), 0)),
+                };
+                let origin = Origin {
+                    offset,
+                    start,
+                    alignment,
+                };
+                segments.push(Segment::Text(section.bytes, origin));
+            }
+        }
+        segments
     }
 }

@@ -206,7 +206,7 @@ impl SpecialTokens {
     /// time linear in the length of their texts.
     pub(crate) fn select(
         &self,
-        normalizer: Option<Normalizer>,
+        normalizer: Option<&Normalizer>,
         allowed: impl Fn(&SpecialToken) -> bool,
     ) -> SpecialSet {
         let matcher = |normalized: bool| {
@@ -240,7 +240,7 @@ impl Eq for SpecialTokens {}
 /// [`Model::all_specials`](crate::Model::all_specials).
 ///
 /// Build it once and use it for many texts: building is linear in the length of all tokens.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct SpecialSet {
     pub(crate) raw: Matcher,
     pub(crate) normalized: Matcher,
@@ -278,7 +278,7 @@ struct Entry {
 }
 
 impl Matcher {
-    fn new(mut entries: Vec<Entry>, normalizer: Option<Normalizer>) -> Self {
+    fn new(mut entries: Vec<Entry>, normalizer: Option<&Normalizer>) -> Self {
         let mut distinct = HashSet::with_hasher(Seeds::new());
         let mut contents = Vec::new();
         // Of tokens with the same normalized content, only the first is recognised.
@@ -527,7 +527,7 @@ impl Walk {
 
 impl SpecialToken {
     /// Returns the content to match: normalized, if the token is matched in the normalized text.
-    pub(crate) fn normalized_content(&self, normalizer: Option<Normalizer>) -> Cow<'_, [u8]> {
+    pub(crate) fn normalized_content(&self, normalizer: Option<&Normalizer>) -> Cow<'_, [u8]> {
         match normalizer.filter(|_| self.normalized) {
             Some(normalizer) => normalizer.apply(self.content.as_bytes()),
             None => self.content.as_bytes().into(),
@@ -718,7 +718,7 @@ mod tests {
         };
         let tokens = [token("e\u{301}", 1), token("é", 2), token("éa", 3)];
         let set = SpecialTokens::new(tokens).unwrap();
-        let set = set.select(Some(Normalizer::Nfc), |_| true);
+        let set = set.select(Some(&Normalizer::Nfc), |_| true);
         let found = set.normalized.segments("ééa".as_bytes());
         let ids = found.map(|segment| match segment {
             Segment::Special(token, _) => token.id,
@@ -799,7 +799,7 @@ mod tests {
             let allowed: Vec<bool> = tokens.iter().map(|&(_, allowed)| allowed).collect();
             let numbered = tokens.into_iter().zip(0..).map(|((token, _), id)| SpecialToken { id, ..token });
             let specials = SpecialTokens::new(numbered).unwrap();
-            let set = specials.select(Some(Normalizer::Nfc), |token| allowed[token.id as usize]);
+            let set = specials.select(Some(&Normalizer::Nfc), |token| allowed[token.id as usize]);
             let text = letters.concat();
             for matcher in [&set.raw, &set.normalized] {
                 let whole: Vec<Covered> = matcher.segments(&text).map(|s| covered(&s, 0)).collect();

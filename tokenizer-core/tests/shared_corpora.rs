@@ -111,7 +111,8 @@ fn published_patterns_split_all_corpora_as_the_regex_engine_does() {
         })
         .filter(|(name, pattern, _)| {
             // Word boundaries, look-ahead of two characters, steps on the spelling of the bytes, many stages.
-            let uses_engine = ["cohere2", "laguna", "falcon", "deepseek-coder"].contains(&name.as_str());
+            let uses_engine =
+                ["cohere2", "laguna", "falcon", "deepseek-coder"].contains(&name.as_str());
             assert_eq!(pattern.uses_regex_engine(), uses_engine, "{name}");
             !uses_engine
         })

@@ -131,7 +131,7 @@ impl Counter<'_> {
             .doc_cap(self.options.doc_cap.unwrap_or(u64::MAX));
         // A document that is normalized or cropped must be read whole.
         let may_cut = self.normalizer.is_none() && crop_options == CropOptions::default();
-        let normalized = |text: &[u8]| match self.normalizer?.apply(text) {
+        let normalized = |text: &[u8]| match self.normalizer.as_ref()?.apply(text) {
             Cow::Owned(normalized) => Some(normalized),
             Cow::Borrowed(_) => None,
         };

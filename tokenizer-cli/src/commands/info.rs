@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use tokenizer_core::corpus::ModelFormat;
-use tokenizer_core::{Gaps, Merging, Model, Normalizer, SpecialToken, TokenId};
+use tokenizer_core::{Gaps, Merging, Model, RewriteStep, SpecialToken, TokenId};
 
 use super::models::load;
 use crate::args::InfoArguments;
@@ -60,7 +60,10 @@ fn text(model: &Model, path: &Path) -> String {
     if model.pattern().stages().len() == 0 {
         field("pattern", "none");
     }
-    field("normalizer", normalizer(model).unwrap_or("none"));
+    for step in model.rewrites() {
+        field("first", &rewrite(step));
+    }
+    field("normalizer", &normalizer(model).unwrap_or("none".into()));
     field("ids", &count(model.id_limit()));
     field("tokens", &count(model.vocab().len()));
     match model.merging() {
@@ -129,11 +132,21 @@ fn format_name(path: &Path) -> &'static str {
     }
 }
 
-fn normalizer(model: &Model) -> Option<&'static str> {
-    model.normalizer().map(|normalizer| match normalizer {
-        Normalizer::Nfc => "NFC",
-        _ => "other",
-    })
+/// The names of the steps of the normalizer.
+fn normalizer(model: &Model) -> Option<String> {
+    model.normalizer().map(ToString::to_string)
+}
+
+/// A step of the pre-tokenizer before the pattern.
+fn rewrite(step: &RewriteStep) -> String {
+    match step {
+        RewriteStep::Split(pattern) => format!("split by {}", pattern.source()),
+        RewriteStep::PrefixSpace => "a space is put in front".into(),
+        RewriteStep::Metaspace(metaspace) => {
+            format!("spaces become {:?}", metaspace.replacement())
+        }
+        _ => "another change of text".into(),
+    }
 }
 
 /// Returns the special tokens, or the added tokens that are not special, by ascending id.
@@ -186,6 +199,7 @@ fn json(model: &Model, path: &Path) -> Value {
             "stages": stages.collect::<Value>(),
         },
         "normalizer": normalizer(model),
+        "rewrites": model.rewrites().iter().map(rewrite).collect::<Vec<_>>(),
         "vocab_size": model.id_limit(),
         "tokens": model.vocab().len(),
         "merges": merges,

@@ -86,6 +86,11 @@ pub(super) fn warn_of_loss(model: &Model, output: &Path) {
     if model.normalizer().is_some() {
         warn_of("no normalizer, and text that it changes gets other ids".to_owned());
     }
+    if !model.rewrites().is_empty() {
+        warn_of(
+            "no pre-tokenizer that changes text, and text that it changes gets other ids".into(),
+        );
+    }
 }
 
 /// Joins the first tokens with commas, and says how many more there are.

@@ -303,7 +303,8 @@ fn send_groups(
 pub(super) fn cut_for(tokenizer: &Tokenizer) -> Option<&Pattern> {
     let model = tokenizer.model();
     let has_added = model.specials().iter().any(|token| !token.special);
-    (model.normalizer().is_none() && !has_added).then_some(model.pattern())
+    let is_changed = model.normalizer().is_some() || !model.rewrites().is_empty();
+    (!is_changed && !has_added).then_some(model.pattern())
 }
 
 #[cfg(test)]

@@ -106,7 +106,8 @@ impl Training {
 
     /// The normalizer of the model to extend.
     pub(super) fn normalizer(&self) -> Option<Normalizer> {
-        self.extended.as_ref().and_then(Model::normalizer)
+        let normalizer = self.extended.as_ref().and_then(Model::normalizer);
+        normalizer.cloned()
     }
 
     /// The number of merges to learn.

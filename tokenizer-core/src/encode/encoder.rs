@@ -11,7 +11,7 @@ use super::session::{Session, SharedTables};
 use super::tasks::TaskSizes;
 use crate::free_list::{FreeList, Taken};
 use crate::model::Model;
-use crate::segments::{Segment, Segments};
+use crate::segments::{Changes, Segment, Segments};
 use crate::simd::{Tier, advise_huge_pages};
 use crate::special::SpecialSet;
 use crate::token::TokenId;
@@ -125,11 +125,11 @@ impl Encoder {
 
     /// Returns the segments of a text.
     pub(super) fn segments<'m, 't>(
-        &self,
+        &'m self,
         text: &'t [u8],
         allowed: &'m SpecialSet,
     ) -> Segments<'m, 't> {
-        Segments::new(text, allowed, self.model().normalizer())
+        Segments::new(text, allowed, self.model().changes())
     }
 
     /// Appends the ids of `segments` to `ids`.
@@ -293,7 +293,11 @@ impl<'t> Request<'t> {
         // Normalize only if some token is matched in normalized text.
         let normalizer = self.encoder.model().normalizer();
         let normalizer = normalizer.filter(|_| !forbidden.normalized.is_empty());
-        let mut segments = Segments::new(text, forbidden, normalizer).aligned();
+        let changes = Changes {
+            normalizer,
+            rewrites: &[],
+        };
+        let mut segments = Segments::new(text, forbidden, changes).aligned();
         let first = segments.find_map(|segment| match segment {
             Segment::Special(token, span) if token.special => Some((token, span.start)),
             Segment::Special(..) | Segment::Text(..) => None,

@@ -22,6 +22,7 @@
 
 use super::encoder::Request;
 use super::error::EncodeError;
+use crate::normalize::Normalizer;
 
 /// Bytes that may be encoded again to find a longer prefix than bisection did. This takes 0.5 to 2 ms, and
 /// suffices to try every prefix of an interval of 360 bytes.
@@ -113,7 +114,11 @@ impl Request<'_> {
             && self.allowed.is_empty()
             // An unknown token may cover any number of bytes.
             && model.symbols().is_none()
-            && (model.normalizer()).is_none_or(|normalizer| *normalizer.apply(read) == *read);
+            && model.rewrites().is_empty()
+            && model.normalizer().is_none_or(|normalizer| {
+                // Other normalizers may change the end of a prefix of unchanged text.
+                *normalizer == Normalizer::Nfc && *normalizer.apply(read) == *read
+            });
         let (end, tokens) = match has_cuts {
             true => self.truncate_at_cuts(text, limit)?,
             false => match self.count_till_limit(text, limit)? {
@@ -319,7 +324,6 @@ impl Request<'_> {
 mod tests {
     use super::*;
     use crate::model::Model;
-    use crate::normalize::Normalizer;
     use crate::pattern::{Gaps, Pattern, PatternName};
     use crate::special::SpecialToken;
     use crate::tokenizer::Tokenizer;

@@ -7,7 +7,8 @@
 //! Each stage passes on the text whose result no later chunk can change, and holds back the rest: a prefix
 //! of a special token, characters that a later one may compose with, the text after the last position where
 //! the pattern is known to split. A special token ends the text before it, so the later stages then hold
-//! back nothing.
+//! back nothing. If a normalizer other than NFC or a pre-tokenizer changes the text, the later stages are one,
+//! which holds back all text up to the next token matched in raw text.
 //!
 //! **Invariant.** Text is cut only where both sides give the same result separately as together. So the ids
 //! are those of the whole text, however it is divided into chunks.
@@ -17,9 +18,10 @@
 
 use super::encoder::{Encoder, Request};
 use super::error::EncodeError;
-use crate::normalize::Normalizer;
+use crate::normalize::{self, Normalizer};
 use crate::pattern::SplitError;
-use crate::special::{Matcher, Segment, Walk};
+use crate::segments;
+use crate::special::{Matcher, Segment, SpecialSet, Walk};
 use crate::token::TokenId;
 
 /// Bytes of a chunk that are processed at a time, so that copies stay in cache.
@@ -33,7 +35,8 @@ const WINDOW: usize = 1 << 16;
 /// **Latency.** Text whose ids a later chunk could change is held back, usually little more than the last
 /// piece: of `"one two thr"`, `" thr"` is held. Trailing white space is held in full, and so is an
 /// unfinished piece of any length. If the model normalizes text, a letter and its combining marks are held
-/// until they are complete. If the pattern [uses the regex engine](crate::Pattern::uses_regex_engine), no
+/// until they are complete. Any other normalizer, or a pre-tokenizer that changes text, holds all text until the
+/// next special token or the end. If the pattern [uses the regex engine](crate::Pattern::uses_regex_engine), no
 /// split position is known in advance: all text is held until the next special token or the end.
 ///
 /// **Cost.** Linear in the bytes for any chunk size, plus a few dozen nanoseconds per chunk and a call of the
@@ -56,7 +59,7 @@ const WINDOW: usize = 1 << 16;
 /// ```
 #[derive(Clone, Debug)]
 pub struct EncodeStream {
-    stages: CutAtSpecials<Normalizing<CutAtSpecials<Splitting>>>,
+    stages: CutAtSpecials<Part>,
     failed: Option<EncodeError>,
 }
 
@@ -68,17 +71,8 @@ impl Request<'_> {
         let Request {
             encoder, allowed, ..
         } = *self;
-        let splitting = Splitting {
-            encoder: encoder.clone(),
-            held: Held::default(),
-        };
-        let normalizing = Normalizing {
-            normalizer: encoder.model().normalizer(),
-            held: Held::default(),
-            next: CutAtSpecials::new(&allowed.normalized, splitting),
-        };
         EncodeStream {
-            stages: CutAtSpecials::new(&allowed.raw, normalizing),
+            stages: CutAtSpecials::new(&allowed.raw, Part::new(encoder, allowed)),
             failed: None,
         }
     }
@@ -123,6 +117,9 @@ trait Stage {
 
     /// Ends the current text. The next chunk starts another.
     fn end(&mut self, ids: &mut Vec<TokenId>) -> Result<(), EncodeError>;
+
+    /// Sets the offset of the current text in the enclosing one, before its first chunk.
+    fn begin(&mut self, _offset: usize) {}
 }
 
 /// Finds special tokens. The text between two of them is one text for the next stage.
@@ -208,7 +205,11 @@ impl<N: Stage> Between<N> {
     ) -> Result<(), EncodeError> {
         match segment {
             Segment::Text(text, position) => {
-                let start = *self.start.get_or_insert(offset + position);
+                let next = &mut self.next;
+                let start = *self.start.get_or_insert_with(|| {
+                    next.begin(offset + position);
+                    offset + position
+                });
                 let pushed = self.next.push(text, ids);
                 pushed.map_err(|error| shifted(error, start))
             }
@@ -232,32 +233,114 @@ impl<N: Stage> Between<N> {
 fn shifted(error: EncodeError, start: usize) -> EncodeError {
     match error {
         EncodeError::Split(error) => EncodeError::Split(SplitError {
-            offset: start + error.offset,
+            offset: start.wrapping_add(error.offset),
             ..error
         }),
         other => other,
     }
 }
 
+/// The stages for a part: the text between two tokens that are matched in raw text.
+#[derive(Clone, Debug)]
+enum Part {
+    Chunks(Normalizing<CutAtSpecials<Splitting>>),
+    Whole(Whole),
+}
+
+impl Part {
+    fn new(encoder: &Encoder, allowed: &SpecialSet) -> Self {
+        let (encoder, model) = (encoder.clone(), encoder.model());
+        let is_nfc = match model.normalizer() {
+            None => Some(false),
+            Some(Normalizer::Nfc) => Some(true),
+            Some(_) => None,
+        };
+        let held = Held::default();
+        match is_nfc.filter(|_| model.rewrites().is_empty()) {
+            Some(is_nfc) => {
+                let splitting = Splitting { encoder, held };
+                Part::Chunks(Normalizing {
+                    is_nfc,
+                    held: Held::default(),
+                    next: CutAtSpecials::new(&allowed.normalized, splitting),
+                })
+            }
+            None => Part::Whole(Whole {
+                encoder,
+                allowed: allowed.clone(),
+                offset: 0,
+                held: Vec::new(),
+            }),
+        }
+    }
+}
+
+impl Stage for Part {
+    fn push(&mut self, chunk: &[u8], ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
+        match self {
+            Part::Chunks(stages) => stages.push(chunk, ids),
+            Part::Whole(whole) => whole.push(chunk, ids),
+        }
+    }
+
+    fn end(&mut self, ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
+        match self {
+            Part::Chunks(stages) => stages.end(ids),
+            Part::Whole(whole) => whole.end(ids),
+        }
+    }
+
+    fn begin(&mut self, offset: usize) {
+        if let Part::Whole(whole) = self {
+            whole.offset = offset;
+        }
+    }
+}
+
+/// Encodes a part at its end.
+#[derive(Clone, Debug)]
+struct Whole {
+    encoder: Encoder,
+    allowed: SpecialSet,
+    /// The offset of the part in the text.
+    offset: usize,
+    held: Vec<u8>,
+}
+
+impl Stage for Whole {
+    fn push(&mut self, chunk: &[u8], _ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
+        self.held.extend_from_slice(chunk);
+        Ok(())
+    }
+
+    fn end(&mut self, ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
+        let (encoder, changes) = (&self.encoder, self.encoder.model().changes());
+        let segments = segments::between(&self.held, self.offset, &self.allowed, changes);
+        let done = encoder.encode_segments(&mut encoder.session(), segments, None, ids);
+        // The caller adds the offset of the part again.
+        done.map_err(|error| shifted(error, self.offset.wrapping_neg()))?;
+        self.held.clear();
+        Ok(())
+    }
+}
+
 /// Normalizes the text, if the model has a normalizer.
 #[derive(Clone, Debug)]
 struct Normalizing<N> {
-    normalizer: Option<Normalizer>,
+    /// Whether the normalizer is NFC; if not, there is none.
+    is_nfc: bool,
     held: Held,
     next: N,
 }
 
 impl<N: Stage> Stage for Normalizing<N> {
     fn push(&mut self, chunk: &[u8], ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
-        let Some(normalizer) = self.normalizer else {
+        if !self.is_nfc {
             return self.next.push(chunk, ids);
-        };
+        }
         self.held.add(chunk);
-        if let Some(cut) = self
-            .held
-            .cut(|text, from| normalizer.last_settled_cut(text, from))
-        {
-            let settled = normalizer.apply(&self.held.text[..cut]);
+        if let Some(cut) = self.held.cut(normalize::last_settled_cut) {
+            let settled = Normalizer::Nfc.apply(&self.held.text[..cut]);
             self.next.push(&settled, ids)?;
             self.held.remove(cut);
         }
@@ -265,8 +348,8 @@ impl<N: Stage> Stage for Normalizing<N> {
     }
 
     fn end(&mut self, ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
-        if let Some(normalizer) = self.normalizer {
-            let rest = normalizer.apply(&self.held.text);
+        if self.is_nfc {
+            let rest = Normalizer::Nfc.apply(&self.held.text);
             self.next.push(&rest, ids)?;
             self.held.remove(self.held.text.len());
         }

@@ -193,7 +193,7 @@ impl<'t, T: AsRef<[u8]>> Tasks<'t, T> {
                 Some(Some(Raw::Special(token, _))) => return Some(Step::Special(token.id)),
                 Some(Some(Raw::Text(text, offset))) => {
                     let needs_preparation =
-                        self.model.normalizer().is_some() || !self.allowed.normalized.is_empty();
+                        !self.model.changes().is_empty() || !self.allowed.normalized.is_empty();
                     if needs_preparation && text.len() <= self.sizes.largest {
                         return Some(Step::Prepare(text, offset));
                     }
@@ -222,8 +222,8 @@ impl<'t, T: AsRef<[u8]>> Tasks<'t, T> {
 
     /// Normalizes a segment that starts at `offset`, and queues its tokens and the text between them.
     fn prepare(&mut self, text: &'t [u8], offset: usize) {
-        let normalizer = self.model.normalizer();
-        let segments = segments::between(text, offset, self.allowed, normalizer).into_iter();
+        let changes = self.model.changes();
+        let segments = segments::between(text, offset, self.allowed, changes).into_iter();
         self.prepared = segments
             .map(|segment| match segment {
                 Segment::Special(token, _) => Step::Special(token.id),

@@ -221,8 +221,8 @@ impl Request<'_> {
                     }
                 }
                 Step::Prepare(text, offset) => {
-                    let normalizer = encoder.model().normalizer();
-                    let segments = segments::between(text, *offset, self.allowed, normalizer);
+                    let changes = encoder.model().changes();
+                    let segments = segments::between(text, *offset, self.allowed, changes);
                     encoder.encode_segments(session, segments, stop, &mut output.ids)
                 }
                 Step::Special(id) => {

@@ -21,7 +21,9 @@
 //! | `merging` | u32: 0 ranks, 1 merges, 2 merges with `ignore_merges` |
 //! | `merges` | u32 left, right, result for each merge, by rank; empty if `merging` is 0 |
 //! | `specials` | u32 number of tokens; for each, u32 id, u32 flags, the text and, if bit 5 of the flags is set, the decoded bytes |
-//! | `extras` | u32 normalizer (0 none, 1 NFC), the ids added before a text, the ids added after it |
+//! | `extras` | u32 normalizer (0 none, 1 NFC, 2 in the section `normal`), the ids added before a text, the ids added after it |
+//! | `normal` | u32 number of steps of the normalizer; for each, u32 code and its strings: 1 NFC, 2 NFD, 3 NFKC, 4 NFKD, 5 Lowercase, 6 StripAccents, 8 Strip (plus 1 left, 2 right), 16 Prepend (prefix), 17 Replace (string, content), 18 Replace (regex, content) |
+//! | `rewrites` | u32 number of pre-tokenizer steps before the pattern; for each, u32 code: 0 Split (a section `pattern`, preceded by its length), 1 prefix space, 2 Metaspace (u32 character, u32 scheme: 0 always, 1 first, 2 never) |
 //! | `empty` | u32 id of the empty token, which looks unused in `ends`; the section is absent if there is none |
 //! | `symbols` | u32 flags (bit 0 `characters`, bit 1 `byte_fallback`, bit 2 `fuse_unknown`, bit 3 whether an id follows), the u32 id of the unknown token; absent if every byte is a token and a first symbol |
 //! | `decoder` | u32 flags (bit 0 byte fallback, bit 1 whether a character to strip follows), its code point and the u32 maximum number, then u32 number of replacements and for each the two strings; absent if tokens decode to their bytes |
@@ -34,16 +36,17 @@
 //! The flags of a special token are, from bit 0: `special`, `normalized`, `lstrip`, `rstrip`, `single_word`,
 //! and whether decoded bytes follow.
 //!
-//! A reader accepts its own version only and refuses unknown sections. `empty`, `symbols`, `decoder` and
-//! `settings` are written only for models that need them, so that older readers, which do not know these
-//! sections, accept all other models.
+//! A reader accepts its own version only and refuses unknown sections. `normal`, `rewrites`, `empty`, `symbols`,
+//! `decoder` and `settings` are written only for models that need them, so that older readers, which do not
+//! know these sections, accept all other models.
 
 use std::borrow::Cow;
 
 use crate::merges::{Merge, Merges, MergesError};
 use crate::model::{Affixes, CallSettings, Merging, Model, ModelError};
-use crate::normalize::Normalizer;
+use crate::normalize::{MAX_STEPS as MAX_NORMALIZER_STEPS, Normalizer, Replace, ReplaceError};
 use crate::pattern::{Gaps, Pattern, PatternError};
+use crate::rewrite::{MAX_STEPS, Metaspace, PrependScheme, RewriteStep, never_fails};
 use crate::special::{SpecialToken, SpecialTokens};
 use crate::symbols::Symbols;
 use crate::text_decoder::TextDecoder;
@@ -135,6 +138,13 @@ fn deciding_sections(model: &Model) -> Vec<(&'static str, Cow<'_, [u8]>)> {
         ("specials", specials_section(model.specials()).into()),
         ("extras", extras_section(model).into()),
     ];
+    if normalizer_code(model) == OTHER_NORMALIZER {
+        let normalizer = model.normalizer().map_or(&[][..], Normalizer::steps);
+        sections.push(("normal", normalizer_section(normalizer).into()));
+    }
+    if !model.rewrites().is_empty() {
+        sections.push(("rewrites", rewrites_section(model.rewrites()).into()));
+    }
     if let Some(id) = model.vocab().empty_id() {
         sections.push(("empty", u32s([id]).into()));
     }
@@ -218,6 +228,7 @@ pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
     let normalizer = match extras.u32()? {
         0 => None,
         1 => Some(Normalizer::Nfc),
+        OTHER_NORMALIZER => Some(read_normalizer(sections.get("normal")?)?),
         _ => return Err(extras.fault("unknown normalizer")),
     };
     let affixes = Affixes {
@@ -226,6 +237,12 @@ pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
     };
     extras.end()?;
     code.end()?;
+    if normalizer.as_ref().is_none_or(|n| *n == Normalizer::Nfc)
+        && let Some(section) = sections.find("normal")
+    {
+        return Err(section.fault("contradicts the section extras"));
+    }
+    let rewrites = sections.find("rewrites").map(read_rewrites).transpose()?;
     let settings = sections.find("settings").map(read_settings).transpose()?;
     let model = match sections.find("symbols").map(read_symbols).transpose()? {
         None => Model::new(pattern, vocab, merging, specials)?,
@@ -235,6 +252,7 @@ pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
     Ok(model
         .with_text_decoder(decoder)
         .with_normalizer(normalizer)
+        .with_rewrites(rewrites.unwrap_or_default())
         .with_affixes(affixes)?
         .with_call_settings(settings.unwrap_or_default()))
 }
@@ -359,12 +377,8 @@ fn read_specials(mut section: Section<'_>) -> Result<SpecialTokens, NativeError>
 }
 
 fn extras_section(model: &Model) -> Vec<u8> {
-    let normalizer = match model.normalizer() {
-        None => 0,
-        Some(Normalizer::Nfc) => 1,
-    };
     let affixes = model.affixes();
-    let mut bytes = u32s([normalizer]);
+    let mut bytes = u32s([normalizer_code(model)]);
     for ids in [&affixes.before, &affixes.after] {
         bytes.extend(u32s([ids.len() as u32]));
         bytes.extend(u32s(ids.iter().copied()));
@@ -447,6 +461,151 @@ fn read_decoder(mut section: Section<'_>) -> Result<TextDecoder, NativeError> {
     }
 }
 
+/// Code of a normalizer that has a section of its own.
+const OTHER_NORMALIZER: u32 = 2;
+
+fn normalizer_code(model: &Model) -> u32 {
+    match model.normalizer() {
+        None => 0,
+        Some(Normalizer::Nfc) => 1,
+        Some(_) => OTHER_NORMALIZER,
+    }
+}
+
+fn normalizer_section(steps: &[Normalizer]) -> Vec<u8> {
+    let mut bytes = u32s([steps.len() as u32]);
+    for step in steps {
+        let (code, strings) = match step {
+            Normalizer::Nfc | Normalizer::Sequence(_) => (1, vec![]),
+            Normalizer::Nfd => (2, vec![]),
+            Normalizer::Nfkc => (3, vec![]),
+            Normalizer::Nfkd => (4, vec![]),
+            Normalizer::Lowercase => (5, vec![]),
+            Normalizer::StripAccents => (6, vec![]),
+            Normalizer::Strip { left, right } => {
+                (8 + u32::from(*left) + 2 * u32::from(*right), vec![])
+            }
+            Normalizer::Prepend(prefix) => (16, vec![&**prefix]),
+            Normalizer::Replace(replace) => match (replace.as_text(), replace.as_regex()) {
+                (Some(text), _) => (17, vec![text, replace.content()]),
+                (None, regex) => (18, vec![regex.unwrap_or_default(), replace.content()]),
+            },
+        };
+        bytes.extend(u32s([code]));
+        for string in strings {
+            push_string(&mut bytes, string);
+        }
+    }
+    bytes
+}
+
+fn read_normalizer(mut section: Section<'_>) -> Result<Normalizer, NativeError> {
+    let mut steps = Vec::new();
+    for _ in 0..section.u32()? {
+        let replace = |section: &mut Section<'_>, new: fn(&str, &str) -> Result<Replace, _>| {
+            let (matched, content) = (section.string()?, section.string()?);
+            let fault = |_: ReplaceError| section.fault("invalid replacement");
+            new(matched, content)
+                .map(Normalizer::Replace)
+                .map_err(fault)
+        };
+        steps.push(match section.u32()? {
+            1 => Normalizer::Nfc,
+            2 => Normalizer::Nfd,
+            3 => Normalizer::Nfkc,
+            4 => Normalizer::Nfkd,
+            5 => Normalizer::Lowercase,
+            6 => Normalizer::StripAccents,
+            code @ 8..=11 => Normalizer::Strip {
+                left: code & 1 != 0,
+                right: code & 2 != 0,
+            },
+            16 => Normalizer::Prepend(section.string()?.into()),
+            17 => replace(&mut section, Replace::text)?,
+            18 => replace(&mut section, Replace::regex)?,
+            _ => return Err(section.fault("unknown step")),
+        });
+        if steps.len() > MAX_NORMALIZER_STEPS {
+            return Err(section.fault("more than 64 steps"));
+        }
+    }
+    section.end()?;
+    match Normalizer::sequence(steps) {
+        Some(normalizer) if normalizer != Normalizer::Nfc => {
+            let checked = normalizer.check();
+            checked.map_err(|fault| section.fault(fault))?;
+            Ok(normalizer)
+        }
+        _ => Err(section.fault("no steps, or only NFC")),
+    }
+}
+
+fn rewrites_section(steps: &[RewriteStep]) -> Vec<u8> {
+    let mut bytes = u32s([steps.len() as u32]);
+    for step in steps {
+        match step {
+            RewriteStep::Split(pattern) => {
+                bytes.extend(u32s([0]));
+                push_string(&mut bytes, pattern_section(pattern));
+            }
+            RewriteStep::PrefixSpace => bytes.extend(u32s([1])),
+            RewriteStep::Metaspace(metaspace) => {
+                let scheme = match metaspace.prepend_scheme() {
+                    PrependScheme::Always => 0,
+                    PrependScheme::First => 1,
+                    PrependScheme::Never => 2,
+                };
+                bytes.extend(u32s([2, metaspace.replacement().into(), scheme]));
+            }
+        }
+    }
+    bytes
+}
+
+fn read_rewrites(mut section: Section<'_>) -> Result<Vec<RewriteStep>, NativeError> {
+    let mut steps = Vec::new();
+    for _ in 0..section.u32()? {
+        if steps.len() == MAX_STEPS {
+            return Err(section.fault("more than 16 steps"));
+        }
+        steps.push(match section.u32()? {
+            0 => {
+                let bytes = section.counted_bytes()?;
+                let name = section.name;
+                let pattern = read_pattern(Section { name, bytes })?;
+                if !never_fails(&pattern) {
+                    return Err(section.fault("a split whose regex may fail"));
+                }
+                RewriteStep::Split(pattern)
+            }
+            1 => RewriteStep::PrefixSpace,
+            2 => {
+                let replacement = char::from_u32(section.u32()?);
+                let scheme = match section.u32()? {
+                    0 => Some(PrependScheme::Always),
+                    1 => Some(PrependScheme::First),
+                    2 => Some(PrependScheme::Never),
+                    _ => None,
+                };
+                match replacement.zip(scheme) {
+                    Some((replacement, scheme)) => {
+                        RewriteStep::Metaspace(Metaspace::new(replacement, scheme))
+                    }
+                    None => return Err(section.fault("invalid Metaspace")),
+                }
+            }
+            _ => return Err(section.fault("unknown step")),
+        });
+    }
+    section.end()?;
+    match steps.last() {
+        None | Some(RewriteStep::Split(_)) => {
+            Err(section.fault("the last step does not change text"))
+        }
+        Some(_) => Ok(steps),
+    }
+}
+
 fn settings_section(settings: &CallSettings) -> Vec<u8> {
     let mut bytes = Vec::new();
     for json in [&settings.truncation, &settings.padding] {
@@ -471,9 +630,9 @@ fn read_settings(mut section: Section<'_>) -> Result<CallSettings, NativeError> 
     }
 }
 
-const SECTION_NAMES: [&str; 12] = [
+const SECTION_NAMES: [&str; 14] = [
     "pattern", "ends", "tokens", "merging", "merges", "specials", "extras", "empty", "symbols",
-    "decoder", "known", "settings",
+    "decoder", "known", "settings", "normal", "rewrites",
 ];
 
 /// The sections of a file whose header and checksum were verified.

@@ -59,7 +59,7 @@ impl Definition {
         };
         Definition {
             pattern: model.pattern().clone(),
-            normalizer: model.normalizer(),
+            normalizer: model.normalizer().cloned(),
             specials: model.specials().iter().cloned().collect(),
             tokens,
             ids,
@@ -83,7 +83,7 @@ impl Definition {
             match segment {
                 Segment::Special(token) => encoded.special(token),
                 Segment::Text(range) => {
-                    let normal = match self.normalizer {
+                    let normal = match &self.normalizer {
                         Some(normalizer) => normalizer.apply(&text[range]),
                         None => text[range].into(),
                     };
@@ -194,7 +194,7 @@ impl Definition {
         let hides = tokens().any(|token| !token.special);
         let candidates = tokens().map(|token| {
             let content = token.content.as_bytes();
-            let content = match self.normalizer.filter(|_| normalized) {
+            let content = match self.normalizer.as_ref().filter(|_| normalized) {
                 Some(normalizer) => normalizer.apply(content).into_owned(),
                 None => content.to_vec(),
             };

@@ -22,11 +22,11 @@ const TOKEN_LIMIT: usize = 64;
 pub(super) fn steps(model: &Model, text: &[u8]) -> Result<String, EncodeError> {
     let rule = MergeRule::new(model);
     let mut shown = String::new();
-    let normalized = model.normalizer().map(|normalizer| normalizer.apply(text));
-    let text = normalized.as_deref().unwrap_or(text);
-    model
-        .pattern()
-        .for_each_piece(text, |piece| push_piece(model, &rule, piece, &mut shown))?;
+    for section in model.sections(text) {
+        model.pattern().for_each_piece(&section, |piece| {
+            push_piece(model, &rule, piece, &mut shown)
+        })?;
+    }
     Ok(shown)
 }
 

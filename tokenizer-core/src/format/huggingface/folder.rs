@@ -6,8 +6,9 @@ use super::companions::{Companions, Files};
 use super::error::HuggingFaceError;
 use super::gpt2::{bracketed, read_gpt2_with};
 use super::json::{At, Json};
+use super::normalizer::read_normalizer;
 use super::pre_tokenizer::{read_pre_tokenizer, refuse_prefix_space};
-use super::read::{Components, check_algorithm, read_normalizer, read_with};
+use super::read::{Components, check_algorithm, read_with};
 use crate::model::{Affixes, Model};
 use crate::special::SpecialToken;
 
@@ -54,8 +55,10 @@ pub fn read_folder(tokenizer: &[u8], companions: &Companions) -> Result<Model, H
 fn is_pipeline(components: &Components<'_>, pipeline: &str) -> Result<bool, HuggingFaceError> {
     let json = Json::parse(pipeline.as_bytes())?;
     let normalizer = read_normalizer(&At::root(&json).field("normalizer"))?;
-    let (pattern, _) = read_pre_tokenizer(&At::root(&json).field("pre_tokenizer"))?;
-    let same = normalizer == components.normalizer && pattern == *components.pattern;
+    let pre_tokenizer = read_pre_tokenizer(&At::root(&json).field("pre_tokenizer"))?;
+    let same = normalizer.as_ref() == components.normalizer
+        && pre_tokenizer.rewrites == components.rewrites
+        && pre_tokenizer.pattern == *components.pattern;
     Ok(same && !components.ignore_merges)
 }
 

@@ -5,8 +5,8 @@
 //! | component | read | written |
 //! | --- | --- | --- |
 //! | `model` | `BPE` without dropout or affixes; `byte_fallback` not if a byte-level vocabulary lacks a byte | the same |
-//! | `normalizer` | none, `NFC`, or a `Sequence` of these | none or `NFC` |
-//! | `pre_tokenizer` | none, or a `Sequence` of at most one `ByteLevel` without `add_prefix_space` and any number of `Split`, `Digits`, `Punctuation`, `Whitespace`, `WhitespaceSplit` and `CharDelimiterSplit`, before or after it | none, or a `Sequence` of `Split` and `ByteLevel` |
+//! | `normalizer` | none, `NFC`, `NFD`, `NFKC`, `NFKD`, `Lowercase`, `StripAccents`, `Strip`, `Replace`, `Prepend`, or a `Sequence` of these; a `Replace` must not match the empty string, and its regex must not use look-around | the same |
+//! | `pre_tokenizer` | none, or a `Sequence` of at most one `ByteLevel`, with or without `add_prefix_space`, and any number of `Metaspace`, `Split`, `Digits`, `Punctuation`, `Whitespace`, `WhitespaceSplit` and `CharDelimiterSplit`, before it, or after it if they change no text | none, or a `Sequence` of `Split` and `ByteLevel` |
 //! | `post_processor` | none, `ByteLevel`, `TemplateProcessing`, or a `Sequence` of these with at most one `TemplateProcessing` | `ByteLevel` or `TemplateProcessing` |
 //! | `decoder` | with a pre-tokenizer `ByteLevel`: `ByteLevel`, a `Sequence` of it alone, or none, which is read as `ByteLevel`; otherwise a `Sequence` of `Replace`s of strings, `ByteFallback`, `Fuse` and `Strip` at the start, in this order, or one of these | `ByteLevel` or `Sequence` |
 //! | `added_tokens` | with all flags | the same |
@@ -33,6 +33,7 @@ mod error;
 mod folder;
 mod gpt2;
 mod json;
+mod normalizer;
 mod pre_tokenizer;
 mod read;
 mod regex_dialect;

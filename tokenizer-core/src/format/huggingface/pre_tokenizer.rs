@@ -5,30 +5,45 @@ use super::error::HuggingFaceError;
 use super::json::At;
 use super::regex_dialect::{escaped, from_oniguruma, literal, to_oniguruma};
 use crate::pattern::{Gaps, Pattern, PatternName};
+use crate::rewrite::{MAX_STEPS, Metaspace, PrependScheme, RewriteStep, never_fails};
 
 /// The steps of a pre-tokenizer that were read so far.
-struct PreTokenizer {
+struct Steps {
+    /// The steps up to the last one that changes text.
+    rewrites: Vec<RewriteStep>,
+    /// The splits after it.
     patterns: Vec<Pattern>,
     /// Whether the `ByteLevel` step was read. The steps after it split the spelling of the bytes.
     byte_level: bool,
 }
 
-/// Reads a `pre_tokenizer`. Returns its pattern, and whether it has no `ByteLevel` step: then tokens are text,
-/// and the first symbols of a piece are its characters.
-pub(super) fn read_pre_tokenizer(at: &At<'_>) -> Result<(Pattern, bool), HuggingFaceError> {
-    let mut steps = PreTokenizer {
+/// A pre-tokenizer.
+pub(super) struct PreTokenizer {
+    /// The steps up to the last one that changes text.
+    pub(super) rewrites: Vec<RewriteStep>,
+    /// The splits after them.
+    pub(super) pattern: Pattern,
+    /// Whether there is no `ByteLevel` step: then tokens are text, and the first symbols of a piece are its
+    /// characters.
+    pub(super) characters: bool,
+}
+
+/// Reads a `pre_tokenizer`.
+pub(super) fn read_pre_tokenizer(at: &At<'_>) -> Result<PreTokenizer, HuggingFaceError> {
+    let mut steps = Steps {
+        rewrites: Vec::new(),
         patterns: Vec::new(),
         byte_level: false,
     };
     steps.add(at)?;
-    let pattern = match <[Pattern; 1]>::try_from(steps.patterns) {
-        Ok([pattern]) => pattern,
-        Err(patterns) => Pattern::sequence(patterns),
-    };
-    Ok((pattern, !steps.byte_level))
+    Ok(PreTokenizer {
+        rewrites: steps.rewrites,
+        pattern: Pattern::sequence(steps.patterns),
+        characters: !steps.byte_level,
+    })
 }
 
-impl PreTokenizer {
+impl Steps {
     fn add(&mut self, at: &At<'_>) -> Result<(), HuggingFaceError> {
         let Some(name) = at.component()? else {
             return Ok(());
@@ -37,13 +52,29 @@ impl PreTokenizer {
             "ByteLevel" if self.byte_level => return Err(at.refused("ByteLevel after ByteLevel")),
             "ByteLevel" => {
                 check_byte_level(at)?;
-                refuse_prefix_space(at)?;
+                if at.field("add_prefix_space").flag()? {
+                    self.rewrite(at, RewriteStep::PrefixSpace)?;
+                }
                 if at.field("use_regex").flag_or(true)? {
                     // The built-in regex is GPT-2's original. The named pattern is spelled differently but splits
                     // every text in the same way.
                     self.patterns.push(Pattern::named(PatternName::Gpt2));
                 }
                 self.byte_level = true;
+                return Ok(());
+            }
+            "Metaspace" if self.byte_level => {
+                return Err(at.refused("Metaspace after ByteLevel"));
+            }
+            "Metaspace" => {
+                let (metaspace, splits) = read_metaspace(at)?;
+                let replacement = regex_syntax::escape(&metaspace.replacement().to_string());
+                self.rewrite(at, RewriteStep::Metaspace(metaspace))?;
+                if splits {
+                    // The replacement starts a piece.
+                    let regex = format!("{replacement}[^{replacement}]*|[^{replacement}]+");
+                    self.patterns.push(Pattern::regex(&regex, Gaps::Keep)?);
+                }
                 return Ok(());
             }
             "Sequence" => {
@@ -64,6 +95,49 @@ impl PreTokenizer {
         });
         Ok(())
     }
+
+    /// Adds a step that changes text. The splits before it are then applied with it.
+    fn rewrite(&mut self, at: &At<'_>, step: RewriteStep) -> Result<(), HuggingFaceError> {
+        for pattern in self.patterns.drain(..) {
+            if !never_fails(&pattern) {
+                return Err(at.refused("a change of text after a Split whose regex may fail"));
+            }
+            self.rewrites.push(RewriteStep::Split(pattern));
+        }
+        self.rewrites.push(step);
+        match self.rewrites.len() > MAX_STEPS {
+            true => Err(at.refused("a change of text after more than 15 steps")),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Reads `Metaspace`, and whether it splits.
+fn read_metaspace(at: &At<'_>) -> Result<(Metaspace, bool), HuggingFaceError> {
+    at.only("type replacement add_prefix_space prepend_scheme split str_rep")?;
+    let replacement = at.field("replacement");
+    let mut chars = replacement.text()?.chars();
+    let (Some(character), None) = (chars.next(), chars.next()) else {
+        return Err(replacement.unsupported("expected one character"));
+    };
+    let scheme = at.field("prepend_scheme");
+    let prepend = match at
+        .get("prepend_scheme")
+        .map(|scheme| scheme.text())
+        .transpose()?
+    {
+        None | Some("always") => PrependScheme::Always,
+        Some("first") => PrependScheme::First,
+        Some("never") => PrependScheme::Never,
+        Some(_) => return Err(scheme.unsupported("expected \"always\", \"first\" or \"never\"")),
+    };
+    // The older form of `prepend_scheme`.
+    let prefix = at.field("add_prefix_space");
+    if !prefix.flag_or(true)? && prepend != PrependScheme::Never {
+        return Err(prefix.unsupported("expected true, unless prepend_scheme is \"never\""));
+    }
+    let splits = at.field("split").flag_or(true)?;
+    Ok((Metaspace::new(character, prepend), splits))
 }
 
 /// Reads a component that splits at the characters of a class; `None` if it is another component.

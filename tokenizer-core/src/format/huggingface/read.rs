@@ -2,13 +2,15 @@
 
 use super::error::{HuggingFaceError, MAX_BYTES};
 use super::json::{At, Json};
-use super::pre_tokenizer::{check_byte_level, read_pre_tokenizer};
+use super::normalizer::read_normalizer;
+use super::pre_tokenizer::{PreTokenizer, check_byte_level, read_pre_tokenizer};
 use super::vocabulary::{Spellings, pair};
 use crate::byte_level::bytes_of;
 use crate::merges::Merge;
 use crate::model::{Affixes, CallSettings, Model};
 use crate::normalize::Normalizer;
 use crate::pattern::Pattern;
+use crate::rewrite::RewriteStep;
 use crate::special::SpecialToken;
 use crate::symbols::Symbols;
 use crate::text_decoder::TextDecoder;
@@ -27,7 +29,8 @@ pub fn read(bytes: &[u8]) -> Result<Model, HuggingFaceError> {
 pub(super) struct Components<'p> {
     pub(super) spellings: &'p Spellings<'p>,
     pub(super) added: Vec<SpecialToken>,
-    pub(super) normalizer: Option<Normalizer>,
+    pub(super) normalizer: Option<&'p Normalizer>,
+    pub(super) rewrites: &'p [RewriteStep],
     pub(super) pattern: &'p Pattern,
     pub(super) ignore_merges: bool,
     pub(super) padding: At<'p>,
@@ -58,7 +61,11 @@ pub(super) fn read_with(
         padding: read_setting(&root.field("padding"))?,
     };
     let normalizer = read_normalizer(&root.field("normalizer"))?;
-    let (pattern, characters) = read_pre_tokenizer(&root.field("pre_tokenizer"))?;
+    let PreTokenizer {
+        rewrites,
+        pattern,
+        characters,
+    } = read_pre_tokenizer(&root.field("pre_tokenizer"))?;
     let affixes = read_post_processor(&root.field("post_processor"))?.unwrap_or_default();
     let decoder = root.field("decoder");
     let decoding = match characters {
@@ -74,18 +81,30 @@ pub(super) fn read_with(
         let completed = complete_added(Components {
             spellings,
             added,
-            normalizer,
+            normalizer: normalizer.as_ref(),
+            rewrites: &rewrites,
             pattern,
             ignore_merges,
             padding: root.field("padding"),
         })?;
+        let normalizer = normalizer.as_ref();
+        let is_emptied = |token: &SpecialToken| {
+            !token.content.is_empty() && token.normalized_content(normalizer).is_empty()
+        };
+        if completed.iter().any(is_emptied) {
+            let empty = "a token that the normalizer empties";
+            return Err(root.field("added_tokens").refused(empty));
+        }
         Ok(match characters {
             true => with_normalized(completed, normalizer),
             false => with_decoded(completed, normalizer),
         })
     };
     let model = read_model(&root.field("model"), pattern, characters, complete_added)?;
-    let model = model.with_normalizer(normalizer).with_affixes(affixes)?;
+    let model = model
+        .with_normalizer(normalizer)
+        .with_rewrites(rewrites)
+        .with_affixes(affixes)?;
     let model = model.with_text_decoder(decoding);
     Ok(model.with_call_settings(settings))
 }
@@ -97,25 +116,6 @@ fn read_setting(at: &At<'_>) -> Result<Option<String>, HuggingFaceError> {
     }
     at.entries()?;
     Ok(Some(serde_json::to_string(at.value)?))
-}
-
-pub(super) fn read_normalizer(at: &At<'_>) -> Result<Option<Normalizer>, HuggingFaceError> {
-    match at.component()? {
-        None => Ok(None),
-        Some("NFC") => {
-            at.only("type")?;
-            Ok(Some(Normalizer::Nfc))
-        }
-        Some("Sequence") => {
-            let mut found = None;
-            for step in at.sequence("normalizers")? {
-                // NFC is idempotent, so one stands for several.
-                found = read_normalizer(&step)?.or(found);
-            }
-            Ok(found)
-        }
-        Some(other) => Err(at.refused(other)),
-    }
 }
 
 /// Returns the ids added around a text; `None` without a template.
@@ -283,7 +283,7 @@ fn read_added_tokens(at: &At<'_>) -> Result<Vec<SpecialToken>, HuggingFaceError>
 /// content as byte-level text if it is such text, so `é` decodes to the byte 0xE9.
 pub(super) fn with_decoded(
     mut tokens: Vec<SpecialToken>,
-    normalizer: Option<Normalizer>,
+    normalizer: Option<&Normalizer>,
 ) -> Vec<SpecialToken> {
     for token in &mut tokens {
         let content = token.normalized_content(normalizer);
@@ -298,7 +298,7 @@ pub(super) fn with_decoded(
 /// the normalized content.
 fn with_normalized(
     mut tokens: Vec<SpecialToken>,
-    normalizer: Option<Normalizer>,
+    normalizer: Option<&Normalizer>,
 ) -> Vec<SpecialToken> {
     for token in &mut tokens {
         let content = token.normalized_content(normalizer).into_owned();
@@ -523,7 +523,7 @@ mod tests {
             "normalizer",
             r#"{"type": "Sequence", "normalizers": [{"type": "NFC"}]}"#,
         );
-        assert_eq!(nfc.normalizer(), Some(Normalizer::Nfc));
+        assert_eq!(nfc.normalizer(), Some(&Normalizer::Nfc));
         let none = model("normalizer", r#"{"type": "Sequence", "normalizers": []}"#);
         assert_eq!(none.normalizer(), None);
         let first = model("model.ignore_merges", "true");
@@ -558,6 +558,101 @@ mod tests {
         assert!(affixes.affixes().after.is_empty());
     }
 
+    /// Ids and ranges made with `tokenizers` 0.23.1.
+    #[test]
+    fn text_is_changed_as_by_tokenizers() {
+        let prefix = BYTE_LEVEL.replace(r#"space": false"#, r#"space": true"#);
+        let metaspace = |fields: &str| {
+            format!(
+                r#"{{"type": "Sequence", "pretokenizers": [
+                    {{"type": "Metaspace", "replacement": "a", {fields}}}, {BYTE_LEVEL}]}}"#
+            )
+        };
+        for (pre_tokenizer, text, want) in [
+            (
+                prefix.clone(),
+                "ab c",
+                [(32, 0..1), (256, 0..2), (32, 2..3), (99, 3..4)].to_vec(),
+            ),
+            (prefix, " b", [(32, 0..1), (98, 1..2)].to_vec()),
+            (
+                metaspace(r#""prepend_scheme": "always""#),
+                "b b",
+                [(256, 0..1), (256, 1..3)].to_vec(),
+            ),
+            (
+                metaspace(r#""prepend_scheme": "first", "split": false"#),
+                "b<s>b",
+                [(256, 0..1), (258, 1..4), (98, 4..5)].to_vec(),
+            ),
+            (
+                metaspace(r#""prepend_scheme": "never""#),
+                " b",
+                [(256, 0..2)].to_vec(),
+            ),
+        ] {
+            let model = read_json(&with("pre_tokenizer", &pre_tokenizer)).unwrap();
+            let written = read(&super::super::write(&model).unwrap());
+            assert_eq!(written.as_ref(), Ok(&model), "{pre_tokenizer}");
+            let native = crate::format::native::read(&crate::format::native::write(&model));
+            assert_eq!(native.as_ref(), Ok(&model), "{pre_tokenizer}");
+            let tokenizer = Tokenizer::new(model);
+            let all = tokenizer.model().all_specials();
+            let request = tokenizer.request().allow(&all);
+            let found = request.offsets(text).unwrap();
+            let found: Vec<_> = found.ids.into_iter().zip(found.ranges).collect();
+            assert_eq!(found, want, "{pre_tokenizer} {text:?}");
+            let mut stream = request.stream();
+            let mut ids = Vec::new();
+            for byte in text.as_bytes().chunks(1) {
+                stream.push(byte, &mut ids).unwrap();
+            }
+            stream.finish(&mut ids).unwrap();
+            let want: Vec<TokenId> = want.into_iter().map(|(id, _)| id).collect();
+            assert_eq!(ids, want, "{pre_tokenizer} {text:?}");
+        }
+    }
+
+    #[test]
+    fn normalizers_are_read_and_written() {
+        let steps = r#"{"type": "Sequence", "normalizers": [
+            {"type": "NFD"}, {"type": "NFKC"}, {"type": "NFKD"}, {"type": "Lowercase"},
+            {"type": "StripAccents"}, {"type": "Strip", "strip_left": true, "strip_right": false},
+            {"type": "Replace", "pattern": {"String": " "}, "content": "_"},
+            {"type": "Sequence", "normalizers": [
+                {"type": "Replace", "pattern": {"Regex": "x+"}, "content": ""},
+                {"type": "Prepend", "prepend": "ab"}, {"type": "NFC"}]}]}"#;
+        let model = read_json(&with("normalizer", steps)).unwrap();
+        let names =
+            "NFD, NFKC, NFKD, Lowercase, StripAccents, Strip, Replace, Replace, Prepend, NFC";
+        assert_eq!(model.normalizer().unwrap().to_string(), names);
+        assert_eq!(
+            read(&super::super::write(&model).unwrap()).as_ref(),
+            Ok(&model)
+        );
+        let native = crate::format::native::write(&model);
+        assert_eq!(crate::format::native::read(&native).as_ref(), Ok(&model));
+        assert_eq!(ids(model, " Cx \u{e9}"), [257, 95, 101]);
+        let emptied = r#"{"type": "Replace", "pattern": {"String": "<s>"}, "content": ""}"#;
+        let mut file = with("normalizer", emptied);
+        assert!(read_json(&file).is_ok());
+        let Json::Object(fields) = &mut file else {
+            unreachable!("an object")
+        };
+        let normalized = with("added_tokens.0.normalized", "true");
+        let Json::Object(other) = normalized else {
+            unreachable!("an object")
+        };
+        let added = other.into_iter().find(|(name, _)| name == "added_tokens");
+        fields.retain(|(name, _)| name != "added_tokens");
+        fields.extend(added);
+        let error = read_json(&file).unwrap_err().to_string();
+        assert!(
+            error.starts_with("added_tokens: a token that the normalizer empties"),
+            "{error}"
+        );
+    }
+
     #[test]
     fn errors_name_the_path() {
         let cases = [
@@ -567,13 +662,38 @@ mod tests {
             ("extra", "1", "extra: unknown field"),
             (
                 "normalizer",
-                r#"{"type": "NFKC"}"#,
-                "normalizer: NFKC is not supported",
+                r#"{"type": "Nmt"}"#,
+                "normalizer: Nmt is not supported",
             ),
             (
                 "normalizer",
-                r#"{"type": "Sequence", "normalizers": [{"type": "Lowercase"}]}"#,
-                "normalizer.normalizers[0]: Lowercase",
+                r#"{"type": "Sequence", "normalizers": [{"type": "BertNormalizer"}]}"#,
+                "normalizer.normalizers[0]: BertNormalizer",
+            ),
+            (
+                "normalizer",
+                r#"{"type": "Prepend", "prepend": ""}"#,
+                "normalizer.prepend: \"\" is not supported",
+            ),
+            (
+                "normalizer",
+                r#"{"type": "Replace", "pattern": {"Regex": "a*"}, "content": "b"}"#,
+                "can match the empty string",
+            ),
+            (
+                "normalizer",
+                r#"{"type": "Replace", "pattern": {"Regex": "a(?=b)"}, "content": "b"}"#,
+                "normalizer.pattern.Regex: \"a(?=b)\", which has look-around",
+            ),
+            (
+                "normalizer",
+                r#"{"type": "Replace", "pattern": {"String": ""}, "content": "b"}"#,
+                "normalizer.pattern.String: \"\", which matches the empty string",
+            ),
+            (
+                "normalizer",
+                r#"{"type": "NFC", "form": 1}"#,
+                "normalizer.form: unknown field",
             ),
             (
                 "pre_tokenizer",
@@ -582,13 +702,18 @@ mod tests {
             ),
             (
                 "pre_tokenizer",
-                r#"{"type": "Metaspace"}"#,
-                "pre_tokenizer: Metaspace",
+                r#"{"type": "Metaspace", "replacement": "ab"}"#,
+                "pre_tokenizer.replacement: \"ab\"",
             ),
             (
-                "pre_tokenizer.add_prefix_space",
-                "true",
-                "pre_tokenizer.add_prefix_space: true",
+                "pre_tokenizer",
+                r#"{"type": "Metaspace", "replacement": "_", "prepend_scheme": "last"}"#,
+                "pre_tokenizer.prepend_scheme: \"last\"",
+            ),
+            (
+                "pre_tokenizer",
+                r#"{"type": "Metaspace", "replacement": "_", "add_prefix_space": false}"#,
+                "pre_tokenizer.add_prefix_space: false",
             ),
             ("pre_tokenizer.new", "true", "pre_tokenizer.new: unknown"),
             (

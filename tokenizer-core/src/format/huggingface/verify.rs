@@ -41,7 +41,15 @@ pub(super) fn verify(model: &Model, written: Model) -> Result<(), HuggingFaceErr
     if !written_tokens.eq(tokens) {
         return differ("the special tokens".into());
     }
-    if (written.normalizer(), written.affixes()) != (model.normalizer(), model.affixes()) {
+    let compared = |model: &Model| {
+        let normalizer = model.normalizer().cloned();
+        (
+            normalizer,
+            model.rewrites().to_vec(),
+            model.affixes().clone(),
+        )
+    };
+    if compared(&written) != compared(model) {
         return differ("the normalizer or the post-processor".into());
     }
     if (written.symbols(), written.text_decoder()) != (model.symbols(), model.text_decoder()) {

@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 
 use super::error::HuggingFaceError;
 use super::json::{Json, object};
+use super::normalizer::normalizer_json;
 use super::read::read;
 use super::regex_dialect::to_oniguruma;
 use super::verify::verify;
 use crate::byte_level::{bytes_of, spell};
 use crate::merges::Merge;
 use crate::model::{Affixes, Merging, Model};
-use crate::normalize::Normalizer;
-use crate::pattern::Gaps;
+use crate::pattern::{Gaps, Pattern, PatternName};
 use crate::rank_merges::rank_merges;
+use crate::rewrite::{Metaspace, PrependScheme, RewriteStep};
 use crate::special::SpecialToken;
 use crate::token::TokenId;
 
@@ -37,7 +38,7 @@ pub fn write(model: &Model) -> Result<Vec<u8>, HuggingFaceError> {
         ("truncation", setting(&settings.truncation)?),
         ("padding", setting(&settings.padding)?),
         ("added_tokens", Json::List(added)),
-        ("normalizer", normalizer(model.normalizer())),
+        ("normalizer", normalizer_json(model.normalizer())?),
         ("pre_tokenizer", pre_tokenizer(model)?),
         ("post_processor", post_processor(model)),
         ("decoder", decoder(model)),
@@ -68,20 +69,17 @@ fn added_token(token: &SpecialToken) -> Json {
     ])
 }
 
-fn normalizer(normalizer: Option<Normalizer>) -> Json {
-    match normalizer {
-        None => Json::Null,
-        Some(Normalizer::Nfc) => object([("type", "NFC".into())]),
-    }
-}
-
 /// A `ByteLevel` component that neither splits, adds a prefix space nor trims offsets.
 fn byte_level() -> Json {
+    byte_level_with(false, false)
+}
+
+fn byte_level_with(add_prefix_space: bool, use_regex: bool) -> Json {
     object([
         ("type", "ByteLevel".into()),
-        ("add_prefix_space", false.into()),
+        ("add_prefix_space", add_prefix_space.into()),
         ("trim_offsets", false.into()),
-        ("use_regex", false.into()),
+        ("use_regex", use_regex.into()),
     ])
 }
 
@@ -142,8 +140,68 @@ fn decoder(model: &Model) -> Json {
 }
 
 fn pre_tokenizer(model: &Model) -> Result<Json, HuggingFaceError> {
+    let (pattern, mut rewrites) = (model.pattern(), model.rewrites());
+    let mut prefix_space = None;
+    if let [before @ .., RewriteStep::PrefixSpace] = rewrites {
+        // `ByteLevel` adds the space, so it must also split, and with its own regex.
+        let use_regex = pattern.name() == Some(PatternName::Gpt2);
+        prefix_space = (use_regex || pattern.stages().len() == 0).then_some(use_regex);
+        rewrites = if prefix_space.is_some() {
+            before
+        } else {
+            rewrites
+        };
+    }
     let mut steps = Vec::new();
-    let pattern = model.pattern();
+    for step in rewrites {
+        match step {
+            RewriteStep::Split(pattern) => push_splits(pattern, &mut steps)?,
+            RewriteStep::Metaspace(metaspace) => steps.push(metaspace_json(metaspace)),
+            RewriteStep::PrefixSpace => {
+                return Err(HuggingFaceError::Unsupported {
+                    path: "pre_tokenizer".into(),
+                    component: "a split, other than GPT-2's, after ByteLevel's prefix space".into(),
+                });
+            }
+        }
+    }
+    let is_text = Spelling::of(model).is_text;
+    match prefix_space {
+        Some(use_regex) => steps.push(byte_level_with(true, use_regex)),
+        None => {
+            push_splits(pattern, &mut steps)?;
+            if !is_text && pattern.spelled_from().is_none() {
+                steps.push(byte_level());
+            }
+        }
+    }
+    if is_text && steps.is_empty() {
+        return Ok(Json::Null);
+    }
+    Ok(object([
+        ("type", "Sequence".into()),
+        ("pretokenizers", Json::List(steps)),
+    ]))
+}
+
+fn metaspace_json(metaspace: &Metaspace) -> Json {
+    let scheme = match metaspace.prepend_scheme() {
+        PrependScheme::Always => "always",
+        PrependScheme::First => "first",
+        PrependScheme::Never => "never",
+    };
+    let replacement = metaspace.replacement().to_string();
+    object([
+        ("type", "Metaspace".into()),
+        ("replacement", replacement.as_str().into()),
+        ("prepend_scheme", scheme.into()),
+        ("split", false.into()),
+    ])
+}
+
+/// Appends a `Split` for each stage of a pattern, and `ByteLevel` before the stages that split the spelling of
+/// the bytes.
+fn push_splits(pattern: &Pattern, steps: &mut Vec<Json>) -> Result<(), HuggingFaceError> {
     for (stage, (source, gaps)) in pattern.stages().enumerate() {
         if pattern.spelled_from() == Some(stage) {
             steps.push(byte_level());
@@ -172,15 +230,7 @@ fn pre_tokenizer(model: &Model) -> Result<Json, HuggingFaceError> {
             ("invert", invert.into()),
         ]));
     }
-    match Spelling::of(model).is_text {
-        false if pattern.spelled_from().is_none() => steps.push(byte_level()),
-        true if steps.is_empty() => return Ok(Json::Null),
-        _ => {}
-    }
-    Ok(object([
-        ("type", "Sequence".into()),
-        ("pretokenizers", Json::List(steps)),
-    ]))
+    Ok(())
 }
 
 fn post_processor(model: &Model) -> Json {
@@ -310,6 +360,9 @@ fn vocabulary(
 
 /// Whether the pattern keeps the text as one piece. `ignore_merges` would look this piece up whole.
 fn is_piece(model: &Model, text: &[u8]) -> bool {
+    if !model.rewrites().is_empty() {
+        return true;
+    }
     let first = model.pattern().split(text).next();
     first.is_none_or(|piece| piece.is_ok_and(|piece| piece == (0..text.len())))
 }
@@ -318,7 +371,7 @@ fn is_piece(model: &Model, text: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::merges::Merges;
-    use crate::pattern::{Pattern, PatternName};
+    use crate::normalize::Normalizer;
     use crate::special::SpecialTokens;
     use crate::token::Pair;
     use crate::tokenizer::Tokenizer;

@@ -1,7 +1,4 @@
-//! Unicode normalization of text before it is split, for models from a `tokenizer.json`.
-//!
-//! Ids must equal those of the `tokenizers` package, so this module uses the same crate and thereby the same
-//! tables (Unicode 9). With newer tables, 98 characters would be composed differently.
+//! NFC in one scan.
 //!
 //! Nearly all text is NFC already. A SIMD scan finds the unstable characters (Unicode Standard Annex #15,
 //! "stable code points"); only the runs around them are normalized, and all other text is copied.
@@ -12,73 +9,72 @@ use std::ops::Range;
 use unicode_normalization_alignments::UnicodeNormalization;
 use unicode_normalization_alignments::char::decompose_canonical;
 
+use super::aligned::{Alignment, Text};
+use super::by_char;
 use crate::simd::{BLOCK, Kernel, Simd, Tier};
 use crate::unicode::{self, NFC_UNSTABLE};
 
-/// A normalization form that is applied to text before it is split.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Normalizer {
-    /// Normalization Form C, canonical composition. Qwen's tokenizers use it.
-    Nfc,
+/// Returns the text in NFC, borrowed if all its characters are stable under NFC. Alignments, if recorded, are
+/// computed for the whole text if any of it changes.
+pub(super) fn apply(text: Text<'_>) -> Text<'_> {
+    let is_recorded = text.alignment != Alignment::Off;
+    let normalized = match &text.bytes {
+        Cow::Borrowed(bytes) if !is_recorded => {
+            return Text {
+                bytes: runs_normalized(Tier::best(), bytes, normalize_run(bytes)),
+                ..text
+            };
+        }
+        bytes => match runs_normalized(Tier::best(), bytes, normalize_run(bytes)) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(normalized) => Some(normalized),
+        },
+    };
+    match normalized {
+        None => text,
+        Some(_) if is_recorded => by_char(text, |writer, valid, at| {
+            writer.transform(valid, at, valid.nfc());
+        }),
+        Some(normalized) => Text {
+            bytes: normalized.into(),
+            ..text
+        },
+    }
 }
 
-impl Normalizer {
-    /// Returns the normalized text, borrowed if all its characters are stable under NFC.
-    ///
-    /// Bytes that are not UTF-8 are kept, and nothing composes across them. Linear in the length of the
-    /// text.
-    #[must_use]
-    pub fn apply(self, text: &[u8]) -> Cow<'_, [u8]> {
-        let Normalizer::Nfc = self;
-        apply(Tier::best(), text, |out, run| {
-            let mut utf8 = [0; 4];
-            for chunk in text[run].utf8_chunks() {
-                for (c, _) in chunk.valid().chars().nfc() {
-                    out.extend_from_slice(c.encode_utf8(&mut utf8).as_bytes());
-                }
-                out.extend_from_slice(chunk.invalid());
+/// Returns a function that appends the normal form of a run of `text`.
+fn normalize_run(text: &[u8]) -> impl FnMut(&mut Vec<u8>, Range<usize>) {
+    |out, run| {
+        let mut utf8 = [0; 4];
+        for chunk in text[run].utf8_chunks() {
+            for (c, _) in chunk.valid().chars().nfc() {
+                out.extend_from_slice(c.encode_utf8(&mut utf8).as_bytes());
+            }
+            out.extend_from_slice(chunk.invalid());
+        }
+    }
+}
+
+/// Returns the last position of `text`, at or after `from` and not 0, that is a normalization boundary
+/// whatever bytes are appended. The parts before and after a boundary can be normalized separately.
+///
+/// Appended bytes never add a boundary before `text.len() - 3`, so a later search may start there. Linear
+/// in the number of bytes searched, from the end of the text back to the boundary or to `from`.
+pub(crate) fn last_settled_cut(text: &[u8], from: usize) -> Option<usize> {
+    let is_boundary = |at: usize| {
+        let rest = &text[at..text.len().min(at + 4)];
+        let chunk = rest.utf8_chunks().next()?;
+        Some(match chunk.valid().chars().next() {
+            Some(c) => has_boundary_before(c),
+            // An invalid sequence that no appended byte can complete.
+            None => {
+                rest[0] & 0xC0 != 0x80
+                    && std::str::from_utf8(rest).is_err_and(|e| e.error_len().is_some())
             }
         })
-    }
-
-    /// Like [`Normalizer::apply`]; also returns the mapping of normalized to original offsets.
-    pub(crate) fn apply_aligned(self, text: &[u8]) -> (Cow<'_, [u8]>, Alignment) {
-        let Normalizer::Nfc = self;
-        let mut alignment = Alignment::default();
-        let normalized = apply(Tier::best(), text, |out, run| {
-            let mut read = run.start;
-            for chunk in text[run].utf8_chunks() {
-                alignment.add(chunk.valid(), read, out);
-                out.extend_from_slice(chunk.invalid());
-                read += chunk.valid().len() + chunk.invalid().len();
-            }
-        });
-        (normalized, alignment)
-    }
-
-    /// Returns the last position of `text`, at or after `from` and not 0, that is a normalization boundary
-    /// whatever bytes are appended. The parts before and after a boundary can be normalized separately.
-    ///
-    /// Appended bytes never add a boundary before `text.len() - 3`, so a later search may start there. Linear
-    /// in the number of bytes searched, from the end of the text back to the boundary or to `from`.
-    pub(crate) fn last_settled_cut(self, text: &[u8], from: usize) -> Option<usize> {
-        let Normalizer::Nfc = self;
-        let is_boundary = |at: usize| {
-            let rest = &text[at..text.len().min(at + 4)];
-            let chunk = rest.utf8_chunks().next()?;
-            Some(match chunk.valid().chars().next() {
-                Some(c) => has_boundary_before(c),
-                // An invalid sequence that no appended byte can complete.
-                None => {
-                    rest[0] & 0xC0 != 0x80
-                        && std::str::from_utf8(rest).is_err_and(|e| e.error_len().is_some())
-                }
-            })
-        };
-        let mut positions = (from.max(1)..text.len()).rev();
-        positions.find(|&at| is_boundary(at) == Some(true))
-    }
+    };
+    let mut positions = (from.max(1)..text.len()).rev();
+    positions.find(|&at| is_boundary(at) == Some(true))
 }
 
 /// Returns whether `c` neither composes with nor is reordered before any preceding character. That holds for
@@ -100,11 +96,11 @@ const FIRST_UNSTABLE_LEAD: u8 = 0xCC;
 ///
 /// **Cost.** One comparison per 64 bytes finds the lead bytes of characters from U+0300 on. Each of these
 /// characters costs one table look-up, unless its lead byte is in [`STABLE_LEADS`].
-fn apply(
+fn runs_normalized<'t>(
     tier: Tier,
-    text: &[u8],
+    text: &'t [u8],
     mut normalize: impl FnMut(&mut Vec<u8>, Range<usize>),
-) -> Cow<'_, [u8]> {
+) -> Cow<'t, [u8]> {
     let mut out = Vec::new();
     let mut done = 0;
     while let Some(at) = tier.run(NextUnstable { text, from: done }) {
@@ -186,86 +182,10 @@ fn next_stable(text: &[u8], at: usize) -> usize {
     (at..text.len()).find(is_stable).unwrap_or(text.len())
 }
 
-/// Maps byte ranges of a normalized text to byte ranges of the original.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Alignment {
-    /// The changed ranges, ascending. The text between them is unchanged.
-    changes: Vec<Change>,
-}
-
-/// A range of the normalized text and the different range of the original that it replaces.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Change {
-    normalized: Range<usize>,
-    original: Range<usize>,
-}
-
-impl Alignment {
-    /// Appends the normal form of `original`, which starts at `start` in the whole text, to `out` and
-    /// records its changes.
-    fn add(&mut self, original: &str, mut start: usize, out: &mut Vec<u8>) {
-        let mut utf8 = [0; 4];
-        let mut input = original.chars();
-        let mut last = Change::default();
-        for (c, char_delta) in original.chars().nfc() {
-            // The number of input characters consumed for `c`: 0 for the later characters of a decomposition.
-            let consumed = usize::try_from(1 - char_delta).unwrap_or(0);
-            let same = consumed == 1 && input.clone().next() == Some(c);
-            let consumed_chars = input.by_ref().take(consumed);
-            let length = consumed_chars.map(char::len_utf8).sum::<usize>();
-            let at = out.len();
-            out.extend_from_slice(c.encode_utf8(&mut utf8).as_bytes());
-            if consumed == 0 {
-                last.normalized.end = out.len();
-                let changes = &mut self.changes;
-                changes.pop_if(|before| before.normalized.start == last.normalized.start);
-            } else {
-                last = Change {
-                    normalized: at..out.len(),
-                    original: start..start + length,
-                };
-            }
-            start += length;
-            if !same {
-                self.changes.push(last.clone());
-            }
-        }
-    }
-
-    /// Returns the range of the original text that produced `range` of the normalized text. A changed
-    /// character maps to its whole original range. Logarithmic in the number of changes.
-    pub(crate) fn original(&self, range: Range<usize>) -> Range<usize> {
-        let next = self.first(|change| change.normalized.end > range.start);
-        let start = match self.changes.get(next) {
-            Some(change) if change.normalized.start <= range.start => change.original.start,
-            _ => self.unchanged(next, range.start),
-        };
-        let next = self.first(|change| change.normalized.end >= range.end);
-        let end = match self.changes.get(next) {
-            Some(change) if change.normalized.start < range.end => change.original.end,
-            _ => self.unchanged(next, range.end),
-        };
-        start..end
-    }
-
-    /// Returns the index of the first change that satisfies `holds`, by binary search: all later changes must
-    /// satisfy it too.
-    fn first(&self, holds: impl Fn(&Change) -> bool) -> usize {
-        self.changes.partition_point(|change| !holds(change))
-    }
-
-    /// Maps the position `at`, which is in the unchanged text before change number `next`.
-    fn unchanged(&self, next: usize, at: usize) -> usize {
-        match next.checked_sub(1).map(|last| &self.changes[last]) {
-            Some(last) => last.original.end + (at - last.normalized.end),
-            None => at,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::normalize::Normalizer;
     use proptest::prelude::*;
 
     #[test]
@@ -292,31 +212,26 @@ mod tests {
     }
 
     /// The oracle: normalizes the whole text, as `tokenizers` does.
-    fn whole(text: &[u8]) -> (Vec<u8>, Alignment) {
-        let (mut out, mut alignment) = (Vec::new(), Alignment::default());
-        let mut read = 0;
+    fn whole(text: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
         for chunk in text.utf8_chunks() {
-            alignment.add(chunk.valid(), read, &mut out);
+            let normalized: String = chunk.valid().chars().nfc().map(|(c, _)| c).collect();
+            out.extend_from_slice(normalized.as_bytes());
             out.extend_from_slice(chunk.invalid());
-            read += chunk.valid().len() + chunk.invalid().len();
         }
-        (out, alignment)
+        out
     }
 
     fn assert_as_whole(text: &[u8]) {
-        let (want, alignment) = whole(text);
+        let want = whole(text);
         for tier in Tier::available() {
-            let got = apply(tier, text, |out, run| out.extend(whole(&text[run]).0));
+            let got = runs_normalized(tier, text, |out, run| out.extend(whole(&text[run])));
             assert_eq!(got, want, "{tier}: {}", text.escape_ascii());
         }
         assert_eq!(Normalizer::Nfc.apply(text), want, "{}", text.escape_ascii());
-        let (got, aligned) = Normalizer::Nfc.apply_aligned(text);
-        assert_eq!(
-            (&*got, aligned),
-            (&*want, alignment),
-            "{}",
-            text.escape_ascii()
-        );
+        let aligned = apply(Text::aligned(text));
+        assert_eq!(aligned.bytes, want, "{}", text.escape_ascii());
+        assert!(aligned.alignment != Alignment::Unchanged || *want == *text);
     }
 
     /// Each character alone, after and before starters and marks, at every offset in a block.
@@ -379,7 +294,7 @@ mod tests {
     fn boundaries_precede_starters_stable_or_not() {
         for c in ["\u{F900}", "\u{958}", "\u{212B}", "é", "中", "가"] {
             let text = c.repeat(100);
-            let cut = Normalizer::Nfc.last_settled_cut(text.as_bytes(), 0);
+            let cut = last_settled_cut(text.as_bytes(), 0);
             assert_eq!(cut, Some(text.len() - c.len()), "{c}");
         }
     }
@@ -423,15 +338,15 @@ mod tests {
         ) {
             let nfc = |text| Normalizer::Nfc.apply(text).into_owned();
             let known = known.index(text.len() + 1);
-            let cut = Normalizer::Nfc.last_settled_cut(&text[..known], 0);
+            let cut = last_settled_cut(&text[..known], 0);
             if let Some(cut) = cut {
                 let (left, right) = text.split_at(cut);
                 prop_assert_eq!([nfc(left), nfc(right)].concat(), nfc(&text), "{}", cut);
             }
             let longer = &text[..text.len().min(known + more)];
             let searched = known.saturating_sub(3);
-            let found = Normalizer::Nfc.last_settled_cut(longer, 0);
-            let new = Normalizer::Nfc.last_settled_cut(longer, searched);
+            let found = last_settled_cut(longer, 0);
+            let new = last_settled_cut(longer, searched);
             prop_assert_eq!(found, new.or(cut));
         }
 
