@@ -45,10 +45,10 @@ pub(crate) struct ModelArguments {
 impl ModelArguments {
     /// Returns the options of a .tiktoken model.
     pub(crate) fn rank_options(&self) -> RankOptions {
-        let mut options = RankOptions::default();
-        options.pattern.clone_from(&self.pattern);
-        options.specials.clone_from(&self.specials);
-        options
+        RankOptions {
+            pattern: self.pattern.clone(),
+            specials: self.specials.clone(),
+        }
     }
 }
 

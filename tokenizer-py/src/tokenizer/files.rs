@@ -56,14 +56,14 @@ impl Tokenizer {
         special_tokens: Option<HashMap<String, TokenId>>,
     ) -> PyResult<Self> {
         guard(|| {
-            let mut options = RankOptions::default();
-            options.pattern = pattern
+            let pattern = pattern
                 .map(str::parse::<Pattern>)
                 .transpose()
                 .map_err(value_error)?;
             let specials = special_tokens.into_iter().flatten();
             let specials = specials.map(|(content, id)| SpecialToken::new(content, id));
-            options.specials = specials.collect();
+            let specials = specials.collect();
+            let options = RankOptions { pattern, specials };
             let loaded = py.detach(|| load_model_with_notes(&path, options));
             Self::loaded(py, loaded)
         })
