@@ -13,8 +13,9 @@ use super::train::CountingArguments;
 #[derive(Debug, Args)]
 #[command(mut_args(|arg| match arg.get_id().as_str() {
     "model" => arg.short(None).long(None).help_heading(None::<&str>).help("Model to convert")
-        .long_help("Model to convert: .bpe, .json, .tiktoken, or a folder in Hugging Face's layout"),
-    "output" | "pattern" => arg,
+        .long_help("Model to convert: .bpe, .json, .tiktoken, a folder in Hugging Face's layout, \
+        or a name such as cl100k_base"),
+    "output" | "pattern" | "specials" => arg,
     "inputs" => arg.long("warm").value_name("CORPUS").num_args(1..).required(false).hide(true),
     _ => arg.requires("inputs").hide(true),
 }))]

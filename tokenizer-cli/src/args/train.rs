@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use clap::builder::TypedValueParser;
 use clap::{Args, ValueEnum};
 use tokenizer_core::corpus::CountsFormat;
-use tokenizer_core::{Count, Pattern};
+use tokenizer_core::{Count, Pattern, SpecialToken};
 
 use super::heading;
 use super::input::InputArguments;
 use super::models::{model_path, path, read_model_path};
-use super::values::{PatternParser, number, positive, size, with_values};
+use super::values::{PatternParser, model_special, number, positive, size, with_values};
 
 /// Train a vocabulary on text and write it as a model
 ///
@@ -66,6 +66,13 @@ pub(crate) struct TrainArguments {
     #[arg(long, value_name = "MODEL", value_parser = read_model_path())]
     #[arg(conflicts_with_all = ["specials", "tie_break"], help_heading = heading::TRAINING)]
     pub(crate) extend: Option<PathBuf>,
+
+    /// Add a special token to the .tiktoken model of --extend
+    ///
+    /// Repeatable. The last = separates the token from its id.
+    #[arg(long = "model-special", value_name = "TOKEN=ID", value_parser = model_special)]
+    #[arg(requires = "extend", allow_hyphen_values = true, help_heading = heading::TRAINING)]
+    pub(crate) model_specials: Vec<SpecialToken>,
 
     /// Stop when all pairs are rarer than N
     ///

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
-use tokenizer_core::{Pattern, PatternName};
+use tokenizer_core::{Pattern, PatternName, SpecialToken, TokenId};
 
 /// Parses a whole number, optionally followed by `k` (1,000) or `M` (1,000,000).
 pub(super) fn number<N: TryFrom<u64>>(text: &str) -> Result<N, String> {
@@ -24,6 +24,18 @@ pub(super) fn positive<N: TryFrom<u64>>(text: &str) -> Result<N, String> {
         0 => Err("expected a number above 0".to_owned()),
         _ => number(text),
     }
+}
+
+/// Parses `TOKEN=ID`, a special token. The token may contain `=`.
+pub(super) fn model_special(text: &str) -> Result<SpecialToken, String> {
+    let (token, id) = text.rsplit_once('=').ok_or("expected TOKEN=ID")?;
+    if token.is_empty() {
+        return Err("empty special token".to_owned());
+    }
+    let is_number = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
+    let id: Option<TokenId> = id.parse().ok().filter(|_| is_number);
+    let id = id.ok_or("expected the token's id, a number, after the last =")?;
+    Ok(SpecialToken::new(token, id))
 }
 
 /// Parses a size in bytes: `kB`, `MB` and `GB` are powers of 1,000, `KiB`, `MiB` and `GiB` of 1,024.

@@ -3,9 +3,7 @@
 use std::path::Path;
 
 use tokenizer_core::Model;
-use tokenizer_core::corpus::{
-    LoadError, ModelFormat, load_folder, load_model_with_notes, save_model,
-};
+use tokenizer_core::corpus::{self, LoadError, ModelFormat, save_model};
 
 use crate::args::ModelArguments;
 use crate::error::{Result, usage};
@@ -13,19 +11,15 @@ use crate::progress::{Progress, Stage, number, shortened, warn};
 
 /// Loads a model; assumptions made while reading it are printed as warnings.
 pub(super) fn load(arguments: &ModelArguments, progress: &Progress) -> Result<Model> {
-    let ModelArguments { path, pattern } = arguments;
+    let path = &arguments.path;
     let stage = progress.bytes("reading the model");
-    let is_folder = ModelFormat::of_path(path).is_none() && path.is_dir();
-    let loaded = match is_folder {
-        true if pattern.is_some() => Err(LoadError::PatternGiven(path.to_owned())),
-        true => load_folder(path),
-        false => load_model_with_notes(path, pattern.clone()),
-    };
+    let loaded = corpus::load(path, arguments.rank_options());
     let loaded = loaded.map_err(|error| match error {
         LoadError::PatternMissing(_) => {
             usage(error).hint("give the pattern of its training, such as --pattern cl100k")
         }
         LoadError::PatternGiven(_) => usage(error).hint("leave --pattern out"),
+        LoadError::SpecialsGiven(_) => usage(error).hint("leave --model-special out"),
         other => other.into(),
     })?;
     finish(stage, path, &loaded.model);

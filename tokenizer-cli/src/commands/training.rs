@@ -182,11 +182,12 @@ fn check_options(
 
 fn model_to_extend(path: &Path, arguments: &TrainArguments, progress: &Progress) -> Result<Model> {
     // A .tiktoken model is loaded with the given pattern. Any other has its own, which is compared below.
-    let needs_pattern = ModelFormat::of_path(path) == Some(ModelFormat::Tiktoken);
+    let needs_pattern = ModelFormat::of_path_to_read(path) == Some(ModelFormat::Tiktoken);
     let given = arguments.pattern.as_ref();
     let model = ModelArguments {
         path: path.to_owned(),
         pattern: given.filter(|_| needs_pattern).cloned(),
+        specials: arguments.model_specials.clone(),
     };
     let (model, path) = (load(&model, progress)?, path.display());
     if given.is_some_and(|pattern| pattern != model.pattern()) {

@@ -19,6 +19,7 @@ mod inspect;
 mod interrupt;
 mod large;
 mod models;
+mod names;
 mod outputs;
 mod process;
 mod support;

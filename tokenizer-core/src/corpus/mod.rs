@@ -7,6 +7,8 @@
 //! | `documents` | reads documents from text, JSON lines and tables, also compressed (feature `documents`) |
 //! | `folder` | lists the files of a folder |
 //! | `atomic` | writes files atomically |
+//! | `published` | tiktoken's encodings and Kimi's: hashes, patterns, special tokens, tiktoken's cache |
+//! | `hub` | Hugging Face's cache |
 //! | `model_file` | reads and writes models by extension |
 //! | `counts_file` | reads and writes piece counts by extension |
 //! | `temporary` | temporary files for counts that do not fit in memory |
@@ -19,7 +21,9 @@ mod counts_file;
 mod documents;
 mod file;
 mod folder;
+mod hub;
 mod model_file;
+mod published;
 mod temporary;
 
 pub use atomic::{NewFile, stop_writing, write_atomically};
@@ -37,10 +41,12 @@ pub use file::{FileError, read_file};
 pub use folder::files_below;
 #[cfg(feature = "documents")]
 pub use folder::{GlobError, Globs};
+pub use hub::is_hub_name;
 #[cfg(feature = "huggingface")]
 pub use model_file::load_folder;
 pub use model_file::{
-    LoadError, LoadNote, LoadedModel, ModelFormat, SaveError, load_model, load_model_with_notes,
-    save_model,
+    LoadError, LoadNote, LoadedModel, ModelFormat, RankOptions, SaveError, load, load_encoding,
+    load_hub, load_model, load_model_with_notes, save_model,
 };
+pub use published::ENCODING_NAMES;
 pub use temporary::TemporaryFiles;

@@ -1,4 +1,5 @@
-//! Model files: the format is chosen by the extension.
+//! Models by name: files, whose format is chosen by the extension, folders, tiktoken's encodings, and models
+//! in Hugging Face's cache.
 
 use std::fmt;
 #[cfg(feature = "huggingface")]
@@ -7,11 +8,14 @@ use std::path::{Path, PathBuf};
 
 use super::atomic::write_atomically;
 use super::file::{FileError, read_file};
+use super::hub::{self, is_hub_name};
+use super::published::{ENCODING_NAMES, RankFile, specials};
 #[cfg(feature = "huggingface")]
 use crate::format::huggingface;
 use crate::format::{native, tiktoken};
 use crate::model::Model;
 use crate::pattern::Pattern;
+use crate::special::SpecialToken;
 
 /// The format of a model file, chosen by its extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +40,47 @@ impl ModelFormat {
             _ => None,
         }
     }
+
+    /// The format of a file to read: by extension, or by the names `tokenizer.model` and `tiktoken.model`.
+    #[must_use]
+    pub fn of_path_to_read(path: &Path) -> Option<Self> {
+        let is_ranks = RANK_MODEL_NAMES
+            .iter()
+            .any(|name| path.file_name() == Some(name.as_ref()));
+        match is_ranks {
+            true => Some(ModelFormat::Tiktoken),
+            false => Self::of_path(path),
+        }
+    }
+}
+
+/// The names of rank files in folders: Kimi's, and Llama 3's. SentencePiece's models have the second name too.
+const RANK_MODEL_NAMES: [&str; 2] = ["tiktoken.model", "tokenizer.model"];
+
+/// What a file of ranks does not store.
+///
+/// The files of r50k_base, p50k_base, cl100k_base and o200k_base are recognised by their SHA-256, and have
+/// the pattern and special tokens of these encodings. Options take precedence: a pattern replaces the
+/// published one, and a special token replaces published ones of the same text or id.
+#[derive(Clone, Debug, Default)]
+pub struct RankOptions {
+    /// The pattern. Required unless the file is recognised.
+    pub pattern: Option<Pattern>,
+    /// Special tokens.
+    pub specials: Vec<SpecialToken>,
+}
+
+impl RankOptions {
+    /// Checks that no options are given for the model at `path`, which stores its own.
+    fn check_unused(&self, path: &Path) -> Result<(), LoadError> {
+        match self {
+            RankOptions {
+                pattern: Some(_), ..
+            } => Err(LoadError::PatternGiven(path.to_owned())),
+            _ if !self.specials.is_empty() => Err(LoadError::SpecialsGiven(path.to_owned())),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// An error while reading a model.
@@ -54,6 +99,50 @@ pub enum LoadError {
     /// A pattern was given for a model that stores its own.
     #[error("{}: the model stores its own pattern: do not specify another", .0.display())]
     PatternGiven(PathBuf),
+    /// Special tokens were given for a model that stores its own.
+    #[error("{}: the model stores its own special tokens: do not specify others", .0.display())]
+    SpecialsGiven(PathBuf),
+    /// A `tokenizer.model` that is not a list of ranks.
+    #[error("{}: SentencePiece models (protobuf) are not supported", .0.display())]
+    SentencePiece(PathBuf),
+    /// Not the name of one of tiktoken's encodings.
+    #[error("unknown encoding {0:?} (expected {list})", list = ENCODING_NAMES.join(", "))]
+    UnknownEncoding(String),
+    /// The file of an encoding is not in tiktoken's cache.
+    #[error(
+        "{name}: not in tiktoken's cache (expected {}); to fetch it, run: python -c 'import tiktoken; \
+         tiktoken.get_encoding(\"{name}\")'", .path.display()
+    )]
+    NotInTiktokenCache {
+        /// The name of the encoding.
+        name: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// tiktoken's cache is disabled.
+    #[error(
+        "{0}: tiktoken's cache is disabled, since TIKTOKEN_CACHE_DIR or DATA_GYM_CACHE_DIR is empty"
+    )]
+    TiktokenCacheDisabled(String),
+    /// A file in tiktoken's cache is damaged.
+    #[error("{}: not the file of {name}, since its SHA-256 differs: delete it", .path.display())]
+    WrongHash {
+        /// The name of the encoding.
+        name: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A model is not in Hugging Face's cache.
+    #[error(
+        "{name}: neither a file nor in Hugging Face's cache ({}); to fetch it, run: hf download {name} \
+         --include '*token*' '*.json' merges.txt --exclude '*.index.json'", .path.display()
+    )]
+    NotInHubCache {
+        /// `OWNER/NAME`.
+        name: String,
+        /// The folder of the model in the cache.
+        path: PathBuf,
+    },
     /// The crate was built without support for this format.
     #[error("{}: this program was built without Hugging Face support", .0.display())]
     NotBuilt(PathBuf),
@@ -133,7 +222,7 @@ impl fmt::Display for LoadNote {
 pub fn load_folder(directory: &Path) -> Result<LoadedModel, LoadError> {
     let [whole, vocab] = ["tokenizer.json", "vocab.json"].map(|name| directory.join(name));
     if !whole.exists() && vocab.exists() {
-        return load_model_with_notes(&vocab, None);
+        return load_model_with_notes(&vocab, RankOptions::default());
     }
     let bytes = read_file(&whole)?;
     let model = huggingface::read_folder(&bytes, &companions(directory)?)
@@ -170,7 +259,115 @@ fn companions(directory: &Path) -> Result<huggingface::Companions, LoadError> {
     Ok(companions)
 }
 
-/// Reads the model at `path`. `pattern` is required for `.tiktoken` and refused for other formats.
+/// Reads a model by name. In order of precedence:
+///
+/// - a folder: see `load_folder`,
+/// - a file: see [`load_model_with_notes`],
+/// - one of [`ENCODING_NAMES`]: see [`load_encoding`],
+/// - `OWNER/NAME`: see [`load_hub`].
+///
+/// # Errors
+/// If the model is not found or invalid, or options are given for a model that is not a file of ranks.
+pub fn load(source: &Path, options: RankOptions) -> Result<LoadedModel, LoadError> {
+    let format = ModelFormat::of_path_to_read(source);
+    if format.is_none() && source.is_dir() {
+        return load_any_folder(source, options);
+    }
+    if format.is_none()
+        && let Some(name) = source.to_str().filter(|_| !source.exists())
+    {
+        if ENCODING_NAMES.contains(&name) {
+            let notes = Vec::new();
+            return load_encoding(name, options).map(|model| LoadedModel { model, notes });
+        }
+        if is_hub_name(name) {
+            return load_hub(name, options);
+        }
+    }
+    load_model_with_notes(source, options)
+}
+
+/// Reads one of tiktoken's encodings from tiktoken's cache: the folder `TIKTOKEN_CACHE_DIR`, else
+/// `DATA_GYM_CACHE_DIR`, else `data-gym-cache` in the folder for temporary files. Nothing is downloaded.
+///
+/// `gpt2` is read from the file of r50k_base, which has the same ids. Of the two texts that o200k_harmony has
+/// for the id 200018, only `<|endofprompt|>` is a special token; `<|reserved_200018|>` is not.
+///
+/// # Errors
+/// If the encoding is unknown, or its file is missing or has another SHA-256 than the published one.
+pub fn load_encoding(name: &str, options: RankOptions) -> Result<Model, LoadError> {
+    let owned = || name.to_owned();
+    let file = RankFile::of_encoding(name).ok_or_else(|| LoadError::UnknownEncoding(owned()))?;
+    let path = file.in_cache();
+    let path = path.ok_or_else(|| LoadError::TiktokenCacheDisabled(owned()))?;
+    if !path.exists() {
+        return Err(LoadError::NotInTiktokenCache {
+            name: owned(),
+            path,
+        });
+    }
+    let bytes = read_file(&path)?;
+    if !file.is(&bytes) {
+        return Err(LoadError::WrongHash {
+            name: owned(),
+            path,
+        });
+    }
+    read_ranks(&path, &bytes, Some(file), specials(name), options)
+}
+
+/// Reads `OWNER/NAME` from Hugging Face's cache: `HF_HUB_CACHE`, else `hub` in `HF_HOME`, else in
+/// `~/.cache/huggingface`. The commit is that of `refs/main`. Nothing is downloaded.
+///
+/// # Errors
+/// If the model is not in the cache, or those of `load_folder`.
+pub fn load_hub(name: &str, options: RankOptions) -> Result<LoadedModel, LoadError> {
+    let path = hub::folder(name);
+    match hub::snapshot(&path) {
+        Some(snapshot) => load_any_folder(&snapshot, options),
+        None => Err(LoadError::NotInHubCache {
+            name: name.to_owned(),
+            path,
+        }),
+    }
+}
+
+#[cfg(not(feature = "huggingface"))]
+fn load_any_folder(directory: &Path, _: RankOptions) -> Result<LoadedModel, LoadError> {
+    Err(LoadError::NotBuilt(directory.to_owned()))
+}
+
+/// Reads a folder; `options` apply if it has ranks.
+#[cfg(feature = "huggingface")]
+fn load_any_folder(directory: &Path, options: RankOptions) -> Result<LoadedModel, LoadError> {
+    options.check_unused(directory)?;
+    load_folder(directory)
+}
+
+/// Reads a file of ranks. `published` are its special tokens, `known` is the file if it is a published one.
+fn read_ranks(
+    path: &Path,
+    bytes: &[u8],
+    known: Option<&RankFile>,
+    mut published: Vec<SpecialToken>,
+    options: RankOptions,
+) -> Result<Model, LoadError> {
+    let RankOptions { pattern, specials } = options;
+    let parsed = || known.and_then(|file| file.pattern.parse().ok());
+    let pattern = pattern.or_else(parsed);
+    let pattern = pattern.ok_or_else(|| LoadError::PatternMissing(path.to_owned()))?;
+    published.retain(|token| {
+        let is_replaced =
+            |given: &SpecialToken| given.id == token.id || given.content == token.content;
+        !specials.iter().any(is_replaced)
+    });
+    published.extend(specials);
+    tiktoken::read_with_specials(bytes, pattern, published)
+        .map_err(|error| LoadError::Tiktoken(path.to_owned(), error))
+}
+
+/// Reads the model at `path`. `pattern` is required for `.tiktoken`, unless the file is one of those that
+/// [`RankOptions`] lists, and refused for other formats.
 ///
 /// GPT-2's `vocab.json` is read together with the other files of its folder, as `load_folder` does. A
 /// `tokenizer.json` is read alone.
@@ -178,28 +375,35 @@ fn companions(directory: &Path) -> Result<huggingface::Companions, LoadError> {
 /// # Errors
 /// If the file cannot be read or is invalid; the error names the file.
 pub fn load_model(path: &Path, pattern: Option<Pattern>) -> Result<Model, LoadError> {
-    load_model_with_notes(path, pattern).map(|loaded| loaded.model)
+    let specials = Vec::new();
+    load_model_with_notes(path, RankOptions { pattern, specials }).map(|loaded| loaded.model)
 }
 
-/// Like [`load_model`], but also returns the assumptions made while reading.
+/// Like [`load_model`], but accepts special tokens, and also returns the assumptions made while reading.
+///
+/// A `tokenizer.model` or `tiktoken.model` is read as ranks, if it has ranks.
 ///
 /// # Errors
 /// Those of [`load_model`].
-pub fn load_model_with_notes(
-    path: &Path,
-    pattern: Option<Pattern>,
-) -> Result<LoadedModel, LoadError> {
+pub fn load_model_with_notes(path: &Path, options: RankOptions) -> Result<LoadedModel, LoadError> {
     let owned = || path.to_owned();
-    let format = ModelFormat::of_path(path).ok_or_else(|| LoadError::UnknownFormat(owned()))?;
+    let format = ModelFormat::of_path_to_read(path);
+    let format = format.ok_or_else(|| LoadError::UnknownFormat(owned()))?;
     let bytes = read_file(path)?;
-    if format != ModelFormat::Tiktoken && pattern.is_some() {
-        return Err(LoadError::PatternGiven(owned()));
+    if format != ModelFormat::Tiktoken {
+        options.check_unused(path)?;
     }
     let model = match format {
+        // The first field of the protobuf has the key 0x0A, which is a line feed.
+        ModelFormat::Tiktoken
+            if bytes.first() == Some(&0x0A) && ModelFormat::of_path(path).is_none() =>
+        {
+            return Err(LoadError::SentencePiece(owned()));
+        }
         ModelFormat::Tiktoken => {
-            let pattern = pattern.ok_or_else(|| LoadError::PatternMissing(owned()))?;
-            let model = tiktoken::read(&bytes, pattern);
-            model.map_err(|error| LoadError::Tiktoken(owned(), error))?
+            let known = RankFile::of_content(&bytes);
+            let published = known.map_or_else(Vec::new, |file| specials(file.name));
+            read_ranks(path, &bytes, known, published, options)?
         }
         ModelFormat::Native => {
             native::read(&bytes).map_err(|error| LoadError::Native(owned(), error))?

@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::hash::Seeds;
 use crate::model::{Merging, Model, ModelError};
 use crate::pattern::Pattern;
-use crate::special::SpecialTokens;
+use crate::special::{SpecialToken, SpecialTokens};
 use crate::token::{MAX_TOKEN_ID, TokenId};
 use crate::vocab::{Repeats, Vocab};
 
@@ -32,6 +32,15 @@ pub enum TiktokenError {
         line: usize,
         /// The fault.
         fault: LineFault,
+    },
+    /// A rank is far above the number of tokens. Tables are sized by the highest id, and their size must
+    /// follow that of the file.
+    #[error("rank {rank} in a file of {bytes} bytes (expected a rank below {})", id_limit(*.bytes))]
+    Sparse {
+        /// The highest rank.
+        rank: TokenId,
+        /// The length of the file.
+        bytes: usize,
     },
     /// The tokens do not form a model.
     #[error(transparent)]
@@ -116,29 +125,58 @@ fn is_empty_token(word: &[u8]) -> bool {
     !word.is_empty() && word.iter().all(|&byte| byte == b'=')
 }
 
-/// Reads a model with the given pattern and without special tokens.
+/// Returns the number above all ranks that a file of this length may have. Without gaps, a rank takes at
+/// least seven bytes of the file.
+fn id_limit(bytes: usize) -> usize {
+    bytes.clamp(1 << 16, MAX_TOKEN_ID as usize + 1)
+}
+
+/// Reads a model with the given pattern and without special tokens. Takes memory in proportion to the file.
 ///
 /// # Errors
-/// Those of [`read_ranks`]. Also if a single byte is not a token or a rank is above [`MAX_TOKEN_ID`].
+/// Those of [`read_ranks`]. Also if a single byte is not a token, or if a rank is neither below 65,536 nor
+/// below the number of bytes of the file, or is above [`MAX_TOKEN_ID`].
 pub fn read(bytes: &[u8], pattern: Pattern) -> Result<Model, TiktokenError> {
+    read_with_specials(bytes, pattern, [])
+}
+
+/// Like [`read`], with special tokens.
+///
+/// # Errors
+/// Those of [`read`]. Also if two special tokens have the same text or id, one is empty, or one has the rank
+/// of an ordinary token with different bytes.
+pub fn read_with_specials(
+    bytes: &[u8],
+    pattern: Pattern,
+    specials: impl IntoIterator<Item = SpecialToken>,
+) -> Result<Model, TiktokenError> {
     // Fast path for valid canonical files. All others take the slower path, whose errors name the line.
     let vocab = read_plain_lines(bytes).and_then(|(arena, ends, empty)| {
         Vocab::from_arena_with_empty(arena, ends, empty, Repeats::Refuse).ok()
     });
     match vocab {
         Some(vocab) => {
-            let specials = SpecialTokens::default();
+            let specials = SpecialTokens::new(specials).map_err(ModelError::from)?;
             Ok(Model::new(pattern, vocab, Merging::Ranks, specials)?)
         }
-        None => read_any_lines(bytes, pattern),
+        None => read_any_lines(bytes, pattern, specials),
     }
 }
 
-/// [`read`] for files in any accepted form: slower, with errors that name the line.
-fn read_any_lines(bytes: &[u8], pattern: Pattern) -> Result<Model, TiktokenError> {
+/// [`read_with_specials`] for files in any accepted form: slower, with errors that name the line.
+fn read_any_lines(
+    bytes: &[u8],
+    pattern: Pattern,
+    specials: impl IntoIterator<Item = SpecialToken>,
+) -> Result<Model, TiktokenError> {
     let ranks = read_ranks(bytes)?;
+    let highest = ranks.iter().map(|&(_, rank)| rank).max();
+    if let Some(rank) = highest.filter(|&rank| rank as usize >= id_limit(bytes.len())) {
+        let bytes = bytes.len();
+        return Err(TiktokenError::Sparse { rank, bytes });
+    }
     let tokens = ranks.iter().map(|(token, rank)| (token.as_slice(), *rank));
-    Ok(Model::from_ranks(pattern, tokens, [])?)
+    Ok(Model::from_ranks(pattern, tokens, specials)?)
 }
 
 /// Returns the concatenated tokens (the arena of a vocabulary), the end of each in them, and the id of the
@@ -149,6 +187,7 @@ fn read_plain_lines(bytes: &[u8]) -> Option<(Vec<u8>, Vec<u32>, Option<TokenId>)
     let mut end = 0;
     let mut empty = None;
     let mut ends = Vec::with_capacity(bytes.len() / 16);
+    let limit = id_limit(bytes.len());
     let mut rest = bytes;
     while !rest.is_empty() {
         let (word_length, written) = match rest {
@@ -160,7 +199,7 @@ fn read_plain_lines(bytes: &[u8]) -> Option<(Vec<u8>, Vec<u32>, Option<TokenId>)
         while let Some(digit) = after_word.get(digits).filter(|byte| byte.is_ascii_digit()) {
             rank = rank * 10 + u32::from(digit - b'0');
             digits += 1;
-            if rank > MAX_TOKEN_ID {
+            if rank as usize >= limit {
                 return None;
             }
         }
@@ -441,6 +480,29 @@ mod tests {
         let message = "line 258: duplicate token \"\" (first on line 257)";
         assert_eq!(repeated.to_string(), message);
         assert_eq!(fault("\n 256\n"), (2, LineFault::Form));
+    }
+
+    #[test]
+    fn ranks_far_above_the_number_of_tokens_are_refused() {
+        let pattern = || Pattern::named(PatternName::Gpt2);
+        let bytes: String = (0..=255_u8)
+            .map(|byte| format!("{} {byte}\n", STANDARD.encode([byte])))
+            .collect();
+        let with = |rank: u32| format!("{bytes}YWI= {rank}\n");
+        assert!(read(with(65_535).as_bytes(), pattern()).is_ok());
+        for text in [
+            with(65_536),
+            with(MAX_TOKEN_ID),
+            with(u32::MAX),
+            format!("YWI= {MAX_TOKEN_ID}\n{bytes}"),
+            format!("YQ== {MAX_TOKEN_ID}"),
+        ] {
+            let error = read(text.as_bytes(), pattern()).unwrap_err();
+            assert!(matches!(error, TiktokenError::Sparse { .. }), "{error}");
+        }
+        // A rank below the number of bytes is accepted.
+        let long = with(70_000) + &"\n".repeat(70_000);
+        assert!(read(long.as_bytes(), pattern()).is_ok());
     }
 
     #[test]

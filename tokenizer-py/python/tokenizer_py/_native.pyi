@@ -126,7 +126,12 @@ class Tokenizer:
             [(b'l', b'o'), (b'lo', b'w'), (b' ', b'low'), (b' low', b'e')]
         """
     @staticmethod
-    def from_file(path: _Path, pattern: str | None = None) -> Tokenizer:
+    def from_file(
+        path: _Path,
+        pattern: str | None = None,
+        *,
+        special_tokens: dict[str, int] | None = None,
+    ) -> Tokenizer:
         """Reads a model from a file.
 
         The extension selects the format: `.bpe`, `.json` (Hugging Face's tokenizer.json, or GPT-2's
@@ -139,11 +144,15 @@ class Tokenizer:
             pattern (str | None): the pattern of a `.tiktoken` file: a name (gpt2, cl100k, o200k,
                 nanochat), or a regex. Text that the regex does not match becomes pieces too. Other
                 formats contain their pattern.
+            special_tokens (dict[str, int] | None): special tokens of a `.tiktoken` file with their ids.
+                The published files of r50k_base, p50k_base, cl100k_base and o200k_base are recognised:
+                they need no pattern, and have their own special tokens, of which those with the same
+                text or id as a given one are replaced.
 
         Raises:
             OSError: the file cannot be read (FileNotFoundError, IsADirectoryError, ...).
             ValueError: the model is invalid; the pattern is missing, invalid, or given for a format that
-                contains its own.
+                contains its own; so are special tokens.
 
         Warns:
             UserWarning: no file names a tokenizer class, so vocab.json is assumed to be GPT-2's.
@@ -151,6 +160,27 @@ class Tokenizer:
             >>> tokenizer.save("model.bpe")
             >>> Tokenizer.from_file("model.bpe")
             <tokenizer_py.Tokenizer vocab_size=100258 pattern=cl100k, ranks, 1 special tokens>
+        """
+    @staticmethod
+    def from_encoding(name: str) -> Tokenizer:
+        """Reads one of tiktoken's encodings from tiktoken's cache.
+
+        The cache is the folder `TIKTOKEN_CACHE_DIR`, else `DATA_GYM_CACHE_DIR`, else `data-gym-cache` in
+        the folder for temporary files. Nothing is downloaded; `tokenizer_py.tiktoken.get_encoding`
+        downloads into the same cache.
+
+        Args:
+            name (str): gpt2, r50k_base, p50k_base, p50k_edit, cl100k_base, o200k_base or o200k_harmony.
+                Of the two texts that o200k_harmony has for the id 200018, only `<|endofprompt|>` is a
+                special token.
+
+        Raises:
+            OSError: the file cannot be read.
+            ValueError: the encoding is unknown, or its file is not in the cache or is damaged; the
+                message names the file and the command that fetches it.
+
+            >>> Tokenizer.from_encoding("cl100k_base").encode("hello world")
+            [15339, 1917]
         """
     @staticmethod
     def from_bytes(data: bytes) -> Tokenizer:
@@ -174,12 +204,13 @@ class Tokenizer:
         of transformers' `AutoTokenizer.from_pretrained`.
 
         Args:
-            directory (str | os.PathLike): the local folder.
+            directory (str | os.PathLike): the local folder; or, if that does not exist, `OWNER/NAME`, a
+                model in Hugging Face's local cache. Nothing is downloaded.
 
         Raises:
             OSError: a file is missing or cannot be read.
-            ValueError: the model cannot be represented exactly, or its tokenizer class is not
-                supported.
+            ValueError: the model cannot be represented exactly, its tokenizer class is not supported, or
+                it is not in the cache.
 
         Warns:
             UserWarning: no file names a tokenizer class, so vocab.json is assumed to be GPT-2's.

@@ -1,16 +1,18 @@
 //! Reading and writing models.
 
+use std::collections::HashMap;
 use std::ffi::CString;
 use std::path::PathBuf;
 
 use pyo3::exceptions::PyUserWarning;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
-use tokenizer_core::Pattern;
 use tokenizer_core::corpus::{
-    LoadError, LoadedModel, SaveError, load_folder, load_model_with_notes, save_model,
+    LoadError, LoadedModel, RankOptions, SaveError, is_hub_name, load_encoding, load_folder,
+    load_hub, load_model_with_notes, save_model,
 };
 use tokenizer_core::format::native;
+use tokenizer_core::{Pattern, SpecialToken, TokenId};
 
 use super::Tokenizer;
 use crate::errors::{file_error, guard, value_error};
@@ -29,11 +31,15 @@ impl Tokenizer {
     ///     pattern (str | None): the pattern of a `.tiktoken` file: a name (gpt2, cl100k, o200k,
     ///         nanochat), or a regex. Text that the regex does not match becomes pieces too. Other
     ///         formats contain their pattern.
+    ///     special_tokens (dict[str, int] | None): special tokens of a `.tiktoken` file with their ids.
+    ///         The published files of r50k_base, p50k_base, cl100k_base and o200k_base are recognised:
+    ///         they need no pattern, and have their own special tokens, of which those with the same
+    ///         text or id as a given one are replaced.
     ///
     /// Raises:
     ///     OSError: the file cannot be read (FileNotFoundError, IsADirectoryError, ...).
     ///     ValueError: the model is invalid; the pattern is missing, invalid, or given for a format that
-    ///         contains its own.
+    ///         contains its own; so are special tokens.
     ///
     /// Warns:
     ///     UserWarning: no file names a tokenizer class, so vocab.json is assumed to be GPT-2's.
@@ -42,15 +48,51 @@ impl Tokenizer {
     ///     >>> Tokenizer.from_file("model.bpe")
     ///     <tokenizer_py.Tokenizer vocab_size=100258 pattern=cl100k, ranks, 1 special tokens>
     #[staticmethod]
-    #[pyo3(signature = (path, pattern = None))]
-    fn from_file(py: Python<'_>, path: PathBuf, pattern: Option<&str>) -> PyResult<Self> {
+    #[pyo3(signature = (path, pattern = None, *, special_tokens = None))]
+    fn from_file(
+        py: Python<'_>,
+        path: PathBuf,
+        pattern: Option<&str>,
+        special_tokens: Option<HashMap<String, TokenId>>,
+    ) -> PyResult<Self> {
         guard(|| {
             let pattern = pattern
                 .map(str::parse::<Pattern>)
                 .transpose()
                 .map_err(value_error)?;
-            let loaded = py.detach(|| load_model_with_notes(&path, pattern));
+            let specials = special_tokens.into_iter().flatten();
+            let specials = specials.map(|(content, id)| SpecialToken::new(content, id));
+            let specials = specials.collect();
+            let options = RankOptions { pattern, specials };
+            let loaded = py.detach(|| load_model_with_notes(&path, options));
             Self::loaded(py, loaded)
+        })
+    }
+
+    /// Reads one of tiktoken's encodings from tiktoken's cache.
+    ///
+    /// The cache is the folder `TIKTOKEN_CACHE_DIR`, else `DATA_GYM_CACHE_DIR`, else `data-gym-cache` in
+    /// the folder for temporary files. Nothing is downloaded; `tokenizer_py.tiktoken.get_encoding`
+    /// downloads into the same cache.
+    ///
+    /// Args:
+    ///     name (str): gpt2, r50k_base, p50k_base, p50k_edit, cl100k_base, o200k_base or o200k_harmony.
+    ///         Of the two texts that o200k_harmony has for the id 200018, only `<|endofprompt|>` is a
+    ///         special token.
+    ///
+    /// Raises:
+    ///     OSError: the file cannot be read.
+    ///     ValueError: the encoding is unknown, or its file is not in the cache or is damaged; the
+    ///         message names the file and the command that fetches it.
+    ///
+    ///     >>> Tokenizer.from_encoding("cl100k_base").encode("hello world")
+    ///     [15339, 1917]
+    #[staticmethod]
+    fn from_encoding(py: Python<'_>, name: &str) -> PyResult<Self> {
+        guard(|| {
+            let model = py.detach(|| load_encoding(name, RankOptions::default()));
+            let model = model.map_err(|error| load_error(py, error))?;
+            Ok(py.detach(|| Self::of(model)))
         })
     }
 
@@ -79,12 +121,13 @@ impl Tokenizer {
     /// of transformers' `AutoTokenizer.from_pretrained`.
     ///
     /// Args:
-    ///     directory (str | os.PathLike): the local folder.
+    ///     directory (str | os.PathLike): the local folder; or, if that does not exist, `OWNER/NAME`, a
+    ///         model in Hugging Face's local cache. Nothing is downloaded.
     ///
     /// Raises:
     ///     OSError: a file is missing or cannot be read.
-    ///     ValueError: the model cannot be represented exactly, or its tokenizer class is not
-    ///         supported.
+    ///     ValueError: the model cannot be represented exactly, its tokenizer class is not supported, or
+    ///         it is not in the cache.
     ///
     /// Warns:
     ///     UserWarning: no file names a tokenizer class, so vocab.json is assumed to be GPT-2's.
@@ -95,7 +138,11 @@ impl Tokenizer {
     #[staticmethod]
     fn from_pretrained(py: Python<'_>, directory: PathBuf) -> PyResult<Self> {
         guard(|| {
-            let loaded = py.detach(|| load_folder(&directory));
+            let name = directory.to_str().filter(|name| is_hub_name(name));
+            let loaded = py.detach(|| match name.filter(|_| !directory.exists()) {
+                Some(name) => load_hub(name, RankOptions::default()),
+                None => load_folder(&directory),
+            });
             Self::loaded(py, loaded)
         })
     }
@@ -187,14 +234,18 @@ impl Tokenizer {
 impl Tokenizer {
     /// Wraps a loaded model and emits its notes as `UserWarning`s.
     fn loaded(py: Python<'_>, loaded: Result<LoadedModel, LoadError>) -> PyResult<Self> {
-        let loaded = loaded.map_err(|error| match error {
-            LoadError::File(error) => file_error(py, &error),
-            error => value_error(error),
-        })?;
+        let loaded = loaded.map_err(|error| load_error(py, error))?;
         for note in &loaded.notes {
             let note = CString::new(note.to_string()).map_err(value_error)?;
             PyErr::warn(py, &py.get_type::<PyUserWarning>(), &note, 1)?;
         }
         Ok(py.detach(|| Self::of(loaded.model)))
+    }
+}
+
+fn load_error(py: Python<'_>, error: LoadError) -> PyErr {
+    match error {
+        LoadError::File(error) => file_error(py, &error),
+        error => value_error(error),
     }
 }
