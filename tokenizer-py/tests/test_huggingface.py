@@ -225,7 +225,8 @@ def test_classes_have_the_same_characters(tmp_path):
     split = {"type": "Split", "behavior": "Isolated", "invert": False}
     sources = [*CLASSES, r"\ba", r"a\b"]
     components += [{**split, "pattern": {"Regex": source}} for source in sources]
-    byte = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+    byte = {"type": "ByteLevel", "use_regex": False}
+    byte |= {"add_prefix_space": False, "trim_offsets": True}
     for component in components:
         sequence = {"type": "Sequence", "pretokenizers": [component, byte]}
         theirs = with_pre_tokenizer(sequence, tmp_path / "tokenizer.json")
