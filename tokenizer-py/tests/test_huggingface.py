@@ -138,7 +138,15 @@ def test_a_file_of_tokenizers_is_read(normalizer, pre_tokenizer, texts, tmp_path
 
 
 BEHAVIORS = ["removed", "isolated", "merged_with_previous", "merged_with_next", "contiguous"]
-CLASSES = [r"[\w]", r"[^\W_]", r"[\p{L}&&[^\p{Han}a-f]\d]", r"[^(\s|[.,!?])]", r"[^a-z&&\S]", r"\w", r"\W"]
+CLASSES = [
+    r"[\w]",
+    r"[^\W_]",
+    r"[\p{L}&&[^\p{Han}a-f]\d]",
+    r"[^(\s|[.,!?])]",
+    r"[^a-z&&\S]",
+    r"\w",
+    r"\W",
+]
 SPLITS = [
     *CLASSES,
     r"\d{1,3}(?=(?:\d{3})*\b)",
@@ -179,8 +187,9 @@ def with_pre_tokenizer(pre_tokenizer: dict, path) -> Tokenizer:
 
 def random_texts(count: int) -> list[str]:
     chosen = random.Random(7)
-    characters = "abZ 0129 \t\n\r'.,!?;-_()[]$+=^`|~\u00e9\u00df\u00b2\u00bd\u0663\u4e00\u3042\uff01\u3002\u060c"
-    characters += "\u200c\u200d\u00a0\u2028\u3000\U0001f389\U00011de1\U00016ff5\u166d\U000111c9\u061d\u2e52\u24d0\u0120"
+    characters = "abZ 0129 \t\n\r'.,!?;-_()[]$+=^`|~\u00e9\u00df\u00b2\u00bd\u0663"
+    characters += "\u4e00\u3042\uff01\u3002\u060c\u200c\u200d\u00a0\u2028\u3000\U0001f389"
+    characters += "\U00011de1\U00016ff5\u166d\U000111c9\u061d\u2e52\u24d0\u0120"
     texts = []
     for _ in range(count):
         some = [chosen.choice(characters) for _ in range(chosen.randrange(1, 8))]
@@ -214,8 +223,10 @@ def test_classes_have_the_same_characters(tmp_path):
     components = [{"type": "Digits", "individual_digits": False}, {"type": "Punctuation"}]
     components += [{"type": "Whitespace"}, {"type": "WhitespaceSplit"}]
     split = {"type": "Split", "behavior": "Isolated", "invert": False}
-    components += [{**split, "pattern": {"Regex": source}} for source in [*CLASSES, r"\ba", r"a\b"]]
-    byte = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+    sources = [*CLASSES, r"\ba", r"a\b"]
+    components += [{**split, "pattern": {"Regex": source}} for source in sources]
+    byte = {"type": "ByteLevel", "use_regex": False}
+    byte |= {"add_prefix_space": False, "trim_offsets": True}
     for component in components:
         sequence = {"type": "Sequence", "pretokenizers": [component, byte]}
         theirs = with_pre_tokenizer(sequence, tmp_path / "tokenizer.json")
