@@ -34,7 +34,12 @@ impl Tokenizer {
     ) -> PyResult<Vec<u8>> {
         let skipped = self.skipped(skip_special_tokens);
         let mut bytes = Vec::new();
-        for (number, some) in ids.chunks(PORTION).enumerate() {
+        // A text decoder acts on the start of the whole text and on adjacent tokens.
+        let portion = match self.model().text_decoder() {
+            None => PORTION,
+            Some(_) => ids.len().max(1),
+        };
+        for (number, some) in ids.chunks(portion).enumerate() {
             if number > 0 {
                 take_turns(py)?;
             }
@@ -47,7 +52,7 @@ impl Tokenizer {
                 }
             });
             done.map_err(|mut error: UnknownToken| {
-                error.position += number * PORTION;
+                error.position += number * portion;
                 PyKeyError::new_err(error.to_string())
             })?;
         }
