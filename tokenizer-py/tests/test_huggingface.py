@@ -263,7 +263,7 @@ def test_published_files_are_read_and_written(name, texts, tmp_path):
 @pytest.mark.parametrize(
     ("part", "value", "named"),
     [
-        ("normalizer", {"type": "Lowercase"}, "Lowercase"),
+        ("normalizer", {"type": "Nmt"}, "Nmt"),
         ("pre_tokenizer", {"type": "BertPreTokenizer"}, "BertPreTokenizer"),
         ("post_processor", {"type": "BertProcessing", "sep": ["a", 1], "cls": ["b", 2]}, "Bert"),
         ("decoder", {"type": "WordPiece", "prefix": "##", "cleanup": True}, "WordPiece"),
