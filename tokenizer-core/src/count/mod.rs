@@ -118,8 +118,7 @@ pub fn count_pieces<D: AsRef<[u8]> + Send + Sync>(
     Ok(merge(&tables, options.threads)?)
 }
 
-/// Counts the pieces of `documents` and returns one table per thread. Calls `make_room` with the table and
-/// the run of pieces before each run is counted.
+/// Counts the pieces of `documents` and returns one table per thread. Before each run of pieces is counted, calls `make_room` with the table and that run.
 fn tables<D: AsRef<[u8]> + Send + Sync>(
     documents: impl IntoIterator<Item = D, IntoIter: Send>,
     pattern: &Pattern,

@@ -254,7 +254,8 @@ impl RunEncoder {
 /// The number of buffered misses at which they are merged. Larger batches gain nothing.
 const MISS_BATCH: usize = 32;
 
-/// If the misses of a batch total more bytes than this, the buffers are freed afterwards. Merging with a heap
+/// If the misses of a batch total more bytes than this, or a single piece has more, the buffers are freed
+/// afterwards. Merging with a heap
 /// takes up to 80 bytes of memory per byte of text.
 const MAX_RETAINED_BYTES: usize = 1 << 16;
 

@@ -14,8 +14,9 @@
 //! ranges is either the new token or, if an overlapping range was merged instead, no longer between
 //! boundaries. No other pair is left that could produce the string.
 //!
-//! This holds only for models trained from bytes: when another model is extended, a pair may produce the
-//! bytes of an existing token, and is then skipped (`extend.rs`).
+//! This holds only for models trained from bytes, and when such a model is extended. A model of another origin may
+//! have a pair that produces the bytes of an existing token; when it is extended, such a pair is skipped
+//! (`extend.rs`).
 
 mod candidates;
 mod cell;
