@@ -4,6 +4,7 @@ use crate::hash::Seeds;
 use crate::merges::{Merges, MergesError};
 use crate::normalize::Normalizer;
 use crate::pattern::Pattern;
+use crate::post_processor::PostProcessor;
 use crate::special::{SpecialSet, SpecialToken, SpecialTokens, SpecialTokensError};
 use crate::token::TokenId;
 use crate::train::{TieBreak, Trained};
@@ -28,16 +29,6 @@ pub enum Merging {
     },
 }
 
-/// Ids to add around a text, such as the beginning-of-text token: the post-processor of a
-/// `tokenizer.json`. [`Tokenizer`](crate::Tokenizer) does not add them; callers do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Affixes {
-    /// Prepended to the ids of a text.
-    pub before: Vec<TokenId>,
-    /// Appended to the ids of a text.
-    pub after: Vec<TokenId>,
-}
-
 /// `truncation` and `padding` of a `tokenizer.json`, each as a JSON object. They are kept and written
 /// back, but not applied.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,7 +40,7 @@ pub struct CallSettings {
 }
 
 /// All data that determine the ids of a text: pattern, vocabulary, merge rule, special tokens, normalizer
-/// and affixes.
+/// and post-processor.
 ///
 /// Two models are equal if these are equal. The call settings are not compared, because they change no id.
 #[derive(Clone)]
@@ -59,7 +50,7 @@ pub struct Model {
     merging: Merging,
     specials: SpecialTokens,
     normalizer: Option<Normalizer>,
-    affixes: Affixes,
+    post_processor: PostProcessor,
     call_settings: CallSettings,
 }
 
@@ -95,7 +86,7 @@ pub enum ModelError {
         /// The token that it produces.
         token: TokenId,
     },
-    /// An affix is not a token.
+    /// An id that the post-processor adds is not a token.
     #[error("id {id}, to be added around texts, is not a token")]
     UnknownAffix {
         /// The id.
@@ -190,7 +181,7 @@ impl Model {
         )
     }
 
-    /// Creates a model from its parts, without a normalizer or affixes.
+    /// Creates a model from its parts, without a normalizer or a post-processor.
     ///
     /// # Errors
     /// If a special token has the id of an ordinary token with different bytes, or a merge contradicts
@@ -237,7 +228,7 @@ impl Model {
             merging,
             specials,
             normalizer: None,
-            affixes: Affixes::default(),
+            post_processor: PostProcessor::default(),
             call_settings: CallSettings::default(),
         })
     }
@@ -249,17 +240,22 @@ impl Model {
         self
     }
 
-    /// Replaces the affixes.
+    /// Replaces the post-processor, such as by [`Affixes`](crate::Affixes).
     ///
     /// # Errors
-    /// If an id is not a token.
-    pub fn with_affixes(mut self, affixes: Affixes) -> Result<Self, ModelError> {
-        for &id in affixes.before.iter().chain(&affixes.after) {
+    /// If an id that it adds is not a token.
+    pub fn with_post_processor(
+        mut self,
+        processor: impl Into<PostProcessor>,
+    ) -> Result<Self, ModelError> {
+        let processor = processor.into();
+        let templates = [Some(processor.single()), processor.pair()];
+        for id in templates.into_iter().flatten().flat_map(|t| t.added()) {
             if self.token(id).is_none() {
                 return Err(ModelError::UnknownAffix { id });
             }
         }
-        self.affixes = affixes;
+        self.post_processor = processor;
         Ok(self)
     }
 
@@ -285,7 +281,7 @@ impl Model {
             &self.merging,
             &self.specials,
             self.normalizer,
-            &self.affixes,
+            &self.post_processor,
         )
     }
 
@@ -319,10 +315,10 @@ impl Model {
         self.normalizer
     }
 
-    /// Returns the ids to add around a text.
+    /// Returns the templates for ids to add around texts.
     #[must_use]
-    pub fn affixes(&self) -> &Affixes {
-        &self.affixes
+    pub fn post_processor(&self) -> &PostProcessor {
+        &self.post_processor
     }
 
     /// Returns the truncation and padding of the `tokenizer.json` that the model was read from. They are not
@@ -411,7 +407,7 @@ impl std::fmt::Debug for Model {
             .field("merging", &self.merging)
             .field("specials", &self.specials)
             .field("normalizer", &self.normalizer)
-            .field("affixes", &self.affixes)
+            .field("post_processor", &self.post_processor)
             .field("call_settings", &self.call_settings)
             .finish()
     }

@@ -67,6 +67,12 @@ pub(crate) struct TrainArguments {
     #[arg(conflicts_with_all = ["specials", "tie_break"], help_heading = heading::TRAINING)]
     pub(crate) extend: Option<PathBuf>,
 
+    /// Change no id of MODEL
+    ///
+    /// New tokens follow the special tokens. The rows of an embedding table that was trained with MODEL then stay valid.
+    #[arg(long, requires = "extend", help_heading = heading::TRAINING)]
+    pub(crate) keep_special_ids: bool,
+
     /// Stop when all pairs are rarer than N
     ///
     /// A pair that occurs fewer than N times is not merged.

@@ -24,21 +24,26 @@
 //! | `extras` | u32 normalizer (0 none, 1 NFC), the ids added before a text, the ids added after it |
 //! | `empty` | u32 id of the empty token, which looks unused in `ends`; the section is absent if there is none |
 //! | `settings` | `truncation` and `padding` of the original `tokenizer.json`, each as JSON in a string, empty if not set; the section is absent if both are empty |
+//! | `template` | the templates for one text and for a pair: for each, u32 number of parts and, for each part, u32 kind (0 first text, 1 second text, 2 added id), u32 id (0 for a text), u32 type id; the template for a pair is absent if it is unknown |
 //! | `known` | ignored and never written; earlier releases stored pieces with their ids in it |
 //!
 //! The flags of a special token are, from bit 0: `special`, `normalized`, `lstrip`, `rstrip`, `single_word`,
 //! and whether decoded bytes follow.
 //!
-//! A reader accepts its own version only and refuses unknown sections. `empty` and `settings` are
-//! written only for models that need them, so that older readers, which do not know these sections, accept
+//! Without the section `template`, the ids in `extras` are added with type id 0, and the template for a pair is
+//! unknown unless there are none. With it, `extras` contains none.
+//!
+//! A reader accepts its own version only and refuses unknown sections. `empty`, `template` and
+//! `settings` are written only for models that need them, so that older readers, which do not know these sections, accept
 //! all other models.
 
 use std::borrow::Cow;
 
 use crate::merges::{Merge, Merges, MergesError};
-use crate::model::{Affixes, CallSettings, Merging, Model, ModelError};
+use crate::model::{CallSettings, Merging, Model, ModelError};
 use crate::normalize::Normalizer;
 use crate::pattern::{Gaps, Pattern, PatternError};
+use crate::post_processor::{Affixes, PostProcessor, Template, TemplatePart};
 use crate::special::{SpecialToken, SpecialTokens};
 use crate::vocab::{Repeats, Vocab};
 
@@ -131,6 +136,9 @@ fn deciding_sections(model: &Model) -> Vec<(&'static str, Cow<'_, [u8]>)> {
     if let Some(id) = model.vocab().empty_id() {
         sections.push(("empty", u32s([id]).into()));
     }
+    if simple_affixes(model).is_none() {
+        sections.push(("template", template_section(model.post_processor()).into()));
+    }
     sections
 }
 
@@ -212,11 +220,16 @@ pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
         after: extras.counted_u32s()?,
     };
     extras.end()?;
+    let processor = match sections.find("template") {
+        None => affixes.into(),
+        Some(section) if affixes == Affixes::default() => read_templates(section)?,
+        Some(_) => return Err(extras.fault("ids around a text, although there is a template")),
+    };
     code.end()?;
     let settings = sections.find("settings").map(read_settings).transpose()?;
     Ok(Model::new(pattern, vocab, merging, specials)?
         .with_normalizer(normalizer)
-        .with_affixes(affixes)?
+        .with_post_processor(processor)?
         .with_call_settings(settings.unwrap_or_default()))
 }
 
@@ -334,13 +347,58 @@ fn extras_section(model: &Model) -> Vec<u8> {
         None => 0,
         Some(Normalizer::Nfc) => 1,
     };
-    let affixes = model.affixes();
+    let affixes = simple_affixes(model).unwrap_or_default();
     let mut bytes = u32s([normalizer]);
     for ids in [&affixes.before, &affixes.after] {
         bytes.extend(u32s([ids.len() as u32]));
         bytes.extend(u32s(ids.iter().copied()));
     }
     bytes
+}
+
+/// Returns the ids around a text, if they determine the post-processor.
+fn simple_affixes(model: &Model) -> Option<Affixes> {
+    let affixes = model.post_processor().affixes()?;
+    (PostProcessor::from(affixes.clone()) == *model.post_processor()).then_some(affixes)
+}
+
+fn template_section(processor: &PostProcessor) -> Vec<u8> {
+    let templates = [Some(processor.single()), processor.pair()];
+    let mut bytes = Vec::new();
+    for template in templates.into_iter().flatten() {
+        bytes.extend(u32s([template.parts().len() as u32]));
+        bytes.extend(u32s(template.parts().iter().flat_map(|part| match *part {
+            TemplatePart::First { type_id } => [0, 0, type_id],
+            TemplatePart::Second { type_id } => [1, 0, type_id],
+            TemplatePart::Added { id, type_id } => [2, id, type_id],
+        })));
+    }
+    bytes
+}
+
+fn read_templates(mut section: Section<'_>) -> Result<PostProcessor, NativeError> {
+    let single = read_template(&mut section)?;
+    let pair = match section.bytes.is_empty() {
+        true => None,
+        false => Some(read_template(&mut section)?),
+    };
+    section.end()?;
+    PostProcessor::new(single, pair)
+        .map_err(|_| section.fault("a template for one text without it or with a second text"))
+}
+
+fn read_template(section: &mut Section<'_>) -> Result<Template, NativeError> {
+    let mut parts = Vec::new();
+    for _ in 0..section.u32()? {
+        let (kind, id, type_id) = (section.u32()?, section.u32()?, section.u32()?);
+        parts.push(match (kind, id) {
+            (0, 0) => TemplatePart::First { type_id },
+            (1, 0) => TemplatePart::Second { type_id },
+            (2, id) => TemplatePart::Added { id, type_id },
+            _ => return Err(section.fault("unknown kind of part")),
+        });
+    }
+    Ok(parts.into())
 }
 
 fn settings_section(settings: &CallSettings) -> Vec<u8> {
@@ -367,9 +425,9 @@ fn read_settings(mut section: Section<'_>) -> Result<CallSettings, NativeError> 
     }
 }
 
-const SECTION_NAMES: [&str; 10] = [
+const SECTION_NAMES: [&str; 11] = [
     "pattern", "ends", "tokens", "merging", "merges", "specials", "extras", "empty", "known",
-    "settings",
+    "settings", "template",
 ];
 
 /// The sections of a file whose header and checksum were verified.
@@ -540,7 +598,7 @@ mod tests {
         Model::new(parts.0, parts.1, model.merging().clone(), specials)
             .unwrap()
             .with_normalizer(Some(Normalizer::Nfc))
-            .with_affixes(affixes)
+            .with_post_processor(affixes)
             .unwrap()
     }
 

@@ -4,8 +4,8 @@ use hashbrown::HashSet;
 
 use super::error::{HuggingFaceError, MAX_BYTES};
 use super::json::{At, Json};
-use super::read::with_decoded;
 use super::vocabulary::{Spellings, pair};
+use crate::add_tokens::with_decoded;
 use crate::hash::Seeds;
 use crate::merges::Merge;
 use crate::model::Model;

@@ -7,7 +7,7 @@
 //! | `model` | `BPE` without dropout, affixes, `byte_fallback` or `fuse_unk` | the same |
 //! | `normalizer` | none, `NFC`, or a `Sequence` of these | none or `NFC` |
 //! | `pre_tokenizer` | `ByteLevel`, or a `Sequence` of `Split`s that ends in `ByteLevel` | `Sequence` |
-//! | `post_processor` | none, `ByteLevel`, `TemplateProcessing`, or a `Sequence` of these with at most one `TemplateProcessing` | `ByteLevel` or `TemplateProcessing` |
+//! | `post_processor` | none, `ByteLevel`, `TemplateProcessing`, `RobertaProcessing`, `BertProcessing`, or a `Sequence` of these with at most one that adds ids | `ByteLevel` or `TemplateProcessing` |
 //! | `decoder` | `ByteLevel`, a `Sequence` of it alone, or none, which is read as `ByteLevel` | `ByteLevel` |
 //! | `added_tokens` | with all flags | the same |
 //! | `truncation`, `padding` | none or any object, which is stored but not applied | as read |
@@ -28,6 +28,7 @@ mod error;
 mod folder;
 mod gpt2;
 mod json;
+mod post_processor;
 mod pre_tokenizer;
 mod read;
 mod regex_dialect;

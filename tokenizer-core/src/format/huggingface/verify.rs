@@ -41,7 +41,12 @@ pub(super) fn verify(model: &Model, written: Model) -> Result<(), HuggingFaceErr
     if !written_tokens.eq(tokens) {
         return differ("the special tokens".into());
     }
-    if (written.normalizer(), written.affixes()) != (model.normalizer(), model.affixes()) {
+    let processors = [written.post_processor(), model.post_processor()];
+    let is_other_pair = processors[1].pair().is_some() && processors[0] != processors[1];
+    if written.normalizer() != model.normalizer()
+        || processors[0].single() != processors[1].single()
+        || is_other_pair
+    {
         return differ("the normalizer or the post-processor".into());
     }
     if written.call_settings() != model.call_settings() {
