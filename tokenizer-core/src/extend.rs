@@ -6,7 +6,8 @@
 //!
 //! **Ids.** Ordinary tokens keep their ids, and new tokens follow the highest, in the order of learning.
 //! Special tokens after the ordinary ones are renumbered to follow the new tokens, by ascending id; others
-//! keep their ids. Ties go to the smallest pair of ids, so a model trained with
+//! keep their ids. With [`TrainOptions::keep_special_ids`], no id changes, and new tokens follow the highest id
+//! of all. Ties go to the smallest pair of ids, so a model trained with
 //! [`TieBreak::HuggingFace`](crate::TieBreak) continues in that order.
 //!
 //! **Duplicates.** A pair that would produce the bytes of an existing token is skipped. A model that was
@@ -15,12 +16,12 @@
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 
 use crate::encode::Encoder;
 use crate::hash::Seeds;
 use crate::merges::{Merge, Merges};
-use crate::model::{Affixes, CallSettings, Merging, Model, ModelError};
+use crate::model::{CallSettings, Merging, Model, ModelError};
 use crate::piece_counts::PieceCounts;
 use crate::special::{SpecialToken, SpecialTokens};
 use crate::token::{Count, MAX_TOKEN_ID, Pair, TokenId};
@@ -121,7 +122,15 @@ pub fn extend_with_progress(
     if !model.rewrites().is_empty() {
         return Err(ExtendError::Rewrites);
     }
-    let (vocab_size, initial) = (options.vocab_size(), size_to_extend(model));
+    let first = match options.keeps_special_ids() {
+        true => model.id_limit(),
+        false => model.vocab().id_limit(),
+    };
+    let initial = match options.keeps_special_ids() {
+        true => first,
+        false => size_to_extend(model),
+    };
+    let vocab_size = options.vocab_size();
     if vocab_size > MAX_TOKEN_ID as usize + 1 {
         return Err(TrainError::VocabTooLarge { vocab_size }.into());
     }
@@ -136,10 +145,9 @@ pub fn extend_with_progress(
         return Err(ExtendError::Symbols);
     }
     let vocab = model.vocab();
-    let first = vocab.id_limit();
     let length = |id| vocab.token(id).map_or(0, <[u8]>::len);
     let lengths = (0..first as TokenId).map(length).collect();
-    let tokens = RefCell::new(Tokens::new(vocab));
+    let tokens = RefCell::new(Tokens::new(vocab, first as TokenId));
     let (mut new_merges, mut learned) = (Vec::new(), Vec::new());
     let encoder = Encoder::new(model.clone());
     let mut encode = encoder.piece_by_piece();
@@ -172,7 +180,8 @@ pub fn extend_with_progress(
 }
 
 /// Returns the number of ids of a model after its trailing special tokens are renumbered without gaps.
-/// Extending to vocabulary size `n` learns up to `n - size_to_extend(model)` merges.
+/// Extending to vocabulary size `n` learns up to `n - size_to_extend(model)` merges, or up to
+/// `n - model.id_limit()` with [`TrainOptions::keep_special_ids`].
 #[must_use]
 pub fn size_to_extend(model: &Model) -> usize {
     let first = model.vocab().id_limit();
@@ -228,17 +237,9 @@ fn with_merges(
         }
         specials.push(special);
     }
-    let renumbered = |ids: &[TokenId]| {
-        let renumber = |&id| {
-            let special = moved.iter().find(|special| special.from == id);
-            special.map_or(id, |special| special.to)
-        };
-        ids.iter().map(renumber).collect()
-    };
-    let affixes = Affixes {
-        before: renumbered(&model.affixes().before),
-        after: renumbered(&model.affixes().after),
-    };
+    let ids: HashMap<TokenId, TokenId, Seeds> = moved.iter().map(|s| (s.from, s.to)).collect();
+    let renumber = |id| ids.get(&id).copied().unwrap_or(id);
+    let post_processor = model.post_processor().renumbered(renumber);
     let pattern = model.pattern().clone();
     // Padding names the id of a special token, so the call settings are kept only if no id changed.
     let settings = match moved.is_empty() {
@@ -248,7 +249,7 @@ fn with_merges(
     let model = Model::new(pattern, vocab, merging, SpecialTokens::new(specials)?)?
         .with_normalizer(model.normalizer().cloned())
         .with_rewrites(model.rewrites())
-        .with_affixes(affixes)?
+        .with_post_processor(post_processor)?
         .with_call_settings(settings);
     Ok((model, moved))
 }
@@ -265,10 +266,10 @@ struct Tokens<'v> {
 }
 
 impl<'v> Tokens<'v> {
-    fn new(vocab: &'v Vocab) -> Self {
+    fn new(vocab: &'v Vocab, first: TokenId) -> Self {
         Tokens {
             vocab,
-            first: vocab.id_limit() as TokenId,
+            first,
             learned: Vec::new(),
             learned_set: HashSet::default(),
         }
@@ -303,6 +304,7 @@ mod tests {
     use super::*;
     use crate::normalize::Normalizer;
     use crate::pattern::Pattern;
+    use crate::post_processor::Affixes;
     use crate::reference;
     use crate::tokenizer::Tokenizer;
     use crate::train::{TieBreak, train};
@@ -358,7 +360,7 @@ mod tests {
         let model = ranks(&[b"ab"], &[("<low>", 300), ("<high>", 310), ("a", 97)]);
         let model = model
             .with_normalizer(Some(Normalizer::Nfc))
-            .with_affixes(Affixes {
+            .with_post_processor(Affixes {
                 before: vec![310, 97],
                 after: vec![300],
             })
@@ -375,10 +377,41 @@ mod tests {
             extended.moved,
             [moved("<low>", 300, 258), moved("<high>", 310, 259)]
         );
-        assert_eq!(extended.model.affixes().before, [259, 97]);
-        assert_eq!(extended.model.affixes().after, [258]);
+        let affixes = extended.model.post_processor().affixes().unwrap();
+        assert_eq!(affixes.before, [259, 97]);
+        assert_eq!(affixes.after, [258]);
         assert_eq!(extended.model.normalizer(), Some(&Normalizer::Nfc));
         assert_eq!(extended.model.id_limit(), 260);
+    }
+
+    #[test]
+    fn special_ids_can_be_kept() {
+        let model = ranks(&[b"ab"], &[("<low>", 300), ("<high>", 310), ("a", 97)]);
+        let pieces = piece_counts(&[(b"abababab", 3), (b"xy", 2)]);
+        let options = TrainOptions::new(312).keep_special_ids(true);
+        let too_small = extend(
+            &model,
+            &pieces,
+            &TrainOptions::new(310).keep_special_ids(true),
+        );
+        assert!(matches!(
+            too_small,
+            Err(ExtendError::Train(TrainError::VocabTooSmall {
+                initial: 311,
+                ..
+            }))
+        ));
+        let kept = extend(&model, &pieces, &options).unwrap();
+        assert!(kept.moved.is_empty());
+        assert_eq!(kept.learned, [(311, 9)]);
+        assert_eq!(kept.model.specials(), model.specials());
+        assert_eq!(kept.model.id_limit(), 312);
+        for id in 0..311 {
+            assert_eq!(kept.model.token(id), model.token(id));
+        }
+        assert_eq!(kept.model.token(311), Some(&b"abab"[..]));
+        let ids = Tokenizer::new(kept.model).encode(b"ababxy").unwrap();
+        assert_eq!(ids, [311, 120, 121]);
     }
 
     #[test]

@@ -72,6 +72,7 @@
 )]
 #![cfg_attr(not(test), warn(rust_2018_idioms))]
 
+mod add_tokens;
 mod byte_level;
 mod count;
 mod crop;
@@ -90,6 +91,7 @@ mod normalize;
 pub mod parallel;
 mod pattern;
 mod piece_counts;
+mod post_processor;
 mod rank_merges;
 #[cfg(any(test, feature = "internals"))]
 mod reference;
@@ -123,10 +125,11 @@ pub use extend::{
 };
 pub use merge_steps::{MergeRule, MergeStep};
 pub use merges::{Merge, Merges, MergesError};
-pub use model::{Affixes, CallSettings, Merging, Model, ModelError};
+pub use model::{CallSettings, Merging, Model, ModelError};
 pub use normalize::{Normalizer, Replace, ReplaceError};
 pub use pattern::{Gaps, Pattern, PatternError, PatternName, SplitError, Splitter};
 pub use piece_counts::{PieceCounts, PieceCountsError};
+pub use post_processor::{Affixes, InvalidTemplate, PostProcessor, Template, TemplatePart};
 pub use rank_merges::{RankMerges, rank_merges};
 pub use rewrite::{Metaspace, PrependScheme, RewriteStep};
 #[doc(hidden)]

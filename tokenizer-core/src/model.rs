@@ -7,6 +7,7 @@ use crate::hash::Seeds;
 use crate::merges::{Merges, MergesError};
 use crate::normalize::Normalizer;
 use crate::pattern::Pattern;
+use crate::post_processor::PostProcessor;
 use crate::rewrite::RewriteStep;
 use crate::segments::{self, Changes};
 use crate::special::{SpecialSet, SpecialToken, SpecialTokens, SpecialTokensError};
@@ -35,16 +36,6 @@ pub enum Merging {
     },
 }
 
-/// Ids to add around a text, such as the beginning-of-text token: the post-processor of a
-/// `tokenizer.json`. [`Tokenizer`](crate::Tokenizer) does not add them; callers do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Affixes {
-    /// Prepended to the ids of a text.
-    pub before: Vec<TokenId>,
-    /// Appended to the ids of a text.
-    pub after: Vec<TokenId>,
-}
-
 /// `truncation` and `padding` of a `tokenizer.json`, each as a JSON object. They are kept and written
 /// back, but not applied.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,7 +47,7 @@ pub struct CallSettings {
 }
 
 /// All data that determine the ids of a text: pattern, vocabulary, merge rule, special tokens, normalizer
-/// and affixes.
+/// and post-processor.
 ///
 /// Two models are equal if these are equal. The call settings are not compared, because they change no id.
 #[derive(Clone)]
@@ -68,7 +59,7 @@ pub struct Model {
     specials: SpecialTokens,
     normalizer: Option<Normalizer>,
     rewrites: Arc<[RewriteStep]>,
-    affixes: Affixes,
+    post_processor: PostProcessor,
     text_decoder: Option<TextDecoder>,
     call_settings: CallSettings,
 }
@@ -108,7 +99,7 @@ pub enum ModelError {
         /// The token that it produces.
         token: TokenId,
     },
-    /// An affix is not a token.
+    /// An id that the post-processor adds is not a token.
     #[error("id {id}, to be added around texts, is not a token")]
     UnknownAffix {
         /// The id.
@@ -203,7 +194,7 @@ impl Model {
         )
     }
 
-    /// Creates a model from its parts, without a normalizer or affixes. Every byte must be a token.
+    /// Creates a model from its parts, without a normalizer or a post-processor. Every byte must be a token.
     ///
     /// # Errors
     /// If a byte is not a token, a special token has the id of an ordinary token with different bytes, or a
@@ -305,10 +296,22 @@ impl Model {
             specials,
             normalizer: None,
             rewrites: Arc::default(),
-            affixes: Affixes::default(),
+            post_processor: PostProcessor::default(),
             text_decoder: None,
             call_settings: CallSettings::default(),
         })
+    }
+
+    /// Returns the model with other special and added tokens.
+    pub(crate) fn with_specials(&self, specials: SpecialTokens) -> Result<Self, ModelError> {
+        let (pattern, vocab) = (self.pattern.clone(), self.vocab.clone());
+        let merging = self.merging.clone();
+        let Model { specials, .. } = match self.symbols {
+            None => Self::from_parts(pattern, vocab, merging, specials)?,
+            Some(symbols) => Self::with_symbols(pattern, vocab, merging, specials, symbols)?,
+        };
+        let model = self.clone();
+        Ok(Model { specials, ..model })
     }
 
     /// Replaces the normalizer.
@@ -326,17 +329,22 @@ impl Model {
         self
     }
 
-    /// Replaces the affixes.
+    /// Replaces the post-processor, such as by [`Affixes`](crate::Affixes).
     ///
     /// # Errors
-    /// If an id is not a token.
-    pub fn with_affixes(mut self, affixes: Affixes) -> Result<Self, ModelError> {
-        for &id in affixes.before.iter().chain(&affixes.after) {
+    /// If an id that it adds is not a token.
+    pub fn with_post_processor(
+        mut self,
+        processor: impl Into<PostProcessor>,
+    ) -> Result<Self, ModelError> {
+        let processor = processor.into();
+        let templates = [Some(processor.single()), processor.pair()];
+        for id in templates.into_iter().flatten().flat_map(|t| t.added()) {
             if self.token(id).is_none() {
                 return Err(ModelError::UnknownAffix { id });
             }
         }
-        self.affixes = affixes;
+        self.post_processor = processor;
         Ok(self)
     }
 
@@ -371,7 +379,7 @@ impl Model {
             &self.specials,
             &self.normalizer,
             &self.rewrites,
-            &self.affixes,
+            &self.post_processor,
             &self.text_decoder,
         )
     }
@@ -434,10 +442,10 @@ impl Model {
         }
     }
 
-    /// Returns the ids to add around a text.
+    /// Returns the templates for ids to add around texts.
     #[must_use]
-    pub fn affixes(&self) -> &Affixes {
-        &self.affixes
+    pub fn post_processor(&self) -> &PostProcessor {
+        &self.post_processor
     }
 
     /// Returns the decoder of a model whose tokens are not decoded to their own bytes.
@@ -534,7 +542,7 @@ impl std::fmt::Debug for Model {
             .field("specials", &self.specials)
             .field("normalizer", &self.normalizer)
             .field("rewrites", &self.rewrites)
-            .field("affixes", &self.affixes)
+            .field("post_processor", &self.post_processor)
             .field("text_decoder", &self.text_decoder)
             .field("call_settings", &self.call_settings)
             .finish()

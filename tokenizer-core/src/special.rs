@@ -87,9 +87,9 @@ impl SpecialToken {
     }
 }
 
-/// The maximum total length in bytes of the tokens of a model. Normalization at most triples a length, so the
-/// Aho-Corasick automaton has fewer than 2^28 states, well below its limit of 2^31.
-const MAX_BYTES: usize = 1 << 26;
+/// The maximum total length in bytes of the tokens of a model: 4 MiB. Building the Aho-Corasick automaton takes
+/// about 100 bytes of memory for each byte of the tokens, which normalization at most triples.
+const MAX_BYTES: usize = 1 << 22;
 
 /// The special and added tokens of a model.
 #[derive(Clone, Debug, Default)]

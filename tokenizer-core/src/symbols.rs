@@ -210,14 +210,6 @@ pub(crate) fn fallback_token(byte: u8) -> String {
     format!("<0x{byte:02X}>")
 }
 
-/// Whether a text is the spelling of a token of byte fallback.
-pub(crate) fn is_fallback_token(text: &str) -> bool {
-    let byte = text
-        .get(3..5)
-        .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-    byte.is_some_and(|byte| fallback_token(byte) == text)
-}
-
 /// Returns the tokens that are one character, with their ids.
 pub(crate) fn characters(vocab: &Vocab) -> impl Iterator<Item = (TokenId, &str)> {
     vocab.iter().filter_map(|(id, token)| {

@@ -11,6 +11,7 @@ use crate::decode::UnknownToken;
 use crate::encode::{EncodeError, Encoder, EncoderOptions, Request};
 use crate::model::{Model, ModelError};
 use crate::pattern::Pattern;
+use crate::special::SpecialToken;
 use crate::token::TokenId;
 use crate::train::Trained;
 
@@ -105,6 +106,18 @@ impl Tokenizer {
     /// If a special token is empty or a duplicate.
     pub fn from_trained(pattern: Pattern, trained: Trained) -> Result<Self, ModelError> {
         Model::from_trained(pattern, trained).map(Self::new)
+    }
+
+    /// Returns a tokenizer with more special or added tokens; this one is unchanged, as a tokenizer is
+    /// immutable. See [`Model::add_tokens`].
+    ///
+    /// # Errors
+    /// Those of [`Model::add_tokens`].
+    pub fn add_tokens(
+        &self,
+        tokens: impl IntoIterator<Item = SpecialToken>,
+    ) -> Result<Self, ModelError> {
+        self.model().add_tokens(tokens).map(Self::new)
     }
 
     /// Returns the model.

@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
 
 use tokenizer_core::{
-    Batch, BatchError, EncodeError, EncodeStream, IdsWithOffsets, Request as CoreRequest,
-    SpecialSet, TokenId, Tokenizer as Core,
+    Batch, BatchError, EncodeError, EncodeStream, IdsWithOffsets, PostProcessor,
+    Request as CoreRequest, SpecialSet, TokenId, Tokenizer as Core,
 };
 
 use crate::specials::Choice;
@@ -19,6 +19,8 @@ pub(crate) struct Request<'t> {
     /// Ids added before and after each text.
     pub(crate) before: Option<TokenId>,
     pub(crate) after: Option<TokenId>,
+    /// Applied to each text, inside `before` and `after`.
+    processor: Option<&'t PostProcessor>,
 }
 
 impl<'t> Request<'t> {
@@ -29,7 +31,29 @@ impl<'t> Request<'t> {
             allowed,
             before: None,
             after: None,
+            processor: None,
         }
+    }
+
+    /// Applies the model's post-processor if `add`.
+    pub(crate) fn add_special_tokens(mut self, add: bool) -> Self {
+        self.processor = add.then(|| self.tokenizer.model().post_processor());
+        self
+    }
+
+    /// Appends the ids that `encode` appends to `ids`, with those added around them.
+    fn around<E>(
+        &self,
+        ids: &mut Vec<TokenId>,
+        encode: impl FnOnce(&mut Vec<TokenId>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        ids.extend(self.before);
+        match self.processor {
+            Some(processor) => processor.process(ids, encode)?,
+            None => encode(ids)?,
+        }
+        ids.extend(self.after);
+        Ok(())
     }
 
     fn allowed(&self) -> Option<&SpecialSet> {
@@ -66,10 +90,8 @@ impl<'t> Request<'t> {
         stop: Option<&AtomicBool>,
         ids: &mut Vec<TokenId>,
     ) -> Result<(), EncodeError> {
-        ids.extend(self.before);
-        (self.core(threads, text.len(), stop)).encode_into(text, ids)?;
-        ids.extend(self.after);
-        Ok(())
+        let core = self.core(threads, text.len(), stop);
+        self.around(ids, |ids| core.encode_into(text, ids))
     }
 
     /// Returns the ids of many texts, including the ids before and after each.
@@ -80,7 +102,7 @@ impl<'t> Request<'t> {
         stop: Option<&AtomicBool>,
     ) -> Result<Batch, BatchError> {
         let batch = (self.core(threads, bytes_of(texts), stop)).encode_batch(texts)?;
-        if self.before.is_none() && self.after.is_none() {
+        if self.before.is_none() && self.after.is_none() && self.processor.is_none() {
             return Ok(batch);
         }
         let mut around = Batch {
@@ -88,32 +110,41 @@ impl<'t> Request<'t> {
             offsets: vec![0],
         };
         for ids in batch.iter() {
-            around.ids.extend(self.before);
-            around.ids.extend_from_slice(ids);
-            around.ids.extend(self.after);
+            let copy = |to: &mut Vec<TokenId>| {
+                to.extend_from_slice(ids);
+                Ok::<(), BatchError>(())
+            };
+            self.around(&mut around.ids, copy)?;
             around.offsets.push(around.ids.len());
         }
         Ok(around)
     }
 
-    /// Returns the number of ids of each text, not counting the ids before and after it.
+    /// Returns the number of ids of each text, not counting `before` and `after`.
     pub(crate) fn count_batch(
         &self,
         texts: &[Text],
         threads: usize,
         stop: Option<&AtomicBool>,
     ) -> Result<Vec<usize>, BatchError> {
-        (self.core(threads, bytes_of(texts), stop)).count_batch(texts)
+        let counts = (self.core(threads, bytes_of(texts), stop)).count_batch(texts)?;
+        Ok(match self.processor {
+            Some(processor) => counts.into_iter().map(|ids| processor.count(ids)).collect(),
+            None => counts,
+        })
     }
 
-    /// Returns the number of ids of a text, not counting the ids before and after it.
+    /// Returns the number of ids of a text, not counting `before` and `after`.
     pub(crate) fn count(
         &self,
         text: &[u8],
         threads: usize,
         stop: Option<&AtomicBool>,
     ) -> Result<usize, EncodeError> {
-        self.core(threads, text.len(), stop).count(text)
+        let count = self.core(threads, text.len(), stop).count(text)?;
+        Ok(self
+            .processor
+            .map_or(count, |processor| processor.count(count)))
     }
 
     /// Returns the ids of a text and the byte range of each.

@@ -72,6 +72,12 @@ pub(crate) struct EncodeArguments {
     #[arg(help_heading = heading::OUTPUT)]
     pub(crate) prepend_special: Vec<String>,
 
+    /// Add the ids of the model's post-processor
+    ///
+    /// The tokens of --prepend-special and --append-special come before and after these ids.
+    #[arg(long, help_heading = heading::OUTPUT)]
+    pub(crate) post_process: bool,
+
     /// Start a new file once the current one has at least N ids
     ///
     /// For OUT train.bin, the files are train-00000.bin, train-00001.bin and so on. No document is split:
@@ -155,6 +161,10 @@ Example:
 pub(crate) struct CountArguments {
     #[command(flatten)]
     pub(crate) model: ModelArguments,
+
+    /// Count the ids of the model's post-processor
+    #[arg(long, help_heading = heading::INPUT)]
+    pub(crate) post_process: bool,
 
     #[command(flatten)]
     pub(crate) documents: InputArguments,

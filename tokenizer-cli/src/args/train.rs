@@ -74,6 +74,12 @@ pub(crate) struct TrainArguments {
     #[arg(requires = "extend", allow_hyphen_values = true, help_heading = heading::TRAINING)]
     pub(crate) model_specials: Vec<SpecialToken>,
 
+    /// Change no id of MODEL
+    ///
+    /// New tokens follow the special tokens. The rows of an embedding table that was trained with MODEL then stay valid.
+    #[arg(long, requires = "extend", help_heading = heading::TRAINING)]
+    pub(crate) keep_special_ids: bool,
+
     /// Stop when all pairs are rarer than N
     ///
     /// A pair that occurs fewer than N times is not merged.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tokenizer_core::{Request, Tokenizer};
 
-use super::models::load;
+use super::models::{affixes, load};
 use super::pipeline;
 use crate::args::CountArguments;
 use crate::error::Result;
@@ -17,6 +17,8 @@ use crate::progress::Progress;
 pub(crate) fn run(arguments: &CountArguments, progress: &Progress) -> Result<()> {
     let inputs = arguments.documents.open()?;
     let tokenizer = Tokenizer::new(load(&arguments.model, progress)?);
+    let added = affixes(tokenizer.model(), arguments.post_process)?;
+    let added = (added.before.len() + added.after.len()) as u64;
     let output = Output::STANDARD;
     output.write(|writer| {
         let stage = progress.bytes_of("counting tokens", inputs.total_bytes);
@@ -34,7 +36,7 @@ pub(crate) fn run(arguments: &CountArguments, progress: &Progress) -> Result<()>
                     pending.start += 1;
                 }
                 let [all_tokens, bytes] = &mut sums[text.input];
-                *all_tokens += tokens as u64;
+                *all_tokens += tokens as u64 + added * u64::from(text.stretch.ends_document);
                 *bytes += text.as_ref().len() as u64;
             }
             Ok(())

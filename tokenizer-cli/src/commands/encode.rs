@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use tokenizer_core::{Model, Request, TokenId, Tokenizer};
+use tokenizer_core::{Affixes, Model, Request, TokenId, Tokenizer};
 
-use super::models::load;
+use super::models::{affixes, load};
 use super::pipeline::{self, Spent};
 use super::shards::Shards;
 use crate::args::EncodeArguments;
@@ -28,10 +28,10 @@ pub(crate) fn run(arguments: &EncodeArguments, progress: &Progress) -> Result<()
         check_not_read(&beside(path, ".index"), read())?;
         check_not_read(&path.with_extension("idx"), read())?;
     }
-    let added = [
-        special_ids(&model, &arguments.prepend_special)?,
-        special_ids(&model, &arguments.append_special)?,
-    ];
+    let Affixes { before, after } = affixes(&model, arguments.post_process)?;
+    let prepended = special_ids(&model, &arguments.prepend_special)?;
+    let appended = special_ids(&model, &arguments.append_special)?;
+    let added = [[prepended, before].concat(), [after, appended].concat()];
     let mut run = Run::new(format, Arc::clone(&model));
     if output.path().is_some() {
         run.prepare();

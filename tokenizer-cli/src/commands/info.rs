@@ -73,7 +73,11 @@ fn text(model: &Model, path: &Path) -> String {
     let (special, added) = (added_tokens(model, true), added_tokens(model, false));
     field("special", &count(special.len()));
     field("added", &count(added.len()));
-    let affixes = model.affixes();
+    let affixes = model.post_processor().affixes();
+    if affixes.is_none() {
+        field("template", "repeats the text");
+    }
+    let affixes = affixes.unwrap_or_default();
     for (label, ids) in [
         ("before text", &affixes.before),
         ("after text", &affixes.after),
@@ -187,6 +191,7 @@ fn json(model: &Model, path: &Path) -> Value {
         Merging::Ranks => None,
         Merging::Merges { merges, .. } => Some(merges.len()),
     };
+    let affixes = model.post_processor().affixes();
     json!({
         "model": path.to_string_lossy(),
         "format": match ModelFormat::of_path(path) {
@@ -203,8 +208,8 @@ fn json(model: &Model, path: &Path) -> Value {
         "vocab_size": model.id_limit(),
         "tokens": model.vocab().len(),
         "merges": merges,
-        "before_text": model.affixes().before,
-        "after_text": model.affixes().after,
+        "before_text": affixes.as_ref().map(|affixes| &affixes.before),
+        "after_text": affixes.as_ref().map(|affixes| &affixes.after),
         "special_tokens": tokens(true),
         "added_tokens": tokens(false),
         "model_sha256": model_sha256(model),

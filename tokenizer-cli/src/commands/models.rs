@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use tokenizer_core::Model;
 use tokenizer_core::corpus::{self, LoadError, ModelFormat, save_model};
+use tokenizer_core::{Affixes, Model};
 
 use crate::args::ModelArguments;
-use crate::error::{Result, usage};
+use crate::error::{Result, failed, usage};
 use crate::progress::{Progress, Stage, number, shortened, warn};
 
 /// Loads a model; assumptions made while reading it are printed as warnings.
@@ -27,6 +27,15 @@ pub(super) fn load(arguments: &ModelArguments, progress: &Progress) -> Result<Mo
         warn(&note.to_string());
     }
     Ok(loaded.model)
+}
+
+/// Returns the ids that the post-processor adds around each document; none unless `post_process`.
+pub(super) fn affixes(model: &Model, post_process: bool) -> Result<Affixes> {
+    if !post_process {
+        return Ok(Affixes::default());
+    }
+    let affixes = model.post_processor().affixes();
+    affixes.ok_or_else(|| failed("--post-process: the template of the model repeats the text"))
 }
 
 pub(super) fn save(model: &Model, path: &Path, progress: &Progress) -> Result<()> {

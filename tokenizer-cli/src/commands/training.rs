@@ -75,6 +75,7 @@ impl Training {
                 TieBreakRule::Huggingface => TieBreak::HuggingFace,
             })
             .threads(arguments.documents.threads())
+            .keep_special_ids(arguments.keep_special_ids)
             .specials(&arguments.specials);
         let (pattern, extended) = match &arguments.extend {
             Some(path) => {
@@ -87,7 +88,12 @@ impl Training {
                 (pattern, None)
             }
         };
-        let initial_ids = extended.as_ref().map(size_to_extend);
+        let initial_ids = extended
+            .as_ref()
+            .map(|model| match arguments.keep_special_ids {
+                true => model.id_limit(),
+                false => size_to_extend(model),
+            });
         let training = Training {
             initial_ids: initial_ids.unwrap_or_else(|| options.initial_ids()),
             pattern,

@@ -100,6 +100,29 @@ fn moved_special_tokens_are_noted() {
 }
 
 #[test]
+fn special_ids_are_kept_on_request() {
+    let folder = Folder::with_model();
+    folder.write("new.txt", "medical medicine medicines ".repeat(5));
+    let extend = [
+        "train",
+        "new.txt",
+        "--extend",
+        "m.bpe",
+        "--vocab-size",
+        "275",
+    ];
+    let keep = ["--keep-special-ids", "-o", "kept.bpe"];
+    folder.run(&[&extend[..], &keep].concat()).succeeds();
+    let run = folder.run_with("269", &["decode", "-", "-m", "kept.bpe", "-q"]);
+    assert_eq!(run.succeeds().text(), "<s>");
+    let run = folder.run_with("270", &["decode", "-", "-m", "kept.bpe", "-q"]);
+    assert_ne!(run.succeeds().text(), "");
+    folder
+        .run(&["train", "new.txt", "--keep-special-ids", "-o", "x.bpe"])
+        .fails(2, &["required arguments"]);
+}
+
+#[test]
 fn text_is_normalized_by_the_model() {
     let folder = Folder::with_model();
     folder.run(&["convert", "m.bpe", "-o", "m.json"]).succeeds();

@@ -193,6 +193,55 @@ fn tables_have_a_list_for_each_document() {
 }
 
 #[test]
+fn documents_are_post_processed_on_request() {
+    let folder = Folder::with_model();
+    folder.run(&["convert", "m.bpe", "-o", "m.json"]).succeeds();
+    let json = String::from_utf8(folder.read("m.json")).unwrap();
+    let start = json.find("\"post_processor\": {").unwrap();
+    let end = start + json[start..].find('}').unwrap() + 1;
+    let processor = |single: &str| {
+        let text = r#"{"Sequence": {"id": "A", "type_id": 0}}"#;
+        let template = format!(
+            r#""post_processor": {{"type": "TemplateProcessing", "single": [{text}, {single}], "pair": [],
+            "special_tokens": {{"s": {{"id": "s", "ids": [269, 97], "tokens": ["s", "a"]}}}}}}"#
+        );
+        let mut json = json.clone();
+        json.replace_range(start..end, &template.replace("TEXT", text));
+        json
+    };
+    let token = r#"{"SpecialToken": {"id": "s", "type_id": 0}}"#;
+    folder.write("p.json", processor(token));
+    folder.write("twice.json", processor("TEXT"));
+    let run = |arguments: &[&str]| {
+        let run = folder.run_with("low", &[arguments, &["-", "-q"]].concat());
+        run.succeeds().text().to_owned()
+    };
+    let plain = run(&["encode", "-m", "p.json"]);
+    let (encode, count) = (["encode", "-m", "p.json"], ["count", "-m", "p.json"]);
+    let processed = run(&[&encode[..], &["--post-process"]].concat());
+    assert_eq!(processed.trim_end(), format!("{} 269 97", plain.trim_end()));
+    let appended = ["--post-process", "--append-special", "<s>"];
+    let appended = run(&[&encode[..], &appended].concat());
+    assert_eq!(appended.trim_end(), format!("{} 269", processed.trim_end()));
+    let number = |counted: String| {
+        counted
+            .split('\t')
+            .next()
+            .unwrap()
+            .parse::<usize>()
+            .unwrap()
+    };
+    let post_processed = number(run(&[&count[..], &["--post-process"]].concat()));
+    assert_eq!(post_processed, number(run(&count)) + 2);
+    folder
+        .run_with(
+            "low",
+            &["encode", "-", "-m", "twice.json", "--post-process"],
+        )
+        .fails(1, &["the template of the model repeats the text"]);
+}
+
+#[test]
 fn special_tokens_are_added_to_documents_and_found_when_allowed() {
     let (folder, ids) = folder();
     let around = ["--prepend-special", "<s>", "--append-special", "<s>"];

@@ -28,6 +28,7 @@
 //! | `symbols` | u32 flags (bit 0 `characters`, bit 1 `byte_fallback`, bit 2 `fuse_unknown`, bit 3 whether an id follows), the u32 id of the unknown token; absent if every byte is a token and a first symbol |
 //! | `decoder` | u32 flags (bit 0 byte fallback, bit 1 whether a character to strip follows), its code point and the u32 maximum number, then u32 number of replacements and for each the two strings; absent if tokens decode to their bytes |
 //! | `settings` | `truncation` and `padding` of the original `tokenizer.json`, each as JSON in a string, empty if not set; the section is absent if both are empty |
+//! | `template` | the templates for one text and for a pair: for each, u32 number of parts and, for each part, u32 kind (0 first text, 1 second text, 2 added id), u32 id (0 for a text), u32 type id; the template for a pair is absent if it is unknown |
 //! | `known` | ignored and never written; earlier releases stored pieces with their ids in it |
 //!
 //! The gap rules are 0 keep, 1 drop, 2 only, 3 with next, 4 with previous and 5 contiguous. 256 is added for a
@@ -36,16 +37,20 @@
 //! The flags of a special token are, from bit 0: `special`, `normalized`, `lstrip`, `rstrip`, `single_word`,
 //! and whether decoded bytes follow.
 //!
+//! Without the section `template`, the ids in `extras` are added with type id 0, and the template for a pair is
+//! unknown unless there are none. With it, `extras` contains none.
+//!
 //! A reader accepts its own version only and refuses unknown sections. `normal`, `rewrites`, `empty`, `symbols`,
-//! `decoder` and `settings` are written only for models that need them, so that older readers, which do not
-//! know these sections, accept all other models.
+//! `decoder`, `template` and `settings` are written only for models that need them, so that older readers,
+//! which do not know these sections, accept all other models.
 
 use std::borrow::Cow;
 
 use crate::merges::{Merge, Merges, MergesError};
-use crate::model::{Affixes, CallSettings, Merging, Model, ModelError};
+use crate::model::{CallSettings, Merging, Model, ModelError};
 use crate::normalize::{MAX_STEPS as MAX_NORMALIZER_STEPS, Normalizer, Replace, ReplaceError};
 use crate::pattern::{Gaps, Pattern, PatternError};
+use crate::post_processor::{Affixes, PostProcessor, Template, TemplatePart};
 use crate::rewrite::{MAX_STEPS, Metaspace, PrependScheme, RewriteStep, never_fails};
 use crate::special::{SpecialToken, SpecialTokens};
 use crate::symbols::Symbols;
@@ -154,6 +159,9 @@ fn deciding_sections(model: &Model) -> Vec<(&'static str, Cow<'_, [u8]>)> {
     if let Some(decoder) = model.text_decoder() {
         sections.push(("decoder", decoder_section(decoder).into()));
     }
+    if simple_affixes(model).is_none() {
+        sections.push(("template", template_section(model.post_processor()).into()));
+    }
     sections
 }
 
@@ -236,6 +244,11 @@ pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
         after: extras.counted_u32s()?,
     };
     extras.end()?;
+    let processor = match sections.find("template") {
+        None => affixes.into(),
+        Some(section) if affixes == Affixes::default() => read_templates(section)?,
+        Some(_) => return Err(extras.fault("ids around a text, although there is a template")),
+    };
     code.end()?;
     if normalizer.as_ref().is_none_or(|n| *n == Normalizer::Nfc)
         && let Some(section) = sections.find("normal")
@@ -253,7 +266,7 @@ pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
         .with_text_decoder(decoder)
         .with_normalizer(normalizer)
         .with_rewrites(rewrites.unwrap_or_default())
-        .with_affixes(affixes)?
+        .with_post_processor(processor)?
         .with_call_settings(settings.unwrap_or_default()))
 }
 
@@ -377,7 +390,7 @@ fn read_specials(mut section: Section<'_>) -> Result<SpecialTokens, NativeError>
 }
 
 fn extras_section(model: &Model) -> Vec<u8> {
-    let affixes = model.affixes();
+    let affixes = simple_affixes(model).unwrap_or_default();
     let mut bytes = u32s([normalizer_code(model)]);
     for ids in [&affixes.before, &affixes.after] {
         bytes.extend(u32s([ids.len() as u32]));
@@ -606,6 +619,51 @@ fn read_rewrites(mut section: Section<'_>) -> Result<Vec<RewriteStep>, NativeErr
     }
 }
 
+/// Returns the ids around a text, if they determine the post-processor.
+fn simple_affixes(model: &Model) -> Option<Affixes> {
+    let affixes = model.post_processor().affixes()?;
+    (PostProcessor::from(affixes.clone()) == *model.post_processor()).then_some(affixes)
+}
+
+fn template_section(processor: &PostProcessor) -> Vec<u8> {
+    let templates = [Some(processor.single()), processor.pair()];
+    let mut bytes = Vec::new();
+    for template in templates.into_iter().flatten() {
+        bytes.extend(u32s([template.parts().len() as u32]));
+        bytes.extend(u32s(template.parts().iter().flat_map(|part| match *part {
+            TemplatePart::First { type_id } => [0, 0, type_id],
+            TemplatePart::Second { type_id } => [1, 0, type_id],
+            TemplatePart::Added { id, type_id } => [2, id, type_id],
+        })));
+    }
+    bytes
+}
+
+fn read_templates(mut section: Section<'_>) -> Result<PostProcessor, NativeError> {
+    let single = read_template(&mut section)?;
+    let pair = match section.bytes.is_empty() {
+        true => None,
+        false => Some(read_template(&mut section)?),
+    };
+    section.end()?;
+    PostProcessor::new(single, pair)
+        .map_err(|_| section.fault("a template for one text without it or with a second text"))
+}
+
+fn read_template(section: &mut Section<'_>) -> Result<Template, NativeError> {
+    let mut parts = Vec::new();
+    for _ in 0..section.u32()? {
+        let (kind, id, type_id) = (section.u32()?, section.u32()?, section.u32()?);
+        parts.push(match (kind, id) {
+            (0, 0) => TemplatePart::First { type_id },
+            (1, 0) => TemplatePart::Second { type_id },
+            (2, id) => TemplatePart::Added { id, type_id },
+            _ => return Err(section.fault("unknown kind of part")),
+        });
+    }
+    Ok(parts.into())
+}
+
 fn settings_section(settings: &CallSettings) -> Vec<u8> {
     let mut bytes = Vec::new();
     for json in [&settings.truncation, &settings.padding] {
@@ -630,9 +688,9 @@ fn read_settings(mut section: Section<'_>) -> Result<CallSettings, NativeError> 
     }
 }
 
-const SECTION_NAMES: [&str; 14] = [
+const SECTION_NAMES: [&str; 15] = [
     "pattern", "ends", "tokens", "merging", "merges", "specials", "extras", "empty", "symbols",
-    "decoder", "known", "settings", "normal", "rewrites",
+    "decoder", "known", "settings", "normal", "rewrites", "template",
 ];
 
 /// The sections of a file whose header and checksum were verified.
@@ -803,7 +861,7 @@ mod tests {
         Model::new(parts.0, parts.1, model.merging().clone(), specials)
             .unwrap()
             .with_normalizer(Some(Normalizer::Nfc))
-            .with_affixes(affixes)
+            .with_post_processor(affixes)
             .unwrap()
     }
 

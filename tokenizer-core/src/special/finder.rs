@@ -9,7 +9,11 @@
 //! This replaces the automaton's own prefilter, which searches for the rarest bytes of each string: with many
 //! strings, some of these bytes occur in most texts. Figures: `docs/design/encoding.md`.
 
-use aho_corasick::{AhoCorasick, Input, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
+
+/// Limit on the total length of strings for which a deterministic automaton may be built: it has up to 1 KiB
+/// per byte of them.
+const MAX_DFA_BYTES: usize = 1 << 16;
 
 #[derive(Debug)]
 pub(super) struct Finder {
@@ -22,9 +26,11 @@ impl Finder {
     /// If the strings together are too long for an automaton.
     pub(super) fn new(contents: &[Vec<u8>]) -> Self {
         let prefilter = Prefilter::new(contents);
+        let bytes: usize = contents.iter().map(Vec::len).sum();
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
             .prefilter(prefilter.is_none())
+            .kind((bytes > MAX_DFA_BYTES).then_some(AhoCorasickKind::ContiguousNFA))
             .build(contents)
             .expect("MAX_BYTES bounds the number of states");
         Finder {

@@ -33,6 +33,7 @@ pub struct TrainOptions {
     pub(crate) tie_break: TieBreak,
     pub(crate) specials: Vec<String>,
     threads: usize,
+    keep_special_ids: bool,
     thresholds: Thresholds,
 }
 
@@ -50,6 +51,7 @@ impl TrainOptions {
             tie_break: TieBreak::Raw,
             specials: Vec::new(),
             threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
+            keep_special_ids: false,
             thresholds: Thresholds::DEFAULT,
         }
     }
@@ -86,6 +88,17 @@ impl TrainOptions {
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self
+    }
+
+    /// Makes [`extend`](crate::extend()) add new tokens after the special tokens, so that no id changes.
+    /// Other training ignores this.
+    pub fn keep_special_ids(mut self, keep: bool) -> Self {
+        self.keep_special_ids = keep;
+        self
+    }
+
+    pub(crate) fn keeps_special_ids(&self) -> bool {
+        self.keep_special_ids
     }
 
     /// Makes training return [`TrainError::Stopped`] after another thread sets `flag`, usually within 10 ms.

@@ -281,6 +281,7 @@ class Tokenizer:
         allowed_special: _Allowed = (),
         prepend: int | str | None = None,
         append: int | str | None = None,
+        add_special_tokens: bool = False,
     ) -> list[int]:
         """Returns the ids of a text.
 
@@ -292,6 +293,8 @@ class Tokenizer:
                 start at the same position, the longer wins.
             prepend (int | str | None): an id or special token to insert before the ids.
             append (int | str | None): an id or special token to add after the ids.
+            add_special_tokens (bool): apply the post-processor of the model's `tokenizer.json`, inside
+                `prepend` and `append`.
 
         Raises:
             TypeError: not `str` or `bytes`.
@@ -305,6 +308,33 @@ class Tokenizer:
             >>> tokenizer.encode("hello", prepend="<|bos|>")
             [100257, 15339]
         """
+    def encode_pair(
+        self,
+        first: str | bytes,
+        second: str | bytes,
+        *,
+        add_special_tokens: bool = True,
+        allowed_special: _Allowed = (),
+    ) -> tuple[list[int], list[int]]:
+        """Returns the ids of a pair of texts and their type ids, as the post-processor of the model's
+        `tokenizer.json` arranges them. Without a post-processor, the ids of the texts follow each other and
+        have the type ids 0 and 1.
+
+        Args:
+            first, second (str | bytes): the texts.
+            add_special_tokens (bool): add the special tokens of the post-processor.
+            allowed_special: as in `encode`.
+
+        Returns:
+            tuple[list[int], list[int]]: the ids, and the type id of each.
+
+        Raises:
+            TypeError, UnicodeEncodeError: as `encode`.
+            ValueError: as `encode`, or the file of the model has no template for pairs.
+
+            >>> tokenizer.encode_pair("hello world", "hello")
+            ([15339, 1917, 15339], [0, 0, 1])
+        """
     def encode_batch(
         self,
         texts: Iterable[str | bytes],
@@ -313,6 +343,7 @@ class Tokenizer:
         allowed_special: _Allowed = (),
         prepend: int | str | None = None,
         append: int | str | None = None,
+        add_special_tokens: bool = False,
     ) -> list[list[int]]:
         """Returns the ids of many texts as lists.
 
@@ -322,7 +353,7 @@ class Tokenizer:
         Args:
             texts (Iterable[str | bytes]): the texts.
             threads (int): the maximum number of threads, at least 1.
-            allowed_special, prepend, append: as in `encode`, for every text.
+            allowed_special, prepend, append, add_special_tokens: as in `encode`, for every text.
 
         Raises:
             TypeError, UnicodeEncodeError, ValueError, KeyError: as `encode`; the message contains the
@@ -339,13 +370,14 @@ class Tokenizer:
         allowed_special: _Allowed = (),
         prepend: int | str | None = None,
         append: int | str | None = None,
+        add_special_tokens: bool = False,
     ) -> npt.NDArray[np.uint32]:
         """Returns the ids of a text as an array.
 
         Args:
             text (str | bytes): the text.
             threads (int): the maximum number of threads, at least 1.
-            allowed_special, prepend, append: as in `encode`.
+            allowed_special, prepend, append, add_special_tokens: as in `encode`.
 
         Returns:
             numpy.ndarray: one-dimensional, uint32.
@@ -365,6 +397,7 @@ class Tokenizer:
         allowed_special: _Allowed = (),
         prepend: int | str | None = None,
         append: int | str | None = None,
+        add_special_tokens: bool = False,
     ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
         """Returns the ids of many texts in one array.
 
@@ -373,7 +406,7 @@ class Tokenizer:
         Args:
             texts (Iterable[str | bytes]): the texts.
             threads (int): the maximum number of threads, at least 1.
-            allowed_special, prepend, append: as in `encode`, for every text.
+            allowed_special, prepend, append, add_special_tokens: as in `encode`, for every text.
 
         Returns:
             tuple[numpy.ndarray, numpy.ndarray]: the ids of all texts (uint32), and offsets (int64, one
@@ -473,14 +506,19 @@ class Tokenizer:
             [15339, 1917]
         """
     def count(
-        self, text: str | bytes, threads: int = 1, *, allowed_special: _Allowed = ()
+        self,
+        text: str | bytes,
+        threads: int = 1,
+        *,
+        allowed_special: _Allowed = (),
+        add_special_tokens: bool = False,
     ) -> int:
         """Returns the number of ids of a text. Faster than `encode`, because it stores no ids.
 
         Args:
             text (str | bytes): the text.
             threads (int): the maximum number of threads, at least 1.
-            allowed_special: as in `encode`.
+            allowed_special, add_special_tokens: as in `encode`.
 
         Raises:
             TypeError, UnicodeEncodeError, ValueError: as `encode`.
@@ -489,14 +527,19 @@ class Tokenizer:
             2
         """
     def count_batch(
-        self, texts: Iterable[str | bytes], threads: int = 1, *, allowed_special: _Allowed = ()
+        self,
+        texts: Iterable[str | bytes],
+        threads: int = 1,
+        *,
+        allowed_special: _Allowed = (),
+        add_special_tokens: bool = False,
     ) -> list[int]:
         """Returns the number of ids of each of many texts.
 
         Args:
             texts (Iterable[str | bytes]): the texts.
             threads (int): the maximum number of threads, at least 1.
-            allowed_special: as in `encode`.
+            allowed_special, add_special_tokens: as in `encode`.
 
         Raises:
             TypeError, UnicodeEncodeError, ValueError: as `encode`; the message contains the index of
@@ -620,6 +663,29 @@ class Tokenizer:
             >>> stream = tokenizer.decode_stream()
             >>> "".join(stream.push(id) for id in [15339, 1917]) + stream.finish()
             'hello world'
+        """
+    def add_tokens(
+        self, tokens: Iterable[str | AddedToken], *, special: bool = False
+    ) -> Tokenizer:
+        """Returns a new tokenizer with more special or added tokens. This one does not change, because
+        tokenizers are immutable. No id changes: new tokens take the ids after the highest one.
+
+        Ids equal those of `add_tokens` of `tokenizers`. A token that exists keeps its id: an added token
+        takes the new flags, and an ordinary token, in byte-level spelling, becomes an added token.
+
+        Args:
+            tokens (Iterable[str | AddedToken]): the tokens: texts, or objects with the attributes of an
+                `AddedToken`, of this package or of `tokenizers`. Their ids are ignored.
+            special (bool): all tokens are special. A text has the flag `normalized` if it is not special,
+                and no other flag.
+
+        Raises:
+            TypeError: `tokens` is a single text, or an element has another type.
+            ValueError: the tokens together are too long.
+
+            >>> larger = tokenizer.add_tokens(["<|call|>"], special=True)
+            >>> larger.token_to_id("<|call|>") == tokenizer.vocab_size
+            True
         """
     def token_to_id(self, token: str | bytes) -> int:
         """Returns the id of a token, ordinary or special.

@@ -33,6 +33,8 @@ impl Tokenizer {
     ///         start at the same position, the longer wins.
     ///     prepend (int | str | None): an id or special token to insert before the ids.
     ///     append (int | str | None): an id or special token to add after the ids.
+    ///     add_special_tokens (bool): apply the post-processor of the model's `tokenizer.json`, inside
+    ///         `prepend` and `append`.
     ///
     /// Raises:
     ///     TypeError: not `str` or `bytes`.
@@ -46,8 +48,9 @@ impl Tokenizer {
     ///     >>> tokenizer.encode("hello", prepend="<|bos|>")
     ///     [100257, 15339]
     #[pyo3(
-        signature = (text, *, allowed_special = None, prepend = None, append = None),
-        text_signature = "($self, text, *, allowed_special=(), prepend=None, append=None)"
+        signature = (text, *, allowed_special = None, prepend = None, append = None,
+            add_special_tokens = false),
+        text_signature = "($self, text, *, allowed_special=(), prepend=None, append=None, add_special_tokens=False)"
     )]
     fn encode<'py>(
         &self,
@@ -56,10 +59,56 @@ impl Tokenizer {
         allowed_special: Option<&Bound<'py, PyAny>>,
         prepend: Option<Affix>,
         append: Option<Affix>,
+        add_special_tokens: bool,
     ) -> PyResult<Bound<'py, PyList>> {
         guard(|| {
-            let request = self.request(1, allowed_special, prepend, append)?;
+            let request = self
+                .request(1, allowed_special, prepend, append)?
+                .add_special_tokens(add_special_tokens);
             encoded(py, &request, &text, |ids| self.ints.list(py, ids))
+        })
+    }
+
+    /// Returns the ids of a pair of texts and their type ids, as the post-processor of the model's
+    /// `tokenizer.json` arranges them. Without a post-processor, the ids of the texts follow each other and
+    /// have the type ids 0 and 1.
+    ///
+    /// Args:
+    ///     first, second (str | bytes): the texts.
+    ///     add_special_tokens (bool): add the special tokens of the post-processor.
+    ///     allowed_special: as in `encode`.
+    ///
+    /// Returns:
+    ///     tuple[list[int], list[int]]: the ids, and the type id of each.
+    ///
+    /// Raises:
+    ///     TypeError, UnicodeEncodeError: as `encode`.
+    ///     ValueError: as `encode`, or the file of the model has no template for pairs.
+    ///
+    ///     >>> tokenizer.encode_pair("hello world", "hello")
+    ///     ([15339, 1917, 15339], [0, 0, 1])
+    #[pyo3(
+        signature = (first, second, *, add_special_tokens = true, allowed_special = None),
+        text_signature = "($self, first, second, *, add_special_tokens=True, allowed_special=())"
+    )]
+    fn encode_pair<'py>(
+        &self,
+        py: Python<'py>,
+        first: Text,
+        second: Text,
+        add_special_tokens: bool,
+        allowed_special: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<(Bound<'py, PyList>, Vec<u32>)> {
+        guard(|| {
+            let request = self.request(1, allowed_special, None, None)?;
+            let encoded = |text: &Text| encoded(py, &request, text, |ids| Ok(ids.to_vec()));
+            let (first, second) = (encoded(&first)?, encoded(&second)?);
+            let processor = self.model().post_processor();
+            let pair = processor.process_pair(&first, &second, add_special_tokens);
+            let (ids, type_ids) = pair.ok_or_else(|| {
+                value_error("the model's file has ids to add, but no template for pairs of texts")
+            })?;
+            Ok((self.ints.list(py, &ids)?, type_ids))
         })
     }
 
@@ -71,7 +120,7 @@ impl Tokenizer {
     /// Args:
     ///     texts (Iterable[str | bytes]): the texts.
     ///     threads (int): the maximum number of threads, at least 1.
-    ///     allowed_special, prepend, append: as in `encode`, for every text.
+    ///     allowed_special, prepend, append, add_special_tokens: as in `encode`, for every text.
     ///
     /// Raises:
     ///     TypeError, UnicodeEncodeError, ValueError, KeyError: as `encode`; the message contains the
@@ -79,9 +128,11 @@ impl Tokenizer {
     ///
     ///     >>> tokenizer.encode_batch(["hello world", "hello"], append="<|bos|>")
     ///     [[15339, 1917, 100257], [15339, 100257]]
+    #[allow(clippy::too_many_arguments)]
     #[pyo3(
-        signature = (texts, threads = 1, *, allowed_special = None, prepend = None, append = None),
-        text_signature = "($self, texts, threads=1, *, allowed_special=(), prepend=None, append=None)"
+        signature = (texts, threads = 1, *, allowed_special = None, prepend = None, append = None,
+            add_special_tokens = false),
+        text_signature = "($self, texts, threads=1, *, allowed_special=(), prepend=None, append=None, add_special_tokens=False)"
     )]
     fn encode_batch<'py>(
         &self,
@@ -91,9 +142,12 @@ impl Tokenizer {
         allowed_special: Option<&Bound<'py, PyAny>>,
         prepend: Option<Affix>,
         append: Option<Affix>,
+        add_special_tokens: bool,
     ) -> PyResult<Bound<'py, PyList>> {
         guard(|| {
-            let request = self.request(threads, allowed_special, prepend, append)?;
+            let request = self
+                .request(threads, allowed_special, prepend, append)?
+                .add_special_tokens(add_special_tokens);
             batches::lists(py, &self::texts(texts)?, threads, &self.ints, &request)
         })
     }
@@ -103,7 +157,7 @@ impl Tokenizer {
     /// Args:
     ///     text (str | bytes): the text.
     ///     threads (int): the maximum number of threads, at least 1.
-    ///     allowed_special, prepend, append: as in `encode`.
+    ///     allowed_special, prepend, append, add_special_tokens: as in `encode`.
     ///
     /// Returns:
     ///     numpy.ndarray: one-dimensional, uint32.
@@ -114,9 +168,11 @@ impl Tokenizer {
     ///
     ///     >>> tokenizer.encode_numpy("hello world")
     ///     array([15339,  1917], dtype=uint32)
+    #[allow(clippy::too_many_arguments)]
     #[pyo3(
-        signature = (text, threads = 1, *, allowed_special = None, prepend = None, append = None),
-        text_signature = "($self, text, threads=1, *, allowed_special=(), prepend=None, append=None)"
+        signature = (text, threads = 1, *, allowed_special = None, prepend = None, append = None,
+            add_special_tokens = false),
+        text_signature = "($self, text, threads=1, *, allowed_special=(), prepend=None, append=None, add_special_tokens=False)"
     )]
     fn encode_numpy<'py>(
         &self,
@@ -126,9 +182,12 @@ impl Tokenizer {
         allowed_special: Option<&Bound<'py, PyAny>>,
         prepend: Option<Affix>,
         append: Option<Affix>,
+        add_special_tokens: bool,
     ) -> PyResult<Bound<'py, PyArray1<u32>>> {
         guard(|| {
-            let request = self.request(threads, allowed_special, prepend, append)?;
+            let request = self
+                .request(threads, allowed_special, prepend, append)?
+                .add_special_tokens(add_special_tokens);
             if text.len() < LONG {
                 return encoded(py, &request, &text, |ids| ids::array(py, ids.to_vec()));
             }
@@ -146,7 +205,7 @@ impl Tokenizer {
     /// Args:
     ///     texts (Iterable[str | bytes]): the texts.
     ///     threads (int): the maximum number of threads, at least 1.
-    ///     allowed_special, prepend, append: as in `encode`, for every text.
+    ///     allowed_special, prepend, append, add_special_tokens: as in `encode`, for every text.
     ///
     /// Returns:
     ///     tuple[numpy.ndarray, numpy.ndarray]: the ids of all texts (uint32), and offsets (int64, one
@@ -160,9 +219,11 @@ impl Tokenizer {
     ///     >>> ids, offsets = tokenizer.encode_batch_numpy(["hello world", "hello"])
     ///     >>> offsets
     ///     array([0, 2, 3])
+    #[allow(clippy::too_many_arguments)]
     #[pyo3(
-        signature = (texts, threads = 1, *, allowed_special = None, prepend = None, append = None),
-        text_signature = "($self, texts, threads=1, *, allowed_special=(), prepend=None, append=None)"
+        signature = (texts, threads = 1, *, allowed_special = None, prepend = None, append = None,
+            add_special_tokens = false),
+        text_signature = "($self, texts, threads=1, *, allowed_special=(), prepend=None, append=None, add_special_tokens=False)"
     )]
     fn encode_batch_numpy<'py>(
         &self,
@@ -172,9 +233,12 @@ impl Tokenizer {
         allowed_special: Option<&Bound<'py, PyAny>>,
         prepend: Option<Affix>,
         append: Option<Affix>,
+        add_special_tokens: bool,
     ) -> PyResult<IdsAndOffsets<'py>> {
         guard(|| {
-            let request = self.request(threads, allowed_special, prepend, append)?;
+            let request = self
+                .request(threads, allowed_special, prepend, append)?
+                .add_special_tokens(add_special_tokens);
             let texts = self::texts(texts)?;
             let batch = stoppable(py, bytes_of(&texts), |stop| {
                 request.encode_batch(&texts, threads, stop)
@@ -190,7 +254,7 @@ impl Tokenizer {
     /// Args:
     ///     text (str | bytes): the text.
     ///     threads (int): the maximum number of threads, at least 1.
-    ///     allowed_special: as in `encode`.
+    ///     allowed_special, add_special_tokens: as in `encode`.
     ///
     /// Raises:
     ///     TypeError, UnicodeEncodeError, ValueError: as `encode`.
@@ -198,8 +262,8 @@ impl Tokenizer {
     ///     >>> tokenizer.count("hello world")
     ///     2
     #[pyo3(
-        signature = (text, threads = 1, *, allowed_special = None),
-        text_signature = "($self, text, threads=1, *, allowed_special=())"
+        signature = (text, threads = 1, *, allowed_special = None, add_special_tokens = false),
+        text_signature = "($self, text, threads=1, *, allowed_special=(), add_special_tokens=False)"
     )]
     fn count(
         &self,
@@ -207,9 +271,12 @@ impl Tokenizer {
         text: Text,
         threads: usize,
         allowed_special: Option<&Bound<'_, PyAny>>,
+        add_special_tokens: bool,
     ) -> PyResult<usize> {
         guard(|| {
-            let request = self.request(threads, allowed_special, None, None)?;
+            let request = self
+                .request(threads, allowed_special, None, None)?
+                .add_special_tokens(add_special_tokens);
             let count = |stop: Option<&_>| request.count(&text, threads, stop);
             stoppable(py, text.len(), count)?.map_err(value_error)
         })
@@ -220,7 +287,7 @@ impl Tokenizer {
     /// Args:
     ///     texts (Iterable[str | bytes]): the texts.
     ///     threads (int): the maximum number of threads, at least 1.
-    ///     allowed_special: as in `encode`.
+    ///     allowed_special, add_special_tokens: as in `encode`.
     ///
     /// Raises:
     ///     TypeError, UnicodeEncodeError, ValueError: as `encode`; the message contains the index of
@@ -229,8 +296,8 @@ impl Tokenizer {
     ///     >>> tokenizer.count_batch(["hello world", "hello"])
     ///     [2, 1]
     #[pyo3(
-        signature = (texts, threads = 1, *, allowed_special = None),
-        text_signature = "($self, texts, threads=1, *, allowed_special=())"
+        signature = (texts, threads = 1, *, allowed_special = None, add_special_tokens = false),
+        text_signature = "($self, texts, threads=1, *, allowed_special=(), add_special_tokens=False)"
     )]
     fn count_batch(
         &self,
@@ -238,9 +305,12 @@ impl Tokenizer {
         texts: &Bound<'_, PyAny>,
         threads: usize,
         allowed_special: Option<&Bound<'_, PyAny>>,
+        add_special_tokens: bool,
     ) -> PyResult<Vec<usize>> {
         guard(|| {
-            let request = self.request(threads, allowed_special, None, None)?;
+            let request = self
+                .request(threads, allowed_special, None, None)?
+                .add_special_tokens(add_special_tokens);
             let texts = self::texts(texts)?;
             let count = |stop: Option<&_>| request.count_batch(&texts, threads, stop);
             stoppable(py, bytes_of(&texts), count)?.map_err(value_error)

@@ -3,13 +3,13 @@
 use numpy::PyArray1;
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 use tokenizer_core::{Merging, SpecialToken, TokenId, rank_merges};
 
 use super::Tokenizer;
-use crate::errors::guard;
+use crate::errors::{guard, value_error};
 use crate::ids;
-use crate::text::Text;
+use crate::text::{Text, refuse_single_text};
 
 #[pymethods]
 impl Tokenizer {
@@ -94,6 +94,42 @@ impl Tokenizer {
         self.model().specials().iter().map(added).collect()
     }
 
+    /// Returns a new tokenizer with more special or added tokens. This one does not change, because
+    /// tokenizers are immutable. No id changes: new tokens take the ids after the highest one.
+    ///
+    /// Ids equal those of `add_tokens` of `tokenizers`. A token that exists keeps its id: an added token
+    /// takes the new flags, and an ordinary token, in byte-level spelling, becomes an added token.
+    ///
+    /// Args:
+    ///     tokens (Iterable[str | AddedToken]): the tokens: texts, or objects with the attributes of an
+    ///         `AddedToken`, of this package or of `tokenizers`. Their ids are ignored.
+    ///     special (bool): all tokens are special. A text has the flag `normalized` if it is not special,
+    ///         and no other flag.
+    ///
+    /// Raises:
+    ///     TypeError: `tokens` is a single text, or an element has another type.
+    ///     ValueError: the tokens together are too long.
+    ///
+    ///     >>> larger = tokenizer.add_tokens(["<|call|>"], special=True)
+    ///     >>> larger.token_to_id("<|call|>") == tokenizer.vocab_size
+    ///     True
+    #[pyo3(signature = (tokens, *, special = false))]
+    fn add_tokens(
+        &self,
+        py: Python<'_>,
+        tokens: &Bound<'_, PyAny>,
+        special: bool,
+    ) -> PyResult<Self> {
+        guard(|| {
+            refuse_single_text(tokens, "tokens")?;
+            let tokens = tokens.try_iter()?;
+            let tokens = tokens.map(|token| added_token(&token?, special));
+            let tokens = tokens.collect::<PyResult<Vec<_>>>()?;
+            let model = py.detach(|| self.model().add_tokens(tokens));
+            model.map(Self::of).map_err(value_error)
+        })
+    }
+
     /// The ordinary tokens with their ids, in ascending order of id, as a new dict. If several tokens
     /// have the same bytes, the dict contains the highest of their ids.
     ///
@@ -169,4 +205,25 @@ impl Tokenizer {
             ids::array(py, lengths)
         })
     }
+}
+
+/// Converts an element of the argument of `add_tokens`.
+fn added_token(token: &Bound<'_, PyAny>, special: bool) -> PyResult<SpecialToken> {
+    if let Ok(text) = token.cast::<PyString>() {
+        return Ok(SpecialToken {
+            special,
+            normalized: !special,
+            ..SpecialToken::new(text.to_str()?, 0)
+        });
+    }
+    let flag = |name: &str| token.getattr(name)?.extract::<bool>();
+    let content: String = token.getattr("content")?.extract()?;
+    Ok(SpecialToken {
+        special: flag("special")? || special,
+        normalized: flag("normalized")?,
+        lstrip: flag("lstrip")?,
+        rstrip: flag("rstrip")?,
+        single_word: flag("single_word")?,
+        ..SpecialToken::new(content, 0)
+    })
 }

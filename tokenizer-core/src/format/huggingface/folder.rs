@@ -9,7 +9,8 @@ use super::json::{At, Json};
 use super::normalizer::read_normalizer;
 use super::pre_tokenizer::{read_pre_tokenizer, refuse_prefix_space};
 use super::read::{Components, check_algorithm, read_with};
-use crate::model::{Affixes, Model};
+use crate::model::Model;
+use crate::post_processor::Affixes;
 use crate::special::SpecialToken;
 
 /// Reads the `tokenizer.json` of a folder, with the added tokens of its companion files.
@@ -126,7 +127,7 @@ pub fn read_gpt2_folder(
         before: affix("add_bos_token", "bos_token")?,
         after: affix("add_eos_token", "eos_token")?,
     };
-    Ok((model.with_affixes(affixes)?, named.is_none()))
+    Ok((model.with_post_processor(affixes)?, named.is_none()))
 }
 
 #[cfg(test)]
@@ -229,7 +230,7 @@ mod tests {
             let (model, assumed) = read(&config(&json)).unwrap();
             assert!(!assumed);
             assert_eq!(contents(&model), [(256, "<|endoftext|>")]);
-            assert_eq!(model.affixes().before, [256]);
+            assert_eq!(model.post_processor().affixes().unwrap().before, [256]);
         }
         for class in [
             "Qwen2Tokenizer",

@@ -4,8 +4,8 @@ use hashbrown::HashSet;
 
 use super::error::{HuggingFaceError, MAX_BYTES};
 use super::json::{At, Json};
-use super::read::with_decoded;
 use super::vocabulary::{Spellings, pair};
+use crate::add_tokens::with_decoded;
 use crate::hash::Seeds;
 use crate::merges::Merge;
 use crate::model::Model;
@@ -74,7 +74,7 @@ pub(super) fn read_gpt2_with(
         rules.push(spellings.merge(pair).map_err(fail)?);
     }
 
-    let added = with_decoded(added_tokens(&spellings, &rules)?, None);
+    let added = with_decoded(added_tokens(&spellings, &rules)?, None, false);
     let pattern = Pattern::named(PatternName::Gpt2);
     spellings.model(pattern, rules, false, &added, Symbols::default())
 }

@@ -7,7 +7,7 @@
 //! | `model` | `BPE` without dropout or affixes; `byte_fallback` not if a byte-level vocabulary lacks a byte | the same |
 //! | `normalizer` | none, `NFC`, `NFD`, `NFKC`, `NFKD`, `Lowercase`, `StripAccents`, `Strip`, `Replace`, `Prepend`, or a `Sequence` of these; a `Replace` must not match the empty string, and its regex must not use look-around | the same |
 //! | `pre_tokenizer` | none, or a `Sequence` of at most one `ByteLevel`, with or without `add_prefix_space`, and any number of `Metaspace`, `Split`, `Digits`, `Punctuation`, `Whitespace`, `WhitespaceSplit` and `CharDelimiterSplit`, before it, or after it if they change no text | none, or a `Sequence` of `Split` and `ByteLevel` |
-//! | `post_processor` | none, `ByteLevel`, `TemplateProcessing`, or a `Sequence` of these with at most one `TemplateProcessing` | `ByteLevel` or `TemplateProcessing` |
+//! | `post_processor` | none, `ByteLevel`, `TemplateProcessing`, `RobertaProcessing`, `BertProcessing`, or a `Sequence` of these with at most one that adds ids | `ByteLevel` or `TemplateProcessing` |
 //! | `decoder` | with a pre-tokenizer `ByteLevel`: `ByteLevel`, a `Sequence` of it alone, or none, which is read as `ByteLevel`; otherwise a `Sequence` of `Replace`s of strings, `ByteFallback`, `Fuse` and `Strip` at the start, in this order, or one of these | `ByteLevel` or `Sequence` |
 //! | `added_tokens` | with all flags | the same |
 //! | `truncation`, `padding` | none or any object, which is stored but not applied | as read |
@@ -34,6 +34,7 @@ mod folder;
 mod gpt2;
 mod json;
 mod normalizer;
+mod post_processor;
 mod pre_tokenizer;
 mod read;
 mod regex_dialect;

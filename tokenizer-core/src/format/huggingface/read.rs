@@ -3,11 +3,12 @@
 use super::error::{HuggingFaceError, MAX_BYTES};
 use super::json::{At, Json};
 use super::normalizer::read_normalizer;
+use super::post_processor::read_post_processor;
 use super::pre_tokenizer::{PreTokenizer, check_byte_level, read_pre_tokenizer};
 use super::vocabulary::{Spellings, pair};
-use crate::byte_level::bytes_of;
+use crate::add_tokens::with_decoded;
 use crate::merges::Merge;
-use crate::model::{Affixes, CallSettings, Model};
+use crate::model::{CallSettings, Model};
 use crate::normalize::Normalizer;
 use crate::pattern::Pattern;
 use crate::rewrite::RewriteStep;
@@ -66,7 +67,7 @@ pub(super) fn read_with(
         pattern,
         characters,
     } = read_pre_tokenizer(&root.field("pre_tokenizer"))?;
-    let affixes = read_post_processor(&root.field("post_processor"))?.unwrap_or_default();
+    let processor = read_post_processor(&root.field("post_processor"))?;
     let decoder = root.field("decoder");
     let decoding = match characters {
         true => Some(read_text_decoder(&decoder)?),
@@ -95,16 +96,13 @@ pub(super) fn read_with(
             let empty = "a token that the normalizer empties";
             return Err(root.field("added_tokens").refused(empty));
         }
-        Ok(match characters {
-            true => with_normalized(completed, normalizer),
-            false => with_decoded(completed, normalizer),
-        })
+        Ok(with_decoded(completed, normalizer, characters))
     };
     let model = read_model(&root.field("model"), pattern, characters, complete_added)?;
     let model = model
         .with_normalizer(normalizer)
         .with_rewrites(rewrites)
-        .with_affixes(affixes)?;
+        .with_post_processor(processor)?;
     let model = model.with_text_decoder(decoding);
     Ok(model.with_call_settings(settings))
 }
@@ -116,70 +114,6 @@ fn read_setting(at: &At<'_>) -> Result<Option<String>, HuggingFaceError> {
     }
     at.entries()?;
     Ok(Some(serde_json::to_string(at.value)?))
-}
-
-/// Returns the ids added around a text; `None` without a template.
-fn read_post_processor(at: &At<'_>) -> Result<Option<Affixes>, HuggingFaceError> {
-    match at.component()? {
-        None => Ok(None),
-        Some("ByteLevel") => {
-            // As a post-processor, `ByteLevel` affects offsets only.
-            check_byte_level(at)?;
-            Ok(None)
-        }
-        Some("TemplateProcessing") => read_template(at).map(Some),
-        Some("Sequence") => {
-            let mut found = None;
-            for step in at.sequence("processors")? {
-                match read_post_processor(&step)? {
-                    Some(_) if found.is_some() => {
-                        return Err(step.refused("a second TemplateProcessing"));
-                    }
-                    Some(affixes) => found = Some(affixes),
-                    None => {}
-                }
-            }
-            Ok(found)
-        }
-        Some(other) => Err(at.refused(other)),
-    }
-}
-
-fn read_template(at: &At<'_>) -> Result<Affixes, HuggingFaceError> {
-    // `pair` is the template for a pair of texts. Encoding pairs is not supported, so it is not read.
-    at.only("type single pair special_tokens")?;
-    let mut affixes = Affixes::default();
-    let mut text_seen = false;
-    for piece in at.field("single").list()? {
-        let [(kind, _)] = piece.entries()? else {
-            return Err(piece.expected("an object with Sequence or SpecialToken"));
-        };
-        let inside = piece.field(kind);
-        inside.only("id type_id")?;
-        let id = inside.field("id");
-        match kind.as_str() {
-            "Sequence" if id.text()? == "A" && !text_seen => text_seen = true,
-            "Sequence" => return Err(id.unsupported("expected \"A\", once")),
-            "SpecialToken" => {
-                let token = at.field("special_tokens").field(id.text()?);
-                token.only("id ids tokens")?;
-                let side = match text_seen {
-                    true => &mut affixes.after,
-                    false => &mut affixes.before,
-                };
-                for id in token.field("ids").list()? {
-                    side.push(id.id()?);
-                }
-            }
-            other => return Err(piece.refused(other)),
-        }
-    }
-    if !text_seen {
-        return Err(at
-            .field("single")
-            .expected(r#"a list that contains {"Sequence": {"id": "A"}}"#));
-    }
-    Ok(affixes)
 }
 
 /// Checks the decoder. The model stores no decoder: it decodes to the bytes of its tokens, as `ByteLevel`
@@ -277,34 +211,6 @@ fn read_added_tokens(at: &At<'_>) -> Result<Vec<SpecialToken>, HuggingFaceError>
         });
     }
     Ok(tokens)
-}
-
-/// Sets the bytes to which `tokenizers` decodes each token. The `ByteLevel` decoder reads the normalized
-/// content as byte-level text if it is such text, so `é` decodes to the byte 0xE9.
-pub(super) fn with_decoded(
-    mut tokens: Vec<SpecialToken>,
-    normalizer: Option<&Normalizer>,
-) -> Vec<SpecialToken> {
-    for token in &mut tokens {
-        let content = token.normalized_content(normalizer);
-        let spelled = std::str::from_utf8(&content).ok().and_then(bytes_of);
-        let bytes = spelled.unwrap_or_else(|| content.into_owned());
-        token.decoded = (bytes != token.content.as_bytes()).then_some(bytes);
-    }
-    tokens
-}
-
-/// Sets the text to which `tokenizers` decodes each token of a model whose tokens are text, before its decoder:
-/// the normalized content.
-fn with_normalized(
-    mut tokens: Vec<SpecialToken>,
-    normalizer: Option<&Normalizer>,
-) -> Vec<SpecialToken> {
-    for token in &mut tokens {
-        let content = token.normalized_content(normalizer).into_owned();
-        token.decoded = (content != token.content.as_bytes()).then_some(content);
-    }
-    tokens
 }
 
 fn read_model(
@@ -554,8 +460,9 @@ mod tests {
              "pair": [],
              "special_tokens": {"begin": {"id": "begin", "ids": [258, 259], "tokens": ["<s>", "x"]}}}]}"#;
         let affixes = model("post_processor", template);
-        assert_eq!(affixes.affixes().before, [258, 259]);
-        assert!(affixes.affixes().after.is_empty());
+        let affixes = affixes.post_processor().affixes().unwrap();
+        assert_eq!(affixes.before, [258, 259]);
+        assert!(affixes.after.is_empty());
     }
 
     /// Ids and ranges made with `tokenizers` 0.23.1.
@@ -733,8 +640,13 @@ mod tests {
             ),
             (
                 "post_processor",
-                r#"{"type": "BertProcessing"}"#,
-                "post_processor: BertProcessing",
+                r#"{"type": "BertProcessing", "cls": ["<s>"], "sep": ["<s>", 258]}"#,
+                "post_processor.cls: expected a token and its id, found a list",
+            ),
+            (
+                "post_processor",
+                r#"{"type": "NewProcessing"}"#,
+                "post_processor: NewProcessing",
             ),
             (
                 "post_processor",

@@ -41,15 +41,13 @@ pub(super) fn verify(model: &Model, written: Model) -> Result<(), HuggingFaceErr
     if !written_tokens.eq(tokens) {
         return differ("the special tokens".into());
     }
-    let compared = |model: &Model| {
-        let normalizer = model.normalizer().cloned();
-        (
-            normalizer,
-            model.rewrites().to_vec(),
-            model.affixes().clone(),
-        )
-    };
-    if compared(&written) != compared(model) {
+    let processors = [written.post_processor(), model.post_processor()];
+    let is_other_pair = processors[1].pair().is_some() && processors[0] != processors[1];
+    if written.normalizer() != model.normalizer()
+        || written.rewrites() != model.rewrites()
+        || processors[0].single() != processors[1].single()
+        || is_other_pair
+    {
         return differ("the normalizer or the post-processor".into());
     }
     if (written.symbols(), written.text_decoder()) != (model.symbols(), model.text_decoder()) {

@@ -10,7 +10,7 @@ use crate::merges::{Merge, Merges};
 use crate::model::{Merging, Model, ModelError};
 use crate::pattern::Pattern;
 use crate::special::{SpecialToken, SpecialTokens};
-use crate::symbols::{Symbols, is_fallback_token};
+use crate::symbols::{Symbols, fallback_token};
 use crate::token::{MAX_TOKEN_ID, Pair, TokenId};
 use crate::vocab::{Repeats, Vocab, VocabError};
 
@@ -23,6 +23,14 @@ pub(super) struct Spellings<'s> {
 pub(super) fn pair(text: &str) -> Option<(&str, &str)> {
     let pair = text.split_once(' ');
     pair.filter(|(_, right)| !right.contains(' '))
+}
+
+/// Whether a text is the spelling of a token of byte fallback.
+fn is_fallback_token(text: &str) -> bool {
+    let byte = text
+        .get(3..5)
+        .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+    byte.is_some_and(|byte| fallback_token(byte) == text)
 }
 
 impl<'s> Spellings<'s> {

@@ -10,8 +10,9 @@ use super::regex_dialect::to_oniguruma;
 use super::verify::verify;
 use crate::byte_level::{bytes_of, spell};
 use crate::merges::Merge;
-use crate::model::{Affixes, Merging, Model};
+use crate::model::{Merging, Model};
 use crate::pattern::{Gaps, Pattern, PatternName};
+use crate::post_processor::{PostProcessor, Template, TemplatePart};
 use crate::rank_merges::rank_merges;
 use crate::rewrite::{Metaspace, PrependScheme, RewriteStep};
 use crate::special::SpecialToken;
@@ -233,10 +234,11 @@ fn push_splits(pattern: &Pattern, steps: &mut Vec<Json>) -> Result<(), HuggingFa
     Ok(())
 }
 
+/// The post-processor. If the template for a pair is unknown, it is that for one text, twice.
 fn post_processor(model: &Model) -> Json {
-    let Affixes { before, after } = model.affixes();
+    let processor = model.post_processor();
     let spelling = Spelling::of(model);
-    if before.is_empty() && after.is_empty() {
+    if *processor == PostProcessor::default() {
         return match spelling.is_text {
             true => Json::Null,
             false => byte_level(),
@@ -246,20 +248,26 @@ fn post_processor(model: &Model) -> Json {
         Some(token) => token.content.clone(),
         None => spelling.spell(model.token(id).unwrap_or_default()),
     };
-    let piece = |kind: &str, id: &str, text_number: u32| {
-        let fields = object([("id", id.into()), ("type_id", text_number.into())]);
+    let piece = |kind: &str, id: &str, type_id: u32| {
+        let fields = object([("id", id.into()), ("type_id", type_id.into())]);
         object([(kind, fields)])
     };
-    let around = |text: &str, text_number: u32| {
-        let token = |&id: &TokenId| piece("SpecialToken", &name(id), text_number);
-        let text = piece("Sequence", text, text_number);
-        let pieces = before.iter().map(token).chain([text]);
-        pieces.chain(after.iter().map(token)).collect()
+    let pieces = |parts: &[TemplatePart]| -> Vec<Json> {
+        let pieces = parts.iter().map(|part| match *part {
+            TemplatePart::First { type_id } => piece("Sequence", "A", type_id),
+            TemplatePart::Second { type_id } => piece("Sequence", "B", type_id),
+            TemplatePart::Added { id, type_id } => piece("SpecialToken", &name(id), type_id),
+        });
+        pieces.collect()
     };
-    let single: Vec<Json> = around("A", 0);
-    let pair = [single.clone(), around("B", 1)].concat();
-    let ids = before.iter().chain(after);
-    let tokens: BTreeSet<(String, TokenId)> = ids.map(|&id| (name(id), id)).collect();
+    let single = processor.single().parts();
+    let pair = match processor.pair() {
+        Some(pair) => pieces(pair.parts()),
+        None => [pieces(single), pieces(&single_of_second(single))].concat(),
+    };
+    let ids = processor.single().added();
+    let ids = ids.chain(processor.pair().into_iter().flat_map(Template::added));
+    let tokens: BTreeSet<(String, TokenId)> = ids.map(|id| (name(id), id)).collect();
     let tokens = tokens.into_iter().map(|(name, id)| {
         let fields = object([
             ("id", name.as_str().into()),
@@ -270,10 +278,20 @@ fn post_processor(model: &Model) -> Json {
     });
     object([
         ("type", "TemplateProcessing".into()),
-        ("single", Json::List(single)),
+        ("single", Json::List(pieces(single))),
         ("pair", Json::List(pair)),
         ("special_tokens", Json::Object(tokens.collect())),
     ])
+}
+
+/// The template of one text, for the second text of a pair: its type id is 1.
+fn single_of_second(single: &[TemplatePart]) -> Vec<TemplatePart> {
+    let type_id = 1;
+    let second = single.iter().map(|part| match *part {
+        TemplatePart::Added { id, .. } => TemplatePart::Added { id, type_id },
+        _ => TemplatePart::Second { type_id },
+    });
+    second.collect()
 }
 
 fn bpe(model: &Model) -> Result<Json, HuggingFaceError> {
@@ -393,13 +411,15 @@ mod tests {
 
     #[test]
     fn trained_models_round_trip() {
-        let affixes = Affixes {
-            before: vec![259, 259],
-            after: vec![260, 97],
-        };
+        let added = |id, type_id| TemplatePart::Added { id, type_id };
+        let first = TemplatePart::First { type_id: 0 };
+        let second = TemplatePart::Second { type_id: 1 };
+        let single = vec![added(259, 0), added(259, 2), first, added(260, 0), first];
+        let pair = vec![second, added(97, 5), first];
+        let processor = PostProcessor::new(single.into(), Some(pair.into())).unwrap();
         let model = trained(&["<|bos|>", "ende ü"])
             .with_normalizer(Some(Normalizer::Nfc))
-            .with_affixes(affixes)
+            .with_post_processor(processor)
             .unwrap();
         let bytes = write(&model).unwrap();
         assert_eq!(read(&bytes).unwrap(), model);
