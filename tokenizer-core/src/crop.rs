@@ -3,8 +3,8 @@
 //! Each document is cut to a maximum number of characters. The corpus ends after the document that brings the
 //! total *above* a limit; that document is not cut to meet it.
 //!
-//! A character is a Unicode code point. In invalid UTF-8, each sequence that Python's decoder would replace with one
-//! U+FFFD counts as one character (`\xff\xff` is two).
+//! A character is a Unicode code point. In invalid UTF-8, each sequence that Python's decoder would
+//! replace with one U+FFFD counts as one character (`\xff\xff` is two).
 //!
 //! **Cost.** Nothing is copied. Characters are counted at a few gigabytes per second. Without a limit for the
 //! corpus, they are counted only in documents with more bytes than the limit per document.

@@ -137,8 +137,9 @@ pub fn merge_piece(
     }
 }
 
-/// Returns the first symbols of a piece, each with its length in bytes, in a model in which not every symbol is
-/// a token. `units` are the symbols in order; `id` returns the token of a symbol, and `fallback` that of a byte.
+/// Returns the first symbols of a piece, each with its length in bytes, in a model in which not
+/// every symbol is a token. `units` are the symbols in order; `id` returns the token of a symbol,
+/// and `fallback` that of a byte.
 ///
 /// A symbol that is not a token becomes the tokens of its bytes if all of them exist, and otherwise the unknown
 /// token, which is emitted before the next symbol that is a token, and with `fuse` only once. Returns `None` if

@@ -1,8 +1,9 @@
 //! Pre-tokenizer steps that change text, and the splits before them.
 //!
-//! The pieces of a pre-tokenizer are those of its [`Pattern`](crate::Pattern), a chain of splits. If a step
-//! of the pre-tokenizer changes text, such as the space that RoBERTa puts before it, then all steps up to the last such
-//! one are done here, on each segment of the text; the pattern splits each of the resulting sections.
+//! The pieces of a pre-tokenizer are those of its [`Pattern`](crate::Pattern), a chain of splits.
+//! If a step of the pre-tokenizer changes text, such as the space that RoBERTa puts before it, then
+//! all steps up to the last such one are done here, on each segment of the text; the pattern splits
+//! each of the resulting sections.
 
 use std::ops::Range;
 
@@ -90,8 +91,8 @@ pub(crate) fn needs_alignment(steps: &[RewriteStep], has_normalizer: bool) -> bo
 }
 
 /// Applies `steps` to a segment, which must not be empty. Returns the sections, none of them empty.
-/// `is_first` tells whether a section starts at byte 0 of the original text. Linear in the length of the segment
-/// and of the results.
+/// `is_first` tells whether a section starts at byte 0 of the original text. Linear in the length
+/// of the segment and of the results.
 pub(crate) fn rewrite<'t>(
     steps: &[RewriteStep],
     text: Text<'t>,

@@ -333,9 +333,9 @@ pub(crate) fn ids_of_list(list: &Bound<'_, PyList>) -> PyResult<Vec<TokenId>> {
     Ok(ids)
 }
 
-/// Appends the next ids of a list to `ids`: at most `PORTION`, stopping before the first item that is not an int
-/// below `TokenId::MAX`. Returns whether `PORTION` ids were appended, so that more may follow. Runs no Python
-/// code.
+/// Appends the next ids of a list to `ids`: at most `PORTION`, stopping before the first item that
+/// is not an int below `TokenId::MAX`. Returns whether `PORTION` ids were appended, so that more
+/// may follow. Runs no Python code.
 fn read_ints(list: &Bound<'_, PyList>, ids: &mut Vec<TokenId>) -> bool {
     let start = ids.len();
     if start >= list.len() {

@@ -27,7 +27,8 @@ pub(crate) struct ModelArguments {
     /// Set the pattern of a .tiktoken model
     ///
     /// Required for .tiktoken, which does not store its pattern, except for the published files of
-    /// r50k_base, p50k_base, cl100k_base and o200k_base. Refused for other models. A pattern is a name (gpt2, cl100k, o200k or nanochat; also r50k and p50k) or a regex.
+    /// r50k_base, p50k_base, cl100k_base and o200k_base. Refused for other models. A pattern is a
+    /// name (gpt2, cl100k, o200k or nanochat; also r50k and p50k) or a regex.
     #[arg(long, value_name = "NAME|REGEX", value_parser = PatternParser, allow_hyphen_values = true)]
     #[arg(hide_possible_values = true, help_heading = heading::MODEL)]
     pub(crate) pattern: Option<Pattern>,
@@ -84,8 +85,9 @@ pub(crate) struct ModelsArguments {
 }
 
 impl ModelsArguments {
-    /// Returns each model with its options. A --pattern or --model-special belongs to the -m before it; with
-    /// a single model, it may also precede the -m. `matches` are those of the command, and have the order of the options.
+    /// Returns each model with its options. A --pattern or --model-special belongs to the -m before
+    /// it; with a single model, it may also precede the -m. `matches` are those of the command, and
+    /// have the order of the options.
     ///
     /// # Errors
     /// If a model has two patterns, or if there are several models and one of these options precedes every -m.

@@ -76,7 +76,8 @@ pub(crate) struct TrainArguments {
 
     /// Change no id of MODEL
     ///
-    /// New tokens follow the special tokens. The rows of an embedding table that was trained with MODEL then stay valid.
+    /// New tokens follow the special tokens. The rows of an embedding table that was trained with
+    /// MODEL then stay valid.
     #[arg(long, requires = "extend", help_heading = heading::TRAINING)]
     pub(crate) keep_special_ids: bool,
 

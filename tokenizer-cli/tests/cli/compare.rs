@@ -336,7 +336,7 @@ fn a_pattern_without_its_model_is_refused() {
     refused(
         &[gpt2, first, second, o200k].concat(),
         &["--pattern precedes every -m"],
-        after,
+        "tip: give it after the -m of its model",
     );
     refused(
         &[first, gpt2, o200k, second].concat(),

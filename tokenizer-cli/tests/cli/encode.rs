@@ -120,6 +120,8 @@ fn write_ranks(folder: &Folder, ids: usize) {
     for (line, base64) in fixture_bytes().into_iter().enumerate() {
         text.push_str(&format!("{base64} {line}\n"));
     }
+    // Ranks must be below 65,536 or the size of the file, so a long token makes the file larger.
+    text.push_str(&format!("{} 256\n", "QUFB".repeat(1 << 15)));
     text.push_str(&format!("bG93 {}\n", ids - 1));
     folder.write("m.tiktoken", text);
 }

@@ -44,9 +44,9 @@ impl CountOptions {
 
     /// Makes counting return [`CountError::Stopped`] after another thread sets `flag`.
     ///
-    /// The flag is checked after every run of at most 2,048 pieces, usually within 10 ms. It is not checked while the
-    /// splitter is inside a single long piece, while the iterator of documents blocks, or while the counts of the threads
-    /// are merged at the end.
+    /// The flag is checked after every run of at most 2,048 pieces, usually within 10 ms. It is not
+    /// checked while the splitter is inside a single long piece, while the iterator of documents
+    /// blocks, or while the counts of the threads are merged at the end.
     pub fn stop(mut self, flag: Arc<AtomicBool>) -> Self {
         self.stop = Some(flag);
         self
@@ -118,7 +118,8 @@ pub fn count_pieces<D: AsRef<[u8]> + Send + Sync>(
     Ok(merge(&tables, options.threads)?)
 }
 
-/// Counts the pieces of `documents` and returns one table per thread. Before each run of pieces is counted, calls `make_room` with the table and that run.
+/// Counts the pieces of `documents` and returns one table per thread. Before each run of pieces is
+/// counted, calls `make_room` with the table and that run.
 fn tables<D: AsRef<[u8]> + Send + Sync>(
     documents: impl IntoIterator<Item = D, IntoIter: Send>,
     pattern: &Pattern,

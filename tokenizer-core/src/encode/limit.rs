@@ -13,9 +13,9 @@
 //!    the text before the cut, followed by those of the text after it. So the count grows from cut to cut.
 //!    Only the interval between the last cut up to which the text fits and the next cut is searched: a few
 //!    words, or a piece of a million letters.
-//! 2. **Search.** In the interval, galloping and bisection find a prefix that fits but would exceed the limit
-//!    if extended by one character. Then the next longer prefixes are tried, the longest of them first: as many as
-//!    have [`RETRY_BYTES`] bytes in total, and at least [`MIN_RETRIES`].
+//! 2. **Search.** In the interval, galloping and bisection find a prefix that fits but would exceed
+//!    the limit if extended by one character. Then the next longer prefixes are tried, the longest
+//!    of them first: as many as have [`RETRY_BYTES`] bytes in total, and at least [`MIN_RETRIES`].
 //!
 //! There are no cuts if the pattern uses the regex engine, if the normalizer changes the text, or if special
 //! or added tokens are recognized. The interval is then the whole text.

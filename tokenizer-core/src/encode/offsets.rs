@@ -26,12 +26,13 @@ impl Request<'_> {
     /// in between. A range may start or end inside a character, because a token may. The range of a special
     /// token that strips white space includes that white space.
     ///
-    /// If the model changes text, by a normalizer or before it is split, ranges refer to the original text, as
-    /// in `tokenizers`. A character that replaces others, such as a composed one, has the range of the first of
-    /// them, and an inserted one that of the character before it, or after it at the start of the text.
-    /// So the ranges of two tokens may be equal or overlap, and some characters may be in no range. If normalization
-    /// reorders combining marks, the first mark after reordering has the range of the first mark before, and so
-    /// on. No range is empty. If any text changes, 16 more bytes of memory are used for each of its bytes.
+    /// If the model changes text, by a normalizer or before it is split, ranges refer to the
+    /// original text, as in `tokenizers`. A character that replaces others, such as a composed one,
+    /// has the range of the first of them, and an inserted one that of the character before it, or
+    /// after it at the start of the text. So the ranges of two tokens may be equal or overlap, and
+    /// some characters may be in no range. If normalization reorders combining marks, the first
+    /// mark after reordering has the range of the first mark before, and so on. No range is empty.
+    /// If any text changes, 16 more bytes of memory are used for each of its bytes.
     ///
     /// Takes the time of [`Request::encode`] plus one length look-up per token, and 16 bytes of memory per
     /// range.

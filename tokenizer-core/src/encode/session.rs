@@ -266,9 +266,9 @@ struct MissBuffer {
     /// key and bytes are compared.
     recent: [u8; 2 * MISS_BATCH],
     jobs: Vec<MergeJob>,
-    /// Parallel to `jobs`. For a fragment that `add_jobs` cut and did not find in the table: the key under which
-    /// `store` stores its ids. `None` for all other jobs. (`store` also stores the ids of the whole chunk under
-    /// the chunk's own key, for every miss that is not a repeat.)
+    /// Parallel to `jobs`. For a fragment that `add_jobs` cut and did not find in the table: the
+    /// key under which `store` stores its ids. `None` for all other jobs. (`store` also stores the
+    /// ids of the whole chunk under the chunk's own key, for every miss that is not a repeat.)
     fragment_keys: Vec<Option<u128>>,
     /// The ids of all jobs.
     merged: Vec<TokenId>,

@@ -32,12 +32,13 @@ const WINDOW: usize = 1 << 16;
 /// Chunks may have any size and may end inside a word, a special token or a character. Created by
 /// [`Request::stream`].
 ///
-/// **Latency.** Text whose ids a later chunk could change is held back, usually little more than the last
-/// piece: of `"one two thr"`, `" thr"` is held. Trailing white space is held in full, and so is an
-/// unfinished piece of any length. If the model normalizes text, a letter and its combining marks are held
-/// until they are complete. Any other normalizer, or a pre-tokenizer that changes text, holds all text until the
-/// next special token or the end. If the pattern [uses the regex engine](crate::Pattern::uses_regex_engine), no
-/// split position is known in advance: all text is held until the next special token or the end.
+/// **Latency.** Text whose ids a later chunk could change is held back, usually little more than
+/// the last piece: of `"one two thr"`, `" thr"` is held. Trailing white space is held in full, and
+/// so is an unfinished piece of any length. If the model normalizes text, a letter and its
+/// combining marks are held until they are complete. Any other normalizer, or a pre-tokenizer that
+/// changes text, holds all text until the next special token or the end. If the pattern [uses the
+/// regex engine](crate::Pattern::uses_regex_engine), no split position is known in advance: all
+/// text is held until the next special token or the end.
 ///
 /// **Cost.** Linear in the bytes for any chunk size, plus a few dozen nanoseconds per chunk and a call of the
 /// encoder per chunk that completes a piece.

@@ -40,9 +40,9 @@
 //! Without the section `template`, the ids in `extras` are added with type id 0, and the template for a pair is
 //! unknown unless there are none. With it, `extras` contains none.
 //!
-//! A reader accepts its own version only and refuses unknown sections. `normal`, `rewrites`, `empty`, `symbols`,
-//! `decoder`, `template` and `settings` are written only for models that need them, so that older readers,
-//! which do not know these sections, accept all other models.
+//! A reader accepts its own version only and refuses unknown sections. `normal`, `rewrites`,
+//! `empty`, `symbols`, `decoder`, `template` and `settings` are written only for models that need
+//! them, so that older readers, which do not know these sections, accept all other models.
 
 use std::borrow::Cow;
 

@@ -155,8 +155,8 @@ fn any_step() -> impl Strategy<Value = Normalizer> {
 }
 
 proptest! {
-    /// Recording alignments changes no text, and every byte has a range of the original. The characters in which
-    /// the ranges start never decrease.
+    /// Recording alignments changes no text, and every byte has a range of the original. The
+    /// characters in which the ranges start never decrease.
     #[test]
     fn alignments_cover_the_text_in_order(
         steps in prop::collection::vec(any_step(), 1..5),

@@ -130,10 +130,10 @@ impl Pattern {
         ))
     }
 
-    /// Makes all stages of the pattern act on GPT-2's spelling of the text, which has one character per byte: in
-    /// Hugging Face's `tokenizers`, the component `ByteLevel` replaces a text by this spelling, and the
-    /// components after it split the spelling. A piece may then end inside a UTF-8 character. Such a pattern
-    /// [uses the regex engine](Pattern::uses_regex_engine).
+    /// Makes all stages of the pattern act on GPT-2's spelling of the text, which has one character
+    /// per byte: in Hugging Face's `tokenizers`, the component `ByteLevel` replaces a text by this
+    /// spelling, and the components after it split the spelling. A piece may then end inside a
+    /// UTF-8 character. Such a pattern [uses the regex engine](Pattern::uses_regex_engine).
     ///
     /// ```
     /// use tokenizer_core::{Gaps, Pattern};

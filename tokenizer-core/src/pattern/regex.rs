@@ -60,8 +60,8 @@ impl Gaps {
     }
 }
 
-/// Limit on backtracking at one position, after a search has exceeded the engine's own limit. It bounds the time
-/// per character.
+/// Limit on backtracking at one position, after a search has exceeded the engine's own limit. It
+/// bounds the time per character.
 const MAX_STEPS: usize = 2000;
 
 /// A compiled stage of a pattern.
@@ -113,8 +113,9 @@ impl RegexStage {
         }
     }
 
-    /// Like [`find`](Self::find), but searches at each position separately. The engine counts the backtracking of
-    /// a whole search, which is one step per character before a match, so it fails on long texts without a match.
+    /// Like [`find`](Self::find), but searches at each position separately. The engine counts the
+    /// backtracking of a whole search, which is one step per character before a match, so it fails
+    /// on long texts without a match.
     fn find_by_position(
         &self,
         text: &str,

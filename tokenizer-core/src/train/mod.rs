@@ -5,18 +5,18 @@
 //!
 //! **No two merges produce the same bytes.** A merge removes a token boundary for good. So if both
 //! ends of a byte range are boundaries now, no merge has ever crossed them, and the range has been
-//! merged like a piece of its own. (A run of equal tokens is no exception. A merge
-//! pairs such a run from left to right, so the pairs depend on where the run starts, and that may be before the
-//! range. But a pair that reached across the left end of the range would have removed that boundary. So no pair
-//! does, and inside the range pairing starts at its left end, as in a piece of its own.) At any time, equal byte ranges between boundaries therefore hold
-//! the same sequence of tokens. So when a merge first produces a given byte string, every range
-//! between boundaries that holds this string consists of the same pair. Afterwards each of these
-//! ranges is either the new token or, if an overlapping range was merged instead, no longer between
-//! boundaries. No other pair is left that could produce the string.
+//! merged like a piece of its own. (A run of equal tokens is no exception. A merge pairs such a run
+//! from left to right, so the pairs depend on where the run starts, and that may be before the
+//! range. But a pair that reached across the left end of the range would have removed that
+//! boundary. So no pair does, and inside the range pairing starts at its left end, as in a piece of
+//! its own.) At any time, equal byte ranges between boundaries therefore hold the same sequence of
+//! tokens. So when a merge first produces a given byte string, every range between boundaries that
+//! holds this string consists of the same pair. Afterwards each of these ranges is either the new
+//! token or, if an overlapping range was merged instead, no longer between boundaries. No other
+//! pair is left that could produce the string.
 //!
-//! This holds only for models trained from bytes, and when such a model is extended. A model of another origin may
-//! have a pair that produces the bytes of an existing token; when it is extended, such a pair is skipped
-//! (`extend.rs`).
+//! This holds for models trained from bytes, also when they are extended. When a model from elsewhere is
+//! extended, a pair may produce the bytes of an existing token, and is then skipped (`extend.rs`).
 
 mod candidates;
 mod cell;

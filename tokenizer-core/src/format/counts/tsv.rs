@@ -42,8 +42,8 @@ pub fn pattern(bytes: &[u8]) -> Result<Option<Pattern>, CountsError> {
     Ok(None)
 }
 
-/// Calls `each` with the piece and the count of every row, in the order of the lines. Rows with a count of zero or
-/// an empty piece are skipped.
+/// Calls `each` with the piece and the count of every row, in the order of the lines. Rows with a
+/// count of zero or an empty piece are skipped.
 ///
 /// # Errors
 /// At the first invalid line or the first error of `each`.

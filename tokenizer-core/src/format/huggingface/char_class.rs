@@ -29,8 +29,8 @@ const NEWER_PUNCTUATION: &str = concat!(
     r"\x{1E5FF}\x{1E95E}\x{1E95F}",
 );
 
-/// Returns the pattern of a `Split` whose matches are the single characters of a class. `class` is the inside of
-/// the class. No pattern needs the rules that only the regex engine has.
+/// Returns the pattern of a `Split` whose matches are the single characters of a class. `class` is
+/// the inside of the class. No pattern needs the rules that only the regex engine has.
 pub(super) fn split_at(class: &str, gaps: Gaps) -> Result<Pattern, PatternError> {
     let (is, not) = (format!("[{class}]"), format!("[^{class}]"));
     let (regex, gaps) = match gaps {

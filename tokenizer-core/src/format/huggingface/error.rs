@@ -98,7 +98,8 @@ pub enum HuggingFaceError {
         /// The text of the token.
         content: String,
     },
-    /// A regex that is invalid, exceeds a limit, or is not proven to mean the same to Oniguruma and `fancy-regex`.
+    /// A regex that is invalid, exceeds a limit, or is not proven to mean the same to Oniguruma and
+    /// `fancy-regex`.
     #[error("regex {source_text:?}: {error}")]
     Regex {
         /// The regex.

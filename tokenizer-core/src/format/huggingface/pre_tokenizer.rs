@@ -56,8 +56,8 @@ impl Steps {
                     self.rewrite(at, RewriteStep::PrefixSpace)?;
                 }
                 if at.field("use_regex").flag_or(true)? {
-                    // The built-in regex is GPT-2's original. The named pattern is spelled differently but splits
-                    // every text in the same way.
+                    // The built-in regex is GPT-2's original. The named pattern is spelled
+                    // differently but splits every text in the same way.
                     self.patterns.push(Pattern::named(PatternName::Gpt2));
                 }
                 self.byte_level = true;

@@ -5,7 +5,8 @@ use super::dialect::{Dialect, DialectError};
 /// Limit on the length of a regex in bytes. The longest published ones have a few hundred.
 const MAX_LENGTH: usize = 1 << 16;
 
-/// Limit on nested groups, so that the parser of `fancy-regex` and `check`, which are recursive, cannot exhaust the stack.
+/// Limit on nested groups, so that the parser of `fancy-regex` and `check`, which are recursive,
+/// cannot exhaust the stack.
 const MAX_DEPTH: usize = 64;
 
 /// Limit on the bounds of an interval.
