@@ -260,12 +260,15 @@ def test_published_files_are_read_and_written(name, texts, tmp_path):
         assert again.encode(text).ids == theirs.encode(text).ids, repr(text[:80])
 
 
+BERT = {"type": "BertProcessing", "sep": ["a", 1], "cls": ["b", 2]}
+
+
 @pytest.mark.parametrize(
     ("part", "value", "named"),
     [
         ("normalizer", {"type": "Nmt"}, "Nmt"),
         ("pre_tokenizer", {"type": "BertPreTokenizer"}, "BertPreTokenizer"),
-        ("post_processor", {"type": "BertProcessing", "sep": ["a", 1], "cls": ["b", 2]}, "Bert"),
+        ("post_processor", {"type": "Sequence", "processors": [BERT, BERT]}, "second"),
         ("decoder", {"type": "WordPiece", "prefix": "##", "cleanup": True}, "WordPiece"),
         ("truncation", [1], "truncation"),
         ("model", {"type": "Unigram", "vocab": [], "unk_id": 0}, "Unigram"),
