@@ -186,3 +186,23 @@ impl Writer<'_> {
         }
     }
 }
+
+/// Changes each run of valid characters, unless the whole text is ASCII, which such a change leaves as it is.
+/// `change` gets the run and its offset.
+pub(super) fn by_char<'t>(
+    text: Text<'t>,
+    change: impl Fn(&mut Writer<'_>, &str, usize),
+) -> Text<'t> {
+    if text.bytes.is_ascii() {
+        return text;
+    }
+    text.rewritten(|bytes, writer| {
+        let mut at = 0;
+        for chunk in bytes.utf8_chunks() {
+            change(writer, chunk.valid(), at);
+            at += chunk.valid().len();
+            writer.keep(at..at + chunk.invalid().len());
+            at += chunk.invalid().len();
+        }
+    })
+}

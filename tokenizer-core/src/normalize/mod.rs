@@ -21,7 +21,7 @@ use unicode_normalization_alignments::char::is_combining_mark;
 
 use crate::pattern::{Gaps, Pattern, PatternError};
 pub(crate) use aligned::{Alignment, Text};
-use aligned::{Writer, last_char};
+use aligned::{by_char, last_char};
 pub(crate) use nfc::last_settled_cut;
 
 /// Limit on the number of steps of a model's normalizer, since a regex costs milliseconds to compile.
@@ -299,23 +299,6 @@ impl Normalizer {
             }
         }
     }
-}
-
-/// Changes each run of valid characters, unless the whole text is ASCII, which such a change leaves as it is.
-/// `change` gets the run and its offset.
-fn by_char<'t>(text: Text<'t>, change: impl Fn(&mut Writer<'_>, &str, usize)) -> Text<'t> {
-    if text.bytes.is_ascii() {
-        return text;
-    }
-    text.rewritten(|bytes, writer| {
-        let mut at = 0;
-        for chunk in bytes.utf8_chunks() {
-            change(writer, chunk.valid(), at);
-            at += chunk.valid().len();
-            writer.keep(at..at + chunk.invalid().len());
-            at += chunk.invalid().len();
-        }
-    })
 }
 
 /// Removes white space at the ends.

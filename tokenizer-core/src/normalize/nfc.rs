@@ -9,8 +9,7 @@ use std::ops::Range;
 use unicode_normalization_alignments::UnicodeNormalization;
 use unicode_normalization_alignments::char::decompose_canonical;
 
-use super::aligned::{Alignment, Text};
-use super::by_char;
+use super::aligned::{Alignment, Text, by_char};
 use crate::simd::{BLOCK, Kernel, Simd, Tier};
 use crate::unicode::{self, NFC_UNSTABLE};
 
