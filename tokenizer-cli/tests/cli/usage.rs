@@ -104,7 +104,8 @@ fn a_dumb_terminal_gets_no_colors() {
         command
             .args(["-qec", &program, "/dev/null"])
             .current_dir(folder.path(""));
-        for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+        // Each of these decides before TERM does.
+        for name in ["CI", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
             command.env_remove(name);
         }
         let output = command
