@@ -119,31 +119,7 @@ pub fn extend_with_progress(
     options: &TrainOptions,
     mut progress: impl FnMut(Learned) -> ControlFlow<()>,
 ) -> Result<Extended, ExtendError> {
-    if !model.rewrites().is_empty() {
-        return Err(ExtendError::Rewrites);
-    }
-    let first = match options.keeps_special_ids() {
-        true => model.id_limit(),
-        false => model.vocab().id_limit(),
-    };
-    let initial = match options.keeps_special_ids() {
-        true => first,
-        false => size_to_extend(model),
-    };
-    let vocab_size = options.vocab_size();
-    if vocab_size > MAX_TOKEN_ID as usize + 1 {
-        return Err(TrainError::VocabTooLarge { vocab_size }.into());
-    }
-    let Some(merges) = vocab_size.checked_sub(initial) else {
-        return Err(TrainError::VocabTooSmall {
-            vocab_size,
-            initial,
-        }
-        .into());
-    };
-    if model.symbols().is_some() {
-        return Err(ExtendError::Symbols);
-    }
+    let (first, merges) = room(model, options)?;
     let vocab = model.vocab();
     let length = |id| vocab.token(id).map_or(0, <[u8]>::len);
     let lengths = (0..first as TokenId).map(length).collect();
@@ -177,6 +153,32 @@ pub fn extend_with_progress(
         learned,
         moved,
     })
+}
+
+/// Returns the first new id and the largest number of merges to learn.
+fn room(model: &Model, options: &TrainOptions) -> Result<(usize, usize), ExtendError> {
+    if !model.rewrites().is_empty() {
+        return Err(ExtendError::Rewrites);
+    }
+    let (first, initial) = match options.keeps_special_ids() {
+        true => (model.id_limit(), model.id_limit()),
+        false => (model.vocab().id_limit(), size_to_extend(model)),
+    };
+    let vocab_size = options.vocab_size();
+    if vocab_size > MAX_TOKEN_ID as usize + 1 {
+        return Err(TrainError::VocabTooLarge { vocab_size }.into());
+    }
+    let Some(merges) = vocab_size.checked_sub(initial) else {
+        return Err(TrainError::VocabTooSmall {
+            vocab_size,
+            initial,
+        }
+        .into());
+    };
+    if model.symbols().is_some() {
+        return Err(ExtendError::Symbols);
+    }
+    Ok((first, merges))
 }
 
 /// Returns the number of ids of a model after its trailing special tokens are renumbered without gaps.

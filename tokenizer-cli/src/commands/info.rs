@@ -5,7 +5,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use tokenizer_core::corpus::ModelFormat;
-use tokenizer_core::{Gaps, Merging, Model, RewriteStep, SpecialToken, TokenId};
+use tokenizer_core::{
+    Gaps, Merging, Model, Pattern, PostProcessor, RewriteStep, SpecialToken, TokenId,
+};
 
 use super::models::load;
 use crate::args::InfoArguments;
@@ -34,32 +36,7 @@ fn text(model: &Model, path: &Path) -> String {
     let mut field = |label: &str, value: &str| line(&mut text, label, value);
     field("model", &path.to_string_lossy());
     field("format", format_name(path));
-    for (stage, (regex, gaps)) in model.pattern().stages().enumerate() {
-        let label = if stage == 0 { "pattern" } else { "then" };
-        let name = model.pattern().name().map(|name| name.as_str());
-        field(label, name.unwrap_or(regex));
-        let rule = match gaps {
-            Gaps::Keep => None,
-            Gaps::Drop => Some("(text between matches is dropped)"),
-            Gaps::Only => Some("(matches are dropped)"),
-            Gaps::WithNext => Some("(text between matches is joined with the match after it)"),
-            Gaps::WithPrevious => Some("(text between matches is joined with the match before it)"),
-            Gaps::Contiguous => Some("(adjacent matches are joined)"),
-        };
-        if let Some(rule) = rule {
-            field("", rule);
-        }
-        if model
-            .pattern()
-            .spelled_from()
-            .is_some_and(|from| from <= stage)
-        {
-            field("", "(on the byte-to-unicode spelling)");
-        }
-    }
-    if model.pattern().stages().len() == 0 {
-        field("pattern", "none");
-    }
+    pattern(model.pattern(), &mut field);
     for step in model.rewrites() {
         field("first", &rewrite(step));
     }
@@ -73,7 +50,46 @@ fn text(model: &Model, path: &Path) -> String {
     let (special, added) = (added_tokens(model, true), added_tokens(model, false));
     field("special", &count(special.len()));
     field("added", &count(added.len()));
-    let affixes = model.post_processor().affixes();
+    template(model.post_processor(), &mut field);
+    field("model hash", &model_sha256(model));
+    field(
+        "decoding hash",
+        &decoding_sha256(model, &special_tokens(model)),
+    );
+    tokens(&mut text, "special tokens", &special);
+    tokens(&mut text, "added tokens", &added);
+    text
+}
+
+/// Adds the stages of a pattern.
+fn pattern(pattern: &Pattern, field: &mut impl FnMut(&str, &str)) {
+    for (stage, (regex, gaps)) in pattern.stages().enumerate() {
+        let label = if stage == 0 { "pattern" } else { "then" };
+        let name = pattern.name().map(|name| name.as_str());
+        field(label, name.unwrap_or(regex));
+        let rule = match gaps {
+            Gaps::Keep => None,
+            Gaps::Drop => Some("(text between matches is dropped)"),
+            Gaps::Only => Some("(matches are dropped)"),
+            Gaps::WithNext => Some("(text between matches is joined with the match after it)"),
+            Gaps::WithPrevious => Some("(text between matches is joined with the match before it)"),
+            Gaps::Contiguous => Some("(adjacent matches are joined)"),
+        };
+        if let Some(rule) = rule {
+            field("", rule);
+        }
+        if pattern.spelled_from().is_some_and(|from| from <= stage) {
+            field("", "(on the byte-to-unicode spelling)");
+        }
+    }
+    if pattern.stages().len() == 0 {
+        field("pattern", "none");
+    }
+}
+
+/// Adds the ids that a post-processor puts around a text.
+fn template(post_processor: &PostProcessor, field: &mut impl FnMut(&str, &str)) {
+    let affixes = post_processor.affixes();
     if affixes.is_none() {
         field("template", "repeats the text");
     }
@@ -87,14 +103,6 @@ fn text(model: &Model, path: &Path) -> String {
             field(label, &ids.join(" "));
         }
     }
-    field("model hash", &model_sha256(model));
-    field(
-        "decoding hash",
-        &decoding_sha256(model, &special_tokens(model)),
-    );
-    tokens(&mut text, "special tokens", &special);
-    tokens(&mut text, "added tokens", &added);
-    text
 }
 
 /// Appends a label and its value, which is wrapped at the width of a terminal.

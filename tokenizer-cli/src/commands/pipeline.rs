@@ -71,23 +71,16 @@ type Received = Option<Result<Group>>;
 pub(super) fn run<'r, T: Send>(
     inputs: &Inputs,
     cut: Option<&Pattern>,
-    mut done: u64,
+    done: u64,
     stage: &'r Stage,
     request: Request<'r>,
     encode: impl Fn(Request<'r>, &[InputText]) -> Result<T, BatchError> + Sync,
     mut consume: impl FnMut(&[InputText], T) -> Result<()>,
 ) -> Result<Spent> {
     let threads = inputs.threads;
-    let documents = inputs.documents(cut);
-    let documents = documents.filter(move |text| match text {
-        Ok(text) if done > 0 => {
-            done -= u64::from(text.stretch.ends_document);
-            false
-        }
-        _ => true,
-    });
     let (sender, groups) = channel();
     let in_flight = Arc::new(Semaphore::new((2 * threads + 2) * GROUP_BYTES));
+    let documents = skip_documents(inputs.documents(cut), done);
     spawn_reader(documents, sender.clone(), Arc::clone(&in_flight))?;
     let groups = std::iter::from_fn(move || groups.recv().ok().flatten());
 
@@ -235,6 +228,20 @@ impl Semaphore {
 /// Ignores poisoning: a panic leaves no state half changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Drops the texts of the first `count` documents. Errors are kept.
+fn skip_documents(
+    documents: impl Iterator<Item = Result<InputText>>,
+    mut count: u64,
+) -> impl Iterator<Item = Result<InputText>> {
+    documents.filter(move |text| match text {
+        Ok(text) if count > 0 => {
+            count -= u64::from(text.stretch.ends_document);
+            false
+        }
+        _ => true,
+    })
 }
 
 /// Starts the thread that reads documents and sends them in groups, until the first error.
