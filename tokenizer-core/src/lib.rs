@@ -129,7 +129,9 @@ pub use model::{CallSettings, Merging, Model, ModelError};
 pub use normalize::{Normalizer, Replace, ReplaceError};
 pub use pattern::{Gaps, Pattern, PatternError, PatternName, SplitError, Splitter};
 pub use piece_counts::{PieceCounts, PieceCountsError};
-pub use post_processor::{Affixes, InvalidTemplate, PostProcessor, Template, TemplatePart};
+pub use post_processor::{
+    Affixes, InvalidTemplate, PostProcessor, Template, TemplatePart, Trimming,
+};
 pub use rank_merges::{RankMerges, rank_merges};
 pub use rewrite::{Metaspace, PrependScheme, RewriteStep};
 #[doc(hidden)]

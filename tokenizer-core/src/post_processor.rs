@@ -1,4 +1,4 @@
-//! Post-processors: templates that add ids around one text or a pair of texts.
+//! Post-processors: templates that add ids around one text or a pair of texts, and trimming of offsets.
 //!
 //! A template is a list of parts, each an id or a text. It is applied after encoding, so the encoder does not
 //! know about it.
@@ -64,12 +64,23 @@ pub struct Affixes {
     pub after: Vec<TokenId>,
 }
 
+/// How offsets exclude white space at the ends of tokens: `trim_offsets` of a `tokenizer.json`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trimming {
+    /// All white space.
+    All,
+    /// All white space except the single leading space of a token at the start of the text, which
+    /// `add_prefix_space` may have inserted.
+    KeepPrefixSpace,
+}
+
 /// Ids to add around texts, such as the beginning-of-text token: the post-processor of a `tokenizer.json`.
-/// [`Tokenizer`](crate::Tokenizer) does not add them; callers do.
+/// [`Tokenizer`](crate::Tokenizer) does not add them; callers do. It trims offsets, if asked to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostProcessor {
     single: Template,
     pair: Option<Template>,
+    trimming: Option<Trimming>,
 }
 
 /// The template for one text has no text, or has the second text of a pair.
@@ -85,6 +96,7 @@ impl Default for PostProcessor {
         PostProcessor {
             single: vec![first].into(),
             pair: Some(vec![first, second].into()),
+            trimming: None,
         }
     }
 }
@@ -102,6 +114,7 @@ impl From<Affixes> for PostProcessor {
         PostProcessor {
             single: Vec::from_iter(before.chain([text]).chain(after)).into(),
             pair: None,
+            trimming: None,
         }
     }
 }
@@ -115,9 +128,25 @@ impl PostProcessor {
         let is_first = |part: &TemplatePart| matches!(part, TemplatePart::First { .. });
         let is_second = |part: &TemplatePart| matches!(part, TemplatePart::Second { .. });
         match single.parts.iter().any(is_first) && !single.parts.iter().any(is_second) {
-            true => Ok(PostProcessor { single, pair }),
+            true => Ok(PostProcessor {
+                single,
+                pair,
+                trimming: None,
+            }),
             false => Err(InvalidTemplate),
         }
+    }
+
+    /// Replaces the trimming of offsets. Without one, the offsets of a token include its white space.
+    #[must_use]
+    pub fn with_trimming(self, trimming: Option<Trimming>) -> Self {
+        PostProcessor { trimming, ..self }
+    }
+
+    /// Returns how offsets are trimmed.
+    #[must_use]
+    pub fn trimming(&self) -> Option<Trimming> {
+        self.trimming
     }
 
     /// Returns the template for one text.
@@ -226,6 +255,7 @@ impl PostProcessor {
         PostProcessor {
             single: template(&self.single),
             pair: self.pair.as_ref().map(template),
+            trimming: self.trimming,
         }
     }
 }

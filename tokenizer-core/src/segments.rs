@@ -20,8 +20,9 @@ use crate::special::{self, Segment as Raw, SpecialSet, SpecialToken};
 
 /// A segment of a text.
 pub(crate) enum Segment<'m, 't> {
-    /// A special or added token, and the byte range that it covers, including white space that it strips.
-    Special(&'m SpecialToken, Range<usize>),
+    /// A special or added token, the byte range that it covers, including white space that it strips, and
+    /// the text in which it was matched: that of the range, or the normalized text.
+    Special(&'m SpecialToken, Range<usize>, Cow<'t, [u8]>),
     /// Normalized text for the pattern to split, never empty, and its origin.
     Text(Cow<'t, [u8]>, Origin),
 }
@@ -70,6 +71,7 @@ impl Changes<'_> {
 
 /// Iterator over the segments of a text. Lazy, except that all segments of a part are found at once.
 pub(crate) struct Segments<'m, 't> {
+    text: &'t [u8],
     raw: special::Segments<'m, 't>,
     stage: Stage<'m>,
     /// The remaining segments of the current part.
@@ -88,6 +90,7 @@ struct Stage<'m> {
 impl<'m, 't> Segments<'m, 't> {
     pub(crate) fn new(text: &'t [u8], set: &'m SpecialSet, changes: Changes<'m>) -> Self {
         Segments {
+            text,
             raw: set.raw.segments(text),
             stage: Stage::new(set, changes),
             between: Vec::new().into_iter(),
@@ -110,7 +113,10 @@ impl<'m, 't> Iterator for Segments<'m, 't> {
                 return Some(segment);
             }
             match self.raw.next()? {
-                Raw::Special(token, span) => return Some(Segment::Special(token, span)),
+                Raw::Special(token, span) => {
+                    let matched = self.text[span.clone()].into();
+                    return Some(Segment::Special(token, span, matched));
+                }
                 Raw::Text(text, offset) if self.stage.is_plain() => {
                     let origin = Origin {
                         offset,
@@ -193,15 +199,16 @@ impl<'m> Stage<'m> {
         if self.set.normalized.is_empty() {
             return vec![Segment::Text(bytes, origin(0))];
         }
+        let part = |range: Range<usize>| match &bytes {
+            Cow::Borrowed(text) => Cow::Borrowed(&text[range]),
+            Cow::Owned(text) => Cow::Owned(text[range].to_vec()),
+        };
         let segment = |segment: Raw<'m, '_>| match segment {
-            Raw::Special(token, span) => Segment::Special(token, origin(0).original(span)),
-            Raw::Text(raw, start) => {
-                let text = match &bytes {
-                    Cow::Borrowed(text) => text[start..start + raw.len()].into(),
-                    Cow::Owned(_) => Cow::Owned(raw.to_vec()),
-                };
-                Segment::Text(text, origin(start))
+            Raw::Special(token, span) => {
+                let original = origin(0).original(span.clone());
+                Segment::Special(token, original, part(span))
             }
+            Raw::Text(raw, start) => Segment::Text(part(start..start + raw.len()), origin(start)),
         };
         self.set.normalized.segments(&bytes).map(segment).collect()
     }
@@ -213,9 +220,10 @@ impl<'m> Stage<'m> {
             let (raw, start) = match raw {
                 Raw::Text(raw, start) => (raw, start),
                 Raw::Special(token, span) => {
+                    let matched = text.slice(span.clone()).bytes;
                     let span = text.alignment.original(span);
                     let span = offset + span.start..offset + span.end;
-                    segments.push(Segment::Special(token, span));
+                    segments.push(Segment::Special(token, span, matched));
                     continue;
                 }
             };

@@ -142,7 +142,7 @@ impl Encoder {
     ) -> Result<(), EncodeError> {
         for segment in segments {
             match segment {
-                Segment::Special(token, _) => {
+                Segment::Special(token, ..) => {
                     check_stop(stop)?;
                     ids.push(token.id);
                 }
@@ -299,7 +299,7 @@ impl<'t> Request<'t> {
         };
         let mut segments = Segments::new(text, forbidden, changes).aligned();
         let first = segments.find_map(|segment| match segment {
-            Segment::Special(token, span) if token.special => Some((token, span.start)),
+            Segment::Special(token, span, _) if token.special => Some((token, span.start)),
             Segment::Special(..) | Segment::Text(..) => None,
         });
         first.map_or(Ok(()), |(token, offset)| {

@@ -226,7 +226,7 @@ impl<'t, T: AsRef<[u8]>> Tasks<'t, T> {
         let segments = segments::between(text, offset, self.allowed, changes).into_iter();
         self.prepared = segments
             .map(|segment| match segment {
-                Segment::Special(token, _) => Step::Special(token.id),
+                Segment::Special(token, ..) => Step::Special(token.id),
                 Segment::Text(text, origin) => Step::Split(TextSlice {
                     range: 0..text.len(),
                     segment: match text {

@@ -29,6 +29,7 @@
 //! | `decoder` | u32 flags (bit 0 byte fallback, bit 1 whether a character to strip follows), its code point and the u32 maximum number, then u32 number of replacements and for each the two strings; absent if tokens decode to their bytes |
 //! | `settings` | `truncation` and `padding` of the original `tokenizer.json`, each as JSON in a string, empty if not set; the section is absent if both are empty |
 //! | `template` | the templates for one text and for a pair: for each, u32 number of parts and, for each part, u32 kind (0 first text, 1 second text, 2 added id), u32 id (0 for a text), u32 type id; the template for a pair is absent if it is unknown |
+//! | `trim` | u32: 1 if offsets exclude white space at the ends of tokens, 2 if they keep a single leading space at the start of the text |
 //! | `known` | ignored and never written; earlier releases stored pieces with their ids in it |
 //!
 //! The gap rules are 0 keep, 1 drop, 2 only, 3 with next, 4 with previous and 5 contiguous. 256 is added for a
@@ -41,7 +42,7 @@
 //! unknown unless there are none. With it, `extras` contains none.
 //!
 //! A reader accepts its own version only and refuses unknown sections. `normal`, `rewrites`,
-//! `empty`, `symbols`, `decoder`, `template` and `settings` are written only for models that need
+//! `empty`, `symbols`, `decoder`, `template`, `trim` and `settings` are written only for models that need
 //! them, so that older readers, which do not know these sections, accept all other models.
 
 use std::borrow::Cow;
@@ -50,7 +51,7 @@ use crate::merges::{Merge, Merges, MergesError};
 use crate::model::{CallSettings, Merging, Model, ModelError};
 use crate::normalize::{MAX_STEPS as MAX_NORMALIZER_STEPS, Normalizer, Replace, ReplaceError};
 use crate::pattern::{Gaps, Pattern, PatternError};
-use crate::post_processor::{Affixes, PostProcessor, Template, TemplatePart};
+use crate::post_processor::{Affixes, PostProcessor, Template, TemplatePart, Trimming};
 use crate::rewrite::{MAX_STEPS, Metaspace, PrependScheme, RewriteStep, never_fails};
 use crate::special::{SpecialToken, SpecialTokens};
 use crate::symbols::Symbols;
@@ -162,6 +163,9 @@ fn deciding_sections(model: &Model) -> Vec<(&'static str, Cow<'_, [u8]>)> {
     if simple_affixes(model).is_none() {
         sections.push(("template", template_section(model.post_processor()).into()));
     }
+    if let Some(trimming) = model.post_processor().trimming() {
+        sections.push(("trim", u32s([trimming_code(trimming)]).into()));
+    }
     sections
 }
 
@@ -249,6 +253,7 @@ pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
         Some(section) if affixes == Affixes::default() => read_templates(section)?,
         Some(_) => return Err(extras.fault("ids around a text, although there is a template")),
     };
+    let trimming = sections.find("trim").map(read_trimming).transpose()?;
     code.end()?;
     if normalizer.as_ref().is_none_or(|n| *n == Normalizer::Nfc)
         && let Some(section) = sections.find("normal")
@@ -266,7 +271,7 @@ pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
         .with_text_decoder(decoder)
         .with_normalizer(normalizer)
         .with_rewrites(rewrites.unwrap_or_default())
-        .with_post_processor(processor)?
+        .with_post_processor(processor.with_trimming(trimming))?
         .with_call_settings(settings.unwrap_or_default()))
 }
 
@@ -621,8 +626,27 @@ fn read_rewrites(mut section: Section<'_>) -> Result<Vec<RewriteStep>, NativeErr
 
 /// Returns the ids around a text, if they determine the post-processor.
 fn simple_affixes(model: &Model) -> Option<Affixes> {
-    let affixes = model.post_processor().affixes()?;
-    (PostProcessor::from(affixes.clone()) == *model.post_processor()).then_some(affixes)
+    let processor = model.post_processor();
+    let affixes = processor.affixes()?;
+    let simple = PostProcessor::from(affixes.clone()).with_trimming(processor.trimming());
+    (simple == *processor).then_some(affixes)
+}
+
+fn trimming_code(trimming: Trimming) -> u32 {
+    match trimming {
+        Trimming::All => 1,
+        Trimming::KeepPrefixSpace => 2,
+    }
+}
+
+fn read_trimming(mut section: Section<'_>) -> Result<Trimming, NativeError> {
+    let code = section.u32()?;
+    section.end()?;
+    let known = [Trimming::All, Trimming::KeepPrefixSpace];
+    let mut known = known.into_iter();
+    known
+        .find(|&trimming| trimming_code(trimming) == code)
+        .ok_or_else(|| section.fault("unknown trimming"))
 }
 
 fn template_section(processor: &PostProcessor) -> Vec<u8> {
@@ -688,9 +712,9 @@ fn read_settings(mut section: Section<'_>) -> Result<CallSettings, NativeError> 
     }
 }
 
-const SECTION_NAMES: [&str; 15] = [
+const SECTION_NAMES: [&str; 16] = [
     "pattern", "ends", "tokens", "merging", "merges", "specials", "extras", "empty", "symbols",
-    "decoder", "known", "settings", "normal", "rewrites", "template",
+    "decoder", "known", "settings", "normal", "rewrites", "template", "trim",
 ];
 
 /// The sections of a file whose header and checksum were verified.
@@ -861,7 +885,9 @@ mod tests {
         Model::new(parts.0, parts.1, model.merging().clone(), specials)
             .unwrap()
             .with_normalizer(Some(Normalizer::Nfc))
-            .with_post_processor(affixes)
+            .with_post_processor(
+                PostProcessor::from(affixes).with_trimming(Some(Trimming::KeepPrefixSpace)),
+            )
             .unwrap()
     }
 

@@ -12,8 +12,8 @@
 //! | `added_tokens` | with all flags | the same |
 //! | `truncation`, `padding` | none or any object, which is stored but not applied | as read |
 //!
-//! Any other component or field is an error that names it, since ignoring it could change ids. Fields
-//! that affect offsets only, such as `trim_offsets`, are ignored.
+//! Any other component or field is an error that names it, since ignoring it could change ids. The field
+//! `trim_offsets` is obeyed in post-processors, where it changes offsets, and ignored elsewhere.
 //!
 //! Ids equal those of `tokenizers` if the request allows all special tokens: `tokenizers` looks for all
 //! added tokens by default. It also ignores the ids of added tokens in the file and numbers these tokens

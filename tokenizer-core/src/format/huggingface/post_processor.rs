@@ -6,7 +6,7 @@ use super::error::HuggingFaceError;
 use super::json::{At, Json};
 use super::pre_tokenizer::check_byte_level;
 use crate::hash::Seeds;
-use crate::post_processor::{PostProcessor, Template, TemplatePart};
+use crate::post_processor::{PostProcessor, Template, TemplatePart, Trimming};
 use crate::token::TokenId;
 
 /// Limit on the ids that a template adds. A special token of a template stands for a list of ids, so without
@@ -16,45 +16,67 @@ const MAX_PARTS: usize = 1 << 20;
 /// Limit on the texts in a template, each of which repeats the ids of the whole text.
 const MAX_TEXTS: usize = 16;
 
-/// Reads a post-processor. Components that only change offsets are ignored.
+/// Reads a post-processor.
 pub(super) fn read_post_processor(at: &At<'_>) -> Result<PostProcessor, HuggingFaceError> {
-    Ok(read(at)?.unwrap_or_default())
+    let (mut templates, mut trimming) = (None, None);
+    read(at, &mut templates, &mut trimming)?;
+    Ok(templates.unwrap_or_default().with_trimming(trimming))
 }
 
-/// Reads a post-processor; `None` if it only changes offsets.
-fn read(at: &At<'_>) -> Result<Option<PostProcessor>, HuggingFaceError> {
-    match at.component()? {
-        None => Ok(None),
+/// Reads the templates and the trimming of offsets.
+fn read(
+    at: &At<'_>,
+    templates: &mut Option<PostProcessor>,
+    trimming: &mut Option<Trimming>,
+) -> Result<(), HuggingFaceError> {
+    let read = match at.component()? {
+        None => return Ok(()),
+        Some("Sequence") => {
+            let mut steps = at.sequence("processors")?.into_iter();
+            return steps.try_for_each(|step| read(&step, templates, trimming));
+        }
         Some("ByteLevel") => {
             check_byte_level(at)?;
-            Ok(None)
+            read_trimming(at, templates.is_some(), trimming)?;
+            return Ok(());
         }
-        Some("TemplateProcessing") => read_templates(at).map(Some),
+        Some("TemplateProcessing") => read_templates(at)?,
         Some("RobertaProcessing") => {
             at.only("type sep cls trim_offsets add_prefix_space")?;
-            at.field("trim_offsets").flag()?;
-            at.field("add_prefix_space").flag()?;
-            read_classifier(at, 0).map(Some)
+            read_trimming(at, templates.is_some(), trimming)?;
+            read_classifier(at, 0)?
         }
         Some("BertProcessing") => {
             at.only("type sep cls")?;
-            read_classifier(at, 1).map(Some)
+            read_classifier(at, 1)?
         }
-        Some("Sequence") => {
-            let mut found = None;
-            for step in at.sequence("processors")? {
-                match read(&step)? {
-                    Some(_) if found.is_some() => {
-                        return Err(step.refused("a second post-processor that adds ids"));
-                    }
-                    Some(processor) => found = Some(processor),
-                    None => {}
-                }
-            }
-            Ok(found)
-        }
-        Some(other) => Err(at.refused(other)),
+        Some(other) => return Err(at.refused(other)),
+    };
+    match templates.replace(read) {
+        Some(_) => Err(at.refused("a second post-processor that adds ids")),
+        None => Ok(()),
     }
+}
+
+/// Reads `trim_offsets` and `add_prefix_space`. Trimming twice, or when ids were added before, is refused.
+fn read_trimming(
+    at: &At<'_>,
+    has_added: bool,
+    trimming: &mut Option<Trimming>,
+) -> Result<(), HuggingFaceError> {
+    let trims = at.field("trim_offsets").flag()?;
+    let read = match at.field("add_prefix_space").flag()? {
+        true => Trimming::KeepPrefixSpace,
+        false => Trimming::All,
+    };
+    if !trims {
+        return Ok(());
+    }
+    if has_added || trimming.replace(read).is_some() {
+        let field = at.field("trim_offsets");
+        return Err(field.unsupported("offsets are trimmed twice, or after ids were added"));
+    }
+    Ok(())
 }
 
 /// Reads `cls` and `sep`. BERT's pair is `cls A sep B sep`, with type id 1 from `B` on; RoBERTa's is
@@ -237,6 +259,41 @@ mod tests {
                 .to_string()
                 .contains("1,048,576 ids")
         );
+    }
+
+    #[test]
+    fn trimming_is_read() {
+        let byte_level = |trims, keeps| {
+            format!(
+                r#"{{"type": "ByteLevel", "trim_offsets": {trims}, "add_prefix_space": {keeps}, "use_regex": true}}"#
+            )
+        };
+        let sequence = |steps: &[&str]| {
+            let steps = steps.join(",");
+            read_text(&format!(
+                r#"{{"type": "Sequence", "processors": [{steps}]}}"#
+            ))
+        };
+        let trimming = |text: &str| read_text(text).unwrap().trimming();
+        assert_eq!(
+            trimming(&byte_level(true, true)),
+            Some(Trimming::KeepPrefixSpace)
+        );
+        assert_eq!(trimming(&byte_level(true, false)), Some(Trimming::All));
+        assert_eq!(trimming(&byte_level(false, true)), None);
+        let roberta = r#"{"type": "RobertaProcessing", "sep": ["s", 8], "cls": ["c", 7],
+            "trim_offsets": true, "add_prefix_space": false}"#;
+        assert_eq!(trimming(roberta), Some(Trimming::All));
+        let bert = r#"{"type": "BertProcessing", "sep": ["s", 8], "cls": ["c", 7]}"#;
+        let trims = byte_level(true, true);
+        assert!(sequence(&[&trims, bert]).is_ok());
+        for steps in [[bert, &trims], [&trims, &trims], [&trims, roberta]] {
+            let error = sequence(&steps).unwrap_err().to_string();
+            assert!(
+                error.contains("trim_offsets: true is not supported"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

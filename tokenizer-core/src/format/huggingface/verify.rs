@@ -46,6 +46,7 @@ pub(super) fn verify(model: &Model, written: Model) -> Result<(), HuggingFaceErr
     if written.normalizer() != model.normalizer()
         || written.rewrites() != model.rewrites()
         || processors[0].single() != processors[1].single()
+        || processors[0].trimming() != processors[1].trimming()
         || is_other_pair
     {
         return differ("the normalizer or the post-processor".into());

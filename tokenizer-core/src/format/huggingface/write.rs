@@ -12,7 +12,7 @@ use crate::byte_level::{bytes_of, spell};
 use crate::merges::Merge;
 use crate::model::{Merging, Model};
 use crate::pattern::{Gaps, Pattern, PatternName};
-use crate::post_processor::{PostProcessor, Template, TemplatePart};
+use crate::post_processor::{PostProcessor, Template, TemplatePart, Trimming};
 use crate::rank_merges::rank_merges;
 use crate::rewrite::{Metaspace, PrependScheme, RewriteStep};
 use crate::special::SpecialToken;
@@ -76,10 +76,20 @@ fn byte_level() -> Json {
 }
 
 fn byte_level_with(add_prefix_space: bool, use_regex: bool) -> Json {
+    byte_level_of(add_prefix_space, false, use_regex)
+}
+
+/// The post-processor `ByteLevel`.
+fn trimming(trimming: Option<Trimming>) -> Json {
+    let keeps = trimming == Some(Trimming::KeepPrefixSpace);
+    byte_level_of(keeps, trimming.is_some(), false)
+}
+
+fn byte_level_of(add_prefix_space: bool, trim_offsets: bool, use_regex: bool) -> Json {
     object([
         ("type", "ByteLevel".into()),
         ("add_prefix_space", add_prefix_space.into()),
-        ("trim_offsets", false.into()),
+        ("trim_offsets", trim_offsets.into()),
         ("use_regex", use_regex.into()),
     ])
 }
@@ -234,16 +244,29 @@ fn push_splits(pattern: &Pattern, steps: &mut Vec<Json>) -> Result<(), HuggingFa
     Ok(())
 }
 
-/// The post-processor. If the template for a pair is unknown, it is that for one text, twice.
+/// The post-processor.
 fn post_processor(model: &Model) -> Json {
     let processor = model.post_processor();
-    let spelling = Spelling::of(model);
-    if *processor == PostProcessor::default() {
-        return match spelling.is_text {
-            true => Json::Null,
-            false => byte_level(),
-        };
+    let trims = processor.trimming();
+    let is_plain = processor.clone().with_trimming(None) == PostProcessor::default();
+    match (is_plain, trims) {
+        (true, None) if Spelling::of(model).is_text => Json::Null,
+        (true, trims) => trimming(trims),
+        (false, None) => templates(model),
+        (false, trims) => object([
+            ("type", "Sequence".into()),
+            (
+                "processors",
+                Json::List(vec![trimming(trims), templates(model)]),
+            ),
+        ]),
     }
+}
+
+/// The templates. If the template for a pair is unknown, it is that for one text, twice.
+fn templates(model: &Model) -> Json {
+    let processor = model.post_processor();
+    let spelling = Spelling::of(model);
     let name = |id: TokenId| match model.specials().by_id(id) {
         Some(token) => token.content.clone(),
         None => spelling.spell(model.token(id).unwrap_or_default()),
@@ -417,6 +440,7 @@ mod tests {
         let single = vec![added(259, 0), added(259, 2), first, added(260, 0), first];
         let pair = vec![second, added(97, 5), first];
         let processor = PostProcessor::new(single.into(), Some(pair.into())).unwrap();
+        let processor = processor.with_trimming(Some(Trimming::All));
         let model = trained(&["<|bos|>", "ende ü"])
             .with_normalizer(Some(Normalizer::Nfc))
             .with_post_processor(processor)
@@ -426,6 +450,9 @@ mod tests {
         assert_eq!(write(&model).unwrap(), bytes);
         let plain = trained(&[]).with_pattern(Pattern::sequence([]));
         assert_eq!(read(&write(&plain).unwrap()).unwrap(), plain);
+        let trims = PostProcessor::default().with_trimming(Some(Trimming::KeepPrefixSpace));
+        let trims = plain.with_post_processor(trims).unwrap();
+        assert_eq!(read(&write(&trims).unwrap()).unwrap(), trims);
     }
 
     #[test]
