@@ -49,10 +49,10 @@ use std::borrow::Cow;
 use crate::merges::{Merge, Merges, MergesError};
 use crate::model::{CallSettings, Merging, Model, ModelError};
 use crate::normalize::{MAX_STEPS as MAX_NORMALIZER_STEPS, Normalizer, Replace, ReplaceError};
-use crate::pattern::{Gaps, Pattern, PatternError};
+use crate::pattern::{Gaps, MAX_STAGES, Pattern, PatternError};
 use crate::post_processor::{Affixes, PostProcessor, Template, TemplatePart};
 use crate::rewrite::{MAX_STEPS, Metaspace, PrependScheme, RewriteStep, never_fails};
-use crate::special::{SpecialToken, SpecialTokens};
+use crate::special::{SpecialToken, SpecialTokens, check_normalized};
 use crate::symbols::Symbols;
 use crate::text_decoder::TextDecoder;
 use crate::vocab::{Repeats, Vocab};
@@ -62,10 +62,6 @@ pub const MAGIC: [u8; 8] = *b"\x89BPE\r\n\x1a\n";
 
 /// The format version, written and accepted.
 pub const VERSION: u32 = 1;
-
-/// Limit on the stages of a pattern, since each regex costs milliseconds and megabytes to compile. The
-/// longest published pattern, DeepSeek's, has three.
-const MAX_STAGES: u32 = 16;
 
 /// The sizes in bytes of the header and of an entry of the section table.
 const HEADER: usize = 32;
@@ -255,6 +251,7 @@ pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
     {
         return Err(section.fault("contradicts the section extras"));
     }
+    check_normalized(specials.iter(), normalizer.as_ref()).map_err(ModelError::from)?;
     let rewrites = sections.find("rewrites").map(read_rewrites).transpose()?;
     let settings = sections.find("settings").map(read_settings).transpose()?;
     let model = match sections.find("symbols").map(read_symbols).transpose()? {
@@ -302,7 +299,7 @@ fn read_pattern(mut section: Section<'_>) -> Result<Pattern, NativeError> {
     let mut stages = Vec::new();
     let mut is_spelled = false;
     let count = section.u32()?;
-    if count > MAX_STAGES {
+    if count as usize > MAX_STAGES {
         return Err(section.fault("more than 16 stages"));
     }
     for _ in 0..count {
@@ -1022,7 +1019,7 @@ mod tests {
 
     #[test]
     fn excess_stages_and_unknown_flags_are_refused() {
-        let stages = vec![Pattern::regex("a", Gaps::Keep).unwrap(); MAX_STAGES as usize + 1];
+        let stages = vec![Pattern::regex("a", Gaps::Keep).unwrap(); MAX_STAGES + 1];
         let many = model().with_pattern(Pattern::sequence(stages));
         let error = read(&write(&many)).unwrap_err();
         assert!(error.to_string().contains("more than 16 stages"), "{error}");
