@@ -173,7 +173,7 @@ def decoder_step(chosen: random.Random) -> dict:
 
 def random_decoder(chosen: random.Random, is_byte_level: bool) -> dict | None:
     chance = chosen.random()
-    if chance < 0.15:
+    if chance < 0.1:
         steps = [decoder_step(chosen) for _ in range(chosen.randint(1, 3))]
     elif is_byte_level:
         steps = [byte_level(chosen)]
@@ -262,13 +262,15 @@ def random_model(chosen: random.Random, is_byte_level: bool, kinds: dict[bool, l
         merges = [*merges, *chosen.sample(merges, 3)] if flag(chosen) else chosen.sample(merges, len(merges))
     ids = list(range(len(tokens)))
     if flag(chosen, 0.2):
-        chosen.shuffle(ids)
+        # Holes, but not where `tokenizers` numbers added tokens, from the size of the vocabulary on.
+        last = len(ids) - chosen.randint(1, 9)
+        ids[last:] = [id + 20 for id in ids[last:]]
     if flag(chosen, 0.2):
-        ids = [id + id // 50 for id in ids]
+        chosen.shuffle(ids)
     model = {
         "type": "BPE",
         "dropout": None,
-        "unk_token": chosen.choice(["<unk>", "<unk>", "<unk>", "the", None, None]),
+        "unk_token": chosen.choice([*9 * ["<unk>"], *6 * [None], "the"]),
         "continuing_subword_prefix": None,
         "end_of_word_suffix": None,
         "fuse_unk": flag(chosen),
@@ -297,7 +299,7 @@ def random_added(chosen: random.Random, vocab: dict[str, int], normalizer: dict 
     contents = chosen.sample(ADDED, chosen.choice([0, 1, 2, 3, 5, 8]))
     if flag(chosen, 0.1):
         contents.append(chosen.choice(sorted(vocab)))
-    tokens, next_id = [], max(vocab.values()) + 1
+    tokens, next_id = [], len(vocab)
     for content in {normalized(content, normalizer): content for content in contents}.values():
         probability = chosen.choice([0.1, 0.5])
         flags = {name: flag(chosen, probability) for name in FLAGS}

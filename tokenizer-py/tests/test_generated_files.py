@@ -22,7 +22,7 @@ from tokenizer_py import Tokenizer
 
 FILES = int(os.environ.get("GENERATED_FILES", "300"))
 FIRST = int(os.environ.get("GENERATED_FIRST", "0"))
-TEXTS = int(os.environ.get("GENERATED_TEXTS", "40"))
+TEXTS = int(os.environ.get("GENERATED_TEXTS", "30"))
 CORPUS = int(os.environ.get("GENERATED_CORPUS", "0"))
 DROPPED = "\U0010fffe is not a token"
 NAMED = ["normalizer", "pre_tokenizer", "post_processor", "decoder", "added_tokens", "model", "regex ", "special token", "merge "]

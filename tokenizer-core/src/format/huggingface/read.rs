@@ -976,6 +976,24 @@ mod tests {
             message.contains("pretokenizers[16]: WhitespaceSplit after 16 splits"),
             "{message}"
         );
+        let lower = r#"{"type": "Lowercase"}"#;
+        let steps = |count: usize| {
+            let steps = vec![lower; count].join(", ");
+            format!(r#""normalizer": {{"type": "Sequence", "normalizers": [{steps}]}}"#)
+        };
+        let file = small(
+            "null",
+            r#"{"type": "Fuse"}"#,
+            &[],
+            r#"{"a": 0}, "merges": []"#,
+        );
+        let with = |count| file.replace(r#""normalizer": null"#, &steps(count));
+        assert!(read(with(64).as_bytes()).is_ok());
+        let message = error(&with(65));
+        assert!(
+            message.contains("normalizers[64]: Lowercase after 64 steps"),
+            "{message}"
+        );
         // Normalization may make added tokens far longer than the file.
         let contents: Vec<String> = (0..500).map(|n| format!("{n}Q")).collect();
         let added: Vec<(&str, u32)> = contents.iter().map(|text| (text.as_str(), 7)).collect();

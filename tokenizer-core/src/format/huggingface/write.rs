@@ -455,8 +455,9 @@ mod tests {
             let model = Model::with_symbols(pattern, vocab, merging, specials, symbols).unwrap();
             model.with_text_decoder(Some(TextDecoder::default()))
         };
-        // The added tokens of which the first is written, or the one that is refused.
-        let cases: [(&[(&str, TokenId)], Option<&str>); 5] = [
+        // The added tokens, of which `<s>` is written to the vocabulary, or the one that is refused.
+        type Case<'c> = (&'c [(&'c str, TokenId)], Option<&'c str>);
+        let cases: [Case<'_>; 5] = [
             (&[("<s>", 2), ("c", 4), ("<0x41>", 5)], None),
             (&[("<s>", 2), ("ab", 3), ("c", 4)], None),
             (&[("<s>", 2), ("c", 5)], Some("c")),
