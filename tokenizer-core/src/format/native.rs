@@ -188,13 +188,8 @@ fn assemble(sections: &[(&'static str, Cow<'_, [u8]>)]) -> Vec<u8> {
     bytes
 }
 
-/// Reads a model.
-///
-/// # Errors
-/// If the bytes are not a valid model. Lengths and ids are checked before they are used.
-pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
-    let sections = Sections::open(bytes)?;
-    let pattern = read_pattern(sections.get("pattern")?)?;
+/// Reads the merge rule.
+fn read_merging(sections: &Sections<'_>) -> Result<Merging, NativeError> {
     let merges = sections.get("merges")?;
     let rules = merges.u32s()?;
     if !rules.len().is_multiple_of(3) {
@@ -215,6 +210,18 @@ pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
         },
         _ => return Err(code.fault("unknown merge rule")),
     };
+    code.end()?;
+    Ok(merging)
+}
+
+/// Reads a model.
+///
+/// # Errors
+/// If the bytes are not a valid model. Lengths and ids are checked before they are used.
+pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
+    let sections = Sections::open(bytes)?;
+    let pattern = read_pattern(sections.get("pattern")?)?;
+    let merging = read_merging(&sections)?;
     let repeats = match merging {
         Merging::Ranks => Repeats::Refuse,
         Merging::Merges { .. } => Repeats::LowestId,
@@ -245,7 +252,6 @@ pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
         Some(section) if affixes == Affixes::default() => read_templates(section)?,
         Some(_) => return Err(extras.fault("ids around a text, although there is a template")),
     };
-    code.end()?;
     if normalizer.as_ref().is_none_or(|n| *n == Normalizer::Nfc)
         && let Some(section) = sections.find("normal")
     {

@@ -57,10 +57,7 @@ pub(super) fn read_with(
     if !version.is_null() && version.text()? != "1.0" {
         return Err(version.unsupported("expected \"1.0\""));
     }
-    let settings = CallSettings {
-        truncation: read_setting(&root.field("truncation"))?,
-        padding: read_setting(&root.field("padding"))?,
-    };
+    let settings = read_settings(&root)?;
     let normalizer = read_normalizer(&root.field("normalizer"))?;
     let PreTokenizer {
         rewrites,
@@ -89,24 +86,39 @@ pub(super) fn read_with(
             padding: root.field("padding"),
         })?;
         let normalizer = normalizer.as_ref();
-        check_normalized(&completed, normalizer).map_err(ModelError::from)?;
-        let is_emptied = |token: &SpecialToken| {
-            !token.content.is_empty() && token.normalized_content(normalizer).is_empty()
-        };
-        if completed.iter().any(is_emptied) {
-            let empty = "a token that the normalizer empties";
-            return Err(root.field("added_tokens").refused(empty));
-        }
+        check_added(&root.field("added_tokens"), &completed, normalizer)?;
         Ok(with_decoded(completed, normalizer, characters))
     };
     let at = root.field("model");
     let model = read_model(&at, bytes.len(), pattern, characters, complete_added)?;
-    let model = model
-        .with_normalizer(normalizer)
-        .with_rewrites(rewrites)
-        .with_post_processor(processor)?;
-    let model = model.with_text_decoder(decoding);
-    Ok(model.with_call_settings(settings))
+    let model = model.with_post_processor(processor)?;
+    let model = model.with_normalizer(normalizer).with_rewrites(rewrites);
+    Ok(model
+        .with_text_decoder(decoding)
+        .with_call_settings(settings))
+}
+
+/// Checks the normalized contents of added tokens.
+fn check_added(
+    at: &At<'_>,
+    tokens: &[SpecialToken],
+    normalizer: Option<&Normalizer>,
+) -> Result<(), HuggingFaceError> {
+    check_normalized(tokens, normalizer).map_err(ModelError::from)?;
+    let is_emptied = |token: &SpecialToken| {
+        !token.content.is_empty() && token.normalized_content(normalizer).is_empty()
+    };
+    match tokens.iter().any(is_emptied) {
+        true => Err(at.refused("a token that the normalizer empties")),
+        false => Ok(()),
+    }
+}
+
+fn read_settings(root: &At<'_>) -> Result<CallSettings, HuggingFaceError> {
+    Ok(CallSettings {
+        truncation: read_setting(&root.field("truncation"))?,
+        padding: read_setting(&root.field("padding"))?,
+    })
 }
 
 /// Returns `truncation` or `padding` as JSON text, the form in which the model stores it; `None` for `null`.
