@@ -10,13 +10,14 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use tokenizer_core::Normalizer;
+use tokenizer_core::format::huggingface::Companions;
 use tokenizer_core::format::{huggingface, native, tiktoken};
 use tokenizer_core::{
     Gaps, Merge, Merges, Merging, Model, Pattern, PatternName, SpecialToken, SpecialTokens,
-    TokenId, Tokenizer,
 };
-use tokenizer_fuzz::entry_points::assert_ids;
 use tokenizer_fuzz::input::Input;
+use tokenizer_fuzz::loaded::check;
+use tokenizer_fuzz::pipeline;
 
 /// Positions of the checksum and the length in a `.bpe` file.
 const CHECKSUM: std::ops::Range<usize> = 12..16;
@@ -30,10 +31,18 @@ struct Files {
     json: Vec<Vec<u8>>,
     vocab: Vec<u8>,
     merges: Vec<u8>,
+    config: Vec<u8>,
 }
 
+const CONFIG: &str = r#"{"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>", "eos_token":
+    {"content": "</s>", "lstrip": true, "normalized": false, "rstrip": false, "single_word": false},
+    "add_bos_token": true, "added_tokens_decoder": {"301": {"content": "word", "special": false}}}"#;
+
 static FILES: LazyLock<Files> = LazyLock::new(|| {
-    let models = models();
+    let mut models = models();
+    let pipelines = pipeline::samples();
+    let read = |file: &String| huggingface::read(file.as_bytes()).ok();
+    models.extend(pipelines.iter().filter_map(read));
     let native: Vec<_> = models.iter().map(native::write).collect();
     for bytes in &native {
         assert_eq!(
@@ -45,6 +54,7 @@ static FILES: LazyLock<Files> = LazyLock::new(|| {
     let json = models
         .iter()
         .filter_map(|model| huggingface::write(model).ok());
+    let json = json.chain(pipelines.into_iter().map(String::into_bytes));
     let tiktoken = models
         .iter()
         .filter_map(|model| tiktoken::write(model).ok());
@@ -54,6 +64,7 @@ static FILES: LazyLock<Files> = LazyLock::new(|| {
         tiktoken: tiktoken.collect(),
         vocab: include_bytes!("../../fixtures/gpt2_style/vocab.json").to_vec(),
         merges: include_bytes!("../../fixtures/gpt2_style/merges.txt").to_vec(),
+        config: CONFIG.as_bytes().to_vec(),
         models,
     };
     for model in &files.models {
@@ -109,9 +120,9 @@ fn models() -> Vec<Model> {
 
 fuzz_target!(|input: &[u8]| {
     let mut input = Input::new(input);
-    let kind = input.below(8);
+    let kind = input.below(9);
     // Writing a tokenizer.json is by far the slowest step.
-    let with_json = input.below(8) == 0 || (4..7).contains(&kind);
+    let with_json = input.below(8) == 0 || (4..8).contains(&kind);
     let text_length = input.below(64);
     let text = input.take(text_length).to_vec();
     let any_or = |input: &mut Input, files: &[Vec<u8>]| match input.below(4) {
@@ -133,7 +144,15 @@ fuzz_target!(|input: &[u8]| {
             let pattern = Pattern::named(PatternName::ALL[input.below(4)]);
             tiktoken::read(&any_or(&mut input, &files.tiktoken), pattern).ok()
         }
-        4..7 => huggingface::read(&any_or(&mut input, &files.json)).ok(),
+        4..=6 => huggingface::read(&any_or(&mut input, &files.json)).ok(),
+        7 => {
+            let file = any_or(&mut input, &files.json);
+            let companions = Companions {
+                tokenizer_config: Some(changed(&files.config, &files.json, &mut input)),
+                ..Companions::default()
+            };
+            huggingface::read_folder(&file, &companions).ok()
+        }
         _ => {
             let vocab = changed(&files.vocab, &files.json, &mut input);
             let merges = changed(&files.merges, &files.json, &mut input);
@@ -206,82 +225,4 @@ fn with_valid_header(mut bytes: Vec<u8>) -> Vec<u8> {
         bytes[CHECKSUM].copy_from_slice(&checksum.to_le_bytes());
     }
     bytes
-}
-
-const TEXT: &[u8] =
-    "abc the abcab aaaaaaaaa <s>12345  x word é\r\n e\u{301}中文 it's\u{a0}".as_bytes();
-
-/// Fails unless a loaded model encodes, decodes and round-trips correctly.
-fn check(model: &Model, text: &[u8], with_json: bool) {
-    let tokenizer = Tokenizer::builder().small_tasks().build(model.clone());
-    let texts = [text, TEXT, b"", b"\xFF\xC3 abc \xE2\x82", &[b'a'; 100]];
-    let encoded = texts.map(|text| ids_of_text(&tokenizer, text));
-    let sets = [model.special_set(&[""; 0]), model.all_specials()];
-    for (text, ids) in texts.iter().zip(encoded.iter().flatten()) {
-        for (allowed, ids) in sets.iter().zip(ids) {
-            assert_ids(&tokenizer, allowed, text, ids, "a loaded model");
-        }
-    }
-    let same_ids = |again: Model, format: &str| {
-        let again = Tokenizer::new(again);
-        for (text, ids) in texts.iter().zip(&encoded) {
-            assert_eq!(ids_of_text(&again, text), *ids, "{format}");
-        }
-    };
-
-    let bytes = native::write(model);
-    let again = native::read(&bytes).expect("a written file can be read");
-    assert_eq!(again, *model, ".bpe");
-    assert_eq!(native::write(&again), bytes, ".bpe");
-    same_ids(again, ".bpe");
-
-    if let Ok(bytes) = tiktoken::write(model) {
-        let again = tiktoken::read(&bytes, model.pattern().clone()).expect("it can be read");
-        if model.vocab().repeated().next().is_none() {
-            assert_eq!(again.vocab(), model.vocab(), ".tiktoken");
-        }
-        assert_eq!(
-            tiktoken::write(&again).expect("these are ranks"),
-            bytes,
-            ".tiktoken"
-        );
-        // The format stores nothing else, so other models may encode differently.
-        if *model.merging() == Merging::Ranks
-            && model.normalizer().is_none()
-            && model.rewrites().is_empty()
-            && model.specials().is_empty()
-        {
-            same_ids(again, ".tiktoken");
-        }
-    }
-
-    if !with_json {
-        return;
-    }
-    match huggingface::write(model) {
-        Ok(bytes) => {
-            let again = huggingface::read(&bytes).expect("a written file can be read");
-            assert_eq!(huggingface::write(&again), Ok(bytes), "tokenizer.json");
-            same_ids(again, "tokenizer.json");
-        }
-        Err(huggingface::HuggingFaceError::NotProven { text }) => {
-            panic!("a written file differs: {text:?}")
-        }
-        Err(_) => {}
-    }
-}
-
-/// The ids of a text without and with special tokens, checked by decoding. `None` if the pattern fails.
-fn ids_of_text(tokenizer: &Tokenizer, text: &[u8]) -> Option<[Vec<TokenId>; 2]> {
-    let model = tokenizer.model();
-    let ids = tokenizer.encode(text).ok()?;
-    let all = model.all_specials();
-    let special = tokenizer.request().allow(&all).encode(text).ok()?;
-    let decoded = model.decode(&ids).expect("the ids exist");
-    let keeps = (model.pattern().stages()).all(|(_, gaps)| gaps == Gaps::Keep);
-    if keeps && model.specials().iter().all(|token| token.special) {
-        assert_eq!(decoded, model.sections(text).concat());
-    }
-    model.decode(&special).expect("the ids exist");
-    Some([ids, special])
 }

@@ -1,5 +1,5 @@
 //! Code shared by the fuzz targets. It belongs to the tests of the core, which run the same checks on
-//! random inputs and on `regressions`.
+//! random inputs and on `regressions`. `loaded` and `pipeline` are used by fuzz targets only.
 
 #[path = "../../tokenizer-core/tests/encoding/definition.rs"]
 pub mod definition;
@@ -9,3 +9,6 @@ pub mod entry_points;
 pub mod generated;
 #[path = "../../tokenizer-core/tests/encoding/input.rs"]
 pub mod input;
+
+pub mod loaded;
+pub mod pipeline;

@@ -6,7 +6,7 @@ use crate::byte_level::bytes_of;
 use crate::hash::Seeds;
 use crate::model::{Model, ModelError};
 use crate::normalize::Normalizer;
-use crate::special::{SpecialToken, SpecialTokens};
+use crate::special::{SpecialToken, SpecialTokens, check_normalized};
 use crate::token::TokenId;
 
 impl Model {
@@ -68,6 +68,7 @@ impl Model {
             places.insert(token.content.clone(), added.len());
             added.extend(with_decoded(vec![token], self.normalizer(), is_text));
         }
+        check_normalized(&added, self.normalizer())?;
         self.with_specials(SpecialTokens::new(added)?)
     }
 }

@@ -55,6 +55,13 @@ impl Model {
         if let Some(decoder) = self.text_decoder() {
             return self.decode_text(decoder, ids, &[], Invalid::Keep, bytes);
         }
+        if self.redecodes() {
+            for (position, &id) in ids.iter().enumerate() {
+                let token = self.token(id).ok_or(UnknownToken { id, position })?;
+                bytes.extend_from_slice(token);
+            }
+            return Ok(());
+        }
         let (ends, arena) = (self.vocab().ends(), self.vocab().arena());
         let mut position = 0;
         while let Some(rest) = ids.get(position..).filter(|rest| !rest.is_empty()) {
@@ -157,11 +164,24 @@ impl Model {
     /// # Errors
     /// As [`Model::decode`].
     pub fn decode_lossy(&self, ids: &[TokenId]) -> Result<String, UnknownToken> {
+        self.decode_lossy_without(ids, &[])
+    }
+
+    /// Like [`Model::decode_lossy`], but omits the ids in `skipped`, which must be in ascending order. See
+    /// [`Model::skipped_ids`].
+    ///
+    /// # Errors
+    /// As [`Model::decode`].
+    pub fn decode_lossy_without(
+        &self,
+        ids: &[TokenId],
+        skipped: &[TokenId],
+    ) -> Result<String, UnknownToken> {
         let mut bytes = Vec::new();
         match self.text_decoder() {
-            None => self.decode_into(ids, &mut bytes)?,
+            None => bytes = self.decode_without(ids, skipped)?,
             Some(decoder) => {
-                self.decode_text(decoder, ids, &[], Invalid::Replace, &mut bytes)?;
+                self.decode_text(decoder, ids, skipped, Invalid::Replace, &mut bytes)?;
             }
         }
         Ok(String::from_utf8(bytes)

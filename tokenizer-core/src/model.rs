@@ -57,6 +57,9 @@ pub struct Model {
     merging: Merging,
     symbols: Option<Symbols>,
     specials: SpecialTokens,
+    /// Whether an ordinary token is also an added token that decodes to other bytes, since the normalizer
+    /// changes its content.
+    redecodes: bool,
     normalizer: Option<Normalizer>,
     rewrites: Arc<[RewriteStep]>,
     post_processor: PostProcessor,
@@ -288,7 +291,12 @@ impl Model {
                 }
             }
         }
+        let redecodes = |special: &SpecialToken| {
+            let ordinary = vocab.token(special.id);
+            ordinary.is_some_and(|token| token != special.bytes())
+        };
         Ok(Model {
+            redecodes: specials.iter().any(redecodes),
             pattern,
             vocab,
             merging,
@@ -306,12 +314,20 @@ impl Model {
     pub(crate) fn with_specials(&self, specials: SpecialTokens) -> Result<Self, ModelError> {
         let (pattern, vocab) = (self.pattern.clone(), self.vocab.clone());
         let merging = self.merging.clone();
-        let Model { specials, .. } = match self.symbols {
+        let Model {
+            specials,
+            redecodes,
+            ..
+        } = match self.symbols {
             None => Self::from_parts(pattern, vocab, merging, specials)?,
             Some(symbols) => Self::with_symbols(pattern, vocab, merging, specials, symbols)?,
         };
         let model = self.clone();
-        Ok(Model { specials, ..model })
+        Ok(Model {
+            specials,
+            redecodes,
+            ..model
+        })
     }
 
     /// Replaces the normalizer.
@@ -461,12 +477,19 @@ impl Model {
         &self.call_settings
     }
 
-    /// Returns the bytes of a token, ordinary or special, or `None` if there is no such token.
+    /// Returns the bytes to which a token decodes, ordinary or special, or `None` if there is no such token.
     #[must_use]
     pub fn token(&self, id: TokenId) -> Option<&[u8]> {
-        self.vocab
-            .token(id)
-            .or_else(|| self.specials.by_id(id).map(SpecialToken::bytes))
+        let special = || self.specials.by_id(id).map(SpecialToken::bytes);
+        match self.redecodes {
+            false => self.vocab.token(id).or_else(special),
+            true => special().or_else(|| self.vocab.token(id)),
+        }
+    }
+
+    /// Returns whether an added token decodes to other bytes than the ordinary token with its id.
+    pub(crate) fn redecodes(&self) -> bool {
+        self.redecodes
     }
 
     /// Returns the id of the token with these bytes, or `None` if there is none. Special tokens take

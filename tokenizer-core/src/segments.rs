@@ -142,6 +142,20 @@ pub(crate) fn between<'m, 't>(
     Stage::new(set, changes).segments(text, offset)
 }
 
+/// Like [`between`], with alignments.
+pub(crate) fn between_aligned<'m, 't>(
+    text: &'t [u8],
+    offset: usize,
+    set: &'m SpecialSet,
+    changes: Changes<'m>,
+) -> Vec<Segment<'m, 't>> {
+    let stage = Stage {
+        aligned: true,
+        ..Stage::new(set, changes)
+    };
+    stage.segments(text, offset)
+}
+
 /// Returns the sections of a text without special and added tokens.
 pub(crate) fn sections<'t>(text: &'t [u8], changes: Changes<'_>) -> Vec<Cow<'t, [u8]>> {
     let none = SpecialSet::default();

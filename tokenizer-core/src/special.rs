@@ -87,8 +87,8 @@ impl SpecialToken {
     }
 }
 
-/// The maximum total length in bytes of the tokens of a model: 4 MiB. Building the Aho-Corasick automaton takes
-/// about 100 bytes of memory for each byte of the tokens, which normalization at most triples.
+/// The maximum total length in bytes of the tokens of a model, before and after normalization: 4 MiB. Building
+/// the Aho-Corasick automaton takes about 100 bytes of memory for each byte of the tokens.
 const MAX_BYTES: usize = 1 << 22;
 
 /// The special and added tokens of a model.
@@ -123,12 +123,30 @@ pub enum SpecialTokensError {
         /// The text of the other.
         second: String,
     },
-    /// The texts together are too long.
+    /// The texts together are too long, before or after normalization.
     #[error("special tokens of {bytes} bytes in total, above the limit of {MAX_BYTES}")]
     TooLong {
-        /// Total length of the texts in bytes.
+        /// Total length in bytes of the texts, or of those up to which the limit is exceeded.
         bytes: usize,
     },
+}
+
+/// Checks that the normalizer does not make the contents of tokens too long together.
+///
+/// # Errors
+/// [`SpecialTokensError::TooLong`].
+pub(crate) fn check_normalized<'s>(
+    tokens: impl IntoIterator<Item = &'s SpecialToken>,
+    normalizer: Option<&Normalizer>,
+) -> Result<(), SpecialTokensError> {
+    let mut bytes = 0;
+    for token in tokens {
+        bytes += token.normalized_content(normalizer).len();
+        if bytes > MAX_BYTES {
+            return Err(SpecialTokensError::TooLong { bytes });
+        }
+    }
+    Ok(())
 }
 
 impl SpecialTokens {

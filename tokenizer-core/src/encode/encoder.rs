@@ -155,6 +155,30 @@ impl Encoder {
         Ok(())
     }
 
+    /// Returns an error in a changed text with its offset in the original text. `segments` are those of the
+    /// text, with alignments. They are encoded again, up to the error.
+    pub(super) fn located<'m, 't>(
+        &self,
+        segments: impl IntoIterator<Item = Segment<'m, 't>>,
+        error: EncodeError,
+    ) -> EncodeError {
+        if self.model().changes().is_empty() || error == EncodeError::Stopped {
+            return error;
+        }
+        let mut session = self.session();
+        let mut ids = Vec::new();
+        for segment in segments {
+            if let Segment::Text(text, origin) = segment {
+                let mut runs = session.runs(self.tables(), &text, 0, None);
+                if let Err(error) = runs.encode_all(&mut ids) {
+                    return error.moved(|at| origin.original(at..at).start);
+                }
+                ids.clear();
+            }
+        }
+        error
+    }
+
     /// Returns the number of ids of `segments`, or `None` if there are more than `limit`. Ids are not stored.
     pub(super) fn count_segments(
         &self,
@@ -276,6 +300,12 @@ impl<'t> Request<'t> {
     pub fn progress(mut self, counter: &'t AtomicU64) -> Self {
         self.progress = Some(counter);
         self
+    }
+
+    /// Returns an error in `text` with its offset in the original text.
+    pub(super) fn located(&self, text: &[u8], error: EncodeError) -> EncodeError {
+        let segments = self.encoder.segments(text, self.allowed).aligned();
+        self.encoder.located(segments, error)
     }
 
     /// Returns an error if `text` contains a special token of `forbidden`, like tiktoken's

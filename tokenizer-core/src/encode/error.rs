@@ -8,8 +8,8 @@ use crate::pattern::SplitError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// The pattern failed on the text. If the model has a normalizer, the offset counts original bytes up to
-    /// the last token that was matched before normalization, and normalized bytes after it.
+    /// The pattern failed on the text. The offset counts bytes of the original text; in a stream of a model
+    /// with an NFC normalizer, normalized bytes after the last token that was matched in raw text.
     #[error(transparent)]
     Split(#[from] SplitError),
     /// [`Request::refuse_specials`](crate::Request::refuse_specials) found a forbidden special token.
@@ -37,10 +37,17 @@ pub enum EncodeError {
 impl EncodeError {
     /// Converts an error in a segment to one in the text, where the segment begins at byte `offset`.
     pub(super) fn split_failed(error: SplitError, offset: usize) -> Self {
-        EncodeError::Split(SplitError {
-            offset: offset + error.offset,
-            ..error
-        })
+        EncodeError::Split(error).moved(|at| offset + at)
+    }
+
+    /// Replaces the offset in a text that was split by `moved(offset)`.
+    pub(super) fn moved(mut self, moved: impl FnOnce(usize) -> usize) -> Self {
+        if let EncodeError::Split(SplitError { offset, .. })
+        | EncodeError::UnknownSymbol { offset, .. } = &mut self
+        {
+            *offset = moved(*offset);
+        }
+        self
     }
 }
 

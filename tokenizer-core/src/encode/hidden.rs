@@ -177,10 +177,12 @@ mod tests {
     use crate::encode::EncodeError;
     use crate::merge_steps::MergeRule;
     use crate::model::Merging;
+    use crate::normalize::Normalizer;
     use crate::pattern::{Gaps, Pattern};
     use crate::reference;
+    use crate::rewrite::{Metaspace, PrependScheme, RewriteStep};
     use crate::simd::Tier;
-    use crate::special::SpecialTokens;
+    use crate::special::{SpecialToken, SpecialTokens};
     use crate::symbols::fallback_token;
     use crate::token::Pair;
     use crate::tokenizer::Tokenizer;
@@ -467,6 +469,108 @@ mod tests {
         assert_eq!(tokenizer.request().offsets(text), Err(error.clone()));
         let message = "no token for \"\u{4e2e}\" at byte 4, and the model has no unknown token";
         assert_eq!(error.to_string(), message);
+    }
+
+    /// A model of characters without an unknown token, which splits after `a`.
+    fn of_characters(tokens: &[&str]) -> Model {
+        let parts = Parts {
+            tokens: tokens
+                .iter()
+                .map(|token| token.as_bytes().to_vec())
+                .collect(),
+            merges: Vec::new(),
+            symbols: Symbols {
+                characters: true,
+                ..Symbols::default()
+            },
+            ignore_merges: false,
+            splits: false,
+        };
+        let pattern = Pattern::regex("[^a]*a|[^a]+", Gaps::Keep).unwrap();
+        parts.model().with_pattern(pattern)
+    }
+
+    #[test]
+    fn offsets_in_errors_count_bytes_of_the_original_text() {
+        let model = of_characters(&["a", "b", "i", "\u{2581}"]);
+        let prepends = [
+            Normalizer::Lowercase,
+            Normalizer::Prepend("\u{2581}\u{2581}".into()),
+        ];
+        let spaces = RewriteStep::Metaspace(Metaspace::new('\u{2581}', PrependScheme::Always));
+        let raw = SpecialTokens::new([SpecialToken::new("<s>", 9)]).unwrap();
+        let models = [
+            model.clone(),
+            model
+                .clone()
+                .with_normalizer(Normalizer::sequence(prepends)),
+            model.clone().with_normalizer(Some(Normalizer::Nfkd)),
+            model.with_rewrites([spaces]),
+        ];
+        // The third character of the lower case of U+0130 is a combining dot.
+        let cases = ["bax", "aababa<s>x", "ba<s>bab\u{e9}", "x", "a\u{e9}<s>"];
+        for (model, text) in models
+            .iter()
+            .flat_map(|model| cases.map(|text| (model, text)))
+        {
+            let model = model.with_specials(raw.clone()).unwrap();
+            let tokenizer = Tokenizer::builder().small_tasks().build(model);
+            let all = tokenizer.model().all_specials();
+            let request = tokenizer.request().allow(&all);
+            let want = text.find(['x', '\u{e9}']).unwrap();
+            let at = |error: EncodeError| match error {
+                EncodeError::UnknownSymbol { offset, .. } => offset,
+                other => panic!("{other}"),
+            };
+            // The decomposed mark has the offset of its letter.
+            assert_eq!(request.encode(text).map_err(at), Err(want), "{text}");
+            assert_eq!(request.count(text).map_err(at), Err(want));
+            assert_eq!(request.count_till_limit(text, 99).map_err(at), Err(want));
+            assert_eq!(request.offsets(text).map(drop).map_err(at), Err(want));
+            let threads = request.threads(3);
+            assert_eq!(threads.encode(text).map_err(at), Err(want), "{text}");
+            let batch = threads.encode_batch(&["a", text]).map(drop);
+            assert_eq!(
+                batch.map_err(|error| (error.text, at(error.error))),
+                Err((1, want))
+            );
+            for size in 1..4 {
+                let mut stream = request.stream();
+                let mut ids = Vec::new();
+                let pushed = text
+                    .as_bytes()
+                    .chunks(size)
+                    .try_for_each(|chunk| stream.push(chunk, &mut ids));
+                let ended = pushed.and_then(|()| stream.finish(&mut ids));
+                assert_eq!(ended.map_err(at), Err(want), "{text} by {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_prefix_that_cannot_be_encoded_is_not_the_result_of_truncation() {
+        let model = of_characters(&["a", "b", "c"]);
+        let mut added = SpecialToken::new("xyz", 9);
+        added.special = false;
+        let model = model
+            .with_specials(SpecialTokens::new([added]).unwrap())
+            .unwrap();
+        let tokenizer = Tokenizer::new(model);
+        let text = "abxyzxyzabxyz";
+        for (limit, want) in [
+            (0, ""),
+            (1, "a"),
+            (2, "ab"),
+            (3, "abxyz"),
+            (5, "abxyzxyza"),
+            (9, text),
+        ] {
+            let truncated = tokenizer
+                .request()
+                .truncate(text.as_bytes(), limit)
+                .unwrap();
+            assert_eq!(std::str::from_utf8(truncated.text), Ok(want), "{limit}");
+        }
     }
 
     #[test]

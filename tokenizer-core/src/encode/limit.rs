@@ -66,9 +66,10 @@ impl Request<'_> {
         text: impl AsRef<[u8]>,
         limit: usize,
     ) -> Result<Option<usize>, EncodeError> {
-        let encoder = self.encoder;
-        let segments = encoder.segments(text.as_ref(), self.allowed);
-        encoder.count_segments(&mut encoder.session(), segments, self.stop, limit)
+        let (encoder, text) = (self.encoder, text.as_ref());
+        let segments = encoder.segments(text, self.allowed);
+        let counted = encoder.count_segments(&mut encoder.session(), segments, self.stop, limit);
+        counted.map_err(|error| self.located(text, error))
     }
 
     /// Returns the longest prefix of `text` with at most `limit` ids when encoded on its own.
@@ -191,7 +192,11 @@ impl Request<'_> {
         guess: usize,
         limit: usize,
     ) -> Result<(usize, usize), EncodeError> {
-        let count = |end: usize| self.count_till_limit(&text[..end], limit);
+        let count = |end: usize| match self.count_till_limit(&text[..end], limit) {
+            // A prefix that cannot be encoded is not a result.
+            Err(EncodeError::UnknownSymbol { .. }) => Ok(None),
+            counted => counted,
+        };
         // `best`: length and number of ids of the longest prefix found so far that fits. `over`: length of a
         // prefix that does not fit. First gallop from the guess.
         let (mut best, mut over) = ((0, 0), text.len());

@@ -75,8 +75,10 @@ impl Request<'_> {
                     ids.push(token.id);
                 }
                 Segment::Text(text, origin) => {
-                    let mut runs = session.runs(encoder.tables(), &text, origin.start(), stop);
-                    while runs.encode(&mut ids)? {
+                    let mut runs = session.runs(encoder.tables(), &text, 0, stop);
+                    let located =
+                        |error: EncodeError| error.moved(|at| origin.original(at..at).start);
+                    while runs.encode(&mut ids).map_err(located)? {
                         let mut start = runs.spans().start();
                         for (index, &id) in ids[ranges.len()..].iter().enumerate() {
                             let end = start + runs.length(index, id);

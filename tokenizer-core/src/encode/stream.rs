@@ -19,7 +19,6 @@
 use super::encoder::{Encoder, Request};
 use super::error::EncodeError;
 use crate::normalize::{self, Normalizer};
-use crate::pattern::SplitError;
 use crate::segments;
 use crate::special::{Matcher, Segment, SpecialSet, Walk};
 use crate::token::TokenId;
@@ -212,7 +211,7 @@ impl<N: Stage> Between<N> {
                     offset + position
                 });
                 let pushed = self.next.push(text, ids);
-                pushed.map_err(|error| shifted(error, start))
+                pushed.map_err(|error| error.moved(|at| start + at))
             }
             Segment::Special(token, _) => {
                 self.end(ids)?;
@@ -224,20 +223,12 @@ impl<N: Stage> Between<N> {
 
     fn end(&mut self, ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
         match self.start.take() {
-            Some(start) => self.next.end(ids).map_err(|error| shifted(error, start)),
+            Some(start) => {
+                let ended = self.next.end(ids);
+                ended.map_err(|error| error.moved(|at| start + at))
+            }
             None => Ok(()),
         }
-    }
-}
-
-/// Converts an error in a text to one in the enclosing text, where the text begins at byte `start`.
-fn shifted(error: EncodeError, start: usize) -> EncodeError {
-    match error {
-        EncodeError::Split(error) => EncodeError::Split(SplitError {
-            offset: start.wrapping_add(error.offset),
-            ..error
-        }),
-        other => other,
     }
 }
 
@@ -259,7 +250,11 @@ impl Part {
         let held = Held::default();
         match is_nfc.filter(|_| model.rewrites().is_empty()) {
             Some(is_nfc) => {
-                let splitting = Splitting { encoder, held };
+                let splitting = Splitting {
+                    encoder,
+                    held,
+                    removed: 0,
+                };
                 Part::Chunks(Normalizing {
                     is_nfc,
                     held: Held::default(),
@@ -318,8 +313,14 @@ impl Stage for Whole {
         let (encoder, changes) = (&self.encoder, self.encoder.model().changes());
         let segments = segments::between(&self.held, self.offset, &self.allowed, changes);
         let done = encoder.encode_segments(&mut encoder.session(), segments, None, ids);
-        // The caller adds the offset of the part again.
-        done.map_err(|error| shifted(error, self.offset.wrapping_neg()))?;
+        done.map_err(|error| {
+            let error = encoder.located(
+                segments::between_aligned(&self.held, self.offset, &self.allowed, changes),
+                error,
+            );
+            // The caller adds the offset of the part again.
+            error.moved(|at| at - self.offset)
+        })?;
         self.held.clear();
         Ok(())
     }
@@ -363,6 +364,8 @@ impl<N: Stage> Stage for Normalizing<N> {
 struct Splitting {
     encoder: Encoder,
     held: Held,
+    /// Number of bytes of the current text before the held ones.
+    removed: usize,
 }
 
 impl Stage for Splitting {
@@ -379,7 +382,9 @@ impl Stage for Splitting {
     }
 
     fn end(&mut self, ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
-        self.encode(self.held.text.len(), ids)
+        self.encode(self.held.text.len(), ids)?;
+        self.removed = 0;
+        Ok(())
     }
 }
 
@@ -388,9 +393,10 @@ impl Splitting {
     fn encode(&mut self, length: usize, ids: &mut Vec<TokenId>) -> Result<(), EncodeError> {
         let text = &self.held.text[..length];
         let mut session = self.encoder.session();
-        let mut runs = session.runs(self.encoder.tables(), text, 0, None);
+        let mut runs = session.runs(self.encoder.tables(), text, self.removed, None);
         runs.encode_all(ids)?;
         drop(session);
+        self.removed += length;
         self.held.remove(length);
         Ok(())
     }

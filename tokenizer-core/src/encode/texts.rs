@@ -41,11 +41,12 @@ impl Request<'_> {
             let mut output = Output::for_ids(std::mem::take(ids));
             let done = self.process_tasks(&[text], &mut output);
             *ids = output.ids;
-            return done.map_err(|failure| failure.error);
+            return done.map_err(|failure| self.located(text, failure.error));
         }
         let segments = self.encoder.segments(text, self.allowed);
         let session = &mut self.encoder.session();
-        (self.encoder).encode_segments(session, segments, self.stop, ids)
+        let done = (self.encoder).encode_segments(session, segments, self.stop, ids);
+        done.map_err(|error| self.located(text, error))
     }
 
     /// Returns the number of ids of `text`. Ids are not stored.
@@ -128,7 +129,11 @@ impl Request<'_> {
     ) -> Result<(), BatchError> {
         let bytes = texts.iter().map(|text| text.as_ref().len()).sum();
         if self.progress.is_some() || self.useful_threads(bytes) > 1 {
-            return self.process_tasks(texts, output);
+            let done = self.process_tasks(texts, output);
+            return done.map_err(|failure| BatchError {
+                error: self.located(texts[failure.text].as_ref(), failure.error),
+                ..failure
+            });
         }
         let Request { encoder, stop, .. } = *self;
         let mut session = encoder.session();
@@ -141,7 +146,7 @@ impl Request<'_> {
                 }
                 false => encoder.encode_segments(&mut session, segments, stop, &mut output.ids),
             };
-            done.map_err(|error| BatchError::new(index, error))?;
+            done.map_err(|error| BatchError::new(index, self.located(text.as_ref(), error)))?;
             output.end_text();
         }
         Ok(())

@@ -16,3 +16,11 @@ pub mod tiktoken;
 
 #[cfg(feature = "huggingface")]
 pub mod huggingface;
+
+use crate::token::MAX_TOKEN_ID;
+
+/// Returns the number above all ids that a text file of this length may have. Tables are sized by the highest
+/// id, and their size must follow that of the file. Without gaps, an id takes at least six bytes of the file.
+fn id_limit(bytes: usize) -> usize {
+    bytes.clamp(1 << 16, MAX_TOKEN_ID as usize + 1)
+}

@@ -50,10 +50,10 @@ use std::borrow::Cow;
 use crate::merges::{Merge, Merges, MergesError};
 use crate::model::{CallSettings, Merging, Model, ModelError};
 use crate::normalize::{MAX_STEPS as MAX_NORMALIZER_STEPS, Normalizer, Replace, ReplaceError};
-use crate::pattern::{Gaps, Pattern, PatternError};
+use crate::pattern::{Gaps, MAX_STAGES, Pattern, PatternError};
 use crate::post_processor::{Affixes, PostProcessor, Template, TemplatePart, Trimming};
 use crate::rewrite::{MAX_STEPS, Metaspace, PrependScheme, RewriteStep, never_fails};
-use crate::special::{SpecialToken, SpecialTokens};
+use crate::special::{SpecialToken, SpecialTokens, check_normalized};
 use crate::symbols::Symbols;
 use crate::text_decoder::TextDecoder;
 use crate::vocab::{Repeats, Vocab};
@@ -63,10 +63,6 @@ pub const MAGIC: [u8; 8] = *b"\x89BPE\r\n\x1a\n";
 
 /// The format version, written and accepted.
 pub const VERSION: u32 = 1;
-
-/// Limit on the stages of a pattern, since each regex costs milliseconds and megabytes to compile. The
-/// longest published pattern, DeepSeek's, has three.
-const MAX_STAGES: u32 = 16;
 
 /// The sizes in bytes of the header and of an entry of the section table.
 const HEADER: usize = 32;
@@ -196,13 +192,8 @@ fn assemble(sections: &[(&'static str, Cow<'_, [u8]>)]) -> Vec<u8> {
     bytes
 }
 
-/// Reads a model.
-///
-/// # Errors
-/// If the bytes are not a valid model. Lengths and ids are checked before they are used.
-pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
-    let sections = Sections::open(bytes)?;
-    let pattern = read_pattern(sections.get("pattern")?)?;
+/// Reads the merge rule.
+fn read_merging(sections: &Sections<'_>) -> Result<Merging, NativeError> {
     let merges = sections.get("merges")?;
     let rules = merges.u32s()?;
     if !rules.len().is_multiple_of(3) {
@@ -223,6 +214,18 @@ pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
         },
         _ => return Err(code.fault("unknown merge rule")),
     };
+    code.end()?;
+    Ok(merging)
+}
+
+/// Reads a model.
+///
+/// # Errors
+/// If the bytes are not a valid model. Lengths and ids are checked before they are used.
+pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
+    let sections = Sections::open(bytes)?;
+    let pattern = read_pattern(sections.get("pattern")?)?;
+    let merging = read_merging(&sections)?;
     let repeats = match merging {
         Merging::Ranks => Repeats::Refuse,
         Merging::Merges { .. } => Repeats::LowestId,
@@ -254,12 +257,12 @@ pub fn read(bytes: &[u8]) -> Result<Model, NativeError> {
         Some(_) => return Err(extras.fault("ids around a text, although there is a template")),
     };
     let trimming = sections.find("trim").map(read_trimming).transpose()?;
-    code.end()?;
     if normalizer.as_ref().is_none_or(|n| *n == Normalizer::Nfc)
         && let Some(section) = sections.find("normal")
     {
         return Err(section.fault("contradicts the section extras"));
     }
+    check_normalized(specials.iter(), normalizer.as_ref()).map_err(ModelError::from)?;
     let rewrites = sections.find("rewrites").map(read_rewrites).transpose()?;
     let settings = sections.find("settings").map(read_settings).transpose()?;
     let model = match sections.find("symbols").map(read_symbols).transpose()? {
@@ -307,7 +310,7 @@ fn read_pattern(mut section: Section<'_>) -> Result<Pattern, NativeError> {
     let mut stages = Vec::new();
     let mut is_spelled = false;
     let count = section.u32()?;
-    if count > MAX_STAGES {
+    if count as usize > MAX_STAGES {
         return Err(section.fault("more than 16 stages"));
     }
     for _ in 0..count {
@@ -1048,7 +1051,7 @@ mod tests {
 
     #[test]
     fn excess_stages_and_unknown_flags_are_refused() {
-        let stages = vec![Pattern::regex("a", Gaps::Keep).unwrap(); MAX_STAGES as usize + 1];
+        let stages = vec![Pattern::regex("a", Gaps::Keep).unwrap(); MAX_STAGES + 1];
         let many = model().with_pattern(Pattern::sequence(stages));
         let error = read(&write(&many)).unwrap_err();
         assert!(error.to_string().contains("more than 16 stages"), "{error}");

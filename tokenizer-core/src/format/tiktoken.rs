@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::id_limit;
 use crate::hash::Seeds;
 use crate::model::{Merging, Model, ModelError};
 use crate::pattern::Pattern;
@@ -123,12 +124,6 @@ pub fn read_ranks(bytes: &[u8]) -> Result<RankList, TiktokenError> {
 /// Whether a word is padding only, which Python's base64 decodes to an empty string.
 fn is_empty_token(word: &[u8]) -> bool {
     !word.is_empty() && word.iter().all(|&byte| byte == b'=')
-}
-
-/// Returns the number above all ranks that a file of this length may have. Without gaps, a rank takes at
-/// least seven bytes of the file.
-fn id_limit(bytes: usize) -> usize {
-    bytes.clamp(1 << 16, MAX_TOKEN_ID as usize + 1)
 }
 
 /// Reads a model with the given pattern and without special tokens. Takes memory in proportion to the file.

@@ -76,6 +76,10 @@ enum Engine {
     Regex(Vec<RegexStage>),
 }
 
+/// Limit on the stages of a pattern that is read from a file, since each regex costs milliseconds and megabytes
+/// to compile. The longest published pattern, DeepSeek's, has three.
+pub(crate) const MAX_STAGES: usize = 16;
+
 impl Pattern {
     /// Returns a published pattern. Published patterns match every character, so they leave no gaps.
     #[must_use]

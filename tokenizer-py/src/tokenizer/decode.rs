@@ -58,6 +58,24 @@ impl Tokenizer {
         }
         Ok(bytes)
     }
+
+    fn text<'py>(
+        &self,
+        py: Python<'py>,
+        ids: &[TokenId],
+        skip_special_tokens: bool,
+        errors: &str,
+    ) -> PyResult<Bound<'py, PyString>> {
+        if errors != "replace" || self.model().text_decoder().is_none() {
+            return string(py, &self.decoded(py, ids, skip_special_tokens)?, errors);
+        }
+        // Invalid bytes of byte-fallback tokens are replaced as in `tokenizers`, not as in Python.
+        let skipped = self.skipped(skip_special_tokens);
+        let decode = || self.model().decode_lossy_without(ids, &skipped);
+        let text = detached(py, ids.len(), decode);
+        let text = text.map_err(|error| PyKeyError::new_err(error.to_string()))?;
+        Ok(PyString::new(py, &text))
+    }
 }
 
 #[pymethods]
@@ -87,7 +105,7 @@ impl Tokenizer {
         errors: &str,
         skip_special_tokens: bool,
     ) -> PyResult<Bound<'py, PyString>> {
-        guard(|| string(py, &self.decoded(py, &ids, skip_special_tokens)?, errors))
+        guard(|| self.text(py, &ids, skip_special_tokens, errors))
     }
 
     /// Returns the bytes of ids, which may be invalid UTF-8: a token can be part of a character.
@@ -137,7 +155,7 @@ impl Tokenizer {
             let texts = batch.try_iter()?.map(|ids| {
                 take_turns(py)?;
                 let ids: Ids = ids?.extract()?;
-                string(py, &self.decoded(py, &ids, skip_special_tokens)?, errors)
+                self.text(py, &ids, skip_special_tokens, errors)
             });
             texts.collect()
         })

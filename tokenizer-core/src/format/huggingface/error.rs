@@ -1,6 +1,7 @@
 //! Errors while reading or writing a `tokenizer.json`.
 
 use super::regex_dialect::DialectError;
+use crate::format::id_limit;
 use crate::merges::MergesError;
 use crate::model::ModelError;
 use crate::pattern::PatternError;
@@ -56,6 +57,15 @@ pub enum HuggingFaceError {
         /// The token.
         token: String,
     },
+    /// An id is far above the number of tokens. Tables are sized by the highest id, and their size must follow
+    /// that of the file.
+    #[error("token id {id} in a file of {bytes} bytes (expected an id below {})", id_limit(*.bytes))]
+    Sparse {
+        /// The id.
+        id: TokenId,
+        /// The length of the file.
+        bytes: usize,
+    },
     /// An invalid merge: not two tokens, or not in the vocabulary.
     #[error("model.merges[{rank}]: {fault}")]
     Merge {
@@ -100,7 +110,7 @@ pub enum HuggingFaceError {
     },
     /// A regex that is invalid, exceeds a limit, or is not proven to mean the same to Oniguruma and
     /// `fancy-regex`.
-    #[error("regex {source_text:?}: {error}")]
+    #[error("regex {:?}: {error}", shortened(.source_text))]
     Regex {
         /// The regex.
         source_text: String,
@@ -144,6 +154,15 @@ pub enum HuggingFaceError {
         /// A text with different ids, or the part that differs.
         text: String,
     },
+}
+
+/// The beginning of a text, for a message.
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 200;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 impl From<serde_json::Error> for HuggingFaceError {

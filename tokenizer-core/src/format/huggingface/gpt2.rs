@@ -55,7 +55,7 @@ pub(super) fn read_gpt2_with(
         return Err(HuggingFaceError::TooLarge { bytes });
     }
     let vocab = Json::parse(vocab)?;
-    let spellings = Spellings::read(&At::root(&vocab))?;
+    let spellings = Spellings::read(&At::root(&vocab), bytes)?;
 
     let mut rules = Vec::new();
     let lines: Vec<&[u8]> = merges.split(|&byte| byte == b'\n').collect();

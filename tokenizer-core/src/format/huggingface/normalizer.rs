@@ -3,7 +3,7 @@
 use super::error::HuggingFaceError;
 use super::json::{At, Json, object};
 use super::regex_dialect::{from_oniguruma, to_oniguruma};
-use crate::normalize::{Normalizer, Replace};
+use crate::normalize::{MAX_STEPS, Normalizer, Replace};
 
 /// Reads a `normalizer`.
 pub(super) fn read_normalizer(at: &At<'_>) -> Result<Option<Normalizer>, HuggingFaceError> {
@@ -20,6 +20,9 @@ fn add_steps(at: &At<'_>, steps: &mut Vec<Normalizer>) -> Result<(), HuggingFace
     let Some(name) = at.component()? else {
         return Ok(());
     };
+    if steps.len() == MAX_STEPS {
+        return Err(at.refused(&format!("{name} after {MAX_STEPS} steps")));
+    }
     let without_fields = |step: Normalizer| at.only("type").map(|()| step);
     steps.push(match name {
         "NFC" => without_fields(Normalizer::Nfc)?,

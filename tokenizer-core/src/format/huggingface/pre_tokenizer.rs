@@ -4,7 +4,7 @@ use super::char_class::{DIGIT, punctuation, split_at, words};
 use super::error::HuggingFaceError;
 use super::json::At;
 use super::regex_dialect::{escaped, from_oniguruma, literal, to_oniguruma};
-use crate::pattern::{Gaps, Pattern, PatternName};
+use crate::pattern::{Gaps, MAX_STAGES, Pattern, PatternName};
 use crate::rewrite::{MAX_STEPS, Metaspace, PrependScheme, RewriteStep, never_fails};
 
 /// The steps of a pre-tokenizer that were read so far.
@@ -89,6 +89,9 @@ impl Steps {
                 None => return Err(at.refused(name)),
             },
         };
+        if self.patterns.len() == MAX_STAGES {
+            return Err(at.refused(&format!("{name} after {MAX_STAGES} splits")));
+        }
         self.patterns.push(match self.byte_level {
             true => pattern.on_spelling(),
             false => pattern,

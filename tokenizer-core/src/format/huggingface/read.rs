@@ -8,11 +8,11 @@ use super::pre_tokenizer::{PreTokenizer, check_byte_level, read_pre_tokenizer};
 use super::vocabulary::{Spellings, pair};
 use crate::add_tokens::with_decoded;
 use crate::merges::Merge;
-use crate::model::{CallSettings, Model};
+use crate::model::{CallSettings, Model, ModelError};
 use crate::normalize::Normalizer;
 use crate::pattern::Pattern;
 use crate::rewrite::RewriteStep;
-use crate::special::SpecialToken;
+use crate::special::{SpecialToken, check_normalized};
 use crate::symbols::Symbols;
 use crate::text_decoder::TextDecoder;
 
@@ -57,10 +57,7 @@ pub(super) fn read_with(
     if !version.is_null() && version.text()? != "1.0" {
         return Err(version.unsupported("expected \"1.0\""));
     }
-    let settings = CallSettings {
-        truncation: read_setting(&root.field("truncation"))?,
-        padding: read_setting(&root.field("padding"))?,
-    };
+    let settings = read_settings(&root)?;
     let normalizer = read_normalizer(&root.field("normalizer"))?;
     let PreTokenizer {
         rewrites,
@@ -89,22 +86,39 @@ pub(super) fn read_with(
             padding: root.field("padding"),
         })?;
         let normalizer = normalizer.as_ref();
-        let is_emptied = |token: &SpecialToken| {
-            !token.content.is_empty() && token.normalized_content(normalizer).is_empty()
-        };
-        if completed.iter().any(is_emptied) {
-            let empty = "a token that the normalizer empties";
-            return Err(root.field("added_tokens").refused(empty));
-        }
+        check_added(&root.field("added_tokens"), &completed, normalizer)?;
         Ok(with_decoded(completed, normalizer, characters))
     };
-    let model = read_model(&root.field("model"), pattern, characters, complete_added)?;
-    let model = model
-        .with_normalizer(normalizer)
-        .with_rewrites(rewrites)
-        .with_post_processor(processor)?;
-    let model = model.with_text_decoder(decoding);
-    Ok(model.with_call_settings(settings))
+    let at = root.field("model");
+    let model = read_model(&at, bytes.len(), pattern, characters, complete_added)?;
+    let model = model.with_post_processor(processor)?;
+    let model = model.with_normalizer(normalizer).with_rewrites(rewrites);
+    Ok(model
+        .with_text_decoder(decoding)
+        .with_call_settings(settings))
+}
+
+/// Checks the normalized contents of added tokens.
+fn check_added(
+    at: &At<'_>,
+    tokens: &[SpecialToken],
+    normalizer: Option<&Normalizer>,
+) -> Result<(), HuggingFaceError> {
+    check_normalized(tokens, normalizer).map_err(ModelError::from)?;
+    let is_emptied = |token: &SpecialToken| {
+        !token.content.is_empty() && token.normalized_content(normalizer).is_empty()
+    };
+    match tokens.iter().any(is_emptied) {
+        true => Err(at.refused("a token that the normalizer empties")),
+        false => Ok(()),
+    }
+}
+
+fn read_settings(root: &At<'_>) -> Result<CallSettings, HuggingFaceError> {
+    Ok(CallSettings {
+        truncation: read_setting(&root.field("truncation"))?,
+        padding: read_setting(&root.field("padding"))?,
+    })
 }
 
 /// Returns `truncation` or `padding` as JSON text, the form in which the model stores it; `None` for `null`.
@@ -215,6 +229,7 @@ fn read_added_tokens(at: &At<'_>) -> Result<Vec<SpecialToken>, HuggingFaceError>
 
 fn read_model(
     at: &At<'_>,
+    bytes: usize,
     pattern: Pattern,
     characters: bool,
     complete_added: impl FnOnce(
@@ -225,7 +240,7 @@ fn read_model(
 ) -> Result<Model, HuggingFaceError> {
     check_model(at)?;
     let ignore_merges = at.field("ignore_merges").flag_or(false)?;
-    let spellings = Spellings::read(&at.field("vocab"))?;
+    let spellings = Spellings::read(&at.field("vocab"), bytes)?;
     let symbols = read_symbols(at, characters, &spellings)?;
     let added = complete_added(&spellings, &pattern, ignore_merges)?;
     let merges = at.field("merges");
@@ -899,6 +914,133 @@ mod tests {
             let error = read(file.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(message), "{decoder}: {error}");
         }
+    }
+
+    /// Expected texts are from `tokenizers` 0.23.1.
+    #[test]
+    fn added_tokens_decode_to_their_normalized_contents() {
+        let vocab = r#"{"a": 0, "A": 1, "\u2581": 2, "AA": 3}, "merges": ["A A"]"#;
+        for (pre_tokenizer, decoder, want) in [
+            ("null", r#"{"type": "Fuse"}"#, "aaA"),
+            (BYTE_LEVEL, BYTE_LEVEL, "aaA"),
+        ] {
+            let vocab = match pre_tokenizer {
+                "null" => vocab.to_owned(),
+                _ => vocab.replace(r#""\u2581": 2, "#, ""),
+            };
+            let file = small(pre_tokenizer, decoder, &[("AA", 3)], &vocab);
+            let file = file.replace(r#""normalized": false"#, r#""normalized": true"#);
+            let lower = r#""normalizer": {"type": "Lowercase"}"#;
+            let file = file.replace(r#""normalizer": null"#, lower);
+            let model = read(file.as_bytes()).unwrap();
+            assert_eq!(model.decode(&[3, 1]).unwrap(), want.as_bytes());
+            assert_eq!(model.decode_lossy_without(&[3, 1], &[1]).unwrap(), "aa");
+            let mut streamed = String::new();
+            let mut stream = model.decode_stream();
+            for id in [3, 1] {
+                stream.push(id, &mut streamed).unwrap();
+            }
+            stream.finish(&mut streamed);
+            assert_eq!(streamed, want);
+            let native = crate::format::native::write(&model);
+            let again = crate::format::native::read(&native).unwrap();
+            assert_eq!(again.decode(&[3, 1]).unwrap(), want.as_bytes());
+            let written = super::super::write(&model).unwrap();
+            assert_eq!(read(&written).unwrap(), model);
+        }
+    }
+
+    #[test]
+    fn memory_follows_the_size_of_the_file() {
+        let error = |file: &str| read(file.as_bytes()).unwrap_err().to_string();
+        let vocab = |id: u32| {
+            small(
+                "null",
+                r#"{"type": "Fuse"}"#,
+                &[],
+                &format!(r#"{{"a": {id}}}, "merges": []"#),
+            )
+        };
+        assert!(read(vocab(65_535).as_bytes()).is_ok());
+        for id in [65_536, 16_777_215] {
+            let message = error(&vocab(id));
+            assert!(
+                message.contains("(expected an id below 65536)"),
+                "{message}"
+            );
+        }
+        let splits = |count: usize| {
+            let step = r#"{"type": "WhitespaceSplit"}"#;
+            let steps = vec![step; count].join(", ");
+            let steps = format!(r#"{{"type": "Sequence", "pretokenizers": [{steps}]}}"#);
+            small(
+                &steps,
+                r#"{"type": "Fuse"}"#,
+                &[],
+                r#"{"a": 0}, "merges": []"#,
+            )
+        };
+        let model = read(splits(16).as_bytes()).unwrap();
+        let native = crate::format::native::write(&model);
+        assert_eq!(crate::format::native::read(&native).unwrap(), model);
+        let message = error(&splits(17));
+        assert!(
+            message.contains("pretokenizers[16]: WhitespaceSplit after 16 splits"),
+            "{message}"
+        );
+        let lower = r#"{"type": "Lowercase"}"#;
+        let steps = |count: usize| {
+            let steps = vec![lower; count].join(", ");
+            format!(r#""normalizer": {{"type": "Sequence", "normalizers": [{steps}]}}"#)
+        };
+        let file = small(
+            "null",
+            r#"{"type": "Fuse"}"#,
+            &[],
+            r#"{"a": 0}, "merges": []"#,
+        );
+        let with = |count| file.replace(r#""normalizer": null"#, &steps(count));
+        assert!(read(with(64).as_bytes()).is_ok());
+        let message = error(&with(65));
+        assert!(
+            message.contains("normalizers[64]: Lowercase after 64 steps"),
+            "{message}"
+        );
+        // Normalization may make added tokens far longer than the file.
+        let contents: Vec<String> = (0..500).map(|n| format!("{n}Q")).collect();
+        let added: Vec<(&str, u32)> = contents.iter().map(|text| (text.as_str(), 7)).collect();
+        let file = small(
+            "null",
+            r#"{"type": "Fuse"}"#,
+            &added,
+            r#"{"a": 0}, "merges": []"#,
+        );
+        let file = file.replace(r#""normalized": false"#, r#""normalized": true"#);
+        let replace = |length: usize| {
+            let content = "z".repeat(length);
+            let replace = format!(
+                r#"{{"type": "Replace", "pattern": {{"String": "Q"}}, "content": "{content}"}}"#
+            );
+            file.replace(
+                r#""normalizer": null"#,
+                &format!(r#""normalizer": {replace}"#),
+            )
+        };
+        assert!(read(replace(1000).as_bytes()).is_ok());
+        let message = error(&replace(10_000));
+        assert!(message.contains("above the limit of 4194304"), "{message}");
+        // A regex of any length is shortened in messages.
+        let regex = format!("^{}", "a".repeat(10_000));
+        let split = format!(
+            r#"{{"type": "Split", "pattern": {{"Regex": "{regex}"}}, "behavior": "Isolated", "invert": false}}"#
+        );
+        let message = error(&small(
+            &split,
+            r#"{"type": "Fuse"}"#,
+            &[],
+            r#"{"a": 0}, "merges": []"#,
+        ));
+        assert!(message.len() < 400, "{message}");
     }
 
     #[test]

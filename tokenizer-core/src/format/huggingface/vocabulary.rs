@@ -5,6 +5,7 @@ use hashbrown::{HashMap, HashSet};
 use super::error::{HuggingFaceError, MergeFault};
 use super::json::{At, Json};
 use crate::byte_level::{bytes_of, spell};
+use crate::format::id_limit;
 use crate::hash::Seeds;
 use crate::merges::{Merge, Merges};
 use crate::model::{Merging, Model, ModelError};
@@ -33,9 +34,18 @@ fn is_fallback_token(text: &str) -> bool {
     byte.is_some_and(|byte| fallback_token(byte) == text)
 }
 
+/// Whether a token may be a first symbol of a piece: a byte, or, if tokens are text, a character or a token of
+/// byte fallback.
+pub(super) fn is_symbol(token: &[u8], is_text: bool) -> bool {
+    match std::str::from_utf8(token) {
+        Ok(text) if is_text => text.chars().count() == 1 || is_fallback_token(text),
+        _ => token.len() == 1,
+    }
+}
+
 impl<'s> Spellings<'s> {
-    /// Reads an object that maps spellings to ids.
-    pub(super) fn read(at: &At<'s>) -> Result<Self, HuggingFaceError> {
+    /// Reads an object that maps spellings to ids, from a file of this length in bytes.
+    pub(super) fn read(at: &At<'s>, bytes: usize) -> Result<Self, HuggingFaceError> {
         let mut ids = HashMap::default();
         for (spelling, id) in at.entries()? {
             let Json::Integer(id) = *id else {
@@ -43,6 +53,9 @@ impl<'s> Spellings<'s> {
             };
             let checked = TokenId::try_from(id).ok().filter(|&id| id <= MAX_TOKEN_ID);
             let checked = checked.ok_or_else(|| ModelError::from(VocabError::IdTooHigh { id }))?;
+            if checked as usize >= id_limit(bytes) {
+                return Err(HuggingFaceError::Sparse { id: checked, bytes });
+            }
             ids.insert(spelling.as_str(), checked);
         }
         Ok(Spellings { ids })
@@ -125,11 +138,9 @@ impl<'s> Spellings<'s> {
             let is_added = contents.contains(spelling);
             match bytes_of(spelling) {
                 Some(bytes) => {
-                    let is_symbol = match symbols.characters {
-                        true => spelling.chars().count() == 1 || is_fallback_token(spelling),
-                        false => bytes.len() == 1,
-                    };
-                    let is_needed = ignore_merges || merged.contains(&id) || is_symbol;
+                    let is_needed = ignore_merges
+                        || merged.contains(&id)
+                        || is_symbol(&bytes, symbols.characters);
                     if !is_added || is_needed {
                         tokens.push((id, bytes));
                     }

@@ -8,6 +8,7 @@ use super::normalizer::normalizer_json;
 use super::read::read;
 use super::regex_dialect::to_oniguruma;
 use super::verify::verify;
+use super::vocabulary::is_symbol;
 use crate::byte_level::{bytes_of, spell};
 use crate::merges::Merge;
 use crate::model::{Merging, Model};
@@ -355,25 +356,33 @@ fn bpe(model: &Model) -> Result<Json, HuggingFaceError> {
 
 /// The entries of `vocab`, by ascending id.
 ///
-/// `tokenizers` numbers added tokens itself, from the size of the vocabulary on, unless they are in
-/// the vocabulary. If this numbering would change an id, or the unknown token is one of them, all added tokens
-/// are written to the vocabulary.
+/// `tokenizers` numbers the added tokens that are not in the vocabulary itself, from the size of the vocabulary
+/// on. Those up to the last one with another id, and up to the unknown token, are written to the vocabulary.
 fn vocabulary(
     model: &Model,
     ignore_merges: bool,
 ) -> Result<Vec<(TokenId, String)>, HuggingFaceError> {
-    let (vocab, specials) = (model.vocab(), model.specials());
-    let spelling = Spelling::of(model);
+    let (vocab, spelling) = (model.vocab(), Spelling::of(model));
     let tokens = vocab.iter();
     let mut entries: Vec<(TokenId, String)> = tokens
         .map(|(id, token)| (id, spelling.spell(token)))
         .collect();
+    let is_entry = |token: &SpecialToken| {
+        let bytes = spelling.bytes_of(&token.content);
+        bytes.is_some_and(|bytes| vocab.id(&bytes) == Some(token.id))
+    };
+    let specials = model.specials().iter();
+    let others: Vec<&SpecialToken> = specials.filter(|token| !is_entry(token)).collect();
     let unknown = model.symbols().and_then(|symbols| symbols.unknown);
-    let are_consecutive = specials
+    let is_numbered = |(index, token): (usize, &&SpecialToken)| {
+        token.id as usize == vocab.len() + index && unknown != Some(token.id)
+    };
+    let last = others
         .iter()
-        .zip(vocab.len()..)
-        .all(|(token, next)| token.id as usize == next && unknown != Some(token.id));
-    for token in specials.iter() {
+        .enumerate()
+        .rposition(|other| !is_numbered(other));
+    let written = last.map_or(0, |last| last + 1);
+    for (index, token) in others.iter().enumerate() {
         let refuse = |why| {
             let content = token.content.clone();
             let id = token.id;
@@ -381,19 +390,27 @@ fn vocabulary(
         };
         let bytes = spelling.bytes_of(&token.content);
         let is_literal = bytes.as_deref() == Some(token.bytes());
-        match bytes.as_ref().and_then(|bytes| vocab.id(bytes)) {
-            // The vocabulary already maps the same bytes to the same id.
-            Some(id) if id == token.id && is_literal => continue,
-            Some(_) => return refuse("an ordinary token has the same spelling"),
-            None if vocab.token(token.id).is_some() => {
-                return refuse("an ordinary token has the same id and another spelling");
+        if bytes
+            .as_ref()
+            .is_some_and(|bytes| vocab.id(bytes).is_some())
+        {
+            return refuse("an ordinary token has the same spelling");
+        }
+        if vocab.token(token.id).is_some() {
+            return refuse("an ordinary token has the same id and another spelling");
+        }
+        if index >= written {
+            continue;
+        }
+        if let Some(bytes) = bytes {
+            if is_symbol(&bytes, spelling.is_text) {
+                return refuse("with this id, its text would be a symbol of ordinary text");
             }
-            None if are_consecutive => continue,
-            None if ignore_merges && bytes.is_some_and(|b| !is_literal || is_piece(model, &b)) => {
+            if ignore_merges && (!is_literal || is_piece(model, &bytes)) {
                 return refuse("its text spells bytes that can occur as a piece");
             }
-            None => entries.push((token.id, token.content.clone())),
         }
+        entries.push((token.id, token.content.clone()));
     }
     entries.sort();
     Ok(entries)
@@ -414,6 +431,8 @@ mod tests {
     use crate::merges::Merges;
     use crate::normalize::Normalizer;
     use crate::special::SpecialTokens;
+    use crate::symbols::Symbols;
+    use crate::text_decoder::TextDecoder;
     use crate::token::Pair;
     use crate::tokenizer::Tokenizer;
     use crate::vocab::{Repeats, Vocab};
@@ -430,6 +449,59 @@ mod tests {
         let tokens = bytes.iter().chain(tokens).map(Vec::as_slice).zip(0..);
         let pattern = Pattern::named(PatternName::Gpt2);
         Model::from_ranks(pattern, tokens, specials.iter().cloned()).unwrap()
+    }
+
+    /// In the vocabulary, a token of one character would be a symbol of other text.
+    #[test]
+    fn added_tokens_are_written_to_the_vocabulary_only_for_their_ids() {
+        let model = |added: &[(&str, TokenId)]| {
+            let tokens = [0, 1, 3]
+                .into_iter()
+                .zip(["a", "b", "ab"].map(str::as_bytes));
+            let vocab = Vocab::new(tokens, Repeats::Refuse).unwrap();
+            let (left, right, token) = (0, 1, 3);
+            let merging = Merging::Merges {
+                merges: Merges::new(vec![Merge { left, right, token }]).unwrap(),
+                ignore_merges: false,
+            };
+            let added = added.iter().map(|&(content, id)| SpecialToken {
+                single_word: true,
+                ..SpecialToken::new(content, id)
+            });
+            let symbols = Symbols {
+                characters: true,
+                byte_fallback: true,
+                ..Symbols::default()
+            };
+            let specials = SpecialTokens::new(added).unwrap();
+            let pattern = Pattern::sequence([]);
+            let model = Model::with_symbols(pattern, vocab, merging, specials, symbols).unwrap();
+            model.with_text_decoder(Some(TextDecoder::default()))
+        };
+        // The added tokens, of which `<s>` is written to the vocabulary, or the one that is refused.
+        type Case<'c> = (&'c [(&'c str, TokenId)], Option<&'c str>);
+        let cases: [Case<'_>; 5] = [
+            (&[("<s>", 2), ("c", 4), ("<0x41>", 5)], None),
+            (&[("<s>", 2), ("ab", 3), ("c", 4)], None),
+            (&[("<s>", 2), ("c", 5)], Some("c")),
+            (&[("<0x41>", 2)], Some("<0x41>")),
+            (&[("<s>", 2), ("c", 9), ("<e>", 10)], Some("c")),
+        ];
+        for (added, refused) in cases {
+            let model = model(added);
+            let written = write(&model);
+            if let Some(content) = refused {
+                let error = written.unwrap_err().to_string();
+                assert!(error.contains(&format!("{content:?}")), "{error}");
+                continue;
+            }
+            let written = written.unwrap();
+            assert_eq!(read(&written).unwrap(), model);
+            let text = String::from_utf8(written).unwrap();
+            let entries = text.split("\"vocab\": {").nth(1).unwrap();
+            let entries = entries.split('}').next().unwrap();
+            assert_eq!(entries.matches(':').count(), 4, "{entries}");
+        }
     }
 
     #[test]
