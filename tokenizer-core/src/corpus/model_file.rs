@@ -6,16 +6,24 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use hashbrown::HashSet;
+
 use super::atomic::write_atomically;
 use super::file::{FileError, read_file};
 use super::hub::{self, is_hub_name};
 use super::published::{ENCODING_NAMES, RankFile, specials};
 #[cfg(feature = "huggingface")]
-use crate::format::huggingface;
+use crate::format::{huggingface, tekken};
 use crate::format::{native, tiktoken};
+use crate::hash::Seeds;
 use crate::model::Model;
+#[cfg(feature = "huggingface")]
+use crate::model::{Merging, ModelError};
 use crate::pattern::Pattern;
 use crate::special::SpecialToken;
+#[cfg(feature = "huggingface")]
+use crate::special::SpecialTokens;
+use crate::token::TokenId;
 
 /// The format of a model file, chosen by its extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +33,7 @@ pub enum ModelFormat {
     Native,
     /// `.tiktoken`: token bytes and ranks.
     Tiktoken,
-    /// `.json`: Hugging Face's `tokenizer.json`.
+    /// `.json`: Hugging Face's `tokenizer.json`, and to read, also `vocab.json` and `tekken.json`.
     HuggingFace,
 }
 
@@ -56,6 +64,10 @@ impl ModelFormat {
 
 /// The names of rank files in folders: Kimi's, and Llama 3's. SentencePiece's models have the second name too.
 const RANK_MODEL_NAMES: [&str; 2] = ["tiktoken.model", "tokenizer.model"];
+
+/// The name of Mistral's files of ranks.
+#[cfg(feature = "huggingface")]
+const TEKKEN: &str = "tekken.json";
 
 /// What a file of ranks does not store.
 ///
@@ -152,7 +164,7 @@ pub enum LoadError {
     /// An invalid `.tiktoken` file.
     #[error("{}: {}", .0.display(), .1)]
     Tiktoken(PathBuf, tiktoken::TiktokenError),
-    /// An invalid or unsupported `tokenizer.json`.
+    /// An invalid or unsupported `tokenizer.json` or `tekken.json`, or a file in the same folder.
     #[cfg(feature = "huggingface")]
     #[error("{}: {}", .0.display(), .1)]
     HuggingFace(PathBuf, huggingface::HuggingFaceError),
@@ -216,19 +228,72 @@ impl fmt::Display for LoadNote {
 /// else `vocab.json` with `merges.txt`; and the added tokens of `tokenizer_config.json`,
 /// `special_tokens_map.json` and `added_tokens.json`.
 ///
+/// A folder with neither may have a `tekken.json`, or ranks in a `tiktoken.model` or `tokenizer.model`, whose
+/// special tokens are those in `tokenizer_config.json`.
+///
 /// # Errors
 /// If a file cannot be read, is invalid or is unsupported; the error names the file.
 #[cfg(feature = "huggingface")]
 pub fn load_folder(directory: &Path) -> Result<LoadedModel, LoadError> {
-    let [whole, vocab] = ["tokenizer.json", "vocab.json"].map(|name| directory.join(name));
-    if !whole.exists() && vocab.exists() {
-        return load_model_with_notes(&vocab, RankOptions::default());
+    load_any_folder(directory, RankOptions::default())
+}
+
+/// Reads a folder; `options` apply if it has ranks.
+#[cfg(feature = "huggingface")]
+fn load_any_folder(directory: &Path, options: RankOptions) -> Result<LoadedModel, LoadError> {
+    let whole = directory.join("tokenizer.json");
+    if !whole.exists() {
+        let others = ["vocab.json", TEKKEN].iter().chain(&RANK_MODEL_NAMES);
+        let other = others
+            .map(|name| directory.join(name))
+            .find(|path| path.exists());
+        if let Some(path) = other {
+            return match ModelFormat::of_path_to_read(&path) {
+                Some(ModelFormat::Tiktoken) => load_rank_folder(&path, options),
+                _ => load_model_with_notes(&path, options),
+            };
+        }
     }
+    options.check_unused(directory)?;
     let bytes = read_file(&whole)?;
     let model = huggingface::read_folder(&bytes, &companions(directory)?)
         .map_err(|error| LoadError::HuggingFace(whole, error))?;
     let notes = Vec::new();
     Ok(LoadedModel { model, notes })
+}
+
+/// Reads a file of ranks with the special tokens that `tokenizer_config.json` in its folder names. Those in
+/// `options` take precedence.
+#[cfg(feature = "huggingface")]
+fn load_rank_folder(path: &Path, options: RankOptions) -> Result<LoadedModel, LoadError> {
+    let RankOptions { pattern, specials } = options;
+    let alone = RankOptions {
+        pattern,
+        ..RankOptions::default()
+    };
+    let LoadedModel { model, notes } = load_model_with_notes(path, alone)?;
+    if *model.merging() != Merging::Ranks {
+        return Ok(LoadedModel { model, notes });
+    }
+    let companions = companions(path.parent().unwrap_or(Path::new("")))?;
+    let named = huggingface::read_rank_specials(&companions, model.vocab().len());
+    let named = named.map_err(|error| LoadError::HuggingFace(path.to_owned(), error))?;
+    let published = model.specials().iter().cloned().collect();
+    let specials = replace_specials(replace_specials(published, named), specials);
+    let specials = SpecialTokens::new(specials).map_err(ModelError::from);
+    let model = specials.and_then(|specials| model.with_specials(specials));
+    let model = model.map_err(|error| LoadError::Tiktoken(path.to_owned(), error.into()))?;
+    Ok(LoadedModel { model, notes })
+}
+
+/// Returns the special tokens of both lists. Those of the second replace ones of the same text or id.
+fn replace_specials(mut old: Vec<SpecialToken>, new: Vec<SpecialToken>) -> Vec<SpecialToken> {
+    let contents: HashSet<&str, Seeds> = new.iter().map(|token| token.content.as_str()).collect();
+    let ids: HashSet<TokenId, Seeds> = new.iter().map(|token| token.id).collect();
+    old.retain(|token| !ids.contains(&token.id) && !contents.contains(token.content.as_str()));
+    drop(contents);
+    old.extend(new);
+    old
 }
 
 /// Reads `vocab.json` and the `merges.txt` in the same folder.
@@ -337,32 +402,19 @@ fn load_any_folder(directory: &Path, _: RankOptions) -> Result<LoadedModel, Load
     Err(LoadError::NotBuilt(directory.to_owned()))
 }
 
-/// Reads a folder; `options` apply if it has ranks.
-#[cfg(feature = "huggingface")]
-fn load_any_folder(directory: &Path, options: RankOptions) -> Result<LoadedModel, LoadError> {
-    options.check_unused(directory)?;
-    load_folder(directory)
-}
-
 /// Reads a file of ranks. `published` are its special tokens, `known` is the file if it is a published one.
 fn read_ranks(
     path: &Path,
     bytes: &[u8],
     known: Option<&RankFile>,
-    mut published: Vec<SpecialToken>,
+    published: Vec<SpecialToken>,
     options: RankOptions,
 ) -> Result<Model, LoadError> {
     let RankOptions { pattern, specials } = options;
     let parsed = || known.and_then(|file| file.pattern.parse().ok());
     let pattern = pattern.or_else(parsed);
     let pattern = pattern.ok_or_else(|| LoadError::PatternMissing(path.to_owned()))?;
-    published.retain(|token| {
-        let is_replaced =
-            |given: &SpecialToken| given.id == token.id || given.content == token.content;
-        !specials.iter().any(is_replaced)
-    });
-    published.extend(specials);
-    tiktoken::read_with_specials(bytes, pattern, published)
+    tiktoken::read_with_specials(bytes, pattern, replace_specials(published, specials))
         .map_err(|error| LoadError::Tiktoken(path.to_owned(), error))
 }
 
@@ -381,7 +433,8 @@ pub fn load_model(path: &Path, pattern: Option<Pattern>) -> Result<Model, LoadEr
 
 /// Like [`load_model`], but accepts special tokens, and also returns the assumptions made while reading.
 ///
-/// A `tokenizer.model` or `tiktoken.model` is read as ranks, if it has ranks.
+/// A `tokenizer.model` or `tiktoken.model` is read as ranks, if it has ranks. A `tekken.json` is recognised by
+/// its name or content.
 ///
 /// # Errors
 /// Those of [`load_model`].
@@ -411,6 +464,12 @@ pub fn load_model_with_notes(path: &Path, options: RankOptions) -> Result<Loaded
         #[cfg(feature = "huggingface")]
         ModelFormat::HuggingFace if huggingface::is_vocab(&bytes) => {
             return load_pair(path, &bytes);
+        }
+        #[cfg(feature = "huggingface")]
+        ModelFormat::HuggingFace
+            if path.file_name() == Some(TEKKEN.as_ref()) || tekken::is_tekken(&bytes) =>
+        {
+            tekken::read(&bytes).map_err(|error| LoadError::HuggingFace(owned(), error))?
         }
         #[cfg(feature = "huggingface")]
         ModelFormat::HuggingFace => {

@@ -75,7 +75,7 @@ fn byte_level() -> Json {
     byte_level_with(false, false)
 }
 
-fn byte_level_with(add_prefix_space: bool, use_regex: bool) -> Json {
+pub(super) fn byte_level_with(add_prefix_space: bool, use_regex: bool) -> Json {
     object([
         ("type", "ByteLevel".into()),
         ("add_prefix_space", add_prefix_space.into()),
