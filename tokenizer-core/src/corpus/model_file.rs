@@ -2,9 +2,9 @@
 //! in Hugging Face's cache.
 
 use std::fmt;
-#[cfg(feature = "huggingface")]
-use std::io;
 use std::path::{Path, PathBuf};
+#[cfg(feature = "huggingface")]
+use std::{fs, io};
 
 use hashbrown::HashSet;
 
@@ -200,6 +200,20 @@ pub struct LoadedModel {
     pub model: Model,
     /// Assumptions to report to the user.
     pub notes: Vec<LoadNote>,
+    /// The folder whose files describe the model together; `None` if it was read from one file.
+    pub folder: Option<PathBuf>,
+}
+
+impl LoadedModel {
+    /// A model read from one file, without assumptions.
+    fn of_file(model: Model) -> Self {
+        let (notes, folder) = (Vec::new(), None);
+        LoadedModel {
+            model,
+            notes,
+            folder,
+        }
+    }
 }
 
 /// An assumption about something that the files leave open.
@@ -258,8 +272,10 @@ fn load_any_folder(directory: &Path, options: RankOptions) -> Result<LoadedModel
     let bytes = read_file(&whole)?;
     let model = huggingface::read_folder(&bytes, &companions(directory)?)
         .map_err(|error| LoadError::HuggingFace(whole, error))?;
-    let notes = Vec::new();
-    Ok(LoadedModel { model, notes })
+    Ok(LoadedModel {
+        folder: Some(directory.to_owned()),
+        ..LoadedModel::of_file(model)
+    })
 }
 
 /// Reads a file of ranks with the special tokens that `tokenizer_config.json` in its folder names. Those in
@@ -271,11 +287,13 @@ fn load_rank_folder(path: &Path, options: RankOptions) -> Result<LoadedModel, Lo
         pattern,
         ..RankOptions::default()
     };
-    let LoadedModel { model, notes } = load_model_with_notes(path, alone)?;
+    let loaded = load_model_with_notes(path, alone)?;
+    let model = &loaded.model;
     if *model.merging() != Merging::Ranks {
-        return Ok(LoadedModel { model, notes });
+        return Ok(loaded);
     }
-    let companions = companions(path.parent().unwrap_or(Path::new("")))?;
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let companions = companions(directory)?;
     let named = huggingface::read_rank_specials(&companions, model.vocab().len());
     let named = named.map_err(|error| LoadError::HuggingFace(path.to_owned(), error))?;
     let published = model.specials().iter().cloned().collect();
@@ -283,7 +301,11 @@ fn load_rank_folder(path: &Path, options: RankOptions) -> Result<LoadedModel, Lo
     let specials = SpecialTokens::new(specials).map_err(ModelError::from);
     let model = specials.and_then(|specials| model.with_specials(specials));
     let model = model.map_err(|error| LoadError::Tiktoken(path.to_owned(), error.into()))?;
-    Ok(LoadedModel { model, notes })
+    Ok(LoadedModel {
+        model,
+        folder: Some(directory.to_owned()),
+        ..loaded
+    })
 }
 
 /// Returns the special tokens of both lists. Those of the second replace ones of the same text or id.
@@ -300,13 +322,15 @@ fn replace_specials(mut old: Vec<SpecialToken>, new: Vec<SpecialToken>) -> Vec<S
 #[cfg(feature = "huggingface")]
 fn load_pair(path: &Path, vocab: &[u8]) -> Result<LoadedModel, LoadError> {
     let merges = read_file(&path.with_file_name("merges.txt"))?;
-    let companions = companions(path.parent().unwrap_or(Path::new("")))?;
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let companions = companions(directory)?;
     let (model, assumed) = huggingface::read_gpt2_folder(vocab, &merges, &companions)
         .map_err(|error| LoadError::HuggingFace(path.to_owned(), error))?;
     let note = assumed.then(|| LoadNote::AssumedGpt2(path.to_owned()));
     Ok(LoadedModel {
         model,
         notes: note.into_iter().collect(),
+        folder: Some(directory.to_owned()),
     })
 }
 
@@ -342,8 +366,7 @@ pub fn load(source: &Path, options: RankOptions) -> Result<LoadedModel, LoadErro
         && let Some(name) = source.to_str().filter(|_| !source.exists())
     {
         if ENCODING_NAMES.contains(&name) {
-            let notes = Vec::new();
-            return load_encoding(name, options).map(|model| LoadedModel { model, notes });
+            return load_encoding(name, options).map(LoadedModel::of_file);
         }
         if is_hub_name(name) {
             return load_hub(name, options);
@@ -478,8 +501,60 @@ pub fn load_model_with_notes(path: &Path, options: RankOptions) -> Result<Loaded
         #[cfg(not(feature = "huggingface"))]
         ModelFormat::HuggingFace => return Err(LoadError::NotBuilt(owned())),
     };
-    let notes = Vec::new();
-    Ok(LoadedModel { model, notes })
+    Ok(LoadedModel::of_file(model))
+}
+
+/// Writes a folder that transformers 4 and 5 read: `tokenizer.json` and `tokenizer_config.json`. Creates it if it is
+/// missing.
+///
+/// `source` is the folder from which the model was read ([`LoadedModel::folder`]). The special tokens in their roles,
+/// the chat template (also that in `chat_template.jinja`) and the settings that change no id are those of its files.
+/// Returns the paths of the written files.
+///
+/// # Errors
+/// If a file cannot be read or written, or a `tokenizer.json` cannot store the model.
+#[cfg(feature = "huggingface")]
+pub fn save_folder(
+    model: &Model,
+    directory: &Path,
+    source: Option<&Path>,
+) -> Result<Vec<PathBuf>, SaveError> {
+    const TEMPLATE: &str = "chat_template.jinja";
+    let companions = match source {
+        Some(source) => companions(source).map_err(|error| match error {
+            LoadError::File(error) => SaveError::File(error),
+            other => SaveError::File(FileError::new(source, io::Error::other(other))),
+        })?,
+        None => huggingface::Companions::default(),
+    };
+    let at = |name: &str| directory.join(name);
+    let of = |name: &str, bytes: Result<Vec<u8>, huggingface::HuggingFaceError>| match bytes {
+        Ok(bytes) => Ok((at(name), bytes)),
+        Err(error) => Err(SaveError::HuggingFace(at(name), error)),
+    };
+    let mut files = vec![
+        of("tokenizer.json", huggingface::write(model))?,
+        of(
+            "tokenizer_config.json",
+            huggingface::write_config(model, &companions),
+        )?,
+    ];
+    if let Some(template) = source
+        .map(|source| source.join(TEMPLATE))
+        .filter(|path| path.exists())
+    {
+        files.push((at(TEMPLATE), read_file(&template)?));
+    }
+    fs::create_dir_all(directory).map_err(|error| FileError::new(directory, error))?;
+    let mut written = Vec::new();
+    for (path, bytes) in files {
+        write_atomically(&path, |file| {
+            let written = file.write_all(&bytes);
+            written.map_err(|error| SaveError::File(FileError::new(&path, error)))
+        })?;
+        written.push(path);
+    }
+    Ok(written)
 }
 
 /// Writes `model` to `path` atomically.
@@ -543,5 +618,46 @@ mod tests {
         );
         let error = save_model(&model, &at("m.txt")).unwrap_err();
         assert!(matches!(error, SaveError::UnknownFormat(_)));
+    }
+
+    #[cfg(feature = "huggingface")]
+    #[test]
+    fn folders_keep_roles_and_chat_templates() {
+        let dir = tempfile::tempdir().unwrap();
+        let [from, to] = ["from", "to"].map(|name| dir.path().join(name));
+        let pattern = Pattern::named(PatternName::Gpt2);
+        let model = Model::from_merges(pattern, Merges::default(), &["<s>", "</s>"]).unwrap();
+        let written = save_folder(&model, &from, None).unwrap();
+        assert_eq!(
+            written,
+            ["tokenizer.json", "tokenizer_config.json"].map(|name| from.join(name))
+        );
+        let config = r#"{"bos_token": {"__type": "AddedToken", "content": "<s>"}, "eos_token": "</s>",
+            "pad_token": "<pad>", "chat_template": "{{ x }}", "additional_special_tokens": ["<x>"],
+            "tokenizer_class": "GPT2Tokenizer", "add_prefix_space": false, "auto_map": {}}"#;
+        std::fs::write(from.join("tokenizer_config.json"), config).unwrap();
+        std::fs::write(from.join("chat_template.jinja"), "{{ y }}").unwrap();
+        let loaded = load_folder(&from).unwrap();
+        save_folder(&loaded.model, &to, loaded.folder.as_deref()).unwrap();
+        let again = load_folder(&to).unwrap();
+        assert_eq!(again.model, loaded.model);
+        assert_eq!(
+            std::fs::read(to.join("chat_template.jinja")).unwrap(),
+            b"{{ y }}"
+        );
+        let config = std::fs::read(to.join("tokenizer_config.json")).unwrap();
+        let config: serde_json::Value = serde_json::from_slice(&config).unwrap();
+        let want = serde_json::json!({
+            "tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": false,
+            "bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<|endoftext|>",
+            "chat_template": "{{ x }}", "additional_special_tokens": ["<x>"]
+        });
+        assert_eq!(config, want);
+        save_folder(&again.model, &to, again.folder.as_deref()).unwrap();
+        let twice = std::fs::read(to.join("tokenizer_config.json")).unwrap();
+        assert_eq!(
+            serde_json::from_slice::<serde_json::Value>(&twice).unwrap(),
+            want
+        );
     }
 }

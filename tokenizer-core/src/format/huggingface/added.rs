@@ -302,6 +302,12 @@ impl FolderTokens {
         })
     }
 
+    /// The special tokens in the standard roles: role and text.
+    pub(super) fn roles(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let text = |name: &'static str| Some((name, self.special(name)?));
+        ROLES.into_iter().filter_map(text)
+    }
+
     /// The text of the special token in a role.
     pub(super) fn special(&self, name: &str) -> Option<&str> {
         self.specials.get(name).map(Value::content)

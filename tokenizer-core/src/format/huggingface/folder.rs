@@ -5,7 +5,7 @@ use super::class::{Class, named_class};
 use super::companions::{Companions, Files};
 use super::error::HuggingFaceError;
 use super::gpt2::{pair_json, read_gpt2, read_pair};
-use super::json::{At, Json};
+use super::json::{At, Json, object};
 use super::normalizer::read_normalizer;
 use super::pre_tokenizer::read_pre_tokenizer;
 use super::read::{Components, check_algorithm, parse, read_with};
@@ -144,6 +144,70 @@ pub fn read_gpt2_folder(
     })?;
     let model = with_processor(model, class, config, &gathered, None)?;
     Ok((model, named.is_none()))
+}
+
+/// The entries of a `tokenizer_config.json` that [`write_config`] keeps.
+const KEPT: [&str; 8] = [
+    "additional_special_tokens",
+    "chat_template",
+    "clean_up_tokenization_spaces",
+    "extra_special_tokens",
+    "model_input_names",
+    "model_max_length",
+    "padding_side",
+    "truncation_side",
+];
+
+/// Writes a `tokenizer_config.json` with which transformers 4 and 5 read the `tokenizer.json` of `model`
+/// unchanged. If the model comes from a folder, `companions` are its files: the special tokens in their roles, such
+/// as `bos_token`, are kept, also those that the tokenizer class implies, and so are the chat template, the tokens
+/// without a role, and settings that change no id.
+///
+/// # Errors
+/// If a companion file is invalid.
+pub fn write_config(model: &Model, companions: &Companions) -> Result<Vec<u8>, HuggingFaceError> {
+    let parsed = companions.parse()?;
+    let files = parsed.files();
+    let class = named_class(&files).ok().flatten();
+    let tokens = class.map_or(Class::AsFile, |named| named.class).tokens();
+    // The class name of transformers 4; transformers 5 accepts it too.
+    let mut config = object([
+        ("tokenizer_class", "PreTrainedTokenizerFast".into()),
+        ("clean_up_tokenization_spaces", false.into()),
+    ]);
+    for name in KEPT {
+        if let Some(at) = files.tokenizer_config.get(name) {
+            config.set(name, texts_of_tokens(at.value));
+        }
+    }
+    let gathered = FolderTokens::gather(&files, None, None, &tokens)?;
+    for (role, content) in gathered.roles() {
+        if model.specials().by_content(content).is_some() {
+            config.set(role, content.into());
+        }
+    }
+    Ok(config.pretty()?)
+}
+
+/// The value with each `AddedToken` replaced by its text: its flags are in the `tokenizer.json`.
+fn texts_of_tokens(value: &Json) -> Json {
+    let text = |value: &Json| {
+        let at = At::root(value);
+        let is_token = at.get("__type").is_some();
+        at.get("content")
+            .filter(|_| is_token)
+            .map_or_else(|| value.clone(), |at| at.value.clone())
+    };
+    match value {
+        Json::List(values) => Json::List(values.iter().map(text).collect()),
+        Json::Object(fields) => Json::Object(
+            fields
+                .iter()
+                .map(|(name, value)| (name.clone(), text(value)))
+                .collect(),
+        ),
+        other => other.clone(),
+    }
 }
 
 /// Replaces the post-processor by that of a class, which may depend on `tokenizer_config.json`. With a

@@ -23,7 +23,8 @@
 //! (see [`Symbols`](crate::Symbols)). Where `tokenizers` drops a byte or character that is not a token, because
 //! the file names no unknown token, encoding fails here.
 //!
-//! Other files of a folder may add tokens and name a tokenizer class: see [`read_folder`].
+//! Other files of a folder may add tokens and name a tokenizer class: see [`read_folder`], [`read_gpt2_folder`] and
+//! [`read_rank_specials`]. [`write_config`] writes the file that makes a folder complete.
 
 mod added;
 mod char_class;
@@ -45,7 +46,7 @@ mod write;
 
 pub use companions::Companions;
 pub use error::{FieldFault, HuggingFaceError, MAX_BYTES, MergeFault};
-pub use folder::{read_folder, read_gpt2_folder};
+pub use folder::{read_folder, read_gpt2_folder, write_config};
 pub use gpt2::{is_vocab, read_gpt2};
 pub use ranks::read_rank_specials;
 pub use read::read;
