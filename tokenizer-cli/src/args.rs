@@ -15,7 +15,7 @@ use clap_complete::Shell;
 pub(crate) use self::convert::ConvertArguments;
 pub(crate) use self::encode::{CountArguments, DecodeArguments, EncodeArguments};
 pub(crate) use self::input::{InputArguments, InvalidText};
-pub(crate) use self::models::ModelArguments;
+pub(crate) use self::models::{ModelArguments, is_folder};
 pub(crate) use self::train::{
     CountPiecesArguments, CountingArguments, TieBreakRule, TrainArguments,
 };

@@ -290,10 +290,10 @@ def test_many_tokens_are_read_in_linear_time(tmp_path):
         ("tokenizer_config.json", [], "tokenizer_config.json: top level: expected an object"),
         ("special_tokens_map.json", {"eos_token": 1}, "special_tokens_map.json: eos_token"),
         ("added_tokens.json", {"<a>": "x"}, "added_tokens.json: <a>: expected"),
-        ("tokenizer_config.json", {"tokenizer_class": "RobertaTokenizer"}, '"RobertaTokenizer" is not'),
+        ("tokenizer_config.json", {"tokenizer_class": "CLIPTokenizer"}, '"CLIPTokenizer" is not'),
         ("tokenizer_config.json", {"tokenizer_class": "Qwen2Tokenizer"}, '"Qwen2Tokenizer" is not'),
         ("config.json", {"model_type": "bert"}, 'model_type "bert" is not supported'),
-        ("config.json", {"tokenizer_class": "WhisperTokenizer"}, 'config.json: tokenizer_class "Whisper'),
+        ("config.json", {"tokenizer_class": "CLIPTokenizer"}, 'config.json: tokenizer_class "CLIP'),
     ],
 )
 def test_what_is_not_followed_is_named(name, content, named, tmp_path):
@@ -321,8 +321,7 @@ def pair_in(folder) -> None:
     (folder / "merges.txt").write_text("\n".join(lines), "utf-8")
 
 
-OTHERS = ["Qwen2Tokenizer", "Qwen2TokenizerFast", "RobertaTokenizer", "WhisperTokenizer"]
-OTHERS += ["CLIPTokenizer", "CodeGenTokenizer", "PreTrainedTokenizerFast", "LlamaTokenizer", "Made"]
+OTHERS = ["CLIPTokenizer", "PreTrainedTokenizerFast", "LlamaTokenizer", "GemmaTokenizer", "Made"]
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -337,13 +336,13 @@ def test_a_pair_of_another_class_is_refused_by_name(name, file, tmp_path):
 
 def test_a_pair_of_another_kind_of_model_is_refused(tmp_path):
     pair_in(tmp_path)
-    write(tmp_path, "config.json", {"model_type": "roberta"})
-    with pytest.raises(ValueError, match='model_type "roberta" is not supported'):
+    write(tmp_path, "config.json", {"model_type": "clip"})
+    with pytest.raises(ValueError, match='model_type "clip" is not supported'):
         ours_of(tmp_path)
     # The tokenizer class takes precedence, but transformers overrides it for some model types.
     write(tmp_path, "tokenizer_config.json", {"tokenizer_class": "GPT2Tokenizer"})
     ours_of(tmp_path)
-    write(tmp_path, "config.json", {"model_type": "qwen2"})
+    write(tmp_path, "config.json", {"model_type": "qwen3_5"})
     with pytest.raises(ValueError, match="is not supported"):
         ours_of(tmp_path)
 
@@ -371,17 +370,56 @@ def test_tokens_beside_a_pair_are_read(transformers, tmp_path):
         assert added_tokens_of(ours_of(tmp_path), tmp_path) == added_tokens_of(ours, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["GPT2Tokenizer", "Qwen2Tokenizer"])
+PAIR_CLASSES = ["GPT2Tokenizer", "CodeGenTokenizerFast", "Qwen2Tokenizer", "RobertaTokenizer", "BartTokenizer"]
+PAIR_CLASSES += ["LongformerTokenizer", "LEDTokenizer", "MvpTokenizer", "BlenderbotTokenizer"]
+PAIR_CLASSES += ["DebertaTokenizer", "GPTNeoXTokenizer", "WhisperTokenizer"]
+CONFIGS = [
+    {},
+    {"add_prefix_space": True, "add_bos_token": True, "add_eos_token": True, "bos_token": "<a>"},
+    {"add_prefix_space": False, "mask_token": "<a>", "additional_special_tokens": ["<|startoftranscript|>"]},
+]
+
+
+def assert_processed(ours, theirs, texts) -> None:
+    for text in texts:
+        want = theirs(text)["input_ids"]
+        assert ours.encode(text, allowed_special="all", add_special_tokens=True) == want
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("name", PAIR_CLASSES)
+def test_a_pair_is_read_as_its_class_says(name, config, transformers, tmp_path):
+    pair_in(tmp_path)
+    write(tmp_path, "tokenizer_config.json", {"tokenizer_class": name, **config})
+    theirs = transformers.AutoTokenizer.from_pretrained(str(tmp_path))
+    ours = ours_of(tmp_path)
+    assert_equal(ours, theirs, tmp_path)
+    assert_processed(ours, theirs, TEXTS)
+
+
+@pytest.mark.parametrize("name", PAIR_CLASSES)
 def test_the_published_pair_of_gpt2(name, transformers, tmp_path):
     for file in ["vocab.json", "merges.txt"]:
         (tmp_path / file).symlink_to(shared("vocabs", "gpt2", file))
     write(tmp_path, "tokenizer_config.json", {"tokenizer_class": name})
-    if name == "Qwen2Tokenizer":
-        with pytest.raises(ValueError, match="Qwen2Tokenizer"):
-            ours_of(tmp_path)
-        return
     theirs = transformers.AutoTokenizer.from_pretrained(str(tmp_path))
-    assert_equal(ours_of(tmp_path), theirs, tmp_path, [*TEXTS, "#include <a>\n"])
+    ours, texts = ours_of(tmp_path), [*TEXTS, "#include <a>\n"]
+    assert_equal(ours, theirs, tmp_path, texts)
+    assert_processed(ours, theirs, texts)
+
+
+@pytest.mark.parametrize(("file", "name"), [("llama2", "LlamaTokenizer"), ("mistral03", "LlamaTokenizerFast")])
+def test_llamas_class_replaces_the_components_of_the_file(file, name, transformers, tmp_path):
+    (tmp_path / "tokenizer.json").symlink_to(shared("vocabs", "real", f"{file}.json"))
+    for more in [{}, {"legacy": True}, {"add_prefix_space": False, "add_eos_token": True}]:
+        write(tmp_path, "tokenizer_config.json", {"tokenizer_class": name, **more})
+        theirs = transformers.AutoTokenizer.from_pretrained(str(tmp_path))
+        ours = ours_of(tmp_path)
+        for text in [*TEXTS, "<s> x</s>y  z<s>", " \u2581a"]:
+            want = theirs.encode(text, add_special_tokens=False)
+            assert ours.encode(text, allowed_special="all") == want
+            assert ours.decode(want) == theirs.decode(want, clean_up_tokenization_spaces=False)
+        assert_processed(ours, theirs, TEXTS)
 
 
 def test_the_kinds_of_models_are_those_of_transformers(transformers):
@@ -394,13 +432,16 @@ def test_the_kinds_of_models_are_those_of_transformers(transformers):
     source = root.read_text("utf-8")
     lists = {
         name: set(json.loads("[" + source.split(f"const {name}: &[&str] = &[")[1].split(",\n];")[0] + "]"))
-        for name in ["AS_FILE", "GPT2", "QWEN2", "OVERRIDDEN"]
+        for name in ["AS_FILE", "GPT2", "QWEN2", "ROBERTA", "GPT_NEOX", "OVERRIDDEN"]
     }
     mapping = {kind: (name or "").removesuffix("Fast") for kind, name in auto.TOKENIZER_MAPPING_NAMES.items()}
     generic = {"TokenizersBackend", "PreTrainedTokenizer", "PythonBackend"}
     assert lists["AS_FILE"] == {kind for kind, name in mapping.items() if name in generic}
     assert lists["GPT2"] == {kind for kind, name in mapping.items() if name == "GPT2Tokenizer"}
     assert lists["QWEN2"] == {kind for kind, name in mapping.items() if name == "Qwen2Tokenizer"}
+    roberta = {"RobertaTokenizer", "BartTokenizer", "LEDTokenizer", "MvpTokenizer"}
+    assert lists["ROBERTA"] == {kind for kind, name in mapping.items() if name in roberta}
+    assert lists["GPT_NEOX"] == {kind for kind, name in mapping.items() if name == "GPTNeoXTokenizer"}
     wrong = auto.MODELS_WITH_INCORRECT_HUB_TOKENIZER_CLASS - lists["AS_FILE"]
     assert lists["OVERRIDDEN"] == wrong
 

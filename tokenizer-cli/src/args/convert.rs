@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::heading;
 use super::input::InputArguments;
-use super::models::{ModelArguments, model_path};
+use super::models::{ModelArguments, model_or_folder_path};
 use super::train::CountingArguments;
 
 /// Write a model in another format
@@ -22,15 +22,18 @@ use super::train::CountingArguments;
 #[command(after_help = "\
 Examples:
   tokenizer convert ranks.tiktoken --pattern o200k -o model.bpe
-  tokenizer convert tokenizer.json -o model.bpe")]
+  tokenizer convert tokenizer.json -o model.bpe
+  tokenizer convert Qwen/Qwen2.5-7B -o folder/")]
 pub(crate) struct ConvertArguments {
     #[command(flatten)]
     pub(crate) model: ModelArguments,
 
-    /// Write the model here: .bpe, .json or .tiktoken
+    /// Write the model here: .bpe, .json, .tiktoken or a folder
     ///
-    /// The extension decides the format.
-    #[arg(short, long, value_name = "MODEL", value_parser = model_path())]
+    /// The extension decides the format. A path that ends in `/`, or an existing folder, gets a tokenizer.json
+    /// and a tokenizer_config.json, which transformers 4 and 5 read. Its special tokens such as bos_token and its
+    /// chat template are those of the folder that MODEL names, if it names one.
+    #[arg(short, long, value_name = "MODEL", value_parser = model_or_folder_path())]
     #[arg(help_heading = heading::OUTPUT)]
     pub(crate) output: PathBuf,
 

@@ -143,6 +143,20 @@ pub(super) fn model_path() -> impl TypedValueParser<Value = PathBuf> {
     path(is_model_name, MODEL_EXTENSIONS)
 }
 
+/// Parses the path of a model or folder to write.
+pub(super) fn model_or_folder_path() -> impl TypedValueParser<Value = PathBuf> {
+    path(
+        |path| is_folder(path) || is_model_name(path),
+        "a model ends in .bpe, .json or .tiktoken, and a new folder in /",
+    )
+}
+
+/// Whether a path to write is a folder: it exists, or ends in a separator.
+pub(crate) fn is_folder(path: &Path) -> bool {
+    let last = path.as_os_str().as_encoded_bytes().last();
+    path.is_dir() || last.is_some_and(|&byte| std::path::is_separator(byte.into()))
+}
+
 /// Parses the path or name of a model to read.
 pub(super) fn read_model_path() -> impl TypedValueParser<Value = PathBuf> {
     path(

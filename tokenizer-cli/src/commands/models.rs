@@ -1,6 +1,6 @@
 //! Loading and saving models, and warnings about what a format cannot store.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tokenizer_core::corpus::{self, LoadError, ModelFormat, save_model};
 use tokenizer_core::{Affixes, Model};
@@ -11,6 +11,14 @@ use crate::progress::{Progress, Stage, number, shortened, warn};
 
 /// Loads a model; assumptions made while reading it are printed as warnings.
 pub(super) fn load(arguments: &ModelArguments, progress: &Progress) -> Result<Model> {
+    load_with_folder(arguments, progress).map(|(model, _)| model)
+}
+
+/// Like [`load`], but also returns the folder whose files describe the model together.
+pub(super) fn load_with_folder(
+    arguments: &ModelArguments,
+    progress: &Progress,
+) -> Result<(Model, Option<PathBuf>)> {
     let path = &arguments.path;
     let stage = progress.bytes("reading the model");
     let loaded = corpus::load(path, arguments.rank_options());
@@ -26,7 +34,7 @@ pub(super) fn load(arguments: &ModelArguments, progress: &Progress) -> Result<Mo
     for note in &loaded.notes {
         warn(&note.to_string());
     }
-    Ok(loaded.model)
+    Ok((loaded.model, loaded.folder))
 }
 
 /// Returns the ids that the post-processor adds around each document; none unless `post_process`.

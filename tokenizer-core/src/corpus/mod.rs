@@ -42,11 +42,11 @@ pub use folder::files_below;
 #[cfg(feature = "documents")]
 pub use folder::{GlobError, Globs};
 pub use hub::is_hub_name;
-#[cfg(feature = "huggingface")]
-pub use model_file::load_folder;
 pub use model_file::{
     LoadError, LoadNote, LoadedModel, ModelFormat, RankOptions, SaveError, load, load_encoding,
     load_hub, load_model, load_model_with_notes, save_model,
 };
+#[cfg(feature = "huggingface")]
+pub use model_file::{load_folder, save_folder};
 pub use published::ENCODING_NAMES;
 pub use temporary::TemporaryFiles;

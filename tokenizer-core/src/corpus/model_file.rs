@@ -2,20 +2,28 @@
 //! in Hugging Face's cache.
 
 use std::fmt;
-#[cfg(feature = "huggingface")]
-use std::io;
 use std::path::{Path, PathBuf};
+#[cfg(feature = "huggingface")]
+use std::{fs, io};
+
+use hashbrown::HashSet;
 
 use super::atomic::write_atomically;
 use super::file::{FileError, read_file};
 use super::hub::{self, is_hub_name};
 use super::published::{ENCODING_NAMES, RankFile, specials};
 #[cfg(feature = "huggingface")]
-use crate::format::huggingface;
+use crate::format::{huggingface, tekken};
 use crate::format::{native, tiktoken};
+use crate::hash::Seeds;
 use crate::model::Model;
+#[cfg(feature = "huggingface")]
+use crate::model::{Merging, ModelError};
 use crate::pattern::Pattern;
 use crate::special::SpecialToken;
+#[cfg(feature = "huggingface")]
+use crate::special::SpecialTokens;
+use crate::token::TokenId;
 
 /// The format of a model file, chosen by its extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +33,7 @@ pub enum ModelFormat {
     Native,
     /// `.tiktoken`: token bytes and ranks.
     Tiktoken,
-    /// `.json`: Hugging Face's `tokenizer.json`.
+    /// `.json`: Hugging Face's `tokenizer.json`, and to read, also `vocab.json` and `tekken.json`.
     HuggingFace,
 }
 
@@ -56,6 +64,10 @@ impl ModelFormat {
 
 /// The names of rank files in folders: Kimi's, and Llama 3's. SentencePiece's models have the second name too.
 const RANK_MODEL_NAMES: [&str; 2] = ["tiktoken.model", "tokenizer.model"];
+
+/// The name of Mistral's files of ranks.
+#[cfg(feature = "huggingface")]
+const TEKKEN: &str = "tekken.json";
 
 /// What a file of ranks does not store.
 ///
@@ -152,7 +164,7 @@ pub enum LoadError {
     /// An invalid `.tiktoken` file.
     #[error("{}: {}", .0.display(), .1)]
     Tiktoken(PathBuf, tiktoken::TiktokenError),
-    /// An invalid or unsupported `tokenizer.json`.
+    /// An invalid or unsupported `tokenizer.json` or `tekken.json`, or a file in the same folder.
     #[cfg(feature = "huggingface")]
     #[error("{}: {}", .0.display(), .1)]
     HuggingFace(PathBuf, huggingface::HuggingFaceError),
@@ -188,6 +200,20 @@ pub struct LoadedModel {
     pub model: Model,
     /// Assumptions to report to the user.
     pub notes: Vec<LoadNote>,
+    /// The folder whose files describe the model together; `None` if it was read from one file.
+    pub folder: Option<PathBuf>,
+}
+
+impl LoadedModel {
+    /// A model read from one file, without assumptions.
+    fn of_file(model: Model) -> Self {
+        let (notes, folder) = (Vec::new(), None);
+        LoadedModel {
+            model,
+            notes,
+            folder,
+        }
+    }
 }
 
 /// An assumption about something that the files leave open.
@@ -216,32 +242,95 @@ impl fmt::Display for LoadNote {
 /// else `vocab.json` with `merges.txt`; and the added tokens of `tokenizer_config.json`,
 /// `special_tokens_map.json` and `added_tokens.json`.
 ///
+/// A folder with neither may have a `tekken.json`, or ranks in a `tiktoken.model` or `tokenizer.model`, whose
+/// special tokens are those in `tokenizer_config.json`.
+///
 /// # Errors
 /// If a file cannot be read, is invalid or is unsupported; the error names the file.
 #[cfg(feature = "huggingface")]
 pub fn load_folder(directory: &Path) -> Result<LoadedModel, LoadError> {
-    let [whole, vocab] = ["tokenizer.json", "vocab.json"].map(|name| directory.join(name));
-    if !whole.exists() && vocab.exists() {
-        return load_model_with_notes(&vocab, RankOptions::default());
+    load_any_folder(directory, RankOptions::default())
+}
+
+/// Reads a folder; `options` apply if it has ranks.
+#[cfg(feature = "huggingface")]
+fn load_any_folder(directory: &Path, options: RankOptions) -> Result<LoadedModel, LoadError> {
+    let whole = directory.join("tokenizer.json");
+    if !whole.exists() {
+        let others = ["vocab.json", TEKKEN].iter().chain(&RANK_MODEL_NAMES);
+        let other = others
+            .map(|name| directory.join(name))
+            .find(|path| path.exists());
+        if let Some(path) = other {
+            return match ModelFormat::of_path_to_read(&path) {
+                Some(ModelFormat::Tiktoken) => load_rank_folder(&path, options),
+                _ => load_model_with_notes(&path, options),
+            };
+        }
     }
+    options.check_unused(directory)?;
     let bytes = read_file(&whole)?;
     let model = huggingface::read_folder(&bytes, &companions(directory)?)
         .map_err(|error| LoadError::HuggingFace(whole, error))?;
-    let notes = Vec::new();
-    Ok(LoadedModel { model, notes })
+    Ok(LoadedModel {
+        folder: Some(directory.to_owned()),
+        ..LoadedModel::of_file(model)
+    })
+}
+
+/// Reads a file of ranks with the special tokens that `tokenizer_config.json` in its folder names. Those in
+/// `options` take precedence.
+#[cfg(feature = "huggingface")]
+fn load_rank_folder(path: &Path, options: RankOptions) -> Result<LoadedModel, LoadError> {
+    let RankOptions { pattern, specials } = options;
+    let alone = RankOptions {
+        pattern,
+        ..RankOptions::default()
+    };
+    let loaded = load_model_with_notes(path, alone)?;
+    let model = &loaded.model;
+    if *model.merging() != Merging::Ranks {
+        return Ok(loaded);
+    }
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let companions = companions(directory)?;
+    let named = huggingface::read_rank_specials(&companions, model.vocab().len());
+    let named = named.map_err(|error| LoadError::HuggingFace(path.to_owned(), error))?;
+    let published = model.specials().iter().cloned().collect();
+    let specials = replace_specials(replace_specials(published, named), specials);
+    let specials = SpecialTokens::new(specials).map_err(ModelError::from);
+    let model = specials.and_then(|specials| model.with_specials(specials));
+    let model = model.map_err(|error| LoadError::Tiktoken(path.to_owned(), error.into()))?;
+    Ok(LoadedModel {
+        model,
+        folder: Some(directory.to_owned()),
+        ..loaded
+    })
+}
+
+/// Returns the special tokens of both lists. Those of the second replace ones of the same text or id.
+fn replace_specials(mut old: Vec<SpecialToken>, new: Vec<SpecialToken>) -> Vec<SpecialToken> {
+    let contents: HashSet<&str, Seeds> = new.iter().map(|token| token.content.as_str()).collect();
+    let ids: HashSet<TokenId, Seeds> = new.iter().map(|token| token.id).collect();
+    old.retain(|token| !ids.contains(&token.id) && !contents.contains(token.content.as_str()));
+    drop(contents);
+    old.extend(new);
+    old
 }
 
 /// Reads `vocab.json` and the `merges.txt` in the same folder.
 #[cfg(feature = "huggingface")]
 fn load_pair(path: &Path, vocab: &[u8]) -> Result<LoadedModel, LoadError> {
     let merges = read_file(&path.with_file_name("merges.txt"))?;
-    let companions = companions(path.parent().unwrap_or(Path::new("")))?;
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let companions = companions(directory)?;
     let (model, assumed) = huggingface::read_gpt2_folder(vocab, &merges, &companions)
         .map_err(|error| LoadError::HuggingFace(path.to_owned(), error))?;
     let note = assumed.then(|| LoadNote::AssumedGpt2(path.to_owned()));
     Ok(LoadedModel {
         model,
         notes: note.into_iter().collect(),
+        folder: Some(directory.to_owned()),
     })
 }
 
@@ -277,8 +366,7 @@ pub fn load(source: &Path, options: RankOptions) -> Result<LoadedModel, LoadErro
         && let Some(name) = source.to_str().filter(|_| !source.exists())
     {
         if ENCODING_NAMES.contains(&name) {
-            let notes = Vec::new();
-            return load_encoding(name, options).map(|model| LoadedModel { model, notes });
+            return load_encoding(name, options).map(LoadedModel::of_file);
         }
         if is_hub_name(name) {
             return load_hub(name, options);
@@ -337,32 +425,19 @@ fn load_any_folder(directory: &Path, _: RankOptions) -> Result<LoadedModel, Load
     Err(LoadError::NotBuilt(directory.to_owned()))
 }
 
-/// Reads a folder; `options` apply if it has ranks.
-#[cfg(feature = "huggingface")]
-fn load_any_folder(directory: &Path, options: RankOptions) -> Result<LoadedModel, LoadError> {
-    options.check_unused(directory)?;
-    load_folder(directory)
-}
-
 /// Reads a file of ranks. `published` are its special tokens, `known` is the file if it is a published one.
 fn read_ranks(
     path: &Path,
     bytes: &[u8],
     known: Option<&RankFile>,
-    mut published: Vec<SpecialToken>,
+    published: Vec<SpecialToken>,
     options: RankOptions,
 ) -> Result<Model, LoadError> {
     let RankOptions { pattern, specials } = options;
     let parsed = || known.and_then(|file| file.pattern.parse().ok());
     let pattern = pattern.or_else(parsed);
     let pattern = pattern.ok_or_else(|| LoadError::PatternMissing(path.to_owned()))?;
-    published.retain(|token| {
-        let is_replaced =
-            |given: &SpecialToken| given.id == token.id || given.content == token.content;
-        !specials.iter().any(is_replaced)
-    });
-    published.extend(specials);
-    tiktoken::read_with_specials(bytes, pattern, published)
+    tiktoken::read_with_specials(bytes, pattern, replace_specials(published, specials))
         .map_err(|error| LoadError::Tiktoken(path.to_owned(), error))
 }
 
@@ -381,7 +456,8 @@ pub fn load_model(path: &Path, pattern: Option<Pattern>) -> Result<Model, LoadEr
 
 /// Like [`load_model`], but accepts special tokens, and also returns the assumptions made while reading.
 ///
-/// A `tokenizer.model` or `tiktoken.model` is read as ranks, if it has ranks.
+/// A `tokenizer.model` or `tiktoken.model` is read as ranks, if it has ranks. A `tekken.json` is recognised by
+/// its name or content.
 ///
 /// # Errors
 /// Those of [`load_model`].
@@ -413,14 +489,72 @@ pub fn load_model_with_notes(path: &Path, options: RankOptions) -> Result<Loaded
             return load_pair(path, &bytes);
         }
         #[cfg(feature = "huggingface")]
+        ModelFormat::HuggingFace
+            if path.file_name() == Some(TEKKEN.as_ref()) || tekken::is_tekken(&bytes) =>
+        {
+            tekken::read(&bytes).map_err(|error| LoadError::HuggingFace(owned(), error))?
+        }
+        #[cfg(feature = "huggingface")]
         ModelFormat::HuggingFace => {
             huggingface::read(&bytes).map_err(|error| LoadError::HuggingFace(owned(), error))?
         }
         #[cfg(not(feature = "huggingface"))]
         ModelFormat::HuggingFace => return Err(LoadError::NotBuilt(owned())),
     };
-    let notes = Vec::new();
-    Ok(LoadedModel { model, notes })
+    Ok(LoadedModel::of_file(model))
+}
+
+/// Writes a folder that transformers 4 and 5 read: `tokenizer.json` and `tokenizer_config.json`. Creates it if it is
+/// missing.
+///
+/// `source` is the folder from which the model was read ([`LoadedModel::folder`]). The special tokens in their roles,
+/// the chat template (also that in `chat_template.jinja`) and the settings that change no id are those of its files.
+/// Returns the paths of the written files.
+///
+/// # Errors
+/// If a file cannot be read or written, or a `tokenizer.json` cannot store the model.
+#[cfg(feature = "huggingface")]
+pub fn save_folder(
+    model: &Model,
+    directory: &Path,
+    source: Option<&Path>,
+) -> Result<Vec<PathBuf>, SaveError> {
+    const TEMPLATE: &str = "chat_template.jinja";
+    let companions = match source {
+        Some(source) => companions(source).map_err(|error| match error {
+            LoadError::File(error) => SaveError::File(error),
+            other => SaveError::File(FileError::new(source, io::Error::other(other))),
+        })?,
+        None => huggingface::Companions::default(),
+    };
+    let at = |name: &str| directory.join(name);
+    let of = |name: &str, bytes: Result<Vec<u8>, huggingface::HuggingFaceError>| match bytes {
+        Ok(bytes) => Ok((at(name), bytes)),
+        Err(error) => Err(SaveError::HuggingFace(at(name), error)),
+    };
+    let mut files = vec![
+        of("tokenizer.json", huggingface::write(model))?,
+        of(
+            "tokenizer_config.json",
+            huggingface::write_config(model, &companions),
+        )?,
+    ];
+    if let Some(template) = source
+        .map(|source| source.join(TEMPLATE))
+        .filter(|path| path.exists())
+    {
+        files.push((at(TEMPLATE), read_file(&template)?));
+    }
+    fs::create_dir_all(directory).map_err(|error| FileError::new(directory, error))?;
+    let mut written = Vec::new();
+    for (path, bytes) in files {
+        write_atomically(&path, |file| {
+            let written = file.write_all(&bytes);
+            written.map_err(|error| SaveError::File(FileError::new(&path, error)))
+        })?;
+        written.push(path);
+    }
+    Ok(written)
 }
 
 /// Writes `model` to `path` atomically.
@@ -484,5 +618,46 @@ mod tests {
         );
         let error = save_model(&model, &at("m.txt")).unwrap_err();
         assert!(matches!(error, SaveError::UnknownFormat(_)));
+    }
+
+    #[cfg(feature = "huggingface")]
+    #[test]
+    fn folders_keep_roles_and_chat_templates() {
+        let dir = tempfile::tempdir().unwrap();
+        let [from, to] = ["from", "to"].map(|name| dir.path().join(name));
+        let pattern = Pattern::named(PatternName::Gpt2);
+        let model = Model::from_merges(pattern, Merges::default(), &["<s>", "</s>"]).unwrap();
+        let written = save_folder(&model, &from, None).unwrap();
+        assert_eq!(
+            written,
+            ["tokenizer.json", "tokenizer_config.json"].map(|name| from.join(name))
+        );
+        let config = r#"{"bos_token": {"__type": "AddedToken", "content": "<s>"}, "eos_token": "</s>",
+            "pad_token": "<pad>", "chat_template": "{{ x }}", "additional_special_tokens": ["<x>"],
+            "tokenizer_class": "GPT2Tokenizer", "add_prefix_space": false, "auto_map": {}}"#;
+        std::fs::write(from.join("tokenizer_config.json"), config).unwrap();
+        std::fs::write(from.join("chat_template.jinja"), "{{ y }}").unwrap();
+        let loaded = load_folder(&from).unwrap();
+        save_folder(&loaded.model, &to, loaded.folder.as_deref()).unwrap();
+        let again = load_folder(&to).unwrap();
+        assert_eq!(again.model, loaded.model);
+        assert_eq!(
+            std::fs::read(to.join("chat_template.jinja")).unwrap(),
+            b"{{ y }}"
+        );
+        let config = std::fs::read(to.join("tokenizer_config.json")).unwrap();
+        let config: serde_json::Value = serde_json::from_slice(&config).unwrap();
+        let want = serde_json::json!({
+            "tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": false,
+            "bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<|endoftext|>",
+            "chat_template": "{{ x }}", "additional_special_tokens": ["<x>"]
+        });
+        assert_eq!(config, want);
+        save_folder(&again.model, &to, again.folder.as_deref()).unwrap();
+        let twice = std::fs::read(to.join("tokenizer_config.json")).unwrap();
+        assert_eq!(
+            serde_json::from_slice::<serde_json::Value>(&twice).unwrap(),
+            want
+        );
     }
 }

@@ -6,6 +6,7 @@
 //! | `.bpe` | [`native`] | the whole model, checksummed and binary |
 //! | `.tiktoken` | [`tiktoken`] | token bytes and ranks only |
 //! | `tokenizer.json` | `huggingface` (feature of the same name) | the whole model, in the components of Hugging Face's `tokenizers` |
+//! | `tekken.json` | `tekken` (feature `huggingface`) | token bytes and ranks, pattern and special tokens of Mistral's models |
 //! | `.tsv`, `.parquet` | [`counts`] | piece counts and their pattern |
 
 #[cfg(feature = "parquet")]
@@ -16,6 +17,8 @@ pub mod tiktoken;
 
 #[cfg(feature = "huggingface")]
 pub mod huggingface;
+#[cfg(feature = "huggingface")]
+pub mod tekken;
 
 use crate::token::MAX_TOKEN_ID;
 

@@ -13,10 +13,12 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::id_limit;
 use crate::hash::Seeds;
+use crate::merges::Merge;
 use crate::model::{Merging, Model, ModelError};
 use crate::pattern::Pattern;
+use crate::rank_merges::rank_merges;
 use crate::special::{SpecialToken, SpecialTokens};
-use crate::token::{MAX_TOKEN_ID, TokenId};
+use crate::token::{MAX_TOKEN_ID, Pair, TokenId};
 use crate::vocab::{Repeats, Vocab};
 
 /// Tokens and their ranks, in the order of the file.
@@ -261,6 +263,37 @@ fn decode_base64(text: &[u8], out: &mut [u8]) -> Option<(usize, usize)> {
     None
 }
 
+/// Whether merging by rank gives the same ids as the rule of the model, which a `.tiktoken` file then keeps.
+///
+/// If the listed merges ascend by the id of their token and include the one split of each token that merges by
+/// rank ([`rank_merges()`](crate::rank_merges())), then in every state of a piece the same pair is next under both
+/// rules: adjacent tokens whose joined bytes are a token are always that split of it. Pieces that are tokens are
+/// looked up first by rank, which makes no difference if merging reaches every token.
+///
+/// Takes as long as merging each token once.
+#[must_use]
+pub fn merges_are_ranks(model: &Model) -> bool {
+    let Merging::Merges {
+        merges,
+        ignore_merges,
+    } = model.merging()
+    else {
+        return true;
+    };
+    let vocab = model.vocab();
+    let tokens = || merges.iter().map(|merge| merge.token);
+    if model.symbols().is_some() || vocab.repeated().next().is_some() || !tokens().is_sorted() {
+        return false;
+    }
+    let listed: hashbrown::HashSet<Pair, Seeds> = merges.iter().map(Merge::pair).collect();
+    let by_rank = rank_merges(vocab);
+    let all_listed = by_rank
+        .rules
+        .iter()
+        .all(|merge| listed.contains(&merge.pair()));
+    all_listed && (*ignore_merges || by_rank.reaches_all)
+}
+
 /// A model that `.tiktoken` cannot store.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -298,7 +331,8 @@ pub fn write(model: &Model) -> Result<Vec<u8>, NotRanks> {
     if let Merging::Merges { merges, .. } = model.merging() {
         let mut before = None;
         for (rank, merge) in merges.iter().enumerate() {
-            if before.is_some_and(|before| before >= merge.token) {
+            // Several merges may create one token, of which at most one ever applies.
+            if before.is_some_and(|before| before > merge.token) {
                 let token = merge.token;
                 return Err(NotRanks::Order { rank, token });
             }
@@ -331,7 +365,6 @@ mod tests {
     use super::*;
     use crate::merges::Merges;
     use crate::pattern::PatternName;
-    use crate::token::Pair;
 
     fn fault(text: &str) -> (usize, LineFault) {
         match read_ranks(text.as_bytes()) {
@@ -547,5 +580,42 @@ mod tests {
                 token: 256
             })
         );
+    }
+
+    #[test]
+    fn merges_are_compared_with_ranks() {
+        // `ab` and `abc` with every split of the latter, as in Llama 3's file; `bc` merges after both.
+        let tokens: [&[u8]; 3] = [b"ab", b"abc", b"bc"];
+        let bytes = (0..=255_u8).map(|byte| vec![byte]);
+        let tokens: Vec<Vec<u8>> = bytes.chain(tokens.map(<[u8]>::to_vec)).collect();
+        let ranks = (0..).zip(tokens.iter().map(Vec::as_slice));
+        let vocab = Vocab::new(ranks, Repeats::Refuse).unwrap();
+        let model = |rules: &[(TokenId, TokenId, TokenId)], ignore_merges| {
+            let rules = rules
+                .iter()
+                .map(|&(left, right, token)| Merge { left, right, token });
+            let merges = Merges::new(rules.collect()).unwrap();
+            let merging = Merging::Merges {
+                merges,
+                ignore_merges,
+            };
+            let pattern = Pattern::named(PatternName::Gpt2);
+            Model::new(pattern, vocab.clone(), merging, SpecialTokens::default()).unwrap()
+        };
+        let (ab, abc, other_abc, bc) =
+            ((97, 98, 256), (256, 99, 257), (97, 258, 257), (98, 99, 258));
+        for (rules, want) in [
+            (&[ab, abc, bc][..], true),
+            (&[ab, abc, other_abc, bc], true),
+            (&[ab, other_abc, bc], false),
+            (&[ab, bc, abc], false),
+            (&[ab, abc], false),
+        ] {
+            assert_eq!(merges_are_ranks(&model(rules, false)), want, "{rules:?}");
+        }
+        let split = model(&[ab, abc, other_abc, bc], false);
+        let again = read(&write(&split).unwrap(), split.pattern().clone()).unwrap();
+        assert_eq!(again.vocab(), split.vocab());
+        assert!(merges_are_ranks(&again));
     }
 }

@@ -196,6 +196,8 @@ pub(super) struct ClassTokens {
     pub(super) defaults: &'static [(&'static str, Option<&'static str>)],
     /// Whether the class adds all special tokens a second time, without flags.
     pub(super) adds_twice: bool,
+    /// Whether a mask token without flags also matches the white space before it.
+    pub(super) mask_strips: bool,
 }
 
 /// The constructor argument `added_tokens_decoder` of a transformers tokenizer: added tokens by id.
@@ -217,10 +219,8 @@ impl Decoder {
         arguments: &mut Arguments,
     ) -> Result<Decoder, HuggingFaceError> {
         let mut decoder = Decoder::default();
-        if let Some(entries) = files.tokenizer_config.get("added_tokens_decoder") {
-            for (id, at) in entries.fields()? {
-                let id = id.parse();
-                let id = id.map_err(|_| at.unsupported("the key must be an id"))?;
+        if files.tokenizer_config.get("added_tokens_decoder").is_some() {
+            for (id, at) in listed(&files.tokenizer_config)? {
                 decoder.insert(id, Token::read(&at, None)?);
             }
             return Ok(decoder);
@@ -277,6 +277,13 @@ impl FolderTokens {
                 arguments.table.set(name, value);
             }
         }
+        if class.mask_strips
+            && let Some(Value::Text(text)) = arguments.table.get("mask_token")
+        {
+            let mut mask = Token::plain(text, true);
+            mask.token.lstrip = true;
+            arguments.table.set("mask_token", Some(Value::Token(mask)));
+        }
         let mut specials = Table::default();
         for name in ROLES {
             specials.set(name, arguments.table.get(name).cloned());
@@ -293,6 +300,12 @@ impl FolderTokens {
             specials,
             extra: extra.flatten().unwrap_or_default(),
         })
+    }
+
+    /// The special tokens in the standard roles: role and text.
+    pub(super) fn roles(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let text = |name: &'static str| Some((name, self.special(name)?));
+        ROLES.into_iter().filter_map(text)
     }
 
     /// The text of the special token in a role.
@@ -481,6 +494,27 @@ impl Arguments {
             }
         }
     }
+}
+
+/// The entries of `added_tokens_decoder` in a `tokenizer_config.json`, by their ids in the file.
+fn listed<'f>(config: &At<'f>) -> Result<Vec<(u64, At<'f>)>, HuggingFaceError> {
+    let Some(entries) = config.get("added_tokens_decoder") else {
+        return Ok(Vec::new());
+    };
+    let entry = |(id, at): (&str, At<'f>)| match id.parse() {
+        Ok(id) => Ok((id, at)),
+        Err(_) => Err(at.unsupported("the key must be an id")),
+    };
+    entries.fields()?.into_iter().map(entry).collect()
+}
+
+/// The tokens of `added_tokens_decoder`, each with its id in the file and its place. The ids in the tokens
+/// are not set.
+pub(super) fn listed_tokens<'f>(
+    config: &At<'f>,
+) -> Result<Vec<(u64, SpecialToken, At<'f>)>, HuggingFaceError> {
+    let read = |(id, at): (u64, At<'f>)| Ok((id, Token::read(&at, None)?.token, at));
+    listed(config)?.into_iter().map(read).collect()
 }
 
 /// Fails if a `tokenizer_config.json` refers to other files, to extra inputs or to another pattern.

@@ -1,23 +1,39 @@
 //! Selects the tokenizer class of a folder, as `AutoTokenizer` of transformers 5 does.
 //!
-//! Some classes use a `tokenizer.json` unchanged. Others take vocabulary and merges from it, set normalizer and
-//! pattern themselves, and collect the added tokens of all files anew; two of these are supported, GPT-2's
-//! and Qwen2's.
+//! Some classes use a `tokenizer.json` unchanged. Others take vocabulary and merges from it, or from `vocab.json`
+//! and `merges.txt`, set normalizer and pattern themselves, and collect the added tokens of all files anew:
+//!
+//! | variant | classes of transformers 5 |
+//! | --- | --- |
+//! | [`Class::Gpt2`] | `GPT2Tokenizer`, `CodeGenTokenizer`; also OPT's |
+//! | [`Class::Qwen2`], [`Class::Qwen35`] | `Qwen2Tokenizer`, `Qwen3_5Tokenizer` |
+//! | [`Class::Roberta`] | `RobertaTokenizer`, `BartTokenizer`, `LongformerTokenizer`, `LEDTokenizer`, `MvpTokenizer` |
+//! | [`Class::Blenderbot`], [`Class::Deberta`], [`Class::GptNeoX`], [`Class::Whisper`] | of the same names |
+//! | [`Class::Llama`], [`Class::Gemma`] | `LlamaTokenizer` unless the file is byte-level, `GemmaTokenizer` |
 
 use super::added::ClassTokens;
 use super::companions::{CONFIG, Files, TOKENIZER_CONFIG};
 use super::error::HuggingFaceError;
-use super::json::At;
+use super::json::{At, Json, object};
+use super::write::byte_level_with;
 
 /// What transformers does with a `tokenizer.json`, depending on the tokenizer class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
     /// Uses a `tokenizer.json` unchanged.
     AsFile,
-    /// `GPT2Tokenizer`.
     Gpt2,
-    /// `Qwen2Tokenizer`.
     Qwen2,
+    Qwen35,
+    Roberta,
+    Blenderbot,
+    Deberta,
+    GptNeoX,
+    Whisper,
+    /// Sets the decoder and the flags of the model, too, always differently from the files that it is used with.
+    Llama,
+    /// The same.
+    Gemma,
     /// Any other class. It is refused.
     Other,
 }
@@ -46,6 +62,15 @@ impl Class {
     /// The special tokens that the class defines.
     pub(super) fn tokens(self) -> ClassTokens {
         const END: Option<&str> = Some("<|endoftext|>");
+        const SENTENCE: [(&str, Option<&str>); 7] = [
+            ("bos_token", Some("<s>")),
+            ("eos_token", Some("</s>")),
+            ("unk_token", Some("<unk>")),
+            ("sep_token", Some("</s>")),
+            ("pad_token", Some("<pad>")),
+            ("cls_token", Some("<s>")),
+            ("mask_token", Some("<mask>")),
+        ];
         let defaults: &[(&str, Option<&str>)] = match self {
             Class::Gpt2 => &[
                 ("unk_token", END),
@@ -53,48 +78,163 @@ impl Class {
                 ("eos_token", END),
                 ("pad_token", None),
             ],
-            Class::Qwen2 => &[
+            Class::Qwen2 | Class::Qwen35 => &[
                 ("unk_token", END),
                 ("bos_token", None),
                 ("eos_token", END),
                 ("pad_token", END),
+            ],
+            Class::Roberta | Class::Blenderbot => &SENTENCE,
+            Class::Deberta => &[
+                ("bos_token", Some("[CLS]")),
+                ("eos_token", Some("[SEP]")),
+                ("unk_token", Some("[UNK]")),
+                ("sep_token", Some("[SEP]")),
+                ("cls_token", Some("[CLS]")),
+                ("pad_token", Some("[PAD]")),
+                ("mask_token", Some("[MASK]")),
+            ],
+            Class::GptNeoX => &[
+                ("unk_token", END),
+                ("bos_token", END),
+                ("eos_token", END),
+                ("pad_token", Some("<|padding|>")),
+            ],
+            Class::Whisper => &[("unk_token", END), ("bos_token", END), ("eos_token", END)],
+            Class::Llama => &[
+                ("unk_token", Some("<unk>")),
+                ("bos_token", Some("<s>")),
+                ("eos_token", Some("</s>")),
+            ],
+            Class::Gemma => &[
+                ("unk_token", Some("<unk>")),
+                ("bos_token", Some("<bos>")),
+                ("eos_token", Some("<eos>")),
+                ("pad_token", Some("<pad>")),
+                ("mask_token", Some("<mask>")),
             ],
             Class::AsFile | Class::Other => &[],
         };
         ClassTokens {
             defaults,
             adds_twice: self == Class::Qwen2,
+            mask_strips: self == Class::Blenderbot,
         }
     }
 
-    /// The normalizer and pre-tokenizer that the class sets, in the form of a `tokenizer.json`; `None` if it
-    /// keeps those of the file or is not supported.
-    pub(super) fn pipeline(self) -> Option<&'static str> {
-        match self {
-            Class::Gpt2 => Some(
-                r#"{"normalizer": null, "pre_tokenizer": {"type": "ByteLevel",
-                "add_prefix_space": false, "trim_offsets": true, "use_regex": true}}"#,
-            ),
-            Class::Qwen2 => Some(
-                r#"{"normalizer": {"type": "NFC"}, "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
-                {"type": "Split", "behavior": "Isolated", "invert": false, "pattern": {"Regex":
-                "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"}},
-                {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false}]}}"#,
-            ),
-            Class::AsFile | Class::Other => None,
+    /// Whether the class sets the decoder and the flags of the model as well.
+    pub(super) fn is_text(self) -> bool {
+        matches!(self, Class::Llama | Class::Gemma)
+    }
+
+    /// The components that the class sets, in the form of a `tokenizer.json`; `None` if it keeps those of the
+    /// file or is not supported. `config` is its `tokenizer_config.json`.
+    pub(super) fn pipeline(self, config: &At<'_>) -> Result<Option<Json>, HuggingFaceError> {
+        let is_prefix_default = matches!(self, Class::Blenderbot | Class::Llama);
+        let prefix = config
+            .field("add_prefix_space")
+            .flag_or(is_prefix_default)?;
+        let byte_level = |use_regex| byte_level_with(prefix, use_regex);
+        let nfc = || object([("type", "NFC".into())]);
+        let split = |regex: &str| {
+            let split = object([
+                ("type", "Split".into()),
+                ("pattern", object([("Regex", regex.into())])),
+                ("behavior", "Isolated".into()),
+                ("invert", false.into()),
+            ]);
+            sequence("pretokenizers", vec![split, byte_level(false)])
+        };
+        let (normalizer, pre_tokenizer) = match self {
+            Class::Qwen2 => (nfc(), split(QWEN2_REGEX)),
+            Class::Qwen35 => (nfc(), split(QWEN35_REGEX)),
+            Class::GptNeoX => (nfc(), byte_level(true)),
+            Class::Gpt2 | Class::Roberta | Class::Blenderbot | Class::Deberta | Class::Whisper => {
+                (Json::Null, byte_level(true))
+            }
+            Class::Llama => {
+                let is_legacy = config.field("legacy").flag_or(false)?;
+                let scheme = match (prefix, is_legacy) {
+                    (false, _) => "never",
+                    (true, false) => "first",
+                    (true, true) => "always",
+                };
+                let metaspace = object([
+                    ("type", "Metaspace".into()),
+                    ("replacement", "▁".into()),
+                    ("prepend_scheme", scheme.into()),
+                    ("split", false.into()),
+                ]);
+                (Json::Null, metaspace)
+            }
+            // The class also splits at spaces, of which its normalizer leaves none.
+            Class::Gemma => (replace(" ", "▁"), Json::Null),
+            Class::AsFile | Class::Other => return Ok(None),
+        };
+        let decoder = match self.is_text() {
+            true => text_decoder(self == Class::Llama && prefix),
+            false => byte_level(true),
+        };
+        Ok(Some(object([
+            ("normalizer", normalizer),
+            ("pre_tokenizer", pre_tokenizer),
+            ("decoder", decoder),
+        ])))
+    }
+
+    /// Replaces the components and the flags of the model of a `tokenizer.json` by those that the class sets, if
+    /// it sets any. Returns whether it does.
+    pub(super) fn set_pipeline(
+        self,
+        tokenizer: &mut Json,
+        config: &At<'_>,
+    ) -> Result<bool, HuggingFaceError> {
+        let Some(Json::Object(components)) = self.pipeline(config)? else {
+            return Ok(false);
+        };
+        for (name, component) in components {
+            tokenizer.set(&name, component);
         }
+        let Some(model) = tokenizer.get_mut("model") else {
+            return Ok(true);
+        };
+        for name in ["dropout", "continuing_subword_prefix", "end_of_word_suffix"] {
+            model.set(name, Json::Null);
+        }
+        let unknown = config.field("unk_token");
+        model.set(
+            "unk_token",
+            match self {
+                Class::Gemma if unknown.is_null() => "<unk>".into(),
+                Class::Gemma => unknown.get("content").unwrap_or(unknown).text()?.into(),
+                _ => Json::Null,
+            },
+        );
+        model.set("fuse_unk", self.is_text().into());
+        model.set("byte_fallback", self.is_text().into());
+        model.set("ignore_merges", false.into());
+        Ok(true)
     }
 
     fn of_name(name: &str) -> Class {
         match name.strip_suffix("Fast").unwrap_or(name) {
-            "GPT2Tokenizer" => Class::Gpt2,
+            "GPT2Tokenizer" | "CodeGenTokenizer" => Class::Gpt2,
             "Qwen2Tokenizer" => Class::Qwen2,
-            // Llama's class uses a `tokenizer.json` of byte-level BPE unchanged.
-            "TokenizersBackend"
-            | "PreTrainedTokenizer"
-            | "PythonBackend"
-            | "BloomTokenizer"
-            | "LlamaTokenizer" => Class::AsFile,
+            "Qwen3_5Tokenizer" => Class::Qwen35,
+            "RobertaTokenizer"
+            | "BartTokenizer"
+            | "LongformerTokenizer"
+            | "LEDTokenizer"
+            | "MvpTokenizer" => Class::Roberta,
+            "BlenderbotTokenizer" => Class::Blenderbot,
+            "DebertaTokenizer" => Class::Deberta,
+            "GPTNeoXTokenizer" => Class::GptNeoX,
+            "WhisperTokenizer" => Class::Whisper,
+            "LlamaTokenizer" => Class::Llama,
+            "GemmaTokenizer" => Class::Gemma,
+            "TokenizersBackend" | "PreTrainedTokenizer" | "PythonBackend" | "BloomTokenizer" => {
+                Class::AsFile
+            }
             _ => Class::Other,
         }
     }
@@ -106,10 +246,45 @@ impl Class {
             name if AS_FILE.contains(&name) => Some(Class::AsFile),
             name if GPT2.contains(&name) => Some(Class::Gpt2),
             name if QWEN2.contains(&name) => Some(Class::Qwen2),
+            name if ROBERTA.contains(&name) => Some(Class::Roberta),
+            name if GPT_NEOX.contains(&name) => Some(Class::GptNeoX),
+            "blenderbot" => Some(Class::Blenderbot),
+            "deberta" => Some(Class::Deberta),
+            "whisper" => Some(Class::Whisper),
             name if OVERRIDDEN.contains(&name) => Some(Class::Other),
             _ => None,
         }
     }
+}
+
+const QWEN2_REGEX: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const QWEN35_REGEX: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+fn sequence(name: &str, steps: Vec<Json>) -> Json {
+    object([("type", "Sequence".into()), (name, Json::List(steps))])
+}
+
+fn replace(from: &str, to: &str) -> Json {
+    object([
+        ("type", "Replace".into()),
+        ("pattern", object([("String", from.into())])),
+        ("content", to.into()),
+    ])
+}
+
+/// The decoder of the classes of text models, which may strip one space at the start.
+fn text_decoder(strips: bool) -> Json {
+    let simple = |name: &str| object([("type", name.into())]);
+    let mut steps = vec![replace("▁", " "), simple("ByteFallback"), simple("Fuse")];
+    if strips {
+        steps.push(object([
+            ("type", "Strip".into()),
+            ("content", " ".into()),
+            ("start", 1.into()),
+            ("stop", 0.into()),
+        ]));
+    }
+    sequence("decoders", steps)
 }
 
 /// The class that `tokenizer_config.json` or `config.json` names, directly or by a model type; `None` if
@@ -191,6 +366,19 @@ const QWEN2: &[&str] = &[
     "internvl", "lighton_ocr", "moss_transcribe_diarize", "ovis2", "qianfan_ocr", "qwen2",
     "qwen2_5_omni", "qwen2_5_vl", "qwen2_audio", "qwen2_moe", "qwen2_vl", "qwen3", "qwen3_asr",
     "qwen3_moe", "qwen3_next", "qwen3_omni_moe", "qwen3_vl", "qwen3_vl_moe", "vibevoice",
+];
+
+/// Model types whose class is `RobertaTokenizer` or one of its aliases.
+#[rustfmt::skip]
+const ROBERTA: &[&str] = &[
+    "bart", "bridgetower", "clap", "data2vec-text", "florence2", "ibert", "led", "lilt",
+    "longformer", "mega", "mra", "mvp", "roberta", "roberta-prelayernorm",
+];
+
+/// Model types whose class is `GPTNeoXTokenizer`.
+#[rustfmt::skip]
+const GPT_NEOX: &[&str] = &[
+    "falcon_mamba", "gpt_neox", "mamba", "mamba2", "mpt", "olmo", "olmoe", "rwkv", "xlstm",
 ];
 
 /// Besides those in [`AS_FILE`], the model types for which transformers 5.23 uses the registered class

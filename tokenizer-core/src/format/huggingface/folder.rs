@@ -4,18 +4,20 @@ use super::added::FolderTokens;
 use super::class::{Class, named_class};
 use super::companions::{Companions, Files};
 use super::error::HuggingFaceError;
-use super::gpt2::{bracketed, read_gpt2_with};
-use super::json::{At, Json};
+use super::gpt2::{pair_json, read_gpt2, read_pair};
+use super::json::{At, Json, object};
 use super::normalizer::read_normalizer;
-use super::pre_tokenizer::{read_pre_tokenizer, refuse_prefix_space};
-use super::read::{Components, check_algorithm, read_with};
+use super::pre_tokenizer::read_pre_tokenizer;
+use super::read::{Components, check_algorithm, parse, read_with};
 use crate::model::Model;
-use crate::post_processor::Affixes;
+use crate::post_processor::{PostProcessor, TemplatePart, Trimming};
 use crate::special::SpecialToken;
+use crate::token::TokenId;
 
 /// Reads the `tokenizer.json` of a folder, with the added tokens of its companion files.
 ///
-/// Ids equal those of `AutoTokenizer.from_pretrained` of transformers 5.
+/// Ids equal those of `AutoTokenizer.from_pretrained` of transformers 5, also with special tokens added. Its classes
+/// for Llama and Gemma replace the components of a `tokenizer.json` that is not byte-level; so it is here.
 ///
 /// # Errors
 /// Those of [`read`](super::read()). Also if a companion file is invalid, or if transformers would use a
@@ -24,51 +26,69 @@ pub fn read_folder(tokenizer: &[u8], companions: &Companions) -> Result<Model, H
     let parsed = companions.parse()?;
     let files = parsed.files();
     let named = named_class(&files)?;
-    let class = named.as_ref().map_or(Class::AsFile, |named| named.class);
+    let mut class = named.as_ref().map_or(Class::AsFile, |named| named.class);
     let refused = |why| match &named {
         Some(named) => Err(named.refused(why)),
         None => Ok(()),
     };
+    let mut json = parse(tokenizer)?;
+    check_algorithm(&json)?;
     if class == Class::Other {
-        check_algorithm(tokenizer)?;
         refused(
             "for this class, transformers may ignore tokenizer.json; to use tokenizer.json \
              unchanged, give the file instead of the folder",
         )?;
     }
-    read_with(tokenizer, |components| {
-        if let Some(pipeline) = class.pipeline() {
-            refuse_prefix_space(&files.tokenizer_config)?;
-            if !is_pipeline(&components, pipeline)? {
-                refused(
-                    "for this class, transformers sets normalizer, pre_tokenizer and ignore_merges \
-                     itself, and tokenizer.json has different ones; to use tokenizer.json unchanged, \
-                     give the file instead of the folder",
-                )?;
-            }
-        }
-        complete_added(components, &files, class)
-    })
+    // transformers looks for the same text.
+    if class == Class::Llama && memchr::memmem::find(tokenizer, b"\"ByteLevel\"").is_some() {
+        class = Class::AsFile;
+    }
+    let config = &files.tokenizer_config;
+    if let Some(pipeline) = class.pipeline(config)?
+        && !class.is_text()
+        && !is_pipeline(&json, &pipeline)?
+    {
+        refused(
+            "for this class, transformers sets normalizer, pre_tokenizer and ignore_merges \
+             itself, and tokenizer.json has different ones; to use tokenizer.json unchanged, \
+             give the file instead of the folder",
+        )?;
+    }
+    class.set_pipeline(&mut json, config)?;
+    let mut gathered = None;
+    let model = read_with(&json, tokenizer.len(), |components| {
+        let (tokens, added) = complete_added(components, &files, class)?;
+        gathered = Some(tokens);
+        Ok(added)
+    })?;
+    match gathered {
+        Some(gathered) => with_processor(model, class, config, &gathered, Some(&json)),
+        None => Ok(model),
+    }
 }
 
 /// Whether the file has the normalizer and pattern in `pipeline`, those of its class, and, like the
 /// class, does not set `ignore_merges`.
-fn is_pipeline(components: &Components<'_>, pipeline: &str) -> Result<bool, HuggingFaceError> {
-    let json = Json::parse(pipeline.as_bytes())?;
-    let normalizer = read_normalizer(&At::root(&json).field("normalizer"))?;
-    let pre_tokenizer = read_pre_tokenizer(&At::root(&json).field("pre_tokenizer"))?;
-    let same = normalizer.as_ref() == components.normalizer
-        && pre_tokenizer.rewrites == components.rewrites
-        && pre_tokenizer.pattern == *components.pattern;
-    Ok(same && !components.ignore_merges)
+fn is_pipeline(tokenizer: &Json, pipeline: &Json) -> Result<bool, HuggingFaceError> {
+    let components = |json: &Json| {
+        let at = |name| At::root(json).field(name);
+        let pre_tokenizer = read_pre_tokenizer(&at("pre_tokenizer"))?;
+        Ok::<_, HuggingFaceError>((
+            read_normalizer(&at("normalizer"))?,
+            pre_tokenizer.rewrites,
+            pre_tokenizer.pattern,
+        ))
+    };
+    let ignore_merges = At::root(tokenizer).field("model").field("ignore_merges");
+    Ok(components(tokenizer)? == components(pipeline)? && !ignore_merges.flag_or(false)?)
 }
 
-/// The added tokens of a `tokenizer.json` and its companion files.
+/// The tokens of a `tokenizer.json` and its companion files, and the same as added tokens with their ids.
 fn complete_added(
     components: Components<'_>,
     files: &Files<'_>,
     class: Class,
-) -> Result<Vec<SpecialToken>, HuggingFaceError> {
+) -> Result<(FolderTokens, Vec<SpecialToken>), HuggingFaceError> {
     let padding = &components.padding;
     let pad_token = match padding.is_null() {
         true => None,
@@ -81,7 +101,8 @@ fn complete_added(
         Class::AsFile => &components.added,
         _ => &[],
     };
-    gathered.add_to(added, components.spellings, &class.tokens())
+    let added = gathered.add_to(added, components.spellings, &class.tokens())?;
+    Ok((gathered, added))
 }
 
 /// Reads `vocab.json` and `merges.txt` of a folder, with the added tokens of its companion files.
@@ -90,44 +111,210 @@ fn complete_added(
 /// Without companion files, the model is that of [`read_gpt2`](super::read_gpt2).
 ///
 /// # Errors
-/// Those of [`read_gpt2`](super::read_gpt2). Also if a companion file is invalid or names another class
-/// than `GPT2Tokenizer`, since other classes split by other patterns.
+/// Those of [`read_gpt2`](super::read_gpt2). Also if a companion file is invalid or names an unknown class, or one
+/// that transformers does not read from these files.
 pub fn read_gpt2_folder(
     vocab: &[u8],
     merges: &[u8],
     companions: &Companions,
 ) -> Result<(Model, bool), HuggingFaceError> {
     if companions.is_empty() {
-        return Ok((read_gpt2_with(vocab, merges, bracketed)?, true));
+        return Ok((read_gpt2(vocab, merges)?, true));
     }
     let parsed = companions.parse()?;
     let files = parsed.files();
     let named = named_class(&files)?;
+    let class = named.as_ref().map_or(Class::Gpt2, |named| named.class);
+    let config = &files.tokenizer_config;
+    let mut json = pair_json(vocab, merges)?;
+    let is_other = class == Class::Qwen35 || class.is_text();
     if let Some(named) = &named
-        && named.class != Class::Gpt2
+        && (is_other || !class.set_pipeline(&mut json, config)?)
     {
         return Err(named.refused(
-            "a vocab.json with merges.txt is read for GPT2Tokenizer only; load the tokenizer with \
+            "a vocab.json with merges.txt is not read for this class; load the tokenizer with \
              transformers and save it again to get a tokenizer.json",
         ));
     }
-    refuse_prefix_space(&files.tokenizer_config)?;
-    let tokens = Class::Gpt2.tokens();
+    class.set_pipeline(&mut json, config)?;
+    let tokens = class.tokens();
     let gathered = FolderTokens::gather(&files, None, None, &tokens)?;
-    let model = read_gpt2_with(vocab, merges, |spellings, _| {
-        gathered.add_to(&[], spellings, &tokens)
+    let model = read_pair(&json, (vocab, merges), |components| {
+        gathered.add_to(&[], components.spellings, &tokens)
     })?;
-    let affix = |flag: &str, token: &str| -> Result<Vec<_>, HuggingFaceError> {
-        let adds = files.tokenizer_config.field(flag).flag_or(false)?;
-        let token = gathered.special(token).filter(|_| adds);
-        let id = token.and_then(|token| model.id(token.as_bytes()));
-        Ok(id.into_iter().collect())
+    let model = with_processor(model, class, config, &gathered, None)?;
+    Ok((model, named.is_none()))
+}
+
+/// The entries of a `tokenizer_config.json` that [`write_config`] keeps.
+const KEPT: [&str; 8] = [
+    "additional_special_tokens",
+    "chat_template",
+    "clean_up_tokenization_spaces",
+    "extra_special_tokens",
+    "model_input_names",
+    "model_max_length",
+    "padding_side",
+    "truncation_side",
+];
+
+/// Writes a `tokenizer_config.json` with which transformers 4 and 5 read the `tokenizer.json` of `model`
+/// unchanged. If the model comes from a folder, `companions` are its files: the special tokens in their roles, such
+/// as `bos_token`, are kept, also those that the tokenizer class implies, and so are the chat template, the tokens
+/// without a role, and settings that change no id.
+///
+/// # Errors
+/// If a companion file is invalid.
+pub fn write_config(model: &Model, companions: &Companions) -> Result<Vec<u8>, HuggingFaceError> {
+    let parsed = companions.parse()?;
+    let files = parsed.files();
+    let class = named_class(&files).ok().flatten();
+    let tokens = class.map_or(Class::AsFile, |named| named.class).tokens();
+    // The class name of transformers 4; transformers 5 accepts it too.
+    let mut config = object([
+        ("tokenizer_class", "PreTrainedTokenizerFast".into()),
+        ("clean_up_tokenization_spaces", false.into()),
+    ]);
+    for name in KEPT {
+        if let Some(at) = files.tokenizer_config.get(name) {
+            config.set(name, texts_of_tokens(at.value));
+        }
+    }
+    let gathered = FolderTokens::gather(&files, None, None, &tokens)?;
+    for (role, content) in gathered.roles() {
+        if model.specials().by_content(content).is_some() {
+            config.set(role, content.into());
+        }
+    }
+    Ok(config.pretty()?)
+}
+
+/// The value with each `AddedToken` replaced by its text: its flags are in the `tokenizer.json`.
+fn texts_of_tokens(value: &Json) -> Json {
+    let text = |value: &Json| {
+        let at = At::root(value);
+        let is_token = at.get("__type").is_some();
+        at.get("content")
+            .filter(|_| is_token)
+            .map_or_else(|| value.clone(), |at| at.value.clone())
     };
-    let affixes = Affixes {
-        before: affix("add_bos_token", "bos_token")?,
-        after: affix("add_eos_token", "eos_token")?,
+    match value {
+        Json::List(values) => Json::List(values.iter().map(text).collect()),
+        Json::Object(fields) => Json::Object(
+            fields
+                .iter()
+                .map(|(name, value)| (name.clone(), text(value)))
+                .collect(),
+        ),
+        other => other.clone(),
+    }
+}
+
+/// Replaces the post-processor by that of a class, which may depend on `tokenizer_config.json`. With a
+/// `tokenizer.json`, `add_bos_token` and `add_eos_token` have no effect, as in transformers.
+fn with_processor(
+    model: Model,
+    class: Class,
+    config: &At<'_>,
+    tokens: &FolderTokens,
+    tokenizer: Option<&Json>,
+) -> Result<Model, HuggingFaceError> {
+    let flag = |name: &str| match tokenizer {
+        Some(_) => Ok(false),
+        None => config.field(name).flag_or(false),
     };
-    Ok((model.with_post_processor(affixes)?, named.is_none()))
+    let has_own = tokenizer.is_some_and(|json| !At::root(json).field("post_processor").is_null());
+    let id = |role: &str| {
+        let text = tokens.special(role)?;
+        Some(model.specials().by_content(text)?.id)
+    };
+    let required = |role: &'static str| {
+        id(role).ok_or_else(|| {
+            config
+                .field(role)
+                .expected("a token, which this class adds to texts")
+        })
+    };
+    let (before, after, is_pair_joined) = match class {
+        Class::Roberta | Class::Deberta => (
+            vec![required("cls_token")?],
+            vec![required("sep_token")?],
+            true,
+        ),
+        Class::Whisper => (
+            whisper_prefix(&model, config, required("unk_token")?)?,
+            vec![required("eos_token")?],
+            false,
+        ),
+        _ if class == Class::GptNeoX || !has_own => {
+            let (bos, eos) = (flag("add_bos_token")?, flag("add_eos_token")?);
+            let before = id("bos_token").filter(|_| bos).into_iter();
+            let after = id("eos_token").filter(|_| eos).into_iter();
+            (before.collect(), after.collect(), false)
+        }
+        _ => return Ok(model),
+    };
+    let added = |ids: &[TokenId], type_id| {
+        let part = move |&id| TemplatePart::Added { id, type_id };
+        Vec::from_iter(ids.iter().map(part))
+    };
+    let first = [added(&before, 0), vec![TemplatePart::First { type_id: 0 }]].concat();
+    let single = [first.clone(), added(&after, 0)].concat();
+    let second = |type_id| vec![TemplatePart::Second { type_id }];
+    let pair = match class {
+        _ if is_pair_joined => [
+            single.clone(),
+            added(&after, 0),
+            second(0),
+            added(&after, 0),
+        ]
+        .concat(),
+        Class::Whisper => [first, second(1), added(&after, 1)].concat(),
+        _ => [
+            single.clone(),
+            added(&before, 1),
+            second(1),
+            added(&after, 1),
+        ]
+        .concat(),
+    };
+    let trimming = match class {
+        Class::Roberta => read_trimming(config)?,
+        _ => None,
+    };
+    match PostProcessor::new(single.into(), Some(pair.into())) {
+        Ok(processor) => Ok(model.with_post_processor(processor.with_trimming(trimming))?),
+        Err(_) => Ok(model),
+    }
+}
+
+/// How RoBERTa's class trims offsets.
+fn read_trimming(config: &At<'_>) -> Result<Option<Trimming>, HuggingFaceError> {
+    let trims = config.field("trim_offsets").flag_or(true)?;
+    let trimming = match config.field("add_prefix_space").flag_or(false)? {
+        true => Trimming::KeepPrefixSpace,
+        false => Trimming::All,
+    };
+    Ok(trims.then_some(trimming))
+}
+
+/// The ids that Whisper's class adds before a text: the start, and the token for a text without timestamps.
+fn whisper_prefix(
+    model: &Model,
+    config: &At<'_>,
+    unknown: TokenId,
+) -> Result<Vec<TokenId>, HuggingFaceError> {
+    for name in ["language", "task"] {
+        if !config.field(name).is_null() {
+            return Err(config.field(name).unsupported("expected null"));
+        }
+    }
+    let id = |text: &str| model.id(text.as_bytes()).unwrap_or(unknown);
+    let mut prefix = vec![id("<|startoftranscript|>")];
+    if !config.field("predict_timestamps").flag_or(false)? {
+        prefix.push(id("<|notimestamps|>"));
+    }
+    Ok(prefix)
 }
 
 #[cfg(test)]
@@ -135,6 +322,7 @@ mod tests {
     use super::*;
     use crate::merges::Merges;
     use crate::pattern::{Pattern, PatternName};
+    use crate::tokenizer::Tokenizer;
 
     fn tokenizer() -> Vec<u8> {
         let pattern = Pattern::named(PatternName::Gpt2);
@@ -220,12 +408,12 @@ mod tests {
     }
 
     #[test]
-    fn vocab_and_merges_are_read_for_gpt2_only() {
+    fn vocab_and_merges_are_read_as_the_class_says() {
         let (vocab, merges) = pair();
         let read = |files: &Companions| read_gpt2_folder(&vocab, merges, files);
         let (model, assumed) = read(&Companions::default()).unwrap();
         assert!(assumed && model.specials().is_empty());
-        for class in ["GPT2Tokenizer", "GPT2TokenizerFast"] {
+        for class in ["GPT2Tokenizer", "GPT2TokenizerFast", "CodeGenTokenizer"] {
             let json = format!(r#"{{"tokenizer_class": "{class}", "add_bos_token": true}}"#);
             let (model, assumed) = read(&config(&json)).unwrap();
             assert!(!assumed);
@@ -233,18 +421,79 @@ mod tests {
             assert_eq!(model.post_processor().affixes().unwrap().before, [256]);
         }
         for class in [
-            "Qwen2Tokenizer",
-            "RobertaTokenizerFast",
+            "CLIPTokenizer",
+            "LlamaTokenizer",
             "PreTrainedTokenizerFast",
+            "Qwen3_5Tokenizer",
+            "Made",
         ] {
             let error = read(&config(&format!(r#"{{"tokenizer_class": "{class}"}}"#)));
             let error = error.unwrap_err().to_string();
             assert!(
-                error.contains(class) && error.contains("GPT2Tokenizer only"),
+                error.contains(class) && error.contains("is not read for this class"),
                 "{error}"
             );
         }
         assert!(read(&config("{}")).unwrap().1, "no class is named");
+    }
+
+    /// The results are those of transformers 5.24.
+    #[test]
+    fn classes_set_pattern_tokens_and_post_processor() {
+        let (vocab, merges) = pair();
+        let read = |class: &str, more: &str| {
+            let json = format!(r#"{{"tokenizer_class": "{class}"{more}}}"#);
+            read_gpt2_folder(&vocab, merges, &config(&json)).unwrap().0
+        };
+        let sentence = [
+            (256, "<s>"),
+            (257, "</s>"),
+            (258, "<unk>"),
+            (259, "<pad>"),
+            (260, "<mask>"),
+        ];
+        let ids = |model: &Model, text: &str| Tokenizer::new(model.clone()).encode(text).unwrap();
+        for class in [
+            "RobertaTokenizer",
+            "BartTokenizerFast",
+            "LongformerTokenizer",
+            "LEDTokenizer",
+        ] {
+            let model = read(class, "");
+            assert_eq!(contents(&model), sentence);
+            let affixes = model.post_processor().affixes().unwrap();
+            assert_eq!((affixes.before, affixes.after), (vec![256], vec![257]));
+            let pair = model
+                .post_processor()
+                .process_pair(&[1], &[2], true)
+                .unwrap();
+            assert_eq!(pair, (vec![256, 1, 257, 257, 2, 257], vec![0; 6]));
+            assert_eq!(ids(&model, "a"), [97]);
+            let model = read(class, r#", "add_prefix_space": true"#);
+            assert_eq!(ids(&model, "a"), [32, 97]);
+        }
+        let model = read("BlenderbotTokenizer", r#", "add_eos_token": true"#);
+        assert_eq!(ids(&model, "a"), [32, 97]);
+        assert!(model.specials().by_content("<mask>").unwrap().lstrip);
+        assert_eq!(model.post_processor().affixes().unwrap().after, [257]);
+        let pair = read("DebertaTokenizer", "")
+            .post_processor()
+            .process_pair(&[1], &[2], true);
+        assert_eq!(pair.unwrap(), (vec![256, 1, 257, 257, 2, 257], vec![0; 6]));
+        let model = read("GPTNeoXTokenizer", "");
+        assert_eq!(
+            contents(&model),
+            [(256, "<|endoftext|>"), (257, "<|padding|>")]
+        );
+        assert_eq!(ids(&model, "e\u{301}"), [0xC3, 0xA9]);
+        let model = read(
+            "WhisperTokenizer",
+            r#", "additional_special_tokens": ["<|startoftranscript|>"]"#,
+        );
+        let affixes = model.post_processor().affixes().unwrap();
+        assert_eq!((affixes.before, affixes.after), (vec![257, 256], vec![256]));
+        let model = read("Qwen2Tokenizer", "");
+        assert_eq!(model.normalizer(), Some(&crate::normalize::Normalizer::Nfc));
     }
 
     #[test]
@@ -261,7 +510,7 @@ mod tests {
         assert!(read("GPT2Tokenizer").is_ok());
         let error = read("Qwen2Tokenizer").unwrap_err().to_string();
         assert!(error.contains("has different ones"), "{error}");
-        let error = read("GemmaTokenizer").unwrap_err().to_string();
+        let error = read("CLIPTokenizer").unwrap_err().to_string();
         assert!(error.contains("give the file instead"), "{error}");
     }
 

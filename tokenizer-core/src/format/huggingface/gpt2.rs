@@ -2,34 +2,37 @@
 
 use hashbrown::HashSet;
 
-use super::error::{HuggingFaceError, MAX_BYTES};
-use super::json::{At, Json};
+use super::class::Class;
+use super::error::{HuggingFaceError, MAX_BYTES, MergeFault};
+use super::json::{At, Json, object};
+use super::read::{Components, read_with};
 use super::vocabulary::{Spellings, pair};
-use crate::add_tokens::with_decoded;
 use crate::hash::Seeds;
-use crate::merges::Merge;
 use crate::model::Model;
-use crate::pattern::{Pattern, PatternName};
 use crate::special::SpecialToken;
-use crate::symbols::Symbols;
 use crate::token::TokenId;
 
 /// Whether the bytes start like a `vocab.json`: with an object whose first value is a number.
 #[must_use]
 pub fn is_vocab(bytes: &[u8]) -> bool {
-    let inside = bytes.trim_ascii_start().strip_prefix(b"{");
-    let Some(key) = inside.and_then(|inside| inside.trim_ascii_start().strip_prefix(b"\"")) else {
-        return false;
-    };
+    first_field(bytes).is_some_and(|(_, value)| {
+        let first = value.first();
+        first.is_some_and(|first| first.is_ascii_digit() || *first == b'-')
+    })
+}
+
+/// The first key of an object, with its escapes, and the text from its value on.
+pub(in crate::format) fn first_field(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let inside = bytes.trim_ascii_start().strip_prefix(b"{")?;
+    let key = inside.trim_ascii_start().strip_prefix(b"\"")?;
     let mut escaped = false;
     let end = key.iter().position(|&byte| {
         let closes = byte == b'"' && !escaped;
         escaped = byte == b'\\' && !escaped;
         closes
-    });
-    end.and_then(|end| key[end + 1..].trim_ascii_start().strip_prefix(b":"))
-        .and_then(|value| value.trim_ascii_start().first())
-        .is_some_and(|first| first.is_ascii_digit() || *first == b'-')
+    })?;
+    let value = key[end + 1..].trim_ascii_start().strip_prefix(b":")?;
+    Some((&key[..end], value.trim_ascii_start()))
 }
 
 /// Reads `vocab.json` and `merges.txt`. The model splits by GPT-2's pattern, since the files name none.
@@ -40,60 +43,76 @@ pub fn is_vocab(bytes: &[u8]) -> bool {
 /// # Errors
 /// If a file is invalid or the two contradict each other. An invalid line of the merges is named by its number.
 pub fn read_gpt2(vocab: &[u8], merges: &[u8]) -> Result<Model, HuggingFaceError> {
-    read_gpt2_with(vocab, merges, bracketed)
+    let mut json = pair_json(vocab, merges)?;
+    Class::Gpt2.set_pipeline(&mut json, &At::root(&Json::Null))?;
+    read_pair(&json, (vocab, merges), |components| {
+        Ok(bracketed(components.spellings, merges))
+    })
 }
 
-/// Like [`read_gpt2`], but the added tokens are those that `added_tokens` returns for the vocabulary and
-/// the merges.
-pub(super) fn read_gpt2_with(
-    vocab: &[u8],
-    merges: &[u8],
-    added_tokens: impl FnOnce(&Spellings<'_>, &[Merge]) -> Result<Vec<SpecialToken>, HuggingFaceError>,
-) -> Result<Model, HuggingFaceError> {
+/// The lines of `merges.txt` that have a merge, with their numbers.
+fn merge_lines(merges: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let end = merges.strip_suffix(b"\n").unwrap_or(merges);
+    let lines = end.split(|&byte| byte == b'\n');
+    let lines = (1..)
+        .zip(lines)
+        .map(|(number, line)| (number, line.strip_suffix(b"\r").unwrap_or(line)));
+    let is_comment = |number, line: &[u8]| number == 1 && line.starts_with(b"#version");
+    lines.filter(move |&(number, line)| !is_comment(number, line) && !end.is_empty())
+}
+
+/// The pair of files in the form of a `tokenizer.json` that only has a model.
+pub(super) fn pair_json(vocab: &[u8], merges: &[u8]) -> Result<Json, HuggingFaceError> {
     let bytes = vocab.len().max(merges.len());
     if bytes > MAX_BYTES {
         return Err(HuggingFaceError::TooLarge { bytes });
     }
-    let vocab = Json::parse(vocab)?;
-    let spellings = Spellings::read(&At::root(&vocab), bytes)?;
+    let rule = |(line, text): (usize, &[u8])| match std::str::from_utf8(text) {
+        Ok(text) => Ok(Json::from(text)),
+        Err(_) => Err(HuggingFaceError::MergeLine {
+            line,
+            fault: MergeFault::Form,
+        }),
+    };
+    let rules: Result<Vec<Json>, HuggingFaceError> = merge_lines(merges).map(rule).collect();
+    let model = object([
+        ("vocab", Json::parse(vocab)?),
+        ("merges", Json::List(rules?)),
+    ]);
+    Ok(object([("model", model)]))
+}
 
-    let mut rules = Vec::new();
-    let lines: Vec<&[u8]> = merges.split(|&byte| byte == b'\n').collect();
-    for (line, number) in lines.iter().zip(1..) {
-        let fail = |fault| HuggingFaceError::MergeLine {
-            line: number,
-            fault,
-        };
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let is_comment = number == 1 && line.starts_with(b"#version");
-        let is_end = number == lines.len() && line.is_empty();
-        if is_comment || is_end {
-            continue;
+/// Reads the result of [`pair_json`], completed by the components of a class.
+pub(super) fn read_pair(
+    json: &Json,
+    (vocab, merges): (&[u8], &[u8]),
+    added_tokens: impl FnOnce(Components<'_>) -> Result<Vec<SpecialToken>, HuggingFaceError>,
+) -> Result<Model, HuggingFaceError> {
+    read_with(json, vocab.len().max(merges.len()), added_tokens).map_err(|error| match error {
+        HuggingFaceError::Merge { rank, fault } => {
+            let line = merge_lines(merges).nth(rank).map_or(0, |(line, _)| line);
+            HuggingFaceError::MergeLine { line, fault }
         }
-        let pair = std::str::from_utf8(line).ok().and_then(pair);
-        rules.push(spellings.merge(pair).map_err(fail)?);
-    }
-
-    let added = with_decoded(added_tokens(&spellings, &rules)?, None, false);
-    let pattern = Pattern::named(PatternName::Gpt2);
-    spellings.model(pattern, rules, false, &added, Symbols::default())
+        other => other,
+    })
 }
 
 /// The tokens of the form `<|...|>` that no merge creates.
-pub(super) fn bracketed(
-    spellings: &Spellings<'_>,
-    rules: &[Merge],
-) -> Result<Vec<SpecialToken>, HuggingFaceError> {
-    let created: HashSet<TokenId, Seeds> = rules.iter().map(|rule| rule.token).collect();
+fn bracketed(spellings: &Spellings<'_>, merges: &[u8]) -> Vec<SpecialToken> {
+    let joined = merge_lines(merges).filter_map(|(_, line)| {
+        let (left, right) = std::str::from_utf8(line).ok().and_then(pair)?;
+        spellings.id(&[left, right].concat())
+    });
+    let created: HashSet<TokenId, Seeds> = joined.collect();
     let is_special = |&(spelling, id): &(&str, TokenId)| {
         let is_bracketed =
             spelling.len() > 4 && spelling.starts_with("<|") && spelling.ends_with("|>");
         is_bracketed && !created.contains(&id)
     };
     let special = spellings.iter().filter(is_special);
-    Ok(special
+    special
         .map(|(spelling, id)| SpecialToken::new(spelling, id))
-        .collect())
+        .collect()
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::token::TokenId;
 
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Json {
+pub(in crate::format) enum Json {
     Null,
     Bool(bool),
     /// A non-negative whole number.
@@ -28,12 +28,12 @@ pub(super) enum Json {
 
 impl Json {
     /// Parses `bytes`, which must be a single value. Lists and objects may be nested up to 127 levels.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Json, serde_json::Error> {
+    pub(in crate::format) fn parse(bytes: &[u8]) -> Result<Json, serde_json::Error> {
         serde_json::from_slice(bytes)
     }
 
     /// The value as JSON, indented by two spaces per level as in Hugging Face's files.
-    pub(super) fn pretty(&self) -> Result<Vec<u8>, serde_json::Error> {
+    pub(in crate::format) fn pretty(&self) -> Result<Vec<u8>, serde_json::Error> {
         serde_json::to_vec_pretty(self)
     }
 
@@ -145,15 +145,37 @@ impl From<u32> for Json {
     }
 }
 
+impl Json {
+    /// Sets a field of an object. Does nothing to other values.
+    pub(in crate::format) fn set(&mut self, name: &str, value: Json) {
+        let Json::Object(fields) = self else {
+            return;
+        };
+        match fields.iter_mut().find(|(key, _)| key == name) {
+            Some((_, old)) => *old = value,
+            None => fields.push((name.to_owned(), value)),
+        }
+    }
+
+    /// A field of an object.
+    pub(in crate::format) fn get_mut(&mut self, name: &str) -> Option<&mut Json> {
+        let Json::Object(fields) = self else {
+            return None;
+        };
+        let found = fields.iter_mut().find(|(key, _)| key == name);
+        found.map(|(_, value)| value)
+    }
+}
+
 /// Builds an object.
-pub(super) fn object<const N: usize>(fields: [(&str, Json); N]) -> Json {
+pub(in crate::format) fn object<const N: usize>(fields: [(&str, Json); N]) -> Json {
     Json::Object(fields.map(|(key, value)| (key.to_owned(), value)).into())
 }
 
 /// A JSON value with its file and its path in the file. A missing field has the value `null`.
 #[derive(Clone)]
-pub(super) struct At<'j> {
-    pub(super) value: &'j Json,
+pub(in crate::format) struct At<'j> {
+    pub(in crate::format) value: &'j Json,
     path: String,
     /// The name of the file; `None` for the tokenizer itself.
     file: Option<&'static str>,
@@ -161,14 +183,14 @@ pub(super) struct At<'j> {
 
 impl<'j> At<'j> {
     /// The root of the tokenizer's file.
-    pub(super) fn root(value: &'j Json) -> Self {
+    pub(in crate::format) fn root(value: &'j Json) -> Self {
         let path = String::new();
         let file = None;
         At { value, path, file }
     }
 
     /// The root of another file of the folder.
-    pub(super) fn root_of(file: &'static str, value: &'j Json) -> Self {
+    pub(in crate::format) fn root_of(file: &'static str, value: &'j Json) -> Self {
         let file = Some(file);
         let path = String::new();
         At { value, path, file }
@@ -183,7 +205,7 @@ impl<'j> At<'j> {
         At { value, path, file }
     }
 
-    pub(super) fn fault(&self, fault: FieldFault) -> HuggingFaceError {
+    pub(in crate::format) fn fault(&self, fault: FieldFault) -> HuggingFaceError {
         let path = match self.path.as_str() {
             "" => "top level".to_owned(),
             path => path.to_owned(),
@@ -192,7 +214,7 @@ impl<'j> At<'j> {
     }
 
     /// An error for an unsupported component.
-    pub(super) fn refused(&self, component: &str) -> HuggingFaceError {
+    pub(in crate::format) fn refused(&self, component: &str) -> HuggingFaceError {
         self.in_file(HuggingFaceError::Unsupported {
             path: self.path.clone(),
             component: component.to_owned(),
@@ -206,7 +228,7 @@ impl<'j> At<'j> {
         }
     }
 
-    pub(super) fn expected(&self, what: &'static str) -> HuggingFaceError {
+    pub(in crate::format) fn expected(&self, what: &'static str) -> HuggingFaceError {
         self.fault(FieldFault::Expected {
             what,
             found: self.value.describe(),
@@ -214,25 +236,25 @@ impl<'j> At<'j> {
     }
 
     /// An error for a valid but unsupported value.
-    pub(super) fn unsupported(&self, why: &'static str) -> HuggingFaceError {
+    pub(in crate::format) fn unsupported(&self, why: &'static str) -> HuggingFaceError {
         self.fault(FieldFault::NotSupported {
             found: self.value.describe(),
             why,
         })
     }
 
-    pub(super) fn is_null(&self) -> bool {
+    pub(in crate::format) fn is_null(&self) -> bool {
         *self.value == Json::Null
     }
 
-    pub(super) fn text(&self) -> Result<&'j str, HuggingFaceError> {
+    pub(in crate::format) fn text(&self) -> Result<&'j str, HuggingFaceError> {
         match self.value {
             Json::Text(text) => Ok(text),
             _ => Err(self.expected("a string")),
         }
     }
 
-    pub(super) fn integer(&self) -> Result<u64, HuggingFaceError> {
+    pub(in crate::format) fn integer(&self) -> Result<u64, HuggingFaceError> {
         match self.value {
             Json::Integer(number) => Ok(*number),
             _ => Err(self.expected("a whole number")),
@@ -240,11 +262,11 @@ impl<'j> At<'j> {
     }
 
     /// A whole number of 32 bits, as ids are.
-    pub(super) fn id(&self) -> Result<TokenId, HuggingFaceError> {
+    pub(in crate::format) fn id(&self) -> Result<TokenId, HuggingFaceError> {
         TokenId::try_from(self.integer()?).map_err(|_| self.expected("an id"))
     }
 
-    pub(super) fn flag(&self) -> Result<bool, HuggingFaceError> {
+    pub(in crate::format) fn flag(&self) -> Result<bool, HuggingFaceError> {
         match self.value {
             Json::Bool(value) => Ok(*value),
             _ => Err(self.expected("true or false")),
@@ -252,14 +274,14 @@ impl<'j> At<'j> {
     }
 
     /// A flag that may be missing or `null`.
-    pub(super) fn flag_or(&self, default: bool) -> Result<bool, HuggingFaceError> {
+    pub(in crate::format) fn flag_or(&self, default: bool) -> Result<bool, HuggingFaceError> {
         match self.is_null() {
             true => Ok(default),
             false => self.flag(),
         }
     }
 
-    pub(super) fn list(&self) -> Result<Vec<At<'j>>, HuggingFaceError> {
+    pub(in crate::format) fn list(&self) -> Result<Vec<At<'j>>, HuggingFaceError> {
         let Json::List(values) = self.value else {
             return Err(self.expected("a list"));
         };
@@ -271,7 +293,7 @@ impl<'j> At<'j> {
         Ok(values.iter().enumerate().map(at).collect())
     }
 
-    pub(super) fn entries(&self) -> Result<&'j [(String, Json)], HuggingFaceError> {
+    pub(in crate::format) fn entries(&self) -> Result<&'j [(String, Json)], HuggingFaceError> {
         match self.value {
             Json::Object(entries) => Ok(entries),
             _ => Err(self.expected("an object")),
@@ -279,14 +301,14 @@ impl<'j> At<'j> {
     }
 
     /// The fields of an object, in the order of the file.
-    pub(super) fn fields(&self) -> Result<Vec<(&'j str, At<'j>)>, HuggingFaceError> {
+    pub(in crate::format) fn fields(&self) -> Result<Vec<(&'j str, At<'j>)>, HuggingFaceError> {
         let entries = self.entries()?.iter();
         let at = |(name, value): &'j (String, Json)| (name.as_str(), self.within(name, value));
         Ok(entries.map(at).collect())
     }
 
     /// A field of an object; `None` if it is missing, but not if it is `null`.
-    pub(super) fn get(&self, name: &str) -> Option<At<'j>> {
+    pub(in crate::format) fn get(&self, name: &str) -> Option<At<'j>> {
         let Json::Object(fields) = self.value else {
             return None;
         };
@@ -295,12 +317,12 @@ impl<'j> At<'j> {
     }
 
     /// A field of an object; `null` if it is missing.
-    pub(super) fn field(&self, name: &str) -> At<'j> {
+    pub(in crate::format) fn field(&self, name: &str) -> At<'j> {
         (self.get(name)).unwrap_or_else(|| self.within(name, &Json::Null))
     }
 
     /// Fails at the first field that is not in `known`, a list separated by spaces.
-    pub(super) fn only(&self, known: &str) -> Result<(), HuggingFaceError> {
+    pub(in crate::format) fn only(&self, known: &str) -> Result<(), HuggingFaceError> {
         let mut entries = self.entries()?.iter();
         match entries.find(|(key, _)| !known.split(' ').any(|known| known == key)) {
             None => Ok(()),
@@ -309,7 +331,7 @@ impl<'j> At<'j> {
     }
 
     /// The type of a component; `None` for `null`.
-    pub(super) fn component(&self) -> Result<Option<&'j str>, HuggingFaceError> {
+    pub(in crate::format) fn component(&self) -> Result<Option<&'j str>, HuggingFaceError> {
         if self.is_null() {
             return Ok(None);
         }
@@ -318,7 +340,7 @@ impl<'j> At<'j> {
     }
 
     /// The components of a `Sequence`.
-    pub(super) fn sequence(&self, name: &str) -> Result<Vec<At<'j>>, HuggingFaceError> {
+    pub(in crate::format) fn sequence(&self, name: &str) -> Result<Vec<At<'j>>, HuggingFaceError> {
         self.only(&format!("type {name}"))?;
         self.field(name).list()
     }

@@ -23,7 +23,8 @@
 //! (see [`Symbols`](crate::Symbols)). Where `tokenizers` drops a byte or character that is not a token, because
 //! the file names no unknown token, encoding fails here.
 //!
-//! Other files of a folder may add tokens and name a tokenizer class: see [`read_folder`].
+//! Other files of a folder may add tokens and name a tokenizer class: see [`read_folder`], [`read_gpt2_folder`] and
+//! [`read_rank_specials`]. [`write_config`] writes the file that makes a folder complete.
 
 mod added;
 mod char_class;
@@ -31,11 +32,12 @@ mod class;
 mod companions;
 mod error;
 mod folder;
-mod gpt2;
-mod json;
+pub(in crate::format) mod gpt2;
+pub(in crate::format) mod json;
 mod normalizer;
 mod post_processor;
 mod pre_tokenizer;
+mod ranks;
 mod read;
 mod regex_dialect;
 mod verify;
@@ -44,8 +46,9 @@ mod write;
 
 pub use companions::Companions;
 pub use error::{FieldFault, HuggingFaceError, MAX_BYTES, MergeFault};
-pub use folder::{read_folder, read_gpt2_folder};
+pub use folder::{read_folder, read_gpt2_folder, write_config};
 pub use gpt2::{is_vocab, read_gpt2};
+pub use ranks::read_rank_specials;
 pub use read::read;
 pub use regex_dialect::DialectError;
 pub use write::write;

@@ -193,15 +193,6 @@ pub(super) fn check_byte_level(at: &At<'_>) -> Result<(), HuggingFaceError> {
     Ok(())
 }
 
-/// Fails if `add_prefix_space` is set.
-pub(super) fn refuse_prefix_space(at: &At<'_>) -> Result<(), HuggingFaceError> {
-    let space = at.field("add_prefix_space");
-    match space.flag_or(false)? {
-        true => Err(space.unsupported("expected false")),
-        false => Ok(()),
-    }
-}
-
 /// Reads the behaviour of a `Split`. With `invert`, it treats matches as gaps and gaps as matches.
 fn read_behavior(at: &At<'_>, invert: bool) -> Result<Gaps, HuggingFaceError> {
     Ok(match (at.text()?, invert) {

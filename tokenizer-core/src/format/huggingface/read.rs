@@ -11,7 +11,6 @@ use crate::merges::Merge;
 use crate::model::{CallSettings, Model, ModelError};
 use crate::normalize::Normalizer;
 use crate::pattern::Pattern;
-use crate::rewrite::RewriteStep;
 use crate::special::{SpecialToken, check_normalized};
 use crate::symbols::Symbols;
 use crate::text_decoder::TextDecoder;
@@ -22,7 +21,15 @@ use crate::text_decoder::TextDecoder;
 /// If a component or field is invalid or unsupported, or components contradict each other; the error
 /// names the path. The [module](super) lists what is supported.
 pub fn read(bytes: &[u8]) -> Result<Model, HuggingFaceError> {
-    read_with(bytes, |parts| Ok(parts.added))
+    read_with(&parse(bytes)?, bytes.len(), |parts| Ok(parts.added))
+}
+
+/// Parses a file of limited size.
+pub(super) fn parse(bytes: &[u8]) -> Result<Json, HuggingFaceError> {
+    if bytes.len() > MAX_BYTES {
+        return Err(HuggingFaceError::TooLarge { bytes: bytes.len() });
+    }
+    Ok(Json::parse(bytes)?)
 }
 
 /// The parts of a `tokenizer.json` that are needed to determine the added tokens of a model, which the other
@@ -30,24 +37,17 @@ pub fn read(bytes: &[u8]) -> Result<Model, HuggingFaceError> {
 pub(super) struct Components<'p> {
     pub(super) spellings: &'p Spellings<'p>,
     pub(super) added: Vec<SpecialToken>,
-    pub(super) normalizer: Option<&'p Normalizer>,
-    pub(super) rewrites: &'p [RewriteStep],
-    pub(super) pattern: &'p Pattern,
-    pub(super) ignore_merges: bool,
     pub(super) padding: At<'p>,
 }
 
-/// Reads a `tokenizer.json`. The model gets the added tokens that `complete_added` returns, which may differ
-/// from those in the file.
+/// Reads a `tokenizer.json` of this length in bytes. The model gets the added tokens that `complete_added`
+/// returns, which may differ from those in the file.
 pub(super) fn read_with(
-    bytes: &[u8],
+    json: &Json,
+    bytes: usize,
     complete_added: impl FnOnce(Components<'_>) -> Result<Vec<SpecialToken>, HuggingFaceError>,
 ) -> Result<Model, HuggingFaceError> {
-    if bytes.len() > MAX_BYTES {
-        return Err(HuggingFaceError::TooLarge { bytes: bytes.len() });
-    }
-    let json = Json::parse(bytes)?;
-    let root = At::root(&json);
+    let root = At::root(json);
     check_model_type(&root.field("model"))?;
     root.only(
         "version truncation padding added_tokens normalizer pre_tokenizer post_processor decoder \
@@ -74,15 +74,11 @@ pub(super) fn read_with(
         }
     };
     let mut added = read_added_tokens(&root.field("added_tokens"))?;
-    let complete_added = |spellings: &Spellings<'_>, pattern: &Pattern, ignore_merges| {
+    let complete_added = |spellings: &Spellings<'_>| {
         spellings.number(&mut added);
         let completed = complete_added(Components {
             spellings,
             added,
-            normalizer: normalizer.as_ref(),
-            rewrites: &rewrites,
-            pattern,
-            ignore_merges,
             padding: root.field("padding"),
         })?;
         let normalizer = normalizer.as_ref();
@@ -90,7 +86,7 @@ pub(super) fn read_with(
         Ok(with_decoded(completed, normalizer, characters))
     };
     let at = root.field("model");
-    let model = read_model(&at, bytes.len(), pattern, characters, complete_added)?;
+    let model = read_model(&at, bytes, pattern, characters, complete_added)?;
     let model = model.with_post_processor(processor)?;
     let model = model.with_normalizer(normalizer).with_rewrites(rewrites);
     Ok(model
@@ -232,17 +228,13 @@ fn read_model(
     bytes: usize,
     pattern: Pattern,
     characters: bool,
-    complete_added: impl FnOnce(
-        &Spellings<'_>,
-        &Pattern,
-        bool,
-    ) -> Result<Vec<SpecialToken>, HuggingFaceError>,
+    complete_added: impl FnOnce(&Spellings<'_>) -> Result<Vec<SpecialToken>, HuggingFaceError>,
 ) -> Result<Model, HuggingFaceError> {
     check_model(at)?;
     let ignore_merges = at.field("ignore_merges").flag_or(false)?;
     let spellings = Spellings::read(&at.field("vocab"), bytes)?;
     let symbols = read_symbols(at, characters, &spellings)?;
-    let added = complete_added(&spellings, &pattern, ignore_merges)?;
+    let added = complete_added(&spellings)?;
     let merges = at.field("merges");
     let Json::List(list) = merges.value else {
         return Err(merges.expected("a list"));
@@ -267,9 +259,9 @@ fn check_model_type(at: &At<'_>) -> Result<(), HuggingFaceError> {
     }
 }
 
-/// Refuses invalid JSON, and a `tokenizer.json` of an algorithm other than BPE. Checks nothing else.
-pub(super) fn check_algorithm(bytes: &[u8]) -> Result<(), HuggingFaceError> {
-    check_model_type(&At::root(&Json::parse(bytes)?).field("model"))
+/// Refuses a `tokenizer.json` of an algorithm other than BPE. Checks nothing else.
+pub(super) fn check_algorithm(json: &Json) -> Result<(), HuggingFaceError> {
+    check_model_type(&At::root(json).field("model"))
 }
 
 /// Refuses unsupported settings of the model.
@@ -341,6 +333,7 @@ mod tests {
     use super::*;
     use crate::byte_level::spell;
     use crate::model::Merging;
+    use crate::normalize::Normalizer;
     use crate::pattern::{Gaps, PatternName};
     use crate::token::TokenId;
     use crate::tokenizer::Tokenizer;
@@ -373,15 +366,15 @@ mod tests {
                 Json::List(vec![added(258, "<s>", false), added(259, "<｜e｜>", true)]),
             ),
             ("normalizer", Json::Null),
-            ("pre_tokenizer", parse(BYTE_LEVEL)),
+            ("pre_tokenizer", json(BYTE_LEVEL)),
             ("post_processor", Json::Null),
-            ("decoder", parse(BYTE_LEVEL)),
+            ("decoder", json(BYTE_LEVEL)),
             (
                 "model",
                 object([
                     ("type", "BPE".into()),
                     ("vocab", Json::Object(vocab.collect())),
-                    ("merges", parse(r#"["a b", ["ab", "c"]]"#)),
+                    ("merges", json(r#"["a b", ["ab", "c"]]"#)),
                 ]),
             ),
         ])
@@ -389,7 +382,7 @@ mod tests {
 
     const BYTE_LEVEL: &str = r#"{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}"#;
 
-    fn parse(text: &str) -> Json {
+    fn json(text: &str) -> Json {
         Json::parse(text.as_bytes()).unwrap()
     }
 
@@ -410,7 +403,7 @@ mod tests {
                 other => panic!("{path}: {other:?}"),
             };
         }
-        *target = parse(value);
+        *target = json(value);
         file
     }
 

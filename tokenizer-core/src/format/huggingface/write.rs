@@ -76,7 +76,7 @@ fn byte_level() -> Json {
     byte_level_with(false, false)
 }
 
-fn byte_level_with(add_prefix_space: bool, use_regex: bool) -> Json {
+pub(super) fn byte_level_with(add_prefix_space: bool, use_regex: bool) -> Json {
     byte_level_of(add_prefix_space, false, use_regex)
 }
 
