@@ -71,7 +71,7 @@ pub(super) fn read_gpt2_with(
             continue;
         }
         let pair = std::str::from_utf8(line).ok().and_then(pair);
-        rules.push(spellings.merge(pair).map_err(fail)?);
+        rules.push(spellings.merge(pair, "").map_err(fail)?);
     }
 
     let added = with_decoded(added_tokens(&spellings, &rules)?, None, false);

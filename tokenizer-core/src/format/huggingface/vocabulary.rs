@@ -65,17 +65,27 @@ impl<'s> Spellings<'s> {
         self.ids.iter().map(|(&spelling, &id)| (spelling, id))
     }
 
-    /// The merge of a pair of spellings; `None` for a merge that could not be read as a pair.
-    pub(super) fn merge(&self, pair: Option<(&str, &str)>) -> Result<Merge, MergeFault> {
+    /// The merge of a pair of spellings; `None` for a merge that could not be read as a pair. `prefix` is
+    /// removed from the right token.
+    pub(super) fn merge(
+        &self,
+        pair: Option<(&str, &str)>,
+        prefix: &str,
+    ) -> Result<Merge, MergeFault> {
         let (left, right) = pair.ok_or(MergeFault::Form)?;
         let known = |token: &str| {
             self.id(token)
                 .ok_or_else(|| MergeFault::UnknownToken(token.into()))
         };
-        let joined = [left, right].concat();
+        let (left_id, right_id) = (known(left)?, known(right)?);
+        // `tokenizers` removes any bytes, but a token without the prefix never is on the right.
+        let rest = right.strip_prefix(prefix);
+        let rest = rest.filter(|rest| !rest.is_empty() || prefix.is_empty());
+        let rest = rest.ok_or_else(|| MergeFault::NoPrefix(right.into()))?;
+        let joined = [left, rest].concat();
         Ok(Merge {
-            left: known(left)?,
-            right: known(right)?,
+            left: left_id,
+            right: right_id,
             token: self.id(&joined).ok_or(MergeFault::UnknownResult(joined))?,
         })
     }
@@ -96,7 +106,7 @@ impl<'s> Spellings<'s> {
     /// Builds the model. Of a merge listed twice, the last counts.
     ///
     /// An added token that is also in the vocabulary becomes an ordinary token too only if it may be needed:
-    /// it is a single byte or character or a token of byte fallback, a merge uses or creates it, or
+    /// it can be a first symbol or is a token of byte fallback, a merge uses or creates it, or
     /// `ignore_merges` is on.
     pub(super) fn model(
         &self,
@@ -125,10 +135,8 @@ impl<'s> Spellings<'s> {
             let is_added = contents.contains(spelling);
             match bytes_of(spelling) {
                 Some(bytes) => {
-                    let is_symbol = match symbols.characters {
-                        true => spelling.chars().count() == 1 || is_fallback_token(spelling),
-                        false => bytes.len() == 1,
-                    };
+                    let is_symbol = symbols.is_symbol(&bytes)
+                        || symbols.characters && is_fallback_token(spelling);
                     let is_needed = ignore_merges || merged.contains(&id) || is_symbol;
                     if !is_added || is_needed {
                         tokens.push((id, bytes));

@@ -298,7 +298,11 @@ fn bpe(model: &Model) -> Result<Json, HuggingFaceError> {
     let spelling = Spelling::of(model);
     let spelled =
         |id: TokenId| Json::Text(spelling.spell(model.vocab().token(id).unwrap_or_default()));
-    let symbols = model.symbols().unwrap_or_default();
+    let symbols = model.symbols().cloned().unwrap_or_default();
+    let affix = |affix: &[u8]| match affix {
+        [] => Json::Null,
+        affix => Json::Text(spelling.spell(affix)),
+    };
     let unknown = symbols.unknown.map(|id| match model.specials().by_id(id) {
         Some(token) => Json::Text(token.content.clone()),
         None => spelled(id),
@@ -320,8 +324,11 @@ fn bpe(model: &Model) -> Result<Json, HuggingFaceError> {
         ("type", "BPE".into()),
         ("dropout", Json::Null),
         ("unk_token", unknown.unwrap_or(Json::Null)),
-        ("continuing_subword_prefix", Json::Null),
-        ("end_of_word_suffix", Json::Null),
+        (
+            "continuing_subword_prefix",
+            affix(&symbols.continuing_subword_prefix),
+        ),
+        ("end_of_word_suffix", affix(&symbols.end_of_word_suffix)),
         ("fuse_unk", symbols.fuse_unknown.into()),
         ("byte_fallback", symbols.byte_fallback.into()),
         ("ignore_merges", ignore_merges.into()),
@@ -346,6 +353,10 @@ fn vocabulary(
         .map(|(id, token)| (id, spelling.spell(token)))
         .collect();
     let unknown = model.symbols().and_then(|symbols| symbols.unknown);
+    let is_symbol = |token: &[u8]| {
+        let symbols = model.symbols();
+        symbols.is_some_and(|symbols| symbols.has_affixes() && symbols.is_symbol(token))
+    };
     let are_consecutive = specials
         .iter()
         .zip(vocab.len()..)
@@ -366,6 +377,9 @@ fn vocabulary(
                 return refuse("an ordinary token has the same id and another spelling");
             }
             None if are_consecutive => continue,
+            None if bytes.as_ref().is_some_and(|bytes| is_symbol(bytes)) => {
+                return refuse("its text can be a first symbol");
+            }
             None if ignore_merges && bytes.is_some_and(|b| !is_literal || is_piece(model, &b)) => {
                 return refuse("its text spells bytes that can occur as a piece");
             }
