@@ -59,7 +59,9 @@ pub enum ExtendError {
     #[error(transparent)]
     Train(#[from] TrainError),
     /// The model has [`Symbols`](crate::Symbols).
-    #[error("a model in which not every byte is a token cannot be extended")]
+    #[error(
+        "a model in which not every byte is a token, or whose tokens have affixes, cannot be extended"
+    )]
     Symbols,
     /// The new tokens do not fit into the model.
     #[error(transparent)]

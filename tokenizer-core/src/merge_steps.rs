@@ -23,7 +23,7 @@ use crate::vocab::Vocab;
 pub struct MergeRule<'m> {
     vocab: &'m Vocab,
     /// The first symbols; `None` if they are bytes, all of which are tokens.
-    symbols: Option<Symbols>,
+    symbols: Option<&'m Symbols>,
     /// The rank and the resulting token of each listed pair; `None` for a model of ranks.
     list: Option<hashbrown::HashMap<Pair, (u32, TokenId), Seeds>>,
 }
@@ -78,12 +78,14 @@ impl<'m> MergeRule<'m> {
     /// # Errors
     /// [`EncodeError::UnknownSymbol`] if there is no token for a byte or character, and no unknown token.
     pub fn symbols(&self, piece: &[u8]) -> Result<Vec<(TokenId, usize)>, EncodeError> {
-        let symbols = self.symbols.unwrap_or_default();
-        let unknown = |offset| EncodeError::UnknownSymbol {
-            symbol: piece[offset..symbols.symbol_end(piece, offset)].to_vec(),
-            offset,
+        let unknown = |offset| {
+            let end = self
+                .symbols
+                .map(|symbols| symbols.symbol_end(piece, offset));
+            let symbol = piece[offset..end.unwrap_or(offset + 1)].to_vec();
+            EncodeError::UnknownSymbol { symbol, offset }
         };
-        if self.symbols.is_some() {
+        if let Some(symbols) = self.symbols {
             return symbols.of_piece(self.vocab, piece).map_err(unknown);
         }
         let ids = piece

@@ -211,10 +211,11 @@ impl Model {
         if let Some(byte) = vocab.missing_byte() {
             return Err(VocabError::MissingByte { byte }.into());
         }
-        Self::from_parts(pattern, vocab, merging, specials)
+        Self::from_parts(pattern, vocab, merging, specials, &[])
     }
 
-    /// Like [`Model::new`], for a model in which some bytes are not tokens, or whose symbols are characters.
+    /// Like [`Model::new`], for a model in which some bytes are not tokens, whose symbols are characters, or whose
+    /// tokens have affixes.
     ///
     /// # Errors
     /// As [`Model::new`], except that bytes may be missing. Also if the symbols contradict the other parts.
@@ -238,10 +239,11 @@ impl Model {
         specials: SpecialTokens,
         symbols: Symbols,
     ) -> Result<Self, ModelError> {
-        if !symbols.characters && vocab.missing_byte().is_none() {
+        if !symbols.characters && !symbols.has_affixes() && vocab.missing_byte().is_none() {
             return Self::new(pattern, vocab, merging, specials);
         }
-        let mut model = Self::from_parts(pattern, vocab, merging, specials)?;
+        let prefix = &symbols.continuing_subword_prefix;
+        let mut model = Self::from_parts(pattern, vocab, merging, specials, prefix)?;
         if let Some(id) = symbols.unknown.filter(|&id| model.token(id).is_none()) {
             return Err(SymbolsError::UnknownId { id }.into());
         }
@@ -254,11 +256,13 @@ impl Model {
         Ok(model)
     }
 
+    /// `prefix` is removed from the right token of each merge.
     fn from_parts(
         pattern: Pattern,
         vocab: Vocab,
         merging: Merging,
         specials: SpecialTokens,
+        prefix: &[u8],
     ) -> Result<Self, ModelError> {
         for special in specials.iter() {
             // The vocabulary may contain the special token too, if the bytes are the same.
@@ -279,7 +283,8 @@ impl Model {
                 let token = |id| vocab.token(id).filter(|token| !token.is_empty());
                 let joined = token(merge.token).and_then(|joined| {
                     let rest = joined.strip_prefix(token(merge.left)?)?;
-                    Some(rest == token(merge.right)?)
+                    let right = token(merge.right)?.strip_prefix(prefix)?;
+                    Some(rest == right && !right.is_empty())
                 });
                 if joined != Some(true) {
                     return Err(ModelError::MergeOutside {
@@ -318,8 +323,8 @@ impl Model {
             specials,
             redecodes,
             ..
-        } = match self.symbols {
-            None => Self::from_parts(pattern, vocab, merging, specials)?,
+        } = match self.symbols.clone() {
+            None => Self::from_parts(pattern, vocab, merging, specials, &[])?,
             Some(symbols) => Self::with_symbols(pattern, vocab, merging, specials, symbols)?,
         };
         let model = self.clone();
@@ -391,7 +396,7 @@ impl Model {
             &self.pattern,
             &self.vocab,
             &self.merging,
-            self.symbols,
+            &self.symbols,
             &self.specials,
             &self.normalizer,
             &self.rewrites,
@@ -420,8 +425,8 @@ impl Model {
 
     /// Returns the first symbols of pieces; `None` if they are bytes, all of which are tokens.
     #[must_use]
-    pub fn symbols(&self) -> Option<Symbols> {
-        self.symbols
+    pub fn symbols(&self) -> Option<&Symbols> {
+        self.symbols.as_ref()
     }
 
     /// Returns the special and added tokens.
@@ -631,7 +636,7 @@ mod tests {
         };
         assert_eq!(
             with(97, 98, Symbols::default()).unwrap().symbols(),
-            Some(Symbols::default())
+            Some(&Symbols::default())
         );
         let merge = SymbolsError::Merge { rank: 0, id: 98 };
         assert_eq!(refused(Some(98)), merge.into());

@@ -139,23 +139,23 @@ pub fn merge_piece(
 
 /// Returns the first symbols of a piece, each with its length in bytes, in a model in which not
 /// every symbol is a token. `units` are the symbols in order; `id` returns the token of a symbol,
-/// and `fallback` that of a byte.
+/// given its index, and `fallback` that of a byte.
 ///
 /// A symbol that is not a token becomes the tokens of its bytes if all of them exist, and otherwise the unknown
 /// token, which is emitted before the next symbol that is a token, and with `fuse` only once. Returns `None` if
 /// there is no unknown token for a symbol.
 pub fn first_symbols(
     units: &[&[u8]],
-    id: impl Fn(&[u8]) -> Option<TokenId>,
+    id: impl Fn(usize, &[u8]) -> Option<TokenId>,
     fallback: impl Fn(u8) -> Option<TokenId>,
     unknown: Option<TokenId>,
     fuse: bool,
 ) -> Option<Vec<(TokenId, usize)>> {
     let mut symbols = Vec::new();
     let mut pending: Option<usize> = None;
-    for unit in units {
+    for (index, unit) in units.iter().enumerate() {
         let bytes: Option<Vec<TokenId>> = unit.iter().map(|&byte| fallback(byte)).collect();
-        if let Some(id) = id(unit) {
+        if let Some(id) = id(index, unit) {
             symbols.extend(pending.take().and_then(|length| Some((unknown?, length))));
             symbols.push((id, unit.len()));
         } else if let Some(bytes) = bytes {

@@ -6,16 +6,22 @@
 //! - Byte-level models in which a byte is not a token. Each byte of a piece is one symbol.
 //! - Models like those of SentencePiece, whose tokens are text. Each character of a piece is one symbol.
 //!
+//! In models with affixes, such as CLIP's, the symbol at the end of a piece has a suffix in the vocabulary, or the
+//! symbols after the first have a prefix: `o` at the end of a piece is the token `o</w>`.
+//!
 //! A symbol that is not a token is replaced by the tokens `<0x00>` to `<0xFF>` of its bytes (byte fallback) or
 //! by the unknown token. No merge applies to these, so they may also be inserted after merging, which is how
 //! the encoder does it.
+
+use std::ops::Range;
 
 use crate::merges::Merges;
 use crate::token::{MAX_TOKEN_ID, TokenId};
 use crate::vocab::Vocab;
 
-/// How a piece becomes the symbols with which merging starts, in a model in which not every byte is a token.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How a piece becomes the symbols with which merging starts, in a model in which not every byte is a token, or
+/// in which a symbol's token depends on its position in the piece.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Symbols {
     /// Whether each character of a piece is a symbol, rather than each byte. A maximal invalid sequence of
     /// bytes counts as one character.
@@ -28,6 +34,11 @@ pub struct Symbols {
     pub unknown: Option<TokenId>,
     /// Whether adjacent unknown symbols of a piece become one unknown token.
     pub fuse_unknown: bool,
+    /// The prefix of the tokens of all symbols of a piece but the first. In a merge, it is removed from the right
+    /// token before the two are joined. Empty in most models.
+    pub continuing_subword_prefix: Vec<u8>,
+    /// The suffix of the token of the last symbol of a piece. Empty in most models.
+    pub end_of_word_suffix: Vec<u8>,
 }
 
 /// Symbols that contradict the rest of a model.
@@ -51,6 +62,9 @@ pub enum SymbolsError {
         /// The id.
         id: TokenId,
     },
+    /// The model has byte fallback and a prefix or suffix of tokens.
+    #[error("byte fallback is not supported together with a subword prefix or a word suffix")]
+    Fallback,
     /// The ids and merges leave no room for those that the encoder adds for incomplete characters.
     #[error("too many ids and merges for a model whose symbols are characters")]
     TooMany,
@@ -60,6 +74,36 @@ pub enum SymbolsError {
 pub(crate) type ByteFallback = [Option<TokenId>; 256];
 
 impl Symbols {
+    /// Returns whether the token of a symbol depends on its position in the piece.
+    pub(crate) fn has_affixes(&self) -> bool {
+        !self.continuing_subword_prefix.is_empty() || !self.end_of_word_suffix.is_empty()
+    }
+
+    /// Returns the token of the symbol `piece[span]`.
+    pub(crate) fn id(&self, vocab: &Vocab, piece: &[u8], span: Range<usize>) -> Option<TokenId> {
+        if !self.has_affixes() {
+            return vocab.id(&piece[span]);
+        }
+        let (is_first, is_last) = (span.start == 0, span.end == piece.len());
+        let prefix = (!is_first).then_some(&self.continuing_subword_prefix[..]);
+        let suffix = is_last.then_some(&self.end_of_word_suffix[..]);
+        let (prefix, suffix) = (prefix.unwrap_or_default(), suffix.unwrap_or_default());
+        vocab.id(&[prefix, &piece[span], suffix].concat())
+    }
+
+    /// Returns whether a token can be a first symbol: a byte or character, with or without affixes.
+    pub(crate) fn is_symbol(&self, token: &[u8]) -> bool {
+        let without_prefix = token.strip_prefix(&self.continuing_subword_prefix[..]);
+        [Some(token), without_prefix]
+            .into_iter()
+            .flatten()
+            .any(|token| {
+                let without_suffix = token.strip_suffix(&self.end_of_word_suffix[..]);
+                let mut forms = [Some(token), without_suffix].into_iter().flatten();
+                forms.any(|form| !form.is_empty() && self.symbol_end(form, 0) == form.len())
+            })
+    }
+
     /// Returns the tokens of byte fallback, or `None` without byte fallback.
     pub(crate) fn byte_fallback(&self, vocab: &Vocab) -> Option<Box<ByteFallback>> {
         (self.characters && self.byte_fallback).then(|| {
@@ -80,6 +124,9 @@ impl Symbols {
         id_limit: usize,
     ) -> Result<(), SymbolsError> {
         let merges = merges.ok_or(SymbolsError::Ranks)?;
+        if self.byte_fallback && self.has_affixes() {
+            return Err(SymbolsError::Fallback);
+        }
         let fallback = self.byte_fallback(vocab);
         let fallback = fallback.iter().flat_map(|ids| ids.iter().copied());
         let mut special: Vec<TokenId> = fallback.chain([self.unknown]).flatten().collect();
@@ -122,7 +169,7 @@ impl Symbols {
         let mut at = 0;
         while at < piece.len() {
             let end = self.symbol_end(piece, at);
-            match vocab.id(&piece[at..end]) {
+            match self.id(vocab, piece, at..end) {
                 Some(id) => {
                     symbols.extend(unknown.take());
                     symbols.push((id, end - at));

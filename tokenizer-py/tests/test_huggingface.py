@@ -260,6 +260,127 @@ def test_published_files_are_read_and_written(name, texts, tmp_path):
         assert again.encode(text).ids == theirs.encode(text).ids, repr(text[:80])
 
 
+# Affixes of tokens, as in CLIP's file and in old files of GPT's first version.
+
+
+def with_affixes(prefix, suffix, byte_level, unknown, fuse) -> Tokenizer:
+    """A small vocabulary trained by ``tokenizers`` with affixes. Some symbols are not tokens."""
+    chosen = {"continuing_subword_prefix": prefix, "end_of_word_suffix": suffix}
+    affixes = {name: affix for name, affix in chosen.items() if affix}
+    theirs = Tokenizer(models.BPE(unk_token=unknown, fuse_unk=fuse, **affixes))
+    replaced = [decoders.Replace("\u2581", " "), decoders.Fuse()]
+    if byte_level:
+        theirs.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        theirs.decoder = decoders.ByteLevel()
+    else:
+        theirs.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never")
+        theirs.decoder = decoders.Sequence(replaced)
+    special = ["<s>", *([unknown] if unknown else [])]
+    trainer = trainers.BpeTrainer(
+        vocab_size=700, special_tokens=special, show_progress=False, **affixes
+    )
+    theirs.train_from_iterator(corpus_texts(20)[:20], trainer)
+    return theirs
+
+
+def clip() -> Tokenizer:
+    """CLIP's pipeline over a small vocabulary."""
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    theirs = Tokenizer(models.BPE(end_of_word_suffix="</w>", unk_token="<|endoftext|>"))
+    steps = [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+    theirs.normalizer = normalizers.Sequence(steps)
+    pattern = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+    theirs.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(pattern), "removed", invert=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    theirs.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=1200,
+        special_tokens=["<|startoftext|>", "<|endoftext|>"],
+        initial_alphabet=alphabet,
+        end_of_word_suffix="</w>",
+        show_progress=False,
+    )
+    theirs.train_from_iterator(corpus_texts(20)[:20], trainer)
+    # As in CLIP's file, every byte is a token with the suffix too.
+    file = json.loads(theirs.to_str())
+    vocab = file["model"]["vocab"]
+    for byte in sorted(alphabet):
+        vocab.setdefault(byte + "</w>", len(vocab))
+    theirs = Tokenizer.from_str(json.dumps(file))
+    theirs.post_processor = processors.RobertaProcessing(
+        ("<|endoftext|>", theirs.token_to_id("<|endoftext|>")),
+        ("<|startoftext|>", theirs.token_to_id("<|startoftext|>")),
+        trim_offsets=False,
+        add_prefix_space=False,
+    )
+    return theirs
+
+
+def affix_texts() -> list[str]:
+    chosen = random.Random(3)
+    letters = ["a", "b", "e", "the", " ", "\n", "</w>", "##", "\u00e9", "\u4e2d", "e\u0301", "'s", "<s>"]
+    made = ["".join(chosen.choices(letters, k=chosen.randrange(20))) for _ in range(500)]
+    return [*hard_texts(), *corpus_texts(40), *made]
+
+
+def characters_to_bytes(text: str) -> list[int]:
+    starts = [0]
+    for character in text:
+        starts.append(starts[-1] + len(character.encode()))
+    return starts
+
+
+@pytest.mark.parametrize(
+    ("prefix", "suffix"), [("", "</w>"), ("##", ""), ("##", "</w>"), ("", "e"), ("a", "th")]
+)
+@pytest.mark.parametrize("byte_level", [True, False])
+@pytest.mark.parametrize(("unknown", "fuse"), [(None, False), ("[U]", False), ("[U]", True)])
+def test_affixes_equal_tokenizers(prefix, suffix, byte_level, unknown, fuse, tmp_path):
+    theirs = with_affixes(prefix, suffix, byte_level, unknown, fuse)
+    assert_equal_with_affixes(theirs, tmp_path, drops=unknown is None)
+
+
+def test_clip_pipeline_equals_tokenizers(tmp_path):
+    theirs = clip()
+    ours = assert_equal_with_affixes(theirs, tmp_path, drops=False)
+    text = "A photo  of Two Cats\u2019 eyes, 1990s"
+    want = theirs.encode(text)
+    assert ours.encode(text, add_special_tokens=True) == want.ids
+
+
+def assert_equal_with_affixes(theirs, tmp_path, *, drops):
+    """Ids, offsets and decoded text, also after a round trip. If `drops`, ``tokenizers`` drops text
+    without a token: there, ours is an error."""
+    path = tmp_path / "theirs.json"
+    theirs.save(str(path))
+    ours = tokenizer_py.Tokenizer.from_file(path)
+    ours.save(tmp_path / "ours.json")
+    ours.save(tmp_path / "ours.bpe")
+    again = [tokenizer_py.Tokenizer.from_file(tmp_path / f"ours.{end}") for end in ("json", "bpe")]
+    written = Tokenizer.from_file(str(tmp_path / "ours.json"))
+    encoded = 0
+    for text in affix_texts():
+        want = theirs.encode(text, add_special_tokens=False)
+        try:
+            ids, offsets = ours.encode_with_offsets(text, allowed_special="all")
+        except ValueError as error:
+            assert drops and "no token for" in str(error)
+            continue
+        encoded += 1
+        assert ids == want.ids, repr(text[:80])
+        assert [tuple(pair) for pair in offsets] == want.offsets, repr(text[:80])
+        assert ours.decode(ids) == theirs.decode(ids, skip_special_tokens=False)
+        assert written.encode(text, add_special_tokens=False).ids == ids
+        for other in again:
+            assert other.encode(text, allowed_special="all") == ids
+    assert encoded > 20
+    return ours
+
+
 BERT = {"type": "BertProcessing", "sep": ["a", 1], "cls": ["b", 2]}
 
 

@@ -17,6 +17,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::hash::FIBONACCI;
 use crate::model::Model;
+use crate::symbols::Symbols;
 use crate::vocab::Vocab;
 
 /// The safe boundaries of a model, built on first use.
@@ -40,7 +41,11 @@ impl Boundaries {
         match self.sets.get() {
             Some(sets) => sets,
             None => {
-                let sets = BoundarySets::new(self.model.vocab());
+                let symbols = self.model.symbols();
+                let sets = match symbols.is_some_and(Symbols::has_affixes) {
+                    true => BoundarySets::none_safe(),
+                    false => BoundarySets::new(self.model.vocab()),
+                };
                 self.sets.get_or_init(|| sets)
             }
         }
@@ -60,6 +65,17 @@ pub(super) struct BoundarySets {
 const INSIDE_BITS: u32 = 20;
 
 impl BoundarySets {
+    /// The sets in which no boundary is safe, for models in which the symbols at the ends of a piece differ from
+    /// those inside.
+    fn none_safe() -> Self {
+        let mut boundaries = BoundarySets {
+            near_end: bits(),
+            inside: bits(),
+        };
+        boundaries.near_end.fill(u64::MAX);
+        boundaries
+    }
+
     fn new(vocab: &Vocab) -> Self {
         let mut boundaries = BoundarySets {
             near_end: bits(),

@@ -4,7 +4,7 @@
 //! stale when one of its two tokens is merged with another token. It stays in the heap and is skipped when
 //! popped: its left token is gone, or the pair at its index now ends further right. A merge pushes at most
 //! two candidates, so `n` bytes cost `O(n log n)`. Tokens are indexed by the offsets of their first bytes,
-//! as in `lockstep.rs`.
+//! as in `lockstep.rs`, or of their first symbols.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -62,14 +62,45 @@ impl HeapMerger {
             (rank != NO_RANK).then_some(Reverse(Candidate { rank, at, end }))
         }));
         self.heap = BinaryHeap::from(candidates);
+        self.merge_candidates(rules, piece);
+    }
 
+    /// Merges a piece given as symbols. Only listed merges apply to them.
+    pub(super) fn merge_symbols(
+        &mut self,
+        rules: &MergeRules,
+        symbols: impl Iterator<Item = HashedToken>,
+    ) {
+        self.nodes.clear();
+        self.nodes
+            .extend(symbols.enumerate().map(|(at, token)| Node {
+                token,
+                previous: at.wrapping_sub(1),
+                next: at + 1,
+            }));
+        let mut candidates = std::mem::take(&mut self.heap).into_vec();
+        candidates.clear();
+        candidates.extend(self.nodes.windows(2).enumerate().filter_map(|(at, two)| {
+            let rank = rules.rank_of_ids(two[0].token.id, two[1].token.id);
+            let end = at + 2;
+            (rank != NO_RANK).then_some(Reverse(Candidate { rank, at, end }))
+        }));
+        self.heap = BinaryHeap::from(candidates);
+        self.merge_candidates(rules, &[]);
+    }
+
+    /// Merges until no candidate is left. `piece` is ignored for listed merges.
+    fn merge_candidates(&mut self, rules: &MergeRules, piece: &[u8]) {
         while let Some(Reverse(candidate)) = self.heap.pop() {
             let Node {
                 token,
                 previous,
                 next,
             } = self.nodes[candidate.at];
-            if token.id == GONE || next == piece.len() || self.nodes[next].next != candidate.end {
+            if token.id == GONE
+                || next == self.nodes.len()
+                || self.nodes[next].next != candidate.end
+            {
                 continue;
             }
             let merged = rules.merged(candidate.rank, token, self.nodes[next].token);
@@ -99,7 +130,7 @@ impl HeapMerger {
         }
     }
 
-    /// The tokens of the last merge, with the offsets of their first bytes.
+    /// The tokens of the last merge, with the offsets of their first bytes or symbols.
     pub(super) fn tokens(&self) -> impl Iterator<Item = (usize, TokenId)> {
         let nodes = self.nodes.iter().map(|node| node.token.id).enumerate();
         nodes.filter(|&(_, id)| id != GONE)

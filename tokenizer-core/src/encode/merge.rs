@@ -35,6 +35,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::heap::HeapMerger;
+use super::hidden::HiddenSymbols;
 use super::lockstep::{LANE_BYTES, LockstepMerger, MergeJob};
 use super::merge_rules::MergeRules;
 use super::runs::RunMerger;
@@ -157,6 +158,9 @@ impl Merger {
         ids: &mut Vec<TokenId>,
         stop: Option<&AtomicBool>,
     ) -> bool {
+        if let Some(hidden) = rules.hidden().filter(|hidden| hidden.has_affixes()) {
+            return self.merge_whole(rules, hidden, text, jobs, ids, stop);
+        }
         self.window_merger.lockstep.merge(rules, text, jobs, ids);
         for job in jobs.iter_mut().filter(|job| job.ids.is_none()) {
             let (bytes, first) = (&text[job.start..job.end], ids.len());
@@ -168,6 +172,31 @@ impl Merger {
                 self.window_merger.heap.merge(rules, bytes);
                 ids.extend(self.window_merger.heap.tokens().map(|(_, id)| id));
             }
+            job.ids = Some(first..ids.len());
+        }
+        true
+    }
+
+    /// Like [`Merger::merge_jobs`], for a model whose symbols depend on their position in the piece: windows
+    /// and lanes, which start from bytes, cannot be used. Each job is a whole piece.
+    #[cold]
+    fn merge_whole(
+        &mut self,
+        rules: &MergeRules,
+        hidden: &HiddenSymbols,
+        text: &[u8],
+        jobs: &mut [MergeJob],
+        ids: &mut Vec<TokenId>,
+        stop: Option<&AtomicBool>,
+    ) -> bool {
+        let heap = &mut self.window_merger.heap;
+        for job in jobs.iter_mut().filter(|job| job.ids.is_none()) {
+            if stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+                return false;
+            }
+            let (piece, first) = (&text[job.start..job.end], ids.len());
+            heap.merge_symbols(rules, hidden.symbols(rules.vocab(), piece));
+            ids.extend(heap.tokens().map(|(_, id)| id));
             job.ids = Some(first..ids.len());
         }
         true

@@ -24,7 +24,7 @@ pub(super) const NO_RANK: u32 = (1 << 26) - 1;
 /// The merge rules of a model.
 pub(super) struct MergeRules {
     model: Arc<Model>,
-    /// The hidden symbols, unless every byte is a token.
+    /// The hidden symbols, unless every byte is a token and a first symbol.
     hidden: Option<Box<HiddenSymbols>>,
     /// The tokens or hidden symbols of single bytes.
     pub(super) bytes: [HashedToken; 256],
@@ -91,7 +91,7 @@ impl MergeRules {
         self.model.vocab()
     }
 
-    /// The hidden symbols, unless every byte is a token.
+    /// The hidden symbols, unless every byte is a token and a first symbol.
     #[inline(always)]
     pub(super) fn hidden(&self) -> Option<&HiddenSymbols> {
         self.hidden.as_deref()

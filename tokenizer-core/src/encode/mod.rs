@@ -24,8 +24,8 @@
 //!    a megabyte of one letter costs as much as a megabyte of short words.
 //!
 //! Models with ranks and models with listed merges differ only in how the rank of a pair is looked up
-//! (`merge_rules.rs`). Models in which not every byte is a token use hidden ids within the encoder
-//! (`hidden.rs`).
+//! (`merge_rules.rs`). Models in which not every byte is a token, or whose tokens have affixes, use hidden ids
+//! within the encoder (`hidden.rs`).
 
 mod boundaries;
 mod chunks;

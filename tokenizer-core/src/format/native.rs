@@ -25,7 +25,7 @@
 //! | `normal` | u32 number of steps of the normalizer; for each, u32 code and its strings: 1 NFC, 2 NFD, 3 NFKC, 4 NFKD, 5 Lowercase, 6 StripAccents, 8 Strip (plus 1 left, 2 right), 16 Prepend (prefix), 17 Replace (string, content), 18 Replace (regex, content) |
 //! | `rewrites` | u32 number of pre-tokenizer steps before the pattern; for each, u32 code: 0 Split (a section `pattern`, preceded by its length), 1 prefix space, 2 Metaspace (u32 character, u32 scheme: 0 always, 1 first, 2 never) |
 //! | `empty` | u32 id of the empty token, which looks unused in `ends`; the section is absent if there is none |
-//! | `symbols` | u32 flags (bit 0 `characters`, bit 1 `byte_fallback`, bit 2 `fuse_unknown`, bit 3 whether an id follows), the u32 id of the unknown token; absent if every byte is a token and a first symbol |
+//! | `symbols` | u32 flags (bit 0 `characters`, bit 1 `byte_fallback`, bit 2 `fuse_unknown`, bit 3 whether an id follows, bit 4 whether affixes follow), the u32 id of the unknown token, `continuing_subword_prefix` and `end_of_word_suffix`, each preceded by its u32 length; absent if every byte is a token and a first symbol |
 //! | `decoder` | u32 flags (bit 0 byte fallback, bit 1 whether a character to strip follows), its code point and the u32 maximum number, then u32 number of replacements and for each the two strings; absent if tokens decode to their bytes |
 //! | `settings` | `truncation` and `padding` of the original `tokenizer.json`, each as JSON in a string, empty if not set; the section is absent if both are empty |
 //! | `template` | the templates for one text and for a pair: for each, u32 number of parts and, for each part, u32 kind (0 first text, 1 second text, 2 added id), u32 id (0 for a text), u32 type id; the template for a pair is absent if it is unknown |
@@ -410,30 +410,45 @@ fn extras_section(model: &Model) -> Vec<u8> {
 /// Flag of symbols with an unknown token.
 const HAS_UNKNOWN: u32 = 1 << 3;
 
-fn symbols_section(symbols: Symbols) -> Vec<u8> {
+/// Flag of symbols with affixes.
+const HAS_AFFIXES: u32 = 1 << 4;
+
+fn symbols_section(symbols: &Symbols) -> Vec<u8> {
     let flags = u32::from(symbols.characters)
         | u32::from(symbols.byte_fallback) << 1
         | u32::from(symbols.fuse_unknown) << 2;
-    match symbols.unknown {
-        None => u32s([flags]),
-        Some(id) => u32s([flags | HAS_UNKNOWN, id]),
+    let has_unknown = [0, HAS_UNKNOWN][usize::from(symbols.unknown.is_some())];
+    let has_affixes = [0, HAS_AFFIXES][usize::from(symbols.has_affixes())];
+    let flags = flags | has_unknown | has_affixes;
+    let mut bytes = u32s([flags].into_iter().chain(symbols.unknown));
+    if symbols.has_affixes() {
+        push_string(&mut bytes, &symbols.continuing_subword_prefix);
+        push_string(&mut bytes, &symbols.end_of_word_suffix);
     }
+    bytes
 }
 
 fn read_symbols(mut section: Section<'_>) -> Result<Symbols, NativeError> {
     let flags = section.u32()?;
-    if flags >> 4 != 0 {
+    if flags >> 5 != 0 {
         return Err(section.fault("unknown flags"));
     }
     let unknown = (flags & HAS_UNKNOWN != 0)
         .then(|| section.u32())
         .transpose()?;
+    let mut affix = || match flags & HAS_AFFIXES {
+        0 => Ok(Vec::new()),
+        _ => section.counted_bytes().map(<[u8]>::to_vec),
+    };
+    let (continuing_subword_prefix, end_of_word_suffix) = (affix()?, affix()?);
     section.end()?;
     Ok(Symbols {
         characters: flags & 1 != 0,
         byte_fallback: flags & 1 << 1 != 0,
         unknown,
         fuse_unknown: flags & 1 << 2 != 0,
+        continuing_subword_prefix,
+        end_of_word_suffix,
     })
 }
 

@@ -311,7 +311,7 @@ pub enum NotRanks {
     },
     /// The model has [`Symbols`](crate::Symbols).
     #[error(
-        "not every byte is a token; a .tiktoken file cannot store this model (save it as .bpe or .json)"
+        "not every byte is a token, or tokens have affixes; a .tiktoken file cannot store this model (save it as .bpe or .json)"
     )]
     Symbols,
 }

@@ -216,6 +216,9 @@ pub enum MergeFault {
     /// One of the two is not in the vocabulary.
     #[error("token {0:?} is not in the vocabulary")]
     UnknownToken(String),
+    /// The right token does not start with `continuing_subword_prefix`, or is nothing else.
+    #[error("token {0:?} does not continue a word: expected continuing_subword_prefix and more")]
+    NoPrefix(String),
     /// The merged token is not in the vocabulary.
     #[error("merged token {0:?} is not in the vocabulary")]
     UnknownResult(String),

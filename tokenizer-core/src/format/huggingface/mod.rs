@@ -4,7 +4,7 @@
 //!
 //! | component | read | written |
 //! | --- | --- | --- |
-//! | `model` | `BPE` without dropout or affixes; `byte_fallback` not if a byte-level vocabulary lacks a byte | the same |
+//! | `model` | `BPE` without dropout; `byte_fallback` not with `continuing_subword_prefix` or `end_of_word_suffix`, nor if a byte-level vocabulary lacks a byte | the same |
 //! | `normalizer` | none, `NFC`, `NFD`, `NFKC`, `NFKD`, `Lowercase`, `StripAccents`, `Strip`, `Replace`, `Prepend`, or a `Sequence` of these; a `Replace` must not match the empty string, and its regex must not use look-around | the same |
 //! | `pre_tokenizer` | none, or a `Sequence` of at most one `ByteLevel`, with or without `add_prefix_space`, and any number of `Metaspace`, `Split`, `Digits`, `Punctuation`, `Whitespace`, `WhitespaceSplit` and `CharDelimiterSplit`, before it, or after it if they change no text | none, or a `Sequence` of `Split` and `ByteLevel` |
 //! | `post_processor` | none, `ByteLevel`, `TemplateProcessing`, `RobertaProcessing`, `BertProcessing`, or a `Sequence` of these with at most one that adds ids | `ByteLevel` or `TemplateProcessing` |
@@ -22,6 +22,9 @@
 //! Without `ByteLevel` as pre-tokenizer, tokens are text, and the first symbols of a piece are its characters
 //! (see [`Symbols`](crate::Symbols)). Where `tokenizers` drops a byte or character that is not a token, because
 //! the file names no unknown token, encoding fails here.
+//!
+//! `continuing_subword_prefix` and `end_of_word_suffix` are part of the tokens, and of decoded text unless the
+//! decoder replaces them, as in `tokenizers`. The right token of a merge must start with the prefix.
 //!
 //! Other files of a folder may add tokens and name a tokenizer class: see [`read_folder`], [`read_gpt2_folder`] and
 //! [`read_rank_specials`]. [`write_config`] writes the file that makes a folder complete.

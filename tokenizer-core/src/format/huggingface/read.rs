@@ -7,6 +7,7 @@ use super::post_processor::read_post_processor;
 use super::pre_tokenizer::{PreTokenizer, check_byte_level, read_pre_tokenizer};
 use super::vocabulary::{Spellings, pair};
 use crate::add_tokens::with_decoded;
+use crate::byte_level::bytes_of;
 use crate::merges::Merge;
 use crate::model::{CallSettings, Model, ModelError};
 use crate::normalize::Normalizer;
@@ -235,12 +236,14 @@ fn read_model(
     let spellings = Spellings::read(&at.field("vocab"), bytes)?;
     let symbols = read_symbols(at, characters, &spellings)?;
     let added = complete_added(&spellings)?;
+    let prefix = at.field("continuing_subword_prefix");
+    let prefix = if prefix.is_null() { "" } else { prefix.text()? };
     let merges = at.field("merges");
     let Json::List(list) = merges.value else {
         return Err(merges.expected("a list"));
     };
     let rule = |(rank, merge)| {
-        let rule = spellings.merge(pair_of(merge));
+        let rule = spellings.merge(pair_of(merge), prefix);
         rule.map_err(|fault| HuggingFaceError::Merge { rank, fault })
     };
     let rules: Result<Vec<Merge>, HuggingFaceError> = list.iter().enumerate().map(rule).collect();
@@ -281,12 +284,6 @@ fn check_model(at: &At<'_>) -> Result<(), HuggingFaceError> {
         Json::Float(rate) if *rate == 0.0 => {}
         _ => return Err(dropout.unsupported("expected 0 or null: with dropout, ids are random")),
     }
-    for name in ["continuing_subword_prefix", "end_of_word_suffix"] {
-        let affix = at.field(name);
-        if !affix.is_null() && !affix.text()?.is_empty() {
-            return Err(affix.unsupported("expected \"\" or null"));
-        }
-    }
     Ok(())
 }
 
@@ -307,12 +304,30 @@ fn read_symbols(
         // `tokenizers` would insert the tokens for the UTF-8 form of the spelling of the byte.
         return Err(fallback.unsupported("expected false in a byte-level model that lacks a byte"));
     }
-    Ok(Symbols {
+    let affix = |name| read_affix(&at.field(name), characters);
+    let symbols = Symbols {
         characters,
         byte_fallback,
         unknown,
         fuse_unknown: at.field("fuse_unk").flag_or(false)?,
-    })
+        continuing_subword_prefix: affix("continuing_subword_prefix")?,
+        end_of_word_suffix: affix("end_of_word_suffix")?,
+    };
+    match byte_fallback && symbols.has_affixes() {
+        true => Err(fallback.unsupported("expected false in a model with affixes")),
+        false => Ok(symbols),
+    }
+}
+
+/// Reads `continuing_subword_prefix` or `end_of_word_suffix` as the bytes of tokens.
+fn read_affix(at: &At<'_>, characters: bool) -> Result<Vec<u8>, HuggingFaceError> {
+    if at.is_null() {
+        return Ok(Vec::new());
+    }
+    match at.text()? {
+        text if characters => Ok(text.as_bytes().to_vec()),
+        text => bytes_of(text).ok_or_else(|| at.expected("a byte-level spelling")),
+    }
 }
 
 /// The two tokens of a merge, `"a b"` or `["a", "b"]`.
@@ -692,13 +707,18 @@ mod tests {
             ),
             (
                 "model.end_of_word_suffix",
-                "\"</w>\"",
-                "model.end_of_word_suffix: \"</w>\"",
+                "\"< w\"",
+                "model.end_of_word_suffix: expected a byte-level spelling, found \"< w\"",
+            ),
+            (
+                "model.end_of_word_suffix",
+                "1",
+                "model.end_of_word_suffix: expected a string, found 1",
             ),
             (
                 "model.continuing_subword_prefix",
                 "\"##\"",
-                "model.continuing_subword_prefix",
+                "model.merges[0]: token \"b\" does not continue a word",
             ),
             ("model.byte_fallback", "1", "model.byte_fallback"),
             ("model.merges", "null", "model.merges: expected a list"),
@@ -797,6 +817,97 @@ mod tests {
         let message = "model.byte_fallback: true is not supported (expected false in a byte-level model \
                        that lacks a byte)";
         assert_eq!(error.to_string(), message);
+    }
+
+    /// Expected ids and texts are from `tokenizers` 0.23.1.
+    #[test]
+    fn affixes_are_read_as_in_tokenizers() {
+        type Case<'c> = (&'c [TokenId], &'c str);
+        let texts = ["aba ba", "ab", "xab</w>", "bx \u{e9}"];
+        let suffix = r#"{"a": 0, "b": 1, "a</w>": 2, "b</w>": 3, "ab": 4, "ab</w>": 5, "aba</w>": 6,
+            "\u0120": 7, "\u0120b": 8, "<": 9, "/": 10, "w": 11, ">": 12, "></w>": 13, "[U]": 14,
+            "\u00e9</w>": 15, "\u0120b</w>": 16}, "end_of_word_suffix": "</w>",
+            "merges": ["a b", "a b</w>", "ab a</w>", "\u0120 b"]"#;
+        let prefix = r###"{"a": 0, "b": 1, "##a": 2, "##b": 3, "ab": 4, "##b##": 5, "##ba": 6, "aba": 7,
+            "\u0120": 8, "\u0120b": 9, "\u0120ba": 10, "[U]": 11}, "continuing_subword_prefix": "##",
+            "merges": ["a ##b", "##b ##a", "ab ##a", "\u0120 ##b", "\u0120b ##a"]"###;
+        let both = r###"{"a": 0, "##a": 1, "##b": 2, "a</w>": 3, "##b</w>": 4, "ab</w>": 5, "aba": 6,
+            "ab": 7, "##a</w>": 8, "##ba</w>": 9, "aba</w>": 10, "\u0120": 11, "\u0120b</w>": 12,
+            "[U]": 13, "b</w>": 14}, "continuing_subword_prefix": "##", "end_of_word_suffix": "</w>",
+            "merges": ["a ##b", "a ##b</w>", "##b ##a</w>", "ab ##a</w>", "\u0120 ##b</w>"]"###;
+        let cases: [(&str, &str, [Case<'_>; 4]); 4] = [
+            (
+                suffix,
+                "",
+                [
+                    (&[6, 8, 2], "aba</w> ba</w>"),
+                    (&[5], "ab</w>"),
+                    (&[14, 5, 9, 14, 14, 13], "[U]ab</w><[U][U]></w>"),
+                    (&[1, 14, 7, 14, 14], "b[U] [U][U]"),
+                ],
+            ),
+            (
+                suffix,
+                r#", "fuse_unk": true, "ignore_merges": true"#,
+                [
+                    (&[6, 8, 2], "aba</w> ba</w>"),
+                    (&[4], "ab"),
+                    (&[14, 5, 9, 14, 11, 12], "[U]ab</w><[U]w>"),
+                    (&[1, 14, 7, 14], "b[U] [U]"),
+                ],
+            ),
+            (
+                prefix,
+                "",
+                [
+                    (&[7, 8, 6], "aba ##ba"),
+                    (&[4], "ab"),
+                    (&[11, 2, 3, 11, 11, 11, 11], "[U]##a##b[U][U][U][U]"),
+                    (&[1, 11, 8, 11, 11], "b[U] [U][U]"),
+                ],
+            ),
+            (
+                both,
+                r#", "fuse_unk": true"#,
+                [
+                    (&[10, 11, 9], "aba</w> ##ba</w>"),
+                    (&[5], "ab</w>"),
+                    (&[13, 1, 4, 13, 13, 13], "[U]##a##b</w>[U][U][U]"),
+                    (&[13, 11, 13], "[U] [U]"),
+                ],
+            ),
+        ];
+        for (vocab, fields, want) in cases {
+            let model = format!(r#"{vocab}, "unk_token": "[U]"{fields}"#);
+            let file = small(BYTE_LEVEL, BYTE_LEVEL, &[], &model);
+            let tokenizer = Tokenizer::new(read(file.as_bytes()).unwrap());
+            for (text, (ids, decoded)) in texts.iter().zip(want) {
+                let got = tokenizer.request().offsets(text).unwrap();
+                assert_eq!(got.ids, ids, "{text} {fields}");
+                assert_eq!(got.ranges.last().map(|range| range.end), Some(text.len()));
+                assert_eq!(tokenizer.decode_lossy(ids).unwrap(), decoded);
+            }
+            let written = super::super::write(tokenizer.model()).unwrap();
+            assert_eq!(&read(&written).unwrap(), &**tokenizer.model());
+            let native = crate::format::native::write(tokenizer.model());
+            assert_eq!(
+                &crate::format::native::read(&native).unwrap(),
+                &**tokenizer.model()
+            );
+        }
+        let fallback = format!(r#"{suffix}, "byte_fallback": true"#);
+        let error = read(small(BYTE_LEVEL, BYTE_LEVEL, &[], &fallback).as_bytes()).unwrap_err();
+        let message = "model.byte_fallback: true is not supported (expected false in a";
+        assert!(error.to_string().starts_with(message), "{error}");
+        let file = small(BYTE_LEVEL, BYTE_LEVEL, &[], suffix);
+        let tokenizer = Tokenizer::new(read(file.as_bytes()).unwrap());
+        let error = tokenizer.encode("ba \u{e9}").unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("at byte 3, and the model has no unknown token"),
+            "{error}"
+        );
     }
 
     const TEXT_DECODER: &str = r#"{"type": "Sequence", "decoders": [

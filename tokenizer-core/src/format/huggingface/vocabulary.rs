@@ -34,13 +34,10 @@ fn is_fallback_token(text: &str) -> bool {
     byte.is_some_and(|byte| fallback_token(byte) == text)
 }
 
-/// Whether a token may be a first symbol of a piece: a byte, or, if tokens are text, a character or a token of
-/// byte fallback.
-pub(super) fn is_symbol(token: &[u8], is_text: bool) -> bool {
-    match std::str::from_utf8(token) {
-        Ok(text) if is_text => text.chars().count() == 1 || is_fallback_token(text),
-        _ => token.len() == 1,
-    }
+/// Whether a token may be a first symbol of a piece, or is a token of byte fallback.
+pub(super) fn is_symbol(token: &[u8], symbols: &Symbols) -> bool {
+    let is_fallback = || std::str::from_utf8(token).is_ok_and(is_fallback_token);
+    symbols.is_symbol(token) || symbols.characters && is_fallback()
 }
 
 impl<'s> Spellings<'s> {
@@ -78,17 +75,27 @@ impl<'s> Spellings<'s> {
         self.ids.iter().map(|(&spelling, &id)| (spelling, id))
     }
 
-    /// The merge of a pair of spellings; `None` for a merge that could not be read as a pair.
-    pub(super) fn merge(&self, pair: Option<(&str, &str)>) -> Result<Merge, MergeFault> {
+    /// The merge of a pair of spellings; `None` for a merge that could not be read as a pair. `prefix` is
+    /// removed from the right token.
+    pub(super) fn merge(
+        &self,
+        pair: Option<(&str, &str)>,
+        prefix: &str,
+    ) -> Result<Merge, MergeFault> {
         let (left, right) = pair.ok_or(MergeFault::Form)?;
         let known = |token: &str| {
             self.id(token)
                 .ok_or_else(|| MergeFault::UnknownToken(token.into()))
         };
-        let joined = [left, right].concat();
+        let (left_id, right_id) = (known(left)?, known(right)?);
+        // `tokenizers` removes any bytes, but a token without the prefix never is on the right.
+        let rest = right.strip_prefix(prefix);
+        let rest = rest.filter(|rest| !rest.is_empty() || prefix.is_empty());
+        let rest = rest.ok_or_else(|| MergeFault::NoPrefix(right.into()))?;
+        let joined = [left, rest].concat();
         Ok(Merge {
-            left: known(left)?,
-            right: known(right)?,
+            left: left_id,
+            right: right_id,
             token: self.id(&joined).ok_or(MergeFault::UnknownResult(joined))?,
         })
     }
@@ -109,7 +116,7 @@ impl<'s> Spellings<'s> {
     /// Builds the model. Of a merge listed twice, the last counts.
     ///
     /// An added token that is also in the vocabulary becomes an ordinary token too only if it may be needed:
-    /// it is a single byte or character or a token of byte fallback, a merge uses or creates it, or
+    /// it can be a first symbol or is a token of byte fallback, a merge uses or creates it, or
     /// `ignore_merges` is on.
     pub(super) fn model(
         &self,
@@ -138,9 +145,8 @@ impl<'s> Spellings<'s> {
             let is_added = contents.contains(spelling);
             match bytes_of(spelling) {
                 Some(bytes) => {
-                    let is_needed = ignore_merges
-                        || merged.contains(&id)
-                        || is_symbol(&bytes, symbols.characters);
+                    let is_needed =
+                        ignore_merges || merged.contains(&id) || is_symbol(&bytes, &symbols);
                     if !is_added || is_needed {
                         tokens.push((id, bytes));
                     }

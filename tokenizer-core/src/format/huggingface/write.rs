@@ -322,7 +322,11 @@ fn bpe(model: &Model) -> Result<Json, HuggingFaceError> {
     let spelling = Spelling::of(model);
     let spelled =
         |id: TokenId| Json::Text(spelling.spell(model.vocab().token(id).unwrap_or_default()));
-    let symbols = model.symbols().unwrap_or_default();
+    let symbols = model.symbols().cloned().unwrap_or_default();
+    let affix = |affix: &[u8]| match affix {
+        [] => Json::Null,
+        affix => Json::Text(spelling.spell(affix)),
+    };
     let unknown = symbols.unknown.map(|id| match model.specials().by_id(id) {
         Some(token) => Json::Text(token.content.clone()),
         None => spelled(id),
@@ -344,8 +348,11 @@ fn bpe(model: &Model) -> Result<Json, HuggingFaceError> {
         ("type", "BPE".into()),
         ("dropout", Json::Null),
         ("unk_token", unknown.unwrap_or(Json::Null)),
-        ("continuing_subword_prefix", Json::Null),
-        ("end_of_word_suffix", Json::Null),
+        (
+            "continuing_subword_prefix",
+            affix(&symbols.continuing_subword_prefix),
+        ),
+        ("end_of_word_suffix", affix(&symbols.end_of_word_suffix)),
         ("fuse_unk", symbols.fuse_unknown.into()),
         ("byte_fallback", symbols.byte_fallback.into()),
         ("ignore_merges", ignore_merges.into()),
@@ -363,6 +370,7 @@ fn vocabulary(
     ignore_merges: bool,
 ) -> Result<Vec<(TokenId, String)>, HuggingFaceError> {
     let (vocab, spelling) = (model.vocab(), Spelling::of(model));
+    let symbols = model.symbols().cloned().unwrap_or_default();
     let tokens = vocab.iter();
     let mut entries: Vec<(TokenId, String)> = tokens
         .map(|(id, token)| (id, spelling.spell(token)))
@@ -373,7 +381,7 @@ fn vocabulary(
     };
     let specials = model.specials().iter();
     let others: Vec<&SpecialToken> = specials.filter(|token| !is_entry(token)).collect();
-    let unknown = model.symbols().and_then(|symbols| symbols.unknown);
+    let unknown = symbols.unknown;
     let is_numbered = |(index, token): (usize, &&SpecialToken)| {
         token.id as usize == vocab.len() + index && unknown != Some(token.id)
     };
@@ -403,7 +411,7 @@ fn vocabulary(
             continue;
         }
         if let Some(bytes) = bytes {
-            if is_symbol(&bytes, spelling.is_text) {
+            if is_symbol(&bytes, &symbols) {
                 return refuse("with this id, its text would be a symbol of ordinary text");
             }
             if ignore_merges && (!is_literal || is_piece(model, &bytes)) {
