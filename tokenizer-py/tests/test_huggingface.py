@@ -260,7 +260,7 @@ def test_published_files_are_read_and_written(name, texts, tmp_path):
         assert again.encode(text).ids == theirs.encode(text).ids, repr(text[:80])
 
 
-# Affixes of tokens, as in CLIP's file and in old files of GPT's first version.
+# Affixes of tokens, as in CLIP's file.
 
 
 def with_affixes(prefix, suffix, byte_level, unknown, fuse) -> Tokenizer:
@@ -322,16 +322,10 @@ def clip() -> Tokenizer:
 
 def affix_texts() -> list[str]:
     chosen = random.Random(3)
-    letters = ["a", "b", "e", "the", " ", "\n", "</w>", "##", "\u00e9", "\u4e2d", "e\u0301", "'s", "<s>"]
+    letters = ["a", "b", "e", "the", " ", "\n", "</w>", "##", "\u00e9", "\u4e2d", "e\u0301", "'s"]
+    letters.append("<s>")
     made = ["".join(chosen.choices(letters, k=chosen.randrange(20))) for _ in range(500)]
     return [*hard_texts(), *corpus_texts(40), *made]
-
-
-def characters_to_bytes(text: str) -> list[int]:
-    starts = [0]
-    for character in text:
-        starts.append(starts[-1] + len(character.encode()))
-    return starts
 
 
 @pytest.mark.parametrize(
@@ -362,6 +356,11 @@ def assert_equal_with_affixes(theirs, tmp_path, *, drops):
     ours.save(tmp_path / "ours.bpe")
     again = [tokenizer_py.Tokenizer.from_file(tmp_path / f"ours.{end}") for end in ("json", "bpe")]
     written = Tokenizer.from_file(str(tmp_path / "ours.json"))
+    # The same file with an unknown token tells which texts lack a token.
+    file = json.loads(theirs.to_str())
+    unknown = file["model"]["vocab"].setdefault("[U]", len(file["model"]["vocab"]))
+    file["model"]["unk_token"] = "[U]"
+    twin = Tokenizer.from_str(json.dumps(file))
     encoded = 0
     for text in affix_texts():
         want = theirs.encode(text, add_special_tokens=False)
@@ -369,7 +368,9 @@ def assert_equal_with_affixes(theirs, tmp_path, *, drops):
             ids, offsets = ours.encode_with_offsets(text, allowed_special="all")
         except ValueError as error:
             assert drops and "no token for" in str(error)
+            assert unknown in twin.encode(text, add_special_tokens=False).ids
             continue
+        assert not drops or unknown not in twin.encode(text, add_special_tokens=False).ids
         encoded += 1
         assert ids == want.ids, repr(text[:80])
         assert [tuple(pair) for pair in offsets] == want.offsets, repr(text[:80])

@@ -288,7 +288,8 @@ impl<'t> Request<'t> {
     }
 
     /// Makes the call return [`EncodeError::Stopped`] after another thread sets `flag`, usually within 10 ms,
-    /// even inside one long piece. The flag must stay set until the call returns.
+    /// even inside one long piece, unless the tokens have [affixes](crate::Symbols::end_of_word_suffix). The flag
+    /// must stay set until the call returns.
     pub fn stop(mut self, flag: &'t AtomicBool) -> Self {
         self.stop = Some(flag);
         self
