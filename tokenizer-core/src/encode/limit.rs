@@ -103,7 +103,8 @@ impl Request<'_> {
     /// ```
     ///
     /// # Errors
-    /// Same as [`Request::encode`], but the pattern may also fail on a prefix that is tried.
+    /// Same as [`Request::encode`], but the pattern may also fail on a prefix that is tried. A prefix that needs a
+    /// token that the model lacks is skipped.
     pub fn truncate<'t>(&self, text: &'t [u8], limit: usize) -> Result<Truncated<'t>, EncodeError> {
         let model = self.encoder.model();
         // If normalization changes nothing, a prefix of more bytes than this has more than `limit` ids.
