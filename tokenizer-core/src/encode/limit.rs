@@ -103,8 +103,8 @@ impl Request<'_> {
     /// ```
     ///
     /// # Errors
-    /// Same as [`Request::encode`], but the pattern may also fail on a prefix that is tried, or the last byte or
-    /// character of such a prefix have no token with the [suffix](crate::Symbols::end_of_word_suffix).
+    /// Same as [`Request::encode`], but the pattern may also fail on a prefix that is tried. A prefix that needs a
+    /// token that the model lacks is skipped.
     pub fn truncate<'t>(&self, text: &'t [u8], limit: usize) -> Result<Truncated<'t>, EncodeError> {
         let model = self.encoder.model();
         // If normalization changes nothing, a prefix of more bytes than this has more than `limit` ids.
