@@ -3,6 +3,7 @@
 //! Worker threads count. The calling thread reads documents from Python, reports progress and checks for
 //! signals.
 
+use std::borrow::Cow;
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +19,9 @@ use tokenizer_core::corpus::{
     DocumentError, DocumentOptions, Documents, FileError, Globs, Place, ReadAs, Refused, Unit,
 };
 use tokenizer_core::format::counts::CountedPieces;
-use tokenizer_core::{CountOptions, Pattern, PieceCounts as CorePieceCounts, count_pieces};
+use tokenizer_core::{
+    CountOptions, Normalizer, Pattern, PieceCounts as CorePieceCounts, count_pieces,
+};
 
 use crate::arrow::{Arrays, Stream, bytes_at};
 use crate::documents::{Puller, pulled};
@@ -143,6 +146,7 @@ impl Source {
         self,
         py: Python<'_>,
         pattern: Pattern,
+        normalizer: Option<&Normalizer>,
         threads: Option<usize>,
         progress: &Progress,
     ) -> PyResult<Arc<CountedPieces>> {
@@ -150,19 +154,57 @@ impl Source {
         if let Some(threads) = checked_threads(threads)? {
             options = options.threads(threads);
         }
+        let splitting = Splitting {
+            pattern: &pattern,
+            normalizer,
+        };
         let words = match self {
-            Source::Files(files) => count_files(py, *files, &pattern, options, progress),
-            Source::Iterator(puller) => count_pulled(py, puller, &pattern, options, progress),
-            Source::Arrow(texts) => count_arrow(py, texts, &pattern, options, progress),
+            Source::Files(files) => count_files(py, *files, splitting, options, progress),
+            Source::Iterator(puller) => count_pulled(py, puller, splitting, options, progress),
+            Source::Arrow(texts) => count_arrow(py, texts, splitting, options, progress),
         };
         Ok(Arc::new(CountedPieces::new(pattern, words?)))
+    }
+}
+
+/// How documents become pieces.
+#[derive(Clone, Copy)]
+struct Splitting<'a> {
+    pattern: &'a Pattern,
+    normalizer: Option<&'a Normalizer>,
+}
+
+/// A document, or its normalized form.
+enum Normalized<T> {
+    Same(T),
+    Changed(Vec<u8>),
+}
+
+impl<T: AsRef<[u8]>> AsRef<[u8]> for Normalized<T> {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Normalized::Same(text) => text.as_ref(),
+            Normalized::Changed(text) => text,
+        }
+    }
+}
+
+impl Splitting<'_> {
+    fn normalize<T: AsRef<[u8]>>(self, text: T) -> Normalized<T> {
+        match self
+            .normalizer
+            .map(|normalizer| normalizer.apply(text.as_ref()))
+        {
+            Some(Cow::Owned(changed)) => Normalized::Changed(changed),
+            _ => Normalized::Same(text),
+        }
     }
 }
 
 fn count_pulled(
     py: Python<'_>,
     mut puller: Puller,
-    pattern: &Pattern,
+    splitting: Splitting<'_>,
     options: CountOptions,
     progress: &Progress,
 ) -> PyResult<CorePieceCounts> {
@@ -171,7 +213,8 @@ fn count_pulled(
     let mut bytes = 0;
     let work = |caller: &Caller<()>| {
         let options = options.stop(caller.shared_stop_flag());
-        count_pieces(pulled(caller, batches), pattern, &options)
+        let documents = pulled(caller, batches).map(|text| splitting.normalize(text));
+        count_pieces(documents, splitting.pattern, &options)
     };
     let counted = interruptible(py, work, |py, ()| {
         let batch = match puller.pull(py) {
@@ -196,12 +239,16 @@ fn count_pulled(
 fn count_files(
     py: Python<'_>,
     files: Files,
-    pattern: &Pattern,
+    splitting: Splitting<'_>,
     options: CountOptions,
     progress: &Progress,
 ) -> PyResult<CorePieceCounts> {
     let (paths, total) = files.look(py)?;
-    let read_options = files.options.cut(pattern.clone());
+    // A document that is normalized must be read whole.
+    let read_options = match splitting.normalizer {
+        None => files.options.cut(splitting.pattern.clone()),
+        Some(_) => files.options,
+    };
     let late_doubts = Mutex::new(Vec::new());
     let failure = Mutex::new(None);
     let work = |caller: &Caller<u64>| {
@@ -226,9 +273,9 @@ fn count_files(
                 reported = done;
                 caller.tell(done);
             }
-            Some(stretch)
+            Some(splitting.normalize(stretch))
         });
-        let counted = count_pieces(stretches, pattern, &options);
+        let counted = count_pieces(stretches, splitting.pattern, &options);
         caller.tell(done);
         counted
     };
@@ -383,7 +430,7 @@ impl Files {
 fn count_arrow(
     py: Python<'_>,
     texts: Stream,
-    pattern: &Pattern,
+    splitting: Splitting<'_>,
     options: CountOptions,
     progress: &Progress,
 ) -> PyResult<CorePieceCounts> {
@@ -400,7 +447,8 @@ fn count_arrow(
         let documents = documents.inspect(|row| {
             bytes.fetch_add(row.as_ref().len() as u64, Ordering::Relaxed);
         });
-        count_pieces(documents, pattern, &options)
+        let documents = documents.map(|row| splitting.normalize(row));
+        count_pieces(documents, splitting.pattern, &options)
     };
     let counted = interruptible(py, work, |py, done| {
         progress.tell(py, "counting", done, None)

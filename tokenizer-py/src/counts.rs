@@ -149,7 +149,7 @@ pub(crate) fn count_pieces(
             let message = "either documents or files must be given";
             return Err(PyTypeError::new_err(message));
         };
-        let counted = source.count(py, pattern, threads, &Progress::new(py, progress)?)?;
+        let counted = source.count(py, pattern, None, threads, &Progress::new(py, progress)?)?;
         Ok(PieceCounts { counted })
     })
 }

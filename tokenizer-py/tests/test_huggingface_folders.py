@@ -446,6 +446,46 @@ def test_the_kinds_of_models_are_those_of_transformers(transformers):
     assert lists["OVERRIDDEN"] == wrong
 
 
+def converted_source(name, folder):
+    """Returns the argument of ``convert`` for a published tokenizer, and the folder with its files."""
+    configs = {
+        "gpt2": {"tokenizer_class": "GPT2Tokenizer", "add_bos_token": True},
+        "qwen": {"tokenizer_class": "Qwen2Tokenizer", "eos_token": "<|im_end|>", "chat_template": "{{ x }}"},
+        "gpt_neox": {"tokenizer_class": "GPTNeoXTokenizerFast"},
+        "modernbert": {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "[PAD]"},
+        "llama2": {"tokenizer_class": "LlamaTokenizer", "bos_token": "<s>", "eos_token": "</s>"},
+        "mistral03": {"tokenizer_class": "LlamaTokenizerFast", "add_bos_token": True},
+    }
+    files = {
+        "gpt2": [("vocabs", "gpt2", "vocab.json"), ("vocabs", "gpt2", "merges.txt")],
+        "qwen": [("vocabs", "qwen", "tokenizer.json")],
+    }
+    for path in files.get(name, [("vocabs", "real", f"{name}.json")]):
+        kept = path[-1] if name in files else "tokenizer.json"
+        (folder / kept).symlink_to(shared(*path))
+    write(folder, "tokenizer_config.json", configs[name])
+    (folder / "chat_template.jinja").write_text("{{ messages }}", "utf-8")
+
+
+@pytest.mark.parametrize("name", ["gpt2", "qwen", "gpt_neox", "modernbert", "llama2", "mistral03"])
+def test_converted_folders_are_read_by_transformers(name, transformers, program, tmp_path):
+    source, folder = tmp_path / "source", tmp_path / "folder"
+    source.mkdir()
+    converted_source(name, source)
+    subprocess.run([program, "convert", source, "-o", f"{folder}/", "-q"], check=True)
+    before = transformers.AutoTokenizer.from_pretrained(str(source))
+    after = transformers.AutoTokenizer.from_pretrained(str(folder))
+    for role in NAMED:
+        assert getattr(after, role) == getattr(before, role)
+    assert after.chat_template == before.chat_template == "{{ messages }}"
+    ours = ours_of(folder)
+    for text in [*TEXTS, "<s> Hello[SEP]  world</s>", "<|im_end|>12345"]:
+        want = before.encode(text, add_special_tokens=False)
+        assert after.encode(text, add_special_tokens=False) == want
+        assert ours.encode(text, allowed_special="all") == want
+        assert after(text)["input_ids"] == before(text)["input_ids"]
+
+
 def settings_of(path) -> tuple:
     file = json.loads(path.read_text("utf-8"))
     return file["truncation"], file["padding"]

@@ -664,6 +664,55 @@ class Tokenizer:
             >>> "".join(stream.push(id) for id in [15339, 1917]) + stream.finish()
             'hello world'
         """
+    def extend(
+        self,
+        *,
+        files: Iterable[_Path] | None = None,
+        iterator: Iterable[str | bytes] | _Arrow | None = None,
+        counts: PieceCounts | _Arrow | None = None,
+        vocab_size: int,
+        min_frequency: int = 1,
+        max_token_bytes: int | None = None,
+        keep_special_ids: bool = False,
+        column: str | None = None,
+        text: bool = False,
+        json_lines: bool = False,
+        recursive: bool = False,
+        include: Iterable[str] | None = None,
+        exclude: Iterable[str] | None = None,
+        threads: int | None = None,
+        progress: _Progress = None,
+    ) -> Tokenizer:
+        """Returns a new tokenizer with more merges, learned from files, documents or counted pieces. This one
+        does not change, because tokenizers are immutable.
+
+        The new merges are those that `train` would have learned next. Ordinary tokens keep their ids.
+        Special tokens after the ordinary ones are renumbered to follow the new tokens, unless
+        keep_special_ids is set. Messages go to the logger "tokenizer_py".
+
+        Args:
+            files, iterator, counts, column, text, json_lines, recursive, include, exclude, threads,
+                progress: as in `train`. Documents are normalized as the model does; counts must come
+                from the model's pattern and, if it has a normalizer, from normalized text.
+            vocab_size (int): the number of ids of the new tokenizer. If the text has too few pairs, the
+                vocabulary is smaller and a warning is logged.
+            min_frequency (int): pairs that occur less often are not merged.
+            max_token_bytes (int | None): the maximum length of a new token in bytes.
+            keep_special_ids (bool): no id changes: new tokens take the ids after the highest one, since
+                the rows of a trained model's embedding must not move.
+
+        Raises:
+            TypeError: wrong type, or not exactly one of files, iterator and counts is given.
+            ValueError: vocab_size leaves no new ids; the model cannot be extended, because not every byte
+                is a token or its pre-tokenizer changes text; or as in `train`.
+            UnicodeEncodeError: a document contains a lone surrogate.
+            OSError: a file cannot be read.
+            Exception: any exception of the iterator or of `progress`.
+
+            >>> larger = tokenizer.extend(iterator=["tokenizers"] * 9, vocab_size=tokenizer.vocab_size + 1)
+            >>> larger.vocab_size == tokenizer.vocab_size + 1
+            True
+        """
     def add_tokens(
         self, tokens: Iterable[str | AddedToken], *, special: bool = False
     ) -> Tokenizer:

@@ -3,7 +3,7 @@
 //! | file | methods |
 //! | --- | --- |
 //! | `files` | reading and writing models |
-//! | `training` | `train` |
+//! | `training` | `train`, `extend` |
 //! | `encode` | text to ids: lists, arrays, batches, counts |
 //! | `matrix` | many texts as one matrix |
 //! | `offsets` | ids with their offsets in the text |

@@ -5,8 +5,10 @@ use std::ops::ControlFlow;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use tokenizer_core::format::counts::CountedPieces;
-use tokenizer_core::{Count, MAX_TOKEN_ID, Model, Pattern, PatternName, TieBreak, TrainOptions};
-use tokenizer_core::{TrainError, train_with_progress};
+use tokenizer_core::{
+    Count, Learned, MAX_TOKEN_ID, Model, Pattern, PatternName, TieBreak, TrainError, TrainOptions,
+    extend_with_progress, size_to_extend, train_with_progress,
+};
 
 use super::Tokenizer;
 use super::stand_in::dropping_pattern;
@@ -117,14 +119,108 @@ impl Tokenizer {
                 (Some(source), None) => {
                     let named = || Pattern::named(PatternName::Cl100k);
                     let pattern = pattern.unwrap_or_else(named);
-                    source.count(py, pattern, threads, &progress)?
+                    source.count(py, pattern, None, threads, &progress)?
                 }
-                _ => {
-                    let message = "exactly one of files, iterator and counts must be given";
-                    return Err(PyTypeError::new_err(message));
-                }
+                _ => return Err(PyTypeError::new_err(ONE_SOURCE)),
             };
             learn(py, &counted, &options, "tokenizer_py", &progress).map(Self::of)
+        })
+    }
+
+    /// Returns a new tokenizer with more merges, learned from files, documents or counted pieces. This one
+    /// does not change, because tokenizers are immutable.
+    ///
+    /// The new merges are those that `train` would have learned next. Ordinary tokens keep their ids.
+    /// Special tokens after the ordinary ones are renumbered to follow the new tokens, unless
+    /// keep_special_ids is set. Messages go to the logger "tokenizer_py".
+    ///
+    /// Args:
+    ///     files, iterator, counts, column, text, json_lines, recursive, include, exclude, threads,
+    ///         progress: as in `train`. Documents are normalized as the model does; counts must come
+    ///         from the model's pattern and, if it has a normalizer, from normalized text.
+    ///     vocab_size (int): the number of ids of the new tokenizer. If the text has too few pairs, the
+    ///         vocabulary is smaller and a warning is logged.
+    ///     min_frequency (int): pairs that occur less often are not merged.
+    ///     max_token_bytes (int | None): the maximum length of a new token in bytes.
+    ///     keep_special_ids (bool): no id changes: new tokens take the ids after the highest one, since
+    ///         the rows of a trained model's embedding must not move.
+    ///
+    /// Raises:
+    ///     TypeError: wrong type, or not exactly one of files, iterator and counts is given.
+    ///     ValueError: vocab_size leaves no new ids; the model cannot be extended, because not every byte
+    ///         is a token or its pre-tokenizer changes text; or as in `train`.
+    ///     UnicodeEncodeError: a document contains a lone surrogate.
+    ///     OSError: a file cannot be read.
+    ///     Exception: any exception of the iterator or of `progress`.
+    ///
+    ///     >>> larger = tokenizer.extend(iterator=["tokenizers"] * 9, vocab_size=tokenizer.vocab_size + 1)
+    ///     >>> larger.vocab_size == tokenizer.vocab_size + 1
+    ///     True
+    #[pyo3(signature = (
+        *, files = None, iterator = None, counts = None, vocab_size, min_frequency = 1,
+        max_token_bytes = None, keep_special_ids = false, column = None, text = false,
+        json_lines = false, recursive = false, include = None, exclude = None, threads = None,
+        progress = None
+    ))]
+    #[allow(clippy::too_many_arguments)]
+    fn extend(
+        &self,
+        py: Python<'_>,
+        files: Option<&Bound<'_, PyAny>>,
+        iterator: Option<&Bound<'_, PyAny>>,
+        counts: Option<&Bound<'_, PyAny>>,
+        vocab_size: usize,
+        min_frequency: Count,
+        max_token_bytes: Option<usize>,
+        keep_special_ids: bool,
+        column: Option<&str>,
+        text: bool,
+        json_lines: bool,
+        recursive: bool,
+        include: Option<&Bound<'_, PyAny>>,
+        exclude: Option<&Bound<'_, PyAny>>,
+        threads: Option<usize>,
+        progress: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        guard(|| {
+            let mut options = TrainOptions::new(vocab_size)
+                .min_frequency(min_frequency)
+                .max_token_bytes(max_token_bytes.unwrap_or(usize::MAX))
+                .keep_special_ids(keep_special_ids);
+            let (present, limit) = (self.model().id_limit(), MAX_TOKEN_ID as usize + 1);
+            if !(present + 1..=limit).contains(&vocab_size) {
+                return Err(value_error(format_args!(
+                    "vocab_size must be from {} (one more than the model has) to {limit}, not {vocab_size}",
+                    present + 1
+                )));
+            }
+            if let Some(threads) = checked_threads(threads)? {
+                options = options.threads(threads);
+            }
+            let arguments = FileArguments {
+                text,
+                json_lines,
+                recursive,
+                include,
+                exclude,
+            };
+            let source = Source::new(iterator, "iterator", files, column, &arguments)?;
+            let progress = Progress::new(py, progress)?;
+            let (pattern, normalizer) = (self.model().pattern(), self.model().normalizer());
+            let counted = match (source, counts) {
+                (None, Some(counts)) => PieceCounts::of_argument(counts, Some(pattern))?,
+                (Some(source), None) => {
+                    source.count(py, pattern.clone(), normalizer, threads, &progress)?
+                }
+                _ => return Err(PyTypeError::new_err(ONE_SOURCE)),
+            };
+            let model = self.model();
+            let initial = match keep_special_ids {
+                true => present,
+                false => size_to_extend(model),
+            };
+            let wanted = vocab_size - initial;
+            learn_more(py, model, &counted, &options, wanted, &progress).map(Self::of)
         })
     }
 
@@ -149,11 +245,13 @@ impl Tokenizer {
                 .map_err(|error| value_error(format_args!("Invalid regex pattern: {error}")))?;
             let puller = Puller::new(iterator.try_iter()?, buffer_size, false);
             let progress = Progress::new(py, Some(progress))?;
-            let counted = Source::Iterator(puller).count(py, pattern, None, &progress)?;
+            let counted = Source::Iterator(puller).count(py, pattern, None, None, &progress)?;
             learn(py, &counted, &options, "rustbpe", &progress).map(Self::of)
         })
     }
 }
+
+const ONE_SOURCE: &str = "exactly one of files, iterator and counts must be given";
 
 fn tie_break_of(name: &str) -> PyResult<TieBreak> {
     match name {
@@ -186,6 +284,82 @@ fn log(py: Python<'_>, logger: &str, level: &str, message: String) -> PyResult<(
     logger.call_method1(level, (message,)).map(drop)
 }
 
+/// Runs `train` on a thread that can be interrupted, and calls it with a function to be called after each
+/// merge, which reports progress.
+fn report_merges<T: Send>(
+    py: Python<'_>,
+    options: &TrainOptions,
+    wanted: usize,
+    progress: &Progress,
+    train: impl FnOnce(TrainOptions, &mut dyn FnMut(Learned) -> ControlFlow<()>) -> T + Send,
+) -> PyResult<T> {
+    let work = |caller: &Caller<usize>| {
+        let options = options.clone().stop(caller.shared_stop_flag());
+        train(options, &mut |learned| {
+            let done = learned.merges;
+            let percent = |merges: usize| merges * 100 / wanted;
+            if percent(done) > percent(done - 1) {
+                caller.tell(done);
+            }
+            ControlFlow::Continue(())
+        })
+    };
+    interruptible(py, work, |py, done| {
+        progress.tell(py, "merging", done as u64, Some(wanted as u64))
+    })
+}
+
+/// Logs that training ended early, if it did, and that it has ended.
+fn log_end(
+    py: Python<'_>,
+    logger: &str,
+    learned: usize,
+    wanted: usize,
+    model: &Model,
+) -> PyResult<()> {
+    if learned < wanted {
+        let fewer = format!(
+            "learned only {learned} of {wanted} merges, because no pair is left to merge; \
+             vocab_size is {}",
+            model.id_limit()
+        );
+        log(py, logger, "warning", fewer)?;
+    }
+    let finished = format!("finished training: {learned} merges");
+    log(py, logger, "info", finished)
+}
+
+/// Learns `wanted` more merges.
+fn learn_more(
+    py: Python<'_>,
+    model: &Model,
+    counted: &CountedPieces,
+    options: &TrainOptions,
+    wanted: usize,
+    progress: &Progress,
+) -> PyResult<Model> {
+    let pieces = counted.words.len();
+    let started = format!("training {wanted} merges on {pieces} distinct pieces");
+    log(py, "tokenizer_py", "info", started)?;
+    let extended = report_merges(py, options, wanted, progress, |options, each| {
+        extend_with_progress(model, &counted.words, &options, each)
+    })?;
+    let extended = extended.map_err(value_error)?;
+    for token in &extended.moved {
+        let (content, from, to) = (&token.content, token.from, token.to);
+        let moved = format!("special token {content:?} has the new id {to} (before: {from})");
+        log(py, "tokenizer_py", "info", moved)?;
+    }
+    log_end(
+        py,
+        "tokenizer_py",
+        extended.learned.len(),
+        wanted,
+        &extended.model,
+    )?;
+    Ok(extended.model)
+}
+
 fn learn(
     py: Python<'_>,
     counted: &CountedPieces,
@@ -197,33 +371,13 @@ fn learn(
     let (wanted, pieces) = (options.merges(), words.len());
     let started = format!("training {wanted} merges on {pieces} distinct pieces");
     log(py, logger, "info", started)?;
-    let work = |caller: &Caller<usize>| {
-        let options = options.clone().stop(caller.shared_stop_flag());
-        train_with_progress(words, &options, |learned| {
-            let done = learned.merges;
-            let percent = |merges: usize| merges * 100 / wanted;
-            if percent(done) > percent(done - 1) {
-                caller.tell(done);
-            }
-            ControlFlow::Continue(())
-        })
-    };
-    let trained = interruptible(py, work, |py, done| {
-        progress.tell(py, "merging", done as u64, Some(wanted as u64))
+    let trained = report_merges(py, options, wanted, progress, |options, each| {
+        train_with_progress(words, &options, each)
     })?;
     let trained = trained.map_err(value_error)?;
     let learned = trained.merges().len();
     let model = py.detach(|| Model::from_trained(pattern.clone(), trained));
     let model = model.map_err(value_error)?;
-    if learned < wanted {
-        let fewer = format!(
-            "learned only {learned} of {wanted} merges, because no pair is left to merge; \
-             vocab_size is {}",
-            model.id_limit()
-        );
-        log(py, logger, "warning", fewer)?;
-    }
-    let finished = format!("finished training: {learned} merges");
-    log(py, logger, "info", finished)?;
+    log_end(py, logger, learned, wanted, &model)?;
     Ok(model)
 }
