@@ -2,8 +2,8 @@
 //! in Hugging Face's cache.
 
 use std::fmt;
-#[cfg(feature = "huggingface")]
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::atomic::write_atomically;
@@ -12,7 +12,7 @@ use super::hub::{self, is_hub_name};
 use super::published::{ENCODING_NAMES, RankFile, specials};
 #[cfg(feature = "huggingface")]
 use crate::format::huggingface;
-use crate::format::{native, tiktoken};
+use crate::format::{native, sentencepiece, tiktoken};
 use crate::model::Model;
 use crate::pattern::Pattern;
 use crate::special::SpecialToken;
@@ -27,6 +27,8 @@ pub enum ModelFormat {
     Tiktoken,
     /// `.json`: Hugging Face's `tokenizer.json`.
     HuggingFace,
+    /// SentencePiece's protobuf, recognised by its content. Only read.
+    SentencePiece,
 }
 
 impl ModelFormat {
@@ -41,17 +43,30 @@ impl ModelFormat {
         }
     }
 
-    /// The format of a file to read: by extension, or by the names `tokenizer.model` and `tiktoken.model`.
+    /// The format of a file to read: by extension, else by the first bytes of the file for SentencePiece, else
+    /// by the names `tokenizer.model` and `tiktoken.model`, which files of ranks have.
     #[must_use]
     pub fn of_path_to_read(path: &Path) -> Option<Self> {
-        let is_ranks = RANK_MODEL_NAMES
-            .iter()
-            .any(|name| path.file_name() == Some(name.as_ref()));
-        match is_ranks {
-            true => Some(ModelFormat::Tiktoken),
-            false => Self::of_path(path),
+        if let Some(format) = Self::of_path(path) {
+            return Some(format);
+        }
+        let is_named = |name: &&str| path.file_name() == Some((*name).as_ref());
+        let is_ranks = RANK_MODEL_NAMES.iter().any(is_named);
+        let head = head(path).unwrap_or_default();
+        // A damaged SentencePiece model is reported as such: a file of ranks does not start with a line feed.
+        let is_damaged = is_ranks && head.starts_with(b"\n");
+        match is_damaged || sentencepiece::is_model(&head) {
+            true => Some(ModelFormat::SentencePiece),
+            false => is_ranks.then_some(ModelFormat::Tiktoken),
         }
     }
+}
+
+/// The first bytes of a file.
+fn head(path: &Path) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    File::open(path)?.take(64).read_to_end(&mut head)?;
+    Ok(head)
 }
 
 /// The names of rank files in folders: Kimi's, and Llama 3's. SentencePiece's models have the second name too.
@@ -102,9 +117,15 @@ pub enum LoadError {
     /// Special tokens were given for a model that stores its own.
     #[error("{}: the model stores its own special tokens: do not specify others", .0.display())]
     SpecialsGiven(PathBuf),
-    /// A `tokenizer.model` that is not a list of ranks.
-    #[error("{}: SentencePiece models (protobuf) are not supported", .0.display())]
-    SentencePiece(PathBuf),
+    /// An invalid or unsupported SentencePiece model.
+    #[error("{}: {}", .0.display(), .1)]
+    SentencePiece(PathBuf, sentencepiece::SentencePieceError),
+    /// A folder with a `tokenizer.model` and without `tokenizer.json`.
+    #[error(
+        "{}: no tokenizer.json, and transformers changes the tokenizer.model in ways that depend on the \
+         tokenizer class: give the file itself for the ids of sentencepiece", .0.display()
+    )]
+    OnlyTokenizerModel(PathBuf),
     /// Not the name of one of tiktoken's encodings.
     #[error("unknown encoding {0:?} (expected {list})", list = ENCODING_NAMES.join(", "))]
     UnknownEncoding(String),
@@ -223,6 +244,9 @@ pub fn load_folder(directory: &Path) -> Result<LoadedModel, LoadError> {
     let [whole, vocab] = ["tokenizer.json", "vocab.json"].map(|name| directory.join(name));
     if !whole.exists() && vocab.exists() {
         return load_model_with_notes(&vocab, RankOptions::default());
+    }
+    if !whole.exists() && directory.join("tokenizer.model").exists() {
+        return Err(LoadError::OnlyTokenizerModel(directory.to_owned()));
     }
     let bytes = read_file(&whole)?;
     let model = huggingface::read_folder(&bytes, &companions(directory)?)
@@ -381,7 +405,8 @@ pub fn load_model(path: &Path, pattern: Option<Pattern>) -> Result<Model, LoadEr
 
 /// Like [`load_model`], but accepts special tokens, and also returns the assumptions made while reading.
 ///
-/// A `tokenizer.model` or `tiktoken.model` is read as ranks, if it has ranks.
+/// A `tokenizer.model` or `tiktoken.model` is read as ranks, if it has ranks. A SentencePiece model is recognised
+/// by its content, whatever its name, unless it has another format's extension.
 ///
 /// # Errors
 /// Those of [`load_model`].
@@ -394,11 +419,8 @@ pub fn load_model_with_notes(path: &Path, options: RankOptions) -> Result<Loaded
         options.check_unused(path)?;
     }
     let model = match format {
-        // The first field of the protobuf has the key 0x0A, which is a line feed.
-        ModelFormat::Tiktoken
-            if bytes.first() == Some(&0x0A) && ModelFormat::of_path(path).is_none() =>
-        {
-            return Err(LoadError::SentencePiece(owned()));
+        ModelFormat::SentencePiece => {
+            sentencepiece::read(&bytes).map_err(|error| LoadError::SentencePiece(owned(), error))?
         }
         ModelFormat::Tiktoken => {
             let known = RankFile::of_content(&bytes);
@@ -429,9 +451,11 @@ pub fn load_model_with_notes(path: &Path, options: RankOptions) -> Result<Loaded
 /// If the file cannot be written or the format cannot store the model.
 pub fn save_model(model: &Model, path: &Path) -> Result<(), SaveError> {
     let owned = || path.to_owned();
-    let format = ModelFormat::of_path(path).ok_or_else(|| SaveError::UnknownFormat(owned()))?;
-    let bytes = match format {
+    let format = ModelFormat::of_path(path);
+    let bytes = match format.ok_or_else(|| SaveError::UnknownFormat(owned()))? {
         ModelFormat::Native => native::write(model),
+        // Never the format of an extension.
+        ModelFormat::SentencePiece => return Err(SaveError::UnknownFormat(owned())),
         ModelFormat::Tiktoken => {
             tiktoken::write(model).map_err(|error| SaveError::Tiktoken(owned(), error))?
         }

@@ -23,6 +23,9 @@
 //! (see [`Symbols`](crate::Symbols)). Where `tokenizers` drops a byte or character that is not a token, because
 //! the file names no unknown token, encoding fails here.
 //!
+//! A SentencePiece model is written with the components that give the same ids. Its special tokens then decode
+//! to their own text, as in `tokenizers`.
+//!
 //! Other files of a folder may add tokens and name a tokenizer class: see [`read_folder`].
 
 mod added;
@@ -38,6 +41,7 @@ mod post_processor;
 mod pre_tokenizer;
 mod read;
 mod regex_dialect;
+mod sentencepiece;
 mod verify;
 mod vocabulary;
 mod write;
