@@ -132,11 +132,19 @@ impl Model {
                 return Err(UnknownToken { id, position });
             };
             if skipped.binary_search(&id).is_err() {
-                text.push(decoder, token, invalid, bytes);
+                text.push(decoder, token, self.is_surface(decoder, id), invalid, bytes);
             }
         }
         text.end_run(decoder, invalid, bytes);
         Ok(())
+    }
+
+    /// Whether the bytes of a token are the text that a special token decodes to, not its content.
+    fn is_surface(&self, decoder: &TextDecoder, id: TokenId) -> bool {
+        decoder.sentencepiece
+            && self.vocab().token(id).is_none()
+            && (self.specials().by_id(id))
+                .is_some_and(|token| token.special && token.decoded.is_some())
     }
 
     /// Estimates the length in bytes of the decoded `ids` from a sample, rounding up. Summing all lengths
@@ -252,7 +260,8 @@ impl<M: Borrow<Model>> DecodeStream<M> {
         let token = match self.model.borrow().text_decoder() {
             None => token,
             Some(decoder) => {
-                (self.state).push(decoder, token, Invalid::Replace, &mut decoded);
+                let is_surface = self.model.borrow().is_surface(decoder, id);
+                (self.state).push(decoder, token, is_surface, Invalid::Replace, &mut decoded);
                 &decoded
             }
         };

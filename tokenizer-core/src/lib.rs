@@ -126,7 +126,7 @@ pub use extend::{
 pub use merge_steps::{MergeRule, MergeStep};
 pub use merges::{Merge, Merges, MergesError};
 pub use model::{CallSettings, Merging, Model, ModelError};
-pub use normalize::{Normalizer, Replace, ReplaceError};
+pub use normalize::{Normalizer, Replace, ReplaceError, Spaces};
 pub use pattern::{Gaps, Pattern, PatternError, PatternName, SplitError, Splitter};
 pub use piece_counts::{PieceCounts, PieceCountsError};
 pub use post_processor::{

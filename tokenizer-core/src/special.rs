@@ -547,7 +547,7 @@ impl SpecialToken {
     /// Returns the content to match: normalized, if the token is matched in the normalized text.
     pub(crate) fn normalized_content(&self, normalizer: Option<&Normalizer>) -> Cow<'_, [u8]> {
         match normalizer.filter(|_| self.normalized) {
-            Some(normalizer) => normalizer.apply(self.content.as_bytes()),
+            Some(normalizer) => normalizer.apply_to_token(self.content.as_bytes()),
             None => self.content.as_bytes().into(),
         }
     }

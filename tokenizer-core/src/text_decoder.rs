@@ -1,7 +1,8 @@
 //! Decoding of models whose tokens are text, such as those of SentencePiece.
 //!
 //! The decoder is that of a `tokenizer.json`: it replaces strings within each token, joins the bytes of
-//! byte-fallback tokens, joins all tokens, and removes characters from the start of the result.
+//! byte-fallback tokens, joins all tokens, and removes characters from the start of the result. That of a
+//! SentencePiece model differs in details.
 
 use std::borrow::Cow;
 
@@ -14,6 +15,10 @@ pub struct TextDecoder {
     pub byte_fallback: bool,
     /// A character to remove from the start of the text, and the maximum number of times.
     pub strip: Option<(char, u32)>,
+    /// Whether to follow `sentencepiece` where `tokenizers` differs: of each token at the start of the text, at
+    /// most one character is removed, before any replacement; nothing is removed from or replaced in bytes and
+    /// special tokens; and of adjacent byte-fallback tokens, only bytes that are not UTF-8 become U+FFFD.
+    pub sentencepiece: bool,
 }
 
 /// Maximum length in bytes of a replacement that is longer than the string it replaces.
@@ -68,16 +73,30 @@ pub(crate) enum Invalid {
     Replace,
 }
 
+impl Invalid {
+    fn write(self, bytes: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Invalid::Keep => out.extend_from_slice(bytes),
+            Invalid::Replace => out.extend("\u{FFFD}".repeat(bytes.len()).bytes()),
+        }
+    }
+}
+
 impl DecodedText {
     /// Appends the text of the next token to `out`. Bytes of byte-fallback tokens are held back until another
-    /// token or the end.
+    /// token or the end. `is_surface` states whether the token is the text that a special token of SentencePiece
+    /// decodes to.
     pub(crate) fn push(
         &mut self,
         decoder: &TextDecoder,
         token: &[u8],
+        is_surface: bool,
         invalid: Invalid,
         out: &mut Vec<u8>,
     ) {
+        if decoder.sentencepiece {
+            return self.push_piece(decoder, token, is_surface, invalid, out);
+        }
         let token = decoder.replace(token);
         match fallback_byte(&token).filter(|_| decoder.byte_fallback) {
             Some(byte) => self.run.push(byte),
@@ -88,18 +107,57 @@ impl DecodedText {
         }
     }
 
+    /// Appends the text of the next piece as `sentencepiece` does.
+    fn push_piece(
+        &mut self,
+        decoder: &TextDecoder,
+        piece: &[u8],
+        is_surface: bool,
+        invalid: Invalid,
+        out: &mut Vec<u8>,
+    ) {
+        let byte = fallback_byte(piece).filter(|_| decoder.byte_fallback && !is_surface);
+        if let Some(byte) = byte {
+            self.run.push(byte);
+            return;
+        }
+        self.end_run(decoder, invalid, out);
+        let mut rest = piece;
+        if let Some((character, _)) = decoder.strip.filter(|_| self.strips > 0 && !is_surface)
+            && let Some(stripped) =
+                piece.strip_prefix(character.encode_utf8(&mut [0; 4]).as_bytes())
+        {
+            (rest, self.strips) = (stripped, self.strips - 1);
+        }
+        let text = match is_surface {
+            true => rest.into(),
+            false => decoder.replace(rest),
+        };
+        if !text.is_empty() {
+            self.strips = 0;
+        }
+        out.extend_from_slice(&text);
+    }
+
     /// Appends the bytes held back to `out`. To be called at the end of the text.
     pub(crate) fn end_run(&mut self, decoder: &TextDecoder, invalid: Invalid, out: &mut Vec<u8>) {
         let run = std::mem::take(&mut self.run);
+        if decoder.sentencepiece {
+            if !run.is_empty() {
+                self.strips = 0;
+            }
+            for chunk in run.utf8_chunks() {
+                out.extend_from_slice(chunk.valid().as_bytes());
+                invalid.write(chunk.invalid(), out);
+            }
+            return;
+        }
         if std::str::from_utf8(&run).is_ok() {
             self.append(decoder, &run, out);
             return;
         }
         self.strips = 0;
-        match invalid {
-            Invalid::Keep => out.extend_from_slice(&run),
-            Invalid::Replace => out.extend("\u{FFFD}".repeat(run.len()).bytes()),
-        }
+        invalid.write(&run, out);
     }
 
     /// Appends joined text.
@@ -119,7 +177,7 @@ impl DecodedText {
 }
 
 /// Returns the byte of a byte-fallback token, spelled in any way that `tokenizers` accepts.
-fn fallback_byte(token: &[u8]) -> Option<u8> {
+pub(crate) fn fallback_byte(token: &[u8]) -> Option<u8> {
     let digits = token.strip_prefix(b"<0x")?.strip_suffix(b">")?;
     let digits = std::str::from_utf8(digits)
         .ok()
@@ -138,6 +196,7 @@ mod tests {
             replaced: vec![("\u{2581}".into(), " ".into())],
             byte_fallback: true,
             strip: Some((' ', 1)),
+            sentencepiece: false,
         };
         let cases: [(&[&str], &str); 7] = [
             (&["\u{2581}\u{2581}a", "b\u{2581}"], " ab "),
@@ -155,7 +214,13 @@ mod tests {
             let mut out = Vec::new();
             let mut text = decoder.start();
             for token in tokens {
-                text.push(&decoder, token.as_bytes(), Invalid::Replace, &mut out);
+                text.push(
+                    &decoder,
+                    token.as_bytes(),
+                    false,
+                    Invalid::Replace,
+                    &mut out,
+                );
             }
             text.end_run(&decoder, Invalid::Replace, &mut out);
             assert_eq!(String::from_utf8(out).unwrap(), want, "{tokens:?}");

@@ -17,9 +17,9 @@ use crate::error::{Result, usage};
 pub(crate) struct ModelArguments {
     /// Load this model: a file, a Hugging Face folder, or a name
     ///
-    /// A file is .bpe, .json (Hugging Face's tokenizer.json) or .tiktoken. A name is one of tiktoken's
-    /// encodings, such as cl100k_base, which is read from tiktoken's cache, or OWNER/NAME, which is read
-    /// from Hugging Face's cache. Nothing is downloaded.
+    /// A file is .bpe, .json (Hugging Face's tokenizer.json), .tiktoken or, with any other name, a
+    /// SentencePiece model. A name is one of tiktoken's encodings, such as cl100k_base, which is read from
+    /// tiktoken's cache, or OWNER/NAME, which is read from Hugging Face's cache. Nothing is downloaded.
     #[arg(id = "model", short = 'm', long = "model", value_name = "MODEL")]
     #[arg(value_parser = read_model_path(), help_heading = heading::MODEL)]
     pub(crate) path: PathBuf,
@@ -58,9 +58,10 @@ impl ModelArguments {
 pub(crate) struct ModelsArguments {
     /// Load this model: a file, a Hugging Face folder, or a name
     ///
-    /// Repeatable. A file is .bpe, .json (Hugging Face's tokenizer.json) or .tiktoken. A name is one of
-    /// tiktoken's encodings, such as cl100k_base, which is read from tiktoken's cache, or OWNER/NAME,
-    /// which is read from Hugging Face's cache. Nothing is downloaded.
+    /// Repeatable. A file is .bpe, .json (Hugging Face's tokenizer.json), .tiktoken or, with any other
+    /// name, a SentencePiece model. A name is one of tiktoken's encodings, such as cl100k_base, which is
+    /// read from tiktoken's cache, or OWNER/NAME, which is read from Hugging Face's cache. Nothing is
+    /// downloaded.
     #[arg(short, long = "model", value_name = "MODEL", value_parser = read_model_path())]
     #[arg(required = true, help_heading = heading::MODEL)]
     models: Vec<PathBuf>,
@@ -165,7 +166,8 @@ pub(super) fn read_model_path() -> impl TypedValueParser<Value = PathBuf> {
                 || path.is_dir()
                 || path.to_str().is_some_and(is_name)
         },
-        "a model ends in .bpe, .json or .tiktoken, or is a folder or one of tiktoken's encodings",
+        "a model ends in .bpe, .json or .tiktoken, or is a SentencePiece model, a folder or one of \
+         tiktoken's encodings",
     )
 }
 

@@ -136,9 +136,10 @@ fn count(n: usize) -> String {
 }
 
 fn format_name(path: &Path) -> &'static str {
-    match ModelFormat::of_path(path) {
+    match ModelFormat::of_path_to_read(path) {
         Some(ModelFormat::Native) => ".bpe (native)",
         Some(ModelFormat::Tiktoken) => ".tiktoken (ranks)",
+        Some(ModelFormat::SentencePiece) => "SentencePiece",
         Some(_) => ".json (Hugging Face)",
         None => "folder (Hugging Face)",
     }
@@ -202,9 +203,10 @@ fn json(model: &Model, path: &Path) -> Value {
     let affixes = model.post_processor().affixes();
     json!({
         "model": path.to_string_lossy(),
-        "format": match ModelFormat::of_path(path) {
+        "format": match ModelFormat::of_path_to_read(path) {
             Some(ModelFormat::Native) => "bpe",
             Some(ModelFormat::Tiktoken) => "tiktoken",
+            Some(ModelFormat::SentencePiece) => "sentencepiece",
             _ => "huggingface",
         },
         "pattern": {

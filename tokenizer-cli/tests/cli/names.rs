@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::absent::shared;
-use crate::support::{Folder, Run, fixture_text};
+use crate::support::{Folder, Run, fixture, fixture_text};
 
 /// A folder with `r.tiktoken`, which has the ranks 0 to 2047 and GPT-2's pattern.
 fn with_ranks() -> Folder {
@@ -206,7 +206,52 @@ fn the_content_of_a_model_file_decides() {
     folder.write("tokenizer.model", b"\n\x0E\n\x05<unk>\x15\0\0\0\0\x18\x02");
     folder
         .run(&[&count[..], &["tokenizer.model"]].concat())
-        .fails(1, &["tokenizer.model: SentencePiece"]);
+        .fails(
+            1,
+            &["tokenizer.model: the SentencePiece model has no trainer_spec"],
+        );
+    folder.write("tokenizer.model", b"\n\x0E\n");
+    folder
+        .run(&[&count[..], &["tokenizer.model"]].concat())
+        .fails(1, &["tokenizer.model: invalid SentencePiece model"]);
+}
+
+/// The golden ids are those of `sentencepiece`.
+#[test]
+fn sentencepiece_models_are_read_under_any_name() {
+    let folder = Folder::new();
+    let model = fs::read(fixture("sentencepiece/fallback.model")).unwrap();
+    folder.write("tokenizer.model.v3", model);
+    folder.write("a.txt", "[INST] singing [/INST]");
+    let golden = fixture_text("sentencepiece/fallback.jsonl");
+    let entries = golden
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap());
+    let entry: serde_json::Value = entries
+        .into_iter()
+        .find(|entry: &serde_json::Value| entry["text"] == "[INST] singing [/INST]")
+        .unwrap();
+    let ids = entry["ids"].as_array().unwrap().iter();
+    let want: Vec<String> = ids.map(ToString::to_string).collect();
+    let encode = |model: &str| {
+        let arguments = ["encode", "a.txt", "-m", model, "--format", "text"];
+        let run = folder.run(&arguments).succeeds();
+        run.text()
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(encode("tokenizer.model.v3"), want);
+    let convert = |output| folder.run(&["convert", "tokenizer.model.v3", "-o", output]);
+    convert("m.bpe").succeeds();
+    assert_eq!(encode("m.bpe"), want);
+    // Its user-defined pieces have no equivalent there.
+    convert("m.json").fails(1, &["<sep>", "U+2581"]);
+    let info = folder.run(&["info", "-m", "tokenizer.model.v3"]).succeeds();
+    assert!(info.text().contains("SentencePiece"), "{}", info.text());
+    folder
+        .run(&["count", "tokenizer.model.v3", "-m", "m.bpe"])
+        .fails(1, &["a SentencePiece model"]);
 }
 
 /// The golden ids are Kimi's own. Those of the other two texts are of single lines, without line feeds.

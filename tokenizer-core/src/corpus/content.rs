@@ -23,6 +23,8 @@
 
 use std::path::Path;
 
+use crate::format::sentencepiece;
+
 /// The content of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
@@ -309,6 +311,7 @@ fn by_structure(head: &[u8]) -> Option<&'static str> {
         _ if head.get(257..265) == Some(b"ustar  \0") => Some("a tar archive"),
         _ if head.starts_with(&[0; 3]) && head.get(4..8) == Some(b"ftyp") => Some("an MP4 file"),
         _ if is_arrow_stream(head) => Some("an Arrow IPC stream"),
+        _ if sentencepiece::is_model(head) => Some("a SentencePiece model"),
         _ if is_ranks(head) => Some("a .tiktoken model"),
         _ if is_counts(head) => Some("a file of piece counts"),
         _ if is_tokenizer_json(head) => Some("a tokenizer.json"),

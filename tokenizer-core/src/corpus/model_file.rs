@@ -2,9 +2,11 @@
 //! in Hugging Face's cache.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 #[cfg(feature = "huggingface")]
-use std::{fs, io};
+use std::fs;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 use hashbrown::HashSet;
 
@@ -14,7 +16,7 @@ use super::hub::{self, is_hub_name};
 use super::published::{ENCODING_NAMES, RankFile, specials};
 #[cfg(feature = "huggingface")]
 use crate::format::{huggingface, tekken};
-use crate::format::{native, tiktoken};
+use crate::format::{native, sentencepiece, tiktoken};
 use crate::hash::Seeds;
 use crate::model::Model;
 #[cfg(feature = "huggingface")]
@@ -35,6 +37,8 @@ pub enum ModelFormat {
     Tiktoken,
     /// `.json`: Hugging Face's `tokenizer.json`, and to read, also `vocab.json` and `tekken.json`.
     HuggingFace,
+    /// SentencePiece's protobuf, recognised by its content. Only read.
+    SentencePiece,
 }
 
 impl ModelFormat {
@@ -49,17 +53,30 @@ impl ModelFormat {
         }
     }
 
-    /// The format of a file to read: by extension, or by the names `tokenizer.model` and `tiktoken.model`.
+    /// The format of a file to read: by extension, else by the first bytes of the file for SentencePiece, else
+    /// by the names `tokenizer.model` and `tiktoken.model`, which files of ranks have.
     #[must_use]
     pub fn of_path_to_read(path: &Path) -> Option<Self> {
-        let is_ranks = RANK_MODEL_NAMES
-            .iter()
-            .any(|name| path.file_name() == Some(name.as_ref()));
-        match is_ranks {
-            true => Some(ModelFormat::Tiktoken),
-            false => Self::of_path(path),
+        if let Some(format) = Self::of_path(path) {
+            return Some(format);
+        }
+        let is_named = |name: &&str| path.file_name() == Some((*name).as_ref());
+        let is_ranks = RANK_MODEL_NAMES.iter().any(is_named);
+        let head = head(path).unwrap_or_default();
+        // A damaged SentencePiece model is reported as such: a file of ranks does not start with a line feed.
+        let is_damaged = is_ranks && head.starts_with(b"\n");
+        match is_damaged || sentencepiece::is_model(&head) {
+            true => Some(ModelFormat::SentencePiece),
+            false => is_ranks.then_some(ModelFormat::Tiktoken),
         }
     }
+}
+
+/// The first bytes of a file.
+fn head(path: &Path) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    File::open(path)?.take(64).read_to_end(&mut head)?;
+    Ok(head)
 }
 
 /// The names of rank files in folders: Kimi's, and Llama 3's. SentencePiece's models have the second name too.
@@ -114,9 +131,15 @@ pub enum LoadError {
     /// Special tokens were given for a model that stores its own.
     #[error("{}: the model stores its own special tokens: do not specify others", .0.display())]
     SpecialsGiven(PathBuf),
-    /// A `tokenizer.model` that is not a list of ranks.
-    #[error("{}: SentencePiece models (protobuf) are not supported", .0.display())]
-    SentencePiece(PathBuf),
+    /// An invalid or unsupported SentencePiece model.
+    #[error("{}: {}", .0.display(), .1)]
+    SentencePiece(PathBuf, sentencepiece::SentencePieceError),
+    /// A folder with a `tokenizer.model` and without `tokenizer.json`.
+    #[error(
+        "{}: no tokenizer.json, and transformers changes the tokenizer.model in ways that depend on the \
+         tokenizer class: give the file itself for the ids of sentencepiece", .0.display()
+    )]
+    OnlyTokenizerModel(PathBuf),
     /// Not the name of one of tiktoken's encodings.
     #[error("unknown encoding {0:?} (expected {list})", list = ENCODING_NAMES.join(", "))]
     UnknownEncoding(String),
@@ -264,6 +287,9 @@ fn load_any_folder(directory: &Path, options: RankOptions) -> Result<LoadedModel
         if let Some(path) = other {
             return match ModelFormat::of_path_to_read(&path) {
                 Some(ModelFormat::Tiktoken) => load_rank_folder(&path, options),
+                Some(ModelFormat::SentencePiece) => {
+                    Err(LoadError::OnlyTokenizerModel(directory.to_owned()))
+                }
                 _ => load_model_with_notes(&path, options),
             };
         }
@@ -457,7 +483,8 @@ pub fn load_model(path: &Path, pattern: Option<Pattern>) -> Result<Model, LoadEr
 /// Like [`load_model`], but accepts special tokens, and also returns the assumptions made while reading.
 ///
 /// A `tokenizer.model` or `tiktoken.model` is read as ranks, if it has ranks. A `tekken.json` is recognised by
-/// its name or content.
+/// its name or content, and a SentencePiece model by its content, whatever its name, unless it has another
+/// format's extension.
 ///
 /// # Errors
 /// Those of [`load_model`].
@@ -470,11 +497,8 @@ pub fn load_model_with_notes(path: &Path, options: RankOptions) -> Result<Loaded
         options.check_unused(path)?;
     }
     let model = match format {
-        // The first field of the protobuf has the key 0x0A, which is a line feed.
-        ModelFormat::Tiktoken
-            if bytes.first() == Some(&0x0A) && ModelFormat::of_path(path).is_none() =>
-        {
-            return Err(LoadError::SentencePiece(owned()));
+        ModelFormat::SentencePiece => {
+            sentencepiece::read(&bytes).map_err(|error| LoadError::SentencePiece(owned(), error))?
         }
         ModelFormat::Tiktoken => {
             let known = RankFile::of_content(&bytes);
@@ -563,9 +587,11 @@ pub fn save_folder(
 /// If the file cannot be written or the format cannot store the model.
 pub fn save_model(model: &Model, path: &Path) -> Result<(), SaveError> {
     let owned = || path.to_owned();
-    let format = ModelFormat::of_path(path).ok_or_else(|| SaveError::UnknownFormat(owned()))?;
-    let bytes = match format {
+    let format = ModelFormat::of_path(path);
+    let bytes = match format.ok_or_else(|| SaveError::UnknownFormat(owned()))? {
         ModelFormat::Native => native::write(model),
+        // Never the format of an extension.
+        ModelFormat::SentencePiece => return Err(SaveError::UnknownFormat(owned())),
         ModelFormat::Tiktoken => {
             tiktoken::write(model).map_err(|error| SaveError::Tiktoken(owned(), error))?
         }

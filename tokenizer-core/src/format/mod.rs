@@ -7,12 +7,14 @@
 //! | `.tiktoken` | [`tiktoken`] | token bytes and ranks only |
 //! | `tokenizer.json` | `huggingface` (feature of the same name) | the whole model, in the components of Hugging Face's `tokenizers` |
 //! | `tekken.json` | `tekken` (feature `huggingface`) | token bytes and ranks, pattern and special tokens of Mistral's models |
+//! | `tokenizer.model` and others | [`sentencepiece`] | SentencePiece models of type BPE; only read |
 //! | `.tsv`, `.parquet` | [`counts`] | piece counts and their pattern |
 
 #[cfg(feature = "parquet")]
 pub(crate) mod broken_parquet;
 pub mod counts;
 pub mod native;
+pub mod sentencepiece;
 pub mod tiktoken;
 
 #[cfg(feature = "huggingface")]

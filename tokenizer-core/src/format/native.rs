@@ -22,11 +22,11 @@
 //! | `merges` | u32 left, right, result for each merge, by rank; empty if `merging` is 0 |
 //! | `specials` | u32 number of tokens; for each, u32 id, u32 flags, the text and, if bit 5 of the flags is set, the decoded bytes |
 //! | `extras` | u32 normalizer (0 none, 1 NFC, 2 in the section `normal`), the ids added before a text, the ids added after it |
-//! | `normal` | u32 number of steps of the normalizer; for each, u32 code and its strings: 1 NFC, 2 NFD, 3 NFKC, 4 NFKD, 5 Lowercase, 6 StripAccents, 8 Strip (plus 1 left, 2 right), 16 Prepend (prefix), 17 Replace (string, content), 18 Replace (regex, content) |
+//! | `normal` | u32 number of steps of the normalizer; for each, u32 code and its strings: 1 NFC, 2 NFD, 3 NFKC, 4 NFKD, 5 Lowercase, 6 StripAccents, 8 Strip (plus 1 left, 2 right), 16 Prepend (prefix), 17 Replace (string, content), 18 Replace (regex, content), 24 SentencePiece's spaces (plus 1 dummy prefix, 2 extra spaces removed) |
 //! | `rewrites` | u32 number of pre-tokenizer steps before the pattern; for each, u32 code: 0 Split (a section `pattern`, preceded by its length), 1 prefix space, 2 Metaspace (u32 character, u32 scheme: 0 always, 1 first, 2 never) |
 //! | `empty` | u32 id of the empty token, which looks unused in `ends`; the section is absent if there is none |
 //! | `symbols` | u32 flags (bit 0 `characters`, bit 1 `byte_fallback`, bit 2 `fuse_unknown`, bit 3 whether an id follows, bit 4 whether affixes follow), the u32 id of the unknown token, `continuing_subword_prefix` and `end_of_word_suffix`, each preceded by its u32 length; absent if every byte is a token and a first symbol |
-//! | `decoder` | u32 flags (bit 0 byte fallback, bit 1 whether a character to strip follows), its code point and the u32 maximum number, then u32 number of replacements and for each the two strings; absent if tokens decode to their bytes |
+//! | `decoder` | u32 flags (bit 0 byte fallback, bit 1 whether a character to strip follows, bit 2 SentencePiece's rules), its code point and the u32 maximum number, then u32 number of replacements and for each the two strings; absent if tokens decode to their bytes |
 //! | `settings` | `truncation` and `padding` of the original `tokenizer.json`, each as JSON in a string, empty if not set; the section is absent if both are empty |
 //! | `template` | the templates for one text and for a pair: for each, u32 number of parts and, for each part, u32 kind (0 first text, 1 second text, 2 added id), u32 id (0 for a text), u32 type id; the template for a pair is absent if it is unknown |
 //! | `trim` | u32: 1 if offsets exclude white space at the ends of tokens, 2 if they keep a single leading space at the start of the text |
@@ -49,7 +49,9 @@ use std::borrow::Cow;
 
 use crate::merges::{Merge, Merges, MergesError};
 use crate::model::{CallSettings, Merging, Model, ModelError};
-use crate::normalize::{MAX_STEPS as MAX_NORMALIZER_STEPS, Normalizer, Replace, ReplaceError};
+use crate::normalize::{
+    MAX_STEPS as MAX_NORMALIZER_STEPS, Normalizer, Replace, ReplaceError, Spaces,
+};
 use crate::pattern::{Gaps, MAX_STAGES, Pattern, PatternError};
 use crate::post_processor::{Affixes, PostProcessor, Template, TemplatePart, Trimming};
 use crate::rewrite::{MAX_STEPS, Metaspace, PrependScheme, RewriteStep, never_fails};
@@ -454,7 +456,9 @@ fn read_symbols(mut section: Section<'_>) -> Result<Symbols, NativeError> {
 
 fn decoder_section(decoder: &TextDecoder) -> Vec<u8> {
     let has_strip = u32::from(decoder.strip.is_some()) << 1;
-    let mut bytes = u32s([u32::from(decoder.byte_fallback) | has_strip]);
+    let sentencepiece = u32::from(decoder.sentencepiece) << 2;
+    let flags = u32::from(decoder.byte_fallback) | has_strip | sentencepiece;
+    let mut bytes = u32s([flags]);
     if let Some((character, most)) = decoder.strip {
         bytes.extend(u32s([character.into(), most]));
     }
@@ -468,7 +472,7 @@ fn decoder_section(decoder: &TextDecoder) -> Vec<u8> {
 
 fn read_decoder(mut section: Section<'_>) -> Result<TextDecoder, NativeError> {
     let flags = section.u32()?;
-    if flags >> 2 != 0 {
+    if flags >> 3 != 0 {
         return Err(section.fault("unknown flags"));
     }
     let mut strip = None;
@@ -490,6 +494,7 @@ fn read_decoder(mut section: Section<'_>) -> Result<TextDecoder, NativeError> {
         replaced,
         byte_fallback: flags & 1 != 0,
         strip,
+        sentencepiece: flags & 1 << 2 != 0,
     };
     match decoder.is_bounded() {
         true => Ok(decoder),
@@ -526,6 +531,10 @@ fn normalizer_section(steps: &[Normalizer]) -> Vec<u8> {
                 (Some(text), _) => (17, vec![text, replace.content()]),
                 (None, regex) => (18, vec![regex.unwrap_or_default(), replace.content()]),
             },
+            Normalizer::Spaces(spaces) => {
+                let remove_extra = 2 * u32::from(spaces.remove_extra);
+                (24 + u32::from(spaces.dummy_prefix) + remove_extra, vec![])
+            }
         };
         bytes.extend(u32s([code]));
         for string in strings {
@@ -559,6 +568,10 @@ fn read_normalizer(mut section: Section<'_>) -> Result<Normalizer, NativeError> 
             16 => Normalizer::Prepend(section.string()?.into()),
             17 => replace(&mut section, Replace::text)?,
             18 => replace(&mut section, Replace::regex)?,
+            code @ 24..=27 => Normalizer::Spaces(Spaces {
+                dummy_prefix: code & 1 != 0,
+                remove_extra: code & 2 != 0,
+            }),
             _ => return Err(section.fault("unknown step")),
         });
         if steps.len() > MAX_NORMALIZER_STEPS {

@@ -9,6 +9,7 @@
 
 mod aligned;
 mod nfc;
+mod spaces;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -23,6 +24,8 @@ use crate::pattern::{Gaps, Pattern, PatternError};
 pub(crate) use aligned::{Alignment, Text};
 use aligned::{by_char, last_char};
 pub(crate) use nfc::last_settled_cut;
+pub(crate) use spaces::SPACE_SYMBOL;
+pub use spaces::Spaces;
 
 /// Limit on the number of steps of a model's normalizer, since a regex costs milliseconds to compile.
 pub(crate) const MAX_STEPS: usize = 64;
@@ -57,6 +60,8 @@ pub enum Normalizer {
     Prepend(Arc<str>),
     /// Replaces matches.
     Replace(Replace),
+    /// Replaces spaces as SentencePiece does.
+    Spaces(Spaces),
     /// Several steps, one after another.
     Sequence(Arc<[Normalizer]>),
 }
@@ -200,6 +205,7 @@ impl fmt::Display for Normalizer {
             Normalizer::Strip { .. } => "Strip",
             Normalizer::Prepend(_) => "Prepend",
             Normalizer::Replace(_) => "Replace",
+            Normalizer::Spaces(_) => "SentencePiece",
             Normalizer::Sequence(steps) => {
                 let names: Vec<String> = steps.iter().map(ToString::to_string).collect();
                 return f.write_str(&names.join(", "));
@@ -261,6 +267,14 @@ impl Normalizer {
         self.apply_to(Text::new(text)).bytes
     }
 
+    /// Returns the normalized content of an added token, to which [`Spaces`] add nothing.
+    pub(crate) fn apply_to_token<'t>(&self, content: &'t [u8]) -> Cow<'t, [u8]> {
+        match self {
+            Normalizer::Spaces(_) => Spaces::default().apply(Text::new(content)).bytes,
+            _ => self.apply(content),
+        }
+    }
+
     /// Like [`Normalizer::apply`]; also updates the alignment of the text, if it is recorded.
     pub(crate) fn apply_to<'t>(&self, text: Text<'t>) -> Text<'t> {
         match self {
@@ -294,6 +308,7 @@ impl Normalizer {
             Normalizer::Strip { left, right } => strip(text, *left, *right),
             Normalizer::Prepend(prefix) => text.prepended(prefix),
             Normalizer::Replace(replace) => replace.apply(text),
+            Normalizer::Spaces(spaces) => spaces.apply(text),
             Normalizer::Sequence(steps) => {
                 steps.iter().fold(text, |text, step| step.apply_to(text))
             }

@@ -23,6 +23,9 @@
 //! (see [`Symbols`](crate::Symbols)). Where `tokenizers` drops a byte or character that is not a token, because
 //! the file names no unknown token, encoding fails here.
 //!
+//! A SentencePiece model is written with the components that give the same ids. Its special tokens then decode
+//! to their own text, as in `tokenizers`.
+//!
 //! `continuing_subword_prefix` and `end_of_word_suffix` are part of the tokens, and of decoded text unless the
 //! decoder replaces them, as in `tokenizers`. The right token of a merge must start with the prefix.
 //!
@@ -43,6 +46,7 @@ mod pre_tokenizer;
 mod ranks;
 mod read;
 mod regex_dialect;
+mod sentencepiece;
 mod verify;
 mod vocabulary;
 mod write;

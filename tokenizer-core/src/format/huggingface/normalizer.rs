@@ -126,6 +126,12 @@ fn step_json(step: &Normalizer) -> Result<Json, HuggingFaceError> {
                 ("content", replace.content().into()),
             ])
         }
+        Normalizer::Spaces(_) => {
+            return Err(HuggingFaceError::Unsupported {
+                path: "normalizer".into(),
+                component: name,
+            });
+        }
         _ => object([kind]),
     })
 }

@@ -7,6 +7,7 @@ use super::json::{Json, object};
 use super::normalizer::normalizer_json;
 use super::read::read;
 use super::regex_dialect::to_oniguruma;
+use super::sentencepiece::in_components;
 use super::verify::verify;
 use super::vocabulary::is_symbol;
 use crate::byte_level::{bytes_of, spell};
@@ -28,6 +29,7 @@ use crate::token::TokenId;
 /// If the pattern has no equivalent in Oniguruma, two tokens have the same bytes, or the spelling of
 /// a special token clashes with that of another token.
 pub fn write(model: &Model) -> Result<Vec<u8>, HuggingFaceError> {
+    let model = &*in_components(model)?;
     if let Some(id) = model.vocab().repeated().next() {
         let bytes = model.vocab().token(id).unwrap_or_default().to_vec();
         let first = model.vocab().id(&bytes).unwrap_or(id);
