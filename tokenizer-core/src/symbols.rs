@@ -92,6 +92,7 @@ impl Symbols {
     }
 
     /// Returns whether a token can be a first symbol: a byte or character, with or without affixes.
+    #[cfg(feature = "huggingface")]
     pub(crate) fn is_symbol(&self, token: &[u8]) -> bool {
         let without_prefix = token.strip_prefix(&self.continuing_subword_prefix[..]);
         [Some(token), without_prefix]
