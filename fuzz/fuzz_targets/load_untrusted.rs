@@ -293,8 +293,8 @@ fn check(model: &Model, text: &[u8], with_json: bool) {
     let texts = [text, TEXT, b"", b"\xFF\xC3 abc \xE2\x82", &[b'a'; 100]];
     let encoded = texts.map(|text| ids_of_text(&tokenizer, text));
     let sets = [model.special_set(&[""; 0]), model.all_specials()];
-    for (text, ids) in texts.iter().zip(encoded.iter().flatten()) {
-        for (allowed, ids) in sets.iter().zip(ids) {
+    for (text, ids) in texts.iter().zip(&encoded) {
+        for (allowed, ids) in sets.iter().zip(ids.iter().flatten()) {
             assert_ids(&tokenizer, allowed, text, ids, "a loaded model");
         }
     }
