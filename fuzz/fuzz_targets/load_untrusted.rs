@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use tokenizer_core::Normalizer;
 use tokenizer_core::format::huggingface::Companions;
-use tokenizer_core::format::{huggingface, native, tiktoken};
+use tokenizer_core::format::{huggingface, native, tekken, tiktoken};
 use tokenizer_core::{
     Gaps, Merge, Merges, Merging, Model, Pattern, PatternName, SpecialToken, SpecialTokens,
 };
@@ -31,7 +31,37 @@ struct Files {
     json: Vec<Vec<u8>>,
     vocab: Vec<u8>,
     merges: Vec<u8>,
-    config: Vec<u8>,
+    tekken: Vec<Vec<u8>>,
+    configs: Vec<Vec<u8>>,
+}
+
+/// Valid files named `tokenizer_config.json`.
+const CONFIGS: [&str; 5] = [
+    CONFIG,
+    r#"{"tokenizer_class": "RobertaTokenizer", "add_prefix_space": true, "bos_token": "<s>",
+        "added_tokens_decoder": {"300": {"content": "<s>", "lstrip": true, "special": true}}}"#,
+    r#"{"tokenizer_class": "WhisperTokenizer", "additional_special_tokens": ["<|startoftranscript|>"]}"#,
+    r#"{"tokenizer_class": "LlamaTokenizer", "legacy": true, "pad_token": {"__type": "AddedToken",
+        "content": "<pad>"}, "chat_template": "{{ x }}"}"#,
+    r#"{"tokenizer_class": "TikTokenTokenizer", "bos_token": "[BOS]", "auto_map": {"AutoTokenizer":
+        ["a.TikTokenTokenizer", null]}, "added_tokens_decoder": {"261": {"content": "[BOS]"}}}"#,
+];
+
+/// A `tekken.json` with the ranks of a model.
+fn tekken_of(model: &Model) -> Vec<u8> {
+    let ranks = String::from_utf8(tiktoken::write(model).expect("ranks")).expect("text");
+    let entries = ranks.lines().map(|line| {
+        let (token, rank) = line.split_once(' ').expect("two words");
+        format!(r#"{{"rank": {rank}, "token_bytes": "{token}", "token_str": null}}"#)
+    });
+    let entries: Vec<String> = entries.collect();
+    let (size, entries) = (entries.len() + 3, entries.join(", "));
+    let special = r#"[{"rank": 0, "token_str": "<s>", "is_control": true}]"#;
+    let config = format!(
+        r#"{{"pattern": "\\S+|\\s+", "num_vocab_tokens": 0, "default_vocab_size": {size},
+        "default_num_special_tokens": 3, "version": "v13"}}"#
+    );
+    format!(r#"{{"config": {config}, "vocab": [{entries}], "special_tokens": {special}}}"#).into()
 }
 
 const CONFIG: &str = r#"{"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>", "eos_token":
@@ -64,12 +94,18 @@ static FILES: LazyLock<Files> = LazyLock::new(|| {
         tiktoken: tiktoken.collect(),
         vocab: include_bytes!("../../fixtures/gpt2_style/vocab.json").to_vec(),
         merges: include_bytes!("../../fixtures/gpt2_style/merges.txt").to_vec(),
-        config: CONFIG.as_bytes().to_vec(),
+        tekken: vec![tekken_of(&models[0])],
+        configs: CONFIGS.map(|config| config.as_bytes().to_vec()).to_vec(),
         models,
     };
     for model in &files.models {
         check(model, b"any text", true);
     }
+    check(
+        &tekken::read(&files.tekken[0]).expect("a model"),
+        b"any text",
+        true,
+    );
     assert!(files.json.len() > 1 && files.tiktoken.len() > 1);
     files
 });
@@ -120,7 +156,7 @@ fn models() -> Vec<Model> {
 
 fuzz_target!(|input: &[u8]| {
     let mut input = Input::new(input);
-    let kind = input.below(9);
+    let kind = input.below(10);
     // Writing a tokenizer.json is by far the slowest step.
     let with_json = input.below(8) == 0 || (4..8).contains(&kind);
     let text_length = input.below(64);
@@ -144,15 +180,13 @@ fuzz_target!(|input: &[u8]| {
             let pattern = Pattern::named(PatternName::ALL[input.below(4)]);
             tiktoken::read(&any_or(&mut input, &files.tiktoken), pattern).ok()
         }
-        4..=6 => huggingface::read(&any_or(&mut input, &files.json)).ok(),
+        4..7 => huggingface::read(&any_or(&mut input, &files.json)).ok(),
         7 => {
-            let file = any_or(&mut input, &files.json);
-            let companions = Companions {
-                tokenizer_config: Some(changed(&files.config, &files.json, &mut input)),
-                ..Companions::default()
-            };
-            huggingface::read_folder(&file, &companions).ok()
+            let bytes = any_or(&mut input, &files.tekken);
+            let _ = tekken::is_tekken(&bytes);
+            tekken::read(&bytes).ok()
         }
+        8 => read_folder(files, &mut input),
         _ => {
             let vocab = changed(&files.vocab, &files.json, &mut input);
             let merges = changed(&files.merges, &files.json, &mut input);
@@ -166,6 +200,38 @@ fuzz_target!(|input: &[u8]| {
         check(&model, &text, with_json);
     }
 });
+
+/// Reads a folder: a `tokenizer.json` or the pair of files, with a `tokenizer_config.json`.
+fn read_folder(files: &Files, input: &mut Input<'_>) -> Option<Model> {
+    let config = &files.configs[input.below(files.configs.len())];
+    let companions = Companions {
+        tokenizer_config: Some(changed(config, &files.configs, input)),
+        ..Companions::default()
+    };
+    let _ = huggingface::read_rank_specials(&companions, 261);
+    let model = match input.below(2) {
+        0 => {
+            let file = &files.json[input.below(files.json.len())];
+            huggingface::read_folder(&changed(file, &files.json, input), &companions).ok()?
+        }
+        _ => {
+            let merges = changed(&files.merges, &files.json, input);
+            let read = huggingface::read_gpt2_folder(&files.vocab, &merges, &companions);
+            read.ok()?.0
+        }
+    };
+    let config = huggingface::write_config(&model, &companions);
+    if let (Ok(file), Ok(config)) = (huggingface::write(&model), config) {
+        let tokenizer_config = Some(config);
+        let companions = Companions {
+            tokenizer_config,
+            ..Companions::default()
+        };
+        let again = huggingface::read_folder(&file, &companions).expect("a written folder");
+        assert_eq!(again, huggingface::read(&file).expect("a written file"));
+    }
+    Some(model)
+}
 
 /// Mutates a file: overwrites, inserts and removes bytes, sets 32-bit numbers, and copies parts of the
 /// file or another one.

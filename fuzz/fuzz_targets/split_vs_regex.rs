@@ -131,7 +131,10 @@ fuzz_target!(|input: &[u8]| {
     let mut last = LAST.lock().unwrap();
     if last.as_ref().is_none_or(|(known, _)| *known != chain) {
         let patterns = random_chain::compile(&chain).ok();
-        *last = Some((chain, patterns.filter(|[scanner, _]| !scanner.uses_regex_engine())));
+        *last = Some((
+            chain,
+            patterns.filter(|[scanner, _]| !scanner.uses_regex_engine()),
+        ));
     }
     if let Some((_, Some([scanner, regex]))) = &*last {
         // Short, since the oracle takes quadratic time for some look-aheads.

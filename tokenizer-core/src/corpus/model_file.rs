@@ -89,8 +89,9 @@ const TEKKEN: &str = "tekken.json";
 /// What a file of ranks does not store.
 ///
 /// The files of r50k_base, p50k_base, cl100k_base and o200k_base are recognised by their SHA-256, and have
-/// the pattern and special tokens of these encodings. Options take precedence: a pattern replaces the
-/// published one, and a special token replaces published ones of the same text or id.
+/// the pattern and special tokens of these encodings. So are those of Kimi K2 and Llama 3, which have a
+/// pattern only. Options take precedence: a pattern replaces the published one, and a special token replaces
+/// published ones of the same text or id.
 #[derive(Clone, Debug, Default)]
 pub struct RankOptions {
     /// The pattern. Required unless the file is recognised.

@@ -22,7 +22,7 @@ pub(super) struct RankFile {
 }
 
 /// Hashes as in tiktoken's `openai_public.py`.
-static RANK_FILES: [RankFile; 5] = [
+static RANK_FILES: [RankFile; 6] = [
     RankFile {
         name: "r50k_base",
         bytes: 835_554,
@@ -50,6 +50,14 @@ static RANK_FILES: [RankFile; 5] = [
         sha256: "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d",
         cached: "fb374d419588a4632f3f557e76b4b70aebbca790",
         pattern: "o200k",
+    },
+    // Llama 3's `tokenizer.model`. The special tokens of 3.0 and 3.1 have different names.
+    RankFile {
+        name: "",
+        bytes: 2_183_982,
+        sha256: "82e9d31979e92ab929cd544440f129d9ecd797b69e327f80f17e1c50d5551b55",
+        cached: "",
+        pattern: r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
     },
     // Kimi K2's `tiktoken.model`. Its special tokens are in its `tokenizer_config.json`.
     RankFile {

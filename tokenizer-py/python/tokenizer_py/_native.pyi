@@ -709,8 +709,9 @@ class Tokenizer:
             OSError: a file cannot be read.
             Exception: any exception of the iterator or of `progress`.
 
-            >>> larger = tokenizer.extend(iterator=["tokenizers"] * 9, vocab_size=tokenizer.vocab_size + 1)
-            >>> larger.vocab_size == tokenizer.vocab_size + 1
+            >>> size = tokenizer.vocab_size + 1
+            >>> larger = tokenizer.extend(iterator=["tokenizers"] * 9, vocab_size=size, keep_special_ids=True)
+            >>> larger.vocab_size == size
             True
         """
     def add_tokens(

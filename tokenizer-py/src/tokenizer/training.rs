@@ -153,8 +153,9 @@ impl Tokenizer {
     ///     OSError: a file cannot be read.
     ///     Exception: any exception of the iterator or of `progress`.
     ///
-    ///     >>> larger = tokenizer.extend(iterator=["tokenizers"] * 9, vocab_size=tokenizer.vocab_size + 1)
-    ///     >>> larger.vocab_size == tokenizer.vocab_size + 1
+    ///     >>> size = tokenizer.vocab_size + 1
+    ///     >>> larger = tokenizer.extend(iterator=["tokenizers"] * 9, vocab_size=size, keep_special_ids=True)
+    ///     >>> larger.vocab_size == size
     ///     True
     #[pyo3(signature = (
         *, files = None, iterator = None, counts = None, vocab_size, min_frequency = 1,
