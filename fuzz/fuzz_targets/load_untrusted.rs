@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use tokenizer_core::Normalizer;
 use tokenizer_core::format::huggingface::Companions;
-use tokenizer_core::format::{huggingface, native, tekken, tiktoken};
+use tokenizer_core::format::{huggingface, native, sentencepiece, tekken, tiktoken};
 use tokenizer_core::{
     Gaps, Merge, Merges, Merging, Model, Pattern, PatternName, SpecialToken, SpecialTokens,
 };
@@ -33,6 +33,7 @@ struct Files {
     merges: Vec<u8>,
     tekken: Vec<Vec<u8>>,
     configs: Vec<Vec<u8>>,
+    sentencepiece: Vec<Vec<u8>>,
 }
 
 /// Valid files named `tokenizer_config.json`.
@@ -96,6 +97,10 @@ static FILES: LazyLock<Files> = LazyLock::new(|| {
         merges: include_bytes!("../../fixtures/gpt2_style/merges.txt").to_vec(),
         tekken: vec![tekken_of(&models[0])],
         configs: CONFIGS.map(|config| config.as_bytes().to_vec()).to_vec(),
+        sentencepiece: vec![
+            include_bytes!("../../fixtures/sentencepiece/fallback.model").to_vec(),
+            include_bytes!("../../fixtures/sentencepiece/unknown.model").to_vec(),
+        ],
         models,
     };
     for model in &files.models {
@@ -154,7 +159,27 @@ fn models() -> Vec<Model> {
     vec![by_ranks, few, many, none]
 }
 
+/// Inputs with this prefix are SentencePiece models, so that older inputs keep their meaning.
+const SENTENCEPIECE: &[u8] = b"SPM";
+
+/// Reads a changed SentencePiece model, or the input itself.
+fn check_sentencepiece(input: &mut Input<'_>) {
+    let with_json = input.below(8) == 0;
+    let files = &FILES.sentencepiece;
+    let bytes = match input.below(4) {
+        0 => input.take(usize::MAX).to_vec(),
+        _ => changed(&files[input.below(files.len())].clone(), files, input),
+    };
+    let _ = sentencepiece::is_model(&bytes);
+    if let Ok(model) = sentencepiece::read(&bytes) {
+        check(&model, b"  \xE2\x96\x81 <sep>ing <s>", with_json);
+    }
+}
+
 fuzz_target!(|input: &[u8]| {
+    if let Some(rest) = input.strip_prefix(SENTENCEPIECE) {
+        return check_sentencepiece(&mut Input::new(rest));
+    }
     let mut input = Input::new(input);
     let kind = input.below(10);
     // Writing a tokenizer.json is by far the slowest step.

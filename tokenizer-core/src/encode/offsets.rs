@@ -33,8 +33,8 @@ impl Request<'_> {
     /// has the range of the first of them, and an inserted one that of the character before it, or
     /// after it at the start of the text. So the ranges of two tokens may be equal or overlap, and
     /// some characters may be in no range. If normalization reorders combining marks, the first
-    /// mark after reordering has the range of the first mark before, and so on. No range is empty
-    /// before it is trimmed.
+    /// mark after reordering has the range of the first mark before, and so on. Before it is trimmed, only the
+    /// range of the prefix that SentencePiece puts before a text is empty.
     /// If any text changes, 16 more bytes of memory are used for each of its bytes.
     ///
     /// If the model's [`PostProcessor`](crate::PostProcessor) trims offsets, ranges do not include the
