@@ -66,7 +66,10 @@ def random_processor(chosen: random.Random) -> dict | None:
     kind = chosen.choice(kinds)
     if kind is not None and chosen.random() < 0.3:
         steps = [kind] if kind is byte_level else [byte_level, kind]
-        kind = {"type": "Sequence", "processors": chosen.sample(steps, len(steps))}
+        steps = chosen.sample(steps, len(steps))
+        # Offsets are trimmed first, or not at all: other orders are refused.
+        steps[1:] = [step | {"trim_offsets": False} if "trim_offsets" in step else step for step in steps[1:]]
+        kind = {"type": "Sequence", "processors": steps}
     return kind
 
 

@@ -46,5 +46,5 @@ fn every_command_of_the_guides_runs() {
         assert!(output.status.success(), "{}: {stderr}", page.display());
         run += 1;
     }
-    assert_eq!(run, 6);
+    assert!(run > 5, "only {run} pages");
 }

@@ -479,7 +479,8 @@ class Tokenizer:
         Returns:
             tuple[list[int], list[tuple[int, int]]]: the ids, and the start and end of each. For a `str`,
             ranges are in characters; a token with part of a character covers the whole character, so
-            ranges may overlap. For `bytes`, ranges are in bytes.
+            ranges may overlap. For `bytes`, ranges are in bytes. If the model's file has `trim_offsets`,
+            ranges exclude the spaces at the ends of tokens.
 
         Raises:
             TypeError, UnicodeEncodeError, ValueError: as `encode`.
