@@ -154,7 +154,8 @@ def random_pre_tokenizer(chosen: random.Random, is_byte_level: bool) -> dict | N
 
 
 def decoder_step(chosen: random.Random) -> dict:
-    kind = chosen.choice(["Replace", "Replace", "ByteFallback", "Fuse", "Strip", "Metaspace", "BPEDecoder", "ByteLevel"])
+    kinds = ["Replace", "Replace", "ByteFallback", "Fuse", "Strip", "Metaspace", "BPEDecoder", "ByteLevel", "WordPiece"]
+    kind = chosen.choice(kinds)
     if kind == "Replace":
         string = {"String": chosen.choice(["\u2581", " ", "a", "th", "\u0120"])}
         pattern = chosen.choice([string, string, {"Regex": chosen.choice([r"\u2581+", "[ab]"])}])
@@ -165,7 +166,9 @@ def decoder_step(chosen: random.Random) -> dict:
     if kind == "Metaspace":
         return metaspace_step(chosen)
     if kind == "BPEDecoder":
-        return {"type": kind, "suffix": chosen.choice(["</w>", "", "e"])}
+        return {"type": kind, "suffix": chosen.choice(["</w>", "e", "\u2581", "\u0120"])}
+    if kind == "WordPiece":
+        return {"type": kind, "prefix": chosen.choice(["##", "", "t"]), "cleanup": flag(chosen)}
     if kind == "ByteLevel":
         return byte_level(chosen)
     return {"type": kind}
@@ -173,8 +176,8 @@ def decoder_step(chosen: random.Random) -> dict:
 
 def random_decoder(chosen: random.Random, is_byte_level: bool) -> dict | None:
     chance = chosen.random()
-    if chance < 0.1:
-        steps = [decoder_step(chosen) for _ in range(chosen.randint(1, 3))]
+    if chance < 0.4:
+        steps = [decoder_step(chosen) for _ in range(chosen.choice([0, 1, 1, 2, 3, 5]))]
     elif is_byte_level:
         steps = [byte_level(chosen)]
     else:
@@ -182,8 +185,6 @@ def random_decoder(chosen: random.Random, is_byte_level: bool) -> dict | None:
         strip = {"type": "Strip", "content": " ", "start": 1, "stop": 0}
         steps = [replace, {"type": "ByteFallback"}, {"type": "Fuse"}, strip]
         steps = [step for step in steps if flag(chosen, 0.8)]
-        while steps and steps[-1]["type"] == "Strip" and {"type": "Fuse"} not in steps:
-            steps.pop()
     if len(steps) == 1 and flag(chosen):
         return steps[0]
     if chance > 0.97:
