@@ -197,14 +197,15 @@ def random_processor(chosen: random.Random, vocab: dict[str, int]) -> dict | Non
     tokens = chosen.sample(sorted(vocab), 3)
     ends = {"cls": [tokens[0], vocab[tokens[0]]], "sep": [tokens[1], vocab[tokens[1]]]}
     kind = chosen.choice([None, "ByteLevel", "RobertaProcessing", "BertProcessing"] + 3 * ["TemplateProcessing"])
-    # Offsets are trimmed in tests of their own.
-    byte_level = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": False, "use_regex": True}
+    trims = [flag(chosen), flag(chosen)]
+    prefix = flag(chosen)
+    byte_level = {"type": "ByteLevel", "add_prefix_space": prefix, "trim_offsets": trims[0], "use_regex": True}
     if kind is None:
         return None
     if kind == "TemplateProcessing":
         made = random_template(chosen, [[vocab[token] for token in tokens], [vocab[tokens[0]]], []])
     elif kind == "RobertaProcessing":
-        made = {"type": kind, "trim_offsets": False, "add_prefix_space": flag(chosen), **ends}
+        made = {"type": kind, "trim_offsets": trims[1], "add_prefix_space": flag(chosen), **ends}
     elif kind == "BertProcessing":
         made = {"type": kind, **ends}
     else:
