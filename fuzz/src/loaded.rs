@@ -92,5 +92,12 @@ fn ids_of_text(tokenizer: &Tokenizer, text: &[u8]) -> Option<[Vec<TokenId>; 2]> 
         assert_eq!(decoded, model.sections(text).concat());
     }
     model.decode(&special).expect("the ids exist");
+    let mut stream = model.decode_stream();
+    let mut streamed = String::new();
+    for &id in &special {
+        stream.push(id, &mut streamed).expect("the ids exist");
+    }
+    stream.finish(&mut streamed);
+    assert_eq!(model.decode_lossy(&special), Ok(streamed), "decoded as a stream");
     Some([ids, special])
 }

@@ -53,13 +53,19 @@ const REGEXES: [&str; 8] = [
     r#""String": "a""#,
     r#""String": "▁""#,
 ];
-const DECODERS: [&str; 6] = [
+const DECODERS: [&str; 12] = [
     r#"{"type": "Fuse"}"#,
     r#"{"type": "ByteFallback"}"#,
     r#"{"type": "Replace", "pattern": {"String": "▁"}, "content": " "}"#,
     r#"{"type": "Replace", "pattern": {"String": "a"}, "content": "xyz"}"#,
     r#"{"type": "Strip", "content": " ", "start": 1, "stop": 0}"#,
     r#"{"type": "Strip", "content": "a", "start": 2, "stop": 1}"#,
+    r#"{"type": "Replace", "pattern": {"Regex": "[ab]+"}, "content": "é"}"#,
+    r#"{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true}"#,
+    r#"{"type": "BPEDecoder", "suffix": "b"}"#,
+    r#"{"type": "WordPiece", "prefix": "a", "cleanup": true}"#,
+    r#"{"type": "WordPiece", "prefix": "##", "cleanup": false}"#,
+    r#"{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true}"#,
 ];
 const ADDED: [&str; 14] = [
     "<s>", "</s>", "<unk>", "a", "ab", "é", "É", "▁", " ", "\\n", "e\\u0301", "中", "<0x41>", "s>x",
@@ -113,6 +119,7 @@ pub fn file(input: &mut Input<'_>) -> String {
     let mut decoders = list(input, 4, |input| {
         DECODERS[input.below(DECODERS.len())].to_owned()
     });
+    let mut byte_level_decoder = None;
     if !is_text {
         let byte_level = |input: &mut Input<'_>| {
             let [prefix, regex] = [0; 2].map(|_| input.below(2) == 0);
@@ -121,9 +128,15 @@ pub fn file(input: &mut Input<'_>) -> String {
             )
         };
         steps.insert(input.below(steps.len() + 1), byte_level(input));
-        decoders = vec![byte_level(input)];
+        byte_level_decoder = Some(byte_level(input));
     }
     let processor = processor(input, known.len().max(1));
+    // Decoders for text may follow or replace that of byte-level tokens.
+    match byte_level_decoder {
+        Some(only) if input.below(4) > 0 => decoders = vec![only],
+        Some(first) if input.below(2) > 0 => decoders.insert(0, first),
+        _ => {}
+    }
     format!(
         r#"{{"version": "1.0", "truncation": null, "padding": null, "added_tokens": [{}],
         "normalizer": {{"type": "Sequence", "normalizers": [{}]}},

@@ -36,7 +36,6 @@ pub(crate) fn byte_of(spelling: char) -> Option<u8> {
 }
 
 /// Maps bytes to characters.
-#[cfg(feature = "huggingface")]
 pub(crate) fn spell(bytes: &[u8]) -> String {
     bytes.iter().map(|&byte| spelling_of(byte)).collect()
 }

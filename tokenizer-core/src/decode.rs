@@ -1,8 +1,9 @@
 //! Decoding: ids to bytes, to a string, or to a stream of text.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::sync::Arc;
 
+use crate::byte_level::spell;
 use crate::model::Model;
 use crate::simd::{SHORT, advise_huge_pages, append_short_tokens};
 use crate::text_decoder::{DecodedText, Invalid, TextDecoder};
@@ -127,21 +128,33 @@ impl Model {
     ) -> Result<(), UnknownToken> {
         let mut text = decoder.start();
         for (position, &id) in ids.iter().enumerate() {
-            let Some(token) = self.token(id) else {
-                text.end_run(decoder, invalid, bytes);
+            let Some(token) = self.token_text(decoder, id) else {
+                text.finish(decoder, invalid, bytes);
                 return Err(UnknownToken { id, position });
             };
             if skipped.binary_search(&id).is_err() {
-                text.push(decoder, token, self.is_surface(decoder, id), invalid, bytes);
+                let is_surface = self.is_surface(decoder, id);
+                text.push(decoder, &token, is_surface, invalid, bytes);
             }
         }
-        text.end_run(decoder, invalid, bytes);
+        text.finish(decoder, invalid, bytes);
         Ok(())
+    }
+
+    /// Returns a token in the form that the decoder reads.
+    fn token_text(&self, decoder: &TextDecoder, id: TokenId) -> Option<Cow<'_, [u8]>> {
+        if !decoder.is_spelled() {
+            return self.token(id).map(Cow::from);
+        }
+        match self.specials().by_id(id) {
+            Some(special) => Some(special.normalized_content(self.normalizer())),
+            None => Some(spell(self.vocab().token(id)?).into_bytes().into()),
+        }
     }
 
     /// Whether the bytes of a token are the text that a special token decodes to, not its content.
     fn is_surface(&self, decoder: &TextDecoder, id: TokenId) -> bool {
-        decoder.sentencepiece
+        matches!(decoder, TextDecoder::SentencePiece(_))
             && self.vocab().token(id).is_none()
             && (self.specials().by_id(id))
                 .is_some_and(|token| token.special && token.decoded.is_some())
@@ -167,7 +180,7 @@ impl Model {
 
     /// Decodes `ids` to a string. Each maximal invalid sequence of bytes becomes one U+FFFD, as in Python. If
     /// the model has a [`TextDecoder`], each byte of adjacent byte-fallback tokens that are not UTF-8 together
-    /// becomes one, as in `tokenizers`.
+    /// becomes one, as in `tokenizers`, before later steps.
     ///
     /// # Errors
     /// As [`Model::decode`].
@@ -206,8 +219,9 @@ impl Model {
 
 /// Decodes one id at a time to text, without splitting characters.
 ///
-/// Bytes that may start a character are held back until the character is complete or invalid. The whole text
-/// equals that of [`Model::decode_lossy`] for all ids.
+/// Bytes that may start a character are held back until the character is complete or invalid, and with a
+/// [`TextDecoder`], text that later tokens may change: all of it, if a step that needs the whole text follows
+/// `Fuse` or `ByteLevel`. The whole text equals that of [`Model::decode_lossy`] for all ids.
 ///
 /// ```
 /// use tokenizer_core::{Merges, Model, Pattern};
@@ -251,20 +265,22 @@ impl<M: Borrow<Model>> DecodeStream<M> {
     /// # Errors
     /// If the id is not in the vocabulary. The decoder and `text` are then unchanged.
     pub fn push(&mut self, id: TokenId, text: &mut String) -> Result<(), UnknownToken> {
-        let token = self.model.borrow().token(id).ok_or(UnknownToken {
+        let model = self.model.borrow();
+        let unknown = UnknownToken {
             id,
             position: self.position,
-        })?;
-        self.position += 1;
+        };
         let mut decoded = Vec::new();
-        let token = match self.model.borrow().text_decoder() {
-            None => token,
+        let token = match model.text_decoder() {
+            None => model.token(id).ok_or(unknown)?,
             Some(decoder) => {
-                let is_surface = self.model.borrow().is_surface(decoder, id);
-                (self.state).push(decoder, token, is_surface, Invalid::Replace, &mut decoded);
+                let token = model.token_text(decoder, id).ok_or(unknown)?;
+                let is_surface = model.is_surface(decoder, id);
+                (self.state).push(decoder, &token, is_surface, Invalid::Replace, &mut decoded);
                 &decoded
             }
         };
+        self.position += 1;
         // Fast path: a token of whole characters.
         if self.held.is_empty()
             && let Ok(token) = std::str::from_utf8(token)
@@ -293,13 +309,9 @@ impl<M: Borrow<Model>> DecodeStream<M> {
     /// Ends the text. An incomplete character becomes one U+FFFD.
     pub fn finish(mut self, text: &mut String) {
         if let Some(decoder) = self.model.borrow().text_decoder() {
-            let mut rest = Vec::new();
-            self.state.end_run(decoder, Invalid::Replace, &mut rest);
-            text.push_str(&String::from_utf8_lossy(&rest));
+            (self.state).finish(decoder, Invalid::Replace, &mut self.held);
         }
-        if !self.held.is_empty() {
-            text.push(char::REPLACEMENT_CHARACTER);
-        }
+        text.push_str(&String::from_utf8_lossy(&self.held));
     }
 }
 

@@ -138,7 +138,7 @@ pub use rewrite::{Metaspace, PrependScheme, RewriteStep};
 pub use simd::advise_huge_pages;
 pub use special::{SpecialSet, SpecialToken, SpecialTokens, SpecialTokensError};
 pub use symbols::{Symbols, SymbolsError};
-pub use text_decoder::TextDecoder;
+pub use text_decoder::{DecodeStep, PieceDecoder, TextDecoder};
 pub use token::{Count, MAX_TOKEN_ID, Pair, TokenId};
 pub use tokenizer::{Tokenizer, TokenizerBuilder};
 pub use train::{

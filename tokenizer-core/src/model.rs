@@ -469,7 +469,7 @@ impl Model {
         &self.post_processor
     }
 
-    /// Returns the decoder of a model whose tokens are not decoded to their own bytes.
+    /// Returns the decoder of a model in which text is not the bytes of the tokens, joined.
     #[must_use]
     pub fn text_decoder(&self) -> Option<&TextDecoder> {
         self.text_decoder.as_ref()

@@ -46,7 +46,7 @@ FALLBACK = [f"<0x{byte:02X}>" for byte in range(256)]
 
 
 @functools.lru_cache(maxsize=None)
-def trained(kind: str) -> str:
+def trained(kind: str, prefix: str, suffix: str) -> str:
     """The ``model`` of a small vocabulary, whose tokens are bytes or text, as JSON."""
     if kind == "gpt2":
         folder = SHARED / "vocabs" / "gpt2"
@@ -54,7 +54,9 @@ def trained(kind: str) -> str:
         merges = [line.split(" ") for line in lines if line]
         return json.dumps({"vocab": json.loads((folder / "vocab.json").read_text("utf-8")), "merges": merges})
     byte_level = kind in ("bytes", "few bytes")
-    model = Tokenizer(models.BPE())
+    affixes = {"continuing_subword_prefix": prefix, "end_of_word_suffix": suffix}
+    affixes = {name: affix for name, affix in affixes.items() if affix}
+    model = Tokenizer(models.BPE(**affixes))
     model.pre_tokenizer = {
         "bytes": pre_tokenizers.ByteLevel(add_prefix_space=False),
         "few bytes": pre_tokenizers.ByteLevel(add_prefix_space=False),
@@ -66,6 +68,7 @@ def trained(kind: str) -> str:
         initial_alphabet=ALPHABET if kind == "bytes" else [],
         limit_alphabet=256 if byte_level else 120,
         show_progress=False,
+        **affixes,
     )
     lines = (FIXTURES / "corpus.txt").read_text("utf-8").splitlines(keepends=True)
     model.train_from_iterator(lines, trainer)
@@ -154,7 +157,8 @@ def random_pre_tokenizer(chosen: random.Random, is_byte_level: bool) -> dict | N
 
 
 def decoder_step(chosen: random.Random) -> dict:
-    kind = chosen.choice(["Replace", "Replace", "ByteFallback", "Fuse", "Strip", "Metaspace", "BPEDecoder", "ByteLevel"])
+    kinds = ["Replace", "Replace", "ByteFallback", "Fuse", "Strip", "Metaspace", "BPEDecoder", "ByteLevel", "WordPiece"]
+    kind = chosen.choice(kinds)
     if kind == "Replace":
         string = {"String": chosen.choice(["\u2581", " ", "a", "th", "\u0120"])}
         pattern = chosen.choice([string, string, {"Regex": chosen.choice([r"\u2581+", "[ab]"])}])
@@ -165,7 +169,9 @@ def decoder_step(chosen: random.Random) -> dict:
     if kind == "Metaspace":
         return metaspace_step(chosen)
     if kind == "BPEDecoder":
-        return {"type": kind, "suffix": chosen.choice(["</w>", "", "e"])}
+        return {"type": kind, "suffix": chosen.choice(["</w>", "e", "\u2581", "\u0120"])}
+    if kind == "WordPiece":
+        return {"type": kind, "prefix": chosen.choice(["##", "", "t"]), "cleanup": flag(chosen)}
     if kind == "ByteLevel":
         return byte_level(chosen)
     return {"type": kind}
@@ -173,8 +179,8 @@ def decoder_step(chosen: random.Random) -> dict:
 
 def random_decoder(chosen: random.Random, is_byte_level: bool) -> dict | None:
     chance = chosen.random()
-    if chance < 0.1:
-        steps = [decoder_step(chosen) for _ in range(chosen.randint(1, 3))]
+    if chance < 0.4:
+        steps = [decoder_step(chosen) for _ in range(chosen.choice([0, 1, 1, 2, 3, 5]))]
     elif is_byte_level:
         steps = [byte_level(chosen)]
     else:
@@ -182,8 +188,6 @@ def random_decoder(chosen: random.Random, is_byte_level: bool) -> dict | None:
         strip = {"type": "Strip", "content": " ", "start": 1, "stop": 0}
         steps = [replace, {"type": "ByteFallback"}, {"type": "Fuse"}, strip]
         steps = [step for step in steps if flag(chosen, 0.8)]
-        while steps and steps[-1]["type"] == "Strip" and {"type": "Fuse"} not in steps:
-            steps.pop()
     if len(steps) == 1 and flag(chosen):
         return steps[0]
     if chance > 0.97:
@@ -196,14 +200,15 @@ def random_processor(chosen: random.Random, vocab: dict[str, int]) -> dict | Non
     tokens = chosen.sample(sorted(vocab), 3)
     ends = {"cls": [tokens[0], vocab[tokens[0]]], "sep": [tokens[1], vocab[tokens[1]]]}
     kind = chosen.choice([None, "ByteLevel", "RobertaProcessing", "BertProcessing"] + 3 * ["TemplateProcessing"])
-    # Offsets are trimmed in tests of their own.
-    byte_level = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": False, "use_regex": True}
+    trims = [flag(chosen), flag(chosen)]
+    prefix = flag(chosen)
+    byte_level = {"type": "ByteLevel", "add_prefix_space": prefix, "trim_offsets": trims[0], "use_regex": True}
     if kind is None:
         return None
     if kind == "TemplateProcessing":
         made = random_template(chosen, [[vocab[token] for token in tokens], [vocab[tokens[0]]], []])
     elif kind == "RobertaProcessing":
-        made = {"type": kind, "trim_offsets": False, "add_prefix_space": flag(chosen), **ends}
+        made = {"type": kind, "trim_offsets": trims[1], "add_prefix_space": flag(chosen), **ends}
     elif kind == "BertProcessing":
         made = {"type": kind, **ends}
     else:
@@ -236,7 +241,10 @@ def random_template(chosen: random.Random, ids: list[list[int]]) -> dict:
 
 def random_model(chosen: random.Random, is_byte_level: bool, kinds: dict[bool, list[str]]) -> dict:
     """A trained model, changed in its fields, tokens, merges and ids."""
-    fields = json.loads(trained(chosen.choice(kinds[is_byte_level])))
+    prefix, suffix = chosen.choice([*9 * [("", "")], ("##", ""), ("", "</w>"), ("a", "th"), ("", "e")])
+    kind = chosen.choice(kinds[is_byte_level])
+    fields = json.loads(trained(kind, prefix, suffix))
+    prefix, suffix = (prefix, suffix) if kind != "gpt2" else ("", "")
     vocab, merges = fields["vocab"], fields["merges"]
     special = chosen.sample(["<unk>", "<s>", "</s>"], chosen.randint(0, 3))
     tokens = [*special, *vocab] if flag(chosen) else [*vocab, *special]
@@ -251,7 +259,7 @@ def random_model(chosen: random.Random, is_byte_level: bool, kinds: dict[bool, l
         if flag(chosen):
             tokens = [token for token in tokens if dropped.isdisjoint(token)]
         known = set(tokens)
-        merges = [pair for pair in merges if {*pair, "".join(pair)} <= known]
+        merges = [pair for pair in merges if {*pair, pair[0] + pair[1].removeprefix(prefix)} <= known]
     if flag(chosen, 0.2):
         extra = ["\u4e2d\u4e2d", "thethe", "aaaa", "\u0120\u0120x", "\u2581\u2581x", "\u00c3\u00a9"]
         byte_extra = [token for token in extra if set(token) <= set(ALPHABET)]
@@ -271,10 +279,10 @@ def random_model(chosen: random.Random, is_byte_level: bool, kinds: dict[bool, l
         "type": "BPE",
         "dropout": None,
         "unk_token": chosen.choice([*9 * ["<unk>"], *6 * [None], "the"]),
-        "continuing_subword_prefix": None,
-        "end_of_word_suffix": None,
+        "continuing_subword_prefix": prefix or None,
+        "end_of_word_suffix": suffix or None,
         "fuse_unk": flag(chosen),
-        "byte_fallback": flag(chosen, 0.1 if is_byte_level else 0.5),
+        "byte_fallback": flag(chosen, 0.05 if is_byte_level or prefix or suffix else 0.5),
         "ignore_merges": flag(chosen, 0.3),
         "vocab": dict(zip(tokens, ids)),
         "merges": merges,

@@ -120,11 +120,17 @@ def check_text(ours: Tokenizer, peer: Peer, file: dict, text: str, chosen: rando
 
 
 def check_decoding(ours: Tokenizer, peer: Peer, file: dict, ids: list[int]) -> None:
-    if file["decoder"] is None:
+    if file["decoder"] is None and "ByteLevel" in json.dumps(file["pre_tokenizer"]):
         # Read as ByteLevel.
         return
     for skip in (False, True):
-        want = peer.tokenizer.decode(ids, skip_special_tokens=skip)
+        try:
+            want = peer.tokenizer.decode(ids, skip_special_tokens=skip)
+        except BaseException as error:  # noqa: BLE001
+            # `Strip` of more characters than a token has.
+            if type(error).__name__ != "PanicException" or '"Strip"' not in json.dumps(file["decoder"]):
+                raise
+            continue
         got = ours.decode(ids, skip_special_tokens=skip)
         assert got == want, (ids, skip, got, want)
         decoder = ours.decode_stream(skip_special_tokens=skip)
@@ -190,7 +196,11 @@ def check_file(seed: int, tmp_path) -> collections.Counter:
     except ValueError as error:
         message = str(error).removeprefix(str(path))
         assert "\n" not in message and any(part in message for part in NAMED), message
-        tokenizers.Tokenizer.from_file(str(path))
+        try:
+            tokenizers.Tokenizer.from_file(str(path))
+        except Exception as refused:  # noqa: BLE001
+            # It fails on added tokens that the normalizer empties.
+            assert "pattern.len() must be" in str(refused), refused
         return collections.Counter([f"refused: {message[:110]}"])
     peer = Peer(file)
     chosen = random.Random(seed)

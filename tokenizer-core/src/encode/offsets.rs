@@ -120,8 +120,11 @@ impl Trimmer<'_> {
             leading = 0;
         }
         let begins = |at: usize| self.text.get(at).is_none_or(|byte| byte & 0xC0 != 0x80);
+        // A token may end within a character, which is then skipped as a whole.
+        let last = (end..self.text.len()).find(|&at| begins(at));
+        let last = last.unwrap_or(self.text.len());
         for _ in 0..leading {
-            let next = (start + 1..=end).find(|&at| begins(at));
+            let next = (start + 1..=last).find(|&at| begins(at));
             start = next.unwrap_or(start);
         }
         // If there is less text before the end than the token has spaces, the end stays.
@@ -129,7 +132,7 @@ impl Trimmer<'_> {
         for _ in 0..trailing {
             trimmed = trimmed.and_then(|at| (0..at).rev().find(|&at| begins(at)));
         }
-        start..trimmed.map_or(end, |at| at.max(start))
+        start..trimmed.unwrap_or(end).max(start)
     }
 }
 
@@ -159,6 +162,7 @@ mod tests {
     use crate::normalize::Normalizer;
     use crate::pattern::{Pattern, PatternName};
     use crate::post_processor::PostProcessor;
+    use crate::rewrite::RewriteStep;
     use crate::special::{SpecialToken, SpecialTokens};
     use crate::token::Pair;
     use crate::tokenizer::Tokenizer;
@@ -253,6 +257,23 @@ mod tests {
         for (text, want) in cases {
             let nfkc = Some(Normalizer::Nfkc);
             assert_eq!(ranges(Trimming::All, nfkc, text), want, "{text:?}");
+        }
+    }
+
+    /// Expected ranges are from `tokenizers` 0.23.1, which counts characters.
+    #[test]
+    fn trimming_skips_whole_characters() {
+        // An inserted space and the first byte of U+20AC are one token, which has the range of that byte.
+        let merges = Merges::trained(&[Pair::new(32, 0xE2)]).unwrap();
+        let pattern = Pattern::named(PatternName::Gpt2);
+        let model = Model::from_merges(pattern, merges, &[] as &[&str]).unwrap();
+        for (trimming, first) in [(Trimming::All, 3..3), (Trimming::KeepPrefixSpace, 0..1)] {
+            let processor = PostProcessor::default().with_trimming(Some(trimming));
+            let model = model.clone().with_rewrites([RewriteStep::PrefixSpace]);
+            let tokenizer = Tokenizer::new(model.with_post_processor(processor).unwrap());
+            let got = tokenizer.request().offsets("\u{20ac} ").unwrap();
+            assert_eq!(got.ids, [256, 0x82, 0xAC, 32]);
+            assert_eq!(got.ranges, [first, 1..2, 2..3, 4..4], "{trimming:?}");
         }
     }
 }

@@ -26,7 +26,7 @@
 //! | `rewrites` | u32 number of pre-tokenizer steps before the pattern; for each, u32 code: 0 Split (a section `pattern`, preceded by its length), 1 prefix space, 2 Metaspace (u32 character, u32 scheme: 0 always, 1 first, 2 never) |
 //! | `empty` | u32 id of the empty token, which looks unused in `ends`; the section is absent if there is none |
 //! | `symbols` | u32 flags (bit 0 `characters`, bit 1 `byte_fallback`, bit 2 `fuse_unknown`, bit 3 whether an id follows, bit 4 whether affixes follow), the u32 id of the unknown token, `continuing_subword_prefix` and `end_of_word_suffix`, each preceded by its u32 length; absent if every byte is a token and a first symbol |
-//! | `decoder` | u32 flags (bit 0 byte fallback, bit 1 whether a character to strip follows, bit 2 SentencePiece's rules), its code point and the u32 maximum number, then u32 number of replacements and for each the two strings; absent if tokens decode to their bytes |
+//! | `decoder` | u32 kind: 8 steps, 9 steps on the byte-level spelling of tokens, 10 spaces between tokens, 11 SentencePiece's rules (u32 1 with byte fallback or 0, u32 number of tokens to strip). For the steps: u32 number and for each, u32 code: 0 Replace of a string, 1 of a regex (two strings each), 2 Strip (u32 character, u32 start, u32 stop), 3 Metaspace (u32 character), 4 BPEDecoder (suffix), 5 WordPiece, 6 with cleanup (prefix), 7 ByteFallback, 8 Fuse, 9 ByteLevel. Absent if tokens decode to their bytes |
 //! | `settings` | `truncation` and `padding` of the original `tokenizer.json`, each as JSON in a string, empty if not set; the section is absent if both are empty |
 //! | `template` | the templates for one text and for a pair: for each, u32 number of parts and, for each part, u32 kind (0 first text, 1 second text, 2 added id), u32 id (0 for a text), u32 type id; the template for a pair is absent if it is unknown |
 //! | `trim` | u32: 1 if offsets exclude white space at the ends of tokens, 2 if they keep a single leading space at the start of the text |
@@ -57,7 +57,7 @@ use crate::post_processor::{Affixes, PostProcessor, Template, TemplatePart, Trim
 use crate::rewrite::{MAX_STEPS, Metaspace, PrependScheme, RewriteStep, never_fails};
 use crate::special::{SpecialToken, SpecialTokens, check_normalized};
 use crate::symbols::Symbols;
-use crate::text_decoder::TextDecoder;
+use crate::text_decoder::{DecodeStep, MAX_STEPS as MAX_DECODER_STEPS, PieceDecoder, TextDecoder};
 use crate::vocab::{Repeats, Vocab};
 
 /// The first bytes of every `.bpe` file.
@@ -455,51 +455,96 @@ fn read_symbols(mut section: Section<'_>) -> Result<Symbols, NativeError> {
 }
 
 fn decoder_section(decoder: &TextDecoder) -> Vec<u8> {
-    let has_strip = u32::from(decoder.strip.is_some()) << 1;
-    let sentencepiece = u32::from(decoder.sentencepiece) << 2;
-    let flags = u32::from(decoder.byte_fallback) | has_strip | sentencepiece;
-    let mut bytes = u32s([flags]);
-    if let Some((character, most)) = decoder.strip {
-        bytes.extend(u32s([character.into(), most]));
+    match decoder {
+        TextDecoder::Steps { steps, spelled } => {
+            let mut bytes = u32s([8 + u32::from(*spelled), steps.len() as u32]);
+            steps
+                .iter()
+                .for_each(|step| push_decode_step(step, &mut bytes));
+            bytes
+        }
+        TextDecoder::Spaced => u32s([10]),
+        TextDecoder::SentencePiece(pieces) => {
+            u32s([11, pieces.byte_fallback.into(), pieces.strips])
+        }
     }
-    bytes.extend(u32s([decoder.replaced.len() as u32]));
-    for (from, to) in &decoder.replaced {
-        push_string(&mut bytes, from);
-        push_string(&mut bytes, to);
+}
+
+fn push_decode_step(step: &DecodeStep, bytes: &mut Vec<u8>) {
+    let (code, numbers, strings) = match step {
+        DecodeStep::Replace(replace) => match (replace.as_text(), replace.as_regex()) {
+            (Some(text), _) => (0, vec![], vec![text, replace.content()]),
+            (None, regex) => (
+                1,
+                vec![],
+                vec![regex.unwrap_or_default(), replace.content()],
+            ),
+        },
+        DecodeStep::Strip {
+            character,
+            start,
+            stop,
+        } => (2, vec![(*character).into(), *start, *stop], vec![]),
+        DecodeStep::Metaspace(character) => (3, vec![(*character).into()], vec![]),
+        DecodeStep::BpeDecoder(suffix) => (4, vec![], vec![&**suffix]),
+        DecodeStep::WordPiece { prefix, cleanup } => {
+            (5 + u32::from(*cleanup), vec![], vec![&**prefix])
+        }
+        DecodeStep::ByteFallback => (7, vec![], vec![]),
+        DecodeStep::Fuse => (8, vec![], vec![]),
+        DecodeStep::ByteLevel => (9, vec![], vec![]),
+    };
+    bytes.extend(u32s([code]));
+    bytes.extend(u32s(numbers));
+    for string in strings {
+        push_string(bytes, string);
     }
-    bytes
 }
 
 fn read_decoder(mut section: Section<'_>) -> Result<TextDecoder, NativeError> {
-    let flags = section.u32()?;
-    if flags >> 3 != 0 {
-        return Err(section.fault("unknown flags"));
-    }
-    let mut strip = None;
-    if flags & 1 << 1 != 0 {
-        let character = char::from_u32(section.u32()?);
-        let character = character.ok_or_else(|| section.fault("not a character"))?;
-        strip = Some((character, section.u32()?));
-    }
-    let mut replaced = Vec::new();
-    for _ in 0..section.u32()? {
-        let (from, to) = (section.string()?.to_owned(), section.string()?.to_owned());
-        if from.is_empty() {
-            return Err(section.fault("replacement of an empty string"));
+    let decoder = match section.u32()? {
+        kind @ 8..=9 => {
+            let mut steps = Vec::new();
+            for _ in 0..section.u32()? {
+                if steps.len() == MAX_DECODER_STEPS {
+                    return Err(section.fault("more than 64 steps"));
+                }
+                steps.push(read_decode_step(&mut section)?);
+            }
+            TextDecoder::of_steps(steps, kind == 9)
         }
-        replaced.push((from, to));
-    }
-    section.end()?;
-    let decoder = TextDecoder {
-        replaced,
-        byte_fallback: flags & 1 != 0,
-        strip,
-        sentencepiece: flags & 1 << 2 != 0,
+        10 => TextDecoder::Spaced,
+        11 => TextDecoder::SentencePiece(PieceDecoder {
+            byte_fallback: section.flag()?,
+            strips: section.u32()?,
+        }),
+        _ => return Err(section.fault("unknown kind")),
     };
-    match decoder.is_bounded() {
-        true => Ok(decoder),
-        false => Err(section.fault("replacements by longer strings")),
-    }
+    section.end()?;
+    decoder.check().map_err(|fault| section.fault(fault))?;
+    Ok(decoder)
+}
+
+fn read_decode_step(section: &mut Section<'_>) -> Result<DecodeStep, NativeError> {
+    Ok(match section.u32()? {
+        0 => DecodeStep::Replace(section.replace(Replace::text)?),
+        1 => DecodeStep::Replace(section.replace(Replace::regex)?),
+        2 => DecodeStep::Strip {
+            character: section.character()?,
+            start: section.u32()?,
+            stop: section.u32()?,
+        },
+        3 => DecodeStep::Metaspace(section.character()?),
+        4 => DecodeStep::BpeDecoder(section.string()?.into()),
+        code @ 5..=6 => DecodeStep::WordPiece {
+            prefix: section.string()?.into(),
+            cleanup: code == 6,
+        },
+        7 => DecodeStep::ByteFallback,
+        8 => DecodeStep::Fuse,
+        9 => DecodeStep::ByteLevel,
+        _ => return Err(section.fault("unknown step")),
+    })
 }
 
 /// Code of a normalizer that has a section of its own.
@@ -547,13 +592,6 @@ fn normalizer_section(steps: &[Normalizer]) -> Vec<u8> {
 fn read_normalizer(mut section: Section<'_>) -> Result<Normalizer, NativeError> {
     let mut steps = Vec::new();
     for _ in 0..section.u32()? {
-        let replace = |section: &mut Section<'_>, new: fn(&str, &str) -> Result<Replace, _>| {
-            let (matched, content) = (section.string()?, section.string()?);
-            let fault = |_: ReplaceError| section.fault("invalid replacement");
-            new(matched, content)
-                .map(Normalizer::Replace)
-                .map_err(fault)
-        };
         steps.push(match section.u32()? {
             1 => Normalizer::Nfc,
             2 => Normalizer::Nfd,
@@ -566,8 +604,8 @@ fn read_normalizer(mut section: Section<'_>) -> Result<Normalizer, NativeError> 
                 right: code & 2 != 0,
             },
             16 => Normalizer::Prepend(section.string()?.into()),
-            17 => replace(&mut section, Replace::text)?,
-            18 => replace(&mut section, Replace::regex)?,
+            17 => Normalizer::Replace(section.replace(Replace::text)?),
+            18 => Normalizer::Replace(section.replace(Replace::regex)?),
             code @ 24..=27 => Normalizer::Spaces(Spaces {
                 dummy_prefix: code & 1 != 0,
                 remove_extra: code & 2 != 0,
@@ -869,6 +907,27 @@ impl<'b> Section<'b> {
     fn string(&mut self) -> Result<&'b str, NativeError> {
         let bytes = self.counted_bytes()?;
         std::str::from_utf8(bytes).map_err(|_| self.fault("text that is not UTF-8"))
+    }
+
+    fn character(&mut self) -> Result<char, NativeError> {
+        char::from_u32(self.u32()?).ok_or_else(|| self.fault("not a character"))
+    }
+
+    fn flag(&mut self) -> Result<bool, NativeError> {
+        match self.u32()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(self.fault("not a flag")),
+        }
+    }
+
+    /// Reads the string or regex to replace, and its replacement.
+    fn replace(
+        &mut self,
+        new: fn(&str, &str) -> Result<Replace, ReplaceError>,
+    ) -> Result<Replace, NativeError> {
+        let (matched, content) = (self.string()?, self.string()?);
+        new(matched, content).map_err(|_| self.fault("invalid replacement"))
     }
 
     /// Reads a list of numbers, preceded by its length.

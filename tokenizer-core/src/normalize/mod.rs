@@ -152,6 +152,12 @@ impl Replace {
         &self.content
     }
 
+    /// Returns the largest factor by which it may lengthen a text, at least 1.
+    pub(crate) fn growth(&self) -> usize {
+        let shortest = self.as_text().map_or(1, str::len);
+        self.content.len().div_ceil(shortest).max(1)
+    }
+
     /// Replaces each match. The replacement has the original range of the last character that it replaces.
     pub(crate) fn apply<'t>(&self, text: Text<'t>) -> Text<'t> {
         let has_match = match &self.matches {
@@ -238,10 +244,7 @@ impl Normalizer {
             return Err("a normalizer of more than 64 steps");
         }
         let growth = self.steps().iter().map(|step| match step {
-            Normalizer::Replace(replace) => {
-                let shortest = replace.as_text().map_or(1, str::len);
-                replace.content.len().div_ceil(shortest).max(1)
-            }
+            Normalizer::Replace(replace) => replace.growth(),
             _ => 1,
         });
         match growth.fold(1, usize::saturating_mul) > MAX_GROWTH {

@@ -8,7 +8,7 @@
 //! | `normalizer` | none, `NFC`, `NFD`, `NFKC`, `NFKD`, `Lowercase`, `StripAccents`, `Strip`, `Replace`, `Prepend`, or a `Sequence` of these; a `Replace` must not match the empty string, and its regex must not use look-around | the same |
 //! | `pre_tokenizer` | none, or a `Sequence` of at most one `ByteLevel`, with or without `add_prefix_space`, and any number of `Metaspace`, `Split`, `Digits`, `Punctuation`, `Whitespace`, `WhitespaceSplit` and `CharDelimiterSplit`, before it, or after it if they change no text | none, or a `Sequence` of `Split` and `ByteLevel` |
 //! | `post_processor` | none, `ByteLevel`, `TemplateProcessing`, `RobertaProcessing`, `BertProcessing`, or a `Sequence` of these with at most one that adds ids | `ByteLevel` or `TemplateProcessing` |
-//! | `decoder` | with a pre-tokenizer `ByteLevel`: `ByteLevel`, a `Sequence` of it alone, or none, which is read as `ByteLevel`; otherwise a `Sequence` of `Replace`s of strings, `ByteFallback`, `Fuse` and `Strip` at the start, in this order, or one of these | `ByteLevel` or `Sequence` |
+//! | `decoder` | none, `ByteLevel`, `Replace`, `Strip`, `Metaspace`, `BPEDecoder`, `WordPiece`, `ByteFallback`, `Fuse`, or a `Sequence` of these, in any order; a `Replace` as in a normalizer, and no empty `suffix` | none, `ByteLevel` or `Sequence` |
 //! | `added_tokens` | with all flags | the same |
 //! | `truncation`, `padding` | none or any object, which is stored but not applied | as read |
 //!
@@ -18,6 +18,10 @@
 //! Ids equal those of `tokenizers` if the request allows all special tokens: `tokenizers` looks for all
 //! added tokens by default. It also ignores the ids of added tokens in the file and numbers these tokens
 //! itself, and of a merge listed twice only the last counts; so it is here.
+//!
+//! With a pre-tokenizer `ByteLevel`, a missing decoder is read as `ByteLevel`; other decoders than this act on the
+//! byte-level spelling of tokens, as in `tokenizers`. Otherwise, tokens are joined with spaces without a decoder. Where
+//! `Strip` would remove a character twice, at both ends of a token, `tokenizers` panics; here it is removed once.
 //!
 //! Without `ByteLevel` as pre-tokenizer, tokens are text, and the first symbols of a piece are its characters
 //! (see [`Symbols`](crate::Symbols)). Where `tokenizers` drops a byte or character that is not a token, because
@@ -36,6 +40,7 @@ mod added;
 mod char_class;
 mod class;
 mod companions;
+mod decoder;
 mod error;
 mod folder;
 pub(in crate::format) mod gpt2;

@@ -58,7 +58,8 @@ fn add_steps(at: &At<'_>, steps: &mut Vec<Normalizer>) -> Result<(), HuggingFace
     Ok(())
 }
 
-fn read_replace(at: &At<'_>) -> Result<Replace, HuggingFaceError> {
+/// Reads a `Replace`, a normalizer or a decoder.
+pub(super) fn read_replace(at: &At<'_>) -> Result<Replace, HuggingFaceError> {
     at.only("type pattern content")?;
     let (pattern, content) = (at.field("pattern"), at.field("content"));
     let content = content.text()?;
@@ -108,24 +109,7 @@ fn step_json(step: &Normalizer) -> Result<Json, HuggingFaceError> {
             ("strip_right", (*right).into()),
         ]),
         Normalizer::Prepend(prefix) => object([kind, ("prepend", (&**prefix).into())]),
-        Normalizer::Replace(replace) => {
-            let (field, source) = match (replace.as_text(), replace.as_regex()) {
-                (Some(text), _) => ("String", text.to_owned()),
-                (None, regex) => {
-                    let regex = regex.unwrap_or_default();
-                    let written = to_oniguruma(regex).map_err(|error| HuggingFaceError::Regex {
-                        source_text: regex.to_owned(),
-                        error,
-                    })?;
-                    ("Regex", written)
-                }
-            };
-            object([
-                kind,
-                ("pattern", object([(field, source.as_str().into())])),
-                ("content", replace.content().into()),
-            ])
-        }
+        Normalizer::Replace(replace) => replace_json(replace)?,
         Normalizer::Spaces(_) => {
             return Err(HuggingFaceError::Unsupported {
                 path: "normalizer".into(),
@@ -134,4 +118,24 @@ fn step_json(step: &Normalizer) -> Result<Json, HuggingFaceError> {
         }
         _ => object([kind]),
     })
+}
+
+/// A `Replace`, a normalizer or a decoder.
+pub(super) fn replace_json(replace: &Replace) -> Result<Json, HuggingFaceError> {
+    let (field, source) = match (replace.as_text(), replace.as_regex()) {
+        (Some(text), _) => ("String", text.to_owned()),
+        (None, regex) => {
+            let regex = regex.unwrap_or_default();
+            let written = to_oniguruma(regex).map_err(|error| HuggingFaceError::Regex {
+                source_text: regex.to_owned(),
+                error,
+            })?;
+            ("Regex", written)
+        }
+    };
+    Ok(object([
+        ("type", "Replace".into()),
+        ("pattern", object([(field, source.as_str().into())])),
+        ("content", replace.content().into()),
+    ]))
 }

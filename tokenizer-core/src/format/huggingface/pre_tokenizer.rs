@@ -2,7 +2,7 @@
 
 use super::char_class::{DIGIT, punctuation, split_at, words};
 use super::error::HuggingFaceError;
-use super::json::At;
+use super::json::{At, Json, object};
 use super::regex_dialect::{escaped, from_oniguruma, literal, to_oniguruma};
 use crate::pattern::{Gaps, MAX_STAGES, Pattern, PatternName};
 use crate::rewrite::{MAX_STEPS, Metaspace, PrependScheme, RewriteStep, never_fails};
@@ -116,7 +116,7 @@ impl Steps {
 }
 
 /// Reads `Metaspace`, and whether it splits.
-fn read_metaspace(at: &At<'_>) -> Result<(Metaspace, bool), HuggingFaceError> {
+pub(super) fn read_metaspace(at: &At<'_>) -> Result<(Metaspace, bool), HuggingFaceError> {
     at.only("type replacement add_prefix_space prepend_scheme split str_rep")?;
     let replacement = at.field("replacement");
     let mut chars = replacement.text()?.chars();
@@ -191,6 +191,16 @@ pub(super) fn check_byte_level(at: &At<'_>) -> Result<(), HuggingFaceError> {
     at.field("trim_offsets").flag()?;
     at.field("use_regex").flag_or(true)?;
     Ok(())
+}
+
+/// A `ByteLevel` component.
+pub(super) fn byte_level_json(add_prefix_space: bool, trim_offsets: bool, use_regex: bool) -> Json {
+    object([
+        ("type", "ByteLevel".into()),
+        ("add_prefix_space", add_prefix_space.into()),
+        ("trim_offsets", trim_offsets.into()),
+        ("use_regex", use_regex.into()),
+    ])
 }
 
 /// Reads the behaviour of a `Split`. With `invert`, it treats matches as gaps and gaps as matches.

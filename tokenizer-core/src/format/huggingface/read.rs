@@ -1,10 +1,11 @@
 //! Reads a `tokenizer.json`, component by component.
 
+use super::decoder::read_decoder;
 use super::error::{HuggingFaceError, MAX_BYTES};
 use super::json::{At, Json};
 use super::normalizer::read_normalizer;
 use super::post_processor::read_post_processor;
-use super::pre_tokenizer::{PreTokenizer, check_byte_level, read_pre_tokenizer};
+use super::pre_tokenizer::{PreTokenizer, read_pre_tokenizer};
 use super::vocabulary::{Spellings, pair};
 use crate::add_tokens::with_decoded;
 use crate::byte_level::bytes_of;
@@ -14,7 +15,6 @@ use crate::normalize::Normalizer;
 use crate::pattern::Pattern;
 use crate::special::{SpecialToken, check_normalized};
 use crate::symbols::Symbols;
-use crate::text_decoder::TextDecoder;
 
 /// Reads a `tokenizer.json`.
 ///
@@ -66,14 +66,7 @@ pub(super) fn read_with(
         characters,
     } = read_pre_tokenizer(&root.field("pre_tokenizer"))?;
     let processor = read_post_processor(&root.field("post_processor"))?;
-    let decoder = root.field("decoder");
-    let decoding = match characters {
-        true => Some(read_text_decoder(&decoder)?),
-        false => {
-            check_decoder(&decoder)?;
-            None
-        }
-    };
+    let decoder = read_decoder(&root.field("decoder"), characters)?;
     let mut added = read_added_tokens(&root.field("added_tokens"))?;
     let complete_added = |spellings: &Spellings<'_>| {
         spellings.number(&mut added);
@@ -91,7 +84,7 @@ pub(super) fn read_with(
     let model = model.with_post_processor(processor)?;
     let model = model.with_normalizer(normalizer).with_rewrites(rewrites);
     Ok(model
-        .with_text_decoder(decoding)
+        .with_text_decoder(decoder)
         .with_call_settings(settings))
 }
 
@@ -125,82 +118,6 @@ fn read_setting(at: &At<'_>) -> Result<Option<String>, HuggingFaceError> {
     }
     at.entries()?;
     Ok(Some(serde_json::to_string(at.value)?))
-}
-
-/// Checks the decoder. The model stores no decoder: it decodes to the bytes of its tokens, as `ByteLevel`
-/// does, the only supported decoder. A missing decoder is read as `ByteLevel`.
-fn check_decoder(at: &At<'_>) -> Result<(), HuggingFaceError> {
-    match at.component()? {
-        None => Ok(()),
-        Some("ByteLevel") => check_byte_level(at),
-        Some("Sequence") => match at.sequence("decoders")?.as_slice() {
-            [only] => check_decoder(only),
-            _ => Err(at.refused("a Sequence of zero or several decoders")),
-        },
-        Some(other) => Err(at.refused(other)),
-    }
-}
-
-/// Reads the decoder of a model whose tokens are text: `Replace`, then `ByteFallback`, then `Fuse`, then
-/// `Strip` at the start, each of which may be absent.
-fn read_text_decoder(at: &At<'_>) -> Result<TextDecoder, HuggingFaceError> {
-    let steps = match at.component()? {
-        None => {
-            return Err(at.expected("a decoder (without one, tokenizers joins tokens with spaces)"));
-        }
-        Some("Sequence") => at.sequence("decoders")?,
-        Some(_) => vec![at.clone()],
-    };
-    let mut decoder = TextDecoder::default();
-    let mut is_fused = false;
-    for step in &steps {
-        let name = step.component()?.unwrap_or_default();
-        match name {
-            "Replace" if !decoder.byte_fallback && !is_fused => {
-                step.only("type pattern content")?;
-                let pattern = step.field("pattern");
-                pattern.only("String")?;
-                let (from, to) = (pattern.field("String"), step.field("content"));
-                if from.text()?.is_empty() {
-                    return Err(from.expected("a string that is not empty"));
-                }
-                decoder
-                    .replaced
-                    .push((from.text()?.into(), to.text()?.into()));
-            }
-            "ByteFallback" if !decoder.byte_fallback && !is_fused => {
-                step.only("type")?;
-                decoder.byte_fallback = true;
-            }
-            "Fuse" => {
-                step.only("type")?;
-                is_fused = true;
-            }
-            "Strip" if is_fused && decoder.strip.is_none() => {
-                step.only("type content start stop")?;
-                let content = step.field("content");
-                let mut characters = content.text()?.chars();
-                let (Some(stripped), None) = (characters.next(), characters.next()) else {
-                    return Err(content.expected("one character"));
-                };
-                if step.field("stop").integer()? != 0 {
-                    return Err(step.field("stop").unsupported("expected 0"));
-                }
-                let most = u32::try_from(step.field("start").integer()?);
-                let most =
-                    most.map_err(|_| step.field("start").expected("a number of characters"))?;
-                decoder.strip = Some((stripped, most));
-            }
-            _ => {
-                let expected = "Replace, ByteFallback, Fuse and Strip, in this order";
-                return Err(step.refused(&format!("{name} here (expected {expected})")));
-            }
-        }
-    }
-    match decoder.is_bounded() {
-        true => Ok(decoder),
-        false => Err(at.refused("replacement by longer strings")),
-    }
 }
 
 fn read_added_tokens(at: &At<'_>) -> Result<Vec<SpecialToken>, HuggingFaceError> {
@@ -627,11 +544,6 @@ mod tests {
             ),
             (
                 "pre_tokenizer",
-                "null",
-                "decoder: ByteLevel here (expected Replace, ByteFallback",
-            ),
-            (
-                "pre_tokenizer",
                 r#"{"type": "Metaspace", "replacement": "ab"}"#,
                 "pre_tokenizer.replacement: \"ab\"",
             ),
@@ -681,7 +593,7 @@ mod tests {
                 r#"{"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "x", "type_id": 0}}], "pair": [], "special_tokens": {}}"#,
                 "post_processor.special_tokens.x: expected an object, found null",
             ),
-            ("decoder", r#"{"type": "WordPiece"}"#, "decoder: WordPiece"),
+            ("decoder", r#"{"type": "CTC"}"#, "decoder: CTC"),
             (
                 "added_tokens.0.id",
                 "-1",
@@ -984,39 +896,6 @@ mod tests {
             }
             let written = super::super::write(tokenizer.model()).unwrap();
             assert_eq!(&read(&written).unwrap(), &**tokenizer.model());
-        }
-    }
-
-    #[test]
-    fn decoders_of_text_are_checked() {
-        let replace = |from: &str, to: &str| {
-            format!(
-                r#"{{"type": "Replace", "pattern": {{"String": "{from}"}}, "content": "{to}"}}"#
-            )
-        };
-        let grow = replace("a", "aa");
-        let cases = [
-            ("null".to_owned(), "decoder: expected a decoder (without one"),
-            (r#"{"type": "WordPiece"}"#.to_owned(), "decoder: WordPiece"),
-            (replace("", "a"), "decoder.pattern.String: expected a string that is not empty"),
-            (
-                format!(r#"{{"type": "Sequence", "decoders": [{grow}, {grow}]}}"#),
-                "decoder: replacement by longer strings is not supported",
-            ),
-            (
-                r#"{"type": "Strip", "content": " ", "start": 1, "stop": 0}"#.to_owned(),
-                "decoder: Strip here (expected Replace, ByteFallback, Fuse and Strip",
-            ),
-            (
-                r#"{"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 0, "stop": 1}]}"#
-                    .to_owned(),
-                "decoder.decoders[1].stop: 1 is not supported (expected 0)",
-            ),
-        ];
-        for (decoder, message) in cases {
-            let file = small("null", &decoder, &[], r#"{"a": 0}, "merges": []"#);
-            let error = read(file.as_bytes()).unwrap_err().to_string();
-            assert!(error.contains(message), "{decoder}: {error}");
         }
     }
 

@@ -8,7 +8,7 @@ use super::error::HuggingFaceError;
 use super::verify::verify_ids;
 use crate::model::Model;
 use crate::normalize::{Normalizer, Replace, ReplaceError, SPACE_SYMBOL, Spaces};
-use crate::text_decoder::TextDecoder;
+use crate::text_decoder::{DecodeStep, PieceDecoder, TextDecoder};
 
 /// Returns the model with the normalizer and decoder of `tokenizers` instead of those of SentencePiece.
 ///
@@ -34,19 +34,34 @@ pub(super) fn in_components(model: &Model) -> Result<Cow<'_, Model>, HuggingFace
         }
         written = Cow::Owned(with_steps);
     }
-    if let Some(decoder) = model.text_decoder().filter(|decoder| decoder.sentencepiece) {
-        let decoder = TextDecoder {
-            // The symbol to strip is a space by then.
-            strip: decoder.strip.map(|_| (' ', 1)),
-            sentencepiece: false,
-            ..decoder.clone()
-        };
+    if let Some(TextDecoder::SentencePiece(decoder)) = model.text_decoder() {
+        let decoder = decoder_steps(*decoder).map_err(|error| HuggingFaceError::Unsupported {
+            path: "decoder".into(),
+            component: error.to_string(),
+        })?;
         written = Cow::Owned(written.into_owned().with_text_decoder(Some(decoder)));
     }
     if let Cow::Owned(written) = &written {
         verify_ids(model, written)?;
     }
     Ok(written)
+}
+
+/// The decoder as steps of `tokenizers`.
+fn decoder_steps(decoder: PieceDecoder) -> Result<TextDecoder, ReplaceError> {
+    let mut steps = vec![DecodeStep::Replace(Replace::text(SPACE_SYMBOL, " ")?)];
+    if decoder.byte_fallback {
+        steps.push(DecodeStep::ByteFallback);
+    }
+    if decoder.strips > 0 {
+        let strip = DecodeStep::Strip {
+            character: ' ',
+            start: 1,
+            stop: 0,
+        };
+        steps.extend([DecodeStep::Fuse, strip]);
+    }
+    Ok(TextDecoder::of_steps(steps, false))
 }
 
 /// The normalizer as steps of `tokenizers`.

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::decoder::decoder_json;
 use super::error::HuggingFaceError;
 use super::json::{Json, object};
 use super::normalizer::normalizer_json;
+use super::pre_tokenizer::byte_level_json;
 use super::read::read;
 use super::regex_dialect::to_oniguruma;
 use super::sentencepiece::in_components;
@@ -45,7 +47,7 @@ pub fn write(model: &Model) -> Result<Vec<u8>, HuggingFaceError> {
         ("normalizer", normalizer_json(model.normalizer())?),
         ("pre_tokenizer", pre_tokenizer(model)?),
         ("post_processor", post_processor(model)),
-        ("decoder", decoder(model)),
+        ("decoder", decoder_json(model.text_decoder())?),
         ("model", bpe(model)?),
     ]);
     let bytes = json.pretty()?;
@@ -79,22 +81,13 @@ fn byte_level() -> Json {
 }
 
 pub(super) fn byte_level_with(add_prefix_space: bool, use_regex: bool) -> Json {
-    byte_level_of(add_prefix_space, false, use_regex)
+    byte_level_json(add_prefix_space, false, use_regex)
 }
 
 /// The post-processor `ByteLevel`.
 fn trimming(trimming: Option<Trimming>) -> Json {
     let keeps = trimming == Some(Trimming::KeepPrefixSpace);
-    byte_level_of(keeps, trimming.is_some(), false)
-}
-
-fn byte_level_of(add_prefix_space: bool, trim_offsets: bool, use_regex: bool) -> Json {
-    object([
-        ("type", "ByteLevel".into()),
-        ("add_prefix_space", add_prefix_space.into()),
-        ("trim_offsets", trim_offsets.into()),
-        ("use_regex", use_regex.into()),
-    ])
+    byte_level_json(keeps, trimming.is_some(), false)
 }
 
 /// How the tokens of a model are written: spelled byte by byte, or as text.
@@ -124,33 +117,6 @@ impl Spelling {
             false => bytes_of(text),
         }
     }
-}
-
-fn decoder(model: &Model) -> Json {
-    let Some(decoder) = model.text_decoder() else {
-        return byte_level();
-    };
-    let replace = |(from, to): &(String, String)| {
-        object([
-            ("type", "Replace".into()),
-            ("pattern", object([("String", from.as_str().into())])),
-            ("content", to.as_str().into()),
-        ])
-    };
-    let mut steps: Vec<Json> = decoder.replaced.iter().map(replace).collect();
-    if decoder.byte_fallback {
-        steps.push(object([("type", "ByteFallback".into())]));
-    }
-    steps.push(object([("type", "Fuse".into())]));
-    if let Some((character, most)) = decoder.strip {
-        steps.push(object([
-            ("type", "Strip".into()),
-            ("content", character.to_string().as_str().into()),
-            ("start", most.into()),
-            ("stop", 0.into()),
-        ]));
-    }
-    object([("type", "Sequence".into()), ("decoders", Json::List(steps))])
 }
 
 fn pre_tokenizer(model: &Model) -> Result<Json, HuggingFaceError> {
@@ -486,7 +452,7 @@ mod tests {
             let specials = SpecialTokens::new(added).unwrap();
             let pattern = Pattern::sequence([]);
             let model = Model::with_symbols(pattern, vocab, merging, specials, symbols).unwrap();
-            model.with_text_decoder(Some(TextDecoder::default()))
+            model.with_text_decoder(Some(TextDecoder::of_steps(vec![], false)))
         };
         // The added tokens, of which `<s>` is written to the vocabulary, or the one that is refused.
         type Case<'c> = (&'c [(&'c str, TokenId)], Option<&'c str>);

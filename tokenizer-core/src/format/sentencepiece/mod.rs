@@ -40,11 +40,11 @@ use proto::{ModelProto, NormalizerSpec, TrainerSpec, singular};
 
 use crate::merges::Merges;
 use crate::model::{Merging, Model};
-use crate::normalize::{Normalizer, SPACE_SYMBOL, Spaces};
+use crate::normalize::{Normalizer, Spaces};
 use crate::pattern::Pattern;
 use crate::special::{SpecialToken, SpecialTokens};
 use crate::symbols::Symbols;
-use crate::text_decoder::TextDecoder;
+use crate::text_decoder::{PieceDecoder, TextDecoder};
 use crate::token::TokenId;
 use crate::vocab::{Repeats, Vocab, VocabError};
 
@@ -185,19 +185,14 @@ fn special_tokens(pieces: &Pieces, unk_surface: &str) -> Result<SpecialTokens, S
 }
 
 fn text_decoder(spaces: Spaces, byte_fallback: bool) -> TextDecoder {
-    let symbol = SPACE_SYMBOL.chars().next().unwrap_or(' ');
-    TextDecoder {
-        replaced: vec![(SPACE_SYMBOL.into(), " ".into())],
+    let strips = match spaces {
+        Spaces {
+            remove_extra: true, ..
+        } => u32::MAX,
+        Spaces { dummy_prefix, .. } => dummy_prefix.into(),
+    };
+    TextDecoder::SentencePiece(PieceDecoder {
         byte_fallback,
-        strip: match spaces {
-            Spaces {
-                remove_extra: true, ..
-            } => Some((symbol, u32::MAX)),
-            Spaces {
-                dummy_prefix: true, ..
-            } => Some((symbol, 1)),
-            Spaces { .. } => None,
-        },
-        sentencepiece: true,
-    }
+        strips,
+    })
 }
