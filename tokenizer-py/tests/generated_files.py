@@ -190,7 +190,7 @@ def random_decoder(chosen: random.Random, is_byte_level: bool) -> dict | None:
         steps = [step for step in steps if flag(chosen, 0.8)]
     if len(steps) == 1 and flag(chosen):
         return steps[0]
-    if chance > 0.97:
+    if chance > 0.93:
         return None
     return {"type": "Sequence", "decoders": steps}
 

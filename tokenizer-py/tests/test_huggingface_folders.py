@@ -243,6 +243,29 @@ def test_folders_are_read_as_transformers_reads_them(transformers, tmp_path):
     assert read > 0.6 * FOLDERS, (read, refused)
 
 
+@pytest.mark.parametrize("asked", [False, True])
+@pytest.mark.parametrize("confirmed", [None, False, True])
+def test_decoded_text_is_cleaned_up_if_transformers_does(asked, confirmed, transformers, tmp_path):
+    small_tokenizer("gpt2").save(str(tmp_path / "tokenizer.json"))
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": asked}
+    if confirmed is not None:
+        config["clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output"] = confirmed
+    write(tmp_path, "tokenizer_config.json", config)
+    theirs = transformers.AutoTokenizer.from_pretrained(str(tmp_path))
+    ours = ours_of(tmp_path)
+    ours.save(tmp_path / "again.bpe")
+    ours.save(tmp_path / "again.json")
+    read_again = [tokenizer_py.Tokenizer.from_file(tmp_path / f"again.{kind}") for kind in ["bpe", "json"]]
+    chosen = random.Random(SEED)
+    parts = [" ", ".", "?", "!", ",", "'", "n't", "'m", "do not", "'s", "'ve", "'re", "a", "\u00e9", "  "]
+    for _ in range(300):
+        ids = theirs.encode("".join(chosen.choices(parts, k=9)), add_special_tokens=False)
+        ids = ids[chosen.randrange(2) :]
+        want = theirs.decode(ids)
+        assert [model.decode(ids, errors="replace") for model in [ours, *read_again]] == [want] * 3
+    assert (ours.decode(ours.encode("a .")) == "a.") == (asked and confirmed is True)
+
+
 def test_a_token_of_the_configuration_alone_has_an_id(transformers, tmp_path):
     small_tokenizer("gpt2").save(str(tmp_path / "tokenizer.json"))
     size = len(small_vocabulary()[0])

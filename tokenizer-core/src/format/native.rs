@@ -26,7 +26,7 @@
 //! | `rewrites` | u32 number of pre-tokenizer steps before the pattern; for each, u32 code: 0 Split (a section `pattern`, preceded by its length), 1 prefix space, 2 Metaspace (u32 character, u32 scheme: 0 always, 1 first, 2 never) |
 //! | `empty` | u32 id of the empty token, which looks unused in `ends`; the section is absent if there is none |
 //! | `symbols` | u32 flags (bit 0 `characters`, bit 1 `byte_fallback`, bit 2 `fuse_unknown`, bit 3 whether an id follows, bit 4 whether affixes follow), the u32 id of the unknown token, `continuing_subword_prefix` and `end_of_word_suffix`, each preceded by its u32 length; absent if every byte is a token and a first symbol |
-//! | `decoder` | u32 kind: 8 steps, 9 steps on the byte-level spelling of tokens, 10 spaces between tokens, 11 SentencePiece's rules (u32 1 with byte fallback or 0, u32 number of tokens to strip). For the steps: u32 number and for each, u32 code: 0 Replace of a string, 1 of a regex (two strings each), 2 Strip (u32 character, u32 start, u32 stop), 3 Metaspace (u32 character), 4 BPEDecoder (suffix), 5 WordPiece, 6 with cleanup (prefix), 7 ByteFallback, 8 Fuse, 9 ByteLevel. Absent if tokens decode to their bytes |
+//! | `decoder` | u32 kind: 8 steps, 9 steps on the byte-level spelling of tokens, 10 SentencePiece's rules (u32 1 with byte fallback or 0, u32 number of tokens to strip). For the steps: u32 number and for each, u32 code: 0 Replace of a string, 1 of a regex (two strings each), 2 Strip (u32 character, u32 start, u32 stop), 3 Metaspace (u32 character), 4 BPEDecoder (suffix), 5 WordPiece, 6 with cleanup (prefix), 7 ByteFallback, 8 Fuse, 9 ByteLevel, 10 a space between tokens. Absent if tokens decode to their bytes |
 //! | `settings` | `truncation` and `padding` of the original `tokenizer.json`, each as JSON in a string, empty if not set; the section is absent if both are empty |
 //! | `template` | the templates for one text and for a pair: for each, u32 number of parts and, for each part, u32 kind (0 first text, 1 second text, 2 added id), u32 id (0 for a text), u32 type id; the template for a pair is absent if it is unknown |
 //! | `trim` | u32: 1 if offsets exclude white space at the ends of tokens, 2 if they keep a single leading space at the start of the text |
@@ -463,9 +463,8 @@ fn decoder_section(decoder: &TextDecoder) -> Vec<u8> {
                 .for_each(|step| push_decode_step(step, &mut bytes));
             bytes
         }
-        TextDecoder::Spaced => u32s([10]),
         TextDecoder::SentencePiece(pieces) => {
-            u32s([11, pieces.byte_fallback.into(), pieces.strips])
+            u32s([10, pieces.byte_fallback.into(), pieces.strips])
         }
     }
 }
@@ -493,6 +492,7 @@ fn push_decode_step(step: &DecodeStep, bytes: &mut Vec<u8>) {
         DecodeStep::ByteFallback => (7, vec![], vec![]),
         DecodeStep::Fuse => (8, vec![], vec![]),
         DecodeStep::ByteLevel => (9, vec![], vec![]),
+        DecodeStep::Spaced => (10, vec![], vec![]),
     };
     bytes.extend(u32s([code]));
     bytes.extend(u32s(numbers));
@@ -513,8 +513,7 @@ fn read_decoder(mut section: Section<'_>) -> Result<TextDecoder, NativeError> {
             }
             TextDecoder::of_steps(steps, kind == 9)
         }
-        10 => TextDecoder::Spaced,
-        11 => TextDecoder::SentencePiece(PieceDecoder {
+        10 => TextDecoder::SentencePiece(PieceDecoder {
             byte_fallback: section.flag()?,
             strips: section.u32()?,
         }),
@@ -543,6 +542,7 @@ fn read_decode_step(section: &mut Section<'_>) -> Result<DecodeStep, NativeError
         7 => DecodeStep::ByteFallback,
         8 => DecodeStep::Fuse,
         9 => DecodeStep::ByteLevel,
+        10 => DecodeStep::Spaced,
         _ => return Err(section.fault("unknown step")),
     })
 }

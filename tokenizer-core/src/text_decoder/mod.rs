@@ -23,8 +23,6 @@ pub enum TextDecoder {
         /// Whether the steps act on the byte-level spelling of tokens, `Ġthe` for ` the`.
         spelled: bool,
     },
-    /// Joins the tokens with spaces, as `tokenizers` does without a decoder.
-    Spaced,
     /// Decodes as `sentencepiece`.
     SentencePiece(PieceDecoder),
 }
@@ -80,7 +78,6 @@ impl TextDecoder {
                 steps: steps.iter().map(start_of).collect(),
                 streamed_from: streamed_from(steps),
             },
-            TextDecoder::Spaced => DecodedText::default(),
             TextDecoder::SentencePiece(pieces) => DecodedText {
                 state: State {
                     strips: pieces.strips,
@@ -117,12 +114,6 @@ impl DecodedText {
     ) {
         match decoder {
             TextDecoder::Steps { steps, .. } => self.chain(steps, invalid, out).push(0, token),
-            TextDecoder::Spaced => {
-                if std::mem::replace(&mut self.state.is_started, true) {
-                    out.push(b' ');
-                }
-                out.extend_from_slice(token);
-            }
             TextDecoder::SentencePiece(pieces) => {
                 pieces.push(&mut self.state, token, is_surface, invalid, out);
             }
@@ -133,7 +124,6 @@ impl DecodedText {
     pub(crate) fn finish(&mut self, decoder: &TextDecoder, invalid: Invalid, out: &mut Vec<u8>) {
         match decoder {
             TextDecoder::Steps { steps, .. } => self.chain(steps, invalid, out).finish(),
-            TextDecoder::Spaced => {}
             TextDecoder::SentencePiece(pieces) => pieces.end_run(&mut self.state, invalid, out),
         }
     }

@@ -10,6 +10,8 @@ use crate::normalize::{Replace, Text};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DecodeStep {
+    /// Puts a space between tokens, as `tokenizers` does without a decoder.
+    Spaced,
     /// Replaces matches within each token.
     Replace(Replace),
     /// Removes a character from both ends of each token.
@@ -87,6 +89,8 @@ impl Chain<'_> {
         let state = &mut self.states[at];
         let is_first = !std::mem::replace(&mut state.is_started, true);
         match step {
+            DecodeStep::Spaced if is_first => self.push(at + 1, token),
+            DecodeStep::Spaced => self.push(at + 1, &[b" ", token].concat()),
             DecodeStep::Replace(replace) => {
                 self.push(at + 1, &replace.apply(Text::new(token)).bytes);
             }

@@ -19,6 +19,12 @@ fn by_definition(step: &DecodeStep, tokens: &[String]) -> Vec<String> {
     let last = tokens.len().saturating_sub(1);
     let numbered = tokens.iter().enumerate();
     match step {
+        DecodeStep::Spaced => {
+            let space = |at: usize| if at == 0 { "" } else { " " };
+            numbered
+                .map(|(at, t)| format!("{}{t}", space(at)))
+                .collect()
+        }
         DecodeStep::Replace(replace) => {
             let from = replace.as_text().unwrap();
             let replaced = tokens.iter().map(|t| t.replace(from, replace.content()));
@@ -110,6 +116,7 @@ fn any_step() -> impl Strategy<Value = DecodeStep> {
             prefix: prefix.into(),
             cleanup: false
         }),
+        Just(DecodeStep::Spaced),
         Just(DecodeStep::ByteFallback),
         Just(DecodeStep::Fuse),
         Just(DecodeStep::ByteLevel),

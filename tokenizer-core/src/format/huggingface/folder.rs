@@ -3,6 +3,7 @@
 use super::added::FolderTokens;
 use super::class::{Class, named_class};
 use super::companions::{Companions, Files};
+use super::decoder::with_clean_up;
 use super::error::HuggingFaceError;
 use super::gpt2::{pair_json, read_gpt2, read_pair};
 use super::json::{At, Json, object};
@@ -61,10 +62,24 @@ pub fn read_folder(tokenizer: &[u8], companions: &Companions) -> Result<Model, H
         gathered = Some(tokens);
         Ok(added)
     })?;
+    let model = cleaned_up(model, config)?;
     match gathered {
         Some(gathered) => with_processor(model, class, config, &gathered, Some(&json)),
         None => Ok(model),
     }
+}
+
+/// Cleans up decoded text if `tokenizer_config.json` asks for it. For BPE, transformers 5 obeys
+/// `clean_up_tokenization_spaces` only with a second flag.
+fn cleaned_up(model: Model, config: &At<'_>) -> Result<Model, HuggingFaceError> {
+    let confirmed =
+        config.field("clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output");
+    let asked = config.field("clean_up_tokenization_spaces");
+    if !(asked.flag_or(false)? && confirmed.flag_or(false)?) {
+        return Ok(model);
+    }
+    let decoder = with_clean_up(model.text_decoder()).map_err(|why| asked.refused(why))?;
+    Ok(model.with_text_decoder(Some(decoder)))
 }
 
 /// Whether the file has the normalizer and pattern in `pipeline`, those of its class, and, like the
@@ -142,6 +157,7 @@ pub fn read_gpt2_folder(
     let model = read_pair(&json, (vocab, merges), |components| {
         gathered.add_to(&[], components.spellings, &tokens)
     })?;
+    let model = cleaned_up(model, config)?;
     let model = with_processor(model, class, config, &gathered, None)?;
     Ok((model, named.is_none()))
 }

@@ -19,9 +19,8 @@
 //! added tokens by default. It also ignores the ids of added tokens in the file and numbers these tokens
 //! itself, and of a merge listed twice only the last counts; so it is here.
 //!
-//! With a pre-tokenizer `ByteLevel`, a missing decoder is read as `ByteLevel`; other decoders than this act on the
-//! byte-level spelling of tokens, as in `tokenizers`. Otherwise, tokens are joined with spaces without a decoder. Where
-//! `Strip` would remove a character twice, at both ends of a token, `tokenizers` panics; here it is removed once.
+//! Decoders act on the byte-level spelling of tokens, as in `tokenizers`. Without a decoder, these are joined with
+//! spaces. Where `Strip` would remove a character twice, at both ends of a token, `tokenizers` panics; here it is removed once.
 //!
 //! Without `ByteLevel` as pre-tokenizer, tokens are text, and the first symbols of a piece are its characters
 //! (see [`Symbols`](crate::Symbols)). Where `tokenizers` drops a byte or character that is not a token, because

@@ -377,7 +377,6 @@ mod tests {
             panic!("a file lists merges");
         };
         assert!(ignore_merges);
-        assert_eq!(model("decoder", "null"), read_json(&file()).unwrap());
         assert_eq!(model("model.dropout", "0.0"), read_json(&file()).unwrap());
 
         let steps = r#"{"type": "Sequence", "pretokenizers": [
