@@ -391,7 +391,7 @@ BERT = {"type": "BertProcessing", "sep": ["a", 1], "cls": ["b", 2]}
         ("normalizer", {"type": "Nmt"}, "Nmt"),
         ("pre_tokenizer", {"type": "BertPreTokenizer"}, "BertPreTokenizer"),
         ("post_processor", {"type": "Sequence", "processors": [BERT, BERT]}, "second"),
-        ("decoder", {"type": "WordPiece", "prefix": "##", "cleanup": True}, "WordPiece"),
+        ("decoder", {"type": "CTC", "pad_token": "a", "word_delimiter_token": "b", "cleanup": True}, "CTC"),
         ("truncation", [1], "truncation"),
         ("model", {"type": "Unigram", "vocab": [], "unk_id": 0}, "Unigram"),
     ],

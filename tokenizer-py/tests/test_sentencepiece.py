@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import random
 import subprocess
 from pathlib import Path
 
+import mistral_common
 import pytest
+import sentencepiece
 from conftest import FIXTURES, hard_cases, shared
 from tokenizers import Tokenizer as Peer
 
 import tokenizer_py
-
-sentencepiece = pytest.importorskip("sentencepiece")
 
 MODELS = sorted((FIXTURES / "sentencepiece").glob("*.model"))
 PARTS = (
@@ -125,12 +124,8 @@ def test_models_with_random_options(corpus, tmp_path, program):
 
 
 def test_mistrals_models(tmp_path):
-    found = importlib.util.find_spec("mistral_common")
-    if found is None:
-        pytest.skip("no mistral_common")
     chosen = random.Random(3)
-    folder = Path(found.submodule_search_locations[0], "data")
-    paths = sorted(folder.glob("*.model.*"))
+    paths = sorted((Path(mistral_common.__file__).parent / "data").glob("*.model.*"))
     assert len(paths) >= 4
     long = shared("corpora", "english_prose.txt").read_bytes()[:100_000].decode("utf-8", "ignore")
     for path in paths:

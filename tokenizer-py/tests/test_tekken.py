@@ -6,8 +6,9 @@ import base64
 import json
 import pathlib
 
-import pytest
+import mistral_common
 from conftest import read_text, shared
+from mistral_common.tokens.tokenizers.tekken import Tekkenizer
 
 from tokenizer_py import Tokenizer
 
@@ -33,10 +34,7 @@ def test_a_small_file(tmp_path):
 
 
 def test_the_files_of_mistral_common():
-    common = pytest.importorskip("mistral_common")
-    from mistral_common.tokens.tokenizers.tekken import Tekkenizer
-
-    files = sorted((pathlib.Path(common.__file__).parent / "data").glob("tekken*.json"))
+    files = sorted((pathlib.Path(mistral_common.__file__).parent / "data").glob("tekken*.json"))
     assert files
     for file in files:
         theirs, ours = Tekkenizer.from_file(file), Tokenizer.from_file(file)
