@@ -313,10 +313,10 @@ def test_many_tokens_are_read_in_linear_time(tmp_path):
         ("tokenizer_config.json", [], "tokenizer_config.json: top level: expected an object"),
         ("special_tokens_map.json", {"eos_token": 1}, "special_tokens_map.json: eos_token"),
         ("added_tokens.json", {"<a>": "x"}, "added_tokens.json: <a>: expected"),
-        ("tokenizer_config.json", {"tokenizer_class": "CLIPTokenizer"}, '"CLIPTokenizer" is not'),
+        ("tokenizer_config.json", {"tokenizer_class": "CohereTokenizer"}, '"CohereTokenizer" is not'),
         ("tokenizer_config.json", {"tokenizer_class": "Qwen2Tokenizer"}, '"Qwen2Tokenizer" is not'),
         ("config.json", {"model_type": "bert"}, 'model_type "bert" is not supported'),
-        ("config.json", {"tokenizer_class": "CLIPTokenizer"}, 'config.json: tokenizer_class "CLIP'),
+        ("config.json", {"tokenizer_class": "CohereTokenizer"}, 'config.json: tokenizer_class "Cohere'),
     ],
 )
 def test_what_is_not_followed_is_named(name, content, named, tmp_path):
@@ -336,15 +336,19 @@ def test_broken_companions_are_named(tmp_path):
         ours_of(tmp_path)
 
 
-def pair_in(folder) -> None:
+def pair_in(folder, suffix: str = "") -> None:
     vocabulary, merges = small_vocabulary()
+    if suffix:
+        merges = [*merges, ("th", "e" + suffix), ("a", "b" + suffix), ("z", "z" + suffix)]
+        ends = [token + suffix for token in vocabulary]
+        vocabulary |= {token: len(vocabulary) + number for number, token in enumerate(ends)}
     vocabulary["<|endoftext|>"] = len(vocabulary)
     write(folder, "vocab.json", vocabulary)
     lines = ["#version: 0.2", *(" ".join(merge) for merge in merges), ""]
     (folder / "merges.txt").write_text("\n".join(lines), "utf-8")
 
 
-OTHERS = ["CLIPTokenizer", "PreTrainedTokenizerFast", "LlamaTokenizer", "GemmaTokenizer", "Made"]
+OTHERS = ["CohereTokenizer", "PreTrainedTokenizerFast", "LlamaTokenizer", "GemmaTokenizer", "Made"]
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -359,8 +363,8 @@ def test_a_pair_of_another_class_is_refused_by_name(name, file, tmp_path):
 
 def test_a_pair_of_another_kind_of_model_is_refused(tmp_path):
     pair_in(tmp_path)
-    write(tmp_path, "config.json", {"model_type": "clip"})
-    with pytest.raises(ValueError, match='model_type "clip" is not supported'):
+    write(tmp_path, "config.json", {"model_type": "cohere"})
+    with pytest.raises(ValueError, match='model_type "cohere" is not supported'):
         ours_of(tmp_path)
     # The tokenizer class takes precedence, but transformers overrides it for some model types.
     write(tmp_path, "tokenizer_config.json", {"tokenizer_class": "GPT2Tokenizer"})
@@ -395,7 +399,7 @@ def test_tokens_beside_a_pair_are_read(transformers, tmp_path):
 
 PAIR_CLASSES = ["GPT2Tokenizer", "CodeGenTokenizerFast", "Qwen2Tokenizer", "RobertaTokenizer", "BartTokenizer"]
 PAIR_CLASSES += ["LongformerTokenizer", "LEDTokenizer", "MvpTokenizer", "BlenderbotTokenizer"]
-PAIR_CLASSES += ["DebertaTokenizer", "GPTNeoXTokenizer", "WhisperTokenizer"]
+PAIR_CLASSES += ["DebertaTokenizer", "GPTNeoXTokenizer", "WhisperTokenizer", "CLIPTokenizer"]
 CONFIGS = [
     {},
     {"add_prefix_space": True, "add_bos_token": True, "add_eos_token": True, "bos_token": "<a>"},
@@ -409,15 +413,32 @@ def assert_processed(ours, theirs, texts) -> None:
         assert ours.encode(text, allowed_special="all", add_special_tokens=True) == want
 
 
+def assert_decodes(ours, theirs) -> None:
+    chosen = random.Random(SEED)
+    known = sorted(theirs.get_vocab().values())
+    for _ in range(200):
+        ids = chosen.choices(known, k=chosen.randrange(12))
+        assert ours.decode(ids, errors="replace") == theirs.decode(ids)
+        want = theirs.decode(ids, skip_special_tokens=True)
+        assert ours.decode(ids, errors="replace", skip_special_tokens=True) == want
+
+
 @pytest.mark.parametrize("config", CONFIGS)
 @pytest.mark.parametrize("name", PAIR_CLASSES)
 def test_a_pair_is_read_as_its_class_says(name, config, transformers, tmp_path):
-    pair_in(tmp_path)
+    pair_in(tmp_path, "</w>" if name == "CLIPTokenizer" else "")
     write(tmp_path, "tokenizer_config.json", {"tokenizer_class": name, **config})
     theirs = transformers.AutoTokenizer.from_pretrained(str(tmp_path))
     ours = ours_of(tmp_path)
     assert_equal(ours, theirs, tmp_path)
     assert_processed(ours, theirs, TEXTS)
+    assert_decodes(ours, theirs)
+    # The class may have a tokenizer.json that transformers wrote.
+    theirs.save_pretrained(str(tmp_path / "saved"))
+    theirs = transformers.AutoTokenizer.from_pretrained(str(tmp_path / "saved"))
+    ours = ours_of(tmp_path / "saved")
+    assert_processed(ours, theirs, TEXTS)
+    assert_decodes(ours, theirs)
 
 
 @pytest.mark.parametrize("name", PAIR_CLASSES)
@@ -455,7 +476,7 @@ def test_the_kinds_of_models_are_those_of_transformers(transformers):
     source = root.read_text("utf-8")
     lists = {
         name: set(json.loads("[" + source.split(f"const {name}: &[&str] = &[")[1].split(",\n];")[0] + "]"))
-        for name in ["AS_FILE", "GPT2", "QWEN2", "ROBERTA", "GPT_NEOX", "OVERRIDDEN"]
+        for name in ["AS_FILE", "GPT2", "QWEN2", "ROBERTA", "CLIP", "GPT_NEOX", "OVERRIDDEN"]
     }
     mapping = {kind: (name or "").removesuffix("Fast") for kind, name in auto.TOKENIZER_MAPPING_NAMES.items()}
     # Where mistral-common is not installed, its models are read with the first of these.
@@ -465,6 +486,7 @@ def test_the_kinds_of_models_are_those_of_transformers(transformers):
     assert lists["QWEN2"] == {kind for kind, name in mapping.items() if name == "Qwen2Tokenizer"}
     roberta = {"RobertaTokenizer", "BartTokenizer", "LEDTokenizer", "MvpTokenizer"}
     assert lists["ROBERTA"] == {kind for kind, name in mapping.items() if name in roberta}
+    assert lists["CLIP"] == {kind for kind, name in mapping.items() if name == "CLIPTokenizer"}
     assert lists["GPT_NEOX"] == {kind for kind, name in mapping.items() if name == "GPTNeoXTokenizer"}
     wrong = auto.MODELS_WITH_INCORRECT_HUB_TOKENIZER_CLASS - lists["AS_FILE"]
     assert lists["OVERRIDDEN"] == wrong

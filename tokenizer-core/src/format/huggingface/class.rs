@@ -8,7 +8,7 @@
 //! | [`Class::Gpt2`] | `GPT2Tokenizer`, `CodeGenTokenizer`; also OPT's |
 //! | [`Class::Qwen2`], [`Class::Qwen35`] | `Qwen2Tokenizer`, `Qwen3_5Tokenizer` |
 //! | [`Class::Roberta`] | `RobertaTokenizer`, `BartTokenizer`, `LongformerTokenizer`, `LEDTokenizer`, `MvpTokenizer` |
-//! | [`Class::Blenderbot`], [`Class::Deberta`], [`Class::GptNeoX`], [`Class::Whisper`] | of the same names |
+//! | [`Class::Blenderbot`], [`Class::Clip`], [`Class::Deberta`], [`Class::GptNeoX`], [`Class::Whisper`] | of the same names |
 //! | [`Class::Llama`], [`Class::Gemma`] | `LlamaTokenizer` unless the file is byte-level, `GemmaTokenizer` |
 
 use super::added::ClassTokens;
@@ -27,6 +27,7 @@ pub(super) enum Class {
     Qwen35,
     Roberta,
     Blenderbot,
+    Clip,
     Deberta,
     GptNeoX,
     Whisper,
@@ -85,6 +86,12 @@ impl Class {
                 ("pad_token", END),
             ],
             Class::Roberta | Class::Blenderbot => &SENTENCE,
+            Class::Clip => &[
+                ("unk_token", END),
+                ("bos_token", Some("<|startoftext|>")),
+                ("eos_token", END),
+                ("pad_token", END),
+            ],
             Class::Deberta => &[
                 ("bos_token", Some("[CLS]")),
                 ("eos_token", Some("[SEP]")),
@@ -136,18 +143,14 @@ impl Class {
             .flag_or(is_prefix_default)?;
         let byte_level = |use_regex| byte_level_with(prefix, use_regex);
         let nfc = || object([("type", "NFC".into())]);
-        let split = |regex: &str| {
-            let split = object([
-                ("type", "Split".into()),
-                ("pattern", object([("Regex", regex.into())])),
-                ("behavior", "Isolated".into()),
-                ("invert", false.into()),
-            ]);
+        let split = |regex| {
+            let split = split(regex, "Isolated", false);
             sequence("pretokenizers", vec![split, byte_level(false)])
         };
         let (normalizer, pre_tokenizer) = match self {
             Class::Qwen2 => (nfc(), split(QWEN2_REGEX)),
             Class::Qwen35 => (nfc(), split(QWEN35_REGEX)),
+            Class::Clip => clip_pipeline(),
             Class::GptNeoX => (nfc(), byte_level(true)),
             Class::Gpt2 | Class::Roberta | Class::Blenderbot | Class::Deberta | Class::Whisper => {
                 (Json::Null, byte_level(true))
@@ -168,11 +171,12 @@ impl Class {
                 (Json::Null, metaspace)
             }
             // The class also splits at spaces, of which its normalizer leaves none.
-            Class::Gemma => (replace(" ", "▁"), Json::Null),
+            Class::Gemma => (replace("String", " ", "▁"), Json::Null),
             Class::AsFile | Class::Other => return Ok(None),
         };
         let decoder = match self.is_text() {
             true => text_decoder(self == Class::Llama && prefix),
+            false if self == Class::Clip => clip_decoder(),
             false => byte_level(true),
         };
         Ok(Some(object([
@@ -198,18 +202,22 @@ impl Class {
         let Some(model) = tokenizer.get_mut("model") else {
             return Ok(true);
         };
-        for name in ["dropout", "continuing_subword_prefix", "end_of_word_suffix"] {
-            model.set(name, Json::Null);
-        }
+        model.set("dropout", Json::Null);
+        model.set("continuing_subword_prefix", Json::Null);
+        let suffix = (self == Class::Clip).then_some(CLIP_SUFFIX);
+        model.set("end_of_word_suffix", suffix.map_or(Json::Null, Json::from));
         let unknown = config.field("unk_token");
-        model.set(
-            "unk_token",
-            match self {
-                Class::Gemma if unknown.is_null() => "<unk>".into(),
-                Class::Gemma => unknown.get("content").unwrap_or(unknown).text()?.into(),
-                _ => Json::Null,
-            },
-        );
+        let assumed = match self {
+            Class::Clip => Some("<|endoftext|>"),
+            Class::Gemma => Some("<unk>"),
+            _ => None,
+        };
+        let unknown = match assumed {
+            Some(assumed) if unknown.is_null() => assumed.into(),
+            Some(_) => unknown.get("content").unwrap_or(unknown).text()?.into(),
+            None => Json::Null,
+        };
+        model.set("unk_token", unknown);
         model.set("fuse_unk", self.is_text().into());
         model.set("byte_fallback", self.is_text().into());
         model.set("ignore_merges", false.into());
@@ -227,6 +235,7 @@ impl Class {
             | "LEDTokenizer"
             | "MvpTokenizer" => Class::Roberta,
             "BlenderbotTokenizer" => Class::Blenderbot,
+            "CLIPTokenizer" => Class::Clip,
             "DebertaTokenizer" => Class::Deberta,
             "GPTNeoXTokenizer" => Class::GptNeoX,
             "WhisperTokenizer" => Class::Whisper,
@@ -249,6 +258,7 @@ impl Class {
             name if ROBERTA.contains(&name) => Some(Class::Roberta),
             name if GPT_NEOX.contains(&name) => Some(Class::GptNeoX),
             "blenderbot" => Some(Class::Blenderbot),
+            name if CLIP.contains(&name) => Some(Class::Clip),
             "deberta" => Some(Class::Deberta),
             "whisper" => Some(Class::Whisper),
             name if OVERRIDDEN.contains(&name) => Some(Class::Other),
@@ -260,14 +270,54 @@ impl Class {
 const QWEN2_REGEX: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const QWEN35_REGEX: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
+const CLIP_REGEX: &str =
+    r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
+const CLIP_SUFFIX: &str = "</w>";
+
+/// White space at the ends, as Python's `str.strip` defines it.
+const OUTER_SPACE: &str = r"\A[\s\x1C-\x1F]+|[\s\x1C-\x1F]+\z";
+
+/// The normalizer and pre-tokenizer of CLIP's class.
+fn clip_pipeline() -> (Json, Json) {
+    let simple = |name: &str| object([("type", name.into())]);
+    let spaces = replace("Regex", r"\s+", " ");
+    let steps = vec![simple("NFC"), spaces, simple("Lowercase")];
+    let split = split(CLIP_REGEX, "Removed", true);
+    let steps_of_text = vec![split, byte_level_with(false, true)];
+    (
+        sequence("normalizers", steps),
+        sequence("pretokenizers", steps_of_text),
+    )
+}
+
+/// The decoder of CLIP's class, which replaces suffixes by spaces, but not at the ends.
+fn clip_decoder() -> Json {
+    let steps = vec![
+        byte_level_with(false, true),
+        replace("String", CLIP_SUFFIX, " "),
+        replace("Regex", OUTER_SPACE, ""),
+    ];
+    sequence("decoders", steps)
+}
+
+fn split(regex: &str, behavior: &str, invert: bool) -> Json {
+    object([
+        ("type", "Split".into()),
+        ("pattern", object([("Regex", regex.into())])),
+        ("behavior", behavior.into()),
+        ("invert", invert.into()),
+    ])
+}
+
 fn sequence(name: &str, steps: Vec<Json>) -> Json {
     object([("type", "Sequence".into()), (name, Json::List(steps))])
 }
 
-fn replace(from: &str, to: &str) -> Json {
+/// Replaces a `kind` of pattern, `String` or `Regex`.
+fn replace(kind: &str, from: &str, to: &str) -> Json {
     object([
         ("type", "Replace".into()),
-        ("pattern", object([("String", from.into())])),
+        ("pattern", object([(kind, from.into())])),
         ("content", to.into()),
     ])
 }
@@ -275,7 +325,11 @@ fn replace(from: &str, to: &str) -> Json {
 /// The decoder of the classes of text models, which may strip one space at the start.
 fn text_decoder(strips: bool) -> Json {
     let simple = |name: &str| object([("type", name.into())]);
-    let mut steps = vec![replace("▁", " "), simple("ByteFallback"), simple("Fuse")];
+    let mut steps = vec![
+        replace("String", "▁", " "),
+        simple("ByteFallback"),
+        simple("Fuse"),
+    ];
     if strips {
         steps.push(object([
             ("type", "Strip".into()),
@@ -373,6 +427,13 @@ const QWEN2: &[&str] = &[
 const ROBERTA: &[&str] = &[
     "bart", "bridgetower", "clap", "data2vec-text", "florence2", "ibert", "led", "lilt",
     "longformer", "mega", "mra", "mvp", "roberta", "roberta-prelayernorm",
+];
+
+/// Model types whose class is `CLIPTokenizer`.
+#[rustfmt::skip]
+const CLIP: &[&str] = &[
+    "aimv2", "clip", "clipseg", "groupvit", "omdet-turbo", "oneformer", "owlv2", "owlvit", "sam3",
+    "sam3_video", "xclip",
 ];
 
 /// Model types whose class is `GPTNeoXTokenizer`.

@@ -257,6 +257,11 @@ fn with_processor(
             vec![required("sep_token")?],
             true,
         ),
+        Class::Clip => (
+            vec![required("bos_token")?],
+            vec![required("eos_token")?],
+            true,
+        ),
         Class::Whisper => (
             whisper_prefix(&model, config, required("unk_token")?)?,
             vec![required("eos_token")?],
@@ -275,25 +280,19 @@ fn with_processor(
         Vec::from_iter(ids.iter().map(part))
     };
     let first = [added(&before, 0), vec![TemplatePart::First { type_id: 0 }]].concat();
-    let single = [first.clone(), added(&after, 0)].concat();
+    let single = [&first[..], &added(&after, 0)].concat();
     let second = |type_id| vec![TemplatePart::Second { type_id }];
     let pair = match class {
-        _ if is_pair_joined => [
-            single.clone(),
-            added(&after, 0),
-            second(0),
-            added(&after, 0),
-        ]
-        .concat(),
-        Class::Whisper => [first, second(1), added(&after, 1)].concat(),
-        _ => [
-            single.clone(),
-            added(&before, 1),
-            second(1),
-            added(&after, 1),
-        ]
-        .concat(),
+        _ if is_pair_joined => [added(&after, 0), second(0), added(&after, 0)].concat(),
+        Class::Whisper => [second(1), added(&after, 1)].concat(),
+        _ => [added(&before, 1), second(1), added(&after, 1)].concat(),
     };
+    let start = if class == Class::Whisper {
+        first
+    } else {
+        single.clone()
+    };
+    let pair = [start, pair].concat();
     let trimming = match class {
         Class::Roberta => read_trimming(config)?,
         _ => None,
@@ -437,7 +436,7 @@ mod tests {
             assert_eq!(model.post_processor().affixes().unwrap().before, [256]);
         }
         for class in [
-            "CLIPTokenizer",
+            "CohereTokenizer",
             "LlamaTokenizer",
             "PreTrainedTokenizerFast",
             "Qwen3_5Tokenizer",
@@ -526,7 +525,7 @@ mod tests {
         assert!(read("GPT2Tokenizer").is_ok());
         let error = read("Qwen2Tokenizer").unwrap_err().to_string();
         assert!(error.contains("has different ones"), "{error}");
-        let error = read("CLIPTokenizer").unwrap_err().to_string();
+        let error = read("CohereTokenizer").unwrap_err().to_string();
         assert!(error.contains("give the file instead"), "{error}");
     }
 
