@@ -251,56 +251,51 @@ fn with_processor(
                 .expected("a token, which this class adds to texts")
         })
     };
-    let (before, after, is_pair_joined) = match class {
-        Class::Roberta | Class::Deberta => (
-            vec![required("cls_token")?],
-            vec![required("sep_token")?],
-            true,
-        ),
-        Class::Clip => (
-            vec![required("bos_token")?],
-            vec![required("eos_token")?],
-            true,
-        ),
+    let (before, after) = match class {
+        Class::Roberta | Class::Deberta => {
+            (vec![required("cls_token")?], vec![required("sep_token")?])
+        }
+        Class::Clip => (vec![required("bos_token")?], vec![required("eos_token")?]),
         Class::Whisper => (
             whisper_prefix(&model, config, required("unk_token")?)?,
             vec![required("eos_token")?],
-            false,
         ),
         _ if class == Class::GptNeoX || !has_own => {
             let (bos, eos) = (flag("add_bos_token")?, flag("add_eos_token")?);
             let before = id("bos_token").filter(|_| bos).into_iter();
             let after = id("eos_token").filter(|_| eos).into_iter();
-            (before.collect(), after.collect(), false)
+            (before.collect(), after.collect())
         }
         _ => return Ok(model),
     };
-    let added = |ids: &[TokenId], type_id| {
-        let part = move |&id| TemplatePart::Added { id, type_id };
-        Vec::from_iter(ids.iter().map(part))
-    };
-    let first = [added(&before, 0), vec![TemplatePart::First { type_id: 0 }]].concat();
-    let single = [&first[..], &added(&after, 0)].concat();
-    let second = |type_id| vec![TemplatePart::Second { type_id }];
-    let pair = match class {
-        _ if is_pair_joined => [added(&after, 0), second(0), added(&after, 0)].concat(),
-        Class::Whisper => [second(1), added(&after, 1)].concat(),
-        _ => [added(&before, 1), second(1), added(&after, 1)].concat(),
-    };
-    let start = if class == Class::Whisper {
-        first
-    } else {
-        single.clone()
-    };
-    let pair = [start, pair].concat();
     let trimming = match class {
         Class::Roberta => read_trimming(config)?,
         _ => None,
     };
+    let [single, pair] = templates(class, &before, &after);
     match PostProcessor::new(single.into(), Some(pair.into())) {
         Ok(processor) => Ok(model.with_post_processor(processor.with_trimming(trimming))?),
         Err(_) => Ok(model),
     }
+}
+
+/// The templates with which a class adds ids before and after a text, and a pair of texts.
+fn templates(class: Class, before: &[TokenId], after: &[TokenId]) -> [Vec<TemplatePart>; 2] {
+    let added = |ids: &[TokenId], type_id| {
+        let part = move |&id| TemplatePart::Added { id, type_id };
+        Vec::from_iter(ids.iter().map(part))
+    };
+    let second = |type_id| vec![TemplatePart::Second { type_id }];
+    let first = [added(before, 0), vec![TemplatePart::First { type_id: 0 }]].concat();
+    let single = [&first[..], &added(after, 0)].concat();
+    let pair = match class {
+        Class::Roberta | Class::Deberta | Class::Clip => {
+            [&single[..], &added(after, 0), &second(0), &added(after, 0)].concat()
+        }
+        Class::Whisper => [first, second(1), added(after, 1)].concat(),
+        _ => [&single[..], &added(before, 1), &second(1), &added(after, 1)].concat(),
+    };
+    [single, pair]
 }
 
 /// How RoBERTa's class trims offsets.
