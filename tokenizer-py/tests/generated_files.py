@@ -236,7 +236,10 @@ def random_template(chosen: random.Random, ids: list[list[int]]) -> dict:
     # With a text twice, `tokenizers` returns its ids twice even without special tokens.
     single = pieces(["A"])
     pair = pieces([chosen.choice("AB") for _ in range(chosen.choice([2, 2, 2, 1, 3]))])
-    return {"type": "TemplateProcessing", "single": single, "pair": pair, "special_tokens": special}
+    # As in Command R's files; these fields change nothing.
+    ignored = {"add_prefix_space": flag(chosen), "trim_offsets": flag(chosen), "use_regex": True}
+    template = {"type": "TemplateProcessing", "single": single, "pair": pair, "special_tokens": special}
+    return template | (ignored if flag(chosen, 0.2) else {})
 
 
 def random_model(chosen: random.Random, is_byte_level: bool, kinds: dict[bool, list[str]]) -> dict:

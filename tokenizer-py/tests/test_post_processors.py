@@ -48,8 +48,11 @@ def random_template(chosen: random.Random) -> dict:
             next(iter(piece.values()))["type_id"] = chosen.choice([0, 0, 1, 2, 4294967295])
         return pieces
 
+    # Command R's files have these fields, which change nothing.
+    ignored = {"add_prefix_space": True, "trim_offsets": True, "use_regex": True}
     return {
         "type": "TemplateProcessing",
+        **chosen.choice([{}, {}, ignored]),
         "single": pieces(["A"] * chosen.choice([1, 1, 1, 2, 3])),
         "pair": pieces([chosen.choice("AB") for _ in range(chosen.randrange(5))]),
         "special_tokens": {

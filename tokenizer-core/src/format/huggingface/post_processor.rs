@@ -110,7 +110,8 @@ fn token_id(at: &At<'_>) -> Result<TokenId, HuggingFaceError> {
 }
 
 fn read_templates(at: &At<'_>) -> Result<PostProcessor, HuggingFaceError> {
-    at.only("type single pair special_tokens")?;
+    // Command R's files have the fields of a `ByteLevel` here, which `tokenizers` ignores.
+    at.only("type single pair special_tokens add_prefix_space trim_offsets use_regex")?;
     let tokens = match at.field("special_tokens").is_null() {
         true => Vec::new(),
         false => at.field("special_tokens").fields()?,
