@@ -270,7 +270,8 @@ def random_model(chosen: random.Random, is_byte_level: bool, kinds: dict[bool, l
         tokens += [token for token in (byte_extra if is_byte_level else extra) if token not in known]
     if flag(chosen, 0.2):
         # A merge listed twice, or ranks in another order than that of the training.
-        merges = [*merges, *chosen.sample(merges, 3)] if flag(chosen) else chosen.sample(merges, len(merges))
+        twice = [*merges, *chosen.sample(merges, min(3, len(merges)))]
+        merges = twice if flag(chosen) else chosen.sample(merges, len(merges))
     ids = list(range(len(tokens)))
     if flag(chosen, 0.2):
         # Holes, but not where `tokenizers` numbers added tokens, from the size of the vocabulary on.
