@@ -3,12 +3,15 @@
 //!
 //! An input is the bytes of a file, or changes to a valid file, since most random bytes are rejected at
 //! once. The length and checksum of a changed `.bpe` are corrected, so that the changes are read.
+//!
+//! The first byte of an input selects the reader, or the first three bytes if it is a SentencePiece model.
+//! The environment variable `READER` restricts them to one of `READERS`: other inputs are left out of the corpus.
 
 #![no_main]
 
 use std::sync::LazyLock;
 
-use libfuzzer_sys::fuzz_target;
+use libfuzzer_sys::{Corpus, fuzz_target};
 use tokenizer_core::Normalizer;
 use tokenizer_core::format::huggingface::Companions;
 use tokenizer_core::format::{huggingface, native, sentencepiece, tekken, tiktoken};
@@ -176,12 +179,40 @@ fn check_sentencepiece(input: &mut Input<'_>) {
     }
 }
 
-fuzz_target!(|input: &[u8]| {
+/// The readers, by the remainder of the first byte.
+const READERS: [&str; 10] = [
+    "bpe",
+    "bpe",
+    "bpe",
+    "tiktoken",
+    "tokenizer_json",
+    "tokenizer_json",
+    "tokenizer_json",
+    "tekken",
+    "folder",
+    "vocab_and_merges",
+];
+
+static READER: LazyLock<String> = LazyLock::new(|| std::env::var("READER").unwrap_or_default());
+
+/// Whether `READER` allows a reader.
+fn is_allowed(reader: &str) -> bool {
+    READER.is_empty() || *READER == reader
+}
+
+fuzz_target!(init: { LazyLock::force(&FILES); }, |input: &[u8]| -> Corpus {
     if let Some(rest) = input.strip_prefix(SENTENCEPIECE) {
-        return check_sentencepiece(&mut Input::new(rest));
+        if !is_allowed("sentencepiece") {
+            return Corpus::Reject;
+        }
+        check_sentencepiece(&mut Input::new(rest));
+        return Corpus::Keep;
     }
     let mut input = Input::new(input);
-    let kind = input.below(10);
+    let kind = input.below(READERS.len());
+    if !is_allowed(READERS[kind]) {
+        return Corpus::Reject;
+    }
     // Writing a tokenizer.json is by far the slowest step.
     let with_json = input.below(8) == 0 || (4..8).contains(&kind);
     let text_length = input.below(64);
@@ -224,6 +255,7 @@ fuzz_target!(|input: &[u8]| {
     {
         check(&model, &text, with_json);
     }
+    Corpus::Keep
 });
 
 /// Reads a folder: a `tokenizer.json` or the pair of files, with a `tokenizer_config.json`.

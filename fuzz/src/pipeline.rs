@@ -64,7 +64,7 @@ const DECODERS: [&str; 12] = [
     r#"{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true}"#,
     r#"{"type": "BPEDecoder", "suffix": "b"}"#,
     r#"{"type": "WordPiece", "prefix": "a", "cleanup": true}"#,
-    r#"{"type": "WordPiece", "prefix": "##", "cleanup": false}"#,
+    r###"{"type": "WordPiece", "prefix": "##", "cleanup": false}"###,
     r#"{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true}"#,
 ];
 const ADDED: [&str; 14] = [
