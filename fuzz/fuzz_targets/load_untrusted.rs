@@ -4,7 +4,8 @@
 //! An input is the bytes of a file, or changes to a valid file, since most random bytes are rejected at
 //! once. The length and checksum of a changed `.bpe` are corrected, so that the changes are read.
 //!
-//! The first byte of an input selects the reader, or the first three bytes if it is a SentencePiece model.
+//! The first byte of an input selects the reader, or the first three bytes if it is a SentencePiece model or the
+//! companion files of a folder.
 //! The environment variable `READER` restricts them to one of `READERS`: other inputs are left out of the corpus.
 
 #![no_main]
@@ -165,6 +166,32 @@ fn models() -> Vec<Model> {
 /// Inputs with this prefix are SentencePiece models, so that older inputs keep their meaning.
 const SENTENCEPIECE: &[u8] = b"SPM";
 
+/// Inputs with this prefix are the companion files of a folder, separated by zeros.
+const FOLDER: &[u8] = b"DIR";
+
+/// Reads a `tokenizer.json` or the pair of files with the companion files in the input.
+fn check_companions(input: &mut Input<'_>) {
+    let files = &*FILES;
+    let with_json = input.below(8) == 0;
+    let tokenizer = files.json.get(input.below(files.json.len() + 4));
+    let mut companions = Companions::default();
+    let contents = input.take(usize::MAX).split(|&byte| byte == 0);
+    for ((_, file), content) in companions.by_name().into_iter().zip(contents) {
+        *file = Some(content.to_vec()).filter(|content| !content.is_empty());
+    }
+    let _ = huggingface::read_rank_specials(&companions, 261);
+    let model = match tokenizer {
+        Some(file) => huggingface::read_folder(file, &companions).ok(),
+        None => huggingface::read_gpt2_folder(&files.vocab, &files.merges, &companions)
+            .map(|(model, _)| model)
+            .ok(),
+    };
+    if let Some(model) = model {
+        check_written_folder(&model, &companions);
+        check(&model, b"  the The <s>cat</s> <|endoftext|>", with_json);
+    }
+}
+
 /// Reads a changed SentencePiece model, or the input itself.
 fn check_sentencepiece(input: &mut Input<'_>) {
     let with_json = input.below(8) == 0;
@@ -206,6 +233,13 @@ fuzz_target!(init: { LazyLock::force(&FILES); }, |input: &[u8]| -> Corpus {
             return Corpus::Reject;
         }
         check_sentencepiece(&mut Input::new(rest));
+        return Corpus::Keep;
+    }
+    if let Some(rest) = input.strip_prefix(FOLDER) {
+        if !is_allowed("folder") {
+            return Corpus::Reject;
+        }
+        check_companions(&mut Input::new(rest));
         return Corpus::Keep;
     }
     let mut input = Input::new(input);
@@ -277,8 +311,14 @@ fn read_folder(files: &Files, input: &mut Input<'_>) -> Option<Model> {
             read.ok()?.0
         }
     };
-    let config = huggingface::write_config(&model, &companions);
-    if let (Ok(file), Ok(config)) = (huggingface::write(&model), config) {
+    check_written_folder(&model, &companions);
+    Some(model)
+}
+
+/// Fails unless the `tokenizer_config.json` that is written for a model leaves its `tokenizer.json` unchanged.
+fn check_written_folder(model: &Model, companions: &Companions) {
+    let config = huggingface::write_config(model, companions);
+    if let (Ok(file), Ok(config)) = (huggingface::write(model), config) {
         let tokenizer_config = Some(config);
         let companions = Companions {
             tokenizer_config,
@@ -287,7 +327,6 @@ fn read_folder(files: &Files, input: &mut Input<'_>) -> Option<Model> {
         let again = huggingface::read_folder(&file, &companions).expect("a written folder");
         assert_eq!(again, huggingface::read(&file).expect("a written file"));
     }
-    Some(model)
 }
 
 /// Mutates a file: overwrites, inserts and removes bytes, sets 32-bit numbers, and copies parts of the

@@ -98,6 +98,10 @@ fn ids_of_text(tokenizer: &Tokenizer, text: &[u8]) -> Option<[Vec<TokenId>; 2]> 
         stream.push(id, &mut streamed).expect("the ids exist");
     }
     stream.finish(&mut streamed);
-    assert_eq!(model.decode_lossy(&special), Ok(streamed), "decoded as a stream");
+    assert_eq!(
+        model.decode_lossy(&special),
+        Ok(streamed),
+        "decoded as a stream"
+    );
     Some([ids, special])
 }

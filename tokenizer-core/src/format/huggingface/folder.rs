@@ -198,7 +198,9 @@ pub fn write_config(model: &Model, companions: &Companions) -> Result<Vec<u8>, H
     }
     let gathered = FolderTokens::gather(&files, None, None, &tokens)?;
     for (role, content) in gathered.roles() {
-        if model.specials().by_content(content).is_some() {
+        // A role makes its token special. The class may have had no effect, as Llama's for a byte-level file.
+        let token = model.specials().by_content(content);
+        if token.is_some_and(|token| token.special) {
             config.set(role, content.into());
         }
     }
@@ -522,6 +524,45 @@ mod tests {
         assert!(error.contains("has different ones"), "{error}");
         let error = read("CohereTokenizer").unwrap_err().to_string();
         assert!(error.contains("give the file instead"), "{error}");
+    }
+
+    #[test]
+    fn a_written_folder_leaves_its_tokenizer_unchanged() {
+        let classes = [
+            "BlenderbotTokenizer",
+            "GemmaTokenizer",
+            "GPT2Tokenizer",
+            "LlamaTokenizer",
+            "PreTrainedTokenizerFast",
+            "Qwen2Tokenizer",
+            "RobertaTokenizer",
+        ];
+        let special = String::from_utf8(tokenizer()).unwrap();
+        let plain = special.replace("\"special\": true", "\"special\": false");
+        assert_ne!(plain, special);
+        for (class, file) in classes
+            .iter()
+            .flat_map(|class| [(class, &special), (class, &plain)])
+        {
+            for roles in ["", r#", "bos_token": "<s>""#, r#", "pad_token": "<pad>""#] {
+                let companions = config(&format!("{{\"tokenizer_class\": \"{class}\"{roles}}}"));
+                let Ok(model) = read_folder(file.as_bytes(), &companions) else {
+                    continue;
+                };
+                let written = super::super::write(&model).unwrap();
+                let read = super::super::read(&written).unwrap();
+                let json = String::from_utf8(write_config(&model, &companions).unwrap()).unwrap();
+                let again = read_folder(written.as_slice(), &config(&json)).unwrap();
+                assert_eq!(again, read, "{class}{roles}: {json}");
+            }
+        }
+        // transformers ignores the class for a byte-level file, and so the roles that it implies.
+        let llama = config(r#"{"tokenizer_class": "LlamaTokenizer"}"#);
+        for (file, is_role) in [(&special, true), (&plain, false)] {
+            let model = read_folder(file.as_bytes(), &llama).unwrap();
+            let json = String::from_utf8(write_config(&model, &llama).unwrap()).unwrap();
+            assert_eq!(json.contains("bos_token"), is_role, "{json}");
+        }
     }
 
     #[test]
