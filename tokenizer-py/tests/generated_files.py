@@ -264,10 +264,10 @@ def random_model(chosen: random.Random, is_byte_level: bool, kinds: dict[bool, l
         known = set(tokens)
         merges = [pair for pair in merges if {*pair, pair[0] + pair[1].removeprefix(prefix)} <= known]
     if flag(chosen, 0.2):
-        extra = ["\u4e2d\u4e2d", "thethe", "aaaa", "\u0120\u0120x", "\u2581\u2581x", "\u00c3\u00a9"]
-        byte_extra = [token for token in extra if set(token) <= set(ALPHABET)]
+        # For a byte-level model, those of other characters only decode.
+        extra = ["\u4e2d\u4e2d", "thethe", "aaaa", "\u0120\u0120x", "\u2581\u2581x", "\u00c3\u00a9", "a b"]
         known = set(tokens)
-        tokens += [token for token in (byte_extra if is_byte_level else extra) if token not in known]
+        tokens += [token for token in extra if token not in known]
     if flag(chosen, 0.2):
         # A merge listed twice, or ranks in another order than that of the training.
         twice = [*merges, *chosen.sample(merges, min(3, len(merges)))]

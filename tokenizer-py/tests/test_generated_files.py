@@ -120,9 +120,6 @@ def check_text(ours: Tokenizer, peer: Peer, file: dict, text: str, chosen: rando
 
 
 def check_decoding(ours: Tokenizer, peer: Peer, file: dict, ids: list[int]) -> None:
-    if file["decoder"] is None and "ByteLevel" in json.dumps(file["pre_tokenizer"]):
-        # Read as ByteLevel.
-        return
     for skip in (False, True):
         try:
             want = peer.tokenizer.decode(ids, skip_special_tokens=skip)

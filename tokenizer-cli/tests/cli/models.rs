@@ -214,9 +214,9 @@ fn reading_a_pair_without_a_class_as_gpt2_is_reported() {
     assert!(!run.stderr.contains("read as"), "{}", run.stderr);
     folder.write(
         "tokenizer_config.json",
-        r#"{"tokenizer_class": "CLIPTokenizer"}"#,
+        r#"{"tokenizer_class": "CohereTokenizer"}"#,
     );
-    let words = ["tokenizer_config.json: tokenizer_class \"CLIPTokenizer\""];
+    let words = ["tokenizer_config.json: tokenizer_class \"CohereTokenizer\""];
     count_with(&folder, "vocab.json").fails(1, &words);
 }
 

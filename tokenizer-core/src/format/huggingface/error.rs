@@ -48,10 +48,10 @@ pub enum HuggingFaceError {
         /// The fault.
         fault: FieldFault,
     },
-    /// A token of the vocabulary that neither spells bytes nor is an added token.
+    /// A token of a byte-level vocabulary that neither spells bytes nor is an added token, where it may matter.
     #[error(
-        "model.vocab: token {token:?} is neither byte-level text nor an added token \
-         (only byte-level BPE is supported)"
+        "model.vocab: token {token:?} is neither byte-level text nor an added token, and a merge, \
+         ignore_merges or the decoder may use it"
     )]
     NotByteLevel {
         /// The token.

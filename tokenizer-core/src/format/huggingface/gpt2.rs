@@ -161,10 +161,6 @@ mod tests {
         assert_eq!(line(&[], "#version\na b"), (2, unknown));
         let unknown = MergeFault::UnknownToken("xy".into());
         assert_eq!(line(&[], "a xy"), (1, unknown));
-        assert!(
-            read(&["a b"], "").is_err(),
-            "a space is not byte-level text"
-        );
     }
 
     #[test]

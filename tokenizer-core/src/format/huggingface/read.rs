@@ -15,6 +15,7 @@ use crate::normalize::Normalizer;
 use crate::pattern::Pattern;
 use crate::special::{SpecialToken, check_normalized};
 use crate::symbols::Symbols;
+use crate::text_decoder::TextDecoder;
 
 /// Reads a `tokenizer.json`.
 ///
@@ -80,7 +81,8 @@ pub(super) fn read_with(
         Ok(with_decoded(completed, normalizer, characters))
     };
     let at = root.field("model");
-    let model = read_model(&at, bytes, pattern, characters, complete_added)?;
+    let is_spelled = decoder.as_ref().is_some_and(TextDecoder::is_spelled);
+    let model = read_model(&at, bytes, pattern, characters, is_spelled, complete_added)?;
     let model = model.with_post_processor(processor)?;
     let model = model.with_normalizer(normalizer).with_rewrites(rewrites);
     Ok(model
@@ -146,6 +148,7 @@ fn read_model(
     bytes: usize,
     pattern: Pattern,
     characters: bool,
+    is_spelled: bool,
     complete_added: impl FnOnce(&Spellings<'_>) -> Result<Vec<SpecialToken>, HuggingFaceError>,
 ) -> Result<Model, HuggingFaceError> {
     check_model(at)?;
@@ -164,7 +167,7 @@ fn read_model(
         rule.map_err(|fault| HuggingFaceError::Merge { rank, fault })
     };
     let rules: Result<Vec<Merge>, HuggingFaceError> = list.iter().enumerate().map(rule).collect();
-    spellings.model(pattern, rules?, ignore_merges, &added, symbols)
+    spellings.model(pattern, rules?, ignore_merges, &added, symbols, is_spelled)
 }
 
 /// Refuses algorithms other than BPE. Runs before the other checks: a file of another algorithm may fail
@@ -320,7 +323,10 @@ mod tests {
 
     /// The file with `value` at `path`, replaced or added.
     fn with(path: &str, value: &str) -> Json {
-        let mut file = file();
+        changed(file(), path, value)
+    }
+
+    fn changed(mut file: Json, path: &str, value: &str) -> Json {
         let mut target = &mut file;
         for key in path.split('.') {
             target = match target {
@@ -668,8 +674,32 @@ mod tests {
             let error = read_json(&with(path, value)).unwrap_err().to_string();
             assert!(error.contains(message), "{path} = {value}: {error}");
         }
-        let error = read_json(&with("model.vocab.x y", "260")).unwrap_err();
-        assert!(matches!(error, HuggingFaceError::NotByteLevel { token } if token == "x y"));
+        let replace = r#"{"type": "Replace", "pattern": {"String": "a"}, "content": "b"}"#;
+        for (path, value) in [("model.ignore_merges", "true"), ("decoder", replace)] {
+            let file = changed(with("model.vocab.x y", "260"), path, value);
+            let error = read_json(&file).unwrap_err();
+            assert!(matches!(error, HuggingFaceError::NotByteLevel { token } if token == "x y"));
+        }
+    }
+
+    /// Ids and text are those of `tokenizers` 0.23.1, except for the tokens that do not decode here.
+    #[test]
+    fn tokens_that_are_not_byte_level_text_only_decode() {
+        let model = small(
+            BYTE_LEVEL,
+            BYTE_LEVEL,
+            &[],
+            r#"{"a": 0, "b": 1, "ab": 2, "ä¸": 3, "a b": 4, " ": 5, "Ġ": 6, "中": 7, "ä": 8, "¸": 9, "Ń": 10,
+                "ä¸Ń": 11}, "merges": ["a b", "ä ¸", "ä¸ Ń"]"#,
+        );
+        let model = read(model.as_bytes()).unwrap();
+        for id in [5, 7] {
+            assert!(model.decode(&[id]).is_err(), "{id}");
+        }
+        assert_eq!(model.decode(&[4]).unwrap(), b"a b");
+        assert_eq!(ids(model.clone(), "a b ab中"), [0, 6, 1, 6, 2, 11]);
+        let native = crate::format::native::read(&crate::format::native::write(&model));
+        assert_eq!(native.as_ref(), Ok(&model));
     }
 
     /// A file of a small vocabulary. `model` has the fields of `model` from `vocab` on.

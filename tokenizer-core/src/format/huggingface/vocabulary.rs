@@ -118,6 +118,11 @@ impl<'s> Spellings<'s> {
     /// An added token that is also in the vocabulary becomes an ordinary token too only if it may be needed:
     /// it can be a first symbol or is a token of byte fallback, a merge uses or creates it, or
     /// `ignore_merges` is on.
+    ///
+    /// No piece of a byte-level model has a token whose text is not byte-level, as emoji in Command R's files. It
+    /// decodes to its text. If that is a single byte or another token has it, its id is left out, and does not
+    /// decode. Such tokens are refused if they could matter: with `ignore_merges`, in a merge, or if `is_spelled`,
+    /// for then the decoder reads the spelling of tokens.
     pub(super) fn model(
         &self,
         pattern: Pattern,
@@ -125,6 +130,7 @@ impl<'s> Spellings<'s> {
         ignore_merges: bool,
         added: &[SpecialToken],
         symbols: Symbols,
+        is_spelled: bool,
     ) -> Result<Model, HuggingFaceError> {
         let mut later: HashSet<Pair, Seeds> = HashSet::default();
         merges.reverse();
@@ -152,9 +158,15 @@ impl<'s> Spellings<'s> {
                     }
                 }
                 None if is_added => {}
-                None => {
+                None if is_spelled || ignore_merges || merged.contains(&id) => {
                     let token = spelling.to_owned();
                     return Err(HuggingFaceError::NotByteLevel { token });
+                }
+                None => {
+                    let text = spelling.as_bytes();
+                    if text.len() > 1 && self.id(&spell(text)).is_none() {
+                        tokens.push((id, text.to_vec()));
+                    }
                 }
             }
         }
